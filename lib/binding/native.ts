@@ -1,0 +1,158 @@
+import { CarillonError, type ErrorCode } from "../errors.js";
+import { loadAddon } from "./load.js";
+
+/** The arrays that native code reads and writes. */
+export type NativeArray = Float32Array | Int32Array | Uint8Array;
+
+export type NativeDtype = "f32" | "i32" | "u8";
+
+declare const slabBrand: unique symbol;
+declare const programBrand: unique symbol;
+
+/** Flat native memory of one dtype, freed by the garbage collector. */
+export interface NativeSlab {
+  readonly [slabBrand]: true;
+}
+
+/** Verified instructions over slabs and an arena. */
+export interface NativeProgram {
+  readonly [programBrand]: true;
+}
+
+/** What data made impossible: a label that is no class, an index outside the data. */
+export interface NativeFault {
+  readonly what: "label" | "index";
+  /** Row of the batch. */
+  readonly row: number;
+  readonly value: number;
+  /** The value should have been in [0, limit). */
+  readonly limit: number;
+  readonly operation: string;
+}
+
+export interface NativeInfo {
+  readonly numericsVersion: number;
+  readonly isa: string;
+  readonly isas: readonly string[];
+  /** Physical cores that the process may use. */
+  readonly threads: number;
+  readonly maxStates: number;
+  readonly operations: readonly string[];
+  readonly unary: readonly string[];
+  readonly binary: readonly string[];
+  readonly activations: readonly string[];
+  readonly optimizers: readonly string[];
+}
+
+/** Values that an eager instruction finds where a program has those of its step. */
+export interface NativeRegisters {
+  readonly seed: number;
+  readonly step: number;
+  readonly epoch: number;
+  readonly rows: number;
+  readonly batchOffset: number;
+  /** Schedule value 0. */
+  readonly rate: number;
+}
+
+export interface NativeProgramSpec {
+  readonly code: Int32Array;
+  /** Slot, dtype, offset, count, batched: five words a view. */
+  readonly views: Int32Array;
+  readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean }[];
+  readonly arenaCount: number;
+  readonly maxRows: number;
+  readonly logColumns: number;
+  readonly logRows: number;
+  readonly lanes: number;
+  readonly seed: number;
+  readonly samples: number;
+  readonly batch: number;
+  readonly shuffle: boolean;
+  readonly orderSlot: number;
+}
+
+export interface NativeRunRequest {
+  readonly firstStep: number;
+  readonly steps: number;
+  readonly rows: number;
+  /** [steps, lanes] */
+  readonly lanes: Float64Array;
+  readonly threads: number;
+}
+
+export interface NativeRunResult {
+  /** Steps finished. */
+  readonly steps: number;
+  readonly stopped: boolean;
+  readonly fault: NativeFault | null;
+}
+
+/** Bytes and buffers held now, and allocations since the start, of native memory that programs touch. */
+export interface NativeMemory {
+  readonly bytes: number;
+  readonly buffers: number;
+  readonly allocations: number;
+}
+
+/** The addon as native/napi/module.cc exports it. */
+export interface Native {
+  info(): NativeInfo;
+  memory(): NativeMemory;
+  execute(code: Int32Array, views: readonly NativeArray[], registers: NativeRegisters): NativeFault | null;
+  slabCreate(count: number, dtype: NativeDtype): NativeSlab;
+  slabRead(slab: NativeSlab, offset: number, target: NativeArray): void;
+  slabWrite(slab: NativeSlab, offset: number, source: NativeArray): void;
+  slabCopy(from: NativeSlab, to: NativeSlab): void;
+  programCreate(spec: NativeProgramSpec): NativeProgram;
+  programRun(program: NativeProgram, request: NativeRunRequest): Promise<NativeRunResult>;
+  programRunSync(program: NativeProgram, request: NativeRunRequest): NativeRunResult;
+  programStop(program: NativeProgram): void;
+  programFinished(program: NativeProgram): number;
+  programLog(program: NativeProgram, begin: number, target: Float32Array): void;
+}
+
+const NATIVE_CODES: readonly ErrorCode[] = ["ERR_BUSY", "ERR_OPTION"];
+
+/** A native error as a {@link CarillonError}; anything else is passed on as it is. */
+function translated(error: unknown, name: string): unknown {
+  if (!(error instanceof Error) || error instanceof CarillonError) return error;
+  const given = "code" in error ? error.code : undefined;
+  const code = NATIVE_CODES.find((known) => known === given) ?? "ERR_NATIVE";
+  return new CarillonError(code, name, error.message, { cause: error });
+}
+
+function translating<A extends readonly unknown[], R>(name: string, call: (...args: A) => R): (...args: A) => R {
+  return (...args) => {
+    try {
+      return call(...args);
+    } catch (error) {
+      throw translated(error, name);
+    }
+  };
+}
+
+function load(): Native {
+  const addon = loadAddon() as Native; // the one place where the addon's shape is taken on trust: it is our own binary
+  return {
+    info: translating("info", addon.info),
+    memory: translating("memory", addon.memory),
+    execute: translating("execute", addon.execute),
+    slabCreate: translating("slabCreate", addon.slabCreate),
+    slabRead: translating("slabRead", addon.slabRead),
+    slabWrite: translating("slabWrite", addon.slabWrite),
+    slabCopy: translating("slabCopy", addon.slabCopy),
+    programCreate: translating("programCreate", addon.programCreate),
+    programRun: translating("programRun", addon.programRun),
+    programRunSync: translating("programRunSync", addon.programRunSync),
+    programStop: translating("programStop", addon.programStop),
+    programFinished: translating("programFinished", addon.programFinished),
+    programLog: translating("programLog", addon.programLog),
+  };
+}
+
+/** The addon, loaded with the package. */
+export const native: Native = load();
+
+/** What the machine gives, read once. An unknown CARILLON_ISA is `ERR_OPTION` here. */
+export const nativeInfo: NativeInfo = native.info();

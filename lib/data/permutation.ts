@@ -1,0 +1,39 @@
+import { type Key, philox } from "../tensor/philox.js";
+
+const TWO_32 = 4294967296;
+
+/** Words of one Philox block. */
+const BLOCK = 4;
+
+/**
+ * A random order of the numbers 0 … count − 1, the same on every machine (Fisher, Yates; Durstenfeld 1964).
+ *
+ * For i = count − 1 … 1 the places i and j swap, j uniform over 0 … i. j comes from the words of the blocks
+ * Philox(counter = (i, block, 0, purpose), key), block = 0, 1, …: the first word below the largest multiple of
+ * i + 1 that is at most 2³², modulo i + 1. Larger words are rejected, so every order is equally likely.
+ *
+ * @param count At most 2³².
+ * @param purpose Keeps draws of different uses of one seed apart.
+ */
+export function permutation(count: number, purpose: number, key: Key): Uint32Array<ArrayBuffer> {
+  const order = Uint32Array.from({ length: count }, (_, index) => index);
+  for (let last = count - 1; last > 0; last--) {
+    const other = drawBelow(last + 1, last, purpose, key);
+    const moved = order[last] ?? 0;
+    order[last] = order[other] ?? 0;
+    order[other] = moved;
+  }
+  return order;
+}
+
+/** A number in [0, bound) without bias, bound at most 2³²; `index` is the place of the draw. See {@link permutation}. */
+export function drawBelow(bound: number, index: number, purpose: number, key: Key): number {
+  const limit = TWO_32 - (TWO_32 % bound);
+  for (let block = 0; ; block++) {
+    const words = philox([index, block, 0, purpose], key);
+    for (let word = 0; word < BLOCK; word++) {
+      const value = words[word] ?? 0;
+      if (value < limit) return value % bound;
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { native, type NativeProgram, type NativeRunResult, type NativeSlab, nativeInfo } from "../binding/native.js";
+import { CarillonError } from "../errors.js";
+import { type Binding, plan } from "./plan.js";
+import type { Rate, Trace } from "./trace.js";
+
+/** Rows of a data set that the program gathers itself, epoch after epoch. */
+export interface Feed {
+  readonly samples: number;
+  /** Rows a step; the last batch of an epoch may be shorter. */
+  readonly batch: number;
+  readonly shuffle: boolean;
+}
+
+/** What a trace needs to become a native program. */
+export interface CompileOptions {
+  readonly maxRows: number;
+  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly feed?: Feed | undefined;
+  /** Scalars logged a step. */
+  readonly logColumns?: number | undefined;
+  /** Steps that one call may log. */
+  readonly logRows?: number | undefined;
+}
+
+/** Steps of one native call. */
+export interface StepRange {
+  /** From 1. */
+  readonly firstStep: number;
+  readonly steps: number;
+  /** Rows of the batch, without a feed. */
+  readonly rows?: number | undefined;
+  readonly threads?: number | undefined;
+  /** Steps and batches of the whole run, for schedules. */
+  readonly totalSteps?: number | undefined;
+  readonly stepsPerEpoch?: number | undefined;
+  /** Factor of every rate. */
+  readonly rateScale?: number | undefined;
+}
+
+/** Threads where nobody says: the physical cores that the process may use. */
+export const defaultThreads: number = nativeInfo.threads;
+
+/** A verified native program with the schedules of its trace. */
+export class CompiledProgram {
+  readonly #native: NativeProgram;
+  readonly #rates: readonly Rate[];
+  readonly logColumns: number;
+  readonly logRows: number;
+
+  constructor(trace: Trace, options: CompileOptions) {
+    const { maxRows, bindings, feed, logColumns = 0, logRows = 0 } = options;
+    const order: NativeSlab | undefined =
+      feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
+    const { code, views, slabs, arenaCount, orderSlot } = plan(trace, maxRows, bindings, order);
+    this.logColumns = logColumns;
+    this.logRows = logRows;
+    this.#rates = trace.rates;
+    const fed = orderSlot !== 0;
+    this.#native = native.programCreate({
+      code,
+      views,
+      slabs,
+      arenaCount,
+      maxRows,
+      logColumns,
+      logRows,
+      lanes: trace.rates.length,
+      seed: trace.seed,
+      samples: fed ? (feed?.samples ?? 0) : 0,
+      batch: fed ? (feed?.batch ?? 0) : 0,
+      shuffle: feed?.shuffle ?? false,
+      orderSlot,
+    });
+  }
+
+  /** Runs on native threads; resolves after the last step, the step in hand at a stop, or the first impossible step. */
+  async run(range: StepRange): Promise<NativeRunResult> {
+    return checked(await native.programRun(this.#native, this.#request(range)));
+  }
+
+  /** Runs on the calling thread. */
+  runSync(range: StepRange): NativeRunResult {
+    return checked(native.programRunSync(this.#native, this.#request(range)));
+  }
+
+  /** Ends the call under way after the step in hand. */
+  stop(): void {
+    native.programStop(this.#native);
+  }
+
+  /** Steps that the call under way, or the last one, has finished. */
+  get finished(): number {
+    return native.programFinished(this.#native);
+  }
+
+  /** What steps [begin, end) of the call logged: `logColumns` values each. */
+  log(begin: number, end: number): Float32Array {
+    const rows = new Float32Array((end - begin) * this.logColumns);
+    native.programLog(this.#native, begin, rows);
+    return rows;
+  }
+
+  #request(range: StepRange): Parameters<typeof native.programRun>[1] {
+    const { firstStep, steps, rows = 0, threads = defaultThreads, rateScale = 1 } = range;
+    const { totalSteps = firstStep + steps - 1, stepsPerEpoch = totalSteps } = range;
+    const lanes = new Float64Array(steps * this.#rates.length);
+    let index = 0;
+    for (let step = firstStep; step < firstStep + steps; step++) {
+      const at = { step, steps: totalSteps, epoch: Math.floor((step - 1) / stepsPerEpoch) + 1 };
+      for (const rate of this.#rates) {
+        lanes[index] = rate(at) * rateScale;
+        index += 1;
+      }
+    }
+    return { firstStep, steps, rows, lanes, threads };
+  }
+}
+
+/** Throws what the data made impossible. */
+function checked(result: NativeRunResult): NativeRunResult {
+  const { fault } = result;
+  if (fault === null) return result;
+  throw new CarillonError(
+    fault.what === "label" ? "ERR_LABEL" : "ERR_DATA",
+    `${fault.what} of row ${fault.row}`,
+    `expected an integer in [0, ${fault.limit}) for the ${fault.what} of row ${fault.row} of the batch but received ${fault.value}`,
+  );
+}

@@ -1,0 +1,329 @@
+import { native, type NativeSlab, nativeInfo } from "../binding/native.js";
+import { CarillonError } from "../errors.js";
+import { encode, optimizerId } from "../ops/encode.js";
+import { type Dtype, elements, extent, isBatched } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
+import type { Instruction, Value } from "../tensor/value.js";
+import { Arena } from "./arena.js";
+import { planSteps, type Step } from "./fuse.js";
+import type { Effect, Trace, UpdateSegment } from "./trace.js";
+
+/** Where an input's rows come from. */
+export type Binding =
+  /** The slab holds the batch itself. */
+  | { readonly kind: "direct"; readonly slab: NativeSlab }
+  /** Rows of a data set, gathered in the order of the epoch; u8 becomes f32 times `scale`. */
+  | {
+      readonly kind: "feed";
+      readonly slab: NativeSlab;
+      readonly dtype: Dtype;
+      readonly samples: number;
+      readonly scale: number;
+    };
+
+/** Memory of a value. Slot 0 is the arena. */
+interface Place {
+  readonly slot: number;
+  readonly offset: number;
+  readonly count: number;
+  readonly batched: boolean;
+  readonly dtype: Dtype;
+}
+
+/** What a native program is made of, apart from its feed and schedules. */
+export interface Plan {
+  readonly code: Int32Array;
+  readonly views: Int32Array;
+  readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean }[];
+  readonly arenaCount: number;
+  /** Slot of the epoch's order, 0 without a feed. */
+  readonly orderSlot: number;
+}
+
+const DTYPES: Readonly<Record<Dtype, number>> = { f32: 0, i32: 1, u8: 2 };
+/** Constants that every native rule is given; it reads those that it knows. */
+const RULE_CONSTANTS = 8;
+
+type Item = { readonly value: Value; readonly step: Step } | { readonly effect: Effect };
+
+/** Places values in memory and writes the instructions of a trace, in the order of the source. */
+class Planner {
+  readonly #maxRows: number;
+  readonly #bindings: ReadonlyMap<string, Binding>;
+  readonly #order: NativeSlab | undefined;
+  readonly #items: readonly Item[];
+  readonly #steps: ReadonlyMap<Value, Step>;
+
+  readonly #arena = new Arena();
+  readonly #slots = new Map<NativeSlab, number>();
+  readonly #writable = new Set<NativeSlab>();
+  readonly #places = new Map<Value, Place>();
+  readonly #temporary = new Set<Value>();
+  readonly #views: number[] = [];
+  readonly #viewIndex = new Map<string, number>();
+  readonly #words: number[] = [];
+
+  constructor(trace: Trace, maxRows: number, bindings: ReadonlyMap<string, Binding>, order: NativeSlab | undefined) {
+    this.#maxRows = maxRows;
+    this.#bindings = bindings;
+    this.#order = order;
+    this.#steps = planSteps(trace.effects.flatMap(({ effect }) => rootsOf(effect)));
+    const timed = [
+      ...[...this.#steps].map(([value, step]) => ({ at: value.id, late: 0, item: { value, step } })),
+      ...trace.effects.map(({ after, effect }) => ({ at: after, late: 1, item: { effect } })),
+    ];
+    this.#items = timed.sort((a, b) => a.at - b.at || a.late - b.late).map(({ item }) => item);
+  }
+
+  plan(): Plan {
+    for (const item of this.#items) {
+      if ("effect" in item) this.#placeTargets(item.effect);
+    }
+    const lastUse = this.#lastUses();
+    const ending = new Map<number, Value[]>();
+    for (const [value, index] of lastUse) ending.set(index, [...(ending.get(index) ?? []), value]);
+    for (const [index, item] of this.#items.entries()) {
+      if ("effect" in item) this.#emitEffect(item.effect);
+      else this.#emitStep(item.value, item.step, (value) => lastUse.get(value) === index);
+      for (const value of ending.get(index) ?? []) this.#release(value);
+    }
+    const slabs = [...this.#slots.keys()].map((slab) => ({ slab, writable: this.#writable.has(slab) }));
+    return {
+      code: Int32Array.from(this.#words),
+      views: Int32Array.from(this.#views),
+      slabs,
+      arenaCount: this.#arena.size,
+      orderSlot: this.#order === undefined ? 0 : (this.#slots.get(this.#order) ?? 0),
+    };
+  }
+
+  /** The value whose memory `value` shares: itself, or what it reshapes. */
+  #base(value: Value): Value {
+    const step = this.#steps.get(value);
+    const [input] = step?.inputs ?? [];
+    return step !== undefined && step.lower === null && input !== undefined ? this.#base(input) : value;
+  }
+
+  /** Index of the last item that reads each base value. */
+  #lastUses(): Map<Value, number> {
+    const last = new Map<Value, number>();
+    for (const [index, item] of this.#items.entries()) {
+      const used = "effect" in item ? rootsOf(item.effect) : item.step.lower === null ? [] : item.step.inputs;
+      for (const value of used) last.set(this.#base(value), index);
+    }
+    return last;
+  }
+
+  #slot(slab: NativeSlab, write: boolean): number {
+    if (write) this.#writable.add(slab);
+    const known = this.#slots.get(slab);
+    if (known !== undefined) return known;
+    this.#slots.set(slab, this.#slots.size + 1);
+    return this.#slots.size;
+  }
+
+  #view({ slot, offset, count, batched, dtype }: Place): number {
+    const key = `${slot} ${offset} ${count} ${batched} ${dtype}`;
+    const known = this.#viewIndex.get(key);
+    if (known !== undefined) return known;
+    const index = this.#viewIndex.size;
+    this.#views.push(slot, DTYPES[dtype], offset, count, batched ? 1 : 0);
+    this.#viewIndex.set(key, index);
+    return index;
+  }
+
+  #sizeOf(value: Value): { readonly count: number; readonly batched: boolean; readonly total: number } {
+    const batched = isBatched(value.shape);
+    const count = elements(value.shape);
+    return { count, batched, total: batched ? count * this.#maxRows : count };
+  }
+
+  #temporaryPlace(value: Value): Place {
+    const { count, batched, total } = this.#sizeOf(value);
+    return { slot: 0, offset: this.#arena.take(total), count, batched, dtype: value.dtype };
+  }
+
+  /** True when the value is computed by a step and has no place yet: it may be computed where it is wanted. */
+  #placeable(base: Value): boolean {
+    return this.#steps.get(base)?.lower != null && !this.#places.has(base);
+  }
+
+  /** Gradients and outputs are computed where they are wanted, if they are computed once and for that alone. */
+  #placeTargets(effect: Effect): void {
+    if (effect.kind === "update") {
+      const region = this.#arena.take(effect.total);
+      this.#regions.set(effect, region);
+      for (const segment of effect.segments) {
+        const base = this.#base(segment.gradient);
+        if (!this.#placeable(base)) continue;
+        this.#places.set(base, { ...this.#segmentPlace(effect, segment) });
+      }
+    } else if (effect.kind === "output") {
+      const base = this.#base(effect.value);
+      if (this.#placeable(base)) this.#places.set(base, this.#outputPlace(effect.value, effect.slab));
+    }
+  }
+
+  readonly #regions = new Map<Effect, number>();
+
+  #segmentPlace(effect: Effect, { offset, count }: UpdateSegment): Place {
+    return { slot: 0, offset: (this.#regions.get(effect) ?? 0) + offset, count, batched: false, dtype: "f32" };
+  }
+
+  #outputPlace(value: Value, slab: NativeSlab): Place {
+    const { count, batched } = this.#sizeOf(value);
+    return { slot: this.#slot(slab, true), offset: 0, count, batched, dtype: value.dtype };
+  }
+
+  #place(value: Value): Place {
+    const base = this.#base(value);
+    const known = this.#places.get(base);
+    if (known !== undefined) return known;
+    const place = this.#bind(base);
+    this.#places.set(base, place);
+    return place;
+  }
+
+  /** The place of a value that no step computes. */
+  #bind(value: Value): Place {
+    const { source } = value;
+    if (value instanceof Tensor) return this.#constant(value);
+    if (source.kind === "slab") {
+      const slot = this.#slot(source.slab, false);
+      return { slot, offset: source.offset, count: elements(value.shape), batched: false, dtype: value.dtype };
+    }
+    const binding = source.kind === "input" ? this.#bindings.get(source.name) : undefined;
+    if (binding === undefined) {
+      throw new CarillonError("ERR_TRACE", "program", "a value of another program was used in this one");
+    }
+    const { count, batched } = this.#sizeOf(value);
+    if (binding.kind === "direct") {
+      return { slot: this.#slot(binding.slab, false), offset: 0, count, batched, dtype: value.dtype };
+    }
+    return this.#gather(value, binding);
+  }
+
+  #gather(value: Value, { slab, dtype, samples, scale }: Binding & { readonly kind: "feed" }): Place {
+    if (this.#order === undefined) throw new CarillonError("ERR_TRACE", "program", "a feed without an order");
+    const place = this.#temporaryPlace(value);
+    this.#temporary.add(value);
+    const columns = elements(value.shape);
+    const source = { slot: this.#slot(slab, false), offset: 0, count: samples * columns, batched: false, dtype };
+    const order: Place = { slot: this.#slot(this.#order, true), offset: 0, count: samples, batched: false, dtype: "i32" };
+    this.#emitPlaced("gather", [source, order, place], [-1, columns, samples, DTYPES[dtype]], [scale]);
+    return place;
+  }
+
+  /** Constants live in a slab each: there are few, and equal tensors are one value. */
+  #constant(value: Tensor): Place {
+    const slab = native.slabCreate(value.data.length, value.dtype);
+    native.slabWrite(slab, 0, value.data);
+    return { slot: this.#slot(slab, false), offset: 0, count: value.data.length, batched: false, dtype: value.dtype };
+  }
+
+  #release(value: Value): void {
+    const place = this.#places.get(value);
+    if (place === undefined || !this.#temporary.delete(value)) return;
+    this.#arena.free(place.offset);
+  }
+
+  #emit(instruction: Instruction): void {
+    encode(instruction, (value) => this.#view(this.#place(value)), this.#words);
+  }
+
+  /** An instruction over places that belong to no value. */
+  #emitPlaced(
+    operation: string,
+    places: readonly (Place | null)[],
+    ints: readonly number[],
+    doubles: readonly number[] = [],
+  ): void {
+    const indices = places.map((place) => (place === null ? -1 : this.#view(place)));
+    const words: number[] = [];
+    encode({ operation, views: places.map(() => null), ints, doubles }, () => -1, words);
+    const HEAD = 4;
+    for (const [index, view] of indices.entries()) words[HEAD + index] = view;
+    this.#words.push(...words);
+  }
+
+  #emitStep(value: Value, step: Step, dies: (value: Value) => boolean): void {
+    if (step.lower === null) return;
+    for (const input of step.inputs) this.#place(input); // feeds are gathered before they are used
+    if (!this.#places.has(value)) {
+      const taken = this.#takeOver(value, step, dies);
+      this.#places.set(value, taken ?? this.#temporaryPlace(value));
+      this.#temporary.add(value);
+    }
+    this.#emit(step.lower(step.inputs, value));
+  }
+
+  /** The memory of an input that nobody needs afterwards, if the operation can work in place. */
+  #takeOver(value: Value, step: Step, dies: (value: Value) => boolean): Place | undefined {
+    const input = step.inPlace === null ? undefined : step.inputs[step.inPlace];
+    if (input === undefined || value.dtype !== input.dtype || extent(input.shape) !== extent(value.shape)) return undefined;
+    const base = this.#base(input);
+    if (!dies(base) || !this.#temporary.has(base)) return undefined;
+    this.#temporary.delete(base);
+    return this.#places.get(base);
+  }
+
+  #emitEffect(effect: Effect): void {
+    if (effect.kind === "log") {
+      this.#emitPlaced("log_scalar", [this.#place(effect.value)], [effect.column]);
+    } else if (effect.kind === "output") {
+      const target = this.#outputPlace(effect.value, effect.slab);
+      this.#copyUnlessThere(this.#place(effect.value), target, extent(effect.value.shape), "output");
+    } else {
+      this.#emitUpdate(effect);
+    }
+  }
+
+  #copyUnlessThere(from: Place, to: Place, count: number, where: string): void {
+    if (from.slot === to.slot && from.offset === to.offset) return;
+    if (from.dtype !== "f32") throw new CarillonError("ERR_DTYPE", where, "only computed values can be given out");
+    this.#emitPlaced("copy", [from, to], [count]);
+  }
+
+  #emitUpdate(effect: Effect & { readonly kind: "update" }): void {
+    const { segments, total, states } = effect;
+    for (const segment of segments) {
+      const place = this.#place(segment.gradient);
+      this.#copyUnlessThere(place, this.#segmentPlace(effect, segment), segment.count, "gradient");
+    }
+    const whole = (slab: NativeSlab): Place => {
+      return { slot: this.#slot(slab, true), offset: 0, count: total, batched: false, dtype: "f32" };
+    };
+    const region: Place = {
+      slot: 0,
+      offset: this.#regions.get(effect) ?? 0,
+      count: total,
+      batched: false,
+      dtype: "f32",
+    };
+    const penalty = this.#temporaryPlace(effect.penalty);
+    this.#places.set(effect.penalty, penalty);
+    const absent = Array.from({ length: nativeInfo.maxStates - states.length }, () => null);
+    const constants = Array.from({ length: RULE_CONSTANTS }, (_, index) => effect.constants[index] ?? 0);
+    this.#emitPlaced(
+      "update",
+      [whole(effect.parameters), region, ...states.map(whole), ...absent, penalty],
+      [optimizerId(effect.rule), effect.lane, ...segments.flatMap(({ offset, count }) => [offset, count])],
+      [...constants, ...segments.flatMap(({ l2, rateScale }) => [l2, rateScale])],
+    );
+  }
+}
+
+/** Values that an effect reads. */
+function rootsOf(effect: Effect): readonly Value[] {
+  return effect.kind === "update" ? effect.segments.map(({ gradient }) => gradient) : [effect.value];
+}
+
+/** Places and instructions of a trace; `order` is the slab of the epoch's order where inputs are fed. */
+export function plan(
+  trace: Trace,
+  maxRows: number,
+  bindings: ReadonlyMap<string, Binding>,
+  order?: NativeSlab | undefined,
+): Plan {
+  return new Planner(trace, maxRows, bindings, order).plan();
+}

@@ -1,0 +1,204 @@
+import { native, type NativeSlab } from "../binding/native.js";
+import { CarillonError, fail } from "../errors.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
+import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
+import { allocate, Tensor } from "../tensor/tensor.js";
+import { Value } from "../tensor/value.js";
+import { CompiledProgram, type StepRange } from "./compiled.js";
+import type { Binding } from "./plan.js";
+import { Trace, tracing } from "./trace.js";
+
+/** Shape and dtype of an input; the first axis may be `'batch'`. */
+export interface Spec {
+  readonly shape: Shape;
+  readonly dtype: "f32" | "i32";
+}
+
+/** An input of a program: `spec(['batch', 784])`, `spec(['batch'], 'i32')`. */
+export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
+  if (dtype !== "f32" && dtype !== "i32") fail("ERR_DTYPE", "spec.dtype", "'f32' or 'i32'", dtype);
+  return { shape: checkShape("spec", [...shape]), dtype };
+}
+
+type Inputs = Readonly<Record<string, Spec>>;
+type Outputs = Readonly<Record<string, Value>>;
+
+/** What {@link program} takes. */
+export interface ProgramOptions<I extends Inputs, O extends Outputs> {
+  /** Of everything that draws; 0 by default. */
+  readonly seed?: number | undefined;
+  /** Whether dropout drops; false by default. */
+  readonly training?: boolean | undefined;
+  readonly inputs: I;
+  /** Largest number of rows of inputs whose first axis is `'batch'`; required if there is one. */
+  readonly maxBatch?: number | undefined;
+  readonly threads?: number | undefined;
+  /** Steps of the whole training, for schedules. */
+  readonly steps?: number | undefined;
+  /** Traced once, in source order: what comes after a `minimize` sees the new weights. */
+  body(inputs: { readonly [K in keyof I]: Value }): O;
+}
+
+/** Tensors in the place of inputs and outputs. */
+type Tensors<T> = { readonly [K in keyof T]: Tensor };
+
+/** A traced and compiled body. Each call is one step, counted from 1; calls of one program wait for each other. */
+export interface Program<I extends Inputs, O extends Outputs> {
+  /** Steps done. */
+  readonly step: number;
+  /** One step, on native threads. */
+  run(inputs: Tensors<I>): Promise<Tensors<O>>;
+  /** One step, on the calling thread. `ERR_BUSY` while a `run` is under way. */
+  runSync(inputs: Tensors<I>): Tensors<O>;
+}
+
+interface Port {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly slab: NativeSlab;
+}
+
+function sizeOf(shape: Shape, rows: number): number {
+  return elements(shape) * (isBatched(shape) ? rows : 1);
+}
+
+/** The shape with the rows that there are. */
+function concrete(shape: Shape, rows: number): number[] {
+  return shape.map((dim) => (dim === "batch" ? rows : dim));
+}
+
+class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O> {
+  readonly #compiled: CompiledProgram;
+  readonly #inputs: readonly Port[];
+  readonly #outputs: readonly Port[];
+  readonly #maxRows: number;
+  readonly #threads: number | undefined;
+  readonly #totalSteps: number | undefined;
+  #step = 0;
+  #running: Promise<unknown> = Promise.resolve();
+  #busy = false;
+
+  constructor(options: ProgramOptions<I, O>, maxRows: number) {
+    const { seed = 0, training = false, inputs, body, threads, steps } = options;
+    this.#maxRows = maxRows;
+    this.#threads = threads;
+    this.#totalSteps = steps;
+    const trace = new Trace(seed, training);
+    const port = (name: string, { shape, dtype }: Pick<Spec, "shape"> & { readonly dtype: Dtype }): Port => {
+      return { name, shape, dtype, slab: native.slabCreate(sizeOf(shape, maxRows), dtype) };
+    };
+    this.#inputs = Object.entries(inputs).map(([name, given]) => port(name, given));
+    const values = this.#inputs.map(({ name, shape, dtype }): [string, Value] => {
+      return [name, new Value(shape, dtype, { kind: "input", name })];
+    });
+    this.#outputs = tracing(trace, () => {
+      const outputs = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value });
+      return Object.entries(outputs).map(([name, value]) => {
+        if (!(value instanceof Value)) fail("ERR_OPTION", `program.body.${name}`, "a value", value);
+        const output = port(name, value);
+        trace.add({ kind: "output", value, slab: output.slab });
+        return output;
+      });
+    });
+    const bindings = this.#inputs.map(({ name, slab }): [string, Binding] => [name, { kind: "direct", slab }]);
+    this.#compiled = new CompiledProgram(trace, { maxRows, bindings: new Map(bindings) });
+  }
+
+  get step(): number {
+    return this.#step;
+  }
+
+  run(inputs: Tensors<I>): Promise<Tensors<O>> {
+    const done = this.#running.then(async () => {
+      this.#busy = true;
+      try {
+        const range = this.#load(inputs);
+        await this.#compiled.run(range);
+        return this.#unload(range.rows);
+      } finally {
+        this.#busy = false;
+      }
+    });
+    this.#running = done.catch(() => undefined);
+    return done;
+  }
+
+  runSync(inputs: Tensors<I>): Tensors<O> {
+    if (this.#busy) throw new CarillonError("ERR_BUSY", "runSync", "expected an idle program for 'runSync'");
+    const range = this.#load(inputs);
+    this.#compiled.runSync({ ...range, threads: 1 });
+    return this.#unload(range.rows);
+  }
+
+  #load(inputs: Tensors<I>): StepRange & { readonly rows: number } {
+    checkKeys(
+      "program.inputs",
+      inputs,
+      this.#inputs.map(({ name }) => name),
+    );
+    let rows: number | undefined;
+    const given = new Map<string, Tensor>(Object.entries(inputs));
+    for (const { name, shape, dtype } of this.#inputs) {
+      const value = given.get(name);
+      if (!(value instanceof Tensor)) fail("ERR_OPTION", `program.inputs.${name}`, "a tensor", value);
+      const [first] = value.shape;
+      if (isBatched(shape)) rows ??= first;
+      const fits = JSON.stringify(concrete(shape, rows ?? 1)) === JSON.stringify(value.shape) && value.dtype === dtype;
+      if (!fits || (rows ?? 1) > this.#maxRows) {
+        throw new CarillonError(
+          "ERR_SHAPE",
+          `program.inputs.${name}`,
+          `expected ${dtype} ${formatShape(shape)} with at most ${this.#maxRows} rows for 'program.inputs.${name}' ` +
+            `but received ${value.dtype} ${formatShape(value.shape)}`,
+        );
+      }
+    }
+    for (const { name, slab } of this.#inputs) {
+      const value = given.get(name);
+      if (value !== undefined) native.slabWrite(slab, 0, value.data);
+    }
+    const range = { firstStep: this.#step + 1, steps: 1, rows: rows ?? 1 };
+    return { ...range, threads: this.#threads, totalSteps: this.#totalSteps };
+  }
+
+  #unload(rows: number): Tensors<O> {
+    this.#step += 1;
+    const outputs = this.#outputs.map(({ name, shape, dtype, slab }): [string, Tensor] => {
+      const data = allocate(dtype, sizeOf(shape, rows));
+      native.slabRead(slab, 0, data);
+      return [name, new Tensor(data, concrete(shape, rows), dtype)];
+    });
+    return Object.fromEntries(outputs) as Tensors<O>;
+  }
+}
+
+/**
+ * A step written by hand: `body` is traced once, verified, and run natively as often as it is called.
+ *
+ * @example
+ * const trainer = minimizer(model, adam());
+ * const step = program({
+ *   training: true, maxBatch: 64, inputs: { x: spec(['batch', 784]), y: spec(['batch'], 'i32') },
+ *   body({ x, y }) {
+ *     const loss = ops.mean(crossEntropy()(model.forward(x), y));
+ *     trainer.minimize(loss);
+ *     return { loss };
+ *   },
+ * });
+ * const { loss } = await step.run({ x, y });
+ */
+export function program<const I extends Inputs, O extends Outputs>(options: ProgramOptions<I, O>): Program<I, O> {
+  checkKeys("program", options, ["seed", "training", "inputs", "maxBatch", "threads", "steps", "body"]);
+  checkFunction("program.body", options.body);
+  if (options.seed !== undefined) checkNumber("program.seed", options.seed, { min: 0, integer: true });
+  if (options.training !== undefined) checkBoolean("program.training", options.training);
+  if (options.threads !== undefined) checkNumber("program.threads", options.threads, { min: 1, max: 1024, integer: true });
+  if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
+  const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));
+  if (batched && options.maxBatch === undefined) {
+    throw new CarillonError("ERR_OPTION", "program.maxBatch", "expected a number >= 1 for 'program.maxBatch'");
+  }
+  const maxRows = checkNumber("program.maxBatch", options.maxBatch ?? 1, { min: 1, integer: true });
+  return new TracedProgram(options, maxRows);
+}

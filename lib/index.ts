@@ -1,0 +1,44 @@
+/// <reference types="node" />
+export { split, type SplitOptions } from "./data/split.js";
+export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
+export { grad, valueAndGrad } from "./graph/grad.js";
+export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
+export type { Evaluation } from "./nn/evaluator.js";
+export {
+  constant,
+  type Draw,
+  gain,
+  heNormal,
+  heUniform,
+  type Initializer,
+  ones,
+  xavierNormal,
+  xavierUniform,
+  zeros,
+} from "./nn/initializers.js";
+export { defineLayer, type Layer, type LayerContext, type LayerDefinition } from "./nn/layer.js";
+export { relu, sigmoid, tanh } from "./nn/layers/activations.js";
+export { type DropoutLayerOptions, dropout } from "./nn/layers/dropout.js";
+export { type LinearOptions, linear } from "./nn/layers/linear.js";
+export { loadModel } from "./nn/load.js";
+export { crossEntropy, type Loss, mse } from "./nn/losses.js";
+export type { MetricName } from "./nn/metrics.js";
+export { type EvaluateOptions, type Model, sequential } from "./nn/model.js";
+export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
+export type { ParameterInfo } from "./nn/slab.js";
+export * as ops from "./ops/index.js";
+export { type AdamOptions, adam, type Epsilon } from "./optim/adam.js";
+export { type Minimized, type Minimizer, minimizer } from "./optim/minimizer.js";
+export type { Optimizer } from "./optim/optimizer.js";
+export type { Schedule, ScheduleAt } from "./optim/schedule.js";
+export { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "./optim/sgd.js";
+export { l2, type Regularizer } from "./regularizers/index.js";
+export { runtime } from "./runtime.js";
+export type { Dim, Dtype, Shape } from "./tensor/shape.js";
+export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
+export { Value } from "./tensor/value.js";
+export type { Callback, Decision, Every, State } from "./train/callback.js";
+export type { EndEvent, EndReason, EpochEvent, FitEvent, StartEvent, StepEvent } from "./train/events.js";
+export { type FitResult, fit } from "./train/fit.js";
+export type { FitData, FitOptions } from "./train/options.js";
+export type { Run } from "./train/run.js";

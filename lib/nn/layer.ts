@@ -1,0 +1,85 @@
+import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import type { Value } from "../tensor/value.js";
+import { ANY_SIZE, type Sized } from "./chain.js";
+import type { ParameterSpec } from "./parameter.js";
+
+/** What a layer may ask while it is traced. */
+export interface LayerContext {
+  /** False at inference: dropout is the identity. */
+  readonly training: boolean;
+  /** A number for the next place of the network that draws random numbers. */
+  nextSite(): number;
+}
+
+/** Plain data that describe a built-in layer in a saved model. */
+export type LayerConfig = Readonly<Record<string, string | number | boolean | null>>;
+
+/** One layer: sizes of its last axis, parameters, and how it computes. Made by {@link defineLayer}. */
+export interface Layer<In extends number = number, Out extends number | "same" = number | "same">
+  extends Sized<In, Out> {
+  readonly name?: string | undefined;
+  readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  /** For {@link loadModel}; `undefined` for a layer that a user defined. */
+  readonly config?: LayerConfig | undefined;
+  forward(x: Value, parameters: Readonly<Record<string, Value>>, context: LayerContext): Value;
+}
+
+/** What {@link defineLayer} takes. */
+export interface LayerDefinition<
+  In extends number,
+  Out extends number | "same",
+  P extends Readonly<Record<string, ParameterSpec>>,
+> {
+  /** First part of the names of its parameters: `linear` gives `linear1.weight`. */
+  readonly kind: string;
+  /** Features taken; any number when absent. */
+  readonly inputs?: In | undefined;
+  /** Features given; `'same'` passes the number through. */
+  readonly outputs: Out;
+  /** Used in the place of kind and ordinal. */
+  readonly name?: string | undefined;
+  readonly parameters?: P | undefined;
+  readonly config?: LayerConfig | undefined;
+  /** y: [batch, outputs] from x: [batch, inputs], recorded once. */
+  forward(x: Value, parameters: { readonly [K in keyof P]: Value }, context: LayerContext): Value;
+}
+
+const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
+
+/** A name that may stand in a parameter's name: a letter, then letters, digits, `_` and `-`; else `ERR_OPTION`. */
+export function checkName(where: string, name: string | undefined): string | undefined {
+  if (name === undefined || NAME.test(checkString(where, name))) return name;
+  return checkString(`${where} (a letter, then letters, digits, _ or -)`, undefined);
+}
+
+/**
+ * A layer from operations. The built-in layers are made by it too.
+ *
+ * @example
+ * const scale = (size: number) => defineLayer({
+ *   kind: 'scale', inputs: size, outputs: 'same', parameters: { factor: parameter([size], { init: 1 }) },
+ *   forward: (x, { factor }) => ops.multiply(x, factor),
+ * });
+ */
+export function defineLayer<
+  const In extends number = number,
+  const Out extends number | "same" = "same",
+  P extends Readonly<Record<string, ParameterSpec>> = Readonly<Record<never, never>>,
+>(definition: LayerDefinition<In, Out, P>): Layer<In, Out> {
+  checkKeys("defineLayer", definition, ["kind", "inputs", "outputs", "name", "parameters", "config", "forward"]);
+  const { kind, inputs, outputs, name, parameters, config, forward } = definition;
+  checkName("defineLayer.kind", kind);
+  checkName(`${kind}.name`, name);
+  checkFunction("defineLayer.forward", forward);
+  if (inputs !== undefined) checkNumber(`${kind}.inputs`, inputs, { min: 1, integer: true });
+  if (outputs !== "same") checkNumber(`${kind}.outputs`, outputs, { min: 1, integer: true });
+  return Object.freeze({
+    kind,
+    inputs: inputs ?? (ANY_SIZE as In),
+    outputs,
+    name,
+    parameters: parameters ?? {},
+    config,
+    forward: forward as Layer["forward"],
+  });
+}

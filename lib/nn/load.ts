@@ -1,0 +1,52 @@
+import { CarillonError } from "../errors.js";
+import { readFileChecked } from "../io/file.js";
+import { checkString } from "../options.js";
+import { checkChain } from "./chain.js";
+import type { Layer, LayerConfig } from "./layer.js";
+import { relu, sigmoid, tanh } from "./layers/activations.js";
+import { dropout } from "./layers/dropout.js";
+import { linear } from "./layers/linear.js";
+import { Model } from "./model.js";
+import { decodeLayers, decodeWeights, type SavedLayer } from "./saved.js";
+
+function number(config: LayerConfig, key: string): number {
+  return Number(config[key]);
+}
+
+/** How each built-in layer is made from its description; initial values and penalties are not part of a saved model. */
+const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undefined) => Layer>> = {
+  linear: (config, name) =>
+    linear(number(config, "inputs"), number(config, "outputs"), { bias: config["bias"] === true, name }),
+  relu: () => relu(),
+  tanh: () => tanh(),
+  sigmoid: () => sigmoid(),
+  dropout: (config, name) => {
+    const scaling = config["scaling"] === "classic" ? "classic" : "inverted";
+    return dropout({ keep: number(config, "keep"), scaling, name });
+  },
+};
+
+function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
+  const make = Object.hasOwn(LAYERS, kind) ? LAYERS[kind] : undefined;
+  if (make !== undefined && config !== null) return make(config, name ?? undefined);
+  throw new CarillonError(
+    "ERR_FILE",
+    where,
+    `expected built-in layers in '${where}' but received '${kind}': build the model and use its load()`,
+  );
+}
+
+/** A model of built-in layers with its weights, from the file that `save` wrote. `ERR_FILE` says what is wrong with it. */
+export async function loadModel(path: string): Promise<Model> {
+  const where = checkString("loadModel.path", path);
+  const bytes = await readFileChecked(where);
+  try {
+    const layers = decodeLayers(bytes, where).map((saved) => makeLayer(saved, where));
+    const { inputs, outputs } = checkChain(layers);
+    const model = new Model(layers, inputs, Number(outputs));
+    return model.setWeights(decodeWeights(bytes, where, model.parameters));
+  } catch (cause) {
+    if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;
+    throw new CarillonError("ERR_FILE", where, `expected a saved model in '${where}': ${cause.message}`, { cause });
+  }
+}

@@ -1,0 +1,314 @@
+import { native, type NativeSlab } from "../binding/native.js";
+import { bindExamples } from "../data/bind.js";
+import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import { CarillonError, fail } from "../errors.js";
+import { currentTrace, type Trace } from "../graph/trace.js";
+import { readFileChecked, writeFileAtomic } from "../io/file.js";
+import { softmax } from "../ops/index.js";
+import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { Tensor } from "../tensor/tensor.js";
+import type { Value } from "../tensor/value.js";
+import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
+import { drawParameter } from "./draw.js";
+import { type Evaluation, Evaluator } from "./evaluator.js";
+import type { Layer } from "./layer.js";
+import type { Loss } from "./losses.js";
+import { findMetrics, type MetricName } from "./metrics.js";
+import type { ParameterSpec } from "./parameter.js";
+import { ForwardProgram } from "./predictor.js";
+import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
+import { decodeWeights, encodeModel } from "./saved.js";
+
+/** Rows of a batch at inference. */
+const PREDICT_BATCH = 256;
+
+/** Options of {@link Model.evaluate}. */
+export interface EvaluateOptions<M extends readonly MetricName[]> {
+  readonly loss: Loss;
+  readonly metrics?: M | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** Layers one after another, and the weights that they own. Made by {@link sequential}. */
+export class Model<In extends number = number, Out extends number = number> {
+  readonly inputs: In;
+  readonly outputs: Out;
+  readonly layers: readonly Layer[];
+  /** Names are kind, ordinal and role (`linear1.weight`), or the layer's own name and role. */
+  readonly parameters: readonly ParameterInfo[];
+
+  /** @internal */
+  readonly segments: readonly Segment[];
+  /** Floats of a slab of the parameters' layout. @internal */
+  readonly total: number;
+  readonly #names: readonly string[];
+  readonly #weights: ParameterSlab;
+  readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
+  #initialized = false;
+  #busy = false;
+  #version = 0;
+  #predictor: SnapshotPredictor | undefined;
+  #predictorSync: SnapshotPredictor | undefined;
+  #predicting: Promise<unknown> = Promise.resolve();
+
+  /** @internal */
+  constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.layers = layers;
+    this.#names = nameLayers(layers);
+    const specs = new Map<string, ParameterSpec>();
+    for (const [index, layer] of layers.entries()) {
+      for (const [role, spec] of Object.entries(layer.parameters)) specs.set(`${this.#names[index]}.${role}`, spec);
+    }
+    const { segments, total } = layOut(specs);
+    this.segments = segments;
+    this.total = total;
+    this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
+    this.#weights = new ParameterSlab(segments, total);
+  }
+
+  /** False until `initialize`, `fit`, `predict` or a load has given the weights their values. */
+  get initialized(): boolean {
+    return this.#initialized;
+  }
+
+  /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
+  initialize(seed = 0): this {
+    checkNumber("initialize.seed", seed, { min: 0, integer: true });
+    this.#expectIdle("initialize");
+    this.restoreInitial(seed);
+    return this;
+  }
+
+  /** Copies of all parameters by name; during a run, as they were after a finished step. */
+  weights(): ReadonlyMap<string, Tensor<"f32">> {
+    this.#ensure();
+    const values = this.#weights.read();
+    return new Map(
+      this.segments.map(({ name, shape }) => [name, new Tensor(values.get(name) ?? new Float32Array(), shape, "f32")]),
+    );
+  }
+
+  /** Overwrites all parameters; nothing is written unless every one is there with its shape (`ERR_STATE`). */
+  setWeights(weights: ReadonlyMap<string, Tensor | Float32Array>): this {
+    this.#expectIdle("setWeights");
+    for (const name of weights.keys()) {
+      if (!this.segments.some((segment) => segment.name === name)) {
+        throw new CarillonError("ERR_STATE", name, `expected a parameter of this model but received '${name}'`);
+      }
+    }
+    const arrays = [...weights].map(([name, value]): [string, Float32Array] => {
+      const data = value instanceof Tensor ? value.data : value;
+      if (data instanceof Float32Array) return [name, data];
+      throw new CarillonError("ERR_DTYPE", name, `expected dtype f32 for '${name}'`);
+    });
+    this.#write(new Map(arrays), "weights");
+    return this;
+  }
+
+  /** A model of the same layers with a copy of the weights. */
+  clone(): Model<In, Out> {
+    const copy = new Model(this.layers, this.inputs, this.outputs);
+    if (this.#initialized) {
+      native.slabCopy(this.#weights.slab, copy.#weights.slab);
+      copy.#initialized = true;
+    }
+    return copy;
+  }
+
+  /**
+   * Records the network inside the body of a program: y: [batch, outputs] from x: [batch, inputs]. A second call uses the
+   * same weights, and draws its dropout masks for itself.
+   */
+  forward(x: Value): Value {
+    const trace = currentTrace("forward");
+    return this.#forward(x, this.values(trace), trace);
+  }
+
+  /** [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. */
+  predict(x: Features): Promise<Tensor<"f32">> {
+    const predicted = this.#predicting.then(() => {
+      this.#predictor ??= this.#compile();
+      return this.#fresh(this.#predictor).run(x);
+    });
+    this.#predicting = predicted.catch(() => undefined);
+    return predicted;
+  }
+
+  /** `predict` on the calling thread, for one row or a few. */
+  predictSync(x: Features): Tensor<"f32"> {
+    this.#predictorSync ??= this.#compile();
+    return this.#fresh(this.#predictorSync).runSync(x);
+  }
+
+  /** softmax(predict(x)): probabilities of the classes, rows sum to 1. */
+  async predictProbabilities(x: Features): Promise<Tensor<"f32">> {
+    return softmax(await this.predict(x));
+  }
+
+  /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
+  bytes(): Uint8Array {
+    return encodeModel(this);
+  }
+
+  /** Writes {@link bytes} to `path`: after a crash at any moment, the old file or the new one in full. */
+  save(path: string): Promise<void> {
+    return writeFileAtomic(checkString("save.path", path), this.bytes());
+  }
+
+  /** Takes over the weights of a saved model with the same parameters; otherwise `ERR_FILE`, and nothing is written. */
+  async load(path: string): Promise<this> {
+    const bytes = await readFileChecked(checkString("load.path", path));
+    return this.setWeights(decodeWeights(bytes, path, this.parameters));
+  }
+
+  /** Loss and metrics over a set, in its order, at inference. During a run: of the weights after a finished step. */
+  async evaluate<const M extends readonly MetricName[] = readonly []>(
+    data: Examples<Features, Labels | Targets>,
+    options: EvaluateOptions<M>,
+  ): Promise<Evaluation<M[number]>> {
+    checkKeys("evaluate", options, ["loss", "metrics", "threads"]);
+    const { loss, threads } = options;
+    checkFunction("evaluate.loss", loss);
+    const metrics = findMetrics(options.metrics ?? [], loss);
+    const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
+    const examples = bindExamples("evaluate.data", data, shape);
+    this.#ensure();
+    return new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
+  }
+
+  /** Parameters as values of `trace`, the same values at every call. @internal */
+  values(trace: Trace): ReadonlyMap<string, Value> {
+    const known = this.#traced.get(trace);
+    if (known !== undefined) return known;
+    const values = this.#weights.values();
+    this.#traced.set(trace, values);
+    return values;
+  }
+
+  /** Memory of the weights. @internal */
+  get slab(): NativeSlab {
+    return this.#weights.slab;
+  }
+
+  /** Takes the model for a run; `ERR_BUSY` if one has it. @internal */
+  acquire(where: string): void {
+    this.#expectIdle(where);
+    this.#busy = true;
+    this.#version += 1;
+  }
+
+  /** @internal */
+  release(): void {
+    this.#busy = false;
+  }
+
+  /** How often the weights were written, by a run or by hand. @internal */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
+  restoreInitial(seed: number): void {
+    const drawn = this.segments.map(({ name, shape, spec }): [string, Float32Array] => {
+      return [name, drawParameter(name, shape, spec.init.resolve(shape), seed)];
+    });
+    this.#write(new Map(drawn), "initialize");
+  }
+
+  /** Writes weights although a run has the model: it is the run's own. @internal */
+  restore(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    this.#write(values, where);
+  }
+
+  #write(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    this.#weights.write(values, where);
+    this.#initialized = true;
+    this.#version += 1;
+  }
+
+  #ensure(): void {
+    if (!this.#initialized) this.restoreInitial(0);
+  }
+
+  #expectIdle(where: string): void {
+    if (!this.#busy) return;
+    throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but a run is training it`);
+  }
+
+  #forward(x: Value, values: ReadonlyMap<string, Value>, trace: Trace): Value {
+    const context = { training: trace.training, nextSite: () => trace.nextSite() };
+    return this.layers.reduce((input, layer, index) => {
+      const own = Object.keys(layer.parameters).map((role): [string, Value | undefined] => {
+        return [role, values.get(`${this.#names[index]}.${role}`)];
+      });
+      const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
+      return layer.forward(input, Object.fromEntries(present), context);
+    }, x);
+  }
+
+  /** With the weights of the last finished step: predictions read a copy, so that they may run beside training. */
+  #fresh({ snapshot, program }: SnapshotPredictor): ForwardProgram {
+    this.#ensure();
+    native.slabCopy(this.#weights.slab, snapshot.slab);
+    return program;
+  }
+
+  #compile(): SnapshotPredictor {
+    const snapshot = new ParameterSlab(this.segments, this.total);
+    const forward = (x: Value): Value => this.#forward(x, snapshot.values(), currentTrace("predict"));
+    return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
+  }
+}
+
+/** A copy of the weights and a program that reads it. */
+interface SnapshotPredictor {
+  readonly snapshot: ParameterSlab;
+  readonly program: ForwardProgram;
+}
+
+/** Kind and ordinal of that kind (`linear2`), or the layer's own name; the same layer twice shares its parameters. */
+function nameLayers(layers: readonly Layer[]): readonly string[] {
+  const counts = new Map<string, number>();
+  const names = new Map<Layer, string>();
+  const taken = new Set<string>();
+  return layers.map((layer) => {
+    const known = names.get(layer);
+    if (known !== undefined) return known;
+    const ordinal = (counts.get(layer.kind) ?? 0) + 1;
+    counts.set(layer.kind, ordinal);
+    const name = layer.name ?? `${layer.kind}${ordinal}`;
+    if (taken.has(name)) {
+      throw new CarillonError("ERR_OPTION", name, `expected a name of its own for each layer but '${name}' stands twice`);
+    }
+    taken.add(name);
+    names.set(layer, name);
+    return name;
+  });
+}
+
+/** Sizes of a model: of its first and last layer with sizes. */
+type Inputs<L extends readonly Layer[]> = First<L>;
+type Outputs<L extends readonly Layer[]> = Last<L> extends number ? Last<L> : number;
+
+/**
+ * A model of layers, each taking what the one before it gives. The compiler says which layer does not fit, and so does
+ * `ERR_SHAPE` at run time.
+ */
+export function sequential<const L extends readonly Layer[]>(...layers: Chained<L>): Model<Inputs<L>, Outputs<L>>;
+export function sequential(...layers: readonly unknown[]): Model {
+  const checked = layers.map((layer, index) => {
+    if (isLayer(layer)) return layer;
+    return fail("ERR_OPTION", `sequential: layer ${index + 1}`, "a layer", layer);
+  });
+  const { inputs, outputs } = checkChain(checked);
+  if (outputs === "same" || inputs === ANY_SIZE) {
+    throw new CarillonError("ERR_SHAPE", "sequential", "expected a layer with sizes in 'sequential', such as linear(4, 2)");
+  }
+  return new Model(checked, inputs, outputs);
+}
+
+function isLayer(value: unknown): value is Layer {
+  return typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
+}

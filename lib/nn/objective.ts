@@ -1,0 +1,47 @@
+import type { BoundExamples } from "../data/bind.js";
+import * as ops from "../ops/index.js";
+import { extent, formatShape, type Shape } from "../tensor/shape.js";
+import { Value } from "../tensor/value.js";
+import { CarillonError } from "../errors.js";
+import type { Loss } from "./losses.js";
+import type { Metric } from "./metrics.js";
+import type { Model } from "./model.js";
+
+/** The sums over a batch that a set's figures are made of; all scalars. */
+export interface Objective {
+  /** Σ wℓ */
+  readonly total: Value;
+  /** Σ w */
+  readonly weight: Value;
+  /** Σ wℓ/Σ w */
+  readonly mean: Value;
+  /** Sum of each metric. */
+  readonly metrics: readonly Value[];
+}
+
+/** Records forward, loss and metrics of a batch of `examples`. */
+export function recordObjective(
+  model: Model,
+  loss: Loss,
+  metrics: readonly Metric[],
+  examples: Pick<BoundExamples, "weighted">,
+): Objective {
+  const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value => new Value(shape, dtype, { kind: "input", name });
+  const x = input("x", ["batch", model.inputs], "f32");
+  const classes = loss.target === "classes";
+  const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
+  const output = model.forward(x);
+  const losses = loss(output, y);
+  if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
+    const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
+    throw new CarillonError("ERR_SHAPE", "loss", `expected one number an example, [batch], for 'loss' but received ${received}`);
+  }
+  const flat = ops.reshape(losses, ["batch"]);
+  const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
+  const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
+  const weight = w === undefined ? ops.rowCount() : ops.sum(w);
+  return { total, weight, mean: ops.divide(total, weight), metrics: metrics.map((metric) => metric.total(output, y)) };
+}
+
+/** Columns of the log in which an objective's sums stand: total, weight, rows, penalty, then the metrics. */
+export const LOG = { total: 0, weight: 1, rows: 2, penalty: 3, metrics: 4 } as const;

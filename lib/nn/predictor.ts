@@ -1,0 +1,81 @@
+import { native, type NativeSlab } from "../binding/native.js";
+import { type BoundMatrix, bindFeatures, type Features } from "../data/dataset.js";
+import { CompiledProgram, type StepRange } from "../graph/compiled.js";
+import { Trace, tracing } from "../graph/trace.js";
+import { formatShape } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
+import { Value } from "../tensor/value.js";
+import { CarillonError } from "../errors.js";
+
+/** The output of a network at inference, recorded for symbolic inputs. */
+export type Forward = (x: Value) => Value;
+
+/** Runs a network at inference on batches of at most `maxBatch` rows. One call at a time. */
+export class ForwardProgram {
+  readonly #program: CompiledProgram;
+  readonly #input: NativeSlab;
+  readonly #output: NativeSlab;
+  readonly #inputs: number;
+  readonly #outputs: number;
+  readonly #maxBatch: number;
+
+  constructor(forward: Forward, inputs: number, maxBatch: number) {
+    const trace = new Trace(0, false);
+    const x = new Value(["batch", inputs], "f32", { kind: "input", name: "x" });
+    const { slab, columns } = tracing(trace, () => {
+      const y = forward(x);
+      const last = y.shape.at(-1);
+      if (y.shape.length !== 2 || y.shape[0] !== "batch" || last === undefined || last === "batch") {
+        throw new CarillonError(
+          "ERR_SHAPE",
+          "predict",
+          `expected an output of [batch, n] for 'predict' but the model gives ${formatShape(y.shape)}`,
+        );
+      }
+      const output = native.slabCreate(maxBatch * last, "f32");
+      trace.add({ kind: "output", value: y, slab: output });
+      return { slab: output, columns: last };
+    });
+    this.#inputs = inputs;
+    this.#outputs = columns;
+    this.#maxBatch = maxBatch;
+    this.#input = native.slabCreate(maxBatch * inputs, "f32");
+    this.#output = slab;
+    const bindings = new Map([["x", { kind: "direct", slab: this.#input } as const]]);
+    this.#program = new CompiledProgram(trace, { maxRows: maxBatch, bindings });
+  }
+
+  /** [rows, outputs] of x: [rows, inputs], on native threads. */
+  async run(x: Features): Promise<Tensor<"f32">> {
+    const bound = bindFeatures("predict.x", x, this.#inputs);
+    const result = new Float32Array(bound.rows * this.#outputs);
+    for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
+      await this.#program.run(this.#load(bound, begin));
+      this.#unload(bound, begin, result);
+    }
+    return new Tensor(result, [bound.rows, this.#outputs], "f32");
+  }
+
+  /** The same on the calling thread. */
+  runSync(x: Features): Tensor<"f32"> {
+    const bound = bindFeatures("predictSync.x", x, this.#inputs);
+    const result = new Float32Array(bound.rows * this.#outputs);
+    for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
+      this.#program.runSync({ ...this.#load(bound, begin), threads: 1 });
+      this.#unload(bound, begin, result);
+    }
+    return new Tensor(result, [bound.rows, this.#outputs], "f32");
+  }
+
+  #load({ data, rows }: BoundMatrix, begin: number): StepRange {
+    const end = Math.min(begin + this.#maxBatch, rows);
+    const part = data.subarray(begin * this.#inputs, end * this.#inputs);
+    native.slabWrite(this.#input, 0, part instanceof Float32Array ? part : Float32Array.from(part));
+    return { firstStep: 1, steps: 1, rows: end - begin };
+  }
+
+  #unload({ rows }: BoundMatrix, begin: number, result: Float32Array): void {
+    const end = Math.min(begin + this.#maxBatch, rows);
+    native.slabRead(this.#output, 0, result.subarray(begin * this.#outputs, end * this.#outputs));
+  }
+}

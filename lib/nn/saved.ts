@@ -1,0 +1,76 @@
+import { CarillonError } from "../errors.js";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor, type StoredTensors } from "../io/safetensors.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Layer, LayerConfig } from "./layer.js";
+import type { ParameterInfo } from "./slab.js";
+
+const FORMAT = "carillon.model";
+
+/** A layer as a file describes it; `config` is `null` for one that a user defined. */
+export interface SavedLayer {
+  readonly kind: string;
+  readonly name: string | null;
+  readonly config: LayerConfig | null;
+}
+
+/** Weights by name as f32 tensors; format and layers as metadata. */
+export function encodeModel(model: {
+  readonly layers: readonly Layer[];
+  weights(): ReadonlyMap<string, Tensor<"f32">>;
+}): Uint8Array {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
+  const layers = model.layers.map(({ kind, name = null, config = null }): SavedLayer => ({ kind, name, config }));
+  return encodeSafetensors(tensors, { format: FORMAT, layers: JSON.stringify(layers) });
+}
+
+function refuse(where: string, expected: string, received: string): never {
+  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
+}
+
+function decodeModel(bytes: Uint8Array, where: string): StoredTensors {
+  const stored = decodeSafetensors(bytes, where);
+  const { format = "none" } = stored.metadata;
+  if (format !== FORMAT) refuse(where, `the format ${FORMAT}`, format);
+  return stored;
+}
+
+/** The weights of a saved model, if they are exactly those of `parameters`; otherwise `ERR_FILE`. */
+export function decodeWeights(
+  bytes: Uint8Array,
+  where: string,
+  parameters: readonly ParameterInfo[],
+): ReadonlyMap<string, Float32Array> {
+  const { tensors } = decodeModel(bytes, where);
+  if (tensors.size !== parameters.length) refuse(where, `${parameters.length} parameters`, `${tensors.size}`);
+  return new Map(
+    parameters.map(({ name, shape }) => {
+      const stored = tensors.get(name);
+      if (stored?.dtype !== "f32" || JSON.stringify(stored.shape) !== JSON.stringify(shape)) {
+        const received = stored === undefined ? "nothing" : `${stored.dtype} [${stored.shape.join(", ")}]`;
+        refuse(where, `${name} as f32 [${shape.join(", ")}]`, received);
+      }
+      return [name, stored.data];
+    }),
+  );
+}
+
+function isSavedLayer(value: unknown): value is SavedLayer {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("kind" in value && "name" in value && "config" in value)) return false;
+  const { kind, name, config } = value;
+  return typeof kind === "string" && (name === null || typeof name === "string") && typeof config === "object";
+}
+
+/** The layers that a file describes; `ERR_FILE` if it is no model. */
+export function decodeLayers(bytes: Uint8Array, where: string): readonly SavedLayer[] {
+  const { metadata } = decodeModel(bytes, where);
+  let layers: unknown;
+  try {
+    layers = JSON.parse(metadata["layers"] ?? "");
+  } catch {
+    layers = undefined;
+  }
+  if (Array.isArray(layers) && layers.every(isSavedLayer)) return layers;
+  return refuse(where, "a list of layers", "something else");
+}

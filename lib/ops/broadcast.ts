@@ -1,0 +1,131 @@
+import { CarillonError } from "../errors.js";
+import { asMatrix, extent, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
+import type { Value } from "../tensor/value.js";
+import { binaryId } from "./encode.js";
+import { apply, at, expectDtype, type Rule } from "./apply.js";
+
+/** How an operand covers a result of [rows, columns]; the numbers are those of native/ops/elementwise.cc. */
+export const SPREAD = { full: 0, scalar: 1, row: 2, column: 3 } as const;
+export type Spread = keyof typeof SPREAD;
+
+/** How `shape` spreads over `target`, or `undefined` if it does not. */
+export function spreadOf(shape: Shape, target: Shape): Spread | undefined {
+  if (sameShape(shape, target)) return "full";
+  if (extent(shape) === 1) return "scalar";
+  const last = target.at(-1);
+  if (target.length >= 2 && extent(shape) === last && shape.at(-1) === last) return "row";
+  if (target.length >= 2 && sameShape(shape, [...target.slice(0, -1), 1])) return "column";
+  return undefined;
+}
+
+/**
+ * The shape of an elementwise result: that of the operand which the other one equals or spreads over (a scalar, a row
+ * [n] over [m, n], a column [m, 1] over [m, n]). Anything else is `ERR_SHAPE`.
+ */
+export function broadcastShape(where: string, a: Shape, b: Shape): Shape {
+  if (spreadOf(b, a) !== undefined && !(spreadOf(a, b) !== undefined && b.length > a.length)) return a;
+  if (spreadOf(a, b) !== undefined) return b;
+  throw new CarillonError(
+    "ERR_SHAPE",
+    where,
+    `expected equal shapes, a scalar, a row [n] or a column [m, 1] for '${where}' but received ` +
+      `${formatShape(a)} and ${formatShape(b)}`,
+  );
+}
+
+/** The words of a native `binary` instruction that computes `output` of `inputs` spread over it. */
+export function binaryInts(name: string, inputs: readonly Value[], output: Value): readonly number[] {
+  const { rows, columns } = asMatrix(output.shape);
+  const spread = (index: number): number => SPREAD[spreadOf(at(inputs, index).shape, output.shape) ?? "full"];
+  return [rows, columns, binaryId(name), spread(0), spread(1)];
+}
+
+const reshapeRule: Rule<{ readonly shape: Shape }> = {
+  name: "reshape",
+  infer(inputs, { shape }) {
+    const from = at(inputs, 0);
+    if (extent(from.shape) !== extent(shape) || isBatched(from.shape) !== isBatched(shape)) {
+      throw new CarillonError(
+        "ERR_SHAPE",
+        "reshape",
+        `expected as many elements as ${formatShape(from.shape)} for 'reshape' but received ${formatShape(shape)}`,
+      );
+    }
+    return { shape, dtype: from.dtype };
+  },
+  lower: null,
+  gradient: (inputs, _output, gradient) => [reshape(gradient, at(inputs, 0).shape)],
+};
+
+/** The same elements under another shape; `'batch'` stays the first axis. */
+export function reshape(x: Value, shape: Shape): Value {
+  return sameShape(x.shape, shape) ? x : apply(reshapeRule, [x], { shape });
+}
+
+const broadcastRule: Rule<{ readonly shape: Shape }> = {
+  name: "broadcast",
+  infer(inputs, { shape }) {
+    expectDtype("broadcast", at(inputs, 0), "f32");
+    broadcastShape("broadcast", shape, at(inputs, 0).shape);
+    return { shape };
+  },
+  // max(x, x) is x: a copy with the spreads of an elementwise function.
+  lower: (inputs, output) => ({
+    operation: "binary",
+    views: [at(inputs, 0), at(inputs, 0), output],
+    ints: binaryInts("maximum", [at(inputs, 0), at(inputs, 0)], output),
+    doubles: [],
+  }),
+  gradient: (inputs, _output, gradient) => [reduceTo(gradient, at(inputs, 0).shape)],
+};
+
+/** `x` repeated over `shape`: a scalar everywhere, a row [n] down [m, n], a column [m, 1] across [m, n]. */
+export function broadcast(x: Value, shape: Shape): Value {
+  return sameShape(x.shape, shape) ? x : apply(broadcastRule, [x], { shape });
+}
+
+const sumRule: Rule<{ readonly axis: "all" | "first" | "last" }> = {
+  name: "sum",
+  infer(inputs, { axis }) {
+    const { shape } = at(inputs, 0);
+    expectDtype("sum", at(inputs, 0), "f32");
+    if (axis === "all") return { shape: [] };
+    if (shape.length < 2) {
+      throw new CarillonError("ERR_SHAPE", "sum", `expected two axes or more for 'sum' but received ${formatShape(shape)}`);
+    }
+    return { shape: axis === "last" ? shape.slice(0, -1) : shape.slice(-1) };
+  },
+  lower(inputs, output, { axis }) {
+    const { shape } = at(inputs, 0);
+    const { rows, columns } = asMatrix(shape);
+    const views = [at(inputs, 0), output];
+    if (axis === "all") return { operation: "sum", views, ints: [extent(shape)], doubles: [] };
+    return { operation: axis === "last" ? "row_sum" : "column_sum", views, ints: [rows, columns], doubles: [] };
+  },
+  gradient(inputs, output, gradient, { axis }) {
+    const { shape } = at(inputs, 0);
+    return [broadcast(axis === "last" ? reshape(gradient, [...output.shape, 1]) : gradient, shape)];
+  },
+};
+
+/** Sums over all axes (`[]`), over the last one, or over all but the last (`[n]`). */
+export function sumOver(x: Value, axis: "all" | "first" | "last"): Value {
+  return apply(sumRule, [x], { axis });
+}
+
+/** The gradient of a broadcast: `gradient` summed over what `shape` was spread over. */
+export function reduceTo(gradient: Value, shape: Shape): Value {
+  switch (spreadOf(shape, gradient.shape)) {
+    case "scalar":
+      return reshape(sumOver(gradient, "all"), shape);
+    case "row":
+      return reshape(sumOver(gradient, "first"), shape);
+    case "column":
+      return reshape(sumOver(gradient, "last"), shape);
+    default:
+      return gradient;
+  }
+}
+
+/** Rules of this file, for the tests that walk all operations. */
+export const broadcastRules = { reshape: reshapeRule, broadcast: broadcastRule, sum: sumRule } as const;

@@ -1,0 +1,162 @@
+import { CarillonError } from "../errors.js";
+import { checkNumber } from "../options.js";
+import { asMatrix, extent, formatShape, type Shape } from "../tensor/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Value } from "../tensor/value.js";
+import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
+import { reshape, sumOver } from "./broadcast.js";
+import { flush, multiply, subtract } from "./elementwise.js";
+
+function sized(where: string, shape: Shape): { readonly leading: Shape; readonly classes: number } {
+  const classes = shape.at(-1);
+  if (classes === undefined || classes === "batch") {
+    throw new CarillonError("ERR_SHAPE", where, `expected [batch, classes] for '${where}' but received ${formatShape(shape)}`);
+  }
+  return { leading: shape.slice(0, -1), classes };
+}
+
+const softmaxRule: Rule<null> = {
+  name: "softmax",
+  infer(inputs) {
+    const { shape } = at(inputs, 0);
+    expectDtype("softmax", at(inputs, 0), "f32");
+    sized("softmax", shape);
+    return { shape };
+  },
+  lower: (inputs, output) => {
+    const { rows, columns } = asMatrix(output.shape);
+    return { operation: "softmax", views: [at(inputs, 0), output], ints: [rows, columns], doubles: [] };
+  },
+  gradient(_inputs, output, gradient) {
+    const { leading } = sized("softmax", output.shape);
+    const flowing = multiply(gradient, output);
+    if (leading.length === 0) return [subtract(flowing, multiply(output, sumOver(flowing, "all")))];
+    const along = reshape(sumOver(flowing, "last"), [...leading, 1]);
+    return [subtract(flowing, multiply(output, along))];
+  },
+  inPlace: 0,
+};
+
+/** y = e^(x − max)/Σ e^(x − max) over the last axis. */
+export function softmax<A extends Value>(x: A): Of<A> {
+  return apply(softmaxRule, [x], null) as Of<A>;
+}
+
+function checkLabels(where: string, logits: Value, labels: Value): Shape {
+  const { leading } = sized(where, logits.shape);
+  expectDtype(where, logits, "f32");
+  expectDtype(`${where}.labels`, labels, "i32");
+  if (leading.length === 0 || extent(labels.shape) !== extent(leading)) {
+    throw new CarillonError(
+      "ERR_SHAPE",
+      `${where}.labels`,
+      `expected ${formatShape(leading)} for '${where}.labels' but received ${formatShape(labels.shape)}`,
+    );
+  }
+  return leading;
+}
+
+const softmaxCrossEntropyRule: Rule<null> = {
+  name: "softmaxCrossEntropy",
+  infer: (inputs) => ({ shape: checkLabels("softmaxCrossEntropy", at(inputs, 0), at(inputs, 1)) }),
+  lower(inputs, output) {
+    const { rows, columns } = asMatrix(at(inputs, 0).shape);
+    return {
+      operation: "softmax_cross_entropy",
+      views: [at(inputs, 0), at(inputs, 1), output],
+      ints: [rows, columns],
+      doubles: [],
+    };
+  },
+  // (softmax(x) − onehot(label))·g. A pass makes it one kernel with these very roundings.
+  gradient(inputs, output, gradient) {
+    const logits = at(inputs, 0);
+    const labels = at(inputs, 1);
+    const { classes } = sized("softmaxCrossEntropy", logits.shape);
+    const off = subtract(softmax(logits), reshape(oneHot(labels, classes), logits.shape));
+    return [flush(multiply(off, reshape(gradient, [...output.shape, 1]))), undefined];
+  },
+};
+
+/**
+ * Cross-entropy of softmax(logits) with integer labels, one number a row: ln Σ e^(x − max) − (x[label] − max).
+ *
+ * logits: [batch, classes], labels: [batch] i32 in [0, classes); a label outside is `ERR_LABEL`.
+ */
+export function softmaxCrossEntropy<X extends Value, L extends Value>(logits: X, labels: L): Of<X | L> {
+  return apply(softmaxCrossEntropyRule, [logits, labels], null) as Of<X | L>;
+}
+
+const oneHotRule: Rule<{ readonly classes: number }> = {
+  name: "oneHot",
+  infer(inputs, { classes }) {
+    expectDtype("oneHot", at(inputs, 0), "i32");
+    return { shape: [...at(inputs, 0).shape, classes] };
+  },
+  lower: (inputs, output, { classes }) => ({
+    operation: "one_hot",
+    views: [at(inputs, 0), output],
+    ints: [extent(at(inputs, 0).shape), classes],
+    doubles: [],
+  }),
+  gradient: null,
+};
+
+/** [batch] integers to [batch, classes] zeros with a one at the integer; one outside [0, classes) is `ERR_LABEL`. */
+export function oneHot<L extends Value>(labels: L, classes: number): Of<L> {
+  checkNumber("oneHot.classes", classes, { min: 1, integer: true });
+  return apply(oneHotRule, [labels], { classes }) as Of<L>;
+}
+
+const argmaxRule: Rule<null> = {
+  name: "argmax",
+  infer(inputs) {
+    expectDtype("argmax", at(inputs, 0), "f32");
+    return { shape: sized("argmax", at(inputs, 0).shape).leading, dtype: "i32" };
+  },
+  lower(inputs, output) {
+    const { rows, columns } = asMatrix(at(inputs, 0).shape);
+    return { operation: "argmax", views: [at(inputs, 0), output], ints: [rows, columns], doubles: [] };
+  },
+  gradient: null,
+};
+
+/** Index of the first largest element along the last axis, i32. */
+export function argmax(x: Tensor): Tensor<"i32">;
+export function argmax(x: Value): Value;
+export function argmax(x: Value): Value {
+  return apply(argmaxRule, [x], null);
+}
+
+const countEqualRule: Rule<null> = {
+  name: "countEqual",
+  infer(inputs) {
+    expectDtype("countEqual", at(inputs, 0), "i32");
+    expectDtype("countEqual", at(inputs, 1), "i32");
+    if (extent(at(inputs, 0).shape) !== extent(at(inputs, 1).shape)) {
+      throw new CarillonError("ERR_SHAPE", "countEqual", "expected two lists of one length for 'countEqual'");
+    }
+    return { shape: [] };
+  },
+  lower: (inputs, output) => ({
+    operation: "count_equal",
+    views: [at(inputs, 0), at(inputs, 1), output],
+    ints: [extent(at(inputs, 0).shape)],
+    doubles: [],
+  }),
+  gradient: null,
+};
+
+/** How many elements of two i32 lists are equal. */
+export function countEqual<A extends Value, B extends Value>(a: A, b: B): Of<A | B> {
+  return apply(countEqualRule, [a, b], null) as Of<A | B>;
+}
+
+/** Rules of this file, for the tests that walk all operations. */
+export const classificationRules = {
+  softmax: softmaxRule,
+  softmaxCrossEntropy: softmaxCrossEntropyRule,
+  oneHot: oneHotRule,
+  argmax: argmaxRule,
+  countEqual: countEqualRule,
+} as const;

@@ -1,0 +1,152 @@
+import { extent } from "../tensor/shape.js";
+import type { Value } from "../tensor/value.js";
+import { apply, at, expectDtype, type Of, type Operand, type Rule, toValue } from "./apply.js";
+import { binaryInts, broadcastShape, reduceTo } from "./broadcast.js";
+import { unaryId } from "./encode.js";
+
+type UnaryGradient = (x: Value, y: Value, g: Value) => Value;
+type BinaryGradient = (a: Value, b: Value, y: Value, g: Value) => readonly [Value | undefined, Value | undefined];
+
+/** Elementwise functions of one argument: dℓ/dx from x, y = f(x) and g = dℓ/dy; `null` where the slope is 0. */
+const UNARY = {
+  negate: (_x, _y, g) => negate(g),
+  absolute: (x, _y, g) => multiply(g, sign(x)),
+  sign: null,
+  exp: (_x, y, g) => multiply(g, y),
+  log: (x, _y, g) => divide(g, x),
+  sqrt: (_x, y, g) => multiply(g, divide(0.5, y)),
+  square: (x, _y, g) => multiply(g, multiply(2, x)),
+  reciprocal: (_x, y, g) => negate(multiply(g, square(y))),
+  relu: (_x, y, g) => reluGradient(g, y),
+  tanh: (_x, y, g) => tanhGradient(g, y),
+  sigmoid: (_x, y, g) => multiply(g, multiply(y, subtract(1, y))),
+  flush: (_x, _y, g) => g,
+} as const satisfies Record<string, UnaryGradient | null>;
+
+/** Elementwise functions of two arguments, before the sum over what was broadcast. */
+const BINARY = {
+  add: (_a, _b, _y, g) => [g, g],
+  subtract: (_a, _b, _y, g) => [g, negate(g)],
+  multiply: (a, b, _y, g) => [multiply(g, b), multiply(g, a)],
+  divide: (_a, b, y, g) => [divide(g, b), negate(multiply(g, divide(y, b)))],
+  // Where both are equal, the whole gradient goes to the first.
+  minimum: (a, b, _y, g) => [multiply(g, subtract(1, greater(a, b))), multiply(g, greater(a, b))],
+  maximum: (a, b, _y, g) => [multiply(g, subtract(1, greater(b, a))), multiply(g, greater(b, a))],
+  greater: null,
+  relu_gradient: (_g, output, _y, g) => [reluGradient(g, output), undefined],
+  tanh_gradient: (flowing, output, _y, g) => [
+    tanhGradient(g, output),
+    multiply(multiply(g, flowing), multiply(-2, output)),
+  ],
+} as const satisfies Record<string, BinaryGradient | null>;
+
+export type UnaryName = keyof typeof UNARY;
+export type BinaryName = keyof typeof BINARY;
+
+function unaryRule(name: UnaryName): Rule<null> {
+  const slope: UnaryGradient | null = UNARY[name];
+  return {
+    name,
+    infer(inputs) {
+      expectDtype(name, at(inputs, 0), "f32");
+      return { shape: at(inputs, 0).shape };
+    },
+    lower: (inputs, output) => ({
+      operation: "unary",
+      views: [at(inputs, 0), output],
+      ints: [extent(output.shape), unaryId(name)],
+      doubles: [],
+    }),
+    gradient: slope === null ? null : (inputs, output, gradient) => [slope(at(inputs, 0), output, gradient)],
+    inPlace: 0,
+  };
+}
+
+function binaryRule(name: BinaryName): Rule<null> {
+  const slopes: BinaryGradient | null = BINARY[name];
+  return {
+    name,
+    infer(inputs) {
+      expectDtype(name, at(inputs, 0), "f32");
+      expectDtype(name, at(inputs, 1), "f32");
+      return { shape: broadcastShape(name, at(inputs, 0).shape, at(inputs, 1).shape) };
+    },
+    lower: (inputs, output) => ({
+      operation: "binary",
+      views: [at(inputs, 0), at(inputs, 1), output],
+      ints: binaryInts(name, inputs, output),
+      doubles: [],
+    }),
+    gradient:
+      slopes === null
+        ? null
+        : (inputs, output, gradient) =>
+            slopes(at(inputs, 0), at(inputs, 1), output, gradient).map((flow, index) =>
+              flow === undefined ? undefined : reduceTo(flow, at(inputs, index).shape),
+            ),
+    inPlace: 0,
+  };
+}
+
+function mapRules<N extends string>(table: Record<N, unknown>, make: (name: N) => Rule<null>): Record<N, Rule<null>> {
+  const names = Object.keys(table) as N[];
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<N, Rule<null>>;
+}
+
+/** Rules of this file, for the tests that walk all operations. */
+export const unaryRules = mapRules(UNARY, unaryRule);
+export const binaryRules = mapRules(BINARY, binaryRule);
+
+function unary<A extends Operand>(name: UnaryName, x: A): Of<A> {
+  return apply(unaryRules[name], [toValue(x)], null) as Of<A>;
+}
+
+function binary<A extends Operand, B extends Operand>(name: BinaryName, a: A, b: B): Of<A | B> {
+  return apply(binaryRules[name], [toValue(a), toValue(b)], null) as Of<A | B>;
+}
+
+/** y = −x */
+export const negate = <A extends Operand>(x: A): Of<A> => unary("negate", x);
+/** y = |x| */
+export const absolute = <A extends Operand>(x: A): Of<A> => unary("absolute", x);
+/** y = −1, 0 or 1; its gradient is 0. */
+export const sign = <A extends Operand>(x: A): Of<A> => unary("sign", x);
+/** y = eˣ, at most 2 ulp off; results below 2⁻¹²⁶ are 0. */
+export const exp = <A extends Operand>(x: A): Of<A> => unary("exp", x);
+/** y = ln x, at most 2 ulp off. */
+export const log = <A extends Operand>(x: A): Of<A> => unary("log", x);
+/** y = √x, correctly rounded. */
+export const sqrt = <A extends Operand>(x: A): Of<A> => unary("sqrt", x);
+/** y = x² */
+export const square = <A extends Operand>(x: A): Of<A> => unary("square", x);
+/** y = 1/x */
+export const reciprocal = <A extends Operand>(x: A): Of<A> => unary("reciprocal", x);
+/** y = x < 0 ? 0 : x. The gradient at 0 is 0. */
+export const relu = <A extends Operand>(x: A): Of<A> => unary("relu", x);
+/** y = tanh x, at most 2 ulp off. */
+export const tanh = <A extends Operand>(x: A): Of<A> => unary("tanh", x);
+/** y = 1/(1 + e⁻ˣ), at most 2 ulp off. */
+export const sigmoid = <A extends Operand>(x: A): Of<A> => unary("sigmoid", x);
+/** y = |x| < 2⁻¹²⁶ ? 0 : x: keeps denormal numbers, which slow every later operation, out of gradients. */
+export const flush = <A extends Operand>(x: A): Of<A> => unary("flush", x);
+
+/** y = a + b. Operands of one shape, or a scalar, a row [n] or a column [m, 1] with [m, n]; so for all below. */
+export const add = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("add", a, b);
+/** y = a − b */
+export const subtract = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("subtract", a, b);
+/** y = a·b */
+export const multiply = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("multiply", a, b);
+/** y = a/b, correctly rounded. */
+export const divide = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("divide", a, b);
+/** The smaller; NaN if either is. */
+export const minimum = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("minimum", a, b);
+/** The larger; NaN if either is. */
+export const maximum = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("maximum", a, b);
+/** y = a > b ? 1 : 0; its gradient is 0. */
+export const greater = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("greater", a, b);
+
+/** y = output > 0 ? gradient : 0, the gradient of relu from its output. */
+export const reluGradient = (gradient: Value, output: Value): Value => binary("relu_gradient", gradient, output);
+/** y = gradient·(1 − output²), the gradient of tanh from its output. */
+export const tanhGradient = (gradient: Value, output: Value): Value => binary("tanh_gradient", gradient, output);
+

@@ -1,0 +1,27 @@
+export type { Of, Operand } from "./apply.js";
+export { argmax, countEqual, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
+export {
+  absolute,
+  add,
+  divide,
+  exp,
+  flush,
+  greater,
+  log,
+  maximum,
+  minimum,
+  multiply,
+  negate,
+  reciprocal,
+  relu,
+  sigmoid,
+  sign,
+  sqrt,
+  square,
+  subtract,
+  tanh,
+} from "./elementwise.js";
+export { linear, type MatmulOptions, matmul } from "./products.js";
+export { type DropoutOptions, type DropoutScaling, dropout } from "./random.js";
+export { broadcast, reshape } from "./shape.js";
+export { mean, rowCount, type SumOptions, sum } from "./sums.js";

@@ -1,0 +1,13 @@
+/**
+ * Whether the memory of `data` was transferred away, to a worker for instance; such an array has length 0.
+ *
+ * Node.js 20 has no `buffer.detached`: that a new view of the buffer throws is what tells it from an empty array.
+ */
+export function isDetached(data: Float32Array | Int32Array | Uint8Array): boolean {
+  if (data.length > 0) return false;
+  try {
+    return new Uint8Array(data.buffer).length < 0;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,128 @@
+import { nativeInfo } from "../binding/native.js";
+import { CarillonError } from "../errors.js";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../io/safetensors.js";
+import type { Model } from "../nn/model.js";
+import type { Minimizer } from "../optim/minimizer.js";
+import type { State } from "./callback.js";
+
+/** What a checkpoint is told apart by. */
+const FORMAT = "carillon.checkpoint";
+
+/** Everything besides weights and optimizer states that determines the rest of a run. */
+export interface Progress {
+  /** Steps done. */
+  readonly step: number;
+  readonly seed: number;
+  readonly samples: number;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly rateScale: number;
+  /** Sums of the epoch under way. */
+  readonly sums: readonly number[];
+  readonly callbacks: Readonly<Record<string, State>>;
+}
+
+/** The optimizer as far as its states depend on it. */
+function signature({ optimizer }: Minimizer): string {
+  const { kind, rule, states, constants } = optimizer;
+  return JSON.stringify({ kind, rule, states, constants });
+}
+
+/** A checkpoint as the bytes of a safetensors file: weights, one tensor a state and parameter, JSON metadata. */
+export function encodeCheckpoint(model: Model, minimizer: Minimizer, progress: Progress): Uint8Array {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { shape, data }] of model.weights()) {
+    tensors.set(`weights/${name}`, { dtype: "f32", shape, data });
+  }
+  for (const [state, values] of minimizer.states(model)) {
+    for (const { name, shape } of model.parameters) {
+      tensors.set(`${state}/${name}`, { dtype: "f32", shape, data: values.get(name) ?? new Float32Array() });
+    }
+  }
+  return encodeSafetensors(tensors, {
+    format: FORMAT,
+    numericsVersion: String(nativeInfo.numericsVersion),
+    optimizer: signature(minimizer),
+    progress: JSON.stringify(progress),
+  });
+}
+
+function refuse(where: string, expected: string, received: string): never {
+  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
+}
+
+/** The values under `prefix/` for every parameter of the model, of its shape. */
+function section(
+  where: string,
+  prefix: string,
+  model: Model,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): ReadonlyMap<string, Float32Array> {
+  return new Map(
+    model.parameters.map(({ name, shape }) => {
+      const stored = tensors.get(`${prefix}/${name}`);
+      if (stored?.dtype !== "f32" || JSON.stringify(stored.shape) !== JSON.stringify(shape)) {
+        const received = stored === undefined ? "nothing" : `${stored.dtype} [${stored.shape.join(", ")}]`;
+        refuse(where, `f32 [${shape.join(", ")}] as ${prefix}/${name}`, received);
+      }
+      return [name, stored.data];
+    }),
+  );
+}
+
+function isProgress(value: unknown): value is Progress {
+  if (typeof value !== "object" || value === null) return false;
+  const has = (key: string, type: string): boolean => key in value && typeof Reflect.get(value, key) === type;
+  return (
+    ["step", "seed", "samples", "batchSize", "rateScale"].every((key) => has(key, "number")) &&
+    has("shuffle", "boolean") &&
+    has("callbacks", "object") &&
+    Array.isArray(Reflect.get(value, "sums"))
+  );
+}
+
+function parseProgress(where: string, text: string | undefined): Progress {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? "");
+  } catch {
+    value = undefined;
+  }
+  return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
+}
+
+/** A checkpoint, verified against the model and the optimizer that it is to continue. */
+export interface DecodedCheckpoint {
+  readonly progress: Progress;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly states: ReadonlyMap<string, ReadonlyMap<string, Float32Array>>;
+}
+
+/**
+ * Reads a checkpoint. `ERR_FILE` says what does not fit: no checkpoint, another numerics version, another optimizer,
+ * parameters of another model.
+ */
+export function decodeCheckpoint(
+  bytes: Uint8Array,
+  where: string,
+  model: Model,
+  minimizer: Minimizer,
+): DecodedCheckpoint {
+  const { tensors, metadata } = decodeSafetensors(bytes, where);
+  if (metadata["format"] !== FORMAT) refuse(where, `the format ${FORMAT}`, metadata["format"] ?? "none");
+  const version = String(nativeInfo.numericsVersion);
+  if (metadata["numericsVersion"] !== version) {
+    refuse(where, `numericsVersion ${version}`, metadata["numericsVersion"] ?? "none");
+  }
+  if (metadata["optimizer"] !== signature(minimizer)) {
+    refuse(where, `the optimizer ${signature(minimizer)}`, metadata["optimizer"] ?? "none");
+  }
+  const { states } = minimizer.optimizer;
+  const expected = (states.length + 1) * model.parameters.length;
+  if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
+  return {
+    progress: parseProgress(where, metadata["progress"]),
+    weights: section(where, "weights", model, tensors),
+    states: new Map(states.map((state) => [state, section(where, state, model, tensors)])),
+  };
+}

@@ -1,0 +1,369 @@
+import { CarillonError } from "../errors.js";
+import { CompiledProgram } from "../graph/compiled.js";
+import { Trace, tracing } from "../graph/trace.js";
+import { readFileChecked } from "../io/file.js";
+import { CALL_STEPS, type Evaluation, Evaluator, logObjective, Sums } from "../nn/evaluator.js";
+import type { MetricName } from "../nn/metrics.js";
+import type { Model } from "../nn/model.js";
+import { LOG, recordObjective } from "../nn/objective.js";
+import { Minimizer } from "../optim/minimizer.js";
+import type { Callback, Decision } from "./callback.js";
+import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import type { EndReason, EpochEvent, FitEvent } from "./events.js";
+import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
+import { type Run, type RunContext, startRun } from "./run.js";
+
+/** How a run ended. */
+export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
+  readonly reason: EndReason;
+  /** Steps done. */
+  readonly step: number;
+  readonly seconds: number;
+  /** One event an epoch. */
+  readonly history: readonly EpochEvent<K, V>[];
+  /**
+   * Everything that determines what would come next, as bytes that `resume` takes. `ERR_STATE` once the model was
+   * changed after the run.
+   */
+  checkpoint(): Uint8Array;
+}
+
+type AnyOptions = FitOptions<readonly MetricName[], FitData | undefined>;
+type Context = RunContext<FitEvent>;
+
+/** Milliseconds between two looks at a call under way, for step events. */
+const REPORT_INTERVAL = 50;
+
+/** One run: its programs, where it stands, and what it tells. */
+class Fitting {
+  readonly #model: Model;
+  readonly #options: CheckedOptions;
+  readonly #context: Context;
+  readonly #seed: number;
+  readonly #minimizer: Minimizer;
+  readonly #program: CompiledProgram;
+  readonly #evaluator: Evaluator | undefined;
+  readonly #sums: Sums;
+  readonly #history: EpochEvent[] = [];
+  readonly #started = performance.now();
+  readonly #firstStep: number;
+
+  #step = 0;
+  #rateScale = 1;
+  #stopping = false;
+  #validation: Evaluation | undefined;
+  #seen = 0;
+
+  constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
+    this.#model = model;
+    this.#options = options;
+    this.#context = context;
+    this.#sums = new Sums(options.metrics);
+    this.#minimizer = new Minimizer([model], options.optimizer, options.regularizer);
+    this.#seed = resume === undefined ? (options.seed ?? 0) : this.#resume(resume);
+    this.#firstStep = this.#step;
+    if (!model.initialized) model.restoreInitial(this.#seed);
+    this.#program = this.#compile();
+    this.#evaluator =
+      options.validation === undefined
+        ? undefined
+        : new Evaluator(model, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
+    context.onStop(() => this.#program.stop());
+    options.signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => this.#program.stop();
+
+  /** Runs to the end; the model holds the weights of a finished step however it ends. */
+  async run(): Promise<FitResult> {
+    try {
+      this.#emitStart();
+      while (this.#step < this.#options.steps && !this.#halted) {
+        const target = this.#nextStop();
+        await this.#advance(target);
+        if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
+        if (this.#step === target) await this.#decide();
+      }
+      if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
+      return this.#finish();
+    } finally {
+      this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    }
+  }
+
+  get #halted(): boolean {
+    return this.#stopping || this.#context.stopped;
+  }
+
+  get #epoch(): number {
+    return Math.ceil(this.#step / this.#options.stepsPerEpoch);
+  }
+
+  /** Loads a checkpoint; returns its seed. Nothing is written unless all of it fits. */
+  #resume(bytes: Uint8Array): number {
+    const where = "fit.resume";
+    const { progress, weights, states } = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
+    const { samples } = this.#options.train;
+    const { batchSize, shuffle, seed = progress.seed } = this.#options;
+    for (const [name, now, then] of [
+      ["seed", seed, progress.seed],
+      ["samples", samples, progress.samples],
+      ["batchSize", batchSize, progress.batchSize],
+      ["shuffle", shuffle, progress.shuffle],
+    ] as const) {
+      if (now === then) continue;
+      throw new CarillonError("ERR_STATE", `${where}.${name}`, `expected ${name} ${then} for '${where}' but received ${now}`);
+    }
+    for (const { name, restore } of this.#options.callbacks) {
+      if (restore === undefined || name in progress.callbacks) continue;
+      throw new CarillonError("ERR_STATE", where, `expected the state of callback '${name}' in '${where}'`);
+    }
+    this.#model.restore(weights, where);
+    this.#minimizer.restore(this.#model, states);
+    this.#step = progress.step;
+    this.#rateScale = progress.rateScale;
+    this.#sums.restore(progress.sums);
+    for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
+    return progress.seed;
+  }
+
+  #compile(): CompiledProgram {
+    const { train, loss, metrics, batchSize, shuffle } = this.#options;
+    const trace = new Trace(this.#seed, true);
+    tracing(trace, () => {
+      const objective = recordObjective(this.#model, loss, metrics, train);
+      logObjective(trace, objective);
+      const { penalty } = this.#minimizer.minimize(objective.mean);
+      trace.add({ kind: "log", value: penalty, column: LOG.penalty });
+    });
+    return new CompiledProgram(trace, {
+      maxRows: batchSize,
+      bindings: train.bindings,
+      feed: { samples: train.samples, batch: batchSize, shuffle },
+      logColumns: LOG.metrics + metrics.length,
+      logRows: CALL_STEPS,
+    });
+  }
+
+  /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
+  #nextStop(): number {
+    const { steps, stepsPerEpoch, callbacks } = this.#options;
+    const after = (period: number): number => (Math.floor(this.#step / period) + 1) * period;
+    const stops = callbacks.map((callback) => after(periodOf(callback, stepsPerEpoch)));
+    if (this.#evaluator !== undefined) stops.push(after(stepsPerEpoch));
+    return Math.min(steps, this.#step + CALL_STEPS, ...stops);
+  }
+
+  async #advance(target: number): Promise<void> {
+    const first = this.#step + 1;
+    const { threads, steps, stepsPerEpoch, reportEvery } = this.#options;
+    this.#seen = 0;
+    const timer =
+      reportEvery > 0 || this.#context.hasReaders()
+        ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
+        : undefined;
+    try {
+      await this.#program.run({
+        firstStep: first,
+        steps: target - this.#step,
+        threads,
+        totalSteps: steps,
+        stepsPerEpoch,
+        rateScale: this.#rateScale,
+      });
+    } finally {
+      clearInterval(timer);
+      this.#report(first);
+    }
+  }
+
+  /** Takes in what the call has logged so far. */
+  #report(first: number): void {
+    const { logColumns } = this.#program;
+    const finished = this.#program.finished;
+    if (finished === this.#seen) return;
+    const log = this.#program.log(this.#seen, finished);
+    for (let row = 0; row < finished - this.#seen; row++) {
+      this.#take(first + this.#seen + row, log.subarray(row * logColumns, (row + 1) * logColumns));
+    }
+    this.#seen = finished;
+  }
+
+  #take(step: number, row: Float32Array): void {
+    const { reportEvery, stepsPerEpoch, steps } = this.#options;
+    if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
+    this.#step = step;
+    this.#sums.add(row);
+    if (reportEvery > 0 && step % reportEvery === 0) {
+      const penalty = row[LOG.penalty] ?? 0;
+      const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
+      this.#context.emit({ kind: "step", step, epoch: this.#epoch, loss: dataLoss + penalty, dataLoss, penalty });
+    }
+    const ends = step % stepsPerEpoch === 0 || step === steps;
+    if (ends && this.#evaluator === undefined) this.#emitEpoch(undefined);
+  }
+
+  /** At a stop point: validation, then callbacks in their order. */
+  async #decide(): Promise<void> {
+    const { stepsPerEpoch, steps, callbacks, threads } = this.#options;
+    const epochEnds = this.#step % stepsPerEpoch === 0 || this.#step === steps;
+    if (epochEnds && this.#evaluator !== undefined) {
+      this.#validation = await this.#evaluator.run(threads);
+      this.#emitEpoch(this.#validation);
+    }
+    for (const callback of callbacks) {
+      if (this.#step % periodOf(callback, stepsPerEpoch) === 0) await this.#ask(callback);
+    }
+  }
+
+  async #ask(callback: Callback): Promise<void> {
+    const { dataLoss, penalty } = this.#figures;
+    const decision: Decision = {
+      step: this.#step,
+      epoch: this.#epoch,
+      loss: dataLoss + penalty,
+      dataLoss,
+      penalty,
+      metrics: this.#sums.metrics,
+      validation: this.#validation,
+      rateScale: this.#rateScale,
+      stop: () => {
+        this.#stopping = true;
+      },
+      checkpoint: () => this.#checkpoint(),
+    };
+    await callback.decide(decision);
+    const { rateScale } = decision;
+    if (!(Number.isFinite(rateScale) && rateScale >= 0)) {
+      throw new CarillonError(
+        "ERR_OPTION",
+        `${callback.name}.rateScale`,
+        `expected a number >= 0 for '${callback.name}.rateScale' but received ${rateScale}`,
+      );
+    }
+    this.#rateScale = rateScale;
+  }
+
+  get #figures(): { readonly dataLoss: number; readonly penalty: number } {
+    return { dataLoss: this.#sums.loss, penalty: this.#sums.penalty };
+  }
+
+  get #seconds(): number {
+    return (performance.now() - this.#started) / MILLISECONDS;
+  }
+
+  #emitStart(): void {
+    const { steps, stepsPerEpoch, train, threads } = this.#options;
+    const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
+    this.#context.emit({
+      kind: "start",
+      steps,
+      step: this.#step,
+      stepsPerEpoch,
+      samples: train.samples,
+      parameters,
+      threads,
+    });
+  }
+
+  #emitEpoch(validation: Evaluation | undefined): void {
+    const { dataLoss, penalty } = this.#figures;
+    const seconds = this.#seconds;
+    const done = this.#step - this.#firstStep;
+    const event: EpochEvent = {
+      kind: "epoch",
+      epoch: this.#epoch,
+      step: this.#step,
+      loss: dataLoss + penalty,
+      dataLoss,
+      penalty,
+      metrics: this.#sums.metrics,
+      validation,
+      seconds,
+      examplesPerSecond: (done * this.#options.batchSize) / seconds,
+      secondsLeft: (seconds / done) * (this.#options.steps - this.#step),
+    };
+    this.#history.push(event);
+    this.#context.emit(event);
+  }
+
+  #checkpoint(): Uint8Array {
+    const { batchSize, shuffle, callbacks, train } = this.#options;
+    return encodeCheckpoint(this.#model, this.#minimizer, {
+      step: this.#step,
+      seed: this.#seed,
+      samples: train.samples,
+      batchSize,
+      shuffle,
+      rateScale: this.#rateScale,
+      sums: this.#sums.state(),
+      callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
+    });
+  }
+
+  #finish(): FitResult {
+    const reason: EndReason = this.#step < this.#options.steps ? "stopped" : "finished";
+    const seconds = this.#seconds;
+    const step = this.#step;
+    this.#context.emit({ kind: "end", reason, step, seconds });
+    const { version } = this.#model;
+    return {
+      reason,
+      step,
+      seconds,
+      history: this.#history,
+      checkpoint: () => {
+        if (this.#model.version !== version) {
+          throw new CarillonError("ERR_STATE", "checkpoint", "the model was changed after the run");
+        }
+        return this.#checkpoint();
+      },
+    };
+  }
+}
+
+const MILLISECONDS = 1000;
+/** Rows of a batch at validation. */
+const EVALUATION_BATCH = 256;
+
+function periodOf({ every = { epochs: 1 } }: Callback, stepsPerEpoch: number): number {
+  return every.steps ?? every.epochs * stepsPerEpoch;
+}
+
+async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
+  const checked = checkOptions(model, options);
+  checked.signal?.throwIfAborted();
+  model.acquire("fit");
+  try {
+    const { resume } = checked;
+    const bytes = typeof resume === "string" ? await readFileChecked(resume) : resume;
+    return await new Fitting(model, checked, context, bytes).run();
+  } finally {
+    model.release();
+  }
+}
+
+/**
+ * Trains `model` on native threads. The run starts at once; await it for the result, iterate it for events:
+ *
+ * @example
+ * const run = fit(model, { data: { x, y }, loss: crossEntropy(), optimizer: adam(), epochs: 10 });
+ * for await (const event of run) if (event.kind === 'epoch') console.log(event.epoch, event.loss);
+ * const { history } = await run;
+ *
+ * Every step: gather a batch in the order of the epoch, forward, Σ wℓ/Σ w, backward, and one update pass over all
+ * parameters with the penalties folded in. The same seed gives the same bits on any processor and number of threads.
+ *
+ * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
+ * `ERR_DETACHED`, `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
+ */
+export function fit<
+  const M extends readonly MetricName[] = readonly [],
+  V extends FitData | undefined = undefined,
+>(
+  model: Model,
+  options: FitOptions<M, V>,
+): Run<FitResult<M[number], ValidationOf<M, V>>, FitEvent<M[number], ValidationOf<M, V>>>;
+export function fit(model: Model, options: AnyOptions): Run<FitResult, FitEvent> {
+  return startRun<FitResult, FitEvent>((context) => train(model, options, context));
+}

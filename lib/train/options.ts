@@ -1,0 +1,189 @@
+import { type BoundExamples, bindExamples } from "../data/bind.js";
+import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import { CarillonError, fail } from "../errors.js";
+import { defaultThreads } from "../graph/compiled.js";
+import type { Evaluation } from "../nn/evaluator.js";
+import type { Loss } from "../nn/losses.js";
+import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
+import { Model } from "../nn/model.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
+import type { Optimizer } from "../optim/optimizer.js";
+import type { Regularizer } from "../regularizers/index.js";
+import type { Callback } from "./callback.js";
+
+/** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
+export type FitData = Examples<Features, Labels | Targets>;
+
+/** Options of {@link fit}. `epochs` or `steps` is required. */
+export interface FitOptions<M extends readonly MetricName[], V extends FitData | undefined> {
+  readonly data: FitData;
+  /** Measured at the end of every epoch. */
+  readonly validation?: V;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Model-wide penalty, for parameters of rank ≥ 2 that have none of their own. */
+  readonly regularizer?: Regularizer | null | undefined;
+  /** Figures besides the loss. */
+  readonly metrics?: M | undefined;
+  /** Times that all examples are seen. */
+  readonly epochs?: number | undefined;
+  /** Optimizer steps; instead of, or as a limit to, `epochs`. */
+  readonly steps?: number | undefined;
+  /** Examples a step, 32 by default; the last batch of an epoch may be shorter. */
+  readonly batchSize?: number | undefined;
+  /** A new order every epoch, true by default. */
+  readonly shuffle?: boolean | undefined;
+  /** An integer in [0, 2⁵³), 0 by default: initial weights, order, masks. */
+  readonly seed?: number | undefined;
+  /** Native threads; the physical cores that the process may use by default. The bits do not depend on it. */
+  readonly threads?: number | undefined;
+  /** Steps between step events; none by default. */
+  readonly reportEvery?: number | undefined;
+  readonly callbacks?: readonly Callback[] | undefined;
+  /** An aborted signal rejects the run with its reason, after the step in hand. */
+  readonly signal?: AbortSignal | undefined;
+  /** A checkpoint to continue: its bytes, or the path of its file. */
+  readonly resume?: Uint8Array | string | undefined;
+}
+
+const KEYS = [
+  "data",
+  "validation",
+  "loss",
+  "optimizer",
+  "regularizer",
+  "metrics",
+  "epochs",
+  "steps",
+  "batchSize",
+  "shuffle",
+  "seed",
+  "threads",
+  "reportEvery",
+  "callbacks",
+  "signal",
+  "resume",
+] as const;
+
+const DEFAULT_BATCH_SIZE = 32;
+
+/** Options with every default filled in and every value checked. */
+export interface CheckedOptions {
+  readonly train: BoundExamples;
+  readonly validation: BoundExamples | undefined;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly regularizer: Regularizer | null;
+  readonly metrics: readonly Metric[];
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  /** `undefined`: 0, or the seed of the checkpoint that is resumed. */
+  readonly seed: number | undefined;
+  readonly threads: number;
+  readonly reportEvery: number;
+  readonly callbacks: readonly Callback[];
+  readonly signal: AbortSignal | undefined;
+  readonly resume: Uint8Array | string | undefined;
+}
+
+function checkCallback(where: string, callback: Callback): void {
+  checkObjectLike(where, callback);
+  checkString(`${where}.name`, callback.name);
+  checkFunction(`${where}.decide`, callback.decide);
+  const { every } = callback;
+  if (every === undefined) return;
+  checkKeys(`${where}.every`, every, ["steps", "epochs"]);
+  if ((every.steps === undefined) === (every.epochs === undefined)) {
+    fail("ERR_OPTION", `${where}.every`, "either steps or epochs", every);
+  }
+  checkNumber(`${where}.every`, every.steps ?? every.epochs, { min: 1, integer: true });
+}
+
+/** Callbacks may be instances of classes. */
+function checkObjectLike(where: string, value: unknown): void {
+  if (typeof value !== "object" || value === null) fail("ERR_OPTION", where, "an object", value);
+}
+
+function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
+  if (!Array.isArray(callbacks)) fail("ERR_OPTION", "fit.callbacks", "an array", callbacks);
+  const names = new Set<string>();
+  for (const [index, callback] of callbacks.entries()) {
+    checkCallback(`fit.callbacks[${index}]`, callback);
+    if (names.has(callback.name)) fail("ERR_OPTION", `fit.callbacks[${index}].name`, "a name of its own", callback.name);
+    names.add(callback.name);
+  }
+  return callbacks;
+}
+
+function checkOptimizer(optimizer: Optimizer): Optimizer {
+  checkObject("fit.optimizer", optimizer);
+  checkString("fit.optimizer.rule", optimizer.rule);
+  return optimizer;
+}
+
+/** Checks everything that can be checked before anything is touched. */
+export function checkOptions(
+  model: Model,
+  options: FitOptions<readonly MetricName[], FitData | undefined>,
+): CheckedOptions {
+  if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
+  checkKeys("fit", options, KEYS);
+  const count = (key: "epochs" | "steps" | "batchSize" | "reportEvery" | "threads"): number | undefined => {
+    const value = options[key];
+    return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
+  };
+  const loss = checkFunction("fit.loss", options.loss);
+  const epochs = count("epochs");
+  const limit = count("steps");
+  if (epochs === undefined && limit === undefined) {
+    throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
+  }
+  const regularizer = options.regularizer ?? null;
+  if (regularizer !== null) checkNumber("fit.regularizer.lambda", regularizer.lambda, { min: 0 });
+  const metrics = options.metrics ?? [];
+  if (!Array.isArray(metrics)) fail("ERR_OPTION", "fit.metrics", "an array of names", metrics);
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
+  }
+  if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
+  const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
+  const optimizer = checkOptimizer(options.optimizer);
+  const callbacks = checkCallbacks(options.callbacks ?? []);
+  const found = findMetrics(metrics, loss);
+  const threads = count("threads") ?? defaultThreads;
+  if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
+
+  const shape = { inputs: model.inputs, outputs: model.outputs, target: loss.target ?? "values" };
+  const train = bindExamples("fit.data", options.data, shape);
+  const validation =
+    options.validation === undefined ? undefined : bindExamples("fit.validation", options.validation, shape);
+  const batchSize = Math.min(count("batchSize") ?? DEFAULT_BATCH_SIZE, train.samples);
+  const stepsPerEpoch = Math.ceil(train.samples / batchSize);
+  const steps = Math.min((epochs ?? Number.POSITIVE_INFINITY) * stepsPerEpoch, limit ?? Number.POSITIVE_INFINITY);
+  return {
+    train,
+    validation,
+    loss,
+    optimizer,
+    regularizer,
+    metrics: found,
+    steps,
+    stepsPerEpoch,
+    batchSize,
+    shuffle,
+    seed: options.seed,
+    threads,
+    reportEvery: count("reportEvery") ?? 0,
+    callbacks,
+    signal,
+    resume: options.resume,
+  };
+}
+
+const MOST_THREADS = 1024;
+
+/** The validation's part of events. */
+export type ValidationOf<M extends readonly MetricName[], V> = V extends undefined ? undefined : Evaluation<M[number]>;

@@ -1,0 +1,123 @@
+import type { FitEvent } from "./events.js";
+
+/** How a run can be told to end. */
+export interface RunControl {
+  /** Ends the run after the step in hand; it resolves with the reason `'stopped'`. */
+  stop(): void;
+}
+
+/**
+ * A run under way: await it for the result, iterate it for the events. Leaving `for await` early, or `await using`, stops
+ * the run and waits for it. A failure reaches whoever awaits or iterates.
+ */
+export type Run<R, E extends FitEvent = FitEvent> = Promise<R> & AsyncIterable<E> & AsyncDisposable & RunControl;
+
+/** Events on their way to one reader. */
+class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
+  readonly #queue: E[];
+  readonly #leave: () => Promise<void>;
+  #wake: (() => void) | undefined;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(past: readonly E[], leave: () => Promise<void>) {
+    this.#queue = [...past];
+    this.#leave = leave;
+  }
+
+  /** A slow reader loses step events, never others. */
+  put(event: E): void {
+    if (event.kind === "step" && this.#queue.at(-1)?.kind === "step") this.#queue.pop();
+    this.#queue.push(event);
+    this.#wake?.();
+  }
+
+  end(failure?: { readonly error: unknown }): void {
+    this.#ended = true;
+    this.#failure = failure;
+    this.#wake?.();
+  }
+
+  async next(): Promise<IteratorResult<E, undefined>> {
+    while (this.#queue.length === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const value = this.#queue.shift();
+    if (value !== undefined) return { value, done: false };
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.error;
+    return { value: undefined, done: true };
+  }
+
+  async return(): Promise<IteratorResult<E, undefined>> {
+    this.#queue.length = 0;
+    await this.#leave();
+    return { value: undefined, done: true };
+  }
+}
+
+/** What a body that trains is given. */
+export interface RunContext<E extends FitEvent> {
+  emit(event: E): void;
+  /** True while somebody reads events. */
+  hasReaders(): boolean;
+  /** Called when the run is to stop. */
+  onStop(listener: () => void): void;
+  readonly stopped: boolean;
+}
+
+/** Starts `body` at once and makes a {@link Run} of it. */
+export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) => Promise<R>): Run<R, E> {
+  const readers = new Set<Mailbox<E>>();
+  const past: E[] = [];
+  const listeners: (() => void)[] = [];
+  let stopped = false;
+  let outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
+
+  const promise = body({
+    emit(event) {
+      if (event.kind !== "step") past.push(event);
+      for (const reader of readers) reader.put(event);
+    },
+    hasReaders: () => readers.size > 0,
+    onStop: (listener) => listeners.push(listener),
+    get stopped() {
+      return stopped;
+    },
+  });
+  const settle = (failure: { readonly error: unknown } | undefined): void => {
+    outcome = { failure };
+    for (const reader of readers) reader.end(failure);
+  };
+  promise.then(
+    () => settle(undefined),
+    (error: unknown) => settle({ error }),
+  );
+
+  const stop = (): void => {
+    stopped = true;
+    for (const listener of listeners) listener();
+  };
+  /** Stops and waits; how the run ended is told to whoever awaits it. */
+  const leave = async (): Promise<void> => {
+    stop();
+    await promise.then(
+      () => undefined,
+      () => undefined,
+    );
+  };
+  return Object.assign(promise, {
+    stop,
+    [Symbol.asyncIterator](): AsyncIterator<E, undefined> {
+      promise.catch(() => undefined); // the reader is told
+      const reader = new Mailbox<E>(past, leave);
+      readers.add(reader);
+      if (outcome !== undefined) reader.end(outcome.failure);
+      return reader;
+    },
+    [Symbol.asyncDispose]: leave,
+  });
+}

@@ -1,0 +1,27 @@
+// What isa/<isa>.cc exports (the table, nothing else) and the two words that simd/ and kernels/ need.
+#pragma once
+
+#include "../kernels/table.h"
+
+// Every function over F is inlined: a call would spill the vectors, and a copy outside the region would leak the ISA.
+#define CARILLON_INLINE [[maybe_unused]] inline __attribute__((always_inline))
+
+// Full unrolling of the following loop, whose trip count is a constant of at most 16. GCC 12 leaves it at -O2.
+#ifdef __clang__
+#define CARILLON_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CARILLON_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace carillon {
+
+#ifdef __x86_64__
+extern const KernelTable kAvx512Table;
+extern const KernelTable kAvx2Table;
+#endif
+#ifdef __aarch64__
+extern const KernelTable kNeonTable;
+#endif
+extern const KernelTable kScalarTable;
+
+}  // namespace carillon

@@ -1,0 +1,84 @@
+// Elementwise functions: rules over F, then one driver a shape of arguments.
+
+// ---- Rules of one argument (unary.def); exp, log, tanh, sigmoid, flush stand in math-inl.h, negate and sqrt are F's own.
+
+CARILLON_INLINE F absolute(F x) { return abs(x); }
+// −1, 0, 1 by the sign; ±0 and NaN stay what they are.
+CARILLON_INLINE F sign(F x) {
+  const F y = select(less(x, zero()), splat(-1.0f), x);
+  return select(less(zero(), x), splat(1.0f), y);
+}
+CARILLON_INLINE F square(F x) { return mul(x, x); }
+CARILLON_INLINE F reciprocal(F x) { return div(splat(1.0f), x); }
+// x < 0 ? 0 : x, so that NaN passes (a maximum instruction would hide it from the NaN guard); relu(−0) = −0.
+CARILLON_INLINE F relu(F x) { return select(less(x, zero()), zero(), x); }
+CARILLON_INLINE F identity(F x) { return x; }
+
+// ---- Rules of two arguments (binary.def)
+
+CARILLON_INLINE F subtract(F a, F b) { return sub(a, b); }
+CARILLON_INLINE F multiply(F a, F b) { return mul(a, b); }
+CARILLON_INLINE F divide(F a, F b) { return div(a, b); }
+// a < b ? a : b, NaN where either is NaN (a + b is one).
+CARILLON_INLINE F minimum(F a, F b) { return select(unordered(a, b), add(a, b), select(less(a, b), a, b)); }
+CARILLON_INLINE F maximum(F a, F b) { return select(unordered(a, b), add(a, b), select(less(b, a), a, b)); }
+// a > b ? 1 : 0; NaN compares false.
+CARILLON_INLINE F greater(F a, F b) { return select(less(b, a), splat(1.0f), zero()); }
+CARILLON_INLINE F relu_gradient(F gradient, F output) { return select(less(zero(), output), gradient, zero()); }
+CARILLON_INLINE F tanh_gradient(F gradient, F output) {
+  return mul(gradient, sub(splat(1.0f), mul(output, output)));
+}
+
+// ---- Drivers: whole vectors, then one partial vector
+
+using UnaryRule = F (*)(F);
+using BinaryRule = F (*)(F, F);
+
+template <UnaryRule rule>
+void unary_map(const float* x, float* y, size_t count) {
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(y + i, rule(load(x + i)));
+  if (i < count) store_part(y + i, rule(load_part(x + i, count - i)), count - i);
+}
+
+template <BinaryRule rule>
+void binary_vector_vector(const float* a, const float* b, float* y, size_t count) {
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(y + i, rule(load(a + i), load(b + i)));
+  const size_t rest = count - i;
+  if (rest != 0) store_part(y + i, rule(load_part(a + i, rest), load_part(b + i, rest)), rest);
+}
+
+template <BinaryRule rule>
+void binary_vector_scalar(const float* a, float b, float* y, size_t count) {
+  const F other = splat(b);
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(y + i, rule(load(a + i), other));
+  if (i < count) store_part(y + i, rule(load_part(a + i, count - i), other), count - i);
+}
+
+template <BinaryRule rule>
+void binary_scalar_vector(float a, const float* b, float* y, size_t count) {
+  const F other = splat(a);
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(y + i, rule(other, load(b + i)));
+  if (i < count) store_part(y + i, rule(other, load_part(b + i, count - i)), count - i);
+}
+
+void fill_f32(float* y, float value, size_t count) {
+  const F x = splat(value);
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(y + i, x);
+  if (i < count) store_part(y + i, x, count - i);
+}
+
+// y[i] = float(x[i])·scale
+void convert_u8_f32(const uint8_t* x, float scale, float* y, size_t count) {
+  const F factor = splat(scale);
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(y + i, mul(load_u8(x + i), factor));
+  if (i == count) return;
+  uint8_t last[F::N] = {};
+  __builtin_memcpy(last, x + i, count - i);
+  store_part(y + i, mul(load_u8(last), factor), count - i);
+}

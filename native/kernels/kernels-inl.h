@@ -1,0 +1,10 @@
+// Every kernel over the vector type of the ISA that includes this, in order of need.
+#include "math-inl.h"
+#include "elementwise-inl.h"
+#include "reduce-inl.h"
+#include "softmax-inl.h"
+#include "philox-inl.h"
+#include "dropout-inl.h"
+#include "gemm-inl.h"
+#include "optimizers-inl.h"
+#include "table-inl.h"

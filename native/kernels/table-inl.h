@@ -1,0 +1,40 @@
+// The kernels of one ISA as a table. Included last by isa/<isa>.cc.
+
+constexpr KernelTable make_table(const char* name) {
+  return KernelTable{
+      .name = name,
+      .width = F::N,
+      .unary =
+          {
+#define X(rule) unary_map<rule>,
+#include "unary.def"
+#undef X
+          },
+      .binary =
+          {
+#define X(rule) {binary_vector_vector<rule>, binary_vector_scalar<rule>, binary_scalar_vector<rule>},
+#include "binary.def"
+#undef X
+          },
+      .fill_f32 = fill_f32,
+      .convert_u8_f32 = convert_u8_f32,
+      .sum_f32 = sum_f32,
+      .sum_squares_f32 = sum_squares_f32,
+      .column_sum_f32 = column_sum_f32,
+      .softmax_f32 = softmax_f32,
+      .softmax_cross_entropy_f32 = softmax_cross_entropy_f32,
+      .softmax_cross_entropy_gradient_f32 = softmax_cross_entropy_gradient_f32,
+      .argmax_f32 = argmax_f32,
+      .dropout_f32 = dropout_f32,
+      .gemm_columns = kGemmColumns,
+      .gemm_rows = kGemmRows,
+      .gemm_pack_f32 = gemm_pack_f32,
+      .gemm_f32 = gemm_f32,
+      .update =
+          {
+#define X(rule, states) update<optimizer_rules::rule, states>,
+#include "optimizers.def"
+#undef X
+          },
+  };
+}

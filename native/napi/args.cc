@@ -1,0 +1,98 @@
+#include "args.h"
+
+namespace carillon {
+
+void throw_error(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+namespace {
+
+[[noreturn]] void expected(Napi::Value value, const char* what, const char* name) {
+  throw_error(value.Env(), "ERR_NATIVE", std::string("expected ") + what + " for '" + name + "'");
+}
+
+}  // namespace
+
+Napi::Value required(Napi::Object object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  if (value.IsUndefined()) expected(value, "a value", key);
+  return value;
+}
+
+Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  if (!info[index].IsObject()) expected(info[index], "an object", name);
+  return info[index].As<Napi::Object>();
+}
+
+double number_of(Napi::Value value, const char* name) {
+  if (!value.IsNumber()) expected(value, "a number", name);
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+size_t count_of(Napi::Value value, const char* name) {
+  const double number = number_of(value, name);
+  if (!(number >= 0 && number <= 9007199254740991.0)) expected(value, "an integer from 0 to 2^53 - 1", name);
+  const auto count = static_cast<size_t>(number);
+  if (static_cast<double>(count) != number) expected(value, "an integer from 0 to 2^53 - 1", name);
+  return count;
+}
+
+bool boolean_of(Napi::Value value, const char* name) {
+  if (!value.IsBoolean()) expected(value, "a boolean", name);
+  return value.As<Napi::Boolean>().Value();
+}
+
+std::span<const int32_t> words_of(Napi::Value value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    expected(value, "an Int32Array", name);
+  }
+  const auto array = value.As<Napi::Int32Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
+std::span<const double> doubles_of(Napi::Value value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    expected(value, "a Float64Array", name);
+  }
+  const auto array = value.As<Napi::Float64Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
+BoundView memory_of(Napi::Value value, const char* name) {
+  if (!value.IsTypedArray()) expected(value, "a typed array", name);
+  const auto array = value.As<Napi::TypedArray>();
+  BoundView view;
+  view.writable = true;
+  view.count = array.ElementLength();
+  switch (array.TypedArrayType()) {
+    case napi_float32_array:
+      view.dtype = Dtype::f32;
+      view.data = reinterpret_cast<std::byte*>(array.As<Napi::Float32Array>().Data());
+      break;
+    case napi_int32_array:
+      view.dtype = Dtype::i32;
+      view.data = reinterpret_cast<std::byte*>(array.As<Napi::Int32Array>().Data());
+      break;
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      view.dtype = Dtype::u8;
+      view.data = reinterpret_cast<std::byte*>(array.As<Napi::Uint8Array>().Data());
+      break;
+    default:
+      expected(value, "a Float32Array, Int32Array or Uint8Array", name);
+  }
+  return view;
+}
+
+Dtype dtype_of(Napi::Value value, const char* name) {
+  const std::string text = value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+  if (text == "f32") return Dtype::f32;
+  if (text == "i32") return Dtype::i32;
+  if (text == "u8") return Dtype::u8;
+  expected(value, "'f32', 'i32' or 'u8'", name);
+}
+
+}  // namespace carillon

@@ -1,0 +1,43 @@
+// What one JavaScript environment (the main thread or a worker) holds: its share of the thread pool, the way back into
+// JavaScript, and the runs that are under way.
+#pragma once
+
+#include <napi.h>
+
+#include <list>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "../program/program.h"
+
+namespace carillon {
+
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  ThreadPool* pool() { return pool_.get(); }
+
+  // Starts a run on a thread of its own; the promise resolves with the result. The program's slabs are leased already.
+  Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, RunRequest request, std::vector<double> lanes);
+
+  // Stops and joins every run: afterwards no native thread of this environment exists.
+  void shut_down();
+
+ private:
+  struct Run;
+  void finish(Napi::Env env, Run* run);
+
+  std::shared_ptr<ThreadPool> pool_;
+  Napi::ThreadSafeFunction to_javascript_;
+  std::list<std::unique_ptr<Run>> runs_;
+  bool closed_ = false;
+};
+
+Napi::Object result_object(Napi::Env env, const RunResult& result);
+
+}  // namespace carillon

@@ -1,0 +1,311 @@
+// The addon: memory, eager instructions, programs. Everything is checked here or in program/decode.cc; lib/binding wraps
+// it.
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "../dispatch/dispatch.h"
+#include "args.h"
+#include "environment.h"
+
+namespace carillon {
+namespace {
+
+constexpr int kNumericsVersion = 1;
+
+const KernelTable& kernels(Napi::Env env) {
+  const KernelTable* table = default_table();
+  if (table == nullptr) {
+    std::string names;
+    for (const KernelTable* each : supported_tables()) names += std::string(names.empty() ? "" : ", ") + each->name;
+    throw_error(env, "ERR_OPTION", "CARILLON_ISA names no instruction set of this machine; it has " + names);
+  }
+  return *table;
+}
+
+// Runs `body`, turning C++ errors into JavaScript ones.
+template <typename Body>
+auto guarded(Napi::Env env, const Body& body) {
+  try {
+    return body();
+  } catch (const ProgramError& error) {
+    throw_error(env, "ERR_NATIVE", error.what());
+  } catch (const std::bad_alloc&) {
+    throw_error(env, "ERR_NATIVE", "out of memory");
+  }
+}
+
+template <size_t N>
+Napi::Array names(Napi::Env env, const char* const (&list)[N]) {
+  Napi::Array array = Napi::Array::New(env, N);
+  for (size_t i = 0; i < N; ++i) array.Set(static_cast<uint32_t>(i), list[i]);
+  return array;
+}
+
+#define X(name, ...) #name,
+constexpr const char* kOperations[] = {
+#include "../ops/operations.def"
+};
+constexpr const char* kUnary[] = {
+#include "../kernels/unary.def"
+};
+constexpr const char* kBinary[] = {
+#include "../kernels/binary.def"
+};
+constexpr const char* kActivations[] = {
+#include "../kernels/activations.def"
+};
+constexpr const char* kOptimizers[] = {
+#include "../kernels/optimizers.def"
+};
+#undef X
+
+// info() → what the machine and the lists are.
+Napi::Value get_info(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("numericsVersion", kNumericsVersion);
+  object.Set("isa", kernels(env).name);
+  Napi::Array isas = Napi::Array::New(env);
+  for (const KernelTable* table : supported_tables()) isas.Set(isas.Length(), table->name);
+  object.Set("isas", isas);
+  object.Set("threads", Napi::Number::New(env, usable_cores()));
+  object.Set("maxStates", Napi::Number::New(env, static_cast<double>(kMaxStates)));
+  object.Set("operations", names(env, kOperations));
+  object.Set("unary", names(env, kUnary));
+  object.Set("binary", names(env, kBinary));
+  object.Set("activations", names(env, kActivations));
+  object.Set("optimizers", names(env, kOptimizers));
+  return object;
+}
+
+// memory() → { bytes, buffers, allocations } of this process.
+Napi::Value get_memory(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object object = Napi::Object::New(env);
+  const MemoryCount& count = memory_count();
+  object.Set("bytes", Napi::Number::New(env, static_cast<double>(count.bytes.load())));
+  object.Set("buffers", Napi::Number::New(env, static_cast<double>(count.buffers.load())));
+  object.Set("allocations", Napi::Number::New(env, static_cast<double>(count.allocations.load())));
+  return object;
+}
+
+// execute(code: Int32Array, views: TypedArray[], registers: { seed, step, epoch, rows, batchOffset, rate }) → fault | null
+Napi::Value execute_instruction(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Execution execution;
+  execution.code = words_of(info[0], "code");
+  if (!info[1].IsArray()) throw_error(env, "ERR_NATIVE", "expected an array for 'views'");
+  const auto list = info[1].As<Napi::Array>();
+  std::vector<BoundView> views;
+  for (uint32_t i = 0; i < list.Length(); ++i) views.push_back(memory_of(list.Get(i), "views"));
+  execution.views = views;
+  const Napi::Object r = object_argument(info, 2, "registers");
+  execution.registers.seed = count_of(required(r, "seed"), "seed");
+  execution.registers.step = static_cast<uint32_t>(count_of(required(r, "step"), "step"));
+  execution.registers.epoch = static_cast<uint32_t>(count_of(required(r, "epoch"), "epoch"));
+  execution.registers.rows = count_of(required(r, "rows"), "rows");
+  execution.registers.batch_offset = count_of(required(r, "batchOffset"), "batchOffset");
+  const double rate = number_of(required(r, "rate"), "rate");
+  execution.registers.lanes = &rate;
+  execution.registers.lane_count = 1;
+  RunResult result;
+  guarded(env, [&] {
+    result.fault = execute(execution, kernels(env));
+    return 0;
+  });
+  return result_object(env, result).Get("fault");
+}
+
+// slabCreate(count, dtype) → slab, zeroed
+Napi::Value slab_create(const Napi::CallbackInfo& info) {
+  const size_t count = count_of(info[0], "count");
+  const Dtype dtype = dtype_of(info[1], "dtype");
+  if (count > (size_t{1} << 40)) throw_error(info.Env(), "ERR_NATIVE", "a slab of more than 2^40 elements");
+  return guarded(info.Env(), [&] { return make_handle(info.Env(), std::make_shared<Slab>(count, dtype)); });
+}
+
+// The bytes of slab[offset, offset + array.length), checked.
+std::byte* slab_range(Napi::Env env, const Slab& slab, size_t offset, const BoundView& array) {
+  if (array.dtype != slab.dtype()) throw_error(env, "ERR_NATIVE", "the array and the slab have different dtypes");
+  if (offset > slab.count() || array.count > slab.count() - offset) {
+    throw_error(env, "ERR_NATIVE", "the range reaches past the end of the slab");
+  }
+  return slab.data() + offset * Slab::bytes_of(slab.dtype());
+}
+
+// slabRead(slab, offset, target: TypedArray): copies at a step boundary
+Napi::Value slab_read(const Napi::CallbackInfo& info) {
+  const auto slab = handle_of<Slab>(info[0], "slab");
+  const BoundView target = memory_of(info[2], "target");
+  const std::byte* from = slab_range(info.Env(), *slab, count_of(info[1], "offset"), target);
+  const size_t bytes = target.count * Slab::bytes_of(target.dtype);
+  if (bytes != 0) slab->gate().between_steps([&] { std::memcpy(target.data, from, bytes); });
+  return info.Env().Undefined();
+}
+
+// slabWrite(slab, offset, source: TypedArray): refused while a run has the slab
+Napi::Value slab_write(const Napi::CallbackInfo& info) {
+  const auto slab = handle_of<Slab>(info[0], "slab");
+  const BoundView source = memory_of(info[2], "source");
+  std::byte* to = slab_range(info.Env(), *slab, count_of(info[1], "offset"), source);
+  if (slab->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
+  const size_t bytes = source.count * Slab::bytes_of(source.dtype);
+  if (bytes != 0) std::memcpy(to, source.data, bytes);
+  return info.Env().Undefined();
+}
+
+// slabCopy(from, to): the whole slab, at a step boundary
+Napi::Value slab_copy(const Napi::CallbackInfo& info) {
+  const auto from = handle_of<Slab>(info[0], "from");
+  const auto to = handle_of<Slab>(info[1], "to");
+  if (from->count() != to->count() || from->dtype() != to->dtype()) {
+    throw_error(info.Env(), "ERR_NATIVE", "the slabs have different sizes");
+  }
+  if (from == to) return info.Env().Undefined();
+  if (to->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
+  if (from->bytes() != 0) from->gate().between_steps([&] { std::memcpy(to->data(), from->data(), from->bytes()); });
+  return info.Env().Undefined();
+}
+
+// programCreate(spec) → program, verified
+Napi::Value program_create(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Object object = object_argument(info, 0, "spec");
+  ProgramSpec spec;
+  spec.code = words_of(required(object, "code"), "code");
+  spec.views = words_of(required(object, "views"), "views");
+  const Napi::Value slabs = required(object, "slabs");
+  if (!slabs.IsArray()) throw_error(env, "ERR_NATIVE", "expected an array for 'slabs'");
+  const auto list = slabs.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Value entry = list.Get(i);
+    if (!entry.IsObject()) throw_error(env, "ERR_NATIVE", "expected { slab, writable } in 'slabs'");
+    spec.slabs.push_back(handle_of<Slab>(required(entry.As<Napi::Object>(), "slab"), "slab"));
+    spec.writable.push_back(boolean_of(required(entry.As<Napi::Object>(), "writable"), "writable"));
+  }
+  const auto count = [&](const char* key) { return count_of(required(object, key), key); };
+  spec.arena_count = count("arenaCount");
+  spec.max_rows = count("maxRows");
+  spec.log_columns = count("logColumns");
+  spec.log_rows = count("logRows");
+  spec.lanes = count("lanes");
+  spec.seed = count("seed");
+  spec.samples = count("samples");
+  spec.batch = count("batch");
+  spec.shuffle = boolean_of(required(object, "shuffle"), "shuffle");
+  spec.order_slot = static_cast<int32_t>(std::min<size_t>(count("orderSlot"), 1u << 30));
+  const size_t limit = size_t{1} << 31;
+  if (spec.arena_count > limit || spec.max_rows > limit || spec.log_columns > 4096 || spec.log_rows > limit / 4096) {
+    throw_error(env, "ERR_NATIVE", "a size of the program is out of range");
+  }
+  return guarded(env, [&] { return make_handle(env, std::make_shared<Program>(spec, kernels(env))); });
+}
+
+// The request of programRun and programRunSync; `lanes` keeps the schedule values.
+RunRequest request_of(const Napi::CallbackInfo& info, const Program& program, std::vector<double>& lanes) {
+  const Napi::Env env = info.Env();
+  const Napi::Object object = object_argument(info, 1, "request");
+  RunRequest request;
+  const size_t first = count_of(required(object, "firstStep"), "firstStep");
+  request.steps = count_of(required(object, "steps"), "steps");
+  request.rows = count_of(required(object, "rows"), "rows");
+  const size_t threads = count_of(required(object, "threads"), "threads");
+  if (first < 1 || first + request.steps > 0xFFFFFFFFu) throw_error(env, "ERR_NATIVE", "steps out of range");
+  request.first_step = static_cast<uint32_t>(first);
+  if (threads < 1 || threads > 1024) throw_error(env, "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
+  request.threads = static_cast<unsigned>(threads);
+  if (!program.has_feed() && (request.rows < 1 || request.rows > program.max_rows())) {
+    throw_error(env, "ERR_NATIVE", "rows out of the program's range");
+  }
+  const std::span<const double> values = doubles_of(required(object, "lanes"), "lanes");
+  if (values.size() != request.steps * program.lanes()) {
+    throw_error(env, "ERR_NATIVE", "one value a step and schedule is wanted for 'lanes'");
+  }
+  lanes.assign(values.begin(), values.end());
+  request.lanes = lanes;
+  return request;
+}
+
+void lease(Napi::Env env, Program& program) {
+  if (!program.lease()) throw_error(env, "ERR_BUSY", "another run has the memory of this program");
+}
+
+// programRun(program, { firstStep, steps, rows, lanes, threads }) → Promise<{ steps, stopped, fault }>
+Napi::Value program_run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto program = handle_of<Program>(info[0], "program");
+  std::vector<double> lanes;
+  const RunRequest request = request_of(info, *program, lanes);
+  lease(env, *program);
+  return env.GetInstanceData<Environment>()->start(env, program, request, std::move(lanes));
+}
+
+// programRunSync(program, request) → { steps, stopped, fault }, on the calling thread
+Napi::Value program_run_sync(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto program = handle_of<Program>(info[0], "program");
+  std::vector<double> lanes;
+  const RunRequest request = request_of(info, *program, lanes);
+  lease(env, *program);
+  program->clear_stop();
+  const RunResult result = program->run(request, env.GetInstanceData<Environment>()->pool());
+  program->release();
+  return result_object(env, result);
+}
+
+// programStop(program): the run ends after the step in hand
+Napi::Value program_stop(const Napi::CallbackInfo& info) {
+  handle_of<Program>(info[0], "program")->stop();
+  return info.Env().Undefined();
+}
+
+// programFinished(program) → steps finished by the current or last call
+Napi::Value program_finished(const Napi::CallbackInfo& info) {
+  const auto program = handle_of<Program>(info[0], "program");
+  return Napi::Number::New(info.Env(), static_cast<double>(program->finished_steps()));
+}
+
+// programLog(program, begin, target: Float32Array): rows [begin, begin + target.length / columns) of finished steps
+Napi::Value program_log(const Napi::CallbackInfo& info) {
+  const auto program = handle_of<Program>(info[0], "program");
+  const size_t begin = count_of(info[1], "begin");
+  const BoundView target = memory_of(info[2], "target");
+  const size_t columns = program->log_columns();
+  if (columns == 0 || target.dtype != Dtype::f32 || target.count % columns != 0) {
+    throw_error(info.Env(), "ERR_NATIVE", "expected a Float32Array of whole rows for 'target'");
+  }
+  const size_t finished = std::min(program->finished_steps(), program->log_rows());
+  if (begin > finished || target.count / columns > finished - begin) {
+    throw_error(info.Env(), "ERR_NATIVE", "these steps are not finished");
+  }
+  if (target.count != 0) std::memcpy(target.data, program->log().data() + begin * columns, target.count * sizeof(float));
+  return info.Env().Undefined();
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment(env));
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("info", get_info);
+  add("memory", get_memory);
+  add("execute", execute_instruction);
+  add("slabCreate", slab_create);
+  add("slabRead", slab_read);
+  add("slabWrite", slab_write);
+  add("slabCopy", slab_copy);
+  add("programCreate", program_create);
+  add("programRun", program_run);
+  add("programRunSync", program_run_sync);
+  add("programStop", program_stop);
+  add("programFinished", program_finished);
+  add("programLog", program_log);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(carillon, initialize)
+
+}  // namespace carillon

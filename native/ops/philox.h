@@ -1,0 +1,26 @@
+// Philox4x32-10, a counter-based generator (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3",
+// SC 2011), one block at a time, for draws that are not worth vectors.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace carillon {
+
+using PhiloxBlock = std::array<uint32_t, 4>;
+
+inline PhiloxBlock philox(PhiloxBlock counter, uint64_t key) {
+  auto low = static_cast<uint32_t>(key);
+  auto high = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t first = uint64_t{0xD2511F53} * counter[0];
+    const uint64_t second = uint64_t{0xCD9E8D57} * counter[2];
+    counter = {static_cast<uint32_t>(second >> 32) ^ counter[1] ^ low, static_cast<uint32_t>(second),
+               static_cast<uint32_t>(first >> 32) ^ counter[3] ^ high, static_cast<uint32_t>(first)};
+    low += 0x9E3779B9;
+    high += 0xBB67AE85;
+  }
+  return counter;
+}
+
+}  // namespace carillon

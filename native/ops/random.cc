@@ -1,0 +1,160 @@
+// Draws: masks, initial weights, orders. Each is a function of (seed, purpose, step or name, index) and of nothing else.
+#include <algorithm>
+#include <cstring>
+
+#include "math_double.h"
+#include "operation.h"
+#include "philox.h"
+
+namespace carillon {
+namespace {
+
+constexpr double kTwoTo32 = 4294967296.0;
+
+// views: x, y; ints: rows, elements a row, site; doubles: probability of keeping, scale of what is kept
+void check_dropout(const Arguments& a, Requirements& r) {
+  if (!(a.doubles[0] >= 0 && a.doubles[0] <= 1)) r.fail("keep outside [0, 1]");
+  if (a.ints[2] < 0) r.fail("negative site");
+  r.need(0, a.size(0), a.size(1));
+  r.need(1, a.size(0), a.size(1));
+}
+
+void run_dropout(const Context& context, const Arguments& a) {
+  const size_t count = a.size(0) * a.size(1);
+  const auto* x = a.view<const float>(0);
+  auto* y = a.view<float>(1);
+  DropoutArguments arguments{};
+  arguments.seed = context.registers.seed;
+  arguments.step = context.registers.step;
+  arguments.site = static_cast<uint32_t>(a.ints[2]);
+  arguments.threshold = static_cast<uint64_t>(a.doubles[0] * kTwoTo32 + 0.5);
+  arguments.scale = static_cast<float>(a.doubles[1]);
+  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(1);
+  // A block of the generator serves 256 neighbouring elements: pieces begin at whole blocks of the local index.
+  const size_t chunks = context.parallel.chunks(count, kLeastElements);
+  const size_t step = ((count + chunks - 1) / chunks + 255) / 256 * 256;
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t begin = std::min(chunk * step, count);
+    const size_t end = std::min(begin + step, count);
+    if (begin < end) context.kernels.dropout_f32(x + begin, y + begin, end - begin, first + begin, arguments);
+  });
+}
+
+void check_draw(const Arguments& a, Requirements& r) { r.need(0, a.size(0)); }
+
+PhiloxBlock draw(const Context& context, const Arguments& a, size_t index, uint32_t attempt) {
+  const auto low = static_cast<uint32_t>(a.ints[1]);
+  const auto high = static_cast<uint32_t>(a.ints[2]);
+  return philox({static_cast<uint32_t>(index), low, high,
+                 static_cast<uint32_t>(Purpose::initializer) | attempt << 8},
+                context.registers.seed);
+}
+
+// (0, 1), 2^-53 apart and never an end.
+double unit_interval(uint32_t high, uint32_t low) {
+  const uint64_t bits = (uint64_t{high} << 20) ^ (low >> 12);
+  return (static_cast<double>(bits) + 0.5) * (1.0 / 4503599627370496.0);
+}
+
+// ints: count, low and high half of the parameter name's hash; doubles: low, high. y = low + (high − low)·u
+void run_uniform(const Context& context, const Arguments& a) {
+  auto* y = a.view<float>(0);
+  const double low = a.doubles[0];
+  const double width = a.doubles[1] - low;
+  for (size_t i = 0; i < a.size(0); ++i) {
+    const PhiloxBlock block = draw(context, a, i, 0);
+    y[i] = static_cast<float>(low + width * unit_interval(block[0], block[1]));
+  }
+}
+
+// ints as above; doubles: mean, deviation. Marsaglia's polar method (1964) with one normal an index: every rejected
+// pair draws again with the next attempt.
+void run_normal(const Context& context, const Arguments& a) {
+  auto* y = a.view<float>(0);
+  for (size_t i = 0; i < a.size(0); ++i) {
+    double normal = 0;
+    for (uint32_t attempt = 0;; ++attempt) {
+      const PhiloxBlock block = draw(context, a, i, attempt);
+      const double u = 2 * unit_interval(block[0], block[1]) - 1;
+      const double v = 2 * unit_interval(block[2], block[3]) - 1;
+      const double s = u * u + v * v;
+      if (s >= 1) continue;
+      normal = u * exact_sqrt(-2 * log_double(s) / s);
+      break;
+    }
+    y[i] = static_cast<float>(a.doubles[0] + a.doubles[1] * normal);
+  }
+}
+
+// ints: count, shuffled. The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it whose
+// bounded draws are unbiased (Lemire, 2019).
+void run_permutation(const Context& context, const Arguments& a) {
+  auto* order = a.view<int32_t>(0);
+  const size_t count = a.size(0);
+  for (size_t i = 0; i < count; ++i) order[i] = static_cast<int32_t>(i);
+  if (a.ints[1] == 0) return;
+  for (size_t i = count; i > 1; --i) {
+    const auto bound = static_cast<uint32_t>(i);
+    const uint32_t least = (0u - bound) % bound;
+    uint64_t product = 0;
+    for (uint32_t attempt = 0;; ++attempt) {
+      const PhiloxBlock block = philox({bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)},
+                                       context.registers.seed);
+      product = uint64_t{block[0]} * bound;
+      if (static_cast<uint32_t>(product) >= least) break;
+    }
+    std::swap(order[i - 1], order[static_cast<size_t>(product >> 32)]);
+  }
+}
+
+// views: source, order, y; ints: rows, columns, rows of the source, dtype; doubles: scale of u8
+// y[r] = source[order[position + r]]
+void check_gather(const Arguments& a, Requirements& r) {
+  if (a.ints[3] < 0 || a.ints[3] > 2) r.fail("no such dtype");
+  r.need(0, a.size(2), a.size(1));
+  r.need(1, a.size(0));
+  r.need(2, a.size(0), a.size(1));
+}
+
+void run_gather(const Context& context, const Arguments& a) {
+  const size_t columns = a.size(1);
+  const auto source_rows = static_cast<int64_t>(a.size(2));
+  const auto* order = a.view<const int32_t>(1) + context.registers.position;
+  const auto scale = static_cast<float>(a.doubles[0]);
+  const size_t least = columns == 0 ? std::max<size_t>(a.size(0), 1) : (kLeastElements + columns - 1) / columns;
+  for (size_t row = 0; row < a.size(0); ++row) {
+    if (order[row] < 0 || order[row] >= source_rows) {
+      if (context.fault.what == nullptr) context.fault = {"index", row, order[row], source_rows};
+      return;
+    }
+  }
+  const size_t chunks = context.parallel.chunks(a.size(0), least);
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t end = a.size(0) * (chunk + 1) / chunks;
+    for (size_t row = a.size(0) * chunk / chunks; row < end; ++row) {
+      const size_t from = static_cast<size_t>(order[row]) * columns;
+      switch (static_cast<Dtype>(a.ints[3])) {
+        case Dtype::f32:
+          std::memcpy(a.view<float>(2) + row * columns, a.view<const float>(0) + from, columns * sizeof(float));
+          break;
+        case Dtype::i32:
+          std::memcpy(a.view<int32_t>(2) + row * columns, a.view<const int32_t>(0) + from, columns * sizeof(int32_t));
+          break;
+        case Dtype::u8:
+          context.kernels.convert_u8_f32(a.view<const uint8_t>(0) + from, scale, a.view<float>(2) + row * columns,
+                                         columns);
+          break;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+constinit const Operation op_dropout{"dropout", "fF", "ddi", 2, true, check_dropout, nullptr, run_dropout};
+constinit const Operation op_uniform{"uniform", "F", "dii", 2, false, check_draw, nullptr, run_uniform};
+constinit const Operation op_normal{"normal", "F", "dii", 2, false, check_draw, nullptr, run_normal};
+constinit const Operation op_permutation{"permutation", "I", "di", 0, false, check_draw, nullptr, run_permutation};
+constinit const Operation op_gather{"gather", "xiX", "dddi", 1, false, check_gather, nullptr, run_gather};
+
+}  // namespace carillon

@@ -1,0 +1,154 @@
+#include "decode.h"
+
+#include <cstring>
+
+namespace carillon {
+namespace {
+
+size_t bytes_of(Dtype dtype) { return dtype == Dtype::u8 ? 1 : 4; }
+
+[[noreturn]] void refuse(const Operation& operation, const std::string& message) {
+  throw ProgramError(std::string("operation '") + operation.name + "': " + message);
+}
+
+// One view of the signature.
+struct Slot {
+  char kind;
+  bool optional;
+};
+
+std::vector<Slot> slots_of(const char* signature) {
+  std::vector<Slot> slots;
+  for (const char* c = signature; *c != 0; ++c) {
+    const bool optional = c[1] == '?';
+    slots.push_back({*c, optional});
+    if (optional) ++c;
+  }
+  return slots;
+}
+
+bool writes(char kind) { return kind == 'F' || kind == 'I' || kind == 'M' || kind == 'X'; }
+
+bool dtype_fits(char kind, Dtype dtype) {
+  switch (kind) {
+    case 'f':
+    case 'F':
+    case 'M':
+      return dtype == Dtype::f32;
+    case 'i':
+    case 'I':
+      return dtype == Dtype::i32;
+    case 'u':
+      return dtype == Dtype::u8;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<const BoundView> views, size_t max_rows) {
+  if (words.size() - at < 4) throw ProgramError("code ends inside an instruction");
+  operation_ = find_operation(words[at]);
+  if (operation_ == nullptr) throw ProgramError("no operation has the number " + std::to_string(words[at]));
+  const std::vector<Slot> slots = slots_of(operation_->views);
+  const auto in_range = [](int32_t value) { return value >= 0 && value <= 1 << 24; };
+  if (!in_range(words[at + 1]) || !in_range(words[at + 2]) || !in_range(words[at + 3])) refuse(*operation_, "bad counts");
+  const auto view_count = static_cast<size_t>(words[at + 1]);
+  const auto int_count = static_cast<size_t>(words[at + 2]);
+  const auto double_count = static_cast<size_t>(words[at + 3]);
+  at += 4;
+  if (words.size() - at < view_count + int_count + 2 * double_count) refuse(*operation_, "code ends inside it");
+
+  if (view_count != slots.size() || view_count > kMaxViews) refuse(*operation_, "wrong number of views");
+  const std::span<const int32_t> indices = words.subspan(at, view_count);
+  at += view_count;
+  for (size_t i = 0; i < view_count; ++i) {
+    const int32_t index = indices[i];
+    if (index == -1 && slots[i].optional) {
+      views_.push_back(nullptr);
+      continue;
+    }
+    if (index < 0 || static_cast<size_t>(index) >= views.size()) refuse(*operation_, "no such view");
+    views_.push_back(views[static_cast<size_t>(index)].data);
+  }
+
+  size_t fixed = std::strlen(operation_->ints);
+  const bool open = fixed != 0 && operation_->ints[fixed - 1] == '*';
+  if (open) --fixed;
+  if (open ? int_count < fixed : int_count != fixed) refuse(*operation_, "wrong number of integers");
+  for (size_t i = 0; i < int_count; ++i) {
+    const int64_t value = words[at + i];
+    const bool dimension = i < fixed && operation_->ints[i] == 'd';
+    if (dimension) ++dimensions_;
+    written_.push_back(value);
+  }
+  ints_ = written_;
+  at += int_count;
+
+  const bool exact = operation_->doubles >= 0;
+  const auto wanted = static_cast<size_t>(exact ? operation_->doubles : -1 - operation_->doubles);
+  if (exact ? double_count != wanted : double_count < wanted) refuse(*operation_, "wrong number of constants");
+  for (size_t i = 0; i < double_count; ++i) {
+    double value = 0;
+    std::memcpy(&value, &words[at + 2 * i], sizeof value);
+    doubles_.push_back(value);
+  }
+  at += 2 * double_count;
+
+  resolve(max_rows);
+  verify(views, indices);
+}
+
+void Instruction::resolve(size_t rows) {
+  for (size_t i = 0; i < dimensions_; ++i) {
+    ints_[i] = written_[i] < 0 ? -written_[i] * static_cast<int64_t>(rows) : written_[i];
+  }
+}
+
+size_t Instruction::scratch_bytes(const KernelTable& kernels) const {
+  return operation_->scratch == nullptr ? 0 : operation_->scratch(arguments(), kernels);
+}
+
+void Instruction::verify(std::span<const BoundView> views, std::span<const int32_t> indices) const {
+  Requirements requirements;
+  operation_->check(arguments(), requirements);
+  if (!requirements.error.empty()) refuse(*operation_, requirements.error);
+
+  const std::vector<Slot> slots = slots_of(operation_->views);
+  struct Range {
+    const std::byte* begin;
+    const std::byte* end;
+    bool written;
+  };
+  std::vector<Range> ranges;
+  const bool u8_source = std::strcmp(operation_->name, "gather") == 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (views_[i] == nullptr && indices[i] == -1) continue;
+    const BoundView& view = views[static_cast<size_t>(indices[i])];
+    const std::string which = "view " + std::to_string(i);
+    if (!dtype_fits(slots[i].kind, view.dtype)) refuse(*operation_, which + " has another dtype");
+    if (u8_source && i != 1) {  // the source is as the integer says, u8 becomes f32
+      const auto source = static_cast<Dtype>(ints_[3]);
+      const Dtype expected = i == 0 ? source : source == Dtype::i32 ? Dtype::i32 : Dtype::f32;
+      if (view.dtype != expected) refuse(*operation_, which + " has another dtype");
+    }
+    if (requirements.counts[i] > view.count) {
+      refuse(*operation_, which + " has " + std::to_string(view.count) + " elements, " +
+                              std::to_string(requirements.counts[i]) + " are needed");
+    }
+    if (writes(slots[i].kind) && !view.writable) refuse(*operation_, which + " may not be written");
+    ranges.push_back({view.data, view.data + requirements.counts[i] * bytes_of(view.dtype), writes(slots[i].kind)});
+  }
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    for (size_t j = 0; j < ranges.size(); ++j) {
+      if (i == j || !ranges[i].written) continue;
+      const bool apart = ranges[i].end <= ranges[j].begin || ranges[j].end <= ranges[i].begin;
+      const bool same = operation_->in_place && !ranges[j].written && ranges[i].begin == ranges[j].begin &&
+                        ranges[i].end == ranges[j].end;
+      if (!apart && !same) refuse(*operation_, "a written view overlaps another");
+    }
+  }
+}
+
+}  // namespace carillon

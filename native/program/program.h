@@ -1,0 +1,119 @@
+// A program: verified instructions over slabs and an arena of its own, run for many steps at a call, off the JavaScript
+// thread. Nothing is allocated while steps run.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decode.h"
+#include "slab.h"
+
+namespace carillon {
+
+// A row of the view table: where a view lies. Slot 0 is the arena; slot i > 0 is slabs[i − 1].
+struct ViewEntry {
+  int32_t slot;
+  int32_t dtype;
+  int32_t offset;   // elements
+  int32_t count;    // elements, or elements a row of the batch
+  int32_t batched;  // 1: count is multiplied by the batch's rows
+};
+inline constexpr size_t kViewWords = 5;
+
+struct ProgramSpec {
+  std::span<const int32_t> code;
+  std::span<const int32_t> views;  // kViewWords a view
+  std::vector<std::shared_ptr<Slab>> slabs;
+  std::vector<bool> writable;  // a slab
+  size_t arena_count = 0;      // 4-byte elements
+  size_t max_rows = 0;
+  size_t log_columns = 0;
+  size_t log_rows = 0;  // steps that one call may log
+  size_t lanes = 0;     // schedule values a step
+  uint64_t seed = 0;
+  // The feed: 0 samples means that the caller says how many rows a step has.
+  size_t samples = 0;
+  size_t batch = 0;
+  bool shuffle = false;
+  int32_t order_slot = 0;  // slab that receives the epoch's order
+};
+
+struct RunRequest {
+  uint32_t first_step = 1;
+  size_t steps = 1;
+  size_t rows = 0;                // without a feed
+  std::span<const double> lanes;  // [steps, lanes]
+  unsigned threads = 1;
+};
+
+struct RunResult {
+  size_t steps = 0;  // finished
+  bool stopped = false;
+  Fault fault;
+  std::string fault_operation;
+};
+
+class Program {
+ public:
+  Program(const ProgramSpec& spec, const KernelTable& kernels);  // throws ProgramError
+
+  // Takes the slabs for a call, or says why not. Every successful lease is followed by release().
+  bool lease();
+  void release();
+
+  // Runs on the calling thread and leased helpers of `pool` until the steps are done, stop() was called, or data made a
+  // step impossible. Lease required.
+  RunResult run(const RunRequest& request, ThreadPool* pool);
+
+  void stop() { stop_ = true; }
+  void clear_stop() { stop_ = false; }
+
+  size_t finished_steps() const { return finished_.load(std::memory_order_acquire); }
+  std::span<const float> log() const { return {reinterpret_cast<const float*>(log_.data()), log_.bytes() / 4}; }
+  size_t log_columns() const { return log_columns_; }
+  size_t log_rows() const { return log_rows_; }
+  size_t lanes() const { return lanes_; }
+  size_t max_rows() const { return max_rows_; }
+  bool has_feed() const { return samples_ != 0; }
+  size_t bytes() const { return arena_.bytes() + scratch_.bytes() + log_.bytes(); }
+
+ private:
+  void verify_feed(const ProgramSpec& spec);
+  void prepare_scratch();
+  void set_rows(size_t rows);
+  void order_epoch(Registers& registers, const Context& context);
+  void hold_writable(bool hold);
+
+  const KernelTable& kernels_;
+  std::vector<std::shared_ptr<Slab>> slabs_;
+  std::vector<bool> writable_;
+  AlignedBuffer arena_;
+  AlignedBuffer scratch_;
+  AlignedBuffer log_;
+  std::vector<Instruction> instructions_;
+  std::vector<Instruction> order_;  // the permutation, where there is a feed
+  size_t max_rows_;
+  size_t resolved_rows_ = 0;
+  size_t log_columns_;
+  size_t log_rows_;
+  size_t lanes_;
+  uint64_t seed_;
+  size_t samples_;
+  size_t batch_;
+  int64_t ordered_epoch_ = -1;
+  std::atomic<bool> stop_{false};
+  std::atomic<size_t> finished_{0};
+};
+
+// Runs one instruction on memory that the caller owns, on the calling thread, at once.
+struct Execution {
+  std::span<const int32_t> code;
+  std::span<const BoundView> views;
+  Registers registers;
+};
+Fault execute(const Execution& execution, const KernelTable& kernels);
+
+}  // namespace carillon

@@ -1,0 +1,68 @@
+// A slab: flat native memory with one dtype (parameters, states, bound data). A program that writes it holds it alone.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "../ops/operation.h"
+#include "../runtime/memory.h"
+
+namespace carillon {
+
+// Lets readers in between two steps of a running program: the runner holds it for a step and yields to who waits.
+class StepGate {
+ public:
+  void begin_step() {
+    while (waiting_.load() != 0) std::this_thread::yield();
+    mutex_.lock();
+  }
+  void end_step() { mutex_.unlock(); }
+
+  template <typename Read>
+  void between_steps(const Read& read) {
+    ++waiting_;
+    const std::lock_guard lock(mutex_);
+    --waiting_;
+    read();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<int> waiting_{0};
+};
+
+class Slab {
+ public:
+  Slab(size_t count, Dtype dtype) : buffer_(count * bytes_of(dtype)), count_(count), dtype_(dtype) {}
+
+  std::byte* data() const { return buffer_.data(); }
+  size_t count() const { return count_; }
+  size_t bytes() const { return buffer_.bytes(); }
+  Dtype dtype() const { return dtype_; }
+  StepGate& gate() { return gate_; }
+
+  // Leases of one native call: one writer or any number of readers. False when the slab is taken.
+  bool lease(bool write) {
+    int current = leases_.load();
+    for (;;) {
+      if (write ? current != 0 : current < 0) return false;
+      if (leases_.compare_exchange_weak(current, write ? -1 : current + 1)) return true;
+    }
+  }
+  void release(bool write) { leases_ += write ? 1 : -1; }
+  bool written_by_a_run() const { return leases_.load() < 0; }
+  bool leased() const { return leases_.load() != 0; }
+
+  static size_t bytes_of(Dtype dtype) { return dtype == Dtype::u8 ? 1 : 4; }
+
+ private:
+  AlignedBuffer buffer_;
+  size_t count_;
+  Dtype dtype_;
+  StepGate gate_;
+  std::atomic<int> leases_{0};
+};
+
+}  // namespace carillon

@@ -1,0 +1,209 @@
+#include "thread_pool.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "fp_environment.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace carillon {
+namespace {
+
+constexpr uint64_t kRemaining = 0xFFFFFFFFu;
+
+// Turns of the spin loop before a helper parks: about 20–50 µs, longer than the gap between two stages of one program.
+constexpr int kSpinTurns = 2000;
+
+void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+#if defined(__linux__)
+// Whole cores that the cgroup's quota allows, or 0 where there is no quota (v2, then v1).
+unsigned cgroup_cores() {
+  double quota = 0;
+  double period = 0;
+  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
+    char text[64] = {};
+    if (std::fgets(text, sizeof text, file) != nullptr && std::strncmp(text, "max", 3) != 0) {
+      char* rest = nullptr;
+      quota = std::strtod(text, &rest);
+      period = std::strtod(rest, nullptr);
+    }
+    std::fclose(file);
+  } else {
+    const auto read = [](const char* path) {
+      double value = 0;
+      if (std::FILE* in = std::fopen(path, "re")) {
+        char text[64] = {};
+        if (std::fgets(text, sizeof text, in) != nullptr) value = std::strtod(text, nullptr);
+        std::fclose(in);
+      }
+      return value;
+    };
+    quota = read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+    period = read("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  }
+  if (quota <= 0 || period <= 0) return 0;
+  const double cores = quota / period;
+  return cores < 1 ? 1u : static_cast<unsigned>(cores);
+}
+
+// Physical cores among the processors of the affinity mask: hyper-threads of one core count once.
+unsigned affinity_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+  unsigned cores = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &set)) continue;
+    char path[96];
+    std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    int first = cpu;
+    if (std::FILE* file = std::fopen(path, "re")) {
+      char text[64] = {};
+      if (std::fgets(text, sizeof text, file) != nullptr) first = static_cast<int>(std::strtol(text, nullptr, 10));
+      std::fclose(file);
+    }
+    // A core counts at its first sibling, or here when that sibling is not ours.
+    if (first == cpu || first < 0 || first >= CPU_SETSIZE || !CPU_ISSET(first, &set)) ++cores;
+  }
+  return cores;
+}
+#endif
+
+}  // namespace
+
+unsigned usable_cores() {
+  unsigned cores = std::thread::hardware_concurrency();
+#if defined(__linux__)
+  if (const unsigned own = affinity_cores(); own > 0) cores = own;
+  if (const unsigned quota = cgroup_cores(); quota > 0 && quota < cores) cores = quota;
+#endif
+  return cores == 0 ? 1 : cores;
+}
+
+std::shared_ptr<ThreadPool> ThreadPool::shared() {
+  static std::mutex mutex;
+  static std::weak_ptr<ThreadPool> current;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<ThreadPool> pool = current.lock();
+  if (!pool) {
+    pool = std::make_shared<ThreadPool>();
+    current = pool;
+  }
+  return pool;
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(park_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool ThreadPool::try_lease(unsigned helpers) {
+  if (!lease_.try_lock()) return false;
+  try {
+    while (threads_.size() < helpers) {
+      const auto index = static_cast<unsigned>(threads_.size());
+      threads_.emplace_back([this, index] { work(index); });
+    }
+  } catch (...) {
+    // The system gives no more threads: those that exist will do.
+  }
+  helpers_ = helpers;
+  return true;
+}
+
+void ThreadPool::release() {
+  helpers_ = 0;
+  lease_.unlock();
+}
+
+bool ThreadPool::ready(unsigned index) const { return (ticket_.load() & kRemaining) != 0 && index < helpers_.load(); }
+
+void ThreadPool::claim_until_empty() {
+  uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  while ((ticket & kRemaining) != 0) {
+    // Read before the claim: a successful compare-exchange proves that the stage they belong to was still open.
+    const Chunk chunk = chunk_.load(std::memory_order_relaxed);
+    void* const context = context_.load(std::memory_order_relaxed);
+    if (ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      chunk(context, static_cast<size_t>((ticket & kRemaining) - 1));
+      done_.fetch_add(1, std::memory_order_release);
+      ticket = ticket_.load(std::memory_order_acquire);
+    }
+  }
+}
+
+void ThreadPool::run(size_t chunks, Chunk chunk, void* context) {
+  chunk_.store(chunk, std::memory_order_relaxed);
+  context_.store(context, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  const uint64_t epoch = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
+  ticket_.store((epoch << 32) | static_cast<uint64_t>(chunks));  // sequentially consistent, against parked_
+  if (parked_.load() != 0) {
+    { const std::lock_guard lock(park_); }
+    wake_.notify_all();
+  }
+  claim_until_empty();
+  for (int turns = 0; done_.load(std::memory_order_acquire) != chunks; ++turns) {
+    if (turns < kSpinTurns) {
+      relax();
+    } else {
+      std::this_thread::yield();  // a helper was taken off its core with a chunk in its hands
+    }
+  }
+}
+
+void ThreadPool::work(unsigned index) {
+  const FpEnvironment environment;
+  int turns = 0;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    if (ready(index)) {
+      claim_until_empty();
+      turns = 0;
+    } else if (++turns < kSpinTurns) {
+      relax();
+    } else {
+      std::unique_lock lock(park_);
+      ++parked_;
+      wake_.wait(lock, [&] { return stop_.load() || ready(index); });
+      --parked_;
+      turns = 0;
+    }
+  }
+}
+
+Parallel::Parallel(ThreadPool& pool, unsigned threads) {
+  if (threads < 2 || !pool.try_lease(threads - 1)) return;
+  pool_ = &pool;
+  threads_ = threads;
+}
+
+Parallel::~Parallel() {
+  if (pool_ != nullptr) pool_->release();
+}
+
+size_t Parallel::chunks(size_t work, size_t least) const {
+  if (threads_ == 1 || least == 0) return 1;
+  const size_t most = static_cast<size_t>(threads_) * 4;
+  const size_t wanted = work / least;
+  return wanted < 2 ? 1 : (wanted < most ? wanted : most);
+}
+
+}  // namespace carillon

@@ -1,0 +1,94 @@
+// Helper threads for the stages of a program. A stage is cut into more chunks than threads; chunks are claimed by an
+// atomic ticket and the stage ends when its chunks are done, not when every helper has arrived: a helper that the
+// operating system holds back costs nothing but the chunk in its hands. Who computes never changes what is computed.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace carillon {
+
+// Physical cores that this process may use: affinity and cgroup limits count. At least 1.
+unsigned usable_cores();
+
+class ThreadPool {
+ public:
+  using Chunk = void (*)(void* context, size_t index);
+
+  // The process-wide pool, alive while somebody holds it; its threads are joined when the last holder lets go.
+  static std::shared_ptr<ThreadPool> shared();
+
+  ThreadPool() = default;
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  // Exclusive use of the helpers, for one driver at a time; false when another has them (the caller then works alone).
+  // Starts helpers up to `helpers`.
+  bool try_lease(unsigned helpers);
+  void release();
+
+  // Calls chunk(context, i) once for every i < chunks, on this thread and the leased helpers. Returns when all are done.
+  // Lease required. Memory written by chunks is visible to the caller.
+  void run(size_t chunks, Chunk chunk, void* context);
+
+ private:
+  void work(unsigned index);
+  void claim_until_empty();
+  bool ready(unsigned index) const;
+
+  std::mutex lease_;  // held by the driver that leases
+  std::vector<std::thread> threads_;
+
+  // The ticket: epoch in the high half, chunks not yet claimed in the low half. A claim is one compare-exchange, so
+  // that a late helper can never claim a chunk of a later stage with the function of an earlier one.
+  alignas(64) std::atomic<uint64_t> ticket_{0};
+  alignas(64) std::atomic<uint32_t> done_{0};
+  alignas(64) std::atomic<Chunk> chunk_{nullptr};
+  std::atomic<void*> context_{nullptr};
+  std::atomic<unsigned> helpers_{0};  // helpers with a smaller index may claim
+  std::atomic<bool> stop_{false};
+
+  std::mutex park_;
+  std::condition_variable wake_;
+  std::atomic<unsigned> parked_{0};
+};
+
+// How the stages of one driver are run: alone, or with leased helpers.
+class Parallel {
+ public:
+  Parallel() = default;  // this thread only
+  Parallel(ThreadPool& pool, unsigned threads);
+  ~Parallel();
+  Parallel(const Parallel&) = delete;
+  Parallel& operator=(const Parallel&) = delete;
+
+  // Threads that take part, this one included.
+  unsigned threads() const { return threads_; }
+
+  template <typename Function>
+  void run(size_t chunks, const Function& function) const {
+    if (threads_ == 1 || chunks < 2) {
+      for (size_t i = 0; i < chunks; ++i) function(i);
+      return;
+    }
+    pool_->run(
+        chunks, [](void* context, size_t index) { (*static_cast<const Function*>(context))(index); },
+        const_cast<void*>(static_cast<const void*>(&function)));
+  }
+
+  // The number of chunks for `work` units when a chunk should hold at least `least` of them; 1 where threads do not pay.
+  size_t chunks(size_t work, size_t least) const;
+
+ private:
+  ThreadPool* pool_ = nullptr;
+  unsigned threads_ = 1;
+};
+
+}  // namespace carillon

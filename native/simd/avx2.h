@@ -1,0 +1,128 @@
+// Vectors of 8 floats: AVX2 and FMA. Contract: contract.md. A mask is a vector of all-ones or all-zeros lanes.
+
+struct F {
+  static constexpr size_t N = 8;
+  __m256 v;
+};
+struct I {
+  __m256i v;
+};
+struct U {
+  __m256i v;
+};
+struct M {
+  __m256i v;
+};
+
+CARILLON_INLINE I splat_i(int32_t x) { return {_mm256_set1_epi32(x)}; }
+CARILLON_INLINE U splat_u(uint32_t x) { return {_mm256_set1_epi32(static_cast<int32_t>(x))}; }
+CARILLON_INLINE U lane_numbers() { return {_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)}; }
+
+CARILLON_INLINE M first_lanes(size_t count) {
+  return {_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(count)), lane_numbers().v)};
+}
+CARILLON_INLINE uint32_t bits_of(M m) { return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(m.v))); }
+CARILLON_INLINE M mask_of(uint32_t word) {
+  const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return {_mm256_cmpeq_epi32(_mm256_and_si256(splat_u(word).v, bit), bit)};
+}
+
+CARILLON_INLINE F load(const float* p) { return {_mm256_loadu_ps(p)}; }
+CARILLON_INLINE void store(float* p, F x) { _mm256_storeu_ps(p, x.v); }
+CARILLON_INLINE F load_part(const float* p, size_t count) { return {_mm256_maskload_ps(p, first_lanes(count).v)}; }
+CARILLON_INLINE void store_part(float* p, F x, size_t count) { _mm256_maskstore_ps(p, first_lanes(count).v, x.v); }
+CARILLON_INLINE F load_u8(const uint8_t* p) {
+  int64_t bytes;
+  __builtin_memcpy(&bytes, p, 8);
+  return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)))};
+}
+
+CARILLON_INLINE F splat(float x) { return {_mm256_set1_ps(x)}; }
+CARILLON_INLINE F zero() { return {_mm256_setzero_ps()}; }
+
+CARILLON_INLINE U bits(F x) { return {_mm256_castps_si256(x.v)}; }
+CARILLON_INLINE F from_bits(U x) { return {_mm256_castsi256_ps(x.v)}; }
+CARILLON_INLINE I as_i(U x) { return {x.v}; }
+CARILLON_INLINE U as_u(I x) { return {x.v}; }
+
+CARILLON_INLINE F add(F a, F b) { return {_mm256_add_ps(a.v, b.v)}; }
+CARILLON_INLINE F sub(F a, F b) { return {_mm256_sub_ps(a.v, b.v)}; }
+CARILLON_INLINE F mul(F a, F b) { return {_mm256_mul_ps(a.v, b.v)}; }
+CARILLON_INLINE F div(F a, F b) { return {_mm256_div_ps(a.v, b.v)}; }
+CARILLON_INLINE F sqrt(F a) { return {_mm256_sqrt_ps(a.v)}; }
+CARILLON_INLINE F negate(F a) { return {_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))}; }
+CARILLON_INLINE F abs(F a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+CARILLON_INLINE F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+CARILLON_INLINE F fnma(F a, F b, F c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+
+CARILLON_INLINE M less(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))}; }
+CARILLON_INLINE M less_equal(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ))}; }
+CARILLON_INLINE M equal(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ))}; }
+CARILLON_INLINE M unordered(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_UNORD_Q))}; }
+CARILLON_INLINE M less(I a, I b) { return {_mm256_cmpgt_epi32(b.v, a.v)}; }
+CARILLON_INLINE M equal(I a, I b) { return {_mm256_cmpeq_epi32(a.v, b.v)}; }
+
+CARILLON_INLINE M both(M a, M b) { return {_mm256_and_si256(a.v, b.v)}; }
+CARILLON_INLINE M either(M a, M b) { return {_mm256_or_si256(a.v, b.v)}; }
+CARILLON_INLINE M flip(M a) { return {_mm256_xor_si256(a.v, _mm256_set1_epi32(-1))}; }
+CARILLON_INLINE F select(M m, F a, F b) { return {_mm256_blendv_ps(b.v, a.v, _mm256_castsi256_ps(m.v))}; }
+CARILLON_INLINE I select(M m, I a, I b) { return {_mm256_blendv_epi8(b.v, a.v, m.v)}; }
+CARILLON_INLINE U select(M m, U a, U b) { return {_mm256_blendv_epi8(b.v, a.v, m.v)}; }
+
+CARILLON_INLINE U add(U a, U b) { return {_mm256_add_epi32(a.v, b.v)}; }
+CARILLON_INLINE U sub(U a, U b) { return {_mm256_sub_epi32(a.v, b.v)}; }
+CARILLON_INLINE I add(I a, I b) { return {_mm256_add_epi32(a.v, b.v)}; }
+CARILLON_INLINE I sub(I a, I b) { return {_mm256_sub_epi32(a.v, b.v)}; }
+CARILLON_INLINE U bit_and(U a, U b) { return {_mm256_and_si256(a.v, b.v)}; }
+CARILLON_INLINE U bit_or(U a, U b) { return {_mm256_or_si256(a.v, b.v)}; }
+CARILLON_INLINE U bit_xor(U a, U b) { return {_mm256_xor_si256(a.v, b.v)}; }
+template <int k>
+CARILLON_INLINE U shift_left(U a) {
+  return {_mm256_slli_epi32(a.v, k)};
+}
+template <int k>
+CARILLON_INLINE U shift_right(U a) {
+  return {_mm256_srli_epi32(a.v, k)};
+}
+// vpmuludq multiplies the even lanes; the odd ones are shifted down and their products merged back.
+CARILLON_INLINE void multiply_wide(U a, uint32_t m, U& high, U& low) {
+  const __m256i factor = splat_u(m).v;
+  const __m256i even = _mm256_mul_epu32(a.v, factor);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), factor);
+  high = {_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa)};
+  low = {_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa)};
+}
+
+CARILLON_INLINE F to_float(I a) { return {_mm256_cvtepi32_ps(a.v)}; }
+CARILLON_INLINE I truncate(F a) { return {_mm256_cvttps_epi32(a.v)}; }
+
+CARILLON_INLINE float add_tree(const F* r) {
+  const __m256 x8 = _mm256_add_ps(r[0].v, r[1].v);
+  const __m128 x4 = _mm_add_ps(_mm256_castps256_ps128(x8), _mm256_extractf128_ps(x8, 1));
+  const __m128 x2 = _mm_add_ps(x4, _mm_movehl_ps(x4, x4));
+  return _mm_cvtss_f32(_mm_add_ss(x2, _mm_shuffle_ps(x2, x2, 1)));
+}
+
+// Three rounds: pairs of floats, pairs of doubles, then 128-bit halves.
+CARILLON_INLINE void transpose(F* r) {
+  __m256 t[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
+    t[i + 1] = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
+  }
+  // u[4h + j]: columns j and j + 4 of rows 4h … 4h + 3
+  __m256 u[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+    u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    r[j].v = _mm256_permute2f128_ps(u[j], u[4 + j], 0x20);
+    r[4 + j].v = _mm256_permute2f128_ps(u[j], u[4 + j], 0x31);
+  }
+}

@@ -1,0 +1,122 @@
+// Vectors of 4 floats: NEON of AArch64. Contract: contract.md. A mask is a vector of all-ones or all-zeros lanes.
+
+struct F {
+  static constexpr size_t N = 4;
+  float32x4_t v;
+};
+struct I {
+  int32x4_t v;
+};
+struct U {
+  uint32x4_t v;
+};
+struct M {
+  uint32x4_t v;
+};
+
+CARILLON_INLINE F splat(float x) { return {vdupq_n_f32(x)}; }
+CARILLON_INLINE F zero() { return {vdupq_n_f32(0.0f)}; }
+CARILLON_INLINE I splat_i(int32_t x) { return {vdupq_n_s32(x)}; }
+CARILLON_INLINE U splat_u(uint32_t x) { return {vdupq_n_u32(x)}; }
+CARILLON_INLINE U lane_numbers() {
+  const uint32_t numbers[4] = {0, 1, 2, 3};
+  return {vld1q_u32(numbers)};
+}
+
+CARILLON_INLINE F load(const float* p) { return {vld1q_f32(p)}; }
+CARILLON_INLINE void store(float* p, F x) { vst1q_f32(p, x.v); }
+CARILLON_INLINE F load_part(const float* p, size_t count) {
+  float lanes[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  for (size_t i = 0; i < count; ++i) lanes[i] = p[i];
+  return {vld1q_f32(lanes)};
+}
+CARILLON_INLINE void store_part(float* p, F x, size_t count) {
+  float lanes[4];
+  vst1q_f32(lanes, x.v);
+  for (size_t i = 0; i < count; ++i) p[i] = lanes[i];
+}
+CARILLON_INLINE F load_u8(const uint8_t* p) {
+  uint32_t bytes;
+  __builtin_memcpy(&bytes, p, 4);
+  const uint8x8_t narrow = vreinterpret_u8_u32(vdup_n_u32(bytes));
+  return {vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(narrow))))};
+}
+
+CARILLON_INLINE U bits(F x) { return {vreinterpretq_u32_f32(x.v)}; }
+CARILLON_INLINE F from_bits(U x) { return {vreinterpretq_f32_u32(x.v)}; }
+CARILLON_INLINE I as_i(U x) { return {vreinterpretq_s32_u32(x.v)}; }
+CARILLON_INLINE U as_u(I x) { return {vreinterpretq_u32_s32(x.v)}; }
+
+CARILLON_INLINE F add(F a, F b) { return {vaddq_f32(a.v, b.v)}; }
+CARILLON_INLINE F sub(F a, F b) { return {vsubq_f32(a.v, b.v)}; }
+CARILLON_INLINE F mul(F a, F b) { return {vmulq_f32(a.v, b.v)}; }
+CARILLON_INLINE F div(F a, F b) { return {vdivq_f32(a.v, b.v)}; }
+CARILLON_INLINE F sqrt(F a) { return {vsqrtq_f32(a.v)}; }
+CARILLON_INLINE F negate(F a) { return {vnegq_f32(a.v)}; }
+CARILLON_INLINE F abs(F a) { return {vabsq_f32(a.v)}; }
+CARILLON_INLINE F fma(F a, F b, F c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+CARILLON_INLINE F fnma(F a, F b, F c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
+
+CARILLON_INLINE M both(M a, M b) { return {vandq_u32(a.v, b.v)}; }
+CARILLON_INLINE M either(M a, M b) { return {vorrq_u32(a.v, b.v)}; }
+CARILLON_INLINE M flip(M a) { return {vmvnq_u32(a.v)}; }
+CARILLON_INLINE M less(F a, F b) { return {vcltq_f32(a.v, b.v)}; }
+CARILLON_INLINE M less_equal(F a, F b) { return {vcleq_f32(a.v, b.v)}; }
+CARILLON_INLINE M equal(F a, F b) { return {vceqq_f32(a.v, b.v)}; }
+CARILLON_INLINE M unordered(F a, F b) { return flip(both(equal(a, a), equal(b, b))); }
+CARILLON_INLINE M less(I a, I b) { return {vcltq_s32(a.v, b.v)}; }
+CARILLON_INLINE M equal(I a, I b) { return {vceqq_s32(a.v, b.v)}; }
+CARILLON_INLINE F select(M m, F a, F b) { return {vbslq_f32(m.v, a.v, b.v)}; }
+CARILLON_INLINE I select(M m, I a, I b) { return {vbslq_s32(m.v, a.v, b.v)}; }
+CARILLON_INLINE U select(M m, U a, U b) { return {vbslq_u32(m.v, a.v, b.v)}; }
+CARILLON_INLINE M first_lanes(size_t count) {
+  return {vcltq_u32(lane_numbers().v, vdupq_n_u32(static_cast<uint32_t>(count)))};
+}
+CARILLON_INLINE uint32x4_t lane_bits() {
+  const uint32_t one_each[4] = {1, 2, 4, 8};
+  return vld1q_u32(one_each);
+}
+CARILLON_INLINE uint32_t bits_of(M m) { return vaddvq_u32(vandq_u32(m.v, lane_bits())); }
+CARILLON_INLINE M mask_of(uint32_t word) { return {vtstq_u32(vdupq_n_u32(word), lane_bits())}; }
+
+CARILLON_INLINE U add(U a, U b) { return {vaddq_u32(a.v, b.v)}; }
+CARILLON_INLINE U sub(U a, U b) { return {vsubq_u32(a.v, b.v)}; }
+CARILLON_INLINE I add(I a, I b) { return {vaddq_s32(a.v, b.v)}; }
+CARILLON_INLINE I sub(I a, I b) { return {vsubq_s32(a.v, b.v)}; }
+CARILLON_INLINE U bit_and(U a, U b) { return {vandq_u32(a.v, b.v)}; }
+CARILLON_INLINE U bit_or(U a, U b) { return {vorrq_u32(a.v, b.v)}; }
+CARILLON_INLINE U bit_xor(U a, U b) { return {veorq_u32(a.v, b.v)}; }
+// Variable shifts: the immediate forms refuse a count of 0.
+template <int k>
+CARILLON_INLINE U shift_left(U a) {
+  return {vshlq_u32(a.v, vdupq_n_s32(k))};
+}
+template <int k>
+CARILLON_INLINE U shift_right(U a) {
+  return {vshlq_u32(a.v, vdupq_n_s32(-k))};
+}
+CARILLON_INLINE void multiply_wide(U a, uint32_t m, U& high, U& low) {
+  const uint32x2_t factor = vdup_n_u32(m);
+  const uint32x4_t first = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(a.v), factor));
+  const uint32x4_t second = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(a.v), factor));
+  low = {vuzp1q_u32(first, second)};
+  high = {vuzp2q_u32(first, second)};
+}
+
+CARILLON_INLINE F to_float(I a) { return {vcvtq_f32_s32(a.v)}; }
+CARILLON_INLINE I truncate(F a) { return {vcvtq_s32_f32(a.v)}; }
+
+CARILLON_INLINE float add_tree(const F* r) {
+  const float32x4_t x4 = vaddq_f32(vaddq_f32(r[0].v, r[2].v), vaddq_f32(r[1].v, r[3].v));
+  const float32x2_t x2 = vadd_f32(vget_low_f32(x4), vget_high_f32(x4));
+  return vget_lane_f32(x2, 0) + vget_lane_f32(x2, 1);
+}
+
+CARILLON_INLINE void transpose(F* r) {
+  const float32x4_t a = vtrn1q_f32(r[0].v, r[1].v), b = vtrn2q_f32(r[0].v, r[1].v);
+  const float32x4_t c = vtrn1q_f32(r[2].v, r[3].v), d = vtrn2q_f32(r[2].v, r[3].v);
+  r[0].v = vcombine_f32(vget_low_f32(a), vget_low_f32(c));
+  r[1].v = vcombine_f32(vget_low_f32(b), vget_low_f32(d));
+  r[2].v = vcombine_f32(vget_high_f32(a), vget_high_f32(c));
+  r[3].v = vcombine_f32(vget_high_f32(b), vget_high_f32(d));
+}

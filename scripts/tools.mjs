@@ -1,0 +1,96 @@
+// What the scripts share: running a command, building native tests, bundling a program.
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+export const jobs = String(availableParallelism());
+
+/**
+ * Runs a command from the root of the checkout, with node_modules/.bin in its path.
+ * Its output is returned, and also shown at once when `show` is set. Never rejects: a command that cannot be started
+ * has status 127.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string>, show?: boolean, cwd?: string }} [options]
+ * @returns {Promise<{ status: number, output: string, stdout: string }>}
+ */
+export function run(command, args, { env = {}, show = false, cwd = root } = {}) {
+  return new Promise((done) => {
+    const PATH = `${join(root, "node_modules/.bin")}${delimiter}${process.env.PATH}`;
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, PATH, ...env },
+      stdio: show ? "inherit" : ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    let stdout = "";
+    child.stdout?.on("data", (text) => {
+      output += text;
+      stdout += text;
+    });
+    child.stderr?.on("data", (text) => {
+      output += text;
+    });
+    child.on("error", (error) => done({ status: 127, output: `${command}: ${error.message}`, stdout }));
+    child.on("close", (code, signal) => {
+      if (signal !== null) output += `\n${command} was ended by ${signal}`;
+      done({ status: code ?? 1, output, stdout });
+    });
+  });
+}
+
+/**
+ * Like run, quiet, but a failure shows the output and ends the process.
+ *
+ * @param {string} what said in front of the output of a failure
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string>, cwd?: string }} [options]
+ * @returns {Promise<string>} the standard output
+ */
+export async function mustRun(what, command, args, options) {
+  const { status, output, stdout } = await run(command, args, options);
+  if (status !== 0) {
+    console.error(`${output.trimEnd()}\n${what}: FAILED (${command}, status ${status})`);
+    process.exit(1);
+  }
+  return stdout;
+}
+
+/**
+ * Configures and builds with CMake.
+ *
+ * @param {string} what said in front of a failure
+ * @param {string} directory relative to the root
+ * @param {string[]} options of the configuration (-D…)
+ */
+export async function cmakeBuild(what, directory, options) {
+  await mustRun(what, "cmake", ["-S", ".", "-B", directory, "-DCMAKE_BUILD_TYPE=Release", ...options]);
+  await mustRun(what, "cmake", ["--build", directory, "--parallel", jobs]);
+}
+
+/**
+ * Bundles a TypeScript program into one file that this Node.js, or an emulated one, can run.
+ *
+ * @param {string} program relative to the root
+ * @param {string} outfile
+ * @param {string[]} external packages that stay imports
+ */
+export async function bundleProgram(program, outfile, external) {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [resolve(root, program)],
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external,
+    sourcemap: "inline",
+    logLevel: "warning",
+  });
+}

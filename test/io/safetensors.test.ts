@@ -1,0 +1,209 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../lib/io/safetensors.js";
+
+const fixture = (name: string): Promise<Buffer> => readFile(new URL(`./fixtures/${name}`, import.meta.url));
+
+/** A file with this header text and these bytes of data. */
+function file(header: string, data: readonly number[] = []): Uint8Array {
+  const text = new TextEncoder().encode(header);
+  const bytes = new Uint8Array(8 + text.length + data.length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  bytes.set(data, 8 + text.length);
+  return bytes;
+}
+
+const bits = (data: Float32Array | Int32Array | Uint8Array): number[] =>
+  Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+
+/** What make_safetensors_fixture.py wrote, in the order of its file. */
+const MIXED: [string, StoredTensor][] = [
+  ["empty", { dtype: "f32", shape: [0, 4], data: new Float32Array(0) }],
+  ["linear1.bias", { dtype: "f32", shape: [2], data: Float32Array.of(Number.NaN, -0) }],
+  ["linear1.weight", { dtype: "f32", shape: [2, 3], data: Float32Array.of(-1, -0.75, -0.5, -0.25, 0, 0.25) }],
+  ['name with "quotes" é', { dtype: "f32", shape: [1], data: Float32Array.of(3.25) }],
+  ["scalar", { dtype: "f32", shape: [], data: Float32Array.of(1.5) }],
+  ["labels", { dtype: "i32", shape: [2, 1], data: Int32Array.of(-(2 ** 31), 2 ** 31 - 1) }],
+  ["pixels", { dtype: "u8", shape: [3], data: Uint8Array.of(0, 255, 7) }],
+];
+
+describe("files of the official package", () => {
+  test("are read to the last bit", async () => {
+    const { tensors, metadata } = decodeSafetensors(await fixture("mixed.safetensors"), "mixed");
+    expect(metadata).toEqual({ format: "carillon" });
+    expect([...tensors.keys()]).toEqual(MIXED.map(([name]) => name));
+    for (const [name, { dtype, shape, data }] of MIXED) {
+      const read = tensors.get(name);
+      expect(read).toMatchObject({ dtype, shape });
+      expect(read?.data.constructor).toBe(data.constructor);
+      expect(read && bits(read.data)).toEqual(bits(data));
+    }
+  });
+
+  test("are what we write, byte for byte", async () => {
+    const ours = encodeSafetensors(new Map(MIXED), { format: "carillon" });
+    expect(Buffer.from(ours).equals(await fixture("mixed.safetensors"))).toBe(true);
+  });
+
+  test("with float64 are refused by name", async () => {
+    const bytes = await fixture("float64.safetensors");
+    expect(() => decodeSafetensors(bytes, "model.safetensors")).toThrow(
+      expect.objectContaining({
+        code: "ERR_FILE",
+        where: "model.safetensors: double.dtype",
+        message: `expected one of F32, I32, U8 for 'model.safetensors: double.dtype' but received "F64"`,
+      }),
+    );
+  });
+});
+
+describe("writing", () => {
+  test("keeps the order of names, also of such that look like numbers, and aligns every tensor", () => {
+    const tensors = new Map<string, StoredTensor>([
+      ["z", { dtype: "u8", shape: [3], data: Uint8Array.of(1, 2, 3) }],
+      ["10", { dtype: "f32", shape: [1], data: Float32Array.of(4) }],
+      ["9", { dtype: "i32", shape: [1], data: Int32Array.of(5) }],
+    ]);
+    const bytes = encodeSafetensors(tensors);
+    const header = new TextDecoder().decode(bytes.subarray(8, bytes.length - 11));
+    expect(header.trimEnd()).toBe(
+      '{"z":{"dtype":"U8","shape":[3],"data_offsets":[8,11]},' +
+        '"10":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"9":{"dtype":"I32","shape":[1],"data_offsets":[4,8]}}',
+    );
+    expect(header.length % 8).toBe(0);
+    // A header of JSON.parse would start with 9 and 10; the map of the decoder has the order of Object.entries.
+    expect(decodeSafetensors(bytes, "t").tensors.get("z")).toEqual(tensors.get("z"));
+    expect(decodeSafetensors(bytes, "t").tensors.get("10")).toEqual(tensors.get("10"));
+  });
+
+  test("sorts metadata", () => {
+    const one = encodeSafetensors(new Map(), { b: "2", a: "1" });
+    expect(Buffer.from(one).equals(encodeSafetensors(new Map(), { a: "1", b: "2" }))).toBe(true);
+    expect(Object.keys(decodeSafetensors(one, "t").metadata)).toEqual(["a", "b"]);
+  });
+
+  test("takes a view into a larger buffer", () => {
+    const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
+    const bytes = encodeSafetensors(new Map([["v", { dtype: "f32", shape: [2], data }]]));
+    expect(decodeSafetensors(bytes, "t").tensors.get("v")?.data).toEqual(Float32Array.of(2, 3));
+  });
+
+  test("without tensors gives an empty header", () => {
+    expect(decodeSafetensors(encodeSafetensors(new Map()), "t").tensors.size).toBe(0);
+  });
+
+  const transferred = Float32Array.of(1, 2);
+  structuredClone(transferred, { transfer: [transferred.buffer] });
+  test.each<[string, string, unknown]>([
+    ["ERR_SHAPE", "w", { dtype: "f32", shape: [3], data: new Float32Array(2) }],
+    ["ERR_SHAPE", "w", { dtype: "f32", shape: [3], data: new Float32Array(0) }],
+    ["ERR_DETACHED", "w", { dtype: "f32", shape: [2], data: transferred }],
+    ["ERR_DTYPE", "w", { dtype: "f32", shape: [2], data: new Int32Array(2) }],
+    ["ERR_DTYPE", "w", { dtype: "f64", shape: [2], data: new Float64Array(2) }],
+    ["ERR_OPTION", "__metadata__", { dtype: "u8", shape: [1], data: new Uint8Array(1) }],
+  ])("refuses with %s %s %o", (code, name, tensor) => {
+    expect(() => encodeSafetensors(new Map([[name, tensor as StoredTensor]]))).toThrow(
+      expect.objectContaining({ code, where: name }),
+    );
+  });
+
+  test("refuses metadata that is not text", () => {
+    expect(() => encodeSafetensors(new Map(), { epoch: 3 as unknown as string })).toThrow(
+      expect.objectContaining({ code: "ERR_OPTION", where: "metadata.epoch" }),
+    );
+  });
+});
+
+describe("reading", () => {
+  test("data that is not aligned, from a view into a larger buffer", () => {
+    const inner = file(
+      '{"u":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"f":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}',
+      [9, 0, 0, 128, 63],
+    );
+    const outer = new Uint8Array(inner.length + 3);
+    outer.set(inner, 3);
+    const { tensors } = decodeSafetensors(outer.subarray(3), "t");
+    expect(tensors.get("f")?.data).toEqual(Float32Array.of(1));
+    expect(tensors.get("u")?.data).toEqual(Uint8Array.of(9));
+  });
+
+  test("copies, so that the bytes may be reused", () => {
+    const bytes = encodeSafetensors(new Map([["v", { dtype: "f32", shape: [1], data: Float32Array.of(2) }]]));
+    const { tensors } = decodeSafetensors(bytes, "t");
+    bytes.fill(0);
+    expect(tensors.get("v")?.data).toEqual(Float32Array.of(2));
+  });
+
+  test("names of Object.prototype are names", () => {
+    const header = '{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"__metadata__":{"__proto__":"a"}}';
+    const { tensors, metadata } = decodeSafetensors(file(header, [3]), "t");
+    expect(tensors.get("__proto__")?.data).toEqual(Uint8Array.of(3));
+    expect(Object.entries(metadata)).toEqual([["__proto__", "a"]]);
+  });
+
+  const entry = (dtype: string, shape: string, offsets: string): string =>
+    `{"w":{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}}`;
+  const two = (first: string, second: string): string =>
+    `{"a":{"dtype":"U8","shape":[2],"data_offsets":${first}},"b":{"dtype":"U8","shape":[2],"data_offsets":${second}}}`;
+
+  test.each<[string, Uint8Array, string]>([
+    ["no length", new Uint8Array(7), "t"],
+    ["a header longer than the file", file("{}").subarray(0, 9), "t"],
+    ["a length of 2^63", Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 128, 123, 125), "t"],
+    ["no JSON", file("{"), "t"],
+    ["no UTF-8", Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 123, 34, 255, 125), "t"],
+    ["an array as header", file("[]"), "t"],
+    ["spaces before the header", file(" {}"), "t"],
+    ["a byte order mark", file("\ufeff{}"), "t"],
+    ["a name twice", file(`{"w":0,"w":0}`), "t"],
+    ["a name twice, one with escapes", file(`{"w":{},"\\u0077":{}}`), "t"],
+    ["a key twice in an entry", file(`{"w":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}}`), "t"],
+    ["a key of metadata twice", file(`{"__metadata__":{"a":"1","a":"1"}}`), "t"],
+    ["metadata that is no text", file(`{"__metadata__":{"a":1}}`), "t: __metadata__.a"],
+    ["metadata that is no object", file(`{"__metadata__":"a"}`), "t: __metadata__"],
+    ["an entry that is no object", file(`{"w":[]}`), "t: w"],
+    ["an unknown type", file(entry('"F7"', "[0]", "[0,0]")), "t: w.dtype"],
+    ["a type of Object.prototype", file(entry('"toString"', "[0]", "[0,0]")), "t: w.dtype"],
+    ["no type", file(`{"w":{"shape":[0],"data_offsets":[0,0]}}`), "t: w.dtype"],
+    ["another key", file(`{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}`), "t: w"],
+    ["a negative size", file(entry('"U8"', "[-1]", "[0,0]")), "t: w.shape"],
+    ["a size and a half", file(entry('"U8"', "[1.5]", "[0,0]")), "t: w.shape"],
+    ["a size that is text", file(entry('"U8"', '["1"]', "[0,1]"), [1]), "t: w.shape"],
+    ["no shape", file(`{"w":{"dtype":"U8","data_offsets":[0,0]}}`), "t: w.shape"],
+    [
+      "sizes that overflow",
+      file(entry('"U8"', "[9007199254740991,9007199254740991]", "[0,1]"), [1]),
+      "t: w.data_offsets",
+    ],
+    ["sizes that wrap to 0 in 64 bits", file(entry('"U8"', "[4294967296,4294967296]", "[0,0]")), "t: w.data_offsets"],
+    ["more elements than bytes", file(entry('"F32"', "[2]", "[0,4]"), [0, 0, 0, 0]), "t: w.data_offsets"],
+    ["offsets backwards", file(entry('"U8"', "[1]", "[1,0]"), [1]), "t: w.data_offsets"],
+    ["three offsets", file(entry('"U8"', "[1]", "[0,1,2]"), [1]), "t: w.data_offsets"],
+    ["one offset", file(entry('"U8"', "[1]", "[0]"), [1]), "t: w.data_offsets"],
+    ["data past the end", file(entry('"U8"', "[2]", "[0,2]"), [1]), "t"],
+    ["bytes behind the data", file(entry('"U8"', "[1]", "[0,1]"), [1, 2]), "t"],
+    ["bytes without tensors", file("{}", [1]), "t"],
+    ["a hole at the start", file(entry('"U8"', "[1]", "[1,2]"), [1, 2]), "t: w"],
+    ["a hole", file(two("[0,2]", "[3,5]"), [1, 2, 3, 4, 5]), "t: b"],
+    ["an overlap", file(two("[0,2]", "[1,3]"), [1, 2, 3]), "t: b"],
+    ["the same data twice", file(two("[0,2]", "[0,2]"), [1, 2]), "t: b"],
+  ])("refuses %s", (_, bytes, where) => {
+    expect(() => decodeSafetensors(bytes, "t")).toThrow(expect.objectContaining({ code: "ERR_FILE", where }));
+  });
+
+  test("every shortened file is refused", async () => {
+    const whole = await fixture("mixed.safetensors");
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => decodeSafetensors(whole.subarray(0, length), "t")).toThrow(
+        expect.objectContaining({ code: "ERR_FILE" }),
+      );
+    }
+  });
+
+  test("long texts in metadata do not exhaust the stack", () => {
+    const long = `${"\\".repeat(999)}"`.repeat(2000);
+    const { metadata } = decodeSafetensors(encodeSafetensors(new Map(), { long }), "t");
+    expect(metadata.long).toBe(long);
+  });
+});

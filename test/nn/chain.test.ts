@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { ANY_SIZE, checkChain, type Sized } from "../../lib/nn/chain.js";
+
+const linear = (inputs: number, outputs: number): Sized => ({ kind: "linear", inputs, outputs });
+const relu: Sized = { kind: "relu", inputs: ANY_SIZE, outputs: "same" };
+const batchNorm = (size: number): Sized => ({ kind: "batchNorm", inputs: size, outputs: "same" });
+
+// The same chains stand in test/types/chain.test-d.ts.
+test("a chain that fits tells its sizes", () => {
+  const net = [linear(64, 128), relu, linear(128, 10)];
+  expect(checkChain(net)).toEqual({ inputs: 64, outputs: 10 });
+  const nested = [relu, linear(64, 10), relu, batchNorm(10), linear(10, 3), relu];
+  expect(checkChain(nested)).toEqual({ inputs: 64, outputs: 3 });
+  expect(checkChain([relu, relu])).toEqual({ inputs: ANY_SIZE, outputs: "same" });
+  expect(checkChain([batchNorm(7), relu])).toEqual({ inputs: 7, outputs: 7 });
+  expect(checkChain([])).toEqual({ inputs: ANY_SIZE, outputs: "same" });
+});
+
+test.each<[string, Sized[], string]>([
+  ["through relu", [linear(64, 256), relu, linear(128, 10)], "layer 3 takes 128 features, but layer 1 gives 256"],
+  [
+    "a pass-through of its own size",
+    [linear(64, 256), relu, batchNorm(128)],
+    "layer 3 takes 128 features, but layer 1 gives 256",
+  ],
+  ["after a pass-through", [batchNorm(7), relu, linear(8, 2)], "layer 3 takes 8 features, but layer 1 gives 7"],
+  ["next to each other", [linear(64, 32), linear(64, 10)], "layer 2 takes 64 features, but layer 1 gives 32"],
+])("%s: the sentence of the compiler", (_, layers, message) => {
+  expect(() => checkChain(layers)).toThrow(expect.objectContaining({ code: "ERR_SHAPE", message }));
+});
+
+test("only the first misfit is told", () => {
+  expect(() => checkChain([linear(1, 2), linear(3, 4), linear(5, 6)])).toThrow(
+    expect.objectContaining({ where: "layer 2 (linear)" }),
+  );
+});

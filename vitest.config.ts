@@ -1,0 +1,13 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: { alias: { carillon: fileURLToPath(new URL("./lib/index.ts", import.meta.url)) } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Here rather than by Biome's noFocusedTests, which takes our fit() for a focused test.
+    allowOnly: false,
+    // Every test of training must also hold on a machine that runs other things.
+    testTimeout: 30_000,
+  },
+});
