@@ -1,5 +1,5 @@
 /// <reference types="node" />
-export { split, type SplitOptions } from "./data/split.js";
+export { type SplitOptions, split } from "./data/split.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";

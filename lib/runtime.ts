@@ -1,4 +1,4 @@
-import { native, type NativeMemory, nativeInfo } from "./binding/native.js";
+import { type NativeMemory, native, nativeInfo } from "./binding/native.js";
 
 /** What this process computes with. */
 export const runtime = {

@@ -1,6 +1,9 @@
-// The bits of a run on every ISA: test/golden/bits-main.ts prints hashes of what was computed; every table, and (for
-// test-arm64.mjs) an emulated processor, must print the same.
-import { existsSync } from "node:fs";
+// The bits of a run: test/golden/bits-main.ts prints hashes of what was computed. Every kernel table, and (for
+// test-arm64.mjs) an emulated processor, must print what stands in test/golden/bits.json.
+//
+//     node scripts/golden.mjs             compare
+//     node scripts/golden.mjs --update    write bits.json anew: when something was added, or with a new numericsVersion
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv, execPath } from "node:process";
 import { fileURLToPath } from "node:url";
@@ -8,54 +11,128 @@ import { bundleProgram, mustRun, root, run } from "./tools.mjs";
 
 const program = "test/golden/bits-main.ts";
 const bundle = join(root, "build/golden/bits.mjs");
+const expectedFile = "test/golden/bits.json";
+
+/** @typedef {{ numericsVersion: number, bits: Record<string, string> }} Bits */
 
 /**
- * What the program prints on this machine, the same for every kernel table that it can run. A table that the processor
- * lacks is skipped, and said to be.
+ * What the program printed: JSON lines { name, sha256 }, then { numericsVersion }.
  *
- * @returns {Promise<{ bundle: string, expected: string }>}
+ * @param {string} output
+ * @returns {Bits}
  */
-export async function goldenBits() {
-  await bundleProgram(program, bundle, ["node-gyp-build"]);
-  const env = (/** @type {string} */ isa) => ({ env: { CARILLON_ISA: isa } });
-  const expected = await mustRun("golden bits, scalar", execPath, [bundle], env("scalar"));
-  if (expected.trim() === "") {
-    console.error(`golden bits: ${program} prints nothing`);
-    process.exit(1);
+function parseBits(output) {
+  /** @type {Bits} */
+  const result = { numericsVersion: 0, bits: {} };
+  for (const line of output.trim().split("\n")) {
+    /** @type {{ name?: string, sha256?: string, numericsVersion?: number }} */
+    const { name, sha256, numericsVersion } = JSON.parse(line);
+    if (numericsVersion !== undefined) result.numericsVersion = numericsVersion;
+    else if (name === undefined || sha256 === undefined || name in result.bits) fail(`a bad line: ${line}`);
+    else result.bits[name] = sha256;
   }
-  for (const isa of process.arch === "arm64" ? ["neon"] : ["avx2", "avx512"]) {
-    const { status, output, stdout } = await run(execPath, [bundle], env(isa));
-    if (status !== 0 && output.includes("CARILLON_ISA")) {
-      console.log(`golden bits, ${isa}: SKIPPED, not on this processor`);
-    } else if (status !== 0) {
-      console.error(`${output}\ngolden bits, ${isa}: FAILED (status ${status})`);
-      process.exit(1);
-    } else {
-      mustEqual(isa, stdout, expected);
-    }
-  }
-  return { bundle, expected };
+  if (result.numericsVersion === 0) fail(`${program} did not come to its end`);
+  return result;
+}
+
+/** @returns {Bits} */
+function expectedBits() {
+  return JSON.parse(readFileSync(join(root, expectedFile), "utf8"));
 }
 
 /**
- * Ends the process if the bits differ.
- *
- * @param {string} isa
- * @param {string} actual
- * @param {string} expected
+ * @param {string} message
+ * @returns {never}
  */
-export function mustEqual(isa, actual, expected) {
-  if (actual === expected) {
-    console.log(`golden bits, ${isa}: the same as scalar`);
-    return;
-  }
-  const expectedLines = expected.split("\n");
-  const different = actual.split("\n").filter((line, index) => line !== expectedLines[index]);
-  console.error(`${different.join("\n")}\ngolden bits, ${isa}: DIFFERENT from scalar on ${process.arch}:\n${expected}`);
+function fail(message) {
+  console.error(`golden bits: ${message}`);
   process.exit(1);
 }
 
+/**
+ * Names that do not stand in both with one hash.
+ *
+ * @param {Bits} actual
+ * @param {Bits} expected
+ */
+function differences(actual, expected) {
+  const names = new Set([...Object.keys(expected.bits), ...Object.keys(actual.bits)]);
+  return [...names].filter((name) => actual.bits[name] !== expected.bits[name]);
+}
+
+/**
+ * Ends the process if the output is not what bits.json says.
+ *
+ * @param {string} isa what computed it
+ * @param {string} output
+ */
+export function mustEqual(isa, output) {
+  const actual = parseBits(output);
+  const expected = expectedBits();
+  if (actual.numericsVersion !== expected.numericsVersion) {
+    fail(
+      `${isa} has numericsVersion ${actual.numericsVersion}, ${expectedFile} has ${expected.numericsVersion}: ` +
+        "node scripts/golden.mjs --update",
+    );
+  }
+  const different = differences(actual, expected);
+  if (different.length === 0) {
+    console.log(`golden bits, ${isa}: ${Object.keys(actual.bits).length} hashes as expected`);
+    return;
+  }
+  for (const name of different) {
+    console.error(
+      `${name}\n  expected ${expected.bits[name] ?? "nothing"}\n  received ${actual.bits[name] ?? "nothing"}`,
+    );
+  }
+  fail(
+    `${isa} on ${process.arch} DIFFERS from ${expectedFile} in ${different.length} of ` +
+      `${Object.keys(expected.bits).length}. What was computed must keep its bits: a change needs a new numericsVersion.`,
+  );
+}
+
+/** @returns {Promise<string>} the bundled program */
+export async function bundleGolden() {
+  await bundleProgram(program, bundle, ["node-gyp-build"]);
+  return bundle;
+}
+
+/** @param {string} isa */
+const forced = (isa) => ({ env: { CARILLON_ISA: isa } });
+
+/** Compares every table of this machine. A table that the processor lacks is skipped, and said to be. */
+async function compareAll() {
+  await bundleGolden();
+  mustEqual("scalar", await mustRun("golden bits, scalar", execPath, [bundle], forced("scalar")));
+  for (const isa of process.arch === "arm64" ? ["neon"] : ["avx2", "avx512"]) {
+    const { status, output, stdout } = await run(execPath, [bundle], forced(isa));
+    if (status === 0) mustEqual(isa, stdout);
+    else if (output.includes("CARILLON_ISA names no"))
+      console.log(`golden bits, ${isa}: SKIPPED, not on this processor`);
+    else fail(`${isa} FAILED (status ${status})\n${output}`);
+  }
+}
+
+/** The scalar table is the oracle: what it computes is what is expected. */
+async function update() {
+  await bundleGolden();
+  const actual = parseBits(await mustRun("golden bits, scalar", execPath, [bundle], forced("scalar")));
+  /** @type {Bits | undefined} */
+  let before;
+  try {
+    before = expectedBits();
+  } catch {
+    before = undefined;
+  }
+  writeFileSync(join(root, expectedFile), `${JSON.stringify(actual, undefined, 2)}\n`);
+  console.log(`${expectedFile}: ${Object.keys(actual.bits).length} hashes, numericsVersion ${actual.numericsVersion}`);
+  if (before === undefined || before.numericsVersion !== actual.numericsVersion) return;
+  for (const name of differences(actual, before).filter((changed) => changed in before.bits)) {
+    console.log(`changed or gone under the same numericsVersion: ${name}`);
+  }
+}
+
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  if (existsSync(join(root, program))) await goldenBits();
-  else console.log(`golden bits: SKIPPED, there is no ${program} yet`);
+  if (argv.includes("--update")) await update();
+  else await compareAll();
 }

@@ -1,7 +1,7 @@
-import { native, type NativeSlab } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
-import { checkKeys } from "../options.js";
 import type { Binding } from "../graph/plan.js";
+import { checkKeys } from "../options.js";
 import {
   bindFeatures,
   bindLabels,

@@ -1,4 +1,4 @@
-import { native, type NativeProgram, type NativeRunResult, type NativeSlab, nativeInfo } from "../binding/native.js";
+import { type NativeProgram, type NativeRunResult, type NativeSlab, native, nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { type Binding, plan } from "./plan.js";
 import type { Rate, Trace } from "./trace.js";

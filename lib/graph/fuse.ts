@@ -44,7 +44,8 @@ function fuseActivation(value: Value, uses: ReadonlyMap<Value, number>): Step | 
   if (name === undefined || value.source.kind !== "operation") return undefined;
   const [before] = value.source.applied.inputs;
   const product = applied(before, "linear");
-  if (before === undefined || product === undefined || product.lower === null || uses.get(before) !== 1) return undefined;
+  if (before === undefined || product === undefined || product.lower === null || uses.get(before) !== 1)
+    return undefined;
   const { inputs, lower } = product;
   return {
     inputs,
@@ -98,7 +99,10 @@ export function planSteps(roots: readonly Value[]): ReadonlyMap<Value, Step> {
   for (const value of order) {
     if (value.source.kind !== "operation") continue;
     const { inputs, lower, inPlace } = value.source.applied;
-    steps.set(value, fuseActivation(value, uses) ?? fuseCrossEntropyGradient(value, uses) ?? { inputs, lower, inPlace });
+    steps.set(
+      value,
+      fuseActivation(value, uses) ?? fuseCrossEntropyGradient(value, uses) ?? { inputs, lower, inPlace },
+    );
   }
   const live = reachable(roots, (value) => steps.get(value)?.inputs ?? []);
   const kept = live.map((value): [Value, Step | undefined] => [value, steps.get(value)]);

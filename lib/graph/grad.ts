@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { evaluate } from "./interpret.js";
 import { gradients } from "./gradient.js";
+import { evaluate } from "./interpret.js";
 
 /** Values in the place of the arguments. */
 type Like<A extends readonly Value[]> = { readonly [K in keyof A]: A[K] extends Tensor ? Tensor<"f32"> : Value };

@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
+import * as ops from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
-import * as ops from "../ops/index.js";
 
 function inputsOf(value: Value): readonly Value[] {
   return value.source.kind === "operation" ? value.source.applied.inputs : [];
@@ -30,7 +30,11 @@ function ancestors(loss: Value): Value[] {
  */
 export function gradients(loss: Value, wrt: readonly Value[]): readonly (Value | undefined)[] {
   if (loss.shape.length !== 0) {
-    throw new CarillonError("ERR_SHAPE", "grad", `expected a scalar loss for 'grad' but received ${formatShape(loss.shape)}`);
+    throw new CarillonError(
+      "ERR_SHAPE",
+      "grad",
+      `expected a scalar loss for 'grad' but received ${formatShape(loss.shape)}`,
+    );
   }
   const order = ancestors(loss);
   const needed = new Set<Value>(wrt);

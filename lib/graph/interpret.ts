@@ -26,7 +26,8 @@ export function evaluate(roots: readonly Value[], known: ReadonlyMap<Value, Valu
 
 function find(computed: ReadonlyMap<Value, Tensor>, value: Value): Tensor {
   const tensor = computed.get(value);
-  if (tensor === undefined) throw new CarillonError("ERR_TRACE", "evaluate", "a value has no data outside of its program");
+  if (tensor === undefined)
+    throw new CarillonError("ERR_TRACE", "evaluate", "a value has no data outside of its program");
   return tensor;
 }
 
@@ -36,7 +37,8 @@ function inputsOf(value: Value): readonly Value[] {
 }
 
 function run(value: Value, computed: ReadonlyMap<Value, Tensor>): Tensor {
-  if (value.source.kind !== "operation") throw new CarillonError("ERR_TRACE", "evaluate", "a value without an operation");
+  if (value.source.kind !== "operation")
+    throw new CarillonError("ERR_TRACE", "evaluate", "a value without an operation");
   const { inputs, lower } = value.source.applied;
   const tensors = inputs.map((input) => find(computed, input));
   const sizes = value.shape.filter((dim) => dim !== "batch");

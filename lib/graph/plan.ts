@@ -1,4 +1,4 @@
-import { native, type NativeSlab, nativeInfo } from "../binding/native.js";
+import { type NativeSlab, native, nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { encode, optimizerId } from "../ops/encode.js";
 import { type Dtype, elements, extent, isBatched } from "../tensor/shape.js";
@@ -209,7 +209,13 @@ class Planner {
     this.#temporary.add(value);
     const columns = elements(value.shape);
     const source = { slot: this.#slot(slab, false), offset: 0, count: samples * columns, batched: false, dtype };
-    const order: Place = { slot: this.#slot(this.#order, true), offset: 0, count: samples, batched: false, dtype: "i32" };
+    const order: Place = {
+      slot: this.#slot(this.#order, true),
+      offset: 0,
+      count: samples,
+      batched: false,
+      dtype: "i32",
+    };
     this.#emitPlaced("gather", [source, order, place], [-1, columns, samples, DTYPES[dtype]], [scale]);
     return place;
   }
@@ -260,7 +266,8 @@ class Planner {
   /** The memory of an input that nobody needs afterwards, if the operation can work in place. */
   #takeOver(value: Value, step: Step, dies: (value: Value) => boolean): Place | undefined {
     const input = step.inPlace === null ? undefined : step.inputs[step.inPlace];
-    if (input === undefined || value.dtype !== input.dtype || extent(input.shape) !== extent(value.shape)) return undefined;
+    if (input === undefined || value.dtype !== input.dtype || extent(input.shape) !== extent(value.shape))
+      return undefined;
     const base = this.#base(input);
     if (!dies(base) || !this.#temporary.has(base)) return undefined;
     this.#temporary.delete(base);

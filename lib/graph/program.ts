@@ -1,4 +1,4 @@
-import { native, type NativeSlab } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
@@ -193,7 +193,8 @@ export function program<const I extends Inputs, O extends Outputs>(options: Prog
   checkFunction("program.body", options.body);
   if (options.seed !== undefined) checkNumber("program.seed", options.seed, { min: 0, integer: true });
   if (options.training !== undefined) checkBoolean("program.training", options.training);
-  if (options.threads !== undefined) checkNumber("program.threads", options.threads, { min: 1, max: 1024, integer: true });
+  if (options.threads !== undefined)
+    checkNumber("program.threads", options.threads, { min: 1, max: 1024, integer: true });
   if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
   const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));
   if (batched && options.maxBatch === undefined) {

@@ -16,12 +16,12 @@ function number(config: LayerConfig, key: string): number {
 /** How each built-in layer is made from its description; initial values and penalties are not part of a saved model. */
 const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undefined) => Layer>> = {
   linear: (config, name) =>
-    linear(number(config, "inputs"), number(config, "outputs"), { bias: config["bias"] === true, name }),
+    linear(number(config, "inputs"), number(config, "outputs"), { bias: config.bias === true, name }),
   relu: () => relu(),
   tanh: () => tanh(),
   sigmoid: () => sigmoid(),
   dropout: (config, name) => {
-    const scaling = config["scaling"] === "classic" ? "classic" : "inverted";
+    const scaling = config.scaling === "classic" ? "classic" : "inverted";
     return dropout({ keep: number(config, "keep"), scaling, name });
   },
 };

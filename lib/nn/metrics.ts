@@ -1,5 +1,5 @@
-import * as ops from "../ops/index.js";
 import { CarillonError } from "../errors.js";
+import * as ops from "../ops/index.js";
 import type { Value } from "../tensor/value.js";
 import type { Loss } from "./losses.js";
 

@@ -1,4 +1,4 @@
-import { native, type NativeSlab } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { bindExamples } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
@@ -16,8 +16,8 @@ import type { Loss } from "./losses.js";
 import { findMetrics, type MetricName } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";
-import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 import { decodeWeights, encodeModel } from "./saved.js";
+import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 
 /** Rows of a batch at inference. */
 const PREDICT_BATCH = 256;
@@ -175,7 +175,7 @@ export class Model<In extends number = number, Out extends number = number> {
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
     const examples = bindExamples("evaluate.data", data, shape);
     this.#ensure();
-    return new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
+    return await new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */
@@ -280,7 +280,11 @@ function nameLayers(layers: readonly Layer[]): readonly string[] {
     counts.set(layer.kind, ordinal);
     const name = layer.name ?? `${layer.kind}${ordinal}`;
     if (taken.has(name)) {
-      throw new CarillonError("ERR_OPTION", name, `expected a name of its own for each layer but '${name}' stands twice`);
+      throw new CarillonError(
+        "ERR_OPTION",
+        name,
+        `expected a name of its own for each layer but '${name}' stands twice`,
+      );
     }
     taken.add(name);
     names.set(layer, name);
@@ -304,7 +308,11 @@ export function sequential(...layers: readonly unknown[]): Model {
   });
   const { inputs, outputs } = checkChain(checked);
   if (outputs === "same" || inputs === ANY_SIZE) {
-    throw new CarillonError("ERR_SHAPE", "sequential", "expected a layer with sizes in 'sequential', such as linear(4, 2)");
+    throw new CarillonError(
+      "ERR_SHAPE",
+      "sequential",
+      "expected a layer with sizes in 'sequential', such as linear(4, 2)",
+    );
   }
   return new Model(checked, inputs, outputs);
 }

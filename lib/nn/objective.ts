@@ -1,8 +1,8 @@
 import type { BoundExamples } from "../data/bind.js";
+import { CarillonError } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
-import { CarillonError } from "../errors.js";
 import type { Loss } from "./losses.js";
 import type { Metric } from "./metrics.js";
 import type { Model } from "./model.js";
@@ -26,7 +26,8 @@ export function recordObjective(
   metrics: readonly Metric[],
   examples: Pick<BoundExamples, "weighted">,
 ): Objective {
-  const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value => new Value(shape, dtype, { kind: "input", name });
+  const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
+    new Value(shape, dtype, { kind: "input", name });
   const x = input("x", ["batch", model.inputs], "f32");
   const classes = loss.target === "classes";
   const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
@@ -34,7 +35,11 @@ export function recordObjective(
   const losses = loss(output, y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
-    throw new CarillonError("ERR_SHAPE", "loss", `expected one number an example, [batch], for 'loss' but received ${received}`);
+    throw new CarillonError(
+      "ERR_SHAPE",
+      "loss",
+      `expected one number an example, [batch], for 'loss' but received ${received}`,
+    );
   }
   const flat = ops.reshape(losses, ["batch"]);
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;

@@ -1,11 +1,11 @@
-import { native, type NativeSlab } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { type BoundMatrix, bindFeatures, type Features } from "../data/dataset.js";
+import { CarillonError } from "../errors.js";
 import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { formatShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { CarillonError } from "../errors.js";
 
 /** The output of a network at inference, recorded for symbolic inputs. */
 export type Forward = (x: Value) => Value;

@@ -67,7 +67,7 @@ export function decodeLayers(bytes: Uint8Array, where: string): readonly SavedLa
   const { metadata } = decodeModel(bytes, where);
   let layers: unknown;
   try {
-    layers = JSON.parse(metadata["layers"] ?? "");
+    layers = JSON.parse(metadata.layers ?? "");
   } catch {
     layers = undefined;
   }

@@ -1,4 +1,4 @@
-import { native, type NativeSlab } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { Value } from "../tensor/value.js";
 import type { ParameterSpec } from "./parameter.js";
@@ -21,7 +21,10 @@ export interface Segment extends ParameterInfo {
 }
 
 /** Lays parameters flat, one after another. */
-export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): { segments: readonly Segment[]; total: number } {
+export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
+  segments: readonly Segment[];
+  total: number;
+} {
   const segments: Segment[] = [];
   let offset = 0;
   for (const [name, spec] of parameters) {
@@ -76,4 +79,3 @@ export class ParameterSlab {
     return new Map(this.#segments.map(entry));
   }
 }
-

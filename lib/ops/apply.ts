@@ -1,4 +1,4 @@
-import { native, type NativeArray } from "../binding/native.js";
+import { type NativeArray, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { type Dtype, elements, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";

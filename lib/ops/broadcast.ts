@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { asMatrix, extent, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
-import { binaryId } from "./encode.js";
 import { apply, at, expectDtype, type Rule } from "./apply.js";
+import { binaryId } from "./encode.js";
 
 /** How an operand covers a result of [rows, columns]; the numbers are those of native/ops/elementwise.cc. */
 export const SPREAD = { full: 0, scalar: 1, row: 2, column: 3 } as const;
@@ -91,7 +91,11 @@ const sumRule: Rule<{ readonly axis: "all" | "first" | "last" }> = {
     expectDtype("sum", at(inputs, 0), "f32");
     if (axis === "all") return { shape: [] };
     if (shape.length < 2) {
-      throw new CarillonError("ERR_SHAPE", "sum", `expected two axes or more for 'sum' but received ${formatShape(shape)}`);
+      throw new CarillonError(
+        "ERR_SHAPE",
+        "sum",
+        `expected two axes or more for 'sum' but received ${formatShape(shape)}`,
+      );
     }
     return { shape: axis === "last" ? shape.slice(0, -1) : shape.slice(-1) };
   },

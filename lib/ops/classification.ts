@@ -10,7 +10,11 @@ import { flush, multiply, subtract } from "./elementwise.js";
 function sized(where: string, shape: Shape): { readonly leading: Shape; readonly classes: number } {
   const classes = shape.at(-1);
   if (classes === undefined || classes === "batch") {
-    throw new CarillonError("ERR_SHAPE", where, `expected [batch, classes] for '${where}' but received ${formatShape(shape)}`);
+    throw new CarillonError(
+      "ERR_SHAPE",
+      where,
+      `expected [batch, classes] for '${where}' but received ${formatShape(shape)}`,
+    );
   }
   return { leading: shape.slice(0, -1), classes };
 }

@@ -149,4 +149,3 @@ export const greater = <A extends Operand, B extends Operand>(a: A, b: B): Of<A 
 export const reluGradient = (gradient: Value, output: Value): Value => binary("relu_gradient", gradient, output);
 /** y = gradient·(1 − output²), the gradient of tanh from its output. */
 export const tanhGradient = (gradient: Value, output: Value): Value => binary("tanh_gradient", gradient, output);
-

@@ -131,7 +131,11 @@ const linearRule: Rule<null> = {
  * y = x·Wᵀ + b with x: [batch, in], weight: [out, in], bias: [out] (optional), y: [batch, out]. The sum over `in` is one
  * chain of fused multiply-adds restarted every 1,024 terms; the bias is added once, at the end.
  */
-export function linear<X extends Value, W extends Value, B extends Value = W>(x: X, weight: W, bias?: B): Of<X | W | B> {
+export function linear<X extends Value, W extends Value, B extends Value = W>(
+  x: X,
+  weight: W,
+  bias?: B,
+): Of<X | W | B> {
   return apply(linearRule, bias === undefined ? [x, weight] : [x, weight, bias], null) as Of<X | W | B>;
 }
 

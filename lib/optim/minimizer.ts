@@ -62,7 +62,13 @@ export class Minimizer {
         if (gradient === undefined) {
           throw new CarillonError("ERR_TRACE", name, `expected a loss that depends on '${name}' for 'minimize'`);
         }
-        return { offset, count, gradient, l2: lambdaOf(spec.regularizer, shape.length, this.#regularizer), rateScale: 1 };
+        return {
+          offset,
+          count,
+          gradient,
+          l2: lambdaOf(spec.regularizer, shape.length, this.#regularizer),
+          rateScale: 1,
+        };
       });
       if (segments.length === 0) continue;
       const states = [...(this.#states.get(model)?.values() ?? [])].map(({ slab }) => slab);

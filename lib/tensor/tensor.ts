@@ -1,6 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { isDetached } from "./detached.js";
-import { checkShape, type Dtype, elements, formatShape, type Shape } from "./shape.js";
+import { checkShape, type Dtype, elements, formatShape } from "./shape.js";
 import { Value } from "./value.js";
 
 /** Typed array of each dtype. */

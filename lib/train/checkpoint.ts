@@ -109,19 +109,19 @@ export function decodeCheckpoint(
   minimizer: Minimizer,
 ): DecodedCheckpoint {
   const { tensors, metadata } = decodeSafetensors(bytes, where);
-  if (metadata["format"] !== FORMAT) refuse(where, `the format ${FORMAT}`, metadata["format"] ?? "none");
+  if (metadata.format !== FORMAT) refuse(where, `the format ${FORMAT}`, metadata.format ?? "none");
   const version = String(nativeInfo.numericsVersion);
-  if (metadata["numericsVersion"] !== version) {
-    refuse(where, `numericsVersion ${version}`, metadata["numericsVersion"] ?? "none");
+  if (metadata.numericsVersion !== version) {
+    refuse(where, `numericsVersion ${version}`, metadata.numericsVersion ?? "none");
   }
-  if (metadata["optimizer"] !== signature(minimizer)) {
-    refuse(where, `the optimizer ${signature(minimizer)}`, metadata["optimizer"] ?? "none");
+  if (metadata.optimizer !== signature(minimizer)) {
+    refuse(where, `the optimizer ${signature(minimizer)}`, metadata.optimizer ?? "none");
   }
   const { states } = minimizer.optimizer;
   const expected = (states.length + 1) * model.parameters.length;
   if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
   return {
-    progress: parseProgress(where, metadata["progress"]),
+    progress: parseProgress(where, metadata.progress),
     weights: section(where, "weights", model, tensors),
     states: new Map(states.map((state) => [state, section(where, state, model, tensors)])),
   };

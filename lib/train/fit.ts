@@ -112,7 +112,11 @@ class Fitting {
       ["shuffle", shuffle, progress.shuffle],
     ] as const) {
       if (now === then) continue;
-      throw new CarillonError("ERR_STATE", `${where}.${name}`, `expected ${name} ${then} for '${where}' but received ${now}`);
+      throw new CarillonError(
+        "ERR_STATE",
+        `${where}.${name}`,
+        `expected ${name} ${then} for '${where}' but received ${now}`,
+      );
     }
     for (const { name, restore } of this.#options.callbacks) {
       if (restore === undefined || name in progress.callbacks) continue;
@@ -357,10 +361,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
  * `ERR_DETACHED`, `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
  */
-export function fit<
-  const M extends readonly MetricName[] = readonly [],
-  V extends FitData | undefined = undefined,
->(
+export function fit<const M extends readonly MetricName[] = readonly [], V extends FitData | undefined = undefined>(
   model: Model,
   options: FitOptions<M, V>,
 ): Run<FitResult<M[number], ValidationOf<M, V>>, FitEvent<M[number], ValidationOf<M, V>>>;

@@ -6,8 +6,8 @@ import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses.js";
 import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
 import type { Optimizer } from "../optim/optimizer.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
 import type { Regularizer } from "../regularizers/index.js";
 import type { Callback } from "./callback.js";
 
@@ -111,7 +111,8 @@ function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
   const names = new Set<string>();
   for (const [index, callback] of callbacks.entries()) {
     checkCallback(`fit.callbacks[${index}]`, callback);
-    if (names.has(callback.name)) fail("ERR_OPTION", `fit.callbacks[${index}].name`, "a name of its own", callback.name);
+    if (names.has(callback.name))
+      fail("ERR_OPTION", `fit.callbacks[${index}].name`, "a name of its own", callback.name);
     names.add(callback.name);
   }
   return callbacks;

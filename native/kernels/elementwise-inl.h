@@ -1,6 +1,7 @@
 // Elementwise functions: rules over F, then one driver a shape of arguments.
 
-// ---- Rules of one argument (unary.def); exp, log, tanh, sigmoid, flush stand in math-inl.h, negate and sqrt are F's own.
+// ---- Rules of one argument (unary.def); exp, log, tanh, sigmoid, flush stand in math-inl.h, negate and sqrt are F's
+// own.
 
 CARILLON_INLINE F absolute(F x) { return abs(x); }
 // −1, 0, 1 by the sign; ±0 and NaN stay what they are.
@@ -25,9 +26,7 @@ CARILLON_INLINE F maximum(F a, F b) { return select(unordered(a, b), add(a, b), 
 // a > b ? 1 : 0; NaN compares false.
 CARILLON_INLINE F greater(F a, F b) { return select(less(b, a), splat(1.0f), zero()); }
 CARILLON_INLINE F relu_gradient(F gradient, F output) { return select(less(zero(), output), gradient, zero()); }
-CARILLON_INLINE F tanh_gradient(F gradient, F output) {
-  return mul(gradient, sub(splat(1.0f), mul(output, output)));
-}
+CARILLON_INLINE F tanh_gradient(F gradient, F output) { return mul(gradient, sub(splat(1.0f), mul(output, output))); }
 
 // ---- Drivers: whole vectors, then one partial vector
 

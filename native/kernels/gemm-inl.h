@@ -52,10 +52,12 @@ void gemm_tile(const GemmTile& tile) {
   const float* a = tile.a;
   const float* b = tile.b;
   for (size_t done = 0;;) {
+    // Apart from `sum`, whose address the store takes: GCC for AArch64 would write it back at every step.
+    F chain[mr][nv];
     CARILLON_UNROLL
     for (size_t i = 0; i < mr; ++i) {
       CARILLON_UNROLL
-      for (size_t j = 0; j < nv; ++j) sum[i][j] = zero();
+      for (size_t j = 0; j < nv; ++j) chain[i][j] = zero();
     }
     const size_t length = smaller_of(tile.k - done, kDepthChunk);
     for (size_t p = 0; p < length; ++p) {
@@ -68,10 +70,15 @@ void gemm_tile(const GemmTile& tile) {
       for (size_t i = 0; i < mr; ++i) {
         const F left = splat(a[i * tile.a_row_stride]);
         CARILLON_UNROLL
-        for (size_t j = 0; j < nv; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
+        for (size_t j = 0; j < nv; ++j) chain[i][j] = fma(left, right[j], chain[i][j]);
       }
       a += tile.a_depth_stride;
       b += tile.b_stride;
+    }
+    CARILLON_UNROLL
+    for (size_t i = 0; i < mr; ++i) {
+      CARILLON_UNROLL
+      for (size_t j = 0; j < nv; ++j) sum[i][j] = chain[i][j];
     }
     if (done != 0) {
       CARILLON_UNROLL

@@ -6,14 +6,14 @@
 constexpr float kInfinity = __builtin_inff();
 constexpr float kMinNormal = 0x1p-126f;
 
-// |x| < 2^-126 ? +0 : x; NaN passes. Denormal operands make an instruction 16 to 33 times slower, so what is written for
-// later steps is freed of them here and nowhere else.
+// |x| < 2^-126 ? +0 : x; NaN passes. Denormal operands make an instruction 16 to 33 times slower, so what is written
+// for later steps is freed of them here and nowhere else.
 CARILLON_INLINE F flush(F x) { return select(less(abs(x), splat(kMinNormal)), zero(), x); }
 
 // exp without the select for NaN and the range: right for x in [-87.4, 88.73], bits without meaning outside.
-// n = round(x / ln 2), r = x − n·ln 2 in two FMAs (Cody and Waite 1980; the first is exact: hi has 24 bits with the last
-// at 2^-24, |n| ≤ 128 and |r| < 1/2), e^r = 1 + (r + r²·q(r)), |relative error of the polynomial| < 2^-28 for
-// |r| ≤ 0.3467; then n is added to the exponent. Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
+// n = round(x / ln 2), r = x − n·ln 2 in two FMAs (Cody and Waite 1980; the first is exact: hi has 24 bits with the
+// last at 2^-24, |n| ≤ 128 and |r| < 1/2), e^r = 1 + (r + r²·q(r)), |relative error of the polynomial| < 2^-28 for |r|
+// ≤ 0.3467; then n is added to the exponent. Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
 CARILLON_INLINE F exp_in_range(F x) {
   const F magic = splat(0x1.8p23f);
   const F shifted = fma(x, splat(0x1.715476p+0f), magic);
@@ -39,7 +39,8 @@ CARILLON_INLINE F exp(F x) {
 }
 
 // ln x: x = 2^e·m with m in [√½, √2), f = m − 1, ln m = f − f²/2 + f³·p(f), |relative error of p's part| < 2^-26.
-// The order of the sums keeps the large terms last. Denormals are scaled by 2^23 first. log(±0) = −inf, log(x < 0) = NaN.
+// The order of the sums keeps the large terms last. Denormals are scaled by 2^23 first. log(±0) = −inf, log(x < 0) =
+// NaN.
 CARILLON_INLINE F log(F x) {
   const M tiny = less(x, splat(kMinNormal));
   const F scaled = select(tiny, mul(x, splat(0x1p23f)), x);
@@ -85,8 +86,8 @@ CARILLON_INLINE F tanh(F x) {
   return from_bits(bit_or(bits(y), sign));
 }
 
-// 1 / (1 + e^−x); +0 where that is below 2^-126. The quotient q = 1/d with d = 1 + e alone is up to 2.49 ulp off (measured): one
-// Newton step with the residual 1 − d·q − (what the sum d lost)·q takes both roundings back.
+// 1 / (1 + e^−x); +0 where that is below 2^-126. The quotient q = 1/d with d = 1 + e alone is up to 2.49 ulp off
+// (measured): one Newton step with the residual 1 − d·q − (what the sum d lost)·q takes both roundings back.
 CARILLON_INLINE F sigmoid(F x) {
   // Clamped to where e is finite; NaN fails both compares and passes.
   F t = select(less(x, splat(-88.0f)), splat(-88.0f), x);

@@ -123,7 +123,8 @@ CARILLON_INLINE void column_sum_tile(const float* x, size_t rows, size_t columns
       const float* row = x + r * columns;
       CARILLON_UNROLL
       for (size_t v = 0; v < vectors; ++v) {
-        chain[v] = add(chain[v], v + 1 < vectors || tail == F::N ? load(row + v * F::N) : load_part(row + v * F::N, tail));
+        chain[v] =
+            add(chain[v], v + 1 < vectors || tail == F::N ? load(row + v * F::N) : load_part(row + v * F::N, tail));
       }
     }
     // The first block is added to +0, which changes nothing: a chain from +0 is never −0.

@@ -74,9 +74,10 @@ CARILLON_INLINE F cross_entropy_gradient(F e, F sum, size_t i, I label, F g) {
   return flush(mul(sub(div(e, sum), onehot), g));
 }
 
-// y[r, c] = flush((softmax(x)[r, c] − (c = label_r))·g[r·g_stride]): the roundings of softmax, subtract, multiply, flush.
-void softmax_cross_entropy_gradient_f32(const float* x, const int32_t* labels, const float* g, size_t g_stride, float* y,
-                                        size_t rows, size_t columns) {
+// y[r, c] = flush((softmax(x)[r, c] − (c = label_r))·g[r·g_stride]): the roundings of softmax, subtract, multiply,
+// flush.
+void softmax_cross_entropy_gradient_f32(const float* x, const int32_t* labels, const float* g, size_t g_stride,
+                                        float* y, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const F sum = splat(row_exponentials(x, y, columns));
     const F factor = splat(g[r * g_stride]);

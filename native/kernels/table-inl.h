@@ -1,6 +1,6 @@
 // The kernels of one ISA as a table. Included last by isa/<isa>.cc.
 
-constexpr KernelTable make_table(const char* name) {
+constexpr KernelTable make_table(const char* name) noexcept {
   return KernelTable{
       .name = name,
       .width = F::N,

@@ -1,5 +1,5 @@
-// The addon: memory, eager instructions, programs. Everything is checked here or in program/decode.cc; lib/binding wraps
-// it.
+// The addon: memory, eager instructions, programs. Everything is checked here or in program/decode.cc; lib/binding
+// wraps it.
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -90,7 +90,8 @@ Napi::Value get_memory(const Napi::CallbackInfo& info) {
   return object;
 }
 
-// execute(code: Int32Array, views: TypedArray[], registers: { seed, step, epoch, rows, batchOffset, rate }) → fault | null
+// execute(code: Int32Array, views: TypedArray[], registers: { seed, step, epoch, rows, batchOffset, rate }) → fault |
+// null
 Napi::Value execute_instruction(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Execution execution;
@@ -279,7 +280,8 @@ Napi::Value program_log(const Napi::CallbackInfo& info) {
   if (begin > finished || target.count / columns > finished - begin) {
     throw_error(info.Env(), "ERR_NATIVE", "these steps are not finished");
   }
-  if (target.count != 0) std::memcpy(target.data, program->log().data() + begin * columns, target.count * sizeof(float));
+  if (target.count != 0)
+    std::memcpy(target.data, program->log().data() + begin * columns, target.count * sizeof(float));
   return info.Env().Undefined();
 }
 

@@ -129,9 +129,8 @@ void check_copy(const Arguments& a, Requirements& r) {
 void run_copy(const Context& context, const Arguments& a) {
   const auto* x = a.view<const float>(0);
   auto* y = a.view<float>(1);
-  over_elements(context, a.size(0), [&](size_t begin, size_t end) {
-    std::memcpy(y + begin, x + begin, (end - begin) * sizeof(float));
-  });
+  over_elements(context, a.size(0),
+                [&](size_t begin, size_t end) { std::memcpy(y + begin, x + begin, (end - begin) * sizeof(float)); });
 }
 
 // doubles: scale
@@ -179,8 +178,8 @@ constinit const Operation op_fill{"fill", "F", "d", 1, false, check_fill, nullpt
 constinit const Operation op_copy{"copy", "fF", "d", 0, false, check_copy, nullptr, run_copy};
 constinit const Operation op_convert{"convert", "uF", "d", 1, false, check_copy, nullptr, run_convert};
 constinit const Operation op_row_count{"row_count", "F", "", 0, false, check_scalar, nullptr, run_row_count};
-constinit const Operation op_schedule_value{
-    "schedule_value", "F", "i", 0, false, check_schedule_value, nullptr, run_schedule_value};
+constinit const Operation op_schedule_value{"schedule_value",  "F", "i", 0, false, check_schedule_value, nullptr,
+                                            run_schedule_value};
 constinit const Operation op_log_scalar{"log_scalar", "f", "i", 0, false, check_log_scalar, nullptr, run_log_scalar};
 
 }  // namespace carillon

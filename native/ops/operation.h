@@ -17,11 +17,11 @@ enum class Dtype : int32_t { f32 = 0, i32 = 1, u8 = 2 };
 // What changes from step to step.
 struct Registers {
   uint64_t seed = 0;
-  uint32_t step = 0;             // counts from 1
-  uint32_t epoch = 0;            // counts from 0
-  size_t rows = 0;               // examples in this step's batch
-  size_t position = 0;           // where the batch begins in the epoch's order
-  size_t batch_offset = 0;       // where it begins in the optimizer batch: mask indices count from there
+  uint32_t step = 0;              // counts from 1
+  uint32_t epoch = 0;             // counts from 0
+  size_t rows = 0;                // examples in this step's batch
+  size_t position = 0;            // where the batch begins in the epoch's order
+  size_t batch_offset = 0;        // where it begins in the optimizer batch: mask indices count from there
   const double* lanes = nullptr;  // schedule values of this step
   size_t lane_count = 0;
   float* log_row = nullptr;  // this step's row of the log
@@ -45,8 +45,8 @@ struct Context {
 
 // An instruction with its views bound and its batch-sized dimensions resolved.
 struct Arguments {
-  void* const* views;     // nullptr where an optional view is absent
-  const int64_t* ints;    // dimensions come first
+  void* const* views;   // nullptr where an optional view is absent
+  const int64_t* ints;  // dimensions come first
   const double* doubles;
   size_t int_count;
   size_t double_count;
@@ -77,7 +77,8 @@ struct Requirements {
 
 // views: a letter each, f i u read and F I written, M read and written f32; x is f32, i32 or u8, X written as x is;
 //        '?' behind a letter: may be absent.
-// ints:  d a dimension (negative in code: −k means k·rows of the batch), i a plain integer; a final '*': any number more of
+// ints:  d a dimension (negative in code: −k means k·rows of the batch), i a plain integer; a final '*': any number
+// more of
 //        plain integers.
 struct Operation {
   const char* name;

@@ -9,9 +9,7 @@ namespace {
 // Floating-point operations below which a second thread costs more than it brings.
 constexpr size_t kLeastFlops = 1 << 19;
 
-size_t panels_of(const KernelTable& kernels, size_t n) {
-  return (n + kernels.gemm_columns - 1) / kernels.gemm_columns;
-}
+size_t panels_of(const KernelTable& kernels, size_t n) { return (n + kernels.gemm_columns - 1) / kernels.gemm_columns; }
 
 // ints: m, n, k, transpose a, transpose b, activation, accumulate
 void check_gemm(const Arguments& a, Requirements& r) {
@@ -66,7 +64,8 @@ void run_gemm(const Context& context, const Arguments& a) {
 
   const size_t chunks = context.parallel.chunks(2 * m * n * k, kLeastFlops);
   const size_t column_groups = std::min(panels, chunks);
-  const size_t row_groups = std::min((m + kernels.gemm_rows - 1) / kernels.gemm_rows, (chunks + column_groups - 1) / column_groups);
+  const size_t row_groups =
+      std::min((m + kernels.gemm_rows - 1) / kernels.gemm_rows, (chunks + column_groups - 1) / column_groups);
   context.parallel.run(column_groups * row_groups, [&](size_t chunk) {
     const size_t column_group = chunk / row_groups;
     const size_t row_group = chunk % row_groups;

@@ -1,5 +1,7 @@
-// Draws: masks, initial weights, orders. Each is a function of (seed, purpose, step or name, index) and of nothing else.
+// Draws: masks, initial weights, orders. Each is a function of (seed, purpose, step or name, index) and of nothing
+// else.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "math_double.h"
@@ -27,7 +29,7 @@ void run_dropout(const Context& context, const Arguments& a) {
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
   arguments.site = static_cast<uint32_t>(a.ints[2]);
-  arguments.threshold = static_cast<uint64_t>(a.doubles[0] * kTwoTo32 + 0.5);
+  arguments.threshold = static_cast<uint64_t>(std::floor(a.doubles[0] * kTwoTo32 + 0.5));
   arguments.scale = static_cast<float>(a.doubles[1]);
   const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(1);
   // A block of the generator serves 256 neighbouring elements: pieces begin at whole blocks of the local index.
@@ -45,8 +47,7 @@ void check_draw(const Arguments& a, Requirements& r) { r.need(0, a.size(0)); }
 PhiloxBlock draw(const Context& context, const Arguments& a, size_t index, uint32_t attempt) {
   const auto low = static_cast<uint32_t>(a.ints[1]);
   const auto high = static_cast<uint32_t>(a.ints[2]);
-  return philox({static_cast<uint32_t>(index), low, high,
-                 static_cast<uint32_t>(Purpose::initializer) | attempt << 8},
+  return philox({static_cast<uint32_t>(index), low, high, static_cast<uint32_t>(Purpose::initializer) | attempt << 8},
                 context.registers.seed);
 }
 
@@ -86,8 +87,8 @@ void run_normal(const Context& context, const Arguments& a) {
   }
 }
 
-// ints: count, shuffled. The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it whose
-// bounded draws are unbiased (Lemire, 2019).
+// ints: count, shuffled. The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it
+// whose bounded draws are unbiased (Lemire, 2019).
 void run_permutation(const Context& context, const Arguments& a) {
   auto* order = a.view<int32_t>(0);
   const size_t count = a.size(0);
@@ -98,8 +99,8 @@ void run_permutation(const Context& context, const Arguments& a) {
     const uint32_t least = (0u - bound) % bound;
     uint64_t product = 0;
     for (uint32_t attempt = 0;; ++attempt) {
-      const PhiloxBlock block = philox({bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)},
-                                       context.registers.seed);
+      const PhiloxBlock block = philox(
+          {bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)}, context.registers.seed);
       product = uint64_t{block[0]} * bound;
       if (static_cast<uint32_t>(product) >= least) break;
     }

@@ -103,7 +103,8 @@ void run_softmax_cross_entropy(const Context& context, const Arguments& a) {
   auto* losses = a.view<float>(2);
   if (!labels_fit(context, labels, a.size(0), columns)) return;
   over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
-    context.kernels.softmax_cross_entropy_f32(x + begin * columns, labels + begin, losses + begin, end - begin, columns);
+    context.kernels.softmax_cross_entropy_f32(x + begin * columns, labels + begin, losses + begin, end - begin,
+                                              columns);
   });
 }
 
@@ -180,18 +181,14 @@ constinit const Operation op_sum{"sum", "fF", "d", 0, false, check_sum, nullptr,
 constinit const Operation op_row_sum{"row_sum", "fF", "dd", 0, false, check_row_sum, nullptr, run_row_sum};
 constinit const Operation op_column_sum{"column_sum", "fF", "dd", 0, false, check_column_sum, nullptr, run_column_sum};
 constinit const Operation op_softmax{"softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_softmax};
-constinit const Operation op_softmax_cross_entropy{"softmax_cross_entropy",     "fiF",   "dd", 0, false,
-                                                   check_softmax_cross_entropy, nullptr, run_softmax_cross_entropy};
-constinit const Operation op_softmax_cross_entropy_gradient{"softmax_cross_entropy_gradient",
-                                                            "fifF",
-                                                            "ddi",
-                                                            0,
-                                                            true,
-                                                            check_softmax_cross_entropy_gradient,
-                                                            nullptr,
-                                                            run_softmax_cross_entropy_gradient};
+constinit const Operation op_softmax_cross_entropy{
+    "softmax_cross_entropy", "fiF", "dd", 0, false, check_softmax_cross_entropy, nullptr, run_softmax_cross_entropy};
+constinit const Operation op_softmax_cross_entropy_gradient{
+    "softmax_cross_entropy_gradient",  "fifF", "ddi", 0, true, check_softmax_cross_entropy_gradient, nullptr,
+    run_softmax_cross_entropy_gradient};
 constinit const Operation op_one_hot{"one_hot", "iF", "dd", 0, false, check_one_hot, nullptr, run_one_hot};
 constinit const Operation op_argmax{"argmax", "fI", "dd", 0, false, check_argmax, nullptr, run_argmax};
-constinit const Operation op_count_equal{"count_equal", "iiF", "d", 0, false, check_count_equal, nullptr, run_count_equal};
+constinit const Operation op_count_equal{"count_equal", "iiF",          "d", 0, false, check_count_equal,
+                                         nullptr,       run_count_equal};
 
 }  // namespace carillon

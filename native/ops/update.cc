@@ -55,9 +55,7 @@ size_t all_blocks(const Arguments& a) {
 }
 
 // One penalty sum a block.
-size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) {
-  return all_blocks(a) * sizeof(float);
-}
+size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return all_blocks(a) * sizeof(float); }
 
 // The step's scalars in double, rounded once.
 UpdateArguments prepare(const Context& context, const Arguments& a) {
@@ -99,7 +97,8 @@ void run_update(const Context& context, const Arguments& a) {
   auto* partial = static_cast<float*>(context.scratch);
   const double* factors = a.doubles + kRuleDoubles;
 
-  const size_t chunks = std::min(std::max<size_t>(blocks, 1), context.parallel.chunks(blocks * kUpdateBlock, kLeastElements));
+  const size_t chunks =
+      std::min(std::max<size_t>(blocks, 1), context.parallel.chunks(blocks * kUpdateBlock, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t first = blocks * chunk / chunks;
     const size_t last = blocks * (chunk + 1) / chunks;
@@ -141,7 +140,7 @@ void run_update(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_update{"update", "MfM?M?M?F?", "ii*", -1 - static_cast<int>(kRuleDoubles), false,
-                                    check_update, scratch_update, run_update};
+constinit const Operation op_update{"update", "MfM?M?M?F?", "ii*",          -1 - static_cast<int>(kRuleDoubles),
+                                    false,    check_update, scratch_update, run_update};
 
 }  // namespace carillon

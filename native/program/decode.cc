@@ -47,13 +47,15 @@ bool dtype_fits(char kind, Dtype dtype) {
 
 }  // namespace
 
-Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<const BoundView> views, size_t max_rows) {
+Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<const BoundView> views,
+                         size_t max_rows) {
   if (words.size() - at < 4) throw ProgramError("code ends inside an instruction");
   operation_ = find_operation(words[at]);
   if (operation_ == nullptr) throw ProgramError("no operation has the number " + std::to_string(words[at]));
   const std::vector<Slot> slots = slots_of(operation_->views);
   const auto in_range = [](int32_t value) { return value >= 0 && value <= 1 << 24; };
-  if (!in_range(words[at + 1]) || !in_range(words[at + 2]) || !in_range(words[at + 3])) refuse(*operation_, "bad counts");
+  if (!in_range(words[at + 1]) || !in_range(words[at + 2]) || !in_range(words[at + 3]))
+    refuse(*operation_, "bad counts");
   const auto view_count = static_cast<size_t>(words[at + 1]);
   const auto int_count = static_cast<size_t>(words[at + 2]);
   const auto double_count = static_cast<size_t>(words[at + 3]);

@@ -40,9 +40,7 @@ class Instruction {
   size_t scratch_bytes(const KernelTable& kernels) const;
   void run(const Context& context) const { operation_->run(context, arguments()); }
   const Operation& operation() const { return *operation_; }
-  Arguments arguments() const {
-    return {views_.data(), ints_.data(), doubles_.data(), ints_.size(), doubles_.size()};
-  }
+  Arguments arguments() const { return {views_.data(), ints_.data(), doubles_.data(), ints_.size(), doubles_.size()}; }
 
  private:
   void verify(std::span<const BoundView> views, std::span<const int32_t> indices) const;

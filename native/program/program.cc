@@ -99,8 +99,8 @@ void Program::verify_feed(const ProgramSpec& spec) {
     if (a.size(0) > max_rows_) throw ProgramError("gather of more rows than the batch");
   }
   const BoundView view{order.data(), samples_, Dtype::i32, true};
-  const int32_t words[] = {static_cast<int32_t>(OperationId::permutation), 1, 2, 0, 0, static_cast<int32_t>(samples_),
-                           spec.shuffle ? 1 : 0};
+  const int32_t words[] = {
+      static_cast<int32_t>(OperationId::permutation), 1, 2, 0, 0, static_cast<int32_t>(samples_), spec.shuffle ? 1 : 0};
   order_ = decode_all(words, {&view, 1}, 1);
 }
 
@@ -175,7 +175,8 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
       registers.rows = request.rows;
       registers.lanes = request.lanes.data() + result.steps * lanes_;
       registers.lane_count = lanes_;
-      registers.log_row = log_columns_ == 0 ? nullptr : log + result.steps % std::max<size_t>(log_rows_, 1) * log_columns_;
+      registers.log_row =
+          log_columns_ == 0 ? nullptr : log + result.steps % std::max<size_t>(log_rows_, 1) * log_columns_;
       const Context context{kernels_, parallel, registers, scratch_.data(), result.fault};
       hold_writable(true);
       if (samples_ != 0) order_epoch(registers, context);

@@ -34,8 +34,8 @@ class ThreadPool {
   bool try_lease(unsigned helpers);
   void release();
 
-  // Calls chunk(context, i) once for every i < chunks, on this thread and the leased helpers. Returns when all are done.
-  // Lease required. Memory written by chunks is visible to the caller.
+  // Calls chunk(context, i) once for every i < chunks, on this thread and the leased helpers. Returns when all are
+  // done. Lease required. Memory written by chunks is visible to the caller.
   void run(size_t chunks, Chunk chunk, void* context);
 
  private:
@@ -83,7 +83,8 @@ class Parallel {
         const_cast<void*>(static_cast<const void*>(&function)));
   }
 
-  // The number of chunks for `work` units when a chunk should hold at least `least` of them; 1 where threads do not pay.
+  // The number of chunks for `work` units when a chunk should hold at least `least` of them; 1 where threads do not
+  // pay.
   size_t chunks(size_t work, size_t least) const;
 
  private:

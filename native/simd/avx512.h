@@ -1,6 +1,6 @@
 // Vectors of 16 floats: AVX-512 F, BW, DQ, VL. Contract: contract.md.
-// Where the plain intrinsic of GCC 12 warns of its own undefined operand, the masked form stands with all lanes set: the
-// same instruction.
+// Where the plain intrinsic of GCC 12 warns of its own undefined operand, the masked form stands with all lanes set:
+// the same instruction.
 
 struct F {
   static constexpr size_t N = 16;
@@ -35,9 +35,7 @@ CARILLON_INLINE F splat(float x) { return {_mm512_set1_ps(x)}; }
 CARILLON_INLINE F zero() { return {_mm512_setzero_ps()}; }
 CARILLON_INLINE I splat_i(int32_t x) { return {_mm512_set1_epi32(x)}; }
 CARILLON_INLINE U splat_u(uint32_t x) { return {_mm512_set1_epi32(static_cast<int32_t>(x))}; }
-CARILLON_INLINE U lane_numbers() {
-  return {_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)};
-}
+CARILLON_INLINE U lane_numbers() { return {_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)}; }
 
 CARILLON_INLINE U bits(F x) { return {_mm512_castps_si512(x.v)}; }
 CARILLON_INLINE F from_bits(U x) { return {_mm512_castsi512_ps(x.v)}; }

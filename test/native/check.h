@@ -10,7 +10,7 @@ struct Case {
   const char* name;
   void (*run)();
   Case* next;
-  Case(const char* name_, void (*run_)());
+  Case(const char* name_, void (*run_)()) noexcept;
 };
 
 // Counts a failed check of the running case; prints the first few.
@@ -24,22 +24,22 @@ bool full_sweep();
 
 }  // namespace carillon::test
 
-#define TEST(name)                                                   \
-  static void name();                                                \
-  static const carillon::test::Case case_of_##name(#name, name);     \
+#define TEST(name)                                               \
+  static void name();                                            \
+  static const carillon::test::Case case_of_##name(#name, name); \
   static void name()
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) carillon::test::fail(__FILE__, __LINE__, #condition);       \
+#define CHECK(condition)                                                    \
+  do {                                                                      \
+    if (!(condition)) carillon::test::fail(__FILE__, __LINE__, #condition); \
   } while (false)
 
 // With a message in printf's form that says where in a sweep it happened.
-#define CHECK_AT(condition, ...)                                      \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      char where[256];                                                \
-      std::snprintf(where, sizeof where, __VA_ARGS__);                \
-      carillon::test::fail(__FILE__, __LINE__, where);                \
-    }                                                                 \
+#define CHECK_AT(condition, ...)                       \
+  do {                                                 \
+    if (!(condition)) {                                \
+      char where[256];                                 \
+      std::snprintf(where, sizeof where, __VA_ARGS__); \
+      carillon::test::fail(__FILE__, __LINE__, where); \
+    }                                                  \
   } while (false)

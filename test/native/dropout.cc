@@ -76,7 +76,8 @@ TEST(philox_known_answers) {
 
 TEST(dropout_follows_its_definition) {
   Random random{30};
-  const uint64_t thresholds[] = {0, 1, 0x00ffffff, 0x01000000, 0x80000000, 0xcccccccd, 0xe6666666, 0xffffffff, 0x100000000};
+  const uint64_t thresholds[] = {0,          1,          0x00ffffff, 0x01000000, 0x80000000,
+                                 0xcccccccd, 0xe6666666, 0xffffffff, 0x100000000};
   const uint64_t firsts[] = {0, 1, 15, 16, 200, 255, 256, 1000003, 0xffffffff00, 0x1234567890123};
   for (const KernelTable* table : supported_tables()) {
     for (uint64_t threshold : thresholds) {
@@ -111,7 +112,8 @@ TEST(dropout_drops_nan) {
   }
 }
 
-// The number kept is binomial: within 5 standard deviations (one false alarm in 1.7 million; the draws are fixed anyway).
+// The number kept is binomial: within 5 standard deviations (one false alarm in 1.7 million; the draws are fixed
+// anyway).
 TEST(dropout_keeps_its_share) {
   const size_t count = 4000000 / slowness();
   std::vector<float> x(count, 1.0f), y(count);

@@ -92,7 +92,8 @@ TEST(binary_tables_agree) {
 
 TEST(unary_special_values) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  for (size_t f = 0; f < kUnary; ++f) CHECK_AT(std::isnan(unary_of(static_cast<Unary>(f), nan)), "%s(NaN)", unary_names[f]);
+  for (size_t f = 0; f < kUnary; ++f)
+    CHECK_AT(std::isnan(unary_of(static_cast<Unary>(f), nan)), "%s(NaN)", unary_names[f]);
   CHECK(same(unary_of(Unary::relu, -3), 0.0f));
   CHECK(same(unary_of(Unary::relu, 3), 3.0f));
   CHECK(same(unary_of(Unary::relu, -inf), 0.0f));

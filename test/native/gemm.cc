@@ -65,7 +65,8 @@ float chain(Product& x, size_t i, size_t j) {
   float total = 0;
   for (size_t begin = 0; begin < x.k; begin += kDepthChunk) {
     float sum = 0;
-    for (size_t p = begin; p < std::min(x.k, begin + kDepthChunk); ++p) sum = std::fma(x.left(i, p), x.right(p, j), sum);
+    for (size_t p = begin; p < std::min(x.k, begin + kDepthChunk); ++p)
+      sum = std::fma(x.left(i, p), x.right(p, j), sum);
     total = begin == 0 ? sum : total + sum;
   }
   return total;

@@ -14,7 +14,7 @@ constexpr size_t kPrinted = 8;
 
 }  // namespace
 
-Case::Case(const char* name_, void (*run_)()) : name(name_), run(run_), next(nullptr) {
+Case::Case(const char* name_, void (*run_)()) noexcept : name(name_), run(run_), next(nullptr) {
   Case** end = &first_case;
   while (*end != nullptr) end = &(*end)->next;
   *end = this;

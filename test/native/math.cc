@@ -1,4 +1,5 @@
-// exp, log, tanh and sigmoid against the C library in double, whose own error (below 2^-50) does not count: at most 2 ulp.
+// exp, log, tanh and sigmoid against the C library in double, whose own error (below 2^-50) does not count: at most 2
+// ulp.
 #include <cmath>
 
 #include "samples.h"
@@ -42,7 +43,8 @@ void sweep(Unary f, float from, float to, Reference reference, Worst& worst) {
 }
 
 void report(const char* name, const Worst& worst) {
-  std::printf("  %s: worst of the %s %.3f ulp, at %a\n", name, full_sweep() ? "floats" : "sample", worst.ulps, static_cast<double>(worst.at));
+  std::printf("  %s: worst of the %s %.3f ulp, at %a\n", name, full_sweep() ? "floats" : "sample", worst.ulps,
+              static_cast<double>(worst.at));
   CHECK(worst.ulps <= 2);
 }
 
@@ -83,7 +85,8 @@ TEST(exp_at_the_ends) {
 
 TEST(log_within_two_ulps) {
   Worst worst;
-  sweep(Unary::log, 0x1p-149f, std::numeric_limits<float>::max(), [](double x) { return std::log(x); }, worst);
+  sweep(
+      Unary::log, 0x1p-149f, std::numeric_limits<float>::max(), [](double x) { return std::log(x); }, worst);
   report("log", worst);
 }
 

@@ -1,5 +1,5 @@
-// Every line of optimizers.def: tables agree, the formulas written out in float give the same bits, and in double with a
-// running error bound they lie as near as roundings allow. New rules add an entry to `cases`.
+// Every line of optimizers.def: tables agree, the formulas written out in float give the same bits, and in double with
+// a running error bound they lie as near as roundings allow. New rules add an entry to `cases`.
 #include "samples.h"
 
 namespace carillon::test {
@@ -28,8 +28,8 @@ Plain root(Plain a) { return {std::sqrt(a.x)}; }
 Plain fused(Plain a, Plain b, Plain c) { return {std::fma(a.x, b.x, c.x)}; }
 Plain flushed(Plain a) { return {std::fabs(a.x) < 0x1p-126f ? 0.0f : a.x}; }
 Bounded fused(Bounded a, Bounded b, Bounded c) {
-  return rounded(a.value * b.value + c.value, std::fabs(a.value) * b.error + std::fabs(b.value) * a.error +
-                                                  a.error * b.error + c.error);
+  return rounded(a.value * b.value + c.value,
+                 std::fabs(a.value) * b.error + std::fabs(b.value) * a.error + a.error * b.error + c.error);
 }
 Bounded flushed(Bounded a) { return {a.value, a.error + 0x1p-126}; }
 
@@ -133,8 +133,8 @@ TEST(optimizers_follow_their_formulas) {
         for (const KernelTable* table : supported_tables()) {
           Slabs after(before);
           Slabs old(before);
-          const float penalty = table->update[rule](after.arrays[0].data(), after.arrays[1].data(), after.states.data(),
-                                                    count, u);
+          const float penalty =
+              table->update[rule](after.arrays[0].data(), after.arrays[1].data(), after.states.data(), count, u);
           const float expected = u.l2 == 0 ? 0.0f : scalar_table().sum_squares_f32(old.arrays[0].data(), count);
           CHECK_AT(same(penalty, expected), "%s on %s: penalty of %zu", names[rule], table->name, count);
           for (Guarded& array : after.arrays) CHECK(array.intact());
@@ -149,8 +149,9 @@ TEST(optimizers_follow_their_formulas) {
             const Plain exact = step(static_cast<Optimizer>(rule), Plain{theta}, Plain{g}, plain, u);
             const Bounded near = step(static_cast<Optimizer>(rule), exactly(static_cast<double>(theta)),
                                       exactly(static_cast<double>(g)), bounded, u);
-            CHECK_AT(same(after.arrays[0][i], exact.x), "%s on %s: parameter %zu of %zu is %a, expected %a", names[rule],
-                     table->name, i, count, static_cast<double>(after.arrays[0][i]), static_cast<double>(exact.x));
+            CHECK_AT(same(after.arrays[0][i], exact.x), "%s on %s: parameter %zu of %zu is %a, expected %a",
+                     names[rule], table->name, i, count, static_cast<double>(after.arrays[0][i]),
+                     static_cast<double>(exact.x));
             CHECK_AT(within(after.arrays[0][i], near), "%s on %s: parameter %zu is far from float64", names[rule],
                      table->name, i);
             for (size_t s = 0; s < state_counts[rule]; ++s) {

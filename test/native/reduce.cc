@@ -50,9 +50,10 @@ TEST(sums_follow_the_contract) {
       Guarded x(count, random.below(5));
       for (bool wild : {false, true}) {
         // Wild: infinities and NaN must come out in the same places. Otherwise zeros of both signs among numbers.
-        for (size_t i = 0; i < count; ++i) x[i] = wild ? random.mixed() : random.below(4) == 0 ? -0.0f : random.uniform();
-        CHECK_AT(same(table->sum_f32(x.data(), count), sum_by_contract(x.data(), count, false)), "sum of %zu on %s", count,
-                 table->name);
+        for (size_t i = 0; i < count; ++i)
+          x[i] = wild ? random.mixed() : random.below(4) == 0 ? -0.0f : random.uniform();
+        CHECK_AT(same(table->sum_f32(x.data(), count), sum_by_contract(x.data(), count, false)), "sum of %zu on %s",
+                 count, table->name);
         CHECK_AT(same(table->sum_squares_f32(x.data(), count), sum_by_contract(x.data(), count, true)),
                  "sum of squares of %zu on %s", count, table->name);
       }
@@ -162,8 +163,8 @@ TEST(softmax_tables_agree) {
   });
 }
 
-// The loss is the log of a sum (bound as above, relative, so absolute in the log), the log's 2 ulp, and two roundings of
-// numbers at most 20 + log(3000) < 29.
+// The loss is the log of a sum (bound as above, relative, so absolute in the log), the log's 2 ulp, and two roundings
+// of numbers at most 20 + log(3000) < 29.
 TEST(cross_entropy_tables_agree) {
   each_softmax_case([](const KernelTable& table, SoftmaxCase& c, bool wild) {
     table.softmax_cross_entropy_f32(c.x.data(), c.labels.data(), c.losses.data(), c.rows, c.columns);

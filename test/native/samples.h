@@ -28,7 +28,16 @@ struct Random {
   float any() { return std::bit_cast<float>(static_cast<uint32_t>(next())); }
   // Mostly ordinary numbers of many magnitudes, sometimes a special one.
   float mixed() {
-    static constexpr float special[] = {0.0f, -0.0f, 1.0f, -1.0f, 0x1p-126f, -0x1p-127f, 0x1p-149f, 1e30f, -1e30f, 88.8f,
+    static constexpr float special[] = {0.0f,
+                                        -0.0f,
+                                        1.0f,
+                                        -1.0f,
+                                        0x1p-126f,
+                                        -0x1p-127f,
+                                        0x1p-149f,
+                                        1e30f,
+                                        -1e30f,
+                                        88.8f,
                                         std::numeric_limits<float>::infinity(),
                                         -std::numeric_limits<float>::infinity(),
                                         std::numeric_limits<float>::quiet_NaN()};

@@ -1,0 +1,347 @@
+// The rules of the house (ARCHITECTURE.md), held by a test that reads the source.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { nativeInfo } from "../lib/binding/native.js";
+import * as carillon from "../lib/index.js";
+import { binaryRules, unaryRules } from "../lib/ops/elementwise.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const read = (name: string): string => readFileSync(join(root, name), "utf8");
+
+/** Files below `folder` with one of these endings, relative to the root, with `/`. */
+function filesIn(folder: string, endings: RegExp): string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.split(sep).join("/")}`)
+    .filter((name) => endings.test(name))
+    .sort();
+}
+
+const library = filesIn("lib", /\.ts$/);
+
+/**
+ * The parts of lib/, lowest first. A part may use itself and what stands above it in this list; so T4 has an order too:
+ * the penalties know nothing of data, data nothing of networks, networks nothing of optimizers.
+ */
+const PARTS = [
+  ["T0", "errors"],
+  ["T0", "options"],
+  ["T1", "binding"],
+  ["T2", "tensor"],
+  ["T2", "io"],
+  ["T2", "kernels"],
+  ["T3", "ops"],
+  ["T3", "graph"],
+  ["T4", "regularizers"],
+  ["T4", "data"],
+  ["T4", "nn"],
+  ["T4", "optim"],
+  ["T5", "train"],
+  ["T6", "cli"],
+  ["top", "runtime"],
+  ["top", "index"],
+] as const;
+
+/** `nn` of lib/nn/model.ts, `errors` of lib/errors.ts. */
+function partOf(file: string): string {
+  return (file.split("/")[1] ?? "").replace(/\.ts$/, "");
+}
+
+function rankOf(file: string): number {
+  return PARTS.findIndex(([, part]) => part === partOf(file));
+}
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  /** `import type` and `export type` are gone at run time. */
+  readonly typeOnly: boolean;
+}
+
+const imports = library.flatMap((from): Import[] => {
+  const statements = read(from).matchAll(/^(?:import|export)\b([^;"]*?)from "(\.[^"]+)";|\bimport\("(\.[^"]+)"\)/gm);
+  return [...statements].map(([, clause = "", fixed, lazy]) => ({
+    from,
+    to: normalize(join(dirname(from), fixed ?? lazy ?? ""))
+      .split(sep)
+      .join("/")
+      .replace(/\.js$/, ".ts"),
+    typeOnly: /^\s*type\b/.test(clause),
+  }));
+});
+
+test("every part of lib/ has a tier", () => {
+  expect(library.filter((file) => rankOf(file) < 0)).toEqual([]);
+  expect(imports.length).toBeGreaterThan(100);
+  expect(imports.filter(({ to }) => !library.includes(to))).toEqual([]);
+});
+
+test("imports go down", () => {
+  const upwards = imports.filter(({ from, to }) => rankOf(to) > rankOf(from));
+  expect(upwards.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
+});
+
+test("there are no cycles at run time", () => {
+  const targets = targetsAtRunTime();
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+    if (path.includes(file) || done.has(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of library) visit(file, []);
+  expect(cycles).toEqual([]);
+});
+
+function targetsAtRunTime(): Map<string, string[]> {
+  const targets = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of imports) {
+    if (!typeOnly) targets.set(from, [...(targets.get(from) ?? []), to]);
+  }
+  return targets;
+}
+
+interface Exported {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** Names that an index file gives out, with the file that declares them; `export * as x` counts as what x holds. */
+function exportsOf(index: string): Exported[] {
+  const pathOf = (name: string): string =>
+    normalize(join(dirname(index), name))
+      .split(sep)
+      .join("/")
+      .replace(/\.js$/, ".ts");
+  const text = read(index);
+  const named = [...text.matchAll(/^export (?:type )?\{([^}]*)\} from "([^"]+)";/gm)].flatMap(
+    ([, names = "", from = ""]) =>
+      names
+        .split(",")
+        .map((name) => name.replace(/\btype\b/, "").trim())
+        .filter((name) => name !== "")
+        .map((name) => ({ name, file: pathOf(from) })),
+  );
+  const spaces = [...text.matchAll(/^export \* as (\w+) from "([^"]+)";/gm)];
+  return [...named, ...spaces.flatMap(([, , from = ""]) => exportsOf(pathOf(from)))];
+}
+
+test("every public name has a docstring", () => {
+  const exported = exportsOf("lib/index.ts");
+  expect(exported.length).toBeGreaterThan(80);
+  const bare = exported.filter(({ name, file }) => {
+    const declaration = new RegExp(`\\*/\\nexport (?:async )?(?:function|const|class|interface|type) ${name}\\b`);
+    return !declaration.test(read(file));
+  });
+  expect(bare.map(({ name, file }) => `${name} in ${file}`)).toEqual([]);
+});
+
+test("a public name stands for one thing", () => {
+  const text = read("lib/index.ts");
+  const names = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) =>
+    list
+      .split(",")
+      .map((name) => name.replace(/\btype\b/, "").trim())
+      .filter((name) => name !== ""),
+  );
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  expect(names.filter((name) => name.includes(" as "))).toEqual([]);
+});
+
+// ---- The native lists
+
+/** X(name) of a *.def file. */
+function listed(def: string): string[] {
+  return [...read(def).matchAll(/^X\((\w+)/gm)].map(([, name = ""]) => name);
+}
+
+/** Operations that no TypeScript name uses, with the reason. */
+const NATIVE_ONLY: Readonly<Record<string, string>> = {
+  permutation: "the feed of a program runs it at the start of an epoch",
+  fill: "no use yet",
+  convert: "no use yet: gather converts u8",
+  schedule_value: "no use yet: update reads its lane itself",
+};
+
+/** Names of native operations in the TypeScript source: `operation: …` of rules and what the planner emits. */
+function usedOperations(): Set<string> {
+  const used = new Set<string>();
+  for (const file of library) {
+    const text = read(file);
+    for (const [expression] of text.matchAll(/\boperation: [^,}]+|#emitPlaced\(\s*"\w+"/g)) {
+      // What a condition compares with is no operation.
+      for (const [, name = ""] of expression.matchAll(/(?<!=== )"(\w+)"/g)) used.add(name);
+    }
+  }
+  // nn/draw.ts: the kind of a distribution is the name of the operation.
+  for (const init of [carillon.xavierUniform(), carillon.xavierNormal()]) used.add(init.resolve([2, 2]).kind);
+  return used;
+}
+
+test("native lists and the loaded binary agree", () => {
+  expect(listed("native/ops/operations.def")).toEqual(nativeInfo.operations);
+  expect(listed("native/kernels/unary.def")).toEqual(nativeInfo.unary);
+  expect(listed("native/kernels/binary.def")).toEqual(nativeInfo.binary);
+  expect(listed("native/kernels/activations.def")).toEqual(nativeInfo.activations);
+  expect(listed("native/kernels/optimizers.def")).toEqual(nativeInfo.optimizers);
+});
+
+test("every native operation is used under its one name", () => {
+  const used = usedOperations();
+  expect([...used].filter((name) => !nativeInfo.operations.includes(name))).toEqual([]);
+  const unused = nativeInfo.operations.filter((name) => !used.has(name));
+  expect(unused.sort()).toEqual(Object.keys(NATIVE_ONLY).sort());
+});
+
+test("every elementwise kernel has a rule, and every rule a kernel", () => {
+  expect(Object.keys(unaryRules).sort()).toEqual([...nativeInfo.unary].sort());
+  expect(Object.keys(binaryRules).sort()).toEqual([...nativeInfo.binary].sort());
+});
+
+test("every activation of a product is fused, and nothing else", () => {
+  const [, list = ""] = /EPILOGUES = \[([^\]]*)\]/.exec(read("lib/graph/fuse.ts")) ?? [];
+  const fused = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name);
+  expect(["identity", ...fused].sort()).toEqual([...nativeInfo.activations].sort());
+});
+
+test("every optimizer rule is somebody's, and has the states that the kernel wants", () => {
+  const used = new Map<string, number>();
+  for (const file of filesIn("lib/optim", /\.ts$/)) {
+    const text = read(file);
+    for (const [, rule = "", states = ""] of text.matchAll(
+      /\brule: "(\w+)",\s*states: Object\.freeze\(\[([^\]]*)\]\)/g,
+    )) {
+      expect(used.has(rule), `${rule} stands once`).toBe(false);
+      used.set(rule, states.split(",").filter((state) => state.trim() !== "").length);
+    }
+  }
+  const native = [...read("native/kernels/optimizers.def").matchAll(/^X\((\w+), (\d+)\)/gm)];
+  expect(new Map([...used].sort())).toEqual(
+    new Map(native.map(([, rule = "", states]): [string, number] => [rule, Number(states)]).sort()),
+  );
+});
+
+// ---- The native source
+
+const nativeFiles = filesIn("native", /\.(cc|h)$/);
+
+/** Without comments and the contents of strings. */
+function code(file: string): string {
+  return read(file)
+    .replace(/\/\*[\s\S]*?\*\//g, "")
+    .replace(/\/\/.*$/gm, "")
+    .replace(/"(?:[^"\\\n]|\\.)*"/g, '""');
+}
+
+test("every C++ file is in native/sources.txt, and every line of that is a file", () => {
+  const lines = read("native/sources.txt")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  const units = nativeFiles.filter((file) => file.endsWith(".cc")).map((file) => file.slice("native/".length));
+  expect([...lines].sort()).toEqual(units.sort());
+});
+
+test("intrinsics stand in native/simd only", () => {
+  // isa/ opens the target regions and includes the header for simd/, whose files include nothing.
+  const header = /#include <(immintrin|arm_neon)\.h>/;
+  const intrinsic = /\b_mm(256|512)?_\w+|\bv(ld|st)\d\w*_[fsu]\d+|\bv\w+q_[fsu]\d+/g;
+  /** What runtime/ may use: a pause in a spin loop, and the control word of the floating-point unit. */
+  const allowed: Readonly<Record<string, readonly string[]>> = {
+    "native/runtime/thread_pool.cc": ["_mm_pause"],
+    "native/runtime/fp_environment.h": ["_mm_getcsr", "_mm_setcsr"],
+  };
+  const found = nativeFiles
+    .filter((file) => !file.startsWith("native/simd/"))
+    .flatMap((file) => {
+      const text = code(file);
+      const names = [...text.matchAll(intrinsic)]
+        .map(([name]) => name)
+        .filter((name) => !allowed[file]?.includes(name));
+      const includes = header.test(text) && allowed[file] === undefined && !file.startsWith("native/isa/");
+      return [...names, ...(includes ? ["a header of intrinsics"] : [])].map((what) => `${file}: ${what}`);
+    });
+  expect(found).toEqual([]);
+});
+
+test("kernels allocate nothing, throw nothing, and use no containers", () => {
+  const forbidden =
+    /\bnew\b|\bdelete\b|\b[cm]alloc\b|\brealloc\b|\bfree\s*\(|\bthrow\b|\btry\b|\bcatch\b|\bstd::|#include\s*<(vector|string|map|memory|functional|thread|mutex|atomic)>/;
+  const files = nativeFiles.filter((file) => /^native\/(kernels|simd)\//.test(file));
+  expect(files.length).toBeGreaterThan(10);
+  const found = files.flatMap((file) =>
+    code(file)
+      .split("\n")
+      .filter((line) => forbidden.test(line))
+      .map((line) => `${file}: ${line.trim()}`),
+  );
+  expect(found).toEqual([]);
+});
+
+test("an ISA's object exports its table and nothing else", (context) => {
+  const objects = filesIn("build", /\/(carillon_core|carillon)\.dir\/native\/isa\/\w+\.cc\.o$/).filter(
+    (file) => !/sanitize|lint|arm64/.test(file),
+  );
+  if (spawnSync("nm", ["--version"]).status !== 0) context.skip("there is no nm on this machine (Debian: binutils)");
+  if (objects.length === 0) context.skip("nothing is built: npm run build:native");
+  for (const object of objects) {
+    const isa = /(\w+)\.cc\.o$/.exec(object)?.[1] ?? "";
+    const { status, stdout } = spawnSync("nm", ["--extern-only", "--defined-only", "-P", join(root, object)], {
+      encoding: "utf8",
+    });
+    expect(status, object).toBe(0);
+    const symbols = stdout
+      .split("\n")
+      .map((line) => line.split(" ")[0] ?? "")
+      .filter((symbol) => symbol !== "");
+    const table = `k${isa[0]?.toUpperCase()}${isa.slice(1)}Table`;
+    const here = isa === "scalar" || (process.arch === "arm64") === (isa === "neon");
+    expect(symbols, object).toEqual(here ? [expect.stringContaining(`8carillon${table.length}${table}`)] : []);
+  }
+});
+
+// ---- All files
+
+const folders = ["lib", "native", "test", "bench", "examples", "scripts", "docs", "cmake", ".ci"];
+const written = [
+  ...folders.flatMap((folder) => filesIn(folder, /\.(ts|mjs|cc|h|def|txt|md|json|py|cmake|map|grit)$|\.ci\/run$/)),
+  ...readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/\.tgz$/.test(entry.name))
+    .map(({ name }) => name),
+];
+
+test("no file names a machine or a registry", () => {
+  // In parts, so that this file passes itself.
+  const homes = ["home", "Users", "root", "work", "opt", "mnt"].map((name) => `/${name}/`).join("|");
+  const hosts = [
+    ["registry", "npmjs"],
+    ["registry", "yarnpkg"],
+    ["npm", "mirror"],
+    ["arti", "factory"],
+    ["pypi", "org"],
+  ];
+  const registries = hosts.map(([first = "", second = ""]) => `${first}\\.?${second}`).join("|");
+  const forbidden = new RegExp(`(?<![w.])(?:${homes})|${registries}`);
+  const found = written.flatMap((file) =>
+    read(file)
+      .split("\n")
+      .flatMap((line, index) => (forbidden.test(line) ? [`${file}:${index + 1}: ${line.trim().slice(0, 100)}`] : [])),
+  );
+  expect(found).toEqual([]);
+});
+
+test("the lock file records versions and hashes, never addresses", () => {
+  expect(read("package-lock.json")).not.toContain('"resolved"');
+});
+
+test("files of more than 400 lines are told", () => {
+  const long = written
+    .filter((file) => /\.(ts|mjs|cc|h)$/.test(file))
+    .map((file) => ({ file, lines: read(file).split("\n").length - 1 }))
+    .filter(({ lines }) => lines > 400);
+  for (const { file, lines } of long) console.warn(`warning: ${file} has ${lines} lines`);
+});
