@@ -4,7 +4,7 @@ import { elements, formatShape, isBatched } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { apply, type Of, type Rule } from "./apply.js";
 import { sumOver } from "./broadcast.js";
-import { divide } from "./elementwise.js";
+import { divide, multiply } from "./elementwise.js";
 
 const rowCountRule: Rule<null> = {
   name: "rowCount",
@@ -30,7 +30,10 @@ export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   return sumOver(x, options.axis ?? "all") as Of<A>;
 }
 
-/** Σ x divided by the number of terms; in a batch, by the rows that there really are. */
+/**
+ * Σ x divided by the number of terms; in a batch, by the rows that there really are. One division either way: counts below
+ * 2²⁴ are exact, so that a program and a call agree.
+ */
 export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   checkKeys("mean", options, ["axis"]);
   const axis = options.axis ?? "all";
@@ -41,8 +44,8 @@ export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
     return divide(total, last) as Of<A>;
   }
   const terms = elements(x.shape) / elements(total.shape);
-  const average = divide(total, terms);
-  return (isBatched(x.shape) ? divide(average, rowCount()) : average) as Of<A>;
+  if (!isBatched(x.shape)) return divide(total, terms) as Of<A>;
+  return divide(total, terms === 1 ? rowCount() : multiply(rowCount(), terms)) as Of<A>;
 }
 
 /** Rules of this file, for the tests that walk all operations. */
