@@ -1,5 +1,5 @@
 import { CarillonError } from "../errors.js";
-import { checkKeys } from "../options.js";
+import { checkKeys, checkOneOf } from "../options.js";
 import { elements, formatShape, isBatched } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { apply, type Of, type Rule } from "./apply.js";
@@ -18,6 +18,8 @@ export function rowCount(): Value {
   return apply(rowCountRule, [], null);
 }
 
+const AXES = ["all", "first", "last"] as const;
+
 /** Options of {@link sum} and {@link mean}. */
 export interface SumOptions {
   /** Over everything (the default), over all axes but the last, or over the last axis. */
@@ -27,7 +29,7 @@ export interface SumOptions {
 /** Σ x over 16 lanes in fixed blocks; over the axis `'first'`, one chain a column, restarted every 128 rows. */
 export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   checkKeys("sum", options, ["axis"]);
-  return sumOver(x, options.axis ?? "all") as Of<A>;
+  return sumOver(x, checkOneOf("sum.axis", options.axis ?? "all", AXES)) as Of<A>;
 }
 
 /**
@@ -36,7 +38,7 @@ export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
  */
 export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   checkKeys("mean", options, ["axis"]);
-  const axis = options.axis ?? "all";
+  const axis = checkOneOf("mean.axis", options.axis ?? "all", AXES);
   const total = sumOver(x, axis);
   const last = x.shape.at(-1) ?? 1;
   if (axis === "last") {
