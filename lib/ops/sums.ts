@@ -1,10 +1,10 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys } from "../options.js";
-import { elements, formatShape, isBatched } from "../tensor/shape.js";
+import { elements, extent, formatShape, isBatched } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
-import { apply, type Of, type Rule } from "./apply.js";
+import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 import { sumOver } from "./broadcast.js";
-import { divide } from "./elementwise.js";
+import { divide, multiply } from "./elementwise.js";
 
 const rowCountRule: Rule<null> = {
   name: "rowCount",
@@ -16,6 +16,38 @@ const rowCountRule: Rule<null> = {
 /** The number of rows of the batch that a program is working on, a scalar. Only in a program. */
 export function rowCount(): Value {
   return apply(rowCountRule, [], null);
+}
+
+const sumSquaresRule: Rule<null> = {
+  name: "sumSquares",
+  infer(inputs) {
+    expectDtype("sumSquares", at(inputs, 0), "f32");
+    return { shape: [] };
+  },
+  lower: (inputs, output) => ({
+    operation: "sum_squares",
+    views: [at(inputs, 0), output],
+    ints: [extent(at(inputs, 0).shape)],
+    doubles: [],
+  }),
+  gradient: (inputs, _output, gradient) => [multiply(gradient, multiply(2, at(inputs, 0)))],
+};
+
+/** Σ x² over everything, a scalar: the order of additions of {@link sum}, a fused multiply-add a term. */
+export function sumSquares<A extends Value>(x: A): Of<A> {
+  return apply(sumSquaresRule, [x], null) as Of<A>;
+}
+
+const scheduleValueRule: Rule<{ readonly lane: number }> = {
+  name: "scheduleValue",
+  infer: () => ({ shape: [] }),
+  lower: (_inputs, output, { lane }) => ({ operation: "schedule_value", views: [output], ints: [lane], doubles: [] }),
+  gradient: null,
+};
+
+/** The value of a lane of the trace in the step under way, a scalar. Only in a program. */
+export function scheduleValue(lane: number): Value {
+  return apply(scheduleValueRule, [], { lane });
 }
 
 /** Options of {@link sum} and {@link mean}. */
@@ -30,7 +62,10 @@ export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   return sumOver(x, options.axis ?? "all") as Of<A>;
 }
 
-/** Σ x divided by the number of terms; in a batch, by the rows that there really are. */
+/**
+ * Σ x divided by the number of terms; in a batch, by the rows that there really are. One division either way: counts below
+ * 2²⁴ are exact, so that a program and a call agree.
+ */
 export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   checkKeys("mean", options, ["axis"]);
   const axis = options.axis ?? "all";
@@ -41,9 +76,9 @@ export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
     return divide(total, last) as Of<A>;
   }
   const terms = elements(x.shape) / elements(total.shape);
-  const average = divide(total, terms);
-  return (isBatched(x.shape) ? divide(average, rowCount()) : average) as Of<A>;
+  if (!isBatched(x.shape)) return divide(total, terms) as Of<A>;
+  return divide(total, terms === 1 ? rowCount() : multiply(rowCount(), terms)) as Of<A>;
 }
 
 /** Rules of this file, for the tests that walk all operations. */
-export const sumRules = { rowCount: rowCountRule } as const;
+export const sumRules = { rowCount: rowCountRule, sumSquares: sumSquaresRule, scheduleValue: scheduleValueRule } as const;
