@@ -51,6 +51,7 @@ type Item = { readonly value: Value; readonly step: Step } | { readonly effect: 
 
 /** Places values in memory and writes the instructions of a trace, in the order of the source. */
 class Planner {
+  readonly #since: number;
   readonly #maxRows: number;
   readonly #bindings: ReadonlyMap<string, Binding>;
   readonly #order: NativeSlab | undefined;
@@ -73,7 +74,12 @@ class Planner {
     this.#maxRows = maxRows;
     this.#bindings = bindings;
     this.#order = order;
-    this.#steps = planSteps(trace.effects.flatMap(({ effect }) => rootsOf(effect)));
+    this.#since = trace.since;
+    const updates = trace.effects.filter(({ effect }) => effect.kind === "update").map(({ after }) => after);
+    this.#steps = planSteps(
+      trace.effects.flatMap(({ effect }) => rootsOf(effect)),
+      updates,
+    );
     const timed = [
       ...[...this.#steps].map(([value, step]) => ({ at: value.id, late: 0, item: { value, step } })),
       ...trace.effects.map(({ after, effect }) => ({ at: after, late: 1, item: { effect } })),
@@ -207,7 +213,9 @@ class Planner {
       const slot = this.#slot(source.slab, false);
       return { slot, offset: source.offset, count: elements(value.shape), batched: false, dtype: value.dtype };
     }
-    const binding = source.kind === "input" ? this.#bindings.get(source.name) : undefined;
+    // An input older than the trace is another program's, even if this one has an input of its name.
+    const own = source.kind === "input" && value.id > this.#since;
+    const binding = own ? this.#bindings.get(source.name) : undefined;
     if (binding === undefined) {
       throw new CarillonError("ERR_TRACE", "program", "a value of another program was used in this one");
     }
@@ -303,7 +311,13 @@ class Planner {
       }
       case "assign": {
         const count = elements(effect.value.shape);
-        const target: Place = { slot: this.#slot(effect.slab, true), offset: effect.offset, count, batched: false, dtype: "f32" };
+        const target: Place = {
+          slot: this.#slot(effect.slab, true),
+          offset: effect.offset,
+          count,
+          batched: false,
+          dtype: "f32",
+        };
         this.#copyUnlessThere(this.#place(effect.value), target, count, "assign");
         break;
       }
@@ -342,7 +356,13 @@ class Planner {
       const place = this.#place(segment.gradient);
       this.#copyUnlessThere(place, this.#segmentPlace(effect, segment), place.count, "gradient");
     }
-    const flat = (slot: number, offset: number): Place => ({ slot, offset, count: total, batched: false, dtype: "f32" });
+    const flat = (slot: number, offset: number): Place => ({
+      slot,
+      offset,
+      count: total,
+      batched: false,
+      dtype: "f32",
+    });
     const whole = (slab: NativeSlab): Place => flat(this.#slot(slab, true), 0);
     const penalty = this.#temporaryPlace(effect.penalty);
     this.#places.set(effect.penalty, penalty);

@@ -83,6 +83,8 @@ export interface Lane {
 export class Trace {
   readonly seed: number;
   readonly training: boolean;
+  /** The id of the last value created before this trace. */
+  readonly since: number = lastValueId();
   /** With the id of the last value created before each: later values come after it. */
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
   readonly #lanes: Lane[] = [];

@@ -1,5 +1,5 @@
-import { checkKeys } from "../options.js";
-import type { Regularizer } from "../regularizers/index.js";
+import { checkKeys, checkNumber } from "../options.js";
+import { checked, type Regularizers } from "../regularizers/index.js";
 import { checkShape } from "../tensor/shape.js";
 import { type Initializer, toInitializer, xavierUniform } from "./initializers.js";
 
@@ -8,14 +8,14 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   readonly init: Initializer;
   /** A penalty of its own; `null`: none; `undefined`: the model-wide one, if the rank is 2 or more. */
-  readonly regularizer: Regularizer | null | undefined;
+  readonly regularizer: Regularizers | undefined;
 }
 
 /** Options of {@link parameter}. */
 export interface ParameterOptions {
   /** Initializer, or the constant to fill with. Xavier uniform by default, 0 for rank < 2. */
   readonly init?: Initializer | number | undefined;
-  readonly regularizer?: Regularizer | null | undefined;
+  readonly regularizer?: Regularizers | undefined;
 }
 
 /** Declares a parameter of `shape` for {@link defineLayer}. */
@@ -26,6 +26,6 @@ export function parameter(shape: readonly number[], options: ParameterOptions = 
   return {
     shape: [...shape],
     init: toInitializer("parameter.init", options.init, fallback),
-    regularizer: options.regularizer,
+    regularizer: checked("parameter.regularizer", options.regularizer),
   };
 }

@@ -157,7 +157,12 @@ export function alphaDropout<A extends Value>(x: A, options: Omit<DropoutOptions
   const scale = 1 / Math.sqrt(keep + SELU_FLOOR * SELU_FLOOR * keep * (1 - keep));
   const shift = -scale * (1 - keep) * SELU_FLOOR;
   const site = siteOf("alphaDropout", x, options, 1);
-  return apply(dropoutRule, [x], { ...site, keep, scale, shift, dropped: scale * SELU_FLOOR + shift }, site.draw) as Of<A>;
+  return apply(
+    dropoutRule,
+    [x],
+    { ...site, keep, scale, shift, dropped: scale * SELU_FLOOR + shift },
+    site.draw,
+  ) as Of<A>;
 }
 
 /** Options of `ops.gaussianDropout`: `rate` in [0, 1), or `keep` in (0, 1]. */

@@ -1,5 +1,5 @@
 import { CarillonError } from "../errors.js";
-import { checkKeys } from "../options.js";
+import { checkKeys, checkOneOf } from "../options.js";
 import { elements, extent, formatShape, isBatched } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
@@ -49,6 +49,7 @@ const scheduleValueRule: Rule<{ readonly lane: number }> = {
 export function scheduleValue(lane: number): Value {
   return apply(scheduleValueRule, [], { lane });
 }
+const AXES = ["all", "first", "last"] as const;
 
 /** Options of {@link sum} and {@link mean}. */
 export interface SumOptions {
@@ -59,7 +60,7 @@ export interface SumOptions {
 /** Σ x over 16 lanes in fixed blocks; over the axis `'first'`, one chain a column, restarted every 128 rows. */
 export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   checkKeys("sum", options, ["axis"]);
-  return sumOver(x, options.axis ?? "all") as Of<A>;
+  return sumOver(x, checkOneOf("sum.axis", options.axis ?? "all", AXES)) as Of<A>;
 }
 
 /**
@@ -68,7 +69,7 @@ export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
  */
 export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
   checkKeys("mean", options, ["axis"]);
-  const axis = options.axis ?? "all";
+  const axis = checkOneOf("mean.axis", options.axis ?? "all", AXES);
   const total = sumOver(x, axis);
   const last = x.shape.at(-1) ?? 1;
   if (axis === "last") {
@@ -81,4 +82,8 @@ export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
 }
 
 /** Rules of this file, for the tests that walk all operations. */
-export const sumRules = { rowCount: rowCountRule, sumSquares: sumSquaresRule, scheduleValue: scheduleValueRule } as const;
+export const sumRules = {
+  rowCount: rowCountRule,
+  sumSquares: sumSquaresRule,
+  scheduleValue: scheduleValueRule,
+} as const;

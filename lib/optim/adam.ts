@@ -49,7 +49,10 @@ export function adam(options: AdamOptions = {}): Optimizer {
     kind: "adam",
     lr,
     rule: "adam",
-    states: [{ name: "firstMoment", initial: 0 }, { name: "secondMoment", initial: 0 }],
+    states: [
+      { name: "firstMoment", initial: 0 },
+      { name: "secondMoment", initial: 0 },
+    ],
     constants: [beta1, 1 - beta1, beta2, 1 - beta2, value, placement === "inside" ? 1 : 0],
     scalars: (step: number) => [1 / (1 - power(beta1, step)), 1 / (1 - power(beta2, step))],
     decay: null,

@@ -66,15 +66,23 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
   const { segment, parameter, rate, scalars, penalties, stateSlabs, average } = update;
   const { name, shape, offset } = segment;
   const inSlab = (slab: NativeSlab): Value => new Value(shape, "f32", { kind: "slab", slab, offset });
-  const slabs = optimizer.states.map((state, index): [string, NativeSlab | undefined] => [state.name, stateSlabs[index]]);
+  const slabs = optimizer.states.map((state, index): [string, NativeSlab | undefined] => [
+    state.name,
+    stateSlabs[index],
+  ]);
   const states = slabs.flatMap(([state, slab]) => (slab === undefined ? [] : [[state, inSlab(slab)] as const]));
   const penalty = penaltyOf(update);
   const decayed =
-    penalties.decay === 0
-      ? parameter
-      : ops.multiply(parameter, ops.subtract(1, ops.multiply(rate, penalties.decay)));
+    penalties.decay === 0 ? parameter : ops.multiply(parameter, ops.subtract(1, ops.multiply(rate, penalties.decay)));
   const gradient = shapedGradient(update);
-  const made = optimizer.update({ name, parameter: decayed, gradient, states: Object.fromEntries(states), rate, scalars });
+  const made = optimizer.update({
+    name,
+    parameter: decayed,
+    gradient,
+    states: Object.fromEntries(states),
+    rate,
+    scalars,
+  });
   const fits = (what: string, value: Value | undefined): Value => {
     if (value instanceof Value && sameShape(value.shape, shape)) return value;
     const received = value instanceof Value ? formatShape(value.shape) : String(value);
@@ -88,7 +96,11 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
   const written = Object.entries(made.states ?? {}).map(([state, value]) => {
     const slab = slabs.find(([known]) => known === state)?.[1];
     if (slab === undefined) {
-      throw new CarillonError("ERR_OPTION", `${optimizer.kind}.update`, `expected a state of '${optimizer.kind}' but received '${state}'`);
+      throw new CarillonError(
+        "ERR_OPTION",
+        `${optimizer.kind}.update`,
+        `expected a state of '${optimizer.kind}' but received '${state}'`,
+      );
     }
     return { slab, value: fits(state, value) };
   });

@@ -7,7 +7,13 @@ import { ParameterSlab, type Segment } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
 import { scheduleValue } from "../ops/sums.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
-import { checkRegularizers, type Penalties, penaltiesOf, type Regularizer, type Regularizers } from "../regularizers/index.js";
+import {
+  checkRegularizers,
+  type Penalties,
+  penaltiesOf,
+  type Regularizer,
+  type Regularizers,
+} from "../regularizers/index.js";
 import { Value } from "../tensor/value.js";
 import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
 import { applyDefined } from "./defined_update.js";
@@ -101,9 +107,7 @@ export class Minimizer {
     this.#wide = checkRegularizers("minimizer.regularizer", options.regularizer);
     this.#clip = checkClip("minimizer.clip", options.clip);
     this.#average = checkAverage("minimizer.averageWeights", options.averageWeights);
-    this.#memory = new Map(
-      models.map((model) => [model, new ModelState(model, this.#groups, this.#average !== null)]),
-    );
+    this.#memory = new Map(models.map((model) => [model, new ModelState(model, this.#groups, this.#average !== null)]));
     for (const model of models) this.#writeInitial(model);
   }
 
@@ -181,7 +185,10 @@ export class Minimizer {
     const entries = this.#stateNames(model).map(({ key, parameter, slot }): [string, Float32Array] => {
       return [key, read[slot]?.get(parameter) ?? new Float32Array()];
     });
-    const averages = [...(average?.read() ?? [])].map(([name, data]): [string, Float32Array] => [`average/${name}`, data]);
+    const averages = [...(average?.read() ?? [])].map(([name, data]): [string, Float32Array] => [
+      `average/${name}`,
+      data,
+    ]);
     return new Map([...entries, ...averages]);
   }
 
@@ -191,7 +198,8 @@ export class Minimizer {
     const entries = this.#stateNames(model).map(({ key, parameter }): [string, readonly number[]] => {
       return [key, shapes.get(parameter) ?? []];
     });
-    const averages = this.#average === null ? [] : [...shapes].map(([name, shape]) => [`average/${name}`, shape] as const);
+    const averages =
+      this.#average === null ? [] : [...shapes].map(([name, shape]) => [`average/${name}`, shape] as const);
     return new Map([...entries, ...averages]);
   }
 
@@ -255,7 +263,10 @@ export class Minimizer {
   }
 
   /** min(1, c/(‖g‖ + 1e-6)) over all parameters, times `scale`; Keras' form is c/max(‖g‖, c). */
-  #clipScale(parameters: readonly (TrainedGradient & { readonly summed: boolean })[], scale: Value | null): Value | null {
+  #clipScale(
+    parameters: readonly (TrainedGradient & { readonly summed: boolean })[],
+    scale: Value | null,
+  ): Value | null {
     const bound = this.#clip?.norm;
     if (bound === undefined) return scale;
     const squares = parameters.map(({ gradient }) => ops.sumSquares(gradient));
@@ -344,12 +355,14 @@ export class TrainedParameters {
     this.#list = list;
   }
 
+  /** As values of the trace. */
+  get parameters(): readonly Value[] {
+    return this.#list.map(({ parameter }) => parameter);
+  }
+
   /** ∂loss/∂θ of each; a parameter that `loss` does not depend on is `ERR_TRACE`. */
   gradientsOf(loss: Value): WithGradients {
-    const flowing = gradients(
-      loss,
-      this.#list.map(({ parameter }) => parameter),
-    );
+    const flowing = gradients(loss, this.parameters);
     const list = this.#list.map((each, index): TrainedGradient => {
       const gradient = flowing[index];
       if (gradient !== undefined) return { ...each, gradient };
@@ -361,7 +374,12 @@ export class TrainedParameters {
 }
 
 /** How the native pass treats one parameter. */
-function segmentOf({ segment, gradient, penalties, summed }: TrainedGradient & { readonly summed: boolean }): UpdateSegment {
+function segmentOf({
+  segment,
+  gradient,
+  penalties,
+  summed,
+}: TrainedGradient & { readonly summed: boolean }): UpdateSegment {
   const { offset, count, shape } = segment;
   const rows = shape.length >= 2 ? (shape[0] ?? 1) : 1;
   const { l2, l1, decay, shrink, metric, maxNorm } = penalties;

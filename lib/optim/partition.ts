@@ -1,6 +1,8 @@
+import { nativeInfo } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
-import { checkString } from "../options.js";
+import { checkFunction, checkObject, checkOneOf, checkString } from "../options.js";
 import type { Optimizer } from "./optimizer.js";
+import { checkRate } from "./schedule.js";
 
 /** Parameters divided among optimizers. */
 export interface Partition {
@@ -32,16 +34,27 @@ export function partition(groups: readonly (readonly [pattern: string, optimizer
       const where = `partition[${index}]`;
       if (!Array.isArray(group) || group.length !== 2) fail("ERR_OPTION", where, "[pattern, optimizer or null]", group);
       const [pattern, optimizer] = group;
-      return { pattern: checkString(where, pattern), optimizer: optimizer === null ? null : checkOptimizer(where, optimizer) };
+      return {
+        pattern: checkString(where, pattern),
+        optimizer: optimizer === null ? null : checkOptimizer(where, optimizer),
+      };
     }),
   });
 }
 
 /** `value` if it is the description of an optimizer, else `ERR_OPTION`. */
 export function checkOptimizer(where: string, value: Optimizer): Optimizer {
-  if (typeof value !== "object" || value === null || typeof value.kind !== "string" || !("constants" in value)) {
-    return fail("ERR_OPTION", where, "an optimizer such as adam()", value);
+  checkObject(where, value);
+  const { kind, rule, lr, states, constants, scalars } = value;
+  checkString(`${where}.kind`, kind);
+  if (rule !== null) checkOneOf(`${where}.rule`, rule, nativeInfo.optimizers);
+  checkRate(`${kind}.lr`, lr);
+  if (!Array.isArray(states)) fail("ERR_OPTION", `${where}.states`, "an array of states", states);
+  for (const state of states) checkString(`${where}.states`, state?.name);
+  if (!(Array.isArray(constants) && constants.every((one) => typeof one === "number"))) {
+    fail("ERR_OPTION", `${where}.constants`, "an array of numbers", constants);
   }
+  if (scalars !== null) checkFunction(`${where}.scalars`, scalars);
   return value;
 }
 
@@ -65,5 +78,9 @@ export function groupsOf(optimizer: Optimizer | Partition): readonly Group[] {
 export function groupOf(groups: readonly Group[], name: string): number {
   const index = groups.findIndex(({ pattern }) => matches(pattern, name));
   if (index >= 0) return index;
-  throw new CarillonError("ERR_OPTION", name, `expected a pattern of the partition that matches '${name}'; '*' matches all`);
+  throw new CarillonError(
+    "ERR_OPTION",
+    name,
+    `expected a pattern of the partition that matches '${name}'; '*' matches all`,
+  );
 }

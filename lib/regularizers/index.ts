@@ -160,6 +160,12 @@ export function checkRegularizers(where: string, given: Regularizers | undefined
   return list;
 }
 
+/** `given` as it is, if it is what a `regularizer` option takes; else `ERR_OPTION`. */
+export function checked<R extends Regularizers | undefined>(where: string, given: R): R {
+  checkRegularizers(where, given);
+  return given;
+}
+
 /** What several regularizers do together: factors of one kind add up, the smallest bound holds. */
 export function penaltiesOf(regularizers: readonly Regularizer[]): Penalties {
   return regularizers.reduce(add, NONE);

@@ -1,3 +1,4 @@
+import { nativeInfo } from "../binding/native.js";
 import { type BoundExamples, bindExamples } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
@@ -6,9 +7,20 @@ import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses.js";
 import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
+import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
-import type { Regularizer } from "../regularizers/index.js";
+import { checkOptimizers, type Partition } from "../optim/partition.js";
+import { checkRate } from "../optim/schedule.js";
+import {
+  checkBoolean,
+  checkFunction,
+  checkKeys,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+} from "../options.js";
+import { checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback } from "./callback.js";
 
 /** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
@@ -20,9 +32,16 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
   /** Measured at the end of every epoch. */
   readonly validation?: V;
   readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  /** Model-wide penalty, for parameters of rank ≥ 2 that have none of their own. */
-  readonly regularizer?: Regularizer | null | undefined;
+  /** One for all parameters, or a partition. */
+  readonly optimizer: Optimizer | Partition;
+  /** Model-wide, one or several, for parameters of rank ≥ 2 that have none of their own. */
+  readonly regularizer?: Regularizers | undefined;
+  /** Bounds the gradient of the data loss: its global norm, or each element. */
+  readonly clip?: Clip | undefined;
+  /** Parts that a batch is worked on in, 1 by default: less memory, the same masks and forward bits. */
+  readonly accumulate?: number | undefined;
+  /** A moving average of the weights, which validation then measures; `result.averaged()` gives it. */
+  readonly averageWeights?: AverageWeights | undefined;
   /** Figures besides the loss. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
@@ -52,6 +71,9 @@ const KEYS = [
   "loss",
   "optimizer",
   "regularizer",
+  "clip",
+  "accumulate",
+  "averageWeights",
   "metrics",
   "epochs",
   "steps",
@@ -72,8 +94,11 @@ export interface CheckedOptions {
   readonly train: BoundExamples;
   readonly validation: BoundExamples | undefined;
   readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  readonly regularizer: Regularizer | null;
+  readonly optimizer: Optimizer | Partition;
+  readonly regularizer: Regularizers;
+  readonly clip: Clip | undefined;
+  readonly accumulate: number;
+  readonly averageWeights: AverageWeights | undefined;
   readonly metrics: readonly Metric[];
   readonly steps: number;
   readonly stepsPerEpoch: number;
@@ -91,8 +116,10 @@ export interface CheckedOptions {
 function checkCallback(where: string, callback: Callback): void {
   checkObjectLike(where, callback);
   checkString(`${where}.name`, callback.name);
-  checkFunction(`${where}.decide`, callback.decide);
-  const { every } = callback;
+  const { every, decide, state, restore } = callback;
+  checkFunction(`${where}.decide`, decide);
+  if (state !== undefined) checkFunction(`${where}.state`, state);
+  if (restore !== undefined) checkFunction(`${where}.restore`, restore);
   if (every === undefined) return;
   checkKeys(`${where}.every`, every, ["steps", "epochs"]);
   if ((every.steps === undefined) === (every.epochs === undefined)) {
@@ -118,12 +145,6 @@ function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
   return callbacks;
 }
 
-function checkOptimizer(optimizer: Optimizer): Optimizer {
-  checkObject("fit.optimizer", optimizer);
-  checkString("fit.optimizer.rule", optimizer.rule);
-  return optimizer;
-}
-
 /** Checks everything that can be checked before anything is touched. */
 export function checkOptions(
   model: Model,
@@ -131,7 +152,9 @@ export function checkOptions(
 ): CheckedOptions {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS);
-  const count = (key: "epochs" | "steps" | "batchSize" | "reportEvery" | "threads"): number | undefined => {
+  const count = (
+    key: "epochs" | "steps" | "batchSize" | "accumulate" | "reportEvery" | "threads",
+  ): number | undefined => {
     const value = options[key];
     return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
   };
@@ -141,19 +164,22 @@ export function checkOptions(
   if (epochs === undefined && limit === undefined) {
     throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
   }
-  const regularizer = options.regularizer ?? null;
-  if (regularizer !== null) checkNumber("fit.regularizer.lambda", regularizer.lambda, { min: 0 });
-  const metrics = options.metrics ?? [];
-  if (!Array.isArray(metrics)) fail("ERR_OPTION", "fit.metrics", "an array of names", metrics);
-  const { signal } = options;
+  const regularizer = checked("fit.regularizer", options.regularizer) ?? null;
+  checkClip("fit.clip", options.clip);
+  checkAverage("fit.averageWeights", options.averageWeights);
+  const { signal, resume } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
   }
+  if (resume !== undefined && !(resume instanceof Uint8Array)) {
+    if (typeof resume !== "string") fail("ERR_OPTION", "fit.resume", "the bytes of a checkpoint or a path", resume);
+    checkString("fit.resume", resume);
+  }
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
-  const optimizer = checkOptimizer(options.optimizer);
+  const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
   const callbacks = checkCallbacks(options.callbacks ?? []);
-  const found = findMetrics(metrics, loss);
+  const found = findMetrics("fit.metrics", options.metrics ?? [], loss);
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
@@ -170,6 +196,9 @@ export function checkOptions(
     loss,
     optimizer,
     regularizer,
+    clip: options.clip,
+    accumulate: Math.min(count("accumulate") ?? 1, batchSize),
+    averageWeights: options.averageWeights,
     metrics: found,
     steps,
     stepsPerEpoch,
@@ -180,7 +209,7 @@ export function checkOptions(
     reportEvery: count("reportEvery") ?? 0,
     callbacks,
     signal,
-    resume: options.resume,
+    resume,
   };
 }
 

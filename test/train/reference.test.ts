@@ -171,8 +171,8 @@ describe.each(CASES)("%s", (_, { optimizer, rule, activation = "relu", loss = "c
     };
     const { history } = await fit(model, { ...options, epochs: EPOCHS, callbacks: [comparing] });
     expect(figures).toHaveLength(EPOCHS * 3);
-    // The bounds say something: weights are of order 1, and a step moves them by 0.01 or more.
-    expect(worst).toBeLessThan(2e-5);
+    // The bounds say something: a step moves a weight by about 0.01, so they are a hundredth of that at most.
+    expect(worst).toBeLessThan(1e-4);
 
     for (const [epoch, event] of history.entries()) {
       const own = figures.slice(epoch * 3, epoch * 3 + 3);
