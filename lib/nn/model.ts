@@ -69,7 +69,7 @@ export class Model<In extends number = number, Out extends number = number> {
     this.#weights = new ParameterSlab(segments, total);
   }
 
-  /** False until `initialize`, `fit`, `predict` or a load has given the weights their values. */
+  /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
   get initialized(): boolean {
     return this.#initialized;
   }

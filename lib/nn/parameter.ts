@@ -1,4 +1,4 @@
-import { checkKeys, checkNumber } from "../options.js";
+import { checkKeys } from "../options.js";
 import { checked, type Regularizers } from "../regularizers/index.js";
 import { checkShape } from "../tensor/shape.js";
 import { type Initializer, toInitializer, xavierUniform } from "./initializers.js";

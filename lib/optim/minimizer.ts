@@ -413,6 +413,7 @@ function power(base: number, exponent: number): number {
 
 /**
  * Optimizers at work on one model or several, with their states. Every `minimize` in the body of a program is one step.
+ * A model without weights yet is initialized with seed 0.
  *
  * @param optimizer One for all parameters, or a {@link partition}.
  */

@@ -69,7 +69,7 @@ export function muon(options: MuonOptions = {}): DefinedOptimizer {
           `expected a matrix for 'muon' but '${name}' is ${formatShape(parameter.shape)}: give it to another optimizer`,
         );
       }
-      const before = states["momentum"] ?? gradient;
+      const before = states.momentum ?? gradient;
       const momentum = ops.flush(ops.add(ops.multiply(beta, before), gradient));
       const direction = nesterov ? ops.add(gradient, ops.multiply(beta, momentum)) : momentum;
       const x = orthogonalized(direction, rows > columns);

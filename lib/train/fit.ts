@@ -1,10 +1,10 @@
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
 import { readFileChecked } from "../io/file.js";
-import { CALL_STEPS, type Evaluation, Evaluator, logObjective, Sums } from "../nn/evaluator.js";
+import { CALL_STEPS, type Evaluation, Evaluator, Sums } from "../nn/evaluator.js";
 import type { MetricName } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
-import { LOG, recordObjective } from "../nn/objective.js";
+import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
 import type { Callback, Decision } from "./callback.js";
@@ -63,6 +63,7 @@ class Fitting {
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
   #seen = 0;
+  #examples = 0;
 
   constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
     this.#model = model;
@@ -207,6 +208,7 @@ class Fitting {
     if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
     this.#step = step;
     this.#sums.add(row);
+    this.#examples += row[LOG.rows] ?? 0;
     if (reportEvery > 0 && step % reportEvery === 0) {
       const penalty = row[LOG.penalty] ?? 0;
       const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
@@ -302,7 +304,7 @@ class Fitting {
       metrics: this.#sums.metrics,
       validation,
       seconds,
-      examplesPerSecond: (done * this.#options.batchSize) / seconds,
+      examplesPerSecond: this.#examples / seconds,
       secondsLeft: (seconds / done) * (this.#options.steps - this.#step),
     };
     this.#history.push(event);
@@ -380,7 +382,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * parameters with the penalties folded in. The same seed gives the same bits on any processor and number of threads.
  *
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
- * `ERR_DETACHED`, `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
+ * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
  */
 export function fit<const M extends readonly MetricName[] = readonly [], V extends FitData | undefined = undefined>(
   model: Model,

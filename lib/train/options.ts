@@ -1,4 +1,3 @@
-import { nativeInfo } from "../binding/native.js";
 import { type BoundExamples, bindExamples } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
@@ -10,16 +9,7 @@ import { Model } from "../nn/model.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
-import { checkRate } from "../optim/schedule.js";
-import {
-  checkBoolean,
-  checkFunction,
-  checkKeys,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkString,
-} from "../options.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback } from "./callback.js";
 
