@@ -3,7 +3,7 @@ import { readFileChecked } from "../io/file.js";
 import { checkString } from "../options.js";
 import { checkChain } from "./chain.js";
 import type { Layer, LayerConfig } from "./layer.js";
-import { relu, sigmoid, tanh } from "./layers/activations.js";
+import { activationLayers } from "./layers/activations.js";
 import { dropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
 import { Model } from "./model.js";
@@ -17,9 +17,7 @@ function number(config: LayerConfig, key: string): number {
 const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undefined) => Layer>> = {
   linear: (config, name) =>
     linear(number(config, "inputs"), number(config, "outputs"), { bias: config.bias === true, name }),
-  relu: () => relu(),
-  tanh: () => tanh(),
-  sigmoid: () => sigmoid(),
+  ...activationLayers,
   dropout: (config, name) => {
     const scaling = config.scaling === "classic" ? "classic" : "inverted";
     return dropout({ keep: number(config, "keep"), scaling, name });

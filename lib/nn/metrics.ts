@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import * as ops from "../ops/index.js";
 import type { Value } from "../tensor/value.js";
-import type { Loss } from "./losses.js";
+import type { Loss } from "./losses/index.js";
 
 /** Names of the built-in metrics. */
 export type MetricName = "accuracy";

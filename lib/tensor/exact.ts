@@ -4,7 +4,7 @@
 /** ln 2 in two parts; the high one has 32 bits, so that its products with exponents are exact. */
 const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
-const LOG2_E = 1.4426950408889634;
+const LOG2_E = 1 / Math.LN2;
 
 /** eˣ overflows above the one and is below half of the smallest double under the other. */
 const EXP_MOST = 709.782712893384;

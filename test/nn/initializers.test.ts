@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { gain } from "../../lib/nn/gain.js";
 import {
   constant,
   type Draw,
   fans,
-  gain,
   heNormal,
   heUniform,
   type Initializer,
@@ -72,7 +72,7 @@ test("gains are those of PyTorch", () => {
 
 test("gain refuses what it does not know", () => {
   const call: (name: never, parameter?: number) => number = gain;
-  expect(() => call("gelu" as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
+  expect(() => call("swish" as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
   expect(() => call("toString" as never)).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
   expect(() => gain("relu", 0.1)).toThrow(expect.objectContaining({ where: "gain.parameter" }));
   expect(() => gain("leakyRelu", Number.NaN)).toThrow(expect.objectContaining({ where: "gain.parameter" }));
