@@ -100,6 +100,12 @@ export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js
 export { Value } from "./tensor/value.js";
 export type { Callback, Decision, Every, State } from "./train/callback.js";
 export type { EndEvent, EndReason, EpochEvent, FitEvent, StartEvent, StepEvent } from "./train/events.js";
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateCurve,
+  type LearningRatePoint,
+} from "./train/find_learning_rate.js";
 export { type FitResult, fit } from "./train/fit.js";
 export type { FitData, FitOptions } from "./train/options.js";
 export type { Run } from "./train/run.js";
