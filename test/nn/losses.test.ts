@@ -145,6 +145,7 @@ describe.each(Object.entries(KINDS))("%s", (_, make) => {
     const column = tensor([[0.5], [2]]);
     const line = tensor([1, 0]);
     expect((loss(column, line) as Tensor).data).toEqual((loss(column, tensor([[1], [0]])) as Tensor).data);
+    if (loss.kind === "crossEntropy") return; // needs its axis of classes
     expect((loss(tensor([0.5, 2]), tensor([[1], [0]])) as Tensor).data).toEqual((loss(column, line) as Tensor).data);
   });
 
