@@ -4,7 +4,7 @@ import type { DropoutScaling } from "../ops/index.js";
 import { checkString } from "../options.js";
 import { checkChain } from "./chain.js";
 import type { Layer, LayerConfig } from "./layer.js";
-import { relu, sigmoid, tanh } from "./layers/activations.js";
+import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
 import { Model } from "./model.js";
@@ -26,9 +26,7 @@ const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undef
       dropConnect: number(config, "dropConnect"),
       name,
     }),
-  relu: () => relu(),
-  tanh: () => tanh(),
-  sigmoid: () => sigmoid(),
+  ...activationLayers,
   dropout: (config, name) => dropout({ keep: number(config, "keep"), scaling: scalingOf(config), name }),
   spatialDropout: (config, name) => spatialDropout({ keep: number(config, "keep"), scaling: scalingOf(config), name }),
   alphaDropout: (config, name) => alphaDropout({ keep: number(config, "keep"), name }),

@@ -1,13 +1,31 @@
+export {
+  elu,
+  type GeluOptions,
+  gelu,
+  hardSigmoid,
+  hardSilu,
+  hardTanh,
+  leakyRelu,
+  mish,
+  relu6,
+  selu,
+  silu,
+  softplus,
+} from "./activations.js";
 export type { Of, Operand } from "./apply.js";
-export { argmax, countEqual, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
+export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
 export {
   absolute,
   add,
+  clip,
   divide,
+  erf,
   exp,
+  expm1,
   flush,
   greater,
   log,
+  log1p,
   maximum,
   minimum,
   multiply,

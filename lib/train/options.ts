@@ -1,9 +1,9 @@
-import { type BoundExamples, bindExamples } from "../data/bind.js";
+import { type BoundExamples, bindExamples, type ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
 import { defaultThreads } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
-import type { Loss } from "../nn/losses.js";
+import type { Loss } from "../nn/losses/index.js";
 import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
@@ -32,6 +32,11 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
   readonly accumulate?: number | undefined;
   /** A moving average of the weights, which validation then measures; `result.averaged()` gives it. */
   readonly averageWeights?: AverageWeights | undefined;
+  /**
+   * Factors of the weights of training examples by their class, for losses of integer labels: one number ≥ 0 a class, or
+   * `'balanced'`, which is examples/(classes·examples of the class). Validation is not weighted by them.
+   */
+  readonly classWeights?: ClassWeights | undefined;
   /** Figures besides the loss. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
@@ -64,6 +69,7 @@ const KEYS = [
   "clip",
   "accumulate",
   "averageWeights",
+  "classWeights",
   "metrics",
   "epochs",
   "steps",
@@ -135,6 +141,18 @@ function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
   return callbacks;
 }
 
+/** Class weights for a loss of integer labels and `classes` classes; else `ERR_OPTION`. */
+function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classes: number): ClassWeights | undefined {
+  const where = "fit.classWeights";
+  if (weights === undefined) return undefined;
+  if (loss.target !== "classes") fail("ERR_OPTION", where, "no weights, as the loss takes no integer labels,", weights);
+  if (weights === "balanced") return weights;
+  if (!Array.isArray(weights) || weights.length !== classes) {
+    fail("ERR_OPTION", where, `'balanced' or ${classes} numbers, one a class,`, weights);
+  }
+  return weights.map((weight, index) => checkNumber(`${where}[${index}]`, weight, { min: 0 }));
+}
+
 /** Checks everything that can be checked before anything is touched. */
 export function checkOptions(
   model: Model,
@@ -174,7 +192,8 @@ export function checkOptions(
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
   const shape = { inputs: model.inputs, outputs: model.outputs, target: loss.target ?? "values" };
-  const train = bindExamples("fit.data", options.data, shape);
+  const classWeights = checkClassWeights(options.classWeights, loss, model.outputs);
+  const train = bindExamples("fit.data", options.data, shape, classWeights);
   const validation =
     options.validation === undefined ? undefined : bindExamples("fit.validation", options.validation, shape);
   const batchSize = Math.min(count("batchSize") ?? DEFAULT_BATCH_SIZE, train.samples);

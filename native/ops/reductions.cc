@@ -79,6 +79,15 @@ void run_softmax(const Context& context, const Arguments& a) {
   });
 }
 
+void run_log_softmax(const Context& context, const Arguments& a) {
+  const size_t columns = a.size(1);
+  const auto* x = a.view<const float>(0);
+  auto* y = a.view<float>(1);
+  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+    context.kernels.log_softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
+  });
+}
+
 // False, with the fault recorded, when a label is no class: the kernels would read outside their row.
 bool labels_fit(const Context& context, const int32_t* labels, size_t rows, size_t classes) {
   for (size_t row = 0; row < rows; ++row) {
@@ -186,6 +195,7 @@ constinit const Operation op_sum_squares{"sum_squares", "fF", "d", 0, false, che
 constinit const Operation op_row_sum{"row_sum", "fF", "dd", 0, false, check_row_sum, nullptr, run_row_sum};
 constinit const Operation op_column_sum{"column_sum", "fF", "dd", 0, false, check_column_sum, nullptr, run_column_sum};
 constinit const Operation op_softmax{"softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_softmax};
+constinit const Operation op_log_softmax{"log_softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_log_softmax};
 constinit const Operation op_softmax_cross_entropy{
     "softmax_cross_entropy", "fiF", "dd", 0, false, check_softmax_cross_entropy, nullptr, run_softmax_cross_entropy};
 constinit const Operation op_softmax_cross_entropy_gradient{
