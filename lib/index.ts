@@ -4,41 +4,142 @@ export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
 export type { Evaluation } from "./nn/evaluator.js";
+export { type GainName, gain } from "./nn/gain.js";
 export {
   constant,
   type Draw,
-  gain,
+  type HeOptions,
   heNormal,
   heUniform,
   type Initializer,
+  identity,
+  lecunNormal,
+  lecunUniform,
+  type MatrixOptions,
   ones,
+  orthogonal,
+  type SparseOptions,
+  sparse,
+  type TruncatedNormalOptions,
+  truncatedNormal,
+  type XavierOptions,
   xavierNormal,
   xavierUniform,
   zeros,
 } from "./nn/initializers.js";
 export { defineLayer, type Layer, type LayerContext, type LayerDefinition } from "./nn/layer.js";
-export { relu, sigmoid, tanh } from "./nn/layers/activations.js";
-export { type DropoutLayerOptions, dropout } from "./nn/layers/dropout.js";
+export {
+  type EluOptions,
+  elu,
+  type GeluLayerOptions,
+  gelu,
+  hardSigmoid,
+  hardSilu,
+  hardTanh,
+  type LeakyReluOptions,
+  leakyRelu,
+  logSoftmax,
+  mish,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softplus,
+  tanh,
+} from "./nn/layers/activations.js";
+export {
+  alphaDropout,
+  type DropoutLayerOptions,
+  dropout,
+  gaussianDropout,
+  type RateOptions,
+  spatialDropout,
+} from "./nn/layers/dropout.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { loadModel } from "./nn/load.js";
-export { crossEntropy, type Loss, mse } from "./nn/losses.js";
+export {
+  binaryCrossEntropy,
+  type CosineSimilarityOptions,
+  type CrossEntropyOptions,
+  cosineSimilarity,
+  crossEntropy,
+  type HuberOptions,
+  hinge,
+  huber,
+  klDivergence,
+  type Loss,
+  type LossTarget,
+  mae,
+  mse,
+} from "./nn/losses/index.js";
 export type { MetricName } from "./nn/metrics.js";
 export { type EvaluateOptions, type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
 export { type AdamOptions, adam, type Epsilon } from "./optim/adam.js";
-export { type Minimized, type Minimizer, minimizer } from "./optim/minimizer.js";
-export type { Optimizer } from "./optim/optimizer.js";
+export {
+  type DefinedOptimizer,
+  defineOptimizer,
+  type OptimizerDefinition,
+  type OptimizerStep,
+  type OptimizerUpdate,
+} from "./optim/define_optimizer.js";
+export {
+  type AverageWeights,
+  type Clip,
+  type Minimized,
+  type Minimizer,
+  type MinimizerOptions,
+  minimizer,
+} from "./optim/minimizer.js";
+export { type MuonOptions, muon } from "./optim/muon.js";
+export type { Optimizer, OptimizerState } from "./optim/optimizer.js";
+export { type Group, type Partition, partition } from "./optim/partition.js";
 export type { Schedule, ScheduleAt } from "./optim/schedule.js";
+export {
+  type CosineDecayOptions,
+  cosineDecay,
+  type ExponentialDecayOptions,
+  exponentialDecay,
+  type OneCycleOptions,
+  oneCycle,
+  type Period,
+  type PolynomialDecayOptions,
+  polynomialDecay,
+  type Restarts,
+  type StepDecayOptions,
+  stepDecay,
+  type WarmupOptions,
+  warmup,
+} from "./optim/schedules/index.js";
 export { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "./optim/sgd.js";
-export { l2, type Regularizer } from "./regularizers/index.js";
+export {
+  type ElasticNetOptions,
+  elasticNet,
+  l1,
+  l2,
+  maxNorm,
+  type ProximalMetric,
+  type ProximalOptions,
+  type Regularizer,
+  type Regularizers,
+  weightDecay,
+} from "./regularizers/index.js";
 export { runtime } from "./runtime.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
 export type { Callback, Decision, Every, State } from "./train/callback.js";
 export type { EndEvent, EndReason, EpochEvent, FitEvent, StartEvent, StepEvent } from "./train/events.js";
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateCurve,
+  type LearningRatePoint,
+} from "./train/find_learning_rate.js";
 export { type FitResult, fit } from "./train/fit.js";
 export type { FitData, FitOptions } from "./train/options.js";
 export type { Run } from "./train/run.js";

@@ -5,6 +5,7 @@ import { checkKeys } from "../options.js";
 import {
   bindFeatures,
   bindLabels,
+  bindProbabilities,
   bindTargets,
   bindWeights,
   type Examples,
@@ -17,7 +18,7 @@ import {
 export interface ExampleShape {
   readonly inputs: number;
   readonly outputs: number;
-  readonly target: "classes" | "values";
+  readonly target: "classes" | "probabilities" | "values";
 }
 
 /** Examples copied into native memory, as programs read them. */
@@ -38,11 +39,40 @@ function expectRows(where: string, rows: number, samples: number): void {
   throw new CarillonError("ERR_DATA", where, `expected ${samples} rows for '${where}', as x has, but received ${rows}`);
 }
 
-/** Checks and copies { x, y, weight } into slabs named x, y and weight. Errors name `where` and the row. */
+/** Factors of the classes: `'balanced'`, or one number ≥ 0 a class. */
+export type ClassWeights = "balanced" | readonly number[];
+
+/**
+ * A factor a class: n/(classes·count) for `'balanced'`, so that all classes that occur weigh the same and a balanced set
+ * keeps its weights; a class that does not occur has 0.
+ */
+function classFactors(labels: Int32Array, classes: number, weights: ClassWeights): readonly number[] {
+  if (weights !== "balanced") return weights;
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts.map((count) => (count === 0 ? 0 : labels.length / (classes * count)));
+}
+
+/** The weights of examples, 1 where there are none, times the factors of their classes. */
+function weightByClass(
+  where: string,
+  labels: Int32Array,
+  factors: readonly number[],
+  weights: Float32Array | undefined,
+): Float32Array {
+  const products = Array.from(labels, (label, row) => (factors[label] ?? 0) * (weights?.[row] ?? 1));
+  return bindWeights(where, products, labels.length);
+}
+
+/**
+ * Checks and copies { x, y, weight } into slabs named x, y and weight, the weights times `classWeights` (which needs
+ * classes). Errors name `where` and the row.
+ */
 export function bindExamples(
   where: string,
   data: Examples<Features, Labels | Targets>,
   { inputs, outputs, target }: ExampleShape,
+  classWeights?: ClassWeights | undefined,
 ): BoundExamples {
   checkKeys(where, data, ["x", "y", "weight"]);
   if (data.x === undefined || data.y === undefined) fail("ERR_DATA", where, "{ x, y }", data);
@@ -52,18 +82,21 @@ export function bindExamples(
   const feed = (name: string, slab: NativeSlab, dtype: "f32" | "i32" | "u8"): void => {
     bindings.set(name, { kind: "feed", slab, dtype, samples, scale: 1 });
   };
+  let weight = data.weight === undefined ? undefined : bindWeights(`${where}.weight`, data.weight, samples);
   if (target === "classes") {
     const labels = bindLabels(`${where}.y`, data.y as Labels, outputs);
     expectRows(`${where}.y`, labels.length, samples);
     feed("y", slabOf(labels, "i32"), "i32");
+    if (classWeights !== undefined) {
+      weight = weightByClass(`${where}.weight`, labels, classFactors(labels, outputs, classWeights), weight);
+    }
   } else {
-    const values = bindTargets(`${where}.y`, data.y as Targets, outputs);
+    const bind = target === "probabilities" ? bindProbabilities : bindTargets;
+    const values = bind(`${where}.y`, data.y as Targets, outputs);
     expectRows(`${where}.y`, values.rows, samples);
     feed("y", slabOf(values.data, "f32"), "f32");
   }
   feed("x", slabOf(x.data, x.dtype), x.dtype);
-  if (data.weight !== undefined) {
-    feed("weight", slabOf(bindWeights(`${where}.weight`, data.weight, samples), "f32"), "f32");
-  }
-  return { samples, bindings, weighted: data.weight !== undefined };
+  if (weight !== undefined) feed("weight", slabOf(weight, "f32"), "f32");
+  return { samples, bindings, weighted: weight !== undefined };
 }

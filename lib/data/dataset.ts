@@ -60,6 +60,23 @@ export function bindTargets(
   return bindFloats(where, data instanceof Float32Array ? data : Float32Array.from(data), columns);
 }
 
+/** Targets as {@link bindTargets}, all of them in [0, 1]; else `ERR_LABEL` with row, value and range. */
+export function bindProbabilities(
+  where: string,
+  y: Targets,
+  columns: number,
+): { readonly rows: number; readonly columns: number; readonly data: Float32Array } {
+  const bound = bindTargets(where, y, columns);
+  const outside = bound.data.findIndex((value) => !(value >= 0 && value <= 1));
+  if (outside < 0) return bound;
+  throw new CarillonError(
+    "ERR_LABEL",
+    where,
+    `expected a number in [0, 1] for '${where}' but received ${describe(bound.data[outside])} in row ` +
+      `${Math.floor(outside / columns)}, column ${outside % columns}`,
+  );
+}
+
 /**
  * Labels as integers in [0, classes). An `Int32Array` is passed on, anything else is copied.
  *

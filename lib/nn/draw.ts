@@ -1,6 +1,7 @@
 import { execute } from "../ops/apply.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Draw } from "./initializers.js";
+import { orthonormalize } from "./orthogonal.js";
 
 /** FNV-1a (Fowler, Noll, Vo) over the UTF-8 bytes of `text`, from `basis`, as a signed 32-bit word. */
 function fnv1a(text: string, basis: number): number {
@@ -12,18 +13,97 @@ function fnv1a(text: string, basis: number): number {
 
 const BASES = [0x811c9dc5, 0x050c5d1f] as const;
 
+/** Where draws come from: a name may be followed by the number of the draw, which no parameter's name has. */
+interface Origin {
+  readonly name: string;
+  readonly seed: number;
+}
+
+/** `count` numbers of a native operation over two constants: in double, rounded once. */
+function fill(
+  operation: "uniform" | "normal",
+  count: number,
+  constants: readonly number[],
+  { name, seed }: Origin,
+): Float32Array {
+  const data = new Float32Array(count);
+  const hash = BASES.map((basis) => fnv1a(name, basis));
+  const views = [new Tensor(data, [count], "f32")];
+  execute({ operation, views, ints: [count, ...hash], doubles: constants }, { seed, step: 1 });
+  return data;
+}
+
+/** Standard normals in [low, high]: what falls outside is drawn again, all of it at once, until nothing is left. */
+function fillTruncated(data: Float32Array, { low, high }: { low: number; high: number }, { name, seed }: Origin): void {
+  let missing = Array.from(data.keys());
+  for (let attempt = 0; missing.length > 0; attempt++) {
+    const drawn = fill("normal", missing.length, [0, 1], { name: attempt === 0 ? name : `${name} ${attempt}`, seed });
+    missing = missing.filter((index, place) => {
+      const value = drawn[place] ?? 0;
+      data[index] = value;
+      return !(value >= low && value <= high);
+    });
+  }
+}
+
+/** Q of [rows, columns] normals, row-major: the vectors are the rows, or the columns where there are fewer of them. */
+function fillOrthogonal(data: Float32Array, rows: number, gain: number): void {
+  const columns = data.length / rows;
+  const few = Math.min(rows, columns);
+  const [along, across] = rows <= columns ? [1, columns] : [columns, 1];
+  const vectors = Array.from({ length: few }, (_, v) => {
+    return Float64Array.from({ length: data.length / few }, (_, i) => data[v * across + i * along] ?? 0);
+  });
+  orthonormalize(vectors);
+  for (const [v, vector] of vectors.entries()) {
+    for (const [i, value] of vector.entries()) data[v * across + i * along] = gain * value;
+  }
+}
+
+/** Zeros in each of `rows` rows where the smallest uniform draws of the row stand; of two equal ones the first. */
+function fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed }: Origin): void {
+  const columns = data.length / rows;
+  const keys = fill("uniform", data.length, [0, 1], { name: `${name} zeros`, seed });
+  for (let begin = 0; begin < data.length; begin += columns) {
+    const order = Array.from({ length: columns }, (_, column) => begin + column);
+    order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
+    for (const index of order.slice(0, zeros)) data[index] = 0;
+  }
+}
+
 /**
  * The initial elements of the parameter `name`: draws from (seed, name, element index), so that adding a layer leaves the
  * others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
  */
 export function drawParameter(name: string, shape: readonly number[], draw: Draw, seed: number): Float32Array {
-  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  if (draw.kind === "constant") return data.fill(draw.value);
-  const constants = draw.kind === "uniform" ? [draw.low, draw.high] : [draw.mean, draw.deviation];
-  const hash = BASES.map((basis) => fnv1a(name, basis));
-  execute(
-    { operation: draw.kind, views: [new Tensor(data, shape, "f32")], ints: [data.length, ...hash], doubles: constants },
-    { seed, step: 1 },
-  );
-  return data;
+  const count = shape.reduce((product, size) => product * size, 1);
+  const origin = { name, seed };
+  const rows = shape[0] ?? 1;
+  switch (draw.kind) {
+    case "constant":
+      return new Float32Array(count).fill(draw.value);
+    case "uniform":
+      return fill("uniform", count, [draw.low, draw.high], origin);
+    case "normal":
+      return fill("normal", count, [draw.mean, draw.deviation], origin);
+    case "truncatedNormal": {
+      const data = new Float32Array(count);
+      fillTruncated(data, draw, origin);
+      return data.map((value) => draw.shift + draw.scale * value);
+    }
+    case "orthogonal": {
+      const data = fill("normal", count, [0, 1], origin);
+      fillOrthogonal(data, rows, draw.gain);
+      return data;
+    }
+    case "sparse": {
+      const data = fill("normal", count, [0, draw.deviation], origin);
+      fillZeros(data, rows, draw.zeros, origin);
+      return data;
+    }
+    case "identity":
+      return new Float32Array(count).map((_, index) =>
+        index % (count / rows) === Math.floor(index / (count / rows)) ? draw.gain : 0,
+      );
+  }
 }

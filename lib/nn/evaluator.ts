@@ -2,7 +2,7 @@ import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
-import type { Loss } from "./losses.js";
+import type { Loss } from "./losses/index.js";
 import type { Metric } from "./metrics.js";
 import type { Model } from "./model.js";
 import { LOG, type Objective, recordObjective } from "./objective.js";
@@ -74,7 +74,7 @@ export class Sums {
 }
 
 /** Logs what {@link Sums} adds up. */
-export function logObjective(trace: Trace, objective: Objective): void {
+export function logObjective(trace: Trace, objective: Omit<Objective, "mean">): void {
   trace.add({ kind: "log", value: objective.total, column: LOG.total });
   trace.add({ kind: "log", value: objective.weight, column: LOG.weight });
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });

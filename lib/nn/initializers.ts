@@ -1,10 +1,26 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { normalArea, normalDensity } from "../tensor/exact.js";
+import { gain } from "./gain.js";
 
-/** The distribution that the elements of one parameter are drawn from. */
+/** What the elements of one parameter are: the distribution that they are drawn from, or a matrix. */
 export type Draw =
   | { readonly kind: "uniform"; readonly low: number; readonly high: number }
   | { readonly kind: "normal"; readonly mean: number; readonly deviation: number }
+  /** shift + scale·z, z standard normal in [low, high]. */
+  | {
+      readonly kind: "truncatedNormal";
+      readonly shift: number;
+      readonly scale: number;
+      readonly low: number;
+      readonly high: number;
+    }
+  /** gain·Q with orthonormal rows or columns, whichever are fewer; [out, everything else]. */
+  | { readonly kind: "orthogonal"; readonly gain: number }
+  /** N(0, deviation²) with `zeros` zeros in each row of [out, everything else]. */
+  | { readonly kind: "sparse"; readonly zeros: number; readonly deviation: number }
+  /** gain on the diagonal, 0 elsewhere. */
+  | { readonly kind: "identity"; readonly gain: number }
   | { readonly kind: "constant"; readonly value: number };
 
 /** A way to fill a new parameter. It only names the distribution; the draws come from (seed, parameter name). */
@@ -14,7 +30,7 @@ export interface Initializer {
   resolve(shape: readonly number[]): Draw;
 }
 
-/** Options of the Xavier initializers. */
+/** Options of the Xavier and LeCun initializers. */
 export interface XavierOptions {
   /** Factor > 0 of the spread, 1 by default; see {@link gain}. */
   readonly gain?: number | undefined;
@@ -26,40 +42,6 @@ export interface HeOptions {
   readonly mode?: "fanIn" | "fanOut" | undefined;
   /** Factor > 0 of the spread, √2 by default, which is `gain('relu')`. */
   readonly gain?: number | undefined;
-}
-
-const LEAKY_SLOPE = 0.01;
-
-/** Gains as in PyTorch's `calculate_gain`; leakyRelu has a formula of its own. */
-const GAINS: Readonly<Record<Exclude<GainName, "leakyRelu">, number>> = {
-  linear: 1,
-  sigmoid: 1,
-  tanh: 5 / 3,
-  relu: Math.sqrt(2),
-  selu: 3 / 4,
-};
-
-/** Activations that have a gain. */
-export type GainName = "linear" | "sigmoid" | "tanh" | "relu" | "leakyRelu" | "selu";
-
-const GAIN_NAMES: readonly GainName[] = ["linear", "sigmoid", "tanh", "relu", "leakyRelu", "selu"];
-
-/**
- * The factor by which weights before an activation are spread more, so that variance survives it:
- * linear and sigmoid 1, tanh 5/3, relu √2, leakyRelu √(2/(1 + a²)) with slope a (0.01 by default), selu 3/4.
- *
- * @param parameter The slope a of leakyRelu; for any other activation it is `ERR_OPTION`.
- */
-export function gain(activation: GainName, parameter?: number | undefined): number {
-  const name = checkOneOf("gain.activation", activation, GAIN_NAMES);
-  if (name === "leakyRelu") {
-    const slope = checkNumber("gain.parameter", parameter ?? LEAKY_SLOPE);
-    return Math.sqrt(2 / (1 + slope * slope));
-  }
-  if (parameter !== undefined) {
-    fail("ERR_OPTION", "gain.parameter", `no parameter, as ${name} has none,`, parameter);
-  }
-  return GAINS[name];
 }
 
 /**
@@ -119,7 +101,7 @@ export function xavierNormal(options: XavierOptions = {}): Initializer {
 function he(kind: string, options: HeOptions, draw: (factor: number, fan: number) => Draw): Initializer {
   checkKeys(kind, options, ["mode", "gain"]);
   const mode = checkOneOf(`${kind}.mode`, options.mode ?? "fanIn", ["fanIn", "fanOut"]);
-  const factor = checkNumber(`${kind}.gain`, options.gain ?? GAINS.relu, { above: 0 });
+  const factor = checkNumber(`${kind}.gain`, options.gain ?? gain("relu"), { above: 0 });
   return Object.freeze({
     kind,
     resolve: (shape: readonly number[]): Draw => draw(factor, fans(kind, shape)[mode]),
@@ -134,6 +116,139 @@ export function heUniform(options: HeOptions = {}): Initializer {
 /** He (Kaiming) normal: N(0, σ²) with `σ = gain/√fan`. For the ReLU family. He, Zhang, Ren, Sun 2015. */
 export function heNormal(options: HeOptions = {}): Initializer {
   return he("heNormal", options, (factor, fan) => normal(factor / Math.sqrt(fan)));
+}
+
+function lecun(kind: string, options: XavierOptions, draw: (deviation: number) => Draw): Initializer {
+  checkKeys(kind, options, ["gain"]);
+  const factor = checkNumber(`${kind}.gain`, options.gain ?? 1, { above: 0 });
+  return Object.freeze({
+    kind,
+    resolve: (shape: readonly number[]): Draw => draw(factor / Math.sqrt(fans(kind, shape).fanIn)),
+  });
+}
+
+/** LeCun uniform: U(−a, a) with `a = gain·√(3/fanIn)`, variance gain²/fanIn. LeCun, Bottou, Orr, Müller 1998. */
+export function lecunUniform(options: XavierOptions = {}): Initializer {
+  return lecun("lecunUniform", options, (deviation) => uniform(deviation * Math.sqrt(3)));
+}
+
+/**
+ * LeCun normal: N(0, σ²) with `σ = gain/√fanIn`; the one for {@link selu}. Not truncated, as Keras' is.
+ * LeCun, Bottou, Orr, Müller 1998.
+ */
+export function lecunNormal(options: XavierOptions = {}): Initializer {
+  return lecun("lecunNormal", options, normal);
+}
+
+/** Options of {@link truncatedNormal}. */
+export interface TruncatedNormalOptions {
+  /** Mean of the elements, 0 by default. */
+  readonly mean?: number | undefined;
+  /** Standard deviation of the elements, > 0: of what is drawn, not of the normal distribution before the cut. */
+  readonly deviation: number;
+  /** Where the standard normal distribution is cut, in [−8, 8]; −2 by default. */
+  readonly low?: number | undefined;
+  /** The other cut, 2 by default; at least 1% of the distribution must lie between. */
+  readonly high?: number | undefined;
+}
+
+const DEFAULT_CUT = 2;
+/** Beyond 8 deviations lie 10⁻¹⁵ of a normal distribution. */
+const MOST_CUT = 8;
+/** Draws outside are repeated: at most 100 for one element on the average. */
+const LEAST_SHARE = 0.01;
+
+/**
+ * Truncated normal: y = mean + deviation·(z − m)/s, z standard normal in [low, high], whose own mean and deviation are
+ *
+ *     m = (φ(low) − φ(high))/Z,  s² = 1 + (low·φ(low) − high·φ(high))/Z − m²,  Z = Φ(high) − Φ(low)
+ *
+ * so that mean and standard deviation **are** those asked for; without the division by s (0.8796… for ±2) the spread is 12%
+ * too little, as in PyTorch's trunc_normal_. By default all |y − mean| ≤ 2.2737·deviation.
+ */
+export function truncatedNormal(options: TruncatedNormalOptions): Initializer {
+  checkKeys("truncatedNormal", options, ["mean", "deviation", "low", "high"]);
+  const mean = checkNumber("truncatedNormal.mean", options.mean ?? 0);
+  const deviation = checkNumber("truncatedNormal.deviation", options.deviation, { above: 0 });
+  const range = { min: -MOST_CUT, max: MOST_CUT };
+  const low = checkNumber("truncatedNormal.low", options.low ?? -DEFAULT_CUT, range);
+  const high = checkNumber("truncatedNormal.high", options.high ?? DEFAULT_CUT, range);
+  const share = normalArea(high) - normalArea(low);
+  if (!(share >= LEAST_SHARE)) {
+    fail("ERR_OPTION", "truncatedNormal.high", `at least ${LEAST_SHARE} of the normal distribution above low`, high);
+  }
+  const own = (normalDensity(low) - normalDensity(high)) / share;
+  const spread = Math.sqrt(1 + (low * normalDensity(low) - high * normalDensity(high)) / share - own * own);
+  const scale = deviation / spread;
+  const draw: Draw = Object.freeze({ kind: "truncatedNormal", shift: mean - scale * own, scale, low, high });
+  return Object.freeze({ kind: "truncatedNormal", resolve: () => draw });
+}
+
+/** Options of {@link orthogonal} and {@link identity}. */
+export interface MatrixOptions {
+  /** Factor > 0 of every element, 1 by default. */
+  readonly gain?: number | undefined;
+}
+
+/**
+ * Orthogonal: gain·Q for a weight [out, in] (axes between count with in), with orthonormal rows, or columns where out > in:
+ * the Q of the QR decomposition of a matrix of standard normals with R's diagonal positive, so that every Q is equally
+ * likely. Saxe, McClelland, Ganguli 2014; Mezzadri 2007 for the signs. Rank < 2 is `ERR_SHAPE`.
+ */
+export function orthogonal(options: MatrixOptions = {}): Initializer {
+  checkKeys("orthogonal", options, ["gain"]);
+  const factor = checkNumber("orthogonal.gain", options.gain ?? 1, { above: 0 });
+  return Object.freeze({
+    kind: "orthogonal",
+    resolve(shape: readonly number[]): Draw {
+      fans("orthogonal", shape);
+      return { kind: "orthogonal", gain: factor };
+    },
+  });
+}
+
+/** Identity: `gain` where row and column are equal, else 0, of a weight [out, in]. Other ranks are `ERR_SHAPE`. */
+export function identity(options: MatrixOptions = {}): Initializer {
+  checkKeys("identity", options, ["gain"]);
+  const factor = checkNumber("identity.gain", options.gain ?? 1, { above: 0 });
+  return Object.freeze({
+    kind: "identity",
+    resolve(shape: readonly number[]): Draw {
+      if (shape.length === 2) return { kind: "identity", gain: factor };
+      throw new CarillonError(
+        "ERR_SHAPE",
+        "identity",
+        `expected a weight of shape [out, in] for 'identity' but received [${shape.join(", ")}]`,
+      );
+    },
+  });
+}
+
+/** Options of {@link sparse}. */
+export interface SparseOptions {
+  /** Share of the inputs of each unit that are not connected, [0, 1]. */
+  readonly sparsity: number;
+  /** Standard deviation of the other weights, > 0; 0.01 by default. */
+  readonly deviation?: number | undefined;
+}
+
+const DEFAULT_SPARSE_DEVIATION = 0.01;
+
+/**
+ * Sparse: of the fanIn weights of each unit round(sparsity·fanIn) are 0, in places drawn for that unit; the others are
+ * N(0, deviation²). Martens 2010, who limits what enters a unit; PyTorch's sparse_ counts along the other axis, so that a
+ * unit may have no input at all. Rank < 2 is `ERR_SHAPE`.
+ */
+export function sparse(options: SparseOptions): Initializer {
+  checkKeys("sparse", options, ["sparsity", "deviation"]);
+  const sparsity = checkNumber("sparse.sparsity", options.sparsity, { min: 0, max: 1 });
+  const deviation = checkNumber("sparse.deviation", options.deviation ?? DEFAULT_SPARSE_DEVIATION, { above: 0 });
+  return Object.freeze({
+    kind: "sparse",
+    resolve: (shape: readonly number[]): Draw => {
+      return { kind: "sparse", zeros: Math.round(sparsity * fans("sparse", shape).fanIn), deviation };
+    },
+  });
 }
 
 function filled(kind: string, where: string, value: number): Initializer {
@@ -155,7 +270,7 @@ export function zeros(): Initializer {
   return filled("zeros", "zeros", 0);
 }
 
-/** Every element is 1; the default of scales. */
+/** Every element is 1; for scales. */
 export function ones(): Initializer {
   return filled("ones", "ones", 1);
 }

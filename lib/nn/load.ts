@@ -1,9 +1,10 @@
 import { CarillonError } from "../errors.js";
 import { readFileChecked } from "../io/file.js";
+import type { DropoutScaling } from "../ops/index.js";
 import { checkString } from "../options.js";
 import type { Layer, LayerConfig } from "./layer.js";
-import { relu, sigmoid, tanh } from "./layers/activations.js";
-import { dropout } from "./layers/dropout.js";
+import { activationLayers } from "./layers/activations.js";
+import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
 import { type Model, sequential } from "./model.js";
 import { decodeLayers, decodeWeights, type SavedLayer } from "./saved.js";
@@ -12,17 +13,23 @@ function number(config: LayerConfig, key: string): number {
   return Number(config[key]);
 }
 
+function scalingOf(config: LayerConfig): DropoutScaling {
+  return config.scaling === "classic" ? "classic" : "inverted";
+}
+
 /** How each built-in layer is made from its description; initial values and penalties are not part of a saved model. */
 const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undefined) => Layer>> = {
   linear: (config, name) =>
-    linear(number(config, "inputs"), number(config, "outputs"), { bias: config.bias === true, name }),
-  relu: () => relu(),
-  tanh: () => tanh(),
-  sigmoid: () => sigmoid(),
-  dropout: (config, name) => {
-    const scaling = config.scaling === "classic" ? "classic" : "inverted";
-    return dropout({ keep: number(config, "keep"), scaling, name });
-  },
+    linear(number(config, "inputs"), number(config, "outputs"), {
+      bias: config.bias === true,
+      dropConnect: number(config, "dropConnect"),
+      name,
+    }),
+  ...activationLayers,
+  dropout: (config, name) => dropout({ keep: number(config, "keep"), scaling: scalingOf(config), name }),
+  spatialDropout: (config, name) => spatialDropout({ keep: number(config, "keep"), scaling: scalingOf(config), name }),
+  alphaDropout: (config, name) => alphaDropout({ keep: number(config, "keep"), name }),
+  gaussianDropout: (config, name) => gaussianDropout({ keep: number(config, "keep"), name }),
 };
 
 function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {

@@ -13,7 +13,7 @@ import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./cha
 import { drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
-import type { Loss } from "./losses.js";
+import type { Loss } from "./losses/index.js";
 import { findMetrics, type MetricName } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";
@@ -69,7 +69,7 @@ export class Model<In extends number = number, Out extends number = number> {
     this.#weights = new ParameterSlab(segments, total);
   }
 
-  /** False until `initialize`, `fit`, `predict` or a load has given the weights their values. */
+  /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
   get initialized(): boolean {
     return this.#initialized;
   }

@@ -5,7 +5,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 import { reshape, sumOver } from "./broadcast.js";
-import { flush, multiply, subtract } from "./elementwise.js";
+import { exp, flush, multiply, subtract } from "./elementwise.js";
 
 function sized(where: string, shape: Shape): { readonly leading: Shape; readonly classes: number } {
   const classes = shape.at(-1);
@@ -44,6 +44,34 @@ const softmaxRule: Rule<null> = {
 /** y = e^(x − max)/Σ e^(x − max) over the last axis. */
 export function softmax<A extends Value>(x: A): Of<A> {
   return apply(softmaxRule, [x], null) as Of<A>;
+}
+
+const logSoftmaxRule: Rule<null> = {
+  name: "logSoftmax",
+  infer(inputs) {
+    const { shape } = at(inputs, 0);
+    expectDtype("logSoftmax", at(inputs, 0), "f32");
+    sized("logSoftmax", shape);
+    return { shape };
+  },
+  lower: (inputs, output) => {
+    const { rows, columns } = asMatrix(output.shape);
+    return { operation: "log_softmax", views: [at(inputs, 0), output], ints: [rows, columns], doubles: [] };
+  },
+  // g − softmax(x)·Σ g, softmax(x) as the exponential of what was computed already.
+  gradient(_inputs, output, gradient) {
+    const { leading } = sized("logSoftmax", output.shape);
+    const probabilities = exp(output);
+    if (leading.length === 0) return [subtract(gradient, multiply(probabilities, sumOver(gradient, "all")))];
+    const along = reshape(sumOver(gradient, "last"), [...leading, 1]);
+    return [subtract(gradient, multiply(probabilities, along))];
+  },
+  inPlace: 0,
+};
+
+/** y = (x − max) − ln Σ e^(x − max) over the last axis: the logarithm of {@link softmax}, finite where that is 0. */
+export function logSoftmax<A extends Value>(x: A): Of<A> {
+  return apply(logSoftmaxRule, [x], null) as Of<A>;
 }
 
 function checkLabels(where: string, logits: Value, labels: Value): Shape {
@@ -159,6 +187,7 @@ export function countEqual<A extends Value, B extends Value>(a: A, b: B): Of<A |
 /** Rules of this file, for the tests that walk all operations. */
 export const classificationRules = {
   softmax: softmaxRule,
+  logSoftmax: logSoftmaxRule,
   softmaxCrossEntropy: softmaxCrossEntropyRule,
   oneHot: oneHotRule,
   argmax: argmaxRule,

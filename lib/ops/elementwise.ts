@@ -1,11 +1,9 @@
-import { extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
-import { apply, at, expectDtype, type Of, type Operand, type Rule, toValue } from "./apply.js";
-import { binaryInts, broadcastShape, reduceTo } from "./broadcast.js";
-import { unaryId } from "./encode.js";
+import { apply, type Of, type Operand, toValue } from "./apply.js";
+import { type BinaryGradient, binaryRulesOf, type UnaryGradient, unaryRulesOf } from "./pointwise.js";
 
-type UnaryGradient = (x: Value, y: Value, g: Value) => Value;
-type BinaryGradient = (a: Value, b: Value, y: Value, g: Value) => readonly [Value | undefined, Value | undefined];
+/** 2/√π, the slope of erf at 0. */
+const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
 
 /** Elementwise functions of one argument: dℓ/dx from x, y = f(x) and g = dℓ/dy; `null` where the slope is 0. */
 const UNARY = {
@@ -21,6 +19,9 @@ const UNARY = {
   tanh: (_x, y, g) => tanhGradient(g, y),
   sigmoid: (_x, y, g) => multiply(g, multiply(y, subtract(1, y))),
   flush: (_x, _y, g) => g,
+  log1p: (x, _y, g) => divide(g, add(1, x)),
+  expm1: (_x, y, g) => multiply(g, add(y, 1)),
+  erf: (x, _y, g) => multiply(g, multiply(TWO_OVER_ROOT_PI, exp(negate(square(x))))),
 } as const satisfies Record<string, UnaryGradient | null>;
 
 /** Elementwise functions of two arguments, before the sum over what was broadcast. */
@@ -43,59 +44,9 @@ const BINARY = {
 export type UnaryName = keyof typeof UNARY;
 export type BinaryName = keyof typeof BINARY;
 
-function unaryRule(name: UnaryName): Rule<null> {
-  const slope: UnaryGradient | null = UNARY[name];
-  return {
-    name,
-    infer(inputs) {
-      expectDtype(name, at(inputs, 0), "f32");
-      return { shape: at(inputs, 0).shape };
-    },
-    lower: (inputs, output) => ({
-      operation: "unary",
-      views: [at(inputs, 0), output],
-      ints: [extent(output.shape), unaryId(name)],
-      doubles: [],
-    }),
-    gradient: slope === null ? null : (inputs, output, gradient) => [slope(at(inputs, 0), output, gradient)],
-    inPlace: 0,
-  };
-}
-
-function binaryRule(name: BinaryName): Rule<null> {
-  const slopes: BinaryGradient | null = BINARY[name];
-  return {
-    name,
-    infer(inputs) {
-      expectDtype(name, at(inputs, 0), "f32");
-      expectDtype(name, at(inputs, 1), "f32");
-      return { shape: broadcastShape(name, at(inputs, 0).shape, at(inputs, 1).shape) };
-    },
-    lower: (inputs, output) => ({
-      operation: "binary",
-      views: [at(inputs, 0), at(inputs, 1), output],
-      ints: binaryInts(name, inputs, output),
-      doubles: [],
-    }),
-    gradient:
-      slopes === null
-        ? null
-        : (inputs, output, gradient) =>
-            slopes(at(inputs, 0), at(inputs, 1), output, gradient).map((flow, index) =>
-              flow === undefined ? undefined : reduceTo(flow, at(inputs, index).shape),
-            ),
-    inPlace: 0,
-  };
-}
-
-function mapRules<N extends string>(table: Record<N, unknown>, make: (name: N) => Rule<null>): Record<N, Rule<null>> {
-  const names = Object.keys(table) as N[];
-  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<N, Rule<null>>;
-}
-
 /** Rules of this file, for the tests that walk all operations. */
-export const unaryRules = mapRules(UNARY, unaryRule);
-export const binaryRules = mapRules(BINARY, binaryRule);
+export const unaryRules = unaryRulesOf<UnaryName>(UNARY);
+export const binaryRules = binaryRulesOf<BinaryName>(BINARY);
 
 function unary<A extends Operand>(name: UnaryName, x: A): Of<A> {
   return apply(unaryRules[name], [toValue(x)], null) as Of<A>;
@@ -115,6 +66,12 @@ export const sign = <A extends Operand>(x: A): Of<A> => unary("sign", x);
 export const exp = <A extends Operand>(x: A): Of<A> => unary("exp", x);
 /** y = ln x, at most 2 ulp off. */
 export const log = <A extends Operand>(x: A): Of<A> => unary("log", x);
+/** y = ln(1 + x), at most 2 ulp off, also where 1 + x would round x away. */
+export const log1p = <A extends Operand>(x: A): Of<A> => unary("log1p", x);
+/** y = eˣ − 1, at most 2 ulp off, also where eˣ is nearly 1. */
+export const expm1 = <A extends Operand>(x: A): Of<A> => unary("expm1", x);
+/** y = (2/√π)·∫₀ˣ e^(−t²) dt, at most 2 ulp off. */
+export const erf = <A extends Operand>(x: A): Of<A> => unary("erf", x);
 /** y = √x, correctly rounded. */
 export const sqrt = <A extends Operand>(x: A): Of<A> => unary("sqrt", x);
 /** y = x² */
@@ -144,6 +101,14 @@ export const minimum = <A extends Operand, B extends Operand>(a: A, b: B): Of<A 
 export const maximum = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("maximum", a, b);
 /** y = a > b ? 1 : 0; its gradient is 0. */
 export const greater = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("greater", a, b);
+
+/**
+ * y = min(max(x, low), high): x within [low, high]. At a bound itself the gradient still flows, outside of it none.
+ * NaN stays NaN; `low` > `high` gives `high` everywhere.
+ */
+export function clip<A extends Operand, L extends Operand, H extends Operand>(x: A, low: L, high: H): Of<A | L | H> {
+  return minimum(maximum(x, low), high) as Of<A | L | H>;
+}
 
 /** y = output > 0 ? gradient : 0, the gradient of relu from its output. */
 export const reluGradient = (gradient: Value, output: Value): Value => binary("relu_gradient", gradient, output);

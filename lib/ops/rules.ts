@@ -1,3 +1,4 @@
+import { activationRules } from "./activations.js";
 import { broadcastRules } from "./broadcast.js";
 import { classificationRules } from "./classification.js";
 import { binaryRules, unaryRules } from "./elementwise.js";
@@ -9,6 +10,7 @@ import { sumRules } from "./sums.js";
 export const rules = {
   ...unaryRules,
   ...binaryRules,
+  ...activationRules,
   ...broadcastRules,
   ...classificationRules,
   ...productRules,

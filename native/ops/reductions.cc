@@ -27,6 +27,10 @@ void run_sum(const Context& context, const Arguments& a) {
   *a.view<float>(1) = context.kernels.sum_f32(a.view<const float>(0), a.size(0));
 }
 
+void run_sum_squares(const Context& context, const Arguments& a) {
+  *a.view<float>(1) = context.kernels.sum_squares_f32(a.view<const float>(0), a.size(0));
+}
+
 void check_row_sum(const Arguments& a, Requirements& r) {
   r.need(0, a.size(0), a.size(1));
   r.need(1, a.size(0));
@@ -72,6 +76,15 @@ void run_softmax(const Context& context, const Arguments& a) {
   auto* y = a.view<float>(1);
   over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
     context.kernels.softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
+  });
+}
+
+void run_log_softmax(const Context& context, const Arguments& a) {
+  const size_t columns = a.size(1);
+  const auto* x = a.view<const float>(0);
+  auto* y = a.view<float>(1);
+  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+    context.kernels.log_softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
   });
 }
 
@@ -178,9 +191,11 @@ void run_count_equal(const Context& /*context*/, const Arguments& a) {
 }  // namespace
 
 constinit const Operation op_sum{"sum", "fF", "d", 0, false, check_sum, nullptr, run_sum};
+constinit const Operation op_sum_squares{"sum_squares", "fF", "d", 0, false, check_sum, nullptr, run_sum_squares};
 constinit const Operation op_row_sum{"row_sum", "fF", "dd", 0, false, check_row_sum, nullptr, run_row_sum};
 constinit const Operation op_column_sum{"column_sum", "fF", "dd", 0, false, check_column_sum, nullptr, run_column_sum};
 constinit const Operation op_softmax{"softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_softmax};
+constinit const Operation op_log_softmax{"log_softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_log_softmax};
 constinit const Operation op_softmax_cross_entropy{
     "softmax_cross_entropy", "fiF", "dd", 0, false, check_softmax_cross_entropy, nullptr, run_softmax_cross_entropy};
 constinit const Operation op_softmax_cross_entropy_gradient{

@@ -1,0 +1,113 @@
+import { CarillonError } from "../../errors.js";
+import * as ops from "../../ops/index.js";
+import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
+import { formatShape } from "../../tensor/shape.js";
+import type { Value } from "../../tensor/value.js";
+import { expectLogits, type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
+
+/** Options of {@link crossEntropy}. */
+export interface CrossEntropyOptions {
+  /** Share ε of the target that is spread evenly over all classes, [0, 1); 0 by default. */
+  readonly labelSmoothing?: number | undefined;
+  /** `'classes'` (the default): integers; `'probabilities'`: a row of probabilities an example. */
+  readonly target?: "classes" | "probabilities" | undefined;
+}
+
+const NORMALIZED = ["softmax", "logSoftmax"] as const;
+
+/** Number of classes of logits: the size of the last axis. */
+function classesOf(output: Value): number {
+  const classes = output.shape.at(-1);
+  if (typeof classes === "number" && output.shape.length >= 2) return classes;
+  throw new CarillonError(
+    "ERR_SHAPE",
+    "crossEntropy.output",
+    `expected [batch, classes] for 'crossEntropy.output' but received ${formatShape(output.shape)}`,
+  );
+}
+
+/**
+ * Cross-entropy of p = softmax(output), K classes, with the target, ε = `labelSmoothing`:
+ *
+ * classes: `ℓ = (1 − ε)·(ln Σ e^(x − max) − (x[label] − max)) + ε·(1/K)·Σ −ln p`;
+ * probabilities: `ℓ = −Σ ((1 − ε)·target + ε/K)·ln p`.
+ *
+ * output: [batch, K] logits; target: [batch] integers in [0, K), or [batch, K] numbers in [0, 1], whose sum is 1 (which is
+ * not checked). A softmax before it is `ERR_OPTION`. Label smoothing: Szegedy et al. 2016.
+ */
+export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
+  checkKeys("crossEntropy", options, ["labelSmoothing", "target"]);
+  const smoothing = checkNumber("crossEntropy.labelSmoothing", options.labelSmoothing ?? 0, { min: 0, below: 1 });
+  const kind = checkOneOf("crossEntropy.target", options.target ?? "classes", ["classes", "probabilities"]);
+  if (kind === "classes") {
+    return loss("crossEntropy", kind, (output, target) => {
+      expectLogits("crossEntropy", output, NORMALIZED);
+      const hard = ops.softmaxCrossEntropy(output, target);
+      if (smoothing === 0) return hard;
+      const even = ops.reshape(meanOf(ops.logSoftmax(output)), hard.shape);
+      return ops.subtract(ops.multiply(1 - smoothing, hard), ops.multiply(smoothing, even));
+    });
+  }
+  return loss("crossEntropy", kind, (output, target) => {
+    expectLogits("crossEntropy", output, NORMALIZED);
+    const classes = classesOf(output);
+    const pair = paired("crossEntropy", output, target);
+    const soft = smoothing === 0 ? pair.target : ops.add(ops.multiply(1 - smoothing, pair.target), smoothing / classes);
+    return ops.negate(sumOf(ops.multiply(soft, ops.logSoftmax(pair.output))));
+  });
+}
+
+/**
+ * Binary cross-entropy of σ(output) with the target t: the mean over n of
+ *
+ *     ℓ = t·ln(1 + e^(−x)) + (1 − t)·ln(1 + eˣ)
+ *
+ * Both terms are softplus and never negative, so that nothing cancels and nothing overflows; the gradient
+ * (1 − t)·σ(x) − t·σ(−x) keeps its digits where σ(x) rounds to 1.
+ *
+ * output: [batch, n] logits; target: [batch, n], or [batch] where n = 1, of numbers in [0, 1]. Any other shape is
+ * `ERR_SHAPE`, a sigmoid before it `ERR_OPTION`. PyTorch's BCEWithLogitsLoss, averaged over n.
+ */
+export function binaryCrossEntropy(): Loss {
+  return loss("binaryCrossEntropy", "probabilities", (output, target) => {
+    expectLogits("binaryCrossEntropy", output, ["sigmoid", ...NORMALIZED]);
+    const { output: x, target: t } = paired("binaryCrossEntropy", output, target);
+    const ones = ops.multiply(t, ops.softplus(ops.negate(x)));
+    const zeros = ops.multiply(ops.subtract(1, t), ops.softplus(x));
+    return meanOf(ops.add(ones, zeros));
+  });
+}
+
+/**
+ * Hinge loss: the mean over n of `ℓ = max(0, 1 − t·x)` for targets t of −1 and 1 (which is not checked; labels 0 and 1
+ * would be another loss). At the margin itself, t·x = 1, the gradient is 0.
+ *
+ * output: [batch, n]; target: [batch, n], or [batch] where n = 1. Cortes, Vapnik 1995.
+ */
+export function hinge(): Loss {
+  return loss("hinge", "values", (output, target) => {
+    const pair = paired("hinge", output, target);
+    return meanOf(ops.relu(ops.subtract(1, ops.multiply(pair.target, pair.output))));
+  });
+}
+
+/** 2⁻¹²⁶: t·ln(max(t, this)) is t·ln t for every normal t, and 0 for t = 0. */
+const SMALLEST = 1.1754943508222875e-38;
+
+/**
+ * Kullback–Leibler divergence from softmax(output) to the target, DKL(target ‖ softmax(output)):
+ *
+ *     ℓ = Σ target·(ln target − logSoftmax(output)),  0·ln 0 = 0
+ *
+ * Its gradient is that of cross-entropy; its least value is 0. output: [batch, n] logits; target: [batch, n] numbers in
+ * [0, 1], whose sum is 1 (which is not checked). A softmax before it is `ERR_OPTION`. PyTorch's KLDivLoss of
+ * log_softmax(output), summed over n. Kullback, Leibler 1951.
+ */
+export function klDivergence(): Loss {
+  return loss("klDivergence", "probabilities", (output, target) => {
+    expectLogits("klDivergence", output, NORMALIZED);
+    const { output: x, target: t } = paired("klDivergence", output, target);
+    const apart = ops.subtract(ops.log(ops.maximum(t, SMALLEST)), ops.logSoftmax(x));
+    return sumOf(ops.multiply(t, apart));
+  });
+}

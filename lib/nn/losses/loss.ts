@@ -1,0 +1,95 @@
+import { CarillonError } from "../../errors.js";
+import * as ops from "../../ops/index.js";
+import { elements, formatShape, isBatched, type Shape, sameShape } from "../../tensor/shape.js";
+import type { Value } from "../../tensor/value.js";
+
+/**
+ * What the data of a loss must be: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide
+ * as the output); `'values'`, any numbers (f32, as wide as the output).
+ */
+export type LossTarget = "classes" | "probabilities" | "values";
+
+/**
+ * One number an example from the network's output and the target: [batch]. The engine forms Σ wℓ/Σ w of them.
+ *
+ * `target` says what the data must be; `'values'` where a function does not say.
+ */
+export interface Loss {
+  (output: Value, target: Value): Value;
+  readonly kind?: string | undefined;
+  readonly target?: LossTarget | undefined;
+}
+
+/** A built-in loss. */
+export function loss(kind: string, target: LossTarget, compute: (output: Value, target: Value) => Value): Loss {
+  return Object.freeze(Object.assign((output: Value, given: Value) => compute(output, given), { kind, target }));
+}
+
+/** Output and target of a loss under one shape: [batch, n]. */
+export interface Pair {
+  readonly output: Value;
+  readonly target: Value;
+}
+
+/** [batch, n] of any shape: the first axis is the batch. */
+function flat(where: string, shape: Shape): Shape {
+  const [first] = shape;
+  if (first === undefined) {
+    throw new CarillonError(
+      "ERR_SHAPE",
+      where,
+      `expected a batch, [batch, n], for '${where}' but received ${formatShape(shape)}`,
+    );
+  }
+  return [first, elements(shape) / (isBatched(shape) ? 1 : Number(first))];
+}
+
+/** [batch] and [batch, 1] are one thing; so [batch, 1] without its last axis. */
+function withoutColumn(shape: Shape): Shape {
+  return shape.length === 2 && shape[1] === 1 ? shape.slice(0, 1) : shape;
+}
+
+/**
+ * Output and target as [batch, n]. Equal shapes fit, and [batch] fits [batch, 1]; nothing is broadcast: any other
+ * difference is `ERR_SHAPE`, since [batch] against [batch, 1] would be [batch, batch].
+ */
+export function paired(where: string, output: Value, target: Value): Pair {
+  const shape = flat(`${where}.output`, output.shape);
+  if (!sameShape(withoutColumn(output.shape), withoutColumn(target.shape))) {
+    throw new CarillonError(
+      "ERR_SHAPE",
+      `${where}.target`,
+      `expected ${formatShape(output.shape)} for '${where}.target' but received ${formatShape(target.shape)}`,
+    );
+  }
+  return { output: ops.reshape(output, shape), target: ops.reshape(target, shape) };
+}
+
+/** Mean over n: [batch] from [batch, n]. */
+export function meanOf(x: Value): Value {
+  return ops.mean(x, { axis: "last" });
+}
+
+/** Sum over n: [batch] from [batch, n]. */
+export function sumOf(x: Value): Value {
+  return ops.sum(x, { axis: "last" });
+}
+
+/** The operation behind reshapes. */
+function operationOf(value: Value): string | undefined {
+  if (value.source.kind !== "operation") return undefined;
+  const { name, inputs } = value.source.applied;
+  const [input] = inputs;
+  return name === "reshape" && input !== undefined ? operationOf(input) : name;
+}
+
+/** Throws `ERR_OPTION` if `output` was normalized already by one of `operations`: the loss applies its own. */
+export function expectLogits(where: string, output: Value, operations: readonly string[]): void {
+  const name = operationOf(output);
+  if (name === undefined || !operations.includes(name)) return;
+  throw new CarillonError(
+    "ERR_OPTION",
+    where,
+    `expected logits for '${where}' but the model ends in a ${name}: it applies its own`,
+  );
+}

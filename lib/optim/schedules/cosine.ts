@@ -1,0 +1,115 @@
+import { fail } from "../../errors.js";
+import { checkKeys, checkNumber } from "../../options.js";
+import { cos } from "../../tensor/exact.js";
+import type { Schedule } from "../schedule.js";
+import { checkSteps } from "./period.js";
+
+/** From `from` (at 0) to `to` (at 1) along half a cosine: `to + (from − to)·(1 + cos(π·fraction))/2`. */
+function halfCosine(from: number, to: number, fraction: number): number {
+  return to + (from - to) * (0.5 * (1 + cos(Math.PI * fraction)));
+}
+
+/** Warm restarts: the rate returns to its start after each period. */
+export interface Restarts {
+  /** Steps of the first period. */
+  readonly period: number;
+  /** How much longer each period is than the one before, ≥ 1; 1 by default. */
+  readonly factor?: number | undefined;
+}
+
+/** Options of {@link cosineDecay}: `steps` or `restarts`. */
+export type CosineDecayOptions = {
+  /** Rate of the first step, ≥ 0. */
+  readonly lr: number;
+  /** Rate in the end, ≥ 0; 0 by default. */
+  readonly end?: number | undefined;
+} & (
+  | {
+      /** Steps T until the end; those of the whole run by default. */
+      readonly steps?: number | undefined;
+      readonly restarts?: never;
+    }
+  | { readonly restarts: Restarts; readonly steps?: never }
+);
+
+/** Steps since the last restart, and the steps of the period under way. */
+function within(done: number, first: number, factor: number): { readonly done: number; readonly period: number } {
+  if (factor === 1) return { done: done % first, period: first };
+  let rest = done;
+  let period = first;
+  while (rest >= period) {
+    rest -= period;
+    period *= factor;
+  }
+  return { done: rest, period };
+}
+
+/**
+ * Cosine: `η = end + (lr − end)·(1 + cos(π·min(t − 1, T)/T))/2`, t the step from 1. The end itself is reached after T
+ * steps, at step T + 1, and kept. With `restarts` t counts from the last restart and T is the period under way, which
+ * grows by `factor`. Loshchilov, Hutter 2017 (SGDR); PyTorch's CosineAnnealingLR and CosineAnnealingWarmRestarts.
+ */
+export function cosineDecay(options: CosineDecayOptions): Schedule {
+  checkKeys("cosineDecay", options, ["lr", "end", "steps", "restarts"]);
+  const lr = checkNumber("cosineDecay.lr", options.lr, { min: 0 });
+  const end = checkNumber("cosineDecay.end", options.end ?? 0, { min: 0 });
+  const own = checkSteps("cosineDecay.steps", options.steps);
+  if (options.restarts === undefined) {
+    return ({ step, steps }) => {
+      const total = own ?? steps;
+      return halfCosine(lr, end, Math.min(step - 1, total) / total);
+    };
+  }
+  if (own !== undefined) fail("ERR_OPTION", "cosineDecay.steps", "no steps, as restarts has a period,", own);
+  checkKeys("cosineDecay.restarts", options.restarts, ["period", "factor"]);
+  const first = checkNumber("cosineDecay.restarts.period", options.restarts.period, { min: 1, integer: true });
+  const factor = checkNumber("cosineDecay.restarts.factor", options.restarts.factor ?? 1, { min: 1 });
+  return ({ step }) => {
+    const { done, period } = within(step - 1, first, factor);
+    return halfCosine(lr, end, done / period);
+  };
+}
+
+/** Options of {@link oneCycle}. */
+export interface OneCycleOptions {
+  /** Largest rate, ≥ 0. */
+  readonly max: number;
+  /** Steps T of the cycle; those of the whole run by default. */
+  readonly steps?: number | undefined;
+  /** Share of the steps in which the rate rises, [0, 1]; 0.3 by default. */
+  readonly warmup?: number | undefined;
+  /** The first rate is max divided by this, ≥ 1; 25 by default. */
+  readonly startDivisor?: number | undefined;
+  /** The last rate is the first one divided by this, ≥ 1; 10,000 by default. */
+  readonly endDivisor?: number | undefined;
+}
+
+const DEFAULT_WARMUP = 0.3;
+const DEFAULT_START_DIVISOR = 25;
+const DEFAULT_END_DIVISOR = 10_000;
+
+/**
+ * One cycle: along half a cosine from `start = max/startDivisor` up to `max`, then along another down to
+ * `start/endDivisor`. With t the step from 1, T steps and the peak after `p = warmup·T − 1` of them:
+ * `(t − 1)/p` of the way up where t − 1 ≤ p, else `(t − 1 − p)/(T − 1 − p)` of the way down; the end is kept.
+ * Without a way up (p ≤ 0) it starts at max.
+ *
+ * Smith 2018 (whose lines are straight); the arithmetic of PyTorch's OneCycleLR with cosines and `three_phase=False`.
+ */
+export function oneCycle(options: OneCycleOptions): Schedule {
+  checkKeys("oneCycle", options, ["max", "steps", "warmup", "startDivisor", "endDivisor"]);
+  const max = checkNumber("oneCycle.max", options.max, { min: 0 });
+  const own = checkSteps("oneCycle.steps", options.steps);
+  const warmup = checkNumber("oneCycle.warmup", options.warmup ?? DEFAULT_WARMUP, { min: 0, max: 1 });
+  const startDivisor = checkNumber("oneCycle.startDivisor", options.startDivisor ?? DEFAULT_START_DIVISOR, { min: 1 });
+  const endDivisor = checkNumber("oneCycle.endDivisor", options.endDivisor ?? DEFAULT_END_DIVISOR, { min: 1 });
+  const start = max / startDivisor;
+  const end = start / endDivisor;
+  return ({ step, steps }) => {
+    const last = (own ?? steps) - 1;
+    const peak = Math.max(warmup * (last + 1) - 1, 0);
+    const done = Math.min(step - 1, last);
+    if (done <= peak && peak > 0) return halfCosine(start, max, done / peak);
+    return last > peak ? halfCosine(max, end, (done - peak) / (last - peak)) : max;
+  };
+}

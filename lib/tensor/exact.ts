@@ -1,0 +1,187 @@
+// Functions of double precision with the same bits on every machine: + − × ÷ √ and comparisons, never Math.exp and its
+// relatives. Arguments are reduced and polynomials chosen as in FreeBSD's msun (Sun Microsystems 1993, after Tang 1989).
+
+/** ln 2 in two parts; the high one has 32 bits, so that its products with exponents are exact. */
+const LN2_HIGH = 0.6931471803691238;
+const LN2_LOW = 1.9082149292705877e-10;
+const LOG2_E = 1 / Math.LN2;
+
+/** eˣ overflows above the one and is below half of the smallest double under the other. */
+const EXP_MOST = 709.782712893384;
+const EXP_LEAST = -745.1332191019412;
+
+/** 2ⁿ by squaring; powers of two are exact. n in [−1074, 1023]. */
+function powerOfTwo(n: number): number {
+  return n < 0 ? 1 / integerPower(2, -n) : integerPower(2, n);
+}
+
+/** x·2ⁿ in two factors where 2ⁿ alone would leave the normal range. */
+function scaled(x: number, n: number): number {
+  const HALF_RANGE = 1000;
+  if (n > HALF_RANGE) return x * powerOfTwo(HALF_RANGE) * powerOfTwo(n - HALF_RANGE);
+  return n < -HALF_RANGE ? x * powerOfTwo(-HALF_RANGE) * powerOfTwo(n + HALF_RANGE) : x * powerOfTwo(n);
+}
+
+function polynomial(x: number, coefficients: readonly number[]): number {
+  return coefficients.reduceRight((sum, coefficient) => sum * x + coefficient, 0);
+}
+
+/** Of R(z²) = z·(eᶻ + 1)/(eᶻ − 1) = 2 + P₁·z² + …, |z| ≤ ½ ln 2, to 2⁻⁵⁹. */
+const EXP_TERMS = [
+  0.16666666666666602, -0.0027777777777015593, 6.613756321437934e-5, -1.6533902205465252e-6, 4.1381367970572385e-8,
+] as const;
+
+/** eˣ, below 1 ulp (2 below 2⁻¹⁰²², where the result is denormal). NaN stays NaN. */
+export function exp(x: number): number {
+  if (x > EXP_MOST) return Number.POSITIVE_INFINITY;
+  if (x < EXP_LEAST) return 0;
+  if (x - x !== 0) return x;
+  const n = Math.floor(x * LOG2_E + 0.5);
+  const high = x - n * LN2_HIGH;
+  const low = n * LN2_LOW;
+  const z = high - low;
+  const square = z * z;
+  const c = z - square * polynomial(square, EXP_TERMS);
+  return scaled(1 - (low - (z * c) / (2 - c) - high), n);
+}
+
+/** Of (ln(1 + f) − 2s)/s = L₁·s² + …, s = f/(2 + f), to 2⁻⁵⁸. */
+const LOG_TERMS = [
+  0.6666666666666735, 0.3999999999940942, 0.2857142874366239, 0.22222198432149784, 0.1818357216161805,
+  0.15313837699209373, 0.14798198605116586,
+] as const;
+
+/** m in [√½, √2) and e with x = m·2ᵉ, for finite x > 0. */
+function split(x: number): { readonly mantissa: number; readonly exponent: number } {
+  let mantissa = x;
+  let exponent = 0;
+  for (let step = 512; step >= 1; step /= 2) {
+    const power = powerOfTwo(step);
+    while (mantissa >= power) {
+      mantissa /= power;
+      exponent += step;
+    }
+    while (mantissa * power < 2) {
+      mantissa *= power;
+      exponent -= step;
+    }
+  }
+  return mantissa > Math.SQRT2 ? { mantissa: mantissa / 2, exponent: exponent + 1 } : { mantissa, exponent };
+}
+
+/** ln x, below 1 ulp; −∞ of 0, NaN of negative numbers. */
+export function log(x: number): number {
+  if (x === 0) return Number.NEGATIVE_INFINITY;
+  if (!(x > 0)) return Number.NaN;
+  if (x === Number.POSITIVE_INFINITY) return x;
+  const { mantissa, exponent } = split(x);
+  const f = mantissa - 1;
+  const s = f / (2 + f);
+  const square = s * s;
+  const rest = square * polynomial(square, LOG_TERMS);
+  const half = 0.5 * f * f;
+  return exponent * LN2_HIGH - (half - (s * (half + rest) + exponent * LN2_LOW) - f);
+}
+
+/** xⁿ by squaring for an integer n ≥ 0. */
+function integerPower(x: number, n: number): number {
+  let result = 1;
+  let factor = x;
+  for (let rest = n; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result *= factor;
+    factor *= factor;
+  }
+  return result;
+}
+
+/** Beyond this many factors squaring would lose more than the logarithm does. */
+const MOST_FACTORS = 1024;
+
+/**
+ * x^y for x ≥ 0. Integers |y| ≤ 1024 by squaring, at most 2|y| roundings; other y as e^(y·ln x), off by at most
+ * (3 + 2·|y·ln x|)·2⁻⁵² relatively. 0⁰ is 1; a negative x with another y is NaN.
+ */
+export function power(x: number, y: number): number {
+  if (Number.isInteger(y) && Math.abs(y) <= MOST_FACTORS) {
+    return y < 0 ? 1 / integerPower(x, -y) : integerPower(x, y);
+  }
+  if (x === 0) return y > 0 ? 0 : Number.POSITIVE_INFINITY;
+  return exp(y * log(x));
+}
+
+/** π/2 in three parts; the first two have 33 bits, so that their products with counts are exact. */
+const HALF_PI_1 = 1.5707963267341256;
+const HALF_PI_2 = 6.077100506303966e-11;
+const HALF_PI_3 = 2.0222662487959506e-21;
+const TWO_OVER_PI = 0.6366197723675814;
+
+const SIN_TERMS = [
+  -0.16666666666666632, 0.00833333333332249, -0.0001984126982985795, 2.7557313707070068e-6, -2.5050760253406863e-8,
+  1.58969099521155e-10,
+] as const;
+const COS_TERMS = [
+  0.0416666666666666, -0.001388888888887411, 2.480158728947673e-5, -2.7557314351390663e-7, 2.087572321298175e-9,
+  -1.1359647557788195e-11,
+] as const;
+
+/** sin(x + low), |x| ≤ π/4. */
+function sinKernel(x: number, low: number): number {
+  const square = x * x;
+  const cube = square * x;
+  const rest = polynomial(square, SIN_TERMS.slice(1));
+  return x - (square * (0.5 * low - cube * rest) - low - cube * SIN_TERMS[0]);
+}
+
+/** cos(x + low), |x| ≤ π/4. */
+function cosKernel(x: number, low: number): number {
+  const square = x * x;
+  const rest = square * polynomial(square, COS_TERMS);
+  const half = 0.5 * square;
+  const one = 1 - half;
+  return one + (1 - one - half + (square * rest - x * low));
+}
+
+/** Largest |x| of {@link cos}. */
+const COS_MOST = 1000;
+
+/** cos x for |x| ≤ 1000, below 1 ulp; NaN beyond, where the reduction by π/2 would lose digits. */
+export function cos(x: number): number {
+  if (!(Math.abs(x) <= COS_MOST)) return Number.NaN;
+  const n = Math.floor(Math.abs(x) * TWO_OVER_PI + 0.5);
+  const first = Math.abs(x) - n * HALF_PI_1;
+  const high = first - n * HALF_PI_2;
+  const low = n * HALF_PI_3 - (first - high - n * HALF_PI_2);
+  const reduced = high - low;
+  const rest = high - reduced - low;
+  switch (n % 4) {
+    case 0:
+      return cosKernel(reduced, rest);
+    case 1:
+      return -sinKernel(reduced, rest);
+    case 2:
+      return -cosKernel(reduced, rest);
+    default:
+      return sinKernel(reduced, rest);
+  }
+}
+
+/** √(2π) */
+const ROOT_TWO_PI = Math.sqrt(2 * Math.PI);
+
+/** φ(x) = e^(−x²/2)/√(2π), the density of the standard normal distribution. */
+export function normalDensity(x: number): number {
+  return exp(-0.5 * x * x) / ROOT_TWO_PI;
+}
+
+/**
+ * Φ(x) − ½ = φ(x)·(x + x³/3 + x⁵/(3·5) + …): terms of one sign, so nothing cancels (Marsaglia 2004). For |x| ≤ 10.
+ */
+export function normalArea(x: number): number {
+  let sum = 0;
+  let term = x;
+  for (let n = 1; sum !== sum + term; n += 2) {
+    sum += term;
+    term *= (x * x) / (n + 2);
+  }
+  return sum * normalDensity(x);
+}
