@@ -82,6 +82,8 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
     batch: 0,
     shuffle: false,
     orderSlot: 0,
+    microBegin: 0,
+    microEnd: 0,
   };
   return { spec, slabs };
 }
