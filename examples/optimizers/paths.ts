@@ -108,10 +108,10 @@ function walk(contestant: Contestant, surface: Surface, lr: number): Path {
 }
 
 /** The path that is nearest to the minimum on average: it gets there soon, and stays. */
-export function bestPath(contestant: Contestant, surface: Surface): Path {
-  const paths = RATES.map((lr) => walk(contestant, surface, lr)).filter(({ meanDistance }) =>
-    Number.isFinite(meanDistance),
-  );
+export function bestPath(contestant: Contestant, surface: Surface, rates: readonly number[] = RATES): Path {
+  const paths = rates
+    .map((lr) => walk(contestant, surface, lr))
+    .filter(({ meanDistance }) => Number.isFinite(meanDistance));
   const [best] = paths.toSorted((a, b) => a.meanDistance - b.meanDistance);
   if (best === undefined) throw new Error(`${contestant.name} left the plane of ${surface.name} with every rate`);
   return best;

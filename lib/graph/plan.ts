@@ -75,7 +75,8 @@ class Planner {
     this.#bindings = bindings;
     this.#order = order;
     this.#since = trace.since;
-    const updates = trace.effects.filter(({ effect }) => effect.kind === "update").map(({ after }) => after);
+    const writes = trace.effects.filter(({ effect }) => effect.kind === "update" || effect.kind === "assign");
+    const updates = writes.map(({ after }) => after);
     this.#steps = planSteps(
       trace.effects.flatMap(({ effect }) => rootsOf(effect)),
       updates,

@@ -31,14 +31,28 @@ export interface OptimizerDefinition {
   readonly kind: string;
   /** Learning rate η ≥ 0, or a schedule. */
   readonly lr: number | Schedule;
-  /** Names of the states and the value of their elements before step 1. */
+  /** Names of the states, other than `weights` and `average`, and the value of their elements before step 1. */
   readonly states?: Readonly<Record<string, number>> | undefined;
-  /** Numbers that the update needs in step t, from 1: a pure function. */
+  /** Finite numbers that the update needs in step t, from 1, always as many: a pure function. */
   readonly scalars?: ((step: number) => readonly number[]) | undefined;
   /** Decoupled decay of parameters of rank ≥ 2, ≥ 0. */
   readonly weightDecay?: number | undefined;
   /** Recorded once a parameter; `step` is data of the program, never numbers. */
   update(step: OptimizerStep): OptimizerUpdate;
+}
+
+/** First parts of the names of other tensors in a checkpoint. */
+const TAKEN = ["weights", "average"];
+
+/** `scalars` with every answer checked: finite numbers, as many as at the first step. */
+function checkedScalars(where: string, scalars: (step: number) => readonly number[]): typeof scalars {
+  let count: number | undefined;
+  return (step) => {
+    const values = scalars(step);
+    count ??= Array.isArray(values) ? values.length : 0;
+    if (Array.isArray(values) && values.length === count && values.every(Number.isFinite)) return values;
+    return fail("ERR_OPTION", where, `an array of ${count} finite numbers at step ${step}`, values);
+  };
 }
 
 /** An optimizer made of operations. */
@@ -65,7 +79,9 @@ export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimiz
   if (scalars !== null) checkFunction(`${kind}.scalars`, scalars);
   const lambda = checkNumber(`${kind}.weightDecay`, weightDecay, { min: 0 });
   const states = Object.entries(definition.states ?? {}).map(([name, initial]): OptimizerState => {
-    return { name, initial: checkNumber(`${kind}.states.${name}`, initial) };
+    const where = `${kind}.states.${name}`;
+    if (TAKEN.includes(name)) fail("ERR_OPTION", where, `another name than ${TAKEN.join(" and ")}`, name);
+    return { name, initial: checkNumber(where, initial) };
   });
   return Object.freeze({
     kind,
@@ -73,7 +89,7 @@ export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimiz
     rule: null,
     states,
     constants: [],
-    scalars,
+    scalars: scalars === null ? null : checkedScalars(`${kind}.scalars`, scalars),
     decay: lambda === 0 ? null : { lambda, everywhere: false },
     clipsSum: false,
     update,

@@ -60,6 +60,12 @@ function penaltyOf({ penalties, parameter }: DefinedUpdate): Value {
   return ops.add(squares, ops.multiply(absolutes, ops.sum(ops.absolute(parameter))));
 }
 
+/** Whether `value` is the memory of a parameter or a state itself, under whatever shape. */
+function isMemory({ source }: Value): boolean {
+  if (source.kind !== "operation" || source.applied.lower !== null) return source.kind === "slab";
+  return source.applied.inputs.some(isMemory);
+}
+
 /** Records the update of one parameter; returns its penalty before the update. */
 export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate): Value {
   const trace = currentTrace("minimize");
@@ -84,7 +90,9 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
     scalars,
   });
   const fits = (what: string, value: Value | undefined): Value => {
-    if (value instanceof Value && sameShape(value.shape, shape)) return value;
+    // What is another's memory is copied before it is overwritten.
+    if (value instanceof Value && sameShape(value.shape, shape))
+      return isMemory(value) ? ops.multiply(1, value) : value;
     const received = value instanceof Value ? formatShape(value.shape) : String(value);
     throw new CarillonError(
       "ERR_SHAPE",
@@ -92,7 +100,7 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
       `expected ${formatShape(shape)} as the new ${what} of '${name}' from '${optimizer.kind}.update' but received ${received}`,
     );
   };
-  const next = constrained(fits("parameter", made.parameter), update);
+  const next = constrained(fits("parameter", made?.parameter), update);
   const written = Object.entries(made.states ?? {}).map(([state, value]) => {
     const slab = slabs.find(([known]) => known === state)?.[1];
     if (slab === undefined) {
@@ -106,7 +114,7 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
   });
   if (average !== null) {
     const kept = ops.multiply(average.decay, inSlab(average.slab));
-    written.push({ slab: average.slab, value: ops.add(kept, ops.multiply(1 - average.decay, next)) });
+    written.push({ slab: average.slab, value: ops.flush(ops.add(kept, ops.multiply(1 - average.decay, next))) });
   }
   // All values are computed before the first is written.
   for (const { slab, value } of [{ slab: update.parameterSlab, value: next }, ...written]) {
