@@ -2,12 +2,11 @@ import { CarillonError } from "../errors.js";
 import { readFileChecked } from "../io/file.js";
 import type { DropoutScaling } from "../ops/index.js";
 import { checkString } from "../options.js";
-import { checkChain } from "./chain.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
-import { Model } from "./model.js";
+import { type Model, sequential } from "./model.js";
 import { decodeLayers, decodeWeights, type SavedLayer } from "./saved.js";
 
 function number(config: LayerConfig, key: string): number {
@@ -48,9 +47,12 @@ export async function loadModel(path: string): Promise<Model> {
   const where = checkString("loadModel.path", path);
   const bytes = await readFileChecked(where);
   try {
-    const layers = decodeLayers(bytes, where).map((saved) => makeLayer(saved, where));
-    const { inputs, outputs } = checkChain(layers);
-    const model = new Model(layers, inputs, Number(outputs));
+    const layers: Layer[] = [];
+    for (const saved of decodeLayers(bytes, where)) {
+      const shared = saved.same === undefined ? undefined : layers[saved.same];
+      layers.push(shared ?? makeLayer(saved, where));
+    }
+    const model: Model = sequential(...layers);
     return model.setWeights(decodeWeights(bytes, where, model.parameters));
   } catch (cause) {
     if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;
