@@ -44,6 +44,7 @@ export const defaultThreads: number = nativeInfo.threads;
 export class CompiledProgram {
   readonly #native: NativeProgram;
   readonly #rates: readonly Rate[];
+  #started = false;
   readonly logColumns: number;
   readonly logRows: number;
 
@@ -75,12 +76,18 @@ export class CompiledProgram {
 
   /** Runs on native threads; resolves after the last step, the step in hand at a stop, or the first impossible step. */
   async run(range: StepRange): Promise<NativeRunResult> {
-    return checked(await native.programRun(this.#native, this.#request(range)));
+    this.#started = false;
+    const running = native.programRun(this.#native, this.#request(range));
+    this.#started = true;
+    return checked(await running);
   }
 
   /** Runs on the calling thread. */
   runSync(range: StepRange): NativeRunResult {
-    return checked(native.programRunSync(this.#native, this.#request(range)));
+    this.#started = false;
+    const result = native.programRunSync(this.#native, this.#request(range));
+    this.#started = true;
+    return checked(result);
   }
 
   /** Ends the call under way after the step in hand. */
@@ -88,9 +95,9 @@ export class CompiledProgram {
     native.programStop(this.#native);
   }
 
-  /** Steps that the call under way, or the last one, has finished. */
+  /** Steps that the call under way, or the last one, has finished; 0 after a call that could not start. */
   get finished(): number {
-    return native.programFinished(this.#native);
+    return this.#started ? native.programFinished(this.#native) : 0;
   }
 
   /** What steps [begin, end) of the call logged: `logColumns` values each. */

@@ -34,18 +34,22 @@ function countUses(order: readonly Value[], roots: readonly Value[]): Map<Value,
   return uses;
 }
 
+/** Whether nothing is updated between two values: otherwise one cannot be computed where the other stands. */
+type Together = (first: Value, last: Value) => boolean;
+
 const EPILOGUES = ["relu", "tanh"] as const;
 /** Place of the activation among the integers of a native `gemm`. */
 const GEMM_ACTIVATION = 5;
 
 /** relu(linear(x, W, b)): the product applies the activation while its tile is in registers, the same rounding. */
-function fuseActivation(value: Value, uses: ReadonlyMap<Value, number>): Step | undefined {
+function fuseActivation(value: Value, uses: ReadonlyMap<Value, number>, together: Together): Step | undefined {
   const name = EPILOGUES.find((epilogue) => applied(value, epilogue) !== undefined);
   if (name === undefined || value.source.kind !== "operation") return undefined;
   const [before] = value.source.applied.inputs;
   const product = applied(before, "linear");
   if (before === undefined || product === undefined || product.lower === null || uses.get(before) !== 1)
     return undefined;
+  if (!together(before, value)) return undefined;
   const { inputs, lower } = product;
   return {
     inputs,
@@ -59,14 +63,19 @@ function fuseActivation(value: Value, uses: ReadonlyMap<Value, number>): Step | 
 }
 
 /** flush((softmax(x) − onehot(labels))·g): one kernel with these very roundings. */
-function fuseCrossEntropyGradient(value: Value, uses: ReadonlyMap<Value, number>): Step | undefined {
+function fuseCrossEntropyGradient(
+  value: Value,
+  uses: ReadonlyMap<Value, number>,
+  together: Together,
+): Step | undefined {
   const once = (part: Value | undefined): boolean => part !== undefined && uses.get(part) === 1;
   const [scaled] = applied(value, "flush")?.inputs ?? [];
   const [off, column] = applied(scaled, "multiply")?.inputs ?? [];
   const [normalized, target] = applied(off, "subtract")?.inputs ?? [];
   const [logits] = applied(normalized, "softmax")?.inputs ?? [];
   const [labels] = applied(unshaped(target), "oneHot")?.inputs ?? [];
-  if (![scaled, off, normalized, target, unshaped(target)].every(once)) return undefined;
+  const parts = [scaled, off, normalized, target, unshaped(target)];
+  if (!parts.every((part) => once(part) && part !== undefined && together(part, value))) return undefined;
   if (logits === undefined || labels === undefined || column === undefined) return undefined;
   const flowing = unshaped(column);
   const [everywhere] = applied(flowing, "broadcast")?.inputs ?? [];
@@ -91,18 +100,19 @@ function fuseCrossEntropyGradient(value: Value, uses: ReadonlyMap<Value, number>
 /**
  * How every operation that `roots` need is computed, operands first. A pass fuses only where the kernel performs the very
  * roundings of the separate operations; what only a fused operation needed is gone.
+ *
+ * @param updates For each update of parameters, the id of the last value before it.
  */
-export function planSteps(roots: readonly Value[]): ReadonlyMap<Value, Step> {
+export function planSteps(roots: readonly Value[], updates: readonly number[] = []): ReadonlyMap<Value, Step> {
+  const together: Together = (first, last) => !updates.some((after) => first.id <= after && after < last.id);
   const order = reachable(roots, (value) => (value.source.kind === "operation" ? value.source.applied.inputs : []));
   const uses = countUses(order, roots);
   const steps = new Map<Value, Step>();
   for (const value of order) {
     if (value.source.kind !== "operation") continue;
     const { inputs, lower, inPlace } = value.source.applied;
-    steps.set(
-      value,
-      fuseActivation(value, uses) ?? fuseCrossEntropyGradient(value, uses) ?? { inputs, lower, inPlace },
-    );
+    const fused = fuseActivation(value, uses, together) ?? fuseCrossEntropyGradient(value, uses, together);
+    steps.set(value, fused ?? { inputs, lower, inPlace });
   }
   const live = reachable(roots, (value) => steps.get(value)?.inputs ?? []);
   const kept = live.map((value): [Value, Step | undefined] => [value, steps.get(value)]);

@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { broadcast } from "../ops/broadcast.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { gradients } from "./gradient.js";
@@ -11,12 +11,16 @@ type Like<A extends readonly Value[]> = { readonly [K in keyof A]: A[K] extends 
 export type ScalarFunction = (...inputs: Value[]) => Value;
 
 function zerosLike(value: Value): Value {
-  const sizes = value.shape.filter((dim) => dim !== "batch");
-  if (sizes.length !== value.shape.length) {
-    throw new CarillonError("ERR_TRACE", "grad", "expected a function that depends on each of its inputs for 'grad'");
-  }
-  const count = sizes.reduce((product, size) => product * size, 1);
-  return new Tensor(new Float32Array(count), sizes, "f32");
+  return broadcast(new Tensor(Float32Array.of(0), [], "f32"), value.shape);
+}
+
+/** A symbol for a tensor among symbols: operations on it are recorded, not executed, so that gradients find them. */
+function recorded(input: Value): Value {
+  if (!(input instanceof Tensor)) return input;
+  const { shape, dtype } = input;
+  const gradient = (_output: Value, flowing: Value): readonly Value[] => [flowing];
+  const applied = { name: "constant", inputs: [input], lower: null, gradient, inPlace: null, draw: undefined };
+  return new Value(shape, dtype, { kind: "operation", applied });
 }
 
 /**
@@ -27,7 +31,7 @@ export function valueAndGrad(f: ScalarFunction): <A extends readonly Value[]>(..
   return <A extends readonly Value[]>(...inputs: A): [Value, Like<A>] => {
     const concrete = inputs.every((input) => input instanceof Tensor);
     const symbols = inputs.map((input, index) => {
-      return concrete ? new Value(input.shape, input.dtype, { kind: "input", name: `${index}` }) : input;
+      return concrete ? new Value(input.shape, input.dtype, { kind: "input", name: `${index}` }) : recorded(input);
     });
     const value = f(...symbols);
     const flowing = gradients(value, symbols).map((gradient, index) => gradient ?? zerosLike(symbols[index] ?? value));

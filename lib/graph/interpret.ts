@@ -39,7 +39,7 @@ function inputsOf(value: Value): readonly Value[] {
 function run(value: Value, computed: ReadonlyMap<Value, Tensor>): Tensor {
   if (value.source.kind !== "operation")
     throw new CarillonError("ERR_TRACE", "evaluate", "a value without an operation");
-  const { inputs, lower } = value.source.applied;
+  const { inputs, lower, draw } = value.source.applied;
   const tensors = inputs.map((input) => find(computed, input));
   const sizes = value.shape.filter((dim) => dim !== "batch");
   if (sizes.length !== value.shape.length) {
@@ -48,6 +48,6 @@ function run(value: Value, computed: ReadonlyMap<Value, Tensor>): Tensor {
   const [first] = tensors;
   if (lower === null && first !== undefined) return new Tensor(first.data, sizes, first.dtype);
   const output = new Tensor(allocate(value.dtype, elements(value.shape)), sizes, value.dtype);
-  if (lower !== null) execute(lower(tensors, output));
+  if (lower !== null) execute(lower(tensors, output), draw);
   return output;
 }

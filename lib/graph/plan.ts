@@ -48,6 +48,7 @@ type Item = { readonly value: Value; readonly step: Step } | { readonly effect: 
 
 /** Places values in memory and writes the instructions of a trace, in the order of the source. */
 class Planner {
+  readonly #since: number;
   readonly #maxRows: number;
   readonly #bindings: ReadonlyMap<string, Binding>;
   readonly #order: NativeSlab | undefined;
@@ -67,7 +68,12 @@ class Planner {
     this.#maxRows = maxRows;
     this.#bindings = bindings;
     this.#order = order;
-    this.#steps = planSteps(trace.effects.flatMap(({ effect }) => rootsOf(effect)));
+    this.#since = trace.since;
+    const updates = trace.effects.filter(({ effect }) => effect.kind === "update").map(({ after }) => after);
+    this.#steps = planSteps(
+      trace.effects.flatMap(({ effect }) => rootsOf(effect)),
+      updates,
+    );
     const timed = [
       ...[...this.#steps].map(([value, step]) => ({ at: value.id, late: 0, item: { value, step } })),
       ...trace.effects.map(({ after, effect }) => ({ at: after, late: 1, item: { effect } })),
@@ -192,7 +198,9 @@ class Planner {
       const slot = this.#slot(source.slab, false);
       return { slot, offset: source.offset, count: elements(value.shape), batched: false, dtype: value.dtype };
     }
-    const binding = source.kind === "input" ? this.#bindings.get(source.name) : undefined;
+    // An input older than the trace is another program's, even if this one has an input of its name.
+    const own = source.kind === "input" && value.id > this.#since;
+    const binding = own ? this.#bindings.get(source.name) : undefined;
     if (binding === undefined) {
       throw new CarillonError("ERR_TRACE", "program", "a value of another program was used in this one");
     }

@@ -77,7 +77,8 @@ class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O
   readonly #totalSteps: number | undefined;
   #step = 0;
   #running: Promise<unknown> = Promise.resolve();
-  #busy = false;
+  /** Calls of `run` that are not done. */
+  #pending = 0;
 
   constructor(options: ProgramOptions<I, O>, maxRows: number) {
     const { seed = 0, training = false, inputs, body, threads, steps } = options;
@@ -110,14 +111,14 @@ class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O
   }
 
   run(inputs: Tensors<I>): Promise<Tensors<O>> {
+    this.#pending += 1;
     const done = this.#running.then(async () => {
-      this.#busy = true;
       try {
         const range = this.#load(inputs);
         await this.#compiled.run(range);
         return this.#unload(range.rows);
       } finally {
-        this.#busy = false;
+        this.#pending -= 1;
       }
     });
     this.#running = done.catch(() => undefined);
@@ -125,7 +126,7 @@ class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O
   }
 
   runSync(inputs: Tensors<I>): Tensors<O> {
-    if (this.#busy) throw new CarillonError("ERR_BUSY", "runSync", "expected an idle program for 'runSync'");
+    if (this.#pending > 0) throw new CarillonError("ERR_BUSY", "runSync", "expected an idle program for 'runSync'");
     const range = this.#load(inputs);
     this.#compiled.runSync({ ...range, threads: 1 });
     return this.#unload(range.rows);

@@ -39,6 +39,8 @@ export type Rate = (at: { readonly step: number; readonly steps: number; readonl
 export class Trace {
   readonly seed: number;
   readonly training: boolean;
+  /** The id of the last value created before this trace. */
+  readonly since: number = lastValueId();
   /** With the id of the last value created before each: later values come after it. */
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
   readonly #rates: Rate[] = [];

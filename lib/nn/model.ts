@@ -1,13 +1,14 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { bindExamples } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
 import { softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Value } from "../tensor/value.js";
+import { Value } from "../tensor/value.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
@@ -171,7 +172,8 @@ export class Model<In extends number = number, Out extends number = number> {
     checkKeys("evaluate", options, ["loss", "metrics", "threads"]);
     const { loss, threads } = options;
     checkFunction("evaluate.loss", loss);
-    const metrics = findMetrics(options.metrics ?? [], loss);
+    if (threads !== undefined) checkNumber("evaluate.threads", threads, { min: 1, max: 1024, integer: true });
+    const metrics = findMetrics("evaluate.metrics", options.metrics ?? [], loss);
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
     const examples = bindExamples("evaluate.data", data, shape);
     this.#ensure();
@@ -244,7 +246,12 @@ export class Model<In extends number = number, Out extends number = number> {
         return [role, values.get(`${this.#names[index]}.${role}`)];
       });
       const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
-      return layer.forward(input, Object.fromEntries(present), context);
+      const output: unknown = layer.forward(input, Object.fromEntries(present), context);
+      return checkOutput(
+        this.#names[index] ?? layer.kind,
+        output,
+        layer.outputs === "same" ? input.shape : layer.outputs,
+      );
     }, x);
   }
 
@@ -266,6 +273,18 @@ export class Model<In extends number = number, Out extends number = number> {
 interface SnapshotPredictor {
   readonly snapshot: ParameterSlab;
   readonly program: ForwardProgram;
+}
+
+/** What a layer gives is [batch, outputs], or of the shape that it was given; else `ERR_SHAPE` with its name. */
+function checkOutput(name: string, output: unknown, expected: number | Shape): Value {
+  const shape = typeof expected === "number" ? (["batch", expected] as const) : expected;
+  if (output instanceof Value && sameShape(output.shape, shape)) return output;
+  const received = output instanceof Value ? formatShape(output.shape) : describe(output);
+  throw new CarillonError(
+    "ERR_SHAPE",
+    name,
+    `expected ${formatShape(shape)} from the layer '${name}' but received ${received}`,
+  );
 }
 
 /** Kind and ordinal of that kind (`linear2`), or the layer's own name; the same layer twice shares its parameters. */

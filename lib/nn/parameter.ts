@@ -1,4 +1,5 @@
-import { checkKeys } from "../options.js";
+import { fail } from "../errors.js";
+import { checkKeys, checkNumber } from "../options.js";
 import type { Regularizer } from "../regularizers/index.js";
 import { checkShape } from "../tensor/shape.js";
 import { type Initializer, toInitializer, xavierUniform } from "./initializers.js";
@@ -18,6 +19,15 @@ export interface ParameterOptions {
   readonly regularizer?: Regularizer | null | undefined;
 }
 
+/** `value` as a regularizer, `null` or `undefined`; else `ERR_OPTION`: a bare number is none. */
+export function checkRegularizer<R extends Regularizer | null | undefined>(where: string, value: R): R {
+  if (value === undefined || value === null) return value;
+  if (typeof value !== "object" || value.kind !== "l2")
+    fail("ERR_OPTION", where, "a regularizer such as l2(1e-4)", value);
+  checkNumber(`${where}.lambda`, value.lambda, { min: 0 });
+  return value;
+}
+
 /** Declares a parameter of `shape` for {@link defineLayer}. */
 export function parameter(shape: readonly number[], options: ParameterOptions = {}): ParameterSpec {
   checkKeys("parameter", options, ["init", "regularizer"]);
@@ -26,6 +36,6 @@ export function parameter(shape: readonly number[], options: ParameterOptions = 
   return {
     shape: [...shape],
     init: toInitializer("parameter.init", options.init, fallback),
-    regularizer: options.regularizer,
+    regularizer: checkRegularizer("parameter.regularizer", options.regularizer),
   };
 }

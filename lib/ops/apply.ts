@@ -1,8 +1,8 @@
 import { type NativeArray, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { type Dtype, elements, type Shape } from "../tensor/shape.js";
+import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
-import { type Instruction, Value } from "../tensor/value.js";
+import { type EagerDraw, type Instruction, Value } from "../tensor/value.js";
 import { encode } from "./encode.js";
 
 /** What functions on values accept: a number is a constant scalar. */
@@ -24,12 +24,6 @@ export interface Rule<A> {
     | null;
   /** Index of the input whose memory the output may take. */
   readonly inPlace?: number;
-}
-
-/** Registers of an eager instruction that draws. */
-export interface EagerDraw {
-  readonly seed: number;
-  readonly step: number;
 }
 
 export function toValue(operand: Operand): Value {
@@ -62,7 +56,10 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
   }
 }
 
-/** Applies `rule`: executes it when every input is a Tensor, otherwise records it. Checks shapes either way. */
+/**
+ * Applies `rule`: executes it when every input is a Tensor, otherwise records it; so too where a Tensor is spread over a
+ * batch, whose rows a program knows. Checks shapes either way.
+ */
 export function apply<A>(rule: Rule<A>, inputs: readonly Value[], attributes: A, draw?: EagerDraw): Value {
   for (const input of inputs) {
     if (!(input instanceof Value)) {
@@ -72,7 +69,7 @@ export function apply<A>(rule: Rule<A>, inputs: readonly Value[], attributes: A,
   const { shape, dtype = "f32" } = rule.infer(inputs, attributes);
   const { lower, gradient } = rule;
   const tensors = inputs.filter((input) => input instanceof Tensor);
-  if (tensors.length === inputs.length && inputs.length > 0) {
+  if (tensors.length === inputs.length && inputs.length > 0 && !isBatched(shape)) {
     const numbers = shape.filter((dim) => dim !== "batch");
     const [first] = tensors;
     if (lower === null && first !== undefined) return new Tensor(first.data, numbers, first.dtype);
@@ -88,6 +85,7 @@ export function apply<A>(rule: Rule<A>, inputs: readonly Value[], attributes: A,
       lower: lower === null ? null : (from, output) => lower(from, output, attributes),
       gradient: gradient === null ? null : (output, flowing) => gradient(inputs, output, flowing, attributes),
       inPlace: rule.inPlace ?? null,
+      draw,
     },
   });
 }

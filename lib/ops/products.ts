@@ -94,7 +94,7 @@ const linearRule: Rule<null> = {
     const [outputs, features] = pair("linear.weight", at(inputs, 1).shape);
     const bias = inputs[2];
     for (const value of inputs) expectDtype("linear", value, "f32");
-    if (x.shape.length < 2 || x.shape.at(-1) !== features || outputs === "batch") {
+    if (x.shape.length !== 2 || x.shape[1] !== features || outputs === "batch") {
       throw new CarillonError(
         "ERR_SHAPE",
         "linear",

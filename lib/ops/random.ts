@@ -2,7 +2,7 @@ import { fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { asMatrix, elements, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Value } from "../tensor/value.js";
+import type { EagerDraw, Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 
 /** Whether what is kept is scaled in training (`'inverted'`) or everything at inference (`'classic'`). */
@@ -36,6 +36,7 @@ export interface DropoutAttributes {
   readonly keep: number;
   readonly scale: number;
   readonly site: number;
+  readonly draw: EagerDraw | undefined;
 }
 
 const dropoutRule: Rule<DropoutAttributes> = {
@@ -53,7 +54,7 @@ const dropoutRule: Rule<DropoutAttributes> = {
   // The same mask: the same site, seed and step.
   gradient(inputs, _output, gradient, attributes) {
     if (inputs.every((input) => input instanceof Tensor)) return [undefined];
-    return [apply(dropoutRule, [gradient], attributes)];
+    return [apply(dropoutRule, [gradient], attributes, attributes.draw)];
   },
   inPlace: 0,
 };
@@ -69,11 +70,15 @@ export function dropout<A extends Value>(x: A, options: DropoutOptions): Of<A> {
   const keep = keepOf("dropout", options.rate, options.keep);
   const scaling = checkOneOf("dropout.scaling", options.scaling ?? "inverted", ["inverted", "classic"]);
   const site = checkNumber("dropout.site", options.site, { min: 0, max: 2_147_483_647, integer: true });
-  const attributes = { keep, scale: scaling === "inverted" ? 1 / keep : 1, site };
-  if (!(x instanceof Tensor)) return apply(dropoutRule, [x], attributes) as Of<A>;
-  const seed = checkNumber("dropout.seed", options.seed, { min: 0, integer: true });
-  const step = checkNumber("dropout.step", options.step, { min: 1, integer: true });
-  return apply(dropoutRule, [x], attributes, { seed, step }) as Of<A>;
+  const scale = scaling === "inverted" ? 1 / keep : 1;
+  const given = x instanceof Tensor || options.seed !== undefined || options.step !== undefined;
+  const draw = given
+    ? {
+        seed: checkNumber("dropout.seed", options.seed, { min: 0, integer: true }),
+        step: checkNumber("dropout.step", options.step, { min: 1, integer: true }),
+      }
+    : undefined;
+  return apply(dropoutRule, [x], { keep, scale, site, draw }, draw) as Of<A>;
 }
 
 /** Rules of this file, for the tests that walk all operations. */

@@ -2,8 +2,10 @@ import { CarillonError } from "../errors.js";
 import { gradients } from "../graph/gradient.js";
 import { currentTrace } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
+import { checkRegularizer } from "../nn/parameter.js";
 import { ParameterSlab } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
+import { checkKeys } from "../options.js";
 import type { Regularizer } from "../regularizers/index.js";
 import { Value } from "../tensor/value.js";
 import type { Optimizer } from "./optimizer.js";
@@ -112,6 +114,8 @@ export function minimizer(
   optimizer: Optimizer,
   options: { readonly regularizer?: Regularizer | null | undefined } = {},
 ): Minimizer {
+  checkKeys("minimizer", options, ["regularizer"]);
+  checkRegularizer("minimizer.regularizer", options.regularizer);
   const list = Array.isArray(models) ? models : [models];
   for (const model of list) if (!model.initialized) model.initialize(0);
   return new Minimizer(list, optimizer, options.regularizer ?? null);

@@ -1,6 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { isDetached } from "./detached.js";
-import { checkShape, type Dtype, elements, formatShape } from "./shape.js";
+import { checkShape, type Dtype, elements, formatShape, isBatched } from "./shape.js";
 import { Value } from "./value.js";
 
 /** Typed array of each dtype. */
@@ -55,7 +55,7 @@ export class Tensor<D extends Dtype = Dtype> extends Value {
 }
 
 function shapeOf(value: Nested): number[] {
-  if (typeof value === "number") return [];
+  if (!Array.isArray(value)) return [];
   const [first] = value;
   return first === undefined ? [0] : [value.length, ...shapeOf(first)];
 }
@@ -66,7 +66,8 @@ function flatten(where: string, value: Nested, shape: readonly number[], axis: n
     out.push(value);
     return;
   }
-  if (!Array.isArray(value) || value.length !== shape[axis]) {
+  if (!Array.isArray(value)) fail("ERR_DTYPE", where, "nested arrays of numbers", value);
+  if (value.length !== shape[axis]) {
     fail("ERR_SHAPE", where, `rows of equal depth and length ${formatShape(shape)}`, value);
   }
   for (const part of value) flatten(where, part, shape, axis + 1, out);
@@ -99,8 +100,9 @@ function over<D extends Dtype>(data: ArrayOf[D], given: readonly number[] | unde
     throw new CarillonError("ERR_DETACHED", "tensor", "expected data for 'tensor' but its buffer was detached");
   }
   const shape = given ?? [data.length];
+  if (!Array.isArray(shape)) fail("ERR_SHAPE", "tensor.shape", "an array of sizes", shape);
   checkShape("tensor", shape);
-  if (elements(shape) !== data.length) {
+  if (isBatched(shape) || elements(shape) !== data.length) {
     throw new CarillonError(
       "ERR_SHAPE",
       "tensor",

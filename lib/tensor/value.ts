@@ -22,6 +22,14 @@ export interface Applied {
   readonly gradient: ((output: Value, gradient: Value) => readonly (Value | undefined)[]) | null;
   /** The output may lie where this input lies, if that is not needed afterwards. */
   readonly inPlace: number | null;
+  /** What is drawn from outside of a program, which has its own seed and step. */
+  readonly draw: EagerDraw | undefined;
+}
+
+/** Registers of an eager instruction that draws. */
+export interface EagerDraw {
+  readonly seed: number;
+  readonly step: number;
 }
 
 /** Where a value comes from. */

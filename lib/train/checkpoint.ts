@@ -1,6 +1,7 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../io/safetensors.js";
+import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { State } from "./callback.js";
@@ -19,6 +20,10 @@ export interface Progress {
   readonly rateScale: number;
   /** Sums of the epoch under way. */
   readonly sums: readonly number[];
+  /** The last one, which callbacks see until the next. */
+  readonly validation: Evaluation | null;
+  /** Names of the callbacks that have still to decide at this step. */
+  readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
 }
 
@@ -26,6 +31,17 @@ export interface Progress {
 function signature({ optimizer }: Minimizer): string {
   const { kind, rule, states, constants } = optimizer;
   return JSON.stringify({ kind, rule, states, constants });
+}
+
+/** JSON has no NaN and no infinities; sums and the states of callbacks may be both. */
+const NUMBER = "$number";
+
+function numberToJson(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? { [NUMBER]: String(value) } : value;
+}
+
+function numberFromJson(_key: string, value: unknown): unknown {
+  return typeof value === "object" && value !== null && NUMBER in value ? Number(value[NUMBER]) : value;
 }
 
 /** A checkpoint as the bytes of a safetensors file: weights, one tensor a state and parameter, JSON metadata. */
@@ -43,7 +59,7 @@ export function encodeCheckpoint(model: Model, minimizer: Minimizer, progress: P
     format: FORMAT,
     numericsVersion: String(nativeInfo.numericsVersion),
     optimizer: signature(minimizer),
-    progress: JSON.stringify(progress),
+    progress: JSON.stringify(progress, numberToJson),
   });
 }
 
@@ -72,19 +88,29 @@ function section(
 
 function isProgress(value: unknown): value is Progress {
   if (typeof value !== "object" || value === null) return false;
-  const has = (key: string, type: string): boolean => key in value && typeof Reflect.get(value, key) === type;
+  const get = (key: string): unknown => Reflect.get(value, key);
+  const isCount = (count: unknown): boolean => typeof count === "number" && Number.isSafeInteger(count) && count >= 0;
+  const isListOf = (type: string, list: unknown): boolean =>
+    Array.isArray(list) && list.every((one) => typeof one === type);
+  const isObject = (given: unknown): boolean => typeof given === "object" && given !== null && !Array.isArray(given);
+  const scale = get("rateScale");
   return (
-    ["step", "seed", "samples", "batchSize", "rateScale"].every((key) => has(key, "number")) &&
-    has("shuffle", "boolean") &&
-    has("callbacks", "object") &&
-    Array.isArray(Reflect.get(value, "sums"))
+    ["step", "seed", "samples", "batchSize"].every((key) => isCount(get(key))) &&
+    typeof get("shuffle") === "boolean" &&
+    typeof scale === "number" &&
+    Number.isFinite(scale) &&
+    scale >= 0 &&
+    isListOf("number", get("sums")) &&
+    (get("validation") === null || isObject(get("validation"))) &&
+    isListOf("string", get("pending")) &&
+    isObject(get("callbacks"))
   );
 }
 
 function parseProgress(where: string, text: string | undefined): Progress {
   let value: unknown;
   try {
-    value = JSON.parse(text ?? "");
+    value = JSON.parse(text ?? "", numberFromJson);
   } catch {
     value = undefined;
   }

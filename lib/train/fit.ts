@@ -7,8 +7,9 @@ import type { MetricName } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { LOG, recordObjective } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
+import { checkNumber } from "../options.js";
 import type { Callback, Decision } from "./callback.js";
-import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
 import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
 import { type Run, type RunContext, startRun } from "./run.js";
@@ -52,6 +53,8 @@ class Fitting {
   #rateScale = 1;
   #stopping = false;
   #validation: Evaluation | undefined;
+  /** Callbacks that have still to decide at this step. */
+  #pending: readonly string[] = [];
   #seen = 0;
 
   constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
@@ -60,14 +63,17 @@ class Fitting {
     this.#context = context;
     this.#sums = new Sums(options.metrics);
     this.#minimizer = new Minimizer([model], options.optimizer, options.regularizer);
-    this.#seed = resume === undefined ? (options.seed ?? 0) : this.#resume(resume);
-    this.#firstStep = this.#step;
-    if (!model.initialized) model.restoreInitial(this.#seed);
+    const checkpoint = resume === undefined ? undefined : this.#decode(resume);
+    this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
     this.#program = this.#compile();
     this.#evaluator =
       options.validation === undefined
         ? undefined
         : new Evaluator(model, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
+    // Everything fits: only now is anything written.
+    if (checkpoint !== undefined) this.#resume(checkpoint);
+    if (!model.initialized) model.restoreInitial(this.#seed);
+    this.#firstStep = this.#step;
     context.onStop(() => this.#program.stop());
     options.signal?.addEventListener("abort", this.#onAbort);
   }
@@ -78,6 +84,8 @@ class Fitting {
   async run(): Promise<FitResult> {
     try {
       this.#emitStart();
+      const { callbacks } = this.#options;
+      await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
       while (this.#step < this.#options.steps && !this.#halted) {
         const target = this.#nextStop();
         await this.#advance(target);
@@ -92,17 +100,18 @@ class Fitting {
   }
 
   get #halted(): boolean {
-    return this.#stopping || this.#context.stopped;
+    return this.#stopping || this.#context.stopped || this.#options.signal?.aborted === true;
   }
 
   get #epoch(): number {
     return Math.ceil(this.#step / this.#options.stepsPerEpoch);
   }
 
-  /** Loads a checkpoint; returns its seed. Nothing is written unless all of it fits. */
-  #resume(bytes: Uint8Array): number {
-    const where = "fit.resume";
-    const { progress, weights, states } = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
+  /** A checkpoint, if it is one of this very run. */
+  #decode(bytes: Uint8Array): DecodedCheckpoint {
+    const where = RESUME;
+    const checkpoint = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
+    const { progress } = checkpoint;
     const { samples } = this.#options.train;
     const { batchSize, shuffle, seed = progress.seed } = this.#options;
     for (const [name, now, then] of [
@@ -122,13 +131,18 @@ class Fitting {
       if (restore === undefined || name in progress.callbacks) continue;
       throw new CarillonError("ERR_STATE", where, `expected the state of callback '${name}' in '${where}'`);
     }
-    this.#model.restore(weights, where);
+    return checkpoint;
+  }
+
+  #resume({ progress, weights, states }: DecodedCheckpoint): void {
+    for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
+    this.#model.restore(weights, RESUME);
     this.#minimizer.restore(this.#model, states);
     this.#step = progress.step;
     this.#rateScale = progress.rateScale;
     this.#sums.restore(progress.sums);
-    for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
-    return progress.seed;
+    this.#validation = progress.validation ?? undefined;
+    this.#pending = progress.pending;
   }
 
   #compile(): CompiledProgram {
@@ -215,13 +229,19 @@ class Fitting {
       this.#validation = await this.#evaluator.run(threads);
       this.#emitEpoch(this.#validation);
     }
-    for (const callback of callbacks) {
-      if (this.#step % periodOf(callback, stepsPerEpoch) === 0) await this.#ask(callback);
+    await this.#askAll(callbacks.filter((callback) => this.#step % periodOf(callback, stepsPerEpoch) === 0));
+  }
+
+  async #askAll(callbacks: readonly Callback[]): Promise<void> {
+    for (const [index, callback] of callbacks.entries()) {
+      this.#pending = callbacks.slice(index + 1).map(({ name }) => name);
+      await this.#ask(callback);
     }
   }
 
   async #ask(callback: Callback): Promise<void> {
     const { dataLoss, penalty } = this.#figures;
+    let over = false;
     const decision: Decision = {
       step: this.#step,
       epoch: this.#epoch,
@@ -234,18 +254,19 @@ class Fitting {
       stop: () => {
         this.#stopping = true;
       },
-      checkpoint: () => this.#checkpoint(),
+      checkpoint: () => {
+        if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
+        this.#takeRate(callback, decision);
+        return this.#checkpoint();
+      },
     };
     await callback.decide(decision);
-    const { rateScale } = decision;
-    if (!(Number.isFinite(rateScale) && rateScale >= 0)) {
-      throw new CarillonError(
-        "ERR_OPTION",
-        `${callback.name}.rateScale`,
-        `expected a number >= 0 for '${callback.name}.rateScale' but received ${rateScale}`,
-      );
-    }
-    this.#rateScale = rateScale;
+    over = true;
+    this.#takeRate(callback, decision);
+  }
+
+  #takeRate({ name }: Callback, { rateScale }: Decision): void {
+    this.#rateScale = checkNumber(`${name}.rateScale`, rateScale, { min: 0 });
   }
 
   get #figures(): { readonly dataLoss: number; readonly penalty: number } {
@@ -301,6 +322,8 @@ class Fitting {
       shuffle,
       rateScale: this.#rateScale,
       sums: this.#sums.state(),
+      validation: this.#validation ?? null,
+      pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
     });
   }
@@ -326,6 +349,7 @@ class Fitting {
   }
 }
 
+const RESUME = "fit.resume";
 const MILLISECONDS = 1000;
 /** Rows of a batch at validation. */
 const EVALUATION_BATCH = 256;

@@ -1,3 +1,4 @@
+import { nativeInfo } from "../binding/native.js";
 import { type BoundExamples, bindExamples, type ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
@@ -6,8 +7,18 @@ import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/index.js";
 import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
+import { checkRegularizer } from "../nn/parameter.js";
 import type { Optimizer } from "../optim/optimizer.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
+import { checkRate } from "../optim/schedule.js";
+import {
+  checkBoolean,
+  checkFunction,
+  checkKeys,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+} from "../options.js";
 import type { Regularizer } from "../regularizers/index.js";
 import type { Callback } from "./callback.js";
 
@@ -97,8 +108,10 @@ export interface CheckedOptions {
 function checkCallback(where: string, callback: Callback): void {
   checkObjectLike(where, callback);
   checkString(`${where}.name`, callback.name);
-  checkFunction(`${where}.decide`, callback.decide);
-  const { every } = callback;
+  const { every, decide, state, restore } = callback;
+  checkFunction(`${where}.decide`, decide);
+  if (state !== undefined) checkFunction(`${where}.state`, state);
+  if (restore !== undefined) checkFunction(`${where}.restore`, restore);
   if (every === undefined) return;
   checkKeys(`${where}.every`, every, ["steps", "epochs"]);
   if ((every.steps === undefined) === (every.epochs === undefined)) {
@@ -138,7 +151,17 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classe
 
 function checkOptimizer(optimizer: Optimizer): Optimizer {
   checkObject("fit.optimizer", optimizer);
-  checkString("fit.optimizer.rule", optimizer.rule);
+  const { kind, rule, lr, states, constants } = optimizer;
+  checkString("fit.optimizer.kind", kind);
+  checkOneOf("fit.optimizer.rule", rule, nativeInfo.optimizers);
+  checkRate(`${kind}.lr`, lr);
+  for (const [key, list, type] of [
+    ["states", states, "string"],
+    ["constants", constants, "number"],
+  ] as const) {
+    if (Array.isArray(list) && list.every((one) => typeof one === type)) continue;
+    fail("ERR_OPTION", `fit.optimizer.${key}`, `an array of ${type}s`, list);
+  }
   return optimizer;
 }
 
@@ -159,19 +182,20 @@ export function checkOptions(
   if (epochs === undefined && limit === undefined) {
     throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
   }
-  const regularizer = options.regularizer ?? null;
-  if (regularizer !== null) checkNumber("fit.regularizer.lambda", regularizer.lambda, { min: 0 });
-  const metrics = options.metrics ?? [];
-  if (!Array.isArray(metrics)) fail("ERR_OPTION", "fit.metrics", "an array of names", metrics);
-  const { signal } = options;
+  const regularizer = checkRegularizer("fit.regularizer", options.regularizer) ?? null;
+  const { signal, resume } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
+  }
+  if (resume !== undefined && !(resume instanceof Uint8Array)) {
+    if (typeof resume !== "string") fail("ERR_OPTION", "fit.resume", "the bytes of a checkpoint or a path", resume);
+    checkString("fit.resume", resume);
   }
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizer(options.optimizer);
   const callbacks = checkCallbacks(options.callbacks ?? []);
-  const found = findMetrics(metrics, loss);
+  const found = findMetrics("fit.metrics", options.metrics ?? [], loss);
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
@@ -199,7 +223,7 @@ export function checkOptions(
     reportEvery: count("reportEvery") ?? 0,
     callbacks,
     signal,
-    resume: options.resume,
+    resume,
   };
 }
 

@@ -16,8 +16,9 @@ export type Run<R, E extends FitEvent = FitEvent> = Promise<R> & AsyncIterable<E
 class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
   readonly #queue: E[];
   readonly #leave: () => Promise<void>;
-  #wake: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
   #ended = false;
+  #left = false;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(past: readonly E[], leave: () => Promise<void>) {
@@ -27,21 +28,26 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
 
   /** A slow reader loses step events, never others. */
   put(event: E): void {
+    if (this.#left) return;
     if (event.kind === "step" && this.#queue.at(-1)?.kind === "step") this.#queue.pop();
     this.#queue.push(event);
-    this.#wake?.();
+    this.#wake();
   }
 
   end(failure?: { readonly error: unknown }): void {
     this.#ended = true;
-    this.#failure = failure;
-    this.#wake?.();
+    this.#failure = this.#left ? undefined : failure;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 
   async next(): Promise<IteratorResult<E, undefined>> {
     while (this.#queue.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
     const value = this.#queue.shift();
@@ -53,6 +59,7 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
   }
 
   async return(): Promise<IteratorResult<E, undefined>> {
+    this.#left = true;
     this.#queue.length = 0;
     await this.#leave();
     return { value: undefined, done: true };
@@ -77,6 +84,10 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
   let stopped = false;
   let outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
 
+  const settle = (failure: { readonly error: unknown } | undefined): void => {
+    outcome = { failure };
+    for (const reader of readers) reader.end(failure);
+  };
   const promise = body({
     emit(event) {
       if (event.kind !== "step") past.push(event);
@@ -87,14 +98,15 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
     get stopped() {
       return stopped;
     },
-  });
-  const settle = (failure: { readonly error: unknown } | undefined): void => {
-    outcome = { failure };
-    for (const reader of readers) reader.end(failure);
-  };
-  promise.then(
-    () => settle(undefined),
-    (error: unknown) => settle({ error }),
+  }).then(
+    (result) => {
+      settle(undefined);
+      return result;
+    },
+    (error: unknown) => {
+      settle({ error });
+      throw error; // to who awaits, or to the process where nobody listens
+    },
   );
 
   const stop = (): void => {

@@ -69,7 +69,11 @@ class Program {
   RunResult run(const RunRequest& request, ThreadPool* pool);
 
   void stop() { stop_ = true; }
-  void clear_stop() { stop_ = false; }
+  // Before a call, on the thread that asks: whoever looks meanwhile must not find the steps of the call before.
+  void clear_stop() {
+    stop_ = false;
+    finished_ = 0;
+  }
 
   size_t finished_steps() const { return finished_.load(std::memory_order_acquire); }
   std::span<const float> log() const { return {reinterpret_cast<const float*>(log_.data()), log_.bytes() / 4}; }

@@ -3,7 +3,7 @@ import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
 import type { Regularizer } from "../../regularizers/index.js";
 import type { Initializer } from "../initializers.js";
 import { defineLayer, type Layer } from "../layer.js";
-import { parameter } from "../parameter.js";
+import { checkRegularizer, parameter } from "../parameter.js";
 
 /** Options of {@link linear}. */
 export interface LinearOptions {
@@ -32,6 +32,7 @@ export function linear<const In extends number, const Out extends number>(
   checkNumber("linear.inputs", inputs, { min: 1, integer: true });
   checkNumber("linear.outputs", outputs, { min: 1, integer: true });
   const { init, biasInit, regularizer, name } = options;
+  checkRegularizer("linear.regularizer", regularizer);
   const biased = checkBoolean("linear.bias", options.bias ?? true);
   const weight = parameter([outputs, inputs], { init, regularizer });
   const config = { inputs, outputs, bias: biased };

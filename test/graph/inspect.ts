@@ -1,0 +1,42 @@
+import { nativeInfo } from "../../lib/binding/native.js";
+import { native } from "../../lib/binding/native.js";
+import { type Binding, type Plan, plan } from "../../lib/graph/plan.js";
+import { Trace, tracing } from "../../lib/graph/trace.js";
+import type { Shape } from "../../lib/tensor/shape.js";
+import { Value } from "../../lib/tensor/value.js";
+
+/** Inputs of a body to plan, by name. */
+export type Shapes = Readonly<Record<string, { readonly shape: Shape; readonly dtype?: "f32" | "i32" }>>;
+
+/** The plan of a body whose outputs are given out, as `program` makes it. */
+export function planned<S extends Shapes>(
+  inputs: S,
+  body: (inputs: { readonly [K in keyof S]: Value }) => readonly Value[],
+  maxRows = 8,
+): Plan {
+  const trace = new Trace(0, true);
+  const bindings = new Map<string, Binding>();
+  const values = Object.entries(inputs).map(([name, { shape, dtype = "f32" }]): [string, Value] => {
+    const count = shape.reduce<number>((product, dim) => product * (dim === "batch" ? maxRows : dim), 1);
+    bindings.set(name, { kind: "direct", slab: native.slabCreate(count, dtype) });
+    return [name, new Value(shape, dtype, { kind: "input", name })];
+  });
+  tracing(trace, () => {
+    for (const value of body(Object.fromEntries(values) as { readonly [K in keyof S]: Value })) {
+      const count = value.shape.reduce<number>((product, dim) => product * (dim === "batch" ? maxRows : dim), 1);
+      trace.add({ kind: "output", value, slab: native.slabCreate(count, value.dtype === "i32" ? "i32" : "f32") });
+    }
+  });
+  return plan(trace, maxRows, bindings);
+}
+
+/** Names of the instructions of a plan, in order: walks the words as native/program/decode.h lays them out. */
+export function instructions(code: Int32Array): string[] {
+  const names: string[] = [];
+  for (let at = 0; at < code.length; ) {
+    const [operation = -1, views = 0, ints = 0, doubles = 0] = code.subarray(at, at + 4);
+    names.push(nativeInfo.operations[operation] ?? `number ${operation}`);
+    at += 4 + views + ints + 2 * doubles;
+  }
+  return names;
+}

@@ -1,0 +1,130 @@
+import { philox } from "../../lib/tensor/philox.js";
+import { type Numbers, size } from "./sample.js";
+
+/** Elements `of` under a shape of two axes. */
+interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  at(row: number, column: number): number;
+}
+
+/** The element at `index`; outside there is none, which would make every sum NaN. */
+function get(data: readonly number[], index: number): number {
+  return data[index] ?? Number.NaN;
+}
+
+/** Rows and columns of `x`: all axes but the last, and the last. */
+export function rowsOf(x: Numbers): readonly (readonly number[])[] {
+  const columns = x.shape.at(-1) ?? 1;
+  return Array.from({ length: x.data.length / columns }, (_, row) => x.data.slice(row * columns, (row + 1) * columns));
+}
+
+function matrix({ shape, data }: Numbers, transposed: boolean): Matrix {
+  const [rows = 1, columns = 1] = shape;
+  if (!transposed) return { rows, columns, at: (row, column) => get(data, row * columns + column) };
+  return { rows: columns, columns: rows, at: (row, column) => get(data, column * columns + row) };
+}
+
+/** op(a)·op(b) + bias, summed in order. */
+export function product(transposeA: boolean, transposeB: boolean): (...inputs: Numbers[]) => readonly number[] {
+  return (...inputs) => {
+    const [first, second, bias] = inputs;
+    if (first === undefined || second === undefined) return [];
+    const a = matrix(first, transposeA);
+    const b = matrix(second, transposeB);
+    return Array.from({ length: a.rows * b.columns }, (_, index) => {
+      const row = Math.floor(index / b.columns);
+      const column = index % b.columns;
+      let sum = 0;
+      for (let k = 0; k < a.columns; k++) sum += a.at(row, k) * b.at(k, column);
+      return sum + (bias === undefined ? 0 : get(bias.data, column));
+    });
+  };
+}
+
+/** Element of `x` that covers element `index` of a result of `shape`: equal, a scalar, a row [n] or a column [m, 1]. */
+function covering(x: Numbers, shape: readonly number[], index: number): number {
+  const last = shape.at(-1) ?? 1;
+  if (x.data.length === size(shape)) return get(x.data, index);
+  if (x.data.length === 1) return get(x.data, 0);
+  return x.shape.at(-1) === last ? get(x.data, index % last) : get(x.data, Math.floor(index / last));
+}
+
+/** The shape of more elements: of the operand that the other one spreads over. */
+function larger(a: Numbers, b: Numbers): readonly number[] {
+  if (a.data.length !== b.data.length) return a.data.length > b.data.length ? a.shape : b.shape;
+  return a.shape.length >= b.shape.length ? a.shape : b.shape;
+}
+
+/** An elementwise function of two operands, one spread over the other. */
+export function elementwise(f: (a: number, b: number) => number): (a: Numbers, b: Numbers) => readonly number[] {
+  return (a, b) => {
+    const shape = larger(a, b);
+    return Array.from({ length: size(shape) }, (_, index) => f(covering(a, shape, index), covering(b, shape, index)));
+  };
+}
+
+/** `x` repeated over `shape`. */
+export function repeated(x: Numbers, shape: readonly number[]): readonly number[] {
+  return Array.from({ length: size(shape) }, (_, index) => covering(x, shape, index));
+}
+
+export function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Σ of each column. */
+export function columnTotals(x: Numbers): readonly number[] {
+  const rows = rowsOf(x);
+  return Array.from({ length: x.shape.at(-1) ?? 1 }, (_, column) => total(rows.map((row) => get(row, column))));
+}
+
+/** Of each row: exponentials of the distance to its maximum, and their sum. */
+function exponentials(x: Numbers): readonly { readonly e: readonly number[]; readonly sum: number }[] {
+  return rowsOf(x).map((row) => {
+    const max = Math.max(...row);
+    const e = row.map((value) => Math.exp(value - max));
+    return { e, sum: total(e) };
+  });
+}
+
+export function softmax(x: Numbers): readonly number[] {
+  return exponentials(x).flatMap(({ e, sum }) => e.map((value) => value / sum));
+}
+
+export function softmaxCrossEntropy(x: Numbers, y: Numbers): readonly number[] {
+  return exponentials(x).map(({ e, sum }, row) => Math.log(sum) - Math.log(get(e, get(y.data, row))));
+}
+
+export function oneHot(y: Numbers, classes: number): readonly number[] {
+  return y.data.flatMap((label) => Array.from({ length: classes }, (_, index) => (index === label ? 1 : 0)));
+}
+
+export function argmax(x: Numbers): readonly number[] {
+  return rowsOf(x).map((row) => row.indexOf(Math.max(...row)));
+}
+
+export function countEqual(a: Numbers, b: Numbers): readonly number[] {
+  return [a.data.filter((value, index) => value === b.data[index]).length];
+}
+
+const PURPOSE = { dropout: 1, tie: 2 } as const;
+
+/**
+ * The mask of native/kernels/dropout-inl.h, written from its definition: one byte an element out of 256 elements a
+ * superblock, 24 more bits where the byte equals the threshold's. 1 where kept.
+ */
+export function dropoutMask(count: number, keep: number, draw: { seed: number; step: number; site: number }): number[] {
+  const threshold = Math.floor(keep * 2 ** 32 + 0.5);
+  const high = Math.floor(threshold / 2 ** 24);
+  const low = threshold % 2 ** 24;
+  return Array.from({ length: count }, (_, element) => {
+    const place = element % 256;
+    const block = Math.floor(element / 256) * 16 + (place % 16);
+    const words = philox([block, draw.step, draw.site, PURPOSE.dropout], [draw.seed, 0]);
+    const byte = (get([...words], Math.floor(place / 64)) >>> (8 * (Math.floor(place / 16) % 4))) & 0xff;
+    if (byte !== high) return byte < high ? 1 : 0;
+    const [tie = 0] = philox([element, draw.step, draw.site, PURPOSE.tie], [draw.seed, 0]);
+    return tie >>> 8 < low ? 1 : 0;
+  });
+}
