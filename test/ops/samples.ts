@@ -13,6 +13,7 @@ import {
   U,
   ulps,
 } from "./bounds.js";
+import { activationSamples } from "./activation_samples.js";
 import { binary, oneInput, unary } from "./builders.js";
 import * as reference from "./references.js";
 import {
@@ -168,6 +169,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   tanh: unary("tanh", ops.tanh, Math.tanh, bent, { error: ulps(2), cancellation: 1 }),
   sigmoid: unary("sigmoid", ops.sigmoid, (x) => 1 / (1 + Math.exp(-x)), bent, { error: ulps(2), cancellation: 1 }),
   flush: unary("flush", ops.flush, (x) => x, apart(0.25, 2), { error: exact }),
+  ...activationSamples,
 
   add: binary("add", ops.add, (a, b) => a + b),
   subtract: binary("subtract", ops.subtract, (a, b) => a - b),
@@ -179,8 +181,8 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
     draws: [sixteenths(0), sixteenths(1)],
     differentiable: [],
   }),
-  relu_gradient: binary("relu_gradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
-  tanh_gradient: binary("tanh_gradient", tanhGradient, (g, y) => g * (1 - y * y), {
+  relu_gradient: binary("reluGradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
+  tanh_gradient: binary("tanhGradient", tanhGradient, (g, y) => g * (1 - y * y), {
     draws: [anywhere, inside],
     error: tanhGradientError,
     cancellation: 2,
