@@ -1,4 +1,6 @@
-// Dropout: y[i] = keep(first_index + i) ? x[i]·scale : +0, keep decided by Philox, one byte an element.
+// Dropout: y[i] = keep(first_index + i) ? fma(x[i], scale, shift) : dropped, keep decided by Philox, one byte an
+// element. Where shift = 0 it is x[i]·scale, so that −0 stays −0. Alpha dropout (for SELU) is what shifts and does not
+// drop to 0.
 //
 // The definition of the mask. Element e lies in superblock s = e / 256 at place q = e mod 256. Its 16 blocks have the
 // Philox indices 16·s + lane, and q = (4·w + b)·16 + lane: byte b (from the low end) of output word w of block `lane`.
@@ -22,6 +24,9 @@ void dropout_superblock(const float* x, float* y, uint64_t index, const DropoutA
   const I high = splat_i(static_cast<int32_t>(arguments.threshold >> 24));
   const bool ties = (arguments.threshold & 0xffffffu) != 0;
   const F scale = splat(arguments.scale);
+  const F shift = splat(arguments.shift);
+  const F dropped = splat(arguments.dropped);
+  const bool shifted = arguments.shift != 0.0f;
   for (size_t lane = 0; lane < kLanes; lane += F::N) {
     U words[4] = {add(lane_numbers(), splat_u(static_cast<uint32_t>(block + lane))), splat_u(arguments.step),
                   splat_u(arguments.site), splat_u(counter_purpose(Purpose::dropout, block))};
@@ -34,14 +39,16 @@ void dropout_superblock(const float* x, float* y, uint64_t index, const DropoutA
         M keep = less(byte, high);
         if (ties) {
           uint32_t open = bits_of(equal(byte, high));
-          uint32_t kept = 0;
+          uint32_t tied = 0;
           for (; open != 0; open &= open - 1) {
             const uint32_t l = static_cast<uint32_t>(__builtin_ctz(open));
-            if (dropout_tie_kept(index * kSuperblock + place + l, arguments)) kept |= 1u << l;
+            if (dropout_tie_kept(index * kSuperblock + place + l, arguments)) tied |= 1u << l;
           }
-          keep = either(keep, mask_of(kept));
+          keep = either(keep, mask_of(tied));
         }
-        store(y + place, select(keep, mul(load(x + place), scale), zero()));
+        const F value = load(x + place);
+        const F kept = shifted ? fma(value, scale, shift) : mul(value, scale);
+        store(y + place, select(keep, kept, dropped));
       }
     }
   }

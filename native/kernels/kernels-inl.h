@@ -1,10 +1,13 @@
 // Every kernel over the vector type of the ISA that includes this, in order of need.
 #include "math-inl.h"
 #include "elementwise-inl.h"
+#include "activations-inl.h"
 #include "reduce-inl.h"
 #include "softmax-inl.h"
 #include "philox-inl.h"
 #include "dropout-inl.h"
+#include "noise-inl.h"
 #include "gemm-inl.h"
+#include "optimizer_rules-inl.h"
 #include "optimizers-inl.h"
 #include "table-inl.h"

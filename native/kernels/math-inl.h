@@ -1,7 +1,9 @@
-// Transcendental functions over F: exp, log, tanh, sigmoid. Our own minimax polynomials (Remez exchange on the relative
-// error, each coefficient rounded to float before the next is fitted), evaluated by FMA in Horner's order.
+// Transcendental functions over F: exp, expm1, log, log1p, tanh, sigmoid, erf. Our own minimax polynomials (Remez
+// exchange on the relative error, each coefficient rounded to float before the next is fitted), evaluated by FMA in
+// Horner's order.
 // Measured over every float of the ranges in test/native/math.cc (AVX-512 table, against the C library in double):
-// exp 1.013, log 1.003, tanh 1.333, sigmoid 1.505 ulp. A strided sweep sees less, since the worst floats are rare.
+// exp 1.013, log 1.003, tanh 1.333, sigmoid 1.505, log1p 1.40, expm1 1.41, erf 1.00 ulp. A strided sweep sees less, since
+// the worst floats are rare.
 
 constexpr float kInfinity = __builtin_inff();
 constexpr float kMinNormal = 0x1p-126f;
@@ -38,18 +40,46 @@ CARILLON_INLINE F exp(F x) {
   return select(unordered(x, x), x, y);
 }
 
-// ln x: x = 2^e·m with m in [√½, √2), f = m − 1, ln m = f − f²/2 + f³·p(f), |relative error of p's part| < 2^-26.
-// The order of the sums keeps the large terms last. Denormals are scaled by 2^23 first. log(±0) = −inf, log(x < 0) =
-// NaN.
-CARILLON_INLINE F log(F x) {
-  const M tiny = less(x, splat(kMinNormal));
-  const F scaled = select(tiny, mul(x, splat(0x1p23f)), x);
-  // Subtracting the bits of √½ puts m into [√½, √2): the exponent field then counts from there.
-  const U offset = sub(bits(scaled), splat_u(0x3f3504f3u));
-  const U exponent = shift_right<23>(add(offset, splat_u(127u << 23)));
-  const F m = from_bits(add(bit_and(offset, splat_u(0x007fffffu)), splat_u(0x3f3504f3u)));
-  const F e = to_float(sub(as_i(exponent), select(tiny, splat_i(127 + 23), splat_i(127))));
-  const F f = sub(m, splat(1.0f));
+// e^x − 1 = 2^n·p + (2^n − 1), p = e^r − 1 = r + (r²·q(r) + what r lost), |relative error of p's polynomial| < 2^-26.5;
+// n and r as in exp. Halved until the end, since 2^128 is no float; n = 0 stands apart, where halving would cost
+// denormals a bit. Clamped to where the result is −1 and to where it is +inf; the sign of zero is put back by its bit.
+CARILLON_INLINE F expm1(F x) {
+  F t = select(less(x, splat(-18.0f)), splat(-18.0f), x);
+  t = select(less(splat(88.8f), t), splat(88.8f), t);
+  const F magic = splat(0x1.8p23f);
+  const F shifted = fma(t, splat(0x1.715476p+0f), magic);
+  const F n = sub(shifted, magic);
+  const F near = fnma(n, splat(0x1.62e43p-1f), t);
+  const F r = fma(n, splat(0x1.05c61p-29f), near);
+  const F lost = fma(n, splat(0x1.05c61p-29f), sub(near, r));
+  F q = splat(0x1.9b758cp-13f);
+  q = fma(q, r, splat(0x1.6c7854p-10f));
+  q = fma(q, r, splat(0x1.111342p-7f));
+  q = fma(q, r, splat(0x1.55552ep-5f));
+  q = fma(q, r, splat(0x1.555554p-3f));
+  q = fma(q, r, splat(0.5f));
+  const F p = add(r, fma(mul(r, r), q, lost));
+  const F half = from_bits(add(shift_left<23>(bits(shifted)), splat_u(126u << 23)));  // 2^(n − 1)
+  F y = fma(half, p, sub(half, splat(0.5f)));
+  y = select(equal(n, zero()), p, add(y, y));
+  return from_bits(bit_or(bits(y), bit_and(bits(x), splat_u(0x80000000u))));
+}
+
+// x = 2^e·m with m in [√½, √2), for positive normal x. Subtracting the bits of √½ makes the exponent field count from
+// there.
+struct Mantissa {
+  U exponent;  // e + 127
+  F m;
+};
+CARILLON_INLINE Mantissa split_mantissa(F x) {
+  const U offset = sub(bits(x), splat_u(0x3f3504f3u));
+  return {shift_right<23>(add(offset, splat_u(127u << 23))),
+          from_bits(add(bit_and(offset, splat_u(0x007fffffu)), splat_u(0x3f3504f3u)))};
+}
+
+// e·ln 2 + ln(1 + f) for f in [√½ − 1, √2 − 1): ln(1 + f) = f − f²/2 + f³·p(f), |relative error of p's part| < 2^-26.
+// The order of the sums keeps the large terms last.
+CARILLON_INLINE F log_of_parts(F e, F f) {
   F p = splat(-0x1.429e22p-4f);
   p = fma(p, f, splat(0x1.07daacp-3f));
   p = fma(p, f, splat(-0x1.0cd59ep-3f));
@@ -63,10 +93,33 @@ CARILLON_INLINE F log(F x) {
   y = fma(e, splat(-0x1.05c61p-29f), y);
   y = fma(square, splat(-0.5f), y);
   y = add(f, y);
-  y = fma(e, splat(0x1.62e43p-1f), y);
+  return fma(e, splat(0x1.62e43p-1f), y);
+}
+
+// ln x. Denormals are scaled by 2^23 first. log(±0) = −inf, log(x < 0) = NaN.
+CARILLON_INLINE F log(F x) {
+  const M tiny = less(x, splat(kMinNormal));
+  const Mantissa parts = split_mantissa(select(tiny, mul(x, splat(0x1p23f)), x));
+  const F e = to_float(sub(as_i(parts.exponent), select(tiny, splat_i(127 + 23), splat_i(127))));
+  F y = log_of_parts(e, sub(parts.m, splat(1.0f)));
   y = select(less(x, splat(kInfinity)), y, x);  // +inf and NaN
   y = select(less(x, zero()), splat(__builtin_nanf("")), y);
   return select(equal(x, zero()), splat(-kInfinity), y);
+}
+
+// ln(1 + x): 2^e·m = 1 + x rounded chooses e; then f = 2^-e·(1 + x) − 1 = x·2^-e + (2^-e − 1), the second term exact
+// and one rounding in all, so nothing of x is lost (f = x where e = 0). From 2^24 on 1 counts for half an ulp at most,
+// and 2^-e might be denormal: f = m − 1. log1p(−1) = −inf, log1p(x < −1) = NaN.
+CARILLON_INLINE F log1p(F x) {
+  const Mantissa parts = split_mantissa(add(splat(1.0f), x));
+  const F scale = from_bits(shift_left<23>(sub(splat_u(254), parts.exponent)));
+  const F near = fma(x, scale, sub(scale, splat(1.0f)));
+  const F f = select(less(x, splat(0x1p24f)), near, sub(parts.m, splat(1.0f)));
+  F y = log_of_parts(to_float(sub(as_i(parts.exponent), splat_i(127))), f);
+  y = select(less(x, splat(kInfinity)), y, x);  // +inf and NaN
+  y = select(less(x, splat(-1.0f)), splat(__builtin_nanf("")), y);
+  y = select(equal(x, splat(-1.0f)), splat(-kInfinity), y);
+  return select(equal(x, zero()), x, y);  // −0
 }
 
 // tanh x: below 0.625 x + x³·p(x²), |relative error of p's part| < 2^-27; above 1 − 2/(e^2|x| + 1). The sign is put
@@ -102,4 +155,31 @@ CARILLON_INLINE F sigmoid(F x) {
   const F q = div(splat(1.0f), d);
   const F residual = fnma(lost, q, fnma(d, q, splat(1.0f)));
   return flush(fma(q, residual, q));
+}
+
+// erf x: below 1 x + x·p(x²), |relative error of p's part| < 2^-29; above 1 − e^q(|x|), q = ln erfc, whose error counts
+// for 2^-29.6 of the result at most. From 3.92 on the result is 1. The sign is put back by its bit, as in tanh.
+CARILLON_INLINE F erf(F x) {
+  const U sign = bit_and(bits(x), splat_u(0x80000000u));
+  const F a = abs(x);
+  const F square = mul(a, a);
+  F p = splat(0x1.4771fcp-14f);
+  p = fma(p, square, splat(-0x1.a3515ep-11f));
+  p = fma(p, square, splat(0x1.53f224p-8f));
+  p = fma(p, square, splat(-0x1.b7f71ap-6f));
+  p = fma(p, square, splat(0x1.ce2ce6p-4f));
+  p = fma(p, square, splat(-0x1.81273ep-2f));
+  p = fma(p, square, splat(0x1.06eba8p-3f));
+  const F near = fma(a, p, a);
+  const F b = select(less(a, splat(4.0f)), a, splat(4.0f));
+  F q = splat(0x1.86db32p-13f);
+  q = fma(q, b, splat(-0x1.8259f6p-9f));
+  q = fma(q, b, splat(0x1.65cb10p-6f));
+  q = fma(q, b, splat(-0x1.a65318p-4f));
+  q = fma(q, b, splat(-0x1.46baf0p-1f));
+  q = fma(q, b, splat(-0x1.2088eap+0f));
+  q = fma(q, b, splat(-0x1.661dcap-12f));
+  const F far = sub(splat(1.0f), exp_in_range(q));
+  const F y = select(less_equal(splat(1.0f), a), far, near);  // NaN: near
+  return from_bits(bit_or(bits(y), sign));
 }

@@ -96,6 +96,12 @@ struct SumTerm {
   CARILLON_INLINE F part(F lane, size_t i, size_t count) const { return add(lane, load_part(x + i, count)); }
 };
 
+struct AbsoluteTerm {
+  const float* x;
+  CARILLON_INLINE F whole(F lane, size_t i) const { return add(lane, abs(load(x + i))); }
+  CARILLON_INLINE F part(F lane, size_t i, size_t count) const { return add(lane, abs(load_part(x + i, count))); }
+};
+
 // lane = fma(x, x, lane)
 struct SquareTerm {
   const float* x;

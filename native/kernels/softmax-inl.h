@@ -1,5 +1,5 @@
-// Softmax, cross entropy over integer labels, its gradient, and argmax; rows of [rows, columns], contiguous.
-// A row: max over 16 lanes, e = exp(x − max), sum of e in the fixed order of reduce-inl.h.
+// Softmax, its logarithm, cross entropy over integer labels, its gradient, and argmax; rows of [rows, columns],
+// contiguous. A row: max over 16 lanes, e = exp(x − max), sum of e in the fixed order of reduce-inl.h.
 
 CARILLON_INLINE float maximum_of(float a, float b) { return a != a || b != b ? a + b : (b < a ? a : b); }
 
@@ -54,6 +54,17 @@ void softmax_f32(const float* x, float* y, size_t rows, size_t columns) {
     size_t i = 0;
     for (; i + F::N <= columns; i += F::N) store(y + i, div(load(y + i), sum));
     if (i < columns) store_part(y + i, div(load_part(y + i, columns - i), sum), columns - i);
+  }
+}
+
+// y[r, c] = (x[r, c] − max_r) − log Σ_c exp(x[r, c] − max_r)
+void log_softmax_f32(const float* x, float* y, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
+    const F max = splat(row_maximum(x, columns));
+    const F sum = log(splat(reduce(ExpTerm<false>{x, nullptr, max}, columns)));
+    size_t i = 0;
+    for (; i + F::N <= columns; i += F::N) store(y + i, sub(sub(load(x + i), max), sum));
+    if (i < columns) store_part(y + i, sub(sub(load_part(x + i, columns - i), max), sum), columns - i);
   }
 }
 

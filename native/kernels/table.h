@@ -69,7 +69,7 @@ inline constexpr size_t kDepthChunk = 1024;
 // ---- Randomness --------------------------------------------------------------------------------------------
 
 // What a draw is for; the last counter word of Philox. Values are part of the numerics: never renumber.
-enum class Purpose : uint32_t { dropout = 1, dropout_tie = 2, initializer = 3, shuffle = 4, split = 5 };
+enum class Purpose : uint32_t { dropout = 1, dropout_tie = 2, initializer = 3, shuffle = 4, split = 5, noise = 6 };
 
 struct DropoutArguments {
   uint64_t seed;
@@ -77,6 +77,16 @@ struct DropoutArguments {
   uint32_t site;
   uint64_t threshold;  // keep where a 32-bit uniform < threshold; [0, 2^32]
   float scale;         // what kept elements are multiplied by
+  float shift;         // what is added to them then; 0: nothing is added, so that −0 stays −0
+  float dropped;       // what the others become
+};
+
+// y = x·(1 + deviation·n), n standard normal, a function of (seed, step, site, element index).
+struct NoiseArguments {
+  uint64_t seed;
+  uint32_t step;
+  uint32_t site;
+  float deviation;
 };
 
 // ---- Optimizers --------------------------------------------------------------------------------------------
@@ -91,18 +101,39 @@ enum class Optimizer : int32_t {
 inline constexpr size_t kUpdateBlock = 4096;  // elements a call at most; the unit of parallel work and of penalty sums
 inline constexpr size_t kMaxStates = 3;
 
-// Scalars of one update, the same for every element of a segment.
+// Scalars of one update, the same for every element of a segment. In this order, for every rule:
+//   g = gradient·gradient_scale; where clip_value is finite, g is clamped to ±clip_value (NaN passes)
+//   where l2 != 0: g = fma(l2, θ, g); where l1 != 0: g = g + l1·sign(θ), sign(±0) = 0
+//   where keep != 1 (decoupled decay, 1 − ηλ): θ = θ·keep
+//   the rule gives a direction d (and the denominator it divided by, or 1): θ = fma(−rate, d, θ)
+//   where shrink != 0 (proximal L1): θ = sign(θ)·max(|θ| − threshold, 0), threshold = metric ? shrink/denominator :
+//   shrink where there is an average: a = fma(average_keep, a, (1 − average_keep)·θ), flushed
 struct UpdateArguments {
   float rate;            // η of this step, times the segment's scale
-  float gradient_scale;  // multiplies the data gradient first
-  float l2;              // λ: g += λ·θ
-  float rule[8];         // rule-specific, see optimizers-inl.h
+  float gradient_scale;  // clipping by norm, accumulation
+  float clip_value;      // +inf: none
+  float l2;
+  float l1;
+  float keep;          // 1: no decoupled decay
+  float shrink;        // ηλ of the proximal step
+  bool metric;         // the threshold in the rule's own metric
+  bool squares;        // wanted: Σθ² of the old θ
+  bool absolutes;      // wanted: Σ|θ| of the old θ
+  float average_keep;  // decay of the moving average
+  float average_take;  // 1 − decay, rounded from double
+  float rule[16];      // constants of the rule, then its scalars of this step; see optimizers-inl.h
 };
 
-// parameters, gradients, states[i]: [count]. Returns Σθ² over the block before the update when l2 != 0, else 0
-// (16-lane reduction of the contract), so that the penalty costs no pass of its own.
-using UpdateKernel = float (*)(float* parameters, const float* gradients, float* const* states, size_t count,
-                               const UpdateArguments& arguments);
+// Sums over the block before the update (16-lane reductions of the contract), so that a penalty costs no pass of its
+// own; 0 where not wanted.
+struct UpdateSums {
+  float squares;
+  float absolutes;
+};
+
+// parameters, gradients, states[i], average: [count]; average may be nullptr.
+using UpdateKernel = UpdateSums (*)(float* parameters, const float* gradients, float* const* states, float* average,
+                                    size_t count, const UpdateArguments& arguments);
 
 // ---- The table ---------------------------------------------------------------------------------------------
 
@@ -125,6 +156,8 @@ struct KernelTable {
 
   // Rows of [rows, columns], contiguous.
   void (*softmax_f32)(const float* x, float* y, size_t rows, size_t columns);
+  // y = (x − max) − log Σ exp(x − max)
+  void (*log_softmax_f32)(const float* x, float* y, size_t rows, size_t columns);
   // losses[r] = log Σ_c exp(x[r,c] − max) − (x[r,label] − max)
   void (*softmax_cross_entropy_f32)(const float* x, const int32_t* labels, float* losses, size_t rows, size_t columns);
   // y = (softmax(x) − onehot(labels)) · g[r · g_stride]: the very roundings of softmax, subtract, multiply.
@@ -133,8 +166,10 @@ struct KernelTable {
   // index of the first maximum of each row
   void (*argmax_f32)(const float* x, int32_t* y, size_t rows, size_t columns);
 
-  // y[i] = keep(first_index + i) ? x[i]·scale : 0; y may be x.
+  // y[i] = keep(first_index + i) ? x[i]·scale + shift : dropped; y may be x.
   void (*dropout_f32)(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments);
+  // y[i] = x[i]·(1 + deviation·n(first_index + i)); y may be x.
+  void (*noise_f32)(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments);
 
   size_t gemm_columns;  // NR: width of a packed panel and of a column tile
   size_t gemm_rows;     // MR: largest row tile

@@ -1,6 +1,7 @@
 // The optimizer's update: one pass over all segments of a slab, in place, with gradient scale and L2 folded in and the
 // penalty summed on the way.
 #include <algorithm>
+#include <limits>
 
 #include "math_double.h"
 #include "operation.h"
@@ -26,6 +27,10 @@ size_t segment_count(const Arguments& a) { return (a.int_count - kHeadInts) / 2;
 
 void check_update(const Arguments& a, Requirements& r) {
   if (a.ints[0] < 0 || a.ints[0] >= static_cast<int64_t>(Optimizer::count)) return r.fail("no such rule");
+  if (a.ints[0] != static_cast<int64_t>(Optimizer::sgd) && a.ints[0] != static_cast<int64_t>(Optimizer::momentum) &&
+      a.ints[0] != static_cast<int64_t>(Optimizer::adam)) {
+    return r.fail("rule without its scalars");
+  }
   if (a.ints[1] < 0) return r.fail("no such schedule");
   const size_t segments = segment_count(a);
   if (a.double_count != kRuleDoubles + 2 * segments) return r.fail("two numbers a segment are wanted");
@@ -61,27 +66,28 @@ size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { retu
 UpdateArguments prepare(const Context& context, const Arguments& a) {
   UpdateArguments u{};
   u.gradient_scale = 1.0f;
+  u.clip_value = std::numeric_limits<float>::infinity();
+  u.keep = 1.0f;
   const double* c = a.doubles;
   const uint64_t t = context.registers.step;
   switch (static_cast<Optimizer>(a.ints[0])) {
-    case Optimizer::sgd:
-    case Optimizer::count:
+    default:
       break;
     case Optimizer::momentum:  // β, 1 − τ, Nesterov, accumulating
       u.rule[0] = static_cast<float>(c[0]);
       u.rule[1] = static_cast<float>(c[1]);
       u.rule[2] = static_cast<float>(c[2]);
-      u.rule[3] = c[3] != 0 && t == 1 ? 1.0f : 0.0f;
+      u.rule[4] = c[3] != 0 && t == 1 ? 1.0f : 0.0f;
       break;
     case Optimizer::adam:  // β₁, β₂, ε, placement
       u.rule[0] = static_cast<float>(c[0]);
       u.rule[1] = static_cast<float>(1 - c[0]);
       u.rule[2] = static_cast<float>(c[1]);
       u.rule[3] = static_cast<float>(1 - c[1]);
-      u.rule[4] = static_cast<float>(1 / (1 - power(c[0], t)));
-      u.rule[5] = static_cast<float>(1 / (1 - power(c[1], t)));
-      u.rule[6] = static_cast<float>(c[2]);
-      u.rule[7] = static_cast<float>(c[3]);
+      u.rule[4] = static_cast<float>(c[2]);
+      u.rule[5] = static_cast<float>(c[3]);
+      u.rule[6] = static_cast<float>(1 / (1 - power(c[0], t)));
+      u.rule[7] = static_cast<float>(1 / (1 - power(c[1], t)));
       break;
   }
   return u;
@@ -109,6 +115,7 @@ void run_update(const Context& context, const Arguments& a) {
       const size_t own = blocks_of(count);
       UpdateArguments u = common;
       u.l2 = static_cast<float>(factors[2 * i]);
+      u.squares = u.l2 != 0;
       u.rate = static_cast<float>(rate * factors[2 * i + 1]);
       for (size_t b = std::max(first, block); b < std::min(last, block + own); ++b) {
         const size_t begin = offset + (b - block) * kUpdateBlock;
@@ -118,7 +125,8 @@ void run_update(const Context& context, const Arguments& a) {
           auto* state = a.view<float>(kFirstState + s);
           states[s] = state == nullptr ? nullptr : state + begin;
         }
-        partial[b] = kernel(a.view<float>(0) + begin, a.view<const float>(1) + begin, states, length, u);
+        partial[b] =
+            kernel(a.view<float>(0) + begin, a.view<const float>(1) + begin, states, nullptr, length, u).squares;
       }
       block += own;
     }
