@@ -2,9 +2,10 @@ import { reluGradient, tanhGradient } from "../../lib/ops/elementwise.js";
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
-import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { activationSamples } from "./activation_samples.js";
+import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
+import { drawingSamples } from "./drawing_samples.js";
 import * as reference from "./references.js";
 import {
   apart,
@@ -332,6 +333,8 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
     dropouts({ keep: 0.3, scaling: "classic", site: 3 }),
     dropouts({ rate: 0, site: 1 }),
   ],
+
+  ...drawingSamples,
 
   rowCount: [
     {

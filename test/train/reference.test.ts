@@ -142,7 +142,10 @@ describe.each(CASES)("%s", (_, { optimizer, rule, activation = "relu", loss = "c
     };
     const untrained = fit(model, { ...options, steps: 1 });
     untrained.stop();
-    let before = networksOf((await untrained).checkpoint(), optimizer.states);
+    let before = networksOf(
+      (await untrained).checkpoint(),
+      optimizer.states.map(({ name }) => name),
+    );
     const figures: Stepped[] = [];
     let worst = 0;
     const comparing: Callback = {
@@ -152,7 +155,10 @@ describe.each(CASES)("%s", (_, { optimizer, rule, activation = "relu", loss = "c
         const begin = ((step - 1) % 3) * BATCH;
         const rows = Array.from({ length: Math.min(BATCH, ROWS - begin) }, (_row, index) => begin + index);
         const stepped = trainStep(before, task, rule, step, rows);
-        const after = networksOf(checkpoint(), optimizer.states);
+        const after = networksOf(
+          checkpoint(),
+          optimizer.states.map(({ name }) => name),
+        );
         for (const [index, network] of after.entries()) {
           const expected = stepped.after[index];
           if (expected === undefined) throw new Error("a state is missing");
