@@ -49,7 +49,14 @@ export {
   softplus,
   tanh,
 } from "./nn/layers/activations.js";
-export { type DropoutLayerOptions, dropout } from "./nn/layers/dropout.js";
+export {
+  alphaDropout,
+  type DropoutLayerOptions,
+  dropout,
+  gaussianDropout,
+  type RateOptions,
+  spatialDropout,
+} from "./nn/layers/dropout.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { loadModel } from "./nn/load.js";
 export {
@@ -73,8 +80,24 @@ export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/param
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
 export { type AdamOptions, adam, type Epsilon } from "./optim/adam.js";
-export { type Minimized, type Minimizer, minimizer } from "./optim/minimizer.js";
-export type { Optimizer } from "./optim/optimizer.js";
+export {
+  type DefinedOptimizer,
+  defineOptimizer,
+  type OptimizerDefinition,
+  type OptimizerStep,
+  type OptimizerUpdate,
+} from "./optim/define_optimizer.js";
+export {
+  type AverageWeights,
+  type Clip,
+  type Minimized,
+  type Minimizer,
+  type MinimizerOptions,
+  minimizer,
+} from "./optim/minimizer.js";
+export { type MuonOptions, muon } from "./optim/muon.js";
+export type { Optimizer, OptimizerState } from "./optim/optimizer.js";
+export { type Group, type Partition, partition } from "./optim/partition.js";
 export type { Schedule, ScheduleAt } from "./optim/schedule.js";
 export {
   type CosineDecayOptions,
@@ -93,7 +116,18 @@ export {
   warmup,
 } from "./optim/schedules/index.js";
 export { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "./optim/sgd.js";
-export { l2, type Regularizer } from "./regularizers/index.js";
+export {
+  type ElasticNetOptions,
+  elasticNet,
+  l1,
+  l2,
+  maxNorm,
+  type ProximalMetric,
+  type ProximalOptions,
+  type Regularizer,
+  type Regularizers,
+  weightDecay,
+} from "./regularizers/index.js";
 export { runtime } from "./runtime.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";

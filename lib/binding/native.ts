@@ -70,6 +70,9 @@ export interface NativeProgramSpec {
   readonly batch: number;
   readonly shuffle: boolean;
   readonly orderSlot: number;
+  /** Instructions [microBegin, microEnd) run once a micro-batch; microEnd 0: the whole program is one batch. */
+  readonly microBegin: number;
+  readonly microEnd: number;
 }
 
 export interface NativeRunRequest {

@@ -1,7 +1,7 @@
 import { type NativeProgram, type NativeRunResult, type NativeSlab, native, nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { type Binding, plan } from "./plan.js";
-import type { Rate, Trace } from "./trace.js";
+import type { Lane, Trace } from "./trace.js";
 
 /** Rows of a data set that the program gathers itself, epoch after epoch. */
 export interface Feed {
@@ -43,7 +43,8 @@ export const defaultThreads: number = nativeInfo.threads;
 /** A verified native program with the schedules of its trace. */
 export class CompiledProgram {
   readonly #native: NativeProgram;
-  readonly #rates: readonly Rate[];
+  readonly #lanes: readonly Lane[];
+  readonly #laneCount: number;
   #started = false;
   readonly logColumns: number;
   readonly logRows: number;
@@ -52,10 +53,11 @@ export class CompiledProgram {
     const { maxRows, bindings, feed, logColumns = 0, logRows = 0 } = options;
     const order: NativeSlab | undefined =
       feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
-    const { code, views, slabs, arenaCount, orderSlot } = plan(trace, maxRows, bindings, order);
+    const { code, views, slabs, arenaCount, orderSlot, microBegin, microEnd } = plan(trace, maxRows, bindings, order);
     this.logColumns = logColumns;
     this.logRows = logRows;
-    this.#rates = trace.rates;
+    this.#lanes = trace.lanes;
+    this.#laneCount = trace.laneCount;
     const fed = orderSlot !== 0;
     this.#native = native.programCreate({
       code,
@@ -65,12 +67,14 @@ export class CompiledProgram {
       maxRows,
       logColumns,
       logRows,
-      lanes: trace.rates.length,
+      lanes: trace.laneCount,
       seed: trace.seed,
       samples: fed ? (feed?.samples ?? 0) : 0,
       batch: fed ? (feed?.batch ?? 0) : 0,
       shuffle: feed?.shuffle ?? false,
       orderSlot,
+      microBegin,
+      microEnd,
     });
   }
 
@@ -110,13 +114,14 @@ export class CompiledProgram {
   #request(range: StepRange): Parameters<typeof native.programRun>[1] {
     const { firstStep, steps, rows = 0, threads = defaultThreads, rateScale = 1 } = range;
     const { totalSteps = firstStep + steps - 1, stepsPerEpoch = totalSteps } = range;
-    const lanes = new Float64Array(steps * this.#rates.length);
-    let index = 0;
-    for (let step = firstStep; step < firstStep + steps; step++) {
+    const lanes = new Float64Array(steps * this.#laneCount);
+    for (let index = 0; index < steps; index++) {
+      const step = firstStep + index;
       const at = { step, steps: totalSteps, epoch: Math.floor((step - 1) / stepsPerEpoch) + 1 };
-      for (const rate of this.#rates) {
-        lanes[index] = rate(at) * rateScale;
-        index += 1;
+      for (const { first, rate, scalars } of this.#lanes) {
+        const begin = index * this.#laneCount + first;
+        lanes[begin] = rate(at) * rateScale;
+        if (scalars !== null) lanes.set(scalars(step), begin + 1);
       }
     }
     return { firstStep, steps, rows, lanes, threads };

@@ -1,12 +1,12 @@
 import { type NativeSlab, native, nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { encode, optimizerId } from "../ops/encode.js";
+import { binaryId, encode, optimizerId } from "../ops/encode.js";
 import { type Dtype, elements, extent, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Instruction, Value } from "../tensor/value.js";
 import { Arena } from "./arena.js";
 import { planSteps, type Step } from "./fuse.js";
-import type { Effect, Trace, UpdateSegment } from "./trace.js";
+import type { Effect, Trace, UpdateEffect, UpdateSegment } from "./trace.js";
 
 /** Where an input's rows come from. */
 export type Binding =
@@ -38,6 +38,9 @@ export interface Plan {
   readonly arenaCount: number;
   /** Slot of the epoch's order, 0 without a feed. */
   readonly orderSlot: number;
+  /** Instructions that run once a micro-batch; microEnd 0: all of them, once. */
+  readonly microBegin: number;
+  readonly microEnd: number;
 }
 
 const DTYPES: Readonly<Record<Dtype, number>> = { f32: 0, i32: 1, u8: 2 };
@@ -63,6 +66,9 @@ class Planner {
   readonly #views: number[] = [];
   readonly #viewIndex = new Map<string, number>();
   readonly #words: number[] = [];
+  #instructions = 0;
+  #microBegin = 0;
+  #microEnd = 0;
 
   constructor(trace: Trace, maxRows: number, bindings: ReadonlyMap<string, Binding>, order: NativeSlab | undefined) {
     this.#maxRows = maxRows;
@@ -82,8 +88,11 @@ class Planner {
   }
 
   plan(): Plan {
-    for (const item of this.#items) {
-      if ("effect" in item) this.#placeTargets(item.effect);
+    const effects = this.#items.flatMap((item) => ("effect" in item ? [item.effect] : []));
+    for (const effect of effects) if (effect.kind === "clear") this.#accumulators.add(effect.accumulator);
+    for (const effect of effects) this.#placeTargets(effect);
+    for (const accumulator of this.#accumulators) {
+      if (!this.#places.has(accumulator)) this.#places.set(accumulator, this.#temporaryPlace(accumulator));
     }
     const lastUse = this.#lastUses();
     const ending = new Map<number, Value[]>();
@@ -100,6 +109,8 @@ class Planner {
       slabs,
       arenaCount: this.#arena.size,
       orderSlot: this.#order === undefined ? 0 : (this.#slots.get(this.#order) ?? 0),
+      microBegin: this.#microBegin,
+      microEnd: this.#microEnd,
     };
   }
 
@@ -151,6 +162,7 @@ class Planner {
 
   /** True when the value is computed by a step and has no place yet: it may be computed where it is wanted. */
   #placeable(base: Value): boolean {
+    if (this.#accumulators.has(base)) return !this.#places.has(base);
     return this.#steps.get(base)?.lower != null && !this.#places.has(base);
   }
 
@@ -171,8 +183,11 @@ class Planner {
   }
 
   readonly #regions = new Map<Effect, number>();
+  /** Values that outlive a micro-batch. */
+  readonly #accumulators = new Set<Value>();
 
-  #segmentPlace(effect: Effect, { offset, count }: UpdateSegment): Place {
+  #segmentPlace(effect: Effect, { offset, rows, columns }: UpdateSegment): Place {
+    const count = rows * columns;
     return { slot: 0, offset: (this.#regions.get(effect) ?? 0) + offset, count, batched: false, dtype: "f32" };
   }
 
@@ -242,6 +257,7 @@ class Planner {
   }
 
   #emit(instruction: Instruction): void {
+    this.#instructions += 1;
     encode(instruction, (value) => this.#view(this.#place(value)), this.#words);
   }
 
@@ -252,6 +268,7 @@ class Planner {
     ints: readonly number[],
     doubles: readonly number[] = [],
   ): void {
+    this.#instructions += 1;
     const indices = places.map((place) => (place === null ? -1 : this.#view(place)));
     const words: number[] = [];
     encode({ operation, views: places.map(() => null), ints, doubles }, () => -1, words);
@@ -283,14 +300,48 @@ class Planner {
   }
 
   #emitEffect(effect: Effect): void {
-    if (effect.kind === "log") {
-      this.#emitPlaced("log_scalar", [this.#place(effect.value)], [effect.column]);
-    } else if (effect.kind === "output") {
-      const target = this.#outputPlace(effect.value, effect.slab);
-      this.#copyUnlessThere(this.#place(effect.value), target, extent(effect.value.shape), "output");
-    } else {
-      this.#emitUpdate(effect);
+    switch (effect.kind) {
+      case "log":
+        this.#emitPlaced("log_scalar", [this.#place(effect.value)], [effect.column]);
+        break;
+      case "output": {
+        const target = this.#outputPlace(effect.value, effect.slab);
+        this.#copyUnlessThere(this.#place(effect.value), target, extent(effect.value.shape), "output");
+        break;
+      }
+      case "assign": {
+        const count = elements(effect.value.shape);
+        const target: Place = {
+          slot: this.#slot(effect.slab, true),
+          offset: effect.offset,
+          count,
+          batched: false,
+          dtype: "f32",
+        };
+        this.#copyUnlessThere(this.#place(effect.value), target, count, "assign");
+        break;
+      }
+      case "clear":
+        this.#emitPlaced("fill", [this.#place(effect.accumulator)], [elements(effect.accumulator.shape)], [0]);
+        break;
+      case "accumulate":
+        this.#emitAccumulate(this.#place(effect.accumulator), this.#place(effect.value));
+        break;
+      case "micro":
+        this.#microBegin = this.#instructions;
+        break;
+      case "whole":
+        this.#microEnd = this.#instructions;
+        break;
+      case "update":
+        this.#emitUpdate(effect);
+        break;
     }
+  }
+
+  #emitAccumulate(accumulator: Place, value: Place): void {
+    const ints = [1, accumulator.count, binaryId("add"), 0, 0];
+    this.#emitPlaced("binary", [accumulator, value, accumulator], ints);
   }
 
   #copyUnlessThere(from: Place, to: Place, count: number, where: string): void {
@@ -299,38 +350,67 @@ class Planner {
     this.#emitPlaced("copy", [from, to], [count]);
   }
 
-  #emitUpdate(effect: Effect & { readonly kind: "update" }): void {
-    const { segments, total, states } = effect;
+  #emitUpdate(effect: UpdateEffect): void {
+    const { segments, total, states, average, gradientScale } = effect;
     for (const segment of segments) {
       const place = this.#place(segment.gradient);
-      this.#copyUnlessThere(place, this.#segmentPlace(effect, segment), segment.count, "gradient");
+      this.#copyUnlessThere(place, this.#segmentPlace(effect, segment), place.count, "gradient");
     }
-    const whole = (slab: NativeSlab): Place => {
-      return { slot: this.#slot(slab, true), offset: 0, count: total, batched: false, dtype: "f32" };
-    };
-    const region: Place = {
-      slot: 0,
-      offset: this.#regions.get(effect) ?? 0,
+    const flat = (slot: number, offset: number): Place => ({
+      slot,
+      offset,
       count: total,
       batched: false,
       dtype: "f32",
-    };
+    });
+    const whole = (slab: NativeSlab): Place => flat(this.#slot(slab, true), 0);
     const penalty = this.#temporaryPlace(effect.penalty);
     this.#places.set(effect.penalty, penalty);
     const absent = Array.from({ length: nativeInfo.maxStates - states.length }, () => null);
     const constants = Array.from({ length: RULE_CONSTANTS }, (_, index) => effect.constants[index] ?? 0);
     this.#emitPlaced(
       "update",
-      [whole(effect.parameters), region, ...states.map(whole), ...absent, penalty],
-      [optimizerId(effect.rule), effect.lane, ...segments.flatMap(({ offset, count }) => [offset, count])],
-      [...constants, ...segments.flatMap(({ l2, rateScale }) => [l2, rateScale])],
+      [
+        whole(effect.parameters),
+        flat(0, this.#regions.get(effect) ?? 0),
+        ...states.map(whole),
+        ...absent,
+        average === null ? null : whole(average.slab),
+        gradientScale === null ? null : this.#place(gradientScale),
+        penalty,
+      ],
+      [
+        optimizerId(effect.rule),
+        effect.lane,
+        effect.constants.length,
+        effect.scalars,
+        ...segments.flatMap(({ offset, rows, columns, metric }) => [offset, rows, columns, metric ? 1 : 0]),
+      ],
+      [...constants, effect.clipValue, average?.decay ?? 0, ...segments.flatMap(factorsOf)],
     );
   }
 }
 
+/** Factors of a segment in the order of native/ops/update.cc. */
+function factorsOf(segment: UpdateSegment): readonly number[] {
+  const { l2, l1, decay, shrink, rateScale, maxNorm, penaltySquares, penaltyAbsolutes } = segment;
+  return [l2, l1, decay, shrink, rateScale, maxNorm, penaltySquares, penaltyAbsolutes];
+}
+
 /** Values that an effect reads. */
 function rootsOf(effect: Effect): readonly Value[] {
-  return effect.kind === "update" ? effect.segments.map(({ gradient }) => gradient) : [effect.value];
+  switch (effect.kind) {
+    case "update": {
+      const gradients = effect.segments.map(({ gradient }) => gradient);
+      return effect.gradientScale === null ? gradients : [...gradients, effect.gradientScale];
+    }
+    case "clear":
+    case "micro":
+    case "whole":
+      return [];
+    default:
+      return [effect.value];
+  }
 }
 
 /** Places and instructions of a trace; `order` is the slab of the epoch's order where inputs are fed. */

@@ -33,7 +33,7 @@ export interface ProgramOptions<I extends Inputs, O extends Outputs> {
   /** Largest number of rows of inputs whose first axis is `'batch'`; required if there is one. */
   readonly maxBatch?: number | undefined;
   readonly threads?: number | undefined;
-  /** Steps of the whole training, for schedules. */
+  /** Steps of the whole training, for schedules; without it a schedule sees the step under way as the last. */
   readonly steps?: number | undefined;
   /** Traced once, in source order: what comes after a `minimize` sees the new weights. */
   body(inputs: { readonly [K in keyof I]: Value }): O;

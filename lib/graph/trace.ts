@@ -2,38 +2,82 @@ import type { NativeSlab } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { lastValueId, type Value } from "../tensor/value.js";
 
-/** Parameters that one update rule changes in one pass: a stretch of a slab each. */
+/** A parameter in one update pass: a stretch of a slab, and what is done to it besides the rule. */
 export interface UpdateSegment {
   readonly offset: number;
-  readonly count: number;
+  readonly rows: number;
+  readonly columns: number;
   readonly gradient: Value;
-  /** λ of L2. */
+  /** λ added to the gradient as λθ and as λ·sign(θ). */
   readonly l2: number;
+  readonly l1: number;
+  /** λ of decoupled decay: θ ← θ·(1 − ηλ). */
+  readonly decay: number;
+  /** λ of the proximal step, whose threshold is ηλ, in the rule's metric or not. */
+  readonly shrink: number;
+  readonly metric: boolean;
   /** Factor of the learning rate. */
   readonly rateScale: number;
+  /** Bound of the rows' norms, 0: none. */
+  readonly maxNorm: number;
+  /** Factors of the reported penalty: (λ/2)·Σθ² and λ·Σ|θ|. */
+  readonly penaltySquares: number;
+  readonly penaltyAbsolutes: number;
+}
+
+/** One native update pass. */
+export interface UpdateEffect {
+  readonly kind: "update";
+  readonly rule: string;
+  readonly constants: readonly number[];
+  /** Number of the rule's scalars, which stand in the lanes behind the rate's. */
+  readonly scalars: number;
+  /** Index of the schedule value that is the rate. */
+  readonly lane: number;
+  readonly parameters: NativeSlab;
+  readonly states: readonly NativeSlab[];
+  /** Moving average of the weights: its memory and its decay. */
+  readonly average: { readonly slab: NativeSlab; readonly decay: number } | null;
+  /** Elements of the parameter slab. */
+  readonly total: number;
+  readonly segments: readonly UpdateSegment[];
+  /** Clamps the gradient to ±clipValue. */
+  readonly clipValue: number;
+  /** Multiplies the gradient: a scalar. */
+  readonly gradientScale: Value | null;
+  /** Receives the penalty of the weights before the update. */
+  readonly penalty: Value;
 }
 
 /** What a program does besides computing values, in the order of the source. */
 export type Effect =
-  | {
-      readonly kind: "update";
-      readonly rule: string;
-      readonly constants: readonly number[];
-      /** Index of the schedule value that is the rate. */
-      readonly lane: number;
-      readonly parameters: NativeSlab;
-      readonly states: readonly NativeSlab[];
-      /** Elements of the parameter slab. */
-      readonly total: number;
-      readonly segments: readonly UpdateSegment[];
-      /** Receives Σ (λ/2)·Σ θ² before the update. */
-      readonly penalty: Value;
-    }
+  | UpdateEffect
   | { readonly kind: "log"; readonly value: Value; readonly column: number }
-  | { readonly kind: "output"; readonly value: Value; readonly slab: NativeSlab };
+  | { readonly kind: "output"; readonly value: Value; readonly slab: NativeSlab }
+  /** Overwrites a stretch of a slab. */
+  | { readonly kind: "assign"; readonly value: Value; readonly slab: NativeSlab; readonly offset: number }
+  /** An accumulator, set to 0 at the beginning of a step, and what every micro-batch adds to it. */
+  | { readonly kind: "clear"; readonly accumulator: Value }
+  | { readonly kind: "accumulate"; readonly accumulator: Value; readonly value: Value }
+  /** What follows runs once for every micro-batch, or once a step again. Only accumulators cross the border. */
+  | { readonly kind: "micro" }
+  | { readonly kind: "whole" };
 
-/** A learning rate, or a function of the step that gives it. */
-export type Rate = (at: { readonly step: number; readonly steps: number; readonly epoch: number }) => number;
+/** Where a run stands when schedules are asked. */
+export interface RateAt {
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+}
+
+/** Values that change from step to step: a learning rate, and the scalars of a rule that stand behind it. */
+export interface Lane {
+  /** Index of the rate; the scalars follow. */
+  readonly first: number;
+  readonly rate: (at: RateAt) => number;
+  readonly scalars: ((step: number) => readonly number[]) | null;
+  readonly count: number;
+}
 
 /** What happens while a program is traced: its effects, and the count of places that draw. */
 export class Trace {
@@ -43,7 +87,7 @@ export class Trace {
   readonly since: number = lastValueId();
   /** With the id of the last value created before each: later values come after it. */
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
-  readonly #rates: Rate[] = [];
+  readonly #lanes: Lane[] = [];
   #sites = 0;
 
   constructor(seed: number, training: boolean) {
@@ -56,15 +100,20 @@ export class Trace {
     this.effects.push({ after: lastValueId(), effect });
   }
 
-  /** The number of a value that changes from step to step and is uploaded for the steps of a call. */
-  lane(rate: Rate): number {
-    this.#rates.push(rate);
-    return this.#rates.length - 1;
+  /** Reserves values that change from step to step and are uploaded for the steps of a call. */
+  lane(rate: Lane["rate"], scalars: Lane["scalars"] = null): Lane {
+    const lane = { first: this.laneCount, rate, scalars, count: 1 + (scalars?.(1).length ?? 0) };
+    this.#lanes.push(lane);
+    return lane;
   }
 
-  /** One function a lane. */
-  get rates(): readonly Rate[] {
-    return this.#rates;
+  get lanes(): readonly Lane[] {
+    return this.#lanes;
+  }
+
+  /** Values a step. */
+  get laneCount(): number {
+    return this.#lanes.reduce((total, { count }) => total + count, 0);
   }
 
   /** The next place that draws random numbers. */

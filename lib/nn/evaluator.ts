@@ -74,7 +74,7 @@ export class Sums {
 }
 
 /** Logs what {@link Sums} adds up. */
-export function logObjective(trace: Trace, objective: Objective): void {
+export function logObjective(trace: Trace, objective: Omit<Objective, "mean">): void {
   trace.add({ kind: "log", value: objective.total, column: LOG.total });
   trace.add({ kind: "log", value: objective.weight, column: LOG.weight });
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });

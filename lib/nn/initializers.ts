@@ -270,7 +270,7 @@ export function zeros(): Initializer {
   return filled("zeros", "zeros", 0);
 }
 
-/** Every element is 1; the default of scales. */
+/** Every element is 1; for scales. */
 export function ones(): Initializer {
   return filled("ones", "ones", 1);
 }

@@ -5,7 +5,7 @@ import type { ParameterSpec } from "./parameter.js";
 
 /** What a layer may ask while it is traced. */
 export interface LayerContext {
-  /** False at inference: dropout is the identity. */
+  /** False at inference: nothing is drawn. */
   readonly training: boolean;
   /** A number for the next place of the network that draws random numbers. */
   nextSite(): number;

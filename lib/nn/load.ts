@@ -1,27 +1,35 @@
 import { CarillonError } from "../errors.js";
 import { readFileChecked } from "../io/file.js";
+import type { DropoutScaling } from "../ops/index.js";
 import { checkString } from "../options.js";
-import { checkChain } from "./chain.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
-import { dropout } from "./layers/dropout.js";
+import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
-import { Model } from "./model.js";
+import { type Model, sequential } from "./model.js";
 import { decodeLayers, decodeWeights, type SavedLayer } from "./saved.js";
 
 function number(config: LayerConfig, key: string): number {
   return Number(config[key]);
 }
 
+function scalingOf(config: LayerConfig): DropoutScaling {
+  return config.scaling === "classic" ? "classic" : "inverted";
+}
+
 /** How each built-in layer is made from its description; initial values and penalties are not part of a saved model. */
 const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undefined) => Layer>> = {
   linear: (config, name) =>
-    linear(number(config, "inputs"), number(config, "outputs"), { bias: config.bias === true, name }),
+    linear(number(config, "inputs"), number(config, "outputs"), {
+      bias: config.bias === true,
+      dropConnect: number(config, "dropConnect"),
+      name,
+    }),
   ...activationLayers,
-  dropout: (config, name) => {
-    const scaling = config.scaling === "classic" ? "classic" : "inverted";
-    return dropout({ keep: number(config, "keep"), scaling, name });
-  },
+  dropout: (config, name) => dropout({ keep: number(config, "keep"), scaling: scalingOf(config), name }),
+  spatialDropout: (config, name) => spatialDropout({ keep: number(config, "keep"), scaling: scalingOf(config), name }),
+  alphaDropout: (config, name) => alphaDropout({ keep: number(config, "keep"), name }),
+  gaussianDropout: (config, name) => gaussianDropout({ keep: number(config, "keep"), name }),
 };
 
 function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
@@ -39,9 +47,12 @@ export async function loadModel(path: string): Promise<Model> {
   const where = checkString("loadModel.path", path);
   const bytes = await readFileChecked(where);
   try {
-    const layers = decodeLayers(bytes, where).map((saved) => makeLayer(saved, where));
-    const { inputs, outputs } = checkChain(layers);
-    const model = new Model(layers, inputs, Number(outputs));
+    const layers: Layer[] = [];
+    for (const saved of decodeLayers(bytes, where)) {
+      const shared = saved.same === undefined ? undefined : layers[saved.same];
+      layers.push(shared ?? makeLayer(saved, where));
+    }
+    const model: Model = sequential(...layers);
     return model.setWeights(decodeWeights(bytes, where, model.parameters));
   } catch (cause) {
     if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;

@@ -69,7 +69,7 @@ export class Model<In extends number = number, Out extends number = number> {
     this.#weights = new ParameterSlab(segments, total);
   }
 
-  /** False until `initialize`, `fit`, `predict` or a load has given the weights their values. */
+  /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
   get initialized(): boolean {
     return this.#initialized;
   }
@@ -101,6 +101,11 @@ export class Model<In extends number = number, Out extends number = number> {
     }
     const arrays = [...weights].map(([name, value]): [string, Float32Array] => {
       const data = value instanceof Tensor ? value.data : value;
+      const { shape = [] } = this.segments.find((segment) => segment.name === name) ?? {};
+      if (value instanceof Tensor && !sameShape(value.shape, shape)) {
+        const sizes = `${formatShape(shape)} for '${name}' but received ${formatShape(value.shape)}`;
+        throw new CarillonError("ERR_STATE", name, `expected ${sizes}`);
+      }
       if (data instanceof Float32Array) return [name, data];
       throw new CarillonError("ERR_DTYPE", name, `expected dtype f32 for '${name}'`);
     });
@@ -154,8 +159,8 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /** Writes {@link bytes} to `path`: after a crash at any moment, the old file or the new one in full. */
-  save(path: string): Promise<void> {
-    return writeFileAtomic(checkString("save.path", path), this.bytes());
+  async save(path: string): Promise<void> {
+    await writeFileAtomic(checkString("save.path", path), this.bytes());
   }
 
   /** Takes over the weights of a saved model with the same parameters; otherwise `ERR_FILE`, and nothing is written. */
@@ -247,11 +252,7 @@ export class Model<In extends number = number, Out extends number = number> {
       });
       const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
       const output: unknown = layer.forward(input, Object.fromEntries(present), context);
-      return checkOutput(
-        this.#names[index] ?? layer.kind,
-        output,
-        layer.outputs === "same" ? input.shape : layer.outputs,
-      );
+      return checkOutput(this.#names[index] ?? layer.kind, output, layer.outputs, input.shape);
     }, x);
   }
 
@@ -275,9 +276,9 @@ interface SnapshotPredictor {
   readonly program: ForwardProgram;
 }
 
-/** What a layer gives is [batch, outputs], or of the shape that it was given; else `ERR_SHAPE` with its name. */
-function checkOutput(name: string, output: unknown, expected: number | Shape): Value {
-  const shape = typeof expected === "number" ? (["batch", expected] as const) : expected;
+/** What a layer gives has its outputs as last axis, the others are those that it was given; else `ERR_SHAPE`. */
+function checkOutput(name: string, output: unknown, outputs: number | "same", given: Shape): Value {
+  const shape = outputs === "same" ? given : [...given.slice(0, -1), outputs];
   if (output instanceof Value && sameShape(output.shape, shape)) return output;
   const received = output instanceof Value ? formatShape(output.shape) : describe(output);
   throw new CarillonError(

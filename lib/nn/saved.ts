@@ -11,6 +11,8 @@ export interface SavedLayer {
   readonly kind: string;
   readonly name: string | null;
   readonly config: LayerConfig | null;
+  /** Place, from 0, of the layer before it that it is: its parameters are shared. */
+  readonly same?: number | undefined;
 }
 
 /** Weights by name as f32 tensors; format and layers as metadata. */
@@ -20,7 +22,12 @@ export function encodeModel(model: {
 }): Uint8Array {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
-  const layers = model.layers.map(({ kind, name = null, config = null }): SavedLayer => ({ kind, name, config }));
+  const layers = model.layers.map((layer, index): SavedLayer => {
+    const { kind, name = null, config = null, parameters } = layer;
+    const first = model.layers.indexOf(layer);
+    const shares = first < index && Object.keys(parameters).length > 0;
+    return { kind, name, config, ...(shares ? { same: first } : {}) };
+  });
   return encodeSafetensors(tensors, { format: FORMAT, layers: JSON.stringify(layers) });
 }
 
@@ -59,7 +66,8 @@ function isSavedLayer(value: unknown): value is SavedLayer {
   if (typeof value !== "object" || value === null) return false;
   if (!("kind" in value && "name" in value && "config" in value)) return false;
   const { kind, name, config } = value;
-  return typeof kind === "string" && (name === null || typeof name === "string") && typeof config === "object";
+  const fits = !("same" in value) || typeof value.same === "number";
+  return fits && typeof kind === "string" && (name === null || typeof name === "string") && typeof config === "object";
 }
 
 /** The layers that a file describes; `ERR_FILE` if it is no model. */

@@ -40,6 +40,14 @@ export {
   tanh,
 } from "./elementwise.js";
 export { linear, type MatmulOptions, matmul } from "./products.js";
-export { type DropoutOptions, type DropoutScaling, dropout } from "./random.js";
+export {
+  alphaDropout,
+  type DropoutOptions,
+  type DropoutScaling,
+  dropout,
+  type GaussianDropoutOptions,
+  gaussianDropout,
+  spatialDropout,
+} from "./random.js";
 export { broadcast, reshape } from "./shape.js";
-export { mean, rowCount, type SumOptions, sum } from "./sums.js";
+export { mean, rowCount, type SumOptions, sum, sumSquares } from "./sums.js";

@@ -8,18 +8,22 @@ import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 /** Whether what is kept is scaled in training (`'inverted'`) or everything at inference (`'classic'`). */
 export type DropoutScaling = "inverted" | "classic";
 
+/** What every operation that draws takes. */
+export interface DrawOptions {
+  /** Number of the place in the network that draws; a trace counts its own. */
+  readonly site: number;
+  /** For tensors: what is drawn from. A program has its own seed and step. */
+  readonly seed?: number | undefined;
+  readonly step?: number | undefined;
+}
+
 /** Options of the operation `ops.dropout`; either `rate` or `keep`. */
-export interface DropoutOptions {
+export interface DropoutOptions extends DrawOptions {
   /** Probability of dropping, [0, 1). */
   readonly rate?: number | undefined;
   /** Probability of keeping, (0, 1]. */
   readonly keep?: number | undefined;
   readonly scaling?: DropoutScaling | undefined;
-  /** Number of the place in the network that draws; a trace counts its own. */
-  readonly site: number;
-  /** For tensors: what the mask is drawn from. A program has its own seed and step. */
-  readonly seed?: number | undefined;
-  readonly step?: number | undefined;
 }
 
 /** The probability of keeping, (0, 1], from `rate` or `keep`, of which exactly one is wanted; else `ERR_OPTION`. */
@@ -31,33 +35,87 @@ export function keepOf(where: string, rate: number | undefined, keep: number | u
   return 1 - checkNumber(`${where}.rate`, rate, { min: 0, below: 1 });
 }
 
-/** What the rule of dropout needs. */
-export interface DropoutAttributes {
-  readonly keep: number;
-  readonly scale: number;
+/** Which elements a draw belongs to. */
+interface Site {
   readonly site: number;
+  /** Rows that share a mask: 1, or the places of one example in spatial dropout. */
+  readonly group: number;
   readonly draw: EagerDraw | undefined;
 }
 
-const dropoutRule: Rule<DropoutAttributes> = {
-  name: "dropout",
-  infer(inputs) {
-    expectDtype("dropout", at(inputs, 0), "f32");
-    return { shape: at(inputs, 0).shape };
-  },
-  lower(inputs, output, { keep, scale, site }) {
-    // Mask indices count elements of the whole batch: rows, then elements a row.
-    const perRow = isBatched(output.shape) ? elements(output.shape) : asMatrix(output.shape).columns;
-    const rows = isBatched(output.shape) ? -1 : asMatrix(output.shape).rows;
-    return { operation: "dropout", views: [at(inputs, 0), output], ints: [rows, perRow, site], doubles: [keep, scale] };
-  },
-  // The same mask: the same site, seed and step.
-  gradient(inputs, _output, gradient, attributes) {
-    if (inputs.every((input) => input instanceof Tensor)) return [undefined];
-    return [apply(dropoutRule, [gradient], attributes, attributes.draw)];
-  },
-  inPlace: 0,
-};
+/** What the rule of dropout needs: kept elements become scale·x + shift, the others `dropped`. */
+export interface DropoutAttributes extends Site {
+  readonly keep: number;
+  readonly scale: number;
+  readonly shift: number;
+  readonly dropped: number;
+}
+
+/** What the rule of multiplicative noise needs. */
+export interface NoiseAttributes extends Site {
+  readonly deviation: number;
+}
+
+/** Rows, columns, site, rows that share a mask, rows an example: indices count the rows of the whole batch. */
+function maskInts(output: Value, { site, group }: Site): readonly number[] {
+  const { rows, columns } = asMatrix(output.shape);
+  return [rows, columns, site, group, isBatched(output.shape) ? Math.abs(rows) : 0];
+}
+
+/** An operation whose gradient draws the same again: the same site, seed and step. */
+function drawingRule<A extends Site>(
+  name: string,
+  doubles: (attributes: A) => readonly number[],
+  backward: (attributes: A) => A,
+): Rule<A> {
+  const rule: Rule<A> = {
+    name,
+    infer(inputs) {
+      expectDtype(name, at(inputs, 0), "f32");
+      return { shape: at(inputs, 0).shape };
+    },
+    lower: (inputs, output, attributes) => ({
+      operation: name,
+      views: [at(inputs, 0), output],
+      ints: maskInts(output, attributes),
+      doubles: doubles(attributes),
+    }),
+    gradient(inputs, _output, gradient, attributes) {
+      if (inputs.every((input) => input instanceof Tensor)) return [undefined];
+      return [apply(rule, [gradient], backward(attributes), attributes.draw)];
+    },
+    inPlace: 0,
+  };
+  return rule;
+}
+
+const dropoutRule = drawingRule<DropoutAttributes>(
+  "dropout",
+  ({ keep, scale, shift, dropped }) => [keep, scale, shift, dropped],
+  (attributes) => ({ ...attributes, shift: 0, dropped: 0 }),
+);
+
+const noiseRule = drawingRule<NoiseAttributes>(
+  "noise",
+  ({ deviation }) => [deviation],
+  (attributes) => attributes,
+);
+
+/** Seed and step, which tensors need and symbols may have outside of a program. */
+function drawOf(where: string, x: Value, { seed, step }: DrawOptions): EagerDraw | undefined {
+  if (!(x instanceof Tensor) && seed === undefined && step === undefined) return undefined;
+  return {
+    seed: checkNumber(`${where}.seed`, seed, { min: 0, integer: true }),
+    step: checkNumber(`${where}.step`, step, { min: 1, integer: true }),
+  };
+}
+
+function siteOf(where: string, x: Value, options: DrawOptions, group: number): Site {
+  const site = checkNumber(`${where}.site`, options.site, { min: 0, max: MOST_SITES, integer: true });
+  return { site, group, draw: drawOf(where, x, options) };
+}
+
+const MOST_SITES = 2_147_483_647;
 
 /**
  * y = m ⊙ x, m ~ Bernoulli(keep), times 1/keep if `scaling` is `'inverted'` (the default). The mask is a function of
@@ -66,20 +124,60 @@ const dropoutRule: Rule<DropoutAttributes> = {
  * On tensors it needs `seed` and `step`; a program has its own. Options out of range are `ERR_OPTION`.
  */
 export function dropout<A extends Value>(x: A, options: DropoutOptions): Of<A> {
-  checkKeys("dropout", options, ["rate", "keep", "scaling", "site", "seed", "step"]);
-  const keep = keepOf("dropout", options.rate, options.keep);
-  const scaling = checkOneOf("dropout.scaling", options.scaling ?? "inverted", ["inverted", "classic"]);
-  const site = checkNumber("dropout.site", options.site, { min: 0, max: 2_147_483_647, integer: true });
+  return masked("dropout", x, options, 1);
+}
+
+/**
+ * Dropout of whole channels: x: [batch, …, channels]; one draw for all places of an example and channel (Tompson et al.
+ * 2015). On [batch, channels] it is plain dropout.
+ */
+export function spatialDropout<A extends Value>(x: A, options: DropoutOptions): Of<A> {
+  return masked("spatialDropout", x, options, elements(x.shape.slice(1, -1)));
+}
+
+function masked<A extends Value>(where: string, x: A, options: DropoutOptions, group: number): Of<A> {
+  checkKeys(where, options, ["rate", "keep", "scaling", "site", "seed", "step"]);
+  const keep = keepOf(where, options.rate, options.keep);
+  const scaling = checkOneOf(`${where}.scaling`, options.scaling ?? "inverted", ["inverted", "classic"]);
   const scale = scaling === "inverted" ? 1 / keep : 1;
-  const given = x instanceof Tensor || options.seed !== undefined || options.step !== undefined;
-  const draw = given
-    ? {
-        seed: checkNumber("dropout.seed", options.seed, { min: 0, integer: true }),
-        step: checkNumber("dropout.step", options.step, { min: 1, integer: true }),
-      }
-    : undefined;
-  return apply(dropoutRule, [x], { keep, scale, site, draw }, draw) as Of<A>;
+  const site = siteOf(where, x, options, group);
+  return apply(dropoutRule, [x], { ...site, keep, scale, shift: 0, dropped: 0 }, site.draw) as Of<A>;
+}
+
+/** −λα of SELU: what a dropped unit becomes before the affine map. */
+const SELU_FLOOR = -1.0507009873554805 * 1.6732632423543772;
+
+/**
+ * Dropout that keeps mean 0 and variance 1 of SELU units: y = a·(keep ? x : α′) + b, α′ = −λα = −1.7581,
+ * a = (q + α′²·q·(1 − q))^(−½), b = −a·(1 − q)·α′ with q the probability of keeping (Klambauer et al. 2017).
+ */
+export function alphaDropout<A extends Value>(x: A, options: Omit<DropoutOptions, "scaling">): Of<A> {
+  checkKeys("alphaDropout", options, ["rate", "keep", "site", "seed", "step"]);
+  const keep = keepOf("alphaDropout", options.rate, options.keep);
+  const scale = 1 / Math.sqrt(keep + SELU_FLOOR * SELU_FLOOR * keep * (1 - keep));
+  const shift = -scale * (1 - keep) * SELU_FLOOR;
+  const site = siteOf("alphaDropout", x, options, 1);
+  return apply(
+    dropoutRule,
+    [x],
+    { ...site, keep, scale, shift, dropped: scale * SELU_FLOOR + shift },
+    site.draw,
+  ) as Of<A>;
+}
+
+/** Options of `ops.gaussianDropout`: `rate` in [0, 1), or `keep` in (0, 1]. */
+export interface GaussianDropoutOptions extends DrawOptions {
+  readonly rate?: number | undefined;
+  readonly keep?: number | undefined;
+}
+
+/** y = x·n, n ~ N(1, rate/(1 − rate)): the mean and variance of inverted dropout, without zeros (Srivastava et al. 2014, §10). */
+export function gaussianDropout<A extends Value>(x: A, options: GaussianDropoutOptions): Of<A> {
+  checkKeys("gaussianDropout", options, ["rate", "keep", "site", "seed", "step"]);
+  const keep = keepOf("gaussianDropout", options.rate, options.keep);
+  const site = siteOf("gaussianDropout", x, options, 1);
+  return apply(noiseRule, [x], { ...site, deviation: Math.sqrt((1 - keep) / keep) }, site.draw) as Of<A>;
 }
 
 /** Rules of this file, for the tests that walk all operations. */
-export const randomRules = { dropout: dropoutRule } as const;
+export const randomRules = { dropout: dropoutRule, noise: noiseRule } as const;

@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys, checkOneOf } from "../options.js";
-import { elements, formatShape, isBatched } from "../tensor/shape.js";
+import { elements, extent, formatShape, isBatched } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
-import { apply, type Of, type Rule } from "./apply.js";
+import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 import { sumOver } from "./broadcast.js";
 import { divide, multiply } from "./elementwise.js";
 
@@ -18,6 +18,37 @@ export function rowCount(): Value {
   return apply(rowCountRule, [], null);
 }
 
+const sumSquaresRule: Rule<null> = {
+  name: "sumSquares",
+  infer(inputs) {
+    expectDtype("sumSquares", at(inputs, 0), "f32");
+    return { shape: [] };
+  },
+  lower: (inputs, output) => ({
+    operation: "sum_squares",
+    views: [at(inputs, 0), output],
+    ints: [extent(at(inputs, 0).shape)],
+    doubles: [],
+  }),
+  gradient: (inputs, _output, gradient) => [multiply(gradient, multiply(2, at(inputs, 0)))],
+};
+
+/** Σ x² over everything, a scalar: the order of additions of {@link sum}, a fused multiply-add a term. */
+export function sumSquares<A extends Value>(x: A): Of<A> {
+  return apply(sumSquaresRule, [x], null) as Of<A>;
+}
+
+const scheduleValueRule: Rule<{ readonly lane: number }> = {
+  name: "scheduleValue",
+  infer: () => ({ shape: [] }),
+  lower: (_inputs, output, { lane }) => ({ operation: "schedule_value", views: [output], ints: [lane], doubles: [] }),
+  gradient: null,
+};
+
+/** The value of a lane of the trace in the step under way, a scalar. Only in a program. */
+export function scheduleValue(lane: number): Value {
+  return apply(scheduleValueRule, [], { lane });
+}
 const AXES = ["all", "first", "last"] as const;
 
 /** Options of {@link sum} and {@link mean}. */
@@ -51,4 +82,8 @@ export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
 }
 
 /** Rules of this file, for the tests that walk all operations. */
-export const sumRules = { rowCount: rowCountRule } as const;
+export const sumRules = {
+  rowCount: rowCountRule,
+  sumSquares: sumSquaresRule,
+  scheduleValue: scheduleValueRule,
+} as const;

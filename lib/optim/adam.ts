@@ -49,9 +49,25 @@ export function adam(options: AdamOptions = {}): Optimizer {
     kind: "adam",
     lr,
     rule: "adam",
-    states: Object.freeze(["firstMoment", "secondMoment"]),
-    constants: Object.freeze([beta1, beta2, value, placement === "inside" ? 1 : 0]),
+    states: [
+      { name: "firstMoment", initial: 0 },
+      { name: "secondMoment", initial: 0 },
+    ],
+    constants: [beta1, 1 - beta1, beta2, 1 - beta2, value, placement === "inside" ? 1 : 0],
+    scalars: (step: number) => [1 / (1 - power(beta1, step)), 1 / (1 - power(beta2, step))],
+    decay: null,
+    clipsSum: false,
   });
+}
+
+function power(base: number, exponent: number): number {
+  let result = 1;
+  let factor = base;
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result *= factor;
+    factor *= factor;
+  }
+  return result;
 }
 
 function checkEpsilon(

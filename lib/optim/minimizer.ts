@@ -1,15 +1,46 @@
-import { CarillonError } from "../errors.js";
+import { native } from "../binding/native.js";
+import { CarillonError, fail } from "../errors.js";
 import { gradients } from "../graph/gradient.js";
-import { currentTrace } from "../graph/trace.js";
+import { currentTrace, type Lane, type Trace, type UpdateSegment } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
-import { checkRegularizer } from "../nn/parameter.js";
-import { ParameterSlab } from "../nn/slab.js";
+import { ParameterSlab, type Segment } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
-import { checkKeys } from "../options.js";
-import type { Regularizer } from "../regularizers/index.js";
+import { scheduleValue } from "../ops/sums.js";
+import { checkBoolean, checkKeys, checkNumber } from "../options.js";
+import {
+  checkRegularizers,
+  type Penalties,
+  penaltiesOf,
+  type Regularizer,
+  type Regularizers,
+} from "../regularizers/index.js";
 import { Value } from "../tensor/value.js";
+import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
+import { applyDefined } from "./defined_update.js";
 import type { Optimizer } from "./optimizer.js";
+import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
 import { rateAt } from "./schedule.js";
+
+/** Bounds the gradient of the data loss: its global norm, or each element. */
+export type Clip =
+  | { readonly norm: number; readonly value?: never }
+  | { readonly value: number; readonly norm?: never };
+
+/** A moving average of the weights: `θ̄ ← decay·θ̄ + (1 − decay)·θ` after every step. */
+export interface AverageWeights {
+  /** In [0, 1). */
+  readonly decay: number;
+  /** Starts θ̄ at 0 and divides it by 1 − decayᵗ; false by default: it starts at the initial weights. */
+  readonly biasCorrection?: boolean | undefined;
+}
+
+/** Options of {@link minimizer}. */
+export interface MinimizerOptions {
+  /** Model-wide, for parameters of rank ≥ 2 that have none of their own. */
+  readonly regularizer?: Regularizers | undefined;
+  readonly clip?: Clip | undefined;
+  readonly averageWeights?: AverageWeights | undefined;
+}
 
 /** What {@link Minimizer.minimize} gives. */
 export interface Minimized {
@@ -17,31 +48,94 @@ export interface Minimized {
   readonly penalty: Value;
 }
 
-/** λ for a parameter: its own, or the model-wide one if its rank is 2 or more. */
-function lambdaOf(own: Regularizer | null | undefined, rank: number, wide: Regularizer | null): number {
-  const chosen = own === undefined ? (rank >= 2 ? wide : null) : own;
-  return chosen?.lambda ?? 0;
+/** A parameter at work: whose it is, what trains it, what is done to it besides. */
+interface Trained {
+  readonly model: Model;
+  readonly segment: Segment;
+  readonly optimizer: Optimizer;
+  readonly penalties: Penalties;
+  readonly parameter: Value;
 }
 
-/** Models and the state of the optimizer that trains them. */
-export class Minimizer {
-  readonly optimizer: Optimizer;
-  readonly #models: readonly Model[];
-  readonly #states: ReadonlyMap<Model, ReadonlyMap<string, ParameterSlab>>;
-  readonly #regularizer: Regularizer | null;
+/** Added to the norm that a gradient is divided by, as PyTorch does. */
+const NORM_EPSILON = 1e-6;
 
-  constructor(models: readonly Model[], optimizer: Optimizer, regularizer: Regularizer | null) {
-    this.optimizer = optimizer;
+/** Checks { norm } or { value }. */
+export function checkClip(where: string, clip: Clip | undefined): Clip | null {
+  if (clip === undefined) return null;
+  checkKeys(where, clip, ["norm", "value"]);
+  if ((clip.norm === undefined) === (clip.value === undefined)) fail("ERR_OPTION", where, "either norm or value", clip);
+  if (clip.norm !== undefined) checkNumber(`${where}.norm`, clip.norm, { above: 0 });
+  else checkNumber(`${where}.value`, clip.value, { above: 0 });
+  return clip;
+}
+
+/** Checks { decay, biasCorrection }. */
+export function checkAverage(where: string, average: AverageWeights | undefined): AverageWeights | null {
+  if (average === undefined) return null;
+  checkKeys(where, average, ["decay", "biasCorrection"]);
+  checkNumber(`${where}.decay`, average.decay, { min: 0, below: 1 });
+  checkBoolean(`${where}.biasCorrection`, average.biasCorrection ?? false);
+  return average;
+}
+
+/** Memory that an optimizer needs for one model: as many slabs as its hungriest group has states. */
+class ModelState {
+  readonly slots: readonly ParameterSlab[];
+  readonly average: ParameterSlab | null;
+
+  constructor(model: Model, groups: readonly Group[], averaged: boolean) {
+    const counts = model.segments.map(({ name }) => groups[groupOf(groups, name)]?.optimizer?.states.length ?? 0);
+    const make = (): ParameterSlab => new ParameterSlab(model.segments, model.total);
+    this.slots = Array.from({ length: Math.max(0, ...counts) }, make);
+    this.average = averaged ? make() : null;
+  }
+}
+
+/** Models and the state of the optimizers that train them. */
+export class Minimizer {
+  readonly #groups: readonly Group[];
+  readonly #models: readonly Model[];
+  readonly #memory: ReadonlyMap<Model, ModelState>;
+  readonly #wide: readonly Regularizer[];
+  readonly #clip: Clip | null;
+  readonly #average: AverageWeights | null;
+
+  constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
+    this.#groups = groupsOf(optimizer);
     this.#models = models;
-    this.#regularizer = regularizer;
-    this.#states = new Map(
-      models.map((model) => {
-        const slabs = optimizer.states.map((name): [string, ParameterSlab] => {
-          return [name, new ParameterSlab(model.segments, model.total)];
-        });
-        return [model, new Map(slabs)];
+    this.#wide = checkRegularizers("minimizer.regularizer", options.regularizer);
+    this.#clip = checkClip("minimizer.clip", options.clip);
+    this.#average = checkAverage("minimizer.averageWeights", options.averageWeights);
+    this.#memory = new Map(models.map((model) => [model, new ModelState(model, this.#groups, this.#average !== null)]));
+    for (const model of models) this.#writeInitial(model);
+  }
+
+  /** Patterns and optimizers, as far as states depend on them; frozen parameters have none. */
+  signature(): string {
+    return JSON.stringify({
+      groups: this.#groups.map(({ pattern, optimizer }) => {
+        if (optimizer === null) return { pattern, optimizer };
+        const { kind, rule, states, constants } = optimizer;
+        return { pattern, optimizer: { kind, rule, states, constants } };
       }),
-    );
+      average: this.#average,
+    });
+  }
+
+  /** Sets the averages to the weights, as before step 1. */
+  resetAverages(): void {
+    for (const [model, { average }] of this.#memory) {
+      if (average !== null && this.#average?.biasCorrection !== true) native.slabCopy(model.slab, average.slab);
+    }
+  }
+
+  /** The averaged weights of a model after `step` steps; `undefined` without `averageWeights`. */
+  averages(model: Model, step: number): ReadonlyMap<string, Float32Array> | undefined {
+    const values = this.#memory.get(model)?.average?.read();
+    if (values === undefined || this.#average === null || this.#average.biasCorrection !== true) return values;
+    const correction = 1 / (1 - power(this.#average.decay, step));
+    return new Map([...values].map(([name, data]) => [name, data.map((value) => value * correction)]));
   }
 
   /**
@@ -49,74 +143,289 @@ export class Minimizer {
    * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`.
    */
   minimize(loss: Value): Minimized {
-    const trace = currentTrace("minimize");
-    const { lr, rule, constants } = this.optimizer;
-    const lane = trace.lane((at) => rateAt(`${this.optimizer.kind}.lr`, lr, at));
-    const values = this.#models.map((model) => model.values(trace));
-    const all = values.flatMap((own) => [...own.values()]);
-    const flowing = gradients(loss, all);
-    let next = 0;
-    let total: Value | undefined;
-    for (const [index, model] of this.#models.entries()) {
-      const segments = model.segments.map(({ name, offset, count, spec, shape }) => {
-        const gradient = flowing[next];
-        next += 1;
-        if (gradient === undefined) {
-          throw new CarillonError("ERR_TRACE", name, `expected a loss that depends on '${name}' for 'minimize'`);
-        }
-        return {
-          offset,
-          count,
-          gradient,
-          l2: lambdaOf(spec.regularizer, shape.length, this.#regularizer),
-          rateScale: 1,
-        };
-      });
-      if (segments.length === 0) continue;
-      const states = [...(this.#states.get(model)?.values() ?? [])].map(({ slab }) => slab);
-      const penalty = new Value([], "f32", { kind: "input", name: `penalty ${index}` });
-      trace.add({
-        kind: "update",
-        rule,
-        constants,
-        lane,
-        parameters: model.slab,
-        states,
-        total: model.total,
-        segments,
-        penalty,
-      });
-      total = total === undefined ? penalty : ops.add(total, penalty);
-    }
-    if (total === undefined) throw new CarillonError("ERR_TRACE", "minimize", "expected a model with parameters");
-    return { penalty: total };
+    const trained = this.trained(currentTrace("minimize"));
+    return this.apply(trained.gradientsOf(loss), null);
   }
 
-  /** Copies of the states, by model, state and parameter. */
-  states(model: Model): ReadonlyMap<string, ReadonlyMap<string, Float32Array>> {
-    const own = this.#states.get(model) ?? new Map<string, ParameterSlab>();
-    return new Map([...own].map(([name, slab]) => [name, slab.read()]));
+  /** The parameters that are trained, in the order of the models. @internal */
+  trained(trace: Trace): TrainedParameters {
+    const all = this.#models.flatMap((model) => {
+      const values = model.values(trace);
+      return model.segments.flatMap((segment): readonly Trained[] => {
+        const optimizer = this.#groups[groupOf(this.#groups, segment.name)]?.optimizer ?? null;
+        const parameter = values.get(segment.name);
+        if (optimizer === null || parameter === undefined) return [];
+        return [{ model, segment, optimizer, parameter, penalties: this.#penalties(segment, optimizer) }];
+      });
+    });
+    return new TrainedParameters(all);
+  }
+
+  /** Records the update from gradients, which are multiplied by `scale` first. @internal */
+  apply(parameters: WithGradients, scale: Value | null): Minimized {
+    if (parameters.list.length === 0) {
+      throw new CarillonError("ERR_TRACE", "minimize", "expected a model with parameters to train");
+    }
+    const summed = parameters.list.map((each) => this.#withSum(each));
+    const gradientScale = this.#clipScale(summed, scale);
+    const penalties = this.#models.flatMap((model) =>
+      this.#groups.flatMap(({ optimizer }) => {
+        const own = summed.filter((each) => each.model === model && each.optimizer === optimizer);
+        if (optimizer === null || own.length === 0) return [];
+        return this.#updateGroup(model, optimizer, own, gradientScale);
+      }),
+    );
+    return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
+  }
+
+  /** Copies of the states of a model by `state/parameter`. */
+  states(model: Model): ReadonlyMap<string, Float32Array> {
+    const { slots, average } = this.#stateOf(model);
+    const read = slots.map((slot) => slot.read());
+    const entries = this.#stateNames(model).map(({ key, parameter, slot }): [string, Float32Array] => {
+      return [key, read[slot]?.get(parameter) ?? new Float32Array()];
+    });
+    const averages = [...(average?.read() ?? [])].map(([name, data]): [string, Float32Array] => [
+      `average/${name}`,
+      data,
+    ]);
+    return new Map([...entries, ...averages]);
+  }
+
+  /** Keys and lengths of {@link states}, in order. */
+  stateShapes(model: Model): ReadonlyMap<string, readonly number[]> {
+    const shapes = new Map(model.segments.map(({ name, shape }) => [name, shape]));
+    const entries = this.#stateNames(model).map(({ key, parameter }): [string, readonly number[]] => {
+      return [key, shapes.get(parameter) ?? []];
+    });
+    const averages =
+      this.#average === null ? [] : [...shapes].map(([name, shape]) => [`average/${name}`, shape] as const);
+    return new Map([...entries, ...averages]);
   }
 
   /** Overwrites the states of a model; `ERR_STATE` where one is missing. */
-  restore(model: Model, states: ReadonlyMap<string, ReadonlyMap<string, Float32Array>>): void {
-    for (const [name, slab] of this.#states.get(model) ?? []) slab.write(states.get(name) ?? new Map(), name);
+  restore(model: Model, states: ReadonlyMap<string, Float32Array>): void {
+    const { slots, average } = this.#stateOf(model);
+    const names = this.#stateNames(model);
+    for (const [index, slot] of slots.entries()) {
+      const values = slot.read(); // parameters whose optimizer has fewer states keep their zeros
+      for (const { key, parameter, slot: own } of names) {
+        if (own === index) values.set(parameter, states.get(key) ?? new Float32Array());
+      }
+      slot.write(values, "state");
+    }
+    const averages = model.segments.map(({ name }): [string, Float32Array] => {
+      return [name, states.get(`average/${name}`) ?? new Float32Array()];
+    });
+    average?.write(new Map(averages), "average");
+  }
+
+  #stateOf(model: Model): ModelState {
+    const state = this.#memory.get(model);
+    if (state === undefined) throw new CarillonError("ERR_STATE", "minimizer", "expected a model of this minimizer");
+    return state;
+  }
+
+  #stateNames(model: Model): readonly { readonly key: string; readonly parameter: string; readonly slot: number }[] {
+    return model.segments.flatMap(({ name }) => {
+      const states = this.#groups[groupOf(this.#groups, name)]?.optimizer?.states ?? [];
+      return states.map((state, slot) => ({ key: `${state.name}/${name}`, parameter: name, slot }));
+    });
+  }
+
+  #writeInitial(model: Model): void {
+    const { slots } = this.#stateOf(model);
+    for (const [index, slot] of slots.entries()) {
+      const values = model.segments.map(({ name, count }): [string, Float32Array] => {
+        const initial = this.#groups[groupOf(this.#groups, name)]?.optimizer?.states[index]?.initial ?? 0;
+        return [name, new Float32Array(count).fill(initial)];
+      });
+      slot.write(new Map(values), "state");
+    }
+  }
+
+  /** Its own regularizers, or the model-wide ones if its rank is 2 or more, and the optimizer's decay. */
+  #penalties({ spec, shape }: Segment, { decay }: Optimizer): Penalties {
+    const own = spec.regularizer === undefined ? (shape.length >= 2 ? this.#wide : []) : spec.regularizer;
+    const penalties = penaltiesOf(checkRegularizers("regularizer", own));
+    if (decay === null || !(decay.everywhere || shape.length >= 2)) return penalties;
+    return { ...penalties, decay: penalties.decay + decay.lambda };
+  }
+
+  /** For optimizers whose clipping sees the sum, the penalties' gradients are added before it. */
+  #withSum(each: TrainedGradient): TrainedGradient & { readonly summed: boolean } {
+    const { optimizer, penalties, parameter, gradient } = each;
+    if (!optimizer.clipsSum || this.#clip === null) return { ...each, summed: false };
+    let sum = gradient;
+    if (penalties.l2 !== 0) sum = ops.add(sum, ops.multiply(penalties.l2, parameter));
+    if (penalties.l1 !== 0) sum = ops.add(sum, ops.multiply(penalties.l1, ops.sign(parameter)));
+    return { ...each, gradient: sum, summed: true };
+  }
+
+  /** min(1, c/(‖g‖ + 1e-6)) over all parameters, times `scale`; Keras' form is c/max(‖g‖, c). */
+  #clipScale(
+    parameters: readonly (TrainedGradient & { readonly summed: boolean })[],
+    scale: Value | null,
+  ): Value | null {
+    const bound = this.#clip?.norm;
+    if (bound === undefined) return scale;
+    const squares = parameters.map(({ gradient }) => ops.sumSquares(gradient));
+    const plain = ops.sqrt(squares.reduce((total, square) => ops.add(total, square)));
+    const norm = scale === null ? plain : ops.multiply(plain, scale);
+    const factor = parameters.some(({ summed }) => summed)
+      ? ops.divide(bound, ops.maximum(norm, bound))
+      : ops.minimum(ops.divide(bound, ops.add(norm, NORM_EPSILON)), 1);
+    return scale === null ? factor : ops.multiply(factor, scale);
+  }
+
+  #updateGroup(
+    model: Model,
+    optimizer: Optimizer,
+    own: readonly (TrainedGradient & { readonly summed: boolean })[],
+    gradientScale: Value | null,
+  ): readonly Value[] {
+    const trace = currentTrace("minimize");
+    const { kind, lr, scalars } = optimizer;
+    const lane = trace.lane((at) => rateAt(`${kind}.lr`, lr, at), scalars);
+    if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, gradientScale, lane);
+    const { slots, average } = this.#stateOf(model);
+    const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });
+    trace.add({
+      kind: "update",
+      rule: nativeRule(optimizer),
+      constants: optimizer.constants,
+      scalars: lane.count - 1,
+      lane: lane.first,
+      parameters: model.slab,
+      states: slots.slice(0, optimizer.states.length).map(({ slab }) => slab),
+      average: average === null || this.#average === null ? null : { slab: average.slab, decay: this.#average.decay },
+      total: model.total,
+      segments: own.map(segmentOf),
+      clipValue: this.#clip?.value ?? Number.POSITIVE_INFINITY,
+      gradientScale,
+      penalty,
+    });
+    return [penalty];
+  }
+
+  #updateDefined(
+    model: Model,
+    optimizer: DefinedOptimizer,
+    own: readonly (TrainedGradient & { readonly summed: boolean })[],
+    gradientScale: Value | null,
+    { first, count }: Lane,
+  ): readonly Value[] {
+    const { slots, average } = this.#stateOf(model);
+    const values = Array.from({ length: count }, (_, index) => scheduleValue(first + index));
+    const [rate = scheduleValue(first), ...scalars] = values;
+    return own.map(({ segment, parameter, gradient, penalties, summed }) =>
+      applyDefined(optimizer, {
+        segment,
+        parameter,
+        gradient,
+        gradientScale,
+        clipValue: this.#clip?.value,
+        penalties,
+        summed,
+        rate,
+        scalars,
+        parameterSlab: model.slab,
+        stateSlabs: slots.map(({ slab }) => slab),
+        average: average === null || this.#average === null ? null : { slab: average.slab, decay: this.#average.decay },
+      }),
+    );
   }
 }
 
+/** A trained parameter and its gradient. */
+interface TrainedGradient extends Trained {
+  readonly gradient: Value;
+}
+
+/** Trained parameters with their gradients. @internal */
+export interface WithGradients {
+  readonly list: readonly TrainedGradient[];
+}
+
+/** Parameters that a minimizer trains. @internal */
+export class TrainedParameters {
+  readonly #list: readonly Trained[];
+
+  constructor(list: readonly Trained[]) {
+    this.#list = list;
+  }
+
+  /** As values of the trace. */
+  get parameters(): readonly Value[] {
+    return this.#list.map(({ parameter }) => parameter);
+  }
+
+  /** ∂loss/∂θ of each; a parameter that `loss` does not depend on is `ERR_TRACE`. */
+  gradientsOf(loss: Value): WithGradients {
+    const flowing = gradients(loss, this.parameters);
+    const list = this.#list.map((each, index): TrainedGradient => {
+      const gradient = flowing[index];
+      if (gradient !== undefined) return { ...each, gradient };
+      const { name } = each.segment;
+      throw new CarillonError("ERR_TRACE", name, `expected a loss that depends on '${name}' for 'minimize'`);
+    });
+    return { list };
+  }
+}
+
+/** How the native pass treats one parameter. */
+function segmentOf({
+  segment,
+  gradient,
+  penalties,
+  summed,
+}: TrainedGradient & { readonly summed: boolean }): UpdateSegment {
+  const { offset, count, shape } = segment;
+  const rows = shape.length >= 2 ? (shape[0] ?? 1) : 1;
+  const { l2, l1, decay, shrink, metric, maxNorm } = penalties;
+  return {
+    offset,
+    rows,
+    columns: count / rows,
+    gradient,
+    l2: summed ? 0 : l2,
+    l1: summed ? 0 : l1,
+    decay,
+    shrink,
+    metric,
+    rateScale: 1,
+    maxNorm: shape.length >= 2 ? maxNorm : 0,
+    penaltySquares: l2,
+    penaltyAbsolutes: l1 + shrink,
+  };
+}
+
+/** By squaring. */
+function power(base: number, exponent: number): number {
+  let result = 1;
+  let factor = base;
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) result *= factor;
+    factor *= factor;
+  }
+  return result;
+}
+
 /**
- * An optimizer at work on one model or several: it holds the states, one of the parameters' layout each.
+ * Optimizers at work on one model or several, with their states. Every `minimize` in the body of a program is one step.
+ * A model without weights yet is initialized with seed 0.
  *
- * @param options.regularizer Model-wide penalty for parameters of rank ≥ 2 that have none of their own.
+ * @param optimizer One for all parameters, or a {@link partition}.
  */
 export function minimizer(
   models: Model | readonly Model[],
-  optimizer: Optimizer,
-  options: { readonly regularizer?: Regularizer | null | undefined } = {},
+  optimizer: Optimizer | Partition,
+  options: MinimizerOptions = {},
 ): Minimizer {
-  checkKeys("minimizer", options, ["regularizer"]);
-  checkRegularizer("minimizer.regularizer", options.regularizer);
+  checkKeys("minimizer", options, ["regularizer", "clip", "averageWeights"]);
   const list = Array.isArray(models) ? models : [models];
   for (const model of list) if (!model.initialized) model.initialize(0);
-  return new Minimizer(list, optimizer, options.regularizer ?? null);
+  const made = new Minimizer(list, checkOptimizers("minimizer.optimizer", optimizer), options);
+  made.resetAverages();
+  return made;
 }

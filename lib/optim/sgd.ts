@@ -33,8 +33,11 @@ function momentumRule(kind: string, lr: number | Schedule, constants: MomentumCo
     kind,
     lr,
     rule: "momentum",
-    states: Object.freeze(["velocity"]),
+    states: [{ name: "velocity", initial: 0 }],
     constants: Object.freeze(constants),
+    scalars: (step: number) => [constants[3] === 1 && step === 1 ? 1 : 0],
+    decay: null,
+    clipsSum: false,
   });
 }
 
@@ -60,8 +63,11 @@ export function sgd(options: SgdOptions): Optimizer {
       kind: "sgd",
       lr,
       rule: "sgd",
-      states: Object.freeze([]),
-      constants: Object.freeze([]),
+      states: [],
+      constants: [],
+      scalars: null,
+      decay: null,
+      clipsSum: false,
     });
   }
   if (nesterov && dampening > 0) {

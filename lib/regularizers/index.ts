@@ -1,13 +1,46 @@
-import { checkNumber } from "../options.js";
+import { fail } from "../errors.js";
+import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js";
+
+/** In which metric the proximal step of L1 is taken: the optimizer rule's own, or the Euclidean one. */
+export type ProximalMetric = "adaptive" | "euclidean";
+
+/** What {@link l1} and {@link elasticNet} take besides their factors. */
+export interface ProximalOptions {
+  /** Shrinks after the step instead of adding λ·sign(θ) to the gradient; false by default. */
+  readonly proximal?: boolean | undefined;
+  /** Metric of the proximal step; `'adaptive'` by default. */
+  readonly metric?: ProximalMetric | undefined;
+}
+
+interface Lasso {
+  readonly proximal: boolean;
+  readonly metric: ProximalMetric;
+}
 
 /**
- * A penalty on the size of weights. It belongs to a layer, or to the whole model where a layer names none;
- * it reaches parameters of rank ≥ 2, so biases are never regularized by default.
+ * A penalty on, or a bound of, the size of weights. It belongs to a layer, or to the whole model where a layer names
+ * none; it reaches parameters of rank ≥ 2, so biases are left alone by default. Several are given as an array.
  */
-export interface Regularizer {
-  readonly kind: "l2";
-  /** Factor λ of the penalty, ≥ 0. */
-  readonly lambda: number;
+export type Regularizer =
+  | { readonly kind: "l2"; readonly lambda: number }
+  | ({ readonly kind: "l1"; readonly lambda: number } & Lasso)
+  | ({ readonly kind: "elasticNet"; readonly l1: number; readonly l2: number } & Lasso)
+  | { readonly kind: "weightDecay"; readonly lambda: number }
+  | { readonly kind: "maxNorm"; readonly bound: number };
+
+/** One regularizer, several, or none. */
+export type Regularizers = Regularizer | readonly Regularizer[] | null;
+
+function factor(where: string, lambda: number): number {
+  return checkNumber(where, lambda, { min: 0 });
+}
+
+function lasso(where: string, options: ProximalOptions): Lasso {
+  const proximal = checkBoolean(`${where}.proximal`, options.proximal ?? false);
+  if (!proximal && options.metric !== undefined) {
+    fail("ERR_OPTION", `${where}.metric`, "no metric without proximal: true,", options.metric);
+  }
+  return { proximal, metric: checkOneOf(`${where}.metric`, options.metric ?? "adaptive", ["adaptive", "euclidean"]) };
 }
 
 /**
@@ -20,5 +53,120 @@ export interface Regularizer {
  * @param lambda Factor λ, a finite number ≥ 0; anything else is `ERR_OPTION`.
  */
 export function l2(lambda: number): Regularizer {
-  return Object.freeze({ kind: "l2", lambda: checkNumber("l2.lambda", lambda, { min: 0 }) });
+  return Object.freeze({ kind: "l2", lambda: factor("l2.lambda", lambda) });
+}
+
+/**
+ * L1: adds `λ·Σ |θ|` to the loss. It shrinks every weight by a constant, so that it selects features (Tibshirani 1996).
+ *
+ * Subgradient (the default): `λ·sign(θ)` is added to the gradient, sign(0) = 0; weights oscillate around 0.
+ * `proximal: true`: after the step `θ ← sign(θ)·max(|θ| − ηλ/d, 0)`, which gives weights that are exactly 0; d is the
+ * denominator of an adaptive rule (1 for the others, and with `metric: 'euclidean'`), the step in the rule's own metric
+ * (Yun, Lozano, Yang 2021).
+ *
+ * @param lambda Factor λ, a finite number ≥ 0; anything else is `ERR_OPTION`.
+ */
+export function l1(lambda: number, options: ProximalOptions = {}): Regularizer {
+  checkKeys("l1", options, ["proximal", "metric"]);
+  return Object.freeze({ kind: "l1", lambda: factor("l1.lambda", lambda), ...lasso("l1", options) });
+}
+
+/** Options of {@link elasticNet}. */
+export interface ElasticNetOptions extends ProximalOptions {
+  /** λ of L1, ≥ 0. */
+  readonly l1: number;
+  /** λ of L2, ≥ 0. */
+  readonly l2: number;
+}
+
+/** L1 and L2 together: `λ₁·Σ |θ| + (λ₂/2)·Σ θ²`, each as it is alone (Zou, Hastie 2005). */
+export function elasticNet(options: ElasticNetOptions): Regularizer {
+  checkKeys("elasticNet", options, ["l1", "l2", "proximal", "metric"]);
+  return Object.freeze({
+    kind: "elasticNet",
+    l1: factor("elasticNet.l1", options.l1),
+    l2: factor("elasticNet.l2", options.l2),
+    ...lasso("elasticNet", options),
+  });
+}
+
+/**
+ * Decoupled weight decay: `θ ← θ·(1 − ηλ)` beside the step of the rule; nothing is added to loss or gradient. What
+ * {@link adamw} does (Loshchilov, Hutter 2019). Not L2: under an adaptive rule the two differ.
+ *
+ * @param lambda Factor λ, a finite number ≥ 0; anything else is `ERR_OPTION`.
+ */
+export function weightDecay(lambda: number): Regularizer {
+  return Object.freeze({ kind: "weightDecay", lambda: factor("weightDecay.lambda", lambda) });
+}
+
+/**
+ * After the step, rows of a weight matrix with ‖·‖₂ > c are scaled to c: a bound on the weights into each unit
+ * (Srebro, Shraibman 2005; Srivastava et al. 2014). For a weight of higher rank the rows are those of its first axis.
+ *
+ * @param bound c, a finite number > 0; anything else is `ERR_OPTION`.
+ */
+export function maxNorm(bound: number): Regularizer {
+  return Object.freeze({ kind: "maxNorm", bound: checkNumber("maxNorm.bound", bound, { above: 0 }) });
+}
+
+/** What all regularizers of a parameter do together. */
+export interface Penalties {
+  /** λ of `(λ/2)·Σ θ²`. */
+  readonly l2: number;
+  /** λ of `λ·Σ |θ|`, by subgradient. */
+  readonly l1: number;
+  /** λ of `λ·Σ |θ|`, by the proximal step, and its metric. */
+  readonly shrink: number;
+  readonly metric: boolean;
+  readonly decay: number;
+  /** Bound of the rows' norms; 0: none. */
+  readonly maxNorm: number;
+}
+
+const NONE: Penalties = { l2: 0, l1: 0, shrink: 0, metric: true, decay: 0, maxNorm: 0 };
+
+const KINDS: readonly string[] = ["l2", "l1", "elasticNet", "weightDecay", "maxNorm"];
+
+function add(sum: Penalties, regularizer: Regularizer): Penalties {
+  switch (regularizer.kind) {
+    case "l2":
+      return { ...sum, l2: sum.l2 + regularizer.lambda };
+    case "weightDecay":
+      return { ...sum, decay: sum.decay + regularizer.lambda };
+    case "maxNorm":
+      return { ...sum, maxNorm: sum.maxNorm === 0 ? regularizer.bound : Math.min(sum.maxNorm, regularizer.bound) };
+    case "l1":
+      return addLasso(sum, regularizer.lambda, regularizer);
+    case "elasticNet":
+      return { ...addLasso(sum, regularizer.l1, regularizer), l2: sum.l2 + regularizer.l2 };
+  }
+}
+
+function addLasso(sum: Penalties, lambda: number, { proximal, metric }: Lasso): Penalties {
+  if (!proximal) return { ...sum, l1: sum.l1 + lambda };
+  return { ...sum, shrink: sum.shrink + lambda, metric: metric === "adaptive" };
+}
+
+/** The regularizers that an option stands for; a value that is none is `ERR_OPTION`. */
+export function checkRegularizers(where: string, given: Regularizers | undefined): readonly Regularizer[] {
+  if (given === undefined || given === null) return [];
+  const list: readonly Regularizer[] = Array.isArray(given) ? given : [given];
+  for (const each of list) {
+    if (typeof each !== "object" || each === null || !KINDS.includes(each.kind)) {
+      fail("ERR_OPTION", where, "a regularizer such as l2(1e-4)", each);
+    }
+  }
+  return list;
+}
+
+/** `given` as it is, if it is what a `regularizer` option takes; else `ERR_OPTION`. */
+export function checked<R extends Regularizers | undefined>(where: string, given: R): R {
+  checkRegularizers(where, given);
+  return given;
+}
+
+/** What several regularizers do together: factors of one kind add up, the smallest bound holds. */
+export function penaltiesOf(regularizers: readonly Regularizer[]): Penalties {
+  return regularizers.reduce(add, NONE);
 }

@@ -27,12 +27,6 @@ export interface Progress {
   readonly callbacks: Readonly<Record<string, State>>;
 }
 
-/** The optimizer as far as its states depend on it. */
-function signature({ optimizer }: Minimizer): string {
-  const { kind, rule, states, constants } = optimizer;
-  return JSON.stringify({ kind, rule, states, constants });
-}
-
 /** JSON has no NaN and no infinities; sums and the states of callbacks may be both. */
 const NUMBER = "$number";
 
@@ -50,15 +44,14 @@ export function encodeCheckpoint(model: Model, minimizer: Minimizer, progress: P
   for (const [name, { shape, data }] of model.weights()) {
     tensors.set(`weights/${name}`, { dtype: "f32", shape, data });
   }
-  for (const [state, values] of minimizer.states(model)) {
-    for (const { name, shape } of model.parameters) {
-      tensors.set(`${state}/${name}`, { dtype: "f32", shape, data: values.get(name) ?? new Float32Array() });
-    }
+  const shapes = minimizer.stateShapes(model);
+  for (const [key, data] of minimizer.states(model)) {
+    tensors.set(key, { dtype: "f32", shape: shapes.get(key) ?? [], data });
   }
   return encodeSafetensors(tensors, {
     format: FORMAT,
     numericsVersion: String(nativeInfo.numericsVersion),
-    optimizer: signature(minimizer),
+    optimizer: minimizer.signature(),
     progress: JSON.stringify(progress, numberToJson),
   });
 }
@@ -67,19 +60,19 @@ function refuse(where: string, expected: string, received: string): never {
   throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
 }
 
-/** The values under `prefix/` for every parameter of the model, of its shape. */
+/** The tensors of these keys and shapes, by key without `prefix`. */
 function section(
   where: string,
   prefix: string,
-  model: Model,
+  shapes: Iterable<readonly [string, readonly number[]]>,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): ReadonlyMap<string, Float32Array> {
   return new Map(
-    model.parameters.map(({ name, shape }) => {
-      const stored = tensors.get(`${prefix}/${name}`);
+    [...shapes].map(([name, shape]) => {
+      const stored = tensors.get(`${prefix}${name}`);
       if (stored?.dtype !== "f32" || JSON.stringify(stored.shape) !== JSON.stringify(shape)) {
         const received = stored === undefined ? "nothing" : `${stored.dtype} [${stored.shape.join(", ")}]`;
-        refuse(where, `f32 [${shape.join(", ")}] as ${prefix}/${name}`, received);
+        refuse(where, `f32 [${shape.join(", ")}] as ${prefix}${name}`, received);
       }
       return [name, stored.data];
     }),
@@ -121,7 +114,8 @@ function parseProgress(where: string, text: string | undefined): Progress {
 export interface DecodedCheckpoint {
   readonly progress: Progress;
   readonly weights: ReadonlyMap<string, Float32Array>;
-  readonly states: ReadonlyMap<string, ReadonlyMap<string, Float32Array>>;
+  /** By `state/parameter`. */
+  readonly states: ReadonlyMap<string, Float32Array>;
 }
 
 /**
@@ -140,15 +134,16 @@ export function decodeCheckpoint(
   if (metadata.numericsVersion !== version) {
     refuse(where, `numericsVersion ${version}`, metadata.numericsVersion ?? "none");
   }
-  if (metadata.optimizer !== signature(minimizer)) {
-    refuse(where, `the optimizer ${signature(minimizer)}`, metadata.optimizer ?? "none");
+  if (metadata.optimizer !== minimizer.signature()) {
+    refuse(where, `the optimizer ${minimizer.signature()}`, metadata.optimizer ?? "none");
   }
-  const { states } = minimizer.optimizer;
-  const expected = (states.length + 1) * model.parameters.length;
+  const states = minimizer.stateShapes(model);
+  const expected = states.size + model.parameters.length;
   if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
+  const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
   return {
     progress: parseProgress(where, metadata.progress),
-    weights: section(where, "weights", model, tensors),
-    states: new Map(states.map((state) => [state, section(where, state, model, tensors)])),
+    weights: section(where, "weights/", parameters, tensors),
+    states: section(where, "", states, tensors),
   };
 }

@@ -1,11 +1,10 @@
 import { CarillonError } from "../errors.js";
-import { CompiledProgram } from "../graph/compiled.js";
-import { Trace, tracing } from "../graph/trace.js";
+import type { CompiledProgram } from "../graph/compiled.js";
 import { readFileChecked } from "../io/file.js";
-import { CALL_STEPS, type Evaluation, Evaluator, logObjective, Sums } from "../nn/evaluator.js";
+import { CALL_STEPS, type Evaluation, Evaluator, Sums } from "../nn/evaluator.js";
 import type { MetricName } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
-import { LOG, recordObjective } from "../nn/objective.js";
+import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
 import type { Callback, Decision } from "./callback.js";
@@ -13,6 +12,7 @@ import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./ch
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
 import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
 import { type Run, type RunContext, startRun } from "./run.js";
+import { compileStep } from "./step.js";
 
 /** How a run ended. */
 export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
@@ -22,6 +22,11 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   readonly seconds: number;
   /** One event an epoch. */
   readonly history: readonly EpochEvent<K, V>[];
+  /**
+   * The averaged weights by name, with `averageWeights`, for {@link Model.setWeights}; otherwise `undefined`. `ERR_STATE`
+   * once the model was changed after the run.
+   */
+  averaged(): ReadonlyMap<string, Float32Array> | undefined;
   /**
    * Everything that determines what would come next, as bytes that `resume` takes. `ERR_STATE` once the model was
    * changed after the run.
@@ -43,6 +48,8 @@ class Fitting {
   readonly #seed: number;
   readonly #minimizer: Minimizer;
   readonly #program: CompiledProgram;
+  /** What validation measures: the model, or one with the averaged weights. */
+  readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
   readonly #sums: Sums;
   readonly #history: EpochEvent[] = [];
@@ -56,23 +63,30 @@ class Fitting {
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
   #seen = 0;
+  #examples = 0;
 
   constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
     this.#sums = new Sums(options.metrics);
-    this.#minimizer = new Minimizer([model], options.optimizer, options.regularizer);
+    this.#minimizer = new Minimizer([model], options.optimizer, {
+      regularizer: options.regularizer,
+      clip: options.clip,
+      averageWeights: options.averageWeights,
+    });
     const checkpoint = resume === undefined ? undefined : this.#decode(resume);
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-    this.#program = this.#compile();
+    this.#program = compileStep(model, this.#minimizer, this.#seed, options);
+    this.#measured = options.averageWeights === undefined ? model : model.clone();
     this.#evaluator =
       options.validation === undefined
         ? undefined
-        : new Evaluator(model, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
+        : new Evaluator(this.#measured, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
     // Everything fits: only now is anything written.
     if (checkpoint !== undefined) this.#resume(checkpoint);
     if (!model.initialized) model.restoreInitial(this.#seed);
+    if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#firstStep = this.#step;
     context.onStop(() => this.#program.stop());
     options.signal?.addEventListener("abort", this.#onAbort);
@@ -145,24 +159,6 @@ class Fitting {
     this.#pending = progress.pending;
   }
 
-  #compile(): CompiledProgram {
-    const { train, loss, metrics, batchSize, shuffle } = this.#options;
-    const trace = new Trace(this.#seed, true);
-    tracing(trace, () => {
-      const objective = recordObjective(this.#model, loss, metrics, train);
-      logObjective(trace, objective);
-      const { penalty } = this.#minimizer.minimize(objective.mean);
-      trace.add({ kind: "log", value: penalty, column: LOG.penalty });
-    });
-    return new CompiledProgram(trace, {
-      maxRows: batchSize,
-      bindings: train.bindings,
-      feed: { samples: train.samples, batch: batchSize, shuffle },
-      logColumns: LOG.metrics + metrics.length,
-      logRows: CALL_STEPS,
-    });
-  }
-
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
   #nextStop(): number {
     const { steps, stepsPerEpoch, callbacks } = this.#options;
@@ -212,6 +208,7 @@ class Fitting {
     if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
     this.#step = step;
     this.#sums.add(row);
+    this.#examples += row[LOG.rows] ?? 0;
     if (reportEvery > 0 && step % reportEvery === 0) {
       const penalty = row[LOG.penalty] ?? 0;
       const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
@@ -226,6 +223,8 @@ class Fitting {
     const { stepsPerEpoch, steps, callbacks, threads } = this.#options;
     const epochEnds = this.#step % stepsPerEpoch === 0 || this.#step === steps;
     if (epochEnds && this.#evaluator !== undefined) {
+      const averages = this.#minimizer.averages(this.#model, this.#step);
+      if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
       this.#validation = await this.#evaluator.run(threads);
       this.#emitEpoch(this.#validation);
     }
@@ -305,7 +304,7 @@ class Fitting {
       metrics: this.#sums.metrics,
       validation,
       seconds,
-      examplesPerSecond: (done * this.#options.batchSize) / seconds,
+      examplesPerSecond: this.#examples / seconds,
       secondsLeft: (seconds / done) * (this.#options.steps - this.#step),
     };
     this.#history.push(event);
@@ -334,17 +333,17 @@ class Fitting {
     const step = this.#step;
     this.#context.emit({ kind: "end", reason, step, seconds });
     const { version } = this.#model;
+    const unchanged = <T>(where: string, give: () => T): T => {
+      if (this.#model.version === version) return give();
+      throw new CarillonError("ERR_STATE", where, "the model was changed after the run");
+    };
     return {
       reason,
       step,
       seconds,
       history: this.#history,
-      checkpoint: () => {
-        if (this.#model.version !== version) {
-          throw new CarillonError("ERR_STATE", "checkpoint", "the model was changed after the run");
-        }
-        return this.#checkpoint();
-      },
+      averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model, step)),
+      checkpoint: () => unchanged("checkpoint", () => this.#checkpoint()),
     };
   }
 }
@@ -383,7 +382,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * parameters with the penalties folded in. The same seed gives the same bits on any processor and number of threads.
  *
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
- * `ERR_DETACHED`, `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
+ * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
  */
 export function fit<const M extends readonly MetricName[] = readonly [], V extends FitData | undefined = undefined>(
   model: Model,

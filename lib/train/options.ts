@@ -1,4 +1,3 @@
-import { nativeInfo } from "../binding/native.js";
 import { type BoundExamples, bindExamples, type ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
@@ -7,19 +6,11 @@ import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/index.js";
 import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
-import { checkRegularizer } from "../nn/parameter.js";
+import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
-import { checkRate } from "../optim/schedule.js";
-import {
-  checkBoolean,
-  checkFunction,
-  checkKeys,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkString,
-} from "../options.js";
-import type { Regularizer } from "../regularizers/index.js";
+import { checkOptimizers, type Partition } from "../optim/partition.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback } from "./callback.js";
 
 /** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
@@ -31,9 +22,16 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
   /** Measured at the end of every epoch. */
   readonly validation?: V;
   readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  /** Model-wide penalty, for parameters of rank ≥ 2 that have none of their own. */
-  readonly regularizer?: Regularizer | null | undefined;
+  /** One for all parameters, or a partition. */
+  readonly optimizer: Optimizer | Partition;
+  /** Model-wide, one or several, for parameters of rank ≥ 2 that have none of their own. */
+  readonly regularizer?: Regularizers | undefined;
+  /** Bounds the gradient of the data loss: its global norm, or each element. */
+  readonly clip?: Clip | undefined;
+  /** Parts that a batch is worked on in, 1 by default: less memory, the same masks and forward bits. */
+  readonly accumulate?: number | undefined;
+  /** A moving average of the weights, which validation then measures; `result.averaged()` gives it. */
+  readonly averageWeights?: AverageWeights | undefined;
   /**
    * Factors of the weights of training examples by their class, for losses of integer labels: one number ≥ 0 a class, or
    * `'balanced'`, which is examples/(classes·examples of the class). Validation is not weighted by them.
@@ -68,6 +66,9 @@ const KEYS = [
   "loss",
   "optimizer",
   "regularizer",
+  "clip",
+  "accumulate",
+  "averageWeights",
   "classWeights",
   "metrics",
   "epochs",
@@ -89,8 +90,11 @@ export interface CheckedOptions {
   readonly train: BoundExamples;
   readonly validation: BoundExamples | undefined;
   readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  readonly regularizer: Regularizer | null;
+  readonly optimizer: Optimizer | Partition;
+  readonly regularizer: Regularizers;
+  readonly clip: Clip | undefined;
+  readonly accumulate: number;
+  readonly averageWeights: AverageWeights | undefined;
   readonly metrics: readonly Metric[];
   readonly steps: number;
   readonly stepsPerEpoch: number;
@@ -149,22 +153,6 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classe
   return weights.map((weight, index) => checkNumber(`${where}[${index}]`, weight, { min: 0 }));
 }
 
-function checkOptimizer(optimizer: Optimizer): Optimizer {
-  checkObject("fit.optimizer", optimizer);
-  const { kind, rule, lr, states, constants } = optimizer;
-  checkString("fit.optimizer.kind", kind);
-  checkOneOf("fit.optimizer.rule", rule, nativeInfo.optimizers);
-  checkRate(`${kind}.lr`, lr);
-  for (const [key, list, type] of [
-    ["states", states, "string"],
-    ["constants", constants, "number"],
-  ] as const) {
-    if (Array.isArray(list) && list.every((one) => typeof one === type)) continue;
-    fail("ERR_OPTION", `fit.optimizer.${key}`, `an array of ${type}s`, list);
-  }
-  return optimizer;
-}
-
 /** Checks everything that can be checked before anything is touched. */
 export function checkOptions(
   model: Model,
@@ -172,7 +160,9 @@ export function checkOptions(
 ): CheckedOptions {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS);
-  const count = (key: "epochs" | "steps" | "batchSize" | "reportEvery" | "threads"): number | undefined => {
+  const count = (
+    key: "epochs" | "steps" | "batchSize" | "accumulate" | "reportEvery" | "threads",
+  ): number | undefined => {
     const value = options[key];
     return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
   };
@@ -182,7 +172,9 @@ export function checkOptions(
   if (epochs === undefined && limit === undefined) {
     throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
   }
-  const regularizer = checkRegularizer("fit.regularizer", options.regularizer) ?? null;
+  const regularizer = checked("fit.regularizer", options.regularizer) ?? null;
+  checkClip("fit.clip", options.clip);
+  checkAverage("fit.averageWeights", options.averageWeights);
   const { signal, resume } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
@@ -193,7 +185,7 @@ export function checkOptions(
   }
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
-  const optimizer = checkOptimizer(options.optimizer);
+  const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
   const callbacks = checkCallbacks(options.callbacks ?? []);
   const found = findMetrics("fit.metrics", options.metrics ?? [], loss);
   const threads = count("threads") ?? defaultThreads;
@@ -213,6 +205,9 @@ export function checkOptions(
     loss,
     optimizer,
     regularizer,
+    clip: options.clip,
+    accumulate: Math.min(count("accumulate") ?? 1, batchSize),
+    averageWeights: options.averageWeights,
     metrics: found,
     steps,
     stepsPerEpoch,

@@ -71,6 +71,17 @@ void fill_f32(float* y, float value, size_t count) {
   if (i < count) store_part(y + i, x, count - i);
 }
 
+// average[i] = fma(keep, average[i], take·x[i]), flushed
+void average_f32(const float* x, float* average, size_t count, float keep, float take) {
+  const F k = splat(keep);
+  const F t = splat(take);
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) store(average + i, flush(fma(k, load(average + i), mul(t, load(x + i)))));
+  const size_t rest = count - i;
+  if (rest == 0) return;
+  store_part(average + i, flush(fma(k, load_part(average + i, rest), mul(t, load_part(x + i, rest)))), rest);
+}
+
 // y[i] = float(x[i])·scale
 void convert_u8_f32(const uint8_t* x, float scale, float* y, size_t count) {
   const F factor = splat(scale);

@@ -17,6 +17,7 @@ constexpr KernelTable make_table(const char* name) noexcept {
 #undef X
           },
       .fill_f32 = fill_f32,
+      .average_f32 = average_f32,
       .convert_u8_f32 = convert_u8_f32,
       .sum_f32 = sum_f32,
       .sum_squares_f32 = sum_squares_f32,

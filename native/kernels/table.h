@@ -106,8 +106,8 @@ inline constexpr size_t kMaxStates = 3;
 //   where l2 != 0: g = fma(l2, θ, g); where l1 != 0: g = g + l1·sign(θ), sign(±0) = 0
 //   where keep != 1 (decoupled decay, 1 − ηλ): θ = θ·keep
 //   the rule gives a direction d (and the denominator it divided by, or 1): θ = fma(−rate, d, θ)
-//   where shrink != 0 (proximal L1): θ = sign(θ)·max(|θ| − threshold, 0), threshold = metric ? shrink/denominator :
-//   shrink where there is an average: a = fma(average_keep, a, (1 − average_keep)·θ), flushed
+//   where shrink != 0 (proximal L1): θ = sign(θ)·max(|θ| − threshold, 0), threshold = metric ? shrink/denominator : shrink
+//   where there is an average: a = fma(average_keep, a, (1 − average_keep)·θ), flushed
 struct UpdateArguments {
   float rate;            // η of this step, times the segment's scale
   float gradient_scale;  // clipping by norm, accumulation
@@ -145,6 +145,8 @@ struct KernelTable {
   BinaryKernels binary[static_cast<size_t>(Binary::count)];
 
   void (*fill_f32)(float* y, float value, size_t count);
+  // average[i] = fma(keep, average[i], take·x[i]), flushed: the moving average as the update kernels make it.
+  void (*average_f32)(const float* x, float* average, size_t count, float keep, float take);
   // y[i] = float(x[i]) · scale
   void (*convert_u8_f32)(const uint8_t* x, float scale, float* y, size_t count);
 

@@ -195,6 +195,8 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
   spec.samples = count("samples");
   spec.batch = count("batch");
   spec.shuffle = boolean_of(required(object, "shuffle"), "shuffle");
+  spec.micro_begin = count("microBegin");
+  spec.micro_end = count("microEnd");
   spec.order_slot = static_cast<int32_t>(std::min<size_t>(count("orderSlot"), 1u << 30));
   const size_t limit = size_t{1} << 31;
   if (spec.arena_count > limit || spec.max_rows > limit || spec.log_columns > 4096 || spec.log_rows > limit / 4096) {

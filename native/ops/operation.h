@@ -12,6 +12,9 @@
 
 namespace carillon {
 
+// Views of one instruction at most.
+inline constexpr size_t kMaxViews = 8;
+
 enum class Dtype : int32_t { f32 = 0, i32 = 1, u8 = 2 };
 
 // What changes from step to step.
@@ -60,7 +63,7 @@ struct Arguments {
 
 // Collects what an instruction asks of its views; `error` says the first thing wrong with its own operands.
 struct Requirements {
-  size_t counts[8] = {};  // elements each view must have
+  size_t counts[kMaxViews] = {};  // elements each view must have
   std::string error;
 
   void fail(std::string message) {
@@ -101,8 +104,6 @@ enum class OperationId : int32_t {
 #define X(name) extern const Operation op_##name;
 #include "operations.def"
 #undef X
-
-inline constexpr size_t kMaxViews = 8;
 
 // nullptr outside the list.
 const Operation* find_operation(int32_t id);

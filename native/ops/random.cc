@@ -13,16 +13,52 @@ namespace {
 
 constexpr double kTwoTo32 = 4294967296.0;
 
-// views: x, y; ints: rows, elements a row, site; doubles: probability of keeping, scale of what is kept
-void check_dropout(const Arguments& a, Requirements& r) {
-  if (!(a.doubles[0] >= 0 && a.doubles[0] <= 1)) r.fail("keep outside [0, 1]");
+// views: x, y
+// ints:  rows, columns, site, rows that share a mask, rows an example (0: not an array of the batch)
+// The element at (row, column) has the index (first + row)/group·columns + column, where first counts the rows of the
+// examples before this micro-batch: the mask is that of the whole optimizer batch.
+void check_masked(const Arguments& a, Requirements& r) {
   if (a.ints[2] < 0) r.fail("negative site");
+  if (a.ints[3] < 1 || a.ints[4] < 0) r.fail("bad rows of a mask");
   r.need(0, a.size(0), a.size(1));
   r.need(1, a.size(0), a.size(1));
 }
 
+// Calls part(begin, end, index of the first element) over stretches with consecutive indices.
+template <typename Part>
+void over_masked(const Context& context, const Arguments& a, const Part& part) {
+  const size_t rows = a.size(0);
+  const size_t columns = a.size(1);
+  const size_t group = a.size(3);
+  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(4);
+  if (group == 1) {
+    // A block of the generator serves 256 neighbouring elements: pieces begin at whole blocks of the local index.
+    const size_t count = rows * columns;
+    const size_t chunks = context.parallel.chunks(count, kLeastElements);
+    const size_t step = ((count + chunks - 1) / chunks + 255) / 256 * 256;
+    context.parallel.run(chunks, [&](size_t chunk) {
+      const size_t begin = std::min(chunk * step, count);
+      const size_t end = std::min(begin + step, count);
+      if (begin < end) part(begin, end, first * columns + begin);
+    });
+    return;
+  }
+  const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
+  const size_t chunks = context.parallel.chunks(rows, least);
+  context.parallel.run(chunks, [&](size_t chunk) {
+    for (size_t row = rows * chunk / chunks; row < rows * (chunk + 1) / chunks; ++row) {
+      part(row * columns, (row + 1) * columns, (first + row) / group * columns);
+    }
+  });
+}
+
+// doubles: probability of keeping; scale and shift of what is kept; what the rest becomes
+void check_dropout(const Arguments& a, Requirements& r) {
+  if (!(a.doubles[0] >= 0 && a.doubles[0] <= 1)) r.fail("keep outside [0, 1]");
+  check_masked(a, r);
+}
+
 void run_dropout(const Context& context, const Arguments& a) {
-  const size_t count = a.size(0) * a.size(1);
   const auto* x = a.view<const float>(0);
   auto* y = a.view<float>(1);
   DropoutArguments arguments{};
@@ -31,14 +67,29 @@ void run_dropout(const Context& context, const Arguments& a) {
   arguments.site = static_cast<uint32_t>(a.ints[2]);
   arguments.threshold = static_cast<uint64_t>(std::floor(a.doubles[0] * kTwoTo32 + 0.5));
   arguments.scale = static_cast<float>(a.doubles[1]);
-  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(1);
-  // A block of the generator serves 256 neighbouring elements: pieces begin at whole blocks of the local index.
-  const size_t chunks = context.parallel.chunks(count, kLeastElements);
-  const size_t step = ((count + chunks - 1) / chunks + 255) / 256 * 256;
-  context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t begin = std::min(chunk * step, count);
-    const size_t end = std::min(begin + step, count);
-    if (begin < end) context.kernels.dropout_f32(x + begin, y + begin, end - begin, first + begin, arguments);
+  arguments.shift = static_cast<float>(a.doubles[2]);
+  arguments.dropped = static_cast<float>(a.doubles[3]);
+  over_masked(context, a, [&](size_t begin, size_t end, uint64_t index) {
+    context.kernels.dropout_f32(x + begin, y + begin, end - begin, index, arguments);
+  });
+}
+
+// doubles: deviation
+void check_noise(const Arguments& a, Requirements& r) {
+  if (!(a.doubles[0] >= 0)) r.fail("negative deviation");
+  check_masked(a, r);
+}
+
+void run_noise(const Context& context, const Arguments& a) {
+  const auto* x = a.view<const float>(0);
+  auto* y = a.view<float>(1);
+  NoiseArguments arguments{};
+  arguments.seed = context.registers.seed;
+  arguments.step = context.registers.step;
+  arguments.site = static_cast<uint32_t>(a.ints[2]);
+  arguments.deviation = static_cast<float>(a.doubles[0]);
+  over_masked(context, a, [&](size_t begin, size_t end, uint64_t index) {
+    context.kernels.noise_f32(x + begin, y + begin, end - begin, index, arguments);
   });
 }
 
@@ -152,7 +203,8 @@ void run_gather(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_dropout{"dropout", "fF", "ddi", 2, true, check_dropout, nullptr, run_dropout};
+constinit const Operation op_dropout{"dropout", "fF", "ddiii", 4, true, check_dropout, nullptr, run_dropout};
+constinit const Operation op_noise{"noise", "fF", "ddiii", 1, true, check_noise, nullptr, run_noise};
 constinit const Operation op_uniform{"uniform", "F", "dii", 2, false, check_draw, nullptr, run_uniform};
 constinit const Operation op_normal{"normal", "F", "dii", 2, false, check_draw, nullptr, run_normal};
 constinit const Operation op_permutation{"permutation", "I", "di", 0, false, check_draw, nullptr, run_permutation};

@@ -27,6 +27,10 @@ void run_sum(const Context& context, const Arguments& a) {
   *a.view<float>(1) = context.kernels.sum_f32(a.view<const float>(0), a.size(0));
 }
 
+void run_sum_squares(const Context& context, const Arguments& a) {
+  *a.view<float>(1) = context.kernels.sum_squares_f32(a.view<const float>(0), a.size(0));
+}
+
 void check_row_sum(const Arguments& a, Requirements& r) {
   r.need(0, a.size(0), a.size(1));
   r.need(1, a.size(0));
@@ -187,6 +191,7 @@ void run_count_equal(const Context& /*context*/, const Arguments& a) {
 }  // namespace
 
 constinit const Operation op_sum{"sum", "fF", "d", 0, false, check_sum, nullptr, run_sum};
+constinit const Operation op_sum_squares{"sum_squares", "fF", "d", 0, false, check_sum, nullptr, run_sum_squares};
 constinit const Operation op_row_sum{"row_sum", "fF", "dd", 0, false, check_row_sum, nullptr, run_row_sum};
 constinit const Operation op_column_sum{"column_sum", "fF", "dd", 0, false, check_column_sum, nullptr, run_column_sum};
 constinit const Operation op_softmax{"softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_softmax};

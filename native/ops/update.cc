@@ -1,21 +1,32 @@
-// The optimizer's update: one pass over all segments of a slab, in place, with gradient scale and L2 folded in and the
-// penalty summed on the way.
+// The optimizer's update: one pass over all segments of a slab, in place, with clipping, penalties, decay, the proximal
+// step, the moving average and max-norm folded in, and the penalties summed on the way.
 #include <algorithm>
-#include <limits>
+#include <cmath>
 
-#include "math_double.h"
 #include "operation.h"
 
 namespace carillon {
 namespace {
 
-// views: parameters, gradients, states ×3, penalty
-// ints:  rule, lane of the rate, then (offset, count) a segment
-// doubles: 8 of the rule, then (λ of L2, scale of the rate) a segment
+// views: parameters, gradients, states ×3, average, gradient scale, penalty
+// ints:  rule, lane of the rate, constants of the rule, scalars of the rule (the lanes behind the rate's), then
+//        (offset, rows, columns, flags) a segment
+// doubles: room for the constants, value to clip at, decay of the average, then the factors of each segment
 constexpr size_t kFirstState = 2;
-constexpr size_t kPenalty = kFirstState + kMaxStates;
-constexpr size_t kHeadInts = 2;
-constexpr size_t kRuleDoubles = 8;
+constexpr size_t kAverage = kFirstState + kMaxStates;
+constexpr size_t kGradientScale = kAverage + 1;
+constexpr size_t kPenalty = kGradientScale + 1;
+constexpr size_t kHeadInts = 4;
+constexpr size_t kSegmentInts = 4;
+constexpr size_t kConstants = 8;
+constexpr size_t kHeadDoubles = kConstants + 2;
+constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
+
+// Factors of a segment, in this order.
+enum Factor : size_t { kL2, kL1, kDecay, kShrink, kRateScale, kMaxNorm, kPenaltySquares, kPenaltyAbsolutes, kFactors };
+
+// Flags of a segment.
+constexpr int64_t kMetric = 1;
 
 constexpr size_t kStates[] = {
 #define X(name, states) states,
@@ -23,23 +34,49 @@ constexpr size_t kStates[] = {
 #undef X
 };
 
-size_t segment_count(const Arguments& a) { return (a.int_count - kHeadInts) / 2; }
+struct Segment {
+  size_t offset;
+  size_t rows;
+  size_t columns;
+  bool metric;
+  const double* factors;
+
+  size_t count() const { return rows * columns; }
+  bool by_rows() const { return factors[kMaxNorm] > 0; }
+  // Elements of a block: whole rows where their norms are bounded, kUpdateBlock otherwise.
+  size_t block() const {
+    if (!by_rows()) return kUpdateBlock;
+    return std::max<size_t>(1, kUpdateBlock / columns) * columns;
+  }
+  size_t blocks() const { return (count() + block() - 1) / block(); }
+};
+
+size_t segment_count(const Arguments& a) { return (a.int_count - kHeadInts) / kSegmentInts; }
+
+Segment segment_of(const Arguments& a, size_t index) {
+  const size_t at = kHeadInts + kSegmentInts * index;
+  return {a.size(at), a.size(at + 1), a.size(at + 2), (a.ints[at + 3] & kMetric) != 0,
+          a.doubles + kHeadDoubles + kFactors * index};
+}
 
 void check_update(const Arguments& a, Requirements& r) {
   if (a.ints[0] < 0 || a.ints[0] >= static_cast<int64_t>(Optimizer::count)) return r.fail("no such rule");
-  if (a.ints[0] != static_cast<int64_t>(Optimizer::sgd) && a.ints[0] != static_cast<int64_t>(Optimizer::momentum) &&
-      a.ints[0] != static_cast<int64_t>(Optimizer::adam)) {
-    return r.fail("rule without its scalars");
-  }
   if (a.ints[1] < 0) return r.fail("no such schedule");
+  if (a.ints[2] < 0 || a.ints[3] < 0 || a.size(2) > kConstants || a.size(3) > kRuleFloats - kConstants) {
+    return r.fail("too many constants of the rule");
+  }
+  if ((a.int_count - kHeadInts) % kSegmentInts != 0) return r.fail("four integers a segment are wanted");
   const size_t segments = segment_count(a);
-  if (a.double_count != kRuleDoubles + 2 * segments) return r.fail("two numbers a segment are wanted");
+  if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("eight numbers a segment are wanted");
   size_t end = 0;
   for (size_t i = 0; i < segments; ++i) {
-    if (a.ints[kHeadInts + 2 * i] < 0 || a.ints[kHeadInts + 2 * i + 1] < 0) return r.fail("negative segment");
-    const size_t begin = a.size(kHeadInts + 2 * i);
-    if (begin < end) return r.fail("segments overlap");
-    end = begin + a.size(kHeadInts + 2 * i + 1);
+    for (size_t k = 0; k < kSegmentInts; ++k) {
+      if (a.ints[kHeadInts + kSegmentInts * i + k] < 0) return r.fail("negative segment");
+    }
+    const Segment segment = segment_of(a, i);
+    if (segment.offset < end) return r.fail("segments overlap");
+    if (segment.rows == 0 || segment.columns == 0) return r.fail("an empty segment");
+    end = segment.offset + segment.count();
   }
   const size_t states = kStates[a.ints[0]];
   r.need(0, end);
@@ -48,107 +85,160 @@ void check_update(const Arguments& a, Requirements& r) {
     if ((a.views[kFirstState + i] != nullptr) != (i < states)) return r.fail("wrong number of states for the rule");
     r.need(kFirstState + i, end);
   }
+  r.need(kAverage, end);
+  r.need(kGradientScale, 1);
   r.need(kPenalty, 1);
 }
 
-size_t blocks_of(size_t count) { return (count + kUpdateBlock - 1) / kUpdateBlock; }
-
 size_t all_blocks(const Arguments& a) {
   size_t blocks = 0;
-  for (size_t i = 0; i < segment_count(a); ++i) blocks += blocks_of(a.size(kHeadInts + 2 * i + 1));
+  for (size_t i = 0; i < segment_count(a); ++i) blocks += segment_of(a, i).blocks();
   return blocks;
 }
 
-// One penalty sum a block.
-size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return all_blocks(a) * sizeof(float); }
+// Sums a block.
+size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) {
+  return all_blocks(a) * sizeof(UpdateSums);
+}
 
-// The step's scalars in double, rounded once.
+double lane(const Context& context, size_t index) {
+  return index < context.registers.lane_count ? context.registers.lanes[index] : 0.0;
+}
+
+// What is the same for every segment.
 UpdateArguments prepare(const Context& context, const Arguments& a) {
   UpdateArguments u{};
-  u.gradient_scale = 1.0f;
-  u.clip_value = std::numeric_limits<float>::infinity();
-  u.keep = 1.0f;
-  const double* c = a.doubles;
-  const uint64_t t = context.registers.step;
-  switch (static_cast<Optimizer>(a.ints[0])) {
-    default:
-      break;
-    case Optimizer::momentum:  // β, 1 − τ, Nesterov, accumulating
-      u.rule[0] = static_cast<float>(c[0]);
-      u.rule[1] = static_cast<float>(c[1]);
-      u.rule[2] = static_cast<float>(c[2]);
-      u.rule[4] = c[3] != 0 && t == 1 ? 1.0f : 0.0f;
-      break;
-    case Optimizer::adam:  // β₁, β₂, ε, placement
-      u.rule[0] = static_cast<float>(c[0]);
-      u.rule[1] = static_cast<float>(1 - c[0]);
-      u.rule[2] = static_cast<float>(c[1]);
-      u.rule[3] = static_cast<float>(1 - c[1]);
-      u.rule[4] = static_cast<float>(c[2]);
-      u.rule[5] = static_cast<float>(c[3]);
-      u.rule[6] = static_cast<float>(1 / (1 - power(c[0], t)));
-      u.rule[7] = static_cast<float>(1 / (1 - power(c[1], t)));
-      break;
-  }
+  const auto* scale = a.view<const float>(kGradientScale);
+  u.gradient_scale = scale == nullptr ? 1.0f : *scale;
+  u.clip_value = static_cast<float>(a.doubles[kConstants]);
+  u.average_keep = static_cast<float>(a.doubles[kConstants + 1]);
+  u.average_take = static_cast<float>(1 - a.doubles[kConstants + 1]);
+  const size_t constants = a.size(2);
+  for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[i]);
+  for (size_t i = 0; i < a.size(3); ++i) u.rule[constants + i] = static_cast<float>(lane(context, a.size(1) + 1 + i));
   return u;
+}
+
+// Rows of ‖·‖₂ > c are scaled to c: the norm in float by the contract's reduction, the factor c/‖·‖ rounded once.
+void bound_rows(const Context& context, float* parameters, size_t rows, size_t columns, float bound) {
+  const BinaryKernels& multiply = context.kernels.binary[static_cast<size_t>(Binary::multiply)];
+  for (size_t row = 0; row < rows; ++row) {
+    float* x = parameters + row * columns;
+    const float norm = std::sqrt(context.kernels.sum_squares_f32(x, columns));
+    if (norm > bound) multiply.vector_scalar(x, bound / norm, x, columns);
+  }
+}
+
+// The arguments of one segment: products of the rate in double, rounded once.
+UpdateArguments for_segment(UpdateArguments u, const Segment& segment, double rate) {
+  const double* f = segment.factors;
+  const double own = rate * f[kRateScale];
+  u.rate = static_cast<float>(own);
+  u.l2 = static_cast<float>(f[kL2]);
+  u.l1 = static_cast<float>(f[kL1]);
+  u.keep = static_cast<float>(1 - own * f[kDecay]);
+  u.shrink = static_cast<float>(own * f[kShrink]);
+  u.metric = segment.metric;
+  u.squares = f[kPenaltySquares] != 0;
+  u.absolutes = f[kPenaltyAbsolutes] != 0;
+  return u;
+}
+
+struct Slices {
+  float* parameters;
+  const float* gradients;
+  float* states[kMaxStates];
+  float* average;
+};
+
+Slices slices_at(const Arguments& a, size_t begin) {
+  Slices s{};
+  s.parameters = a.view<float>(0) + begin;
+  s.gradients = a.view<const float>(1) + begin;
+  for (size_t i = 0; i < kMaxStates; ++i) {
+    auto* state = a.view<float>(kFirstState + i);
+    s.states[i] = state == nullptr ? nullptr : state + begin;
+  }
+  auto* average = a.view<float>(kAverage);
+  s.average = average == nullptr ? nullptr : average + begin;
+  return s;
+}
+
+// One block of a segment. With a bound on the rows' norms the block is whole rows, updated in pieces that the kernel
+// takes; the average comes last then, as the weights are final only after the scaling.
+UpdateSums update_block(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
+                        size_t begin, size_t length) {
+  const UpdateKernel kernel = context.kernels.update[a.ints[0]];
+  if (!segment.by_rows()) {
+    const Slices s = slices_at(a, segment.offset + begin);
+    return kernel(s.parameters, s.gradients, s.states, s.average, length, u);
+  }
+  UpdateSums sums{0, 0};
+  for (size_t done = 0; done < length; done += kUpdateBlock) {
+    const Slices s = slices_at(a, segment.offset + begin + done);
+    const UpdateSums part = kernel(s.parameters, s.gradients, s.states, nullptr, std::min(kUpdateBlock, length - done), u);
+    sums = {sums.squares + part.squares, sums.absolutes + part.absolutes};
+  }
+  const Slices s = slices_at(a, segment.offset + begin);
+  bound_rows(context, s.parameters, length / segment.columns, segment.columns,
+             static_cast<float>(segment.factors[kMaxNorm]));
+  if (s.average != nullptr) context.kernels.average_f32(s.parameters, s.average, length, u.average_keep, u.average_take);
+  return sums;
+}
+
+// Σ over segments of (λ₂/2)·Σθ² + λ₁·Σ|θ|, blocks in order, in double.
+double penalty_of(const Arguments& a, const UpdateSums* sums) {
+  double total = 0;
+  for (size_t i = 0; i < segment_count(a); ++i) {
+    const Segment segment = segment_of(a, i);
+    double squares = 0;
+    double absolutes = 0;
+    for (size_t b = segment.blocks(); b != 0; --b, ++sums) {
+      squares += static_cast<double>(sums->squares);
+      absolutes += static_cast<double>(sums->absolutes);
+    }
+    total += 0.5 * segment.factors[kPenaltySquares] * squares + segment.factors[kPenaltyAbsolutes] * absolutes;
+  }
+  return total;
 }
 
 void run_update(const Context& context, const Arguments& a) {
   const UpdateArguments common = prepare(context, a);
-  const UpdateKernel kernel = context.kernels.update[a.ints[0]];
-  const auto lane = static_cast<size_t>(a.ints[1]);
-  const double rate = lane < context.registers.lane_count ? context.registers.lanes[lane] : 0.0;
+  const double rate = lane(context, a.size(1));
   const size_t segments = segment_count(a);
   const size_t blocks = all_blocks(a);
-  auto* partial = static_cast<float*>(context.scratch);
-  const double* factors = a.doubles + kRuleDoubles;
+  auto* sums = static_cast<UpdateSums*>(context.scratch);
 
-  const size_t chunks =
-      std::min(std::max<size_t>(blocks, 1), context.parallel.chunks(blocks * kUpdateBlock, kLeastElements));
+  const size_t wanted = context.parallel.chunks(blocks * kUpdateBlock, kLeastElements);
+  const size_t chunks = std::min(std::max<size_t>(blocks, 1), wanted);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t first = blocks * chunk / chunks;
     const size_t last = blocks * (chunk + 1) / chunks;
-    size_t block = 0;  // blocks of the segments already walked past
-    for (size_t i = 0; i < segments && block < last; ++i) {
-      const size_t offset = a.size(kHeadInts + 2 * i);
-      const size_t count = a.size(kHeadInts + 2 * i + 1);
-      const size_t own = blocks_of(count);
-      UpdateArguments u = common;
-      u.l2 = static_cast<float>(factors[2 * i]);
-      u.squares = u.l2 != 0;
-      u.rate = static_cast<float>(rate * factors[2 * i + 1]);
-      for (size_t b = std::max(first, block); b < std::min(last, block + own); ++b) {
-        const size_t begin = offset + (b - block) * kUpdateBlock;
-        const size_t length = std::min(kUpdateBlock, offset + count - begin);
-        float* states[kMaxStates];
-        for (size_t s = 0; s < kMaxStates; ++s) {
-          auto* state = a.view<float>(kFirstState + s);
-          states[s] = state == nullptr ? nullptr : state + begin;
-        }
-        partial[b] =
-            kernel(a.view<float>(0) + begin, a.view<const float>(1) + begin, states, nullptr, length, u).squares;
+    size_t before = 0;  // blocks of the segments already walked past
+    for (size_t i = 0; i < segments && before < last; ++i) {
+      const Segment segment = segment_of(a, i);
+      const size_t end = before + segment.blocks();
+      const UpdateArguments u = for_segment(common, segment, rate);
+      for (size_t b = std::max(first, before); b < std::min(last, end); ++b) {
+        const size_t begin = (b - before) * segment.block();
+        const size_t length = std::min(segment.block(), segment.count() - begin);
+        sums[b] = update_block(context, a, segment, u, begin, length);
       }
-      block += own;
+      before = end;
     }
   });
-
-  auto* penalty = a.view<float>(kPenalty);
-  if (penalty == nullptr) return;
-  double sum = 0;  // Σ (λ/2)·Σθ², blocks in order
-  size_t block = 0;
-  for (size_t i = 0; i < segments; ++i) {
-    double squares = 0;
-    const size_t own = blocks_of(a.size(kHeadInts + 2 * i + 1));
-    for (size_t b = 0; b < own; ++b) squares += static_cast<double>(partial[block + b]);
-    sum += 0.5 * factors[2 * i] * squares;
-    block += own;
-  }
-  *penalty = static_cast<float>(sum);
+  if (auto* penalty = a.view<float>(kPenalty)) *penalty = static_cast<float>(penalty_of(a, sums));
 }
 
 }  // namespace
 
-constinit const Operation op_update{"update", "MfM?M?M?F?", "ii*",          -1 - static_cast<int>(kRuleDoubles),
-                                    false,    check_update, scratch_update, run_update};
+constinit const Operation op_update{"update",
+                                    "MfM?M?M?M?f?F?",
+                                    "iiii*",
+                                    -1 - static_cast<int>(kHeadDoubles),
+                                    false,
+                                    check_update,
+                                    scratch_update,
+                                    run_update};
 
 }  // namespace carillon

@@ -76,15 +76,19 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
     const Operation* operation = &instruction.operation();
     if (operation == &op_log_scalar && a.size(0) >= log_columns_) throw ProgramError("log column out of range");
     if (operation == &op_schedule_value && a.size(0) >= lanes_) throw ProgramError("schedule out of range");
-    if (operation == &op_update && a.size(1) >= lanes_) throw ProgramError("schedule out of range");
+    if (operation == &op_update && a.size(1) + a.size(3) >= lanes_) throw ProgramError("schedule out of range");
     if (operation == &op_gather && samples_ == 0) throw ProgramError("gather needs a feed");
   }
+  micro_begin_ = spec.micro_begin;
+  micro_end_ = spec.micro_end == 0 ? instructions_.size() : spec.micro_end;
+  if (micro_begin_ > micro_end_ || micro_end_ > instructions_.size()) throw ProgramError("micro-batch out of range");
   if (samples_ != 0) verify_feed(spec);
   prepare_scratch();
 }
 
 void Program::verify_feed(const ProgramSpec& spec) {
-  if (batch_ == 0 || batch_ > max_rows_) throw ProgramError("feed: batch out of range");
+  const bool divided = spec.micro_end != 0;
+  if (batch_ == 0 || (!divided && batch_ > max_rows_)) throw ProgramError("feed: batch out of range");
   if (samples_ > 0x7FFFFFFF) throw ProgramError("feed: too many examples");
   if (spec.order_slot < 1 || static_cast<size_t>(spec.order_slot) > slabs_.size()) {
     throw ProgramError("feed: no such order slot");
@@ -155,6 +159,31 @@ void Program::hold_writable(bool hold) {
   }
 }
 
+void Program::run_range(const Context& context, size_t begin, size_t end, RunResult& result) {
+  for (size_t i = begin; i < end && result.fault.what == nullptr; ++i) {
+    instructions_[i].run(context);
+    if (result.fault.what != nullptr) result.fault_operation = instructions_[i].operation().name;
+  }
+}
+
+// One optimizer step: the registers are those of each micro-batch, then of the whole batch again.
+void Program::run_step(Registers& registers, const Context& context, RunResult& result) {
+  const size_t rows = registers.rows;
+  const size_t position = registers.position;
+  run_range(context, 0, micro_begin_, result);
+  for (size_t begin = 0; begin < rows; begin += max_rows_) {
+    registers.rows = std::min(max_rows_, rows - begin);
+    registers.position = position + begin;
+    registers.batch_offset = begin;
+    set_rows(registers.rows);
+    run_range(context, micro_begin_, micro_end_, result);
+  }
+  registers.rows = rows;
+  registers.position = position;
+  registers.batch_offset = 0;
+  run_range(context, micro_end_, instructions_.size(), result);
+}
+
 RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
   const FpEnvironment environment;
   RunResult result;
@@ -180,14 +209,7 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
       const Context context{kernels_, parallel, registers, scratch_.data(), result.fault};
       hold_writable(true);
       if (samples_ != 0) order_epoch(registers, context);
-      set_rows(registers.rows);
-      for (const Instruction& instruction : instructions_) {
-        instruction.run(context);
-        if (result.fault.what != nullptr) {
-          result.fault_operation = instruction.operation().name;
-          break;
-        }
-      }
+      run_step(registers, context, result);
       hold_writable(false);
       if (result.fault.what != nullptr) break;
       ++result.steps;

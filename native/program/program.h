@@ -39,6 +39,10 @@ struct ProgramSpec {
   size_t batch = 0;
   bool shuffle = false;
   int32_t order_slot = 0;  // slab that receives the epoch's order
+  // Instructions [micro_begin, micro_end) run once for every micro-batch of at most max_rows rows, those before and
+  // behind once a step; with micro_end = 0 the whole program is one batch.
+  size_t micro_begin = 0;
+  size_t micro_end = 0;
 };
 
 struct RunRequest {
@@ -89,6 +93,8 @@ class Program {
   void prepare_scratch();
   void set_rows(size_t rows);
   void order_epoch(Registers& registers, const Context& context);
+  void run_range(const Context& context, size_t begin, size_t end, RunResult& result);
+  void run_step(Registers& registers, const Context& context, RunResult& result);
   void hold_writable(bool hold);
 
   const KernelTable& kernels_;
@@ -107,6 +113,8 @@ class Program {
   uint64_t seed_;
   size_t samples_;
   size_t batch_;
+  size_t micro_begin_ = 0;
+  size_t micro_end_ = 0;
   int64_t ordered_epoch_ = -1;
   std::atomic<bool> stop_{false};
   std::atomic<size_t> finished_{0};

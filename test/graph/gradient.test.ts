@@ -82,7 +82,10 @@ describe("where nothing flows the gradient is 0", () => {
     const [value, [dx, dy]] = valueAndGrad((x, _y) => ops.sum(x))(tensor([1, 2]), tensor([[3], [4]]));
     expect(value).toMatchObject({ shape: [] });
     expect([list(dx), dx?.shape]).toEqual([[1, 1], [2]]);
-    expect([list(dy), dy?.shape]).toEqual([[0, 0], [2, 1]]);
+    expect([list(dy), dy?.shape]).toEqual([
+      [0, 0],
+      [2, 1],
+    ]);
   });
 
   test("steps, labels and counts", () => {
@@ -102,8 +105,18 @@ describe("where nothing flows the gradient is 0", () => {
         return { dx: dx ?? x, dy: dy ?? y };
       },
     });
-    const { dx, dy } = await step.run({ x: tensor([[1, 2], [3, 4], [5, 6]]), y: tensor([7, 8, 9]) });
-    expect([list(dx), dx.shape]).toEqual([[1, 1, 1, 1, 1, 1], [3, 2]]);
+    const { dx, dy } = await step.run({
+      x: tensor([
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ]),
+      y: tensor([7, 8, 9]),
+    });
+    expect([list(dx), dx.shape]).toEqual([
+      [1, 1, 1, 1, 1, 1],
+      [3, 2],
+    ]);
     expect(list(dy)).toEqual([0, 0, 0]);
   });
 });
@@ -147,7 +160,11 @@ describe("tensors and symbols together", () => {
 
   test("eager dropout is differentiated through the mask that it has drawn", () => {
     const x = tensor(new Float32Array(64).fill(1));
-    for (const draw of [{ seed: 5, step: 3 }, { seed: 6, step: 3 }, { seed: 5, step: 4 }]) {
+    for (const draw of [
+      { seed: 5, step: 3 },
+      { seed: 6, step: 3 },
+      { seed: 5, step: 4 },
+    ]) {
       const options = { rate: 0.5, site: 2, ...draw };
       const [value, [dx]] = valueAndGrad((a) => ops.sum(ops.dropout(a, options)))(x);
       expect(list(dx)).toEqual(Array.from(ops.dropout(x, options).data));

@@ -1,5 +1,4 @@
-import { nativeInfo } from "../../lib/binding/native.js";
-import { native } from "../../lib/binding/native.js";
+import { native, nativeInfo } from "../../lib/binding/native.js";
 import { type Binding, type Plan, plan } from "../../lib/graph/plan.js";
 import { Trace, tracing } from "../../lib/graph/trace.js";
 import type { Shape } from "../../lib/tensor/shape.js";

@@ -1,7 +1,16 @@
 import type { Value } from "../../lib/tensor/value.js";
 import { type Bound, rounded } from "./bounds.js";
 import { elementwise } from "./references.js";
-import { apart, type Draw, floats, type OperationSamples, type Refusal, type Sample, sample, type Usage } from "./sample.js";
+import {
+  apart,
+  type Draw,
+  floats,
+  type OperationSamples,
+  type Refusal,
+  type Sample,
+  sample,
+  type Usage,
+} from "./sample.js";
 
 /** Shapes that leave every kind of tail behind: one, a vector and one more, two vectors and one more. */
 const SHAPES = [[1], [17], [33], [3, 5], [4, 33]] as const;
@@ -25,17 +34,33 @@ const PAIRS: readonly (readonly [a: readonly number[], b: readonly number[], bat
   [[], [], []],
   [[1], [1], [0, 1]],
   [[17], [17], [0, 1]],
-  [[4, 33], [4, 33], [0, 1]],
+  [
+    [4, 33],
+    [4, 33],
+    [0, 1],
+  ],
   [[33], [], [0]],
   [[], [33], [1]],
   [[3, 17], [1], [0]],
   [[3, 17], [17], [0]],
   [[17], [3, 17], [1]],
   [[3, 17], [1, 17], [0]],
-  [[3, 17], [3, 1], [0, 1]],
-  [[3, 1], [3, 17], [0, 1]],
+  [
+    [3, 17],
+    [3, 1],
+    [0, 1],
+  ],
+  [
+    [3, 1],
+    [3, 17],
+    [0, 1],
+  ],
   [[2, 3, 5], [5], [0]],
-  [[2, 3, 5], [2, 3, 1], [0, 1]],
+  [
+    [2, 3, 5],
+    [2, 3, 1],
+    [0, 1],
+  ],
   [[1, 5], [5], []],
 ];
 

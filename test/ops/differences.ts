@@ -1,5 +1,5 @@
-import { type Named, numbers, reached } from "./ways.js";
 import type { Numbers } from "./sample.js";
+import { type Named, numbers, reached } from "./ways.js";
 
 /** A result or a derivative: one number an element. */
 type Vector = readonly number[];
@@ -62,7 +62,10 @@ export function jacobian(named: Named): readonly Vector[] {
 export function secondDerivatives(named: Named, other: Coordinate): readonly Vector[] {
   const inputs = numbers(named.sample);
   return coordinates(named).map((along) => {
-    const terms = STENCIL.map(({ at, weight }) => ({ weight, values: derivative(named, moved(inputs, other, at), along) }));
+    const terms = STENCIL.map(({ at, weight }) => ({
+      weight,
+      values: derivative(named, moved(inputs, other, at), along),
+    }));
     return combined(terms);
   });
 }

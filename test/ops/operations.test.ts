@@ -141,10 +141,20 @@ describe.each(names)("%s", (operation) => {
     }
   });
 
-  const refusals = samples[operation].flatMap(({ apply, refusals: list = [] }) => list.map((one) => ({ apply, ...one })));
-  const described = refusals.map((one) => ({ ...one, text: one.inputs.map(([shape, type]) => `${type ?? "f32"}[${shape}]`) }));
+  const refusals = samples[operation].flatMap(({ apply, refusals: list = [] }) =>
+    list.map((one) => ({ apply, ...one })),
+  );
+  const described = refusals.map((one) => ({
+    ...one,
+    text: one.inputs.map(([shape, type]) => `${type ?? "f32"}[${shape}]`),
+  }));
   test.each(described)("refuses $text with $code, on tensors and in a program", ({ apply, inputs, code, where }) => {
-    const error = expect.objectContaining({ name: "CarillonError", code, where, message: expect.stringContaining(where) });
+    const error = expect.objectContaining({
+      name: "CarillonError",
+      code,
+      where,
+      message: expect.stringContaining(where),
+    });
     const zeros = inputs.map(([shape, dtype = "f32"]) => {
       return { shape, dtype, data: new Array<number>(shape.reduce((a, b) => a * b, 1)).fill(0) };
     });

@@ -1,7 +1,7 @@
+import type { ErrorCode } from "../../lib/errors.js";
 import { philox } from "../../lib/tensor/philox.js";
 import type { Tensor } from "../../lib/tensor/tensor.js";
 import type { Value } from "../../lib/tensor/value.js";
-import type { ErrorCode } from "../../lib/errors.js";
 import type { Bound } from "./bounds.js";
 
 /** Numbers under a shape, row-major: what references compute with, in float64. */

@@ -1,18 +1,8 @@
-import * as ops from "../../lib/ops/index.js";
 import { reluGradient, tanhGradient } from "../../lib/ops/elementwise.js";
+import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
-import {
-  crossEntropyError,
-  exact,
-  productError,
-  rounded,
-  softmaxError,
-  summed,
-  sumDepth,
-  U,
-  ulps,
-} from "./bounds.js";
+import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { activationSamples } from "./activation_samples.js";
 import { binary, oneInput, unary } from "./builders.js";
 import * as reference from "./references.js";
@@ -23,8 +13,8 @@ import {
   type Numbers,
   type OperationSamples,
   sample,
-  size,
   sixteenths,
+  size,
   type Usage,
   within,
 } from "./sample.js";
@@ -205,7 +195,12 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       apply: (x) => ops.broadcast(x, [3, ...x.shape]),
       reference: (x) => reference.repeated(x, [3, ...x.shape]),
       error: exact,
-      samples: [sample([floats([])], []), sample([floats([1])], []), sample([floats([17])], []), sample([floats([33])], [])],
+      samples: [
+        sample([floats([])], []),
+        sample([floats([1])], []),
+        sample([floats([17])], []),
+        sample([floats([33])], []),
+      ],
       large: sample([floats([20_011])], []),
       differentiable: [0],
       refusals: [{ inputs: [[[2, 3]]], code: "ERR_SHAPE", where: "broadcast" }],
@@ -250,7 +245,13 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       apply: ops.softmaxCrossEntropy,
       reference: reference.softmaxCrossEntropy,
       error: crossEntropyError,
-      samples: [[1, 1], [1, 17], [5, 3], [4, 33], [2, 3, 5]].map((shape) => {
+      samples: [
+        [1, 1],
+        [1, 17],
+        [5, 3],
+        [4, 33],
+        [2, 3, 5],
+      ].map((shape) => {
         return sample([floats(shape, bent), labels(shape.slice(0, -1), shape.at(-1) ?? 1)], [0, 1]);
       }),
       large: sample([floats([700, 61], bent), labels([700], 61)], [0, 1]),
@@ -261,7 +262,14 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
         { inputs: [[[4]], [[], "i32"]], code: "ERR_SHAPE", where: "softmaxCrossEntropy.labels" },
         { inputs: [[[3, 4]], [[4], "i32"]], code: "ERR_SHAPE", where: "softmaxCrossEntropy.labels" },
         { inputs: [[[3, 4]], [[3], "f32"]], code: "ERR_DTYPE", where: "softmaxCrossEntropy.labels" },
-        { inputs: [[[3, 4], "i32"], [[3], "i32"]], code: "ERR_DTYPE", where: "softmaxCrossEntropy" },
+        {
+          inputs: [
+            [[3, 4], "i32"],
+            [[3], "i32"],
+          ],
+          code: "ERR_DTYPE",
+          where: "softmaxCrossEntropy",
+        },
       ],
     },
   ],
@@ -281,7 +289,12 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       reference: reference.argmax,
       error: exact,
       // Few different numbers: ties, of which the first counts.
-      samples: [[1, 1], [5, 3], [4, 33], [2, 3, 17]].map((shape) => sample([floats(shape, (u) => Math.floor(u * 6))])),
+      samples: [
+        [1, 1],
+        [5, 3],
+        [4, 33],
+        [2, 3, 17],
+      ].map((shape) => sample([floats(shape, (u) => Math.floor(u * 6))])),
       large: sample([floats([700, 61], (u) => Math.floor(u * 50))]),
       rowwise: true,
       refusals: [
@@ -297,7 +310,14 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       error: exact,
       samples: [1, 17, 33, 200].map((count) => sample([labels([count], 3), labels([count], 3)], [0, 1])),
       refusals: [
-        { inputs: [[[3], "i32"], [[4], "i32"]], code: "ERR_SHAPE", where: "countEqual" },
+        {
+          inputs: [
+            [[3], "i32"],
+            [[4], "i32"],
+          ],
+          code: "ERR_SHAPE",
+          where: "countEqual",
+        },
         { inputs: [[[3], "i32"], [[3]]], code: "ERR_DTYPE", where: "countEqual" },
         { inputs: [[[3]], [[3], "i32"]], code: "ERR_DTYPE", where: "countEqual" },
       ],

@@ -20,17 +20,120 @@ function many(x: number) {
 
 describe("numbers with a rule of their own", () => {
   test.each([
-    ["relu", ops.relu, [[nan, nan], [-0, -0], [inf, inf], [-inf, 0], [DENORMAL, DENORMAL]]],
-    ["absolute", ops.absolute, [[-0, 0], [-inf, inf], [nan, nan]]],
-    ["sign", ops.sign, [[0, 0], [-0, -0], [nan, nan], [-inf, -1], [DENORMAL, 1]]],
-    ["exp", ops.exp, [[nan, nan], [inf, inf], [-inf, 0], [89, inf], [-88, 0], [0, 1]]],
-    ["log", ops.log, [[0, -inf], [-0, -inf], [-1, nan], [inf, inf], [1, 0], [nan, nan]]],
-    ["sqrt", ops.sqrt, [[-1, nan], [-0, -0], [inf, inf]]],
-    ["reciprocal", ops.reciprocal, [[0, inf], [-0, -inf], [inf, 0]]],
-    ["tanh", ops.tanh, [[inf, 1], [-inf, -1], [-0, -0], [nan, nan], [20, 1]]],
-    ["sigmoid", ops.sigmoid, [[inf, 1], [-inf, 0], [0, 0.5], [nan, nan], [100, 1]]],
-    ["flush", ops.flush, [[NORMAL, NORMAL], [DENORMAL, 0], [-DENORMAL, 0], [nan, nan], [inf, inf]]],
-    ["negate", ops.negate, [[0, -0], [nan, nan]]],
+    [
+      "relu",
+      ops.relu,
+      [
+        [nan, nan],
+        [-0, -0],
+        [inf, inf],
+        [-inf, 0],
+        [DENORMAL, DENORMAL],
+      ],
+    ],
+    [
+      "absolute",
+      ops.absolute,
+      [
+        [-0, 0],
+        [-inf, inf],
+        [nan, nan],
+      ],
+    ],
+    [
+      "sign",
+      ops.sign,
+      [
+        [0, 0],
+        [-0, -0],
+        [nan, nan],
+        [-inf, -1],
+        [DENORMAL, 1],
+      ],
+    ],
+    [
+      "exp",
+      ops.exp,
+      [
+        [nan, nan],
+        [inf, inf],
+        [-inf, 0],
+        [89, inf],
+        [-88, 0],
+        [0, 1],
+      ],
+    ],
+    [
+      "log",
+      ops.log,
+      [
+        [0, -inf],
+        [-0, -inf],
+        [-1, nan],
+        [inf, inf],
+        [1, 0],
+        [nan, nan],
+      ],
+    ],
+    [
+      "sqrt",
+      ops.sqrt,
+      [
+        [-1, nan],
+        [-0, -0],
+        [inf, inf],
+      ],
+    ],
+    [
+      "reciprocal",
+      ops.reciprocal,
+      [
+        [0, inf],
+        [-0, -inf],
+        [inf, 0],
+      ],
+    ],
+    [
+      "tanh",
+      ops.tanh,
+      [
+        [inf, 1],
+        [-inf, -1],
+        [-0, -0],
+        [nan, nan],
+        [20, 1],
+      ],
+    ],
+    [
+      "sigmoid",
+      ops.sigmoid,
+      [
+        [inf, 1],
+        [-inf, 0],
+        [0, 0.5],
+        [nan, nan],
+        [100, 1],
+      ],
+    ],
+    [
+      "flush",
+      ops.flush,
+      [
+        [NORMAL, NORMAL],
+        [DENORMAL, 0],
+        [-DENORMAL, 0],
+        [nan, nan],
+        [inf, inf],
+      ],
+    ],
+    [
+      "negate",
+      ops.negate,
+      [
+        [0, -0],
+        [nan, nan],
+      ],
+    ],
   ] as const)("%s", (_name, f, cases) => {
     for (const [x, y] of cases) expect(each(f, x)).toEqual([y]);
   });
@@ -48,13 +151,29 @@ describe("numbers with a rule of their own", () => {
   test("softmax and cross-entropy of far numbers neither overflow nor lose the small ones", () => {
     expect(Array.from(ops.softmax(tensor([[1e30, -1e30, 0]])).data)).toEqual([1, 0, 0]);
     expect(Array.from(ops.softmax(tensor([[-1e4, -1e4]])).data)).toEqual([0.5, 0.5]);
-    const losses = ops.softmaxCrossEntropy(tensor([[0, 100], [100, 0]]), tensor(Int32Array.of(0, 0)));
+    const losses = ops.softmaxCrossEntropy(
+      tensor([
+        [0, 100],
+        [100, 0],
+      ]),
+      tensor(Int32Array.of(0, 0)),
+    );
     expect(Array.from(losses.data)).toEqual([100, 0]);
     expect(Array.from(ops.softmax(tensor([[1, nan]])).data)).toEqual([nan, nan]);
   });
 
   test("argmax takes the first of equal numbers and the first NaN", () => {
-    expect(Array.from(ops.argmax(tensor([[1, 3, 3], [-inf, -inf, -inf], [5, nan, nan]])).data)).toEqual([1, 0, 1]);
+    expect(
+      Array.from(
+        ops.argmax(
+          tensor([
+            [1, 3, 3],
+            [-inf, -inf, -inf],
+            [5, nan, nan],
+          ]),
+        ).data,
+      ),
+    ).toEqual([1, 0, 1]);
   });
 
   test("an empty set of options, numbers for tensors, and what is no value at all", () => {
@@ -68,7 +187,11 @@ describe("numbers with a rule of their own", () => {
 });
 
 test("a label that is no class is named with its place", () => {
-  const logits = tensor([[1, 2], [3, 4], [5, 6]]);
+  const logits = tensor([
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
   for (const bad of [-1, 2, 2_147_483_647, -2_147_483_648]) {
     const error = expect.objectContaining({
       code: "ERR_LABEL",
@@ -103,11 +226,17 @@ describe("options", () => {
     expect(() => ops.mean(tensor([1]), misspelt)).toThrow(refused("ERR_UNKNOWN_OPTION", "mean.axes"));
   });
 
-  test.each(["all", "first", "last"] as const)("sum and mean refuse to be told an axis that is none (%s is one)", (axis) => {
-    const x = tensor([[1, 2], [3, 4]]);
-    expect(ops.sum(x, { axis }).shape.length).toBe(axis === "all" ? 0 : 1);
-    const wrong = { axis: "rows" } as unknown as { axis: typeof axis };
-    expect(() => ops.sum(x, wrong)).toThrow(expect.objectContaining({ code: "ERR_OPTION", where: "sum.axis" }));
-    expect(() => ops.mean(x, wrong)).toThrow(expect.objectContaining({ code: "ERR_OPTION", where: "mean.axis" }));
-  });
+  test.each(["all", "first", "last"] as const)(
+    "sum and mean refuse to be told an axis that is none (%s is one)",
+    (axis) => {
+      const x = tensor([
+        [1, 2],
+        [3, 4],
+      ]);
+      expect(ops.sum(x, { axis }).shape.length).toBe(axis === "all" ? 0 : 1);
+      const wrong = { axis: "rows" } as unknown as { axis: typeof axis };
+      expect(() => ops.sum(x, wrong)).toThrow(expect.objectContaining({ code: "ERR_OPTION", where: "sum.axis" }));
+      expect(() => ops.mean(x, wrong)).toThrow(expect.objectContaining({ code: "ERR_OPTION", where: "mean.axis" }));
+    },
+  );
 });

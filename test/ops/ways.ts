@@ -22,7 +22,9 @@ export function namedSamples(operation: string, usages: readonly Usage[]): Named
     const shapes = ({ inputs }: Sample): string => inputs.map(({ shape }) => `[${shape.join(", ")}]`).join(" ");
     const small = usage.samples.map((one) => ({ name: `${name} ${shapes(one)}`, usage, sample: one, large: false }));
     const { large } = usage;
-    return large === undefined ? small : [...small, { name: `${name} ${shapes(large)}`, usage, sample: large, large: true }];
+    return large === undefined
+      ? small
+      : [...small, { name: `${name} ${shapes(large)}`, usage, sample: large, large: true }];
   });
 }
 

@@ -1,9 +1,10 @@
 import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
-import type { Regularizer } from "../../regularizers/index.js";
+import { checked, type Regularizers } from "../../regularizers/index.js";
+import type { Value } from "../../tensor/value.js";
 import type { Initializer } from "../initializers.js";
-import { defineLayer, type Layer } from "../layer.js";
-import { checkRegularizer, parameter } from "../parameter.js";
+import { defineLayer, type Layer, type LayerContext } from "../layer.js";
+import { parameter } from "../parameter.js";
 
 /** Options of {@link linear}. */
 export interface LinearOptions {
@@ -14,8 +15,15 @@ export interface LinearOptions {
   /** Of the bias; 0 by default. */
   readonly biasInit?: Initializer | number | undefined;
   /** Of the weight; `null`: none, `undefined`: the model-wide one. */
-  readonly regularizer?: Regularizer | null | undefined;
+  readonly regularizer?: Regularizers | undefined;
+  /** Probability of dropping a weight in training, [0, 1), 0 by default: one mask a step, kept weights times 1/keep. */
+  readonly dropConnect?: number | undefined;
   readonly name?: string | undefined;
+}
+
+/** DropConnect: W̃ = m ⊙ W/keep in training (Wan et al. 2013, with inverted scaling), W at inference. */
+function connected(weight: Value, rate: number, { training, nextSite }: LayerContext): Value {
+  return training && rate > 0 ? ops.dropout(weight, { rate, site: nextSite() }) : weight;
 }
 
 /**
@@ -28,14 +36,15 @@ export function linear<const In extends number, const Out extends number>(
   outputs: Out,
   options: LinearOptions = {},
 ): Layer<In, Out> {
-  checkKeys("linear", options, ["bias", "init", "biasInit", "regularizer", "name"]);
+  checkKeys("linear", options, ["bias", "init", "biasInit", "regularizer", "dropConnect", "name"]);
   checkNumber("linear.inputs", inputs, { min: 1, integer: true });
   checkNumber("linear.outputs", outputs, { min: 1, integer: true });
   const { init, biasInit, regularizer, name } = options;
-  checkRegularizer("linear.regularizer", regularizer);
+  checked("linear.regularizer", regularizer);
+  const rate = checkNumber("linear.dropConnect", options.dropConnect ?? 0, { min: 0, below: 1 });
   const biased = checkBoolean("linear.bias", options.bias ?? true);
   const weight = parameter([outputs, inputs], { init, regularizer });
-  const config = { inputs, outputs, bias: biased };
+  const config = { inputs, outputs, bias: biased, dropConnect: rate };
   if (!biased) {
     return defineLayer({
       kind: "linear",
@@ -44,7 +53,7 @@ export function linear<const In extends number, const Out extends number>(
       name,
       config,
       parameters: { weight },
-      forward: (x, parameters) => ops.linear(x, parameters.weight),
+      forward: (x, parameters, context) => ops.linear(x, connected(parameters.weight, rate, context)),
     });
   }
   return defineLayer({
@@ -54,6 +63,6 @@ export function linear<const In extends number, const Out extends number>(
     name,
     config,
     parameters: { weight, bias: parameter([outputs], { init: biasInit }) },
-    forward: (x, parameters) => ops.linear(x, parameters.weight, parameters.bias),
+    forward: (x, parameters, context) => ops.linear(x, connected(parameters.weight, rate, context), parameters.bias),
   });
 }

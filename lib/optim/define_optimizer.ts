@@ -1,0 +1,91 @@
+import { fail } from "../errors.js";
+import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import type { Value } from "../tensor/value.js";
+import type { Optimizer, OptimizerState } from "./optimizer.js";
+import { checkRate, type Schedule } from "./schedule.js";
+
+/** What an update made of operations works on: one parameter in one step. */
+export interface OptimizerStep {
+  /** Name of the parameter. */
+  readonly name: string;
+  /** θ, after decoupled decay. */
+  readonly parameter: Value;
+  /** ∂ℓ/∂θ, clipped, with the penalties' gradients. */
+  readonly gradient: Value;
+  /** By name, of the parameter's shape. */
+  readonly states: Readonly<Record<string, Value>>;
+  /** η of this step, a scalar. */
+  readonly rate: Value;
+  /** What `scalars` gave for this step, scalars. */
+  readonly scalars: readonly Value[];
+}
+
+/** The new values. A state that is missing stays as it was. */
+export interface OptimizerUpdate {
+  readonly parameter: Value;
+  readonly states?: Readonly<Record<string, Value>> | undefined;
+}
+
+/** What {@link defineOptimizer} takes. */
+export interface OptimizerDefinition {
+  readonly kind: string;
+  /** Learning rate η ≥ 0, or a schedule. */
+  readonly lr: number | Schedule;
+  /** Names of the states and the value of their elements before step 1. */
+  readonly states?: Readonly<Record<string, number>> | undefined;
+  /** Numbers that the update needs in step t, from 1: a pure function. */
+  readonly scalars?: ((step: number) => readonly number[]) | undefined;
+  /** Decoupled decay of parameters of rank ≥ 2, ≥ 0. */
+  readonly weightDecay?: number | undefined;
+  /** Recorded once a parameter; `step` is data of the program, never numbers. */
+  update(step: OptimizerStep): OptimizerUpdate;
+}
+
+/** An optimizer made of operations. */
+export interface DefinedOptimizer extends Optimizer {
+  readonly rule: null;
+  update(step: OptimizerStep): OptimizerUpdate;
+}
+
+/**
+ * An optimizer of your own, made of operations: it becomes part of the program and runs natively, without a call into
+ * JavaScript.
+ *
+ * @example
+ * const signSgd = (lr: number) => defineOptimizer({
+ *   kind: 'signSgd', lr,
+ *   update: ({ parameter, gradient, rate }) => ({ parameter: ops.subtract(parameter, ops.multiply(rate, ops.sign(gradient))) }),
+ * });
+ */
+export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimizer {
+  checkKeys("defineOptimizer", definition, ["kind", "lr", "states", "scalars", "weightDecay", "update"]);
+  const { kind, update, scalars = null, weightDecay = 0 } = definition;
+  checkString("defineOptimizer.kind", kind);
+  checkFunction(`${kind}.update`, update);
+  if (scalars !== null) checkFunction(`${kind}.scalars`, scalars);
+  const lambda = checkNumber(`${kind}.weightDecay`, weightDecay, { min: 0 });
+  const states = Object.entries(definition.states ?? {}).map(([name, initial]): OptimizerState => {
+    return { name, initial: checkNumber(`${kind}.states.${name}`, initial) };
+  });
+  return Object.freeze({
+    kind,
+    lr: checkRate(`${kind}.lr`, definition.lr),
+    rule: null,
+    states,
+    constants: [],
+    scalars,
+    decay: lambda === 0 ? null : { lambda, everywhere: false },
+    clipsSum: false,
+    update,
+  });
+}
+
+/** True for an optimizer made of operations. */
+export function isDefined(optimizer: Optimizer): optimizer is DefinedOptimizer {
+  return optimizer.rule === null && "update" in optimizer;
+}
+
+/** The native rule of an optimizer that has one. */
+export function nativeRule(optimizer: Optimizer): string {
+  return optimizer.rule ?? fail("ERR_OPTION", `${optimizer.kind}.rule`, "the name of a native rule", optimizer.rule);
+}

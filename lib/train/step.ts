@@ -1,0 +1,85 @@
+import type { BoundExamples } from "../data/bind.js";
+import { CompiledProgram } from "../graph/compiled.js";
+import { Trace, tracing } from "../graph/trace.js";
+import { CALL_STEPS, logObjective } from "../nn/evaluator.js";
+import type { Loss } from "../nn/losses/index.js";
+import type { Metric } from "../nn/metrics.js";
+import type { Model } from "../nn/model.js";
+import { LOG, type Objective, recordObjective } from "../nn/objective.js";
+import * as ops from "../ops/index.js";
+import type { Minimizer } from "../optim/minimizer.js";
+import { Value } from "../tensor/value.js";
+
+/** What a training program is made of. */
+export interface StepOptions {
+  readonly train: BoundExamples;
+  readonly loss: Loss;
+  readonly metrics: readonly Metric[];
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  /** Parts that a batch is worked on in. */
+  readonly accumulate: number;
+}
+
+/** The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. */
+export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledProgram {
+  const { train, metrics, batchSize, shuffle, accumulate } = options;
+  const trace = new Trace(seed, true);
+  tracing(trace, () => {
+    if (accumulate === 1) recordWhole(trace, model, minimizer, options);
+    else recordDivided(trace, model, minimizer, options);
+  });
+  return new CompiledProgram(trace, {
+    maxRows: Math.ceil(batchSize / accumulate),
+    bindings: train.bindings,
+    feed: { samples: train.samples, batch: batchSize, shuffle },
+    logColumns: LOG.metrics + metrics.length,
+    logRows: CALL_STEPS,
+  });
+}
+
+function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, { loss, metrics, train }: StepOptions): void {
+  const objective = recordObjective(model, loss, metrics, train);
+  logObjective(trace, objective);
+  const { penalty } = minimizer.minimize(objective.mean);
+  trace.add({ kind: "log", value: penalty, column: LOG.penalty });
+}
+
+/**
+ * The same in micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once, so
+ * that it is never a mean of means.
+ */
+function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, { loss, metrics, train }: StepOptions): void {
+  const parameters = minimizer.trained(trace);
+  const accumulators: Value[] = [];
+  /** A value that every micro-batch adds to. */
+  const accumulator = ({ shape }: Pick<Value, "shape">): Value => {
+    const value = new Value(shape, "f32", { kind: "input", name: `accumulator ${accumulators.length}` });
+    accumulators.push(value);
+    trace.add({ kind: "clear", accumulator: value });
+    return value;
+  };
+  const sums = parameters.parameters.map(accumulator);
+  const scalar = { shape: [] };
+  const totals: Omit<Objective, "mean"> = {
+    total: accumulator(scalar),
+    weight: accumulator(scalar),
+    metrics: metrics.map(() => accumulator(scalar)),
+  };
+
+  trace.add({ kind: "micro" });
+  const objective = recordObjective(model, loss, metrics, train);
+  const { list } = parameters.gradientsOf(objective.total);
+  const parts = [...list.map(({ gradient }) => gradient), objective.total, objective.weight, ...objective.metrics];
+  for (const [index, value] of parts.entries()) {
+    const sum = accumulators[index];
+    if (sum !== undefined) trace.add({ kind: "accumulate", accumulator: sum, value });
+  }
+
+  trace.add({ kind: "whole" });
+  logObjective(trace, totals);
+  const scale = ops.divide(1, totals.weight);
+  const summed = list.map((each, index) => ({ ...each, gradient: sums[index] ?? each.gradient }));
+  const { penalty } = minimizer.apply({ list: summed }, scale);
+  trace.add({ kind: "log", value: penalty, column: LOG.penalty });
+}

@@ -1,0 +1,208 @@
+// Files of models and checkpoints that are not what they should be: refused by name, and nothing is written half.
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  adam,
+  crossEntropy,
+  dropout,
+  fit,
+  linear,
+  loadModel,
+  type Model,
+  relu,
+  runtime,
+  sequential,
+  sgd,
+  sgdMomentum,
+} from "carillon";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { bitsOf, clusters } from "./synthetic.js";
+import { type Anything, expectRefusal } from "./wrong.js";
+
+const DATA = clusters(30, 4, 3);
+const GOOD = { data: DATA, loss: crossEntropy(), optimizer: adam(), steps: 9, batchSize: 8 } as const;
+
+function network(hidden = 8): Model<4, 3> {
+  return sequential(linear(4, hidden), relu(), linear(hidden, 3));
+}
+
+let folder = "";
+let checkpoint = new Uint8Array();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "carillon-"));
+  checkpoint = new Uint8Array((await fit(network(), { ...GOOD, steps: 3, seed: 6 })).checkpoint());
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The checkpoint with other metadata. */
+function withMetadata(change: Readonly<Record<string, string>>): Uint8Array {
+  const { tensors, metadata } = decodeSafetensors(checkpoint, "checkpoint");
+  return encodeSafetensors(tensors, { ...metadata, ...change });
+}
+
+function withProgress(change: Anything): Uint8Array {
+  const { metadata } = decodeSafetensors(checkpoint, "checkpoint");
+  const progress: unknown = JSON.parse(metadata.progress ?? "");
+  return withMetadata({ progress: JSON.stringify({ ...(progress as object), ...change }) });
+}
+
+describe("resume from", () => {
+  test.each<[string, () => Anything, string | RegExp]>([
+    ["nothing", () => ({ resume: new Uint8Array() }), "8 bytes"],
+    ["garbage", () => ({ resume: new Uint8Array(1000).fill(77) }), "header"],
+    ["a truncated file", () => ({ resume: checkpoint.subarray(0, checkpoint.length - 4) }), "bytes"],
+    ["a file with more behind it", () => ({ resume: Buffer.concat([checkpoint, Buffer.alloc(4)]) }), "bytes"],
+    ["a model", () => ({ resume: network().initialize(1).bytes() }), "carillon.checkpoint"],
+    ["another optimizer", () => ({ resume: checkpoint, optimizer: sgdMomentum({ lr: 0.1 }) }), "optimizer"],
+    ["other constants of the optimizer", () => ({ resume: checkpoint, optimizer: adam({ beta1: 0.8 }) }), "optimizer"],
+    ["other arithmetic", () => ({ resume: withMetadata({ numericsVersion: "999" }) }), "numericsVersion"],
+    ["no arithmetic", () => ({ resume: withMetadata({ numericsVersion: "" }) }), `${runtime.numericsVersion}`],
+    ["no progress", () => ({ resume: withMetadata({ progress: "{" }) }), "progress"],
+    ["a negative step", () => ({ resume: withProgress({ step: -1 }) }), "progress"],
+    ["half a step", () => ({ resume: withProgress({ step: 0.5 }) }), "progress"],
+    ["sums of text", () => ({ resume: withProgress({ sums: ["1"] }) }), "progress"],
+    ["a negative rate", () => ({ resume: withProgress({ rateScale: -1 }) }), "progress"],
+    ["null for callbacks", () => ({ resume: withProgress({ callbacks: null }) }), "progress"],
+  ])("%s", async (_, wrong, says) => {
+    await expectRefusal(network().initialize(2), { ...GOOD, ...wrong() }, "ERR_FILE", "fit.resume", says);
+    await expectRefusal(network(), { ...GOOD, ...wrong() }, "ERR_FILE", "fit.resume", says);
+  });
+
+  test("another architecture", async () => {
+    const other = network(9).initialize(2);
+    await expectRefusal(other, { ...GOOD, resume: checkpoint }, "ERR_FILE", "fit.resume", "linear1.weight");
+    const deeper = sequential(linear(4, 8), relu(), linear(8, 8), relu(), linear(8, 3)).initialize(2);
+    await expectRefusal(deeper, { ...GOOD, resume: checkpoint }, "ERR_FILE", "fit.resume", "tensors");
+  });
+
+  test.each<[string, Anything]>([
+    ["seed", { seed: 7 }],
+    ["batchSize", { batchSize: 16 }],
+    ["shuffle", { shuffle: false }],
+    ["samples", { data: clusters(29, 4, 3) }],
+  ])("another %s", async (name, wrong) => {
+    const options = { ...GOOD, resume: checkpoint, ...wrong };
+    await expectRefusal(network().initialize(2), options, "ERR_STATE", `fit.resume.${name}`, name);
+  });
+
+  test("a checkpoint without the state of a callback", async () => {
+    const callbacks = [{ name: "patient", decide: () => undefined, restore: () => undefined }];
+    const options = { ...GOOD, resume: checkpoint, callbacks };
+    await expectRefusal(network().initialize(2), options, "ERR_STATE", "fit.resume", "'patient'");
+  });
+
+  test("a callback that does not take its state, which changes nothing", async () => {
+    const stateful = { name: "patient", decide: () => undefined, state: () => 1 };
+    const { checkpoint: saved } = await fit(network(), { ...GOOD, callbacks: [stateful] });
+    const model = network().initialize(2);
+    const before = bitsOf(model);
+    const restore = (): void => {
+      throw new Error("mine");
+    };
+    const run = fit(model, { ...GOOD, steps: 20, resume: saved(), callbacks: [{ ...stateful, restore }] });
+    await expect(run).rejects.toThrow("mine");
+    expect(bitsOf(model)).toBe(before);
+  });
+
+  test("a path: the file, or ERR_FILE with the path", async () => {
+    const path = join(folder, "run.safetensors");
+    await writeFile(path, checkpoint);
+    const resumed = network();
+    await fit(resumed, { ...GOOD, resume: path });
+    const whole = network();
+    await fit(whole, { ...GOOD, seed: 6 });
+    expect(bitsOf(resumed)).toBe(bitsOf(whole));
+    const missing = join(folder, "nothing.safetensors");
+    await expectRefusal(network().initialize(2), { ...GOOD, resume: missing }, "ERR_FILE", missing, /ENOENT/);
+  });
+});
+
+describe("models", () => {
+  const error = (where: string, says: string | RegExp) =>
+    expect.objectContaining({ name: "CarillonError", code: "ERR_FILE", where, message: expect.stringMatching(says) });
+
+  test.each<[string, () => Uint8Array | string, string | RegExp]>([
+    ["text", () => "not a model at all", "header"],
+    ["nothing", () => "", "8 bytes"],
+    ["a checkpoint", () => checkpoint, "carillon.model"],
+    ["a truncated model", () => network().bytes().subarray(0, -8), "bytes"],
+    ["a truncated header", () => network().bytes().subarray(0, 60), "header"],
+    ["another architecture", () => network(9).bytes(), "linear1.weight"],
+    ["more layers", () => sequential(linear(4, 8), linear(8, 8), linear(8, 3)).bytes(), "4 parameters"],
+  ])("load of %s changes nothing", async (_, bytes, says) => {
+    const path = join(folder, "wrong.safetensors");
+    await writeFile(path, bytes());
+    const model = network().initialize(2);
+    const before = bitsOf(model);
+    await expect(model.load(path)).rejects.toEqual(error(path, says));
+    expect(bitsOf(model)).toBe(before);
+    const fresh = network();
+    await expect(fresh.load(path)).rejects.toEqual(error(path, says));
+    expect(fresh.initialized).toBe(false);
+  });
+
+  function encoded(layers: unknown, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+    const { tensors } = decodeSafetensors(network().bytes(), "model");
+    return encodeSafetensors(tensors, { format: "carillon.model", layers: JSON.stringify(layers), ...metadata });
+  }
+  const layer = (inputs: unknown, outputs: unknown): unknown => {
+    return { kind: "linear", name: null, config: { inputs, outputs, bias: true } };
+  };
+
+  test.each<[string, () => Uint8Array, string | RegExp]>([
+    ["no layers", () => encoded([]), "layer"],
+    ["layers of text", () => encoded("linear"), "list of layers"],
+    ["layers that are no JSON", () => encoded([], { layers: "[" }), "list of layers"],
+    ["only activations", () => encoded([{ kind: "relu", name: null, config: {} }]), "layer"],
+    ["an unknown layer", () => encoded([{ kind: "toString", name: null, config: {} }]), "'toString'"],
+    ["a layer that a user defined", () => encoded([{ kind: "mine", name: null, config: null }]), "'mine'.*load\\(\\)"],
+    ["sizes of text", () => encoded([layer("a", 3)]), "linear.inputs"],
+    ["layers that do not fit", () => encoded([layer(4, 8), layer(9, 3)]), "layer 2 takes 9 features"],
+    ["other sizes than the weights", () => encoded([layer(4, 8), layer(8, 2)]), "linear2.weight"],
+    ["a name twice", () => encoded([1, 2].map(() => ({ ...(layer(4, 4) as object), name: "a" }))), "'a'"],
+    ["a name that is none", () => encoded([{ ...(layer(4, 4) as object), name: "a b" }]), "name"],
+  ])("loadModel of a file with %s", async (_, bytes, says) => {
+    const path = join(folder, "odd.safetensors");
+    await writeFile(path, bytes());
+    await expect(loadModel(path)).rejects.toEqual(error(path, new RegExp(`${says}`, "s")));
+  });
+
+  test("no file at all", async () => {
+    const missing = join(folder, "missing.safetensors");
+    await expect(loadModel(missing)).rejects.toEqual(error(missing, "ENOENT"));
+    await expect(network().load(missing)).rejects.toEqual(error(missing, "ENOENT"));
+    await expect(loadModel("")).rejects.toMatchObject({ code: "ERR_OPTION", where: "loadModel.path" });
+    await expect(network().load(5 as unknown as string)).rejects.toMatchObject({ where: "load.path" });
+    await expect(network().save("")).rejects.toMatchObject({ where: "save.path" });
+  });
+
+  test("save to a place that cannot be written leaves what was there", async () => {
+    const file = join(folder, "file");
+    await writeFile(file, "not a folder");
+    const below = join(file, "model.safetensors");
+    await expect(network().save(below)).rejects.toEqual(error(below, "expected a file that can be written"));
+    const model = sequential(linear(4, 8), dropout(0.5), linear(8, 3)).initialize(3);
+    const taken = await mkdtemp(join(folder, "taken-"));
+    await writeFile(join(taken, "inside"), "x");
+    await expect(model.save(taken)).rejects.toEqual(error(taken, "expected a file that can be written"));
+    expect(await readdir(taken)).toEqual(["inside"]);
+    expect((await readdir(folder)).filter((name) => name.startsWith("."))).toEqual([]);
+    expect(await readFile(file, "utf8")).toBe("not a folder");
+  });
+
+  test.runIf(process.getuid?.() !== 0)("save into a folder without permission", async () => {
+    const closed = await mkdtemp(join(folder, "closed-"));
+    await chmod(closed, 0o500);
+    const path = join(closed, "model.safetensors");
+    await expect(network().save(path)).rejects.toEqual(error(path, "EACCES"));
+  });
+});
+
+test("an optimizer without states checks its checkpoints too", async () => {
+  const { checkpoint: saved } = await fit(network(), { ...GOOD, optimizer: sgd({ lr: 0.1 }), steps: 3 });
+  await expectRefusal(network().initialize(1), { ...GOOD, resume: saved() }, "ERR_FILE", "fit.resume", "optimizer");
+});
