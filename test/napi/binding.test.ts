@@ -41,8 +41,8 @@ const EMPTY: NativeProgramSpec = {
   batch: 0,
   shuffle: false,
   orderSlot: 0,
-    microBegin: 0,
-    microEnd: 0,
+  microBegin: 0,
+  microEnd: 0,
 };
 
 /** Calls a native function with anything; what it throws must be an error of ours, or the engine's own. */

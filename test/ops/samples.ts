@@ -2,8 +2,8 @@ import { reluGradient, tanhGradient } from "../../lib/ops/elementwise.js";
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
-import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { activationSamples } from "./activation_samples.js";
+import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
 import * as reference from "./references.js";
 import {
