@@ -61,19 +61,20 @@ export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { loadModel } from "./nn/load.js";
 export {
   binaryCrossEntropy,
-  type CosineSimilarityOptions,
   type CrossEntropyOptions,
-  cosineSimilarity,
   crossEntropy,
-  type HuberOptions,
   hinge,
-  huber,
   klDivergence,
-  type Loss,
-  type LossTarget,
+} from "./nn/losses/classification.js";
+export type { Loss, LossTarget } from "./nn/losses/loss.js";
+export {
+  type CosineSimilarityOptions,
+  cosineSimilarity,
+  type HuberOptions,
+  huber,
   mae,
   mse,
-} from "./nn/losses/index.js";
+} from "./nn/losses/regression.js";
 export type { MetricName } from "./nn/metrics.js";
 export { type EvaluateOptions, type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
@@ -102,19 +103,20 @@ export type { Schedule, ScheduleAt } from "./optim/schedule.js";
 export {
   type CosineDecayOptions,
   cosineDecay,
-  type ExponentialDecayOptions,
-  exponentialDecay,
   type OneCycleOptions,
   oneCycle,
-  type Period,
+  type Restarts,
+} from "./optim/schedules/cosine.js";
+export {
+  type ExponentialDecayOptions,
+  exponentialDecay,
   type PolynomialDecayOptions,
   polynomialDecay,
-  type Restarts,
   type StepDecayOptions,
   stepDecay,
-  type WarmupOptions,
-  warmup,
-} from "./optim/schedules/index.js";
+} from "./optim/schedules/decay.js";
+export type { Period } from "./optim/schedules/period.js";
+export { type WarmupOptions, warmup } from "./optim/schedules/warmup.js";
 export { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "./optim/sgd.js";
 export {
   type ElasticNetOptions,

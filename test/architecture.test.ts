@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { nativeInfo } from "../lib/binding/native.js";
 import * as carillon from "../lib/index.js";
+import { activationRules } from "../lib/ops/activations.js";
 import { binaryRules, unaryRules } from "../lib/ops/elementwise.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -199,8 +200,8 @@ test("every native operation is used under its one name", () => {
 });
 
 test("every elementwise kernel has a rule, and every rule a kernel", () => {
-  expect(Object.keys(unaryRules).sort()).toEqual([...nativeInfo.unary].sort());
-  expect(Object.keys(binaryRules).sort()).toEqual([...nativeInfo.binary].sort());
+  const ruled = [unaryRules, binaryRules, activationRules].flatMap((rules) => Object.keys(rules));
+  expect(ruled.sort()).toEqual([...nativeInfo.unary, ...nativeInfo.binary].sort());
 });
 
 test("every activation of a product is fused, and nothing else", () => {
