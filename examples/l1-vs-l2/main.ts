@@ -1,6 +1,6 @@
 // What L1 and L2 do to the weights of a network that reads digits:  npm run example:l1-vs-l2
 import { mkdir, writeFile } from "node:fs/promises";
-import { adam, l1 } from "../../lib/index.js";
+import { adam, l1, polynomialDecay } from "../../lib/index.js";
 import { INK, loadDigits, PIXELS } from "../digits/digits.js";
 import { writePicture } from "../plot.js";
 import { percent, table } from "../table.js";
@@ -19,7 +19,6 @@ import { concentrationTable, lambdaText, pixelMaps, settingsTable, shrinkageTabl
 import { bySize, shrunkOnce } from "./shrinkage.js";
 import {
   choose,
-  falling,
   METHODS,
   nearestMeanSize,
   PENALTIES,
@@ -84,7 +83,7 @@ const METRIC_LAMBDAS: readonly (readonly [metric: "adaptive" | "euclidean", lamb
   ["adaptive", [3e-4, 1e-3, 2e-3]],
   ["euclidean", [1e-3, 1e-2, 1e-1, 2e-1]],
 ];
-const adaptive: Recipe = { ...recipe, optimizer: adam({ lr: falling(0.003) }) };
+const adaptive: Recipe = { ...recipe, optimizer: adam({ lr: polynomialDecay({ lr: 0.003 }) }) };
 const adamPlain = await trainAll(adaptive, 0, null);
 const metrics: { metric: string; lambda: number; accuracy: number; zeros: number }[] = [];
 for (const [metric, lambdas] of METRIC_LAMBDAS) {

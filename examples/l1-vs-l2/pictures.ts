@@ -259,7 +259,7 @@ export function shrinkagePicture(shrunk: readonly Shrunk[], rate: number): TopLe
   }));
   const panels = [
     ["thousandths", "taken from |θ| (thousandths)", "linear"],
-    ["percent", "taken from |θ| (% of it, log scale)", "log"],
+    ["percent", "taken from |θ| (% of it, log)", "log"],
   ] as const;
   return {
     title: {

@@ -7,9 +7,9 @@ import {
   linear,
   type Model,
   type Optimizer,
+  polynomialDecay,
   type Regularizer,
   relu,
-  type Schedule,
   sequential,
   sgdMomentum,
 } from "../../lib/index.js";
@@ -84,13 +84,11 @@ export interface Recipe {
   readonly seeds: readonly number[];
 }
 
-/** From `first` down to almost 0 in a straight line: at a rate that stays high, the subgradient's jitter would stay too. */
-export function falling(first: number): Schedule {
-  return ({ step, steps }) => first * (1 - (step - 1) / steps);
-}
-
-/** The textbook's rule: momentum as an average, whose steps are as long as those of plain SGD. */
-export const textbook: Optimizer = sgdMomentum({ lr: falling(1), beta: 0.9 });
+/**
+ * The textbook's rule: momentum as an average, whose steps are as long as those of plain SGD. The rate falls to 0 in a
+ * straight line: at one that stays high, the jitter of the subgradient would stay too.
+ */
+export const textbook: Optimizer = sgdMomentum({ lr: polynomialDecay({ lr: 1 }), beta: 0.9 });
 
 function share(weights: Float32Array, counts: (weight: number) => boolean): number {
   return weights.filter(counts).length / weights.length;

@@ -130,12 +130,21 @@ export class Minimizer {
     }
   }
 
-  /** The averaged weights of a model after `step` steps; `undefined` without `averageWeights`. */
+  /**
+   * The averaged weights of a model after `step` steps; `undefined` without `averageWeights`. Frozen parameters, and all of
+   * them before step 1, are their own average.
+   */
   averages(model: Model, step: number): ReadonlyMap<string, Float32Array> | undefined {
     const values = this.#memory.get(model)?.average?.read();
     if (values === undefined || this.#average === null || this.#average.biasCorrection !== true) return values;
     const correction = 1 / (1 - power(this.#average.decay, step));
-    return new Map([...values].map(([name, data]) => [name, data.map((value) => value * correction)]));
+    const weights = model.weights();
+    return new Map(
+      [...values].map(([name, data]) => {
+        const frozen = step === 0 || this.#groups[groupOf(this.#groups, name)]?.optimizer === null;
+        return [name, (frozen ? weights.get(name)?.data : undefined) ?? data.map((value) => value * correction)];
+      }),
+    );
   }
 
   /**
@@ -166,10 +175,17 @@ export class Minimizer {
     if (parameters.list.length === 0) {
       throw new CarillonError("ERR_TRACE", "minimize", "expected a model with parameters to train");
     }
-    const summed = parameters.list.map((each) => this.#withSum(each));
-    const gradientScale = this.#clipScale(summed, scale);
+    // A clipped sum needs the gradient in full before the penalties' gradients are added.
+    const early = scale !== null && this.#clip !== null && parameters.list.some(({ optimizer }) => optimizer.clipsSum);
+    const scaled = early
+      ? parameters.list.map((each) => ({ ...each, gradient: ops.multiply(each.gradient, scale) }))
+      : parameters.list;
+    const summed = scaled.map((each) => this.#withSum(each));
+    const gradientScale = this.#clipScale(summed, early ? null : scale);
+    // One optimizer may stand in several groups.
+    const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
     const penalties = this.#models.flatMap((model) =>
-      this.#groups.flatMap(({ optimizer }) => {
+      optimizers.flatMap((optimizer) => {
         const own = summed.filter((each) => each.model === model && each.optimizer === optimizer);
         if (optimizer === null || own.length === 0) return [];
         return this.#updateGroup(model, optimizer, own, gradientScale);

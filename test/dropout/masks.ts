@@ -42,7 +42,7 @@ export function keptByDefinition(element: number, keep: number, { seed = 1, step
   const block = Math.floor(element / 256) * 16 + (place % 16);
   const draw = (index: number, purpose: number): Uint32Array => {
     const high = Math.floor(index / TWO_TO_32) * 256;
-    return philox([index % TWO_TO_32, step, site, purpose + high] satisfies Counter, seedKey(seed));
+    return philox([index % TWO_TO_32, step, site, purpose + high] satisfies Counter, seedKey("seed", seed));
   };
   const word = draw(block, MASK)[Math.floor(place / 64)] ?? 0;
   const byte = (word >>> (8 * (Math.floor(place / 16) % 4))) & 0xff;
@@ -50,7 +50,12 @@ export function keptByDefinition(element: number, keep: number, { seed = 1, step
   return byte * 2 ** 24 + rest < threshold;
 }
 
-export const total = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, one) => sum + one, 0);
+/** Plain loops below: the arrays are long. */
+export function total(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let index = 0; index < values.length; index++) sum += values[index] ?? 0;
+  return sum;
+}
 
 /** Standard deviations by which a count of n draws of probability p misses its expectation. */
 export function deviations(count: number, n: number, p: number): number {
@@ -59,5 +64,13 @@ export function deviations(count: number, n: number, p: number): number {
 
 /** How many elements are the same in both. */
 export function agreements(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  return Array.from(a).reduce((count, one, index) => count + (one === b[index] ? 1 : 0), 0);
+  let count = 0;
+  for (let index = 0; index < a.length; index++) count += a[index] === b[index] ? 1 : 0;
+  return count;
+}
+
+/** Whether two arrays have the same bits. */
+export function sameBits(a: Float32Array, b: Float32Array): boolean {
+  const bytes = (one: Float32Array): Buffer => Buffer.from(one.buffer, one.byteOffset, one.byteLength);
+  return bytes(a).equals(bytes(b));
 }

@@ -2,14 +2,14 @@
 // bounds are those that one in some 10⁶ seeds would miss (5 standard deviations: 6·10⁻⁷).
 import { ops, tensor } from "carillon";
 import { describe, expect, test } from "vitest";
-import { agreements, deviations, keptByDefinition, mask, normals, ones, total } from "./masks.js";
+import { agreements, deviations, keptByDefinition, mask, normals, ones, sameBits, total } from "./masks.js";
 
 const SIGMAS = 5;
 /** Among them no multiples of 1/256, and rates below 1/256 and above 255/256. */
 const RATES = [0.5, 0.25, 0.1, 1 / 3, 0.7, 1e-3, 0.999, 1e-4, 1 / 256, 255 / 256];
 
 describe("the share that is kept", () => {
-  const COUNT = 2 ** 20;
+  const COUNT = 2 ** 18;
 
   test.each(RATES)("dropout %f", (rate) => {
     for (const seed of [1, 2 ** 40 + 7]) {
@@ -18,7 +18,7 @@ describe("the share that is kept", () => {
   });
 
   test.each(RATES)("spatial dropout %f: one draw an example and channel", (rate) => {
-    const [examples, places, channels] = [512, 3, 512];
+    const [examples, places, channels] = [256, 3, 512];
     const { data } = ops.spatialDropout(ones([examples, places, channels]), {
       rate,
       scaling: "classic",
@@ -32,8 +32,7 @@ describe("the share that is kept", () => {
         const first = (example * places + place) * channels;
         return data.subarray(first, first + channels);
       };
-      expect(at(1)).toEqual(at(0));
-      expect(at(2)).toEqual(at(0));
+      expect([sameBits(at(1), at(0)), sameBits(at(2), at(0))]).toEqual([true, true]);
       kept += total(at(0));
     }
     expect(deviations(kept, examples * channels, 1 - rate)).toBeLessThan(SIGMAS);
@@ -41,20 +40,21 @@ describe("the share that is kept", () => {
 
   test.each(RATES)("alpha dropout %f", (rate) => {
     const { data } = ops.alphaDropout(tensor(new Float32Array(COUNT).fill(50)), { rate, seed: 4, step: 1, site: 0 });
-    const [most] = [data.reduce((a, b) => Math.max(a, b), -1)];
+    // What was kept is 50·a + b, the larger of the two values.
+    const most = data.reduce((a, b) => Math.max(a, b), -1);
     const kept = data.reduce((count, one) => count + (one === most ? 1 : 0), 0);
     expect(deviations(kept, COUNT, 1 - rate)).toBeLessThan(SIGMAS);
   });
 
   test("exact to 2⁻³²: every element by the definition, the tied byte too", () => {
-    const count = 20_000;
+    const count = 4096 + 77;
     for (const keep of [...RATES.map((rate) => 1 - rate), 2 ** -32, 1 - 2 ** -32, 0.5 + 2 ** -32, 1]) {
       const place = { seed: 2 ** 45 + 99, step: 12, site: 3 };
       const drawn = mask([count], keep, place);
       const expected = Float32Array.from({ length: count }, (_, index) =>
         keptByDefinition(index, keep, place) ? 1 : 0,
       );
-      expect(drawn).toEqual(expected);
+      expect(agreements(drawn, expected)).toBe(count);
     }
   });
 
@@ -63,13 +63,12 @@ describe("the share that is kept", () => {
     const n = 2 ** 20;
     const keep = 0.5 + 0.5 / 256;
     expect(deviations(total(mask([n], keep)), n, keep)).toBeLessThan(SIGMAS);
-    const ties = Array.from(mask([n], 0.5 + 1 / 256)).map((one, index) => one - (mask05[index] ?? 0));
-    const tied = total(ties);
+    const even = total(mask([n], 0.5));
+    const tied = total(mask([n], 0.5 + 1 / 256)) - even;
     expect(deviations(tied, n, 1 / 256)).toBeLessThan(SIGMAS);
-    const half = total(mask([n], keep)) - total(mask05);
-    expect(deviations(half, tied, 0.5)).toBeLessThan(SIGMAS);
+    // Raising the probability only adds: the elements of the tied byte, one half of them.
+    expect(deviations(total(mask([n], keep)) - even, tied, 0.5)).toBeLessThan(SIGMAS);
   });
-  const mask05 = mask([2 ** 20], 0.5);
 });
 
 describe("masks are independent", () => {
@@ -125,9 +124,10 @@ describe("masks are independent", () => {
   });
 
   test("the same place gives the same mask, and a shorter one is its beginning", () => {
-    expect(mask([COUNT], 0.5, { seed: 8, step: 5, site: 2 })).toEqual(first);
-    expect(mask([1000], 0.5, { seed: 8, step: 5, site: 2 })).toEqual(first.subarray(0, 1000));
-    expect(mask([8, 125], 0.5, { seed: 8, step: 5, site: 2 })).toEqual(first.subarray(0, 1000));
+    const place = { seed: 8, step: 5, site: 2 };
+    expect(sameBits(mask([COUNT], 0.5, place), first)).toBe(true);
+    expect(sameBits(mask([1000], 0.5, place), first.subarray(0, 1000))).toBe(true);
+    expect(sameBits(mask([8, 125], 0.5, place), first.subarray(0, 1000))).toBe(true);
   });
 });
 

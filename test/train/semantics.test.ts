@@ -319,6 +319,21 @@ describe("dropout", () => {
     expect(dropped({ keep: 0.25, scaling: "classic" }).predictSync(data.x).data[0]).toBe(WIDTH / 4);
   });
 
+  test("evaluate and validation are inference", async () => {
+    const layers = () =>
+      sequential(linear(6, 8), dropout({ keep: 0.5, scaling: "classic" }), linear(8, 3)).initialize(1);
+    const model = layers();
+    const { data: rows } = await model.predictProbabilities(DATA.x);
+    const loss = DATA.y.reduce((sum, label, row) => sum - Math.log(rows[row * 3 + label] ?? 0), 0) / 50;
+    const evaluated = await model.evaluate(DATA, { loss: crossEntropy() });
+    // A probability is known to 4u, its logarithm to the same absolutely; one sum of 50 terms of order 1.
+    expect(Math.abs(evaluated.loss - loss)).toBeLessThan(64 * 2 ** -24 * Math.max(1, loss));
+    const options = { data: DATA, validation: DATA, loss: crossEntropy(), optimizer: sgd({ lr: 0 }), epochs: 1 };
+    const { history } = await fit(model, options);
+    expect(history[0]?.validation?.loss).toBe(evaluated.loss);
+    expect(Math.abs((history[0]?.dataLoss ?? loss) - loss)).toBeGreaterThan(1e-3);
+  });
+
   test("backward uses the mask of forward: a dropped unit's weight does not move, a kept one does", async () => {
     const width = 64;
     const model = sequential(
