@@ -7,7 +7,7 @@
         "<!@(node -p \"require('fs').readFileSync('native/sources.txt', 'utf8').split(/\\s*\\n/).filter((line) => /^[^#]/.test(line)).map((line) => 'native/' + line).join(' ')\")"
       ],
       "variables": { "node_addon_api": "<!(node -p \"require('path').dirname(require.resolve('node-addon-api'))\")" },
-      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NDEBUG"],
+      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "NDEBUG"],
       # No flag here may name an ISA or relax IEEE-754: see CMakeLists.txt.
       "cflags!": ["-O3", "-fno-omit-frame-pointer"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-O3", "-std=gnu++17", "-std=gnu++20"],

@@ -19,8 +19,23 @@ const LOOK = {
   config: {
     font: "DejaVu Sans, Verdana, sans-serif",
     axis: { labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal", gridColor: "#e8e8e8" },
-    legend: { labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal", symbolStrokeWidth: 2.5, labelLimit: 300 },
-    title: { fontSize: 14, subtitleFontSize: 12, subtitleColor: "#444444", subtitlePadding: 4, anchor: "start", offset: 10 },
+    legend: {
+      labelFontSize: 11,
+      titleFontSize: 12,
+      titleFontWeight: "normal",
+      symbolStrokeWidth: 2,
+      symbolOpacity: 1,
+      titleLimit: 300,
+      labelLimit: 300,
+    },
+    title: {
+      fontSize: 14,
+      subtitleFontSize: 12,
+      subtitleColor: "#444444",
+      subtitlePadding: 4,
+      anchor: "start",
+      offset: 10,
+    },
     header: { labelFontSize: 12, titleFontSize: 12 },
   },
 } as const satisfies Partial<TopLevelSpec>;

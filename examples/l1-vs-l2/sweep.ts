@@ -6,6 +6,7 @@ import {
   l2,
   linear,
   type Model,
+  type Optimizer,
   type Regularizer,
   relu,
   type Schedule,
@@ -21,25 +22,21 @@ const CLASSES = 10;
 /** A smaller weight is as good as none: it moves the input of a unit by less than a thousandth. */
 export const SMALL = 1e-3;
 
+/** A penalty of strength λ. */
+export type Penalty = (lambda: number) => Regularizer;
+
 /** The ways of regularizing that are compared. */
 export const METHODS = ["L2", "L1", "proximal L1"] as const;
 export type Method = (typeof METHODS)[number];
-
-/** The penalty of a method. */
-export function penalty(method: Method, lambda: number): Regularizer {
-  switch (method) {
-    case "L2":
-      return l2(lambda);
-    case "L1":
-      return l1(lambda);
-    case "proximal L1":
-      return l1(lambda, { proximal: true });
-  }
-}
+export const PENALTIES: Readonly<Record<Method, Penalty>> = {
+  L2: l2,
+  L1: l1,
+  "proximal L1": (lambda) => l1(lambda, { proximal: true }),
+};
 
 /** What is trained every time: one hidden layer, no dropout, so that nothing but the penalty differs. */
 export function network(): Model<64, 10> {
-  return sequential(linear(PIXELS, UNITS, { init: heNormal() }), relu(), linear(UNITS, CLASSES));
+  return sequential(linear(64, UNITS, { init: heNormal() }), relu(), linear(UNITS, CLASSES));
 }
 
 /** The first weight matrix, [units, pixels]: what the network makes of each pixel. */
@@ -78,22 +75,22 @@ export interface Setting {
   readonly mean: Outcome;
 }
 
-/** Settings of one method, with λ = 0 first. */
-export interface Sweep {
-  readonly method: Method;
-  readonly settings: readonly Setting[];
-}
-
 /** What the trainings have in common. */
 export interface Recipe {
   readonly train: Digits;
   readonly test: Digits;
+  readonly optimizer: Optimizer;
   readonly epochs: number;
   readonly seeds: readonly number[];
 }
 
-/** From 1 down to almost 0 in a straight line: at a rate that stays high, the subgradient's jitter would stay too. */
-export const learningRate: Schedule = ({ step, steps }) => 1 - (step - 1) / steps;
+/** From `first` down to almost 0 in a straight line: at a rate that stays high, the subgradient's jitter would stay too. */
+export function falling(first: number): Schedule {
+  return ({ step, steps }) => first * (1 - (step - 1) / steps);
+}
+
+/** The textbook's rule: momentum as an average, whose steps are as long as those of plain SGD. */
+export const textbook: Optimizer = sgdMomentum({ lr: falling(1), beta: 0.9 });
 
 function share(weights: Float32Array, counts: (weight: number) => boolean): number {
   return weights.filter(counts).length / weights.length;
@@ -117,7 +114,7 @@ export function pixelNorms(weights: Float32Array): number[] {
 }
 
 async function trainOnce(
-  { train, test, epochs }: Recipe,
+  { train, test, optimizer, epochs }: Recipe,
   regularizer: Regularizer | null,
   seed: number,
 ): Promise<Trained> {
@@ -125,10 +122,11 @@ async function trainOnce(
   await fit(model, {
     data: scaled(train),
     loss: crossEntropy(),
-    optimizer: sgdMomentum({ lr: learningRate }),
+    optimizer,
     regularizer,
     epochs,
     seed,
+    threads: 1, // the network is too small for a second one to help
   });
   const { metrics } = await model.evaluate(scaled(test), { loss: crossEntropy(), metrics: ["accuracy"] });
   const weights = firstWeights(model);
@@ -160,34 +158,31 @@ function meanOf(runs: readonly Trained[]): Outcome {
   };
 }
 
-async function trainAll(recipe: Recipe, lambda: number, regularizer: Regularizer | null): Promise<Setting> {
+/** Trains with every seed. */
+export async function trainAll(recipe: Recipe, lambda: number, penalty: Penalty | null): Promise<Setting> {
   const runs: Trained[] = [];
-  for (const seed of recipe.seeds) runs.push(await trainOnce(recipe, regularizer, seed));
+  for (const seed of recipe.seeds) runs.push(await trainOnce(recipe, penalty === null ? null : penalty(lambda), seed));
   return { lambda, runs, mean: meanOf(runs) };
 }
 
-/** Trains with every method at every λ. The setting without a penalty is trained once and begins every sweep. */
-export async function sweepAll(
-  recipe: Recipe,
-  lambdas: readonly number[],
-  tell: (method: Method) => void = () => {},
-): Promise<{ readonly plain: Setting; readonly sweeps: readonly Sweep[] }> {
-  const plain = await trainAll(recipe, 0, null);
-  const sweeps: Sweep[] = [];
-  for (const method of METHODS) {
-    const settings = [plain];
-    for (const lambda of lambdas) settings.push(await trainAll(recipe, lambda, penalty(method, lambda)));
-    sweeps.push({ method, settings });
-    tell(method);
-  }
-  return { plain, sweeps };
+/** Trains with every λ and every seed. */
+export async function sweep(recipe: Recipe, lambdas: readonly number[], penalty: Penalty): Promise<readonly Setting[]> {
+  const settings: Setting[] = [];
+  for (const lambda of lambdas) settings.push(await trainAll(recipe, lambda, penalty));
+  return settings;
 }
 
 /** Accuracy that a penalty may cost: one point of a hundred. */
-const ALLOWED_LOSS = 0.01;
+export const ALLOWED_LOSS = 0.01;
 
 /** The rule: the largest λ whose mean accuracy is at most one point below that without a penalty. */
-export function choose({ settings }: Sweep, plain: Setting): Setting {
+export function choose(settings: readonly Setting[], plain: Setting): Setting {
   const within = settings.filter(({ mean }) => mean.accuracy >= plain.mean.accuracy - ALLOWED_LOSS);
   return within.reduce((best, setting) => (setting.lambda > best.lambda ? setting : best), plain);
+}
+
+/** The setting whose weights are on average about as large: penalties of different kinds, equally strong. */
+export function nearestMeanSize(settings: readonly Setting[], meanSize: number): Setting | undefined {
+  const distance = ({ mean }: Setting): number => Math.abs(Math.log(mean.meanSize / meanSize));
+  return settings.toSorted((a, b) => distance(a) - distance(b))[0];
 }

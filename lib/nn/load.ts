@@ -22,7 +22,7 @@ const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undef
   linear: (config, name) =>
     linear(number(config, "inputs"), number(config, "outputs"), {
       bias: config.bias === true,
-      dropConnect: number(config, "dropConnect"),
+      dropConnect: Number(config.dropConnect ?? 0), // absent in files from before it was there
       name,
     }),
   ...activationLayers,

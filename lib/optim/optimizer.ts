@@ -7,6 +7,13 @@ export interface OptimizerState {
   readonly initial: number;
 }
 
+/** Decoupled weight decay: θ ← θ·(1 − ηλ) before the step. */
+export interface DecoupledDecay {
+  readonly lambda: number;
+  /** All parameters, as the frameworks do it; otherwise those of rank ≥ 2, which spares biases. */
+  readonly everywhere: boolean;
+}
+
 /**
  * The description of an update rule. It holds no state: the states belong to the run that uses the description, so that
  * one description may serve many runs.
@@ -24,8 +31,37 @@ export interface Optimizer {
   readonly constants: readonly number[];
   /** The rule's scalars of a step, from 1, that stand behind its constants: a pure function, in double. */
   readonly scalars: ((step: number) => readonly number[]) | null;
-  /** Decoupled decay θ ← θ·(1 − ηλ) before the step: of all parameters, or of those of rank ≥ 2. */
-  readonly decay: { readonly lambda: number; readonly everywhere: boolean } | null;
-  /** Clipping sees the gradient with its penalties, as in Keras. */
+  readonly decay: DecoupledDecay | null;
+  /** Clipping sees the gradient with its penalties, as in Keras; otherwise that of the data loss alone. */
   readonly clipsSum: boolean;
+}
+
+/** What a description is made of; what is absent is the common case: no states, no scalars, no decay. */
+interface Description {
+  readonly kind: string;
+  readonly lr: number | Schedule;
+  readonly rule: string;
+  readonly states?: readonly OptimizerState[] | undefined;
+  readonly constants?: readonly number[] | undefined;
+  readonly scalars?: ((step: number) => readonly number[]) | undefined;
+  readonly decay?: DecoupledDecay | null | undefined;
+  readonly clipsSum?: boolean | undefined;
+}
+
+/** An immutable description of a native rule. */
+export function describeOptimizer(description: Description): Optimizer {
+  const { states = [], constants = [], scalars = null, decay = null, clipsSum = false } = description;
+  return Object.freeze({
+    ...description,
+    states: Object.freeze(states.map((state) => Object.freeze(state))),
+    constants: Object.freeze([...constants]),
+    scalars,
+    decay: decay === null ? null : Object.freeze(decay),
+    clipsSum,
+  });
+}
+
+/** States that start at 0. */
+export function zeroStates(...names: readonly string[]): readonly OptimizerState[] {
+  return names.map((name) => ({ name, initial: 0 }));
 }

@@ -1,19 +1,36 @@
 import { fail } from "../errors.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
-import type { Optimizer } from "./optimizer.js";
+import { type Compat, checkCompat, checkKerasDecay, contradicts } from "./compat.js";
+import { type DecoupledDecay, describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
-/** Options of {@link sgd}. */
-export interface SgdOptions {
-  /** Learning rate η ≥ 0. */
-  readonly lr: number | Schedule;
+/** Options of {@link sgd} besides the rate. */
+interface SgdForm {
   /** μ in [0, 1); 0 (the default) is plain SGD without state. */
   readonly momentum?: number | undefined;
   /** τ in [0, 1], 0 by default; needs a momentum. */
   readonly dampening?: number | undefined;
   /** Looks ahead along the velocity; needs a momentum and no dampening. */
   readonly nesterov?: boolean | undefined;
+  /** Keras' `weight_decay`, with `compat: 'keras'` only: decoupled decay λ ≥ 0 of all parameters. */
+  readonly weightDecay?: number | undefined;
 }
+
+/** Options of {@link sgd}. */
+export type SgdOptions = SgdForm &
+  (
+    | {
+        /** Learning rate η ≥ 0. */
+        readonly lr: number | Schedule;
+        readonly compat?: Compat | undefined;
+      }
+    | {
+        /** Learning rate η ≥ 0; by default the framework's, 0.001 of PyTorch and 0.01 of Keras. */
+        readonly lr?: number | Schedule | undefined;
+        /** Defaults and arithmetic of a framework. */
+        readonly compat: Compat;
+      }
+  );
 
 /** Options of {@link sgdMomentum}. */
 export interface SgdMomentumOptions {
@@ -23,21 +40,29 @@ export interface SgdMomentumOptions {
   readonly beta?: number | undefined;
 }
 
+const DEFAULT_LR = { pytorch: 0.001, keras: 0.01 } as const;
 const DEFAULT_BETA = 0.9;
 
-/** Constants of the native rule `momentum`: β, 1 − τ, Nesterov (0 or 1), V₁ = g₁ (0 or 1). */
-type MomentumConstants = readonly [beta: number, oneMinusTau: number, nesterov: 0 | 1, accumulating: 0 | 1];
+interface MomentumRule {
+  readonly kind: string;
+  readonly lr: number | Schedule;
+  readonly beta: number;
+  /** 1 − τ: what a gradient is multiplied by on its way into the velocity. */
+  readonly intake: number;
+  readonly nesterov: boolean;
+  /** V₁ = g₁, whatever τ is. */
+  readonly accumulating: boolean;
+  readonly decay?: DecoupledDecay | null | undefined;
+  readonly clipsSum?: boolean | undefined;
+}
 
-function momentumRule(kind: string, lr: number | Schedule, constants: MomentumConstants): Optimizer {
-  return Object.freeze({
-    kind,
-    lr,
+function momentumRule({ beta, intake, nesterov, accumulating, ...rest }: MomentumRule): Optimizer {
+  return describeOptimizer({
+    ...rest,
     rule: "momentum",
-    states: [{ name: "velocity", initial: 0 }],
-    constants: Object.freeze(constants),
-    scalars: (step: number) => [constants[3] === 1 && step === 1 ? 1 : 0],
-    decay: null,
-    clipsSum: false,
+    states: zeroStates("velocity"),
+    constants: [beta, intake, nesterov ? 1 : 0, accumulating ? 1 : 0],
+    scalars: (step) => [accumulating && step === 1 ? 1 : 0],
   });
 }
 
@@ -45,39 +70,41 @@ function momentumRule(kind: string, lr: number | Schedule, constants: MomentumCo
  * Stochastic gradient descent, with PyTorch's accumulating momentum if asked for.
  *
  * Without momentum: `θ ← θ − η·g`. With momentum μ and dampening τ:
- * `V₁ = g₁`, then `V ← μ·V + (1 − τ)·g`; `θ ← θ − η·V`, or with Nesterov `θ ← θ − η·(g + μ·V)`.
+ * `V₁ = g₁`, then `V ← μ·V + (1 − τ)·g`; `θ ← θ − η·V`, or with Nesterov `θ ← θ − η·(g + μ·V)`. V is the state `velocity`.
  * A constant gradient is amplified by (1 − τ)/(1 − μ); see {@link sgdMomentum} for the averaging form.
  *
- * Polyak 1964; the Nesterov form as in Sutskever, Martens, Dahl, Hinton 2013. Impossible combinations are `ERR_OPTION`.
+ * Polyak 1964; the Nesterov form as in Sutskever, Martens, Dahl, Hinton 2013. Keras keeps η·V in the place of V, the same
+ * for a rate that stays, so that `compat: 'keras'` with a momentum refuses a schedule. Impossible combinations are
+ * `ERR_OPTION`.
  */
 export function sgd(options: SgdOptions): Optimizer {
-  checkKeys("sgd", options, ["lr", "momentum", "dampening", "nesterov"]);
-  const lr = checkRate("sgd.lr", options.lr);
+  checkKeys("sgd", options, ["lr", "momentum", "dampening", "nesterov", "compat", "weightDecay"]);
+  const compat = checkCompat("sgd", options.compat, ["pytorch", "keras"]);
+  const fallback = compat === undefined ? undefined : DEFAULT_LR[compat];
+  const lr = checkRate("sgd.lr", options.lr ?? (fallback as number));
   const momentum = checkNumber("sgd.momentum", options.momentum ?? 0, { min: 0, below: 1 });
   const dampening = checkNumber("sgd.dampening", options.dampening ?? 0, { min: 0, max: 1 });
   const nesterov = checkBoolean("sgd.nesterov", options.nesterov ?? false);
+  const decay = checkKerasDecay("sgd", options.weightDecay, compat);
+  const clipsSum = compat === "keras";
   if (momentum === 0) {
     if (nesterov) fail("ERR_OPTION", "sgd.momentum", "a number > 0, which nesterov needs,", momentum);
     if (dampening > 0) fail("ERR_OPTION", "sgd.dampening", "0, as there is no momentum,", dampening);
-    return Object.freeze({
-      kind: "sgd",
-      lr,
-      rule: "sgd",
-      states: [],
-      constants: [],
-      scalars: null,
-      decay: null,
-      clipsSum: false,
-    });
+    return describeOptimizer({ kind: "sgd", lr, rule: "sgd", decay, clipsSum });
   }
   if (nesterov && dampening > 0) {
     fail("ERR_OPTION", "sgd.dampening", "0, which nesterov needs,", dampening);
   }
-  return momentumRule("sgd", lr, [momentum, 1 - dampening, nesterov ? 1 : 0, 1]);
+  if (compat === "keras" && dampening > 0) contradicts("sgd", "dampening", compat, "0", dampening);
+  if (compat === "keras" && typeof lr === "function") {
+    contradicts("sgd", "lr", compat, "a rate that stays (its velocity holds the rate)", lr);
+  }
+  const intake = 1 - dampening;
+  return momentumRule({ kind: "sgd", lr, beta: momentum, intake, nesterov, accumulating: true, decay, clipsSum });
 }
 
 /**
- * SGD with momentum in the averaging form: `V ← β·V + (1 − β)·g`, `θ ← θ − η·V`, V₀ = 0.
+ * SGD with momentum in the averaging form: `V ← β·V + (1 − β)·g`, `θ ← θ − η·V`, V₀ = 0. V is the state `velocity`.
  *
  * V is an average of gradients, so η keeps its meaning when β changes (the accumulating form of {@link sgd}
  * takes steps 1/(1 − β) times as long). There is no bias correction: the first steps are short.
@@ -86,5 +113,5 @@ export function sgdMomentum(options: SgdMomentumOptions): Optimizer {
   checkKeys("sgdMomentum", options, ["lr", "beta"]);
   const lr = checkRate("sgdMomentum.lr", options.lr);
   const beta = checkNumber("sgdMomentum.beta", options.beta ?? DEFAULT_BETA, { min: 0, below: 1 });
-  return momentumRule("sgdMomentum", lr, [beta, 1 - beta, 0, 0]);
+  return momentumRule({ kind: "sgdMomentum", lr, beta, intake: 1 - beta, nesterov: false, accumulating: false });
 }

@@ -126,7 +126,14 @@ export interface Penalties {
 
 const NONE: Penalties = { l2: 0, l1: 0, shrink: 0, metric: true, decay: 0, maxNorm: 0 };
 
-const KINDS: readonly string[] = ["l2", "l1", "elasticNet", "weightDecay", "maxNorm"];
+/** The factors and bounds of each kind. */
+const FACTORS: Readonly<Record<Regularizer["kind"], readonly string[]>> = {
+  l2: ["lambda"],
+  l1: ["lambda"],
+  elasticNet: ["l1", "l2"],
+  weightDecay: ["lambda"],
+  maxNorm: ["bound"],
+};
 
 function add(sum: Penalties, regularizer: Regularizer): Penalties {
   switch (regularizer.kind) {
@@ -153,10 +160,13 @@ export function checkRegularizers(where: string, given: Regularizers | undefined
   if (given === undefined || given === null) return [];
   const list: readonly Regularizer[] = Array.isArray(given) ? given : [given];
   for (const each of list) {
-    if (typeof each !== "object" || each === null || !KINDS.includes(each.kind)) {
+    if (typeof each !== "object" || each === null || !Object.hasOwn(FACTORS, each.kind)) {
       fail("ERR_OPTION", where, "a regularizer such as l2(1e-4)", each);
     }
+    for (const name of FACTORS[each.kind]) checkNumber(`${where}.${name}`, Reflect.get(each, name), { min: 0 });
   }
+  const metrics = new Set(list.flatMap((each) => ("proximal" in each && each.proximal ? [each.metric] : [])));
+  if (metrics.size > 1) fail("ERR_OPTION", where, "one metric of all proximal steps", given);
   return list;
 }
 

@@ -58,9 +58,12 @@ void Environment::finish(Napi::Env env, Run* run) {
   const Napi::HandleScope scope(env);
   run->thread.join();
   run->program->release();
-  run->deferred.Resolve(result_object(env, run->result));
-  runs_.remove_if([run](const std::unique_ptr<Run>& other) { return other.get() == run; });
+  const auto at = std::find_if(runs_.begin(), runs_.end(), [run](const auto& other) { return other.get() == run; });
+  const std::unique_ptr<Run> done = std::move(*at);
+  runs_.erase(at);
   if (runs_.empty()) to_javascript_.Unref(env);
+  // Last, as it throws where the worker is being terminated: JavaScript cannot run there any more.
+  done->deferred.Resolve(result_object(env, done->result));
 }
 
 void Environment::shut_down() {

@@ -128,6 +128,23 @@ describe("outputs", () => {
     ]);
   });
 
+  test("the value computed last, twice", async () => {
+    const step = program({
+      inputs: { x: spec([2]) },
+      body({ x }) {
+        const y = ops.square(x);
+        return { a: y, b: y };
+      },
+    });
+    for (const x of [1, 2]) {
+      const { a, b } = await step.run({ x: tensor([x, x]) });
+      expect([list(a), list(b)]).toEqual([
+        [x * x, x * x],
+        [x * x, x * x],
+      ]);
+    }
+  });
+
   test("an input, a reshape of it, a constant and the number of rows", async () => {
     const step = program({
       inputs: { x: spec(["batch", 2]), unused: spec(["batch"]) },

@@ -137,6 +137,19 @@ export function keepsBatch(named: Named): boolean {
   return isBatched(resultShape(named, true));
 }
 
+/** The first 32-bit word in which two lists of tensors differ, in words; `undefined` where all bits are the same. */
+export function difference(actual: readonly Tensor[], expected: readonly Tensor[]): string | undefined {
+  if (actual.length !== expected.length) return `${actual.length} tensors in the place of ${expected.length}`;
+  for (const [index, tensor] of actual.entries()) {
+    const given = bits(tensor);
+    const wanted = bits(expected[index] ?? tensor);
+    if (given.length !== wanted.length) return `tensor ${index}: ${given.length} elements, not ${wanted.length}`;
+    const at = given.findIndex((word, element) => word !== wanted[element]);
+    if (at >= 0) return `tensor ${index}, element ${at}: ${tensor.data[at]}, not ${expected[index]?.data[at]}`;
+  }
+  return undefined;
+}
+
 /** The sample with row `row` of its batched inputs alone. */
 export function rowOf(named: Named, row: number): Named {
   const { inputs, batched } = named.sample;

@@ -1,28 +1,70 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type AdamOptions, adam } from "../../lib/optim/adam.js";
+import { adamw } from "../../lib/optim/adamw.js";
+import { amsgrad } from "../../lib/optim/amsgrad.js";
 
-test("the defaults are those of the paper", () => {
+const MOMENTS = [
+  { name: "firstMoment", initial: 0 },
+  { name: "secondMoment", initial: 0 },
+];
+
+test("the defaults are those of the paper, which are PyTorch's too", () => {
   const paper = {
     kind: "adam",
     lr: 0.001,
     rule: "adam",
-    states: ["firstMoment", "secondMoment"],
-    constants: [0.9, 0.999, 1e-8, 0],
+    states: MOMENTS,
+    constants: [0.9, 1 - 0.9, 0.999, 1 - 0.999, 1e-8, 0],
+    scalars: expect.any(Function),
+    decay: null,
+    clipsSum: false,
   };
   expect(adam()).toEqual(paper);
   expect(adam({ lr: undefined, beta1: undefined, beta2: undefined, epsilon: undefined })).toEqual(paper);
+  expect(adam({ compat: "pytorch" })).toEqual(paper);
+});
+
+test("adamw and amsgrad are adam with a decay, with a third state", () => {
+  const { constants } = adam();
+  expect(adamw()).toMatchObject({
+    rule: "adam",
+    states: MOMENTS,
+    constants,
+    decay: { lambda: 0.01, everywhere: false },
+  });
+  expect(adamw({ compat: "keras" })).toMatchObject({ decay: { lambda: 0.004, everywhere: true }, clipsSum: true });
+  expect(amsgrad()).toMatchObject({
+    rule: "amsgrad",
+    states: [...MOMENTS, { name: "maxSecondMoment", initial: 0 }],
+    constants,
+  });
 });
 
 test("every option arrives, and 0 is not taken for absent", () => {
-  expect(adam({ lr: 0, beta1: 0, beta2: 0, epsilon: 1e-3 })).toMatchObject({ lr: 0, constants: [0, 0, 1e-3, 0] });
+  expect(adam({ lr: 0, beta1: 0, beta2: 0, epsilon: 1e-3 })).toMatchObject({ lr: 0, constants: [0, 1, 0, 1, 1e-3, 0] });
   const lr = () => 1;
   expect(adam({ lr }).lr).toBe(lr);
 });
 
+describe("bias correction", () => {
+  test("is 1/(1 − βᵗ) of both averages", () => {
+    const { scalars } = adam({ beta1: 0.5, beta2: 0.75 });
+    expect(scalars?.(1)).toEqual([2, 4]);
+    expect(scalars?.(2)).toEqual([4 / 3, 16 / 7]);
+    expect(adam({ beta1: 0, beta2: 0 }).scalars?.(1)).toEqual([1, 1]);
+  });
+
+  test("as Keras has it leaves the root alone", () => {
+    const { scalars } = adam({ beta1: 0.5, beta2: 0.75, compat: "keras" });
+    expect(scalars?.(1)).toEqual([1, 1]);
+    expect(scalars?.(2)).toEqual([Math.sqrt(7 / 16) / 0.75, 1]);
+  });
+});
+
 test("epsilon stands where it is put", () => {
-  expect(adam({ epsilon: { value: 1e-7, placement: "inside" } }).constants.slice(2)).toEqual([1e-7, 1]);
-  expect(adam({ epsilon: { value: 1e-7, placement: "outside" } }).constants.slice(2)).toEqual([1e-7, 0]);
-  expect(adam({ epsilon: { value: 1e-7 } }).constants.slice(2)).toEqual([1e-7, 0]);
+  expect(adam({ epsilon: { value: 1e-7, placement: "inside" } }).constants.slice(4)).toEqual([1e-7, 1]);
+  expect(adam({ epsilon: { value: 1e-7, placement: "outside" } }).constants.slice(4)).toEqual([1e-7, 0]);
+  expect(adam({ epsilon: { value: 1e-7 } }).constants.slice(4)).toEqual([1e-7, 0]);
 });
 
 test.each<[unknown, string, string]>([
@@ -46,5 +88,5 @@ test.each<[unknown, string, string]>([
 
 test("the description is frozen, lists too", () => {
   const one = adam();
-  expect([one, one.states, one.constants].every(Object.isFrozen)).toBe(true);
+  expect([one, one.states, one.constants, ...one.states].every(Object.isFrozen)).toBe(true);
 });

@@ -3,7 +3,16 @@ import { type SgdOptions, sgd, sgdMomentum } from "../../lib/optim/sgd.js";
 
 describe("sgd", () => {
   test("without momentum it has no state", () => {
-    const plain = { kind: "sgd", lr: 0.1, rule: "sgd", states: [], constants: [] };
+    const plain = {
+      kind: "sgd",
+      lr: 0.1,
+      rule: "sgd",
+      states: [],
+      constants: [],
+      scalars: null,
+      decay: null,
+      clipsSum: false,
+    };
     expect(sgd({ lr: 0.1 })).toEqual(plain);
     expect(sgd({ lr: 0.1, momentum: 0, dampening: 0, nesterov: false })).toEqual(plain);
     expect(sgd({ lr: 0.1, momentum: undefined, dampening: undefined, nesterov: undefined })).toEqual(plain);
@@ -14,9 +23,14 @@ describe("sgd", () => {
       kind: "sgd",
       lr: 0.1,
       rule: "momentum",
-      states: ["velocity"],
+      states: [{ name: "velocity", initial: 0 }],
       constants: [0.9, 1, 0, 1],
+      scalars: expect.any(Function),
+      decay: null,
+      clipsSum: false,
     });
+    const { scalars } = sgd({ lr: 0.1, momentum: 0.9 });
+    expect([1, 2, 3].map((step) => scalars?.(step))).toEqual([[1], [0], [0]]);
     expect(sgd({ lr: 1, momentum: 0.5, dampening: 0.25 }).constants).toEqual([0.5, 0.75, 0, 1]);
     expect(sgd({ lr: 1, momentum: 0.5, nesterov: true }).constants).toEqual([0.5, 1, 1, 1]);
   });
@@ -53,9 +67,13 @@ describe("sgdMomentum", () => {
       kind: "sgdMomentum",
       lr: 0.1,
       rule: "momentum",
-      states: ["velocity"],
+      states: [{ name: "velocity", initial: 0 }],
       constants: [0.75, 0.25, 0, 0],
+      scalars: expect.any(Function),
+      decay: null,
+      clipsSum: false,
     });
+    expect(sgdMomentum({ lr: 0.1 }).scalars?.(1)).toEqual([0]);
     expect(sgdMomentum({ lr: 0.1 }).constants).toEqual([0.9, 1 - 0.9, 0, 0]);
   });
 

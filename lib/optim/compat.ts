@@ -1,0 +1,46 @@
+import { fail } from "../errors.js";
+import { checkNumber, checkOneOf } from "../options.js";
+import type { DecoupledDecay } from "./optimizer.js";
+
+/**
+ * A framework whose defaults and arithmetic an optimizer takes over: learning rate, ε and its place, initial states,
+ * decoupled decay of biases too, and what clipping sees. Checked against trajectories of PyTorch 2.13 and Keras 3.15.
+ */
+export type Compat = "pytorch" | "keras";
+
+/** `compat` if the framework has this optimizer, else `ERR_OPTION`. */
+export function checkCompat<const C extends Compat>(
+  kind: string,
+  compat: Compat | undefined,
+  known: readonly C[],
+): C | undefined {
+  return compat === undefined ? undefined : checkOneOf(`${kind}.compat`, compat, known);
+}
+
+/** `ERR_OPTION` that names the option and the framework that has it otherwise. */
+export function contradicts(kind: string, option: string, compat: Compat, expected: string, received: unknown): never {
+  return fail("ERR_OPTION", `${kind}.${option}`, `${expected}, which ${kind}.compat '${compat}' means,`, received);
+}
+
+/**
+ * `weightDecay` of an optimizer that couples nothing: λ ≥ 0 of Keras' `weight_decay` with `compat: 'keras'`. Otherwise
+ * only 0 is allowed, because PyTorch's option of that name is L2, and AdamW is the name of Adam with decoupled decay.
+ */
+export function checkKerasDecay(
+  kind: string,
+  weightDecay: number | undefined,
+  compat: Compat | undefined,
+): DecoupledDecay | null {
+  const lambda = checkNumber(`${kind}.weightDecay`, weightDecay ?? 0, { min: 0 });
+  if (lambda === 0) return null;
+  if (compat === "keras") return { lambda, everywhere: true };
+  const instead = "for PyTorch's L2 use the regularizer l2(), for decoupled decay adamw() or lion()";
+  if (compat !== undefined) return contradicts(kind, "weightDecay", compat, `0 (${instead})`, lambda);
+  return fail("ERR_OPTION", `${kind}.weightDecay`, `0 without compat: 'keras' (${instead})`, lambda);
+}
+
+/** `weightDecay` of an optimizer that has decoupled decay of its own: λ ≥ 0, of biases too in a framework's form. */
+export function checkDecay(kind: string, weightDecay: number, compat: Compat | undefined): DecoupledDecay | null {
+  const lambda = checkNumber(`${kind}.weightDecay`, weightDecay, { min: 0 });
+  return lambda === 0 ? null : { lambda, everywhere: compat !== undefined };
+}

@@ -1,0 +1,34 @@
+import { muon, type Optimizer } from "carillon";
+import { adadelta } from "../../lib/optim/adadelta.js";
+import { adagrad } from "../../lib/optim/adagrad.js";
+import { adam } from "../../lib/optim/adam.js";
+import { adamax } from "../../lib/optim/adamax.js";
+import { adamw } from "../../lib/optim/adamw.js";
+import { amsgrad } from "../../lib/optim/amsgrad.js";
+import { lion } from "../../lib/optim/lion.js";
+import { nadam } from "../../lib/optim/nadam.js";
+import { radam } from "../../lib/optim/radam.js";
+import { rmsprop } from "../../lib/optim/rmsprop.js";
+import { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "../../lib/optim/sgd.js";
+
+/** Options as a caller without types may pass them. */
+export type Options = Readonly<Record<string, unknown>>;
+
+/** Those with a native rule. */
+export const NATIVE = {
+  sgd: (options: Options) => sgd(options as unknown as SgdOptions),
+  sgdMomentum: (options: Options) => sgdMomentum(options as unknown as SgdMomentumOptions),
+  adagrad: (options: Options) => adagrad(options),
+  rmsprop: (options: Options) => rmsprop(options),
+  adam: (options: Options) => adam(options),
+  adamw: (options: Options) => adamw(options),
+  amsgrad: (options: Options) => amsgrad(options),
+  nadam: (options: Options) => nadam(options),
+  radam: (options: Options) => radam(options),
+  adamax: (options: Options) => adamax(options),
+  adadelta: (options: Options) => adadelta(options),
+  lion: (options: Options) => lion(options),
+} as const;
+
+/** Every optimizer by the name of its export. */
+export const OPTIMIZERS: Readonly<Record<string, (options: Options) => Optimizer>> = { ...NATIVE, muon };
