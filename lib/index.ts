@@ -80,7 +80,13 @@ export { type EvaluateOptions, type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
-export { type AdamOptions, adam, type Epsilon } from "./optim/adam.js";
+export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";
+export { type AdagradOptions, adagrad } from "./optim/adagrad.js";
+export { type AdamOptions, adam } from "./optim/adam.js";
+export { type AdamaxOptions, adamax } from "./optim/adamax.js";
+export { type AdamwOptions, adamw } from "./optim/adamw.js";
+export { type AmsgradOptions, amsgrad } from "./optim/amsgrad.js";
+export type { Compat } from "./optim/compat.js";
 export {
   type DefinedOptimizer,
   defineOptimizer,
@@ -88,6 +94,8 @@ export {
   type OptimizerStep,
   type OptimizerUpdate,
 } from "./optim/define_optimizer.js";
+export type { Epsilon, EpsilonPlacement } from "./optim/epsilon.js";
+export { type LionOptions, lion } from "./optim/lion.js";
 export {
   type AverageWeights,
   type Clip,
@@ -97,8 +105,11 @@ export {
   minimizer,
 } from "./optim/minimizer.js";
 export { type MuonOptions, muon } from "./optim/muon.js";
+export { type NadamOptions, nadam } from "./optim/nadam.js";
 export type { Optimizer, OptimizerState } from "./optim/optimizer.js";
 export { type Group, type Partition, partition } from "./optim/partition.js";
+export { type RadamOptions, radam } from "./optim/radam.js";
+export { type RmspropOptions, rmsprop } from "./optim/rmsprop.js";
 export type { Schedule, ScheduleAt } from "./optim/schedule.js";
 export {
   type CosineDecayOptions,
