@@ -61,25 +61,32 @@ export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { loadModel } from "./nn/load.js";
 export {
   binaryCrossEntropy,
-  type CosineSimilarityOptions,
   type CrossEntropyOptions,
-  cosineSimilarity,
   crossEntropy,
-  type HuberOptions,
   hinge,
-  huber,
   klDivergence,
-  type Loss,
-  type LossTarget,
+} from "./nn/losses/classification.js";
+export type { Loss, LossTarget } from "./nn/losses/loss.js";
+export {
+  type CosineSimilarityOptions,
+  cosineSimilarity,
+  type HuberOptions,
+  huber,
   mae,
   mse,
-} from "./nn/losses/index.js";
+} from "./nn/losses/regression.js";
 export type { MetricName } from "./nn/metrics.js";
 export { type EvaluateOptions, type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
-export { type AdamOptions, adam, type Epsilon } from "./optim/adam.js";
+export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";
+export { type AdagradOptions, adagrad } from "./optim/adagrad.js";
+export { type AdamOptions, adam } from "./optim/adam.js";
+export { type AdamaxOptions, adamax } from "./optim/adamax.js";
+export { type AdamwOptions, adamw } from "./optim/adamw.js";
+export { type AmsgradOptions, amsgrad } from "./optim/amsgrad.js";
+export type { Compat } from "./optim/compat.js";
 export {
   type DefinedOptimizer,
   defineOptimizer,
@@ -87,6 +94,8 @@ export {
   type OptimizerStep,
   type OptimizerUpdate,
 } from "./optim/define_optimizer.js";
+export type { Epsilon, EpsilonPlacement } from "./optim/epsilon.js";
+export { type LionOptions, lion } from "./optim/lion.js";
 export {
   type AverageWeights,
   type Clip,
@@ -96,25 +105,29 @@ export {
   minimizer,
 } from "./optim/minimizer.js";
 export { type MuonOptions, muon } from "./optim/muon.js";
+export { type NadamOptions, nadam } from "./optim/nadam.js";
 export type { Optimizer, OptimizerState } from "./optim/optimizer.js";
 export { type Group, type Partition, partition } from "./optim/partition.js";
+export { type RadamOptions, radam } from "./optim/radam.js";
+export { type RmspropOptions, rmsprop } from "./optim/rmsprop.js";
 export type { Schedule, ScheduleAt } from "./optim/schedule.js";
 export {
   type CosineDecayOptions,
   cosineDecay,
-  type ExponentialDecayOptions,
-  exponentialDecay,
   type OneCycleOptions,
   oneCycle,
-  type Period,
+  type Restarts,
+} from "./optim/schedules/cosine.js";
+export {
+  type ExponentialDecayOptions,
+  exponentialDecay,
   type PolynomialDecayOptions,
   polynomialDecay,
-  type Restarts,
   type StepDecayOptions,
   stepDecay,
-  type WarmupOptions,
-  warmup,
-} from "./optim/schedules/index.js";
+} from "./optim/schedules/decay.js";
+export type { Period } from "./optim/schedules/period.js";
+export { type WarmupOptions, warmup } from "./optim/schedules/warmup.js";
 export { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "./optim/sgd.js";
 export {
   type ElasticNetOptions,

@@ -2,7 +2,7 @@ import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
-import type { Loss } from "./losses/index.js";
+import type { Loss } from "./losses/loss.js";
 import type { Metric } from "./metrics.js";
 import type { Model } from "./model.js";
 import { LOG, type Objective, recordObjective } from "./objective.js";

@@ -2,7 +2,7 @@ import { CarillonError, fail } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { checkOneOf } from "../options.js";
 import type { Value } from "../tensor/value.js";
-import type { Loss } from "./losses/index.js";
+import type { Loss } from "./losses/loss.js";
 
 /** Names of the built-in metrics. */
 export type MetricName = "accuracy";

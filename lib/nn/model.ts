@@ -13,7 +13,7 @@ import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./cha
 import { drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
-import type { Loss } from "./losses/index.js";
+import type { Loss } from "./losses/loss.js";
 import { findMetrics, type MetricName } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";

@@ -3,7 +3,7 @@ import { CarillonError } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
-import type { Loss } from "./losses/index.js";
+import type { Loss } from "./losses/loss.js";
 import type { Metric } from "./metrics.js";
 import type { Model } from "./model.js";
 

@@ -15,7 +15,8 @@ export type BinaryGradient = (
   g: Value,
 ) => readonly [Value | undefined, Value | undefined];
 
-function unaryRule(name: string, slope: UnaryGradient | null): Rule<null> {
+function unaryRule(native: string, slope: UnaryGradient | null): Rule<null> {
+  const name = camelCase(native);
   return {
     name,
     infer(inputs) {
@@ -25,7 +26,7 @@ function unaryRule(name: string, slope: UnaryGradient | null): Rule<null> {
     lower: (inputs, output) => ({
       operation: "unary",
       views: [at(inputs, 0), output],
-      ints: [extent(output.shape), unaryId(name)],
+      ints: [extent(output.shape), unaryId(native)],
       doubles: [],
     }),
     gradient: slope === null ? null : (inputs, output, gradient) => [slope(at(inputs, 0), output, gradient)],
@@ -33,7 +34,8 @@ function unaryRule(name: string, slope: UnaryGradient | null): Rule<null> {
   };
 }
 
-function binaryRule(name: string, slopes: BinaryGradient | null): Rule<null> {
+function binaryRule(native: string, slopes: BinaryGradient | null): Rule<null> {
+  const name = camelCase(native);
   return {
     name,
     infer(inputs) {
@@ -44,7 +46,7 @@ function binaryRule(name: string, slopes: BinaryGradient | null): Rule<null> {
     lower: (inputs, output) => ({
       operation: "binary",
       views: [at(inputs, 0), at(inputs, 1), output],
-      ints: binaryInts(name, inputs, output),
+      ints: binaryInts(native, inputs, output),
       doubles: [],
     }),
     gradient:
@@ -58,9 +60,14 @@ function binaryRule(name: string, slopes: BinaryGradient | null): Rule<null> {
   };
 }
 
+/** The name of a native function in TypeScript, which errors bear: `hardTanh` of `hard_tanh`. */
+function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 function mapRules<N extends string, S>(
   table: Readonly<Record<N, S>>,
-  make: (name: string, slope: S) => Rule<null>,
+  make: (native: string, slope: S) => Rule<null>,
 ): Record<N, Rule<null>> {
   const entries = Object.entries<S>(table).map(([name, slope]) => [name, make(name, slope)]);
   return Object.fromEntries(entries) as Record<N, Rule<null>>;

@@ -2,8 +2,6 @@ import { type Compat, checkKerasDecay } from "./compat.js";
 import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
-export type { Epsilon, EpsilonPlacement } from "./epsilon.js";
-
 /** Options of {@link adam}: η is 0.001, ε is 1e-8 by default (Keras: 1e-7). */
 export interface AdamOptions extends MomentsOptions {
   /** Defaults and arithmetic of a framework. */

@@ -6,6 +6,7 @@ export type Dim = number | "batch";
 /** Axes from the slowest to the fastest; only the first may be `'batch'`. `[]` is a scalar. */
 export type Shape = readonly Dim[];
 
+/** Type of the elements: 32-bit floats, what is computed with; 32-bit integers, for labels; bytes, for data. */
 export type Dtype = "f32" | "i32" | "u8";
 
 /** Most elements of one value: counts are 32-bit words in a program. */

@@ -126,7 +126,7 @@ function steepest(curve: readonly LearningRatePoint[], half: number): number | u
  * Trains a copy of `model` for a few steps while the learning rate grows by a constant factor a step, from `from` to `to`,
  * and suggests the rate at which the loss falls most steeply: where the line of least squares through the losses within
  * steps/8 of a step on either side has the least slope over ln lr. The model itself stays as it is, and so does its
- * optimizer's `lr`, which is not used. The search ends early when the loss explodes: at four times its least running mean,
+ * optimizer's `lr`, which is not used (all groups of a partition have one rate). The search ends early when the loss explodes: at four times its least running mean,
  * or where it is not finite.
  *
  * `smoothed` in the curve is the mean of the losses within steps/20 of a step on either side. Smith 2017 ("Cyclical
@@ -149,12 +149,21 @@ export async function findLearningRate(model: Model, options: FindLearningRateOp
   const to = checkNumber(`${where}.to`, givenTo ?? DEFAULT_TO, { above: from });
   const steps = checkNumber(`${where}.steps`, givenSteps ?? DEFAULT_STEPS, { min: LEAST_STEPS, integer: true });
   const lr: Schedule = ({ step }) => from * power(to / from, (step - 1) / (steps - 1));
-  const losses = await record(model.clone(), { ...shared, optimizer: { ...options.optimizer, lr }, steps });
+  const losses = await record(model.clone(), { ...shared, optimizer: withRate(options.optimizer, lr), steps });
   const means = smooth(losses, Math.max(1, Math.floor(steps / SMOOTHED_SHARE)));
   const curve = losses.map((loss, index): LearningRatePoint => {
     return { lr: lr({ step: index + 1, steps, epoch: 1 }), loss, smoothed: means[index] ?? loss };
   });
   return { curve, suggestion: steepest(curve, Math.floor(steps / SLOPE_SHARE)) };
+}
+
+/** The same rules, all of them at one rate. */
+function withRate(optimizer: Fitting["optimizer"], lr: Schedule): Fitting["optimizer"] {
+  if (!("groups" in optimizer)) return { ...optimizer, lr };
+  const groups = optimizer.groups.map((group) => {
+    return { ...group, optimizer: group.optimizer === null ? null : { ...group.optimizer, lr } };
+  });
+  return { ...optimizer, groups };
 }
 
 /** The loss of each step, up to the explosion. */

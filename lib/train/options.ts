@@ -3,7 +3,7 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, fail } from "../errors.js";
 import { defaultThreads } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
-import type { Loss } from "../nn/losses/index.js";
+import type { Loss } from "../nn/losses/loss.js";
 import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";

@@ -2,7 +2,7 @@ import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { CALL_STEPS, logObjective } from "../nn/evaluator.js";
-import type { Loss } from "../nn/losses/index.js";
+import type { Loss } from "../nn/losses/loss.js";
 import type { Metric } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { LOG, type Objective, recordObjective } from "../nn/objective.js";

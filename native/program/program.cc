@@ -100,7 +100,9 @@ void Program::verify_feed(const ProgramSpec& spec) {
     if (&instruction.operation() != &op_gather) continue;
     const Arguments a = instruction.arguments();
     if (a.views[1] != order.data()) throw ProgramError("gather reads another order than the feed's");
-    if (a.size(0) > max_rows_) throw ProgramError("gather of more rows than the batch");
+    Instruction single = instruction;  // a short last batch must read fewer rows too
+    single.resolve(1);
+    if (single.arguments().ints[0] > 1) throw ProgramError("gather of more rows than the batch");
   }
   const BoundView view{order.data(), samples_, Dtype::i32, true};
   const int32_t words[] = {
@@ -109,15 +111,18 @@ void Program::verify_feed(const ProgramSpec& spec) {
 }
 
 bool Program::lease() {
+  if (running_.exchange(true)) return false;  // the arena is one run's too
   for (size_t i = 0; i < slabs_.size(); ++i) {
     if (slabs_[i]->lease(writable_[i])) continue;
     for (size_t j = 0; j < i; ++j) slabs_[j]->release(writable_[j]);
+    running_ = false;
     return false;
   }
   return true;
 }
 
 void Program::release() {
+  running_ = false;
   for (size_t i = 0; i < slabs_.size(); ++i) slabs_[i]->release(writable_[i]);
 }
 

@@ -35,6 +35,9 @@ export const ROWS = 4;
 const IN = 3;
 const OUT = 5;
 
+/** Room for 8 constants of the rule, value to clip at, decay of the average; then of the segment: L2 0.1, rate scale 1. */
+const UPDATE_DOUBLES = [...new Array<number>(8).fill(0), Number.POSITIVE_INFINITY, 0, 0.1, 0, 0, 0, 1, 0, 0.1, 0];
+
 /** One training step by hand: a product, a loss, its gradient, an update, a log. */
 export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: readonly NativeSlab[] } {
   const slabs = [
@@ -64,8 +67,8 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
     words("fill", [7], [1], [1]),
     words("softmax_cross_entropy_gradient", [3, 1, 7, 3], [-1, OUT, 1]),
     words("gemm", [3, 0, -1, 6], [OUT, IN, -1, 1, 0, 0, 0]),
-    words("update", [2, 6, -1, -1, -1, 8], [optimizerId("sgd"), 0, 0, OUT * IN], [0, 0, 0, 0, 0, 0, 0, 0, 0.1, 1]),
-    words("dropout", [3, 3], [-1, OUT, 0], [0.5, 2]),
+    words("update", [2, 6, -1, -1, -1, -1, -1, 8], [optimizerId("sgd"), 0, 0, 0, 0, OUT, IN, 0], UPDATE_DOUBLES),
+    words("dropout", [3, 3], [-1, OUT, 0, 1, 1], [0.5, 2, 0, 0]),
     words("log_scalar", [5], [0]),
   ].flat();
   const spec: NativeProgramSpec = {

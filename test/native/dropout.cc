@@ -83,13 +83,21 @@ TEST(dropout_follows_its_definition) {
     for (uint64_t threshold : thresholds) {
       for (uint64_t first : firsts) {
         const size_t count = random.below(900);
-        const DropoutArguments arguments{random.next(), static_cast<uint32_t>(random.next()),
-                                         static_cast<uint32_t>(random.next()), threshold, 1.25f};
+        const float shift = random.below(2) == 0 ? 0.0f : 0.75f;
+        const float dropped = random.below(2) == 0 ? 0.0f : -1.5f;
+        const DropoutArguments arguments{random.next(),
+                                         static_cast<uint32_t>(random.next()),
+                                         static_cast<uint32_t>(random.next()),
+                                         threshold,
+                                         1.25f,
+                                         shift,
+                                         dropped};
         Guarded x(count, random.below(4)), y(count, random.below(4));
-        for (size_t i = 0; i < count; ++i) x[i] = random.uniform();
+        for (size_t i = 0; i < count; ++i) x[i] = random.below(9) == 0 ? -0.0f : random.uniform();
         table->dropout_f32(x.data(), y.data(), count, first, arguments);
         for (size_t i = 0; i < count; ++i) {
-          const float expected = reference_keep(first + i, arguments) ? x[i] * 1.25f : 0.0f;
+          const float kept = shift == 0 ? x[i] * 1.25f : std::fma(x[i], 1.25f, shift);
+          const float expected = reference_keep(first + i, arguments) ? kept : dropped;
           CHECK_AT(same(y[i], expected), "element %zu of %zu from %llu on %s", i, count,
                    static_cast<unsigned long long>(first), table->name);
         }
@@ -105,7 +113,7 @@ TEST(dropout_follows_its_definition) {
 TEST(dropout_drops_nan) {
   float x[256], y[256];
   for (float& value : x) value = std::numeric_limits<float>::quiet_NaN();
-  const DropoutArguments arguments{1, 2, 3, 0x80000000u, 2.0f};
+  const DropoutArguments arguments{1, 2, 3, 0x80000000u, 2.0f, 0.0f, 0.0f};
   for (const KernelTable* table : supported_tables()) {
     table->dropout_f32(x, y, 256, 0, arguments);
     for (size_t i = 0; i < 256; ++i) CHECK(reference_keep(i, arguments) ? std::isnan(y[i]) : same(y[i], 0.0f));
@@ -118,7 +126,7 @@ TEST(dropout_keeps_its_share) {
   const size_t count = 4000000 / slowness();
   std::vector<float> x(count, 1.0f), y(count);
   for (double probability : {0.5, 0.8, 0.9, 0.999}) {
-    const DropoutArguments arguments{42, 7, 1, static_cast<uint64_t>(probability * 4294967296.0), 1.0f};
+    const DropoutArguments arguments{42, 7, 1, static_cast<uint64_t>(probability * 4294967296.0), 1.0f, 0.0f, 0.0f};
     default_table()->dropout_f32(x.data(), y.data(), count, 0, arguments);
     double kept = 0;
     for (float value : y) kept += static_cast<double>(value);

@@ -1,6 +1,7 @@
-// Every line of optimizers.def: tables agree, the formulas written out in float give the same bits, and in double with
-// a running error bound they lie as near as roundings allow. New rules add an entry to `cases`.
-#include "samples.h"
+// Every line of optimizers.def: the formulas written out in float give the same bits on every table, and in double with
+// a running error bound they lie as near as roundings allow. A new rule adds itself to optimizer_formulas.h and to
+// constants_of.
+#include "optimizer_formulas.h"
 
 namespace carillon::test {
 namespace {
@@ -17,184 +18,233 @@ const size_t state_counts[] = {
 #undef X
 };
 
-// Arithmetic over float with one rounding an operation, to read the formulas as the kernel makes them.
-struct Plain {
-  float x;
-};
-Plain operator+(Plain a, Plain b) { return {a.x + b.x}; }
-Plain operator*(Plain a, Plain b) { return {a.x * b.x}; }
-Plain operator/(Plain a, Plain b) { return {a.x / b.x}; }
-Plain root(Plain a) { return {std::sqrt(a.x)}; }
-Plain fused(Plain a, Plain b, Plain c) { return {std::fma(a.x, b.x, c.x)}; }
-Plain flushed(Plain a) { return {std::fabs(a.x) < 0x1p-126f ? 0.0f : a.x}; }
-Bounded fused(Bounded a, Bounded b, Bounded c) {
-  return rounded(a.value * b.value + c.value,
-                 std::fabs(a.value) * b.error + std::fabs(b.value) * a.error + a.error * b.error + c.error);
-}
-Bounded flushed(Bounded a) { return {a.value, a.error + 0x1p-126}; }
-
-template <class T>
-T number(float x);
-template <>
-Plain number<Plain>(float x) {
-  return {x};
-}
-template <>
-Bounded number<Bounded>(float x) {
-  return exactly(static_cast<double>(x));
-}
-
-// θ after the step; states replaced.
-template <class T>
-T step(Optimizer rule, T theta, T gradient, T* state, const UpdateArguments& u) {
-  const auto r = [&u](int i) { return number<T>(u.rule[i]); };
-  T g = gradient * number<T>(u.gradient_scale);
-  if (u.l2 != 0) g = fused(number<T>(u.l2), theta, g);
-  const T back = number<T>(-u.rate);
+// Values of UpdateArguments::rule worth a run: every branch of the rule.
+std::vector<std::vector<float>> constants_of(Optimizer rule) {
   switch (rule) {
+    case Optimizer::momentum:  // β, 1 − τ, Nesterov, accumulating, first
+      return {{0.9f, 0.1f, 0, 0, 0}, {0.9f, 1, 1, 1, 0}, {0.9f, 1, 0, 1, 1}, {0.9f, 1, 1, 1, 1}};
+    case Optimizer::adagrad:  // ε, inside
+      return {{1e-8f, 1}, {1e-10f, 0}};
+    case Optimizer::rmsprop:  // ρ, 1 − ρ, ε, inside
+    case Optimizer::rmsprop_centered:
+      return {{0.9f, 0.1f, 1e-8f, 1}, {0.99f, 0.01f, 1e-8f, 0}};
+    case Optimizer::rmsprop_momentum:  // μ, rate inside
+    case Optimizer::rmsprop_centered_momentum:
+      return {{0.9f, 0.1f, 1e-7f, 1, 0.9f, 1}, {0.99f, 0.01f, 1e-8f, 0, 0.8f, 0}};
+    case Optimizer::adam:  // β₁, 1 − β₁, β₂, 1 − β₂, ε, inside, c₁, c₂
+    case Optimizer::amsgrad:
+      return {{0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 0, 1 / 0.271f, 1 / 0.002997001f},
+              {0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 1, 1 / 0.271f, 1 / 0.002997001f}};
+    case Optimizer::nadam:  // a, b, c₂
+      return {{0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 0, 1.7f, 0.8f, 1 / 0.002997001f},
+              {0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 1, 1.7f, 0.8f, 1 / 0.002997001f}};
+    case Optimizer::radam:  // k, adaptive
+      return {{0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 0, 0.05f, 1},
+              {0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 1, 0.05f, 1},
+              {0.9f, 0.1f, 0.999f, 0.001f, 1e-8f, 0, 3.69f, 0}};
+    case Optimizer::adamax:  // β₁, 1 − β₁, β₂, ε, inside the maximum, c₁
+      return {{0.9f, 0.1f, 0.999f, 1e-8f, 1, 1 / 0.271f}, {0.9f, 0.1f, 0.999f, 1e-8f, 0, 1 / 0.271f}};
+    case Optimizer::adadelta:  // ρ, 1 − ρ, ε
+      return {{0.9f, 0.1f, 1e-6f}};
+    case Optimizer::lion:  // β₁, 1 − β₁, β₂, 1 − β₂
+      return {{0.9f, 0.1f, 0.99f, 0.01f}};
     case Optimizer::sgd:
-      return fused(back, g, theta);
-    case Optimizer::momentum: {
-      const T velocity = u.rule[3] != 0 ? g : fused(r(0), state[0], r(1) * g);
-      state[0] = flushed(velocity);
-      return fused(back, u.rule[2] != 0 ? fused(r(0), velocity, g) : velocity, theta);
-    }
-    case Optimizer::adam: {
-      const T first = fused(r(0), state[0], r(1) * g);
-      const T second = fused(r(2), state[1], r(3) * g * g);
-      state[0] = flushed(first);
-      state[1] = flushed(second);
-      const T m = first * r(4), v = second * r(5);
-      const T denominator = u.rule[7] != 0 ? root(v + r(6)) : root(v) + r(6);
-      return fused(back, m / denominator, theta);
-    }
     case Optimizer::count:
       break;
   }
-  std::abort();
+  return {{}};
 }
 
-std::vector<UpdateArguments> settings(Optimizer rule) {
-  std::vector<UpdateArguments> all;
-  for (float l2 : {0.0f, 0.01f}) {
-    UpdateArguments u{0.05f, 0.5f, l2, {}};
-    switch (rule) {
-      case Optimizer::momentum:
-        for (int flags = 0; flags < 4; ++flags) {
-          u.rule[0] = 0.9f;
-          u.rule[1] = flags == 0 ? 0.1f : 1.0f;
-          u.rule[2] = static_cast<float>(flags & 1);
-          u.rule[3] = static_cast<float>(flags >> 1);
-          all.push_back(u);
-        }
-        break;
-      case Optimizer::adam:
-        for (float inside : {0.0f, 1.0f}) {
-          const float values[] = {0.9f, 0.1f, 0.999f, 0.001f, 1 / 0.271f, 1 / 0.002997001f, 1e-8f, inside};
-          for (int i = 0; i < 8; ++i) u.rule[i] = values[i];
-          all.push_back(u);
-        }
-        break;
-      default:
-        all.push_back(u);
+struct Setting {
+  UpdateArguments u;
+  bool averaged;
+  bool common;  // what most training uses: runs over all lengths
+};
+
+UpdateArguments neutral() {
+  UpdateArguments u{};
+  u.rate = 0.05f;
+  u.gradient_scale = 0.5f;
+  u.clip_value = std::numeric_limits<float>::infinity();
+  u.keep = 1;
+  u.average_keep = 0.99f;
+  u.average_take = 0.01f;
+  return u;
+}
+
+// Every part of the order in table.h alone, then all together in either metric.
+std::vector<Setting> surroundings() {
+  std::vector<Setting> all(10, Setting{neutral(), false, false});
+  all[0].common = all[1].common = true;
+  all[1].u.l2 = 0.01f;
+  all[1].u.squares = true;
+  all[2].u.clip_value = 0.1f;
+  all[3].u.l1 = 0.02f;
+  all[3].u.absolutes = true;
+  all[4].u.keep = 0.999f;
+  all[5].u.shrink = 0.01f;
+  all[6].u.shrink = 0.01f;
+  all[6].u.metric = true;
+  all[7].averaged = true;
+  for (size_t i : {8u, 9u}) {
+    UpdateArguments& u = all[i].u;
+    u.clip_value = 0.1f;
+    u.l2 = 0.01f;
+    u.l1 = 0.02f;
+    u.keep = 0.999f;
+    u.shrink = 0.003f;
+    u.metric = i == 9;
+    u.squares = u.absolutes = true;
+    all[i].averaged = true;
+  }
+  return all;
+}
+
+std::vector<Setting> settings(size_t rule) {
+  std::vector<Setting> all;
+  for (const std::vector<float>& constants : constants_of(static_cast<Optimizer>(rule))) {
+    for (Setting setting : surroundings()) {
+      for (size_t i = 0; i < constants.size(); ++i) setting.u.rule[i] = constants[i];
+      all.push_back(setting);
     }
   }
   return all;
 }
 
+// Parameters, gradients, average, states.
 struct Slabs {
-  std::vector<Guarded> arrays;  // parameters, gradients, states
+  std::vector<Guarded> arrays;
   std::vector<float*> states;
+  static constexpr size_t kFirst = 3;
   Slabs(size_t count, size_t state_count, Random& random) {
-    for (size_t i = 0; i < 2 + state_count; ++i) arrays.emplace_back(count, random.below(4));
-    for (size_t i = 0; i < state_count; ++i) states.push_back(arrays[2 + i].data());
+    for (size_t i = 0; i < kFirst + state_count; ++i) arrays.emplace_back(count, random.below(4));
     for (size_t s = 0; s < arrays.size(); ++s) {
       for (size_t i = 0; i < count; ++i) {
-        const float x = std::ldexp(random.uniform(), -static_cast<int>(random.below(8)));
-        arrays[s][i] = s == 3 ? x * x : x;  // a second moment is not negative
+        const float x = random.below(16) == 0 ? 0.0f : std::ldexp(random.uniform(), -static_cast<int>(random.below(8)));
+        // Whatever a rule takes a root of is not negative.
+        arrays[s][i] = s >= kFirst ? x * x : s == 0 && random.below(16) == 0 ? -0.0f : x;
       }
     }
+    point();
   }
-  Slabs(const Slabs& other) : arrays(other.arrays) {
-    for (size_t s = 2; s < arrays.size(); ++s) states.push_back(arrays[s].data());
+  Slabs(const Slabs& other) : arrays(other.arrays) { point(); }
+  void point() {
+    for (size_t s = kFirst; s < arrays.size(); ++s) states.push_back(arrays[s].data());
+  }
+  UpdateSums update(const KernelTable& table, size_t rule, size_t count, const Setting& setting) {
+    return table.update[rule](arrays[0].data(), arrays[1].data(), states.data(),
+                              setting.averaged ? arrays[2].data() : nullptr, count, setting.u);
   }
 };
+
+template <class T>
+struct Element {
+  T theta, average, state[kMaxStates + 1];
+};
+
+// Element i after the step, by the formulas.
+template <class T>
+Element<T> expected(Slabs& old, size_t i, size_t rule, const Setting& setting) {
+  Element<T> e{};
+  for (size_t s = 0; s < state_counts[rule]; ++s) e.state[s] = number<T>(old.arrays[Slabs::kFirst + s][i]);
+  e.average = number<T>(old.arrays[2][i]);
+  e.theta = step(static_cast<Optimizer>(rule), number<T>(old.arrays[0][i]), number<T>(old.arrays[1][i]), e.state,
+                 setting.averaged ? &e.average : nullptr, setting.u);
+  return e;
+}
+
+void check_element(Slabs& after, Slabs& old, size_t i, size_t rule, const Setting& setting, const char* table) {
+  const Element<Plain> exact = expected<Plain>(old, i, rule, setting);
+  const Element<Bounded> near = expected<Bounded>(old, i, rule, setting);
+  CHECK_AT(same(after.arrays[0][i], exact.theta.x), "%s on %s: parameter %zu is %a, expected %a", names[rule], table, i,
+           static_cast<double>(after.arrays[0][i]), static_cast<double>(exact.theta.x));
+  CHECK_AT(within(after.arrays[0][i], near.theta), "%s on %s: parameter %zu is far from float64", names[rule], table,
+           i);
+  CHECK(same(after.arrays[1][i], old.arrays[1][i]));
+  CHECK(same(after.arrays[2][i], exact.average.x));
+  CHECK(within(after.arrays[2][i], near.average));
+  for (size_t s = 0; s < state_counts[rule]; ++s) {
+    CHECK_AT(same(after.arrays[Slabs::kFirst + s][i], exact.state[s].x), "%s on %s: state %zu", names[rule], table, s);
+    CHECK(within(after.arrays[Slabs::kFirst + s][i], near.state[s]));
+  }
+}
 
 }  // namespace
 
 TEST(optimizers_follow_their_formulas) {
   Random random{50};
-  std::vector<size_t> lengths = sweep_lengths();
-  lengths.push_back(kUpdateBlock);
+  std::vector<size_t> all = sweep_lengths(), few = {1, 19, 49};
+  all.push_back(kUpdateBlock);
+  few.push_back(1100);
+  std::vector<float> magnitudes(kUpdateBlock);
   for (size_t rule = 0; rule < kRules; ++rule) {
-    for (const UpdateArguments& u : settings(static_cast<Optimizer>(rule))) {
-      for (size_t count : lengths) {
-        const Slabs before(count, state_counts[rule], random);
+    for (const Setting& setting : settings(rule)) {
+      for (size_t count : setting.common ? all : few) {
+        Slabs old(count, state_counts[rule], random);
+        const float squares = scalar_table().sum_squares_f32(old.arrays[0].data(), count);
+        for (size_t i = 0; i < count; ++i) magnitudes[i] = std::fabs(old.arrays[0][i]);
+        const float absolutes = scalar_table().sum_f32(magnitudes.data(), count);
         for (const KernelTable* table : supported_tables()) {
-          Slabs after(before);
-          Slabs old(before);
-          const float penalty =
-              table->update[rule](after.arrays[0].data(), after.arrays[1].data(), after.states.data(), count, u);
-          const float expected = u.l2 == 0 ? 0.0f : scalar_table().sum_squares_f32(old.arrays[0].data(), count);
-          CHECK_AT(same(penalty, expected), "%s on %s: penalty of %zu", names[rule], table->name, count);
+          Slabs after(old);
+          const UpdateSums sums = after.update(*table, rule, count, setting);
+          CHECK_AT(same(sums.squares, setting.u.squares ? squares : 0.0f), "%s on %s: squares of %zu", names[rule],
+                   table->name, count);
+          CHECK_AT(same(sums.absolutes, setting.u.absolutes ? absolutes : 0.0f), "%s on %s: absolutes of %zu",
+                   names[rule], table->name, count);
           for (Guarded& array : after.arrays) CHECK(array.intact());
-          for (size_t i = 0; i < count; ++i) {
-            Plain plain[kMaxStates + 1];
-            Bounded bounded[kMaxStates + 1];
-            for (size_t s = 0; s < state_counts[rule]; ++s) {
-              plain[s] = {old.arrays[2 + s][i]};
-              bounded[s] = exactly(static_cast<double>(old.arrays[2 + s][i]));
-            }
-            const float theta = old.arrays[0][i], g = old.arrays[1][i];
-            const Plain exact = step(static_cast<Optimizer>(rule), Plain{theta}, Plain{g}, plain, u);
-            const Bounded near = step(static_cast<Optimizer>(rule), exactly(static_cast<double>(theta)),
-                                      exactly(static_cast<double>(g)), bounded, u);
-            CHECK_AT(same(after.arrays[0][i], exact.x), "%s on %s: parameter %zu of %zu is %a, expected %a",
-                     names[rule], table->name, i, count, static_cast<double>(after.arrays[0][i]),
-                     static_cast<double>(exact.x));
-            CHECK_AT(within(after.arrays[0][i], near), "%s on %s: parameter %zu is far from float64", names[rule],
-                     table->name, i);
-            for (size_t s = 0; s < state_counts[rule]; ++s) {
-              CHECK(same(after.arrays[2 + s][i], plain[s].x));
-              CHECK(within(after.arrays[2 + s][i], bounded[s]));
-            }
-          }
+          for (size_t i = 0; i < count; ++i) check_element(after, old, i, rule, setting, table->name);
         }
       }
     }
   }
 }
 
-// A unit that has died: its states reach +0 instead of lingering as denormals, on every table.
+// A unit that has died: its states and its average reach +0 instead of lingering as denormals, on every table.
 TEST(optimizer_states_are_flushed) {
   for (const KernelTable* table : supported_tables()) {
     for (size_t rule = 0; rule < kRules; ++rule) {
-      for (const UpdateArguments& u : settings(static_cast<Optimizer>(rule))) {
-        float parameters[20] = {}, gradients[20] = {}, states[kMaxStates][20];
+      for (Setting setting : settings(rule)) {
+        // Sums and maxima do not decay: they are given what only a flush removes. A norm with ε inside stays at ε.
+        const auto is = [rule](Optimizer other) { return rule == static_cast<size_t>(other); };
+        const size_t kept = is(Optimizer::adagrad) ? 0 : is(Optimizer::amsgrad) ? 2 : kMaxStates;
+        const size_t skipped = is(Optimizer::adamax) && setting.u.rule[4] != 0 ? 1 : kMaxStates;
+        float parameters[20] = {}, gradients[20] = {}, average[20], states[kMaxStates][20];
         float* pointers[kMaxStates];
         for (size_t s = 0; s < kMaxStates; ++s) {
           pointers[s] = states[s];
-          for (float& value : states[s]) value = s == 0 ? -0x1p-126f : 0x1p-126f;
+          for (float& value : states[s]) value = s == kept ? 0x1p-127f : 0x1p-126f;
         }
-        table->update[rule](parameters, gradients, pointers, 20, u);
+        for (float& value : average) value = -0x1p-126f;
+        if (is(Optimizer::momentum)) {
+          for (float& value : states[0]) value = -0x1p-126f;
+        }
+        setting.u.rate = 0;
+        table->update[rule](parameters, gradients, pointers, setting.averaged ? average : nullptr, 20, setting.u);
         for (size_t s = 0; s < state_counts[rule]; ++s) {
-          for (float value : states[s]) CHECK_AT(same(value, 0.0f), "%s on %s", names[rule], table->name);
+          if (s == skipped) continue;
+          for (float value : states[s]) CHECK_AT(same(value, 0.0f), "%s on %s: state %zu", names[rule], table->name, s);
         }
+        if (!setting.averaged) continue;
+        for (float value : average) CHECK_AT(same(value, 0.0f), "%s on %s: average", names[rule], table->name);
       }
     }
   }
 }
 
-// NaN in one element stays in that element.
+// NaN in one element stays in that element, also through clipping, shrinking and the average.
 TEST(optimizer_nan_stays_in_its_place) {
   Random random{51};
   for (const KernelTable* table : supported_tables()) {
     for (size_t rule = 0; rule < kRules; ++rule) {
-      const UpdateArguments u = settings(static_cast<Optimizer>(rule)).front();
-      Slabs slabs(37, state_counts[rule], random);
-      slabs.arrays[1][21] = std::numeric_limits<float>::quiet_NaN();
-      table->update[rule](slabs.arrays[0].data(), slabs.arrays[1].data(), slabs.states.data(), 37, u);
-      for (size_t i = 0; i < 37; ++i) CHECK(std::isnan(slabs.arrays[0][i]) == (i == 21));
+      for (const Setting& setting : settings(rule)) {
+        Slabs slabs(37, state_counts[rule], random);
+        slabs.arrays[1][21] = std::numeric_limits<float>::quiet_NaN();
+        slabs.update(*table, rule, 37, setting);
+        for (size_t i = 0; i < 37; ++i) {
+          CHECK_AT(std::isnan(slabs.arrays[0][i]) == (i == 21), "%s on %s", names[rule], table->name);
+          if (setting.averaged) CHECK(std::isnan(slabs.arrays[2][i]) == (i == 21));
+        }
+      }
     }
   }
 }

@@ -163,6 +163,31 @@ TEST(softmax_tables_agree) {
   });
 }
 
+// Each is one rounding of x − max, whose log Σ is off by the sum's relative error as below, the log's 2 ulp of at most
+// 9, and one rounding of the difference, at most 20 + log(3000) < 29.
+TEST(log_softmax_tables_agree) {
+  each_softmax_case([](const KernelTable& table, SoftmaxCase& c, bool wild) {
+    table.log_softmax_f32(c.x.data(), c.y.data(), c.rows, c.columns);
+    scalar_table().log_softmax_f32(c.x.data(), c.expected.data(), c.rows, c.columns);
+    CHECK(c.y.intact());
+    for (size_t r = 0; r < c.rows; ++r) {
+      const float* x = c.x.data() + r * c.columns;
+      double sum = 0;
+      for (size_t i = 0; i < c.columns; ++i) sum += std::exp(static_cast<double>(x[i]));
+      for (size_t i = 0; i < c.columns; ++i) {
+        const float y = c.y[r * c.columns + i];
+        CHECK_AT(same(y, c.expected[r * c.columns + i]), "log-softmax of %zu columns on %s", c.columns, table.name);
+        if (wild) continue;
+        const double exact = static_cast<double>(x[i]) - std::log(sum);
+        const double bound = (20 + (20 + 4 + 68) + 4 * 9 + 29) * kRounding;
+        CHECK(std::fabs(static_cast<double>(y) - exact) <= bound);
+      }
+    }
+    table.log_softmax_f32(c.x.data(), c.x.data(), c.rows, c.columns);
+    for (size_t i = 0; i < c.rows * c.columns; ++i) CHECK(same(c.x[i], c.expected[i]));
+  });
+}
+
 // The loss is the log of a sum (bound as above, relative, so absolute in the log), the log's 2 ulp, and two roundings
 // of numbers at most 20 + log(3000) < 29.
 TEST(cross_entropy_tables_agree) {

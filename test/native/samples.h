@@ -107,8 +107,9 @@ inline Bounded operator-(Bounded a, Bounded b) { return rounded(a.value - b.valu
 inline Bounded operator*(Bounded a, Bounded b) {
   return rounded(a.value * b.value, std::fabs(a.value) * b.error + std::fabs(b.value) * a.error + a.error * b.error);
 }
-// Valid while b's error is below |b|.
+// Where b may be 0 nothing is known; the bound is finite, so that 0 times it is 0.
 inline Bounded operator/(Bounded a, Bounded b) {
+  if (b.error >= std::fabs(b.value)) return {0, 1e30};
   const double quotient = a.value / b.value;
   return rounded(quotient, (a.error + std::fabs(quotient) * b.error) / (std::fabs(b.value) - b.error));
 }

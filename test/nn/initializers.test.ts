@@ -13,6 +13,7 @@ import {
   xavierUniform,
   zeros,
 } from "../../lib/nn/initializers.js";
+import { erf, softplus } from "../ops/references.js";
 
 /** 5 inputs, 3 outputs. */
 const SHAPE = [3, 5];
@@ -69,25 +70,6 @@ test("gains are those of PyTorch", () => {
   expect(gain("leakyRelu", 0.2)).toBe(1.3867504905630728);
   expect(gain("leakyRelu", 0)).toBe(gain("relu"));
 });
-
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-
-/** erf by its series, where its terms are below 10³: far enough for |x| ≤ 3; from there 1 − erfc by its continued fraction. */
-function erf(x: number): number {
-  const a = Math.abs(x);
-  if (a < 3) {
-    let sum = 0;
-    let term = x;
-    for (let n = 1; Math.abs(term) > 1e-18; n += 2) {
-      sum += term;
-      term *= (2 * x * x) / (n + 2);
-    }
-    return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
-  }
-  let fraction = a;
-  for (let k = 60; k >= 1; k--) fraction = a + k / 2 / fraction;
-  return Math.sign(x) * (1 - Math.exp(-a * a) / (fraction * Math.sqrt(Math.PI)));
-}
 
 // Simpson's rule on [−14, 14] with nodes at every kink: the tails hold 10⁻⁴⁰, the rule leaves below 10⁻¹³.
 test.each<[Parameters<typeof gain>[0], (x: number) => number]>([

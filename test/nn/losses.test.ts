@@ -1,6 +1,4 @@
 import { readFileSync } from "node:fs";
-import { type Loss, ops, program, spec, type Tensor, tensor, valueAndGrad } from "carillon";
-import { describe, expect, test } from "vitest";
 import {
   binaryCrossEntropy,
   cosineSimilarity,
@@ -8,9 +6,17 @@ import {
   hinge,
   huber,
   klDivergence,
+  type Loss,
   mae,
   mse,
-} from "../../lib/nn/losses/index.js";
+  ops,
+  program,
+  spec,
+  type Tensor,
+  tensor,
+  valueAndGrad,
+} from "carillon";
+import { describe, expect, test } from "vitest";
 
 interface Case {
   readonly shape: readonly number[];

@@ -128,3 +128,33 @@ export function dropoutMask(count: number, keep: number, draw: { seed: number; s
     return tie >>> 8 < low ? 1 : 0;
   });
 }
+
+export function softplus(x: number): number {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+/** erf by its series, where its terms are below 10³: far enough for |x| ≤ 3; from there 1 − erfc by its continued fraction. */
+export function erf(x: number): number {
+  const a = Math.abs(x);
+  if (a < 3) {
+    let sum = 0;
+    let term = x;
+    for (let n = 1; Math.abs(term) > 1e-18; n += 2) {
+      sum += term;
+      term *= (2 * x * x) / (n + 2);
+    }
+    return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+  }
+  let fraction = a;
+  for (let k = 60; k >= 1; k--) fraction = a + k / 2 / fraction;
+  return Math.sign(x) * (1 - Math.exp(-a * a) / (fraction * Math.sqrt(Math.PI)));
+}
+
+/** x − max − ln Σ e^(x − max) of each row. */
+export function logSoftmax(x: Numbers): readonly number[] {
+  return rowsOf(x).flatMap((row) => {
+    const max = Math.max(...row);
+    const sum = total(row.map((value) => Math.exp(value - max)));
+    return row.map((value) => value - max - Math.log(sum));
+  });
+}

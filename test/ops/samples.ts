@@ -2,8 +2,10 @@ import { reluGradient, tanhGradient } from "../../lib/ops/elementwise.js";
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
+import { activationSamples } from "./activation_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
+import { drawingSamples } from "./drawing_samples.js";
 import * as reference from "./references.js";
 import {
   apart,
@@ -158,6 +160,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   tanh: unary("tanh", ops.tanh, Math.tanh, bent, { error: ulps(2), cancellation: 1 }),
   sigmoid: unary("sigmoid", ops.sigmoid, (x) => 1 / (1 + Math.exp(-x)), bent, { error: ulps(2), cancellation: 1 }),
   flush: unary("flush", ops.flush, (x) => x, apart(0.25, 2), { error: exact }),
+  ...activationSamples,
 
   add: binary("add", ops.add, (a, b) => a + b),
   subtract: binary("subtract", ops.subtract, (a, b) => a - b),
@@ -169,8 +172,8 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
     draws: [sixteenths(0), sixteenths(1)],
     differentiable: [],
   }),
-  relu_gradient: binary("relu_gradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
-  tanh_gradient: binary("tanh_gradient", tanhGradient, (g, y) => g * (1 - y * y), {
+  relu_gradient: binary("reluGradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
+  tanh_gradient: binary("tanhGradient", tanhGradient, (g, y) => g * (1 - y * y), {
     draws: [anywhere, inside],
     error: tanhGradientError,
     cancellation: 2,
@@ -330,6 +333,8 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
     dropouts({ keep: 0.3, scaling: "classic", site: 3 }),
     dropouts({ rate: 0, site: 1 }),
   ],
+
+  ...drawingSamples,
 
   rowCount: [
     {

@@ -1,14 +1,6 @@
 import { readFileSync } from "node:fs";
+import { cosineDecay, exponentialDecay, oneCycle, polynomialDecay, type Schedule, stepDecay, warmup } from "carillon";
 import { describe, expect, test } from "vitest";
-import type { Schedule } from "../../lib/optim/schedule.js";
-import {
-  cosineDecay,
-  exponentialDecay,
-  oneCycle,
-  polynomialDecay,
-  stepDecay,
-  warmup,
-} from "../../lib/optim/schedules/index.js";
 
 // Made by make_schedules_fixture.py.
 const { rates } = JSON.parse(readFileSync(new URL("fixtures/schedules.json", import.meta.url), "utf8")) as {

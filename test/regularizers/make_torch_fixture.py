@@ -1,6 +1,6 @@
 """Writes fixtures/torch.json: what PyTorch, in float64, makes of penalties, decoupled decay, bounded rows and clipping.
 
-  /opt/oracle/venv/bin/python test/regularizers/make_torch_fixture.py
+  python test/regularizers/make_torch_fixture.py
 """
 
 import json
