@@ -2,7 +2,9 @@
 // threads, nothing allocated between two steps.
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -19,6 +21,18 @@ constexpr size_t kClasses = 130;
 constexpr size_t kSamples = 200;
 constexpr size_t kBatch = 64;
 constexpr size_t kWeights = kInputs * kClasses;
+
+// The rate, and the corrections of Adam's moments: 1/(1 − βᵗ).
+constexpr size_t kLanes = 3;
+
+std::vector<double> lanes_of(uint32_t first_step, size_t steps) {
+  std::vector<double> lanes;
+  for (size_t i = 0; i < steps; ++i) {
+    const auto t = static_cast<double>(first_step + i);
+    for (const double value : {0.01, 1 / (1 - std::pow(0.9, t)), 1 / (1 - std::pow(0.999, t))}) lanes.push_back(value);
+  }
+  return lanes;
+}
 
 void emit(std::vector<int32_t>& words, OperationId id, const std::vector<int32_t>& views,
           const std::vector<int32_t>& ints, const std::vector<double>& doubles = {}) {
@@ -85,7 +99,7 @@ struct Classifier {
     const auto k = [](size_t value) { return static_cast<int32_t>(value); };
     emit(code, OperationId::gather, {source_x, index, batch_x}, {-1, k(kInputs), k(kSamples), 0}, {1.0});
     emit(code, OperationId::gather, {source_y, index, batch_y}, {-1, 1, k(kSamples), 1}, {1.0});
-    emit(code, OperationId::dropout, {batch_x, batch_x}, {-1, k(kInputs), 0}, {0.8, 1.25});
+    emit(code, OperationId::dropout, {batch_x, batch_x}, {-1, k(kInputs), 0, 1, 1}, {0.8, 1.25, 0, 0});
     emit(code, OperationId::gemm, {batch_x, w, -1, logits}, {-1, k(kClasses), k(kInputs), 0, 1, 0, 0});
     emit(code, OperationId::softmax_cross_entropy, {logits, batch_y, losses}, {-1, k(kClasses)});
     emit(code, OperationId::sum, {losses, total}, {-1});
@@ -93,8 +107,12 @@ struct Classifier {
     emit(code, OperationId::unary, {rows, scale}, {1, static_cast<int32_t>(Unary::reciprocal)});
     emit(code, OperationId::softmax_cross_entropy_gradient, {logits, batch_y, scale, logits}, {-1, k(kClasses), 1});
     emit(code, OperationId::gemm, {logits, batch_x, -1, gradient}, {k(kClasses), k(kInputs), -1, 1, 0, 0, 0});
-    emit(code, OperationId::update, {w, gradient, m1, m2, -1, penalty},
-         {static_cast<int32_t>(Optimizer::adam), 0, 0, k(kWeights)}, {0.9, 0.999, 1e-8, 0, 0, 0, 0, 0, 1e-3, 1.0});
+    // β₁, 1 − β₁, β₂, 1 − β₂, ε, outside; room; no clipping, no average; then L2, rate scale and penalty of the
+    // segment. The corrections of the bias come as scalars in the lanes behind the rate's.
+    emit(code, OperationId::update, {w, gradient, m1, m2, -1, -1, -1, penalty},
+         {static_cast<int32_t>(Optimizer::adam), 0, 6, 2, 0, k(kClasses), k(kInputs), 0},
+         {0.9, 0.1, 0.999, 0.001, 1e-8, 0, 0, 0, std::numeric_limits<double>::infinity(), 0, 1e-3, 0, 0, 0, 1, 0, 1e-3,
+          0});
     emit(code, OperationId::log_scalar, {total}, {0});
     emit(code, OperationId::log_scalar, {penalty}, {1});
 
@@ -104,7 +122,7 @@ struct Classifier {
     spec.max_rows = kBatch;
     spec.log_columns = 2;
     spec.log_rows = 64;
-    spec.lanes = 1;
+    spec.lanes = kLanes;
     spec.seed = 42;
     spec.samples = kSamples;
     spec.batch = kBatch;
@@ -114,7 +132,7 @@ struct Classifier {
   }
 
   RunResult run(uint32_t first_step, size_t steps, unsigned threads, ThreadPool* pool) const {
-    const std::vector<double> rates(steps, 0.01);
+    const std::vector<double> rates = lanes_of(first_step, steps);
     RunRequest request;
     request.first_step = first_step;
     request.steps = steps;
@@ -168,10 +186,10 @@ TEST(program_allocates_nothing_while_it_runs) {
   ThreadPool pool;
   const Classifier classifier;
   classifier.run(1, 2, 2, &pool);  // starts the helper
-  const std::vector<double> rates(500, 0.01);
+  const std::vector<double> rates = lanes_of(3, 500);
   RunRequest request;
   request.first_step = 3;
-  request.steps = rates.size();
+  request.steps = 500;
   request.lanes = rates;
   request.threads = 2;
   CHECK(classifier.program->lease());
@@ -180,7 +198,7 @@ TEST(program_allocates_nothing_while_it_runs) {
   const RunResult result = classifier.program->run(request, &pool);
   CHECK(test::allocations() == before);
   CHECK(memory_count().allocations.load() == buffers);
-  CHECK(result.steps == rates.size());
+  CHECK(result.steps == request.steps);
   classifier.program->release();
 }
 

@@ -1,15 +1,21 @@
-import { muon, type Optimizer } from "carillon";
-import { adadelta } from "../../lib/optim/adadelta.js";
-import { adagrad } from "../../lib/optim/adagrad.js";
-import { adam } from "../../lib/optim/adam.js";
-import { adamax } from "../../lib/optim/adamax.js";
-import { adamw } from "../../lib/optim/adamw.js";
-import { amsgrad } from "../../lib/optim/amsgrad.js";
-import { lion } from "../../lib/optim/lion.js";
-import { nadam } from "../../lib/optim/nadam.js";
-import { radam } from "../../lib/optim/radam.js";
-import { rmsprop } from "../../lib/optim/rmsprop.js";
-import { type SgdMomentumOptions, type SgdOptions, sgd, sgdMomentum } from "../../lib/optim/sgd.js";
+import {
+  adadelta,
+  adagrad,
+  adam,
+  adamax,
+  adamw,
+  amsgrad,
+  lion,
+  muon,
+  nadam,
+  type Optimizer,
+  radam,
+  rmsprop,
+  type SgdMomentumOptions,
+  type SgdOptions,
+  sgd,
+  sgdMomentum,
+} from "carillon";
 
 /** Options as a caller without types may pass them. */
 export type Options = Readonly<Record<string, unknown>>;

@@ -1,15 +1,19 @@
 // The mistakes that optimizers in this language make (PEERS), each caught here by a number that the mistake changes, and
 // properties that every optimizer must have.
-import { type Optimizer, type Schedule, sgd } from "carillon";
+import {
+  adadelta,
+  adam,
+  adamax,
+  amsgrad,
+  lion,
+  nadam,
+  type Optimizer,
+  radam,
+  rmsprop,
+  type Schedule,
+  sgd,
+} from "carillon";
 import { describe, expect, test } from "vitest";
-import { adadelta } from "../../lib/optim/adadelta.js";
-import { adam } from "../../lib/optim/adam.js";
-import { adamax } from "../../lib/optim/adamax.js";
-import { amsgrad } from "../../lib/optim/amsgrad.js";
-import { lion } from "../../lib/optim/lion.js";
-import { nadam } from "../../lib/optim/nadam.js";
-import { radam } from "../../lib/optim/radam.js";
-import { rmsprop } from "../../lib/optim/rmsprop.js";
 import { NATIVE } from "./every.js";
 import { path } from "./stepper.js";
 

@@ -1,9 +1,8 @@
 // Every optimizer and preset against PyTorch and Keras: 200 steps, compared with the same arithmetic in float64. The
 // yardstick is the framework's own float32 run: rounding alone separates it from its float64 run.
-import { type Optimizer, type Partition, partition } from "carillon";
+import { adam, type Optimizer, type Partition, partition } from "carillon";
 import { describe, expect, test } from "vitest";
 import { nativeInfo } from "../../lib/binding/native.js";
-import { adam } from "../../lib/optim/adam.js";
 import { OPTIMIZERS } from "./every.js";
 import { CASES, type Case, distance, flatStart, KEPT, type Problem, run, trajectory } from "./trajectory.js";
 
