@@ -9,12 +9,12 @@ import {
   elasticNet,
   fit,
   gaussianDropout,
+  type Layer,
   l1,
   l2,
-  type Layer,
   linear,
-  maxNorm,
   type Model,
+  maxNorm,
   muon,
   type Optimizer,
   ops,
@@ -52,7 +52,11 @@ const spatial = (width: number): Layer =>
 
 type Options = Partial<Parameters<typeof fit>[1]>;
 
-async function train(model: Model, data: typeof MANY, options: Options & { optimizer: Optimizer | Partition }): Promise<string> {
+async function train(
+  model: Model,
+  data: typeof MANY,
+  options: Options & { optimizer: Optimizer | Partition },
+): Promise<string> {
   const base = { data, loss: crossEntropy(), epochs: 2, batchSize: 130, seed: 12 } as const;
   const averageWeights = options.averageWeights ?? { decay: 0.9 };
   const { averaged } = await fit(model, { ...base, ...options, averageWeights });
@@ -65,12 +69,14 @@ const wide = (regularizer: Regularizers, optimizer: Optimizer) => (threads: numb
   train(chain(linear(4111, 67), relu(), linear(67, CLASSES)), WIDE, { regularizer, optimizer, threads, epochs: 3 });
 
 /** A training with layers in the middle. */
-const middle = (layers: readonly unknown[], options: Options = {}) => (threads: number) =>
-  train(chain(linear(67, 7 * 61, { dropConnect: 0.2 }), relu(), ...layers, linear(7 * 61, CLASSES)), MANY, {
-    optimizer: adam(),
-    threads,
-    ...options,
-  });
+const middle =
+  (layers: readonly unknown[], options: Options = {}) =>
+  (threads: number) =>
+    train(chain(linear(67, 7 * 61, { dropConnect: 0.2 }), relu(), ...layers, linear(7 * 61, CLASSES)), MANY, {
+      optimizer: adam(),
+      threads,
+      ...options,
+    });
 
 const PROXIMAL = { proximal: true } as const;
 const EVERYTHING = [l2(0.1), l1(0.01), l1(0.02, PROXIMAL), weightDecay(0.1), maxNorm(2)];

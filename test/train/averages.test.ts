@@ -1,7 +1,7 @@
 // averageWeights in a run: what validation measures, what the result and a checkpoint hold.
 import {
-  adam,
   type AverageWeights,
+  adam,
   type Callback,
   crossEntropy,
   dropout,
@@ -38,7 +38,8 @@ describe.each<[string, AverageWeights]>([
       every: { steps: 1 },
       decide() {
         for (const [name, mean] of means) {
-          for (const [index, one] of weightsOf(model, name).entries()) mean[index] = 0.9 * (mean[index] ?? 0) + 0.1 * one;
+          for (const [index, one] of weightsOf(model, name).entries())
+            mean[index] = 0.9 * (mean[index] ?? 0) + 0.1 * one;
         }
       },
     };
@@ -130,7 +131,12 @@ test("a second run begins its averages anew", async () => {
   const model = network();
   await fit(model, { ...BASE, averageWeights: { decay: 0.5 }, epochs: 1 });
   const start = model.clone();
-  const { averaged } = await fit(model, { ...BASE, optimizer: sgd({ lr: 0 }), averageWeights: { decay: 0.5 }, epochs: 1 });
+  const { averaged } = await fit(model, {
+    ...BASE,
+    optimizer: sgd({ lr: 0 }),
+    averageWeights: { decay: 0.5 },
+    epochs: 1,
+  });
   expect(bitsOfAverages(averaged())).toBe(bitsOf(start));
 });
 
