@@ -97,6 +97,15 @@ describe("by norm", () => {
     expect(outside(one.weight, expected)).toEqual([]);
   });
 
+  test("1e-6 is added to the norm, as PyTorch does", async () => {
+    // ‖(g, g)‖ = 2⁻²⁰ for the weight and the bias: c/(‖g‖ + 1e-6) is about half of c/‖g‖.
+    const one = startAt([1, 1], Float32Array.of(0), sgd({ lr: 1 }), { clip: { norm: 2 ** -24 } });
+    const gradient = Math.fround(2 ** -20 * Math.SQRT1_2);
+    await one.step(Float32Array.of(gradient));
+    const expected = multiply(exact(-gradient), factorOf([[gradient], [gradient]], 2 ** -24));
+    expect(outside(one.weight, [expected])).toEqual([]);
+  });
+
   test("a norm below the bound changes no bit", async () => {
     const weightsWith = async (clip: Clip | undefined): Promise<Float32Array> => {
       const one = startAt(SHAPE, signed(COUNT, 1), adam({ lr: 0.1 }), { clip });
