@@ -57,6 +57,9 @@ interface Trained {
   readonly parameter: Value;
 }
 
+/** Steps whose scalars tell one form of a rule from another in a checkpoint. */
+const SIGNATURE_STEPS = [1, 2, 100] as const;
+
 /** Added to the norm that a gradient is divided by, as PyTorch does. */
 const NORM_EPSILON = 1e-6;
 
@@ -116,8 +119,9 @@ export class Minimizer {
     return JSON.stringify({
       groups: this.#groups.map(({ pattern, optimizer }) => {
         if (optimizer === null) return { pattern, optimizer };
-        const { kind, rule, states, constants } = optimizer;
-        return { pattern, optimizer: { kind, rule, states, constants } };
+        const { kind, rule, states, constants, scalars, decay } = optimizer;
+        const told = SIGNATURE_STEPS.map((step) => scalars?.(step) ?? []);
+        return { pattern, optimizer: { kind, rule, states, constants, scalars: told, decay } };
       }),
       average: this.#average,
     });

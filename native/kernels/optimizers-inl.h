@@ -26,8 +26,8 @@ CARILLON_INLINE void store_lanes(float* p, F x, size_t count) {
 struct UpdateFactors {
   F scale, l2;
   bool has_l2;
-  F clip_low, clip_high, l1, keep, shrink, average_keep, average_take;
-  bool has_clip, has_l1, has_keep, has_shrink, metric;
+  F clip_low, clip_high, l1, decay, shrink, average_keep, average_take;
+  bool has_clip, has_l1, has_decay, has_shrink, metric;
 
   CARILLON_INLINE explicit UpdateFactors(const UpdateArguments& u)
       : scale(splat(u.gradient_scale)),
@@ -36,13 +36,13 @@ struct UpdateFactors {
         clip_low(splat(-u.clip_value)),
         clip_high(splat(u.clip_value)),
         l1(splat(u.l1)),
-        keep(splat(u.keep)),
+        decay(splat(u.decay)),
         shrink(splat(u.shrink)),
         average_keep(splat(u.average_keep)),
         average_take(splat(u.average_take)),
         has_clip(u.clip_value < kInfinity),
         has_l1(u.l1 != 0.0f),
-        has_keep(u.keep != 1.0f),
+        has_decay(u.decay != 0.0f),
         has_shrink(u.shrink != 0.0f),
         metric(u.metric) {}
 };
@@ -69,7 +69,7 @@ CARILLON_INLINE void update_vector(const Rule& rule, const UpdateFactors& factor
   }
   if (factors.has_l2) g = fma(factors.l2, theta, g);
   if (!plain && factors.has_l1) g = fma(factors.l1, sign(theta), g);
-  if (!plain && factors.has_keep) theta = mul(theta, factors.keep);
+  if (!plain && factors.has_decay) theta = fnma(factors.decay, theta, theta);
   const Direction direction = rule.step(g, state);
   theta = fma(rule.minus_rate, direction.d, theta);
   if (!plain && factors.has_shrink) {
@@ -103,7 +103,7 @@ UpdateSums update(float* parameters, const float* gradients, float* const* state
   const UpdateSums sums{u.squares ? reduce(SquareTerm{parameters}, count) : 0.0f,
                         u.absolutes ? reduce(AbsoluteTerm{parameters}, count) : 0.0f};
   const UpdateSpan span{parameters, gradients, state_arrays, average};
-  const bool bare = !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.keep == 1.0f && u.shrink == 0.0f;
+  const bool bare = !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.decay == 0.0f && u.shrink == 0.0f;
   if (bare && average == nullptr) {
     update_span<Rule, states, true>(span, count, u);
   } else {

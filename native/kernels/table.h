@@ -104,17 +104,17 @@ inline constexpr size_t kMaxStates = 3;
 // Scalars of one update, the same for every element of a segment. In this order, for every rule:
 //   g = gradient·gradient_scale; where clip_value is finite, g is clamped to ±clip_value (NaN passes)
 //   where l2 != 0: g = fma(l2, θ, g); where l1 != 0: g = g + l1·sign(θ), sign(±0) = 0
-//   where keep != 1 (decoupled decay, 1 − ηλ): θ = θ·keep
+//   where decay != 0 (decoupled, ηλ): θ = fnma(decay, θ, θ), which loses nothing of a small ηλ as 1 − ηλ would
 //   the rule gives a direction d (and the denominator it divided by, or 1): θ = fma(−rate, d, θ)
-//   where shrink != 0 (proximal L1): θ = sign(θ)·max(|θ| − threshold, 0), threshold = metric ? shrink/denominator : shrink
-//   where there is an average: a = fma(average_keep, a, (1 − average_keep)·θ), flushed
+//   where shrink != 0 (proximal L1): θ = sign(θ)·max(|θ| − threshold, 0), threshold = metric ? shrink/denominator :
+//   shrink where there is an average: a = fma(average_keep, a, (1 − average_keep)·θ), flushed
 struct UpdateArguments {
   float rate;            // η of this step, times the segment's scale
   float gradient_scale;  // clipping by norm, accumulation
   float clip_value;      // +inf: none
   float l2;
   float l1;
-  float keep;          // 1: no decoupled decay
+  float decay;         // ηλ of decoupled decay; 0: none
   float shrink;        // ηλ of the proximal step
   bool metric;         // the threshold in the rule's own metric
   bool squares;        // wanted: Σθ² of the old θ

@@ -136,7 +136,7 @@ UpdateArguments for_segment(UpdateArguments u, const Segment& segment, double ra
   u.rate = static_cast<float>(own);
   u.l2 = static_cast<float>(f[kL2]);
   u.l1 = static_cast<float>(f[kL1]);
-  u.keep = static_cast<float>(1 - own * f[kDecay]);
+  u.decay = static_cast<float>(own * f[kDecay]);
   u.shrink = static_cast<float>(own * f[kShrink]);
   u.metric = segment.metric;
   u.squares = f[kPenaltySquares] != 0;

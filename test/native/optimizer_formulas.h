@@ -181,7 +181,7 @@ T step(Optimizer rule, T theta, T gradient, T* state, T* average, const UpdateAr
   if (std::isfinite(u.clip_value)) g = clamped(g, u.clip_value);
   if (u.l2 != 0) g = fused(number<T>(u.l2), theta, g);
   if (u.l1 != 0) g = g + number<T>(u.l1) * sign_of(theta);
-  if (u.keep != 1) theta = theta * number<T>(u.keep);
+  if (u.decay != 0) theta = fused(number<T>(-u.decay), theta, theta);
   const Direction<T> to = direction(rule, g, state, u);
   const bool rate_inside =
       (rule == Optimizer::rmsprop_momentum || rule == Optimizer::rmsprop_centered_momentum) && u.rule[5] != 0;

@@ -66,7 +66,7 @@ UpdateArguments neutral() {
   u.rate = 0.05f;
   u.gradient_scale = 0.5f;
   u.clip_value = std::numeric_limits<float>::infinity();
-  u.keep = 1;
+  u.decay = 0;
   u.average_keep = 0.99f;
   u.average_take = 0.01f;
   return u;
@@ -81,7 +81,7 @@ std::vector<Setting> surroundings() {
   all[2].u.clip_value = 0.1f;
   all[3].u.l1 = 0.02f;
   all[3].u.absolutes = true;
-  all[4].u.keep = 0.999f;
+  all[4].u.decay = 0.001f;
   all[5].u.shrink = 0.01f;
   all[6].u.shrink = 0.01f;
   all[6].u.metric = true;
@@ -91,7 +91,7 @@ std::vector<Setting> surroundings() {
     u.clip_value = 0.1f;
     u.l2 = 0.01f;
     u.l1 = 0.02f;
-    u.keep = 0.999f;
+    u.decay = 0.001f;
     u.shrink = 0.003f;
     u.metric = i == 9;
     u.squares = u.absolutes = true;

@@ -163,7 +163,7 @@ UpdateArguments neutral(double rate) {
   u.rate = static_cast<float>(rate);
   u.gradient_scale = 1;
   u.clip_value = std::numeric_limits<float>::infinity();
-  u.keep = 1;
+  u.decay = 0;
   return u;
 }
 

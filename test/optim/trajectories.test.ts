@@ -24,19 +24,12 @@ const ROUNDING = 2 ** -24;
 /** Roundings on the longest way from a gradient to a step, with those of the constants η, β₁, 1 − β₁, β₂, 1 − β₂, ε. */
 const ROUNDINGS_A_STEP = 16;
 
-/** Whether the weights decay beside the step: each time they are multiplied by 1 − ηλ, rounded to float32. */
-function decays(each: Case): boolean {
-  const made = make(each);
-  return "decay" in made && made.decay !== null;
-}
-
 /**
  * What float32 may cost in t steps: each rounds θ once, in directions that do not conspire (√t), and goes a way that is
  * itself rounded ROUNDINGS_A_STEP times (the way between kept steps, a lower bound of it). Counts where the framework
- * was lucky; otherwise four times its error is larger. Decay repeats the same rounding, of up to half a ROUNDING, every
- * step.
+ * was lucky; otherwise four times its error is larger.
  */
-function roundingOnly(each: Case, problem: Problem, float64: readonly ArrayLike<number>[], index: number): number {
+function roundingOnly(problem: Problem, float64: readonly ArrayLike<number>[], index: number): number {
   let way = 0;
   let last: ArrayLike<number> = flatStart(problem);
   for (const place of float64.slice(0, index + 1)) {
@@ -45,7 +38,7 @@ function roundingOnly(each: Case, problem: Problem, float64: readonly ArrayLike<
   }
   const size = distance(last, new Float64Array(last.length));
   const t = KEPT[index] ?? 0;
-  return ROUNDING * ((Math.sqrt(t) + (decays(each) ? t / 2 : 0)) * size + ROUNDINGS_A_STEP * way);
+  return ROUNDING * (Math.sqrt(t) * size + ROUNDINGS_A_STEP * way);
 }
 
 test("the fixture covers every native rule and every optimizer", () => {
@@ -61,10 +54,7 @@ describe.each<Problem>(["gradients", "network"])("%s", (problem) => {
     const ours = run(make(each), problem);
     const errors = KEPT.map((step, index) => {
       const reference = float64[index] ?? [];
-      const bound = Math.max(
-        4 * distance(float32[index] ?? [], reference),
-        roundingOnly(each, problem, float64, index),
-      );
+      const bound = Math.max(4 * distance(float32[index] ?? [], reference), roundingOnly(problem, float64, index));
       return { step, error: distance(ours[index] ?? [], reference), bound };
     });
     expect(errors.filter(({ error, bound }) => !(error <= bound))).toEqual([]);
