@@ -62,7 +62,7 @@ export function l2(lambda: number): Regularizer {
  * Subgradient (the default): `λ·sign(θ)` is added to the gradient, sign(0) = 0; weights oscillate around 0.
  * `proximal: true`: after the step `θ ← sign(θ)·max(|θ| − ηλ/d, 0)`, which gives weights that are exactly 0; d is the
  * denominator of an adaptive rule (1 for the others, and with `metric: 'euclidean'`), the step in the rule's own metric
- * (Yun, Lozano, Yang 2021).
+ * (Yun, Lozano, Yang 2021). A rule made of operations tells no denominator: there the step is always Euclidean.
  *
  * @param lambda Factor λ, a finite number ≥ 0; anything else is `ERR_OPTION`.
  */

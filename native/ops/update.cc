@@ -97,9 +97,7 @@ size_t all_blocks(const Arguments& a) {
 }
 
 // Sums a block.
-size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) {
-  return all_blocks(a) * sizeof(UpdateSums);
-}
+size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return all_blocks(a) * sizeof(UpdateSums); }
 
 double lane(const Context& context, size_t index) {
   return index < context.registers.lane_count ? context.registers.lanes[index] : 0.0;
@@ -176,13 +174,15 @@ UpdateSums update_block(const Context& context, const Arguments& a, const Segmen
   UpdateSums sums{0, 0};
   for (size_t done = 0; done < length; done += kUpdateBlock) {
     const Slices s = slices_at(a, segment.offset + begin + done);
-    const UpdateSums part = kernel(s.parameters, s.gradients, s.states, nullptr, std::min(kUpdateBlock, length - done), u);
+    const UpdateSums part =
+        kernel(s.parameters, s.gradients, s.states, nullptr, std::min(kUpdateBlock, length - done), u);
     sums = {sums.squares + part.squares, sums.absolutes + part.absolutes};
   }
   const Slices s = slices_at(a, segment.offset + begin);
   bound_rows(context, s.parameters, length / segment.columns, segment.columns,
              static_cast<float>(segment.factors[kMaxNorm]));
-  if (s.average != nullptr) context.kernels.average_f32(s.parameters, s.average, length, u.average_keep, u.average_take);
+  if (s.average != nullptr)
+    context.kernels.average_f32(s.parameters, s.average, length, u.average_keep, u.average_take);
   return sums;
 }
 
@@ -232,13 +232,7 @@ void run_update(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_update{"update",
-                                    "MfM?M?M?M?f?F?",
-                                    "iiii*",
-                                    -1 - static_cast<int>(kHeadDoubles),
-                                    false,
-                                    check_update,
-                                    scratch_update,
-                                    run_update};
+constinit const Operation op_update{"update", "MfM?M?M?M?f?F?", "iiii*",        -1 - static_cast<int>(kHeadDoubles),
+                                    false,    check_update,     scratch_update, run_update};
 
 }  // namespace carillon
