@@ -1,8 +1,9 @@
 // Activations and their slopes: the rest of the rules of unary.def and binary.def. A slope is the derivative at x, but
 // those of selu and elu take the output. NaN passes everywhere; at ±inf each gives its limit.
 // Errors in brackets, in ulp, are the worst found against double (test/native/activations.cc): over every float for
-// softplus, gelu, gelu_slope, mish and mish_slope, over one in 31 for the others. Slopes cross zero: near there and below 1/2 their unit
-// is 2^-24. Relative error holds down the whole tail, to where the result becomes 0 (below 2^-119).
+// softplus, gelu, gelu_slope and mish, over one in 31 (mish_slope: every one above 0) for the others. Slopes cross
+// zero: below 1/2 their unit is 2^-24. The error of the others stays relative down the whole tail, to where the result
+// becomes 0 (below 2^-119).
 
 // x, clamped to [low, high]; NaN passes.
 CARILLON_INLINE F clamp(F x, float low, float high) {
@@ -78,7 +79,8 @@ CARILLON_INLINE F mish(F x) {
   const MishGate g = mish_gate(x);
   return gated(x, div(g.n, g.d));
 }
-// tanh(softplus) + x·(1 − tanh²(softplus))·σ = (n·d + 4x·w) / d², w = e·(1 + e) for x <= 0, e²·(1 + e) for x > 0. [3.71]
+// tanh(softplus) + x·(1 − tanh²(softplus))·σ = (n·d + 4x·w) / d², w = e·(1 + e) for x <= 0, e²·(1 + e) for x > 0.
+// [3.71]
 CARILLON_INLINE F mish_slope(F x) {
   const F b = clamp(x, -88.0f, 88.0f);
   const MishGate g = mish_gate(b);
