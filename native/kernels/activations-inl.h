@@ -50,7 +50,7 @@ CARILLON_INLINE Gate gate(F x) {
   return {select(negative, smaller, larger), select(negative, larger, smaller)};
 }
 
-// x·σ(x) [2.3]
+// x·σ(x) [2.34]
 CARILLON_INLINE F silu(F x) { return gated(x, sigmoid(x)); }
 // σ·(1 + x·(1 − σ)); clamped to where e is not 0, so that no infinity meets it. [3.0]
 CARILLON_INLINE F silu_slope(F x) {
