@@ -24,15 +24,12 @@ CARILLON_INLINE void store_lanes(float* p, F x, size_t count) {
 
 // What stands around the rule, splatted once.
 struct UpdateFactors {
-  F scale, l2;
-  bool has_l2;
-  F clip_low, clip_high, l1, decay, shrink, average_keep, average_take;
-  bool has_clip, has_l1, has_decay, has_shrink, metric;
+  F scale, l2, clip_low, clip_high, l1, decay, shrink, average_keep, average_take;
+  bool has_l2, has_clip, has_l1, has_decay, has_shrink, metric;
 
   CARILLON_INLINE explicit UpdateFactors(const UpdateArguments& u)
       : scale(splat(u.gradient_scale)),
         l2(splat(u.l2)),
-        has_l2(u.l2 != 0.0f),
         clip_low(splat(-u.clip_value)),
         clip_high(splat(u.clip_value)),
         l1(splat(u.l1)),
@@ -40,6 +37,7 @@ struct UpdateFactors {
         shrink(splat(u.shrink)),
         average_keep(splat(u.average_keep)),
         average_take(splat(u.average_take)),
+        has_l2(u.l2 != 0.0f),
         has_clip(u.clip_value < kInfinity),
         has_l1(u.l1 != 0.0f),
         has_decay(u.decay != 0.0f),

@@ -28,14 +28,14 @@ struct Curve {
   Unary f;
   const char* name;
   Function reference;
-  float low;
+  double low;
   double least;
   double bound;
 };
 
 // The slopes cross 0: there 2^-24, half an ulp of 1, is the least unit. Others are relative down to where their factor
 // that vanishes exponentially becomes 0.
-const Curve curves[] = {
+constexpr Curve curves[] = {
     {Unary::softplus, "softplus", softplus_of, -87.33f, 0, 2},
     {Unary::gelu, "gelu", [](double x) { return x * normal_below(x); }, -12.9f, 0x1p-149, 6},
     {Unary::gelu_slope, "gelu_slope", [](double x) { return normal_below(x) + x * normal_density(x); }, -kMax, 0x1p-24,
@@ -96,7 +96,7 @@ TEST(activations_within_their_bounds) {
     Worst worst;
     const auto error = [&curve](double x, float y) { return ulps_between(y, curve.reference(x), curve.least); };
     sweep(curve.f, 0.0f, kHigh, error, worst, kSample);
-    sweep(curve.f, -0.0f, curve.low, error, worst, kSample);
+    sweep(curve.f, -0.0f, static_cast<float>(curve.low), error, worst, kSample);
     report(curve.name, worst, curve.bound);
   }
 }
@@ -118,7 +118,8 @@ TEST(gelu_tanh_within_its_bound) {
 TEST(activations_vanish_in_the_tail) {
   for (const Curve& curve : curves) {
     if (!(curve.low > -kMax)) continue;
-    for (float x = curve.low; x > -200; x -= 0.0371f) {
+    for (int i = 0; curve.low - 0.0371 * i > -200; ++i) {
+      const auto x = static_cast<float>(curve.low - 0.0371 * i);
       const float y = unary_of(curve.f, x);
       CHECK_AT(std::fabs(y) <= 0x1.1p-119f, "%s(%a) = %a", curve.name, static_cast<double>(x), static_cast<double>(y));
       CHECK_AT(y == 0 || std::fabs(y) >= 0x1p-126f, "%s(%a) is denormal", curve.name, static_cast<double>(x));

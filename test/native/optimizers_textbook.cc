@@ -56,7 +56,7 @@ struct Course {
   double rate = kRate;
 };
 
-const Course courses[] = {
+constexpr Course courses[] = {
     {Optimizer::adam, "adam",
      [](Textbook& x, double g, int t) {
        moments(x, g);
