@@ -40,24 +40,25 @@ def measure(sizes, batch, way, seconds):
     optimizer = torch.optim.Adam(model.parameters(), fused=way == "fused")
     loss = torch.nn.CrossEntropyLoss()
 
-    def step(index):
-        begin = index % 8 * batch
+    batches = [(x[at : at + batch], y[at : at + batch]) for at in range(0, 8 * batch, batch)]
+
+    def step(inputs, labels):
         optimizer.zero_grad(set_to_none=True)
-        loss(model(x[begin : begin + batch]), y[begin : begin + batch]).backward()
+        loss(model(inputs), labels).backward()
         optimizer.step()
 
     run = torch.compile(step, dynamic=False) if way == "compiled" else step
     for index in range(24):
-        run(index)
+        run(*batches[index % 8])
     begin = time.perf_counter()
-    run(0)
+    run(*batches[0])
     block = max(1, round(0.02 / (time.perf_counter() - begin)))
     times = []
     until = time.perf_counter() + seconds
     while time.perf_counter() < until or len(times) < 5:
         begin = time.perf_counter()
         for index in range(block):
-            run(index)
+            run(*batches[index % 8])
         times.append((time.perf_counter() - begin) / block)
     return statistics.median(times) * 1e6
 
