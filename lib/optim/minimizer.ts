@@ -14,6 +14,7 @@ import {
   type Regularizer,
   type Regularizers,
 } from "../regularizers/index.js";
+import { power } from "../tensor/exact.js";
 import { Value } from "../tensor/value.js";
 import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
 import { applyDefined } from "./defined_update.js";
@@ -418,17 +419,6 @@ function segmentOf({
     penaltySquares: l2,
     penaltyAbsolutes: l1 + shrink,
   };
-}
-
-/** By squaring. */
-function power(base: number, exponent: number): number {
-  let result = 1;
-  let factor = base;
-  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) result *= factor;
-    factor *= factor;
-  }
-  return result;
 }
 
 /**

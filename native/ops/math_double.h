@@ -28,14 +28,4 @@ inline double log_double(double x) {
   return static_cast<double>(exponent) * 0.693147180559945309 + (2 * s + 2 * s * sum);
 }
 
-// x^n by squaring.
-inline double power(double x, uint64_t n) {
-  double result = 1;
-  for (; n != 0; n >>= 1) {
-    if ((n & 1) != 0) result *= x;
-    x *= x;
-  }
-  return result;
-}
-
 }  // namespace carillon
