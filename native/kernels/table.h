@@ -124,8 +124,8 @@ struct UpdateArguments {
   float rule[16];      // constants of the rule, then its scalars of this step; see optimizers-inl.h
 };
 
-// Sums over the block before the update (16-lane reductions of the contract), so that a penalty costs no pass of its
-// own; 0 where not wanted.
+// Sums over the block before the update (16-lane reductions of the contract), 0 where not wanted. They are taken while
+// the block is in the first-level cache, where the update then finds it: a penalty costs no pass over memory.
 struct UpdateSums {
   float squares;
   float absolutes;
