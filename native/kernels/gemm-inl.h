@@ -1,134 +1,25 @@
-// c = activation(op(a)·op(b) + bias) or c += op(a)·op(b): register tiles over rows and columns of c, k walked in order.
-// mr rows and nv vectors of N columns a tile; NR = kGemmVectors·N columns a packed panel; MR = kGemmRows rows at most.
-// Two strides of a and row-major b (given or packed) cover all transposes with one template.
+// Products: tiles over a region of c, the walk over chunks of k, and what is done to a finished element. GemmTask
+// (table.h) says what is computed.
 
-// Accumulators must fit the registers together with nv vectors of b and a broadcast element of a: AVX-512 14·2 + 3 of
-// 32, AVX2 6·2 + 3 of 16, NEON 8·2 + 3 of 32 (GCC spills from 20 accumulators on). Scalar: 4·4, not tuned.
-constexpr size_t kGemmRows = F::N == 16 ? 14 : F::N == 8 ? 6 : F::N == 4 ? 8 : 4;
-constexpr size_t kGemmVectors = F::N == 1 ? 4 : 2;
-constexpr size_t kGemmColumns = kGemmVectors * F::N;
+// Bytes that the walk keeps in the second-level cache (1 MB or more on the cores it was tuned for; half of it serves
+// the other operand, c and what the core does besides).
+constexpr size_t kGemmResident = 384 << 10;
+// Below this `right` stays in cache for every tile of `left`, and c is best written row after row.
+constexpr size_t kGemmSmall = 256 << 10;
 
-struct GemmTile {
-  const float* a;  // element (i, p) at a[i·a_row_stride + p·a_depth_stride]
-  size_t a_row_stride;
-  size_t a_depth_stride;
-  const float* b;  // row p at b + p·b_stride
-  size_t b_stride;
-  size_t k;
-  float* c;
-  size_t c_stride;
-  size_t tail;        // columns of the last vector, [1, N]
-  const float* bias;  // of this tile's first column, or nullptr
-  bool accumulate;
-  float* total;  // [mr·nv·N], the sum of the chunks before the present one; the caller's, used where k > kDepthChunk
-};
+// ---- Finished elements -------------------------------------------------------------------------------------
 
-// c = sum + bias, or c + sum.
-template <size_t mr, size_t nv>
-CARILLON_INLINE void gemm_tile_store(const GemmTile& tile, const F (&sum)[mr][nv]) {
-  CARILLON_UNROLL
-  for (size_t j = 0; j < nv; ++j) {
-    const size_t column = j * F::N;
-    const size_t count = j + 1 < nv ? F::N : tile.tail;
-    const F bias = tile.bias != nullptr ? load_part(tile.bias + column, count) : zero();
-    CARILLON_UNROLL
-    for (size_t i = 0; i < mr; ++i) {
-      float* c = tile.c + i * tile.c_stride + column;
-      F x = sum[i][j];
-      if (tile.accumulate) {
-        x = add(load_part(c, count), x);
-      } else if (tile.bias != nullptr) {
-        x = add(x, bias);
-      }
-      store_part(c, x, count);
-    }
-  }
+template <UnaryRule rule>
+CARILLON_INLINE void gemm_activate_rows(float* c, size_t stride, size_t rows, size_t count) {
+  for (size_t r = 0; r < rows; ++r, c += stride) unary_map<rule>(c, c, count);
 }
 
-// partial: the last vector of b is loaded by `tail` lanes, since b is not padded there.
-template <size_t mr, size_t nv, bool partial>
-void gemm_tile(const GemmTile& tile) {
-  F sum[mr][nv];
-  const float* a = tile.a;
-  const float* b = tile.b;
-  for (size_t done = 0;;) {
-    // Apart from `sum`, whose address the store takes: GCC for AArch64 would write it back at every step.
-    F chain[mr][nv];
-    CARILLON_UNROLL
-    for (size_t i = 0; i < mr; ++i) {
-      CARILLON_UNROLL
-      for (size_t j = 0; j < nv; ++j) chain[i][j] = zero();
-    }
-    const size_t length = smaller_of(tile.k - done, kDepthChunk);
-    for (size_t p = 0; p < length; ++p) {
-      F right[nv];
-      CARILLON_UNROLL
-      for (size_t j = 0; j < nv; ++j) {
-        right[j] = partial && j + 1 == nv ? load_part(b + j * F::N, tile.tail) : load(b + j * F::N);
-      }
-      CARILLON_UNROLL
-      for (size_t i = 0; i < mr; ++i) {
-        const F left = splat(a[i * tile.a_row_stride]);
-        CARILLON_UNROLL
-        for (size_t j = 0; j < nv; ++j) chain[i][j] = fma(left, right[j], chain[i][j]);
-      }
-      a += tile.a_depth_stride;
-      b += tile.b_stride;
-    }
-    CARILLON_UNROLL
-    for (size_t i = 0; i < mr; ++i) {
-      CARILLON_UNROLL
-      for (size_t j = 0; j < nv; ++j) sum[i][j] = chain[i][j];
-    }
-    if (done != 0) {
-      CARILLON_UNROLL
-      for (size_t i = 0; i < mr; ++i) {
-        CARILLON_UNROLL
-        for (size_t j = 0; j < nv; ++j) sum[i][j] = add(load(tile.total + (i * nv + j) * F::N), sum[i][j]);
-      }
-    }
-    done += length;
-    if (done == tile.k) break;
-    CARILLON_UNROLL
-    for (size_t i = 0; i < mr; ++i) {
-      CARILLON_UNROLL
-      for (size_t j = 0; j < nv; ++j) store(tile.total + (i * nv + j) * F::N, sum[i][j]);
-    }
-  }
-  gemm_tile_store<mr, nv>(tile, sum);
-}
-
-using GemmTileKernel = void (*)(const GemmTile&);
-
-struct GemmTileTable {
-  GemmTileKernel at[kGemmRows][kGemmVectors][2];  // [mr − 1][nv − 1][partial]
-};
-
-template <size_t mr, size_t nv>
-constexpr void gemm_tile_table_fill(GemmTileTable& table) {
-  table.at[mr - 1][nv - 1][0] = gemm_tile<mr, nv, false>;
-  table.at[mr - 1][nv - 1][1] = gemm_tile<mr, nv, true>;
-  if constexpr (nv > 1) {
-    gemm_tile_table_fill<mr, nv - 1>(table);
-  } else if constexpr (mr > 1) {
-    gemm_tile_table_fill<mr - 1, kGemmVectors>(table);
-  }
-}
-
-constexpr GemmTileTable gemm_tile_table() {
-  GemmTileTable table{};
-  gemm_tile_table_fill<kGemmRows, kGemmVectors>(table);
-  return table;
-}
-
-constexpr GemmTileTable kGemmTiles = gemm_tile_table();
-
-// Applied to a row of the tile while it is in L1; the very rounding of the unary kernel.
-CARILLON_INLINE void gemm_activate(Activation activation, float* c, size_t count) {
+// Applied to a tile while it is in L1; the very rounding of the unary kernel.
+void gemm_activate(Activation activation, float* c, size_t stride, size_t rows, size_t count) {
   switch (activation) {
-#define X(name)                   \
-  case Activation::name:          \
-    unary_map<name>(c, c, count); \
+#define X(name)                                       \
+  case Activation::name:                              \
+    gemm_activate_rows<name>(c, stride, rows, count); \
     break;
 #include "activations.def"
 #undef X
@@ -137,63 +28,236 @@ CARILLON_INLINE void gemm_activate(Activation activation, float* c, size_t count
   }
 }
 
-// Rows of one column panel, cut evenly: 32 = 11 + 11 + 10, never 14 + 14 + 4.
-CARILLON_INLINE void gemm_panel(const GemmArguments& arguments, size_t row_begin, size_t row_end, size_t column,
-                                size_t columns) {
-  GemmTile tile;
-  tile.a_row_stride = arguments.a_row_stride;
-  tile.a_depth_stride = arguments.a_depth_stride;
-  tile.b = arguments.b_packed ? arguments.b + column * arguments.k : arguments.b + column;
-  tile.b_stride = arguments.b_packed ? kGemmColumns : arguments.b_stride;
-  tile.k = arguments.k;
-  tile.c_stride = arguments.c_stride;
-  tile.bias = arguments.bias != nullptr ? arguments.bias + column : nullptr;
-  tile.accumulate = arguments.accumulate;
-  float total[kGemmRows * kGemmColumns];
-  tile.total = total;
-  const size_t vectors = (columns + F::N - 1) / F::N;
-  tile.tail = columns - (vectors - 1) * F::N;
-  const bool partial = !arguments.b_packed && tile.tail != F::N;
-
-  const size_t rows = row_end - row_begin;
-  const size_t tiles = (rows + kGemmRows - 1) / kGemmRows;
-  size_t row = row_begin;
-  for (size_t t = 0; t < tiles; ++t) {
-    const size_t mr = rows / tiles + (t < rows % tiles ? 1 : 0);
-    tile.a = arguments.a + row * arguments.a_row_stride;
-    tile.c = arguments.c + row * arguments.c_stride + column;
-    kGemmTiles.at[mr - 1][vectors - 1][partial](tile);
-    if (arguments.activation != Activation::identity) {
-      for (size_t i = 0; i < mr; ++i) gemm_activate(arguments.activation, tile.c + i * tile.c_stride, columns);
+// y = keep ? x·scale : +0, the roundings of the dropout kernel.
+void gemm_drop(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
+  const F scale = splat(task.keep_scale);
+  const size_t width = task.transposed ? task.rows : task.columns;
+  for (size_t r = row; r < row + rows; ++r) {
+    float* c = task.c + r * task.c_stride + column;
+    const size_t bit = task.keep_offset + r * width + column;
+    for (size_t i = 0; i < count; i += F::N) {
+      const size_t lanes = smaller_of(F::N, count - i);
+      const size_t at = bit + i;
+      uint32_t word;
+      __builtin_memcpy(&word, task.keep + at / 8, sizeof word);
+      const M kept = mask_of(word >> (at % 8) & ((1u << F::N) - 1u));
+      store_part(c + i, select(kept, mul(load_part(c + i, lanes), scale), zero()), lanes);
     }
-    row += mr;
   }
 }
 
-void gemm_f32(const GemmArguments& arguments, size_t row_begin, size_t row_end, size_t column_begin,
-              size_t column_end) {
-  if (row_begin >= row_end) return;
-  for (size_t column = column_begin; column < column_end; column += kGemmColumns) {
-    gemm_panel(arguments, row_begin, row_end, column, smaller_of(kGemmColumns, column_end - column));
+CARILLON_INLINE F gate_positive(F x, F gate, F scale) { return select(less(zero(), gate), mul(x, scale), zero()); }
+CARILLON_INLINE F gate_tanh(F x, F gate, F) { return tanh_gradient(x, gate); }
+CARILLON_INLINE F gate_multiply(F x, F gate, F) { return mul(x, gate); }
+
+template <F (*rule)(F, F, F)>
+CARILLON_INLINE void gemm_gate_rows(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
+  const F scale = splat(task.gate_scale);
+  for (size_t r = row; r < row + rows; ++r) {
+    float* c = task.c + r * task.c_stride + column;
+    const float* gate = task.gate_values + r * task.c_stride + column;
+    size_t i = 0;
+    for (; i + F::N <= count; i += F::N) store(c + i, rule(load(c + i), load(gate + i), scale));
+    const size_t rest = count - i;
+    if (rest != 0) store_part(c + i, rule(load_part(c + i, rest), load_part(gate + i, rest), scale), rest);
   }
 }
 
-// Transposes b [n, k] into panels of k rows of NR floats, N × N elements at a time; columns past n become +0.
-void gemm_pack_f32(const float* b, size_t b_stride, size_t n, size_t k, size_t panel_begin, size_t panel_end,
-                   float* packed) {
-  for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-    float* out = packed + panel * kGemmColumns * k;
-    for (size_t p = 0; p < k; p += F::N) {
-      const size_t depth = smaller_of(F::N, k - p);
-      for (size_t v = 0; v < kGemmVectors; ++v) {
-        const size_t column = panel * kGemmColumns + v * F::N;
-        F rows[F::N];
-        for (size_t i = 0; i < F::N; ++i) {
-          rows[i] = column + i < n ? load_part(b + (column + i) * b_stride + p, depth) : zero();
-        }
-        transpose(rows);
-        for (size_t i = 0; i < depth; ++i) store(out + (p + i) * kGemmColumns + v * F::N, rows[i]);
+// [row, row + rows) × [column, column + count) of c.
+void gemm_finish(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
+  if (task.activation != Activation::identity && task.activation != Activation::relu) {
+    gemm_activate(task.activation, task.c + row * task.c_stride + column, task.c_stride, rows, count);
+  }
+  if (task.keep != nullptr) gemm_drop(task, row, column, rows, count);
+  switch (task.backward) {
+    case Backward::none:
+      break;
+    case Backward::positive:
+      gemm_gate_rows<gate_positive>(task, row, column, rows, count);
+      break;
+    case Backward::tanh:
+      gemm_gate_rows<gate_tanh>(task, row, column, rows, count);
+      break;
+    case Backward::multiply:
+      gemm_gate_rows<gate_multiply>(task, row, column, rows, count);
+      break;
+  }
+}
+
+// Which part of k a tile works on, and whether it is the first or the last.
+struct GemmChunk {
+  size_t begin;
+  size_t depth;
+  bool first;
+  bool last;
+
+  CARILLON_INLINE GemmChunk(size_t begin_, size_t k)
+      : begin(begin_), depth(smaller_of(kDepthChunk, k - begin_)), first(begin_ == 0), last(begin_ + depth >= k) {}
+};
+
+// Where a tile's sums lie before they go to c, and which part of it they are: rows [row, row + mr) of `left`, columns
+// [column, column + columns) of `right`.
+struct GemmSums {
+  const float* t;
+  size_t stride;
+  size_t row;
+  size_t mr;
+  size_t column;
+  size_t columns;
+};
+
+// c = relu(c + t + bias), each only where wanted.
+struct GemmStore {
+  bool carry;
+  const float* bias;
+  bool rectified;
+
+  CARILLON_INLINE GemmStore(const GemmTask& task, const GemmChunk& chunk)
+      : carry(task.accumulate || !chunk.first),
+        bias(chunk.last ? task.bias : nullptr),
+        rectified(chunk.last && task.activation == Activation::relu) {}
+  CARILLON_INLINE bool plain() const { return !carry && bias == nullptr && !rectified; }
+  CARILLON_INLINE void operator()(float* c, F x, F shift, size_t count) const {
+    if (carry) x = add(load_part(c, count), x);
+    if (bias != nullptr) x = add(x, shift);
+    if (rectified) x = relu(x);
+    store_part(c, x, count);
+  }
+};
+
+void gemm_store_rows(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
+  for (size_t j = 0; j < sums.columns; j += F::N) {
+    const size_t count = smaller_of(F::N, sums.columns - j);
+    const F shift = put.bias != nullptr ? load_part(put.bias + sums.column + j, count) : zero();
+    float* c = task.c + sums.row * task.c_stride + sums.column + j;
+    for (size_t i = 0; i < sums.mr; ++i, c += task.c_stride) put(c, load(sums.t + i * sums.stride + j), shift, count);
+  }
+}
+
+void gemm_store_transposed(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
+  for (size_t i = 0; i < sums.mr; i += F::N) {
+    const size_t count = smaller_of(F::N, sums.mr - i);
+    const F shift = put.bias != nullptr ? load_part(put.bias + sums.row + i, count) : zero();
+    for (size_t j = 0; j < sums.columns; j += F::N) {
+      F lines[F::N];
+      CARILLON_UNROLL
+      for (size_t l = 0; l < F::N; ++l) lines[l] = l < count ? load(sums.t + (i + l) * sums.stride + j) : zero();
+      transpose(lines);
+      float* c = task.c + (sums.column + j) * task.c_stride + sums.row + i;
+      const size_t rows = smaller_of(F::N, sums.columns - j);
+      for (size_t l = 0; l < rows; ++l, c += task.c_stride) put(c, lines[l], shift, count);
+    }
+  }
+}
+
+// ---- Tiles -------------------------------------------------------------------------------------------------
+
+// One chunk of k over a region of tiles and panels.
+class GemmWalk {
+ public:
+  CARILLON_INLINE GemmWalk(const GemmTask& task, const GemmChunk& chunk)
+      : task_(task), chunk_(chunk), put_(task, chunk), tiles_(tiles_of(task.rows, kGemmRows)) {
+    tile_.k = chunk.depth;
+    tile_.right_stride = task.right_packed ? kGemmColumns : task.right_stride;
+    tile_.panel_stride = task.right_packed ? kGemmColumns * task.k : kGemmColumns;
+    left_ =
+        task.left + (task.left_packed ? gemm_left_chunk(task.rows, chunk.begin) : chunk.begin * task.left_depth_stride);
+    interleaved_ = task.left_packed && task.left_depth_stride != 1;
+    tile_.left_row_stride = task.left_packed && !interleaved_ ? chunk.depth + kLeftPadding : task.left_row_stride;
+    tile_.left_depth_stride = task.left_depth_stride;
+    // Tiles differ by one row at most: all are walked as the largest needs it.
+    at_once_ = task.transposed ? 1 : gemm_panels_at_once(tile_begin(task.rows, tiles_, 1));
+    finish_ = chunk.last && ((task.activation != Activation::identity && task.activation != Activation::relu) ||
+                             task.keep != nullptr || task.backward != Backward::none);
+  }
+
+  // All tiles against one panel after another, or the other way round.
+  void by_panels(size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
+    for (size_t panel = panel_begin; panel < panel_end;) {
+      size_t taken = 1;
+      for (size_t t = tile_from; t < tile_to; ++t) taken = multiply(t, panel, panel_end);
+      panel += taken;
+    }
+  }
+  void by_tiles(size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
+    for (size_t t = tile_from; t < tile_to; ++t) {
+      for (size_t panel = panel_begin; panel < panel_end;) panel += multiply(t, panel, panel_end);
+    }
+  }
+
+ private:
+  // Computes tile t at `panel` and as many behind it as the kernel takes; returns how many panels that were.
+  CARILLON_INLINE size_t multiply(size_t t, size_t panel, size_t panel_end) {
+    const size_t row = tile_begin(task_.rows, tiles_, t);
+    const size_t mr = tile_begin(task_.rows, tiles_, t + 1) - row;
+    const size_t column = panel * kGemmColumns;
+    size_t taken = at_once_;
+    while (taken > 1 && (panel + taken > panel_end || column + taken * kGemmColumns > task_.columns)) taken /= 2;
+    const size_t columns = smaller_of(taken * kGemmColumns, task_.columns - column);
+    const size_t vectors = (columns + F::N - 1) / F::N;
+    const size_t tail = columns - (vectors - 1) * F::N;
+
+    if (interleaved_) {
+      tile_.left = left_ + row * chunk_.depth;
+      tile_.left_depth_stride = mr;
+    } else {
+      tile_.left = left_ + row * tile_.left_row_stride;
+    }
+    tile_.right = task_.right_packed ? task_.right + column * task_.k + chunk_.begin * kGemmColumns
+                                     : task_.right + column + chunk_.begin * task_.right_stride;
+    tile_.right_tail = tail;
+    const bool unit = tile_.left_row_stride == 1;
+    const bool partial = !task_.right_packed && tail != F::N;
+    const size_t form = (unit ? size_t{kGemmUnit} : 0) | (partial ? size_t{kGemmPartial} : 0);
+    const GemmTileKernel kernel = kGemmTiles.at[mr - 1][vectors - 1][form];
+    if (!task_.transposed && put_.plain() && tail == F::N) {
+      tile_.t = task_.c + row * task_.c_stride + column;
+      tile_.t_stride = task_.c_stride;
+      kernel(tile_);
+    } else {
+      float buffer[kGemmRows * kGemmColumns];
+      tile_.t = buffer;
+      tile_.t_stride = vectors * F::N;
+      kernel(tile_);
+      const GemmSums sums{buffer, tile_.t_stride, row, mr, column, columns};
+      if (task_.transposed) {
+        gemm_store_transposed(task_, sums, put_);
+      } else {
+        gemm_store_rows(task_, sums, put_);
       }
     }
+    if (finish_ && task_.transposed) gemm_finish(task_, column, row, columns, mr);
+    if (finish_ && !task_.transposed) gemm_finish(task_, row, column, mr, columns);
+    return taken;
   }
+
+  const GemmTask& task_;
+  const GemmChunk& chunk_;
+  const GemmStore put_;
+  const float* left_;
+  bool interleaved_;
+  size_t tiles_;
+  size_t at_once_;
+  bool finish_;
+  GemmTile tile_;
+};
+
+void gemm_f32(const GemmTask& task, size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
+  if (tile_from >= tile_to) return;
+  const size_t columns = (panel_end - panel_begin) * kGemmColumns;
+  size_t begin = 0;
+  do {
+    const GemmChunk chunk(begin, task.k);
+    GemmWalk walk(task, chunk);
+    if (columns * chunk.depth * sizeof(float) <= kGemmSmall) {
+      walk.by_tiles(tile_from, tile_to, panel_begin, panel_end);
+    } else {
+      const size_t bytes = kGemmRows * (chunk.depth + 1) * sizeof(float);
+      const size_t block = bytes < kGemmResident ? kGemmResident / bytes : 1;
+      for (size_t t = tile_from; t < tile_to; t += block) {
+        walk.by_panels(t, smaller_of(t + block, tile_to), panel_begin, panel_end);
+      }
+    }
+    begin += chunk.depth;
+  } while (begin < task.k);
 }

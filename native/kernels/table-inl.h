@@ -31,8 +31,12 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .noise_f32 = noise_f32,
       .gemm_columns = kGemmColumns,
       .gemm_rows = kGemmRows,
-      .gemm_pack_f32 = gemm_pack_f32,
+      .gemm_few = kGemmFew,
+      .gemm_group = kLanes,
+      .gemm_pack_right_f32 = gemm_pack_right_f32,
+      .gemm_pack_left_f32 = gemm_pack_left_f32,
       .gemm_f32 = gemm_f32,
+      .gemm_few_f32 = gemm_few_f32,
       .update =
           {
 #define X(rule, states) update<optimizer_rules::rule, states>,

@@ -42,29 +42,57 @@ enum class Activation : int32_t {
   count
 };
 
-// c[m, n] = activation(op(a) · op(b) + bias), or c += op(a) · op(b) when `accumulate` (then no bias, identity).
-// Element (i, p) of op(a) is a[i·a_row_stride + p·a_depth_stride].
-// b is either [k, n] row-major with leading dimension b_stride, or packed by gemm_pack_f32 (b_packed).
-// Each element is one FMA chain over p within chunks of kDepthChunk, chunks added in order, then bias, then activation;
-// `accumulate` adds the finished sum to c last.
-struct GemmArguments {
-  const float* a;
-  size_t a_row_stride;
-  size_t a_depth_stride;
-  const float* b;
-  size_t b_stride;
-  bool b_packed;
+inline constexpr size_t kDepthChunk = 1024;
+
+// What a product's backward pass does to a finished element: nothing; x where the gate (an output of relu, dropped out
+// or not) is positive, times `gate_scale`, else 0; x·(1 − gate²), the slope of tanh from its output; x·gate.
+enum class Backward : int32_t { none = 0, positive = 1, tanh = 2, multiply = 3 };
+
+// One product as the kernels see it: t(i, j) = Σ_p left(i, p)·right(p, j), i in [0, rows), j in [0, columns).
+// The elements of `left` are broadcast, those of `right` are loaded as vectors; c is [rows, columns], or with
+// `transposed` [columns, rows]. Each element is one FMA chain over p within chunks of kDepthChunk, chunks added in
+// order; then in this order, each a rounding of its own: + bias, activation, dropout, gate; or c + t where `accumulate`
+// (k ≤ kDepthChunk then, and nothing else).
+struct GemmTask {
+  const float*
+      left;  // element (i, p) at left[i·left_row_stride + p·left_depth_stride], or packed by gemm_pack_left_f32
+  size_t left_row_stride;
+  size_t left_depth_stride;
+  bool left_packed;
+  const float* right;  // row p at right + p·right_stride, or packed by gemm_pack_right_f32
+  size_t right_stride;
+  bool right_packed;
+  size_t rows;
+  size_t columns;
+  size_t k;
+  bool transposed;
   float* c;
   size_t c_stride;
-  size_t m;
-  size_t n;
-  size_t k;
-  const float* bias;  // [n] or nullptr
+  const float* bias;  // one a column of c, or nullptr
   Activation activation;
   bool accumulate;
+  // Dropout of the finished c: bit `keep_offset + r·(columns of c) + column` of `keep` (little-endian, readable three
+  // bytes past its last) tells whether an element is kept; kept ones are multiplied by keep_scale, others are +0.
+  const uint8_t* keep;
+  size_t keep_offset;
+  float keep_scale;
+  Backward backward;
+  const float* gate_values;  // of the shape and stride of c
+  float gate_scale;
 };
 
-inline constexpr size_t kDepthChunk = 1024;
+// What a packed `left` holds before the chunk of k that begins at `begin`, a multiple of kDepthChunk; with begin = k
+// rounded up it is the size of the whole.
+inline constexpr size_t kLeftPadding = 16;
+inline constexpr size_t gemm_left_chunk(size_t rows, size_t begin) {
+  return rows * (begin + begin / kDepthChunk * kLeftPadding);
+}
+
+// The rows of `left` are cut evenly into tiles of at most `most` rows: 32 = 11 + 11 + 10, never 14 + 14 + 4.
+inline constexpr size_t tiles_of(size_t rows, size_t most) { return (rows + most - 1) / most; }
+inline constexpr size_t tile_begin(size_t rows, size_t tiles, size_t tile) {
+  return tile * (rows / tiles) + (tile < rows % tiles ? tile : rows % tiles);
+}
 
 // ---- Randomness --------------------------------------------------------------------------------------------
 
@@ -173,15 +201,24 @@ struct KernelTable {
   // y[i] = x[i]·(1 + deviation·n(first_index + i)); y may be x.
   void (*noise_f32)(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments);
 
-  size_t gemm_columns;  // NR: width of a packed panel and of a column tile
-  size_t gemm_rows;     // MR: largest row tile
-  // b: [n, k] row-major with leading dimension b_stride (the transposed operand). Panel j holds columns
-  // [j·NR, min(n, (j+1)·NR)) as k rows of NR floats, zero padded. packed: [ceil(n/NR)·NR · k].
-  void (*gemm_pack_f32)(const float* b, size_t b_stride, size_t n, size_t k, size_t panel_begin, size_t panel_end,
-                        float* packed);
-  // Rows [row_begin, row_end), columns [column_begin, column_end) of c; column_begin is a multiple of NR.
-  void (*gemm_f32)(const GemmArguments& arguments, size_t row_begin, size_t row_end, size_t column_begin,
-                   size_t column_end);
+  size_t gemm_columns;  // NR: columns of a packed panel of `right`
+  size_t gemm_rows;     // MR: rows of a tile of `left` at most
+  size_t gemm_few;      // outputs that gemm_few_f32 takes at most
+  size_t gemm_group;    // rows that it takes at once
+  // right: rows of k along p where `transposed` (element (p, j) at right[j·stride + p]), rows of `columns` otherwise.
+  // Panel q holds columns [q·NR, (q + 1)·NR) as k rows of NR floats, zero padded. packed: [ceil(columns/NR)·NR·k].
+  void (*gemm_pack_right_f32)(const float* right, size_t stride, bool transposed, size_t columns, size_t k,
+                              size_t panel_begin, size_t panel_end, float* packed);
+  // Chunk by chunk of kDepthChunk at gemm_left_chunk(). With depth_stride 1 plain rows, kLeftPadding floats apart more
+  // than they are long, so that they do not fall on one set of the cache; otherwise tile t, the rows [begin, begin +
+  // mr) of tile_begin(), as rows of mr floats, one a p, at begin·(length of the chunk).
+  void (*gemm_pack_left_f32)(const float* left, size_t row_stride, size_t depth_stride, size_t rows, size_t k,
+                             size_t tile_from, size_t tile_to, float* packed);
+  // Tiles [tile_from, tile_to) of `left` times panels [panel_begin, panel_end) of `right`.
+  void (*gemm_f32)(const GemmTask& task, size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end);
+  // c[i, o] for rows i of x: [rows, k] and few outputs o: `left` is the weight, [outputs, k], its rows are the rows of
+  // the task; `right` is x, row j at right + j·right_stride along p; transposed. Groups of gemm_group rows of x.
+  void (*gemm_few_f32)(const GemmTask& task, size_t row_begin, size_t row_end);
 
   UpdateKernel update[static_cast<size_t>(Optimizer::count)];
 };

@@ -108,6 +108,9 @@ enum class OperationId : int32_t {
 // nullptr outside the list.
 const Operation* find_operation(int32_t id);
 
+// Columns of a packed panel at most, whatever the kernels are: packed operands have room for whole panels of these.
+inline constexpr size_t kPackedColumns = 32;
+
 // Elements below which a second thread costs more than it brings: about 10 µs of streaming work.
 inline constexpr size_t kLeastElements = 16384;
 

@@ -1,4 +1,4 @@
-// Matrix products with bias and activation.
+// Matrix products and what follows them: bias, activation, dropout; derivative, mask.
 #include <algorithm>
 
 #include "operation.h"
@@ -9,74 +9,250 @@ namespace {
 // Floating-point operations below which a second thread costs more than it brings.
 constexpr size_t kLeastFlops = 1 << 19;
 
-size_t panels_of(const KernelTable& kernels, size_t n) { return (n + kernels.gemm_columns - 1) / kernels.gemm_columns; }
+// How b is given.
+enum Transposition : int64_t { kPlain = 0, kTransposed = 1, kPacked = 2 };
 
-// ints: m, n, k, transpose a, transpose b, activation, accumulate
-void check_gemm(const Arguments& a, Requirements& r) {
-  if (a.ints[5] < 0 || a.ints[5] >= static_cast<int64_t>(Activation::count)) r.fail("no such activation");
-  if (a.ints[6] != 0 && (a.views[2] != nullptr || a.ints[5] != 0)) r.fail("accumulation takes no bias or activation");
-  r.need(0, a.size(0), a.size(2));
-  r.need(1, a.size(2), a.size(1));
-  r.need(2, a.size(1));
-  r.need(3, a.size(0), a.size(1));
+// ints of a gemm
+enum GemmInt : size_t { kM, kN, kK, kTransposeA, kTransposeB, kActivation, kAccumulate, kGemmInts };
+
+// One product [m, n, k] as the kernels will compute it; a function of the shape and the kernels alone.
+struct GemmPlan {
+  bool swapped;            // columns of c are the rows of `left`: rows of c become vectors
+  bool few;                // by gemm_few_f32
+  bool left_pack;          // packed before the product
+  bool right_pack;         // likewise
+  bool right_along_depth;  // rows of right lie along k: element (p, j) at j·stride + p
+  bool apart;              // computed into scratch, then added
+  size_t rows;             // of left
+  size_t columns;          // of right
+  size_t left_floats;
+  size_t right_floats;
+  size_t apart_floats;
+
+  size_t floats() const { return left_floats + right_floats + apart_floats; }
+};
+
+size_t round_up(size_t x, size_t unit) { return (x + unit - 1) / unit * unit; }
+
+// Lines of a cache that lie a multiple of 4 KB apart share the 12 (or 8) places of one set of the first level.
+bool conflicting(size_t stride) { return stride % 1024 == 0; }
+
+// Cycles of a transposing copy, of a plain copy and of a transposed store, an element, in units of one vector FMA pair.
+constexpr double kTransposeCost = 0.35;
+
+GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpose_b, bool accumulate,
+                 const KernelTable& kernels) {
+  GemmPlan plan{};
+  plan.apart = accumulate && k > kDepthChunk;
+  const auto vectors = [&](size_t x) { return static_cast<double>(round_up(x, kernels.width)); };
+  const double flops = 1.0 / (2.0 * static_cast<double>(kernels.width));
+  if (transpose_b == kTransposed) {
+    if (transpose_a) {
+      plan.swapped = true;  // aᵀ has its rows along m already
+    } else if (n <= kernels.gemm_few && m >= kernels.width) {
+      plan.swapped = plan.few = true;
+    } else {
+      const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
+      const double store = kTransposeCost * rows * columns / static_cast<double>(std::max<size_t>(k, 1));
+      const double direct = rows * vectors(n) * flops + kTransposeCost * columns;
+      const double swapped = columns * vectors(m) * flops + kTransposeCost * rows + store;
+      plan.swapped = swapped < direct;
+    }
+  }
+  plan.rows = plan.swapped ? n : m;
+  plan.columns = plan.swapped ? m : n;
+  plan.right_along_depth = plan.swapped ? !transpose_a : transpose_b == kTransposed;
+  const size_t left_bytes = plan.rows * k * sizeof(float), right_bytes = plan.columns * k * sizeof(float);
+  if (plan.few) {
+    plan.left_pack = conflicting(k) && m >= 64;
+  } else {
+    const bool left_along_rows = plan.swapped ? false : transpose_a;  // elements of one p lie side by side
+    const size_t left_stride = left_along_rows ? m : k;
+    const size_t right_stride = n;
+    plan.left_pack = plan.columns >= 128 && plan.rows >= 32 && k >= 32 &&
+                     (left_bytes + right_bytes > (size_t{1} << 20) || conflicting(left_stride));
+    plan.right_pack = transpose_b != kPacked &&
+                      (plan.right_along_depth || (plan.rows >= 64 && k >= 32 && plan.columns >= 64 &&
+                                                  (right_bytes > (size_t{1} << 19) || conflicting(right_stride))));
+  }
+  if (plan.left_pack) plan.left_floats = round_up(gemm_left_chunk(plan.rows, round_up(k, kDepthChunk)), 16);
+  if (plan.right_pack) plan.right_floats = round_up(plan.columns, kernels.gemm_columns) * k;
+  if (plan.apart) plan.apart_floats = round_up(m * n, 16);
+  return plan;
 }
 
-// The second operand is packed only where its rows are not contiguous along n.
+GemmPlan plan_of(const Arguments& a, const KernelTable& kernels) {
+  return plan_of(a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, a.ints[kTransposeB],
+                 a.ints[kAccumulate] != 0, kernels);
+}
+
+// Floats of b packed: panels of 32 columns at most, whatever the kernels are.
+size_t packed_floats(size_t n, size_t k, Requirements& r) {
+  if (n > std::numeric_limits<size_t>::max() / 64) {
+    r.fail("dimensions overflow");
+    return 0;
+  }
+  r.need(1, round_up(n, kPackedColumns), k);
+  return r.counts[1];
+}
+
+void check_gemm(const Arguments& a, Requirements& r) {
+  if (a.ints[kActivation] < 0 || a.ints[kActivation] >= static_cast<int64_t>(Activation::count)) {
+    r.fail("no such activation");
+  }
+  if (a.ints[kTransposeB] < 0 || a.ints[kTransposeB] > kPacked) r.fail("no such form of b");
+  if (a.ints[kAccumulate] != 0 && (a.views[2] != nullptr || a.ints[kActivation] != 0)) {
+    r.fail("accumulation takes no bias or activation");
+  }
+  r.need(0, a.size(kM), a.size(kK));
+  if (a.ints[kTransposeB] == kPacked) {
+    packed_floats(a.size(kN), a.size(kK), r);
+  } else {
+    r.need(1, a.size(kK), a.size(kN));
+  }
+  r.need(2, a.size(kN));
+  r.need(3, a.size(kM), a.size(kN));
+}
+
 size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) {
-  if (a.ints[4] == 0) return 0;
-  return panels_of(kernels, a.size(1)) * kernels.gemm_columns * a.size(2) * sizeof(float);
+  return plan_of(a, kernels).floats() * sizeof(float);
+}
+
+GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
+  const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
+  const bool transpose_a = a.ints[kTransposeA] != 0;
+  GemmTask task{};
+  task.left = a.view<const float>(plan.swapped ? 1 : 0);
+  task.left_row_stride = !plan.swapped && transpose_a ? 1 : k;
+  task.left_depth_stride = !plan.swapped && transpose_a ? m : 1;
+  task.right = a.view<const float>(plan.swapped ? 0 : 1);
+  task.right_stride = plan.right_along_depth ? k : plan.swapped ? m : n;
+  task.right_packed = a.ints[kTransposeB] == kPacked;
+  task.rows = plan.rows;
+  task.columns = plan.columns;
+  task.k = k;
+  task.transposed = plan.swapped;
+  task.c = a.view<float>(3);
+  task.c_stride = n;
+  task.bias = a.view<const float>(2);
+  task.activation = static_cast<Activation>(a.ints[kActivation]);
+  task.accumulate = a.ints[kAccumulate] != 0 && !plan.apart;
+  return task;
+}
+
+// Packs what the plan wants packed, as one stage.
+void pack(const Context& context, const GemmPlan& plan, GemmTask& task) {
+  const KernelTable& kernels = context.kernels;
+  auto* left = static_cast<float*>(context.scratch);
+  auto* right = left + plan.left_floats;
+  const GemmTask raw = task;
+  const size_t tiles = tiles_of(plan.rows, kernels.gemm_rows);
+  const size_t panels = tiles_of(plan.columns, kernels.gemm_columns);
+  const auto chunks_of = [&](bool wanted, size_t rows, size_t parts) {
+    return wanted ? std::min(parts, context.parallel.chunks(rows * task.k, kLeastElements)) : 0;
+  };
+  const size_t left_chunks = chunks_of(plan.left_pack, plan.rows, tiles);
+  const size_t right_chunks = chunks_of(plan.right_pack, plan.columns, panels);
+  context.parallel.run(left_chunks + right_chunks, [&](size_t chunk) {
+    if (chunk < left_chunks) {
+      kernels.gemm_pack_left_f32(raw.left, raw.left_row_stride, raw.left_depth_stride, plan.rows, raw.k,
+                                 tiles * chunk / left_chunks, tiles * (chunk + 1) / left_chunks, left);
+    } else {
+      const size_t part = chunk - left_chunks;
+      kernels.gemm_pack_right_f32(raw.right, raw.right_stride, plan.right_along_depth, plan.columns, raw.k,
+                                  panels * part / right_chunks, panels * (part + 1) / right_chunks, right);
+    }
+  });
+  if (plan.left_pack) {
+    task.left = left;
+    task.left_packed = true;
+  }
+  if (plan.right_pack) {
+    task.right = right;
+    task.right_packed = true;
+  }
+}
+
+// How a region of tiles × panels is cut: the cut into about `chunks` parts whose largest part is least.
+struct Grid {
+  size_t tile_groups = 1;
+  size_t panel_groups = 1;
+};
+
+Grid grid_of(size_t tiles, size_t panels, size_t chunks) {
+  Grid best;
+  size_t least = tiles * panels;
+  for (size_t columns = 1; columns <= std::min(panels, chunks); ++columns) {
+    const size_t rows = std::min(tiles, (chunks + columns - 1) / columns);
+    const size_t largest = tiles_of(tiles, rows) * tiles_of(panels, columns);
+    if (largest < least) {
+      least = largest;
+      best = {rows, columns};
+    }
+  }
+  return best;
+}
+
+void multiply(const Context& context, const GemmPlan& plan, const GemmTask& task) {
+  const KernelTable& kernels = context.kernels;
+  const size_t chunks = context.parallel.chunks(2 * task.rows * task.columns * task.k, kLeastFlops);
+  if (plan.few) {
+    const size_t groups = tiles_of(task.columns, kernels.gemm_group);
+    const size_t parts = std::min(groups, chunks);
+    context.parallel.run(parts, [&](size_t part) {
+      kernels.gemm_few_f32(task, groups * part / parts * kernels.gemm_group,
+                           std::min(task.columns, groups * (part + 1) / parts * kernels.gemm_group));
+    });
+    return;
+  }
+  const size_t tiles = tiles_of(task.rows, kernels.gemm_rows);
+  const size_t panels = tiles_of(task.columns, kernels.gemm_columns);
+  const Grid grid = grid_of(tiles, panels, chunks);
+  context.parallel.run(grid.tile_groups * grid.panel_groups, [&](size_t chunk) {
+    const size_t tile_group = chunk % grid.tile_groups;
+    const size_t panel_group = chunk / grid.tile_groups;
+    kernels.gemm_f32(task, tiles * tile_group / grid.tile_groups, tiles * (tile_group + 1) / grid.tile_groups,
+                     panels * panel_group / grid.panel_groups, panels * (panel_group + 1) / grid.panel_groups);
+  });
 }
 
 void run_gemm(const Context& context, const Arguments& a) {
-  const size_t m = a.size(0);
-  const size_t n = a.size(1);
-  const size_t k = a.size(2);
+  const size_t m = a.size(kM), n = a.size(kN);
   if (m == 0 || n == 0) return;
-  const KernelTable& kernels = context.kernels;
-  const bool transpose_a = a.ints[3] != 0;
-  const bool transpose_b = a.ints[4] != 0;
-  GemmArguments g{};
-  g.a = a.view<const float>(0);
-  g.a_row_stride = transpose_a ? 1 : k;
-  g.a_depth_stride = transpose_a ? m : 1;
-  g.b = a.view<const float>(1);
-  g.b_stride = n;
-  g.c = a.view<float>(3);
-  g.c_stride = n;
-  g.m = m;
-  g.n = n;
-  g.k = k;
-  g.bias = a.view<const float>(2);
-  g.activation = static_cast<Activation>(a.ints[5]);
-  g.accumulate = a.ints[6] != 0;
-
-  const size_t panels = panels_of(kernels, n);
-  if (transpose_b) {
-    auto* packed = static_cast<float*>(context.scratch);
-    const float* source = g.b;
-    const size_t chunks = std::min(panels, context.parallel.chunks(n * k, kLeastElements));
-    context.parallel.run(chunks, [&](size_t chunk) {
-      kernels.gemm_pack_f32(source, k, n, k, panels * chunk / chunks, panels * (chunk + 1) / chunks, packed);
-    });
-    g.b = packed;
-    g.b_packed = true;
+  const GemmPlan plan = plan_of(a, context.kernels);
+  GemmTask task = task_of(a, plan);
+  auto* sum = static_cast<float*>(context.scratch) + plan.left_floats + plan.right_floats;
+  if (plan.apart) task.c = sum;
+  if (plan.left_pack || plan.right_pack) pack(context, plan, task);
+  multiply(context, plan, task);
+  if (plan.apart) {
+    auto* c = a.view<float>(3);
+    context.kernels.binary[static_cast<size_t>(Binary::add)].vector_vector(c, sum, c, m * n);
   }
+}
 
-  const size_t chunks = context.parallel.chunks(2 * m * n * k, kLeastFlops);
-  const size_t column_groups = std::min(panels, chunks);
-  const size_t row_groups =
-      std::min((m + kernels.gemm_rows - 1) / kernels.gemm_rows, (chunks + column_groups - 1) / column_groups);
-  context.parallel.run(column_groups * row_groups, [&](size_t chunk) {
-    const size_t column_group = chunk / row_groups;
-    const size_t row_group = chunk % row_groups;
-    const size_t begin = panels * column_group / column_groups * kernels.gemm_columns;
-    const size_t end = std::min(n, panels * (column_group + 1) / column_groups * kernels.gemm_columns);
-    kernels.gemm_f32(g, m * row_group / row_groups, m * (row_group + 1) / row_groups, begin, end);
+// views: b, packed; ints: n, k, rows of b along k (a weight [n, k]) or not ([k, n])
+void check_gemm_pack(const Arguments& a, Requirements& r) {
+  r.need(0, a.size(0), a.size(1));
+  packed_floats(a.size(0), a.size(1), r);
+}
+
+void run_gemm_pack(const Context& context, const Arguments& a) {
+  const size_t n = a.size(0), k = a.size(1);
+  const bool along_depth = a.ints[2] != 0;
+  const auto* b = a.view<const float>(0);
+  auto* packed = a.view<float>(1);
+  const size_t panels = tiles_of(n, context.kernels.gemm_columns);
+  const size_t chunks = std::min(panels, context.parallel.chunks(n * k, kLeastElements));
+  context.parallel.run(chunks, [&](size_t chunk) {
+    context.kernels.gemm_pack_right_f32(b, along_depth ? k : n, along_depth, n, k, panels * chunk / chunks,
+                                        panels * (chunk + 1) / chunks, packed);
   });
 }
 
 }  // namespace
 
 constinit const Operation op_gemm{"gemm", "fff?F", "dddiiii", 0, false, check_gemm, scratch_gemm, run_gemm};
+constinit const Operation op_gemm_pack{"gemm_pack", "fF", "ddi", 0, false, check_gemm_pack, nullptr, run_gemm_pack};
 
 }  // namespace carillon

@@ -1,16 +1,17 @@
 // Products: every table equals the contract written out as an fmaf chain, and lies within its bound of float64.
 #include <algorithm>
 
+#include "ops/operation.h"
+#include "runtime/memory.h"
 #include "samples.h"
 
 namespace carillon::test {
 namespace {
 
-// op(a) [m, k], op(b) [k, n]; stored transposed where asked, with leading dimensions larger than the rows.
+// op(a) [m, k], op(b) [k, n], contiguous; stored transposed where asked.
 struct Product {
   size_t m, n, k;
   bool a_transposed, b_transposed;
-  size_t a_stride, b_stride, c_stride;
   Guarded a, b, c, bias;
 
   Product(size_t m_, size_t n_, size_t k_, bool a_transposed_, bool b_transposed_, Random& random)
@@ -19,45 +20,18 @@ struct Product {
         k(k_),
         a_transposed(a_transposed_),
         b_transposed(b_transposed_),
-        a_stride((a_transposed ? m : k) + random.below(3)),
-        b_stride((b_transposed ? k : n) + random.below(3)),
-        c_stride(n + random.below(3)),
-        a(a_transposed ? extent(k, m, a_stride) : extent(m, k, a_stride), random.below(3)),
-        b(b_transposed ? extent(n, k, b_stride) : extent(k, n, b_stride), random.below(3)),
-        c(extent(m, n, c_stride), random.below(3)),
+        a(m * k, random.below(3)),
+        b(n * k, random.below(3)),
+        c(m * n, random.below(3)),
         bias(n, random.below(3)) {
-    fill(a, a_transposed ? extent(k, m, a_stride) : extent(m, k, a_stride), random);
-    fill(b, b_transposed ? extent(n, k, b_stride) : extent(k, n, b_stride), random);
-    fill(c, extent(m, n, c_stride), random);
-    fill(bias, n, random);
+    for (size_t i = 0; i < m * k; ++i) a[i] = random.uniform();
+    for (size_t i = 0; i < n * k; ++i) b[i] = random.uniform();
+    for (size_t i = 0; i < m * n; ++i) c[i] = random.uniform();
+    for (size_t i = 0; i < n; ++i) bias[i] = random.uniform();
   }
 
-  // Elements from the first to the last: nothing behind the last row's end belongs to the matrix.
-  static size_t extent(size_t rows, size_t columns, size_t stride) {
-    return rows == 0 || columns == 0 ? 0 : (rows - 1) * stride + columns;
-  }
-  static void fill(Guarded& x, size_t count, Random& random) {
-    for (size_t i = 0; i < count; ++i) x[i] = random.uniform();
-  }
-
-  float left(size_t i, size_t p) { return a_transposed ? a[p * a_stride + i] : a[i * a_stride + p]; }
-  float right(size_t p, size_t j) { return b_transposed ? b[j * b_stride + p] : b[p * b_stride + j]; }
-
-  GemmArguments arguments(float* out) {
-    GemmArguments g{};
-    g.a = a.data();
-    g.a_row_stride = a_transposed ? 1 : a_stride;
-    g.a_depth_stride = a_transposed ? a_stride : 1;
-    g.b = b.data();
-    g.b_stride = b_stride;
-    g.c = out;
-    g.c_stride = c_stride;
-    g.m = m;
-    g.n = n;
-    g.k = k;
-    g.activation = Activation::identity;
-    return g;
-  }
+  float left(size_t i, size_t p) { return a_transposed ? a[p * m + i] : a[i * k + p]; }
+  float right(size_t p, size_t j) { return b_transposed ? b[j * k + p] : b[p * n + j]; }
 };
 
 // One element's sequence: FMA chains of kDepthChunk from +0, added in order.
@@ -72,18 +46,52 @@ float chain(Product& x, size_t i, size_t j) {
   return total;
 }
 
-std::vector<float> packed_by(const KernelTable& table, Product& x) {
-  const size_t panels = (x.n + table.gemm_columns - 1) / table.gemm_columns;
-  std::vector<float> packed(panels * table.gemm_columns * x.k, 7.0f);
-  const size_t middle = panels / 2;
-  table.gemm_pack_f32(x.b.data(), x.b_stride, x.n, x.k, middle, panels, packed.data());
-  table.gemm_pack_f32(x.b.data(), x.b_stride, x.n, x.k, 0, middle, packed.data());
-  return packed;
+// What is done to a product besides.
+struct Ways {
+  bool bias = false;
+  bool accumulate = false;
+  bool packed = false;
+  Activation activation = Activation::identity;
+};
+
+// Runs an operation as a program would, on so many threads.
+void run_operation(const Operation& operation, const Arguments& arguments, const KernelTable& table, unsigned threads) {
+  static ThreadPool pool;
+  const Parallel parallel(pool, threads);
+  const Registers registers;
+  Fault fault;
+  const size_t bytes = operation.scratch == nullptr ? 0 : operation.scratch(arguments, table);
+  const AlignedBuffer scratch(bytes);
+  operation.run({table, parallel, registers, scratch.data(), fault}, arguments);
 }
 
-// c, bias and accumulation against the chain. The gaps between the rows of c stay what they were.
+// c = the product, c: [m, n].
+void multiply(Product& x, float* c, const Ways& ways, const KernelTable& table, unsigned threads = 1) {
+  const auto dimension = [](size_t size) { return static_cast<int64_t>(size); };
+  AlignedBuffer packed;
+  float* b = x.b.data();
+  if (ways.packed) {
+    packed = AlignedBuffer(tiles_of(x.n, kPackedColumns) * kPackedColumns * x.k * sizeof(float));
+    void* views[] = {b, packed.data()};
+    const int64_t ints[] = {dimension(x.n), dimension(x.k), x.b_transposed ? 1 : 0};
+    run_operation(op_gemm_pack, {views, ints, nullptr, 3, 0}, table, threads);
+    b = reinterpret_cast<float*>(packed.data());
+  }
+  void* views[] = {x.a.data(), b, ways.bias ? x.bias.data() : nullptr, c};
+  const int64_t ints[] = {dimension(x.m),
+                          dimension(x.n),
+                          dimension(x.k),
+                          x.a_transposed ? 1 : 0,
+                          ways.packed      ? 2
+                          : x.b_transposed ? 1
+                                           : 0,
+                          static_cast<int64_t>(ways.activation),
+                          ways.accumulate ? 1 : 0};
+  run_operation(op_gemm, {views, ints, nullptr, 7, 0}, table, threads);
+}
+
+// c, bias and accumulation against the chain; nothing is written past the end.
 void check_product(Product& x, bool against_double) {
-  const size_t extent = Product::extent(x.m, x.n, x.c_stride);
   std::vector<float> expected(x.m * x.n);
   for (size_t i = 0; i < x.m; ++i) {
     for (size_t j = 0; j < x.n; ++j) {
@@ -100,32 +108,24 @@ void check_product(Product& x, bool against_double) {
       CHECK(std::fabs(static_cast<double>(expected[i * x.n + j]) - exact) <= bound);
     }
   }
+  const Ways ways[] = {{},
+                       {.bias = true},
+                       {.accumulate = true},
+                       {.bias = true, .activation = Activation::relu},
+                       {.bias = true, .packed = true}};
   for (const KernelTable* table : supported_tables()) {
-    std::vector<float> packed;
-    if (x.b_transposed) packed = packed_by(*table, x);
-    for (int mode = 0; mode < 4; ++mode) {  // plain, bias, accumulate, bias and relu
-      Guarded c(extent, static_cast<size_t>(mode % 3));
-      for (size_t i = 0; i < extent; ++i) c[i] = x.c[i];
-      GemmArguments g = x.arguments(c.data());
-      if (x.b_transposed) {
-        g.b = packed.data();
-        g.b_packed = true;
-      }
-      if (mode == 1 || mode == 3) g.bias = x.bias.data();
-      if (mode == 3) g.activation = Activation::relu;
-      g.accumulate = mode == 2;
-      table->gemm_f32(g, 0, x.m, 0, x.n);
+    for (size_t way = 0; way < std::size(ways); ++way) {
+      Guarded c(x.m * x.n, way % 3);
+      for (size_t i = 0; i < x.m * x.n; ++i) c[i] = x.c[i];
+      multiply(x, c.data(), ways[way], *table);
       CHECK(c.intact());
-      for (size_t at = 0; at < extent; ++at) {
-        const size_t i = at / x.c_stride, j = at % x.c_stride;
-        float value = x.c[at];
-        if (j < x.n) {
-          const float sum = expected[i * x.n + j];
-          value = mode == 0 ? sum : mode == 2 ? value + sum : sum + x.bias[j];
-          if (mode == 3 && value < 0) value = 0;
-        }
-        CHECK_AT(same(c[at], value), "[%zu, %zu, %zu] %d%d mode %d on %s: (%zu, %zu) is %a, expected %a", x.m, x.n, x.k,
-                 x.a_transposed, x.b_transposed, mode, table->name, i, j, static_cast<double>(c[at]),
+      for (size_t at = 0; at < x.m * x.n; ++at) {
+        float value = expected[at];
+        if (ways[way].accumulate) value = x.c[at] + value;
+        if (ways[way].bias) value += x.bias[at % x.n];
+        if (ways[way].activation == Activation::relu && value < 0) value = 0;
+        CHECK_AT(same(c[at], value), "[%zu, %zu, %zu] %d%d way %zu on %s: %zu is %a, expected %a", x.m, x.n, x.k,
+                 x.a_transposed, x.b_transposed, way, table->name, at, static_cast<double>(c[at]),
                  static_cast<double>(value));
       }
     }
@@ -165,55 +165,86 @@ TEST(gemm_large_shapes) {
 TEST(gemm_activations_are_the_unary_kernels) {
   Random random{42};
   Product x(19, 37, 11, false, false, random);
+  const std::pair<Activation, Unary> pairs[] = {{Activation::relu, Unary::relu}, {Activation::tanh, Unary::tanh}};
   for (const KernelTable* table : supported_tables()) {
-    const std::pair<Activation, Unary> pairs[] = {{Activation::relu, Unary::relu}, {Activation::tanh, Unary::tanh}};
     for (const auto& [activation, unary] : pairs) {
-      GemmArguments g = x.arguments(x.c.data());
-      g.bias = x.bias.data();
-      g.c_stride = x.n;
       std::vector<float> apart(x.m * x.n), fused(x.m * x.n);
-      g.c = apart.data();
-      table->gemm_f32(g, 0, x.m, 0, x.n);
+      multiply(x, apart.data(), {.bias = true}, *table);
       table->unary[static_cast<size_t>(unary)](apart.data(), apart.data(), apart.size());
-      g.c = fused.data();
-      g.activation = activation;
-      table->gemm_f32(g, 0, x.m, 0, x.n);
+      multiply(x, fused.data(), {.bias = true, .activation = activation}, *table);
       for (size_t i = 0; i < fused.size(); ++i) CHECK(same(fused[i], apart[i]));
     }
   }
 }
 
-// A row does not depend on the rest of the batch, nor an element on how the work was cut.
-TEST(gemm_regions_do_not_change_bits) {
+// Every path of the planner, by shapes that take it: tables and thread counts give the bits of the scalar table.
+TEST(gemm_paths_and_threads_do_not_change_bits) {
   Random random{43};
-  for (const KernelTable* table : supported_tables()) {
-    for (bool b_packed : {false, true}) {
-      Product x(45, 3 * table->gemm_columns + 5, 1100, false, b_packed, random);
-      x.c_stride = x.n;
-      const std::vector<float> packed = b_packed ? packed_by(*table, x) : std::vector<float>{};
-      std::vector<float> whole(x.m * x.n), pieces(x.m * x.n);
-      GemmArguments g = x.arguments(whole.data());
-      g.bias = x.bias.data();
-      g.b_packed = b_packed;
-      if (b_packed) g.b = packed.data();
-      table->gemm_f32(g, 0, x.m, 0, x.n);
-      g.c = pieces.data();
-      for (size_t row = 0; row < x.m;) {
-        const size_t row_end = std::min(x.m, row + 1 + random.below(20));
-        for (size_t column = 0; column < x.n; column += table->gemm_columns) {
-          table->gemm_f32(g, row, row_end, column, std::min(x.n, column + table->gemm_columns));
+  const size_t shapes[][3] = {{128, 10, 256},   {130, 14, 1024},  {100, 6, 1030}, {33, 300, 129},
+                              {256, 130, 1024}, {130, 256, 1024}, {97, 513, 640}, {3, 515, 70},
+                              {1, 4096, 33},    {600, 40, 512},   {512, 512, 40}, {72, 1024, 2100}};
+  for (const auto& [m, n, k] : shapes) {
+    for (int transposes = 0; transposes < 4; ++transposes) {
+      if (slowness() > 1 && random.below(8) != 0) continue;
+      Product x(m, n, k, (transposes & 1) != 0, (transposes & 2) != 0, random);
+      std::vector<float> expected(m * n), c(m * n);
+      multiply(x, expected.data(), {.bias = true}, scalar_table());
+      for (const KernelTable* table : supported_tables()) {
+        for (unsigned threads = 1; threads <= 4; ++threads) {
+          if (table == &scalar_table() && threads == 2) break;
+          const bool packed = threads % 2 == 0;
+          std::fill(c.begin(), c.end(), 7.0f);
+          multiply(x, c.data(), {.bias = true, .packed = packed}, *table, threads);
+          for (size_t i = 0; i < c.size(); ++i) {
+            CHECK_AT(same(c[i], expected[i]), "[%zu, %zu, %zu] %d on %s, %u threads: %zu", m, n, k, transposes,
+                     table->name, threads, i);
+          }
         }
-        row = row_end;
       }
-      for (size_t i = 0; i < whole.size(); ++i) CHECK(same(whole[i], pieces[i]));
-      // One row alone, as a product with m = 1.
-      GemmArguments row = g;
-      std::vector<float> alone(x.n);
-      row.a = x.a.data() + 17 * x.a_stride;
-      row.c = alone.data();
-      row.m = 1;
-      table->gemm_f32(row, 0, 1, 0, x.n);
-      for (size_t j = 0; j < x.n; ++j) CHECK(same(alone[j], whole[17 * x.n + j]));
+    }
+  }
+}
+
+// A row does not depend on the rest of the batch.
+TEST(gemm_row_alone) {
+  Random random{44};
+  for (const KernelTable* table : supported_tables()) {
+    for (size_t n : {10u, 70u}) {
+      Product x(45, n, 1100, false, true, random);
+      std::vector<float> whole(x.m * x.n), alone(x.n);
+      multiply(x, whole.data(), {.bias = true}, *table);
+      for (size_t row : {0u, 17u, 44u}) {
+        Product one(1, n, x.k, false, true, random);
+        for (size_t p = 0; p < x.k; ++p) one.a[p] = x.a[row * x.k + p];
+        for (size_t i = 0; i < n * x.k; ++i) one.b[i] = x.b[i];
+        for (size_t i = 0; i < n; ++i) one.bias[i] = x.bias[i];
+        for (bool packed : {false, true}) {
+          multiply(one, alone.data(), {.bias = true, .packed = packed}, *table);
+          for (size_t j = 0; j < n; ++j) CHECK(same(alone[j], whole[row * n + j]));
+        }
+      }
+    }
+  }
+}
+
+// Every shape up to 40 cubed, every transposition, against the scalar table.
+TEST(gemm_all_small_shapes_alike_in_all_tables) {
+  Random random{45};
+  constexpr size_t kMost = 40;
+  std::vector<float> expected(kMost * kMost), c(kMost * kMost);
+  for (size_t m = 1; m <= kMost; ++m) {
+    for (size_t n = 1; n <= kMost; ++n) {
+      for (size_t k = 1; k <= kMost; ++k) {
+        if (random.below(full_sweep() ? 1 : 8 * slowness()) != 0) continue;
+        const size_t transposes = random.below(4);
+        Product x(m, n, k, (transposes & 1) != 0, (transposes & 2) != 0, random);
+        const Ways ways{.bias = (m & 1) != 0, .packed = (k & 1) != 0};
+        multiply(x, expected.data(), ways, scalar_table());
+        for (const KernelTable* table : supported_tables()) {
+          multiply(x, c.data(), ways, *table);
+          for (size_t i = 0; i < m * n; ++i) CHECK(same(c[i], expected[i]));
+        }
+      }
     }
   }
 }
