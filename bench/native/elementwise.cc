@@ -23,7 +23,7 @@ constexpr const char* kBinaryNames[] = {
 // `operation` on x, written in place, and on what else it reads. The views are [x, (b), y] for patterns {0, 1, 0} and
 // {1, 1, 0}, where x is the updated array; ints begin with the count.
 Entrant in_place(const Machine& machine, const Operation& operation, Pattern pattern, float* memory, size_t bytes,
-                 const std::function<std::vector<int64_t>(int64_t)>& ints, std::vector<double> doubles) {
+                 const std::function<std::vector<int64_t>(int64_t)>& ints, const std::vector<double>& doubles) {
   const int arrays = pattern.arrays();
   const size_t count = array_count(bytes, arrays);
   std::vector<void*> views;
@@ -32,8 +32,7 @@ Entrant in_place(const Machine& machine, const Operation& operation, Pattern pat
   views.push_back(x);
   if (pattern.read == 1) views.push_back(array_at(memory, bytes, arrays, 0));
   views.push_back(x);
-  auto call = std::make_shared<Call>(machine, operation, std::move(views), ints(static_cast<int64_t>(count)),
-                                     std::move(doubles));
+  auto call = std::make_shared<Call>(machine, operation, std::move(views), ints(static_cast<int64_t>(count)), doubles);
   return {[call] { (*call)(); }, x, count};
 }
 
@@ -86,7 +85,7 @@ void measure_binary(StreamedSuite& suite, const Machine& machine) {
 
 // A kernel that reads all of `memory` and writes little or nothing, or writes it and reads little.
 Kernel one_array(const Machine& machine, std::string name, Pattern pattern, const Operation& operation, bool from,
-                 std::vector<double> doubles) {
+                 const std::vector<double>& doubles) {
   return {std::move(name), pattern, [&machine, &operation, from, doubles](float* memory, size_t bytes, double& moved) {
             const size_t count = array_count(bytes, 1);
             moved = 4.0 * static_cast<double>(count);
@@ -197,7 +196,7 @@ void run_elementwise(const Machine& machine, const Options& options) {
 void run_dropout(const Machine& machine, const Options& options) {
   StreamedSuite suite(machine, options);
   const Pattern pattern{0, 1, 0};
-  const auto masked = [&](const std::string& name, const Operation& operation, std::vector<double> doubles) {
+  const auto masked = [&](const std::string& name, const Operation& operation, const std::vector<double>& doubles) {
     suite.measure({name, pattern, [&, doubles](float* memory, size_t bytes, double& moved) {
                      moved = pattern.bytes() * static_cast<double>(array_count(bytes, 1));
                      return in_place(machine, operation, pattern, memory, bytes, mask_ints, doubles);

@@ -57,50 +57,40 @@ struct Operands {
   }
 };
 
-std::function<void()> through_operation(const Machine& machine, const Product& p) {
-  std::vector<void*> views{const_cast<float*>(p.a), const_cast<float*>(p.b), nullptr, p.c};
+constexpr int64_t kPackedBefore = 2;  // what op_gemm takes for b that gemm_pack made
+
+std::function<void()> multiplication(const Machine& machine, const Product& p, const float* b, int64_t form_of_b) {
+  std::vector<void*> views{const_cast<float*>(p.a), const_cast<float*>(b), nullptr, p.c};
   std::vector<int64_t> ints{static_cast<int64_t>(p.m),
                             static_cast<int64_t>(p.n),
                             static_cast<int64_t>(p.k),
                             p.a_transposed ? 1 : 0,
-                            p.b_transposed ? 1 : 0,
+                            form_of_b,
                             static_cast<int64_t>(Activation::identity),
                             0};
   auto call = std::make_shared<Call>(machine, op_gemm, std::move(views), std::move(ints));
   return [call] { (*call)(); };
 }
 
-// With b packed before, by the kernels themselves: panels cut among the threads where the product is worth it.
-std::function<void()> prepacked(const Machine& machine, const Product& p) {
-  const KernelTable& kernels = machine.kernels;
-  const size_t width = kernels.gemm_columns;
-  const size_t panels = (p.n + width - 1) / width;
-  auto packed = std::make_shared<AlignedBuffer>(panels * width * p.k * sizeof(float));
-  auto* data = reinterpret_cast<float*>(packed->data());
-  kernels.gemm_pack_f32(p.b, p.k, p.n, p.k, 0, panels, data);
-  GemmArguments g{};
-  g.a = p.a;
-  g.a_row_stride = p.a_transposed ? 1 : p.k;
-  g.a_depth_stride = p.a_transposed ? p.m : 1;
-  g.b = data;
-  g.b_packed = true;
-  g.c = p.c;
-  g.c_stride = p.n;
-  g.m = p.m;
-  g.n = p.n;
-  g.k = p.k;
-  return [&machine, &kernels, g, packed, panels, width] {
-    const size_t chunks = std::min(panels, machine.parallel.chunks(2 * g.m * g.n * g.k, size_t{1} << 19));
-    machine.parallel.run(chunks, [&](size_t chunk) {
-      const size_t begin = panels * chunk / chunks * width;
-      const size_t end = std::min(g.n, panels * (chunk + 1) / chunks * width);
-      kernels.gemm_f32(g, 0, g.m, begin, end);
-    });
-  };
+const Operation* operation_named(std::string_view name) {
+  for (int32_t id = 0; id < static_cast<int32_t>(OperationId::count); ++id) {
+    const Operation* operation = find_operation(id);
+    if (operation->name == name) return operation;
+  }
+  return nullptr;
 }
 
-std::function<void()> our_way(const Machine& machine, const Product& p, bool packed_before) {
-  return packed_before && p.b_transposed ? prepacked(machine, p) : through_operation(machine, p);
+// Where the row says so, b is packed here; kernels that cannot keep it packed pack within the time.
+std::function<void()> our_way(const Machine& machine, const Product& p, bool prepacked) {
+  const Operation* pack = prepacked ? operation_named("gemm_pack") : nullptr;
+  if (pack == nullptr) return multiplication(machine, p, p.b, p.b_transposed ? 1 : 0);
+  constexpr size_t panel = 64;  // columns; no panel is wider
+  auto packed = std::make_shared<AlignedBuffer>((p.n + panel - 1) / panel * panel * p.k * sizeof(float));
+  auto* data = reinterpret_cast<float*>(packed->data());
+  Call(machine, *pack, {const_cast<float*>(p.b), data},
+       {static_cast<int64_t>(p.n), static_cast<int64_t>(p.k), p.b_transposed ? 1 : 0})();
+  const std::function<void()> run = multiplication(machine, p, data, kPackedBefore);
+  return [run, packed] { run(); };
 }
 
 // Whether c is the product: any order of k products and sums errs by less than k·2⁻²³·Σ|a||b|, ours too.
@@ -139,18 +129,28 @@ std::vector<LoadedPeer> load_peers(const Options& options) {
   return peers;
 }
 
-// The ways of all peers whose result is right; the others are named on the error output and in `wrong`.
-std::vector<PeerWay> right_ways(const std::vector<LoadedPeer>& peers, const Shape& s, Operands& x, std::string& wrong) {
+// The ways of all peers whose result is right, with one thread and with all: a library may be better alone. The others
+// are named in `wrong`.
+std::vector<PeerWay> right_ways(const Machine& machine, const std::vector<LoadedPeer>& peers, const Shape& s,
+                                Operands& x, std::string& wrong) {
   std::vector<PeerWay> right;
+  const int most = static_cast<int>(machine.parallel.threads());
   for (const LoadedPeer& each : peers) {
-    for (PeerWay& way : each.peer->ways(x.product(s), s.prepacked)) {
-      std::fill(x.c.begin(), x.c.end(), std::nanf(""));
-      way.run();
-      if (agrees(s, x)) {
+    Peer* const peer = each.peer.get();
+    for (int threads = most;; threads = 1) {
+      peer->set_threads(threads);
+      for (PeerWay& way : peer->ways(x.product(s), s.prepacked)) {
+        std::fill(x.c.begin(), x.c.end(), std::nanf(""));
+        way.run();
+        if (!agrees(s, x)) {
+          wrong += (wrong.empty() ? "" : ", ") + peer->version() + " " + way.way;
+          continue;
+        }
+        if (most > 1) way.prepare = [peer, threads] { peer->set_threads(threads); };
+        if (threads < most) way.way += ", 1 thread";
         right.push_back(std::move(way));
-      } else {
-        wrong += (wrong.empty() ? "" : ", ") + each.peer->version() + " " + way.way;
       }
+      if (threads == 1) break;
     }
   }
   return right;
@@ -161,18 +161,18 @@ void measure_shape(const Machine& machine, const Options& options, const std::ve
   Operands x(s);
   Product absolute{s.m,           s.n, s.k, s.a_transposed, s.b_transposed, x.absolute_a.data(), x.absolute_b.data(),
                    x.bound.data()};
-  through_operation(machine, absolute)();
+  our_way(machine, absolute, false)();
   Product ours = x.product(s);
   ours.c = x.ours.data();
   our_way(machine, ours, s.prepacked)();
 
   std::string wrong;
-  const std::vector<PeerWay> ways = right_ways(peers, s, x, wrong);
+  const std::vector<PeerWay> ways = right_ways(machine, peers, s, x, wrong);
   double peak_flops = 0;
   std::vector<Entrant> entrants;
   entrants.push_back({our_way(machine, x.product(s), s.prepacked)});
   entrants.push_back(fma_entrant(machine, peak_flops));
-  for (const PeerWay& way : ways) entrants.push_back({way.run});
+  for (const PeerWay& way : ways) entrants.push_back({.run = way.run, .prepare = way.prepare});
   const Times times = take_turns(entrants, {.seconds = options.seconds_or(0.6), .pause = machine.pause()});
 
   // The best way of a library is the one that leaves us the smallest ratio.

@@ -44,6 +44,7 @@ double time_calls(const Entrant& entrant, size_t calls) {
 
 // Calls that fill a turn; the first calls warm the caches and whatever a library sets up.
 size_t calls_for(const Entrant& entrant, double turn) {
+  if (entrant.prepare) entrant.prepare();
   time_calls(entrant, 1);
   for (size_t calls = 1;; calls *= 2) {
     const double seconds = time_calls(entrant, calls);
@@ -95,6 +96,7 @@ Times take_turns(const std::vector<Entrant>& entrants, const Budget& budget) {
     for (size_t place = 0; place < entrants.size(); ++place) {
       const size_t e = turn % 2 == 0 ? place : entrants.size() - 1 - place;
       if (budget.pause > 0) std::this_thread::sleep_for(std::chrono::duration<double>(budget.pause));
+      if (entrants[e].prepare) entrants[e].prepare();
       // One call brings the operands back into the caches.
       if (calls[e] > 4) time_calls(entrants[e], 1);
       seconds[e][turn] = time_calls(entrants[e], calls[e]) / static_cast<double>(calls[e]);

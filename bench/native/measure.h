@@ -17,6 +17,7 @@ struct Entrant {
   std::function<void()> run;
   float* renewed = nullptr;
   size_t renewed_count = 0;
+  std::function<void()> prepare = {};  // before a turn, not timed
 };
 
 inline constexpr size_t kCallsBetween = 4;
@@ -52,10 +53,10 @@ double median_of(std::vector<double> values);
 // One line of JSON on the standard output.
 class Line {
  public:
-  Line& text(std::string_view key, std::string_view value);
-  Line& number(std::string_view key, double value);  // null where it is not finite
-  Line& truth(std::string_view key, bool value);
-  Line& raw(std::string_view key, std::string_view json);
+  Line& text(std::string_view name, std::string_view value);
+  Line& number(std::string_view name, double value);  // null where it is not finite
+  Line& truth(std::string_view name, bool value);
+  Line& raw(std::string_view name, std::string_view json);
   std::string json() const { return "{" + body_ + "}"; }
   void print() const;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "peers.h"
+#include "runtime/memory.h"
 
 namespace carillon::bench {
 namespace {
@@ -39,6 +40,7 @@ struct Functions {
   Status (*stream_wait)(Handle stream);
   Status (*with_strides)(Handle*, int rank, const int64_t* dimensions, int type, const int64_t* strides);
   Status (*with_tag)(Handle*, int rank, const int64_t* dimensions, int type, int tag);
+  size_t (*descriptor_size)(Handle descriptor);  // bytes
   Status (*memory_create)(Handle*, Handle descriptor, Handle engine, void* data);
   Status (*matmul)(Handle*, Handle engine, Handle source, Handle weights, Handle bias, Handle destination,
                    Handle attributes);
@@ -53,6 +55,7 @@ bool find_primitives(const Library& library, Functions& f) {
          library.find("dnnl_stream_wait", f.stream_wait) &&
          library.find("dnnl_memory_desc_create_with_strides", f.with_strides) &&
          library.find("dnnl_memory_desc_create_with_tag", f.with_tag) &&
+         library.find("dnnl_memory_desc_get_size", f.descriptor_size) &&
          library.find("dnnl_memory_create", f.memory_create) &&
          library.find("dnnl_matmul_primitive_desc_create", f.matmul) &&
          library.find("dnnl_reorder_primitive_desc_create", f.reorder) &&
@@ -77,6 +80,7 @@ class OneDnn final : public Peer {
   OneDnn(const Library& library, const Functions& functions, bool primitives) : f_(functions) {
     library.find("omp_set_num_threads", omp_threads_);
     library.find("_ZN3tbb6detail2r16createERNS0_2d114global_controlE", tbb_limit_);
+    library.find("_ZN3tbb6detail2r17destroyERNS0_2d114global_controlE", tbb_unlimit_);
     primitives_ =
         primitives && f_.engine_create(&engine_, kCpu, 0) == 0 && f_.stream_create(&stream_, engine_, kInOrder) == 0;
   }
@@ -89,7 +93,8 @@ class OneDnn final : public Peer {
   void set_threads(int threads) override {
     if (omp_threads_ != nullptr) {
       omp_threads_(threads);
-    } else if (tbb_limit_ != nullptr) {
+    } else if (tbb_limit_ != nullptr && tbb_unlimit_ != nullptr) {
+      if (limit_.value != 0) tbb_unlimit_(limit_);
       limit_ = {static_cast<size_t>(threads), 0, 0};
       tbb_limit_(limit_);
     }
@@ -130,10 +135,10 @@ class OneDnn final : public Peer {
     return f_.memory_create(&made, described, engine_, data) == 0 ? made : nullptr;
   }
 
-  // Weights in the layout of `wanted`, memory of the library.
-  Handle reordered(Handle from_descriptor, Handle from, Handle wanted) const {
-    void* const allocate = reinterpret_cast<void*>(~uintptr_t{0});
-    Handle to = memory(wanted, allocate), described = nullptr, primitive = nullptr;
+  // Weights in the layout of `wanted`, in memory that `buffer` then owns.
+  Handle reordered(Handle from_descriptor, Handle from, Handle wanted, AlignedBuffer& buffer) const {
+    buffer = AlignedBuffer(f_.descriptor_size(wanted));
+    Handle to = memory(wanted, buffer.data()), described = nullptr, primitive = nullptr;
     if (to == nullptr || f_.reorder(&described, from_descriptor, engine_, wanted, engine_, nullptr) != 0 ||
         f_.primitive_create(&primitive, described) != 0) {
       return nullptr;
@@ -156,7 +161,8 @@ class OneDnn final : public Peer {
       return {};
     }
     Handle weights_memory = memory(plain, const_cast<float*>(p.b));
-    if (packed) weights_memory = reordered(plain, weights_memory, f_.query(described, kWeightsDescriptor, 0));
+    auto buffer = std::make_shared<AlignedBuffer>();
+    if (packed) weights_memory = reordered(plain, weights_memory, f_.query(described, kWeightsDescriptor, 0), *buffer);
     Handle source_memory = memory(source, const_cast<float*>(p.a));
     Handle destination_memory = memory(destination, p.c);
     if (weights_memory == nullptr || source_memory == nullptr || destination_memory == nullptr) return {};
@@ -165,7 +171,7 @@ class OneDnn final : public Peer {
     const auto execute = f_.execute;
     const auto wait = f_.stream_wait;
     Handle stream = stream_;
-    return {"onednn", packed ? "matmul packed" : "matmul", [=] {
+    return {"onednn", packed ? "matmul packed" : "matmul", [execute, wait, primitive, stream, operands, buffer] {
               execute(primitive, stream, 3, operands.data());
               wait(stream);
             }};
@@ -177,6 +183,7 @@ class OneDnn final : public Peer {
   bool primitives_ = false;
   void (*omp_threads_)(int) = nullptr;
   void (*tbb_limit_)(TbbLimit&) = nullptr;
+  void (*tbb_unlimit_)(TbbLimit&) = nullptr;
   TbbLimit limit_{};
 };
 

@@ -22,6 +22,7 @@ struct PeerWay {
   std::string library;  // the name in the report
   std::string way;
   std::function<void()> run;
+  std::function<void()> prepare = {};  // before a turn of calls
 };
 
 class Peer {

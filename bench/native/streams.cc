@@ -13,6 +13,7 @@ double moved_by(Pattern pattern, size_t bytes) {
 std::vector<Stream> measured(const Machine& machine, std::vector<Stream> streams, float* memory, size_t bytes,
                              double seconds) {
   std::vector<Entrant> entrants;
+  entrants.reserve(streams.size());
   for (const Stream& stream : streams) {
     entrants.push_back(stream_entrant(machine, stream.pattern, stream.ahead, memory, bytes));
   }
