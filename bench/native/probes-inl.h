@@ -58,16 +58,16 @@ float stream(float* const* arrays, size_t count) {
     if constexpr (ahead) {
       CARILLON_UNROLL
       for (int a = 0; a < read + updated + written; ++a) {
-        __builtin_prefetch(array[a] + i + kAhead);
-        __builtin_prefetch(array[a] + i + kAhead + 16);
+        for (size_t line = 0; line < kStreamStep; line += 16) __builtin_prefetch(array[a] + i + kAhead + line);
       }
     }
-    for (size_t lane = i; lane < i + kStreamStep; lane += F::N) {
-      F& total = sum[lane / F::N % 4];
+    CARILLON_UNROLL
+    for (size_t part = 0; part < kStreamStep / F::N; ++part) {
+      const size_t lane = i + part * F::N;
       F in = neutral.nil;
       CARILLON_UNROLL
       for (int a = 0; a < read; ++a) in = a == 0 ? load(array[a] + lane) : add(in, load(array[a] + lane));
-      if constexpr (read > 0 && updated + written == 0) total = add(total, in);
+      if constexpr (read > 0 && updated + written == 0) sum[part % 4] = add(sum[part % 4], in);
       CARILLON_UNROLL
       for (int a = read; a < read + updated; ++a) {
         store(array[a] + lane, fma(in, neutral.nil, load(array[a] + lane)));

@@ -28,7 +28,7 @@ struct StreamProbe {
   StreamLoop ahead;  // with prefetch
 };
 
-inline constexpr size_t kStreamStep = 32;
+inline constexpr size_t kStreamStep = 64;
 inline constexpr size_t kStreamProbes = 13;
 inline constexpr int kMostArrays = 6;
 

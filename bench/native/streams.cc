@@ -79,7 +79,7 @@ void StreamedSuite::measure_at(const Kernel& kernel, size_t bytes) {
   entrants.push_back(kernel.make(memory, bytes, moved));
   entrants.push_back(stream_entrant(machine_, stream.pattern, stream.ahead, memory, bytes));
   entrants.push_back(stream_entrant(machine_, own.pattern, own.ahead, memory, bytes));
-  const Times times = take_turns(entrants, {.seconds = options_.seconds_or(0.15)});
+  const Times times = take_turns(entrants, {.seconds = options_.seconds_or(0.3)});
 
   const double stream_share = moved_by(stream.pattern, bytes);
   const double own_share = moved_by(own.pattern, bytes);
