@@ -35,7 +35,7 @@ const NO_DRAW: Draw = { seed: 0, step: 1, offset: 0 };
 /** One instruction, made once and filled in by every call: nothing is allocated between two calls. */
 export class Call {
   readonly #where: string;
-  readonly #operands: readonly Operand[];
+  readonly #operands: Operand[];
   readonly #words: Int32Array;
   readonly #ints: number;
   readonly #doubles: number;
@@ -51,6 +51,11 @@ export class Call {
     this.#ints = HEAD + views.length;
     this.#doubles = this.#ints + ints;
     this.#lanes = this.#doubles + 2 * doubles;
+  }
+
+  /** Names array `index` in messages from now on. */
+  name(index: number, name: string): void {
+    this.#operands[index] = { name, written: this.#operands[index]?.written ?? false };
   }
 
   /** Sets integer `index`, which has been checked to be below 2³¹. */

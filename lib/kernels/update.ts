@@ -103,7 +103,9 @@ const MOST_SCALARS = 8;
 
 const METRICS = ["adaptive", "euclidean"] as const;
 const NONE = {};
+/** Views of the states; a description names them. */
 const STATES = Array.from({ length: nativeInfo.maxStates }, (_, index) => `states[${index}]`);
+const FIRST_STATE = 2;
 
 type StepKey = (typeof STEP_KEYS)[number];
 
@@ -197,7 +199,9 @@ class Update<O extends AnyStep> {
     this.#call.int(INT.rule, optimizerId(nativeRule(optimizer)));
     this.#call.int(INT.constants, constants.length);
     for (const [index, constant] of constants.entries()) this.#call.double(index, constant);
-    this.#last = { optimizer, names: optimizer.states.map(({ name }) => name), rated, values };
+    const names = optimizer.states.map(({ name }) => name);
+    for (const [index, name] of names.entries()) this.#call.name(FIRST_STATE + index, `states.${name}`);
+    this.#last = { optimizer, names, rated, values };
     return this.#last;
   }
 
