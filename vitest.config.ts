@@ -2,7 +2,13 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { alias: { carillon: fileURLToPath(new URL("./lib/index.ts", import.meta.url)) } },
+  resolve: {
+    // The longer name first: an alias reaches what begins with it.
+    alias: {
+      "carillon/kernels": fileURLToPath(new URL("./lib/kernels/index.ts", import.meta.url)),
+      carillon: fileURLToPath(new URL("./lib/index.ts", import.meta.url)),
+    },
+  },
   test: {
     include: ["test/**/*.test.ts"],
     // Here rather than by Biome's noFocusedTests, which takes our fit() for a focused test.

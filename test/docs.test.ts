@@ -48,7 +48,9 @@ beforeAll(() => {
   for (const { file, code } of snippets) writeFileSync(join(work, file), code);
   const options = {
     extends: "../../tsconfig.base.json",
-    compilerOptions: { paths: { carillon: ["../../lib/index.ts"] } },
+    compilerOptions: {
+      paths: { carillon: ["../../lib/index.ts"], "carillon/kernels": ["../../lib/kernels/index.ts"] },
+    },
   };
   writeFileSync(join(work, "tsconfig.json"), JSON.stringify({ ...options, include: ["*.ts"] }));
 });
@@ -75,7 +77,10 @@ describe("documentation", () => {
       format: "esm",
       platform: "node",
       target: "node20",
-      alias: { carillon: join(root, "lib/index.ts") },
+      alias: {
+        "carillon/kernels": join(root, "lib/kernels/index.ts"),
+        carillon: join(root, "lib/index.ts"),
+      },
       external: ["node-gyp-build"],
       logLevel: "silent",
     });

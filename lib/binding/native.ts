@@ -103,6 +103,15 @@ export interface Native {
   info(): NativeInfo;
   memory(): NativeMemory;
   execute(code: Int32Array, views: readonly NativeArray[], registers: NativeRegisters): NativeFault | null;
+  /** One instruction, the words behind which are lanes, on typed arrays at once; views absent from it are null. */
+  kernel(
+    code: Int32Array,
+    seed: number,
+    step: number,
+    offset: number,
+    threads: number,
+    ...views: readonly (NativeArray | null)[]
+  ): NativeFault | null;
   slabCreate(count: number, dtype: NativeDtype): NativeSlab;
   slabRead(slab: NativeSlab, offset: number, target: NativeArray): void;
   slabWrite(slab: NativeSlab, offset: number, source: NativeArray): void;
@@ -141,6 +150,7 @@ function load(): Native {
     info: translating("info", addon.info),
     memory: translating("memory", addon.memory),
     execute: translating("execute", addon.execute),
+    kernel: translating("kernel", addon.kernel),
     slabCreate: translating("slabCreate", addon.slabCreate),
     slabRead: translating("slabRead", addon.slabRead),
     slabWrite: translating("slabWrite", addon.slabWrite),

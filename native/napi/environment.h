@@ -22,6 +22,12 @@ class Environment {
 
   ThreadPool* pool() { return pool_.get(); }
 
+  // Memory for one kernel at a time on the JavaScript thread; the largest request stays.
+  std::byte* scratch(size_t bytes) {
+    if (scratch_.bytes() < bytes) scratch_ = AlignedBuffer(bytes);
+    return scratch_.data();
+  }
+
   // Starts a run on a thread of its own; the promise resolves with the result. The program's slabs are leased already.
   Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, RunRequest request, std::vector<double> lanes);
 
@@ -35,6 +41,7 @@ class Environment {
   std::shared_ptr<ThreadPool> pool_;
   Napi::ThreadSafeFunction to_javascript_;
   std::list<std::unique_ptr<Run>> runs_;
+  AlignedBuffer scratch_;
   bool closed_ = false;
 };
 

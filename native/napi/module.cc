@@ -2,38 +2,15 @@
 // wraps it.
 #include <algorithm>
 #include <cstring>
-#include <new>
 
-#include "../dispatch/dispatch.h"
-#include "args.h"
 #include "environment.h"
+#include "guard.h"
+#include "kernels.h"
 
 namespace carillon {
 namespace {
 
 constexpr int kNumericsVersion = 1;
-
-const KernelTable& kernels(Napi::Env env) {
-  const KernelTable* table = default_table();
-  if (table == nullptr) {
-    std::string names;
-    for (const KernelTable* each : supported_tables()) names += std::string(names.empty() ? "" : ", ") + each->name;
-    throw_error(env, "ERR_OPTION", "CARILLON_ISA names no instruction set of this machine; it has " + names);
-  }
-  return *table;
-}
-
-// Runs `body`, turning C++ errors into JavaScript ones.
-template <typename Body>
-auto guarded(Napi::Env env, const Body& body) {
-  try {
-    return body();
-  } catch (const ProgramError& error) {
-    throw_error(env, "ERR_NATIVE", error.what());
-  } catch (const std::bad_alloc&) {
-    throw_error(env, "ERR_NATIVE", "out of memory");
-  }
-}
 
 template <size_t N>
 Napi::Array names(Napi::Env env, const char* const (&list)[N]) {
@@ -295,6 +272,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("info", get_info);
   add("memory", get_memory);
   add("execute", execute_instruction);
+  add("kernel", run_kernel);
   add("slabCreate", slab_create);
   add("slabRead", slab_read);
   add("slabWrite", slab_write);

@@ -1,0 +1,104 @@
+import { fail } from "../errors.js";
+import { activationId } from "../ops/encode.js";
+import { checkBoolean, checkKeys, checkOneOf } from "../options.js";
+import { checkFloats, checkSize, checkThreads, type ThreadOptions } from "./arguments.js";
+import { Call } from "./call.js";
+
+/** Activations that a product applies while its tile is in registers: those of native/kernels/activations.def. */
+export const ACTIVATIONS = ["identity", "relu", "tanh"] as const;
+/** One of {@link ACTIVATIONS}. */
+export type GemmActivation = (typeof ACTIVATIONS)[number];
+
+/** Options of {@link gemm}. */
+export interface GemmOptions extends ThreadOptions {
+  /** Rows of c, ≥ 1. */
+  readonly m: number;
+  /** Columns of c, ≥ 1. */
+  readonly n: number;
+  /** Terms of a sum, ≥ 1. */
+  readonly k: number;
+  /** [m, k], or [k, m] with `transposeA`; row-major without gaps, as all arrays here. */
+  readonly a: Float32Array;
+  /** [k, n], or [n, k] with `transposeB`. */
+  readonly b: Float32Array;
+  /** [m, n], written. */
+  readonly c: Float32Array;
+  /** Use aᵀ; false by default. */
+  readonly transposeA?: boolean | undefined;
+  /** Use bᵀ; false by default. */
+  readonly transposeB?: boolean | undefined;
+  /** [n], added to every row at the end. */
+  readonly bias?: Float32Array | undefined;
+  /** Applied last; `'identity'` by default. */
+  readonly activation?: GemmActivation | undefined;
+  /** c += op(a)·op(b), without bias and activation; false by default. */
+  readonly accumulate?: boolean | undefined;
+}
+
+const KEYS = [
+  "m",
+  "n",
+  "k",
+  "a",
+  "b",
+  "c",
+  "transposeA",
+  "transposeB",
+  "bias",
+  "activation",
+  "accumulate",
+  "threads",
+] as const satisfies readonly (keyof GemmOptions)[];
+
+/** Places of the integers of `gemm` in native/ops/products.cc. */
+const INT = { m: 0, n: 1, k: 2, transposeA: 3, transposeB: 4, activation: 5, accumulate: 6 } as const;
+
+const IDS: ReadonlyMap<unknown, number> = new Map(ACTIVATIONS.map((name) => [name, activationId(name)]));
+
+const call = new Call("gemm", { operation: "gemm", views: ["a", "b", "bias", "c!"], ints: 7 });
+
+function flag(where: string, value: boolean | undefined): 0 | 1 {
+  if (value === undefined) return 0;
+  return checkBoolean(where, value) ? 1 : 0;
+}
+
+/**
+ * c = activation(op(a)·op(b) + bias), or c += op(a)·op(b): 2·m·n·k floating-point operations.
+ *
+ * Every element is one chain of fused multiply-adds over k in order, restarted every 1,024 terms and the chunks added in
+ * order; then the bias, then the activation. `accumulate` adds the finished sum to c. So the bits depend on neither
+ * tiles, threads nor the instruction set, and a row's on nothing but this row and b.
+ *
+ * Without `transposeB` b is read where it lies; with it b is packed first, in memory that the process keeps for the next
+ * call. A wrong length is `ERR_SHAPE`, a wrong type `ERR_DTYPE`, c over another array `ERR_DATA`, a detached buffer
+ * `ERR_DETACHED`, anything else `ERR_OPTION`; then nothing has been written.
+ */
+export function gemm(options: GemmOptions): void {
+  checkKeys("gemm", options, KEYS);
+  const m = checkSize("gemm.m", options.m);
+  const n = checkSize("gemm.n", options.n);
+  const k = checkSize("gemm.k", options.k);
+  const a = checkFloats("gemm.a", options.a, m * k);
+  const b = checkFloats("gemm.b", options.b, k * n);
+  const c = checkFloats("gemm.c", options.c, m * n);
+  const bias = options.bias === undefined ? null : checkFloats("gemm.bias", options.bias, n);
+  const accumulate = flag("gemm.accumulate", options.accumulate);
+  const activation = options.activation ?? "identity";
+  if (accumulate === 1) {
+    if (bias !== null) fail("ERR_OPTION", "gemm.bias", "none, which accumulate needs,", bias);
+    if (activation !== "identity")
+      fail("ERR_OPTION", "gemm.activation", "'identity', which accumulate needs,", activation);
+  }
+  const id = IDS.get(activation) ?? activationId(checkOneOf("gemm.activation", activation, ACTIVATIONS));
+  const transposeA = flag("gemm.transposeA", options.transposeA);
+  const transposeB = flag("gemm.transposeB", options.transposeB);
+  const threads = checkThreads("gemm.threads", options.threads);
+  call.int(INT.m, m);
+  call.int(INT.n, n);
+  call.int(INT.k, k);
+  call.int(INT.transposeA, transposeA);
+  call.int(INT.transposeB, transposeB);
+  call.int(INT.activation, id);
+  call.int(INT.accumulate, accumulate);
+  call.run(threads, [a, b, bias, c]);
+}

@@ -1,0 +1,121 @@
+import { fail } from "../errors.js";
+import { checkKeys, checkNumber } from "../options.js";
+import {
+  checkFloats,
+  checkIntegers,
+  checkSize,
+  checkThreads,
+  countOf,
+  lengthOf,
+  lengthOfIntegers,
+  type ThreadOptions,
+} from "./arguments.js";
+import { Call } from "./call.js";
+
+const THREADS_ONLY = ["threads"] as const;
+
+const fillCall = new Call("fill", { operation: "fill", views: ["y!"], ints: 1, doubles: 1 });
+
+/** y[i] = value, rounded to float32; NaN and infinities too. y: [count], count ≥ 0. */
+export function fill(y: Float32Array, value: number, options?: ThreadOptions): void {
+  if (options !== undefined) checkKeys("fill", options, THREADS_ONLY);
+  const threads = checkThreads("fill.threads", options?.threads);
+  if (typeof value !== "number") fail("ERR_OPTION", "fill.value", "a number", value);
+  fillCall.int(0, lengthOf("fill.y", y));
+  fillCall.double(0, value);
+  fillCall.run(threads, [y]);
+}
+
+const copyCall = new Call("copy", { operation: "copy", views: ["x", "y!"], ints: 1 });
+
+/** y[i] = x[i]. x, y: [count], count ≥ 0; they may not overlap (`ERR_DATA`). */
+export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions): void {
+  if (options !== undefined) checkKeys("copy", options, THREADS_ONLY);
+  const threads = checkThreads("copy.threads", options?.threads);
+  const count = lengthOf("copy.x", x);
+  checkFloats("copy.y", y, count);
+  copyCall.int(0, count);
+  copyCall.run(threads, [x, y]);
+}
+
+/** Options of {@link convertU8}. */
+export interface ConvertOptions extends ThreadOptions {
+  /** What the float is multiplied by, rounded to float32: 1 by default, 1/255 for pixels. */
+  readonly scale?: number | undefined;
+}
+
+const convertCall = new Call("convertU8", { operation: "convert", views: ["x", "y!"], ints: 1, doubles: 1 });
+
+/** y[i] = float(x[i])·scale. x, y: [count], count ≥ 0. */
+export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptions): void {
+  if (options !== undefined) checkKeys("convertU8", options, ["scale", "threads"]);
+  const threads = checkThreads("convertU8.threads", options?.threads);
+  if (!(x instanceof Uint8Array)) fail("ERR_DTYPE", "convertU8.x", "a Uint8Array", x);
+  const count = countOf("convertU8.x", x);
+  checkFloats("convertU8.y", y, count);
+  convertCall.int(0, count);
+  convertCall.double(0, checkNumber("convertU8.scale", options?.scale ?? 1));
+  convertCall.run(threads, [x, y]);
+}
+
+/** What {@link gather} takes: y is an Int32Array where the source is one, otherwise a Float32Array. */
+export type GatherOptions = ThreadOptions & {
+  /** Elements a row, ≥ 1. */
+  readonly columns: number;
+  /** [rows], integers in [0, rows of the source). */
+  readonly indices: Int32Array;
+} & (
+    | {
+        /** [source rows, columns], row-major. */
+        readonly source: Float32Array;
+        /** [rows, columns], written. */
+        readonly y: Float32Array;
+        readonly scale?: never;
+      }
+    | { readonly source: Int32Array; readonly y: Int32Array; readonly scale?: never }
+    | {
+        readonly source: Uint8Array;
+        readonly y: Float32Array;
+        /** What a byte is multiplied by, rounded to float32; 1 by default. */
+        readonly scale?: number | undefined;
+      }
+  );
+
+const GATHER_KEYS = ["columns", "indices", "source", "y", "scale", "threads"] as const;
+
+/** Dtypes of native/ops/operation.h. */
+const DTYPES = { f32: 0, i32: 1, u8: 2 } as const;
+
+const gatherCall = new Call("gather", {
+  operation: "gather",
+  views: ["source", "indices", "y!"],
+  ints: 4,
+  doubles: 1,
+});
+
+/**
+ * y[r, c] = source[indices[r], c]; bytes become float(byte)·scale. An index outside of the source is `ERR_DATA`, found
+ * before anything is written.
+ */
+export function gather(options: GatherOptions): void {
+  checkKeys("gather", options, GATHER_KEYS);
+  const { source, indices, y, scale } = options;
+  const columns = checkSize("gather.columns", options.columns);
+  const rows = lengthOfIntegers("gather.indices", indices);
+  const bytes = source instanceof Uint8Array;
+  const integers = source instanceof Int32Array;
+  if (!bytes && !integers && !(source instanceof Float32Array)) {
+    fail("ERR_DTYPE", "gather.source", "a Float32Array, Int32Array or Uint8Array", source);
+  }
+  const sourceRows = countOf("gather.source", source) / columns;
+  if (!Number.isInteger(sourceRows)) fail("ERR_SHAPE", "gather.source", `rows of ${columns} elements`, source);
+  if (integers) checkIntegers("gather.y", y as Int32Array, rows * columns);
+  else checkFloats("gather.y", y as Float32Array, rows * columns);
+  if (!bytes && scale !== undefined) fail("ERR_OPTION", "gather.scale", "none, which is for bytes,", scale);
+  gatherCall.int(0, rows);
+  gatherCall.int(1, columns);
+  gatherCall.int(2, sourceRows);
+  gatherCall.int(3, bytes ? DTYPES.u8 : integers ? DTYPES.i32 : DTYPES.f32);
+  gatherCall.double(0, checkNumber("gather.scale", scale ?? 1));
+  gatherCall.run(checkThreads("gather.threads", options.threads), [source, indices, y]);
+}

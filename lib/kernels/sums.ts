@@ -1,0 +1,72 @@
+import { checkKeys } from "../options.js";
+import { checkCount, checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
+import { Call, type Description } from "./call.js";
+
+const THREADS_ONLY = ["threads"] as const;
+
+const total = new Float32Array(1);
+
+function reduction(where: string, description: Description): (x: Float32Array, options?: ThreadOptions) => number {
+  const [atX, atThreads] = [`${where}.x`, `${where}.threads`];
+  const call = new Call(where, description);
+  return (x, options) => {
+    if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
+    const threads = checkThreads(atThreads, options?.threads);
+    call.int(0, lengthOf(atX, x));
+    call.run(threads, [x, total]);
+    return total[0] ?? 0;
+  };
+}
+
+/**
+ * Σ x in float32. x: [count], count ≥ 0. 16 lanes, lane i takes the elements i, i + 16, …, in blocks of 1,024; lanes,
+ * then blocks, combine in a fixed tree, so that the error is at most γ_d·Σ|x|, d = 68 + log₂(count/1024).
+ *
+ * @returns A float32 number.
+ */
+export const sum = reduction("sum", { operation: "sum", views: ["x", "sum!"], ints: 1 });
+
+/** Σ x² in float32: the order of {@link sum}, one fused multiply-add a term. */
+export const sumSquares = reduction("sumSquares", { operation: "sum_squares", views: ["x", "sum!"], ints: 1 });
+
+/** Options of {@link rowSum} and {@link columnSum}. */
+export interface MatrixSumOptions extends ThreadOptions {
+  /** ≥ 0. */
+  readonly rows: number;
+  /** ≥ 0. */
+  readonly columns: number;
+  /** [rows, columns], row-major. */
+  readonly x: Float32Array;
+  /** [rows] of `rowSum`, [columns] of `columnSum`; written. */
+  readonly y: Float32Array;
+}
+
+const KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonly (keyof MatrixSumOptions)[];
+
+function matrixSum(
+  where: string,
+  sums: "rows" | "columns",
+  description: Description,
+): (options: MatrixSumOptions) => void {
+  const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
+  const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
+  const call = new Call(where, description);
+  return (options) => {
+    checkKeys(where, options, KEYS);
+    const rows = checkCount(atRows, options.rows);
+    const columns = checkCount(atColumns, options.columns);
+    const x = checkFloats(atX, options.x, rows * columns);
+    const y = checkFloats(atY, options.y, sums === "rows" ? rows : columns);
+    call.int(0, rows);
+    call.int(1, columns);
+    call.run(checkThreads(atThreads, options.threads), [x, y]);
+  };
+}
+
+/** y[r] = Σ_c x[r, c], each as {@link sum}. Errors as everywhere: `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DATA`, `ERR_DETACHED`. */
+export const rowSum = matrixSum("rowSum", "rows", { operation: "row_sum", views: ["x", "y!"], ints: 2 });
+
+/**
+ * y[c] = Σ_r x[r, c]: one chain of additions a column, rows in order, restarted every 128 rows, the blocks added in order.
+ */
+export const columnSum = matrixSum("columnSum", "columns", { operation: "column_sum", views: ["x", "y!"], ints: 2 });

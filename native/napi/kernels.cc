@@ -1,0 +1,103 @@
+// The instruction is decoded and verified like any other, so that a kernel called alone, an eager operation and a
+// program are one code. What this entry saves against `execute` is time around the kernel: no list, no object, no fresh
+// scratch memory a call.
+#include "kernels.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "../runtime/fp_environment.h"
+#include "environment.h"
+#include "guard.h"
+
+namespace carillon {
+namespace {
+
+constexpr size_t kFirstView = 5;
+
+// Scalars of a rule at most, with the rate.
+constexpr size_t kMostLanes = 16;
+
+// Memory of a typed array in one question to the engine. Shared memory is refused: another thread may change an index
+// between the check and the read.
+BoundView view_of(Napi::Env env, napi_value value) {
+  napi_typedarray_type type = napi_float64_array;
+  size_t count = 0;
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &count, &data, &buffer, nullptr) != napi_ok) {
+    throw_error(env, "ERR_NATIVE", "expected typed arrays for 'views'");
+  }
+  bool own = false;
+  napi_is_arraybuffer(env, buffer, &own);
+  if (!own) throw_error(env, "ERR_NATIVE", "expected memory that is not shared for 'views'");
+  BoundView view;
+  view.data = static_cast<std::byte*>(data);
+  view.count = count;
+  view.writable = true;
+  switch (type) {
+    case napi_float32_array:
+      view.dtype = Dtype::f32;
+      break;
+    case napi_int32_array:
+      view.dtype = Dtype::i32;
+      break;
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      view.dtype = Dtype::u8;
+      break;
+    default:
+      throw_error(env, "ERR_NATIVE", "expected Float32Array, Int32Array or Uint8Array for 'views'");
+  }
+  return view;
+}
+
+size_t lanes_of(Napi::Env env, std::span<const int32_t> words, std::array<double, kMostLanes>& lanes) {
+  const size_t count = words.size() / 2;
+  if (words.size() % 2 != 0 || count > lanes.size()) throw_error(env, "ERR_NATIVE", "bad words behind the instruction");
+  if (count != 0) std::memcpy(lanes.data(), words.data(), count * sizeof(double));
+  return count;
+}
+
+}  // namespace
+
+Napi::Value run_kernel(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::span<const int32_t> code = words_of(info[0], "code");
+  Registers registers;
+  registers.seed = count_of(info[1], "seed");
+  const size_t step = count_of(info[2], "step");
+  if (step > 0xFFFFFFFFu) throw_error(env, "ERR_NATIVE", "expected an integer below 2^32 for 'step'");
+  registers.step = static_cast<uint32_t>(step);
+  registers.batch_offset = count_of(info[3], "offset");
+  registers.rows = 1;
+  const size_t threads = count_of(info[4], "threads");
+  if (threads < 1 || threads > 1024) throw_error(env, "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
+
+  std::array<BoundView, kMaxViews> views;
+  const size_t view_count = info.Length() > kFirstView ? info.Length() - kFirstView : 0;
+  if (view_count > views.size()) throw_error(env, "ERR_NATIVE", "too many views");
+  for (size_t i = 0; i < view_count; ++i) {
+    if (!info[kFirstView + i].IsNull()) views[i] = view_of(env, info[kFirstView + i]);
+  }
+
+  auto* const environment = env.GetInstanceData<Environment>();
+  RunResult result;
+  guarded(env, [&] {
+    size_t at = 0;
+    const Instruction instruction(code, at, {views.data(), view_count}, 1);
+    std::array<double, kMostLanes> lanes;
+    registers.lane_count = lanes_of(env, code.subspan(at), lanes);
+    registers.lanes = lanes.data();
+    std::byte* const scratch = environment->scratch(instruction.scratch_bytes(kernels(env)));
+    const FpEnvironment ieee;
+    const Parallel parallel = threads > 1 ? Parallel(*environment->pool(), static_cast<unsigned>(threads)) : Parallel();
+    instruction.run({kernels(env), parallel, registers, scratch, result.fault});
+    return 0;
+  });
+  if (result.fault.what == nullptr) return env.Null();
+  return result_object(env, result).Get("fault");
+}
+
+}  // namespace carillon

@@ -1,0 +1,37 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { runtime } from "carillon/kernels";
+import { build } from "esbuild";
+import { expect, test } from "vitest";
+import { root } from "../../scripts/tools.mjs";
+import { CASES, nameOf } from "./cases.js";
+
+const start = promisify(execFile);
+
+test("every kernel gives the same bits under every instruction set", async () => {
+  const bundle = join(root, "build/test-kernels/isa-main.mjs");
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["test/kernels/isa-main.ts"],
+    outfile: bundle,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    alias: { "carillon/kernels": join(root, "lib/kernels/index.ts"), carillon: join(root, "lib/index.ts") },
+    external: ["node-gyp-build"],
+    logLevel: "warning",
+  });
+  const reports = await Promise.all(
+    runtime.isas.map(async (isa) => {
+      const { stdout } = await start(process.execPath, [bundle], { env: { ...process.env, CARILLON_ISA: isa } });
+      return JSON.parse(stdout) as { readonly isa: string; readonly hashes: readonly [string, string][] };
+    }),
+  );
+  expect(reports.map(({ isa }) => isa)).toEqual(runtime.isas);
+  expect(runtime.isas).toContain("scalar");
+  const scalar = reports.at(-1);
+  expect(scalar?.hashes.map(([name]) => name)).toEqual(CASES.map(nameOf));
+  for (const { isa, hashes } of reports) expect(hashes, isa).toEqual(scalar?.hashes);
+}, 120_000);
