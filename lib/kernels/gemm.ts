@@ -9,6 +9,53 @@ export const ACTIVATIONS = ["identity", "relu", "tanh"] as const;
 /** One of {@link ACTIVATIONS}. */
 export type GemmActivation = (typeof ACTIVATIONS)[number];
 
+/** Columns of a packed panel, kPackedColumns of native/ops/operation.h. */
+const PANEL = 32;
+
+/** Floats of a packed b of `k` rows and `n` columns: n rounded up to whole panels of 32, times k. */
+export function packedLength(n: number, k: number): number {
+  return Math.ceil(checkSize("packedLength.n", n) / PANEL) * PANEL * checkSize("packedLength.k", k);
+}
+
+/** Options of {@link packWeights}. */
+export interface PackOptions extends ThreadOptions {
+  /** Columns of b, ≥ 1. */
+  readonly n: number;
+  /** Rows of b, ≥ 1. */
+  readonly k: number;
+  /** [k, n], or [n, k] with `transposed`: the weights of a layer with k inputs and n outputs. */
+  readonly b: Float32Array;
+  /** b lies as bᵀ; false by default. */
+  readonly transposed?: boolean | undefined;
+  /** [{@link packedLength}(n, k)], written. */
+  readonly packed: Float32Array;
+}
+
+const PACK_KEYS = ["n", "k", "b", "transposed", "packed", "threads"] as const satisfies readonly (keyof PackOptions)[];
+
+const packCall = new Call("packWeights", { operation: "gemm_pack", views: ["b", "packed!"], ints: 3 });
+
+/**
+ * Writes b as the products read it, in panels of columns: gemm({ …, b: packed, packed: true }) then has the bits of the
+ * product with b itself. The order within `packed` is that of the instruction set in use: it belongs in no file. Write it
+ * anew when b has changed.
+ *
+ * Errors are those of {@link gemm}.
+ */
+export function packWeights(options: PackOptions): void {
+  checkKeys("packWeights", options, PACK_KEYS);
+  const n = checkSize("packWeights.n", options.n);
+  const k = checkSize("packWeights.k", options.k);
+  const b = checkFloats("packWeights.b", options.b, k * n);
+  const packed = checkFloats("packWeights.packed", options.packed, packedLength(n, k));
+  const transposed = flag("packWeights.transposed", options.transposed);
+  const threads = checkThreads("packWeights.threads", options.threads);
+  packCall.int(0, n);
+  packCall.int(1, k);
+  packCall.int(2, transposed);
+  packCall.run(threads, [b, packed]);
+}
+
 /** Options of {@link gemm}. */
 export interface GemmOptions extends ThreadOptions {
   /** Rows of c, ≥ 1. */
@@ -19,7 +66,7 @@ export interface GemmOptions extends ThreadOptions {
   readonly k: number;
   /** [m, k], or [k, m] with `transposeA`; row-major without gaps, as all arrays here. */
   readonly a: Float32Array;
-  /** [k, n], or [n, k] with `transposeB`. */
+  /** [k, n], or [n, k] with `transposeB`; with `packed` what {@link packWeights} wrote. */
   readonly b: Float32Array;
   /** [m, n], written. */
   readonly c: Float32Array;
@@ -27,6 +74,8 @@ export interface GemmOptions extends ThreadOptions {
   readonly transposeA?: boolean | undefined;
   /** Use bᵀ; false by default. */
   readonly transposeB?: boolean | undefined;
+  /** b has been packed, whichever way it lay before; false by default. */
+  readonly packed?: boolean | undefined;
   /** [n], added to every row at the end. */
   readonly bias?: Float32Array | undefined;
   /** Applied last; `'identity'` by default. */
@@ -44,6 +93,7 @@ const KEYS = [
   "c",
   "transposeA",
   "transposeB",
+  "packed",
   "bias",
   "activation",
   "accumulate",
@@ -52,6 +102,9 @@ const KEYS = [
 
 /** Places of the integers of `gemm` in native/ops/products.cc. */
 const INT = { m: 0, n: 1, k: 2, transposeA: 3, transposeB: 4, activation: 5, accumulate: 6 } as const;
+
+/** The value of the integer `transposeB` where b is packed. */
+const PACKED = 2;
 
 const IDS: ReadonlyMap<unknown, number> = new Map(ACTIVATIONS.map((name) => [name, activationId(name)]));
 
@@ -69,8 +122,8 @@ function flag(where: string, value: boolean | undefined): 0 | 1 {
  * order; then the bias, then the activation. `accumulate` adds the finished sum to c. So the bits depend on neither
  * tiles, threads nor the instruction set, and a row's on nothing but this row and b.
  *
- * Without `transposeB` b is read where it lies; with it b is packed first, in memory that the process keeps for the next
- * call. A wrong length is `ERR_SHAPE`, a wrong type `ERR_DTYPE`, c over another array `ERR_DATA`, a detached buffer
+ * What a product packs for itself lies in memory that the process keeps for the next call; {@link packWeights} does it once
+ * for many products. A wrong length is `ERR_SHAPE`, a wrong type `ERR_DTYPE`, c over another array `ERR_DATA`, a detached buffer
  * `ERR_DETACHED`, anything else `ERR_OPTION`; then nothing has been written.
  */
 export function gemm(options: GemmOptions): void {
@@ -79,7 +132,8 @@ export function gemm(options: GemmOptions): void {
   const n = checkSize("gemm.n", options.n);
   const k = checkSize("gemm.k", options.k);
   const a = checkFloats("gemm.a", options.a, m * k);
-  const b = checkFloats("gemm.b", options.b, k * n);
+  const packed = flag("gemm.packed", options.packed) === 1;
+  const b = checkFloats("gemm.b", options.b, packed ? packedLength(n, k) : k * n);
   const c = checkFloats("gemm.c", options.c, m * n);
   const bias = options.bias === undefined ? null : checkFloats("gemm.bias", options.bias, n);
   const accumulate = flag("gemm.accumulate", options.accumulate);
@@ -92,12 +146,13 @@ export function gemm(options: GemmOptions): void {
   const id = IDS.get(activation) ?? activationId(checkOneOf("gemm.activation", activation, ACTIVATIONS));
   const transposeA = flag("gemm.transposeA", options.transposeA);
   const transposeB = flag("gemm.transposeB", options.transposeB);
+  if (packed && transposeB === 1) fail("ERR_OPTION", "gemm.transposeB", "false, as b is packed,", true);
   const threads = checkThreads("gemm.threads", options.threads);
   call.int(INT.m, m);
   call.int(INT.n, n);
   call.int(INT.k, k);
   call.int(INT.transposeA, transposeA);
-  call.int(INT.transposeB, transposeB);
+  call.int(INT.transposeB, packed ? PACKED : transposeB);
   call.int(INT.activation, id);
   call.int(INT.accumulate, accumulate);
   call.run(threads, [a, b, bias, c]);

@@ -14,7 +14,14 @@ export {
   gaussianNoise,
   type KeepOptions,
 } from "./draws.js";
-export { type GemmActivation, type GemmOptions, gemm } from "./gemm.js";
+export {
+  type GemmActivation,
+  type GemmOptions,
+  gemm,
+  type PackOptions,
+  packedLength,
+  packWeights,
+} from "./gemm.js";
 export { type ConvertOptions, convertU8, copy, fill, type GatherOptions, gather } from "./memory.js";
 export {
   type ArgmaxOptions,

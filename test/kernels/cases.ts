@@ -95,6 +95,25 @@ const gemmCases: readonly Case[] = [
   gemmCase("bᵀ, bias, tanh", { activation: "tanh", transposeB: true }, true),
 ];
 
+/** What is packed has the order of an instruction set: the result is the product with it. */
+function packedCase(transposed: boolean): Case {
+  return {
+    kernel: "packWeights",
+    label: transposed ? "bᵀ" : "b",
+    run(size, memory, threads) {
+      const { m, n, k } = extents(size);
+      const [a, b, c] = [memory.floats(m * k), memory.floats(k * n), memory.floats(m * n)];
+      const packed = memory.floats(exported.packedLength(n, k));
+      kernels.packWeights({ n, k, b, transposed, packed, threads });
+      const before = packed.slice();
+      kernels.gemm({ m, n, k, a, b: packed, packed: true, c, threads });
+      if (!packed.every((value, index) => value === before[index])) throw new Error("a product wrote its operand");
+      packed.fill(0);
+      return [c, packed];
+    },
+  };
+}
+
 type Reduction = "sum" | "sumSquares";
 
 function reduction(name: Reduction): Case {
@@ -349,6 +368,8 @@ export const CASES: readonly Case[] = [
   ...unaryCases,
   ...binaryCases,
   ...gemmCases,
+  packedCase(false),
+  packedCase(true),
   reduction("sum"),
   reduction("sumSquares"),
   ...rowCases,
@@ -363,7 +384,7 @@ export function nameOf({ kernel, label }: Case): string {
 }
 
 /** Names of exports that are no kernels. */
-export const NO_KERNELS = ["CarillonError", "philox", "runtime"] as const;
+export const NO_KERNELS = ["CarillonError", "packedLength", "philox", "runtime"] as const;
 
 /** Every kernel by the name that its cases bear. */
 export function kernelNames(): readonly string[] {

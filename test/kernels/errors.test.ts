@@ -33,6 +33,7 @@ afterEach(() => {
 /** Good options of every kernel that takes some. */
 const GOOD: Readonly<Record<string, () => Options>> = {
   gemm: () => ({ m: 2, n: 3, k: 4, a: floats(8), b: floats(12), c: output(6), bias: floats(3) }),
+  packWeights: () => ({ n: 3, k: 4, b: floats(12), packed: output(kernels.packedLength(3, 4)) }),
   rowSum: () => ({ rows: 2, columns: 3, x: floats(6), y: output(2) }),
   columnSum: () => ({ rows: 2, columns: 3, x: floats(6), y: output(3) }),
   softmax: () => ({ rows: 2, columns: 3, x: floats(6), y: output(6) }),
@@ -118,7 +119,7 @@ function replaced(options: Options, path: string, array: unknown): Options {
 }
 
 test("every kernel that takes options is here", () => {
-  const positional = ["sum", "sumSquares", "countEqual", "fill", "copy", "convertU8", "philox"];
+  const positional = ["sum", "sumSquares", "countEqual", "fill", "copy", "convertU8", "packedLength", "philox"];
   const functions = Object.entries(exported).filter(([name, value]) => {
     return typeof value === "function" && name !== "CarillonError" && !positional.includes(name);
   });
@@ -304,6 +305,11 @@ describe("numbers and combinations", () => {
     ["gemm", { activation: "relu6" }, "ERR_OPTION", "gemm.activation"],
     ["gemm", { accumulate: true }, "ERR_OPTION", "gemm.bias"],
     ["gemm", { accumulate: true, bias: undefined, activation: "relu" }, "ERR_OPTION", "gemm.activation"],
+    ["gemm", { packed: 1 }, "ERR_OPTION", "gemm.packed"],
+    ["gemm", { packed: true }, "ERR_SHAPE", "gemm.b"],
+    ["gemm", { packed: true, b: floats(128), transposeB: true }, "ERR_OPTION", "gemm.transposeB"],
+    ["packWeights", { n: 0 }, "ERR_OPTION", "packWeights.n"],
+    ["packWeights", { transposed: 1 }, "ERR_OPTION", "packWeights.transposed"],
     ["rowSum", { rows: -1 }, "ERR_OPTION", "rowSum.rows"],
     ["softmax", { columns: 0 }, "ERR_OPTION", "softmax.columns"],
     ["softmaxCrossEntropy", { labels: Int32Array.of(0, 3) }, "ERR_LABEL", "softmaxCrossEntropy.labels[1]"],

@@ -88,6 +88,25 @@ describe("gemm", () => {
   });
 });
 
+test("a product with packed weights is the product", () => {
+  const memory = new Memory(9);
+  for (const m of [1, 3, 4, 5, 33]) {
+    for (const n of [1, 10, 16, 31, 32, 33, 65, 100]) {
+      for (const k of [1, 17, 1025]) {
+        const [a, b, bias] = [memory.floats(m * k), memory.floats(k * n), memory.floats(n)];
+        const packed = new Float32Array(kernels.packedLength(n, k)).fill(Number.NaN);
+        for (const transposed of [false, true]) {
+          const [c, wanted] = [new Float32Array(m * n), new Float32Array(m * n)];
+          kernels.packWeights({ n, k, b, transposed, packed });
+          kernels.gemm({ m, n, k, a, b: packed, packed: true, bias, activation: "relu", c });
+          kernels.gemm({ m, n, k, a, b, transposeB: transposed, bias, activation: "relu", c: wanted });
+          expect(bits([c]) === bits([wanted]), `${m} ${n} ${k} ${transposed}`).toBe(true);
+        }
+      }
+    }
+  }
+});
+
 describe("in place", () => {
   const x = (): Float32Array => new Memory(3).floats(300);
 
