@@ -1,0 +1,86 @@
+// The command line of the benchmarks.
+import { parseArgs } from "node:util";
+
+export interface Command {
+  readonly suite: string;
+  /** File for the report; undefined: none. */
+  readonly json: string | undefined;
+  readonly seconds: number | undefined;
+  readonly threads: readonly number[];
+  readonly only: RegExp | undefined;
+}
+
+/** Arguments that make no sense; the message says what was wanted. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export function usage(suites: readonly string[]): string {
+  return [
+    "usage: npm run bench -- SUITE [--json FILE] [--seconds S] [--threads 1,2] [--only PATTERN]",
+    `  SUITE           ${suites.join(", ")}`,
+    "  --json FILE     also write the report, with machine and peers",
+    "  --seconds S     seconds of measuring a row (default: the suite's own)",
+    "  --threads LIST  thread counts, separated by commas (default: 1,2)",
+    "  --only PATTERN  rows whose name this regular expression matches, upper and lower case alike",
+    "CARILLON_PEERS=DIRECTORY[:DIRECTORY…] names where libraries to compare with are searched; see bench/README.md.",
+  ].join("\n");
+}
+
+const OPTIONS = {
+  json: { type: "string" },
+  seconds: { type: "string" },
+  threads: { type: "string" },
+  only: { type: "string" },
+} as const;
+
+function split(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function secondsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds < Number.POSITIVE_INFINITY)) {
+    throw new UsageError(`expected a positive number for --seconds but received "${text}"`);
+  }
+  return seconds;
+}
+
+function threadsOf(text: string): number[] {
+  return text.split(",").map((part) => {
+    if (!/^[1-9]\d{0,2}$/.test(part)) {
+      throw new UsageError(`expected thread counts such as 1,2 for --threads but received "${text}"`);
+    }
+    return Number(part);
+  });
+}
+
+function patternOf(text: string | undefined): RegExp | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return new RegExp(text, "i");
+  } catch {
+    throw new UsageError(`expected a regular expression for --only but received "${text}"`);
+  }
+}
+
+/** @throws UsageError */
+export function parseCommand(args: readonly string[], suites: readonly string[]): Command {
+  const { values, positionals } = split(args);
+  const [suite, ...more] = positionals;
+  if (suite === undefined) throw new UsageError("a suite is wanted");
+  if (!suites.includes(suite)) throw new UsageError(`there is no suite "${suite}"`);
+  if (more.length > 0) throw new UsageError(`one suite at a time, but received "${positionals.join(" ")}"`);
+  return {
+    suite,
+    json: values.json,
+    seconds: secondsOf(values.seconds),
+    threads: threadsOf(values.threads ?? "1,2"),
+    only: patternOf(values.only),
+  };
+}
