@@ -1,7 +1,7 @@
 """What the Python peers of the suite `train` share: the data, the clock, and JSON lines over standard input and output.
 
 A peer is a process with one number of threads. It says who it is: {"peer", "version", "ways"}. Then every request
-{"network": [784, 256, 10], "batch": 32, "way": "eager", "milliseconds": 500} gets one answer, {"microseconds", "steps",
+{"network": [784, 256, 10], "batch": 32, "way": "eager", "milliseconds": 500} gets one answer, {"microseconds",
 "firstLoss", "loss"} or {"error"}. Model and compiled step of a (network, batch, way) are made once and go on training.
 """
 
@@ -20,6 +20,9 @@ BLOCK_SECONDS = 0.02
 WARM_SECONDS = 0.5
 WARM_STEPS = 24
 
+"""Steps behind the clock whose mean loss tells whether the network learns."""
+LOSS_STEPS = 16
+
 
 def data(inputs, classes):
     """x: [EXAMPLES, inputs], y: [EXAMPLES]; as in bench/train/networks.ts.
@@ -37,15 +40,19 @@ def data(inputs, classes):
 
 
 class Timed:
-    """A step that goes on training: `step(index)` trains on batch `index` and returns the loss as something float() takes."""
+    """A step that goes on training: `step(index)` trains on batch `index` and returns the loss as something float() takes.
 
-    def __init__(self, step, batches):
+    first: the loss of the untrained network; None: the next step tells.
+    """
+
+    def __init__(self, step, first, batches):
         self.step = step
         self.batches = batches
         self.done = 0
-        self.first = self.run(1)
+        loss = self.run(1)
+        self.first = loss if first is None else float(first)
         until = time.perf_counter() + WARM_SECONDS
-        while self.done < WARM_STEPS and (self.done < 2 or time.perf_counter() < until):
+        while self.done < WARM_STEPS and time.perf_counter() < until:
             self.run(1)
 
     def run(self, steps):
@@ -57,19 +64,18 @@ class Timed:
     def measure(self, milliseconds):
         """The median over blocks of steps that take about BLOCK_SECONDS each."""
         begin = time.perf_counter()
-        loss = self.run(1)
+        self.run(1)
         block = max(1, round(BLOCK_SECONDS / (time.perf_counter() - begin)))
         times = []
         until = begin + milliseconds / 1000
         while not times or time.perf_counter() < until:
             begin = time.perf_counter()
-            loss = self.run(block)
+            self.run(block)
             times.append((time.perf_counter() - begin) / block)
         return {
             "microseconds": statistics.median(times) * 1e6,
-            "steps": block * len(times),
             "firstLoss": self.first,
-            "loss": loss,
+            "loss": statistics.mean(self.run(1) for _ in range(LOSS_STEPS)),
         }
 
 
@@ -88,7 +94,7 @@ def absent(reason):
 
 
 def serve(peer, version, ways, make):
-    """Answers requests until the input ends; make(sizes, batch, way) returns the step of a Timed."""
+    """Answers requests until the input ends; make(sizes, batch, way) returns step and first of a Timed."""
     say({"peer": peer, "version": version, "ways": ways})
     made = {}
     for line in sys.stdin:
@@ -97,7 +103,7 @@ def serve(peer, version, ways, make):
             sizes, batch, way = request["network"], request["batch"], request["way"]
             key = (tuple(sizes), batch, way)
             if key not in made:
-                made[key] = Timed(make(sizes, batch, way), EXAMPLES // batch)
+                made[key] = Timed(*make(sizes, batch, way), EXAMPLES // batch)
             say(made[key].measure(request["milliseconds"]))
         except Exception as error:  # one setting that fails is no reason to lose the others
             say({"error": f"{type(error).__name__}: {error}"[:300]})

@@ -35,6 +35,12 @@ def network(sizes):
     return torch.nn.Sequential(*layers)
 
 
+def own_code(function):
+    """Compiled forms are kept by code object: with one of its own, a network does not share (and search) those of others."""
+    function.__code__ = function.__code__.replace()
+    return function
+
+
 def make(sizes, batch, way):
     model = network(sizes)
     loss = torch.nn.CrossEntropyLoss()
@@ -42,7 +48,12 @@ def make(sizes, batch, way):
     x, y = (torch.from_numpy(array) for array in peer.data(sizes[0], sizes[-1]))
     # Views of one tensor, made once.
     batches = [(x[at : at + batch], y[at : at + batch]) for at in range(0, peer.EXAMPLES, batch)]
-    forward = torch.compile(model, dynamic=False) if way == "compiled model, fused" else model
+
+    def forward(inputs):
+        return model(inputs)
+
+    if way == "compiled model, fused":
+        forward = torch.compile(own_code(forward), dynamic=False)
 
     def step(inputs, labels):
         optimizer.zero_grad(set_to_none=True)
@@ -51,22 +62,17 @@ def make(sizes, batch, way):
         optimizer.step()
         return value.detach()
 
-    run = step
-    if way == "compiled":
-        # Two steps before it is compiled, and two after: the optimizer's states exist, and nothing else may change.
-        for index in range(2):
-            step(*batches[index])
-        run = torch.compile(step, dynamic=False)
-    if way.startswith("compiled"):
-        for index in range(3):
-            run(*batches[index])
-
-        def settled(inputs, labels, compiled=run):
-            with torch.compiler.set_stance("fail_on_recompile"):
-                return compiled(inputs, labels)
-
-        settled(*batches[0])
-    return lambda index: run(*batches[index])
+    if not way.startswith("compiled"):
+        return lambda index: step(*batches[index]), None
+    # One step before the whole is compiled, for the optimizer's states; after two more nothing may change.
+    first = step(*batches[0]) if way == "compiled" else None
+    run = torch.compile(own_code(step), dynamic=False) if way == "compiled" else step
+    second = run(*batches[1])
+    run(*batches[2])
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for pair in batches[:8]:
+            run(*pair)
+    return lambda index: run(*batches[index]), second if first is None else first
 
 
 peer.serve("PyTorch", VERSION, WAYS, make)

@@ -70,7 +70,7 @@ def make(sizes, batch, way):
         power2.assign(power2 * BETA2)
         return value
 
-    return lambda index: step(*batches[index])
+    return lambda index: step(*batches[index]), None
 
 
 peer.serve("TensorFlow", tf.__version__, WAYS, make)
