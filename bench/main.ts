@@ -4,7 +4,10 @@ import { dirname } from "node:path";
 import { parseCommand, UsageError, usage } from "./command.js";
 import { machineLines, peerLines, type Suite, thisMachine } from "./report.js";
 
-const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> = {};
+const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> = {
+  train: () => import("./train/suite.js"),
+  scaling: () => import("./train/scaling.js"),
+};
 
 const names = Object.keys(SUITES);
 

@@ -7,10 +7,10 @@ project: install torch >= 2.8 in an environment of your own.
 import os
 import sys
 
+import peer
+
 THREADS = int(sys.argv[1])
 os.environ["OMP_NUM_THREADS"] = str(THREADS)
-
-import peer  # noqa: E402
 
 try:
     import torch

@@ -7,11 +7,11 @@ Adam. Python and tensorflow are no dependency of the project.
 import os
 import sys
 
+import peer
+
 THREADS = int(sys.argv[1])
 os.environ["OMP_NUM_THREADS"] = str(THREADS)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import peer  # noqa: E402
 
 try:
     import tensorflow as tf
