@@ -4,9 +4,14 @@ import { dirname } from "node:path";
 import { parseCommand, UsageError, usage } from "./command.js";
 import { machineLines, peerLines, type Suite, thisMachine } from "./report.js";
 
-const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> = {
-  train: () => import("./train/suite.js"),
-  scaling: () => import("./train/scaling.js"),
+const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
+  roofline: async () => (await import("./limits.js")).run,
+  gemm: async () => (await import("./gemm.js")).run,
+  elementwise: async () => (await import("./streamed.js")).elementwise,
+  dropout: async () => (await import("./streamed.js")).dropout,
+  optimizers: async () => (await import("./streamed.js")).optimizers,
+  train: async () => (await import("./train/suite.js")).run,
+  scaling: async () => (await import("./train/scaling.js")).run,
 };
 
 const names = Object.keys(SUITES);
@@ -18,7 +23,7 @@ async function main(args: readonly string[]): Promise<void> {
   const machine = thisMachine();
   console.log(machineLines(machine).join("\n"));
   const started = performance.now();
-  const { run } = await load();
+  const run = await load();
   const report = await run({ ...options, machine, print: (line) => console.log(line) });
   const absent = peerLines(Object.fromEntries(Object.entries(report.peers).filter(([, version]) => version === null)));
   if (absent.length > 0) console.log(absent.join("\n"));

@@ -67,7 +67,7 @@ export function scalingPicture(rows: readonly ScalingRow[], machine: Pick<Machin
           field: "line",
           type: "nominal" as const,
           scale: { domain: [...MEASURED, LIMIT], range: [BLUE, ORANGE, GREY] },
-          legend: { title: null, orient: "bottom" as const },
+          legend: { title: null, orient: "bottom" as const, symbolType: "stroke" as const },
         },
         strokeDash: {
           field: "line",

@@ -1,7 +1,7 @@
 // npm run bench -- scaling: how a step's cost grows with batch, width, depth and threads, drawn into docs/.
 import { fixed, median, type Report, type SuiteOptions, Table } from "../report.js";
-import { parametersOf, rooflineMicroseconds } from "../roofline.js";
-import { BYTES, measureLimits } from "./limits.js";
+import { rooflineMicroseconds } from "../roofline.js";
+import { limitsOf } from "./limits.js";
 import { nameOf, titleOf } from "./networks.js";
 import { OurStep } from "./ours.js";
 import { drawScaling } from "./picture.js";
@@ -39,7 +39,7 @@ async function measurePoint({ series, value, network }: Point, threads: readonly
   for (let turn = 0; turn < TURNS; turn++) {
     for (const { count, step, times, limits } of turn % 2 === 1 ? entrants.toReversed() : entrants) {
       times.push(await step.measure(seconds / TURNS));
-      limits.push(await measureLimits(count, BYTES * parametersOf(network.sizes)));
+      limits.push(await limitsOf(network, count));
     }
   }
   return entrants.map(({ count, times, limits }): ScalingRow => {

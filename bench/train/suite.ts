@@ -1,10 +1,9 @@
 // npm run bench -- train: whole training steps beside those of other libraries, and beside the machine's limit.
 import { setTimeout } from "node:timers/promises";
 import { fixed, median, type Report, type SuiteOptions, Table } from "../report.js";
-import { parametersOf } from "../roofline.js";
 import { type BusyRow, besideBusyProcess } from "./contention.js";
 import { type DeadUnitsRow, deadUnits } from "./dead_units.js";
-import { BYTES, measureLimits } from "./limits.js";
+import { limitsOf } from "./limits.js";
 import { NETWORKS, type Network, nameOf, titleOf } from "./networks.js";
 import { OurStep } from "./ours.js";
 import { byPeer, fastest, type Limits, rowOf, type TrainRow, type Turn } from "./rows.js";
@@ -79,7 +78,7 @@ async function takeTurn(
   const entrants = [
     ...[...ours].map(([threads, step]) => async () => {
       steps.set(threads, await step.measure(seconds));
-      limits.set(threads, await measureLimits(threads, BYTES * parametersOf(network.sizes)));
+      limits.set(threads, await limitsOf(network, threads));
     }),
     ...PEERS.map((name) => async () => {
       const setting = settings[name];

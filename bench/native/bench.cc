@@ -1,0 +1,92 @@
+#include "bench.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace carillon::bench {
+
+void die(const std::string& message) {
+  std::fprintf(stderr, "carillon_bench: %s\n", message.c_str());
+  std::exit(1);
+}
+
+Call::Call(const Machine& machine, const Operation& operation, std::vector<void*> views, std::vector<int64_t> ints,
+           std::vector<double> doubles, std::vector<double> lanes)
+    : machine_(machine),
+      operation_(operation),
+      views_(std::move(views)),
+      ints_(std::move(ints)),
+      doubles_(std::move(doubles)),
+      lanes_(std::move(lanes)) {
+  const Arguments arguments{views_.data(), ints_.data(), doubles_.data(), ints_.size(), doubles_.size()};
+  Requirements requirements;
+  operation_.check(arguments, requirements);
+  if (!requirements.error.empty()) die(std::string(operation_.name) + ": " + requirements.error);
+  if (operation_.scratch != nullptr) scratch_ = AlignedBuffer(operation_.scratch(arguments, machine_.kernels));
+  registers_.seed = 1;
+  registers_.step = 1;
+  registers_.lanes = lanes_.data();
+  registers_.lane_count = lanes_.size();
+}
+
+void Call::operator()() {
+  Fault fault;
+  const Arguments arguments{views_.data(), ints_.data(), doubles_.data(), ints_.size(), doubles_.size()};
+  operation_.run({machine_.kernels, machine_.parallel, registers_, scratch_.data(), fault}, arguments);
+  if (fault.what != nullptr) die(std::string(operation_.name) + ": bad " + fault.what);
+}
+
+size_t array_count(size_t bytes, int arrays) {
+  const size_t count = bytes / sizeof(float) / static_cast<size_t>(arrays);
+  return count / kStreamStep * kStreamStep;
+}
+
+float* array_at(float* memory, size_t bytes, int arrays, int index) {
+  constexpr size_t stagger = 17 * 16;  // floats: 17 cache lines
+  return memory + static_cast<size_t>(index) * (array_count(bytes, arrays) + stagger);
+}
+
+void fill_noise(float* x, size_t count) {
+  uint32_t state = 1;
+  for (size_t i = 0; i < count; ++i) {
+    state = state * 1664525u + 1013904223u;
+    const float size = 0.25f + 0.75f * static_cast<float>(state >> 9) / 8388608.0f;
+    x[i] = (state & 0x100u) != 0 ? size : -size;
+  }
+}
+
+Entrant stream_entrant(const Machine& machine, Pattern pattern, bool ahead, float* memory, size_t bytes) {
+  const auto* probe = std::find_if(std::begin(machine.probes.streams), std::end(machine.probes.streams),
+                                   [&](const StreamProbe& each) { return each.pattern == pattern; });
+  if (probe == std::end(machine.probes.streams)) die("no such stream");
+  const StreamLoop loop = ahead ? probe->ahead : probe->plain;
+  const int arrays = pattern.arrays();
+  const size_t steps = array_count(bytes, arrays) / kStreamStep;
+  return {[&machine, loop, arrays, steps, memory, bytes] {
+    const size_t chunks = machine.parallel.chunks(steps * kStreamStep, kLeastElements);
+    machine.parallel.run(chunks, [&](size_t chunk) {
+      const size_t begin = steps * chunk / chunks;
+      const size_t end = steps * (chunk + 1) / chunks;
+      float* pointers[kMostArrays];
+      for (int a = 0; a < arrays; ++a) pointers[a] = array_at(memory, bytes, arrays, a) + begin * kStreamStep;
+      volatile float sink = loop(pointers, (end - begin) * kStreamStep);
+      static_cast<void>(sink);
+    });
+  }};
+}
+
+Entrant fma_entrant(const Machine& machine, double& flops) {
+  constexpr size_t rounds = 1 << 15;  // 0.1 ms: longer than a helper takes to wake
+  const unsigned threads = machine.parallel.threads();
+  flops = machine.probes.flops * rounds * threads;
+  return {[&machine, threads] {
+    machine.parallel.run(threads, [&](size_t) {
+      volatile float sink = machine.probes.fma(rounds);
+      static_cast<void>(sink);
+    });
+  }};
+}
+
+}  // namespace carillon::bench

@@ -1,0 +1,237 @@
+// Suites `elementwise` and `dropout`: every kernel that streams over its arguments, in place where it may.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "streams.h"
+
+namespace carillon::bench {
+namespace {
+
+constexpr const char* kUnaryNames[] = {
+#define X(name) #name,
+#include "kernels/unary.def"
+#undef X
+};
+
+constexpr const char* kBinaryNames[] = {
+#define X(name) #name,
+#include "kernels/binary.def"
+#undef X
+};
+
+// Puts the numbers of fill_noise back into `count` floats from a block that stays in the first-level cache. A kernel
+// applied to its own results again and again ends in numbers that no training meets.
+std::function<void()> refreshed(float* x, size_t count) {
+  static constexpr size_t block = 4096;
+  auto source = std::make_shared<std::vector<float>>(block);
+  fill_noise(source->data(), block);
+  return [x, count, source] {
+    for (size_t i = 0; i < count; i += block) {
+      std::memcpy(x + i, source->data(), std::min(block, count - i) * sizeof(float));
+    }
+  };
+}
+
+// `operation` on x, written in place, and on what else it reads. The views are [x, (b), y] for patterns {0, 1, 0} and
+// {1, 1, 0}, where x is the updated array; ints begin with the count.
+Entrant in_place(const Machine& machine, const Operation& operation, Pattern pattern, float* memory, size_t bytes,
+                 const std::function<std::vector<int64_t>(int64_t)>& ints, std::vector<double> doubles) {
+  const int arrays = pattern.arrays();
+  const size_t count = array_count(bytes, arrays);
+  std::vector<void*> views;
+  float* x = array_at(memory, bytes, arrays, pattern.read);
+  fill_noise(array_at(memory, bytes, arrays, 0), count);
+  views.push_back(x);
+  if (pattern.read == 1) views.push_back(array_at(memory, bytes, arrays, 0));
+  views.push_back(x);
+  auto call = std::make_shared<Call>(machine, operation, std::move(views), ints(static_cast<int64_t>(count)),
+                                     std::move(doubles));
+  return {.run = [call] { (*call)(); }, .refresh = refreshed(x, count)};
+}
+
+void measure_unary(StreamedSuite& suite, const Machine& machine) {
+  for (int64_t function = 0; function < static_cast<int64_t>(Unary::count); ++function) {
+    const Pattern pattern{0, 1, 0};
+    suite.measure({kUnaryNames[function], pattern, [&, pattern, function](float* memory, size_t bytes, double& moved) {
+                     moved = pattern.bytes() * static_cast<double>(array_count(bytes, 1));
+                     return in_place(machine, op_unary, pattern, memory, bytes,
+                                     [function](int64_t count) {
+                                       return std::vector<int64_t>{count, function};
+                                     },
+                                     {});
+                   }});
+  }
+}
+
+Entrant binary_vectors(const Machine& machine, int64_t function, float* memory, size_t bytes, double& moved) {
+  const Pattern pattern{1, 1, 0};
+  moved = pattern.bytes() * static_cast<double>(array_count(bytes, pattern.arrays()));
+  return in_place(machine, op_binary, pattern, memory, bytes,
+                  [function](int64_t count) {
+                    return std::vector<int64_t>{1, count, function, 0, 0};
+                  },
+                  {});
+}
+
+Entrant binary_scalar(const Machine& machine, int64_t function, float* memory, size_t bytes, double& moved) {
+  const Pattern pattern{0, 1, 0};
+  const size_t count = array_count(bytes, 1);
+  moved = pattern.bytes() * static_cast<double>(count);
+  auto scalar = std::make_shared<float>(0.75f);
+  std::vector<void*> views{memory, scalar.get(), memory};
+  auto call = std::make_shared<Call>(machine, op_binary, std::move(views),
+                                     std::vector<int64_t>{1, static_cast<int64_t>(count), function, 0, 1});
+  return {.run = [call, scalar] { (*call)(); }, .refresh = refreshed(memory, count)};
+}
+
+void measure_binary(StreamedSuite& suite, const Machine& machine) {
+  for (int64_t function = 0; function < static_cast<int64_t>(Binary::count); ++function) {
+    const std::string name = kBinaryNames[function];
+    suite.measure({name + ", vectors", {1, 1, 0}, [&, function](float* memory, size_t bytes, double& moved) {
+                     return binary_vectors(machine, function, memory, bytes, moved);
+                   }});
+    suite.measure({name + ", scalar", {0, 1, 0}, [&, function](float* memory, size_t bytes, double& moved) {
+                     return binary_scalar(machine, function, memory, bytes, moved);
+                   }});
+  }
+}
+
+// A kernel that reads all of `memory` and writes little or nothing, or writes it and reads little.
+Kernel one_array(const Machine& machine, std::string name, Pattern pattern, const Operation& operation, bool from,
+                 std::vector<double> doubles) {
+  return {std::move(name), pattern, [&machine, &operation, from, doubles](float* memory, size_t bytes, double& moved) {
+            const size_t count = array_count(bytes, 1);
+            moved = 4.0 * static_cast<double>(count);
+            auto result = std::make_shared<float>();
+            std::vector<void*> views{memory};
+            if (from) views.push_back(result.get());
+            auto call = std::make_shared<Call>(machine, operation, std::move(views),
+                                               std::vector<int64_t>{static_cast<int64_t>(count)}, doubles);
+            return Entrant{[call, result] { (*call)(); }};
+          }};
+}
+
+void measure_copies(StreamedSuite& suite, const Machine& machine) {
+  suite.measure(one_array(machine, "fill", {0, 0, 1}, op_fill, false, {0.5}));
+  suite.measure(one_array(machine, "sum", {1, 0, 0}, op_sum, true, {}));
+  suite.measure(one_array(machine, "sum_squares", {1, 0, 0}, op_sum_squares, true, {}));
+  suite.measure({"copy", {1, 0, 1}, [&](float* memory, size_t bytes, double& moved) {
+                   const auto count = static_cast<int64_t>(array_count(bytes, 2));
+                   moved = 8.0 * static_cast<double>(count);
+                   std::vector<void*> views{memory, array_at(memory, bytes, 2, 1)};
+                   auto call = std::make_shared<Call>(machine, op_copy, std::move(views), std::vector<int64_t>{count});
+                   return Entrant{[call] { (*call)(); }};
+                 }});
+  // A byte read and a float written an element: the bytes lie in the last fifth of the memory.
+  suite.measure({"convert u8", {0, 0, 1}, [&](float* memory, size_t bytes, double& moved) {
+                   const size_t count = bytes / 5 / kStreamStep * kStreamStep;
+                   moved = 5.0 * static_cast<double>(count);
+                   std::vector<void*> views{memory + count, memory};
+                   auto call = std::make_shared<Call>(machine, op_convert, std::move(views),
+                                                      std::vector<int64_t>{static_cast<int64_t>(count)},
+                                                      std::vector<double>{1.0 / 255});
+                   return Entrant{[call] { (*call)(); }};
+                 }});
+}
+
+// Rows of `columns` elements. `values`: floats written a row beside the matrix, or in its place where `updated`.
+struct RowKernel {
+  const char* name;
+  const Operation& operation;
+  bool labels;
+  bool gradient;  // takes the gradient of the losses
+  bool updated;
+};
+
+Entrant over_rows(const Machine& machine, const RowKernel& kernel, size_t columns, float* memory, size_t bytes,
+                  double& moved) {
+  const size_t rows = array_count(bytes, 1) / columns;
+  struct Side {
+    std::vector<int32_t> labels;
+    std::vector<float> values;
+  };
+  auto side = std::make_shared<Side>();
+  for (size_t row = 0; row < rows; ++row) side->labels.push_back(static_cast<int32_t>(row * 7 % columns));
+  side->values.resize(std::max(rows, columns), 1.0f);
+  std::vector<void*> views{memory};
+  if (kernel.labels) views.push_back(side->labels.data());
+  if (kernel.gradient) views.push_back(side->values.data());
+  views.push_back(kernel.updated ? static_cast<void*>(memory) : side->values.data());
+  std::vector<int64_t> ints{static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
+  if (kernel.gradient) ints.push_back(0);
+  const double cells = static_cast<double>(rows * columns) * (kernel.updated ? 8 : 4);
+  const bool by_columns = &kernel.operation == &op_column_sum;
+  const double beside =
+      kernel.updated && !kernel.gradient ? 0.0 : 4.0 * static_cast<double>(by_columns ? columns : rows);
+  moved = cells + beside + (kernel.labels ? 4.0 * static_cast<double>(rows) : 0.0);
+  auto call = std::make_shared<Call>(machine, kernel.operation, std::move(views), std::move(ints));
+  Entrant entrant{.run = [call, side] { (*call)(); }};
+  if (kernel.updated) entrant.refresh = refreshed(memory, rows * columns);
+  return entrant;
+}
+
+void measure_rows(StreamedSuite& suite, const Machine& machine) {
+  const RowKernel kernels[] = {
+      {"row_sum", op_row_sum, false, false, false},
+      {"column_sum", op_column_sum, false, false, false},
+      {"argmax", op_argmax, false, false, false},
+      {"softmax", op_softmax, false, false, true},
+      {"log_softmax", op_log_softmax, false, false, true},
+      {"softmax_cross_entropy", op_softmax_cross_entropy, true, false, false},
+      {"softmax_cross_entropy_gradient", op_softmax_cross_entropy_gradient, true, true, true},
+  };
+  for (const RowKernel& kernel : kernels) {
+    for (const size_t columns : {size_t{10}, size_t{1000}}) {
+      const Pattern pattern = kernel.updated ? Pattern{0, 1, 0} : Pattern{1, 0, 0};
+      suite.measure({std::string(kernel.name) + ", rows of " + std::to_string(columns), pattern,
+                     [&, columns](float* memory, size_t bytes, double& moved) {
+                       return over_rows(machine, kernel, columns, memory, bytes, moved);
+                     }});
+    }
+  }
+}
+
+// Rows × columns as one row; a site, masks of single rows, no array of the batch.
+std::vector<int64_t> mask_ints(int64_t count) { return {1, count, 1, 1, 0}; }
+
+}  // namespace
+
+void run_elementwise(const Machine& machine, const Options& options) {
+  StreamedSuite suite(machine, options);
+  measure_unary(suite, machine);
+  measure_binary(suite, machine);
+  measure_copies(suite, machine);
+  measure_rows(suite, machine);
+}
+
+// Forward in place; backward is the same kernel on the gradient, its mask drawn again, or after ReLU the sign of the
+// output alone. A keep of 0.5 needs no ties of the 8-bit threshold, 0.8 and 0.9 do.
+void run_dropout(const Machine& machine, const Options& options) {
+  StreamedSuite suite(machine, options);
+  const Pattern pattern{0, 1, 0};
+  const auto masked = [&](const std::string& name, const Operation& operation, std::vector<double> doubles) {
+    suite.measure({name, pattern, [&, doubles](float* memory, size_t bytes, double& moved) {
+                     moved = pattern.bytes() * static_cast<double>(array_count(bytes, 1));
+                     return in_place(machine, operation, pattern, memory, bytes, mask_ints, doubles);
+                   }});
+  };
+  for (const double keep : {0.5, 0.8, 0.9, 0.3}) {
+    char name[32];
+    std::snprintf(name, sizeof name, "dropout, keep %g", keep);
+    masked(name, op_dropout, {keep, 1 / keep, 0, 0});
+  }
+  // Alpha dropout at keep 0.9 shifts what is kept and drops to another number than 0.
+  masked("alpha dropout, keep 0.9", op_dropout, {0.9, 0.88, 0.15, -1.4});
+  masked("noise", op_noise, {0.5});
+  for (const Binary function : {Binary::relu_gradient, Binary::tanh_gradient}) {
+    const auto index = static_cast<int64_t>(function);
+    suite.measure({std::string("backward, ") + kBinaryNames[index],
+                   {1, 1, 0},
+                   [&, index](float* memory, size_t bytes, double& moved) {
+                     return binary_vectors(machine, index, memory, bytes, moved);
+                   }});
+  }
+}
+
+}  // namespace carillon::bench

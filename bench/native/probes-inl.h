@@ -1,0 +1,99 @@
+// The probes over the vector type F of native/simd; included by probes_<isa>.cc inside the target region of its ISA.
+
+// 32 registers hold 24 chains and two constants, 16 hold 12. Latency times throughput asks for 8 to 10 on cores of
+// today.
+#ifdef __aarch64__
+constexpr size_t kChainGroups = 2;
+#else
+constexpr size_t kChainGroups = F::N == 16 ? 2 : 1;
+#endif
+constexpr size_t kGroupChains = 12;
+
+// Factors that the compiler cannot know.
+struct Neutral {
+  F one, nil;
+  CARILLON_INLINE Neutral() {
+    volatile float values[2] = {1.0f, 0.0f};
+    one = splat(values[0]);
+    nil = splat(values[1]);
+  }
+};
+
+CARILLON_INLINE float sum_of(const F* x, size_t count) {
+  float lanes[F::N];
+  F sum = x[0];
+  for (size_t i = 1; i < count; ++i) sum = add(sum, x[i]);
+  store(lanes, sum);
+  float total = 0;
+  for (float lane : lanes) total += lane;
+  return total;
+}
+
+float fma_rounds(size_t rounds) {
+  const Neutral neutral;
+  F x[kChainGroups][kGroupChains];
+  for (size_t g = 0; g < kChainGroups; ++g) {
+    for (size_t c = 0; c < kGroupChains; ++c) x[g][c] = splat(static_cast<float>(c));
+  }
+  for (size_t round = 0; round < rounds; ++round) {
+    CARILLON_UNROLL
+    for (size_t g = 0; g < kChainGroups; ++g) {
+      CARILLON_UNROLL
+      for (size_t c = 0; c < kGroupChains; ++c) x[g][c] = fma(x[g][c], neutral.one, neutral.nil);
+    }
+  }
+  return sum_of(x[0], kChainGroups * kGroupChains);
+}
+
+// Floats ahead of the loop that a prefetch fetches.
+constexpr size_t kAhead = 256;
+
+template <int read, int updated, int written, bool ahead>
+float stream(float* const* arrays, size_t count) {
+  const Neutral neutral;
+  F sum[4] = {zero(), zero(), zero(), zero()};
+  float* array[read + updated + written];
+  for (int a = 0; a < read + updated + written; ++a) array[a] = arrays[a];
+  for (size_t i = 0; i < count; i += kStreamStep) {
+    if constexpr (ahead) {
+      CARILLON_UNROLL
+      for (int a = 0; a < read + updated + written; ++a) {
+        __builtin_prefetch(array[a] + i + kAhead);
+        __builtin_prefetch(array[a] + i + kAhead + 16);
+      }
+    }
+    for (size_t lane = i; lane < i + kStreamStep; lane += F::N) {
+      F& total = sum[lane / F::N % 4];
+      F in = neutral.nil;
+      CARILLON_UNROLL
+      for (int a = 0; a < read; ++a) in = a == 0 ? load(array[a] + lane) : add(in, load(array[a] + lane));
+      if constexpr (read > 0 && updated + written == 0) total = add(total, in);
+      CARILLON_UNROLL
+      for (int a = read; a < read + updated; ++a) {
+        store(array[a] + lane, fma(in, neutral.nil, load(array[a] + lane)));
+      }
+      CARILLON_UNROLL
+      for (int a = read + updated; a < read + updated + written; ++a) {
+        store(array[a] + lane, read > 0 ? fma(in, neutral.nil, neutral.one) : neutral.one);
+      }
+    }
+  }
+  return sum_of(sum, 4);
+}
+
+template <int read, int updated, int written>
+constexpr StreamProbe stream_probe() noexcept {
+  return {{read, updated, written}, stream<read, updated, written, false>, stream<read, updated, written, true>};
+}
+
+constexpr ProbeTable make_probes(const char* name) noexcept {
+  return {
+      .name = name,
+      .fma = fma_rounds,
+      .flops = 2.0 * kChainGroups * kGroupChains * F::N,
+      .streams = {stream_probe<0, 1, 0>(), stream_probe<0, 2, 0>(), stream_probe<0, 3, 0>(), stream_probe<0, 4, 0>(),
+                  stream_probe<1, 1, 0>(), stream_probe<1, 2, 0>(), stream_probe<1, 3, 0>(), stream_probe<1, 4, 0>(),
+                  stream_probe<1, 5, 0>(), stream_probe<1, 0, 0>(), stream_probe<0, 0, 1>(), stream_probe<1, 0, 1>(),
+                  stream_probe<2, 0, 1>()},
+  };
+}

@@ -1,0 +1,55 @@
+// What the machine can do, one table an ISA: multiply-adds in registers, and loops over memory that only load and
+// store.
+#pragma once
+
+#include <cstddef>
+
+namespace carillon::bench {
+
+// Arrays of a loop over memory: read, read and written in place, written only.
+struct Pattern {
+  int read;
+  int updated;
+  int written;
+
+  int arrays() const { return read + updated + written; }
+  // Bytes moved an element: 4 for each load and each store.
+  double bytes() const { return 4.0 * (read + 2 * updated + written); }
+  bool operator==(const Pattern&) const = default;
+};
+
+// arrays: [pattern.arrays()] pointers in the order of Pattern, each to `count` floats, a multiple of kStreamStep. What
+// is updated keeps its value, what is written becomes 1.
+using StreamLoop = float (*)(float* const* arrays, size_t count);
+
+struct StreamProbe {
+  Pattern pattern;
+  StreamLoop plain;
+  StreamLoop ahead;  // with prefetch
+};
+
+inline constexpr size_t kStreamStep = 32;
+inline constexpr size_t kStreamProbes = 13;
+inline constexpr int kMostArrays = 6;
+
+struct ProbeTable {
+  const char* name;  // as in KernelTable
+  // x = fma(x, 1, 0), `rounds` times over independent chains that fill the registers; returns their sum.
+  float (*fma)(size_t rounds);
+  double flops;  // of one round
+  StreamProbe streams[kStreamProbes];
+};
+
+#ifdef __x86_64__
+extern const ProbeTable kAvx512Probes;
+extern const ProbeTable kAvx2Probes;
+#endif
+#ifdef __aarch64__
+extern const ProbeTable kNeonProbes;
+#endif
+extern const ProbeTable kScalarProbes;
+
+// The probes of a kernel table, by its name.
+const ProbeTable& probes_of(const char* isa);
+
+}  // namespace carillon::bench
