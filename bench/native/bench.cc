@@ -44,17 +44,8 @@ size_t array_count(size_t bytes, int arrays) {
 }
 
 float* array_at(float* memory, size_t bytes, int arrays, int index) {
-  constexpr size_t stagger = 17 * 16;  // floats: 17 cache lines
+  constexpr size_t stagger = 272;  // floats: 17 cache lines
   return memory + static_cast<size_t>(index) * (array_count(bytes, arrays) + stagger);
-}
-
-void fill_noise(float* x, size_t count) {
-  uint32_t state = 1;
-  for (size_t i = 0; i < count; ++i) {
-    state = state * 1664525u + 1013904223u;
-    const float size = 0.25f + 0.75f * static_cast<float>(state >> 9) / 8388608.0f;
-    x[i] = (state & 0x100u) != 0 ? size : -size;
-  }
 }
 
 Entrant stream_entrant(const Machine& machine, Pattern pattern, bool ahead, float* memory, size_t bytes) {

@@ -77,9 +77,6 @@ float* array_at(float* memory, size_t bytes, int arrays, int index);
 // Bytes that `array_at` may reach.
 constexpr size_t bytes_with_stagger(size_t bytes) { return bytes + size_t{16} * 4096; }
 
-// Numbers in ±[0.25, 1), half of them negative, that need no quality.
-void fill_noise(float* x, size_t count);
-
 [[noreturn]] void die(const std::string& message);
 
 // The suites; each prints lines of JSON.

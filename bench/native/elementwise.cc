@@ -1,6 +1,6 @@
 // Suites `elementwise` and `dropout`: every kernel that streams over its arguments, in place where it may.
 #include <algorithm>
-#include <cstring>
+#include <cstdio>
 #include <memory>
 
 #include "streams.h"
@@ -20,19 +20,6 @@ constexpr const char* kBinaryNames[] = {
 #undef X
 };
 
-// Puts the numbers of fill_noise back into `count` floats from a block that stays in the first-level cache. A kernel
-// applied to its own results again and again ends in numbers that no training meets.
-std::function<void()> refreshed(float* x, size_t count) {
-  static constexpr size_t block = 4096;
-  auto source = std::make_shared<std::vector<float>>(block);
-  fill_noise(source->data(), block);
-  return [x, count, source] {
-    for (size_t i = 0; i < count; i += block) {
-      std::memcpy(x + i, source->data(), std::min(block, count - i) * sizeof(float));
-    }
-  };
-}
-
 // `operation` on x, written in place, and on what else it reads. The views are [x, (b), y] for patterns {0, 1, 0} and
 // {1, 1, 0}, where x is the updated array; ints begin with the count.
 Entrant in_place(const Machine& machine, const Operation& operation, Pattern pattern, float* memory, size_t bytes,
@@ -47,7 +34,7 @@ Entrant in_place(const Machine& machine, const Operation& operation, Pattern pat
   views.push_back(x);
   auto call = std::make_shared<Call>(machine, operation, std::move(views), ints(static_cast<int64_t>(count)),
                                      std::move(doubles));
-  return {.run = [call] { (*call)(); }, .refresh = refreshed(x, count)};
+  return {[call] { (*call)(); }, x, count};
 }
 
 void measure_unary(StreamedSuite& suite, const Machine& machine) {
@@ -82,7 +69,7 @@ Entrant binary_scalar(const Machine& machine, int64_t function, float* memory, s
   std::vector<void*> views{memory, scalar.get(), memory};
   auto call = std::make_shared<Call>(machine, op_binary, std::move(views),
                                      std::vector<int64_t>{1, static_cast<int64_t>(count), function, 0, 1});
-  return {.run = [call, scalar] { (*call)(); }, .refresh = refreshed(memory, count)};
+  return {[call, scalar] { (*call)(); }, memory, count};
 }
 
 void measure_binary(StreamedSuite& suite, const Machine& machine) {
@@ -166,9 +153,9 @@ Entrant over_rows(const Machine& machine, const RowKernel& kernel, size_t column
       kernel.updated && !kernel.gradient ? 0.0 : 4.0 * static_cast<double>(by_columns ? columns : rows);
   moved = cells + beside + (kernel.labels ? 4.0 * static_cast<double>(rows) : 0.0);
   auto call = std::make_shared<Call>(machine, kernel.operation, std::move(views), std::move(ints));
-  Entrant entrant{.run = [call, side] { (*call)(); }};
-  if (kernel.updated) entrant.refresh = refreshed(memory, rows * columns);
-  return entrant;
+  const std::function<void()> run = [call, side] { (*call)(); };
+  if (!kernel.updated) return {run};
+  return {run, memory, rows * columns};
 }
 
 void measure_rows(StreamedSuite& suite, const Machine& machine) {

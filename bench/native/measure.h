@@ -10,13 +10,19 @@
 
 namespace carillon::bench {
 
-// What is timed.
+// What is timed. Where `renewed` is given, its floats become those of fill_noise again before every kCallsBetween
+// calls, which is not timed: a function applied to its own results again and again ends in numbers that no training
+// meets.
 struct Entrant {
   std::function<void()> run;
-  // Not timed; before every `calls_between` calls, where there is one.
-  std::function<void()> refresh = {};
-  size_t calls_between = 4;
+  float* renewed = nullptr;
+  size_t renewed_count = 0;
 };
+
+inline constexpr size_t kCallsBetween = 4;
+
+// Numbers in ±[0.25, 1), half of them negative, that need no quality.
+void fill_noise(float* x, size_t count);
 
 struct Budget {
   double seconds;      // of all turns together, about

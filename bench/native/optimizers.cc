@@ -93,7 +93,7 @@ Entrant update(const Machine& machine, Optimizer optimizer, bool full, Pattern p
   lanes.insert(lanes.end(), rule.scalars.begin(), rule.scalars.end());
   auto call = std::make_shared<Call>(machine, op_update, std::move(views), std::move(ints), std::move(doubles),
                                      std::move(lanes));
-  return {.run = [call] { (*call)(); }};
+  return {[call] { (*call)(); }};
 }
 
 }  // namespace
