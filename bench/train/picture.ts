@@ -13,6 +13,14 @@ const PANELS: readonly { readonly series: Series; readonly title: string; readon
 const MEASURED = ["1 thread", "2 threads"] as const;
 const LIMIT = "limit of one core";
 
+const DASHES: readonly (string | number[])[] = [
+  [1, 0],
+  [1, 0],
+  [4, 3],
+];
+
+const LEGEND = { title: null, orient: "bottom", symbolType: "stroke" } as const;
+
 /** Lines of the picture: the step by threads, and the limit of one. */
 export function linesOf(rows: readonly ScalingRow[]) {
   const line = ({ series, value }: ScalingRow, name: string, microseconds: number) => ({
@@ -67,20 +75,13 @@ export function scalingPicture(rows: readonly ScalingRow[], machine: Pick<Machin
           field: "line",
           type: "nominal" as const,
           scale: { domain: [...MEASURED, LIMIT], range: [BLUE, ORANGE, GREY] },
-          legend: { title: null, orient: "bottom" as const, symbolType: "stroke" as const },
+          legend: LEGEND,
         },
         strokeDash: {
           field: "line",
           type: "nominal" as const,
-          scale: {
-            domain: [...MEASURED, LIMIT],
-            range: [
-              [1, 0],
-              [1, 0],
-              [4, 3],
-            ] as unknown as string[],
-          },
-          legend: null,
+          scale: { domain: [...MEASURED, LIMIT], range: DASHES as string[] },
+          legend: LEGEND,
         },
       },
     })),
