@@ -10,6 +10,8 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   elementwise: async () => (await import("./streamed.js")).elementwise,
   dropout: async () => (await import("./streamed.js")).dropout,
   optimizers: async () => (await import("./streamed.js")).optimizers,
+  train: async () => (await import("./train/suite.js")).run,
+  scaling: async () => (await import("./train/scaling.js")).run,
 };
 
 const names = Object.keys(SUITES);

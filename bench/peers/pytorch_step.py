@@ -1,26 +1,29 @@
-"""Microseconds of one training step in PyTorch: forward with dropout 0.5, cross-entropy, backward, Adam.
+"""One training step in PyTorch, as a peer (peer.py):  python bench/peers/pytorch_step.py THREADS
 
-  python bench/peers/pytorch_step.py [--seconds S] [--threads 1,2] [--compile]
-
-The same networks and batches as bench/step.ts, synthetic data that lies in memory. Prints a JSON line a network with the
-median of every setting (eager, fused, compiled, by threads) and the best of them. Python and torch are no dependency of
-the project: install torch >= 2.8 in an environment of your own.
+Forward with dropout 0.5 after every hidden relu, cross-entropy, backward, Adam. Python and torch are no dependency of the
+project: install torch >= 2.8 in an environment of your own.
 """
 
-import argparse
-import json
-import statistics
-import time
+import os
+import sys
 
-import torch
+import peer
 
-NETWORKS = [
-    ([32, 64, 64, 2], 32),
-    ([784, 256, 10], 32),
-    ([784, 256, 10], 128),
-    ([784, 512, 512, 10], 128),
-    ([784, 1024, 1024, 10], 512),
-]
+THREADS = int(sys.argv[1])
+os.environ["OMP_NUM_THREADS"] = str(THREADS)
+
+try:
+    import torch
+except ImportError as error:
+    peer.absent(f"torch: {error}")
+
+VERSION = torch.__version__.split("+")[0]
+if tuple(map(int, VERSION.split(".")[:2])) < (2, 8):
+    peer.absent(f"torch {VERSION} is older than 2.8")
+
+torch.set_num_threads(THREADS)
+
+WAYS = ["eager", "fused", "compiled", "compiled model, fused"]
 
 
 def network(sizes):
@@ -32,54 +35,44 @@ def network(sizes):
     return torch.nn.Sequential(*layers)
 
 
-def measure(sizes, batch, way, seconds):
-    """Median microseconds of a step; blocks of steps that take about 20 ms each."""
-    model = network(sizes)
-    x = torch.rand(8 * batch, sizes[0])
-    y = torch.randint(sizes[-1], (8 * batch,))
-    optimizer = torch.optim.Adam(model.parameters(), fused=way == "fused")
-    loss = torch.nn.CrossEntropyLoss()
+def own_code(function):
+    """Compiled forms are kept by code object: with one of its own, a network does not share (and search) those of others."""
+    function.__code__ = function.__code__.replace()
+    return function
 
-    batches = [(x[at : at + batch], y[at : at + batch]) for at in range(0, 8 * batch, batch)]
+
+def make(sizes, batch, way):
+    model = network(sizes)
+    loss = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if way.endswith("fused") else None)
+    x, y = (torch.from_numpy(array) for array in peer.data(sizes[0], sizes[-1]))
+    # Views of one tensor, made once.
+    batches = [(x[at : at + batch], y[at : at + batch]) for at in range(0, peer.EXAMPLES, batch)]
+
+    def forward(inputs):
+        return model(inputs)
+
+    if way == "compiled model, fused":
+        forward = torch.compile(own_code(forward), dynamic=False)
 
     def step(inputs, labels):
         optimizer.zero_grad(set_to_none=True)
-        loss(model(inputs), labels).backward()
+        value = loss(forward(inputs), labels)
+        value.backward()
         optimizer.step()
+        return value.detach()
 
-    run = torch.compile(step, dynamic=False) if way == "compiled" else step
-    for index in range(24):
-        run(*batches[index % 8])
-    begin = time.perf_counter()
-    run(*batches[0])
-    block = max(1, round(0.02 / (time.perf_counter() - begin)))
-    times = []
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times) < 5:
-        begin = time.perf_counter()
-        for index in range(block):
-            run(*batches[index % 8])
-        times.append((time.perf_counter() - begin) / block)
-    return statistics.median(times) * 1e6
+    if not way.startswith("compiled"):
+        return lambda index: step(*batches[index]), None
+    # One step before the whole is compiled, for the optimizer's states; after two more nothing may change.
+    first = step(*batches[0]) if way == "compiled" else None
+    run = torch.compile(own_code(step), dynamic=False) if way == "compiled" else step
+    second = run(*batches[1])
+    run(*batches[2])
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for pair in batches[:8]:
+            run(*pair)
+    return lambda index: run(*batches[index]), second if first is None else first
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--compile", action="store_true")
-    options = parser.parse_args()
-    ways = ["eager", "fused"] + (["compiled"] if options.compile else [])
-    for sizes, batch in NETWORKS:
-        figures = {}
-        for threads in map(int, options.threads.split(",")):
-            torch.set_num_threads(threads)
-            for way in ways:
-                figures[f"{way} x{threads}"] = round(measure(sizes, batch, way, options.seconds), 1)
-        best = min(figures, key=figures.get)
-        name = "-".join(map(str, sizes))
-        print(json.dumps({"network": name, "batch": batch, "torch": torch.__version__, "best": best,
-                          "microseconds": figures[best], "all": figures}), flush=True)
-
-
-main()
+peer.serve("PyTorch", VERSION, WAYS, make)
