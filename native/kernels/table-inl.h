@@ -28,6 +28,7 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .softmax_cross_entropy_gradient_f32 = softmax_cross_entropy_gradient_f32,
       .argmax_f32 = argmax_f32,
       .dropout_f32 = dropout_f32,
+      .dropout_mask_bits = dropout_mask_bits,
       .noise_f32 = noise_f32,
       .gemm_columns = kGemmColumns,
       .gemm_rows = kGemmRows,
