@@ -58,7 +58,7 @@ struct UpdateFactors {
   CARILLON_INLINE bool has(UpdatePart p) const { return (parts & p) != 0; }
 
  private:
-  CARILLON_INLINE static uint32_t part(bool there, UpdatePart p) { return there ? p : 0; }
+  CARILLON_INLINE static uint32_t part(bool there, UpdatePart p) { return there ? uint32_t{p} : 0; }
 };
 
 // sign(θ)·max(|θ| − threshold, 0); NaN passes, a zero keeps the sign of θ.

@@ -26,6 +26,7 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .log_softmax_f32 = log_softmax_f32,
       .softmax_cross_entropy_f32 = softmax_cross_entropy_f32,
       .softmax_cross_entropy_gradient_f32 = softmax_cross_entropy_gradient_f32,
+      .softmax_cross_entropy_both_f32 = softmax_cross_entropy_both_f32,
       .argmax_f32 = argmax_f32,
       .dropout_f32 = dropout_f32,
       .dropout_mask_bits = dropout_mask_bits,

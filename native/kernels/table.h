@@ -166,6 +166,10 @@ struct KernelTable {
   // y = (softmax(x) − onehot(labels)) · g[r · g_stride]: the very roundings of softmax, subtract, multiply.
   void (*softmax_cross_entropy_gradient_f32)(const float* x, const int32_t* labels, const float* g, size_t g_stride,
                                              float* y, size_t rows, size_t columns);
+  // losses and gradient of the two above, bit for bit, from one set of exponentials; `losses` may be nullptr, y may be
+  // x
+  void (*softmax_cross_entropy_both_f32)(const float* x, const int32_t* labels, const float* g, size_t g_stride,
+                                         float* losses, float* y, size_t rows, size_t columns);
   // index of the first maximum of each row
   void (*argmax_f32)(const float* x, int32_t* y, size_t rows, size_t columns);
 

@@ -104,7 +104,8 @@ struct B {
   __m512i v;
 };
 CARILLON_INLINE B bytes_of(const U* r) {
-  const __m512i by_byte = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const __m512i by_byte = _mm512_maskz_broadcast_i32x4(
+      static_cast<__mmask16>(0xffff), _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   const __m512i by_place = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   return {
       _mm512_maskz_permutexvar_epi32(static_cast<__mmask16>(0xffff), by_place, _mm512_shuffle_epi8(r[0].v, by_byte))};
