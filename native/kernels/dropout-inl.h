@@ -198,6 +198,9 @@ struct DropoutValues {
       : x(from), y(to), scale(splat(a.scale)), shift(splat(a.shift)), dropped(splat(a.dropped)) {}
   CARILLON_INLINE F scaled(F value) const { return shifted ? fma(value, scale, shift) : mul(value, scale); }
   CARILLON_INLINE void put(uint64_t bits, size_t place) {
+    // Between two words of x lies the drawing of the next: the processor's own prefetch loses the thread.
+    CARILLON_UNROLL
+    for (size_t i = 0; i < 4 * kBitWord; i += kLine) prefetch(x, place + i + 2 * kPrefetchDistance);
     CARILLON_UNROLL
     for (size_t i = 0; i < 4 * kBitWord; i += F::N) {
       const M keep = mask_of(static_cast<uint32_t>(bits >> i));
