@@ -4,71 +4,246 @@
 //
 // The definition of the mask. Element e lies in superblock s = e / 256 at place q = e mod 256. Its 16 blocks have the
 // Philox indices 16·s + lane, and q = (4·w + b)·16 + lane: byte b (from the low end) of output word w of block `lane`.
-// So for given (w, b) the 16 lanes are 16 elements in a row and nothing is transposed.
+// So for given (w, b) the 16 lanes are 16 elements in a row.
 // An element is kept where u < threshold for a 32-bit uniform u whose top byte is that byte: with hi = threshold / 2^24
 // byte < hi keeps, byte > hi drops, and byte = hi (one element in 256) draws the low 24 bits, the top of word 0 of the
 // block with index e and purpose dropout_tie. The probability is exactly threshold / 2^32.
+//
+// Ties wait until several registers of them are there: drawn one at a time they would cost more than all the rest.
 
 constexpr size_t kSuperblock = 256;
+constexpr size_t kBitWord = 16;  // elements of a word of bits
 
-CARILLON_INLINE bool dropout_tie_kept(uint64_t element, const DropoutArguments& arguments) {
-  uint32_t word[4] = {static_cast<uint32_t>(element), arguments.step, arguments.site,
-                      counter_purpose(Purpose::dropout_tie, element)};
-  philox(word, arguments.seed);
-  return word[0] >> 8 < (static_cast<uint32_t>(arguments.threshold) & 0xffffffu);
-}
+// Superblocks drawn at once: enough registers to hide the latency of Philox, as many as there are.
+constexpr size_t kDropoutAtOnce = kRegisters == 1 ? 2 : 1;
 
-// x, y: [256], the elements of superblock `index`.
-void dropout_superblock(const float* x, float* y, uint64_t index, const DropoutArguments& arguments) {
-  const uint64_t block = index * kLanes;
-  const I high = splat_i(static_cast<int32_t>(arguments.threshold >> 24));
-  const bool ties = (arguments.threshold & 0xffffffu) != 0;
-  const F scale = splat(arguments.scale);
-  const F shift = splat(arguments.shift);
-  const F dropped = splat(arguments.dropped);
-  const bool shifted = arguments.shift != 0.0f;
-  for (size_t lane = 0; lane < kLanes; lane += F::N) {
-    U words[4] = {add(lane_numbers(), splat_u(static_cast<uint32_t>(block + lane))), splat_u(arguments.step),
-                  splat_u(arguments.site), splat_u(counter_purpose(Purpose::dropout, block))};
-    philox(words, arguments.seed);
+// Superblocks of a run at most: 32 bits count its elements.
+constexpr uint64_t kDropoutRun = 4096;
+
+// bytes[s][w]: word w of the 16 blocks of superblock s, the first of which has the index `block`.
+template <size_t superblocks>
+CARILLON_INLINE void dropout_draw(const PhiloxStream& stream, uint32_t block, B (&bytes)[superblocks][4]) {
+  constexpr size_t registers = superblocks * kRegisters;
+  U index[registers], word[registers][4];
+  CARILLON_UNROLL
+  for (size_t r = 0; r < registers; ++r) {
+    index[r] = add(lane_numbers(), splat_u(block + static_cast<uint32_t>(r * F::N)));
+  }
+  philox(stream, index, word);
+  CARILLON_UNROLL
+  for (size_t s = 0; s < superblocks; ++s) {
+    CARILLON_UNROLL
     for (size_t w = 0; w < 4; ++w) {
-      for (size_t b = 0; b < 4; ++b) {
-        const size_t place = (4 * w + b) * kLanes + lane;
-        const I byte = as_i(bit_and(words[w], splat_u(0xffu)));
-        words[w] = shift_right<8>(words[w]);
-        M keep = less(byte, high);
-        if (ties) {
-          uint32_t open = bits_of(equal(byte, high));
-          uint32_t tied = 0;
-          for (; open != 0; open &= open - 1) {
-            const uint32_t l = static_cast<uint32_t>(__builtin_ctz(open));
-            if (dropout_tie_kept(index * kSuperblock + place + l, arguments)) tied |= 1u << l;
-          }
-          keep = either(keep, mask_of(tied));
-        }
-        const F value = load(x + place);
-        const F kept = shifted ? fma(value, scale, shift) : mul(value, scale);
-        store(y + place, select(keep, kept, dropped));
-      }
+      U lanes[kRegisters];
+      CARILLON_UNROLL
+      for (size_t r = 0; r < kRegisters; ++r) lanes[r] = word[s * kRegisters + r][w];
+      bytes[s][w] = bytes_of(lanes);
     }
   }
 }
 
-// Superblocks that the range covers in part go through a buffer.
-void dropout_f32(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
-  size_t i = 0;
-  while (i < count) {
+// Elements of a run whose byte ties, until they are resolved.
+struct DropoutTies {
+  static constexpr size_t kFull = 64;
+  static constexpr size_t kMost = kFull + kDropoutAtOnce * kSuperblock + F::N;
+  uint32_t place[kMost];
+  size_t count = 0;
+
+  // Bit i of `open`: element begin + i ties. The first is held without a branch, as one in four words has one; a second
+  // is rare.
+  template <class Target>
+  CARILLON_INLINE void add(uint64_t open, size_t begin, Target& target) {
+    hold(open | uint64_t{1} << 63, begin, target);
+    count += open != 0 ? 1 : 0;
+    for (open &= open - 1; open != 0; open &= open - 1) {
+      hold(open, begin, target);
+      ++count;
+    }
+  }
+
+ private:
+  template <class Target>
+  CARILLON_INLINE void hold(uint64_t open, size_t begin, Target& target) {
+    const size_t element = begin + static_cast<size_t>(__builtin_ctzll(open));
+    place[count] = static_cast<uint32_t>(element);
+    target.hold(count, element);
+  }
+};
+
+// Draws the low 24 bits of the ties, keeps those that they say and empties the list. first: index of the run's first
+// element.
+template <class Target>
+CARILLON_INLINE void dropout_resolve(DropoutTies& ties, Target& target, uint64_t first,
+                                     const DropoutArguments& arguments) {
+  const uint32_t first_low = static_cast<uint32_t>(first);
+  const U purpose = splat_u(counter_purpose(Purpose::dropout_tie, first));
+  const U carried_purpose = splat_u(counter_purpose(Purpose::dropout_tie, first + (uint64_t{1} << 32)));
+  const I threshold = splat_i(static_cast<int32_t>(arguments.threshold & 0xffffffu));
+  for (size_t l = 0; l < F::N; ++l) {  // lanes behind the last tie
+    ties.place[ties.count + l] = 0;
+    target.hold(ties.count + l, 0);
+  }
+  for (size_t i = 0; i < ties.count; i += F::N) {
+    const U low = add(load_u(ties.place + i), splat_u(first_low));
+    // Unsigned low < first_low, where the sum has carried.
+    const M carried = less(as_i(bit_xor(low, splat_u(0x80000000u))), as_i(splat_u(first_low ^ 0x80000000u)));
+    U word[4] = {low, splat_u(arguments.step), splat_u(arguments.site), select(carried, carried_purpose, purpose)};
+    philox(word, arguments.seed);
+    const M kept = less(as_i(shift_right<8>(word[0])), threshold);
+    target.keep(ties.place + i, i, smaller_of(F::N, ties.count - i), bits_of(kept));
+  }
+  ties.count = 0;
+}
+
+// A target takes put(bits, place), 64 bits in a row of the elements from `place` on, ties not among them; hold(slot,
+// place), the place of a tie; and keep(places, slot, count, kept), ties held in the slots from `slot` on, of which bit
+// l of `kept` says whether the l-th is kept. Places count from the run's first element.
+
+// Superblocks s, s + 1, … of a run.
+template <size_t superblocks, bool tied, class Target>
+CARILLON_INLINE void dropout_group(const PhiloxStream& stream, uint64_t superblock, size_t s, uint32_t limit,
+                                   Target& target, DropoutTies& ties) {
+  B bytes[superblocks][4];
+  dropout_draw(stream, static_cast<uint32_t>((superblock + s) * kLanes), bytes);
+  CARILLON_UNROLL
+  for (size_t b = 0; b < superblocks; ++b) {
+    CARILLON_UNROLL
+    for (size_t w = 0; w < 4; ++w) {
+      const size_t place = (s + b) * kSuperblock + w * 4 * kBitWord;
+      if constexpr (tied) ties.add(equal_bits(bytes[b][w], limit), place, target);
+      target.put(less_bits(bytes[b][w], limit), place);
+    }
+  }
+}
+
+// The superblocks [superblock, superblock + count), at most kDropoutRun.
+template <bool tied, class Target>
+CARILLON_INLINE void dropout_run(Target& target, uint64_t superblock, size_t count, const DropoutArguments& arguments) {
+  const uint32_t limit = static_cast<uint32_t>(arguments.threshold >> 24);
+  DropoutTies ties;
+  for (size_t s = 0; s < count;) {
+    // All blocks of a stream have the same high half of the index.
+    const uint64_t begin = (superblock + s) * kLanes;
+    const uint64_t left = ((uint64_t{1} << 32) - static_cast<uint32_t>(begin)) / kLanes;
+    const size_t end = left < count - s ? s + static_cast<size_t>(left) : count;
+    const PhiloxStream stream(arguments.seed, arguments.step, arguments.site, counter_purpose(Purpose::dropout, begin));
+    for (; s + kDropoutAtOnce <= end; s += kDropoutAtOnce) {
+      dropout_group<kDropoutAtOnce, tied>(stream, superblock, s, limit, target, ties);
+      if (tied && ties.count >= DropoutTies::kFull) dropout_resolve(ties, target, superblock * kSuperblock, arguments);
+    }
+    for (; s < end; ++s) dropout_group<1, tied>(stream, superblock, s, limit, target, ties);
+  }
+  if (tied) dropout_resolve(ties, target, superblock * kSuperblock, arguments);
+}
+
+template <class Target>
+CARILLON_INLINE void dropout_superblocks(Target& target, uint64_t superblock, size_t count,
+                                         const DropoutArguments& arguments) {
+  if (arguments.threshold >> 32 != 0) {
+    for (size_t place = 0; place < count * kSuperblock; place += 4 * kBitWord) target.put(~uint64_t{0}, place);
+  } else if ((arguments.threshold & 0xffffffu) != 0) {
+    dropout_run<true>(target, superblock, count, arguments);
+  } else {
+    dropout_run<false>(target, superblock, count, arguments);
+  }
+}
+
+struct DropoutBits {
+  uint16_t* bits;
+  CARILLON_INLINE void put(uint64_t word, size_t place) {
+    __builtin_memcpy(bits + place / kBitWord, &word, sizeof word);  // every target is little-endian
+  }
+  CARILLON_INLINE void hold(size_t, size_t) {}
+  CARILLON_INLINE void keep(const uint32_t* place, size_t, size_t count, uint32_t kept) {
+    for (size_t l = 0; l < count; ++l) {
+      uint16_t& word = bits[place[l] / kBitWord];
+      word = static_cast<uint16_t>(word | (kept >> l & 1u) << place[l] % kBitWord);
+    }
+  }
+};
+
+// bits: the keep bits of elements [first_index, first_index + count), first_index a multiple of 16; bit i % 16 of word
+// i / 16 is element i's. Bits behind the last element are 0.
+void dropout_mask_bits(uint16_t* bits, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
+  for (size_t i = 0; i < count;) {
     const uint64_t element = first_index + i;
     const size_t place = static_cast<size_t>(element % kSuperblock);
-    const size_t length = smaller_of(kSuperblock - place, count - i);
-    if (length == kSuperblock) {
-      dropout_superblock(x + i, y + i, element / kSuperblock, arguments);
-    } else {
-      float buffer[kSuperblock] = {};
-      __builtin_memcpy(buffer + place, x + i, length * sizeof(float));
-      dropout_superblock(buffer, buffer, element / kSuperblock, arguments);
-      __builtin_memcpy(y + i, buffer + place, length * sizeof(float));
+    const size_t whole = smaller_of((count - i) / kSuperblock, kDropoutRun);
+    if (place == 0 && whole != 0) {
+      DropoutBits target{bits + i / kBitWord};
+      dropout_superblocks(target, element / kSuperblock, whole, arguments);
+      i += whole * kSuperblock;
+      continue;
     }
+    uint16_t buffer[kSuperblock / kBitWord];
+    DropoutBits target{buffer};
+    dropout_superblocks(target, element / kSuperblock, 1, arguments);
+    const size_t length = smaller_of(kSuperblock - place, count - i);
+    const size_t words = (length + kBitWord - 1) / kBitWord;
+    __builtin_memcpy(bits + i / kBitWord, buffer + place / kBitWord, words * sizeof(uint16_t));
     i += length;
+  }
+  if (count % kBitWord != 0) bits[count / kBitWord] &= static_cast<uint16_t>((1u << count % kBitWord) - 1u);
+}
+
+// x, y: the elements of the run. A tie keeps its x, since y may be x.
+template <bool shifted>
+struct DropoutValues {
+  const float* x;
+  float* y;
+  F scale, shift, dropped;
+  float held[DropoutTies::kMost];
+
+  CARILLON_INLINE DropoutValues(const float* from, float* to, const DropoutArguments& a)
+      : x(from), y(to), scale(splat(a.scale)), shift(splat(a.shift)), dropped(splat(a.dropped)) {}
+  CARILLON_INLINE F scaled(F value) const { return shifted ? fma(value, scale, shift) : mul(value, scale); }
+  CARILLON_INLINE void put(uint64_t bits, size_t place) {
+    // Between two words of x lies the drawing of the next: the processor's own prefetch loses the thread.
+    CARILLON_UNROLL
+    for (size_t i = 0; i < 4 * kBitWord; i += kLine) prefetch(x, place + i + 2 * kPrefetchDistance);
+    CARILLON_UNROLL
+    for (size_t i = 0; i < 4 * kBitWord; i += F::N) {
+      const M keep = mask_of(static_cast<uint32_t>(bits >> i));
+      store(y + place + i, select(keep, scaled(load(x + place + i)), dropped));
+    }
+  }
+  CARILLON_INLINE void hold(size_t slot, size_t place) { held[slot] = x[place]; }
+  CARILLON_INLINE void keep(const uint32_t* place, size_t slot, size_t count, uint32_t kept) {
+    float values[F::N];
+    store(values, scaled(load(held + slot)));
+    for (size_t l = 0; l < count; ++l) {
+      if ((kept >> l & 1u) != 0) y[place[l]] = values[l];
+    }
+  }
+};
+
+// Superblocks that the range covers in part go through a buffer.
+template <bool shifted>
+void dropout_values(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
+  for (size_t i = 0; i < count;) {
+    const uint64_t element = first_index + i;
+    const size_t place = static_cast<size_t>(element % kSuperblock);
+    const size_t whole = smaller_of((count - i) / kSuperblock, kDropoutRun);
+    if (place == 0 && whole != 0) {
+      DropoutValues<shifted> target(x + i, y + i, arguments);
+      dropout_superblocks(target, element / kSuperblock, whole, arguments);
+      i += whole * kSuperblock;
+      continue;
+    }
+    float buffer[kSuperblock] = {};
+    const size_t length = smaller_of(kSuperblock - place, count - i);
+    __builtin_memcpy(buffer + place, x + i, length * sizeof(float));
+    DropoutValues<shifted> target(buffer, buffer, arguments);
+    dropout_superblocks(target, element / kSuperblock, 1, arguments);
+    __builtin_memcpy(y + i, buffer + place, length * sizeof(float));
+    i += length;
+  }
+}
+
+void dropout_f32(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
+  if (arguments.shift != 0.0f) {
+    dropout_values<true>(x, y, count, first_index, arguments);
+  } else {
+    dropout_values<false>(x, y, count, first_index, arguments);
   }
 }

@@ -1,5 +1,9 @@
 // Elementwise functions: rules over F, then one driver a shape of arguments.
 
+// Floats of a cache line, and how far ahead a pass over memory asks for them.
+constexpr size_t kLine = 16;
+constexpr size_t kPrefetchDistance = 512;
+
 // ---- Rules of one argument (unary.def); exp, log, tanh, sigmoid, flush stand in math-inl.h, negate and sqrt are F's
 // own.
 

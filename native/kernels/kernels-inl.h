@@ -3,6 +3,7 @@
 #include "elementwise-inl.h"
 #include "activations-inl.h"
 #include "reduce-inl.h"
+#include "softmax_narrow-inl.h"
 #include "softmax-inl.h"
 #include "philox-inl.h"
 #include "dropout-inl.h"

@@ -48,16 +48,15 @@ CARILLON_INLINE Turn noise_turn(U word) {
 }
 
 // x, y: [64], the elements of superblock `index`.
-void noise_superblock(const float* x, float* y, uint64_t index, const NoiseArguments& arguments) {
-  const uint64_t block = index * kLanes;
-  const F deviation = splat(arguments.deviation);
+CARILLON_INLINE void noise_superblock(const float* x, float* y, uint64_t index, const PhiloxStream& stream,
+                                      F deviation) {
   for (size_t lane = 0; lane < kLanes; lane += F::N) {
-    U words[4] = {add(lane_numbers(), splat_u(static_cast<uint32_t>(block + lane))), splat_u(arguments.step),
-                  splat_u(arguments.site), splat_u(counter_purpose(Purpose::noise, block))};
-    philox(words, arguments.seed);
+    const U block[1] = {add(lane_numbers(), splat_u(static_cast<uint32_t>(index * kLanes + lane)))};
+    U words[1][4];
+    philox(stream, block, words);
     for (size_t pair = 0; pair < 2; ++pair) {
-      const F radius = noise_radius(words[2 * pair]);
-      const Turn turn = noise_turn(words[2 * pair + 1]);
+      const F radius = noise_radius(words[0][2 * pair]);
+      const Turn turn = noise_turn(words[0][2 * pair + 1]);
       const size_t place = 2 * pair * kLanes + lane;
       const F first = fma(deviation, mul(radius, turn.cosine), splat(1.0f));
       const F second = fma(deviation, mul(radius, turn.sine), splat(1.0f));
@@ -69,17 +68,24 @@ void noise_superblock(const float* x, float* y, uint64_t index, const NoiseArgum
 
 // Superblocks that the range covers in part go through a buffer.
 void noise_f32(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments) {
+  const F deviation = splat(arguments.deviation);
+  uint32_t purpose = counter_purpose(Purpose::noise, first_index / kNoiseBlock * kLanes);
+  PhiloxStream stream(arguments.seed, arguments.step, arguments.site, purpose);
   size_t i = 0;
   while (i < count) {
     const uint64_t element = first_index + i;
+    if (const uint32_t next = counter_purpose(Purpose::noise, element / kNoiseBlock * kLanes); next != purpose) {
+      purpose = next;
+      stream = PhiloxStream(arguments.seed, arguments.step, arguments.site, purpose);
+    }
     const size_t place = static_cast<size_t>(element % kNoiseBlock);
     const size_t length = smaller_of(kNoiseBlock - place, count - i);
     if (length == kNoiseBlock) {
-      noise_superblock(x + i, y + i, element / kNoiseBlock, arguments);
+      noise_superblock(x + i, y + i, element / kNoiseBlock, stream, deviation);
     } else {
       float buffer[kNoiseBlock] = {};
       __builtin_memcpy(buffer + place, x + i, length * sizeof(float));
-      noise_superblock(buffer, buffer, element / kNoiseBlock, arguments);
+      noise_superblock(buffer, buffer, element / kNoiseBlock, stream, deviation);
       __builtin_memcpy(y + i, buffer + place, length * sizeof(float));
     }
     i += length;

@@ -24,12 +24,13 @@ struct Direction {
   F d, denominator;
 };
 
-// ε inside the root or behind it: √(v + ε) or √v + ε.
+// ε inside the root or behind it: √(v + ε) + 0 or √(v + 0) + ε. Adding +0 changes no bit of a root or of a v that is
+// not −0, whose root plus ε is ε all the same; and a sum is cheaper than a branch.
 struct Epsilon {
-  F epsilon;
-  bool inside;
-  CARILLON_INLINE Epsilon(float value, float placement) : epsilon(splat(value)), inside(placement != 0.0f) {}
-  CARILLON_INLINE F root(F v) const { return inside ? sqrt(add(v, epsilon)) : add(sqrt(v), epsilon); }
+  F inside, behind;
+  CARILLON_INLINE Epsilon(float value, float placement)
+      : inside(splat(placement != 0.0f ? value : 0.0f)), behind(splat(placement != 0.0f ? 0.0f : value)) {}
+  CARILLON_INLINE F root(F v) const { return add(sqrt(add(v, inside)), behind); }
 };
 
 // A decaying mean: keep·state + take·x.

@@ -1,11 +1,13 @@
 // The one driver of the optimizer rules (optimizer_rules-inl.h): the order of operations stands at UpdateArguments in
-// table.h. Two instantiations a rule: the plain one knows gradient scale and L2 alone, which is what most steps need.
+// table.h. Two instantiations a rule: the plain one knows gradient scale, L2 and Σθ² alone, which is what most steps
+// need.
 
+template <size_t states>
 struct UpdateSpan {
   float* parameters;
   const float* gradients;
-  float* const* states;
-  float* average;  // or nullptr
+  float* state[states + 1];  // the last is of no use: an array has at least one element
+  float* average;            // or nullptr
 };
 
 template <bool whole>
@@ -22,12 +24,24 @@ CARILLON_INLINE void store_lanes(float* p, F x, size_t count) {
   }
 }
 
-// What stands around the rule, splatted once.
+// What stands around the rule, splatted once, and which of it there is.
+enum UpdatePart : uint32_t {
+  kHasL2 = 1,
+  kHasSquares = 2,
+  kHasClip = 4,
+  kHasL1 = 8,
+  kHasDecay = 16,
+  kHasShrink = 32,
+  kIsMetric = 64,
+  kHasAbsolutes = 128,
+  kHasAverage = 256,
+  kIsFar = 512,
+};
 struct UpdateFactors {
   F scale, l2, clip_low, clip_high, l1, decay, shrink, average_keep, average_take;
-  bool has_l2, has_clip, has_l1, has_decay, has_shrink, metric;
+  uint32_t parts;
 
-  CARILLON_INLINE explicit UpdateFactors(const UpdateArguments& u)
+  CARILLON_INLINE UpdateFactors(const UpdateArguments& u, bool averaged)
       : scale(splat(u.gradient_scale)),
         l2(splat(u.l2)),
         clip_low(splat(-u.clip_value)),
@@ -37,12 +51,14 @@ struct UpdateFactors {
         shrink(splat(u.shrink)),
         average_keep(splat(u.average_keep)),
         average_take(splat(u.average_take)),
-        has_l2(u.l2 != 0.0f),
-        has_clip(u.clip_value < kInfinity),
-        has_l1(u.l1 != 0.0f),
-        has_decay(u.decay != 0.0f),
-        has_shrink(u.shrink != 0.0f),
-        metric(u.metric) {}
+        parts(part(u.l2 != 0.0f, kHasL2) | part(u.squares, kHasSquares) | part(u.clip_value < kInfinity, kHasClip) |
+              part(u.l1 != 0.0f, kHasL1) | part(u.decay != 0.0f, kHasDecay) | part(u.shrink != 0.0f, kHasShrink) |
+              part(u.metric, kIsMetric) | part(u.absolutes, kHasAbsolutes) | part(averaged, kHasAverage) |
+              part(u.far, kIsFar)) {}
+  CARILLON_INLINE bool has(UpdatePart p) const { return (parts & p) != 0; }
+
+ private:
+  CARILLON_INLINE static uint32_t part(bool there, UpdatePart p) { return there ? uint32_t{p} : 0; }
 };
 
 // sign(θ)·max(|θ| − threshold, 0); NaN passes, a zero keeps the sign of θ.
@@ -51,61 +67,97 @@ CARILLON_INLINE F shrink_towards_zero(F theta, F threshold) {
   return from_bits(bit_or(bits(rest), bit_and(bits(theta), splat_u(0x80000000u))));
 }
 
-// Updates N elements from i on, or the first `count` of them.
+// Lanes of the sums over a block of kReduceBlock, as in reduce-inl.h.
+struct UpdateLanes {
+  F squares[kRegisters], absolutes[kRegisters];
+  CARILLON_INLINE UpdateLanes() {
+    for (size_t r = 0; r < kRegisters; ++r) squares[r] = absolutes[r] = zero();
+  }
+};
+
+// Updates N elements from i on, or the first `count` of them; `r` is the register of lanes that they belong to.
 template <class Rule, size_t states, bool plain, bool whole>
-CARILLON_INLINE void update_vector(const Rule& rule, const UpdateFactors& factors, const UpdateSpan& span, size_t i,
-                                   size_t count) {
+CARILLON_INLINE void update_vector(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
+                                   size_t i, size_t count, UpdateLanes& lanes, size_t r) {
   F theta = load_lanes<whole>(span.parameters + i, count);
   F g = mul(load_lanes<whole>(span.gradients + i, count), factors.scale);
   F state[states + 1];
   CARILLON_UNROLL
-  for (size_t s = 0; s < states; ++s) state[s] = load_lanes<whole>(span.states[s] + i, count);
+  for (size_t s = 0; s < states; ++s) state[s] = load_lanes<whole>(span.state[s] + i, count);
 
-  if (!plain && factors.has_clip) {
+  if (factors.has(kHasSquares)) lanes.squares[r] = fma(theta, theta, lanes.squares[r]);
+  if (!plain && factors.has(kHasAbsolutes)) lanes.absolutes[r] = add(lanes.absolutes[r], abs(theta));
+  if (!plain && factors.has(kHasClip)) {
     g = select(less(g, factors.clip_low), factors.clip_low, g);
     g = select(less(factors.clip_high, g), factors.clip_high, g);
   }
-  if (factors.has_l2) g = fma(factors.l2, theta, g);
-  if (!plain && factors.has_l1) g = fma(factors.l1, sign(theta), g);
-  if (!plain && factors.has_decay) theta = fnma(factors.decay, theta, theta);
+  if (factors.has(kHasL2)) g = fma(factors.l2, theta, g);
+  if (!plain && factors.has(kHasL1)) g = fma(factors.l1, sign(theta), g);
+  if (!plain && factors.has(kHasDecay)) theta = fnma(factors.decay, theta, theta);
   const Direction direction = rule.step(g, state);
   theta = fma(rule.minus_rate, direction.d, theta);
-  if (!plain && factors.has_shrink) {
-    const F threshold = factors.metric ? div(factors.shrink, direction.denominator) : factors.shrink;
+  if (!plain && factors.has(kHasShrink)) {
+    const F threshold = factors.has(kIsMetric) ? div(factors.shrink, direction.denominator) : factors.shrink;
     theta = shrink_towards_zero(theta, threshold);
   }
 
   CARILLON_UNROLL
-  for (size_t s = 0; s < states; ++s) store_lanes<whole>(span.states[s] + i, state[s], count);
+  for (size_t s = 0; s < states; ++s) store_lanes<whole>(span.state[s] + i, state[s], count);
   store_lanes<whole>(span.parameters + i, theta, count);
-  if (!plain && span.average != nullptr) {
+  if (!plain && factors.has(kHasAverage)) {
     const F average = load_lanes<whole>(span.average + i, count);
     const F next = fma(factors.average_keep, average, mul(factors.average_take, theta));
     store_lanes<whole>(span.average + i, flush(next), count);
   }
 }
 
-template <class Rule, size_t states, bool plain>
-void update_span(const UpdateSpan& span, size_t count, const UpdateArguments& arguments) {
-  const Rule rule(arguments);
-  const UpdateFactors factors(arguments);
-  size_t i = 0;
-  for (; i + F::N <= count; i += F::N) update_vector<Rule, states, plain, true>(rule, factors, span, i, F::N);
-  if (i < count) update_vector<Rule, states, plain, false>(rule, factors, span, i, count - i);
+template <size_t states>
+CARILLON_INLINE void prefetch_span(const UpdateSpan<states>& span, size_t i) {
+  prefetch(span.parameters, i);
+  prefetch(span.gradients, i);
+  CARILLON_UNROLL
+  for (size_t s = 0; s < states; ++s) prefetch(span.state[s], i);
 }
 
-// The sums are taken first: a block is at most 16 KB, so this reads it from memory and the update from L1.
+// Vectors between two looks at the loop's ends: whole rows of lanes, so that a vector's register is a constant.
+constexpr size_t kUpdateVectors = kRegisters < 4 ? 4 : kRegisters;
+
+template <class Rule, size_t states, bool plain>
+UpdateSums update_span(const UpdateSpan<states> span, size_t count, const UpdateArguments& arguments) {
+  constexpr size_t group = kUpdateVectors * F::N;
+  const Rule rule(arguments);
+  const UpdateFactors factors(arguments, span.average != nullptr);
+  BlockTree squares, absolutes;
+  const size_t block = factors.has(kHasSquares) || (!plain && factors.has(kHasAbsolutes)) ? kReduceBlock : count;
+  for (size_t begin = 0; begin < count; begin += block) {
+    const size_t end = smaller_of(count, begin + block);
+    UpdateLanes lanes;
+    size_t i = begin;
+    for (; i + group <= end; i += group) {
+      if (factors.has(kIsFar)) {
+        for (size_t line = 0; line < group; line += kLine) prefetch_span(span, i + kPrefetchDistance + line);
+      }
+      CARILLON_UNROLL
+      for (size_t v = 0; v < kUpdateVectors; ++v) {
+        update_vector<Rule, states, plain, true>(rule, factors, span, i + v * F::N, F::N, lanes, v % kRegisters);
+      }
+    }
+    for (size_t r = 0; i < end; ++r, i += F::N) {
+      update_vector<Rule, states, plain, false>(rule, factors, span, i, smaller_of(F::N, end - i), lanes,
+                                                r % kRegisters);
+    }
+    if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
+    if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));
+  }
+  return {squares.total(), absolutes.total()};
+}
+
 template <class Rule, size_t states>
 UpdateSums update(float* parameters, const float* gradients, float* const* state_arrays, float* average, size_t count,
                   const UpdateArguments& u) {
-  const UpdateSums sums{u.squares ? reduce(SquareTerm{parameters}, count) : 0.0f,
-                        u.absolutes ? reduce(AbsoluteTerm{parameters}, count) : 0.0f};
-  const UpdateSpan span{parameters, gradients, state_arrays, average};
-  const bool bare = !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.decay == 0.0f && u.shrink == 0.0f;
-  if (bare && average == nullptr) {
-    update_span<Rule, states, true>(span, count, u);
-  } else {
-    update_span<Rule, states, false>(span, count, u);
-  }
-  return sums;
+  UpdateSpan<states> span{parameters, gradients, {}, average};
+  for (size_t s = 0; s < states; ++s) span.state[s] = state_arrays[s];
+  const bool bare = !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.decay == 0.0f && u.shrink == 0.0f && !u.absolutes;
+  if (bare && average == nullptr) return update_span<Rule, states, true>(span, count, u);
+  return update_span<Rule, states, false>(span, count, u);
 }

@@ -29,12 +29,10 @@ struct BlockTree {
 
   // From the lowest occupied level upwards: higher + what has been gathered.
   CARILLON_INLINE float total() const {
-    float sum = 0.0f;
-    bool first = true;
-    for (size_t l = 0; l < 64; ++l) {
-      if ((occupied >> l & 1) == 0) continue;
-      sum = first ? level[l] : level[l] + sum;
-      first = false;
+    if (occupied == 0) return 0.0f;
+    float sum = level[__builtin_ctzll(occupied)];
+    for (uint64_t rest = occupied & (occupied - 1); rest != 0; rest &= rest - 1) {
+      sum = level[__builtin_ctzll(rest)] + sum;
     }
     return sum;
   }

@@ -49,6 +49,7 @@ float row_exponentials(const float* x, float* y, size_t columns) {
 
 // y[r, c] = exp(x[r, c] − max_r) / Σ_c exp(x[r, c] − max_r)
 void softmax_f32(const float* x, float* y, size_t rows, size_t columns) {
+  if (is_narrow(columns)) return softmax_narrow(x, y, rows, columns);
   for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const F sum = splat(row_exponentials(x, y, columns));
     size_t i = 0;
@@ -70,6 +71,7 @@ void log_softmax_f32(const float* x, float* y, size_t rows, size_t columns) {
 
 // losses[r] = log Σ_c exp(x[r, c] − max_r) − (x[r, label_r] − max_r); labels in [0, columns).
 void softmax_cross_entropy_f32(const float* x, const int32_t* labels, float* losses, size_t rows, size_t columns) {
+  if (is_narrow(columns)) return cross_entropy_narrow(x, labels, nullptr, 0, losses, nullptr, rows, columns);
   for (size_t r = 0; r < rows; ++r, x += columns) {
     const float max = row_maximum(x, columns);
     const float sum = reduce(ExpTerm<false>{x, nullptr, splat(max)}, columns);
@@ -85,12 +87,17 @@ CARILLON_INLINE F cross_entropy_gradient(F e, F sum, size_t i, I label, F g) {
   return flush(mul(sub(div(e, sum), onehot), g));
 }
 
+// Both, each with the very bits of its own kernel, from one set of exponentials; y may be x.
 // y[r, c] = flush((softmax(x)[r, c] − (c = label_r))·g[r·g_stride]): the roundings of softmax, subtract, multiply,
 // flush.
-void softmax_cross_entropy_gradient_f32(const float* x, const int32_t* labels, const float* g, size_t g_stride,
-                                        float* y, size_t rows, size_t columns) {
+void softmax_cross_entropy_both_f32(const float* x, const int32_t* labels, const float* g, size_t g_stride,
+                                    float* losses, float* y, size_t rows, size_t columns) {
+  if (is_narrow(columns)) return cross_entropy_narrow(x, labels, g, g_stride, losses, y, rows, columns);
   for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
-    const F sum = splat(row_exponentials(x, y, columns));
+    const float max = row_maximum(x, columns);
+    const float distance = x[labels[r]] - max;
+    const F sum = splat(reduce(ExpTerm<true>{x, y, splat(max)}, columns));
+    if (losses != nullptr) store_part(losses + r, sub(log(sum), splat(distance)), 1);
     const F factor = splat(g[r * g_stride]);
     const I label = splat_i(labels[r]);
     size_t i = 0;
@@ -98,6 +105,11 @@ void softmax_cross_entropy_gradient_f32(const float* x, const int32_t* labels, c
     const size_t rest = columns - i;
     if (rest != 0) store_part(y + i, cross_entropy_gradient(load_part(y + i, rest), sum, i, label, factor), rest);
   }
+}
+
+void softmax_cross_entropy_gradient_f32(const float* x, const int32_t* labels, const float* g, size_t g_stride,
+                                        float* y, size_t rows, size_t columns) {
+  softmax_cross_entropy_both_f32(x, labels, g, g_stride, nullptr, y, rows, columns);
 }
 
 // Index of the first element that equals the row's maximum, or of the first NaN; 0 for an empty row.
@@ -114,5 +126,6 @@ CARILLON_INLINE int32_t row_argmax(const float* x, size_t columns) {
 }
 
 void argmax_f32(const float* x, int32_t* y, size_t rows, size_t columns) {
+  if (is_narrow(columns)) return argmax_narrow(x, y, rows, columns);
   for (size_t r = 0; r < rows; ++r) y[r] = row_argmax(x + r * columns, columns);
 }

@@ -147,13 +147,14 @@ struct UpdateArguments {
   bool metric;         // the threshold in the rule's own metric
   bool squares;        // wanted: Σθ² of the old θ
   bool absolutes;      // wanted: Σ|θ| of the old θ
+  bool far;            // the arrays lie outside the core's own cache: prefetch
   float average_keep;  // decay of the moving average
   float average_take;  // 1 − decay, rounded from double
   float rule[16];      // constants of the rule, then its scalars of this step; see optimizers-inl.h
 };
 
-// Sums over the block before the update (16-lane reductions of the contract), 0 where not wanted. They are taken while
-// the block is in the first-level cache, where the update then finds it: a penalty costs no pass over memory.
+// Sums over the block before the update (16-lane reductions of the contract), 0 where not wanted. They ride in the
+// update's own pass.
 struct UpdateSums {
   float squares;
   float absolutes;
@@ -193,11 +194,18 @@ struct KernelTable {
   // y = (softmax(x) − onehot(labels)) · g[r · g_stride]: the very roundings of softmax, subtract, multiply.
   void (*softmax_cross_entropy_gradient_f32)(const float* x, const int32_t* labels, const float* g, size_t g_stride,
                                              float* y, size_t rows, size_t columns);
+  // losses and gradient of the two above, bit for bit, from one set of exponentials; `losses` may be nullptr, y may be
+  // x
+  void (*softmax_cross_entropy_both_f32)(const float* x, const int32_t* labels, const float* g, size_t g_stride,
+                                         float* losses, float* y, size_t rows, size_t columns);
   // index of the first maximum of each row
   void (*argmax_f32)(const float* x, int32_t* y, size_t rows, size_t columns);
 
   // y[i] = keep(first_index + i) ? x[i]·scale + shift : dropped; y may be x.
   void (*dropout_f32)(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments);
+  // Bit i % 16 of bits[i / 16] = keep(first_index + i), first_index a multiple of 16; bits behind the last element are
+  // 0. `scale`, `shift` and `dropped` are not read.
+  void (*dropout_mask_bits)(uint16_t* bits, size_t count, uint64_t first_index, const DropoutArguments& arguments);
   // y[i] = x[i]·(1 + deviation·n(first_index + i)); y may be x.
   void (*noise_f32)(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments);
 

@@ -20,6 +20,7 @@ constexpr size_t kHeadInts = 4;
 constexpr size_t kSegmentInts = 4;
 constexpr size_t kConstants = 8;
 constexpr size_t kHeadDoubles = kConstants + 2;
+constexpr size_t kFarBytes = size_t{1} << 20;  // what a second-level cache holds
 constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
 
 // Factors of a segment, in this order.
@@ -99,6 +100,15 @@ size_t all_blocks(const Arguments& a) {
 // Sums a block.
 size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return all_blocks(a) * sizeof(UpdateSums); }
 
+// Bytes of all arrays that the update walks.
+size_t bytes_walked(const Arguments& a) {
+  const size_t segments = segment_count(a);
+  if (segments == 0) return 0;
+  const Segment last = segment_of(a, segments - 1);
+  const size_t arrays = 2 + kStates[a.ints[0]] + (a.view<float>(kAverage) == nullptr ? 0 : 1);
+  return (last.offset + last.count()) * arrays * sizeof(float);
+}
+
 double lane(const Context& context, size_t index) {
   return index < context.registers.lane_count ? context.registers.lanes[index] : 0.0;
 }
@@ -111,6 +121,7 @@ UpdateArguments prepare(const Context& context, const Arguments& a) {
   u.clip_value = static_cast<float>(a.doubles[kConstants]);
   u.average_keep = static_cast<float>(a.doubles[kConstants + 1]);
   u.average_take = static_cast<float>(1 - a.doubles[kConstants + 1]);
+  u.far = bytes_walked(a) > kFarBytes;
   const size_t constants = a.size(2);
   for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[i]);
   for (size_t i = 0; i < a.size(3); ++i) u.rule[constants + i] = static_cast<float>(lane(context, a.size(1) + 1 + i));

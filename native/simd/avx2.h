@@ -31,6 +31,11 @@ CARILLON_INLINE F load(const float* p) { return {_mm256_loadu_ps(p)}; }
 CARILLON_INLINE void store(float* p, F x) { _mm256_storeu_ps(p, x.v); }
 CARILLON_INLINE F load_part(const float* p, size_t count) { return {_mm256_maskload_ps(p, first_lanes(count).v)}; }
 CARILLON_INLINE void store_part(float* p, F x, size_t count) { _mm256_maskstore_ps(p, first_lanes(count).v, x.v); }
+// The address is an integer: it may lie behind the array's end.
+CARILLON_INLINE void prefetch(const float* p, size_t ahead) {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
+}
+CARILLON_INLINE U load_u(const uint32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(p))}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) {
   int64_t bytes;
   __builtin_memcpy(&bytes, p, 8);
@@ -59,6 +64,7 @@ CARILLON_INLINE M less(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v
 CARILLON_INLINE M less_equal(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ))}; }
 CARILLON_INLINE M equal(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ))}; }
 CARILLON_INLINE M unordered(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_UNORD_Q))}; }
+CARILLON_INLINE M below_normal(F a) { return less(abs(a), splat(0x1p-126f)); }
 CARILLON_INLINE M less(I a, I b) { return {_mm256_cmpgt_epi32(b.v, a.v)}; }
 CARILLON_INLINE M equal(I a, I b) { return {_mm256_cmpeq_epi32(a.v, b.v)}; }
 
@@ -76,6 +82,7 @@ CARILLON_INLINE I sub(I a, I b) { return {_mm256_sub_epi32(a.v, b.v)}; }
 CARILLON_INLINE U bit_and(U a, U b) { return {_mm256_and_si256(a.v, b.v)}; }
 CARILLON_INLINE U bit_or(U a, U b) { return {_mm256_or_si256(a.v, b.v)}; }
 CARILLON_INLINE U bit_xor(U a, U b) { return {_mm256_xor_si256(a.v, b.v)}; }
+CARILLON_INLINE U bit_xor(U a, U b, U c) { return bit_xor(bit_xor(a, b), c); }
 template <int k>
 CARILLON_INLINE U shift_left(U a) {
   return {_mm256_slli_epi32(a.v, k)};
@@ -91,6 +98,34 @@ CARILLON_INLINE void multiply_wide(U a, uint32_t m, U& high, U& low) {
   const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), factor);
   high = {_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa)};
   low = {_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa)};
+}
+
+// Bytes are gathered by their place within each half, then the dwords of both registers.
+struct B {
+  __m256i low, high;  // bytes 0 and 1 of the lanes, bytes 2 and 3
+};
+CARILLON_INLINE B bytes_of(const U* r) {
+  const __m256i by_byte =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const __m256i by_place = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i first = _mm256_shuffle_epi8(r[0].v, by_byte);
+  const __m256i second = _mm256_shuffle_epi8(r[1].v, by_byte);
+  return {_mm256_permutevar8x32_epi32(_mm256_unpacklo_epi32(first, second), by_place),
+          _mm256_permutevar8x32_epi32(_mm256_unpackhi_epi32(first, second), by_place)};
+}
+CARILLON_INLINE uint64_t join_bits(__m256i low, __m256i high) {
+  return static_cast<uint32_t>(_mm256_movemask_epi8(low)) | uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(high))}
+                                                                << 32;
+}
+// There is no unsigned compare: a >= limit where the maximum of both is a.
+CARILLON_INLINE uint64_t less_bits(B a, uint32_t limit) {
+  const __m256i x = _mm256_set1_epi8(static_cast<char>(limit));
+  return ~join_bits(_mm256_cmpeq_epi8(_mm256_max_epu8(a.low, x), a.low),
+                    _mm256_cmpeq_epi8(_mm256_max_epu8(a.high, x), a.high));
+}
+CARILLON_INLINE uint64_t equal_bits(B a, uint32_t value) {
+  const __m256i x = _mm256_set1_epi8(static_cast<char>(value));
+  return join_bits(_mm256_cmpeq_epi8(a.low, x), _mm256_cmpeq_epi8(a.high, x));
 }
 
 CARILLON_INLINE F to_float(I a) { return {_mm256_cvtepi32_ps(a.v)}; }

@@ -25,6 +25,11 @@ CARILLON_INLINE F load(const float* p) { return {_mm512_loadu_ps(p)}; }
 CARILLON_INLINE void store(float* p, F x) { _mm512_storeu_ps(p, x.v); }
 CARILLON_INLINE F load_part(const float* p, size_t count) { return {_mm512_maskz_loadu_ps(first_lanes(count).v, p)}; }
 CARILLON_INLINE void store_part(float* p, F x, size_t count) { _mm512_mask_storeu_ps(p, first_lanes(count).v, x.v); }
+// The address is an integer: it may lie behind the array's end.
+CARILLON_INLINE void prefetch(const float* p, size_t ahead) {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
+}
+CARILLON_INLINE U load_u(const uint32_t* p) { return {_mm512_loadu_si512(p)}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) {
   __m128i bytes;
   __builtin_memcpy(&bytes, p, 16);
@@ -56,6 +61,8 @@ CARILLON_INLINE M less(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_
 CARILLON_INLINE M less_equal(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
 CARILLON_INLINE M equal(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
 CARILLON_INLINE M unordered(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_UNORD_Q)}; }
+// The classes of vfpclassps: +0, −0, denormal.
+CARILLON_INLINE M below_normal(F a) { return {_mm512_fpclass_ps_mask(a.v, 0x26)}; }
 CARILLON_INLINE M less(I a, I b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }
 CARILLON_INLINE M equal(I a, I b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
 
@@ -73,6 +80,7 @@ CARILLON_INLINE I sub(I a, I b) { return {_mm512_sub_epi32(a.v, b.v)}; }
 CARILLON_INLINE U bit_and(U a, U b) { return {_mm512_and_si512(a.v, b.v)}; }
 CARILLON_INLINE U bit_or(U a, U b) { return {_mm512_or_si512(a.v, b.v)}; }
 CARILLON_INLINE U bit_xor(U a, U b) { return {_mm512_xor_si512(a.v, b.v)}; }
+CARILLON_INLINE U bit_xor(U a, U b, U c) { return {_mm512_ternarylogic_epi32(a.v, b.v, c.v, 0x96)}; }
 template <int k>
 CARILLON_INLINE U shift_left(U a) {
   return {_mm512_maskz_slli_epi32(static_cast<__mmask16>(0xffff), a.v, k)};
@@ -87,8 +95,26 @@ CARILLON_INLINE void multiply_wide(U a, uint32_t m, U& high, U& low) {
   const __m512i factor = splat_u(m).v;
   const __m512i even = _mm512_maskz_mul_epu32(all, a.v, factor);
   const __m512i odd = _mm512_maskz_mul_epu32(all, _mm512_maskz_srli_epi64(all, a.v, 32), factor);
-  high = {_mm512_mask_blend_epi32(static_cast<__mmask16>(0xaaaa), _mm512_maskz_srli_epi64(all, even, 32), odd)};
-  low = {_mm512_mask_blend_epi32(static_cast<__mmask16>(0xaaaa), even, _mm512_maskz_slli_epi64(all, odd, 32))};
+  high = {_mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB)};
+  low = {_mm512_mask_shuffle_epi32(even, 0xaaaa, odd, _MM_PERM_CCAA)};
+}
+
+// Bytes are gathered by their place within each quarter, then the quarters' dwords.
+struct B {
+  __m512i v;
+};
+CARILLON_INLINE B bytes_of(const U* r) {
+  const __m512i by_byte = _mm512_maskz_broadcast_i32x4(
+      static_cast<__mmask16>(0xffff), _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const __m512i by_place = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return {
+      _mm512_maskz_permutexvar_epi32(static_cast<__mmask16>(0xffff), by_place, _mm512_shuffle_epi8(r[0].v, by_byte))};
+}
+CARILLON_INLINE uint64_t less_bits(B a, uint32_t limit) {
+  return _mm512_cmplt_epu8_mask(a.v, _mm512_set1_epi8(static_cast<char>(limit)));
+}
+CARILLON_INLINE uint64_t equal_bits(B a, uint32_t value) {
+  return _mm512_cmpeq_epi8_mask(a.v, _mm512_set1_epi8(static_cast<char>(value)));
 }
 
 CARILLON_INLINE I truncate(F a) { return {_mm512_maskz_cvttps_epi32(static_cast<__mmask16>(0xffff), a.v)}; }

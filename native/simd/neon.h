@@ -35,6 +35,11 @@ CARILLON_INLINE void store_part(float* p, F x, size_t count) {
   vst1q_f32(lanes, x.v);
   for (size_t i = 0; i < count; ++i) p[i] = lanes[i];
 }
+// The address is an integer: it may lie behind the array's end.
+CARILLON_INLINE void prefetch(const float* p, size_t ahead) {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
+}
+CARILLON_INLINE U load_u(const uint32_t* p) { return {vld1q_u32(p)}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) {
   uint32_t bytes;
   __builtin_memcpy(&bytes, p, 4);
@@ -64,6 +69,7 @@ CARILLON_INLINE M less(F a, F b) { return {vcltq_f32(a.v, b.v)}; }
 CARILLON_INLINE M less_equal(F a, F b) { return {vcleq_f32(a.v, b.v)}; }
 CARILLON_INLINE M equal(F a, F b) { return {vceqq_f32(a.v, b.v)}; }
 CARILLON_INLINE M unordered(F a, F b) { return flip(both(equal(a, a), equal(b, b))); }
+CARILLON_INLINE M below_normal(F a) { return less(abs(a), splat(0x1p-126f)); }
 CARILLON_INLINE M less(I a, I b) { return {vcltq_s32(a.v, b.v)}; }
 CARILLON_INLINE M equal(I a, I b) { return {vceqq_s32(a.v, b.v)}; }
 CARILLON_INLINE F select(M m, F a, F b) { return {vbslq_f32(m.v, a.v, b.v)}; }
@@ -86,6 +92,7 @@ CARILLON_INLINE I sub(I a, I b) { return {vsubq_s32(a.v, b.v)}; }
 CARILLON_INLINE U bit_and(U a, U b) { return {vandq_u32(a.v, b.v)}; }
 CARILLON_INLINE U bit_or(U a, U b) { return {vorrq_u32(a.v, b.v)}; }
 CARILLON_INLINE U bit_xor(U a, U b) { return {veorq_u32(a.v, b.v)}; }
+CARILLON_INLINE U bit_xor(U a, U b, U c) { return bit_xor(bit_xor(a, b), c); }
 // Variable shifts: the immediate forms refuse a count of 0.
 template <int k>
 CARILLON_INLINE U shift_left(U a) {
@@ -101,6 +108,35 @@ CARILLON_INLINE void multiply_wide(U a, uint32_t m, U& high, U& low) {
   const uint32x4_t second = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(a.v), factor));
   low = {vuzp1q_u32(first, second)};
   high = {vuzp2q_u32(first, second)};
+}
+
+struct B {
+  uint8x16_t v[4];  // byte b of all lanes
+};
+CARILLON_INLINE B bytes_of(const U* r) {
+  const uint8_t numbers[16] = {0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60};
+  const uint8x16x4_t table = {{vreinterpretq_u8_u32(r[0].v), vreinterpretq_u8_u32(r[1].v), vreinterpretq_u8_u32(r[2].v),
+                               vreinterpretq_u8_u32(r[3].v)}};
+  const uint8x16_t place = vld1q_u8(numbers);
+  return {{vqtbl4q_u8(table, place), vqtbl4q_u8(table, vaddq_u8(place, vdupq_n_u8(1))),
+           vqtbl4q_u8(table, vaddq_u8(place, vdupq_n_u8(2))), vqtbl4q_u8(table, vaddq_u8(place, vdupq_n_u8(3)))}};
+}
+// One bit of every byte, then three sums of neighbours.
+CARILLON_INLINE uint64_t join_bits(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d) {
+  const uint8_t one_each[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  const uint8x16_t bit = vld1q_u8(one_each);
+  const uint8x16_t low = vpaddq_u8(vandq_u8(a, bit), vandq_u8(b, bit));
+  const uint8x16_t high = vpaddq_u8(vandq_u8(c, bit), vandq_u8(d, bit));
+  const uint8x16_t pairs = vpaddq_u8(low, high);
+  return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(pairs, pairs)), 0);
+}
+CARILLON_INLINE uint64_t less_bits(B a, uint32_t limit) {
+  const uint8x16_t x = vdupq_n_u8(static_cast<uint8_t>(limit));
+  return join_bits(vcltq_u8(a.v[0], x), vcltq_u8(a.v[1], x), vcltq_u8(a.v[2], x), vcltq_u8(a.v[3], x));
+}
+CARILLON_INLINE uint64_t equal_bits(B a, uint32_t value) {
+  const uint8x16_t x = vdupq_n_u8(static_cast<uint8_t>(value));
+  return join_bits(vceqq_u8(a.v[0], x), vceqq_u8(a.v[1], x), vceqq_u8(a.v[2], x), vceqq_u8(a.v[3], x));
 }
 
 CARILLON_INLINE F to_float(I a) { return {vcvtq_f32_s32(a.v)}; }

@@ -20,6 +20,8 @@ CARILLON_INLINE F load_part(const float* p, size_t count) { return {count != 0 ?
 CARILLON_INLINE void store_part(float* p, F x, size_t count) {
   if (count != 0) *p = x.v;
 }
+CARILLON_INLINE void prefetch(const float*, size_t) {}
+CARILLON_INLINE U load_u(const uint32_t* p) { return {*p}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) { return {static_cast<float>(*p)}; }
 
 CARILLON_INLINE F splat(float x) { return {x}; }
@@ -67,6 +69,7 @@ CARILLON_INLINE M less(F a, F b) { return {a.v < b.v}; }
 CARILLON_INLINE M less_equal(F a, F b) { return {a.v <= b.v}; }
 CARILLON_INLINE M equal(F a, F b) { return {a.v == b.v}; }
 CARILLON_INLINE M unordered(F a, F b) { return {a.v != a.v || b.v != b.v}; }
+CARILLON_INLINE M below_normal(F a) { return less(abs(a), splat(0x1p-126f)); }
 CARILLON_INLINE M less(I a, I b) { return {a.v < b.v}; }
 CARILLON_INLINE M equal(I a, I b) { return {a.v == b.v}; }
 
@@ -87,6 +90,7 @@ CARILLON_INLINE I sub(I a, I b) { return as_i(sub(as_u(a), as_u(b))); }
 CARILLON_INLINE U bit_and(U a, U b) { return {a.v & b.v}; }
 CARILLON_INLINE U bit_or(U a, U b) { return {a.v | b.v}; }
 CARILLON_INLINE U bit_xor(U a, U b) { return {a.v ^ b.v}; }
+CARILLON_INLINE U bit_xor(U a, U b, U c) { return {a.v ^ b.v ^ c.v}; }
 template <int k>
 CARILLON_INLINE U shift_left(U a) {
   return {a.v << k};
@@ -99,6 +103,25 @@ CARILLON_INLINE void multiply_wide(U a, uint32_t m, U& high, U& low) {
   const uint64_t product = static_cast<uint64_t>(a.v) * m;
   high = {static_cast<uint32_t>(product >> 32)};
   low = {static_cast<uint32_t>(product)};
+}
+
+struct B {
+  uint8_t v[64];
+};
+CARILLON_INLINE B bytes_of(const U* r) {
+  B bytes;
+  for (size_t i = 0; i < 64; ++i) bytes.v[i] = static_cast<uint8_t>(r[i % 16].v >> 8 * (i / 16));
+  return bytes;
+}
+CARILLON_INLINE uint64_t less_bits(B a, uint32_t limit) {
+  uint64_t found = 0;
+  for (size_t i = 0; i < 64; ++i) found |= uint64_t{a.v[i] < limit} << i;
+  return found;
+}
+CARILLON_INLINE uint64_t equal_bits(B a, uint32_t value) {
+  uint64_t found = 0;
+  for (size_t i = 0; i < 64; ++i) found |= uint64_t{a.v[i] == value} << i;
+  return found;
 }
 
 CARILLON_INLINE F to_float(I a) { return {static_cast<float>(a.v)}; }

@@ -109,6 +109,52 @@ TEST(dropout_follows_its_definition) {
   }
 }
 
+// The bits alone, from any multiple of 16 on; nothing behind the last word is written.
+TEST(dropout_mask_bits_follow_the_definition) {
+  Random random{31};
+  const uint64_t thresholds[] = {0, 0x00ffffff, 0x80000000, 0xcccccccd, 0xffffffff, 0x100000000};
+  const uint64_t firsts[] = {0, 16, 240, 256, 1000000, 0xffffffff00 - 256, 0x1234567890120};
+  for (const KernelTable* table : supported_tables()) {
+    for (uint64_t threshold : thresholds) {
+      for (uint64_t first : firsts) {
+        const size_t count = random.below(1500);
+        const DropoutArguments arguments{random.next(),
+                                         static_cast<uint32_t>(random.next()),
+                                         static_cast<uint32_t>(random.next()),
+                                         threshold,
+                                         0,
+                                         0,
+                                         0};
+        const size_t words = (count + 15) / 16;
+        std::vector<uint16_t> bits(words + 1, 0xa5a5);
+        table->dropout_mask_bits(bits.data(), count, first, arguments);
+        for (size_t i = 0; i < words * 16; ++i) {
+          const bool expected = i < count && reference_keep(first + i, arguments);
+          CHECK_AT((bits[i / 16] >> i % 16 & 1) == (expected ? 1 : 0), "element %zu of %zu from %llu on %s", i, count,
+                   static_cast<unsigned long long>(first), table->name);
+        }
+        CHECK(bits[words] == 0xa5a5);
+      }
+    }
+  }
+}
+
+// A range that crosses the places where 32 bits of the element's and of the block's index carry, in one call and in
+// runs of whole superblocks: every byte ties in 1 of 256.
+TEST(dropout_carries_into_the_high_words) {
+  for (const KernelTable* table : supported_tables()) {
+    for (uint64_t first : {(uint64_t{1} << 32) - 1024, (uint64_t{1} << 36) - 1024, (uint64_t{3} << 36) - 768}) {
+      constexpr size_t count = 2560;
+      std::vector<float> x(count, 1.0f), y(count);
+      const DropoutArguments arguments{77, 5, 6, 0x80800000u, 1.0f, 0.0f, 0.0f};
+      table->dropout_f32(x.data(), y.data(), count, first, arguments);
+      for (size_t i = 0; i < count; ++i) {
+        CHECK_AT(same(y[i], reference_keep(first + i, arguments) ? 1.0f : 0.0f), "element %zu on %s", i, table->name);
+      }
+    }
+  }
+}
+
 // A NaN is dropped like any other element and kept as NaN.
 TEST(dropout_drops_nan) {
   float x[256], y[256];
