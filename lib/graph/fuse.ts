@@ -1,6 +1,6 @@
-import { activationId } from "../ops/encode.js";
 import { asMatrix, isBatched } from "../tensor/shape.js";
-import type { Applied, Instruction, Value } from "../tensor/value.js";
+import type { Instruction, Value } from "../tensor/value.js";
+import { applied, fuseProduct, type Surroundings } from "./fuse_product.js";
 
 /** How a value is computed after fusion: from which values, by which instruction. */
 export interface Step {
@@ -9,66 +9,29 @@ export interface Step {
   readonly inPlace: number | null;
 }
 
-/** The operation `name` behind `value`, if that is what it is. */
-function applied(value: Value | undefined, name: string): Applied | undefined {
-  if (value?.source.kind !== "operation") return undefined;
-  return value.source.applied.name === name ? value.source.applied : undefined;
-}
-
 /** What lies behind reshapes, whose memory is that of their input. */
 function unshaped(value: Value | undefined): Value | undefined {
   const behind = applied(value, "reshape");
   return behind === undefined ? value : unshaped(behind.inputs[0]);
 }
 
-/** How often each value is used by the operations of `order` and by `roots`. */
-function countUses(order: readonly Value[], roots: readonly Value[]): Map<Value, number> {
-  const uses = new Map<Value, number>();
-  const count = (value: Value): void => {
-    uses.set(value, (uses.get(value) ?? 0) + 1);
-  };
-  for (const root of roots) count(root);
+/** The operations that use each value, once for every use. */
+function usersOf(order: readonly Value[]): ReadonlyMap<Value, readonly Value[]> {
+  const users = new Map<Value, Value[]>();
   for (const value of order) {
-    if (value.source.kind === "operation") value.source.applied.inputs.forEach(count);
+    const inputs = value.source.kind === "operation" ? value.source.applied.inputs : [];
+    for (const input of inputs) {
+      const list = users.get(input);
+      if (list === undefined) users.set(input, [value]);
+      else list.push(value);
+    }
   }
-  return uses;
-}
-
-/** Whether nothing is updated between two values: otherwise one cannot be computed where the other stands. */
-type Together = (first: Value, last: Value) => boolean;
-
-const EPILOGUES = ["relu", "tanh"] as const;
-/** Place of the activation among the integers of a native `gemm`. */
-const GEMM_ACTIVATION = 5;
-
-/** relu(linear(x, W, b)): the product applies the activation while its tile is in registers, the same rounding. */
-function fuseActivation(value: Value, uses: ReadonlyMap<Value, number>, together: Together): Step | undefined {
-  const name = EPILOGUES.find((epilogue) => applied(value, epilogue) !== undefined);
-  if (name === undefined || value.source.kind !== "operation") return undefined;
-  const [before] = value.source.applied.inputs;
-  const product = applied(before, "linear");
-  if (before === undefined || product === undefined || product.lower === null || uses.get(before) !== 1)
-    return undefined;
-  if (!together(before, value)) return undefined;
-  const { inputs, lower } = product;
-  return {
-    inputs,
-    lower(from, output) {
-      const instruction = lower(from, output);
-      const ints = instruction.ints.with(GEMM_ACTIVATION, activationId(name));
-      return { ...instruction, ints };
-    },
-    inPlace: null,
-  };
+  return users;
 }
 
 /** flush((softmax(x) − onehot(labels))·g): one kernel with these very roundings. */
-function fuseCrossEntropyGradient(
-  value: Value,
-  uses: ReadonlyMap<Value, number>,
-  together: Together,
-): Step | undefined {
-  const once = (part: Value | undefined): boolean => part !== undefined && uses.get(part) === 1;
+function fuseCrossEntropyGradient(value: Value, { uses, together }: Surroundings): Step | undefined {
+  const once = (part: Value | undefined): boolean => part !== undefined && uses(part) === 1;
   const [scaled] = applied(value, "flush")?.inputs ?? [];
   const [off, column] = applied(scaled, "multiply")?.inputs ?? [];
   const [normalized, target] = applied(off, "subtract")?.inputs ?? [];
@@ -104,14 +67,18 @@ function fuseCrossEntropyGradient(
  * @param updates For each update of parameters, the id of the last value before it.
  */
 export function planSteps(roots: readonly Value[], updates: readonly number[] = []): ReadonlyMap<Value, Step> {
-  const together: Together = (first, last) => !updates.some((after) => first.id <= after && after < last.id);
   const order = reachable(roots, (value) => (value.source.kind === "operation" ? value.source.applied.inputs : []));
-  const uses = countUses(order, roots);
+  const users = usersOf(order);
+  const around: Surroundings = {
+    together: (first, last) => !updates.some((after) => first.id <= after && after < last.id),
+    uses: (value) => (users.get(value)?.length ?? 0) + roots.filter((root) => root === value).length,
+    users: (value) => users.get(value) ?? [],
+  };
   const steps = new Map<Value, Step>();
   for (const value of order) {
     if (value.source.kind !== "operation") continue;
     const { inputs, lower, inPlace } = value.source.applied;
-    const fused = fuseActivation(value, uses, together) ?? fuseCrossEntropyGradient(value, uses, together);
+    const fused = fuseProduct(value, around) ?? fuseCrossEntropyGradient(value, around);
     steps.set(value, fused ?? { inputs, lower, inPlace });
   }
   const live = reachable(roots, (value) => steps.get(value)?.inputs ?? []);

@@ -3,9 +3,13 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 namespace carillon {
+
+// Where a mask keeps: a 32-bit uniform below this, keep·2³² rounded to nearest.
+inline uint64_t dropout_threshold(double keep) { return static_cast<uint64_t>(std::floor(keep * 4294967296.0 + 0.5)); }
 
 using PhiloxBlock = std::array<uint32_t, 4>;
 

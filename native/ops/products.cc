@@ -1,7 +1,9 @@
 // Matrix products and what follows them: bias, activation, dropout; derivative, mask.
 #include <algorithm>
 
+#include "../runtime/memory.h"
 #include "operation.h"
+#include "philox.h"
 
 namespace carillon {
 namespace {
@@ -9,11 +11,19 @@ namespace {
 // Floating-point operations below which a second thread costs more than it brings.
 constexpr size_t kLeastFlops = 1 << 19;
 
+// Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
+constexpr size_t kLeastMaskBits = 1 << 17;
+
 // How b is given.
 enum Transposition : int64_t { kPlain = 0, kTransposed = 1, kPacked = 2 };
 
 // ints of a gemm
-enum GemmInt : size_t { kM, kN, kK, kTransposeA, kTransposeB, kActivation, kAccumulate, kGemmInts };
+enum GemmInt : size_t { kM, kN, kK, kTransposeA, kTransposeB, kActivation, kAccumulate };
+// and, behind them, of a gemm_fused: place that drops (−1: none), rows of c an example (0: not an array of the batch),
+// what the gate does; its doubles
+enum FusedInt : size_t { kSite = kAccumulate + 1, kExampleRows, kBackward };
+enum FusedDouble : size_t { kKeep, kKeepScale, kGateScale };
+constexpr size_t kGateView = 4;
 
 // One product [m, n, k] as the kernels will compute it; a function of the shape and the kernels alone.
 struct GemmPlan {
@@ -28,14 +38,20 @@ struct GemmPlan {
   size_t left_floats;
   size_t right_floats;
   size_t apart_floats;
-
-  size_t floats() const { return left_floats + right_floats + apart_floats; }
 };
 
 size_t round_up(size_t x, size_t unit) { return (x + unit - 1) / unit * unit; }
 
+size_t left_floats_of(size_t rows, size_t k) {
+  return round_up(rows * (k + (k + kDepthChunk - 1) / kDepthChunk * kLeftPadding), 16);
+}
+
 // Lines of a cache that lie a multiple of 4 KB apart share the 12 (or 8) places of one set of the first level.
-bool conflicting(size_t stride) { return stride % 1024 == 0; }
+constexpr size_t kConflictStride = 1024;
+bool conflicting(size_t stride) { return stride % kConflictStride == 0; }
+
+// Operands beyond this are packed: together they no longer fit the second-level cache.
+constexpr size_t kPackBytes = 1 << 20;
 
 // Cycles of a transposing copy, of a plain copy and of a transposed store, an element, in units of one vector FMA pair.
 constexpr double kTransposeCost = 0.35;
@@ -70,12 +86,12 @@ GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpo
     const size_t left_stride = left_along_rows ? m : k;
     const size_t right_stride = n;
     plan.left_pack = plan.columns >= 128 && plan.rows >= 32 && k >= 32 &&
-                     (left_bytes + right_bytes > (size_t{1} << 20) || conflicting(left_stride));
+                     (left_bytes + right_bytes > kPackBytes || conflicting(left_stride));
     plan.right_pack = transpose_b != kPacked &&
                       (plan.right_along_depth || (plan.rows >= 64 && k >= 32 && plan.columns >= 64 &&
-                                                  (right_bytes > (size_t{1} << 19) || conflicting(right_stride))));
+                                                  (right_bytes > kPackBytes / 2 || conflicting(right_stride))));
   }
-  if (plan.left_pack) plan.left_floats = round_up(gemm_left_chunk(plan.rows, round_up(k, kDepthChunk)), 16);
+  if (plan.left_pack) plan.left_floats = left_floats_of(plan.rows, k);
   if (plan.right_pack) plan.right_floats = round_up(plan.columns, kernels.gemm_columns) * k;
   if (plan.apart) plan.apart_floats = round_up(m * n, 16);
   return plan;
@@ -84,6 +100,31 @@ GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpo
 GemmPlan plan_of(const Arguments& a, const KernelTable& kernels) {
   return plan_of(a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, a.ints[kTransposeB],
                  a.ints[kAccumulate] != 0, kernels);
+}
+
+// Floats that plan_of() may want for this product and for every smaller batch, whose plan may be another. The batch may
+// be m or k. Each condition below holds wherever that of plan_of() holds for fewer rows.
+size_t most_floats(const Arguments& a, const KernelTable& kernels) {
+  const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
+  const bool transpose_a = a.ints[kTransposeA] != 0;
+  const bool turned = a.ints[kTransposeB] == kTransposed;
+  const size_t bytes = (m + n) * k * sizeof(float);
+  const bool spread = bytes > kPackBytes || k >= kConflictStride || m >= kConflictStride;
+  const auto left = [&](size_t rows, size_t columns) {
+    return columns >= 128 && rows >= 32 && k >= 32 && spread ? left_floats_of(rows, k) : 0;
+  };
+  const auto right = [&](size_t columns) { return round_up(columns, kernels.gemm_columns) * k; };
+  const bool many = m >= 64 && k >= 32 && n >= 64;
+  size_t floats = left(m, n);
+  if (turned && !transpose_a) {
+    floats = std::max({floats, left(n, m), n <= kernels.gemm_few ? left_floats_of(n, k) : 0});
+    floats += std::max(right(n), right(m));
+  } else if (turned) {
+    floats = left(n, m) + (many ? right(m) : 0);
+  } else if (a.ints[kTransposeB] == kPlain && many) {
+    floats += right(n);
+  }
+  return floats + (a.ints[kAccumulate] != 0 && k > kDepthChunk ? round_up(m * n, 16) : 0);
 }
 
 // Floats of b packed: panels of 32 columns at most, whatever the kernels are.
@@ -114,9 +155,18 @@ void check_gemm(const Arguments& a, Requirements& r) {
   r.need(3, a.size(kM), a.size(kN));
 }
 
-size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) {
-  return plan_of(a, kernels).floats() * sizeof(float);
+// views: a, b, bias, c, gate
+void check_gemm_fused(const Arguments& a, Requirements& r) {
+  check_gemm(a, r);
+  if (a.ints[kAccumulate] != 0) r.fail("a fused product does not accumulate");
+  if (a.ints[kSite] < -1 || a.ints[kExampleRows] < 0) r.fail("bad place of a mask");
+  if (!(a.doubles[kKeep] >= 0 && a.doubles[kKeep] <= 1)) r.fail("keep outside [0, 1]");
+  if (a.ints[kBackward] < 0 || a.ints[kBackward] > static_cast<int64_t>(Backward::multiply)) r.fail("no such gate");
+  if ((a.views[kGateView] != nullptr) != (a.ints[kBackward] != 0)) r.fail("a gate and what it does go together");
+  r.need(kGateView, a.size(kM), a.size(kN));
 }
+
+size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) { return most_floats(a, kernels) * sizeof(float); }
 
 GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
@@ -216,11 +266,9 @@ void multiply(const Context& context, const GemmPlan& plan, const GemmTask& task
   });
 }
 
-void run_gemm(const Context& context, const Arguments& a) {
+void run_product(const Context& context, const Arguments& a, const GemmPlan& plan, GemmTask task) {
   const size_t m = a.size(kM), n = a.size(kN);
   if (m == 0 || n == 0) return;
-  const GemmPlan plan = plan_of(a, context.kernels);
-  GemmTask task = task_of(a, plan);
   auto* sum = static_cast<float*>(context.scratch) + plan.left_floats + plan.right_floats;
   if (plan.apart) task.c = sum;
   if (plan.left_pack || plan.right_pack) pack(context, plan, task);
@@ -229,6 +277,58 @@ void run_gemm(const Context& context, const Arguments& a) {
     auto* c = a.view<float>(3);
     context.kernels.binary[static_cast<size_t>(Binary::add)].vector_vector(c, sum, c, m * n);
   }
+}
+
+void run_gemm(const Context& context, const Arguments& a) {
+  const GemmPlan plan = plan_of(a, context.kernels);
+  run_product(context, a, plan, task_of(a, plan));
+}
+
+// Elements of one draw of the mask's generator; the bits of a mask begin at a whole one.
+constexpr uint64_t kMaskUnit = 256;
+
+// Bytes of the bits of m·n elements wherever they begin, and what a reader of four bytes touches behind them.
+size_t mask_bytes(const Arguments& a) {
+  if (a.ints[kSite] < 0) return 0;
+  return round_up((a.size(kM) * a.size(kN) + kMaskUnit) / 8 + sizeof(uint32_t), kAlignment) + kMaskUnit / 8;
+}
+
+size_t scratch_gemm_fused(const Arguments& a, const KernelTable& kernels) {
+  return round_up(scratch_gemm(a, kernels), kAlignment) + mask_bytes(a);
+}
+
+// The bits of the mask of c, behind what the product packs.
+void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
+  const size_t count = a.size(kM) * a.size(kN);
+  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(kExampleRows) * a.size(kN);
+  const uint64_t begin = first / kMaskUnit * kMaskUnit;
+  auto* bits = reinterpret_cast<uint16_t*>(static_cast<std::byte*>(context.scratch) +
+                                           round_up(most_floats(a, context.kernels) * sizeof(float), kAlignment));
+  DropoutArguments arguments{};
+  arguments.seed = context.registers.seed;
+  arguments.step = context.registers.step;
+  arguments.site = static_cast<uint32_t>(a.ints[kSite]);
+  arguments.threshold = dropout_threshold(a.doubles[kKeep]);
+  const size_t all = count + static_cast<size_t>(first - begin);
+  const size_t chunks = context.parallel.chunks(all, kLeastMaskBits);
+  const size_t step = round_up((all + chunks - 1) / chunks, kMaskUnit);
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t from = std::min(chunk * step, all), to = std::min(from + step, all);
+    if (from < to) context.kernels.dropout_mask_bits(bits + from / 16, to - from, begin + from, arguments);
+  });
+  task.keep = reinterpret_cast<const uint8_t*>(bits);
+  task.keep_offset = static_cast<size_t>(first - begin);
+  task.keep_scale = static_cast<float>(a.doubles[kKeepScale]);
+}
+
+void run_gemm_fused(const Context& context, const Arguments& a) {
+  const GemmPlan plan = plan_of(a, context.kernels);
+  GemmTask task = task_of(a, plan);
+  if (a.ints[kSite] >= 0) draw_mask(context, a, task);
+  task.backward = static_cast<Backward>(a.ints[kBackward]);
+  task.gate_values = a.view<const float>(kGateView);
+  task.gate_scale = static_cast<float>(a.doubles[kGateScale]);
+  run_product(context, a, plan, task);
 }
 
 // views: b, packed; ints: n, k, rows of b along k (a weight [n, k]) or not ([k, n])
@@ -253,6 +353,8 @@ void run_gemm_pack(const Context& context, const Arguments& a) {
 }  // namespace
 
 constinit const Operation op_gemm{"gemm", "fff?F", "dddiiii", 0, false, check_gemm, scratch_gemm, run_gemm};
+constinit const Operation op_gemm_fused{"gemm_fused", "fff?Ff?",        "dddiiiiiii",       3,
+                                        false,        check_gemm_fused, scratch_gemm_fused, run_gemm_fused};
 constinit const Operation op_gemm_pack{"gemm_pack", "fF", "ddi", 0, false, check_gemm_pack, nullptr, run_gemm_pack};
 
 }  // namespace carillon

@@ -11,8 +11,6 @@
 namespace carillon {
 namespace {
 
-constexpr double kTwoTo32 = 4294967296.0;
-
 // views: x, y
 // ints:  rows, columns, site, rows that share a mask, rows an example (0: not an array of the batch)
 // The element at (row, column) has the index (first + row)/group·columns + column, where first counts the rows of the
@@ -65,7 +63,7 @@ void run_dropout(const Context& context, const Arguments& a) {
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
   arguments.site = static_cast<uint32_t>(a.ints[2]);
-  arguments.threshold = static_cast<uint64_t>(std::floor(a.doubles[0] * kTwoTo32 + 0.5));
+  arguments.threshold = dropout_threshold(a.doubles[0]);
   arguments.scale = static_cast<float>(a.doubles[1]);
   arguments.shift = static_cast<float>(a.doubles[2]);
   arguments.dropped = static_cast<float>(a.doubles[3]);

@@ -1,5 +1,6 @@
 // Products: every table equals the contract written out as an fmaf chain, and lies within its bound of float64.
 #include <algorithm>
+#include <array>
 
 #include "ops/operation.h"
 #include "runtime/memory.h"
@@ -199,6 +200,40 @@ TEST(gemm_paths_and_threads_do_not_change_bits) {
             CHECK_AT(same(c[i], expected[i]), "[%zu, %zu, %zu] %d on %s, %u threads: %zu", m, n, k, transposes,
                      table->name, threads, i);
           }
+        }
+      }
+    }
+  }
+}
+
+// A program has the scratch of its largest batch for all: AddressSanitizer sees what reaches past it.
+TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
+  const size_t shapes[][3] = {{300, 130, 1024}, {130, 400, 64}, {200, 9, 2048}, {140, 1024, 300}};
+  for (const KernelTable* table : supported_tables()) {
+    if (table == &scalar_table()) continue;
+    for (const auto& [rows, columns, other] : shapes) {
+      for (int form = 0; form < 6; ++form) {
+        const bool batch_is_k = form >= 3;
+        const auto ints_of = [&](size_t batch) {
+          const auto m = static_cast<int64_t>(batch_is_k ? other : batch);
+          const auto k = static_cast<int64_t>(batch_is_k ? batch : other);
+          return std::array<int64_t, 7>{
+              m, static_cast<int64_t>(columns), k, form % 3 == 1 ? 1 : 0, form % 3 == 2 ? 1 : 0, 0, 0};
+        };
+        std::vector<float> a(rows * other, 1.0f), b(columns * std::max(rows, other), 1.0f);
+        std::vector<float> c(columns * std::max(rows, other));
+        void* views[] = {a.data(), b.data(), nullptr, c.data()};
+        const auto largest = ints_of(rows);
+        const std::vector<std::byte> scratch(op_gemm.scratch({views, largest.data(), nullptr, 7, 0}, *table) + 64);
+        const auto aligned = (reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64;
+        for (size_t batch = 1; batch <= rows; batch += 1 + batch / 3) {
+          const auto ints = ints_of(batch);
+          const Parallel alone;
+          const Registers registers;
+          Fault fault;
+          op_gemm.run({*table, alone, registers, reinterpret_cast<void*>(aligned), fault},
+                      {views, ints.data(), nullptr, 7, 0});
+          CHECK(c[0] == static_cast<float>(ints[2]));
         }
       }
     }

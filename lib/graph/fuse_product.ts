@@ -1,0 +1,160 @@
+import { activationId } from "../ops/encode.js";
+import { extent } from "../tensor/shape.js";
+import type { Applied, Instruction, Value } from "../tensor/value.js";
+import type { Step } from "./fuse.js";
+
+/** What fusion knows of a trace. */
+export interface Surroundings {
+  /** Whether nothing is updated between two values: otherwise one cannot be computed where the other stands. */
+  together(first: Value, last: Value): boolean;
+  /** How often a value is used, by operations and by what is wanted. */
+  uses(value: Value): number;
+  /** Operations that use a value. */
+  users(value: Value): readonly Value[];
+}
+
+/** The operation `name` behind `value`, if that is what it is. */
+export function applied(value: Value | undefined, name: string): Applied | undefined {
+  if (value?.source.kind !== "operation") return undefined;
+  return value.source.applied.name === name ? value.source.applied : undefined;
+}
+
+/** Places of the integers of a native `gemm` and of `gemm_fused`. */
+const GEMM_ACTIVATION = 5;
+/** What native/kernels/table.h numbers as Backward. */
+const BACKWARD = { none: 0, positive: 1, tanh: 2 } as const;
+/** A place that drops nothing. */
+const NO_SITE = -1;
+
+const EPILOGUES = ["relu", "tanh"] as const;
+
+/** A mask that a product applies to its result: that of the operation `dropout`, whose dropped elements become 0. */
+interface Mask {
+  readonly site: number;
+  readonly exampleRows: number;
+  readonly keep: number;
+  readonly scale: number;
+}
+
+/** The mask behind `value` = dropout(x), where it is one of elements, without a shift, drawn by the program itself. */
+function maskOf(value: Value): Mask | undefined {
+  const dropout = applied(value, "dropout");
+  if (dropout === undefined || dropout.lower === null || dropout.draw !== undefined) return undefined;
+  const { ints, doubles } = dropout.lower(dropout.inputs, value);
+  const [, , site = NO_SITE, group, exampleRows = 0] = ints;
+  const [keep = 1, scale = 1, shift, dropped] = doubles;
+  if (group !== 1 || shift !== 0 || dropped !== 0) return undefined;
+  return { site, exampleRows, keep, scale };
+}
+
+const sameMask = (a: Mask, b: Mask): boolean =>
+  a.site === b.site && a.exampleRows === b.exampleRows && a.keep === b.keep && a.scale === b.scale;
+
+/** How a gradient passes a gate: by the sign of an output of relu, or by the slope of tanh from its output. */
+interface Gate {
+  readonly backward: number;
+  readonly values: Value;
+  readonly scale: number;
+  /** The gradient before the gate. */
+  readonly inner: Value;
+}
+
+/**
+ * The gate behind `value`. relu′ after the mask of a dropout behind that relu is one gate: the dropped-out output is
+ * positive exactly where relu's was and the element was kept (scale ≥ 1, so that nothing positive becomes 0).
+ */
+function gateOf(value: Value, around: Surroundings): Gate | undefined {
+  const [flowing, output] = applied(value, "reluGradient")?.inputs ?? [];
+  if (flowing !== undefined && output !== undefined && extent(output.shape) === extent(value.shape)) {
+    const mask = maskOf(flowing);
+    const [inner] = applied(flowing, "dropout")?.inputs ?? [];
+    if (mask !== undefined && inner !== undefined && mask.scale >= 1 && around.uses(flowing) === 1) {
+      const dropped = around.users(output).find((user) => {
+        const own = maskOf(user);
+        return own !== undefined && user.id < value.id && sameMask(own, mask);
+      });
+      if (dropped !== undefined) return { backward: BACKWARD.positive, values: dropped, scale: mask.scale, inner };
+    }
+    return { backward: BACKWARD.positive, values: output, scale: 1, inner: flowing };
+  }
+  const [gradient, bent] = applied(value, "tanhGradient")?.inputs ?? [];
+  if (gradient === undefined || bent === undefined || extent(bent.shape) !== extent(value.shape)) return undefined;
+  return { backward: BACKWARD.tanh, values: bent, scale: 1, inner: gradient };
+}
+
+/** A product and what follows it, from the last operation back to the first. */
+interface Chain {
+  readonly product: Applied;
+  readonly activation: string;
+  readonly mask: Mask | undefined;
+  readonly gate: Gate | undefined;
+}
+
+/** Whether `value` serves its one user alone and may be computed where `last` stands. */
+type Inside = (value: Value) => boolean;
+
+/** The product in front of `value`, past an activation. */
+function productOf(value: Value, inside: Inside): Pick<Chain, "product" | "activation"> | undefined {
+  const name = EPILOGUES.find((epilogue) => applied(value, epilogue) !== undefined);
+  const [before = value] = name === undefined ? [value] : (applied(value, name)?.inputs ?? []);
+  if (name !== undefined && !inside(before)) return undefined;
+  const product = applied(before, "linear") ?? applied(before, "matmul");
+  if (product === undefined || product.lower === null) return undefined;
+  return { product, activation: name ?? "identity" };
+}
+
+/** product → activation → dropout → gate, each only where it stands there. */
+function chainOf(value: Value, around: Surroundings): Chain | undefined {
+  const alone: Inside = (each) => around.uses(each) === 1 && around.together(each, value);
+  // A relu is also used by its gradient, which takes the dropped-out output instead where that is fused.
+  const rectified: Inside = (each) =>
+    around.together(each, value) && around.uses(each) - redirected(each, around) === 1;
+  const gate = gateOf(value, around);
+  const inner = gate === undefined ? value : gate.inner;
+  if (gate !== undefined && !(alone(inner) && around.together(gate.values, value))) return undefined;
+  const mask = maskOf(inner);
+  const [masked] = mask === undefined ? [inner] : (applied(inner, "dropout")?.inputs ?? []);
+  if (masked === undefined) return undefined;
+  if (mask !== undefined && !(alone(masked) || (gate === undefined && rectified(masked)))) return undefined;
+  const found = productOf(masked, alone);
+  return found === undefined ? undefined : { ...found, mask, gate };
+}
+
+/** How many users of `output`, a relu's, will look at its dropped-out form instead. */
+function redirected(output: Value, around: Surroundings): number {
+  if (applied(output, "relu") === undefined) return 0;
+  return around.users(output).filter((user) => {
+    if (applied(user, "reluGradient")?.inputs[1] !== output) return false;
+    const gate = gateOf(user, around);
+    return gate !== undefined && gate.values !== output && chainOf(user, around) !== undefined;
+  }).length;
+}
+
+/**
+ * A product with what follows it, which it applies while its tile is in cache, by the very roundings of the operations
+ * alone: activation, dropout, gate of a gradient.
+ */
+export function fuseProduct(value: Value, around: Surroundings): Step | undefined {
+  if (value.source.kind !== "operation") return undefined;
+  const chain = chainOf(value, around);
+  if (chain === undefined) return undefined;
+  const { product, activation, mask, gate } = chain;
+  const { lower, inputs } = product;
+  if (lower === null || (activation === "identity" && mask === undefined && gate === undefined)) return undefined;
+  const count = inputs.length;
+  return {
+    inputs: gate === undefined ? inputs : [...inputs, gate.values],
+    lower(from, output): Instruction {
+      const plain = lower(from.slice(0, count), output);
+      const ints = plain.ints.with(GEMM_ACTIVATION, activationId(activation));
+      if (mask === undefined && gate === undefined) return { ...plain, ints };
+      return {
+        operation: "gemm_fused",
+        views: [...plain.views, from[count] ?? null],
+        ints: [...ints, mask?.site ?? NO_SITE, mask?.exampleRows ?? 0, gate?.backward ?? BACKWARD.none],
+        doubles: [mask?.keep ?? 1, mask?.scale ?? 1, gate?.scale ?? 1],
+      };
+    },
+    inPlace: null,
+  };
+}
