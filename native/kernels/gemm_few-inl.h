@@ -1,6 +1,7 @@
-// Products with few outputs, c[i, o] = Σ_p x[i, p]·weight[o, p]: rows of x become the lanes. N × N elements of x are
-// transposed in registers and used at once, so that nothing is packed and no lane is idle (as a product of vectors of
-// outputs, 10 of them would fill 10 of 16 lanes).
+// Products t(o, i) = Σ_p weight[o, p]·x[i, p] with few rows o: rows of x become the lanes. N × N elements of x are
+// transposed in registers and used at once, so that nothing is packed and no lane is idle. With few outputs x is the
+// batch and c is transposed (as vectors of outputs, 10 of them would fill 10 of 16 lanes); with few examples x is the
+// weight of a layer and `weight` the batch.
 
 // Accumulators beside the N registers of x and a broadcast element.
 constexpr size_t kGemmFew = kGemmRows;
@@ -75,7 +76,7 @@ constexpr GemmFewTable gemm_few_table() {
 
 constexpr GemmFewTable kGemmFewTiles = gemm_few_table();
 
-void gemm_few_f32(const GemmTask& task, size_t row_begin, size_t row_end) {
+void gemm_few_f32(const GemmTask& task, size_t column_begin, size_t column_end) {
   float buffer[kGemmFew * F::N];
   GemmFewTile tile;
   tile.x_stride = task.right_stride;
@@ -93,13 +94,18 @@ void gemm_few_f32(const GemmTask& task, size_t row_begin, size_t row_end) {
       tile.row_stride = task.left_row_stride;
       tile.depth_stride = task.left_depth_stride;
     }
-    for (size_t row = row_begin; row < row_end; row += F::N) {
-      tile.rows = smaller_of(F::N, row_end - row);
+    for (size_t row = column_begin; row < column_end; row += F::N) {
+      tile.rows = smaller_of(F::N, column_end - row);
       tile.x = task.right + row * task.right_stride + begin;
       kGemmFewTiles.at[task.rows - 1](tile);
       const GemmSums sums{buffer, F::N, 0, task.rows, row, tile.rows};
-      gemm_store_transposed(task, sums, GemmStore(task, chunk));
-      if (chunk.last) gemm_finish(task, row, 0, tile.rows, task.rows);
+      if (task.transposed) {
+        gemm_store_transposed(task, sums, GemmStore(task, chunk));
+        if (chunk.last) gemm_finish(task, row, 0, tile.rows, task.rows);
+      } else {
+        gemm_store_rows(task, sums, GemmStore(task, chunk));
+        if (chunk.last) gemm_finish(task, 0, row, task.rows, tile.rows);
+      }
     }
     begin += chunk.depth;
   } while (begin < task.k);

@@ -29,6 +29,9 @@ struct GemmTile {
 // lanes, since nothing is padded there.
 enum GemmForm : size_t { kGemmUnit = 1, kGemmPartial = 2, kGemmForms = 4 };
 
+// Depth from which c is fetched ahead.
+constexpr size_t kGemmFetched = 64;
+
 // Three rows share a pointer, so that the addresses of all rows fit the integer registers.
 constexpr size_t kGemmRowsAPointer = 3;
 
@@ -50,11 +53,13 @@ void gemm_tile(const GemmTile& tile) {
   const float* left[pointers];
   for (size_t r = 0; r < pointers; ++r) left[r] = tile.left + r * kGemmRowsAPointer * row_stride;
   const float* right = tile.right;
-  // The stores would otherwise wait for lines of c one after another.
-  CARILLON_UNROLL
-  for (size_t i = 0; i < mr; ++i) {
+  // The stores would otherwise wait for lines of c one after another; a short walk over k is no time to fetch them in.
+  if (tile.k >= kGemmFetched) {
     CARILLON_UNROLL
-    for (size_t j = 0; j < nv; ++j) __builtin_prefetch(tile.t + i * tile.t_stride + j * F::N, 1);
+    for (size_t i = 0; i < mr; ++i) {
+      CARILLON_UNROLL
+      for (size_t j = 0; j < nv; ++j) __builtin_prefetch(tile.t + i * tile.t_stride + j * F::N, 1);
+    }
   }
   for (size_t p = tile.k; p != 0; --p) {
     F b[nv];

@@ -211,8 +211,8 @@ struct KernelTable {
 
   size_t gemm_columns;  // NR: columns of a packed panel of `right`
   size_t gemm_rows;     // MR: rows of a tile of `left` at most
-  size_t gemm_few;      // outputs that gemm_few_f32 takes at most
-  size_t gemm_group;    // rows that it takes at once
+  size_t gemm_few;      // rows of `left` that gemm_few_f32 takes at most
+  size_t gemm_group;    // columns of `right` that it takes at once
   // right: rows of k along p where `transposed` (element (p, j) at right[j·stride + p]), rows of `columns` otherwise.
   // Panel q holds columns [q·NR, (q + 1)·NR) as k rows of NR floats, zero padded. packed: [ceil(columns/NR)·NR·k].
   void (*gemm_pack_right_f32)(const float* right, size_t stride, bool transposed, size_t columns, size_t k,
@@ -224,9 +224,10 @@ struct KernelTable {
                              size_t tile_from, size_t tile_to, float* packed);
   // Tiles [tile_from, tile_to) of `left` times panels [panel_begin, panel_end) of `right`.
   void (*gemm_f32)(const GemmTask& task, size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end);
-  // c[i, o] for rows i of x: [rows, k] and few outputs o: `left` is the weight, [outputs, k], its rows are the rows of
-  // the task; `right` is x, row j at right + j·right_stride along p; transposed. Groups of gemm_group rows of x.
-  void (*gemm_few_f32)(const GemmTask& task, size_t row_begin, size_t row_end);
+  // The same where `left` has gemm_few rows at most and neither operand is packed along its vectors: element (p, j) of
+  // right is at right[j·right_stride + p]. Columns [column_begin, column_end) of `right`, from a multiple of
+  // gemm_group.
+  void (*gemm_few_f32)(const GemmTask& task, size_t column_begin, size_t column_end);
 
   UpdateKernel update[static_cast<size_t>(Optimizer::count)];
 };

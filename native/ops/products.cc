@@ -67,6 +67,8 @@ GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpo
       plan.swapped = true;  // aᵀ has its rows along m already
     } else if (n <= kernels.gemm_few && m >= kernels.width) {
       plan.swapped = plan.few = true;
+    } else if (m <= kernels.gemm_few && n >= kernels.width) {
+      plan.few = true;
     } else {
       const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
       const double store = kTransposeCost * rows * columns / static_cast<double>(std::max<size_t>(k, 1));
@@ -80,7 +82,7 @@ GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpo
   plan.right_along_depth = plan.swapped ? !transpose_a : transpose_b == kTransposed;
   const size_t left_bytes = plan.rows * k * sizeof(float), right_bytes = plan.columns * k * sizeof(float);
   if (plan.few) {
-    plan.left_pack = conflicting(k) && m >= 64;
+    plan.left_pack = plan.swapped && conflicting(k) && m >= 64;
   } else {
     const bool left_along_rows = plan.swapped ? false : transpose_a;  // elements of one p lie side by side
     const size_t left_stride = left_along_rows ? m : k;
