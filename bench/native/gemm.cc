@@ -72,22 +72,13 @@ std::function<void()> multiplication(const Machine& machine, const Product& p, c
   return [call] { (*call)(); };
 }
 
-const Operation* operation_named(std::string_view name) {
-  for (int32_t id = 0; id < static_cast<int32_t>(OperationId::count); ++id) {
-    const Operation* operation = find_operation(id);
-    if (operation->name == name) return operation;
-  }
-  return nullptr;
-}
-
-// Where the row says so, b is packed here; kernels that cannot keep it packed pack within the time.
+// Where the row says so, b is packed here, outside of the time.
 std::function<void()> our_way(const Machine& machine, const Product& p, bool prepacked) {
-  const Operation* pack = prepacked ? operation_named("gemm_pack") : nullptr;
-  if (pack == nullptr) return multiplication(machine, p, p.b, p.b_transposed ? 1 : 0);
-  constexpr size_t panel = 64;  // columns; no panel is wider
-  auto packed = std::make_shared<AlignedBuffer>((p.n + panel - 1) / panel * panel * p.k * sizeof(float));
+  if (!prepacked) return multiplication(machine, p, p.b, p.b_transposed ? 1 : 0);
+  const size_t columns = (p.n + kPackedColumns - 1) / kPackedColumns * kPackedColumns;
+  auto packed = std::make_shared<AlignedBuffer>(columns * p.k * sizeof(float));
   auto* data = reinterpret_cast<float*>(packed->data());
-  Call(machine, *pack, {const_cast<float*>(p.b), data},
+  Call(machine, op_gemm_pack, {const_cast<float*>(p.b), data},
        {static_cast<int64_t>(p.n), static_cast<int64_t>(p.k), p.b_transposed ? 1 : 0})();
   const std::function<void()> run = multiplication(machine, p, data, kPackedBefore);
   return [run, packed] { run(); };
