@@ -2,9 +2,9 @@
 // `left` and row-major or packed `right` cover all transposes with one template.
 
 // Accumulators must fit the registers together with nv vectors of `right` and a broadcast element of `left`: AVX-512
-// 14·2 + 3 of 32, AVX2 6·2 + 3 of 16, NEON 8·2 + 3 of 32 (GCC spills from 20 accumulators on). Scalar: 4·4, not tuned.
+// 14·2 + 3 of 32, AVX2 6·2 + 3 of 16, NEON 8·2 + 3 of 32 (GCC spills from 20 accumulators on). Scalar: 4·2, not tuned.
 constexpr size_t kGemmRows = F::N == 16 ? 14 : F::N == 8 ? 6 : F::N == 4 ? 8 : 4;
-constexpr size_t kGemmVectors = F::N == 1 ? 4 : 2;
+constexpr size_t kGemmVectors = 2;
 constexpr size_t kGemmColumns = kGemmVectors * F::N;
 
 // Few rows take two or four panels at once: their chains alone would not hide the latency of an FMA (4 cycles, 2 a
