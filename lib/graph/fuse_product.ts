@@ -59,13 +59,17 @@ interface Gate {
   readonly inner: Value;
 }
 
+/** Whether an operation on a and b has an element for every element of both: nothing is broadcast. */
+const alike = (a: Value, b: Value, value: Value): boolean =>
+  extent(a.shape) === extent(value.shape) && extent(b.shape) === extent(value.shape);
+
 /**
  * The gate behind `value`. relu′ after the mask of a dropout behind that relu is one gate: the dropped-out output is
  * positive exactly where relu's was and the element was kept (scale ≥ 1, so that nothing positive becomes 0).
  */
 function gateOf(value: Value, around: Surroundings): Gate | undefined {
   const [flowing, output] = applied(value, "reluGradient")?.inputs ?? [];
-  if (flowing !== undefined && output !== undefined && extent(output.shape) === extent(value.shape)) {
+  if (flowing !== undefined && output !== undefined && alike(flowing, output, value)) {
     const mask = maskOf(flowing);
     const [inner] = applied(flowing, "dropout")?.inputs ?? [];
     if (mask !== undefined && inner !== undefined && mask.scale >= 1 && around.uses(flowing) === 1) {
@@ -78,7 +82,7 @@ function gateOf(value: Value, around: Surroundings): Gate | undefined {
     return { backward: BACKWARD.positive, values: output, scale: 1, inner: flowing };
   }
   const [gradient, bent] = applied(value, "tanhGradient")?.inputs ?? [];
-  if (gradient === undefined || bent === undefined || extent(bent.shape) !== extent(value.shape)) return undefined;
+  if (gradient === undefined || bent === undefined || !alike(gradient, bent, value)) return undefined;
   return { backward: BACKWARD.tanh, values: bent, scale: 1, inner: gradient };
 }
 

@@ -29,13 +29,32 @@ export function planned<S extends Shapes>(
   return plan(trace, maxRows, bindings);
 }
 
-/** Names of the instructions of a plan, in order: walks the words as native/program/decode.h lays them out. */
-export function instructions(code: Int32Array): string[] {
-  const names: string[] = [];
+/** One instruction of a plan, as its words say it. */
+export interface Decoded {
+  readonly name: string;
+  readonly views: readonly number[];
+  readonly ints: readonly number[];
+  readonly doubles: readonly number[];
+}
+
+/** The instructions of a plan, in order: walks the words as native/program/decode.h lays them out. */
+export function decoded(code: Int32Array): Decoded[] {
+  const list: Decoded[] = [];
   for (let at = 0; at < code.length; ) {
     const [operation = -1, views = 0, ints = 0, doubles = 0] = code.subarray(at, at + 4);
-    names.push(nativeInfo.operations[operation] ?? `number ${operation}`);
-    at += 4 + views + ints + 2 * doubles;
+    const [first, second, third] = [at + 4, at + 4 + views, at + 4 + views + ints];
+    at = third + 2 * doubles;
+    list.push({
+      name: nativeInfo.operations[operation] ?? `number ${operation}`,
+      views: Array.from(code.subarray(first, second)),
+      ints: Array.from(code.subarray(second, third)),
+      doubles: Array.from(new Float64Array(code.slice(third, at).buffer)),
+    });
   }
-  return names;
+  return list;
+}
+
+/** Names of the instructions of a plan, in order. */
+export function instructions(code: Int32Array): string[] {
+  return decoded(code).map(({ name }) => name);
 }

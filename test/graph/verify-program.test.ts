@@ -152,6 +152,8 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["fill", [1, 1, 1]],
   ["copy", [2, 1, 0]],
   ["gemm", [4, 7, 0]],
+  ["gemm_fused", [5, 10, 3]],
+  ["gemm_pack", [2, 3, 0]],
   ["sum", [2, 1, 0]],
   ["sum_squares", [2, 1, 0]],
   ["row_sum", [2, 2, 0]],

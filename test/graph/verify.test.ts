@@ -203,6 +203,92 @@ describe("one instruction", () => {
   });
 });
 
+describe("a fused product", () => {
+  const x = Float32Array.of(1, 2, 3, 4);
+  const y = new Float32Array(4);
+  const gate = Float32Array.of(1, 0, -1, 2);
+  const [NONE, POSITIVE] = [0, 1];
+  /** x·x with some of its operands replaced; views: x, y, gate. */
+  const fused = (
+    views: readonly number[],
+    { site = -1, exampleRows = 0, backward = NONE, keep = 1, m = 2, n = 2, k = 2, form = 0, more = [0, 0] } = {},
+    doubles = [keep, 2, 3],
+  ): number[] => words("gemm_fused", views, [m, n, k, 0, form, ...more, site, exampleRows, backward], doubles);
+  const PLAIN = [0, 0, -1, 1, -1];
+  const GATED = [0, 0, -1, 1, 2];
+
+  test("the good ones run", () => {
+    expect(run(fused(PLAIN), [x, y, gate])).toBeNull();
+    expect(Array.from(y)).toEqual([7, 10, 15, 22]);
+    expect(run(fused(GATED, { backward: POSITIVE }), [x, y, gate])).toBeNull();
+    expect(Array.from(y)).toEqual([21, 0, 0, 66]);
+    expect(run(fused(PLAIN, { site: 0 }), [x, y, gate])).toBeNull();
+    expect(Array.from(y)).toEqual([14, 20, 30, 44]);
+    expect(run(fused(PLAIN, { site: INT_MAX, exampleRows: 1, keep: 0 }), [x, y, gate])).toBeNull();
+    expect(Array.from(y)).toEqual([0, 0, 0, 0]);
+    expect(run(fused([0, 0, -1, 1, 0], { backward: POSITIVE }), [x, y, gate])).toBeNull();
+    expect(Array.from(y)).toEqual([21, 30, 45, 66]);
+  });
+
+  test.each<[string, readonly number[], string]>([
+    ["a site below −1", fused(PLAIN, { site: -2 }), "place of a mask"],
+    ["the lowest site", fused(PLAIN, { site: INT_MIN }), "place of a mask"],
+    ["negative rows an example", fused(PLAIN, { site: 0, exampleRows: -1 }), "place of a mask"],
+    ["keep above 1", fused(PLAIN, { site: 0, keep: 1.5 }), "keep outside"],
+    ["a negative keep", fused(PLAIN, { site: 0, keep: -0.5 }), "keep outside"],
+    ["keep of NaN", fused(PLAIN, { keep: Number.NaN }), "keep outside"],
+    ["a gate that is not there", fused(GATED, { backward: 4 }), "no such gate"],
+    ["a negative gate", fused(GATED, { backward: -1 }), "no such gate"],
+    ["a gate without values", fused(PLAIN, { backward: POSITIVE }), "go together"],
+    ["values without a gate", fused(GATED), "go together"],
+    ["accumulation", fused(PLAIN, { more: [0, 1] }), "does not accumulate"],
+    ["an activation that is not there", fused(PLAIN, { more: [9, 0] }), "no such activation"],
+    ["a form of b that is not there", fused(PLAIN, { form: 3 }), "no such form of b"],
+    ["more rows than a has", fused(PLAIN, { m: 3 }), "are needed"],
+    ["more columns than its gate", fused([0, 0, -1, 1, 3], { backward: POSITIVE }), "are needed"],
+    ["a bias that is too short", fused([0, 0, 4, 1, -1]), "are needed"],
+    ["nothing but size", fused(PLAIN, { m: INT_MIN, n: INT_MIN, k: INT_MIN }), "overflow"],
+    ["a result over its gate", fused([0, 0, -1, 1, 1], { backward: POSITIVE }), "overlaps"],
+    ["a result over its operand", fused([0, 1, -1, 1, -1]), "overlaps"],
+    ["no place for the gate", fused([0, 0, -1, 1]), "wrong number of views"],
+    ["a plain product's integers", words("gemm_fused", PLAIN, [2, 2, 2, 0, 0, 0, 0], [1, 1, 1]), "number of integers"],
+    ["two constants", fused(PLAIN, {}, [1, 1]), "wrong number of constants"],
+    ["packed b that is too short", fused(PLAIN, { form: 2 }), "are needed"],
+  ])("with %s is refused", (_name, code, message) => {
+    const before = Array.from(y);
+    expect(() => run(code, [x, y, gate, new Float32Array(3), new Float32Array(1)])).toThrow(refused(message));
+    expect(Array.from(y)).toEqual(before);
+  });
+});
+
+describe("packing for a product", () => {
+  const b = Float32Array.of(1, 2, 3, 4, 5, 6);
+  /** Panels of 32 columns at most, whatever the kernels are. */
+  const packed = new Float32Array(32 * 2);
+
+  test("the good one gives a product its b", () => {
+    const [x, y] = [Float32Array.of(1, 10), new Float32Array(3)];
+    for (const alongDepth of [0, 1]) {
+      expect(run(words("gemm_pack", [0, 1], [3, 2, alongDepth]), [b, packed])).toBeNull();
+      expect(run(words("gemm", [0, 1, -1, 2], [1, 3, 2, 0, 2, 0, 0]), [x, packed, y])).toBeNull();
+      expect(Array.from(y)).toEqual(alongDepth === 1 ? [21, 43, 65] : [41, 52, 63]);
+    }
+  });
+
+  test.each<[string, readonly number[], string]>([
+    ["too little room", words("gemm_pack", [0, 2], [3, 2, 0]), "are needed"],
+    ["more than b has", words("gemm_pack", [0, 1], [4, 2, 0]), "are needed"],
+    ["nothing but size", words("gemm_pack", [0, 1], [INT_MIN, INT_MIN, 0]), "overflow"],
+    ["itself for its target", words("gemm_pack", [1, 1], [3, 2, 0]), "overlaps"],
+    ["no target", words("gemm_pack", [0, -1], [3, 2, 0]), "no such view"],
+    ["two integers", words("gemm_pack", [0, 1], [3, 2]), "wrong number of integers"],
+  ])("with %s is refused", (_name, code, message) => {
+    const before = Array.from(packed);
+    expect(() => run(code, [b, packed, new Float32Array(63)])).toThrow(refused(message));
+    expect(Array.from(packed)).toEqual(before);
+  });
+});
+
 describe("handles", () => {
   const slab = native.slabCreate(4, "f32");
   const program = native.programCreate(valid().spec);

@@ -2,38 +2,10 @@
 #include <algorithm>
 #include <array>
 
-#include "ops/operation.h"
-#include "runtime/memory.h"
-#include "samples.h"
+#include "products.h"
 
 namespace carillon::test {
 namespace {
-
-// op(a) [m, k], op(b) [k, n], contiguous; stored transposed where asked.
-struct Product {
-  size_t m, n, k;
-  bool a_transposed, b_transposed;
-  Guarded a, b, c, bias;
-
-  Product(size_t m_, size_t n_, size_t k_, bool a_transposed_, bool b_transposed_, Random& random)
-      : m(m_),
-        n(n_),
-        k(k_),
-        a_transposed(a_transposed_),
-        b_transposed(b_transposed_),
-        a(m * k, random.below(3)),
-        b(n * k, random.below(3)),
-        c(m * n, random.below(3)),
-        bias(n, random.below(3)) {
-    for (size_t i = 0; i < m * k; ++i) a[i] = random.uniform();
-    for (size_t i = 0; i < n * k; ++i) b[i] = random.uniform();
-    for (size_t i = 0; i < m * n; ++i) c[i] = random.uniform();
-    for (size_t i = 0; i < n; ++i) bias[i] = random.uniform();
-  }
-
-  float left(size_t i, size_t p) { return a_transposed ? a[p * m + i] : a[i * k + p]; }
-  float right(size_t p, size_t j) { return b_transposed ? b[j * k + p] : b[p * n + j]; }
-};
 
 // One element's sequence: FMA chains of kDepthChunk from +0, added in order.
 float chain(Product& x, size_t i, size_t j) {
@@ -45,50 +17,6 @@ float chain(Product& x, size_t i, size_t j) {
     total = begin == 0 ? sum : total + sum;
   }
   return total;
-}
-
-// What is done to a product besides.
-struct Ways {
-  bool bias = false;
-  bool accumulate = false;
-  bool packed = false;
-  Activation activation = Activation::identity;
-};
-
-// Runs an operation as a program would, on so many threads.
-void run_operation(const Operation& operation, const Arguments& arguments, const KernelTable& table, unsigned threads) {
-  static ThreadPool pool;
-  const Parallel parallel(pool, threads);
-  const Registers registers;
-  Fault fault;
-  const size_t bytes = operation.scratch == nullptr ? 0 : operation.scratch(arguments, table);
-  const AlignedBuffer scratch(bytes);
-  operation.run({table, parallel, registers, scratch.data(), fault}, arguments);
-}
-
-// c = the product, c: [m, n].
-void multiply(Product& x, float* c, const Ways& ways, const KernelTable& table, unsigned threads = 1) {
-  const auto dimension = [](size_t size) { return static_cast<int64_t>(size); };
-  AlignedBuffer packed;
-  float* b = x.b.data();
-  if (ways.packed) {
-    packed = AlignedBuffer(tiles_of(x.n, kPackedColumns) * kPackedColumns * x.k * sizeof(float));
-    void* views[] = {b, packed.data()};
-    const int64_t ints[] = {dimension(x.n), dimension(x.k), x.b_transposed ? 1 : 0};
-    run_operation(op_gemm_pack, {views, ints, nullptr, 3, 0}, table, threads);
-    b = reinterpret_cast<float*>(packed.data());
-  }
-  void* views[] = {x.a.data(), b, ways.bias ? x.bias.data() : nullptr, c};
-  const int64_t ints[] = {dimension(x.m),
-                          dimension(x.n),
-                          dimension(x.k),
-                          x.a_transposed ? 1 : 0,
-                          ways.packed      ? 2
-                          : x.b_transposed ? 1
-                                           : 0,
-                          static_cast<int64_t>(ways.activation),
-                          ways.accumulate ? 1 : 0};
-  run_operation(op_gemm, {views, ints, nullptr, 7, 0}, table, threads);
 }
 
 // c, bias and accumulation against the chain; nothing is written past the end.
