@@ -33,7 +33,7 @@ CARILLON_INLINE F load_part(const float* p, size_t count) { return {_mm256_maskl
 CARILLON_INLINE void store_part(float* p, F x, size_t count) { _mm256_maskstore_ps(p, first_lanes(count).v, x.v); }
 // The address is an integer: it may lie behind the array's end.
 CARILLON_INLINE void prefetch(const float* p, size_t ahead) {
-  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
+  __builtin_prefetch(__builtin_bit_cast(const void*, reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
 }
 CARILLON_INLINE U load_u(const uint32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(p))}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) {

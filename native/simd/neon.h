@@ -37,7 +37,7 @@ CARILLON_INLINE void store_part(float* p, F x, size_t count) {
 }
 // The address is an integer: it may lie behind the array's end.
 CARILLON_INLINE void prefetch(const float* p, size_t ahead) {
-  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
+  __builtin_prefetch(__builtin_bit_cast(const void*, reinterpret_cast<uintptr_t>(p) + ahead * sizeof(float)));
 }
 CARILLON_INLINE U load_u(const uint32_t* p) { return {vld1q_u32(p)}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) {

@@ -1,6 +1,7 @@
 // Products: every table equals the contract written out as an fmaf chain, and lies within its bound of float64.
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "products.h"
 
@@ -139,7 +140,8 @@ TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
   const size_t shapes[][3] = {{300, 130, 1024}, {130, 400, 64}, {200, 9, 2048}, {140, 1024, 300}};
   for (const KernelTable* table : supported_tables()) {
     if (table == &scalar_table()) continue;
-    for (const auto& [rows, columns, other] : shapes) {
+    for (const auto& shape : shapes) {
+      const size_t rows = shape[0], columns = shape[1], other = shape[2];
       for (int form = 0; form < 6; ++form) {
         const bool batch_is_k = form >= 3;
         const auto ints_of = [&](size_t batch) {
@@ -152,15 +154,17 @@ TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
         std::vector<float> c(columns * std::max(rows, other));
         void* views[] = {a.data(), b.data(), nullptr, c.data()};
         const auto largest = ints_of(rows);
-        const std::vector<std::byte> scratch(op_gemm.scratch({views, largest.data(), nullptr, 7, 0}, *table) + 64);
-        const auto aligned = (reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64;
+        const size_t bytes = op_gemm.scratch({views, largest.data(), nullptr, 7, 0}, *table);
+        std::vector<std::byte> scratch(bytes + 64);
+        void* aligned = scratch.data();
+        size_t space = scratch.size();
+        CHECK(std::align(64, bytes, aligned, space) != nullptr);
         for (size_t batch = 1; batch <= rows; batch += 1 + batch / 3) {
           const auto ints = ints_of(batch);
           const Parallel alone;
           const Registers registers;
           Fault fault;
-          op_gemm.run({*table, alone, registers, reinterpret_cast<void*>(aligned), fault},
-                      {views, ints.data(), nullptr, 7, 0});
+          op_gemm.run({*table, alone, registers, aligned, fault}, {views, ints.data(), nullptr, 7, 0});
           CHECK(c[0] == static_cast<float>(ints[2]));
         }
       }

@@ -58,7 +58,10 @@ inline int64_t dimension(size_t size) { return static_cast<int64_t>(size); }
 class RightOperand {
  public:
   RightOperand(Product& x, bool packed, const KernelTable& table, unsigned threads)
-      : data_(x.b.data()), form_(packed ? 2 : x.b_transposed ? 1 : 0) {
+      : data_(x.b.data()),
+        form_(packed           ? 2
+              : x.b_transposed ? 1
+                               : 0) {
     if (!packed) return;
     buffer_ = AlignedBuffer(tiles_of(x.n, kPackedColumns) * kPackedColumns * x.k * sizeof(float));
     void* views[] = {data_, buffer_.data()};
@@ -79,8 +82,8 @@ class RightOperand {
 inline void multiply(Product& x, float* c, const Ways& ways, const KernelTable& table, unsigned threads = 1) {
   const RightOperand b(x, ways.packed, table, threads);
   void* views[] = {x.a.data(), b.data(), ways.bias ? x.bias.data() : nullptr, c};
-  const int64_t ints[] = {dimension(x.m),           dimension(x.n), dimension(x.k),
-                          x.a_transposed ? 1 : 0,   b.form(),       static_cast<int64_t>(ways.activation),
+  const int64_t ints[] = {dimension(x.m),         dimension(x.n), dimension(x.k),
+                          x.a_transposed ? 1 : 0, b.form(),       static_cast<int64_t>(ways.activation),
                           ways.accumulate ? 1 : 0};
   run_operation(op_gemm, {views, ints, nullptr, 7, 0}, table, threads);
 }
