@@ -227,15 +227,14 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
 Fault execute(const Execution& execution, const KernelTable& kernels) {
   const FpEnvironment environment;
   size_t at = 0;
-  const Instruction instruction(execution.code, at, execution.views, std::max<size_t>(execution.registers.rows, 1));
+  Instruction instruction(execution.code, at, execution.views, std::max<size_t>(execution.registers.rows, 1));
   if (at != execution.code.size()) throw ProgramError("one instruction is wanted");
-  Instruction resolved = instruction;
-  resolved.resolve(execution.registers.rows);
-  const AlignedBuffer scratch(resolved.scratch_bytes(kernels));
+  instruction.resolve(execution.registers.rows);
+  const AlignedBuffer scratch(instruction.scratch_bytes(kernels));
   const Parallel alone;
   Fault fault;
   const Context context{kernels, alone, execution.registers, scratch.data(), fault};
-  resolved.run(context);
+  instruction.run(context);
   return fault;
 }
 
