@@ -137,24 +137,40 @@ void run_normal(const Context& context, const Arguments& a) {
   }
 }
 
+// Words that a permutation draws at once.
+constexpr size_t kShuffleWords = 256;
+
+// An unbiased number in [0, bound) from a word of 32 bits, and where that one is refused, of further attempts (Lemire,
+// 2019). Most words are taken without the division that finds the least that may be.
+size_t bounded(const Context& context, uint32_t word, uint32_t bound) {
+  uint64_t product = uint64_t{word} * bound;
+  if (static_cast<uint32_t>(product) < bound) {
+    const uint32_t least = (0u - bound) % bound;
+    for (uint32_t attempt = 1; static_cast<uint32_t>(product) < least; ++attempt) {
+      const PhiloxBlock block = philox(
+          {bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)}, context.registers.seed);
+      product = uint64_t{block[0]} * bound;
+    }
+  }
+  return static_cast<size_t>(product >> 32);
+}
+
 // ints: count, shuffled. The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it
-// whose bounded draws are unbiased (Lemire, 2019).
+// whose place for the last of `bound` elements is bounded() by Philox of (bound, epoch, attempt).
 void run_permutation(const Context& context, const Arguments& a) {
   auto* order = a.view<int32_t>(0);
   const size_t count = a.size(0);
   for (size_t i = 0; i < count; ++i) order[i] = static_cast<int32_t>(i);
   if (a.ints[1] == 0) return;
-  for (size_t i = count; i > 1; --i) {
-    const auto bound = static_cast<uint32_t>(i);
-    const uint32_t least = (0u - bound) % bound;
-    uint64_t product = 0;
-    for (uint32_t attempt = 0;; ++attempt) {
-      const PhiloxBlock block = philox(
-          {bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)}, context.registers.seed);
-      product = uint64_t{block[0]} * bound;
-      if (static_cast<uint32_t>(product) >= least) break;
+  uint32_t words[kShuffleWords];
+  for (size_t last = count; last > 1;) {
+    const size_t drawn = std::min(last - 1, kShuffleWords);
+    const size_t first = last - drawn + 1;
+    context.kernels.shuffle_words(words, drawn, static_cast<uint32_t>(first), context.registers.seed,
+                                  context.registers.epoch);
+    for (size_t i = drawn; i > 0; --i, --last) {
+      std::swap(order[last - 1], order[bounded(context, words[i - 1], static_cast<uint32_t>(last))]);
     }
-    std::swap(order[i - 1], order[static_cast<size_t>(product >> 32)]);
   }
 }
 
