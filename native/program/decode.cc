@@ -131,9 +131,7 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
   for (size_t i = 0; i < signature.count; ++i) {
     if (views_[i] == nullptr && indices[i] == -1) continue;
     const BoundView& view = views[static_cast<size_t>(indices[i])];
-    const auto refuse_view = [&](const std::string& what) {
-      refuse(*operation_, "view " + std::to_string(i) + what);
-    };
+    const auto refuse_view = [&](const std::string& what) { refuse(*operation_, "view " + std::to_string(i) + what); };
     const bool written = writes(signature.kind[i]);
     if (!dtype_fits(signature.kind[i], view.dtype)) refuse_view(" has another dtype");
     if (u8_source && i != 1) {  // the source is as the integer says, u8 becomes f32
