@@ -75,10 +75,11 @@ struct UpdateLanes {
   }
 };
 
-// Updates N elements from i on, or the first `count` of them; `r` is the register of lanes that they belong to.
+// θ, g and the states of N elements from i on, or of the first `count` of them, up to what stands under the rule's root;
+// `r` is the register of lanes that they belong to.
 template <class Rule, size_t states, bool plain, bool whole>
-CARILLON_INLINE void update_vector(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
-                                   size_t i, size_t count, UpdateLanes& lanes, size_t r) {
+CARILLON_INLINE void update_begin(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
+                                  size_t i, size_t count, UpdateLanes& lanes, size_t r, Step& step) {
   F theta = load_lanes<whole>(span.parameters + i, count);
   F g = mul(load_lanes<whole>(span.gradients + i, count), factors.scale);
   F state[states + 1];
@@ -94,20 +95,57 @@ CARILLON_INLINE void update_vector(const Rule& rule, const UpdateFactors& factor
   if (factors.has(kHasL2)) g = fma(factors.l2, theta, g);
   if (!plain && factors.has(kHasL1)) g = fma(factors.l1, sign(theta), g);
   if (!plain && factors.has(kHasDecay)) theta = fnma(factors.decay, theta, theta);
-  const Direction direction = rule.step(g, state);
-  theta = fma(rule.minus_rate, direction.d, theta);
+  step.theta = theta;
+  step.g = g;
+  rule.begin(step, state);
+  CARILLON_UNROLL
+  for (size_t s = 0; s < states - Rule::late; ++s) store_lanes<whole>(span.state[s] + i, state[s], count);
+}
+
+// The rest, from the rule's quotient on.
+template <class Rule, size_t states, bool plain, bool whole>
+CARILLON_INLINE void update_end(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
+                                size_t i, size_t count, Step& step) {
+  F state[states + 1];
+  CARILLON_UNROLL
+  for (size_t s = states - Rule::late; s < states; ++s) state[s] = load_lanes<whole>(span.state[s] + i, count);
+  rule.end(step, state);
+  CARILLON_UNROLL
+  for (size_t s = states - Rule::late; s < states; ++s) store_lanes<whole>(span.state[s] + i, state[s], count);
+
+  F theta = fma(rule.minus_rate, step.d, step.theta);
   if (!plain && factors.has(kHasShrink)) {
-    const F threshold = factors.has(kIsMetric) ? div(factors.shrink, direction.denominator) : factors.shrink;
+    const F threshold = factors.has(kIsMetric) ? div(factors.shrink, rule.metric(step)) : factors.shrink;
     theta = shrink_towards_zero(theta, threshold);
   }
-
-  CARILLON_UNROLL
-  for (size_t s = 0; s < states; ++s) store_lanes<whole>(span.state[s] + i, state[s], count);
   store_lanes<whole>(span.parameters + i, theta, count);
   if (!plain && factors.has(kHasAverage)) {
     const F average = load_lanes<whole>(span.average + i, count);
     const F next = fma(factors.average_keep, average, mul(factors.average_take, theta));
     store_lanes<whole>(span.average + i, flush(next), count);
+  }
+}
+
+// Vectors that go through a rule's stages together: as many as there are registers for.
+constexpr size_t kTogether = kRegisters == 1 ? 4 : 2;
+
+// Vectors [0, vectors) from i on, the first of which belongs to the register `r` of lanes.
+template <class Rule, size_t states, bool plain, bool whole, size_t vectors>
+CARILLON_INLINE void update_vectors(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
+                                    size_t i, size_t count, UpdateLanes& lanes, size_t r) {
+  Step step[vectors];
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) {
+    update_begin<Rule, states, plain, whole>(rule, factors, span, i + v * F::N, count, lanes, (r + v) % kRegisters,
+                                             step[v]);
+  }
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) rule.root(step[v]);
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) rule.divide(step[v]);
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) {
+    update_end<Rule, states, plain, whole>(rule, factors, span, i + v * F::N, count, step[v]);
   }
 }
 
@@ -138,13 +176,12 @@ UpdateSums update_span(const UpdateSpan<states> span, size_t count, const Update
         for (size_t line = 0; line < group; line += kLine) prefetch_span(span, i + kPrefetchDistance + line);
       }
       CARILLON_UNROLL
-      for (size_t v = 0; v < kUpdateVectors; ++v) {
-        update_vector<Rule, states, plain, true>(rule, factors, span, i + v * F::N, F::N, lanes, v % kRegisters);
+      for (size_t v = 0; v < kUpdateVectors; v += kTogether) {
+        update_vectors<Rule, states, plain, true, kTogether>(rule, factors, span, i + v * F::N, F::N, lanes, v);
       }
     }
     for (size_t r = 0; i < end; ++r, i += F::N) {
-      update_vector<Rule, states, plain, false>(rule, factors, span, i, smaller_of(F::N, end - i), lanes,
-                                                r % kRegisters);
+      update_vectors<Rule, states, plain, false, 1>(rule, factors, span, i, smaller_of(F::N, end - i), lanes, r);
     }
     if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
     if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));
