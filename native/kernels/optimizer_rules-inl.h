@@ -6,6 +6,9 @@
 // to roots and quotients next to quotients are spread evenly over a core's two dividers; taken in turns, all roots fall
 // on one and all quotients on the other (7.0 against 9.1 cycles a pair of AVX-512 vectors on Zen 5).
 //
+// What a rule's flags decide is decided without a jump, which would stand between the vectors: by a neutral number (·1,
+// +0 where no −0 comes) or by a mask.
+//
 // What UpdateArguments.rule holds, the step's scalars behind the bar (floats, made by the caller in double without
 // libm); `inside` etc. are 0 or 1:
 //   sgd                        –
@@ -46,6 +49,8 @@ struct QuotientStages : PlainStages {
   CARILLON_INLINE F metric(const Step& s) const { return s.below; }
 };
 
+CARILLON_INLINE M all_or_none(float flag) { return first_lanes(flag != 0.0f ? F::N : 0); }
+
 // ε inside the root or behind it: √(v + ε) + 0 or √(v + 0) + ε. Adding +0 changes no bit of a root or of a v that is
 // not −0, whose root plus ε is ε all the same; and a sum is cheaper than a branch.
 struct Epsilon {
@@ -75,16 +80,16 @@ struct SgdRule : PlainStages {
 struct MomentumRule : PlainStages {
   F minus_rate;
   Mean velocity;
-  bool nesterov, first;
+  M nesterov, first;
   CARILLON_INLINE explicit MomentumRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
         velocity(u.rule[0], u.rule[1]),
-        nesterov(u.rule[2] != 0.0f),
-        first(u.rule[4] != 0.0f) {}
+        nesterov(all_or_none(u.rule[2])),
+        first(all_or_none(u.rule[4])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
-    const F v = first ? s.g : velocity.of(state[0], s.g);
+    const F v = select(first, s.g, velocity.of(state[0], s.g));
     state[0] = flush(v);
-    s.d = nesterov ? fma(velocity.keep, v, s.g) : v;
+    s.d = select(nesterov, fma(velocity.keep, v, s.g), v);
   }
 };
 
@@ -111,18 +116,16 @@ struct AdagradRule : QuotientStages {
 template <bool centered, bool momentum>
 struct RmspropRule : QuotientStages {
   static constexpr size_t late = momentum ? 1 : 0;
-  F minus_rate, rate;
+  F minus_rate, rate_inside;
   Mean mean;
   Epsilon epsilon;
   F decay;
-  bool rate_inside;
   CARILLON_INLINE explicit RmspropRule(const UpdateArguments& u)
       : minus_rate(splat(momentum && u.rule[5] != 0.0f ? -1.0f : -u.rate)),
-        rate(splat(u.rate)),
+        rate_inside(splat(u.rule[5] != 0.0f ? u.rate : 1.0f)),
         mean(u.rule[0], u.rule[1]),
         epsilon(u.rule[2], u.rule[3]),
-        decay(splat(u.rule[4])),
-        rate_inside(u.rule[5] != 0.0f) {}
+        decay(splat(u.rule[4])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     const F second_moment = mean.of_squares(state[0], s.g);
     state[0] = flush(second_moment);
@@ -132,7 +135,7 @@ struct RmspropRule : QuotientStages {
       state[1] = flush(m);
       s.below = relu(fnma(m, m, second_moment));
     }
-    s.above = momentum && rate_inside ? mul(rate, s.g) : s.g;
+    s.above = momentum ? mul(rate_inside, s.g) : s.g;
   }
   CARILLON_INLINE void root(Step& s) const { s.below = epsilon.root(s.below); }
   CARILLON_INLINE void end(Step& s, F* state) const {
@@ -214,20 +217,19 @@ struct RadamRule : QuotientStages {
   Moments moments;
   Epsilon epsilon;
   F factor;
-  bool adaptive;
+  M adaptive;
   CARILLON_INLINE explicit RadamRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
         moments(u),
         epsilon(u.rule[4], u.rule[5]),
         factor(splat(u.rule[6])),
-        adaptive(u.rule[7] != 0.0f) {}
+        adaptive(all_or_none(u.rule[7])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     F m;
     moments.step(s.g, state, m, s.below);
     s.above = mul(factor, m);
   }
-  CARILLON_INLINE void root(Step& s) const { s.below = adaptive ? epsilon.root(s.below) : splat(1.0f); }
-  CARILLON_INLINE void divide(Step& s) const { s.d = adaptive ? div(s.above, s.below) : s.above; }
+  CARILLON_INLINE void root(Step& s) const { s.below = select(adaptive, epsilon.root(s.below), splat(1.0f)); }
 };
 
 // m as in Adam, u = max(β₂·u, |g|); d = (c₁·m) / (u + ε); ε inside the maximum: u = max(β₂·u, |g| + ε), d = (c₁·m) / u.
@@ -235,24 +237,22 @@ struct RadamRule : QuotientStages {
 struct AdamaxRule : QuotientStages {
   F minus_rate;
   Mean first;
-  F decay, epsilon;
-  bool inside;
+  F decay, inside, behind;  // ε as in Epsilon
   F correction1;
   CARILLON_INLINE explicit AdamaxRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
         first(u.rule[0], u.rule[1]),
         decay(splat(u.rule[2])),
-        epsilon(splat(u.rule[3])),
-        inside(u.rule[4] != 0.0f),
+        inside(splat(u.rule[4] != 0.0f ? u.rule[3] : 0.0f)),
+        behind(splat(u.rule[4] != 0.0f ? 0.0f : u.rule[3])),
         correction1(splat(u.rule[5])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     const F m = first.of(state[0], s.g);
-    const F magnitude = inside ? add(abs(s.g), epsilon) : abs(s.g);
-    const F norm = maximum(mul(decay, state[1]), magnitude);
+    const F norm = maximum(mul(decay, state[1]), add(abs(s.g), inside));
     state[0] = flush(m);
     state[1] = flush(norm);
     s.above = mul(correction1, m);
-    s.below = inside ? norm : add(norm, epsilon);
+    s.below = add(norm, behind);
   }
 };
 
