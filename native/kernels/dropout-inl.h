@@ -17,6 +17,9 @@ constexpr size_t kBitWord = 16;  // elements of a word of bits
 // Superblocks drawn at once: enough registers to hide the latency of Philox, as many as there are.
 constexpr size_t kDropoutAtOnce = kRegisters == 1 ? 2 : 1;
 
+// Floats between what is drawn for and what is fetched.
+constexpr size_t kDropoutAhead = 1024;
+
 // Superblocks of a run at most: 32 bits count its elements.
 constexpr uint64_t kDropoutRun = 4096;
 
@@ -200,7 +203,7 @@ struct DropoutValues {
   CARILLON_INLINE void put(uint64_t bits, size_t place) {
     // Between two words of x lies the drawing of the next: the processor's own prefetch loses the thread.
     CARILLON_UNROLL
-    for (size_t i = 0; i < 4 * kBitWord; i += kLine) prefetch(x, place + i + 2 * kPrefetchDistance);
+    for (size_t i = 0; i < 4 * kBitWord; i += kLine) prefetch(x, place + i + kDropoutAhead);
     CARILLON_UNROLL
     for (size_t i = 0; i < 4 * kBitWord; i += F::N) {
       const M keep = mask_of(static_cast<uint32_t>(bits >> i));
