@@ -14,8 +14,8 @@ class Pace {
   static constexpr double kWindow = 0.02;
   // Windows of the faster way between two of the other: at first, and at most, after as many looks that changed
   // nothing. The other way costs at most a 17th of the time at first, a 129th later.
-  static constexpr unsigned kFirstWait = 16;
-  static constexpr unsigned kLongestWait = 128;
+  static constexpr size_t kFirstWait = 16;
+  static constexpr size_t kLongestWait = 128;
 
   // Whether the steps to come should have helpers.
   bool helped() const { return helped_; }
@@ -53,8 +53,8 @@ class Pace {
   double without_ = 0;
   double steps_ = 0;  // of the window under way
   double seconds_ = 0;
-  unsigned wait_ = 0;
-  unsigned interval_ = kFirstWait / 2;
+  size_t wait_ = 0;
+  size_t interval_ = kFirstWait / 2;
 };
 
 }  // namespace carillon
