@@ -158,7 +158,7 @@ bool ThreadPool::claim(Ticket& ticket, bool front) {
     const uint64_t rest = front ? word + (uint64_t{1} << kChunkBits) : word - 1;
     if (!ticket.word.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     chunk(context, static_cast<size_t>(front ? next_of(word) : end_of(word) - 1));
-    done_.fetch_add(1);  // sequentially consistent, against asleep_
+    done_.chunks.fetch_add(1);  // sequentially consistent, against asleep_
     if (asleep_.load()) {
       { const std::lock_guard lock(park_); }
       finished_.notify_one();
@@ -182,7 +182,7 @@ void ThreadPool::run(size_t chunks, Chunk chunk, void* context) {
   }
   chunk_.store(chunk, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
-  done_.store(0, std::memory_order_relaxed);
+  done_.chunks.store(0, std::memory_order_relaxed);
   ++stage_;
   const size_t tickets = std::min<size_t>(helpers_.load(std::memory_order_relaxed) + 1, kTickets);
   for (size_t t = tickets; t-- > 0;) {
@@ -194,7 +194,7 @@ void ThreadPool::run(size_t chunks, Chunk chunk, void* context) {
     wake_.notify_all();
   }
   claim_until_empty(0, tickets);
-  for (int turns = 0; done_.load(std::memory_order_acquire) != chunks; ++turns) {
+  for (int turns = 0; done_.chunks.load(std::memory_order_acquire) != chunks; ++turns) {
     if (turns < kSpinTurns) {
       relax();
     } else {
@@ -209,7 +209,7 @@ void ThreadPool::run(size_t chunks, Chunk chunk, void* context) {
 void ThreadPool::sleep_until_done(size_t chunks) {
   std::unique_lock lock(park_);
   asleep_.store(true);
-  finished_.wait(lock, [&] { return done_.load() == chunks; });
+  finished_.wait(lock, [&] { return done_.chunks.load() == chunks; });
   asleep_.store(false);
 }
 

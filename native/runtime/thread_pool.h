@@ -47,6 +47,9 @@ class ThreadPool {
     std::atomic<uint64_t> word{0};
   };
   static constexpr size_t kTickets = 64;  // more threads than that share them
+  struct alignas(64) Done {
+    std::atomic<uint32_t> chunks{0};
+  };
 
   void work(unsigned index);
   void claim_until_empty(size_t own, size_t tickets);
@@ -54,22 +57,22 @@ class ThreadPool {
   void sleep_until_done(size_t chunks);
   bool ready(unsigned index) const;
 
-  std::mutex lease_;  // held by the driver that leases
-  std::vector<std::thread> threads_;
-
   Ticket tickets_[kTickets];  // the driver's first, then the helpers'
-  uint64_t stage_ = 0;        // the driver's
-  alignas(64) std::atomic<uint32_t> done_{0};
-  alignas(64) std::atomic<Chunk> chunk_{nullptr};
+  Done done_;
+  // Read by all while a stage is open.
+  std::atomic<Chunk> chunk_{nullptr};
   std::atomic<void*> context_{nullptr};
   std::atomic<unsigned> helpers_{0};  // helpers with a smaller index may claim
+  std::atomic<unsigned> parked_{0};
   std::atomic<bool> stop_{false};
+  std::atomic<bool> asleep_{false};
 
+  uint64_t stage_ = 0;  // the driver's
+  std::vector<std::thread> threads_;
+  std::mutex lease_;  // held by the driver that leases
   std::mutex park_;
   std::condition_variable wake_;
   std::condition_variable finished_;  // for the driver, when it sleeps through the end of its stage
-  std::atomic<bool> asleep_{false};
-  std::atomic<unsigned> parked_{0};
 };
 
 // How the stages of one driver are run: alone, or with leased helpers.
