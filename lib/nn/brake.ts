@@ -74,3 +74,19 @@ export class Brake {
     for (const resume of this.#waiting.splice(0)) resume();
   }
 }
+
+/** `work`, or at once a rejection with the reason of the signal: who waits in a queue need not have its turn first. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  signal.throwIfAborted();
+  let leave: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason);
+  });
+  signal.addEventListener("abort", leave);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}

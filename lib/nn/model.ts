@@ -9,7 +9,7 @@ import { checkFunction, checkKeys, checkNumber, checkString } from "../options.j
 import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { Brake } from "./brake.js";
+import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
@@ -156,7 +156,7 @@ export class Model<In extends number = number, Out extends number = number> {
       return this.#fresh(this.#predictor).run(x, threads, signal);
     });
     this.#predicting = predicted.catch(() => undefined);
-    return predicted;
+    return orAborted(predicted, signal);
   }
 
   /** `predict` on the calling thread, for one row or a few. */

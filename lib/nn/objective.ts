@@ -13,7 +13,7 @@ export interface Objective extends Measured {
   readonly total: Value;
   /** Σ w */
   readonly weight: Value;
-  /** Σ wℓ/Σ w */
+  /** Σ wℓ/Σ w, 0 for a batch that weighs nothing */
   readonly mean: Value;
 }
 
@@ -38,7 +38,15 @@ export function recordObjective(model: Model, loss: Loss, examples: Pick<BoundEx
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);
-  return { total, weight, mean: ops.divide(total, weight), output, target: y, weights: w };
+  return { total, weight, mean: ops.divide(total, divisorOf(weight, examples)), output, target: y, weights: w };
+}
+
+/** 2⁻¹²⁶, the smallest normal number. */
+const SMALLEST = 1.1754943508222875e-38;
+
+/** Σ w to divide by. A batch may weigh nothing; then Σ wℓ is 0 as well, and so are its mean and its gradients. */
+export function divisorOf(weight: Value, { weighted }: Pick<BoundExamples, "weighted">): Value {
+  return weighted ? ops.maximum(weight, SMALLEST) : weight;
 }
 
 /** Columns of the log in which an objective's sums stand. */

@@ -263,7 +263,8 @@ class Fitting {
     this.#pace.count(rows);
     if (reportEvery > 0 && step % reportEvery === 0) {
       const penalty = row[LOG.penalty] ?? 0;
-      const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
+      const weight = row[LOG.weight] ?? 0;
+      const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight; // a batch may weigh nothing
       const losses = { loss: dataLoss + penalty, dataLoss, penalty };
       this.#context.emit({ kind: "step", step, epoch: this.#epoch, ...losses, ...this.#paceFigures });
     }

@@ -5,7 +5,7 @@ import { logObjective } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
 import { CALL_STEPS, type Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
-import { LOG, LOG_COLUMNS, type Objective, recordObjective } from "../nn/objective.js";
+import { divisorOf, LOG, LOG_COLUMNS, type Objective, recordObjective } from "../nn/objective.js";
 import * as ops from "../ops/index.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { Value } from "../tensor/value.js";
@@ -79,7 +79,7 @@ function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, options
 
   trace.add({ kind: "whole" });
   logObjective(trace, totals);
-  const scale = ops.divide(1, totals.weight);
+  const scale = ops.divide(1, divisorOf(totals.weight, train));
   const summed = list.map((each, index) => ({ ...each, gradient: sums[index] ?? each.gradient }));
   const { penalty } = minimizer.apply({ list: summed }, scale);
   trace.add({ kind: "log", value: penalty, column: LOG.penalty });
