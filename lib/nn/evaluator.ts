@@ -33,8 +33,10 @@ export class Sums {
     this.#steps = 0;
   }
 
+  /** 0 of examples that weigh nothing. */
   get loss(): number {
-    return this.#column(LOG.total) / this.#column(LOG.weight);
+    const weight = this.#column(LOG.weight);
+    return weight === 0 ? 0 : this.#column(LOG.total) / weight;
   }
 
   /** Mean over the steps: every step has its own weights. */

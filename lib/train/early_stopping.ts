@@ -27,7 +27,7 @@ const NOTHING: Kept = { best: undefined, waited: 0, weights: undefined };
  *
  * A value v is better than the best one b where `v < b − minDelta`, for mode `'max'` where `v > b + minDelta`; NaN never is.
  * With `restoreBest` the weights of that step (their averages, with `averageWeights`) are kept, also in checkpoints, and the
- * model has them after the run. As Keras' `EarlyStopping`. `ERR_OPTION`, `ERR_UNKNOWN_OPTION`.
+ * model has them after the run. As Keras' `EarlyStopping`, which takes a first NaN for the best value. `ERR_OPTION`, `ERR_UNKNOWN_OPTION`.
  *
  * @example earlyStopping({ monitor: 'validation.auc', patience: 10, restoreBest: true })
  */
