@@ -4,7 +4,7 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
-import { softmax } from "../ops/index.js";
+import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -61,6 +61,7 @@ export class Model<In extends number = number, Out extends number = number> {
   #busy = false;
   #version = 0;
   #predictor: SnapshotPredictor | undefined;
+  #probabilities: SnapshotPredictor | undefined;
   #predictorSync: SnapshotPredictor | undefined;
   #predicting: Promise<unknown> = Promise.resolve();
 
@@ -149,14 +150,10 @@ export class Model<In extends number = number, Out extends number = number> {
    * one works after another.
    */
   predict(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
-    const { threads, signal } = checkPredict("predict", options);
-    const predicted = this.#predicting.then(() => {
-      signal?.throwIfAborted();
+    return this.#predict("predict", x, options, () => {
       this.#predictor ??= this.#compile();
-      return this.#fresh(this.#predictor).run(x, threads, signal);
+      return this.#predictor;
     });
-    this.#predicting = predicted.catch(() => undefined);
-    return orAborted(predicted, signal);
   }
 
   /** `predict` on the calling thread, for one row or a few. */
@@ -165,9 +162,15 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#fresh(this.#predictorSync).runSync(x);
   }
 
-  /** softmax(predict(x)): probabilities of the classes, rows sum to 1. */
-  async predictProbabilities(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
-    return softmax(await this.predict(x, options));
+  /**
+   * Probabilities, on native threads: softmax of the outputs, whose rows sum to 1; of a single output its sigmoid, the
+   * probability of class 1.
+   */
+  predictProbabilities(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
+    return this.#predict("predictProbabilities", x, options, () => {
+      this.#probabilities ??= this.#compile(this.outputs === 1 ? sigmoid : softmax);
+      return this.#probabilities;
+    });
   }
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
@@ -292,9 +295,24 @@ export class Model<In extends number = number, Out extends number = number> {
     return program;
   }
 
-  #compile(): SnapshotPredictor {
+  async #predict(
+    where: string,
+    x: Features,
+    options: PredictOptions,
+    predictor: () => SnapshotPredictor,
+  ): Promise<Tensor<"f32">> {
+    const { threads, signal } = checkPredict(where, options);
+    const predicted = this.#predicting.then(() => {
+      signal?.throwIfAborted();
+      return this.#fresh(predictor()).run(x, threads, signal);
+    });
+    this.#predicting = predicted.catch(() => undefined);
+    return await orAborted(predicted, signal);
+  }
+
+  #compile(normalize: (y: Value) => Value = (y) => y): SnapshotPredictor {
     const snapshot = new ParameterSlab(this.segments, this.total);
-    const forward = (x: Value): Value => this.#forward(x, snapshot.values(), currentTrace("predict"));
+    const forward = (x: Value): Value => normalize(this.#forward(x, snapshot.values(), currentTrace("predict")));
     return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
   }
 }
