@@ -41,30 +41,44 @@ class Growing {
 
 /** Unsigned integers in the order of the floats: the sign turns the order of the bits round. −0 becomes 0. */
 function orderedKeys(scores: Float32Array): Uint32Array {
-  const floats = scores.map((score) => (score === 0 ? 0 : score));
-  const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
-  return bits.map((word) => (word >>> 31 === 1 ? ~word : word | 0x80000000));
+  const floats = new Float32Array(scores.length);
+  const keys = new Uint32Array(floats.buffer);
+  for (let index = 0; index < floats.length; index++) {
+    floats[index] = (scores[index] ?? 0) + 0;
+    const word = keys[index] ?? 0;
+    keys[index] = word >>> 31 === 1 ? ~word : word | 0x80000000;
+  }
+  return keys;
+}
+
+/** Where the numbers with each digit begin. */
+function digitStarts(keys: Uint32Array, shift: number): Uint32Array {
+  const starts = new Uint32Array(RADIX + 1);
+  for (let index = 0; index < keys.length; index++) {
+    const behind = (((keys[index] ?? 0) >>> shift) & (RADIX - 1)) + 1;
+    starts[behind] = (starts[behind] ?? 0) + 1;
+  }
+  for (let digit = 1; digit <= RADIX; digit++) starts[digit] = (starts[digit] ?? 0) + (starts[digit - 1] ?? 0);
+  return starts;
 }
 
 /** Places of the examples by rising key: a radix sort that lets the event loop in. */
 async function sortedOrder(keys: Uint32Array): Promise<Uint32Array> {
-  let order = Uint32Array.from(keys, (_, index) => index);
+  let order = new Uint32Array(keys.length);
   let next = new Uint32Array(keys.length);
+  for (let index = 0; index < order.length; index++) order[index] = index;
   for (let shift = 0; shift < KEY_BITS; shift += RADIX_BITS) {
-    const starts = new Uint32Array(RADIX + 1);
-    for (const key of keys) {
-      const behind = ((key >>> shift) & (RADIX - 1)) + 1;
-      starts[behind] = (starts[behind] ?? 0) + 1;
-    }
-    for (let digit = 1; digit <= RADIX; digit++) starts[digit] = (starts[digit] ?? 0) + (starts[digit - 1] ?? 0);
+    const starts = digitStarts(keys, shift);
     for (let begin = 0; begin < order.length; begin += SLICE) {
-      for (const index of order.subarray(begin, begin + SLICE)) {
+      const end = Math.min(begin + SLICE, order.length);
+      for (let place = begin; place < end; place++) {
+        const index = order[place] ?? 0;
         const digit = ((keys[index] ?? 0) >>> shift) & (RADIX - 1);
-        const place = starts[digit] ?? 0;
-        next[place] = index;
-        starts[digit] = place + 1;
+        const target = starts[digit] ?? 0;
+        next[target] = index;
+        starts[digit] = target + 1;
       }
-      if (order.length > SLICE) await turn();
+      if (end < order.length) await turn();
     }
     [order, next] = [next, order];
   }
@@ -103,6 +117,11 @@ async function areaUnder(
     begin = end;
   }
   return area / (positives * negatives);
+}
+
+function hasNaN(values: Float32Array): boolean {
+  for (let index = 0; index < values.length; index++) if (Number.isNaN(values[index])) return true;
+  return false;
 }
 
 /** Softmax of one row of logits, in double. */
@@ -150,7 +169,7 @@ class Scores {
 
   async area(): Promise<number> {
     // What cannot be ordered has no area: that is no class to be left out.
-    if (this.#scores.some(({ values }) => values.some(Number.isNaN))) return Number.NaN;
+    if (this.#scores.some(({ values }) => hasNaN(values))) return Number.NaN;
     const areas: number[] = [];
     for (const [curve, { values }] of this.#scores.entries()) {
       const actual = this.#actual[this.#againstRest ? 0 : curve]?.values ?? new Float32Array();
