@@ -1,4 +1,5 @@
 import type { BoundExamples } from "../data/bind.js";
+import type { StreamFeed } from "../data/stream_feed.js";
 import { CompiledProgram } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
@@ -83,17 +84,27 @@ export function logObjective(trace: Trace, objective: Omit<Objective, "mean">): 
   }
 }
 
+/** Steps to run at once, and the rows of the last one where a stream ends (0: as many as the feed has). */
+interface Stretch {
+  readonly firstStep: number;
+  readonly steps: number;
+  readonly rows: number;
+}
+
 /** A program that measures a model on a set of examples, in their order, at inference. */
 export class Evaluator {
   readonly #program: CompiledProgram;
   readonly #metrics: readonly Metric[];
   readonly #steps: number;
+  readonly #stream: StreamFeed | undefined;
+  #passes = 0;
 
   constructor(model: Model, loss: Loss, metrics: readonly Metric[], examples: BoundExamples, batchSize: number) {
     const trace = new Trace(0, false);
     tracing(trace, () => logObjective(trace, recordObjective(model, loss, metrics, examples)));
     const batch = Math.min(batchSize, examples.samples);
     this.#metrics = metrics;
+    this.#stream = examples.stream;
     this.#steps = Math.ceil(examples.samples / batch);
     this.#program = new CompiledProgram(trace, {
       maxRows: batch,
@@ -106,13 +117,38 @@ export class Evaluator {
 
   async run(threads?: number | undefined): Promise<Evaluation> {
     const sums = new Sums(this.#metrics);
-    for (let first = 1; first <= this.#steps; first += CALL_STEPS) {
-      const steps = Math.min(CALL_STEPS, this.#steps - first + 1);
-      await this.#program.run({ firstStep: first, steps, threads });
+    const stretches = this.#stream === undefined ? this.#stretches() : this.#blocks(this.#stream);
+    for await (const stretch of stretches) {
+      await this.#program.run({ ...stretch, threads });
       const { logColumns } = this.#program;
-      const log = this.#program.log(0, steps);
-      for (let row = 0; row < steps; row++) sums.add(log.subarray(row * logColumns, (row + 1) * logColumns));
+      const log = this.#program.log(0, stretch.steps);
+      for (let row = 0; row < stretch.steps; row++) sums.add(log.subarray(row * logColumns, (row + 1) * logColumns));
     }
     return { loss: sums.loss, metrics: sums.metrics };
+  }
+
+  /** Ends an evaluation that waits for a stream; its figures are then worth nothing. */
+  stop(): void {
+    this.#stream?.stop();
+  }
+
+  *#stretches(): Generator<Stretch> {
+    for (let firstStep = 1; firstStep <= this.#steps; firstStep += CALL_STEPS) {
+      yield { firstStep, steps: Math.min(CALL_STEPS, this.#steps - firstStep + 1), rows: 0 };
+    }
+  }
+
+  /** One pass over the stream. */
+  async *#blocks(stream: StreamFeed): AsyncGenerator<Stretch> {
+    this.#passes += 1;
+    const epoch = this.#passes;
+    stream.start({ seed: 0, step: 0, epoch, rows: 0, epochs: epoch, steps: Number.POSITIVE_INFINITY });
+    for (let firstStep = 1; ; ) {
+      const block = await stream.next();
+      if (block === undefined) return;
+      yield { firstStep, steps: block.steps, rows: block.lastRows };
+      if (block.endsEpoch) return;
+      firstStep += block.steps;
+    }
   }
 }

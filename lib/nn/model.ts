@@ -1,6 +1,8 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { bindExamples } from "../data/bind.js";
+import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Dataset } from "../data/stream.js";
+import type { Transforms } from "../data/transform.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
@@ -17,7 +19,7 @@ import type { Loss } from "./losses/loss.js";
 import { findMetrics, type MetricName } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";
-import { decodeWeights, encodeModel } from "./saved.js";
+import { decodeTransforms, decodeWeights, encodeModel } from "./saved.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 
 /** Rows of a batch at inference. */
@@ -51,6 +53,7 @@ export class Model<In extends number = number, Out extends number = number> {
   #predictor: SnapshotPredictor | undefined;
   #predictorSync: SnapshotPredictor | undefined;
   #predicting: Promise<unknown> = Promise.resolve();
+  #transforms: Transforms = {};
 
   /** @internal */
   constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
@@ -72,6 +75,14 @@ export class Model<In extends number = number, Out extends number = number> {
   /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
   get initialized(): boolean {
     return this.#initialized;
+  }
+
+  /**
+   * Changes of units that a run has fitted on its data, `(value − shift)/scale` by columns: `predict` and `evaluate` take and
+   * give the units of the data; `forward`, inside of a program, does not.
+   */
+  get transforms(): Transforms {
+    return this.#transforms;
   }
 
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
@@ -120,6 +131,7 @@ export class Model<In extends number = number, Out extends number = number> {
       native.slabCopy(this.#weights.slab, copy.#weights.slab);
       copy.#initialized = true;
     }
+    copy.#transforms = this.#transforms;
     return copy;
   }
 
@@ -136,7 +148,7 @@ export class Model<In extends number = number, Out extends number = number> {
   predict(x: Features): Promise<Tensor<"f32">> {
     const predicted = this.#predicting.then(() => {
       this.#predictor ??= this.#compile();
-      return this.#fresh(this.#predictor).run(x);
+      return this.#fresh(this.#predictor).run(x, this.#transforms);
     });
     this.#predicting = predicted.catch(() => undefined);
     return predicted;
@@ -145,7 +157,7 @@ export class Model<In extends number = number, Out extends number = number> {
   /** `predict` on the calling thread, for one row or a few. */
   predictSync(x: Features): Tensor<"f32"> {
     this.#predictorSync ??= this.#compile();
-    return this.#fresh(this.#predictorSync).runSync(x);
+    return this.#fresh(this.#predictorSync).runSync(x, this.#transforms);
   }
 
   /** softmax(predict(x)): probabilities of the classes, rows sum to 1. */
@@ -166,12 +178,15 @@ export class Model<In extends number = number, Out extends number = number> {
   /** Takes over the weights of a saved model with the same parameters; otherwise `ERR_FILE`, and nothing is written. */
   async load(path: string): Promise<this> {
     const bytes = await readFileChecked(checkString("load.path", path));
-    return this.setWeights(decodeWeights(bytes, path, this.parameters));
+    const transforms = decodeTransforms(bytes, path, this.inputs, this.outputs);
+    this.setWeights(decodeWeights(bytes, path, this.parameters));
+    this.changeUnits(transforms);
+    return this;
   }
 
   /** Loss and metrics over a set, in its order, at inference. During a run: of the weights after a finished step. */
   async evaluate<const M extends readonly MetricName[] = readonly []>(
-    data: Examples<Features, Labels | Targets>,
+    data: Examples<Features, Labels | Targets> | Dataset,
     options: EvaluateOptions<M>,
   ): Promise<Evaluation<M[number]>> {
     checkKeys("evaluate", options, ["loss", "metrics", "threads"]);
@@ -180,9 +195,17 @@ export class Model<In extends number = number, Out extends number = number> {
     if (threads !== undefined) checkNumber("evaluate.threads", threads, { min: 1, max: 1024, integer: true });
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? [], loss);
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
-    const examples = bindExamples("evaluate.data", data, shape);
+    const examples = await bindData("evaluate.data", data, {
+      shape,
+      batch: PREDICT_BATCH,
+      transforms: this.#transforms,
+    });
     this.#ensure();
-    return await new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
+    try {
+      return await new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
+    } finally {
+      await examples.stream?.close();
+    }
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */
@@ -192,6 +215,11 @@ export class Model<In extends number = number, Out extends number = number> {
     const values = this.#weights.values();
     this.#traced.set(trace, values);
     return values;
+  }
+
+  /** @internal */
+  changeUnits(transforms: Transforms): void {
+    this.#transforms = transforms;
   }
 
   /** Memory of the weights. @internal */

@@ -5,6 +5,7 @@ import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { State } from "./callback.js";
+import type { DataProgress } from "./course.js";
 
 /** What a checkpoint is told apart by. */
 const FORMAT = "carillon.checkpoint";
@@ -25,6 +26,7 @@ export interface Progress {
   /** Names of the callbacks that have still to decide at this step. */
   readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
+  readonly data: DataProgress;
 }
 
 /** JSON has no NaN and no infinities; sums and the states of callbacks may be both. */

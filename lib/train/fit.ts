@@ -7,10 +7,12 @@ import type { Model } from "../nn/model.js";
 import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
-import type { Callback, Decision } from "./callback.js";
+import type { Callback, Decision, Every } from "./callback.js";
 import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import { type Course, checkDataProgress, type StreamProgress } from "./course.js";
+import { EVALUATION_BATCH, makeCourse, prepareData, shuffleBufferOf } from "./data.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
-import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
+import { type CheckedOptions, checkSettings, type FitData, type FitOptions, type ValidationOf } from "./options.js";
 import { type Run, type RunContext, startRun } from "./run.js";
 import { compileStep } from "./step.js";
 
@@ -48,6 +50,7 @@ class Fitting {
   readonly #seed: number;
   readonly #minimizer: Minimizer;
   readonly #program: CompiledProgram;
+  readonly #course: Course;
   /** What validation measures: the model, or one with the averaged weights. */
   readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
@@ -83,16 +86,27 @@ class Fitting {
       options.validation === undefined
         ? undefined
         : new Evaluator(this.#measured, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
+    const place = checkpoint === undefined ? null : this.#placeInData(checkpoint);
     // Everything fits: only now is anything written.
     if (checkpoint !== undefined) this.#resume(checkpoint);
+    model.changeUnits(options.transforms);
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#firstStep = this.#step;
-    context.onStop(() => this.#program.stop());
+    this.#course = makeCourse(options, this.#seed, this.#step, place);
+    context.onStop(this.#interrupt);
     options.signal?.addEventListener("abort", this.#onAbort);
   }
 
-  readonly #onAbort = (): void => this.#program.stop();
+  readonly #interrupt = (): void => {
+    this.#program.stop();
+    this.#course.stop();
+  };
+
+  readonly #onAbort = (): void => {
+    this.#interrupt();
+    this.#evaluator?.stop();
+  };
 
   /** Runs to the end; the model holds the weights of a finished step however it ends. */
   async run(): Promise<FitResult> {
@@ -100,16 +114,20 @@ class Fitting {
       this.#emitStart();
       const { callbacks } = this.#options;
       await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
-      while (this.#step < this.#options.steps && !this.#halted) {
-        const target = this.#nextStop();
-        await this.#advance(target);
+      while (!(this.#course.over(this.#step) || this.#halted)) {
+        const ready = await this.#course.ready(this.#step);
+        const target = this.#nextStop(ready.steps);
+        if (target > this.#step && !this.#halted) {
+          await this.#advance(target, target === this.#step + ready.steps ? ready.lastRows : 0);
+        }
         if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
-        if (this.#step === target) await this.#decide();
+        if (this.#step === target && ready.steps > 0) await this.#decide();
       }
       if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
       return this.#finish();
     } finally {
       this.#options.signal?.removeEventListener("abort", this.#onAbort);
+      await this.#course.close();
     }
   }
 
@@ -118,7 +136,7 @@ class Fitting {
   }
 
   get #epoch(): number {
-    return Math.ceil(this.#step / this.#options.stepsPerEpoch);
+    return this.#course.epochOf(this.#step);
   }
 
   /** A checkpoint, if it is one of this very run. */
@@ -126,7 +144,7 @@ class Fitting {
     const where = RESUME;
     const checkpoint = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
     const { progress } = checkpoint;
-    const { samples } = this.#options.train;
+    const samples = this.#samples;
     const { batchSize, shuffle, seed = progress.seed } = this.#options;
     for (const [name, now, then] of [
       ["seed", seed, progress.seed],
@@ -148,6 +166,18 @@ class Fitting {
     return checkpoint;
   }
 
+  #placeInData({ progress }: DecodedCheckpoint): StreamProgress | null {
+    const { transforms } = this.#options;
+    const shuffleBuffer = shuffleBufferOf(this.#options);
+    return checkDataProgress(RESUME, progress.data, { shuffleBuffer, transforms });
+  }
+
+  /** Examples in memory; 0 for a stream. */
+  get #samples(): number {
+    const { samples, stream } = this.#options.train;
+    return stream === undefined ? samples : 0;
+  }
+
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
     for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
     this.#model.restore(weights, RESUME);
@@ -160,17 +190,20 @@ class Fitting {
   }
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
-  #nextStop(): number {
-    const { steps, stepsPerEpoch, callbacks } = this.#options;
-    const after = (period: number): number => (Math.floor(this.#step / period) + 1) * period;
-    const stops = callbacks.map((callback) => after(periodOf(callback, stepsPerEpoch)));
-    if (this.#evaluator !== undefined) stops.push(after(stepsPerEpoch));
-    return Math.min(steps, this.#step + CALL_STEPS, ...stops);
+  #nextStop(ready: number): number {
+    const stops = this.#options.callbacks.map(({ every = EVERY_EPOCH }) =>
+      every.steps === undefined
+        ? this.#course.nextCompletion(this.#step, every.epochs)
+        : (Math.floor(this.#step / every.steps) + 1) * every.steps,
+    );
+    if (this.#evaluator !== undefined) stops.push(this.#course.nextCompletion(this.#step, 1));
+    return Math.min(this.#step + Math.min(ready, CALL_STEPS), ...stops);
   }
 
-  async #advance(target: number): Promise<void> {
+  async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { threads, steps, stepsPerEpoch, reportEvery } = this.#options;
+    const { threads, reportEvery } = this.#options;
+    const { steps = "unknown", stepsPerEpoch } = this.#course;
     this.#seen = 0;
     const timer =
       reportEvery > 0 || this.#context.hasReaders()
@@ -181,8 +214,10 @@ class Fitting {
         firstStep: first,
         steps: target - this.#step,
         threads,
+        rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,
+        epoch: stepsPerEpoch === undefined ? this.#course.epochOf(first) : undefined,
         rateScale: this.#rateScale,
       });
     } finally {
@@ -204,8 +239,8 @@ class Fitting {
   }
 
   #take(step: number, row: Float32Array): void {
-    const { reportEvery, stepsPerEpoch, steps } = this.#options;
-    if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
+    const { reportEvery } = this.#options;
+    if (this.#course.begins(step)) this.#sums.clear();
     this.#step = step;
     this.#sums.add(row);
     this.#examples += row[LOG.rows] ?? 0;
@@ -214,21 +249,25 @@ class Fitting {
       const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
       this.#context.emit({ kind: "step", step, epoch: this.#epoch, loss: dataLoss + penalty, dataLoss, penalty });
     }
-    const ends = step % stepsPerEpoch === 0 || step === steps;
-    if (ends && this.#evaluator === undefined) this.#emitEpoch(undefined);
+    if (this.#course.ends(step) && this.#evaluator === undefined) this.#emitEpoch(undefined);
   }
 
   /** At a stop point: validation, then callbacks in their order. */
   async #decide(): Promise<void> {
-    const { stepsPerEpoch, steps, callbacks, threads } = this.#options;
-    const epochEnds = this.#step % stepsPerEpoch === 0 || this.#step === steps;
-    if (epochEnds && this.#evaluator !== undefined) {
+    const { callbacks, threads } = this.#options;
+    if (this.#course.ends(this.#step) && this.#evaluator !== undefined) {
       const averages = this.#minimizer.averages(this.#model, this.#step);
       if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
       this.#validation = await this.#evaluator.run(threads);
+      if (this.#options.signal?.aborted === true) return;
       this.#emitEpoch(this.#validation);
     }
-    await this.#askAll(callbacks.filter((callback) => this.#step % periodOf(callback, stepsPerEpoch) === 0));
+    await this.#askAll(callbacks.filter((callback) => this.#isDue(callback)));
+  }
+
+  #isDue({ every = EVERY_EPOCH }: Callback): boolean {
+    if (every.steps !== undefined) return this.#step % every.steps === 0;
+    return this.#course.completes(this.#step, every.epochs);
   }
 
   async #askAll(callbacks: readonly Callback[]): Promise<void> {
@@ -277,14 +316,15 @@ class Fitting {
   }
 
   #emitStart(): void {
-    const { steps, stepsPerEpoch, train, threads } = this.#options;
+    const { threads } = this.#options;
+    const { steps, stepsPerEpoch, samples } = this.#course;
     const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
     this.#context.emit({
       kind: "start",
       steps,
       step: this.#step,
       stepsPerEpoch,
-      samples: train.samples,
+      samples,
       parameters,
       threads,
     });
@@ -305,18 +345,18 @@ class Fitting {
       validation,
       seconds,
       examplesPerSecond: this.#examples / seconds,
-      secondsLeft: (seconds / done) * (this.#options.steps - this.#step),
+      secondsLeft: (seconds / done) * this.#course.left(this.#step),
     };
     this.#history.push(event);
     this.#context.emit(event);
   }
 
   #checkpoint(): Uint8Array {
-    const { batchSize, shuffle, callbacks, train } = this.#options;
+    const { batchSize, shuffle, callbacks, transforms } = this.#options;
     return encodeCheckpoint(this.#model, this.#minimizer, {
       step: this.#step,
       seed: this.#seed,
-      samples: train.samples,
+      samples: this.#samples,
       batchSize,
       shuffle,
       rateScale: this.#rateScale,
@@ -324,11 +364,12 @@ class Fitting {
       validation: this.#validation ?? null,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
+      data: { stream: this.#course.progressAt(this.#step), transforms },
     });
   }
 
   #finish(): FitResult {
-    const reason: EndReason = this.#step < this.#options.steps ? "stopped" : "finished";
+    const reason: EndReason = this.#course.over(this.#step) ? "finished" : "stopped";
     const seconds = this.#seconds;
     const step = this.#step;
     this.#context.emit({ kind: "end", reason, step, seconds });
@@ -350,21 +391,23 @@ class Fitting {
 
 const RESUME = "fit.resume";
 const MILLISECONDS = 1000;
-/** Rows of a batch at validation. */
-const EVALUATION_BATCH = 256;
-
-function periodOf({ every = { epochs: 1 } }: Callback, stepsPerEpoch: number): number {
-  return every.steps ?? every.epochs * stepsPerEpoch;
-}
+const EVERY_EPOCH: Every = { epochs: 1 };
 
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
-  const checked = checkOptions(model, options);
-  checked.signal?.throwIfAborted();
+  const settings = checkSettings(model, options);
+  const { signal, resume } = settings;
+  signal?.throwIfAborted();
   model.acquire("fit");
   try {
-    const { resume } = checked;
     const bytes = typeof resume === "string" ? await readFileChecked(resume) : resume;
-    return await new Fitting(model, checked, context, bytes).run();
+    const checked = await prepareData(model, settings, bytes !== undefined);
+    try {
+      signal?.throwIfAborted();
+      return await new Fitting(model, checked, context, bytes).run();
+    } finally {
+      await checked.train.stream?.close();
+      await checked.validation?.stream?.close();
+    }
   } finally {
     model.release();
   }
