@@ -1,5 +1,4 @@
 import type { BoundExamples } from "../data/bind.js";
-import type { StreamFeed } from "../data/stream_feed.js";
 import { CompiledProgram } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
@@ -7,6 +6,7 @@ import type { Loss } from "./losses/loss.js";
 import type { Metric } from "./metrics.js";
 import type { Model } from "./model.js";
 import { LOG, type Objective, recordObjective } from "./objective.js";
+import { Passes } from "./passes.js";
 
 /** Steps of one native call at most: what a log keeps. */
 export const CALL_STEPS = 1024;
@@ -84,41 +84,30 @@ export function logObjective(trace: Trace, objective: Omit<Objective, "mean">): 
   }
 }
 
-/** Steps to run at once, and the rows of the last one where a stream ends (0: as many as the feed has). */
-interface Stretch {
-  readonly firstStep: number;
-  readonly steps: number;
-  readonly rows: number;
-}
-
 /** A program that measures a model on a set of examples, in their order, at inference. */
 export class Evaluator {
   readonly #program: CompiledProgram;
   readonly #metrics: readonly Metric[];
-  readonly #steps: number;
-  readonly #stream: StreamFeed | undefined;
-  #passes = 0;
+  readonly #passes: Passes;
 
   constructor(model: Model, loss: Loss, metrics: readonly Metric[], examples: BoundExamples, batchSize: number) {
     const trace = new Trace(0, false);
     tracing(trace, () => logObjective(trace, recordObjective(model, loss, metrics, examples)));
     const batch = Math.min(batchSize, examples.samples);
     this.#metrics = metrics;
-    this.#stream = examples.stream;
-    this.#steps = Math.ceil(examples.samples / batch);
+    this.#passes = new Passes(examples, batch, CALL_STEPS);
     this.#program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
       feed: { samples: examples.samples, batch, shuffle: false },
       logColumns: LOG.metrics + metrics.length,
-      logRows: Math.min(this.#steps, CALL_STEPS),
+      logRows: Math.min(Math.ceil(examples.samples / batch), CALL_STEPS),
     });
   }
 
   async run(threads?: number | undefined): Promise<Evaluation> {
     const sums = new Sums(this.#metrics);
-    const stretches = this.#stream === undefined ? this.#stretches() : this.#blocks(this.#stream);
-    for await (const stretch of stretches) {
+    for await (const stretch of this.#passes.next()) {
       await this.#program.run({ ...stretch, threads });
       const { logColumns } = this.#program;
       const log = this.#program.log(0, stretch.steps);
@@ -129,26 +118,6 @@ export class Evaluator {
 
   /** Ends an evaluation that waits for a stream; its figures are then worth nothing. */
   stop(): void {
-    this.#stream?.stop();
-  }
-
-  *#stretches(): Generator<Stretch> {
-    for (let firstStep = 1; firstStep <= this.#steps; firstStep += CALL_STEPS) {
-      yield { firstStep, steps: Math.min(CALL_STEPS, this.#steps - firstStep + 1), rows: 0 };
-    }
-  }
-
-  /** One pass over the stream. */
-  async *#blocks(stream: StreamFeed): AsyncGenerator<Stretch> {
-    this.#passes += 1;
-    const epoch = this.#passes;
-    stream.start({ seed: 0, step: 0, epoch, rows: 0, epochs: epoch, steps: Number.POSITIVE_INFINITY });
-    for (let firstStep = 1; ; ) {
-      const block = await stream.next();
-      if (block === undefined) return;
-      yield { firstStep, steps: block.steps, rows: block.lastRows };
-      if (block.endsEpoch) return;
-      firstStep += block.steps;
-    }
+    this.#passes.stop();
   }
 }
