@@ -1,7 +1,9 @@
 /// <reference types="node" />
 export type { ClassWeights } from "./data/bind.js";
 export type { Examples, Features, Labels, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
-export { type Part, type Selection, type SplitOptions, split } from "./data/split.js";
+export { type Fold, type KFoldOptions, kFold } from "./data/k_fold.js";
+export type { Part, Selection } from "./data/select.js";
+export { type SplitOptions, split } from "./data/split.js";
 export {
   type Dataset,
   type DatasetOptions,

@@ -307,6 +307,31 @@ describe("what a source does", () => {
     expect(closed).toBe(1);
   });
 
+  test("it is never asked for more than the buffer and two blocks ahead of the training", async () => {
+    const wide = 2000;
+    const total = 4000;
+    const shuffleBuffer = 100;
+    const blockRows = 32 * Math.floor(2 ** 21 / (32 * 4 * (wide + 1))); // blocks of whole batches in 2 MiB
+    let pulled = 0;
+    let ahead = 0;
+    const data = dataset(
+      function* () {
+        for (; pulled < total; pulled++) yield { x: new Float32Array(wide).fill(pulled / total), y: pulled / total };
+      },
+      { shuffleBuffer },
+    );
+    const decide = async ({ step }: { readonly step: number }): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve)); // the source could run ahead now
+      ahead = Math.max(ahead, pulled - 32 * step);
+    };
+    const model = sequential(linear(wide, 1));
+    const callbacks = [{ name: "watch", every: { steps: 1 }, decide }];
+    await fit(model, { data, loss: mse(), optimizer: sgd({ lr: 1e-4 }), epochs: 1, callbacks });
+    expect(pulled).toBe(total);
+    expect(ahead).toBeLessThanOrEqual(shuffleBuffer + 2 * blockRows + 1);
+    expect(ahead).toBeGreaterThan(shuffleBuffer); // it is read while the run is elsewhere
+  });
+
   test("a stopped or aborted run does not wait for it", async () => {
     const forever = dataset(async function* () {
       for (const row of rows.slice(0, 20)) yield example(row);
