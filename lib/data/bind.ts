@@ -84,7 +84,10 @@ function weightByClass(
   factors: readonly number[],
   weights: Float32Array | undefined,
 ): Float32Array {
-  const products = Array.from(labels, (label, row) => (factors[label] ?? 0) * (weights?.[row] ?? 1));
+  const products = new Float32Array(labels.length);
+  for (let row = 0; row < labels.length; row++) {
+    products[row] = (factors[labels[row] ?? 0] ?? 0) * (weights?.[row] ?? 1);
+  }
   return bindWeights(where, products, labels.length);
 }
 

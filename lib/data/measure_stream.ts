@@ -40,8 +40,10 @@ export async function measureStream(
       const item = given instanceof Promise ? await given : given;
       if (item === END) break;
       reader.begin(item);
-      for (; reader.left > 0; examples++) reader.measure(inputStatistics, targetStatistics, counts);
-      if (turns.over) await turns.next();
+      for (; reader.left > 0; examples++) {
+        reader.measure(inputStatistics, targetStatistics, counts);
+        if (turns.over) await turns.next();
+      }
     }
   } finally {
     await pass.close();

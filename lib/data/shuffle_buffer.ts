@@ -50,11 +50,9 @@ export class ShuffleBuffer {
 
   /** Reads until the buffer is full or the source ends; `undefined` if nothing had to be waited for. */
   fill(turns: Turns): Promise<void> | undefined {
-    while (this.#wanting()) {
-      if (turns.over) return this.#fillInTurns(turns, undefined);
-      const item = this.#pass.next();
-      if (item instanceof Promise) return this.#fillInTurns(turns, item);
-      this.#begin(item);
+    while (this.#wanting) {
+      const pending = turns.over ? turns.next() : this.#advance();
+      if (pending !== undefined) return this.#fillOn(turns, pending);
     }
     return undefined;
   }
@@ -69,26 +67,34 @@ export class ShuffleBuffer {
     this.#place += 1;
   }
 
-  async #fillInTurns(turns: Turns, pending: Promise<unknown> | undefined): Promise<void> {
-    if (pending !== undefined) this.#begin(await pending);
-    while (this.#wanting()) {
-      if (turns.over) await turns.next();
-      this.#begin(await this.#pass.next());
+  async #fillOn(turns: Turns, pending: Promise<void>): Promise<void> {
+    await pending;
+    while (this.#wanting) {
+      const next = turns.over ? turns.next() : this.#advance();
+      if (next !== undefined) await next;
     }
+  }
+
+  get #wanting(): boolean {
+    return this.#size < this.#options.capacity && (this.#reader.left > 0 || !this.#ended);
+  }
+
+  /** Takes a row of the item in hand, or the next item. */
+  #advance(): Promise<void> | undefined {
+    if (this.#reader.left > 0) {
+      const { transforms, classFactors } = this.#options;
+      this.#reader.read(this.#store, this.#size, transforms, classFactors);
+      this.#size += 1;
+      return undefined;
+    }
+    const item = this.#pass.next();
+    if (item instanceof Promise) return item.then((given) => this.#begin(given));
+    this.#begin(item);
+    return undefined;
   }
 
   #begin(item: unknown): void {
     if (item === END) this.#ended = true;
     else this.#reader.begin(item);
-  }
-
-  /** Takes rows of the item in hand, as many as there is room for; true if another item is wanted. */
-  #wanting(): boolean {
-    const { capacity, transforms, classFactors } = this.#options;
-    while (this.#reader.left > 0 && this.#size < capacity) {
-      this.#reader.read(this.#store, this.#size, transforms, classFactors);
-      this.#size += 1;
-    }
-    return !this.#ended && this.#size < capacity;
   }
 }
