@@ -95,8 +95,13 @@ function weightByClass(
 const CHUNK = 16_384;
 
 /** Calls `work` for one range of rows after another; the event loop has its turns in between. */
-async function inChunks(rows: number, columns: number, work: (begin: number, end: number) => void): Promise<void> {
-  const turns = new Turns();
+async function inChunks(
+  rows: number,
+  columns: number,
+  signal: AbortSignal | undefined,
+  work: (begin: number, end: number) => void,
+): Promise<void> {
+  const turns = new Turns(signal);
   const step = Math.max(1, Math.floor(CHUNK / columns));
   for (let begin = 0; begin < rows; begin += step) {
     work(begin, Math.min(begin + step, rows));
@@ -112,10 +117,15 @@ function checkData(where: string, data: Data): void {
 }
 
 /** Figures of the columns of one member of a set, from its own numbers: nothing is rounded to f32 before. */
-async function measure(where: string, value: unknown, columns: number): Promise<ColumnStatistics> {
+async function measure(
+  where: string,
+  value: unknown,
+  columns: number,
+  signal: AbortSignal | undefined,
+): Promise<ColumnStatistics> {
   const statistics = new ColumnStatistics(columns);
   const { rows, part } = rowParts(where, value, columns);
-  await inChunks(rows, columns, (begin, end) => {
+  await inChunks(rows, columns, signal, (begin, end) => {
     const chunk = part(begin, end);
     for (let row = begin; row < end; row++) {
       const nested: unknown = Array.isArray(chunk) ? chunk[row - begin] : undefined;
@@ -137,10 +147,13 @@ export async function fitTransforms(
   data: Data,
   { inputs, outputs }: ExampleShape,
   transforms: { readonly inputs: Transform | undefined; readonly targets: Transform | undefined },
+  signal?: AbortSignal | undefined,
 ): Promise<Transforms> {
   checkData(where, data);
   const fitted = async (name: "x" | "y", columns: number, transform: Transform | undefined) =>
-    transform === undefined ? undefined : (await measure(`${where}.${name}`, data[name], columns)).fit(transform);
+    transform === undefined
+      ? undefined
+      : (await measure(`${where}.${name}`, data[name], columns, signal)).fit(transform);
   return {
     inputs: await fitted("x", inputs, transforms.inputs),
     targets: await fitted("y", outputs, transforms.targets),
@@ -151,19 +164,26 @@ export async function fitTransforms(
 export interface BindOptions {
   readonly classWeights?: ClassWeights | undefined;
   readonly transforms?: Transforms | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Units that a member goes to, and what ends the work. */
+interface To {
+  readonly affine: Affine | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 type Matrix = { readonly dtype: "f32" | "u8"; readonly rows: number; readonly slab: NativeSlab };
 
 /** Inputs in native memory: bytes as they are, everything else as f32 in the new units. */
-async function bindInputs(where: string, x: Features, columns: number, affine: Affine | undefined): Promise<Matrix> {
+async function bindInputs(where: string, x: Features, columns: number, { affine, signal }: To): Promise<Matrix> {
   const { rows, part } = rowParts(where, x, columns);
   const bytes = (isTensorLike(x) ? x.data : x) instanceof Uint8Array;
   const dtype = bytes ? "u8" : "f32";
   // Checked before memory is taken for all of it.
   bindFeatures(where, part(0, 1) as Features, columns, { affine });
   const slab = native.slabCreate(rows * columns, dtype);
-  await inChunks(rows, columns, (begin, end) => {
+  await inChunks(rows, columns, signal, (begin, end) => {
     const bound = bindFeatures(where, part(begin, end) as Features, columns, { firstRow: begin, affine });
     native.slabWrite(slab, begin * columns, bound.data);
   });
@@ -174,13 +194,13 @@ async function bindValues(
   where: string,
   y: Targets,
   { outputs, target }: ExampleShape,
-  affine: Affine | undefined,
+  { affine, signal }: To,
 ): Promise<Matrix> {
   const bind = target === "probabilities" ? bindProbabilities : bindTargets;
   const { rows, part } = rowParts(where, y, outputs);
   bind(where, part(0, 1) as Targets, outputs, { affine });
   const slab = native.slabCreate(rows * outputs, "f32");
-  await inChunks(rows, outputs, (begin, end) => {
+  await inChunks(rows, outputs, signal, (begin, end) => {
     const bound = bind(where, part(begin, end) as Targets, outputs, { firstRow: begin, affine });
     native.slabWrite(slab, begin * outputs, bound.data);
   });
@@ -195,11 +215,11 @@ export async function bindExamples(
   where: string,
   data: Data,
   shape: ExampleShape,
-  { classWeights, transforms = {} }: BindOptions = {},
+  { classWeights, transforms = {}, signal }: BindOptions = {},
 ): Promise<BoundExamples> {
   checkData(where, data);
   const { inputs, outputs, target } = shape;
-  const x = await bindInputs(`${where}.x`, data.x, inputs, transforms.inputs);
+  const x = await bindInputs(`${where}.x`, data.x, inputs, { affine: transforms.inputs, signal });
   const samples = x.rows;
   const units = unitsOf(transforms, x.dtype);
   const bindings = new Map<string, Binding>();
@@ -220,7 +240,7 @@ export async function bindExamples(
       weight = weightByClass(`${where}.weight`, labels, classFactors(labels, outputs, classWeights), weight);
     }
   } else {
-    const values = await bindValues(`${where}.y`, data.y as Targets, shape, transforms.targets);
+    const values = await bindValues(`${where}.y`, data.y as Targets, shape, { affine: transforms.targets, signal });
     expectRows(`${where}.y`, values.rows, samples);
     feed("y", values.slab, "f32");
   }

@@ -16,6 +16,7 @@ export interface BindDataOptions {
   readonly shuffle?: boolean | undefined;
   /** What a pass over a stream is called in errors; a validation by default. */
   readonly pass?: "epoch" | "validation" | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Copies data in memory, or opens a stream and looks at its first example. */
@@ -24,11 +25,11 @@ export async function bindData(
   data: Examples<Features, Labels | Targets> | Dataset,
   options: BindDataOptions,
 ): Promise<BoundExamples> {
-  const { shape, batch, transforms, classWeights, shuffle = false, pass = "validation" } = options;
-  if (!(data instanceof Dataset)) return await bindExamples(where, data, shape, { classWeights, transforms });
+  const { shape, batch, transforms, classWeights, shuffle = false, pass = "validation", signal } = options;
+  if (!(data instanceof Dataset)) return await bindExamples(where, data, shape, { classWeights, transforms, signal });
   const classFactors = typeof classWeights === "object" ? classWeights : undefined;
   const given = { where, ...shape, dataset: data, pass, batch, shuffle, transforms, classFactors };
-  const stream = await StreamFeed.open(given, `${pass} 1`);
+  const stream = await StreamFeed.open(given, `${pass} 1`, signal);
   const { layout, bindings } = stream;
   return {
     samples: stream.batches * batch,

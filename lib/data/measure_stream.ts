@@ -2,7 +2,7 @@ import { balancedFactors } from "./bind.js";
 import { ExampleReader, failNoExamples, type ReaderOptions } from "./example_reader.js";
 import { type Dataset, END, failOneShot } from "./stream.js";
 import { ColumnStatistics, type Transform, type Transforms } from "./transform.js";
-import { Turns } from "./turns.js";
+import { Turns, unlessAborted } from "./turns.js";
 
 /** What a first pass over a stream is to find out. */
 export interface StreamQuestions {
@@ -18,11 +18,12 @@ export interface StreamAnswers {
   readonly classFactors: readonly number[] | undefined;
 }
 
-/** Reads a stream once, in its order, for figures over all of its examples. */
+/** Reads a stream once, in its order, for figures over all of its examples. Rejects with the reason of an abort. */
 export async function measureStream(
   dataset: Dataset,
   options: ReaderOptions,
   { inputs, targets, balanced }: StreamQuestions,
+  signal?: AbortSignal | undefined,
 ): Promise<StreamAnswers> {
   const { where } = options;
   const purpose = `'${inputs?.kind ?? targets?.kind ?? "balanced"}'`;
@@ -31,13 +32,13 @@ export async function measureStream(
   const targetStatistics = targets === undefined ? undefined : new ColumnStatistics(options.outputs);
   const counts = balanced ? new Array<number>(options.outputs).fill(0) : undefined;
   const reader = new ExampleReader(options);
-  const turns = new Turns();
-  const pass = await dataset.open(where, purpose);
+  const turns = new Turns(signal);
+  const pass = await unlessAborted(signal, dataset.open(where, purpose));
   let examples = 0;
   try {
     for (;;) {
       const given = pass.next();
-      const item = given instanceof Promise ? await given : given;
+      const item = given instanceof Promise ? await unlessAborted(signal, given) : given;
       if (item === END) break;
       reader.begin(item);
       for (; reader.left > 0; examples++) {

@@ -6,7 +6,7 @@ import { NativeRows, type RowLayout, RowStore } from "./row_store.js";
 import { ShuffleBuffer } from "./shuffle_buffer.js";
 import { type Dataset, END, type Pass } from "./stream.js";
 import { commonFactor, type Transforms } from "./transform.js";
-import { Turns } from "./turns.js";
+import { Turns, unlessAborted } from "./turns.js";
 
 /** How a stream is read and laid out. */
 export interface StreamFeedOptions extends ReaderOptions {
@@ -87,12 +87,16 @@ export class StreamFeed {
     this.#staging = new RowStore(this.batches * options.batch, this.layout);
   }
 
-  /** Opens the stream and looks at the first example. */
-  static async open(options: StreamFeedOptions, purpose: string): Promise<StreamFeed> {
+  /** Opens the stream and looks at the first example. Rejects with the reason of an abort. */
+  static async open(
+    options: StreamFeedOptions,
+    purpose: string,
+    signal?: AbortSignal | undefined,
+  ): Promise<StreamFeed> {
     const reader = new ExampleReader(options);
-    const pass = await options.dataset.open(options.where, purpose);
+    const pass = await unlessAborted(signal, options.dataset.open(options.where, purpose));
     try {
-      const item = await pass.next();
+      const item = await unlessAborted(signal, Promise.resolve(pass.next()));
       if (item === END) failNoExamples(options.where, 1);
       reader.begin(item);
       return new StreamFeed(options, pass, reader);

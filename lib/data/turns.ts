@@ -1,9 +1,31 @@
 /** Milliseconds of work after which the event loop gets its turn. */
 const TURN = 2;
 
+/** What `pending` gives, unless `signal` is aborted before: then its reason is thrown. */
+export async function unlessAborted<T>(signal: AbortSignal | undefined, pending: Promise<T>): Promise<T> {
+  if (signal === undefined) return await pending;
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([pending, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 /** Cuts long work on the JavaScript thread into turns, so that requests are answered in between. */
 export class Turns {
+  readonly #signal: AbortSignal | undefined;
   #since = performance.now();
+
+  /** An abort of `signal` is thrown at the end of a turn. */
+  constructor(signal?: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
 
   /** Whether this turn has lasted long enough. */
   get over(): boolean {
@@ -16,5 +38,6 @@ export class Turns {
       setImmediate(resolve);
     });
     this.#since = performance.now();
+    this.#signal?.throwIfAborted();
   }
 }

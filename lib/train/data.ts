@@ -24,10 +24,11 @@ export async function prepareData(model: Model, settings: CheckedSettings, resum
     classWeights,
     shuffle: settings.shuffle,
     pass: "epoch",
+    signal: settings.signal,
   });
   try {
     // In the units of the training: nothing is fitted on it.
-    const options = { shape, batch: EVALUATION_BATCH, transforms } as const;
+    const options = { shape, batch: EVALUATION_BATCH, transforms, signal: settings.signal } as const;
     const validation: BoundExamples | undefined =
       validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
@@ -42,7 +43,7 @@ export async function prepareData(model: Model, settings: CheckedSettings, resum
 /** The transform that a run is told of, none, or the one that the model has. */
 async function measureTraining(
   model: Model,
-  { data, inputs, targets, classWeights }: CheckedSettings,
+  { data, inputs, targets, classWeights, signal }: CheckedSettings,
   shape: ExampleShape,
 ): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
   const wanted = { inputs: inputs ?? undefined, targets: targets ?? undefined };
@@ -52,11 +53,11 @@ async function measureTraining(
   let classFactors = given;
   if (data instanceof Dataset) {
     if (wanted.inputs !== undefined || wanted.targets !== undefined || balanced) {
-      const answers = await measureStream(data, { where: "fit.data", ...shape }, { ...wanted, balanced });
+      const answers = await measureStream(data, { where: "fit.data", ...shape }, { ...wanted, balanced }, signal);
       fitted = answers.transforms;
       classFactors = answers.classFactors ?? given;
     }
-  } else fitted = await fitTransforms("fit.data", data, shape, wanted);
+  } else fitted = await fitTransforms("fit.data", data, shape, wanted, signal);
   const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
     transform === undefined ? model.transforms[key] : fitted[key];
   return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };

@@ -15,6 +15,7 @@ import {
   type StreamExample,
   sequential,
   sgd,
+  standardize,
 } from "../../lib/index.js";
 import { bitsOf } from "../train/synthetic.js";
 
@@ -347,6 +348,29 @@ describe("what a source does", () => {
     await expect(fit(make(), { ...options, data: forever, epochs: 1, signal: controller.signal })).rejects.toThrow(
       "enough",
     );
+  });
+
+  test("an abort does not wait for the pass that transforms need, nor for the first example", async () => {
+    const endless = dataset(function* () {
+      for (;;) yield* inOrder();
+    });
+    const never = dataset(async function* () {
+      await new Promise(() => undefined);
+      yield example(0);
+    });
+    for (const [data, inputs] of [
+      [endless, standardize()],
+      [never, standardize()],
+      [never, undefined],
+      [dataset(() => new Promise<never>(() => undefined)), undefined],
+    ] as const) {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error("enough")), 20);
+      const model = make();
+      const run = fit(model, { ...options, data, inputs, epochs: 1, signal: controller.signal });
+      await expect(run).rejects.toThrow("enough");
+      await fit(model, { ...options, data: { x, y }, steps: 1 }); // the model is free again
+    }
   });
 
   test("batches that are there are trained while the next are waited for", async () => {
