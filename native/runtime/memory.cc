@@ -1,11 +1,30 @@
 #include "memory.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <utility>
 
 namespace carillon {
+
+namespace {
+
+// Large pages (Linux) spare most misses of the address translation; worth asking for from two of them on.
+constexpr size_t kLargePage = size_t{2} << 20;
+
+size_t alignment_of(size_t bytes) { return bytes >= 2 * kLargePage ? kLargePage : kAlignment; }
+
+void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#ifdef __linux__
+  if (bytes >= 2 * kLargePage) madvise(data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace
 
 MemoryCount& memory_count() {
   static MemoryCount count;
@@ -16,10 +35,12 @@ void AlignedBuffer::Free::operator()(void* memory) const { std::free(memory); }
 
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  size_t space = bytes + kAlignment;
+  const size_t alignment = alignment_of(bytes);
+  size_t space = bytes + alignment;
   if (space > bytes) memory_.reset(std::calloc(space, 1));
   void* begin = memory_.get();
-  if (begin == nullptr || std::align(kAlignment, bytes, begin, space) == nullptr) throw std::bad_alloc();
+  if (begin == nullptr || std::align(alignment, bytes, begin, space) == nullptr) throw std::bad_alloc();
+  prefer_large_pages(begin, bytes);
   data_ = static_cast<std::byte*>(begin);
   memory_count().bytes += static_cast<int64_t>(bytes);
   memory_count().buffers += 1;
