@@ -1,5 +1,27 @@
 /// <reference types="node" />
+export type { ClassWeights } from "./data/bind.js";
+export type { Examples, Features, Labels, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
+export { type Fold, type KFoldOptions, kFold } from "./data/k_fold.js";
+export type { Part, Selection } from "./data/select.js";
 export { type SplitOptions, split } from "./data/split.js";
+export {
+  type Dataset,
+  type DatasetOptions,
+  dataset,
+  type Numbers,
+  type StreamExample,
+  type StreamSource,
+} from "./data/stream.js";
+export {
+  type Affine,
+  type ColumnSummary,
+  divideBy,
+  type MinMaxOptions,
+  minMax,
+  standardize,
+  type Transform,
+  type Transforms,
+} from "./data/transform.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";

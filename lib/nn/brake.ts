@@ -13,7 +13,12 @@ export class Brake {
 
   /** Whether work may begin, now: whoever has awaited anything asks again. */
   get free(): boolean {
-    return !(this.#paused || this.#stopped || this.#signal?.aborted === true);
+    return !(this.#paused || this.ended);
+  }
+
+  /** Whether work is to end: stopped or aborted. */
+  get ended(): boolean {
+    return this.#stopped || this.#signal?.aborted === true;
   }
 
   /** Milliseconds that {@link passable} has waited in pauses. */
@@ -54,7 +59,7 @@ export class Brake {
 
   /** Waits while there is a pause. True: go on; false: stopped. Rejects with the reason of an aborted signal. */
   async passable(): Promise<boolean> {
-    while (this.#paused && !this.#stopped && this.#signal?.aborted !== true) {
+    while (this.#paused && !this.ended) {
       const since = performance.now();
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);

@@ -9,6 +9,7 @@ import type { Metric } from "./metrics/metric.js";
 import type { Figures } from "./metrics.js";
 import type { Model } from "./model.js";
 import { LOG, LOG_COLUMNS, type Objective, recordObjective } from "./objective.js";
+import { Passes } from "./passes.js";
 
 /** Figures of a whole set. */
 export interface Evaluation<K extends string = string> {
@@ -85,7 +86,7 @@ export async function runBraked(program: CompiledProgram, brake: Brake, range: S
 export class Evaluator {
   readonly #program: CompiledProgram;
   readonly #meter: Meter;
-  readonly #steps: number;
+  readonly #passes: Passes;
 
   constructor(
     where: string,
@@ -103,13 +104,13 @@ export class Evaluator {
       this.#meter.record(trace, objective, batch);
       logObjective(trace, objective);
     });
-    this.#steps = Math.ceil(examples.samples / batch);
+    this.#passes = new Passes(examples, batch, this.#meter.callSteps);
     this.#program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
       feed: { samples: examples.samples, batch, shuffle: false },
       logColumns: LOG_COLUMNS,
-      logRows: Math.min(this.#steps, this.#meter.callSteps),
+      logRows: Math.min(Math.ceil(examples.samples / batch), this.#meter.callSteps),
     });
   }
 
@@ -117,20 +118,35 @@ export class Evaluator {
   async run(brake: Brake, threads?: number | undefined): Promise<Evaluation | undefined> {
     const sums = new Sums();
     this.#meter.clear();
-    for (let done = 0; done < this.#steps; ) {
-      while (!brake.free) if (!(await brake.passable())) return undefined;
-      const steps = Math.min(this.#meter.callSteps, this.#steps - done);
-      const finished = await runBraked(this.#program, brake, { firstStep: done + 1, steps, threads });
-      const log = this.#program.log(0, finished);
-      const rows: number[] = [];
-      for (let step = 0; step < finished; step++) {
-        const row = log.subarray(step * LOG_COLUMNS, (step + 1) * LOG_COLUMNS);
-        sums.add(row);
-        rows.push(row[LOG.rows] ?? 0);
+    const off = brake.onPull(() => {
+      if (brake.ended) this.#passes.stop();
+    });
+    try {
+      for await (const { firstStep, steps, rows } of this.#passes.next()) {
+        for (let done = 0; done < steps; ) {
+          while (!brake.free) if (!(await brake.passable())) return undefined;
+          const range = { firstStep: firstStep + done, steps: steps - done, rows, threads };
+          const finished = await runBraked(this.#program, brake, range);
+          this.#take(range.firstStep, finished, sums);
+          done += finished;
+        }
       }
-      if (!this.#meter.empty) this.#meter.take(done + 1, rows);
-      done += finished;
+      // A stream that is stopped looks like one that is over.
+      if (brake.ended && !(await brake.passable())) return undefined;
+    } finally {
+      off();
     }
     return { loss: sums.loss, metrics: await this.#meter.figures() };
+  }
+
+  #take(firstStep: number, finished: number, sums: Sums): void {
+    const log = this.#program.log(0, finished);
+    const rows: number[] = [];
+    for (let step = 0; step < finished; step++) {
+      const row = log.subarray(step * LOG_COLUMNS, (step + 1) * LOG_COLUMNS);
+      sums.add(row);
+      rows.push(row[LOG.rows] ?? 0);
+    }
+    if (!this.#meter.empty) this.#meter.take(firstStep, rows);
   }
 }

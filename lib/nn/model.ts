@@ -1,6 +1,8 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { bindExamples } from "../data/bind.js";
+import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Dataset } from "../data/stream.js";
+import type { Transforms } from "../data/transform.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
@@ -18,7 +20,7 @@ import type { Loss } from "./losses/loss.js";
 import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";
-import { decodeWeights, encodeModel } from "./saved.js";
+import { decodeTransforms, decodeWeights, encodeModel } from "./saved.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 
 /** Rows of a batch at inference. */
@@ -64,6 +66,7 @@ export class Model<In extends number = number, Out extends number = number> {
   #probabilities: SnapshotPredictor | undefined;
   #predictorSync: SnapshotPredictor | undefined;
   #predicting: Promise<unknown> = Promise.resolve();
+  #transforms: Transforms = {};
 
   /** @internal */
   constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
@@ -85,6 +88,14 @@ export class Model<In extends number = number, Out extends number = number> {
   /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
   get initialized(): boolean {
     return this.#initialized;
+  }
+
+  /**
+   * Changes of units that a run has fitted on its data, `(value − shift)/scale` by columns: `predict` and `evaluate` take and
+   * give the units of the data; `forward`, inside of a program, does not.
+   */
+  get transforms(): Transforms {
+    return this.#transforms;
   }
 
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
@@ -133,6 +144,7 @@ export class Model<In extends number = number, Out extends number = number> {
       native.slabCopy(this.#weights.slab, copy.#weights.slab);
       copy.#initialized = true;
     }
+    copy.#transforms = this.#transforms;
     return copy;
   }
 
@@ -159,7 +171,7 @@ export class Model<In extends number = number, Out extends number = number> {
   /** `predict` on the calling thread, for one row or a few. */
   predictSync(x: Features): Tensor<"f32"> {
     this.#predictorSync ??= this.#compile();
-    return this.#fresh(this.#predictorSync).runSync(x);
+    return this.#fresh(this.#predictorSync).runSync(x, this.#transforms);
   }
 
   /**
@@ -186,7 +198,10 @@ export class Model<In extends number = number, Out extends number = number> {
   /** Takes over the weights of a saved model with the same parameters; otherwise `ERR_FILE`, and nothing is written. */
   async load(path: string): Promise<this> {
     const bytes = await readFileChecked(checkString("load.path", path));
-    return this.setWeights(decodeWeights(bytes, path, this.parameters));
+    const transforms = decodeTransforms(bytes, path, this.inputs, this.outputs);
+    this.setWeights(decodeWeights(bytes, path, this.parameters));
+    this.changeUnits(transforms);
+    return this;
   }
 
   /**
@@ -194,26 +209,35 @@ export class Model<In extends number = number, Out extends number = number> {
    * finished step.
    */
   evaluate<const M extends Metrics = readonly []>(
-    data: Examples<Features, Labels | Targets>,
+    data: Examples<Features, Labels | Targets> | Dataset,
     options: EvaluateOptions<M>,
   ): Promise<Evaluation<MetricKey<M>>>;
-  async evaluate(data: Examples<Features, Labels | Targets>, options: EvaluateOptions<Metrics>): Promise<Evaluation> {
+  async evaluate(
+    data: Examples<Features, Labels | Targets> | Dataset,
+    options: EvaluateOptions<Metrics>,
+  ): Promise<Evaluation> {
     checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
     const { loss } = options;
     checkFunction("evaluate.loss", loss);
     const { threads, signal } = checkWork("evaluate", options);
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
-    const examples = bindExamples("evaluate.data", data, shape);
+    const examples = await bindData("evaluate.data", data, {
+      shape,
+      batch: PREDICT_BATCH,
+      transforms: this.#transforms,
+      signal,
+    });
     this.#ensure();
-    const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
     const brake = new Brake(signal);
     try {
+      const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
       const evaluation = await evaluator.run(brake, threads);
       signal?.throwIfAborted();
       return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
     } finally {
       brake.release();
+      await examples.stream?.close();
     }
   }
 
@@ -224,6 +248,11 @@ export class Model<In extends number = number, Out extends number = number> {
     const values = this.#weights.values();
     this.#traced.set(trace, values);
     return values;
+  }
+
+  /** @internal */
+  changeUnits(transforms: Transforms): void {
+    this.#transforms = transforms;
   }
 
   /** Memory of the weights. @internal */
@@ -304,7 +333,7 @@ export class Model<In extends number = number, Out extends number = number> {
     const { threads, signal } = checkPredict(where, options);
     const predicted = this.#predicting.then(() => {
       signal?.throwIfAborted();
-      return this.#fresh(predictor()).run(x, threads, signal);
+      return this.#fresh(predictor()).run(x, this.#transforms, { threads, signal });
     });
     this.#predicting = predicted.catch(() => undefined);
     return await orAborted(predicted, signal);

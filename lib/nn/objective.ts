@@ -1,7 +1,9 @@
 import type { BoundExamples } from "../data/bind.js";
+import type { Affine } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Loss } from "./losses/loss.js";
 import type { Measured } from "./meter.js";
@@ -18,13 +20,18 @@ export interface Objective extends Measured {
 }
 
 /** Records forward and loss of a batch of `examples`. */
-export function recordObjective(model: Model, loss: Loss, examples: Pick<BoundExamples, "weighted">): Objective {
+export function recordObjective(
+  model: Model,
+  loss: Loss,
+  examples: Pick<BoundExamples, "weighted" | "units">,
+): Objective {
   const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
     new Value(shape, dtype, { kind: "input", name });
   const x = input("x", ["batch", model.inputs], "f32");
   const classes = loss.target === "classes";
   const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
-  const output = model.forward(x);
+  const { inputs, targets } = examples.units;
+  const output = model.forward(inputs === undefined ? x : toUnits(x, inputs));
   const losses = loss(output, y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
@@ -38,7 +45,29 @@ export function recordObjective(model: Model, loss: Loss, examples: Pick<BoundEx
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);
-  return { total, weight, mean: ops.divide(total, divisorOf(weight, examples)), output, target: y, weights: w };
+  return {
+    total,
+    weight,
+    mean: ops.divide(total, divisorOf(weight, examples)),
+    // Metrics are told in the units of the data.
+    output: targets === undefined ? output : fromUnits(output, targets),
+    target: targets === undefined ? y : fromUnits(y, targets),
+    weights: w,
+  };
+}
+
+function row(values: readonly number[]): Tensor {
+  return tensor(Float32Array.from(values), [values.length]);
+}
+
+/** (value − shift)/scale, column by column. */
+function toUnits(value: Value, { shift, scale }: Affine): Value {
+  return ops.divide(ops.subtract(value, row(shift)), row(scale));
+}
+
+/** value·scale + shift */
+function fromUnits(value: Value, { shift, scale }: Affine): Value {
+  return ops.add(ops.multiply(value, row(scale)), row(shift));
 }
 
 /** 2⁻¹²⁶, the smallest normal number. */

@@ -5,6 +5,7 @@ import { countArrays, decodeState, encodeState, type State } from "../io/state.j
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
+import type { DataProgress } from "./course.js";
 
 /** What a checkpoint is told apart by. */
 const FORMAT = "carillon.checkpoint";
@@ -30,6 +31,7 @@ export interface Progress {
   /** Names of the callbacks that have still to decide at this step. */
   readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
+  readonly data: DataProgress;
 }
 
 /** A checkpoint as the bytes of a safetensors file: weights, one tensor a state and parameter, JSON metadata. */

@@ -7,11 +7,13 @@ export type EndReason = "finished" | "stopped";
 /** Before the first step. */
 export interface StartEvent {
   readonly kind: "start";
-  /** Steps of the whole run, and those done before a resume. */
-  readonly steps: number;
+  /** Steps of the whole run; `undefined` where only the end of a stream will tell. */
+  readonly steps: number | undefined;
+  /** Steps done before a resume. */
   readonly step: number;
-  readonly stepsPerEpoch: number;
-  readonly samples: number;
+  /** Steps of an epoch, and examples; `undefined` for a stream. */
+  readonly stepsPerEpoch: number | undefined;
+  readonly samples: number | undefined;
   readonly parameters: number;
   readonly threads: number;
 }
@@ -56,7 +58,7 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
   readonly seconds: number;
   /** Training examples, in these seconds. */
   readonly examplesPerSecond: number;
-  /** Until the last step, at this pace. */
+  /** Until the last step, at this pace; a stream's further epochs are taken to be as long as those before. */
   readonly secondsLeft: number;
 }
 

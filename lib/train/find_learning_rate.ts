@@ -15,6 +15,8 @@ export interface FindLearningRateOptions
   extends Pick<
     Fitting,
     | "data"
+    | "inputs"
+    | "targets"
     | "loss"
     | "optimizer"
     | "regularizer"
@@ -65,6 +67,8 @@ const SLOPE_SHARE = 8;
 
 const KEYS = [
   "data",
+  "inputs",
+  "targets",
   "loss",
   "optimizer",
   "regularizer",

@@ -10,10 +10,12 @@ import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
 import type { Best, Callback, Decision, Every } from "./callback.js";
 import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import { type Course, checkDataProgress, type StreamProgress } from "./course.js";
+import { EVALUATION_BATCH, makeCourse, prepareData, shuffleBufferOf } from "./data.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
 import {
   type CheckedOptions,
-  checkOptions,
+  checkSettings,
   type FitData,
   type FitOptions,
   type ValidationOf,
@@ -62,6 +64,7 @@ class Fitting {
   readonly #seed: number;
   readonly #minimizer: Minimizer;
   readonly #program: CompiledProgram;
+  readonly #course: Course;
   /** What validation measures: the model, or one with the averaged weights. */
   readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
@@ -114,36 +117,45 @@ class Fitting {
             options.validation,
             EVALUATION_BATCH,
           );
+    const place = checkpoint === undefined ? null : this.#placeInData(checkpoint);
     // Everything fits: only now is anything written.
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
+    model.changeUnits(options.transforms);
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#firstStep = this.#step;
+    this.#course = makeCourse(options, this.#seed, this.#step, place);
     context.brake.watch(options.signal);
   }
 
   /** Runs to the end; the model holds the weights of a finished step however it ends. */
   async run(): Promise<FitResult> {
-    const { callbacks, steps, signal } = this.#options;
+    const { callbacks, signal } = this.#options;
     const { brake } = this.#context;
+    const off = brake.onPull(() => {
+      if (brake.ended) this.#course.stop(); // wakes who waits for a stream
+    });
     try {
       this.#emitStart();
       await this.#askPending(callbacks); // from here on, who called fit has the run in hand
-      while (this.#step < steps && this.#stoppedBy === null) {
-        if (!brake.free) {
+      while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
+        const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
+        if (ready === undefined || !brake.free) {
           if (await brake.passable()) continue;
           break;
         }
-        const target = this.#nextStop();
-        await this.#advance(target);
+        const target = this.#nextStop(ready.steps);
+        if (target > this.#step) await this.#advance(target, target === this.#step + ready.steps ? ready.lastRows : 0);
         signal?.throwIfAborted();
-        if (this.#step === target) await this.#decide();
+        if (this.#step === target && ready.steps > 0) await this.#decide();
       }
       signal?.throwIfAborted();
       return await this.#finish();
     } finally {
+      off();
       brake.release();
+      await this.#course.close();
     }
   }
 
@@ -156,7 +168,7 @@ class Fitting {
   }
 
   get #epoch(): number {
-    return Math.ceil(this.#step / this.#options.stepsPerEpoch);
+    return this.#course.epochOf(this.#step);
   }
 
   /** A checkpoint, if it is one of this very run. */
@@ -164,7 +176,7 @@ class Fitting {
     const where = RESUME;
     const checkpoint = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
     const { progress } = checkpoint;
-    const { samples } = this.#options.train;
+    const samples = this.#samples;
     const { batchSize, shuffle, seed = progress.seed } = this.#options;
     for (const [name, now, then] of [
       ["seed", seed, progress.seed],
@@ -184,6 +196,18 @@ class Fitting {
       throw new CarillonError("ERR_STATE", where, `expected the state of callback '${name}' in '${where}'`);
     }
     return checkpoint;
+  }
+
+  #placeInData({ progress }: DecodedCheckpoint): StreamProgress | null {
+    const { transforms } = this.#options;
+    const shuffleBuffer = shuffleBufferOf(this.#options);
+    return checkDataProgress(RESUME, progress.data, { shuffleBuffer, transforms });
+  }
+
+  /** Examples in memory; 0 for a stream. */
+  get #samples(): number {
+    const { samples, stream } = this.#options.train;
+    return stream === undefined ? samples : 0;
   }
 
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
@@ -206,21 +230,25 @@ class Fitting {
   }
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
-  #nextStop(): number {
-    const { steps, stepsPerEpoch, callbacks, validate } = this.#options;
-    const after = (period: number): number => (Math.floor(this.#step / period) + 1) * period;
-    const stops = callbacks.map(({ every }) => after(periodOf(every, stepsPerEpoch)));
-    if (this.#evaluator !== undefined) stops.push(after(periodOf(validate, stepsPerEpoch)));
-    if (this.#measuresEpochs) stops.push(after(stepsPerEpoch));
-    return Math.min(steps, this.#step + this.#meter.callSteps, ...stops);
+  #nextStop(ready: number): number {
+    const { callbacks, validate } = this.#options;
+    const after = ({ steps, epochs }: Every = EVERY_EPOCH): number =>
+      steps === undefined
+        ? this.#course.nextCompletion(this.#step, epochs)
+        : (Math.floor(this.#step / steps) + 1) * steps;
+    const stops = callbacks.map(({ every }) => after(every));
+    if (this.#evaluator !== undefined) stops.push(after(validate));
+    if (this.#measuresEpochs) stops.push(after());
+    return Math.min(this.#step + Math.min(ready, this.#meter.callSteps), ...stops);
   }
 
-  async #advance(target: number): Promise<void> {
+  async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { threads, steps, stepsPerEpoch, reportEvery } = this.#options;
+    const { threads, reportEvery } = this.#options;
+    const { steps = "unknown", stepsPerEpoch } = this.#course;
     this.#seen = 0;
     this.#rows = [];
-    if (this.#step % stepsPerEpoch === 0) this.#meter.clear();
+    if (this.#course.begins(first)) this.#meter.clear();
     const timer =
       reportEvery > 0 || this.#context.hasReaders()
         ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
@@ -230,8 +258,10 @@ class Fitting {
         firstStep: first,
         steps: target - this.#step,
         threads,
+        rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,
+        epoch: stepsPerEpoch === undefined ? this.#course.epochOf(first) : undefined,
         rateScale: this.#rateScale,
       });
     } finally {
@@ -254,8 +284,8 @@ class Fitting {
   }
 
   #take(step: number, row: Float32Array): void {
-    const { reportEvery, stepsPerEpoch } = this.#options;
-    if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
+    const { reportEvery } = this.#options;
+    if (this.#course.begins(step)) this.#sums.clear();
     this.#step = step;
     this.#sums.add(row);
     const rows = row[LOG.rows] ?? 0;
@@ -268,32 +298,30 @@ class Fitting {
       const losses = { loss: dataLoss + penalty, dataLoss, penalty };
       this.#context.emit({ kind: "step", step, epoch: this.#epoch, ...losses, ...this.#paceFigures });
     }
-    if (this.#endsEpoch && !this.#measuresEpochs) this.#emitEpoch(undefined);
-  }
-
-  /** True at the last step of an epoch, and of the run. */
-  get #endsEpoch(): boolean {
-    return this.#step % this.#options.stepsPerEpoch === 0 || this.#step === this.#options.steps;
+    if (this.#course.ends(step) && !this.#measuresEpochs) this.#emitEpoch(undefined);
   }
 
   get #paceFigures(): PaceFigures {
-    return this.#pace.figures(this.#step - this.#firstStep, this.#options.steps - this.#step);
+    return this.#pace.figures(this.#step - this.#firstStep, this.#course.left(this.#step));
   }
 
   /** At a stop point: validation, then callbacks in their order. */
   async #decide(): Promise<void> {
-    const { stepsPerEpoch, steps, callbacks, validate } = this.#options;
-    const isDue = (every: Every | undefined): boolean => this.#step % periodOf(every, stepsPerEpoch) === 0;
-    const asked = callbacks.filter(({ every }) => isDue(every));
-    const ends = this.#endsEpoch && this.#measuresEpochs;
+    const { callbacks, validate } = this.#options;
+    const asked = callbacks.filter(({ every }) => this.#isDue(every));
+    const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
     if (ends || asked.length > 0) this.#figures = await this.#meter.figures();
-    const measured = this.#evaluator !== undefined && (isDue(validate) || this.#step === steps);
+    const measured = this.#evaluator !== undefined && (this.#isDue(validate) || this.#course.over(this.#step));
     this.#undecided = measured && !(await this.#validate());
     if (this.#undecided) return;
     const validation = measured ? this.#validation : undefined;
     if (ends) this.#emitEpoch(validation);
     else if (validation !== undefined) this.#emitValidation(validation);
     await this.#askAll(asked);
+  }
+
+  #isDue({ steps, epochs }: Every = EVERY_EPOCH): boolean {
+    return steps === undefined ? this.#course.completes(this.#step, epochs) : this.#step % steps === 0;
   }
 
   /** False if the run was stopped meanwhile. */
@@ -356,14 +384,15 @@ class Fitting {
   }
 
   #emitStart(): void {
-    const { steps, stepsPerEpoch, train, threads } = this.#options;
+    const { threads } = this.#options;
+    const { steps, stepsPerEpoch, samples } = this.#course;
     const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
     this.#context.emit({
       kind: "start",
       steps,
       step: this.#step,
       stepsPerEpoch,
-      samples: train.samples,
+      samples,
       parameters,
       threads,
     });
@@ -389,29 +418,30 @@ class Fitting {
   }
 
   #checkpoint(): Uint8Array {
-    const { batchSize, shuffle, callbacks, train, stepsPerEpoch } = this.#options;
+    const { batchSize, shuffle, callbacks, transforms } = this.#options;
     const decided = this.#pending.length === 0 && !this.#undecided;
     return encodeCheckpoint(this.#model, this.#minimizer, {
       step: this.#step,
       seed: this.#seed,
-      samples: train.samples,
+      samples: this.#samples,
       batchSize,
       shuffle,
       rateScale: this.#rateScale,
       sums: this.#sums.state(),
-      metrics: this.#step % stepsPerEpoch === 0 && decided ? {} : this.#meter.state(),
+      metrics: this.#course.completes(this.#step, 1) && decided ? {} : this.#meter.state(),
       validation: this.#validation ?? null,
       validationStep: this.#validationStep ?? null,
       undecided: this.#undecided,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
+      data: { stream: this.#course.progressAt(this.#step), transforms },
     });
   }
 
   async #finish(): Promise<FitResult> {
-    const { callbacks, steps } = this.#options;
+    const { callbacks } = this.#options;
     const step = this.#step;
-    const reason: EndReason = step < steps || this.#undecided ? "stopped" : "finished";
+    const reason: EndReason = this.#course.over(step) && !this.#undecided ? "finished" : "stopped";
     const stoppedBy = this.#stoppedBy;
     /** The checkpoint of the last step, if the model does not keep its weights. */
     let last: Uint8Array | undefined;
@@ -441,22 +471,23 @@ class Fitting {
 }
 
 const RESUME = "fit.resume";
-/** Rows of a batch at validation. */
-const EVALUATION_BATCH = 256;
-
-function periodOf(every: Every | undefined, stepsPerEpoch: number): number {
-  const { steps, epochs } = every ?? { epochs: 1 };
-  return steps ?? (epochs ?? 1) * stepsPerEpoch;
-}
+const EVERY_EPOCH: Every = { epochs: 1 };
 
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
-  const checked = checkOptions(model, options);
-  checked.signal?.throwIfAborted();
+  const settings = checkSettings(model, options);
+  const { signal, resume } = settings;
+  signal?.throwIfAborted();
   model.acquire("fit");
   try {
-    const { resume } = checked;
     const bytes = typeof resume === "string" ? await readFileChecked(resume) : resume;
-    return await new Fitting(model, checked, context, bytes).run();
+    const checked = await prepareData(model, settings, bytes !== undefined);
+    try {
+      signal?.throwIfAborted();
+      return await new Fitting(model, checked, context, bytes).run();
+    } finally {
+      await checked.train.stream?.close();
+      await checked.validation?.stream?.close();
+    }
   } finally {
     model.release();
   }

@@ -1,5 +1,7 @@
-import { type BoundExamples, bindExamples, type ClassWeights } from "../data/bind.js";
+import type { BoundExamples, ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Dataset } from "../data/stream.js";
+import { checkTransform, type Transform, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { defaultThreads } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
@@ -15,8 +17,11 @@ import { checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback, Every } from "./callback.js";
 import { monitored } from "./monitor.js";
 
-/** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
-export type FitData = Examples<Features, Labels | Targets>;
+/**
+ * Examples in memory, x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted; or a stream of
+ * them. Data in memory is copied before the start event and must not change until then.
+ */
+export type FitData = Examples<Features, Labels | Targets> | Dataset;
 
 /** When the validation set is measured. */
 export interface ValidationSchedule {
@@ -34,6 +39,13 @@ export interface FitOptions<
   readonly validation?: V;
   /** Measures it after every so many steps or epochs instead, and at the end of the run. */
   readonly validate?: S;
+  /**
+   * Change of units of the inputs, fitted on `data` and kept by the model: `predict` takes the units of `data`. Left out,
+   * the model keeps the one that it has; `null` takes it away.
+   */
+  readonly inputs?: Transform | null | undefined;
+  /** The same for targets that are values: losses are in the new units, metrics and `predict` in those of `data`. */
+  readonly targets?: Transform | null | undefined;
   readonly loss: Loss;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
@@ -78,6 +90,8 @@ const KEYS = [
   "data",
   "validation",
   "validate",
+  "inputs",
+  "targets",
   "loss",
   "optimizer",
   "regularizer",
@@ -100,12 +114,17 @@ const KEYS = [
 
 const DEFAULT_BATCH_SIZE = 32;
 
-/** Options with every default filled in and every value checked. */
-export interface CheckedOptions {
-  readonly train: BoundExamples;
-  readonly validation: BoundExamples | undefined;
+/** Options with every default filled in and every value checked, but for the data. */
+export interface CheckedSettings {
+  readonly data: FitData;
+  readonly validationData: FitData | undefined;
   /** When it is measured. */
   readonly validate: Every;
+  readonly inputs: Transform | null | undefined;
+  readonly targets: Transform | null | undefined;
+  readonly classWeights: ClassWeights | undefined;
+  readonly epochs: number | undefined;
+  readonly limit: number | undefined;
   readonly loss: Loss;
   readonly optimizer: Optimizer | Partition;
   readonly regularizer: Regularizers;
@@ -113,8 +132,6 @@ export interface CheckedOptions {
   readonly accumulate: number;
   readonly averageWeights: AverageWeights | undefined;
   readonly metrics: readonly Metric[];
-  readonly steps: number;
-  readonly stepsPerEpoch: number;
   readonly batchSize: number;
   readonly shuffle: boolean;
   /** `undefined`: 0, or the seed of the checkpoint that is resumed. */
@@ -124,6 +141,13 @@ export interface CheckedOptions {
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
   readonly resume: Uint8Array | string | undefined;
+}
+
+/** Checked options and the data, ready for programs. */
+export interface CheckedOptions extends CheckedSettings {
+  readonly train: BoundExamples;
+  readonly validation: BoundExamples | undefined;
+  readonly transforms: Transforms;
 }
 
 function checkCallback(where: string, callback: Callback): void {
@@ -190,8 +214,8 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, output
   return weights.map((weight, index) => checkNumber(`${where}[${index}]`, weight, { min: 0 }));
 }
 
-/** Checks everything that can be checked before anything is touched. */
-export function checkOptions(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedOptions {
+/** Checks everything that can be checked without looking at the data. */
+export function checkSettings(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS);
   const count = (
@@ -227,28 +251,27 @@ export function checkOptions(model: Model, options: FitOptions<Metrics, FitData 
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
-  const shape = { inputs: model.inputs, outputs: model.outputs, target: loss.target ?? "values" };
-  const classWeights = checkClassWeights(options.classWeights, loss, model.outputs);
-  const train = bindExamples("fit.data", options.data, shape, classWeights);
-  const validation =
-    options.validation === undefined ? undefined : bindExamples("fit.validation", options.validation, shape);
-  const batchSize = Math.min(count("batchSize") ?? DEFAULT_BATCH_SIZE, train.samples);
-  const stepsPerEpoch = Math.ceil(train.samples / batchSize);
-  const steps = Math.min((epochs ?? Number.POSITIVE_INFINITY) * stepsPerEpoch, limit ?? Number.POSITIVE_INFINITY);
+  const targets = checkTransform("fit.targets", options.targets);
+  if (targets && (loss.target ?? "values") !== "values") {
+    fail("ERR_OPTION", "fit.targets", "a loss of values, as targets are transformed,", loss);
+  }
   return {
-    train,
-    validation,
+    data: options.data,
+    validationData: options.validation,
     validate,
+    inputs: checkTransform("fit.inputs", options.inputs),
+    targets,
+    classWeights: checkClassWeights(options.classWeights, loss, model.outputs),
+    epochs,
+    limit,
     loss,
     optimizer,
     regularizer,
     clip: options.clip,
-    accumulate: Math.min(count("accumulate") ?? 1, batchSize),
+    accumulate: count("accumulate") ?? 1,
     averageWeights: options.averageWeights,
     metrics: found,
-    steps,
-    stepsPerEpoch,
-    batchSize,
+    batchSize: count("batchSize") ?? DEFAULT_BATCH_SIZE,
     shuffle,
     seed: options.seed,
     threads,

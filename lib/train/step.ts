@@ -33,7 +33,7 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
   return new CompiledProgram(trace, {
     maxRows: Math.ceil(batchSize / accumulate),
     bindings: train.bindings,
-    feed: { samples: train.samples, batch: batchSize, shuffle },
+    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined },
     logColumns: LOG_COLUMNS,
     logRows: CALL_STEPS,
   });
