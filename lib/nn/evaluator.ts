@@ -1,3 +1,4 @@
+import type { NativeRunResult } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
@@ -70,12 +71,11 @@ export function logObjective(trace: Trace, objective: Pick<Objective, "total" | 
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });
 }
 
-/** Runs steps that a pull of the brake ends after the one in hand; gives how many were finished. */
-export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<number> {
+/** Runs steps that a pull of the brake ends after the one in hand. */
+export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<NativeRunResult> {
   const off = brake.onPull(() => program.stop());
   try {
-    const { steps } = await program.run(range);
-    return steps;
+    return await program.run(range);
   } finally {
     off();
   }
@@ -120,7 +120,7 @@ export class Evaluator {
     for (let done = 0; done < this.#steps; ) {
       while (!brake.free) if (!(await brake.passable())) return undefined;
       const steps = Math.min(this.#meter.callSteps, this.#steps - done);
-      const finished = await runBraked(this.#program, brake, { firstStep: done + 1, steps, threads });
+      const { steps: finished } = await runBraked(this.#program, brake, { firstStep: done + 1, steps, threads });
       const log = this.#program.log(0, finished);
       const rows: number[] = [];
       for (let step = 0; step < finished; step++) {
