@@ -1,3 +1,4 @@
+import type { NativeRunResult } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
@@ -71,12 +72,11 @@ export function logObjective(trace: Trace, objective: Pick<Objective, "total" | 
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });
 }
 
-/** Runs steps that a pull of the brake ends after the one in hand; gives how many were finished. */
-export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<number> {
+/** Runs steps that a pull of the brake ends after the one in hand. */
+export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<NativeRunResult> {
   const off = brake.onPull(() => program.stop());
   try {
-    const { steps } = await program.run(range);
-    return steps;
+    return await program.run(range);
   } finally {
     off();
   }
@@ -126,7 +126,7 @@ export class Evaluator {
         for (let done = 0; done < steps; ) {
           while (!brake.free) if (!(await brake.passable())) return undefined;
           const range = { firstStep: firstStep + done, steps: steps - done, rows, threads };
-          const finished = await runBraked(this.#program, brake, range);
+          const { steps: finished } = await runBraked(this.#program, brake, range);
           this.#take(range.firstStep, finished, sums);
           done += finished;
         }
