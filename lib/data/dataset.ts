@@ -1,5 +1,6 @@
 import { CarillonError, describe, fail } from "../errors.js";
 import { isDetached } from "../tensor/detached.js";
+import { type Affine, transformed, transformRows } from "./transform.js";
 
 /** Anything with the shape and the data of a tensor; a `Tensor` is one. */
 export interface TensorLike {
@@ -34,6 +35,14 @@ export type BoundMatrix =
   | { readonly dtype: "f32"; readonly rows: number; readonly columns: number; readonly data: Float32Array }
   | { readonly dtype: "u8"; readonly rows: number; readonly columns: number; readonly data: Uint8Array };
 
+/** Where rows stand in a larger set, and the units that they are to be in. */
+export interface RowsAt {
+  /** Number of the first row, for errors; 0 by default. */
+  readonly firstRow?: number | undefined;
+  /** Applied in double before a value is rounded to f32; bytes are left alone. */
+  readonly affine?: Affine | undefined;
+}
+
 /**
  * Inputs as a matrix of `features` columns. u8 stays u8, arrays of numbers are copied to f32 (rounded to nearest).
  *
@@ -41,13 +50,13 @@ export type BoundMatrix =
  * (`ERR_DATA` with row and column, counted from 0); a tensor of another shape (`ERR_SHAPE`); another type of
  * elements (`ERR_DTYPE`); a typed array whose memory was transferred away (`ERR_DETACHED`).
  */
-export function bindFeatures(where: string, x: Features, features: number): BoundMatrix {
-  const data = matrixData(where, x, features);
+export function bindFeatures(where: string, x: Features, features: number, at: RowsAt = {}): BoundMatrix {
+  const data = matrixData(where, x, features, at);
   if (data instanceof Uint8Array) {
     return { dtype: "u8", rows: countRows(where, data, features), columns: features, data };
   }
   if (data instanceof Int32Array) return fail("ERR_DTYPE", where, "f32 or u8 data", data);
-  return { dtype: "f32", ...bindFloats(where, data, features) };
+  return { dtype: "f32", ...bindFloats(where, Array.isArray(x) ? data : inUnits(data, at), features, at) };
 }
 
 /** Regression targets as an f32 matrix; integers are converted. Errors as for {@link bindFeatures}. */
@@ -55,9 +64,20 @@ export function bindTargets(
   where: string,
   y: Targets,
   columns: number,
+  at: RowsAt = {},
 ): { readonly rows: number; readonly columns: number; readonly data: Float32Array } {
-  const data = columns === 1 && isNumbers(y) ? Float32Array.from(y) : matrixData(where, y, columns);
-  return bindFloats(where, data instanceof Float32Array ? data : Float32Array.from(data), columns);
+  if (columns === 1 && isNumbers(y)) {
+    const data = Float32Array.from(y, (value) => transformed(at.affine, 0, value));
+    return bindFloats(where, data, columns, at);
+  }
+  const data = matrixData(where, y, columns, at);
+  return bindFloats(where, Array.isArray(y) ? Float32Array.from(data) : inUnits(data, at), columns, at);
+}
+
+/** Elements as f32, in the units of `at`. */
+function inUnits(data: Float32Array | Int32Array | Uint8Array, { affine }: RowsAt): Float32Array {
+  if (affine !== undefined) return transformRows(affine, data);
+  return data instanceof Float32Array ? data : Float32Array.from(data);
 }
 
 /** Targets as {@link bindTargets}, all of them in [0, 1]; else `ERR_LABEL` with row, value and range. */
@@ -65,15 +85,16 @@ export function bindProbabilities(
   where: string,
   y: Targets,
   columns: number,
+  at: RowsAt = {},
 ): { readonly rows: number; readonly columns: number; readonly data: Float32Array } {
-  const bound = bindTargets(where, y, columns);
+  const bound = bindTargets(where, y, columns, at);
   const outside = bound.data.findIndex((value) => !(value >= 0 && value <= 1));
   if (outside < 0) return bound;
   throw new CarillonError(
     "ERR_LABEL",
     where,
     `expected a number in [0, 1] for '${where}' but received ${describe(bound.data[outside])} in row ` +
-      `${Math.floor(outside / columns)}, column ${outside % columns}`,
+      `${(at.firstRow ?? 0) + Math.floor(outside / columns)}, column ${outside % columns}`,
   );
 }
 
@@ -83,7 +104,7 @@ export function bindProbabilities(
  * A label that is not an integer in the range is `ERR_LABEL` with row, value and range; other errors as for
  * {@link bindFeatures}.
  */
-export function bindLabels(where: string, y: Labels, classes: number): Int32Array {
+export function bindLabels(where: string, y: Labels, classes: number, at: RowsAt = {}): Int32Array {
   const values = labelValues(where, y);
   if (values.length === 0) failEmpty(where, y);
   for (let row = 0; row < values.length; row++) {
@@ -92,7 +113,8 @@ export function bindLabels(where: string, y: Labels, classes: number): Int32Arra
       throw new CarillonError(
         "ERR_LABEL",
         where,
-        `expected an integer in [0, ${classes - 1}] for '${where}' but received ${describe(value)} in row ${row}`,
+        `expected an integer in [0, ${classes - 1}] for '${where}' but received ${describe(value)} in row ` +
+          `${(at.firstRow ?? 0) + row}`,
       );
     }
   }
@@ -114,15 +136,42 @@ export function bindWeights(where: string, weight: Weights, rows: number): Float
 }
 
 /** Elements of `value`, row-major. The shape of a tensor and the lengths of rows are checked here. */
-function matrixData(where: string, value: unknown, columns: number): Float32Array | Int32Array | Uint8Array {
+function matrixData(
+  where: string,
+  value: unknown,
+  columns: number,
+  at: RowsAt = {},
+): Float32Array | Int32Array | Uint8Array {
   if (isElements(value)) return value;
-  if (Array.isArray(value)) return flatten(where, value, columns);
+  if (Array.isArray(value)) return flatten(where, value, columns, at);
   if (!isTensorLike(value)) return fail("ERR_DTYPE", where, "a typed array, an array of rows or a tensor", value);
   const { shape, data } = value;
   const line = columns === 1 && shape.length === 1;
   const fits = (line || (shape.length === 2 && shape[1] === columns)) && data.length === sizeOf(shape);
   if (!(fits || isDetached(data))) failShape(where, `[rows, ${columns}]`, shape);
   return data;
+}
+
+/** Data by rows: how many, and some of them as a value of the same kind without a copy where possible. */
+export interface RowParts {
+  readonly rows: number;
+  part(begin: number, end: number): Float32Array | Int32Array | Uint8Array | readonly unknown[];
+}
+
+/** Rows of `columns` values: flat elements, an array of rows (or numbers, for one column), or a tensor. Errors as above. */
+export function rowParts(where: string, value: unknown, columns: number): RowParts {
+  if (Array.isArray(value)) {
+    if (value.length === 0) failEmpty(where, value);
+    return { rows: value.length, part: (begin, end) => value.slice(begin, end) };
+  }
+  const data = matrixData(where, value, columns);
+  const rows = countRows(where, data, columns);
+  return { rows, part: (begin, end) => data.subarray(begin * columns, end * columns) };
+}
+
+/** One value of a row that is to be measured: a finite number, or `ERR_DATA` with the place. */
+export function checkElement(where: string, row: number, column: number, value: unknown): number {
+  return typeof value === "number" && value - value === 0 ? value : failElement(where, row, column, value);
 }
 
 function labelValues(where: string, y: unknown): Int32Array | Uint8Array | readonly unknown[] {
@@ -138,28 +187,35 @@ function bindFloats(
   where: string,
   data: Float32Array,
   columns: number,
+  { firstRow = 0 }: RowsAt = {},
 ): { readonly rows: number; readonly columns: number; readonly data: Float32Array } {
   const rows = countRows(where, data, columns);
   for (let index = 0; index < data.length; index++) {
     // Only NaN and infinities differ from themselves here.
     const value = data[index] ?? 0;
-    if (value - value !== 0) failElement(where, Math.floor(index / columns), index % columns, value);
+    if (value - value !== 0) failElement(where, firstRow + Math.floor(index / columns), index % columns, value);
   }
   return { rows, columns, data };
 }
 
 /** Rows of flat data; none, or a part of one, is an error. */
-function countRows(where: string, data: Float32Array | Uint8Array, columns: number): number {
+function countRows(where: string, data: Float32Array | Int32Array | Uint8Array, columns: number): number {
   if (data.length === 0) failEmpty(where, data);
   const rows = data.length / columns;
   if (Number.isInteger(rows)) return rows;
   return fail("ERR_DATA", where, `rows of ${columns} values (a multiple of ${columns})`, data);
 }
 
-/** Nested rows copied into one f32 array. */
-function flatten(where: string, nested: readonly unknown[], columns: number): Float32Array {
+/** Nested rows copied into one f32 array, in the units of `affine`. */
+function flatten(
+  where: string,
+  nested: readonly unknown[],
+  columns: number,
+  { firstRow = 0, affine }: RowsAt,
+): Float32Array {
   const data = new Float32Array(nested.length * columns);
-  for (const [row, values] of nested.entries()) {
+  for (const [index, values] of nested.entries()) {
+    const row = firstRow + index;
     if (!(Array.isArray(values) || values instanceof Float32Array)) {
       return fail("ERR_DATA", where, `an array of ${columns} numbers in row ${row}`, values);
     }
@@ -168,7 +224,7 @@ function flatten(where: string, nested: readonly unknown[], columns: number): Fl
     for (let column = 0; column < columns; column++) {
       const value: unknown = values[column];
       if (typeof value !== "number") return failElement(where, row, column, value);
-      data[row * columns + column] = value;
+      data[index * columns + column] = transformed(affine, column, value);
     }
   }
   return data;

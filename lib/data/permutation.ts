@@ -26,11 +26,18 @@ export function permutation(count: number, purpose: number, key: Key): Uint32Arr
   return order;
 }
 
-/** A number in [0, bound) without bias, bound at most 2³²; `index` is the place of the draw. See {@link permutation}. */
-export function drawBelow(bound: number, index: number, purpose: number, key: Key): number {
+/** Bits of the purpose; the high bits of an index stand above them. */
+const PURPOSE = 256;
+
+/**
+ * A number in [0, bound) without bias, bound at most 2³²; `index` < 2⁵³ is the place of the draw, `series` keeps draws at
+ * the same places apart. See {@link permutation}.
+ */
+export function drawBelow(bound: number, index: number, purpose: number, key: Key, series = 0): number {
   const limit = TWO_32 - (TWO_32 % bound);
+  const last = purpose + PURPOSE * Math.floor(index / TWO_32);
   for (let block = 0; ; block++) {
-    const words = philox([index, block, 0, purpose], key);
+    const words = philox([index % TWO_32, block, series, last], key);
     for (let word = 0; word < BLOCK; word++) {
       const value = words[word] ?? 0;
       if (value < limit) return value % bound;

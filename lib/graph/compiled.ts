@@ -27,12 +27,13 @@ export interface StepRange {
   /** From 1. */
   readonly firstStep: number;
   readonly steps: number;
-  /** Rows of the batch, without a feed. */
+  /** Rows of the batch without a feed; with one, of the last step where it has fewer than the feed gives. */
   readonly rows?: number | undefined;
   readonly threads?: number | undefined;
-  /** Steps and batches of the whole run, for schedules. */
-  readonly totalSteps?: number | undefined;
+  /** Steps of the whole run, for schedules, and those of an epoch, or the epoch itself. */
+  readonly totalSteps?: number | "unknown" | undefined;
   readonly stepsPerEpoch?: number | undefined;
+  readonly epoch?: number | undefined;
   /** Factor of every rate. */
   readonly rateScale?: number | undefined;
 }
@@ -113,11 +114,18 @@ export class CompiledProgram {
 
   #request(range: StepRange): Parameters<typeof native.programRun>[1] {
     const { firstStep, steps, rows = 0, threads = defaultThreads, rateScale = 1 } = range;
-    const { totalSteps = firstStep + steps - 1, stepsPerEpoch = totalSteps } = range;
+    const { totalSteps = firstStep + steps - 1, epoch } = range;
+    const { stepsPerEpoch = totalSteps === "unknown" ? 1 : totalSteps } = range;
     const lanes = new Float64Array(steps * this.#laneCount);
     for (let index = 0; index < steps; index++) {
       const step = firstStep + index;
-      const at = { step, steps: totalSteps, epoch: Math.floor((step - 1) / stepsPerEpoch) + 1 };
+      const at = {
+        step,
+        epoch: epoch ?? Math.floor((step - 1) / stepsPerEpoch) + 1,
+        get steps(): number {
+          return totalSteps === "unknown" ? failUnknownSteps(step) : totalSteps;
+        },
+      };
       for (const { first, rate, scalars } of this.#lanes) {
         const begin = index * this.#laneCount + first;
         lanes[begin] = rate(at) * rateScale;
@@ -126,6 +134,15 @@ export class CompiledProgram {
     }
     return { firstStep, steps, rows, lanes, threads };
   }
+}
+
+function failUnknownSteps(step: number): never {
+  throw new CarillonError(
+    "ERR_OPTION",
+    "schedule",
+    `expected a schedule that does without 'steps' at step ${step}, as a stream does not tell how many there will be: ` +
+      "give the run, or the schedule, its number of steps",
+  );
 }
 
 /** Throws what the data made impossible. */

@@ -7,7 +7,7 @@ import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
 import { type Model, sequential } from "./model.js";
-import { decodeLayers, decodeWeights, type SavedLayer } from "./saved.js";
+import { decodeLayers, decodeTransforms, decodeWeights, type SavedLayer } from "./saved.js";
 
 function number(config: LayerConfig, key: string): number {
   return Number(config[key]);
@@ -53,6 +53,7 @@ export async function loadModel(path: string): Promise<Model> {
       layers.push(shared ?? makeLayer(saved, where));
     }
     const model: Model = sequential(...layers);
+    model.changeUnits(decodeTransforms(bytes, where, model.inputs, model.outputs));
     return model.setWeights(decodeWeights(bytes, where, model.parameters));
   } catch (cause) {
     if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;

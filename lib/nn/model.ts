@@ -1,33 +1,47 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { bindExamples } from "../data/bind.js";
+import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Dataset } from "../data/stream.js";
+import type { Transforms } from "../data/transform.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
-import { softmax } from "../ops/index.js";
+import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
+import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
 import type { Loss } from "./losses/loss.js";
-import { findMetrics, type MetricName } from "./metrics.js";
+import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";
-import { decodeWeights, encodeModel } from "./saved.js";
+import { decodeTransforms, decodeWeights, encodeModel } from "./saved.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 
 /** Rows of a batch at inference. */
 const PREDICT_BATCH = 256;
 
 /** Options of {@link Model.evaluate}. */
-export interface EvaluateOptions<M extends readonly MetricName[]> {
+export interface EvaluateOptions<M extends Metrics> {
   readonly loss: Loss;
+  /** Figures besides the loss, as for `fit`. */
   readonly metrics?: M | undefined;
   readonly threads?: number | undefined;
+  /** An aborted signal rejects with its reason, after the batch in hand. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Model.predict} and {@link Model.predictProbabilities}. */
+export interface PredictOptions {
+  /** Native threads; the physical cores that the process may use by default. The bits do not depend on it. */
+  readonly threads?: number | undefined;
+  /** An aborted signal rejects with its reason; the work ends after the batch in hand. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
@@ -49,8 +63,10 @@ export class Model<In extends number = number, Out extends number = number> {
   #busy = false;
   #version = 0;
   #predictor: SnapshotPredictor | undefined;
+  #probabilities: SnapshotPredictor | undefined;
   #predictorSync: SnapshotPredictor | undefined;
   #predicting: Promise<unknown> = Promise.resolve();
+  #transforms: Transforms = {};
 
   /** @internal */
   constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
@@ -72,6 +88,14 @@ export class Model<In extends number = number, Out extends number = number> {
   /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
   get initialized(): boolean {
     return this.#initialized;
+  }
+
+  /**
+   * Changes of units that a run has fitted on its data, `(value − shift)/scale` by columns: `predict` and `evaluate` take and
+   * give the units of the data; `forward`, inside of a program, does not.
+   */
+  get transforms(): Transforms {
+    return this.#transforms;
   }
 
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
@@ -120,6 +144,7 @@ export class Model<In extends number = number, Out extends number = number> {
       native.slabCopy(this.#weights.slab, copy.#weights.slab);
       copy.#initialized = true;
     }
+    copy.#transforms = this.#transforms;
     return copy;
   }
 
@@ -132,25 +157,32 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#forward(x, this.values(trace), trace);
   }
 
-  /** [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. */
-  predict(x: Features): Promise<Tensor<"f32">> {
-    const predicted = this.#predicting.then(() => {
+  /**
+   * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Of several calls
+   * one works after another.
+   */
+  predict(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
+    return this.#predict("predict", x, options, () => {
       this.#predictor ??= this.#compile();
-      return this.#fresh(this.#predictor).run(x);
+      return this.#predictor;
     });
-    this.#predicting = predicted.catch(() => undefined);
-    return predicted;
   }
 
   /** `predict` on the calling thread, for one row or a few. */
   predictSync(x: Features): Tensor<"f32"> {
     this.#predictorSync ??= this.#compile();
-    return this.#fresh(this.#predictorSync).runSync(x);
+    return this.#fresh(this.#predictorSync).runSync(x, this.#transforms);
   }
 
-  /** softmax(predict(x)): probabilities of the classes, rows sum to 1. */
-  async predictProbabilities(x: Features): Promise<Tensor<"f32">> {
-    return softmax(await this.predict(x));
+  /**
+   * Probabilities, on native threads: softmax of the outputs, whose rows sum to 1; of a single output its sigmoid, the
+   * probability of class 1.
+   */
+  predictProbabilities(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
+    return this.#predict("predictProbabilities", x, options, () => {
+      this.#probabilities ??= this.#compile(this.outputs === 1 ? sigmoid : softmax);
+      return this.#probabilities;
+    });
   }
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
@@ -166,23 +198,47 @@ export class Model<In extends number = number, Out extends number = number> {
   /** Takes over the weights of a saved model with the same parameters; otherwise `ERR_FILE`, and nothing is written. */
   async load(path: string): Promise<this> {
     const bytes = await readFileChecked(checkString("load.path", path));
-    return this.setWeights(decodeWeights(bytes, path, this.parameters));
+    const transforms = decodeTransforms(bytes, path, this.inputs, this.outputs);
+    this.setWeights(decodeWeights(bytes, path, this.parameters));
+    this.changeUnits(transforms);
+    return this;
   }
 
-  /** Loss and metrics over a set, in its order, at inference. During a run: of the weights after a finished step. */
-  async evaluate<const M extends readonly MetricName[] = readonly []>(
-    data: Examples<Features, Labels | Targets>,
+  /**
+   * Loss and metrics over a set, in its order, at inference, on native threads. During a run: of the weights after a
+   * finished step.
+   */
+  evaluate<const M extends Metrics = readonly []>(
+    data: Examples<Features, Labels | Targets> | Dataset,
     options: EvaluateOptions<M>,
-  ): Promise<Evaluation<M[number]>> {
-    checkKeys("evaluate", options, ["loss", "metrics", "threads"]);
-    const { loss, threads } = options;
+  ): Promise<Evaluation<MetricKey<M>>>;
+  async evaluate(
+    data: Examples<Features, Labels | Targets> | Dataset,
+    options: EvaluateOptions<Metrics>,
+  ): Promise<Evaluation> {
+    checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
+    const { loss } = options;
     checkFunction("evaluate.loss", loss);
-    if (threads !== undefined) checkNumber("evaluate.threads", threads, { min: 1, max: 1024, integer: true });
-    const metrics = findMetrics("evaluate.metrics", options.metrics ?? [], loss);
+    const { threads, signal } = checkWork("evaluate", options);
+    const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
-    const examples = bindExamples("evaluate.data", data, shape);
+    const examples = await bindData("evaluate.data", data, {
+      shape,
+      batch: PREDICT_BATCH,
+      transforms: this.#transforms,
+      signal,
+    });
     this.#ensure();
-    return await new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
+    const brake = new Brake(signal);
+    try {
+      const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
+      const evaluation = await evaluator.run(brake, threads);
+      signal?.throwIfAborted();
+      return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
+    } finally {
+      brake.release();
+      await examples.stream?.close();
+    }
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */
@@ -192,6 +248,11 @@ export class Model<In extends number = number, Out extends number = number> {
     const values = this.#weights.values();
     this.#traced.set(trace, values);
     return values;
+  }
+
+  /** @internal */
+  changeUnits(transforms: Transforms): void {
+    this.#transforms = transforms;
   }
 
   /** Memory of the weights. @internal */
@@ -263,11 +324,40 @@ export class Model<In extends number = number, Out extends number = number> {
     return program;
   }
 
-  #compile(): SnapshotPredictor {
+  async #predict(
+    where: string,
+    x: Features,
+    options: PredictOptions,
+    predictor: () => SnapshotPredictor,
+  ): Promise<Tensor<"f32">> {
+    const { threads, signal } = checkPredict(where, options);
+    const predicted = this.#predicting.then(() => {
+      signal?.throwIfAborted();
+      return this.#fresh(predictor()).run(x, this.#transforms, { threads, signal });
+    });
+    this.#predicting = predicted.catch(() => undefined);
+    return await orAborted(predicted, signal);
+  }
+
+  #compile(normalize: (y: Value) => Value = (y) => y): SnapshotPredictor {
     const snapshot = new ParameterSlab(this.segments, this.total);
-    const forward = (x: Value): Value => this.#forward(x, snapshot.values(), currentTrace("predict"));
+    const forward = (x: Value): Value => normalize(this.#forward(x, snapshot.values(), currentTrace("predict")));
     return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
   }
+}
+
+/** Threads and signal of options, checked. */
+function checkWork(where: string, { threads, signal }: PredictOptions): PredictOptions {
+  if (threads !== undefined) checkNumber(`${where}.threads`, threads, { min: 1, max: 1024, integer: true });
+  if (!(signal === undefined || signal instanceof AbortSignal)) {
+    fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
+  }
+  return { threads, signal };
+}
+
+function checkPredict(where: string, options: PredictOptions): PredictOptions {
+  checkKeys(where, options, ["threads", "signal"]);
+  return checkWork(where, options);
 }
 
 /** A copy of the weights and a program that reads it. */

@@ -1,37 +1,37 @@
 import type { BoundExamples } from "../data/bind.js";
+import type { Affine } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Loss } from "./losses/loss.js";
-import type { Metric } from "./metrics.js";
+import type { Measured } from "./meter.js";
 import type { Model } from "./model.js";
 
-/** The sums over a batch that a set's figures are made of; all scalars. */
-export interface Objective {
+/** The sums over a batch that a set's figures are made of, all scalars, and what metrics look at. */
+export interface Objective extends Measured {
   /** Σ wℓ */
   readonly total: Value;
   /** Σ w */
   readonly weight: Value;
-  /** Σ wℓ/Σ w */
+  /** Σ wℓ/Σ w, 0 for a batch that weighs nothing */
   readonly mean: Value;
-  /** Sum of each metric. */
-  readonly metrics: readonly Value[];
 }
 
-/** Records forward, loss and metrics of a batch of `examples`. */
+/** Records forward and loss of a batch of `examples`. */
 export function recordObjective(
   model: Model,
   loss: Loss,
-  metrics: readonly Metric[],
-  examples: Pick<BoundExamples, "weighted">,
+  examples: Pick<BoundExamples, "weighted" | "units">,
 ): Objective {
   const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
     new Value(shape, dtype, { kind: "input", name });
   const x = input("x", ["batch", model.inputs], "f32");
   const classes = loss.target === "classes";
   const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
-  const output = model.forward(x);
+  const { inputs, targets } = examples.units;
+  const output = model.forward(inputs === undefined ? x : toUnits(x, inputs));
   const losses = loss(output, y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
@@ -45,8 +45,39 @@ export function recordObjective(
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);
-  return { total, weight, mean: ops.divide(total, weight), metrics: metrics.map((metric) => metric.total(output, y)) };
+  return {
+    total,
+    weight,
+    mean: ops.divide(total, divisorOf(weight, examples)),
+    // Metrics are told in the units of the data.
+    output: targets === undefined ? output : fromUnits(output, targets),
+    target: targets === undefined ? y : fromUnits(y, targets),
+    weights: w,
+  };
 }
 
-/** Columns of the log in which an objective's sums stand: total, weight, rows, penalty, then the metrics. */
-export const LOG = { total: 0, weight: 1, rows: 2, penalty: 3, metrics: 4 } as const;
+function row(values: readonly number[]): Tensor {
+  return tensor(Float32Array.from(values), [values.length]);
+}
+
+/** (value − shift)/scale, column by column. */
+function toUnits(value: Value, { shift, scale }: Affine): Value {
+  return ops.divide(ops.subtract(value, row(shift)), row(scale));
+}
+
+/** value·scale + shift */
+function fromUnits(value: Value, { shift, scale }: Affine): Value {
+  return ops.add(ops.multiply(value, row(scale)), row(shift));
+}
+
+/** 2⁻¹²⁶, the smallest normal number. */
+const SMALLEST = 1.1754943508222875e-38;
+
+/** Σ w to divide by. A batch may weigh nothing; then Σ wℓ is 0 as well, and so are its mean and its gradients. */
+export function divisorOf(weight: Value, { weighted }: Pick<BoundExamples, "weighted">): Value {
+  return weighted ? ops.maximum(weight, SMALLEST) : weight;
+}
+
+/** Columns of the log in which an objective's sums stand. */
+export const LOG = { total: 0, weight: 1, rows: 2, penalty: 3 } as const;
+export const LOG_COLUMNS = 4;

@@ -1,5 +1,6 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { type BoundMatrix, bindFeatures, type Features } from "../data/dataset.js";
+import { type Affine, restoreRows, type Transforms, transformRows } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
@@ -9,6 +10,12 @@ import { Value } from "../tensor/value.js";
 
 /** The output of a network at inference, recorded for symbolic inputs. */
 export type Forward = (x: Value) => Value;
+
+/** How a prediction is worked on. */
+export interface Work {
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Runs a network at inference on batches of at most `maxBatch` rows. One call at a time. */
 export class ForwardProgram {
@@ -45,26 +52,39 @@ export class ForwardProgram {
     this.#program = new CompiledProgram(trace, { maxRows: maxBatch, bindings });
   }
 
-  /** [rows, outputs] of x: [rows, inputs], on native threads. */
-  async run(x: Features): Promise<Tensor<"f32">> {
-    const bound = bindFeatures("predict.x", x, this.#inputs);
+  /**
+   * [rows, outputs] of x: [rows, inputs], both in the units of the data, on native threads, batch by batch; an aborted signal
+   * ends it between two.
+   */
+  async run(x: Features, { inputs, targets }: Transforms, { threads, signal }: Work = {}): Promise<Tensor<"f32">> {
+    const bound = this.#bind("predict.x", x, inputs);
     const result = new Float32Array(bound.rows * this.#outputs);
     for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
-      await this.#program.run(this.#load(bound, begin));
+      await this.#program.run({ ...this.#load(bound, begin), threads });
+      signal?.throwIfAborted();
       this.#unload(bound, begin, result);
     }
+    if (targets !== undefined) restoreRows(targets, result);
     return new Tensor(result, [bound.rows, this.#outputs], "f32");
   }
 
   /** The same on the calling thread. */
-  runSync(x: Features): Tensor<"f32"> {
-    const bound = bindFeatures("predictSync.x", x, this.#inputs);
+  runSync(x: Features, { inputs, targets }: Transforms = {}): Tensor<"f32"> {
+    const bound = this.#bind("predictSync.x", x, inputs);
     const result = new Float32Array(bound.rows * this.#outputs);
     for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
       this.#program.runSync({ ...this.#load(bound, begin), threads: 1 });
       this.#unload(bound, begin, result);
     }
+    if (targets !== undefined) restoreRows(targets, result);
     return new Tensor(result, [bound.rows, this.#outputs], "f32");
+  }
+
+  /** Rows in the units that the network takes. */
+  #bind(where: string, x: Features, affine: Affine | undefined): BoundMatrix {
+    const bound = bindFeatures(where, x, this.#inputs, { affine });
+    if (affine === undefined || bound.dtype === "f32") return bound;
+    return { ...bound, dtype: "f32", data: transformRows(affine, bound.data) };
   }
 
   #load({ data, rows }: BoundMatrix, begin: number): StepRange {

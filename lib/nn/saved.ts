@@ -1,3 +1,4 @@
+import { type Affine, parseAffine, type Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor, type StoredTensors } from "../io/safetensors.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -18,6 +19,7 @@ export interface SavedLayer {
 /** Weights by name as f32 tensors; format and layers as metadata. */
 export function encodeModel(model: {
   readonly layers: readonly Layer[];
+  readonly transforms: Transforms;
   weights(): ReadonlyMap<string, Tensor<"f32">>;
 }): Uint8Array {
   const tensors = new Map<string, StoredTensor>();
@@ -28,7 +30,11 @@ export function encodeModel(model: {
     const shares = first < index && Object.keys(parameters).length > 0;
     return { kind, name, config, ...(shares ? { same: first } : {}) };
   });
-  return encodeSafetensors(tensors, { format: FORMAT, layers: JSON.stringify(layers) });
+  return encodeSafetensors(tensors, {
+    format: FORMAT,
+    layers: JSON.stringify(layers),
+    ...transformsText(model.transforms),
+  });
 }
 
 function refuse(where: string, expected: string, received: string): never {
@@ -60,6 +66,30 @@ export function decodeWeights(
       return [name, stored.data];
     }),
   );
+}
+
+/** As metadata; a model without transforms has none. */
+function transformsText({ inputs, targets }: Transforms): Record<string, string> {
+  return {
+    ...(inputs === undefined ? {} : { inputs: JSON.stringify(inputs) }),
+    ...(targets === undefined ? {} : { targets: JSON.stringify(targets) }),
+  };
+}
+
+/** The transforms of a saved model; `ERR_FILE` if they are not for these sizes. */
+export function decodeTransforms(bytes: Uint8Array, where: string, inputs: number, outputs: number): Transforms {
+  const { metadata } = decodeModel(bytes, where);
+  const parse = (text: string | undefined, columns: number): Affine | undefined => {
+    if (text === undefined) return undefined;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      value = undefined;
+    }
+    return parseAffine(where, value, columns);
+  };
+  return { inputs: parse(metadata.inputs, inputs), targets: parse(metadata.targets, outputs) };
 }
 
 function isSavedLayer(value: unknown): value is SavedLayer {

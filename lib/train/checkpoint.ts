@@ -1,10 +1,11 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../io/safetensors.js";
+import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import type { State } from "./callback.js";
+import type { DataProgress } from "./course.js";
 
 /** What a checkpoint is told apart by. */
 const FORMAT = "carillon.checkpoint";
@@ -20,22 +21,17 @@ export interface Progress {
   readonly rateScale: number;
   /** Sums of the epoch under way. */
   readonly sums: readonly number[];
-  /** The last one, which callbacks see until the next. */
+  /** Of the metrics, over the epoch under way. */
+  readonly metrics: Readonly<Record<string, State>>;
+  /** The last one, which callbacks see until the next, and its step. */
   readonly validation: Evaluation | null;
+  readonly validationStep: number | null;
+  /** Whether this step's validation and callbacks are still to come. */
+  readonly undecided: boolean;
   /** Names of the callbacks that have still to decide at this step. */
   readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
-}
-
-/** JSON has no NaN and no infinities; sums and the states of callbacks may be both. */
-const NUMBER = "$number";
-
-function numberToJson(_key: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isFinite(value) ? { [NUMBER]: String(value) } : value;
-}
-
-function numberFromJson(_key: string, value: unknown): unknown {
-  return typeof value === "object" && value !== null && NUMBER in value ? Number(value[NUMBER]) : value;
+  readonly data: DataProgress;
 }
 
 /** A checkpoint as the bytes of a safetensors file: weights, one tensor a state and parameter, JSON metadata. */
@@ -48,11 +44,12 @@ export function encodeCheckpoint(model: Model, minimizer: Minimizer, progress: P
   for (const [key, data] of minimizer.states(model)) {
     tensors.set(key, { dtype: "f32", shape: shapes.get(key) ?? [], data });
   }
+  const text = encodeState(progress, tensors);
   return encodeSafetensors(tensors, {
     format: FORMAT,
     numericsVersion: String(nativeInfo.numericsVersion),
     optimizer: minimizer.signature(),
-    progress: JSON.stringify(progress, numberToJson),
+    progress: text,
   });
 }
 
@@ -94,19 +91,17 @@ function isProgress(value: unknown): value is Progress {
     Number.isFinite(scale) &&
     scale >= 0 &&
     isListOf("number", get("sums")) &&
+    isObject(get("metrics")) &&
+    (get("validationStep") === null || isCount(get("validationStep"))) &&
+    typeof get("undecided") === "boolean" &&
     (get("validation") === null || isObject(get("validation"))) &&
     isListOf("string", get("pending")) &&
     isObject(get("callbacks"))
   );
 }
 
-function parseProgress(where: string, text: string | undefined): Progress {
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? "", numberFromJson);
-  } catch {
-    value = undefined;
-  }
+function parseProgress(where: string, text: string | undefined, tensors: ReadonlyMap<string, StoredTensor>): Progress {
+  const value = decodeState(text ?? "", tensors);
   return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
 }
 
@@ -138,11 +133,11 @@ export function decodeCheckpoint(
     refuse(where, `the optimizer ${minimizer.signature()}`, metadata.optimizer ?? "none");
   }
   const states = minimizer.stateShapes(model);
-  const expected = states.size + model.parameters.length;
+  const expected = states.size + model.parameters.length + countArrays(tensors);
   if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
   const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
   return {
-    progress: parseProgress(where, metadata.progress),
+    progress: parseProgress(where, metadata.progress, tensors),
     weights: section(where, "weights/", parameters, tensors),
     states: section(where, "", states, tensors),
   };

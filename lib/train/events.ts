@@ -1,4 +1,5 @@
 import type { Evaluation } from "../nn/evaluator.js";
+import type { Figures } from "../nn/metrics.js";
 
 /** Why a run ended. */
 export type EndReason = "finished" | "stopped";
@@ -6,11 +7,13 @@ export type EndReason = "finished" | "stopped";
 /** Before the first step. */
 export interface StartEvent {
   readonly kind: "start";
-  /** Steps of the whole run, and those done before a resume. */
-  readonly steps: number;
+  /** Steps of the whole run; `undefined` where only the end of a stream will tell. */
+  readonly steps: number | undefined;
+  /** Steps done before a resume. */
   readonly step: number;
-  readonly stepsPerEpoch: number;
-  readonly samples: number;
+  /** Steps of an epoch, and examples; `undefined` for a stream. */
+  readonly stepsPerEpoch: number | undefined;
+  readonly samples: number | undefined;
   readonly parameters: number;
   readonly threads: number;
 }
@@ -24,6 +27,17 @@ export interface StepEvent {
   readonly loss: number;
   readonly dataLoss: number;
   readonly penalty: number;
+  readonly seconds: number;
+  readonly examplesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+/** A validation between two ends of epochs, where `validate` asks for one. */
+export interface ValidationEvent<K extends string = string> extends Evaluation<K> {
+  readonly kind: "validation";
+  readonly step: number;
+  readonly epoch: number;
+  readonly seconds: number;
 }
 
 /** At the end of an epoch, or of the run in the middle of one. */
@@ -36,13 +50,15 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
   readonly loss: number;
   readonly dataLoss: number;
   readonly penalty: number;
-  /** Of the training examples, as the network with dropout saw them. */
-  readonly metrics: Readonly<Record<K, number>>;
+  /** Of the training examples, as the network with dropout saw them while its weights changed, and as the loss weighs them. */
+  readonly metrics: Figures<K>;
+  /** Of the weights after this step; `undefined` where `validate` asks for none here. */
   readonly validation: V;
-  /** Since the run, or its continuation, began. */
+  /** Since the run, or its continuation, began, without pauses. */
   readonly seconds: number;
+  /** Training examples, in these seconds. */
   readonly examplesPerSecond: number;
-  /** Until the last step, at this pace. */
+  /** Until the last step, at this pace; a stream's further epochs are taken to be as long as those before. */
   readonly secondsLeft: number;
 }
 
@@ -50,6 +66,8 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
 export interface EndEvent {
   readonly kind: "end";
   readonly reason: EndReason;
+  /** Name of the callback that stopped the run; `null` if none did. */
+  readonly stoppedBy: string | null;
   readonly step: number;
   readonly seconds: number;
 }
@@ -58,5 +76,6 @@ export interface EndEvent {
 export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | StartEvent
   | StepEvent
+  | ValidationEvent<K>
   | EpochEvent<K, V>
   | EndEvent;

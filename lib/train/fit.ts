@@ -1,25 +1,41 @@
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
 import { readFileChecked } from "../io/file.js";
-import { CALL_STEPS, type Evaluation, Evaluator, Sums } from "../nn/evaluator.js";
-import type { MetricName } from "../nn/metrics.js";
+import { type Evaluation, Evaluator, runBraked, Sums } from "../nn/evaluator.js";
+import { Meter } from "../nn/meter.js";
+import { type Figures, type MetricKey, type Metrics, numbersOf } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
-import type { Callback, Decision } from "./callback.js";
+import type { Best, Callback, Decision, Every } from "./callback.js";
 import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import { type Course, checkDataProgress, type StreamProgress } from "./course.js";
+import { EVALUATION_BATCH, makeCourse, prepareData, shuffleBufferOf } from "./data.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
-import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
+import {
+  type CheckedOptions,
+  checkSettings,
+  type FitData,
+  type FitOptions,
+  type ValidationOf,
+  type ValidationSchedule,
+} from "./options.js";
+import { Pace, type PaceFigures } from "./pace.js";
 import { type Run, type RunContext, startRun } from "./run.js";
 import { compileStep } from "./step.js";
 
 /** How a run ended. */
 export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
   readonly reason: EndReason;
+  /** Name of the callback that stopped the run; `null` if none did. */
+  readonly stoppedBy: string | null;
   /** Steps done. */
   readonly step: number;
+  /** Without pauses. */
   readonly seconds: number;
+  /** What the first callback that looks for a best step has found: {@link earlyStopping}. */
+  readonly best: Best | undefined;
   /** One event an epoch. */
   readonly history: readonly EpochEvent<K, V>[];
   /**
@@ -34,7 +50,7 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   checkpoint(): Uint8Array;
 }
 
-type AnyOptions = FitOptions<readonly MetricName[], FitData | undefined>;
+type AnyOptions = FitOptions<Metrics, FitData | undefined>;
 type Context = RunContext<FitEvent>;
 
 /** Milliseconds between two looks at a call under way, for step events. */
@@ -48,28 +64,39 @@ class Fitting {
   readonly #seed: number;
   readonly #minimizer: Minimizer;
   readonly #program: CompiledProgram;
+  readonly #course: Course;
   /** What validation measures: the model, or one with the averaged weights. */
   readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
-  readonly #sums: Sums;
+  readonly #sums = new Sums();
+  /** Metrics of the training examples. */
+  readonly #meter: Meter;
   readonly #history: EpochEvent[] = [];
-  readonly #started = performance.now();
+  readonly #pace: Pace;
   readonly #firstStep: number;
 
   #step = 0;
   #rateScale = 1;
-  #stopping = false;
+  /** Name of the callback that has stopped the run. */
+  #stoppedBy: string | null = null;
   #validation: Evaluation | undefined;
+  #validationStep: number | undefined;
+  /** Of the epoch so far, since the last stop point. */
+  #figures: Figures = {};
+  /** Whether validation and callbacks of this step are still to come: a stop has cut the validation off. */
+  #undecided = false;
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
   #seen = 0;
-  #examples = 0;
+  /** Rows of each step of the call. */
+  #rows: number[] = [];
 
   constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
-    this.#sums = new Sums(options.metrics);
+    this.#pace = new Pace(context.brake);
+    this.#meter = new Meter(options.metrics, { where: "fit.metrics", loss: options.loss, outputs: model.outputs });
     this.#minimizer = new Minimizer([model], options.optimizer, {
       regularizer: options.regularizer,
       clip: options.clip,
@@ -77,48 +104,71 @@ class Fitting {
     });
     const checkpoint = resume === undefined ? undefined : this.#decode(resume);
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-    this.#program = compileStep(model, this.#minimizer, this.#seed, options);
+    this.#program = compileStep(model, this.#minimizer, this.#seed, { ...options, meter: this.#meter });
     this.#measured = options.averageWeights === undefined ? model : model.clone();
     this.#evaluator =
       options.validation === undefined
         ? undefined
-        : new Evaluator(this.#measured, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
+        : new Evaluator(
+            "fit.metrics",
+            this.#measured,
+            options.loss,
+            options.metrics,
+            options.validation,
+            EVALUATION_BATCH,
+          );
+    const place = checkpoint === undefined ? null : this.#placeInData(checkpoint);
     // Everything fits: only now is anything written.
+    for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
+    model.changeUnits(options.transforms);
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#firstStep = this.#step;
-    context.onStop(() => this.#program.stop());
-    options.signal?.addEventListener("abort", this.#onAbort);
+    this.#course = makeCourse(options, this.#seed, this.#step, place);
+    context.brake.watch(options.signal);
   }
-
-  readonly #onAbort = (): void => this.#program.stop();
 
   /** Runs to the end; the model holds the weights of a finished step however it ends. */
   async run(): Promise<FitResult> {
+    const { callbacks, signal } = this.#options;
+    const { brake } = this.#context;
+    const off = brake.onPull(() => {
+      if (brake.ended) this.#course.stop(); // wakes who waits for a stream
+    });
     try {
       this.#emitStart();
-      const { callbacks } = this.#options;
-      await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
-      while (this.#step < this.#options.steps && !this.#halted) {
-        const target = this.#nextStop();
-        await this.#advance(target);
-        if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
-        if (this.#step === target) await this.#decide();
+      await this.#askPending(callbacks); // from here on, who called fit has the run in hand
+      while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
+        const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
+        if (ready === undefined || !brake.free) {
+          if (await brake.passable()) continue;
+          break;
+        }
+        const target = this.#nextStop(ready.steps);
+        if (target > this.#step) await this.#advance(target, target === this.#step + ready.steps ? ready.lastRows : 0);
+        signal?.throwIfAborted();
+        if (this.#step === target && ready.steps > 0) await this.#decide();
       }
-      if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
-      return this.#finish();
+      signal?.throwIfAborted();
+      return await this.#finish();
     } finally {
-      this.#options.signal?.removeEventListener("abort", this.#onAbort);
+      off();
+      brake.release();
+      await this.#course.close();
     }
   }
 
-  get #halted(): boolean {
-    return this.#stopping || this.#context.stopped || this.#options.signal?.aborted === true;
+  /** What a checkpoint has cut off at its step. */
+  async #askPending(callbacks: readonly Callback[]): Promise<void> {
+    if (this.#undecided) return await this.#decide();
+    if (this.#pending.length === 0) return;
+    this.#figures = await this.#meter.figures();
+    await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
   }
 
   get #epoch(): number {
-    return Math.ceil(this.#step / this.#options.stepsPerEpoch);
+    return this.#course.epochOf(this.#step);
   }
 
   /** A checkpoint, if it is one of this very run. */
@@ -126,7 +176,7 @@ class Fitting {
     const where = RESUME;
     const checkpoint = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
     const { progress } = checkpoint;
-    const { samples } = this.#options.train;
+    const samples = this.#samples;
     const { batchSize, shuffle, seed = progress.seed } = this.#options;
     for (const [name, now, then] of [
       ["seed", seed, progress.seed],
@@ -148,6 +198,18 @@ class Fitting {
     return checkpoint;
   }
 
+  #placeInData({ progress }: DecodedCheckpoint): StreamProgress | null {
+    const { transforms } = this.#options;
+    const shuffleBuffer = shuffleBufferOf(this.#options);
+    return checkDataProgress(RESUME, progress.data, { shuffleBuffer, transforms });
+  }
+
+  /** Examples in memory; 0 for a stream. */
+  get #samples(): number {
+    const { samples, stream } = this.#options.train;
+    return stream === undefined ? samples : 0;
+  }
+
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
     for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
     this.#model.restore(weights, RESUME);
@@ -155,40 +217,58 @@ class Fitting {
     this.#step = progress.step;
     this.#rateScale = progress.rateScale;
     this.#sums.restore(progress.sums);
+    this.#meter.restore(progress.metrics);
     this.#validation = progress.validation ?? undefined;
+    this.#validationStep = progress.validationStep ?? undefined;
+    this.#undecided = progress.undecided;
     this.#pending = progress.pending;
   }
 
-  /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
-  #nextStop(): number {
-    const { steps, stepsPerEpoch, callbacks } = this.#options;
-    const after = (period: number): number => (Math.floor(this.#step / period) + 1) * period;
-    const stops = callbacks.map((callback) => after(periodOf(callback, stepsPerEpoch)));
-    if (this.#evaluator !== undefined) stops.push(after(stepsPerEpoch));
-    return Math.min(steps, this.#step + CALL_STEPS, ...stops);
+  /** Epochs end in between, unless something has to be measured there. */
+  get #measuresEpochs(): boolean {
+    return this.#evaluator !== undefined || !this.#meter.empty;
   }
 
-  async #advance(target: number): Promise<void> {
+  /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
+  #nextStop(ready: number): number {
+    const { callbacks, validate } = this.#options;
+    const after = ({ steps, epochs }: Every = EVERY_EPOCH): number =>
+      steps === undefined
+        ? this.#course.nextCompletion(this.#step, epochs)
+        : (Math.floor(this.#step / steps) + 1) * steps;
+    const stops = callbacks.map(({ every }) => after(every));
+    if (this.#evaluator !== undefined) stops.push(after(validate));
+    if (this.#measuresEpochs) stops.push(after());
+    return Math.min(this.#step + Math.min(ready, this.#meter.callSteps), ...stops);
+  }
+
+  async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { threads, steps, stepsPerEpoch, reportEvery } = this.#options;
+    const { threads, reportEvery } = this.#options;
+    const { steps = "unknown", stepsPerEpoch } = this.#course;
     this.#seen = 0;
+    this.#rows = [];
+    if (this.#course.begins(first)) this.#meter.clear();
     const timer =
       reportEvery > 0 || this.#context.hasReaders()
         ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
         : undefined;
     try {
-      await this.#program.run({
+      await runBraked(this.#program, this.#context.brake, {
         firstStep: first,
         steps: target - this.#step,
         threads,
+        rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,
+        epoch: stepsPerEpoch === undefined ? this.#course.epochOf(first) : undefined,
         rateScale: this.#rateScale,
       });
     } finally {
       clearInterval(timer);
       this.#report(first);
     }
+    if (!this.#meter.empty) this.#meter.take(first, this.#rows);
   }
 
   /** Takes in what the call has logged so far. */
@@ -204,31 +284,55 @@ class Fitting {
   }
 
   #take(step: number, row: Float32Array): void {
-    const { reportEvery, stepsPerEpoch, steps } = this.#options;
-    if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
+    const { reportEvery } = this.#options;
+    if (this.#course.begins(step)) this.#sums.clear();
     this.#step = step;
     this.#sums.add(row);
-    this.#examples += row[LOG.rows] ?? 0;
+    const rows = row[LOG.rows] ?? 0;
+    this.#rows.push(rows);
+    this.#pace.count(rows);
     if (reportEvery > 0 && step % reportEvery === 0) {
       const penalty = row[LOG.penalty] ?? 0;
-      const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
-      this.#context.emit({ kind: "step", step, epoch: this.#epoch, loss: dataLoss + penalty, dataLoss, penalty });
+      const weight = row[LOG.weight] ?? 0;
+      const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight; // a batch may weigh nothing
+      const losses = { loss: dataLoss + penalty, dataLoss, penalty };
+      this.#context.emit({ kind: "step", step, epoch: this.#epoch, ...losses, ...this.#paceFigures });
     }
-    const ends = step % stepsPerEpoch === 0 || step === steps;
-    if (ends && this.#evaluator === undefined) this.#emitEpoch(undefined);
+    if (this.#course.ends(step) && !this.#measuresEpochs) this.#emitEpoch(undefined);
+  }
+
+  get #paceFigures(): PaceFigures {
+    return this.#pace.figures(this.#step - this.#firstStep, this.#course.left(this.#step));
   }
 
   /** At a stop point: validation, then callbacks in their order. */
   async #decide(): Promise<void> {
-    const { stepsPerEpoch, steps, callbacks, threads } = this.#options;
-    const epochEnds = this.#step % stepsPerEpoch === 0 || this.#step === steps;
-    if (epochEnds && this.#evaluator !== undefined) {
-      const averages = this.#minimizer.averages(this.#model, this.#step);
-      if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
-      this.#validation = await this.#evaluator.run(threads);
-      this.#emitEpoch(this.#validation);
-    }
-    await this.#askAll(callbacks.filter((callback) => this.#step % periodOf(callback, stepsPerEpoch) === 0));
+    const { callbacks, validate } = this.#options;
+    const asked = callbacks.filter(({ every }) => this.#isDue(every));
+    const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
+    if (ends || asked.length > 0) this.#figures = await this.#meter.figures();
+    const measured = this.#evaluator !== undefined && (this.#isDue(validate) || this.#course.over(this.#step));
+    this.#undecided = measured && !(await this.#validate());
+    if (this.#undecided) return;
+    const validation = measured ? this.#validation : undefined;
+    if (ends) this.#emitEpoch(validation);
+    else if (validation !== undefined) this.#emitValidation(validation);
+    await this.#askAll(asked);
+  }
+
+  #isDue({ steps, epochs }: Every = EVERY_EPOCH): boolean {
+    return steps === undefined ? this.#course.completes(this.#step, epochs) : this.#step % steps === 0;
+  }
+
+  /** False if the run was stopped meanwhile. */
+  async #validate(): Promise<boolean> {
+    const averages = this.#minimizer.averages(this.#model, this.#step);
+    if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
+    const validation = await this.#evaluator?.run(this.#context.brake, this.#options.threads);
+    if (validation === undefined) return false;
+    this.#validation = validation;
+    this.#validationStep = this.#step;
+    return true;
   }
 
   async #askAll(callbacks: readonly Callback[]): Promise<void> {
@@ -239,20 +343,21 @@ class Fitting {
   }
 
   async #ask(callback: Callback): Promise<void> {
-    const { dataLoss, penalty } = this.#figures;
+    const validation = this.#validation;
+    const losses = this.#losses;
     let over = false;
     const decision: Decision = {
       step: this.#step,
       epoch: this.#epoch,
-      loss: dataLoss + penalty,
-      dataLoss,
-      penalty,
-      metrics: this.#sums.metrics,
-      validation: this.#validation,
+      ...losses,
+      metrics: numbersOf(this.#figures),
+      validation: validation && { loss: validation.loss, metrics: numbersOf(validation.metrics) },
+      validationStep: this.#validationStep,
       rateScale: this.#rateScale,
       stop: () => {
-        this.#stopping = true;
+        this.#stoppedBy ??= callback.name;
       },
+      weights: () => this.#measuredWeights(),
       checkpoint: () => {
         if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
         this.#takeRate(callback, decision);
@@ -268,70 +373,85 @@ class Fitting {
     this.#rateScale = checkNumber(`${name}.rateScale`, rateScale, { min: 0 });
   }
 
-  get #figures(): { readonly dataLoss: number; readonly penalty: number } {
-    return { dataLoss: this.#sums.loss, penalty: this.#sums.penalty };
+  #measuredWeights(): ReadonlyMap<string, Float32Array> {
+    const averages = this.#minimizer.averages(this.#model, this.#step);
+    return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
   }
 
-  get #seconds(): number {
-    return (performance.now() - this.#started) / MILLISECONDS;
+  get #losses(): { readonly loss: number; readonly dataLoss: number; readonly penalty: number } {
+    const { loss: dataLoss, penalty } = this.#sums;
+    return { loss: dataLoss + penalty, dataLoss, penalty };
   }
 
   #emitStart(): void {
-    const { steps, stepsPerEpoch, train, threads } = this.#options;
+    const { threads } = this.#options;
+    const { steps, stepsPerEpoch, samples } = this.#course;
     const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
     this.#context.emit({
       kind: "start",
       steps,
       step: this.#step,
       stepsPerEpoch,
-      samples: train.samples,
+      samples,
       parameters,
       threads,
     });
   }
 
   #emitEpoch(validation: Evaluation | undefined): void {
-    const { dataLoss, penalty } = this.#figures;
-    const seconds = this.#seconds;
-    const done = this.#step - this.#firstStep;
     const event: EpochEvent = {
       kind: "epoch",
       epoch: this.#epoch,
       step: this.#step,
-      loss: dataLoss + penalty,
-      dataLoss,
-      penalty,
-      metrics: this.#sums.metrics,
+      ...this.#losses,
+      metrics: this.#figures,
       validation,
-      seconds,
-      examplesPerSecond: this.#examples / seconds,
-      secondsLeft: (seconds / done) * (this.#options.steps - this.#step),
+      ...this.#paceFigures,
     };
     this.#history.push(event);
     this.#context.emit(event);
   }
 
+  #emitValidation(validation: Evaluation): void {
+    const { seconds } = this.#pace;
+    this.#context.emit({ kind: "validation", step: this.#step, epoch: this.#epoch, ...validation, seconds });
+  }
+
   #checkpoint(): Uint8Array {
-    const { batchSize, shuffle, callbacks, train } = this.#options;
+    const { batchSize, shuffle, callbacks, transforms } = this.#options;
+    const decided = this.#pending.length === 0 && !this.#undecided;
     return encodeCheckpoint(this.#model, this.#minimizer, {
       step: this.#step,
       seed: this.#seed,
-      samples: train.samples,
+      samples: this.#samples,
       batchSize,
       shuffle,
       rateScale: this.#rateScale,
       sums: this.#sums.state(),
+      metrics: this.#course.completes(this.#step, 1) && decided ? {} : this.#meter.state(),
       validation: this.#validation ?? null,
+      validationStep: this.#validationStep ?? null,
+      undecided: this.#undecided,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
+      data: { stream: this.#course.progressAt(this.#step), transforms },
     });
   }
 
-  #finish(): FitResult {
-    const reason: EndReason = this.#step < this.#options.steps ? "stopped" : "finished";
-    const seconds = this.#seconds;
+  async #finish(): Promise<FitResult> {
+    const { callbacks } = this.#options;
     const step = this.#step;
-    this.#context.emit({ kind: "end", reason, step, seconds });
+    const reason: EndReason = this.#course.over(step) && !this.#undecided ? "finished" : "stopped";
+    const stoppedBy = this.#stoppedBy;
+    /** The checkpoint of the last step, if the model does not keep its weights. */
+    let last: Uint8Array | undefined;
+    const setWeights = (weights: ReadonlyMap<string, Float32Array>): void => {
+      last ??= this.#checkpoint();
+      this.#model.restore(weights, "setWeights");
+    };
+    for (const callback of callbacks) await callback.end?.({ reason, step, setWeights });
+    const { seconds } = this.#pace;
+    this.#context.emit({ kind: "end", reason, stoppedBy, step, seconds });
     const { version } = this.#model;
     const unchanged = <T>(where: string, give: () => T): T => {
       if (this.#model.version === version) return give();
@@ -339,32 +459,35 @@ class Fitting {
     };
     return {
       reason,
+      stoppedBy,
       step,
       seconds,
+      best: callbacks.find(({ best }) => best !== undefined)?.best,
       history: this.#history,
       averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model, step)),
-      checkpoint: () => unchanged("checkpoint", () => this.#checkpoint()),
+      checkpoint: () => unchanged("checkpoint", () => last?.slice() ?? this.#checkpoint()),
     };
   }
 }
 
 const RESUME = "fit.resume";
-const MILLISECONDS = 1000;
-/** Rows of a batch at validation. */
-const EVALUATION_BATCH = 256;
-
-function periodOf({ every = { epochs: 1 } }: Callback, stepsPerEpoch: number): number {
-  return every.steps ?? every.epochs * stepsPerEpoch;
-}
+const EVERY_EPOCH: Every = { epochs: 1 };
 
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
-  const checked = checkOptions(model, options);
-  checked.signal?.throwIfAborted();
+  const settings = checkSettings(model, options);
+  const { signal, resume } = settings;
+  signal?.throwIfAborted();
   model.acquire("fit");
   try {
-    const { resume } = checked;
     const bytes = typeof resume === "string" ? await readFileChecked(resume) : resume;
-    return await new Fitting(model, checked, context, bytes).run();
+    const checked = await prepareData(model, settings, bytes !== undefined);
+    try {
+      signal?.throwIfAborted();
+      return await new Fitting(model, checked, context, bytes).run();
+    } finally {
+      await checked.train.stream?.close();
+      await checked.validation?.stream?.close();
+    }
   } finally {
     model.release();
   }
@@ -384,10 +507,14 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
  * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
  */
-export function fit<const M extends readonly MetricName[] = readonly [], V extends FitData | undefined = undefined>(
+export function fit<
+  const M extends Metrics = readonly [],
+  V extends FitData | undefined = undefined,
+  S extends ValidationSchedule | undefined = undefined,
+>(
   model: Model,
-  options: FitOptions<M, V>,
-): Run<FitResult<M[number], ValidationOf<M, V>>, FitEvent<M[number], ValidationOf<M, V>>>;
+  options: FitOptions<M, V, S>,
+): Run<FitResult<MetricKey<M>, ValidationOf<M, V, S>>, FitEvent<MetricKey<M>, ValidationOf<M, V, S>>>;
 export function fit(model: Model, options: AnyOptions): Run<FitResult, FitEvent> {
   return startRun<FitResult, FitEvent>((context) => train(model, options, context));
 }

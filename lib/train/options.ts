@@ -1,26 +1,51 @@
-import { type BoundExamples, bindExamples, type ClassWeights } from "../data/bind.js";
+import type { BoundExamples, ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Dataset } from "../data/stream.js";
+import { checkTransform, type Transform, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { defaultThreads } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
-import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
+import type { Metric } from "../nn/metrics/metric.js";
+import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checked, type Regularizers } from "../regularizers/index.js";
-import type { Callback } from "./callback.js";
+import type { Callback, Every } from "./callback.js";
+import { monitored } from "./monitor.js";
 
-/** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
-export type FitData = Examples<Features, Labels | Targets>;
+/**
+ * Examples in memory, x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted; or a stream of
+ * them. Data in memory is copied before the start event and must not change until then.
+ */
+export type FitData = Examples<Features, Labels | Targets> | Dataset;
+
+/** When the validation set is measured. */
+export interface ValidationSchedule {
+  readonly every: Every;
+}
 
 /** Options of {@link fit}. `epochs` or `steps` is required. */
-export interface FitOptions<M extends readonly MetricName[], V extends FitData | undefined> {
+export interface FitOptions<
+  M extends Metrics,
+  V extends FitData | undefined,
+  S extends ValidationSchedule | undefined = ValidationSchedule | undefined,
+> {
   readonly data: FitData;
-  /** Measured at the end of every epoch. */
+  /** Measured at the end of every epoch, and of the run. */
   readonly validation?: V;
+  /** Measures it after every so many steps or epochs instead, and at the end of the run. */
+  readonly validate?: S;
+  /**
+   * Change of units of the inputs, fitted on `data` and kept by the model: `predict` takes the units of `data`. Left out,
+   * the model keeps the one that it has; `null` takes it away.
+   */
+  readonly inputs?: Transform | null | undefined;
+  /** The same for targets that are values: losses are in the new units, metrics and `predict` in those of `data`. */
+  readonly targets?: Transform | null | undefined;
   readonly loss: Loss;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
@@ -33,11 +58,12 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
   /** A moving average of the weights, which validation then measures; `result.averaged()` gives it. */
   readonly averageWeights?: AverageWeights | undefined;
   /**
-   * Factors of the weights of training examples by their class, for losses of integer labels: one number ≥ 0 a class, or
-   * `'balanced'`, which is examples/(classes·examples of the class). Validation is not weighted by them.
+   * Factors of the weights of training examples by their class: one number ≥ 0 a class, or `'balanced'`, which is
+   * examples/(classes·examples of the class). For losses of integer labels, and for `binaryCrossEntropy` of one output with
+   * targets 0 and 1, which are the classes. Validation is not weighted by them.
    */
   readonly classWeights?: ClassWeights | undefined;
-  /** Figures besides the loss. */
+  /** Figures besides the loss: names, or what `topK`, `precision`, `recall`, `f1` and `defineMetric` give. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
   readonly epochs?: number | undefined;
@@ -63,6 +89,9 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
 const KEYS = [
   "data",
   "validation",
+  "validate",
+  "inputs",
+  "targets",
   "loss",
   "optimizer",
   "regularizer",
@@ -85,10 +114,17 @@ const KEYS = [
 
 const DEFAULT_BATCH_SIZE = 32;
 
-/** Options with every default filled in and every value checked. */
-export interface CheckedOptions {
-  readonly train: BoundExamples;
-  readonly validation: BoundExamples | undefined;
+/** Options with every default filled in and every value checked, but for the data. */
+export interface CheckedSettings {
+  readonly data: FitData;
+  readonly validationData: FitData | undefined;
+  /** When it is measured. */
+  readonly validate: Every;
+  readonly inputs: Transform | null | undefined;
+  readonly targets: Transform | null | undefined;
+  readonly classWeights: ClassWeights | undefined;
+  readonly epochs: number | undefined;
+  readonly limit: number | undefined;
   readonly loss: Loss;
   readonly optimizer: Optimizer | Partition;
   readonly regularizer: Regularizers;
@@ -96,8 +132,6 @@ export interface CheckedOptions {
   readonly accumulate: number;
   readonly averageWeights: AverageWeights | undefined;
   readonly metrics: readonly Metric[];
-  readonly steps: number;
-  readonly stepsPerEpoch: number;
   readonly batchSize: number;
   readonly shuffle: boolean;
   /** `undefined`: 0, or the seed of the checkpoint that is resumed. */
@@ -109,19 +143,41 @@ export interface CheckedOptions {
   readonly resume: Uint8Array | string | undefined;
 }
 
+/** Checked options and the data, ready for programs. */
+export interface CheckedOptions extends CheckedSettings {
+  readonly train: BoundExamples;
+  readonly validation: BoundExamples | undefined;
+  readonly transforms: Transforms;
+}
+
 function checkCallback(where: string, callback: Callback): void {
   checkObjectLike(where, callback);
   checkString(`${where}.name`, callback.name);
-  const { every, decide, state, restore } = callback;
+  const { every, decide, start, end, state, restore } = callback;
   checkFunction(`${where}.decide`, decide);
-  if (state !== undefined) checkFunction(`${where}.state`, state);
-  if (restore !== undefined) checkFunction(`${where}.restore`, restore);
-  if (every === undefined) return;
-  checkKeys(`${where}.every`, every, ["steps", "epochs"]);
-  if ((every.steps === undefined) === (every.epochs === undefined)) {
-    fail("ERR_OPTION", `${where}.every`, "either steps or epochs", every);
+  for (const [key, hook] of Object.entries({ start, end, state, restore })) {
+    if (hook !== undefined) checkFunction(`${where}.${key}`, hook);
   }
-  checkNumber(`${where}.every`, every.steps ?? every.epochs, { min: 1, integer: true });
+  if (every !== undefined) checkEvery(`${where}.every`, every);
+}
+
+function checkEvery(where: string, every: Every): Every {
+  checkKeys(where, every, ["steps", "epochs"]);
+  if ((every.steps === undefined) === (every.epochs === undefined)) {
+    fail("ERR_OPTION", where, "either steps or epochs", every);
+  }
+  checkNumber(where, every.steps ?? every.epochs, { min: 1, integer: true });
+  return every;
+}
+
+const EVERY_EPOCH: Every = { epochs: 1 };
+
+function checkSchedule(schedule: ValidationSchedule | undefined, validation: FitData | undefined): Every {
+  const where = "fit.validate";
+  if (schedule === undefined) return EVERY_EPOCH;
+  checkKeys(where, schedule, ["every"]);
+  if (validation === undefined) fail("ERR_OPTION", where, "a validation set", validation);
+  return checkEvery(`${where}.every`, schedule.every);
 }
 
 /** Callbacks may be instances of classes. */
@@ -129,7 +185,7 @@ function checkObjectLike(where: string, value: unknown): void {
   if (typeof value !== "object" || value === null) fail("ERR_OPTION", where, "an object", value);
 }
 
-function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
+function checkCallbacks(callbacks: readonly Callback[], figures: readonly string[]): readonly Callback[] {
   if (!Array.isArray(callbacks)) fail("ERR_OPTION", "fit.callbacks", "an array", callbacks);
   const names = new Set<string>();
   for (const [index, callback] of callbacks.entries()) {
@@ -137,15 +193,20 @@ function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
     if (names.has(callback.name))
       fail("ERR_OPTION", `fit.callbacks[${index}].name`, "a name of its own", callback.name);
     names.add(callback.name);
+    if (callback.monitor !== undefined) checkOneOf(`${callback.name}.monitor`, callback.monitor, figures);
   }
   return callbacks;
 }
 
-/** Class weights for a loss of integer labels and `classes` classes; else `ERR_OPTION`. */
-function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classes: number): ClassWeights | undefined {
+/** Class weights for a loss of integer labels, or a binary one of a single output; else `ERR_OPTION`. */
+function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, outputs: number): ClassWeights | undefined {
   const where = "fit.classWeights";
   if (weights === undefined) return undefined;
-  if (loss.target !== "classes") fail("ERR_OPTION", where, "no weights, as the loss takes no integer labels,", weights);
+  const binary = loss.kind === "binaryCrossEntropy" && outputs === 1;
+  if (!(loss.target === "classes" || binary)) {
+    fail("ERR_OPTION", where, "no weights, as the loss takes no classes,", weights);
+  }
+  const classes = binary ? 2 : outputs;
   if (weights === "balanced") return weights;
   if (!Array.isArray(weights) || weights.length !== classes) {
     fail("ERR_OPTION", where, `'balanced' or ${classes} numbers, one a class,`, weights);
@@ -153,11 +214,8 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classe
   return weights.map((weight, index) => checkNumber(`${where}[${index}]`, weight, { min: 0 }));
 }
 
-/** Checks everything that can be checked before anything is touched. */
-export function checkOptions(
-  model: Model,
-  options: FitOptions<readonly MetricName[], FitData | undefined>,
-): CheckedOptions {
+/** Checks everything that can be checked without looking at the data. */
+export function checkSettings(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS);
   const count = (
@@ -186,32 +244,34 @@ export function checkOptions(
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
-  const callbacks = checkCallbacks(options.callbacks ?? []);
-  const found = findMetrics("fit.metrics", options.metrics ?? [], loss);
+  const found = findMetrics("fit.metrics", options.metrics ?? []);
+  const names = found.map(({ name }) => name);
+  const callbacks = checkCallbacks(options.callbacks ?? [], monitored(names, options.validation !== undefined));
+  const validate = checkSchedule(options.validate, options.validation);
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
-  const shape = { inputs: model.inputs, outputs: model.outputs, target: loss.target ?? "values" };
-  const classWeights = checkClassWeights(options.classWeights, loss, model.outputs);
-  const train = bindExamples("fit.data", options.data, shape, classWeights);
-  const validation =
-    options.validation === undefined ? undefined : bindExamples("fit.validation", options.validation, shape);
-  const batchSize = Math.min(count("batchSize") ?? DEFAULT_BATCH_SIZE, train.samples);
-  const stepsPerEpoch = Math.ceil(train.samples / batchSize);
-  const steps = Math.min((epochs ?? Number.POSITIVE_INFINITY) * stepsPerEpoch, limit ?? Number.POSITIVE_INFINITY);
+  const targets = checkTransform("fit.targets", options.targets);
+  if (targets && (loss.target ?? "values") !== "values") {
+    fail("ERR_OPTION", "fit.targets", "a loss of values, as targets are transformed,", loss);
+  }
   return {
-    train,
-    validation,
+    data: options.data,
+    validationData: options.validation,
+    validate,
+    inputs: checkTransform("fit.inputs", options.inputs),
+    targets,
+    classWeights: checkClassWeights(options.classWeights, loss, model.outputs),
+    epochs,
+    limit,
     loss,
     optimizer,
     regularizer,
     clip: options.clip,
-    accumulate: Math.min(count("accumulate") ?? 1, batchSize),
+    accumulate: count("accumulate") ?? 1,
     averageWeights: options.averageWeights,
     metrics: found,
-    steps,
-    stepsPerEpoch,
-    batchSize,
+    batchSize: count("batchSize") ?? DEFAULT_BATCH_SIZE,
     shuffle,
     seed: options.seed,
     threads,
@@ -224,5 +284,9 @@ export function checkOptions(
 
 const MOST_THREADS = 1024;
 
-/** The validation's part of events. */
-export type ValidationOf<M extends readonly MetricName[], V> = V extends undefined ? undefined : Evaluation<M[number]>;
+/** The validation's part of the events of epochs. */
+export type ValidationOf<M extends Metrics, V, S> = V extends undefined
+  ? undefined
+  : S extends undefined
+    ? Evaluation<MetricKey<M>>
+    : Evaluation<MetricKey<M>> | undefined;

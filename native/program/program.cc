@@ -218,6 +218,8 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
       const Context context{kernels_, parallel, registers, scratch_.data(), result.fault};
       hold_writable(true);
       if (samples_ != 0) order_epoch(registers, context);
+      const bool last = result.steps + 1 == request.steps;
+      if (samples_ != 0 && last && request.rows != 0) registers.rows = std::min(registers.rows, request.rows);
       run_step(registers, context, result);
       hold_writable(false);
       if (result.fault.what != nullptr) break;

@@ -49,7 +49,7 @@ struct ProgramSpec {
 struct RunRequest {
   uint32_t first_step = 1;
   size_t steps = 1;
-  size_t rows = 0;                // without a feed
+  size_t rows = 0;                // without a feed of every step; with one of the last step, where a stream ends early
   std::span<const double> lanes;  // [steps, lanes]
   unsigned threads = 1;
 };

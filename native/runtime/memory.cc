@@ -4,7 +4,8 @@
 #include <sys/mman.h>
 #endif
 
-#include <cstring>
+#include <cstdlib>
+#include <memory>
 #include <new>
 #include <utility>
 
@@ -30,11 +31,17 @@ MemoryCount& memory_count() {
   return count;
 }
 
+void AlignedBuffer::Free::operator()(void* memory) const { std::free(memory); }
+
 AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  data_ = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{alignment_of(bytes)}));
-  prefer_large_pages(data_, bytes);
-  std::memset(data_, 0, bytes);
+  const size_t alignment = alignment_of(bytes);
+  size_t space = bytes + alignment;
+  if (space > bytes) memory_.reset(std::calloc(space, 1));
+  void* begin = memory_.get();
+  if (begin == nullptr || std::align(alignment, bytes, begin, space) == nullptr) throw std::bad_alloc();
+  prefer_large_pages(begin, bytes);
+  data_ = static_cast<std::byte*>(begin);
   memory_count().bytes += static_cast<int64_t>(bytes);
   memory_count().buffers += 1;
   memory_count().allocations += 1;
@@ -42,15 +49,17 @@ AlignedBuffer::AlignedBuffer(size_t bytes) : bytes_(bytes) {
 
 AlignedBuffer::~AlignedBuffer() {
   if (data_ == nullptr) return;
-  ::operator delete(data_, std::align_val_t{alignment_of(bytes_)});
   memory_count().bytes -= static_cast<int64_t>(bytes_);
   memory_count().buffers -= 1;
 }
 
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : memory_(std::move(other.memory_)),
+      data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)) {}
 
 AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
+  std::swap(memory_, other.memory_);
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   return *this;

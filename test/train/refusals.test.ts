@@ -103,12 +103,10 @@ describe("data", () => {
     }
   });
 
-  test("data that is transferred away during a run is no longer needed", async () => {
+  test("data that is transferred away behind the start event is no longer needed", async () => {
     const x = DATA.x.slice();
     const model = network();
-    const run = fit(model, { ...GOOD, data: { x, y: DATA.y } });
-    detached(x);
-    await run;
+    for await (const event of fit(model, { ...GOOD, data: { x, y: DATA.y } })) if (event.kind === "start") detached(x);
     const other = network();
     await fit(other, GOOD);
     expect(bitsOf(model)).toBe(bitsOf(other));

@@ -1,0 +1,41 @@
+import { type BoundExamples, bindExamples, type ClassWeights, type ExampleShape, unitsOf } from "./bind.js";
+import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import { Dataset } from "./stream.js";
+import { StreamFeed } from "./stream_feed.js";
+import type { Transforms } from "./transform.js";
+
+/** How data, of either kind, is bound. */
+export interface BindDataOptions {
+  readonly shape: ExampleShape;
+  /** Rows a step. */
+  readonly batch: number;
+  readonly transforms: Transforms;
+  /** `'balanced'` is for data in memory: a stream's classes are counted before. */
+  readonly classWeights?: ClassWeights | undefined;
+  /** Whether a stream uses its shuffle buffer; no by default. */
+  readonly shuffle?: boolean | undefined;
+  /** What a pass over a stream is called in errors; a validation by default. */
+  readonly pass?: "epoch" | "validation" | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Copies data in memory, or opens a stream and looks at its first example. */
+export async function bindData(
+  where: string,
+  data: Examples<Features, Labels | Targets> | Dataset,
+  options: BindDataOptions,
+): Promise<BoundExamples> {
+  const { shape, batch, transforms, classWeights, shuffle = false, pass = "validation", signal } = options;
+  if (!(data instanceof Dataset)) return await bindExamples(where, data, shape, { classWeights, transforms, signal });
+  const classFactors = typeof classWeights === "object" ? classWeights : undefined;
+  const given = { where, ...shape, dataset: data, pass, batch, shuffle, transforms, classFactors };
+  const stream = await StreamFeed.open(given, `${pass} 1`, signal);
+  const { layout, bindings } = stream;
+  return {
+    samples: stream.batches * batch,
+    bindings,
+    weighted: layout.weighted,
+    units: unitsOf(transforms, layout.dtype),
+    stream,
+  };
+}

@@ -1,0 +1,100 @@
+import type { Key } from "../tensor/philox.js";
+import type { ExampleReader } from "./example_reader.js";
+import { drawBelow } from "./permutation.js";
+import { type RowLayout, RowStore } from "./row_store.js";
+import { END, type Pass } from "./stream.js";
+import type { Transforms } from "./transform.js";
+import type { Turns } from "./turns.js";
+
+/** Purpose word of the draws from a shuffle buffer. */
+const SHUFFLE_PURPOSE = 7;
+
+/** What one pass over a stream is shuffled with. */
+export interface ShuffleOptions {
+  readonly layout: RowLayout;
+  /** Examples in the buffer, ≥ 1; with 1 the order stays. */
+  readonly capacity: number;
+  readonly key: Key;
+  /** From 1. */
+  readonly epoch: number;
+  readonly transforms: Transforms;
+  readonly classFactors: readonly number[] | undefined;
+}
+
+/**
+ * The first `capacity` examples of a pass; each next one is drawn uniformly from them, the last one in the buffer takes its
+ * place, and a new one from the source goes to the end. The draw of the example at `place` of epoch e is a function of
+ * (seed, e, place), so that a resumed run draws what the run before it drew.
+ */
+export class ShuffleBuffer {
+  readonly #pass: Pass;
+  readonly #reader: ExampleReader;
+  readonly #options: ShuffleOptions;
+  readonly #store: RowStore;
+  #size = 0;
+  #place = 0;
+  #ended = false;
+
+  /** `reader` may hold an item that was read before. */
+  constructor(pass: Pass, reader: ExampleReader, options: ShuffleOptions) {
+    this.#pass = pass;
+    this.#reader = reader;
+    this.#options = options;
+    this.#store = new RowStore(options.capacity, options.layout);
+  }
+
+  /** True when the pass has no more examples; known after {@link fill}. */
+  get empty(): boolean {
+    return this.#size === 0;
+  }
+
+  /** Reads until the buffer is full or the source ends; `undefined` if nothing had to be waited for. */
+  fill(turns: Turns): Promise<void> | undefined {
+    while (this.#wanting) {
+      const pending = turns.over ? turns.next() : this.#advance();
+      if (pending !== undefined) return this.#fillOn(turns, pending);
+    }
+    return undefined;
+  }
+
+  /** Moves the next example to row `to` of `target`, or drops it. Call {@link fill} before. */
+  draw(target?: RowStore, to = 0): void {
+    const { key, epoch } = this.#options;
+    const chosen = this.#size === 1 ? 0 : drawBelow(this.#size, this.#place, SHUFFLE_PURPOSE, key, epoch);
+    target?.copy(this.#store, chosen, to);
+    this.#size -= 1;
+    if (chosen !== this.#size) this.#store.copy(this.#store, this.#size, chosen);
+    this.#place += 1;
+  }
+
+  async #fillOn(turns: Turns, pending: Promise<void>): Promise<void> {
+    await pending;
+    while (this.#wanting) {
+      const next = turns.over ? turns.next() : this.#advance();
+      if (next !== undefined) await next;
+    }
+  }
+
+  get #wanting(): boolean {
+    return this.#size < this.#options.capacity && (this.#reader.left > 0 || !this.#ended);
+  }
+
+  /** Takes a row of the item in hand, or the next item. */
+  #advance(): Promise<void> | undefined {
+    if (this.#reader.left > 0) {
+      const { transforms, classFactors } = this.#options;
+      this.#reader.read(this.#store, this.#size, transforms, classFactors);
+      this.#size += 1;
+      return undefined;
+    }
+    const item = this.#pass.next();
+    if (item instanceof Promise) return item.then((given) => this.#begin(given));
+    this.#begin(item);
+    return undefined;
+  }
+
+  #begin(item: unknown): void {
+    if (item === END) this.#ended = true;
+    else this.#reader.begin(item);
+  }
+}

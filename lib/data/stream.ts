@@ -1,0 +1,161 @@
+import { CarillonError, describe, fail } from "../errors.js";
+import { checkKeys, checkNumber } from "../options.js";
+
+/** Numbers of one example, or of several one after another. */
+export type Numbers = readonly number[] | Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/**
+ * What a stream gives: one example, or k of them as k·inputs values of x, k·outputs values of y (k labels) and k weights.
+ * u8 inputs stay u8 if the first example has them.
+ */
+export interface StreamExample {
+  readonly x: Numbers;
+  readonly y: number | Numbers;
+  readonly weight?: number | Numbers | undefined;
+}
+
+type Given = Iterable<StreamExample> | AsyncIterable<StreamExample>;
+
+/**
+ * Where the examples of a {@link dataset} come from: a factory that opens them anew (a generator function, a function that
+ * returns a Node stream, …), or something iterable. What can be iterated only once serves one epoch.
+ */
+export type StreamSource = (() => Given | Promise<Given>) | Given;
+
+/** Options of {@link dataset}. */
+export interface DatasetOptions {
+  /**
+   * Examples among which the next one is drawn, an integer ≥ 1; 1 by default, which keeps the order of the source. All of
+   * them are in memory. At least as many as there are examples shuffle fully.
+   */
+  readonly shuffleBuffer?: number | undefined;
+}
+
+/** Examples that are read while a run trains. Made by {@link dataset}. */
+export class Dataset {
+  readonly shuffleBuffer: number;
+  readonly #source: StreamSource;
+  /** What was opened before: an iterator has one pass. */
+  readonly #opened = new WeakSet<object>();
+
+  /** @internal */
+  constructor(source: StreamSource, shuffleBuffer: number) {
+    this.#source = source;
+    this.shuffleBuffer = shuffleBuffer;
+  }
+
+  /** True where a second pass is impossible, as far as can be told without opening. @internal */
+  get oneShot(): boolean {
+    return typeof this.#source !== "function" && isOneShot(this.#source);
+  }
+
+  /** Opens the source for `purpose`; `ERR_STATE` for the second pass of what has one. @internal */
+  async open(where: string, purpose: string): Promise<Pass> {
+    const source = this.#source;
+    const given: unknown = typeof source === "function" ? await source() : source;
+    if (!isIterable(given)) return fail("ERR_DATA", where, "an iterable or an async iterable from the factory", given);
+    if (isOneShot(given)) {
+      if (this.#opened.has(given)) failOneShot(where, purpose, given);
+      this.#opened.add(given);
+    }
+    return new Pass(given);
+  }
+}
+
+/** `ERR_STATE`: this needs a second pass. */
+export function failOneShot(where: string, purpose: string, given: unknown): never {
+  throw new CarillonError(
+    "ERR_STATE",
+    where,
+    `expected a factory for '${where}', as ${purpose} reads the stream once more, but received ` +
+      `${describe(given)}, which can be read only once: pass a function that opens it anew`,
+  );
+}
+
+function isIterable(value: unknown): value is Given {
+  return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
+}
+
+/** Iterators, generators, Node streams and web streams have one pass; arrays and the like have many. */
+function isOneShot(value: object): boolean {
+  return ["next", "read", "getReader"].some((method) => typeof Reflect.get(value, method) === "function");
+}
+
+/** What a pass gives behind its last item. */
+export const END: unique symbol = Symbol("end of the stream");
+
+/** One pass over a source, pulled example by example: a source is never asked ahead of the need. */
+export class Pass {
+  readonly #iterator: Iterator<StreamExample> | AsyncIterator<StreamExample>;
+  #waiting = false;
+  #over = false;
+
+  constructor(given: Given) {
+    this.#iterator = Symbol.asyncIterator in given ? given[Symbol.asyncIterator]() : given[Symbol.iterator]();
+  }
+
+  /** The next item; {@link END} behind the last. At once where the source gives it at once. */
+  next(): unknown {
+    if (this.#over) return END;
+    const result = this.#iterator.next();
+    return "then" in result ? this.#wait(result) : this.#take(result);
+  }
+
+  async #wait(pending: PromiseLike<IteratorResult<StreamExample>>): Promise<unknown> {
+    this.#waiting = true;
+    try {
+      return this.#take(await pending);
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  #take(result: IteratorResult<StreamExample>): unknown {
+    if (result.done !== true) return result.value;
+    this.#over = true;
+    return END;
+  }
+
+  /** Tells the source that nobody reads any more: files are closed, cursors let go. */
+  async close(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    const closing = Promise.resolve(this.#iterator.return?.()).then(
+      () => undefined,
+      () => undefined,
+    );
+    // Behind an answer that is still to come it closes by itself; waiting for it could take for ever.
+    if (!this.#waiting) await closing;
+  }
+}
+
+/**
+ * Examples from a stream, for sets that are larger than memory: `fit` reads them while native threads train on what was
+ * read before. Give a factory: it is called once an epoch, and must give the same examples each time if a resumed run is
+ * to have the same bits. With `shuffleBuffer` of N the first N examples are read, then each next one is drawn from them
+ * uniformly and replaced by one from the source; the draw is a function of seed, epoch and place.
+ *
+ * Errors: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`. A source with a single pass is `ERR_STATE` where a second one is needed: a
+ * second epoch, a resume, transforms.
+ *
+ * @example
+ * const data = dataset(
+ *   async function* () {
+ *     for await (const row of database.cursor(sql)) yield { x: row.features, y: row.label };
+ *   },
+ *   { shuffleBuffer: 10_000 },
+ * );
+ * await fit(model, { data, loss: crossEntropy(), optimizer: adam(), epochs: 3 });
+ */
+export function dataset(source: StreamSource, options: DatasetOptions = {}): Dataset {
+  checkKeys("dataset", options, ["shuffleBuffer"]);
+  const size = checkNumber("dataset.shuffleBuffer", options.shuffleBuffer ?? 1, {
+    min: 1,
+    max: 0x7fffffff,
+    integer: true,
+  });
+  if (typeof source !== "function" && !isIterable(source)) {
+    fail("ERR_OPTION", "dataset.source", "a function that opens a stream, or an iterable,", source);
+  }
+  return new Dataset(source, size);
+}

@@ -1,0 +1,188 @@
+import { CarillonError, fail } from "../errors.js";
+import { checkKeys, checkNumber } from "../options.js";
+
+/** A fitted change of units, column by column: `(value − shift)/scale`, in double. */
+export interface Affine {
+  /** Name of the transform that was fitted. */
+  readonly kind: string;
+  readonly shift: readonly number[];
+  readonly scale: readonly number[];
+}
+
+/** Figures of the columns of a set, over its rows. */
+export interface ColumnSummary {
+  readonly mean: number;
+  /** Of the population: the mean of (value − mean)². */
+  readonly variance: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** A change of units that is fitted on the training examples. */
+export interface Transform {
+  readonly kind: string;
+  /** Shift and scale ≠ 0 of one column. @internal */
+  fit(column: ColumnSummary): { readonly shift: number; readonly scale: number };
+}
+
+/** Sums over rows, in double, in one pass: Welford 1962. Its bits depend on the order of the rows only. */
+export class ColumnStatistics {
+  readonly columns: number;
+  readonly #mean: Float64Array;
+  /** Σ (value − mean)² */
+  readonly #squares: Float64Array;
+  readonly #min: Float64Array;
+  readonly #max: Float64Array;
+  #rows = 0;
+
+  constructor(columns: number) {
+    this.columns = columns;
+    this.#mean = new Float64Array(columns);
+    this.#squares = new Float64Array(columns);
+    this.#min = new Float64Array(columns).fill(Number.POSITIVE_INFINITY);
+    this.#max = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Takes in the row that begins at element `offset` of `values`: finite numbers. */
+  add(values: ArrayLike<number>, offset: number): void {
+    this.#rows += 1;
+    const rows = this.#rows;
+    const mean = this.#mean;
+    const squares = this.#squares;
+    const min = this.#min;
+    const max = this.#max;
+    for (let column = 0; column < this.columns; column++) {
+      const value = values[offset + column] ?? 0;
+      const before = value - (mean[column] ?? 0);
+      const moved = (mean[column] ?? 0) + before / rows;
+      mean[column] = moved;
+      squares[column] = (squares[column] ?? 0) + before * (value - moved);
+      if (value < (min[column] ?? 0)) min[column] = value;
+      if (value > (max[column] ?? 0)) max[column] = value;
+    }
+  }
+
+  summary(): readonly ColumnSummary[] {
+    return Array.from(this.#mean, (mean, column) => ({
+      mean,
+      variance: (this.#squares[column] ?? 0) / this.#rows,
+      min: this.#min[column] ?? 0,
+      max: this.#max[column] ?? 0,
+    }));
+  }
+
+  /** The transform with the figures of these rows. */
+  fit({ kind, fit }: Transform): Affine {
+    const fitted = this.summary().map((column) => fit(column));
+    return { kind, shift: fitted.map(({ shift }) => shift), scale: fitted.map(({ scale }) => scale) };
+  }
+}
+
+/**
+ * Columns of mean 0 and deviation 1: `(value − mean)/σ`, σ² the mean of (value − mean)² over the training examples. A
+ * constant column becomes 0. As scikit-learn's `StandardScaler`.
+ */
+export function standardize(): Transform {
+  return Object.freeze({
+    kind: "standardize",
+    fit: ({ mean, variance }: ColumnSummary) => ({ shift: mean, scale: variance === 0 ? 1 : Math.sqrt(variance) }),
+  });
+}
+
+/** Options of {@link minMax}. */
+export interface MinMaxOptions {
+  /** Where the smallest and the largest training value go; `[0, 1]` by default. */
+  readonly range?: readonly [from: number, to: number] | undefined;
+}
+
+/**
+ * Columns from `from` to `to`: `from + (value − min)·(to − from)/(max − min)` with the smallest and the largest value of
+ * the training examples; later values may lie outside. A constant column becomes `from`. As scikit-learn's
+ * `MinMaxScaler`. `ERR_OPTION` unless from < to.
+ */
+export function minMax(options: MinMaxOptions = {}): Transform {
+  checkKeys("minMax", options, ["range"]);
+  const range: unknown = options.range ?? [0, 1];
+  if (!(Array.isArray(range) && range.length === 2)) fail("ERR_OPTION", "minMax.range", "two numbers", range);
+  const from = checkNumber("minMax.range[0]", range[0]);
+  const to = checkNumber("minMax.range[1]", range[1], { above: from });
+  return Object.freeze({
+    kind: "minMax",
+    fit({ min, max }: ColumnSummary) {
+      const scale = (max === min ? 1 : max - min) / (to - from);
+      return { shift: min - from * scale, scale };
+    },
+  });
+}
+
+/**
+ * Every value divided by a constant: `divideBy(255)` takes bytes to [0, 1]. Bytes stay bytes in memory and are scaled
+ * while a batch is gathered. `ERR_OPTION` unless the divisor is a number > 0.
+ */
+export function divideBy(divisor: number): Transform {
+  const scale = checkNumber("divideBy.divisor", divisor, { above: 0 });
+  return Object.freeze({ kind: "divideBy", fit: () => ({ shift: 0, scale }) });
+}
+
+/** A transform, `null` for none, or `undefined`; else `ERR_OPTION`. */
+export function checkTransform(where: string, value: unknown): Transform | null | undefined {
+  if (value === undefined || value === null) return value;
+  if (typeof value === "object" && "kind" in value && "fit" in value && typeof value.fit === "function") {
+    return value as Transform;
+  }
+  return fail("ERR_OPTION", where, "a transform, such as standardize(),", value);
+}
+
+/** `value` of a column in the new units. */
+export function transformed(affine: Affine | undefined, column: number, value: number): number {
+  if (affine === undefined) return value;
+  return (value - (affine.shift[column] ?? 0)) / (affine.scale[column] ?? 1);
+}
+
+/** Rows in the new units, as f32; a new array. */
+export function transformRows(affine: Affine, data: Float32Array | Int32Array | Uint8Array): Float32Array<ArrayBuffer> {
+  const columns = affine.shift.length;
+  const result = new Float32Array(data.length);
+  for (let index = 0; index < data.length; index++) {
+    result[index] = transformed(affine, index % columns, data[index] ?? 0);
+  }
+  return result;
+}
+
+/** Rows back in the old units, in place: `value·scale + shift` in double, rounded to f32. */
+export function restoreRows({ shift, scale }: Affine, data: Float32Array): void {
+  const columns = shift.length;
+  for (let index = 0; index < data.length; index++) {
+    const column = index % columns;
+    data[index] = (data[index] ?? 0) * (scale[column] ?? 1) + (shift[column] ?? 0);
+  }
+}
+
+/** The one factor of all columns where nothing is shifted: what a gather multiplies bytes by. */
+export function commonFactor({ shift, scale }: Affine): number | undefined {
+  const [first = 1] = scale;
+  return shift.every((one) => one === 0) && scale.every((one) => one === first) ? 1 / first : undefined;
+}
+
+/** A fitted transform as a file has it; `ERR_FILE` unless it has finite figures for each of `columns` columns. */
+export function parseAffine(where: string, value: unknown, columns: number): Affine {
+  const isFigures = (list: unknown): list is readonly number[] =>
+    Array.isArray(list) && list.length === columns && list.every(Number.isFinite);
+  if (typeof value === "object" && value !== null && "kind" in value && "shift" in value && "scale" in value) {
+    const { kind, shift, scale } = value;
+    if (typeof kind === "string" && isFigures(shift) && isFigures(scale) && !scale.includes(0)) {
+      return { kind, shift, scale };
+    }
+  }
+  throw new CarillonError("ERR_FILE", where, `expected a transform of ${columns} columns in '${where}'`);
+}
+
+/** Changes of units that a model's raw inputs and targets go through. */
+export interface Transforms {
+  readonly inputs?: Affine | undefined;
+  readonly targets?: Affine | undefined;
+}

@@ -1,0 +1,82 @@
+import { type BoundExamples, type ExampleShape, fitTransforms } from "../data/bind.js";
+import { bindData } from "../data/bind_stream.js";
+import { measureStream } from "../data/measure_stream.js";
+import { Dataset, failOneShot } from "../data/stream.js";
+import type { Transform, Transforms } from "../data/transform.js";
+import type { Model } from "../nn/model.js";
+import { type Course, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
+import type { CheckedOptions, CheckedSettings } from "./options.js";
+
+/** Rows of a batch at validation. */
+export const EVALUATION_BATCH = 256;
+
+/** Copies data in memory, opens streams, and fits the transforms on the training examples. */
+export async function prepareData(model: Model, settings: CheckedSettings, resuming: boolean): Promise<CheckedOptions> {
+  const { data, validationData, batchSize } = settings;
+  const shape = { inputs: model.inputs, outputs: model.outputs, target: settings.loss.target ?? "values" } as const;
+  if (resuming && data instanceof Dataset && data.oneShot) failOneShot("fit.data", "a resume", data);
+  const { transforms, classFactors } = await measureTraining(model, settings, shape);
+  const classWeights = classFactors ?? settings.classWeights;
+  const train = await bindData("fit.data", data, {
+    shape,
+    batch: batchSize,
+    transforms,
+    classWeights,
+    shuffle: settings.shuffle,
+    pass: "epoch",
+    signal: settings.signal,
+  });
+  try {
+    // In the units of the training: nothing is fitted on it.
+    const options = { shape, batch: EVALUATION_BATCH, transforms, signal: settings.signal } as const;
+    const validation: BoundExamples | undefined =
+      validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
+    const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
+    const accumulate = Math.min(settings.accumulate, batch);
+    return { ...settings, train, validation, transforms, batchSize: batch, accumulate };
+  } catch (error) {
+    await train.stream?.close();
+    throw error;
+  }
+}
+
+/** The transform that a run is told of, none, or the one that the model has. */
+async function measureTraining(
+  model: Model,
+  { data, inputs, targets, classWeights, signal }: CheckedSettings,
+  shape: ExampleShape,
+): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
+  const wanted = { inputs: inputs ?? undefined, targets: targets ?? undefined };
+  const given = Array.isArray(classWeights) ? (classWeights as readonly number[]) : undefined;
+  const balanced = classWeights === "balanced" && data instanceof Dataset;
+  let fitted: Transforms = {};
+  let classFactors = given;
+  if (data instanceof Dataset) {
+    if (wanted.inputs !== undefined || wanted.targets !== undefined || balanced) {
+      const answers = await measureStream(data, { where: "fit.data", ...shape }, { ...wanted, balanced }, signal);
+      fitted = answers.transforms;
+      classFactors = answers.classFactors ?? given;
+    }
+  } else fitted = await fitTransforms("fit.data", data, shape, wanted, signal);
+  const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
+    transform === undefined ? model.transforms[key] : fitted[key];
+  return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };
+}
+
+/** The course of a run through its data, behind `step`. */
+export function makeCourse(
+  { train, data, batchSize, epochs, limit, shuffle }: CheckedOptions,
+  seed: number,
+  step: number,
+  progress: StreamProgress | null,
+): Course {
+  if (train.stream === undefined) return new MemoryCourse(train.samples, batchSize, epochs, limit);
+  const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
+  return new StreamCourse(train.stream, { seed, batch: batchSize, epochs, limit, shuffleBuffer }, step, progress);
+}
+
+/** Examples that a stream is shuffled with; `null` for data in memory. */
+export function shuffleBufferOf({ data, shuffle }: Pick<CheckedSettings, "data" | "shuffle">): number | null {
+  if (!(data instanceof Dataset)) return null;
+  return shuffle ? data.shuffleBuffer : 1;
+}

@@ -1,0 +1,497 @@
+import { Readable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import {
+  adam,
+  type CarillonError,
+  crossEntropy,
+  type Dataset,
+  dataset,
+  dropout,
+  fit,
+  linear,
+  type Model,
+  mse,
+  relu,
+  type StreamExample,
+  sequential,
+  sgd,
+  standardize,
+} from "../../lib/index.js";
+import { bitsOf } from "../train/synthetic.js";
+
+/** 103 examples of 3 values and two classes, in no order. */
+const ROWS = 103;
+const FEATURES = 3;
+const x = Float32Array.from({ length: ROWS * FEATURES }, (_, index) => ((index * 37) % 64) / 32 - 1);
+const y = Int32Array.from({ length: ROWS }, (_, row) => ((x[row * FEATURES] ?? 0) > 0.1 ? 1 : 0));
+
+const example = (row: number): StreamExample => ({
+  x: x.subarray(row * FEATURES, (row + 1) * FEATURES),
+  y: y[row] ?? 0,
+});
+const rows = Array.from({ length: ROWS }, (_, row) => row);
+
+function* inOrder(): Generator<StreamExample> {
+  for (const row of rows) yield example(row);
+}
+
+const make = (): Model => sequential(linear(FEATURES, 16), relu(), dropout(0.3), linear(16, 2));
+const options = { loss: crossEntropy(), optimizer: adam({ lr: 0.01 }), batchSize: 8, seed: 5 } as const;
+
+async function trained(data: Dataset, extra: object = {}): Promise<string> {
+  const model = make();
+  await fit(model, { ...options, epochs: 4, data, ...extra });
+  return bitsOf(model);
+}
+
+async function refusal(run: PromiseLike<unknown>): Promise<CarillonError> {
+  try {
+    await run;
+  } catch (error) {
+    return error as CarillonError;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("a stream in its order gives the bits of the same data in memory", () => {
+  const sources: readonly [string, () => Dataset][] = [
+    ["a generator", () => dataset(inOrder)],
+    [
+      "an async generator",
+      () =>
+        dataset(async function* () {
+          for (const row of rows) {
+            if (row % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+            yield example(row);
+          }
+        }),
+    ],
+    ["a Node stream", () => dataset(() => Readable.from(inOrder()))],
+    ["a promise of a stream", () => dataset(() => Promise.resolve(Readable.from(inOrder())))],
+    ["a web stream", () => dataset(() => Readable.toWeb(Readable.from(inOrder())) as AsyncIterable<StreamExample>)],
+    ["an array", () => dataset([...inOrder()])],
+    ["plain numbers", () => dataset(rows.map((row) => ({ x: [...(example(row).x as Float32Array)], y: y[row] ?? 0 })))],
+    [
+      "several examples an item",
+      () =>
+        dataset(function* () {
+          for (let begin = 0; begin < ROWS; begin += 17) {
+            yield { x: x.subarray(begin * FEATURES, (begin + 17) * FEATURES), y: y.subarray(begin, begin + 17) };
+          }
+        }),
+    ],
+  ];
+  test.each(sources)("%s", async (_name, source) => {
+    const inMemory = make();
+    const extra = { accumulate: 3, validation: { x, y }, metrics: ["accuracy"] } as const;
+    const { history } = await fit(inMemory, { ...options, epochs: 4, data: { x, y }, shuffle: false, ...extra });
+    const model = make();
+    const result = await fit(model, { ...options, epochs: 4, data: source(), ...extra, validation: source() });
+    expect(bitsOf(model)).toBe(bitsOf(inMemory));
+    const figures = ({ step, epoch, loss, metrics, validation }: (typeof history)[number]): unknown => {
+      return { step, epoch, loss, metrics, validation };
+    };
+    expect(result.history.map(figures)).toEqual(history.map(figures));
+    expect(result.step).toBe(4 * Math.ceil(ROWS / 8));
+    expect(result.reason).toBe("finished");
+  });
+
+  test("with weights, factors of classes, and bytes", async () => {
+    const bytes = Uint8Array.from(x, (value) => Math.round(128 + 100 * value));
+    const weight = Float32Array.from(rows, (row) => (row % 5) / 4);
+    for (const classWeights of [undefined, [0.5, 2], "balanced"] as const) {
+      const inMemory = make();
+      const extra = { ...options, epochs: 3, classWeights };
+      await fit(inMemory, { ...extra, data: { x: bytes, y, weight }, shuffle: false });
+      const model = make();
+      const data = dataset(() =>
+        rows.map((row) => ({
+          x: bytes.subarray(row * FEATURES, (row + 1) * FEATURES),
+          y: y[row] ?? 0,
+          weight: weight[row],
+        })),
+      );
+      await fit(model, { ...extra, data });
+      expect(bitsOf(model)).toBe(bitsOf(inMemory));
+    }
+  });
+
+  test("more steps than a block has room for", async () => {
+    const wide = 2000; // 8 batches of 32 rows are 2 MiB
+    const many = 700;
+    const inputs = Float32Array.from({ length: many * wide }, (_, index) => ((index * 101) % 257) / 257);
+    const targets = Float32Array.from({ length: many }, (_, row) => (row % 7) / 7);
+    const regression = { loss: mse(), optimizer: sgd({ lr: 1e-4 }), epochs: 2 };
+    const inMemory = sequential(linear(wide, 1));
+    await fit(inMemory, { ...regression, data: { x: inputs, y: targets }, shuffle: false });
+    const model = sequential(linear(wide, 1));
+    const data = dataset(() =>
+      Array.from(targets, (target, row) => ({ x: inputs.subarray(row * wide, (row + 1) * wide), y: target })),
+    );
+    await fit(model, { ...regression, data });
+    expect(bitsOf(model)).toBe(bitsOf(inMemory));
+  });
+});
+
+describe("shuffle buffer", () => {
+  /** Orders in which a run sees the numbers of the rows, epoch by epoch: its targets, logged by a loss of one weight. */
+  async function orders(count: number, shuffleBuffer: number, seed: number, epochs: number): Promise<number[][]> {
+    const model = sequential(linear(1, 1, { bias: false, init: 0 }));
+    const data = dataset(() => Array.from({ length: count }, (_, row) => ({ x: [1], y: row })), { shuffleBuffer });
+    const seen: number[][] = [];
+    const run = fit(model, {
+      data,
+      loss: mse(),
+      optimizer: sgd({ lr: 0 }),
+      batchSize: 1,
+      epochs,
+      seed,
+      reportEvery: 1,
+      callbacks: [{ name: "pace", every: { steps: 1 }, decide: () => new Promise((resolve) => setImmediate(resolve)) }],
+    });
+    for await (const event of run) {
+      if (event.kind !== "step") continue;
+      const order = seen[event.epoch - 1] ?? [];
+      seen[event.epoch - 1] = order;
+      order.push(Math.round(Math.sqrt(event.loss))); // the loss of row r is r²
+    }
+    return seen;
+  }
+
+  test("gives every example once an epoch, in another order each", async () => {
+    const all = await orders(50, 20, 1, 3);
+    for (const order of all) expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect(new Set(all.map((order) => order.join())).size).toBe(3);
+    expect(await orders(50, 20, 1, 3)).toEqual(all);
+    expect(await orders(50, 20, 2, 3)).not.toEqual(all);
+  });
+
+  test("an example comes at most `shuffleBuffer` − 1 places before its own, and some come far behind", async () => {
+    const [order = []] = await orders(200, 10, 3, 1);
+    for (const [place, row] of order.entries()) expect(row - place).toBeLessThan(10);
+    expect(order.some((row, place) => place - row > 10)).toBe(true);
+  });
+
+  test("of all examples, every order is equally likely", async () => {
+    const counts = new Map<string, number>();
+    const seeds = 10;
+    const epochs = 240;
+    for (let seed = 0; seed < seeds; seed++) {
+      for (const order of await orders(4, 4, seed, epochs)) {
+        counts.set(order.join(), (counts.get(order.join()) ?? 0) + 1);
+      }
+    }
+    // χ² of 24 orders with 23 degrees of freedom: 49.7 is passed with probability 0.001 by chance; the seeds are fixed.
+    const expected = (seeds * epochs) / 24;
+    expect(counts.size).toBe(24);
+    const chi2 = [...counts.values()].reduce(
+      (sum, count) => sum + ((count - expected) * (count - expected)) / expected,
+      0,
+    );
+    expect(chi2).toBeLessThan(49.7);
+  });
+
+  test("shuffle: false keeps the order", async () => {
+    expect(await trained(dataset(inOrder, { shuffleBuffer: 50 }), { shuffle: false })).toBe(
+      await trained(dataset(inOrder)),
+    );
+    expect(await trained(dataset(inOrder, { shuffleBuffer: 50 }))).not.toBe(await trained(dataset(inOrder)));
+  });
+
+  test("does not depend on how the examples come", async () => {
+    const buffered = { shuffleBuffer: 32 };
+    const expected = await trained(dataset(inOrder, buffered));
+    expect(await trained(dataset(() => Readable.from(inOrder()), buffered))).toBe(expected);
+    const wide = dataset(() => [{ x, y }], buffered);
+    expect(await trained(wide)).toBe(expected);
+    for (const threads of [1, 3]) expect(await trained(dataset(inOrder, buffered), { threads })).toBe(expected);
+  });
+});
+
+describe("resume", () => {
+  const data = (): Dataset => dataset(inOrder, { shuffleBuffer: 40 });
+
+  test.each([1, 5, 13, 14, 26, 30, 51])("from step %i gives the bits of a run that was never cut", async (cut) => {
+    const whole = make();
+    await fit(whole, { ...options, data: data(), epochs: 4 });
+    const first = make();
+    const { checkpoint } = await fit(first, { ...options, data: data(), epochs: 4, steps: cut });
+    const model = make();
+    const result = await fit(model, { ...options, data: data(), epochs: 4, resume: checkpoint() });
+    expect(bitsOf(model)).toBe(bitsOf(whole));
+    expect(result.step).toBe(52);
+    expect(result.history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4].filter((epoch) => epoch * 13 > cut));
+  });
+
+  test("of a finished run does nothing", async () => {
+    const first = make();
+    const { checkpoint } = await fit(first, { ...options, data: data(), epochs: 2 });
+    let opened = 0;
+    const counted = dataset(
+      () => {
+        opened += 1;
+        return inOrder();
+      },
+      { shuffleBuffer: 40 },
+    );
+    const model = make();
+    const { step } = await fit(model, { ...options, data: counted, epochs: 2, resume: checkpoint() });
+    expect([step, opened]).toEqual([26, 1]); // opened to look at the first example
+    expect(bitsOf(model)).toBe(bitsOf(first));
+  });
+
+  test("refuses other data", async () => {
+    const { checkpoint } = await fit(make(), { ...options, data: data(), epochs: 4, steps: 20 });
+    const resume = checkpoint();
+    const again = (other: object): Promise<CarillonError> => {
+      return refusal(fit(make(), { ...options, data: data(), epochs: 4, resume, ...other }));
+    };
+    expect((await again({ data: dataset(inOrder) })).message).toContain("shuffleBuffer 40");
+    expect((await again({ data: { x, y } })).code).toBe("ERR_STATE");
+    const oneShot = await again({ data: dataset(inOrder(), { shuffleBuffer: 40 }) });
+    expect([oneShot.code, oneShot.where]).toEqual(["ERR_STATE", "fit.data"]);
+    expect(oneShot.message).toContain("a resume reads the stream once more");
+    const short = await again({ data: dataset(() => [...inOrder()].slice(0, 40), { shuffleBuffer: 40 }) });
+    expect(short.code).toBe("ERR_STATE");
+    expect(short.message).toContain("more than 56 examples in epoch 2");
+  });
+});
+
+describe("one pass only", () => {
+  test("serves one epoch", async () => {
+    expect(await trained(dataset(inOrder()), { epochs: 1 })).toBe(await trained(dataset(inOrder), { epochs: 1 }));
+    expect(await trained(dataset(Readable.from(inOrder())), { epochs: undefined, steps: 13 })).toBe(
+      await trained(dataset(inOrder), { epochs: 1 }),
+    );
+  });
+
+  test.each<[string, () => Dataset]>([
+    ["a generator", () => dataset(inOrder())],
+    ["a Node stream", () => dataset(Readable.from(inOrder()))],
+    [
+      "a factory that gives the same stream again",
+      () => {
+        const stream = Readable.from(inOrder());
+        return dataset(() => stream);
+      },
+    ],
+  ])("a second epoch of %s is refused with the reason", async (_name, source) => {
+    const error = await refusal(trained(source(), { epochs: 2 }));
+    expect([error.code, error.where]).toEqual(["ERR_STATE", "fit.data"]);
+    expect(error.message).toContain("epoch 2 reads the stream once more");
+    expect(error.message).toContain("pass a function that opens it anew");
+  });
+
+  test("the first epoch is trained before that", async () => {
+    const model = make();
+    await refusal(fit(model, { ...options, data: dataset(inOrder()), epochs: 2 }));
+    expect(bitsOf(model)).toBe(await trained(dataset(inOrder), { epochs: 1 }));
+  });
+});
+
+describe("what a source does", () => {
+  test("it is pulled as needed and closed in the end", async () => {
+    let pulled = 0;
+    let closed = 0;
+    const data = dataset(function* () {
+      try {
+        for (;;) {
+          pulled += 1;
+          yield example(pulled % ROWS);
+        }
+      } finally {
+        closed += 1;
+      }
+    });
+    await fit(make(), { ...options, data, steps: 5 });
+    expect(pulled).toBe(5 * 8 + 1); // one more, to know whether the epoch ends there
+    expect(closed).toBe(1);
+  });
+
+  test("it is never asked for more than the buffer and two blocks ahead of the training", async () => {
+    const wide = 2000;
+    const total = 4000;
+    const shuffleBuffer = 100;
+    const blockRows = 32 * Math.floor(2 ** 21 / (32 * 4 * (wide + 1))); // blocks of whole batches in 2 MiB
+    let pulled = 0;
+    let ahead = 0;
+    const data = dataset(
+      function* () {
+        for (; pulled < total; pulled++) yield { x: new Float32Array(wide).fill(pulled / total), y: pulled / total };
+      },
+      { shuffleBuffer },
+    );
+    const decide = async ({ step }: { readonly step: number }): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve)); // the source could run ahead now
+      ahead = Math.max(ahead, pulled - 32 * step);
+    };
+    const model = sequential(linear(wide, 1));
+    const callbacks = [{ name: "watch", every: { steps: 1 }, decide }];
+    await fit(model, { data, loss: mse(), optimizer: sgd({ lr: 1e-4 }), epochs: 1, callbacks });
+    expect(pulled).toBe(total);
+    expect(ahead).toBeLessThanOrEqual(shuffleBuffer + 2 * blockRows + 1);
+    expect(ahead).toBeGreaterThan(shuffleBuffer); // it is read while the run is elsewhere
+  });
+
+  test("a stopped or aborted run does not wait for it", async () => {
+    const forever = dataset(async function* () {
+      for (const row of rows.slice(0, 20)) yield example(row);
+      await new Promise(() => undefined);
+    });
+    const run = fit(make(), { ...options, data: forever, epochs: 1 });
+    setTimeout(() => run.stop(), 50);
+    const { reason, step } = await run;
+    expect(reason).toBe("stopped");
+    expect(step).toBeLessThanOrEqual(2);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("enough")), 50);
+    await expect(fit(make(), { ...options, data: forever, epochs: 1, signal: controller.signal })).rejects.toThrow(
+      "enough",
+    );
+  });
+
+  test("an abort does not wait for the pass that transforms need, nor for the first example", async () => {
+    const endless = dataset(function* () {
+      for (;;) yield* inOrder();
+    });
+    const never = dataset(async function* () {
+      await new Promise(() => undefined);
+      yield example(0);
+    });
+    for (const [data, inputs] of [
+      [endless, standardize()],
+      [never, standardize()],
+      [never, undefined],
+      [dataset(() => new Promise<never>(() => undefined)), undefined],
+    ] as const) {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error("enough")), 20);
+      const model = make();
+      const run = fit(model, { ...options, data, inputs, epochs: 1, signal: controller.signal });
+      await expect(run).rejects.toThrow("enough");
+      await fit(model, { ...options, data: { x, y }, steps: 1 }); // the model is free again
+    }
+  });
+
+  test("batches that are there are trained while the next are waited for", async () => {
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const data = dataset(async function* () {
+      for (const row of rows.slice(0, 16)) yield example(row);
+      for (const row of rows.slice(16, 40)) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        yield example(row);
+      }
+      await gate; // opened by the first step: all would stand still if the run waited for a whole block
+      for (const row of rows.slice(40)) yield example(row);
+    });
+    const callbacks = [{ name: "opener", every: { steps: 1 }, decide: (): void => release() }];
+    const { step } = await fit(make(), { ...options, data, epochs: 1, callbacks });
+    expect(step).toBe(13);
+  });
+
+  test("an error of the source rejects the run with it, after what came before", async () => {
+    const failing = dataset(function* () {
+      yield* [...inOrder()].slice(0, 30);
+      throw new Error("the cursor broke");
+    });
+    await expect(fit(make(), { ...options, data: failing, epochs: 1 })).rejects.toThrow("the cursor broke");
+  });
+
+  test("epochs of different lengths are counted as they come", async () => {
+    let opened = 0;
+    const data = dataset(() => {
+      opened += 1;
+      return [...inOrder()].slice(0, 8 * opened);
+    });
+    const { history } = await fit(make(), { ...options, data, epochs: 3 });
+    expect(history.map(({ epoch, step }) => [epoch, step])).toEqual([
+      [1, 1],
+      [2, 3],
+      [3, 6],
+    ]);
+  });
+
+  test.each<[string, unknown, string, string]>([
+    ["nothing at all", [], "ERR_DATA", "at least one example"],
+    ["no example", [5], "ERR_DATA", "{ x, y } in example 0"],
+    ["undefined", [undefined], "ERR_DATA", "{ x, y } in example 0"],
+    ["too few values", [example(0), { x: [1, 2], y: 0 }], "ERR_DATA", "3 values in example 1"],
+    ["no numbers", [{ x: "abc", y: 0 }], "ERR_DTYPE", "an array of numbers"],
+    ["a string", [example(0), { x: [1, "2", 3], y: 0 }], "ERR_DATA", "column 1 in example 1"],
+    ["not finite", [{ x: [1, 2, Number.NaN], y: 0 }], "ERR_DATA", "column 2 in example 0"],
+    ["too large for float32", [{ x: [1, 2, 1e39], y: 0 }], "ERR_DATA", "column 2 in example 0"],
+    ["no label", [example(0), { x: [1, 2, 3], y: 2 }], "ERR_LABEL", "an integer in [0, 1] in example 1"],
+    ["too many labels", [{ x: [1, 2, 3], y: [0, 1] }], "ERR_DATA", "1 values in example 0"],
+    ["numbers behind bytes", [{ x: Uint8Array.of(1, 2, 3), y: 0 }, example(0)], "ERR_DTYPE", "a Uint8Array"],
+    ["a negative weight", [{ x: [1, 2, 3], y: 0, weight: -1 }], "ERR_DATA", "a weight >= 0"],
+    ["a weight that is missing", [{ x: [1, 2, 3], y: 0, weight: 1 }, example(0)], "ERR_DATA", "a weight >= 0"],
+  ])("%s is refused with the place", async (_name, items, code, text) => {
+    const error = await refusal(trained(dataset(() => items as StreamExample[])));
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(text);
+    expect(error.where.startsWith("fit.data")).toBe(true);
+  });
+
+  test("a factory that gives nothing to iterate is refused", async () => {
+    const error = await refusal(trained(dataset((() => 5) as never)));
+    expect([error.code, error.where]).toEqual(["ERR_DATA", "fit.data"]);
+  });
+
+  test("options are strict", () => {
+    expect(() => dataset(inOrder, { shufleBuffer: 3 } as never)).toThrow("Did you mean 'shuffleBuffer'?");
+    for (const shuffleBuffer of [0, -1, 1.5, Number.NaN]) expect(() => dataset(inOrder, { shuffleBuffer })).toThrow();
+    expect(() => dataset(5 as never)).toThrow("a function that opens a stream");
+  });
+});
+
+describe("schedules", () => {
+  const falling = ({ step, steps }: { readonly step: number; readonly steps: number }): number =>
+    0.1 * (1 - step / steps);
+
+  test("are told the steps if the options say them", async () => {
+    const optimizer = sgd({ lr: falling });
+    const inMemory = make();
+    await fit(inMemory, { ...options, optimizer, data: { x, y }, shuffle: false, steps: 20 });
+    const model = make();
+    await fit(model, { ...options, optimizer, data: dataset(inOrder), steps: 20 });
+    expect(bitsOf(model)).toBe(bitsOf(inMemory));
+    const error = await refusal(fit(make(), { ...options, optimizer, data: dataset(inOrder), epochs: 2 }));
+    expect([error.code, error.where]).toEqual(["ERR_OPTION", "schedule"]);
+    expect(error.message).toContain("a stream does not tell how many");
+  });
+
+  test("see the epoch", async () => {
+    const optimizer = sgd({ lr: ({ epoch }) => 0.1 / epoch });
+    const inMemory = make();
+    await fit(inMemory, { ...options, optimizer, data: { x, y }, shuffle: false, epochs: 3 });
+    const model = make();
+    await fit(model, { ...options, optimizer, data: dataset(inOrder), epochs: 3 });
+    expect(bitsOf(model)).toBe(bitsOf(inMemory));
+  });
+});
+
+test("callbacks are asked at the same places as with data in memory", async () => {
+  const places = async (data: object): Promise<string[]> => {
+    const seen: string[] = [];
+    const note = (name: string) => (at: { readonly step: number; readonly epoch: number; readonly loss: number }) => {
+      seen.push(`${name} ${at.step} ${at.epoch} ${at.loss}`);
+    };
+    const callbacks = [
+      { name: "a", every: { steps: 5 }, decide: note("a") },
+      { name: "b", every: { epochs: 2 }, decide: note("b") },
+      { name: "c", decide: note("c") },
+    ];
+    await fit(make(), { ...options, ...data, callbacks, epochs: 4, steps: 47 } as never);
+    return seen;
+  };
+  expect(await places({ data: dataset(inOrder) })).toEqual(await places({ data: { x, y }, shuffle: false }));
+});
+
+test("evaluate takes a stream", async () => {
+  const model = make().initialize(3);
+  const measured = { loss: crossEntropy(), metrics: ["accuracy"] } as const;
+  expect(await model.evaluate(dataset(inOrder), measured)).toEqual(await model.evaluate({ x, y }, measured));
+});
