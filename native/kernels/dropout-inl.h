@@ -15,14 +15,22 @@ constexpr size_t kSuperblock = 256;
 constexpr size_t kBitWord = 16;  // elements of a word of bits
 
 // Superblocks drawn at once: enough registers to hide the latency of Philox, as many as there are.
-constexpr size_t kDropoutAtOnce = kRegisters == 1 ? 2 : 1;
+constexpr size_t kDropoutAtOnce = kRegisters == 1 ? 4 : 1;
+
+// Floats between what is drawn for and what is fetched.
+constexpr size_t kDropoutAhead = 1024;
 
 // Superblocks of a run at most: 32 bits count its elements.
 constexpr uint64_t kDropoutRun = 4096;
 
-// bytes[s][w]: word w of the 16 blocks of superblock s, the first of which has the index `block`.
+// Word w of the 16 blocks of a superblock.
+struct DropoutLanes {
+  U word[kRegisters];
+};
+
+// lanes[s][w] of the superblocks s, the first of whose blocks has the index `block`.
 template <size_t superblocks>
-CARILLON_INLINE void dropout_draw(const PhiloxStream& stream, uint32_t block, B (&bytes)[superblocks][4]) {
+CARILLON_INLINE void dropout_draw(const PhiloxStream& stream, uint32_t block, DropoutLanes (&lanes)[superblocks][4]) {
   constexpr size_t registers = superblocks * kRegisters;
   U index[registers], word[registers][4];
   CARILLON_UNROLL
@@ -34,10 +42,8 @@ CARILLON_INLINE void dropout_draw(const PhiloxStream& stream, uint32_t block, B 
   for (size_t s = 0; s < superblocks; ++s) {
     CARILLON_UNROLL
     for (size_t w = 0; w < 4; ++w) {
-      U lanes[kRegisters];
       CARILLON_UNROLL
-      for (size_t r = 0; r < kRegisters; ++r) lanes[r] = word[s * kRegisters + r][w];
-      bytes[s][w] = bytes_of(lanes);
+      for (size_t r = 0; r < kRegisters; ++r) lanes[s][w].word[r] = word[s * kRegisters + r][w];
     }
   }
 }
@@ -95,23 +101,24 @@ CARILLON_INLINE void dropout_resolve(DropoutTies& ties, Target& target, uint64_t
   ties.count = 0;
 }
 
-// A target takes put(bits, place), 64 bits in a row of the elements from `place` on, ties not among them; hold(slot,
-// place), the place of a tie; and keep(places, slot, count, kept), ties held in the slots from `slot` on, of which bit
-// l of `kept` says whether the l-th is kept. Places count from the run's first element.
+// A target takes put(lanes, limit, place), the draws of 64 elements in a row from `place` on, of which those are kept
+// whose byte is below `limit`, ties not among them; put_all(place) where all 64 are kept; hold(slot, place), the place
+// of a tie; and keep(places, slot, count, kept), ties held in the slots from `slot` on, of which bit l of `kept` says
+// whether the l-th is kept. Places count from the run's first element.
 
 // Superblocks s, s + 1, … of a run.
 template <size_t superblocks, bool tied, class Target>
 CARILLON_INLINE void dropout_group(const PhiloxStream& stream, uint64_t superblock, size_t s, uint32_t limit,
                                    Target& target, DropoutTies& ties) {
-  B bytes[superblocks][4];
-  dropout_draw(stream, static_cast<uint32_t>((superblock + s) * kLanes), bytes);
+  DropoutLanes lanes[superblocks][4];
+  dropout_draw(stream, static_cast<uint32_t>((superblock + s) * kLanes), lanes);
   CARILLON_UNROLL
   for (size_t b = 0; b < superblocks; ++b) {
     CARILLON_UNROLL
     for (size_t w = 0; w < 4; ++w) {
       const size_t place = (s + b) * kSuperblock + w * 4 * kBitWord;
-      if constexpr (tied) ties.add(equal_bits(bytes[b][w], limit), place, target);
-      target.put(less_bits(bytes[b][w], limit), place);
+      if constexpr (tied) ties.add(equal_bits(bytes_of(lanes[b][w].word), limit), place, target);
+      target.put(lanes[b][w], limit, place);
     }
   }
 }
@@ -140,7 +147,7 @@ template <class Target>
 CARILLON_INLINE void dropout_superblocks(Target& target, uint64_t superblock, size_t count,
                                          const DropoutArguments& arguments) {
   if (arguments.threshold >> 32 != 0) {
-    for (size_t place = 0; place < count * kSuperblock; place += 4 * kBitWord) target.put(~uint64_t{0}, place);
+    for (size_t place = 0; place < count * kSuperblock; place += 4 * kBitWord) target.put_all(place);
   } else if ((arguments.threshold & 0xffffffu) != 0) {
     dropout_run<true>(target, superblock, count, arguments);
   } else {
@@ -150,15 +157,21 @@ CARILLON_INLINE void dropout_superblocks(Target& target, uint64_t superblock, si
 
 struct DropoutBits {
   uint16_t* bits;
-  CARILLON_INLINE void put(uint64_t word, size_t place) {
-    __builtin_memcpy(bits + place / kBitWord, &word, sizeof word);  // every target is little-endian
+  CARILLON_INLINE void put(const DropoutLanes& lanes, uint32_t limit, size_t place) {
+    put_word(less_bits(bytes_of(lanes.word), limit), place);
   }
+  CARILLON_INLINE void put_all(size_t place) { put_word(~uint64_t{0}, place); }
   CARILLON_INLINE void hold(size_t, size_t) {}
   CARILLON_INLINE void keep(const uint32_t* place, size_t, size_t count, uint32_t kept) {
     for (size_t l = 0; l < count; ++l) {
       uint16_t& word = bits[place[l] / kBitWord];
       word = static_cast<uint16_t>(word | (kept >> l & 1u) << place[l] % kBitWord);
     }
+  }
+
+ private:
+  CARILLON_INLINE void put_word(uint64_t word, size_t place) {
+    __builtin_memcpy(bits + place / kBitWord, &word, sizeof word);  // every target is little-endian
   }
 };
 
@@ -197,15 +210,26 @@ struct DropoutValues {
   CARILLON_INLINE DropoutValues(const float* from, float* to, const DropoutArguments& a)
       : x(from), y(to), scale(splat(a.scale)), shift(splat(a.shift)), dropped(splat(a.dropped)) {}
   CARILLON_INLINE F scaled(F value) const { return shifted ? fma(value, scale, shift) : mul(value, scale); }
-  CARILLON_INLINE void put(uint64_t bits, size_t place) {
+  // Byte b, shifted to the top, decides with what lies below it: a word is below limit·2^24 where its top byte is below
+  // the limit. So the lanes make the masks of floats themselves, and nothing goes through bits.
+  CARILLON_INLINE void put(const DropoutLanes& lanes, uint32_t limit, size_t place) {
     // Between two words of x lies the drawing of the next: the processor's own prefetch loses the thread.
     CARILLON_UNROLL
-    for (size_t i = 0; i < 4 * kBitWord; i += kLine) prefetch(x, place + i + 2 * kPrefetchDistance);
+    for (size_t i = 0; i < 4 * kBitWord; i += kLine) prefetch(x, place + i + kDropoutAhead);
+    const U bound = splat_u(limit << 24);
     CARILLON_UNROLL
-    for (size_t i = 0; i < 4 * kBitWord; i += F::N) {
-      const M keep = mask_of(static_cast<uint32_t>(bits >> i));
-      store(y + place + i, select(keep, scaled(load(x + place + i)), dropped));
+    for (size_t r = 0; r < kRegisters; ++r) {
+      const U word = lanes.word[r];
+      const size_t i = place + r * F::N;
+      put_lanes(less(shift_left<24>(word), bound), i);
+      put_lanes(less(shift_left<16>(word), bound), i + kBitWord);
+      put_lanes(less(shift_left<8>(word), bound), i + 2 * kBitWord);
+      put_lanes(less(word, bound), i + 3 * kBitWord);
     }
+  }
+  CARILLON_INLINE void put_all(size_t place) {
+    CARILLON_UNROLL
+    for (size_t i = place; i < place + 4 * kBitWord; i += F::N) store(y + i, scaled(load(x + i)));
   }
   CARILLON_INLINE void hold(size_t slot, size_t place) { held[slot] = x[place]; }
   CARILLON_INLINE void keep(const uint32_t* place, size_t slot, size_t count, uint32_t kept) {
@@ -215,6 +239,9 @@ struct DropoutValues {
       if ((kept >> l & 1u) != 0) y[place[l]] = values[l];
     }
   }
+
+ private:
+  CARILLON_INLINE void put_lanes(M keep, size_t i) { store(y + i, select(keep, scaled(load(x + i)), dropped)); }
 };
 
 // Superblocks that the range covers in part go through a buffer.

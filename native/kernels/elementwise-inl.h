@@ -1,8 +1,8 @@
 // Elementwise functions: rules over F, then one driver a shape of arguments.
 
-// Floats of a cache line, and how far ahead a pass over memory asks for them.
-constexpr size_t kLine = 16;
-constexpr size_t kPrefetchDistance = 512;
+constexpr size_t kLine = 16;  // floats of a cache line
+
+CARILLON_INLINE size_t smaller_of(size_t a, size_t b) { return a < b ? a : b; }
 
 // ---- Rules of one argument (unary.def); exp, log, tanh, sigmoid, flush stand in math-inl.h, negate and sqrt are F's
 // own.
@@ -24,22 +24,33 @@ CARILLON_INLINE F identity(F x) { return x; }
 CARILLON_INLINE F subtract(F a, F b) { return sub(a, b); }
 CARILLON_INLINE F multiply(F a, F b) { return mul(a, b); }
 CARILLON_INLINE F divide(F a, F b) { return div(a, b); }
-// a < b ? a : b, NaN where either is NaN (a + b is one).
-CARILLON_INLINE F minimum(F a, F b) { return select(unordered(a, b), add(a, b), select(less(a, b), a, b)); }
-CARILLON_INLINE F maximum(F a, F b) { return select(unordered(a, b), add(a, b), select(less(b, a), a, b)); }
+// a < b ? a : b, NaN where either is NaN: the comparison gives b.
+CARILLON_INLINE F minimum(F a, F b) { return select(unordered(a, a), a, select(less(a, b), a, b)); }
+CARILLON_INLINE F maximum(F a, F b) { return select(unordered(a, a), a, select(less(b, a), a, b)); }
 // a > b ? 1 : 0; NaN compares false.
 CARILLON_INLINE F greater(F a, F b) { return select(less(b, a), splat(1.0f), zero()); }
 CARILLON_INLINE F relu_gradient(F gradient, F output) { return select(less(zero(), output), gradient, zero()); }
 CARILLON_INLINE F tanh_gradient(F gradient, F output) { return mul(gradient, sub(splat(1.0f), mul(output, output))); }
 
-// ---- Drivers: whole vectors, then one partial vector
+// ---- Drivers: whole vectors, with prefetch where the arrays are far, then one partial vector
 
 using UnaryRule = F (*)(F);
 using BinaryRule = F (*)(F, F);
 
+// Asks for the line that lies `ahead` floats behind the one that begins at x + i.
+CARILLON_INLINE void prefetch_line(const float* x, size_t i, size_t ahead) {
+  if (F::N == kLine || i % kLine == 0) prefetch(x, i + ahead);
+}
+
 template <UnaryRule rule>
 void unary_map(const float* x, float* y, size_t count) {
   size_t i = 0;
+  if (const size_t ahead = prefetch_distance(count * sizeof(float)); ahead != 0) {
+    for (; i + F::N <= count; i += F::N) {
+      prefetch_line(x, i, ahead);
+      store(y + i, rule(load(x + i)));
+    }
+  }
   for (; i + F::N <= count; i += F::N) store(y + i, rule(load(x + i)));
   if (i < count) store_part(y + i, rule(load_part(x + i, count - i)), count - i);
 }
@@ -47,25 +58,45 @@ void unary_map(const float* x, float* y, size_t count) {
 template <BinaryRule rule>
 void binary_vector_vector(const float* a, const float* b, float* y, size_t count) {
   size_t i = 0;
+  if (const size_t ahead = prefetch_distance(2 * count * sizeof(float)); ahead != 0) {
+    for (; i + F::N <= count; i += F::N) {
+      prefetch_line(a, i, ahead);
+      prefetch_line(b, i, ahead);
+      store(y + i, rule(load(a + i), load(b + i)));
+    }
+  }
   for (; i + F::N <= count; i += F::N) store(y + i, rule(load(a + i), load(b + i)));
   const size_t rest = count - i;
   if (rest != 0) store_part(y + i, rule(load_part(a + i, rest), load_part(b + i, rest)), rest);
 }
 
+// x beside a number: rule(x, other), or rule(other, x) where `reversed`.
+template <BinaryRule rule, bool reversed>
+CARILLON_INLINE F with_scalar(F x, F other) {
+  return reversed ? rule(other, x) : rule(x, other);
+}
+template <BinaryRule rule, bool reversed>
+CARILLON_INLINE void map_with_scalar(const float* x, float scalar, float* y, size_t count) {
+  const F other = splat(scalar);
+  size_t i = 0;
+  if (const size_t ahead = prefetch_distance(count * sizeof(float)); ahead != 0) {
+    for (; i + F::N <= count; i += F::N) {
+      prefetch_line(x, i, ahead);
+      store(y + i, with_scalar<rule, reversed>(load(x + i), other));
+    }
+  }
+  for (; i + F::N <= count; i += F::N) store(y + i, with_scalar<rule, reversed>(load(x + i), other));
+  if (i < count) store_part(y + i, with_scalar<rule, reversed>(load_part(x + i, count - i), other), count - i);
+}
+
 template <BinaryRule rule>
 void binary_vector_scalar(const float* a, float b, float* y, size_t count) {
-  const F other = splat(b);
-  size_t i = 0;
-  for (; i + F::N <= count; i += F::N) store(y + i, rule(load(a + i), other));
-  if (i < count) store_part(y + i, rule(load_part(a + i, count - i), other), count - i);
+  map_with_scalar<rule, false>(a, b, y, count);
 }
 
 template <BinaryRule rule>
 void binary_scalar_vector(float a, const float* b, float* y, size_t count) {
-  const F other = splat(a);
-  size_t i = 0;
-  for (; i + F::N <= count; i += F::N) store(y + i, rule(other, load(b + i)));
-  if (i < count) store_part(y + i, rule(other, load_part(b + i, count - i)), count - i);
+  map_with_scalar<rule, true>(b, a, y, count);
 }
 
 void fill_f32(float* y, float value, size_t count) {

@@ -35,7 +35,6 @@ enum UpdatePart : uint32_t {
   kIsMetric = 64,
   kHasAbsolutes = 128,
   kHasAverage = 256,
-  kIsFar = 512,
 };
 struct UpdateFactors {
   F scale, l2, clip_low, clip_high, l1, decay, shrink, average_keep, average_take;
@@ -53,8 +52,7 @@ struct UpdateFactors {
         average_take(splat(u.average_take)),
         parts(part(u.l2 != 0.0f, kHasL2) | part(u.squares, kHasSquares) | part(u.clip_value < kInfinity, kHasClip) |
               part(u.l1 != 0.0f, kHasL1) | part(u.decay != 0.0f, kHasDecay) | part(u.shrink != 0.0f, kHasShrink) |
-              part(u.metric, kIsMetric) | part(u.absolutes, kHasAbsolutes) | part(averaged, kHasAverage) |
-              part(u.far, kIsFar)) {}
+              part(u.metric, kIsMetric) | part(u.absolutes, kHasAbsolutes) | part(averaged, kHasAverage)) {}
   CARILLON_INLINE bool has(UpdatePart p) const { return (parts & p) != 0; }
 
  private:
@@ -75,56 +73,132 @@ struct UpdateLanes {
   }
 };
 
-// Updates N elements from i on, or the first `count` of them; `r` is the register of lanes that they belong to.
-template <class Rule, size_t states, bool plain, bool whole>
-CARILLON_INLINE void update_vector(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
-                                   size_t i, size_t count, UpdateLanes& lanes, size_t r) {
-  F theta = load_lanes<whole>(span.parameters + i, count);
-  F g = mul(load_lanes<whole>(span.gradients + i, count), factors.scale);
-  F state[states + 1];
-  CARILLON_UNROLL
-  for (size_t s = 0; s < states; ++s) state[s] = load_lanes<whole>(span.state[s] + i, count);
+// Vectors that go through the stages of an update together: a question about what there is is asked once for all of
+// them (a jump a vector costs as much as the arithmetic of a small rule), and see optimizer_rules-inl.h.
+constexpr size_t kTogether = kRegisters < 4 ? 4 : kRegisters;
 
-  if (factors.has(kHasSquares)) lanes.squares[r] = fma(theta, theta, lanes.squares[r]);
-  if (!plain && factors.has(kHasAbsolutes)) lanes.absolutes[r] = add(lanes.absolutes[r], abs(theta));
+// θ and g of `vectors` vectors from i on, or of the first `count` elements of the one. The first vector belongs to the
+// register `r` of lanes.
+template <size_t states, bool plain, bool whole, size_t vectors>
+CARILLON_INLINE void update_load(const UpdateFactors& factors, const UpdateSpan<states>& span, size_t i, size_t count,
+                                 UpdateLanes& lanes, size_t r, Step (&step)[vectors]) {
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) {
+    step[v].theta = load_lanes<whole>(span.parameters + i + v * F::N, count);
+    step[v].g = mul(load_lanes<whole>(span.gradients + i + v * F::N, count), factors.scale);
+  }
+  if (factors.has(kHasSquares)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) {
+      F& lane = lanes.squares[(r + v) % kRegisters];
+      lane = fma(step[v].theta, step[v].theta, lane);
+    }
+  }
+  if (!plain && factors.has(kHasAbsolutes)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) {
+      F& lane = lanes.absolutes[(r + v) % kRegisters];
+      lane = add(lane, abs(step[v].theta));
+    }
+  }
   if (!plain && factors.has(kHasClip)) {
-    g = select(less(g, factors.clip_low), factors.clip_low, g);
-    g = select(less(factors.clip_high, g), factors.clip_high, g);
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) {
+      step[v].g = select(less(step[v].g, factors.clip_low), factors.clip_low, step[v].g);
+      step[v].g = select(less(factors.clip_high, step[v].g), factors.clip_high, step[v].g);
+    }
   }
-  if (factors.has(kHasL2)) g = fma(factors.l2, theta, g);
-  if (!plain && factors.has(kHasL1)) g = fma(factors.l1, sign(theta), g);
-  if (!plain && factors.has(kHasDecay)) theta = fnma(factors.decay, theta, theta);
-  const Direction direction = rule.step(g, state);
-  theta = fma(rule.minus_rate, direction.d, theta);
-  if (!plain && factors.has(kHasShrink)) {
-    const F threshold = factors.has(kIsMetric) ? div(factors.shrink, direction.denominator) : factors.shrink;
-    theta = shrink_towards_zero(theta, threshold);
+  if (factors.has(kHasL2)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) step[v].g = fma(factors.l2, step[v].theta, step[v].g);
   }
-
-  CARILLON_UNROLL
-  for (size_t s = 0; s < states; ++s) store_lanes<whole>(span.state[s] + i, state[s], count);
-  store_lanes<whole>(span.parameters + i, theta, count);
-  if (!plain && factors.has(kHasAverage)) {
-    const F average = load_lanes<whole>(span.average + i, count);
-    const F next = fma(factors.average_keep, average, mul(factors.average_take, theta));
-    store_lanes<whole>(span.average + i, flush(next), count);
+  if (!plain && factors.has(kHasL1)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) step[v].g = fma(factors.l1, sign(step[v].theta), step[v].g);
+  }
+  if (!plain && factors.has(kHasDecay)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) {
+      step[v].theta = fnma(factors.decay, step[v].theta, step[v].theta);
+    }
   }
 }
 
-template <size_t states>
+// The rule's own stages, and its states.
+template <class Rule, size_t states, bool whole, size_t vectors>
+CARILLON_INLINE void update_rule(const Rule& rule, const UpdateSpan<states>& span, size_t i, size_t count,
+                                 Step (&step)[vectors]) {
+  constexpr size_t early = states - Rule::late;
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) {
+    F state[states + 1];
+    CARILLON_UNROLL
+    for (size_t s = 0; s < states; ++s) state[s] = load_lanes<whole>(span.state[s] + i + v * F::N, count);
+    rule.begin(step[v], state);
+    CARILLON_UNROLL
+    for (size_t s = 0; s < early; ++s) store_lanes<whole>(span.state[s] + i + v * F::N, state[s], count);
+  }
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) rule.root(step[v]);
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) rule.divide(step[v]);
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) {
+    F state[states + 1];
+    CARILLON_UNROLL
+    for (size_t s = early; s < states; ++s) state[s] = load_lanes<whole>(span.state[s] + i + v * F::N, count);
+    rule.end(step[v], state);
+    CARILLON_UNROLL
+    for (size_t s = early; s < states; ++s) store_lanes<whole>(span.state[s] + i + v * F::N, state[s], count);
+    step[v].theta = fma(rule.minus_rate, step[v].d, step[v].theta);
+  }
+}
+
+// What follows the rule.
+template <class Rule, size_t states, bool plain, bool whole, size_t vectors>
+CARILLON_INLINE void update_store(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
+                                  size_t i, size_t count, Step (&step)[vectors]) {
+  if (!plain && factors.has(kHasShrink)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) {
+      const F threshold = factors.has(kIsMetric) ? div(factors.shrink, rule.metric(step[v])) : factors.shrink;
+      step[v].theta = shrink_towards_zero(step[v].theta, threshold);
+    }
+  }
+  CARILLON_UNROLL
+  for (size_t v = 0; v < vectors; ++v) store_lanes<whole>(span.parameters + i + v * F::N, step[v].theta, count);
+  if (!plain && factors.has(kHasAverage)) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) {
+      float* place = span.average + i + v * F::N;
+      const F average = load_lanes<whole>(place, count);
+      const F next = fma(factors.average_keep, average, mul(factors.average_take, step[v].theta));
+      store_lanes<whole>(place, flush(next), count);
+    }
+  }
+}
+
+template <class Rule, size_t states, bool plain, bool whole, size_t vectors>
+CARILLON_INLINE void update_vectors(const Rule& rule, const UpdateFactors& factors, const UpdateSpan<states>& span,
+                                    size_t i, size_t count, UpdateLanes& lanes, size_t r) {
+  Step step[vectors];
+  update_load<states, plain, whole>(factors, span, i, count, lanes, r, step);
+  update_rule<Rule, states, whole>(rule, span, i, count, step);
+  update_store<Rule, states, plain, whole>(rule, factors, span, i, count, step);
+}
+
+template <bool plain, size_t states>
 CARILLON_INLINE void prefetch_span(const UpdateSpan<states>& span, size_t i) {
   prefetch(span.parameters, i);
   prefetch(span.gradients, i);
   CARILLON_UNROLL
   for (size_t s = 0; s < states; ++s) prefetch(span.state[s], i);
+  if (!plain && span.average != nullptr) prefetch(span.average, i);
 }
-
-// Vectors between two looks at the loop's ends: whole rows of lanes, so that a vector's register is a constant.
-constexpr size_t kUpdateVectors = kRegisters < 4 ? 4 : kRegisters;
 
 template <class Rule, size_t states, bool plain>
 UpdateSums update_span(const UpdateSpan<states> span, size_t count, const UpdateArguments& arguments) {
-  constexpr size_t group = kUpdateVectors * F::N;
+  constexpr size_t group = kTogether * F::N;
   const Rule rule(arguments);
   const UpdateFactors factors(arguments, span.average != nullptr);
   BlockTree squares, absolutes;
@@ -134,17 +208,14 @@ UpdateSums update_span(const UpdateSpan<states> span, size_t count, const Update
     UpdateLanes lanes;
     size_t i = begin;
     for (; i + group <= end; i += group) {
-      if (factors.has(kIsFar)) {
-        for (size_t line = 0; line < group; line += kLine) prefetch_span(span, i + kPrefetchDistance + line);
+      if (arguments.ahead != 0) {
+        CARILLON_UNROLL
+        for (size_t line = 0; line < group; line += kLine) prefetch_span<plain>(span, i + arguments.ahead + line);
       }
-      CARILLON_UNROLL
-      for (size_t v = 0; v < kUpdateVectors; ++v) {
-        update_vector<Rule, states, plain, true>(rule, factors, span, i + v * F::N, F::N, lanes, v % kRegisters);
-      }
+      update_vectors<Rule, states, plain, true, kTogether>(rule, factors, span, i, F::N, lanes, 0);
     }
     for (size_t r = 0; i < end; ++r, i += F::N) {
-      update_vector<Rule, states, plain, false>(rule, factors, span, i, smaller_of(F::N, end - i), lanes,
-                                                r % kRegisters);
+      update_vectors<Rule, states, plain, false, 1>(rule, factors, span, i, smaller_of(F::N, end - i), lanes, r);
     }
     if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
     if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));

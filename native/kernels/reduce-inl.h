@@ -10,8 +10,6 @@ constexpr size_t kRegisters = kLanes / F::N;
 // block and four blocks, NEON has four registers in one block; scalar code has nothing to hide.
 constexpr size_t kBlocksAtOnce = kRegisters <= 2 ? 4 : 1;
 
-CARILLON_INLINE size_t smaller_of(size_t a, size_t b) { return a < b ? a : b; }
-
 // Pairwise summation of a stream: a binary counter whose level l holds the sum of 2^l blocks.
 struct BlockTree {
   float level[64];

@@ -20,7 +20,6 @@ constexpr size_t kHeadInts = 4;
 constexpr size_t kSegmentInts = 4;
 constexpr size_t kConstants = 8;
 constexpr size_t kHeadDoubles = kConstants + 2;
-constexpr size_t kFarBytes = size_t{1} << 20;  // what a second-level cache holds
 constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
 
 // Factors of a segment, in this order.
@@ -121,7 +120,7 @@ UpdateArguments prepare(const Context& context, const Arguments& a) {
   u.clip_value = static_cast<float>(a.doubles[kConstants]);
   u.average_keep = static_cast<float>(a.doubles[kConstants + 1]);
   u.average_take = static_cast<float>(1 - a.doubles[kConstants + 1]);
-  u.far = bytes_walked(a) > kFarBytes;
+  u.ahead = prefetch_distance(bytes_walked(a));
   const size_t constants = a.size(2);
   for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[i]);
   for (size_t i = 0; i < a.size(3); ++i) u.rule[constants + i] = static_cast<float>(lane(context, a.size(1) + 1 + i));
@@ -173,8 +172,8 @@ Slices slices_at(const Arguments& a, size_t begin) {
   return s;
 }
 
-// One block of a segment. With a bound on the rows' norms the block is whole rows, updated in pieces that the kernel
-// takes; the average comes last then, as the weights are final only after the scaling.
+// One block of a segment, or several. With a bound on the rows' norms the block is whole rows, updated in pieces that
+// the kernel takes; the average comes last then, as the weights are final only after the scaling.
 UpdateSums update_block(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
                         size_t begin, size_t length) {
   const UpdateKernel kernel = context.kernels.update[a.ints[0]];
@@ -230,10 +229,15 @@ void run_update(const Context& context, const Arguments& a) {
       const Segment segment = segment_of(a, i);
       const size_t end = before + segment.blocks();
       const UpdateArguments u = for_segment(common, segment, rate);
-      for (size_t b = std::max(first, before); b < std::min(last, end); ++b) {
+      // Blocks in a row are one call of the kernel where no sums of single blocks are wanted.
+      const bool apart = segment.by_rows() || u.squares || u.absolutes;
+      const size_t stop = std::min(last, end);
+      for (size_t b = std::max(first, before); b < stop;) {
+        const size_t next = apart ? b + 1 : stop;
         const size_t begin = (b - before) * segment.block();
-        const size_t length = std::min(segment.block(), segment.count() - begin);
+        const size_t length = std::min((next - b) * segment.block(), segment.count() - begin);
         sums[b] = update_block(context, a, segment, u, begin, length);
+        for (++b; b < next; ++b) sums[b] = {0, 0};
       }
       before = end;
     }

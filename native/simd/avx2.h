@@ -66,6 +66,10 @@ CARILLON_INLINE M equal(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.
 CARILLON_INLINE M unordered(F a, F b) { return {_mm256_castps_si256(_mm256_cmp_ps(a.v, b.v, _CMP_UNORD_Q))}; }
 CARILLON_INLINE M below_normal(F a) { return less(abs(a), splat(0x1p-126f)); }
 CARILLON_INLINE M less(I a, I b) { return {_mm256_cmpgt_epi32(b.v, a.v)}; }
+CARILLON_INLINE M less(U a, U b) {
+  const __m256i sign = _mm256_set1_epi32(INT32_MIN);
+  return {_mm256_cmpgt_epi32(_mm256_xor_si256(b.v, sign), _mm256_xor_si256(a.v, sign))};
+}
 CARILLON_INLINE M equal(I a, I b) { return {_mm256_cmpeq_epi32(a.v, b.v)}; }
 
 CARILLON_INLINE M both(M a, M b) { return {_mm256_and_si256(a.v, b.v)}; }

@@ -64,6 +64,7 @@ CARILLON_INLINE M unordered(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CM
 // The classes of vfpclassps: +0, −0, denormal.
 CARILLON_INLINE M below_normal(F a) { return {_mm512_fpclass_ps_mask(a.v, 0x26)}; }
 CARILLON_INLINE M less(I a, I b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }
+CARILLON_INLINE M less(U a, U b) { return {_mm512_cmplt_epu32_mask(a.v, b.v)}; }
 CARILLON_INLINE M equal(I a, I b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
 
 CARILLON_INLINE M both(M a, M b) { return {static_cast<__mmask16>(a.v & b.v)}; }

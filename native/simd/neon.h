@@ -71,6 +71,7 @@ CARILLON_INLINE M equal(F a, F b) { return {vceqq_f32(a.v, b.v)}; }
 CARILLON_INLINE M unordered(F a, F b) { return flip(both(equal(a, a), equal(b, b))); }
 CARILLON_INLINE M below_normal(F a) { return less(abs(a), splat(0x1p-126f)); }
 CARILLON_INLINE M less(I a, I b) { return {vcltq_s32(a.v, b.v)}; }
+CARILLON_INLINE M less(U a, U b) { return {vcltq_u32(a.v, b.v)}; }
 CARILLON_INLINE M equal(I a, I b) { return {vceqq_s32(a.v, b.v)}; }
 CARILLON_INLINE F select(M m, F a, F b) { return {vbslq_f32(m.v, a.v, b.v)}; }
 CARILLON_INLINE I select(M m, I a, I b) { return {vbslq_s32(m.v, a.v, b.v)}; }

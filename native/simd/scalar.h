@@ -71,6 +71,7 @@ CARILLON_INLINE M equal(F a, F b) { return {a.v == b.v}; }
 CARILLON_INLINE M unordered(F a, F b) { return {a.v != a.v || b.v != b.v}; }
 CARILLON_INLINE M below_normal(F a) { return less(abs(a), splat(0x1p-126f)); }
 CARILLON_INLINE M less(I a, I b) { return {a.v < b.v}; }
+CARILLON_INLINE M less(U a, U b) { return {a.v < b.v}; }
 CARILLON_INLINE M equal(I a, I b) { return {a.v == b.v}; }
 
 CARILLON_INLINE M both(M a, M b) { return {a.v && b.v}; }
