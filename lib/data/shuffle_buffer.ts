@@ -1,3 +1,4 @@
+import { CarillonError } from "../errors.js";
 import type { Key } from "../tensor/philox.js";
 import type { ExampleReader } from "./example_reader.js";
 import { drawBelow } from "./permutation.js";
@@ -9,11 +10,23 @@ import type { Turns } from "./turns.js";
 /** Purpose word of the draws from a shuffle buffer. */
 const SHUFFLE_PURPOSE = 7;
 
+/** Memory for `capacity` examples, to be used for one pass after another; `ERR_OPTION` if there is not so much. */
+export function shuffleMemory(capacity: number, layout: RowLayout): RowStore {
+  try {
+    return new RowStore(capacity, layout);
+  } catch (cause) {
+    const bytes = capacity * RowStore.bytesOf(layout);
+    const message = `expected a 'dataset.shuffleBuffer' that fits into memory but received ${capacity}: ${bytes} bytes`;
+    throw new CarillonError("ERR_OPTION", "dataset.shuffleBuffer", message, { cause });
+  }
+}
+
 /** What one pass over a stream is shuffled with. */
 export interface ShuffleOptions {
-  readonly layout: RowLayout;
   /** Examples in the buffer, ≥ 1; with 1 the order stays. */
   readonly capacity: number;
+  /** Memory for as many; it must be nobody else's meanwhile. */
+  readonly store: RowStore;
   readonly key: Key;
   /** From 1. */
   readonly epoch: number;
@@ -40,7 +53,7 @@ export class ShuffleBuffer {
     this.#pass = pass;
     this.#reader = reader;
     this.#options = options;
-    this.#store = new RowStore(options.capacity, options.layout);
+    this.#store = options.store;
   }
 
   /** True when the pass has no more examples; known after {@link fill}. */

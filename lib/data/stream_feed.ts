@@ -3,7 +3,7 @@ import type { Binding } from "../graph/plan.js";
 import { seedKey } from "../tensor/philox.js";
 import { ExampleReader, failNoExamples, type ReaderOptions } from "./example_reader.js";
 import { NativeRows, type RowLayout, RowStore } from "./row_store.js";
-import { ShuffleBuffer } from "./shuffle_buffer.js";
+import { ShuffleBuffer, shuffleMemory } from "./shuffle_buffer.js";
 import { type Dataset, END, type Pass } from "./stream.js";
 import { commonFactor, type Transforms } from "./transform.js";
 import { Turns, unlessAborted } from "./turns.js";
@@ -62,6 +62,8 @@ export class StreamFeed {
   readonly #options: StreamFeedOptions;
   readonly #native: NativeRows;
   readonly #staging: RowStore;
+  readonly #capacity: number;
+  readonly #memory: RowStore;
   readonly #turns = new Turns();
   /** Opened to look at the first example. */
   #opened: { readonly pass: Pass; readonly reader: ExampleReader } | undefined;
@@ -85,6 +87,8 @@ export class StreamFeed {
     const factor = inputs === undefined || this.layout.dtype !== "u8" ? undefined : commonFactor(inputs);
     this.#native = new NativeRows(this.batches * options.batch, this.layout, factor ?? 1);
     this.#staging = new RowStore(this.batches * options.batch, this.layout);
+    this.#capacity = options.shuffle ? options.dataset.shuffleBuffer : 1;
+    this.#memory = shuffleMemory(this.#capacity, this.layout);
   }
 
   /** Opens the stream and looks at the first example. Rejects with the reason of an abort. */
@@ -198,7 +202,7 @@ export class StreamFeed {
   }
 
   async #openEpoch(): Promise<ShuffleBuffer> {
-    const { where, dataset, shuffle, transforms, classFactors } = this.#options;
+    const { where, dataset, transforms, classFactors } = this.#options;
     this.#epoch += 1;
     const opened = this.#opened ?? {
       reader: new ExampleReader(this.#options),
@@ -208,8 +212,8 @@ export class StreamFeed {
     this.#pass = opened.pass;
     if (this.#closed) await opened.pass.close();
     const buffer = new ShuffleBuffer(opened.pass, opened.reader, {
-      layout: this.layout,
-      capacity: shuffle ? dataset.shuffleBuffer : 1,
+      capacity: this.#capacity,
+      store: this.#memory,
       key: seedKey(where, this.#place.seed),
       epoch: this.#epoch,
       // Bytes stay what they are: the program changes their units.

@@ -5,7 +5,10 @@ import { checkNumber } from "../options.js";
 export interface ScheduleAt {
   /** Optimizer step, counted from 1. */
   readonly step: number;
-  /** Steps of the whole run. */
+  /**
+   * Steps of the whole run. Over a stream they are known only if the run was told `steps`; a schedule that reads them
+   * otherwise ends the run with `ERR_OPTION`.
+   */
   readonly steps: number;
   /** Epoch of the step, counted from 1. */
   readonly epoch: number;

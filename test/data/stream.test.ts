@@ -1,57 +1,25 @@
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import {
-  adam,
   type CarillonError,
+  cosineDecay,
   crossEntropy,
   type Dataset,
+  type Decision,
   dataset,
-  dropout,
   fit,
   linear,
-  type Model,
   mse,
-  relu,
+  oneCycle,
+  polynomialDecay,
   type StreamExample,
   sequential,
   sgd,
-  standardize,
+  stepDecay,
+  warmup,
 } from "../../lib/index.js";
 import { bitsOf } from "../train/synthetic.js";
-
-/** 103 examples of 3 values and two classes, in no order. */
-const ROWS = 103;
-const FEATURES = 3;
-const x = Float32Array.from({ length: ROWS * FEATURES }, (_, index) => ((index * 37) % 64) / 32 - 1);
-const y = Int32Array.from({ length: ROWS }, (_, row) => ((x[row * FEATURES] ?? 0) > 0.1 ? 1 : 0));
-
-const example = (row: number): StreamExample => ({
-  x: x.subarray(row * FEATURES, (row + 1) * FEATURES),
-  y: y[row] ?? 0,
-});
-const rows = Array.from({ length: ROWS }, (_, row) => row);
-
-function* inOrder(): Generator<StreamExample> {
-  for (const row of rows) yield example(row);
-}
-
-const make = (): Model => sequential(linear(FEATURES, 16), relu(), dropout(0.3), linear(16, 2));
-const options = { loss: crossEntropy(), optimizer: adam({ lr: 0.01 }), batchSize: 8, seed: 5 } as const;
-
-async function trained(data: Dataset, extra: object = {}): Promise<string> {
-  const model = make();
-  await fit(model, { ...options, epochs: 4, data, ...extra });
-  return bitsOf(model);
-}
-
-async function refusal(run: PromiseLike<unknown>): Promise<CarillonError> {
-  try {
-    await run;
-  } catch (error) {
-    return error as CarillonError;
-  }
-  throw new Error("nothing was refused");
-}
+import { example, FEATURES, inOrder, make, options, ROWS, refusal, rows, trained, x, y } from "./streamed.js";
 
 describe("a stream in its order gives the bits of the same data in memory", () => {
   const sources: readonly [string, () => Dataset][] = [
@@ -223,6 +191,17 @@ describe("resume", () => {
     expect(result.history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4].filter((epoch) => epoch * 13 > cut));
   });
 
+  test("from a stop in the middle of a block, by a callback", async () => {
+    const whole = make();
+    await fit(whole, { ...options, data: data(), epochs: 4 });
+    const callbacks = [{ name: "stop", every: { steps: 17 }, decide: (at: Decision): void => at.stop() }];
+    const { checkpoint, step, reason } = await fit(make(), { ...options, data: data(), epochs: 4, callbacks });
+    expect([step, reason]).toEqual([17, "stopped"]);
+    const model = make();
+    await fit(model, { ...options, data: data(), epochs: 4, resume: checkpoint() });
+    expect(bitsOf(model)).toBe(bitsOf(whole));
+  });
+
   test("of a finished run does nothing", async () => {
     const first = make();
     const { checkpoint } = await fit(first, { ...options, data: data(), epochs: 2 });
@@ -289,164 +268,6 @@ describe("one pass only", () => {
   });
 });
 
-describe("what a source does", () => {
-  test("it is pulled as needed and closed in the end", async () => {
-    let pulled = 0;
-    let closed = 0;
-    const data = dataset(function* () {
-      try {
-        for (;;) {
-          pulled += 1;
-          yield example(pulled % ROWS);
-        }
-      } finally {
-        closed += 1;
-      }
-    });
-    await fit(make(), { ...options, data, steps: 5 });
-    expect(pulled).toBe(5 * 8 + 1); // one more, to know whether the epoch ends there
-    expect(closed).toBe(1);
-  });
-
-  test("it is never asked for more than the buffer and two blocks ahead of the training", async () => {
-    const wide = 2000;
-    const total = 4000;
-    const shuffleBuffer = 100;
-    const blockRows = 32 * Math.floor(2 ** 21 / (32 * 4 * (wide + 1))); // blocks of whole batches in 2 MiB
-    let pulled = 0;
-    let ahead = 0;
-    const data = dataset(
-      function* () {
-        for (; pulled < total; pulled++) yield { x: new Float32Array(wide).fill(pulled / total), y: pulled / total };
-      },
-      { shuffleBuffer },
-    );
-    const decide = async ({ step }: { readonly step: number }): Promise<void> => {
-      await new Promise((resolve) => setImmediate(resolve)); // the source could run ahead now
-      ahead = Math.max(ahead, pulled - 32 * step);
-    };
-    const model = sequential(linear(wide, 1));
-    const callbacks = [{ name: "watch", every: { steps: 1 }, decide }];
-    await fit(model, { data, loss: mse(), optimizer: sgd({ lr: 1e-4 }), epochs: 1, callbacks });
-    expect(pulled).toBe(total);
-    expect(ahead).toBeLessThanOrEqual(shuffleBuffer + 2 * blockRows + 1);
-    expect(ahead).toBeGreaterThan(shuffleBuffer); // it is read while the run is elsewhere
-  });
-
-  test("a stopped or aborted run does not wait for it", async () => {
-    const forever = dataset(async function* () {
-      for (const row of rows.slice(0, 20)) yield example(row);
-      await new Promise(() => undefined);
-    });
-    const run = fit(make(), { ...options, data: forever, epochs: 1 });
-    setTimeout(() => run.stop(), 50);
-    const { reason, step } = await run;
-    expect(reason).toBe("stopped");
-    expect(step).toBeLessThanOrEqual(2);
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(new Error("enough")), 50);
-    await expect(fit(make(), { ...options, data: forever, epochs: 1, signal: controller.signal })).rejects.toThrow(
-      "enough",
-    );
-  });
-
-  test("an abort does not wait for the pass that transforms need, nor for the first example", async () => {
-    const endless = dataset(function* () {
-      for (;;) yield* inOrder();
-    });
-    const never = dataset(async function* () {
-      await new Promise(() => undefined);
-      yield example(0);
-    });
-    for (const [data, inputs] of [
-      [endless, standardize()],
-      [never, standardize()],
-      [never, undefined],
-      [dataset(() => new Promise<never>(() => undefined)), undefined],
-    ] as const) {
-      const controller = new AbortController();
-      setTimeout(() => controller.abort(new Error("enough")), 20);
-      const model = make();
-      const run = fit(model, { ...options, data, inputs, epochs: 1, signal: controller.signal });
-      await expect(run).rejects.toThrow("enough");
-      await fit(model, { ...options, data: { x, y }, steps: 1 }); // the model is free again
-    }
-  });
-
-  test("batches that are there are trained while the next are waited for", async () => {
-    let release = (): void => undefined;
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const data = dataset(async function* () {
-      for (const row of rows.slice(0, 16)) yield example(row);
-      for (const row of rows.slice(16, 40)) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        yield example(row);
-      }
-      await gate; // opened by the first step: all would stand still if the run waited for a whole block
-      for (const row of rows.slice(40)) yield example(row);
-    });
-    const callbacks = [{ name: "opener", every: { steps: 1 }, decide: (): void => release() }];
-    const { step } = await fit(make(), { ...options, data, epochs: 1, callbacks });
-    expect(step).toBe(13);
-  });
-
-  test("an error of the source rejects the run with it, after what came before", async () => {
-    const failing = dataset(function* () {
-      yield* [...inOrder()].slice(0, 30);
-      throw new Error("the cursor broke");
-    });
-    await expect(fit(make(), { ...options, data: failing, epochs: 1 })).rejects.toThrow("the cursor broke");
-  });
-
-  test("epochs of different lengths are counted as they come", async () => {
-    let opened = 0;
-    const data = dataset(() => {
-      opened += 1;
-      return [...inOrder()].slice(0, 8 * opened);
-    });
-    const { history } = await fit(make(), { ...options, data, epochs: 3 });
-    expect(history.map(({ epoch, step }) => [epoch, step])).toEqual([
-      [1, 1],
-      [2, 3],
-      [3, 6],
-    ]);
-  });
-
-  test.each<[string, unknown, string, string]>([
-    ["nothing at all", [], "ERR_DATA", "at least one example"],
-    ["no example", [5], "ERR_DATA", "{ x, y } in example 0"],
-    ["undefined", [undefined], "ERR_DATA", "{ x, y } in example 0"],
-    ["too few values", [example(0), { x: [1, 2], y: 0 }], "ERR_DATA", "3 values in example 1"],
-    ["no numbers", [{ x: "abc", y: 0 }], "ERR_DTYPE", "an array of numbers"],
-    ["a string", [example(0), { x: [1, "2", 3], y: 0 }], "ERR_DATA", "column 1 in example 1"],
-    ["not finite", [{ x: [1, 2, Number.NaN], y: 0 }], "ERR_DATA", "column 2 in example 0"],
-    ["too large for float32", [{ x: [1, 2, 1e39], y: 0 }], "ERR_DATA", "column 2 in example 0"],
-    ["no label", [example(0), { x: [1, 2, 3], y: 2 }], "ERR_LABEL", "an integer in [0, 1] in example 1"],
-    ["too many labels", [{ x: [1, 2, 3], y: [0, 1] }], "ERR_DATA", "1 values in example 0"],
-    ["numbers behind bytes", [{ x: Uint8Array.of(1, 2, 3), y: 0 }, example(0)], "ERR_DTYPE", "a Uint8Array"],
-    ["a negative weight", [{ x: [1, 2, 3], y: 0, weight: -1 }], "ERR_DATA", "a weight >= 0"],
-    ["a weight that is missing", [{ x: [1, 2, 3], y: 0, weight: 1 }, example(0)], "ERR_DATA", "a weight >= 0"],
-  ])("%s is refused with the place", async (_name, items, code, text) => {
-    const error = await refusal(trained(dataset(() => items as StreamExample[])));
-    expect(error.code).toBe(code);
-    expect(error.message).toContain(text);
-    expect(error.where.startsWith("fit.data")).toBe(true);
-  });
-
-  test("a factory that gives nothing to iterate is refused", async () => {
-    const error = await refusal(trained(dataset((() => 5) as never)));
-    expect([error.code, error.where]).toEqual(["ERR_DATA", "fit.data"]);
-  });
-
-  test("options are strict", () => {
-    expect(() => dataset(inOrder, { shufleBuffer: 3 } as never)).toThrow("Did you mean 'shuffleBuffer'?");
-    for (const shuffleBuffer of [0, -1, 1.5, Number.NaN]) expect(() => dataset(inOrder, { shuffleBuffer })).toThrow();
-    expect(() => dataset(5 as never)).toThrow("a function that opens a stream");
-  });
-});
-
 describe("schedules", () => {
   const falling = ({ step, steps }: { readonly step: number; readonly steps: number }): number =>
     0.1 * (1 - step / steps);
@@ -461,6 +282,23 @@ describe("schedules", () => {
     const error = await refusal(fit(make(), { ...options, optimizer, data: dataset(inOrder), epochs: 2 }));
     expect([error.code, error.where]).toEqual(["ERR_OPTION", "schedule"]);
     expect(error.message).toContain("a stream does not tell how many");
+  });
+
+  test.each([
+    ["cosineDecay", cosineDecay({ lr: 0.1, steps: 30 })],
+    ["cosineDecay with restarts", cosineDecay({ lr: 0.1, restarts: { period: 5 } })],
+    ["oneCycle", oneCycle({ max: 0.1, steps: 40 })],
+    ["polynomialDecay", polynomialDecay({ lr: 0.1, steps: 30 })],
+    ["warmup of a number", warmup(0.1, { steps: 5 })],
+    ["warmup of a schedule", warmup(cosineDecay({ lr: 0.1, steps: 30 }), { steps: 5 })],
+    ["stepDecay by epochs", stepDecay({ lr: 0.1, factor: 0.5, every: { epochs: 1 } })],
+  ])("%s needs no more than it is told", async (_name, lr) => {
+    const optimizer = sgd({ lr });
+    const inMemory = make();
+    await fit(inMemory, { ...options, optimizer, data: { x, y }, shuffle: false, epochs: 3 });
+    const model = make();
+    await fit(model, { ...options, optimizer, data: dataset(inOrder), epochs: 3 });
+    expect(bitsOf(model)).toBe(bitsOf(inMemory));
   });
 
   test("see the epoch", async () => {

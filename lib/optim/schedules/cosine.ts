@@ -55,9 +55,9 @@ export function cosineDecay(options: CosineDecayOptions): Schedule {
   const end = checkNumber("cosineDecay.end", options.end ?? 0, { min: 0 });
   const own = checkSteps("cosineDecay.steps", options.steps);
   if (options.restarts === undefined) {
-    return ({ step, steps }) => {
-      const total = own ?? steps;
-      return halfCosine(lr, end, Math.min(step - 1, total) / total);
+    return (at) => {
+      const total = own ?? at.steps;
+      return halfCosine(lr, end, Math.min(at.step - 1, total) / total);
     };
   }
   if (own !== undefined) fail("ERR_OPTION", "cosineDecay.steps", "no steps, as restarts has a period,", own);
@@ -105,10 +105,10 @@ export function oneCycle(options: OneCycleOptions): Schedule {
   const endDivisor = checkNumber("oneCycle.endDivisor", options.endDivisor ?? DEFAULT_END_DIVISOR, { min: 1 });
   const start = max / startDivisor;
   const end = start / endDivisor;
-  return ({ step, steps }) => {
-    const last = (own ?? steps) - 1;
+  return (at) => {
+    const last = (own ?? at.steps) - 1;
     const peak = Math.max(warmup * (last + 1) - 1, 0);
-    const done = Math.min(step - 1, last);
+    const done = Math.min(at.step - 1, last);
     if (done <= peak && peak > 0) return halfCosine(start, max, done / peak);
     return last > peak ? halfCosine(max, end, (done - peak) / (last - peak)) : max;
   };

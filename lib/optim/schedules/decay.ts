@@ -76,8 +76,8 @@ export function polynomialDecay(options: PolynomialDecayOptions): Schedule {
   const end = checkNumber("polynomialDecay.end", options.end ?? 0, { min: 0 });
   const own = checkSteps("polynomialDecay.steps", options.steps);
   const exponent = checkNumber("polynomialDecay.power", options.power ?? 1, { above: 0 });
-  return ({ step, steps }) => {
-    const total = own ?? steps;
-    return end + (lr - end) * power(1 - Math.min(step - 1, total) / total, exponent);
+  return (at) => {
+    const total = own ?? at.steps;
+    return end + (lr - end) * power(1 - Math.min(at.step - 1, total) / total, exponent);
   };
 }

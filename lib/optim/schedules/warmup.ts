@@ -24,8 +24,15 @@ export function warmup(schedule: Schedule | number, options: WarmupOptions): Sch
   checkKeys("warmup", options, ["steps", "from"]);
   const length = checkNumber("warmup.steps", options.steps, { min: 1, integer: true });
   const from = checkNumber("warmup.from", options.from ?? 1 / (length + 1), { min: 0, max: 1 });
-  return ({ step, steps, epoch }) => {
-    const inner = { step: Math.max(step - length, 1), steps: Math.max(steps - length, 1), epoch };
+  return (at) => {
+    const { step, epoch } = at;
+    const inner = {
+      step: Math.max(step - length, 1),
+      epoch,
+      get steps(): number {
+        return Math.max(at.steps - length, 1);
+      },
+    };
     const value = typeof rate === "number" ? rate : rate(inner);
     return step > length ? value : (from + ((1 - from) * (step - 1)) / length) * value;
   };
