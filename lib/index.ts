@@ -146,7 +146,17 @@ export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
 export type { Callback, Decision, Every, State } from "./train/callback.js";
-export type { EndEvent, EndReason, EpochEvent, FitEvent, StartEvent, StepEvent } from "./train/events.js";
+export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint_options.js";
+export type {
+  CheckpointEvent,
+  EndEvent,
+  EndReason,
+  EpochEvent,
+  FitEvent,
+  PassedOver,
+  StartEvent,
+  StepEvent,
+} from "./train/events.js";
 export {
   type FindLearningRateOptions,
   findLearningRate,
@@ -156,3 +166,4 @@ export {
 export { type FitResult, fit } from "./train/fit.js";
 export type { FitData, FitOptions } from "./train/options.js";
 export type { Run } from "./train/run.js";
+export type { Setting } from "./train/settings.js";

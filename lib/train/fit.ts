@@ -1,6 +1,5 @@
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { readFileChecked } from "../io/file.js";
 import { CALL_STEPS, type Evaluation, Evaluator, Sums } from "../nn/evaluator.js";
 import type { MetricName } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
@@ -8,10 +7,15 @@ import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
 import type { Callback, Decision } from "./callback.js";
-import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import { type Best, type DecodedCheckpoint, metadataOf, type Progress, stretchesOf } from "./checkpoint.js";
+import { figureOf } from "./checkpoint_options.js";
+import { type CheckpointFile, CheckpointStore, prepareFolder, takeFolder } from "./checkpoint_store.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
 import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
+import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
+import { type Settings, settingsOf } from "./settings.js";
+import { Snapshot } from "./snapshot.js";
 import { compileStep } from "./step.js";
 
 /** How a run ended. */
@@ -55,6 +59,10 @@ class Fitting {
   readonly #history: EpochEvent[] = [];
   readonly #started = performance.now();
   readonly #firstStep: number;
+  readonly #resumed: Resumed;
+  readonly #store: CheckpointStore | undefined;
+  #snapshot: Snapshot | undefined;
+  #settings: Settings | undefined;
 
   #step = 0;
   #rateScale = 1;
@@ -65,17 +73,21 @@ class Fitting {
   #seen = 0;
   #examples = 0;
 
-  constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
+  constructor(
+    model: Model,
+    options: CheckedOptions,
+    context: Context,
+    minimizer: Minimizer,
+    resumed: Resumed,
+    files: readonly CheckpointFile[],
+  ) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
     this.#sums = new Sums(options.metrics);
-    this.#minimizer = new Minimizer([model], options.optimizer, {
-      regularizer: options.regularizer,
-      clip: options.clip,
-      averageWeights: options.averageWeights,
-    });
-    const checkpoint = resume === undefined ? undefined : this.#decode(resume);
+    this.#minimizer = minimizer;
+    this.#resumed = resumed;
+    const { checkpoint } = resumed;
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
     this.#program = compileStep(model, this.#minimizer, this.#seed, options);
     this.#measured = options.averageWeights === undefined ? model : model.clone();
@@ -88,6 +100,13 @@ class Fitting {
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#firstStep = this.#step;
+    if (options.checkpoint !== undefined) {
+      const snapshot = new Snapshot(stretchesOf(model, minimizer));
+      const best = checkpoint?.progress.best ?? null;
+      this.#store = new CheckpointStore(options.checkpoint, snapshot, files, best, (written) => {
+        context.emit({ kind: "checkpoint", ...written });
+      });
+    }
     context.onStop(() => this.#program.stop());
     options.signal?.addEventListener("abort", this.#onAbort);
   }
@@ -104,11 +123,16 @@ class Fitting {
         const target = this.#nextStop();
         await this.#advance(target);
         if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
-        if (this.#step === target) await this.#decide();
+        if (this.#step !== target) continue;
+        await this.#decide();
+        if (this.#checkpointDue) await this.#save();
       }
       if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
+      if (this.#step !== this.#store?.last) await this.#save();
+      await this.#store?.settle();
       return this.#finish();
     } finally {
+      await this.#store?.settle().catch(() => undefined);
       this.#options.signal?.removeEventListener("abort", this.#onAbort);
     }
   }
@@ -121,31 +145,22 @@ class Fitting {
     return Math.ceil(this.#step / this.#options.stepsPerEpoch);
   }
 
-  /** A checkpoint, if it is one of this very run. */
-  #decode(bytes: Uint8Array): DecodedCheckpoint {
-    const where = RESUME;
-    const checkpoint = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
-    const { progress } = checkpoint;
-    const { samples } = this.#options.train;
-    const { batchSize, shuffle, seed = progress.seed } = this.#options;
-    for (const [name, now, then] of [
-      ["seed", seed, progress.seed],
-      ["samples", samples, progress.samples],
-      ["batchSize", batchSize, progress.batchSize],
-      ["shuffle", shuffle, progress.shuffle],
-    ] as const) {
-      if (now === then) continue;
-      throw new CarillonError(
-        "ERR_STATE",
-        `${where}.${name}`,
-        `expected ${name} ${then} for '${where}' but received ${now}`,
-      );
-    }
-    for (const { name, restore } of this.#options.callbacks) {
-      if (restore === undefined || name in progress.callbacks) continue;
-      throw new CarillonError("ERR_STATE", where, `expected the state of callback '${name}' in '${where}'`);
-    }
-    return checkpoint;
+  get #checkpointDue(): boolean {
+    const { checkpoint, stepsPerEpoch } = this.#options;
+    return checkpoint !== undefined && this.#step % periodOf(checkpoint, stepsPerEpoch) === 0;
+  }
+
+  /** Takes a checkpoint of this step and begins to write it. */
+  async #save(): Promise<void> {
+    const { dataLoss, penalty } = this.#figures;
+    const { metrics } = this.#sums;
+    const monitor = this.#options.checkpoint?.best?.monitor;
+    const figures = { loss: dataLoss + penalty, dataLoss, penalty, metrics, validation: this.#validation };
+    await this.#store?.save({
+      step: this.#step,
+      figure: monitor === undefined ? undefined : figureOf(monitor, figures),
+      metadata: (best) => this.#metadata(best),
+    });
   }
 
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
@@ -161,10 +176,11 @@ class Fitting {
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
   #nextStop(): number {
-    const { steps, stepsPerEpoch, callbacks } = this.#options;
+    const { steps, stepsPerEpoch, callbacks, checkpoint } = this.#options;
     const after = (period: number): number => (Math.floor(this.#step / period) + 1) * period;
     const stops = callbacks.map((callback) => after(periodOf(callback, stepsPerEpoch)));
     if (this.#evaluator !== undefined) stops.push(after(stepsPerEpoch));
+    if (checkpoint !== undefined) stops.push(after(periodOf(checkpoint, stepsPerEpoch)));
     return Math.min(steps, this.#step + CALL_STEPS, ...stops);
   }
 
@@ -287,6 +303,8 @@ class Fitting {
       samples: train.samples,
       parameters,
       threads,
+      resumedFrom: this.#resumed.path,
+      passedOver: this.#resumed.passedOver,
     });
   }
 
@@ -312,8 +330,14 @@ class Fitting {
   }
 
   #checkpoint(): Uint8Array {
+    this.#snapshot ??= new Snapshot(stretchesOf(this.#model, this.#minimizer));
+    this.#snapshot.take();
+    return this.#snapshot.bytes(this.#metadata(this.#store?.best ?? null));
+  }
+
+  #metadata(best: Best | null): Readonly<Record<string, string>> {
     const { batchSize, shuffle, callbacks, train } = this.#options;
-    return encodeCheckpoint(this.#model, this.#minimizer, {
+    const progress: Progress = {
       step: this.#step,
       seed: this.#seed,
       samples: train.samples,
@@ -324,7 +348,10 @@ class Fitting {
       validation: this.#validation ?? null,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
-    });
+      best,
+    };
+    this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#options);
+    return metadataOf(this.#minimizer, this.#settings, progress);
   }
 
   #finish(): FitResult {
@@ -348,24 +375,34 @@ class Fitting {
   }
 }
 
-const RESUME = "fit.resume";
 const MILLISECONDS = 1000;
 /** Rows of a batch at validation. */
 const EVALUATION_BATCH = 256;
 
-function periodOf({ every = { epochs: 1 } }: Callback, stepsPerEpoch: number): number {
+function periodOf({ every = { epochs: 1 } }: Pick<Callback, "every">, stepsPerEpoch: number): number {
   return every.steps ?? every.epochs * stepsPerEpoch;
 }
 
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
   const checked = checkOptions(model, options);
   checked.signal?.throwIfAborted();
+  const { checkpoint, resume } = checked;
   model.acquire("fit");
+  let leaveFolder: (() => void) | undefined;
   try {
-    const { resume } = checked;
-    const bytes = typeof resume === "string" ? await readFileChecked(resume) : resume;
-    return await new Fitting(model, checked, context, bytes).run();
+    leaveFolder = checkpoint === undefined ? undefined : takeFolder(checkpoint.dir);
+    const minimizer = new Minimizer([model], checked.optimizer, {
+      regularizer: checked.regularizer,
+      clip: checked.clip,
+      averageWeights: checked.averageWeights,
+    });
+    const resumed = resume === undefined ? FROM_THE_BEGINNING : await findCheckpoint(model, minimizer, checked);
+    const step = resumed.checkpoint?.progress.step ?? 0;
+    const passedOver = resumed.passedOver.map(({ path }) => path);
+    const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
+    return await new Fitting(model, checked, context, minimizer, resumed, files).run();
   } finally {
+    leaveFolder?.();
     model.release();
   }
 }

@@ -12,6 +12,16 @@ import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback } from "./callback.js";
+import {
+  type CheckedCheckpoint,
+  type CheckedResume,
+  type CheckpointOptions,
+  checkCheckpoint,
+  checkEvery,
+  checkResume,
+  type ResumeFrom,
+  type ResumeOptions,
+} from "./checkpoint_options.js";
 
 /** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
 export type FitData = Examples<Features, Labels | Targets>;
@@ -56,8 +66,13 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
   readonly callbacks?: readonly Callback[] | undefined;
   /** An aborted signal rejects the run with its reason, after the step in hand. */
   readonly signal?: AbortSignal | undefined;
-  /** A checkpoint to continue: its bytes, or the path of its file. */
-  readonly resume?: Uint8Array | string | undefined;
+  /** Writes checkpoints that survive a crash at any moment. */
+  readonly checkpoint?: CheckpointOptions | undefined;
+  /**
+   * A checkpoint to continue: its bytes, the path of its file, or `'auto'`: the newest sound one in `checkpoint.dir`, or a
+   * run from its beginning where there is none. `{ from, changed: ['lr'] }` names settings that may differ from its own.
+   */
+  readonly resume?: ResumeFrom | ResumeOptions | undefined;
 }
 
 const KEYS = [
@@ -80,6 +95,7 @@ const KEYS = [
   "reportEvery",
   "callbacks",
   "signal",
+  "checkpoint",
   "resume",
 ] as const;
 
@@ -106,7 +122,8 @@ export interface CheckedOptions {
   readonly reportEvery: number;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
-  readonly resume: Uint8Array | string | undefined;
+  readonly checkpoint: CheckedCheckpoint | undefined;
+  readonly resume: CheckedResume | undefined;
 }
 
 function checkCallback(where: string, callback: Callback): void {
@@ -116,12 +133,7 @@ function checkCallback(where: string, callback: Callback): void {
   checkFunction(`${where}.decide`, decide);
   if (state !== undefined) checkFunction(`${where}.state`, state);
   if (restore !== undefined) checkFunction(`${where}.restore`, restore);
-  if (every === undefined) return;
-  checkKeys(`${where}.every`, every, ["steps", "epochs"]);
-  if ((every.steps === undefined) === (every.epochs === undefined)) {
-    fail("ERR_OPTION", `${where}.every`, "either steps or epochs", every);
-  }
-  checkNumber(`${where}.every`, every.steps ?? every.epochs, { min: 1, integer: true });
+  checkEvery(`${where}.every`, every);
 }
 
 /** Callbacks may be instances of classes. */
@@ -175,19 +187,18 @@ export function checkOptions(
   const regularizer = checked("fit.regularizer", options.regularizer) ?? null;
   checkClip("fit.clip", options.clip);
   checkAverage("fit.averageWeights", options.averageWeights);
-  const { signal, resume } = options;
+  const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
-  }
-  if (resume !== undefined && !(resume instanceof Uint8Array)) {
-    if (typeof resume !== "string") fail("ERR_OPTION", "fit.resume", "the bytes of a checkpoint or a path", resume);
-    checkString("fit.resume", resume);
   }
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
   const callbacks = checkCallbacks(options.callbacks ?? []);
   const found = findMetrics("fit.metrics", options.metrics ?? [], loss);
+  const names = found.map(({ name }) => name);
+  const checkpoint = checkCheckpoint(options.checkpoint, names, options.validation !== undefined);
+  const resume = checkResume(options.resume, checkpoint);
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
@@ -218,6 +229,7 @@ export function checkOptions(
     reportEvery: count("reportEvery") ?? 0,
     callbacks,
     signal,
+    checkpoint,
     resume,
   };
 }
