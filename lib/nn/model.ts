@@ -132,6 +132,12 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#forward(x, this.values(trace), trace);
   }
 
+  /** {@link forward}, telling what every layer gives. @internal */
+  watch(x: Value, tell: (name: string, output: Value) => void): Value {
+    const trace = currentTrace("forward");
+    return this.#forward(x, this.values(trace), trace, tell);
+  }
+
   /** [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. */
   predict(x: Features): Promise<Tensor<"f32">> {
     const predicted = this.#predicting.then(() => {
@@ -244,7 +250,12 @@ export class Model<In extends number = number, Out extends number = number> {
     throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but a run is training it`);
   }
 
-  #forward(x: Value, values: ReadonlyMap<string, Value>, trace: Trace): Value {
+  #forward(
+    x: Value,
+    values: ReadonlyMap<string, Value>,
+    trace: Trace,
+    tell?: ((name: string, output: Value) => void) | undefined,
+  ): Value {
     const context = { training: trace.training, nextSite: () => trace.nextSite() };
     return this.layers.reduce((input, layer, index) => {
       const own = Object.keys(layer.parameters).map((role): [string, Value | undefined] => {
@@ -252,7 +263,10 @@ export class Model<In extends number = number, Out extends number = number> {
       });
       const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
       const output: unknown = layer.forward(input, Object.fromEntries(present), context);
-      return checkOutput(this.#names[index] ?? layer.kind, output, layer.outputs, input.shape);
+      const name = this.#names[index] ?? layer.kind;
+      const checked = checkOutput(name, output, layer.outputs, input.shape);
+      tell?.(name, checked);
+      return checked;
     }, x);
   }
 

@@ -19,19 +19,27 @@ export interface Objective {
   readonly metrics: readonly Value[];
 }
 
+/** Who looks at what is computed on the way. */
+export interface Watcher {
+  layer(name: string, output: Value): void;
+  /** [batch] */
+  losses(losses: Value): void;
+}
+
 /** Records forward, loss and metrics of a batch of `examples`. */
 export function recordObjective(
   model: Model,
   loss: Loss,
   metrics: readonly Metric[],
   examples: Pick<BoundExamples, "weighted">,
+  watcher?: Watcher | undefined,
 ): Objective {
   const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
     new Value(shape, dtype, { kind: "input", name });
   const x = input("x", ["batch", model.inputs], "f32");
   const classes = loss.target === "classes";
   const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
-  const output = model.forward(x);
+  const output = watcher === undefined ? model.forward(x) : model.watch(x, watcher.layer);
   const losses = loss(output, y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
@@ -42,6 +50,7 @@ export function recordObjective(
     );
   }
   const flat = ops.reshape(losses, ["batch"]);
+  watcher?.losses(flat);
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);

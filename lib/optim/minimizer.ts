@@ -61,6 +61,12 @@ interface Trained {
 /** Steps whose scalars tell one form of a rule from another in a checkpoint. */
 const SIGNATURE_STEPS = [1, 2, 100] as const;
 
+/**
+ * Steps between two looks of the guard at the weights: a finite gradient leaves them finite unless the rate is absurd, and
+ * the next loss then tells.
+ */
+const WEIGHT_CHECKS = 64;
+
 /** Added to the norm that a gradient is divided by, as PyTorch does. */
 const NORM_EPSILON = 1e-6;
 
@@ -187,6 +193,8 @@ export class Minimizer {
       : parameters.list;
     const summed = scaled.map((each) => this.#withSum(each));
     const gradientScale = this.#clipScale(summed, early ? null : scale);
+    const trace = currentTrace("minimize");
+    for (const { segment, gradient } of summed) trace.expectFinite("gradient", segment.name, gradient);
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
     const penalties = this.#models.flatMap((model) =>
@@ -196,6 +204,9 @@ export class Minimizer {
         return this.#updateGroup(model, optimizer, own, gradientScale);
       }),
     );
+    for (const { segment, parameter } of summed) {
+      trace.expectFinite("weight", segment.name, parameter, WEIGHT_CHECKS);
+    }
     return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
   }
 

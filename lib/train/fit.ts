@@ -1,3 +1,4 @@
+import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
 import { CALL_STEPS, type Evaluation, Evaluator, Sums } from "../nn/evaluator.js";
@@ -11,6 +12,7 @@ import { type Best, type DecodedCheckpoint, metadataOf, type Progress, stretches
 import { figureOf } from "./checkpoint_options.js";
 import { type CheckpointFile, CheckpointStore, prepareFolder, takeFolder } from "./checkpoint_store.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
+import { nonFinite } from "./guard.js";
 import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
 import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
@@ -89,7 +91,7 @@ class Fitting {
     this.#resumed = resumed;
     const { checkpoint } = resumed;
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-    this.#program = compileStep(model, this.#minimizer, this.#seed, options);
+    this.#program = compileStep(model, this.#minimizer, this.#seed, { ...options, guarded: true });
     this.#measured = options.averageWeights === undefined ? model : model.clone();
     this.#evaluator =
       options.validation === undefined
@@ -192,19 +194,24 @@ class Fitting {
       reportEvery > 0 || this.#context.hasReaders()
         ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
         : undefined;
+    let fault: NativeFault | null = null;
     try {
-      await this.#program.run({
+      ({ fault } = await this.#program.run({
         firstStep: first,
         steps: target - this.#step,
         threads,
         totalSteps: steps,
         stepsPerEpoch,
         rateScale: this.#rateScale,
-      });
+      }));
     } finally {
       clearInterval(timer);
       this.#report(first);
     }
+    if (fault === null) return;
+    const { loss, train, batchSize, shuffle } = this.#options;
+    const [model, program, seed, step] = [this.#model, this.#program, this.#seed, this.#step + 1];
+    throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle });
   }
 
   /** Takes in what the call has logged so far. */

@@ -9,6 +9,7 @@ import { tensor } from "../tensor/tensor.js";
 /** What a resumed run must have in common with the one that it continues, besides its data and states. */
 export const SETTINGS = ["layers", "loss", "regularizer", "clip", "accumulate", "lr"] as const;
 
+/** A setting that a resumed run has in common with the one that it continues, unless it says that it was changed. */
 export type Setting = (typeof SETTINGS)[number];
 
 /** Each setting as text. Equal texts are equal settings, as far as functions can be told apart by what they give. */

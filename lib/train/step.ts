@@ -19,12 +19,14 @@ export interface StepOptions {
   readonly shuffle: boolean;
   /** Parts that a batch is worked on in. */
   readonly accumulate: number;
+  /** Ends a step whose loss or gradients are not finite before it changes anything; false by default. */
+  readonly guarded?: boolean | undefined;
 }
 
 /** The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. */
 export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledProgram {
   const { train, metrics, batchSize, shuffle, accumulate } = options;
-  const trace = new Trace(seed, true);
+  const trace = new Trace(seed, true, options.guarded);
   tracing(trace, () => {
     if (accumulate === 1) recordWhole(trace, model, minimizer, options);
     else recordDivided(trace, model, minimizer, options);
@@ -41,6 +43,7 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
 function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, { loss, metrics, train }: StepOptions): void {
   const objective = recordObjective(model, loss, metrics, train);
   logObjective(trace, objective);
+  trace.expectFinite("loss", "loss", objective.total);
   const { penalty } = minimizer.minimize(objective.mean);
   trace.add({ kind: "log", value: penalty, column: LOG.penalty });
 }
@@ -78,6 +81,7 @@ function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, { loss,
 
   trace.add({ kind: "whole" });
   logObjective(trace, totals);
+  trace.expectFinite("loss", "loss", totals.total);
   const scale = ops.divide(1, totals.weight);
   const summed = list.map((each, index) => ({ ...each, gradient: sums[index] ?? each.gradient }));
   const { penalty } = minimizer.apply({ list: summed }, scale);
