@@ -164,6 +164,7 @@ export {
   type LearningRatePoint,
 } from "./train/find_learning_rate.js";
 export { type FitResult, fit } from "./train/fit.js";
+export { type LoopParts, loadCheckpoint, type SavedLoop, saveCheckpoint } from "./train/loop_checkpoint.js";
 export type { FitData, FitOptions } from "./train/options.js";
 export type { Run } from "./train/run.js";
 export type { Setting } from "./train/settings.js";

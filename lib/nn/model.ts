@@ -77,7 +77,7 @@ export class Model<In extends number = number, Out extends number = number> {
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
   initialize(seed = 0): this {
     checkNumber("initialize.seed", seed, { min: 0, integer: true });
-    this.#expectIdle("initialize");
+    this.expectIdle("initialize");
     this.restoreInitial(seed);
     return this;
   }
@@ -93,7 +93,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Overwrites all parameters; nothing is written unless every one is there with its shape (`ERR_STATE`). */
   setWeights(weights: ReadonlyMap<string, Tensor | Float32Array>): this {
-    this.#expectIdle("setWeights");
+    this.expectIdle("setWeights");
     for (const name of weights.keys()) {
       if (!this.segments.some((segment) => segment.name === name)) {
         throw new CarillonError("ERR_STATE", name, `expected a parameter of this model but received '${name}'`);
@@ -207,7 +207,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Takes the model for a run; `ERR_BUSY` if one has it. @internal */
   acquire(where: string): void {
-    this.#expectIdle(where);
+    this.expectIdle(where);
     this.#busy = true;
     this.#version += 1;
   }
@@ -245,7 +245,8 @@ export class Model<In extends number = number, Out extends number = number> {
     if (!this.#initialized) this.restoreInitial(0);
   }
 
-  #expectIdle(where: string): void {
+  /** `ERR_BUSY` while a run has the model. @internal */
+  expectIdle(where: string): void {
     if (!this.#busy) return;
     throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but a run is training it`);
   }

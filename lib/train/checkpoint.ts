@@ -48,6 +48,25 @@ function numberFromJson(_key: string, value: unknown): unknown {
   return typeof value === "object" && value !== null && NUMBER in value ? Number(value[NUMBER]) : value;
 }
 
+/** Text of a value of JSON, NaN and infinities included. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, numberToJson);
+}
+
+/** What {@link toJson} was given; `undefined` for text that is no JSON. */
+export function fromJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "", numberFromJson);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The arithmetic that a checkpoint belongs to. */
+export function numericsMetadata(): { readonly numericsVersion: string } {
+  return { numericsVersion: String(nativeInfo.numericsVersion) };
+}
+
 /** Where everything lies that a checkpoint holds: weights, one tensor a state and parameter. */
 export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretch[] {
   const weights = model.segments.map(({ name, shape, offset }) => {
@@ -60,9 +79,9 @@ export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretc
 export function metadataOf(minimizer: Minimizer, settings: Settings, progress: Progress): Record<string, string> {
   return {
     format: FORMAT,
-    numericsVersion: String(nativeInfo.numericsVersion),
+    ...numericsMetadata(),
     optimizer: minimizer.signature(),
-    progress: JSON.stringify(progress, numberToJson),
+    progress: toJson(progress),
     settings: JSON.stringify(settings),
   };
 }
@@ -113,21 +132,13 @@ function isProgress(value: unknown): value is Progress {
   );
 }
 
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "", numberFromJson);
-  } catch {
-    return undefined;
-  }
-}
-
 function parseProgress(where: string, text: string | undefined): Progress {
-  const value = parse(text);
+  const value = fromJson(text);
   return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
 }
 
 function parseSettings(where: string, text: string | undefined): Readonly<Record<string, string>> {
-  const value = parse(text);
+  const value = fromJson(text);
   if (typeof value !== "object" || value === null) return refuse(where, "the settings of a run", "something else");
   return Object.fromEntries(Object.entries(value).map(([name, setting]) => [name, String(setting)]));
 }
@@ -143,7 +154,7 @@ export interface DecodedCheckpoint {
 
 /** `ERR_FILE` unless what was computed then is what would be computed now. */
 export function checkVersion(where: string, { numericsVersion = "none" }: Readonly<Record<string, string>>): void {
-  const version = String(nativeInfo.numericsVersion);
+  const { numericsVersion: version } = numericsMetadata();
   if (numericsVersion !== version) refuse(where, `numericsVersion ${version}`, numericsVersion);
 }
 
