@@ -82,3 +82,11 @@ test("after 200 fits everything is given back", async () => {
   expect(peak).toBeGreaterThan(0);
   expect(after).toEqual(before);
 });
+
+test.runIf(process.platform === "linux")("1,000 aborted runs leave memory and threads where they were", async () => {
+  const { code, stdout, stderr } = await runChild(await bundle("many-aborts"), { node: ["--expose-gc"] });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const { before, after } = JSON.parse(stdout) as Record<"before" | "after", object>;
+  expect(before).toMatchObject({ threads: expect.any(Number) });
+  expect(after).toEqual(before);
+});
