@@ -14,25 +14,25 @@ const SEAL_TENSOR = { dtype: "u8", shape: [SEAL_BYTES] } as const;
 export const PIECE_BYTES = 512 * 1024;
 
 /** Pieces of `bytes`, without a copy. */
-export function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
-/** What comes before the data of sealed f32 tensors; the data follow in their order without gaps, then the seal. */
-export function sealedHead(
-  shapes: ReadonlyMap<string, readonly number[]>,
+/** What a sealed file of these tensors consists of before its seal, in order; the data are not copied. */
+export function sealedParts(
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,
-): Uint8Array {
-  const tensors = new Map<string, Pick<StoredTensor, "dtype" | "shape">>();
-  for (const [name, shape] of shapes) tensors.set(name, { dtype: "f32", shape });
-  tensors.set(SEAL, SEAL_TENSOR);
-  return layOutSafetensors(tensors, metadata).head;
+): readonly Uint8Array[] {
+  const all = new Map<string, Pick<StoredTensor, "dtype" | "shape">>([...tensors, [SEAL, SEAL_TENSOR]]);
+  const { head, begins } = layOutSafetensors(all, metadata);
+  const inOrder = [...tensors].sort(([a], [b]) => (begins.get(a) ?? 0) - (begins.get(b) ?? 0));
+  return [head, ...inOrder.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
 }
 
-/** Head, data and seal, a piece at a time: nothing is copied, so `data` must not change meanwhile. */
-export function* sealedPieces(head: Uint8Array, data: Uint8Array): Generator<Uint8Array> {
+/** Parts and seal, a piece at a time; the parts must not change before the last piece. */
+export function* sealedPieces(parts: readonly Uint8Array[]): Generator<Uint8Array> {
   const hash = createHash("sha256");
-  for (const part of [head, data]) {
+  for (const part of parts) {
     for (const piece of pieces(part)) {
       hash.update(piece);
       yield piece;
@@ -41,9 +41,9 @@ export function* sealedPieces(head: Uint8Array, data: Uint8Array): Generator<Uin
   yield hash.digest();
 }
 
-/** Head, data and seal in one. */
-export function sealedBytes(head: Uint8Array, data: Uint8Array): Uint8Array {
-  return Buffer.concat([head, data, createHash("sha256").update(head).update(data).digest()]);
+/** Parts and seal in one. */
+export function sealedBytes(parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat([...sealedPieces(parts)]);
 }
 
 /** The contents of a sealed file without the seal; `ERR_FILE` says what is wrong with it. */

@@ -1,39 +1,29 @@
 import { setImmediate } from "node:timers/promises";
 import { native } from "../binding/native.js";
-import { PIECE_BYTES, sealedBytes, sealedHead, sealedPieces } from "../io/seal.js";
+import type { StoredTensor } from "../io/safetensors.js";
+import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
 import type { Stretch } from "../nn/slab.js";
 
 const PIECE = PIECE_BYTES / Float32Array.BYTES_PER_ELEMENT;
 
-/** A tensor's place in the snapshot. */
+/** A tensor and its copy. */
 interface Place extends Stretch {
-  readonly begin: number;
-  readonly count: number;
+  readonly copy: Float32Array;
 }
 
-/** Weights and states, copied out of native memory into one array that stays for the next time. */
+/** Weights and states, copied out of native memory into arrays that stay for the next time. */
 export class Snapshot {
   readonly #places: readonly Place[];
-  readonly #shapes: ReadonlyMap<string, readonly number[]>;
-  readonly #data: Float32Array;
 
   constructor(stretches: readonly Stretch[]) {
-    let total = 0;
     this.#places = stretches.map((stretch) => {
-      const begin = total;
-      const count = stretch.shape.reduce((product, size) => product * size, 1);
-      total += count;
-      return { ...stretch, begin, count };
+      return { ...stretch, copy: new Float32Array(stretch.shape.reduce((product, size) => product * size, 1)) };
     });
-    this.#shapes = new Map(stretches.map(({ key, shape }) => [key, shape]));
-    this.#data = new Float32Array(total);
   }
 
   /** Copies everything at once. */
   take(): void {
-    for (const { slab, offset, begin, count } of this.#places) {
-      native.slabRead(slab, offset, this.#data.subarray(begin, begin + count));
-    }
+    for (const { slab, offset, copy } of this.#places) native.slabRead(slab, offset, copy);
   }
 
   /**
@@ -43,9 +33,9 @@ export class Snapshot {
   async takeInPieces(): Promise<string | undefined> {
     let bad: string | undefined;
     let copied = 0;
-    for (const { key, slab, offset, begin, count } of this.#places) {
-      for (let done = 0; done < count; done += PIECE) {
-        const piece = this.#data.subarray(begin + done, begin + Math.min(count, done + PIECE));
+    for (const { key, slab, offset, copy } of this.#places) {
+      for (let done = 0; done < copy.length; done += PIECE) {
+        const piece = copy.subarray(done, done + PIECE);
         native.slabRead(slab, offset + done, piece);
         if (!areFinite(piece)) bad ??= key;
         copied += piece.length;
@@ -59,16 +49,16 @@ export class Snapshot {
 
   /** The copy as the bytes of a sealed file. */
   bytes(metadata: Readonly<Record<string, string>>): Uint8Array {
-    return sealedBytes(sealedHead(this.#shapes, metadata), this.#raw);
+    return sealedBytes(sealedParts(this.#tensors, metadata));
   }
 
   /** The same a piece at a time; the next copy must wait for the last piece. */
   pieces(metadata: Readonly<Record<string, string>>): Iterable<Uint8Array> {
-    return sealedPieces(sealedHead(this.#shapes, metadata), this.#raw);
+    return sealedPieces(sealedParts(this.#tensors, metadata));
   }
 
-  get #raw(): Uint8Array {
-    return new Uint8Array(this.#data.buffer);
+  get #tensors(): ReadonlyMap<string, StoredTensor> {
+    return new Map(this.#places.map(({ key, shape, copy }) => [key, { dtype: "f32", shape, data: copy }]));
   }
 }
 
