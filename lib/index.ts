@@ -3,6 +3,7 @@ export { type SplitOptions, split } from "./data/split.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
+export type { State } from "./io/state.js";
 export type { Evaluation } from "./nn/evaluator.js";
 export { type GainName, gain } from "./nn/gain.js";
 export {
@@ -75,8 +76,17 @@ export {
   mae,
   mse,
 } from "./nn/losses/regression.js";
-export type { MetricName } from "./nn/metrics.js";
-export { type EvaluateOptions, type Model, sequential } from "./nn/model.js";
+export { type AverageOptions, f1, precision, recall, topK } from "./nn/metrics/classification.js";
+export {
+  type ConfusionMatrix,
+  defineMetric,
+  type Metric,
+  type MetricDefinition,
+  type MetricRows,
+  type MetricValue,
+} from "./nn/metrics/metric.js";
+export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
+export { type EvaluateOptions, type Model, type PredictOptions, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
@@ -145,8 +155,9 @@ export { runtime } from "./runtime.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
-export type { Callback, Decision, Every, State } from "./train/callback.js";
+export type { Best, Callback, Decision, Ending, Every, Validated } from "./train/callback.js";
 export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint_options.js";
+export { type EarlyStoppingOptions, earlyStopping } from "./train/early_stopping.js";
 export type {
   CheckpointEvent,
   EndEvent,
@@ -156,6 +167,7 @@ export type {
   PassedOver,
   StartEvent,
   StepEvent,
+  ValidationEvent,
 } from "./train/events.js";
 export {
   type FindLearningRateOptions,
@@ -165,6 +177,8 @@ export {
 } from "./train/find_learning_rate.js";
 export { type FitResult, fit } from "./train/fit.js";
 export { type LoopParts, loadCheckpoint, type SavedLoop, saveCheckpoint } from "./train/loop_checkpoint.js";
-export type { FitData, FitOptions } from "./train/options.js";
+export type { MonitorMode, MonitorOptions } from "./train/monitor.js";
+export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";
+export { type ReduceOnPlateauOptions, reduceOnPlateau } from "./train/reduce_on_plateau.js";
 export type { Run } from "./train/run.js";
 export type { Setting } from "./train/settings.js";

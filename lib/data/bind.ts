@@ -1,5 +1,5 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, describe, fail } from "../errors.js";
 import type { Binding } from "../graph/plan.js";
 import { checkKeys } from "../options.js";
 import {
@@ -53,6 +53,14 @@ function classFactors(labels: Int32Array, classes: number, weights: ClassWeights
   return counts.map((count) => (count === 0 ? 0 : labels.length / (classes * count)));
 }
 
+/** Targets of a single column as the classes 0 and 1; `ERR_LABEL` where one is neither. */
+function binaryLabels(where: string, targets: Float32Array): Int32Array {
+  const row = targets.findIndex((value) => value !== 0 && value !== 1);
+  if (row < 0) return Int32Array.from(targets);
+  const problem = `expected 0 or 1 for '${where}', as there are class weights, but received ${describe(targets[row])}`;
+  throw new CarillonError("ERR_LABEL", where, `${problem} in row ${row}`);
+}
+
 /** The weights of examples, 1 where there are none, times the factors of their classes. */
 function weightByClass(
   where: string,
@@ -66,7 +74,7 @@ function weightByClass(
 
 /**
  * Checks and copies { x, y, weight } into slabs named x, y and weight, the weights times `classWeights` (which needs
- * classes). Errors name `where` and the row.
+ * classes, or a column of zeros and ones). Errors name `where` and the row.
  */
 export function bindExamples(
   where: string,
@@ -95,6 +103,10 @@ export function bindExamples(
     const values = bind(`${where}.y`, data.y as Targets, outputs);
     expectRows(`${where}.y`, values.rows, samples);
     feed("y", slabOf(values.data, "f32"), "f32");
+    if (classWeights !== undefined) {
+      const labels = binaryLabels(`${where}.y`, values.data);
+      weight = weightByClass(`${where}.weight`, labels, classFactors(labels, 2, classWeights), weight);
+    }
   }
   feed("x", slabOf(x.data, x.dtype), x.dtype);
   if (weight !== undefined) feed("weight", slabOf(weight, "f32"), "f32");

@@ -354,6 +354,9 @@ class Planner {
         this.#copyUnlessThere(this.#place(effect.value), target, extent(effect.value.shape), "output");
         break;
       }
+      case "collect":
+        this.#emitCollect(effect);
+        break;
       case "assign": {
         const count = elements(effect.value.shape);
         const target: Place = {
@@ -382,6 +385,13 @@ class Planner {
         this.#emitUpdate(effect);
         break;
     }
+  }
+
+  #emitCollect({ value, slab, batch, steps }: Effect & { readonly kind: "collect" }): void {
+    const columns = elements(value.shape);
+    const count = steps * batch * columns;
+    const kept: Place = { slot: this.#slot(slab, true), offset: 0, count, batched: false, dtype: value.dtype };
+    this.#emitPlaced("collect", [this.#place(value), kept], [-1, columns, batch, steps]);
   }
 
   #emitAccumulate(accumulator: Place, value: Place): void {

@@ -64,6 +64,14 @@ export type Effect =
   | UpdateEffect
   | { readonly kind: "log"; readonly value: Value; readonly column: number }
   | { readonly kind: "output"; readonly value: Value; readonly slab: NativeSlab }
+  /** Keeps the rows of the last `steps` steps: [steps, batch, columns], step s at (s − 1) mod `steps`. */
+  | {
+      readonly kind: "collect";
+      readonly value: Value;
+      readonly slab: NativeSlab;
+      readonly batch: number;
+      readonly steps: number;
+    }
   /** Overwrites a stretch of a slab. */
   | { readonly kind: "assign"; readonly value: Value; readonly slab: NativeSlab; readonly offset: number }
   /** Ends the step as a fault, at once, where a number is not finite. */

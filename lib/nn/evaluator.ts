@@ -1,34 +1,29 @@
+import type { NativeRunResult } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
-import { CompiledProgram } from "../graph/compiled.js";
+import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
+import type { Brake } from "./brake.js";
 import type { Loss } from "./losses/loss.js";
-import type { Metric } from "./metrics.js";
+import { Meter } from "./meter.js";
+import type { Metric } from "./metrics/metric.js";
+import type { Figures } from "./metrics.js";
 import type { Model } from "./model.js";
-import { LOG, type Objective, recordObjective } from "./objective.js";
-
-/** Steps of one native call at most: what a log keeps. */
-export const CALL_STEPS = 1024;
+import { LOG, LOG_COLUMNS, type Objective, recordObjective } from "./objective.js";
 
 /** Figures of a whole set. */
 export interface Evaluation<K extends string = string> {
   /** Σ wℓ/Σ w over all examples, without penalties. */
   readonly loss: number;
-  readonly metrics: Readonly<Record<K, number>>;
+  readonly metrics: Figures<K>;
 }
 
 /** Sums over steps, in double, in the order of the steps. */
 export class Sums {
-  readonly #names: readonly string[];
-  #values: number[];
+  #values = new Array<number>(LOG_COLUMNS).fill(0);
   #steps = 0;
 
-  constructor(metrics: readonly Metric[]) {
-    this.#names = metrics.map(({ name }) => name);
-    this.#values = new Array<number>(LOG.metrics + metrics.length).fill(0);
-  }
-
-  /** Adds rows of a log with `columns` values each. */
+  /** Adds a row of the log. */
   add(row: Float32Array): void {
     this.#values = this.#values.map((value, column) => value + (row[column] ?? 0));
     this.#steps += 1;
@@ -39,8 +34,10 @@ export class Sums {
     this.#steps = 0;
   }
 
+  /** 0 of examples that weigh nothing. */
   get loss(): number {
-    return this.#column(LOG.total) / this.#column(LOG.weight);
+    const weight = this.#column(LOG.weight);
+    return weight === 0 ? 0 : this.#column(LOG.total) / weight;
   }
 
   /** Mean over the steps: every step has its own weights. */
@@ -50,12 +47,6 @@ export class Sums {
 
   get rows(): number {
     return this.#column(LOG.rows);
-  }
-
-  get metrics(): Record<string, number> {
-    return Object.fromEntries(
-      this.#names.map((name, index) => [name, this.#column(LOG.metrics + index) / this.#column(LOG.rows)]),
-    );
   }
 
   /** What resuming in the middle of an epoch needs. */
@@ -74,45 +65,73 @@ export class Sums {
 }
 
 /** Logs what {@link Sums} adds up. */
-export function logObjective(trace: Trace, objective: Omit<Objective, "mean">): void {
+export function logObjective(trace: Trace, objective: Pick<Objective, "total" | "weight">): void {
   trace.add({ kind: "log", value: objective.total, column: LOG.total });
   trace.add({ kind: "log", value: objective.weight, column: LOG.weight });
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });
-  for (const [index, value] of objective.metrics.entries()) {
-    trace.add({ kind: "log", value, column: LOG.metrics + index });
+}
+
+/** Runs steps that a pull of the brake ends after the one in hand; gives how it went. */
+export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<NativeRunResult> {
+  const off = brake.onPull(() => program.stop());
+  try {
+    return await program.run(range);
+  } finally {
+    off();
   }
 }
 
 /** A program that measures a model on a set of examples, in their order, at inference. */
 export class Evaluator {
   readonly #program: CompiledProgram;
-  readonly #metrics: readonly Metric[];
+  readonly #meter: Meter;
   readonly #steps: number;
 
-  constructor(model: Model, loss: Loss, metrics: readonly Metric[], examples: BoundExamples, batchSize: number) {
+  constructor(
+    where: string,
+    model: Model,
+    loss: Loss,
+    metrics: readonly Metric[],
+    examples: BoundExamples,
+    batchSize: number,
+  ) {
     const trace = new Trace(0, false);
-    tracing(trace, () => logObjective(trace, recordObjective(model, loss, metrics, examples)));
     const batch = Math.min(batchSize, examples.samples);
-    this.#metrics = metrics;
+    this.#meter = new Meter(metrics, { where, loss, outputs: model.outputs });
+    tracing(trace, () => {
+      const objective = recordObjective(model, loss, examples);
+      this.#meter.record(trace, objective, batch);
+      logObjective(trace, objective);
+    });
     this.#steps = Math.ceil(examples.samples / batch);
     this.#program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
       feed: { samples: examples.samples, batch, shuffle: false },
-      logColumns: LOG.metrics + metrics.length,
-      logRows: Math.min(this.#steps, CALL_STEPS),
+      logColumns: LOG_COLUMNS,
+      logRows: Math.min(this.#steps, this.#meter.callSteps),
     });
   }
 
-  async run(threads?: number | undefined): Promise<Evaluation> {
-    const sums = new Sums(this.#metrics);
-    for (let first = 1; first <= this.#steps; first += CALL_STEPS) {
-      const steps = Math.min(CALL_STEPS, this.#steps - first + 1);
-      await this.#program.run({ firstStep: first, steps, threads });
-      const { logColumns } = this.#program;
-      const log = this.#program.log(0, steps);
-      for (let row = 0; row < steps; row++) sums.add(log.subarray(row * logColumns, (row + 1) * logColumns));
+  /** `undefined` if the brake stopped it; rejects if the brake's signal was aborted. */
+  async run(brake: Brake, threads?: number | undefined): Promise<Evaluation | undefined> {
+    const sums = new Sums();
+    this.#meter.clear();
+    for (let done = 0; done < this.#steps; ) {
+      while (!brake.free) if (!(await brake.passable())) return undefined;
+      const steps = Math.min(this.#meter.callSteps, this.#steps - done);
+      const range = { firstStep: done + 1, steps, threads };
+      const { steps: finished } = await runBraked(this.#program, brake, range);
+      const log = this.#program.log(0, finished);
+      const rows: number[] = [];
+      for (let step = 0; step < finished; step++) {
+        const row = log.subarray(step * LOG_COLUMNS, (step + 1) * LOG_COLUMNS);
+        sums.add(row);
+        rows.push(row[LOG.rows] ?? 0);
+      }
+      if (!this.#meter.empty) this.#meter.take(done + 1, rows);
+      done += finished;
     }
-    return { loss: sums.loss, metrics: sums.metrics };
+    return { loss: sums.loss, metrics: await this.#meter.figures() };
   }
 }

@@ -4,17 +4,18 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
-import { softmax } from "../ops/index.js";
+import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
+import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
 import type { Loss } from "./losses/loss.js";
-import { findMetrics, type MetricName } from "./metrics.js";
+import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
 import type { ParameterSpec } from "./parameter.js";
 import { ForwardProgram } from "./predictor.js";
 import { decodeWeights, encodeModel } from "./saved.js";
@@ -24,10 +25,21 @@ import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.
 const PREDICT_BATCH = 256;
 
 /** Options of {@link Model.evaluate}. */
-export interface EvaluateOptions<M extends readonly MetricName[]> {
+export interface EvaluateOptions<M extends Metrics> {
   readonly loss: Loss;
+  /** Figures besides the loss, as for `fit`. */
   readonly metrics?: M | undefined;
   readonly threads?: number | undefined;
+  /** An aborted signal rejects with its reason, after the batch in hand. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Model.predict} and {@link Model.predictProbabilities}. */
+export interface PredictOptions {
+  /** Native threads; the physical cores that the process may use by default. The bits do not depend on it. */
+  readonly threads?: number | undefined;
+  /** An aborted signal rejects with its reason; the work ends after the batch in hand. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
@@ -49,6 +61,7 @@ export class Model<In extends number = number, Out extends number = number> {
   #busy = false;
   #version = 0;
   #predictor: SnapshotPredictor | undefined;
+  #probabilities: SnapshotPredictor | undefined;
   #predictorSync: SnapshotPredictor | undefined;
   #predicting: Promise<unknown> = Promise.resolve();
 
@@ -138,14 +151,15 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#forward(x, this.values(trace), trace, tell);
   }
 
-  /** [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. */
-  predict(x: Features): Promise<Tensor<"f32">> {
-    const predicted = this.#predicting.then(() => {
+  /**
+   * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Of several calls
+   * one works after another.
+   */
+  predict(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
+    return this.#predict("predict", x, options, () => {
       this.#predictor ??= this.#compile();
-      return this.#fresh(this.#predictor).run(x);
+      return this.#predictor;
     });
-    this.#predicting = predicted.catch(() => undefined);
-    return predicted;
   }
 
   /** `predict` on the calling thread, for one row or a few. */
@@ -154,9 +168,15 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#fresh(this.#predictorSync).runSync(x);
   }
 
-  /** softmax(predict(x)): probabilities of the classes, rows sum to 1. */
-  async predictProbabilities(x: Features): Promise<Tensor<"f32">> {
-    return softmax(await this.predict(x));
+  /**
+   * Probabilities, on native threads: softmax of the outputs, whose rows sum to 1; of a single output its sigmoid, the
+   * probability of class 1.
+   */
+  predictProbabilities(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
+    return this.#predict("predictProbabilities", x, options, () => {
+      this.#probabilities ??= this.#compile(this.outputs === 1 ? sigmoid : softmax);
+      return this.#probabilities;
+    });
   }
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
@@ -175,20 +195,32 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.setWeights(decodeWeights(bytes, path, this.parameters));
   }
 
-  /** Loss and metrics over a set, in its order, at inference. During a run: of the weights after a finished step. */
-  async evaluate<const M extends readonly MetricName[] = readonly []>(
+  /**
+   * Loss and metrics over a set, in its order, at inference, on native threads. During a run: of the weights after a
+   * finished step.
+   */
+  evaluate<const M extends Metrics = readonly []>(
     data: Examples<Features, Labels | Targets>,
     options: EvaluateOptions<M>,
-  ): Promise<Evaluation<M[number]>> {
-    checkKeys("evaluate", options, ["loss", "metrics", "threads"]);
-    const { loss, threads } = options;
+  ): Promise<Evaluation<MetricKey<M>>>;
+  async evaluate(data: Examples<Features, Labels | Targets>, options: EvaluateOptions<Metrics>): Promise<Evaluation> {
+    checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
+    const { loss } = options;
     checkFunction("evaluate.loss", loss);
-    if (threads !== undefined) checkNumber("evaluate.threads", threads, { min: 1, max: 1024, integer: true });
-    const metrics = findMetrics("evaluate.metrics", options.metrics ?? [], loss);
+    const { threads, signal } = checkWork("evaluate", options);
+    const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
     const examples = bindExamples("evaluate.data", data, shape);
     this.#ensure();
-    return await new Evaluator(this.clone(), loss, metrics, examples, PREDICT_BATCH).run(threads);
+    const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
+    const brake = new Brake(signal);
+    try {
+      const evaluation = await evaluator.run(brake, threads);
+      signal?.throwIfAborted();
+      return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
+    } finally {
+      brake.release();
+    }
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */
@@ -278,11 +310,40 @@ export class Model<In extends number = number, Out extends number = number> {
     return program;
   }
 
-  #compile(): SnapshotPredictor {
+  async #predict(
+    where: string,
+    x: Features,
+    options: PredictOptions,
+    predictor: () => SnapshotPredictor,
+  ): Promise<Tensor<"f32">> {
+    const { threads, signal } = checkPredict(where, options);
+    const predicted = this.#predicting.then(() => {
+      signal?.throwIfAborted();
+      return this.#fresh(predictor()).run(x, threads, signal);
+    });
+    this.#predicting = predicted.catch(() => undefined);
+    return await orAborted(predicted, signal);
+  }
+
+  #compile(normalize: (y: Value) => Value = (y) => y): SnapshotPredictor {
     const snapshot = new ParameterSlab(this.segments, this.total);
-    const forward = (x: Value): Value => this.#forward(x, snapshot.values(), currentTrace("predict"));
+    const forward = (x: Value): Value => normalize(this.#forward(x, snapshot.values(), currentTrace("predict")));
     return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
   }
+}
+
+/** Threads and signal of options, checked. */
+function checkWork(where: string, { threads, signal }: PredictOptions): PredictOptions {
+  if (threads !== undefined) checkNumber(`${where}.threads`, threads, { min: 1, max: 1024, integer: true });
+  if (!(signal === undefined || signal instanceof AbortSignal)) {
+    fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
+  }
+  return { threads, signal };
+}
+
+function checkPredict(where: string, options: PredictOptions): PredictOptions {
+  checkKeys(where, options, ["threads", "signal"]);
+  return checkWork(where, options);
 }
 
 /** A copy of the weights and a program that reads it. */

@@ -4,19 +4,17 @@ import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { Loss } from "./losses/loss.js";
-import type { Metric } from "./metrics.js";
+import type { Measured } from "./meter.js";
 import type { Model } from "./model.js";
 
-/** The sums over a batch that a set's figures are made of; all scalars. */
-export interface Objective {
+/** The sums over a batch that a set's figures are made of, all scalars, and what metrics look at. */
+export interface Objective extends Measured {
   /** Σ wℓ */
   readonly total: Value;
   /** Σ w */
   readonly weight: Value;
-  /** Σ wℓ/Σ w */
+  /** Σ wℓ/Σ w, 0 for a batch that weighs nothing */
   readonly mean: Value;
-  /** Sum of each metric. */
-  readonly metrics: readonly Value[];
 }
 
 /** Who looks at what is computed on the way. */
@@ -26,11 +24,10 @@ export interface Watcher {
   losses(losses: Value): void;
 }
 
-/** Records forward, loss and metrics of a batch of `examples`. */
+/** Records forward and loss of a batch of `examples`. */
 export function recordObjective(
   model: Model,
   loss: Loss,
-  metrics: readonly Metric[],
   examples: Pick<BoundExamples, "weighted">,
   watcher?: Watcher | undefined,
 ): Objective {
@@ -54,8 +51,17 @@ export function recordObjective(
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);
-  return { total, weight, mean: ops.divide(total, weight), metrics: metrics.map((metric) => metric.total(output, y)) };
+  return { total, weight, mean: ops.divide(total, divisorOf(weight, examples)), output, target: y, weights: w };
 }
 
-/** Columns of the log in which an objective's sums stand: total, weight, rows, penalty, then the metrics. */
-export const LOG = { total: 0, weight: 1, rows: 2, penalty: 3, metrics: 4 } as const;
+/** 2⁻¹²⁶, the smallest normal number. */
+const SMALLEST = 1.1754943508222875e-38;
+
+/** Σ w to divide by. A batch may weigh nothing; then Σ wℓ is 0 as well, and so are its mean and its gradients. */
+export function divisorOf(weight: Value, { weighted }: Pick<BoundExamples, "weighted">): Value {
+  return weighted ? ops.maximum(weight, SMALLEST) : weight;
+}
+
+/** Columns of the log in which an objective's sums stand. */
+export const LOG = { total: 0, weight: 1, rows: 2, penalty: 3 } as const;
+export const LOG_COLUMNS = 4;

@@ -45,12 +45,13 @@ export class ForwardProgram {
     this.#program = new CompiledProgram(trace, { maxRows: maxBatch, bindings });
   }
 
-  /** [rows, outputs] of x: [rows, inputs], on native threads. */
-  async run(x: Features): Promise<Tensor<"f32">> {
+  /** [rows, outputs] of x: [rows, inputs], on native threads, batch by batch; an aborted signal ends it between two. */
+  async run(x: Features, threads?: number | undefined, signal?: AbortSignal | undefined): Promise<Tensor<"f32">> {
     const bound = bindFeatures("predict.x", x, this.#inputs);
     const result = new Float32Array(bound.rows * this.#outputs);
     for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
-      await this.#program.run(this.#load(bound, begin));
+      await this.#program.run({ ...this.#load(bound, begin), threads });
+      signal?.throwIfAborted();
       this.#unload(bound, begin, result);
     }
     return new Tensor(result, [bound.rows, this.#outputs], "f32");

@@ -1,12 +1,16 @@
-import type { Evaluation } from "../nn/evaluator.js";
+import type { State } from "../io/state.js";
+import type { EndReason } from "./events.js";
 
-/** When a callback decides: after every so many steps or epochs. */
+/** When something is done: after every so many steps or epochs. */
 export type Every =
   | { readonly steps: number; readonly epochs?: never }
   | { readonly epochs: number; readonly steps?: never };
 
-/** JSON that a checkpoint keeps. */
-export type State = null | boolean | number | string | readonly State[] | { readonly [key: string]: State };
+/** A validation as callbacks see it. */
+export interface Validated {
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
 
 /** What a callback sees and may do. The run waits for it between two steps. */
 export interface Decision {
@@ -18,15 +22,37 @@ export interface Decision {
   readonly loss: number;
   readonly dataLoss: number;
   readonly penalty: number;
+  /** Of the training examples of the epoch so far; a confusion matrix is no number and stands in events only. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** Of the last validation, if there was one. */
-  readonly validation: Evaluation | undefined;
+  /** The last validation, if there was one. */
+  readonly validation: Validated | undefined;
+  /** The step that it measured. */
+  readonly validationStep: number | undefined;
   /** Factor of the learning rate from the next step on, 1 at first. */
   rateScale: number;
   /** Ends the run after this callback; the result's reason is `'stopped'`. */
   stop(): void;
+  /** Copies of the weights that validation measures: the averages with `averageWeights`, otherwise the model's. */
+  weights(): ReadonlyMap<string, Float32Array>;
   /** Everything that determines the rest of the run, as the bytes of a checkpoint. */
   checkpoint(): Uint8Array;
+}
+
+/** The best step of a run, as a callback saw it. */
+export interface Best {
+  /** The figure that was looked at, such as `validation.loss`, and its value. */
+  readonly monitor: string;
+  readonly value: number;
+  readonly epoch: number;
+  readonly step: number;
+}
+
+/** The end of a run that finished or was stopped. */
+export interface Ending {
+  readonly reason: EndReason;
+  readonly step: number;
+  /** The weights that the model is to have after the run; the checkpoint of the result keeps those of its last step. */
+  setWeights(weights: ReadonlyMap<string, Float32Array>): void;
 }
 
 /** Decides something about a run while it is under way. */
@@ -35,7 +61,15 @@ export interface Callback {
   readonly name: string;
   /** `{ epochs: 1 }` by default. */
   readonly every?: Every | undefined;
+  /** A figure that it needs: `loss`, `accuracy`, `validation.loss`, …; `ERR_OPTION` before the run if there is none. */
+  readonly monitor?: string | undefined;
+  /** What it has found best so far; the result's `best`. */
+  readonly best?: Best | undefined;
+  /** Before the first step of a run, and before `restore`: a callback may serve one run after another. */
+  start?(): void;
   decide(at: Decision): void | Promise<void>;
+  /** After the last step; not after a failure, and not when the run was aborted. */
+  end?(at: Ending): void | Promise<void>;
   /** State that a checkpoint keeps, and that a resumed run gives back. */
   state?(): State;
   restore?(state: State): void;

@@ -1,11 +1,11 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { StoredTensor, StoredTensors } from "../io/safetensors.js";
+import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import type { State } from "./callback.js";
 import type { Settings } from "./settings.js";
 
 /** What a checkpoint is told apart by. */
@@ -22,46 +22,31 @@ export interface Progress {
   readonly rateScale: number;
   /** Sums of the epoch under way. */
   readonly sums: readonly number[];
-  /** The last one, which callbacks see until the next. */
+  /** Of the metrics, over the epoch under way. */
+  readonly metrics: Readonly<Record<string, State>>;
+  /** The last one, which callbacks see until the next, and its step. */
   readonly validation: Evaluation | null;
+  readonly validationStep: number | null;
+  /** Whether this step's validation and callbacks are still to come. */
+  readonly undecided: boolean;
   /** Names of the callbacks that have still to decide at this step. */
   readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
   /** Of the checkpoints kept so far. */
-  readonly best: Best | null;
+  readonly best: BestCheckpoint | null;
 }
 
 /** The checkpoint whose figure is the best. */
-export interface Best {
+export interface BestCheckpoint {
   readonly step: number;
   readonly value: number;
 }
 
-/** JSON has no NaN and no infinities; sums and the states of callbacks may be both. */
-const NUMBER = "$number";
-
-function numberToJson(_key: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isFinite(value) ? { [NUMBER]: String(value) } : value;
+/** Beside the weights and states: metadata, and the typed arrays that stand in it, as tensors. */
+export interface Contents {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly arrays: ReadonlyMap<string, StoredTensor>;
 }
-
-function numberFromJson(_key: string, value: unknown): unknown {
-  return typeof value === "object" && value !== null && NUMBER in value ? Number(value[NUMBER]) : value;
-}
-
-/** Text of a value of JSON, NaN and infinities included. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value, numberToJson);
-}
-
-/** What {@link toJson} was given; `undefined` for text that is no JSON. */
-export function fromJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "", numberFromJson);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The arithmetic that a checkpoint belongs to. */
 export function numericsMetadata(): { readonly numericsVersion: string } {
   return { numericsVersion: String(nativeInfo.numericsVersion) };
@@ -75,15 +60,17 @@ export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretc
   return [...weights, ...minimizer.stretches(model)];
 }
 
-/** What stands beside the tensors. */
-export function metadataOf(minimizer: Minimizer, settings: Settings, progress: Progress): Record<string, string> {
-  return {
+/** What stands beside weights and states; arrays are copies. */
+export function contentsOf(minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
+  const arrays = new Map<string, StoredTensor>();
+  const metadata = {
     format: FORMAT,
     ...numericsMetadata(),
     optimizer: minimizer.signature(),
-    progress: toJson(progress),
+    progress: encodeState(structuredClone(progress), arrays),
     settings: JSON.stringify(settings),
   };
+  return { metadata, arrays };
 }
 
 /** Throws `ERR_FILE`. */
@@ -125,6 +112,9 @@ function isProgress(value: unknown): value is Progress {
     Number.isFinite(scale) &&
     scale >= 0 &&
     isListOf("number", get("sums")) &&
+    isObject(get("metrics")) &&
+    (get("validationStep") === null || isCount(get("validationStep"))) &&
+    typeof get("undecided") === "boolean" &&
     (get("validation") === null || isObject(get("validation"))) &&
     isListOf("string", get("pending")) &&
     isObject(get("callbacks")) &&
@@ -132,13 +122,16 @@ function isProgress(value: unknown): value is Progress {
   );
 }
 
-function parseProgress(where: string, text: string | undefined): Progress {
-  const value = fromJson(text);
+function parseProgress(where: string, text: string | undefined, tensors: ReadonlyMap<string, StoredTensor>): Progress {
+  const value = decodeState(text ?? "", tensors);
   return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
 }
 
+/** Of text that holds none. */
+export const NO_ARRAYS: ReadonlyMap<string, StoredTensor> = new Map();
+
 function parseSettings(where: string, text: string | undefined): Readonly<Record<string, string>> {
-  const value = fromJson(text);
+  const value = decodeState(text ?? "", NO_ARRAYS);
   if (typeof value !== "object" || value === null) return refuse(where, "the settings of a run", "something else");
   return Object.fromEntries(Object.entries(value).map(([name, setting]) => [name, String(setting)]));
 }
@@ -173,11 +166,11 @@ export function decodeCheckpoint(
     refuse(where, `the optimizer ${minimizer.signature()}`, metadata.optimizer ?? "none");
   }
   const states = minimizer.stateShapes(model);
-  const expected = states.size + model.parameters.length;
+  const expected = states.size + model.parameters.length + countArrays(tensors);
   if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
   const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
   return {
-    progress: parseProgress(where, metadata.progress),
+    progress: parseProgress(where, metadata.progress, tensors),
     settings: parseSettings(where, metadata.settings),
     weights: section(where, "weights/", parameters, tensors),
     states: section(where, "", states, tensors),

@@ -1,6 +1,7 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import type { Every } from "./callback.js";
+import { Monitor, type MonitorMode } from "./monitor.js";
 import { SETTINGS, type Setting } from "./settings.js";
 
 /** The figure by which the best checkpoint is known. */
@@ -8,7 +9,7 @@ export interface BestOptions {
   /** `loss`, `dataLoss` or a metric's name, of the epoch so far; `validation.loss` or `validation.NAME` of the last validation. */
   readonly monitor: string;
   /** Whether less or more is better; by default less of losses, `mae` and `rmse`, more of anything else. */
-  readonly mode?: "min" | "max" | undefined;
+  readonly mode?: MonitorMode | undefined;
 }
 
 /** Where and when checkpoints are written. */
@@ -28,7 +29,7 @@ export interface CheckedCheckpoint {
   readonly dir: string;
   readonly every: Every;
   readonly keep: number;
-  readonly best: (Required<Pick<BestOptions, "monitor">> & { readonly mode: "min" | "max" }) | undefined;
+  readonly best: Monitor | undefined;
 }
 
 /** A checkpoint's bytes, its path, or `'auto'`: the newest sound one in `checkpoint.dir`, or a new run if there is none. */
@@ -56,16 +57,12 @@ export function checkEvery(where: string, every: Every | undefined): void {
   checkNumber(where, every.steps ?? every.epochs, { min: 1, integer: true });
 }
 
-const LOSSES: readonly string[] = ["loss", "dataLoss", "penalty"];
-const ERRORS: readonly string[] = ["mae", "rmse"];
-const VALIDATION = "validation.";
 const KEPT = 3;
 
-/** Checks `fit.checkpoint`; `figures` are the names of the run's metrics. */
+/** Checks `fit.checkpoint`; `figures` can be monitored. */
 export function checkCheckpoint(
   given: CheckpointOptions | undefined,
   figures: readonly string[],
-  validated: boolean,
 ): CheckedCheckpoint | undefined {
   const where = "fit.checkpoint";
   if (given === undefined) return undefined;
@@ -76,40 +73,14 @@ export function checkCheckpoint(
     dir: checkString(`${where}.dir`, dir),
     every,
     keep: checkNumber(`${where}.keep`, keep, { min: 1, integer: true }),
-    best: best === undefined ? undefined : checkBest(`${where}.best`, best, figures, validated),
+    best: best === undefined ? undefined : checkBest(`${where}.best`, best, figures),
   };
 }
 
-function checkBest(
-  where: string,
-  best: BestOptions,
-  figures: readonly string[],
-  validated: boolean,
-): NonNullable<CheckedCheckpoint["best"]> {
+function checkBest(where: string, best: BestOptions, figures: readonly string[]): Monitor {
   checkKeys(where, best, ["monitor", "mode"]);
-  const monitor = checkString(`${where}.monitor`, best.monitor);
-  const known = [...LOSSES, ...figures, ...(validated ? ["loss", ...figures].map((name) => VALIDATION + name) : [])];
-  checkOneOf(`${where}.monitor`, monitor, known);
-  const name = monitor.startsWith(VALIDATION) ? monitor.slice(VALIDATION.length) : monitor;
-  const fallback = LOSSES.includes(name) || ERRORS.includes(name) ? "min" : "max";
-  return { monitor, mode: checkOneOf(`${where}.mode`, best.mode ?? fallback, ["min", "max"]) };
-}
-
-/** Figures that a run has at a step. */
-export interface Figures {
-  readonly loss: number;
-  readonly dataLoss: number;
-  readonly penalty: number;
-  readonly metrics: Readonly<Record<string, number>>;
-  readonly validation: { readonly loss: number; readonly metrics: Readonly<Record<string, number>> } | undefined;
-}
-
-/** The figure of that name; `undefined` as long as there is none. */
-export function figureOf(monitor: string, figures: Figures): number | undefined {
-  const { loss, dataLoss, penalty, metrics, validation } = figures;
-  if (!monitor.startsWith(VALIDATION)) return { ...metrics, loss, dataLoss, penalty }[monitor];
-  if (validation === undefined) return undefined;
-  return { ...validation.metrics, loss: validation.loss }[monitor.slice(VALIDATION.length)];
+  checkOneOf(`${where}.monitor`, best.monitor, figures);
+  return new Monitor(where, best);
 }
 
 /** Checks `fit.resume`. */

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CarillonError } from "../errors.js";
 import { removeUnfinished, writeFileAtomic } from "../io/file.js";
-import type { Best } from "./checkpoint.js";
+import type { BestCheckpoint, Contents } from "./checkpoint.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -47,8 +47,8 @@ export interface Save {
   readonly step: number;
   /** The figure that is watched, if there is one yet. */
   readonly figure: number | undefined;
-  /** Metadata of the file, given the best checkpoint so far. */
-  metadata(best: Best | null): Readonly<Record<string, string>>;
+  /** The rest of the file, given the best checkpoint so far. */
+  contents(best: BestCheckpoint | null): Contents;
 }
 
 /** Folders that a run of this process writes to. */
@@ -80,7 +80,7 @@ export class CheckpointStore {
   readonly #tell: (written: Written) => void;
   /** Oldest first. */
   #kept: readonly CheckpointFile[];
-  #best: Best | null;
+  #best: BestCheckpoint | null;
   #last: number;
   #writing: Promise<void> | undefined;
 
@@ -92,7 +92,7 @@ export class CheckpointStore {
     options: CheckedCheckpoint,
     snapshot: Snapshot,
     kept: readonly CheckpointFile[],
-    best: Best | null,
+    best: BestCheckpoint | null,
     tell: (written: Written) => void,
   ) {
     this.#options = options;
@@ -108,7 +108,7 @@ export class CheckpointStore {
     return this.#last;
   }
 
-  get best(): Best | null {
+  get best(): BestCheckpoint | null {
     return this.#best;
   }
 
@@ -116,7 +116,7 @@ export class CheckpointStore {
    * Copies everything while the run waits, and begins to write it. A file that is still being written is waited for, and
    * its failure is thrown here. A number that is not finite is `ERR_NON_FINITE`, and nothing is written.
    */
-  async save({ step, figure, metadata }: Save): Promise<void> {
+  async save({ step, figure, contents }: Save): Promise<void> {
     await this.settle();
     const bad = await this.#snapshot.takeInPieces();
     if (bad !== undefined) {
@@ -126,10 +126,11 @@ export class CheckpointStore {
         `expected finite numbers in '${bad}' after step ${step} but received one that is not: no checkpoint was written`,
       );
     }
-    if (figure !== undefined && this.#betters(figure)) this.#best = { step, value: figure };
+    if (figure !== undefined && this.#options.best?.isBetter(figure, this.#best?.value) === true)
+      this.#best = { step, value: figure };
     this.#last = step;
     const path = join(this.#options.dir, nameOf(step));
-    const pieces = this.#snapshot.pieces(metadata(this.#best));
+    const pieces = this.#snapshot.pieces(contents(this.#best));
     const writing = this.#write({ step, path, best: this.#best?.step === step }, pieces);
     writing.catch(() => undefined); // told by settle()
     this.#writing = writing;
@@ -140,12 +141,6 @@ export class CheckpointStore {
     const writing = this.#writing;
     this.#writing = undefined;
     await writing;
-  }
-
-  #betters(figure: number): boolean {
-    if (Number.isNaN(figure)) return false;
-    if (this.#best === null) return true;
-    return this.#options.best?.mode === "max" ? figure > this.#best.value : figure < this.#best.value;
   }
 
   async #write(written: Written, pieces: Iterable<Uint8Array>): Promise<void> {

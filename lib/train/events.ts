@@ -1,4 +1,5 @@
 import type { Evaluation } from "../nn/evaluator.js";
+import type { Figures } from "../nn/metrics.js";
 
 /** Why a run ended. */
 export type EndReason = "finished" | "stopped";
@@ -34,6 +35,17 @@ export interface StepEvent {
   readonly loss: number;
   readonly dataLoss: number;
   readonly penalty: number;
+  readonly seconds: number;
+  readonly examplesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+/** A validation between two ends of epochs, where `validate` asks for one. */
+export interface ValidationEvent<K extends string = string> extends Evaluation<K> {
+  readonly kind: "validation";
+  readonly step: number;
+  readonly epoch: number;
+  readonly seconds: number;
 }
 
 /** At the end of an epoch, or of the run in the middle of one. */
@@ -46,11 +58,13 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
   readonly loss: number;
   readonly dataLoss: number;
   readonly penalty: number;
-  /** Of the training examples, as the network with dropout saw them. */
-  readonly metrics: Readonly<Record<K, number>>;
+  /** Of the training examples, as the network with dropout saw them while its weights changed, and as the loss weighs them. */
+  readonly metrics: Figures<K>;
+  /** Of the weights after this step; `undefined` where `validate` asks for none here. */
   readonly validation: V;
-  /** Since the run, or its continuation, began. */
+  /** Since the run, or its continuation, began, without pauses. */
   readonly seconds: number;
+  /** Training examples, in these seconds. */
   readonly examplesPerSecond: number;
   /** Until the last step, at this pace. */
   readonly secondsLeft: number;
@@ -69,6 +83,8 @@ export interface CheckpointEvent {
 export interface EndEvent {
   readonly kind: "end";
   readonly reason: EndReason;
+  /** Name of the callback that stopped the run; `null` if none did. */
+  readonly stoppedBy: string | null;
   readonly step: number;
   readonly seconds: number;
 }
@@ -77,6 +93,7 @@ export interface EndEvent {
 export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | StartEvent
   | StepEvent
+  | ValidationEvent<K>
   | EpochEvent<K, V>
   | CheckpointEvent
   | EndEvent;

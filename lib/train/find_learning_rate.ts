@@ -1,5 +1,5 @@
 import { CarillonError, fail } from "../errors.js";
-import type { MetricName } from "../nn/metrics.js";
+import type { Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
@@ -8,7 +8,7 @@ import type { Callback } from "./callback.js";
 import { fit } from "./fit.js";
 import type { FitData, FitOptions } from "./options.js";
 
-type Fitting = FitOptions<readonly MetricName[], FitData | undefined>;
+type Fitting = FitOptions<Metrics, FitData | undefined>;
 
 /** Options of {@link findLearningRate}: those of `fit` that a short run needs, and where to look. */
 export interface FindLearningRateOptions

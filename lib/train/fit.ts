@@ -1,19 +1,35 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { CALL_STEPS, type Evaluation, Evaluator, Sums } from "../nn/evaluator.js";
-import type { MetricName } from "../nn/metrics.js";
+import { type Evaluation, Evaluator, runBraked, Sums } from "../nn/evaluator.js";
+import { Meter } from "../nn/meter.js";
+import { type Figures, type MetricKey, type Metrics, numbersOf } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
-import type { Callback, Decision } from "./callback.js";
-import { type Best, type DecodedCheckpoint, metadataOf, type Progress, stretchesOf } from "./checkpoint.js";
-import { figureOf } from "./checkpoint_options.js";
+import type { Best, Callback, Decision, Every } from "./callback.js";
+import {
+  type BestCheckpoint,
+  type Contents,
+  contentsOf,
+  type DecodedCheckpoint,
+  type Progress,
+  stretchesOf,
+} from "./checkpoint.js";
 import { type CheckpointFile, CheckpointStore, prepareFolder, takeFolder } from "./checkpoint_store.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
 import { nonFinite } from "./guard.js";
-import { type CheckedOptions, checkOptions, type FitData, type FitOptions, type ValidationOf } from "./options.js";
+import { figureOf, type Watched } from "./monitor.js";
+import {
+  type CheckedOptions,
+  checkOptions,
+  type FitData,
+  type FitOptions,
+  type ValidationOf,
+  type ValidationSchedule,
+} from "./options.js";
+import { Pace, type PaceFigures } from "./pace.js";
 import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
 import { type Settings, settingsOf } from "./settings.js";
@@ -23,9 +39,14 @@ import { compileStep } from "./step.js";
 /** How a run ended. */
 export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
   readonly reason: EndReason;
+  /** Name of the callback that stopped the run; `null` if none did. */
+  readonly stoppedBy: string | null;
   /** Steps done. */
   readonly step: number;
+  /** Without pauses. */
   readonly seconds: number;
+  /** What the first callback that looks for a best step has found: {@link earlyStopping}. */
+  readonly best: Best | undefined;
   /** One event an epoch. */
   readonly history: readonly EpochEvent<K, V>[];
   /**
@@ -40,7 +61,7 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   checkpoint(): Uint8Array;
 }
 
-type AnyOptions = FitOptions<readonly MetricName[], FitData | undefined>;
+type AnyOptions = FitOptions<Metrics, FitData | undefined>;
 type Context = RunContext<FitEvent>;
 
 /** Milliseconds between two looks at a call under way, for step events. */
@@ -57,9 +78,11 @@ class Fitting {
   /** What validation measures: the model, or one with the averaged weights. */
   readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
-  readonly #sums: Sums;
+  readonly #sums = new Sums();
+  /** Metrics of the training examples. */
+  readonly #meter: Meter;
   readonly #history: EpochEvent[] = [];
-  readonly #started = performance.now();
+  readonly #pace: Pace;
   readonly #firstStep: number;
   readonly #resumed: Resumed;
   readonly #store: CheckpointStore | undefined;
@@ -68,12 +91,19 @@ class Fitting {
 
   #step = 0;
   #rateScale = 1;
-  #stopping = false;
+  /** Name of the callback that has stopped the run. */
+  #stoppedBy: string | null = null;
   #validation: Evaluation | undefined;
+  #validationStep: number | undefined;
+  /** Of the epoch so far, since the last stop point. */
+  #figures: Figures = {};
+  /** Whether validation and callbacks of this step are still to come: a stop has cut the validation off. */
+  #undecided = false;
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
   #seen = 0;
-  #examples = 0;
+  /** Rows of each step of the call. */
+  #rows: number[] = [];
 
   constructor(
     model: Model,
@@ -86,18 +116,28 @@ class Fitting {
     this.#model = model;
     this.#options = options;
     this.#context = context;
-    this.#sums = new Sums(options.metrics);
+    this.#pace = new Pace(context.brake);
+    this.#meter = new Meter(options.metrics, { where: "fit.metrics", loss: options.loss, outputs: model.outputs });
     this.#minimizer = minimizer;
     this.#resumed = resumed;
     const { checkpoint } = resumed;
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-    this.#program = compileStep(model, this.#minimizer, this.#seed, { ...options, guarded: true });
+    const step = { ...options, meter: this.#meter, guarded: true };
+    this.#program = compileStep(model, this.#minimizer, this.#seed, step);
     this.#measured = options.averageWeights === undefined ? model : model.clone();
     this.#evaluator =
       options.validation === undefined
         ? undefined
-        : new Evaluator(this.#measured, options.loss, options.metrics, options.validation, EVALUATION_BATCH);
+        : new Evaluator(
+            "fit.metrics",
+            this.#measured,
+            options.loss,
+            options.metrics,
+            options.validation,
+            EVALUATION_BATCH,
+          );
     // Everything fits: only now is anything written.
+    for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
@@ -109,38 +149,44 @@ class Fitting {
         context.emit({ kind: "checkpoint", ...written });
       });
     }
-    context.onStop(() => this.#program.stop());
-    options.signal?.addEventListener("abort", this.#onAbort);
+    context.brake.watch(options.signal);
   }
-
-  readonly #onAbort = (): void => this.#program.stop();
 
   /** Runs to the end; the model holds the weights of a finished step however it ends. */
   async run(): Promise<FitResult> {
+    const { callbacks, steps, signal } = this.#options;
+    const { brake } = this.#context;
     try {
       this.#emitStart();
-      const { callbacks } = this.#options;
-      await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
-      while (this.#step < this.#options.steps && !this.#halted) {
+      await this.#askPending(callbacks); // from here on, who called fit has the run in hand
+      while (this.#step < steps && this.#stoppedBy === null) {
+        if (!brake.free) {
+          if (await brake.passable()) continue;
+          break;
+        }
         const target = this.#nextStop();
         await this.#advance(target);
-        if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
+        signal?.throwIfAborted();
         if (this.#step !== target) continue;
         await this.#decide();
         if (this.#checkpointDue) await this.#save();
       }
-      if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
+      signal?.throwIfAborted();
       if (this.#step !== this.#store?.last) await this.#save();
       await this.#store?.settle();
-      return this.#finish();
+      return await this.#finish();
     } finally {
       await this.#store?.settle().catch(() => undefined);
-      this.#options.signal?.removeEventListener("abort", this.#onAbort);
+      brake.release();
     }
   }
 
-  get #halted(): boolean {
-    return this.#stopping || this.#context.stopped || this.#options.signal?.aborted === true;
+  /** What a checkpoint has cut off at its step. */
+  async #askPending(callbacks: readonly Callback[]): Promise<void> {
+    if (this.#undecided) return await this.#decide();
+    if (this.#pending.length === 0) return;
+    this.#figures = await this.#meter.figures();
+    await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
   }
 
   get #epoch(): number {
@@ -149,19 +195,18 @@ class Fitting {
 
   get #checkpointDue(): boolean {
     const { checkpoint, stepsPerEpoch } = this.#options;
-    return checkpoint !== undefined && this.#step % periodOf(checkpoint, stepsPerEpoch) === 0;
+    if (checkpoint === undefined || this.#undecided) return false;
+    return this.#step % periodOf(checkpoint.every, stepsPerEpoch) === 0;
   }
 
   /** Takes a checkpoint of this step and begins to write it. */
   async #save(): Promise<void> {
-    const { dataLoss, penalty } = this.#figures;
-    const { metrics } = this.#sums;
-    const monitor = this.#options.checkpoint?.best?.monitor;
-    const figures = { loss: dataLoss + penalty, dataLoss, penalty, metrics, validation: this.#validation };
+    const best = this.#options.checkpoint?.best;
+    if (best !== undefined) this.#figures = await this.#meter.figures();
     await this.#store?.save({
       step: this.#step,
-      figure: monitor === undefined ? undefined : figureOf(monitor, figures),
-      metadata: (best) => this.#metadata(best),
+      figure: best === undefined ? undefined : figureOf(best.name, this.#watched),
+      contents: (kept) => this.#contents(kept),
     });
   }
 
@@ -172,31 +217,42 @@ class Fitting {
     this.#step = progress.step;
     this.#rateScale = progress.rateScale;
     this.#sums.restore(progress.sums);
+    this.#meter.restore(progress.metrics);
     this.#validation = progress.validation ?? undefined;
+    this.#validationStep = progress.validationStep ?? undefined;
+    this.#undecided = progress.undecided;
     this.#pending = progress.pending;
+  }
+
+  /** Epochs end in between, unless something has to be measured there. */
+  get #measuresEpochs(): boolean {
+    return this.#evaluator !== undefined || !this.#meter.empty;
   }
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
   #nextStop(): number {
-    const { steps, stepsPerEpoch, callbacks, checkpoint } = this.#options;
+    const { steps, stepsPerEpoch, callbacks, validate, checkpoint } = this.#options;
     const after = (period: number): number => (Math.floor(this.#step / period) + 1) * period;
-    const stops = callbacks.map((callback) => after(periodOf(callback, stepsPerEpoch)));
-    if (this.#evaluator !== undefined) stops.push(after(stepsPerEpoch));
-    if (checkpoint !== undefined) stops.push(after(periodOf(checkpoint, stepsPerEpoch)));
-    return Math.min(steps, this.#step + CALL_STEPS, ...stops);
+    const stops = callbacks.map(({ every }) => after(periodOf(every, stepsPerEpoch)));
+    if (this.#evaluator !== undefined) stops.push(after(periodOf(validate, stepsPerEpoch)));
+    if (this.#measuresEpochs) stops.push(after(stepsPerEpoch));
+    if (checkpoint !== undefined) stops.push(after(periodOf(checkpoint.every, stepsPerEpoch)));
+    return Math.min(steps, this.#step + this.#meter.callSteps, ...stops);
   }
 
   async #advance(target: number): Promise<void> {
     const first = this.#step + 1;
     const { threads, steps, stepsPerEpoch, reportEvery } = this.#options;
     this.#seen = 0;
+    this.#rows = [];
+    if (this.#step % stepsPerEpoch === 0) this.#meter.clear();
     const timer =
       reportEvery > 0 || this.#context.hasReaders()
         ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
         : undefined;
     let fault: NativeFault | null = null;
     try {
-      ({ fault } = await this.#program.run({
+      ({ fault } = await runBraked(this.#program, this.#context.brake, {
         firstStep: first,
         steps: target - this.#step,
         threads,
@@ -208,6 +264,7 @@ class Fitting {
       clearInterval(timer);
       this.#report(first);
     }
+    if (!this.#meter.empty) this.#meter.take(first, this.#rows);
     if (fault === null) return;
     const { loss, train, batchSize, shuffle } = this.#options;
     const [model, program, seed, step] = [this.#model, this.#program, this.#seed, this.#step + 1];
@@ -227,31 +284,57 @@ class Fitting {
   }
 
   #take(step: number, row: Float32Array): void {
-    const { reportEvery, stepsPerEpoch, steps } = this.#options;
+    const { reportEvery, stepsPerEpoch } = this.#options;
     if (this.#step % stepsPerEpoch === 0) this.#sums.clear();
     this.#step = step;
     this.#sums.add(row);
-    this.#examples += row[LOG.rows] ?? 0;
+    const rows = row[LOG.rows] ?? 0;
+    this.#rows.push(rows);
+    this.#pace.count(rows);
     if (reportEvery > 0 && step % reportEvery === 0) {
       const penalty = row[LOG.penalty] ?? 0;
-      const dataLoss = (row[LOG.total] ?? 0) / (row[LOG.weight] ?? 1);
-      this.#context.emit({ kind: "step", step, epoch: this.#epoch, loss: dataLoss + penalty, dataLoss, penalty });
+      const weight = row[LOG.weight] ?? 0;
+      const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight; // a batch may weigh nothing
+      const losses = { loss: dataLoss + penalty, dataLoss, penalty };
+      this.#context.emit({ kind: "step", step, epoch: this.#epoch, ...losses, ...this.#paceFigures });
     }
-    const ends = step % stepsPerEpoch === 0 || step === steps;
-    if (ends && this.#evaluator === undefined) this.#emitEpoch(undefined);
+    if (this.#endsEpoch && !this.#measuresEpochs) this.#emitEpoch(undefined);
+  }
+
+  /** True at the last step of an epoch, and of the run. */
+  get #endsEpoch(): boolean {
+    return this.#step % this.#options.stepsPerEpoch === 0 || this.#step === this.#options.steps;
+  }
+
+  get #paceFigures(): PaceFigures {
+    return this.#pace.figures(this.#step - this.#firstStep, this.#options.steps - this.#step);
   }
 
   /** At a stop point: validation, then callbacks in their order. */
   async #decide(): Promise<void> {
-    const { stepsPerEpoch, steps, callbacks, threads } = this.#options;
-    const epochEnds = this.#step % stepsPerEpoch === 0 || this.#step === steps;
-    if (epochEnds && this.#evaluator !== undefined) {
-      const averages = this.#minimizer.averages(this.#model, this.#step);
-      if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
-      this.#validation = await this.#evaluator.run(threads);
-      this.#emitEpoch(this.#validation);
-    }
-    await this.#askAll(callbacks.filter((callback) => this.#step % periodOf(callback, stepsPerEpoch) === 0));
+    const { stepsPerEpoch, steps, callbacks, validate } = this.#options;
+    const isDue = (every: Every | undefined): boolean => this.#step % periodOf(every, stepsPerEpoch) === 0;
+    const asked = callbacks.filter(({ every }) => isDue(every));
+    const ends = this.#endsEpoch && this.#measuresEpochs;
+    if (ends || asked.length > 0) this.#figures = await this.#meter.figures();
+    const measured = this.#evaluator !== undefined && (isDue(validate) || this.#step === steps);
+    this.#undecided = measured && !(await this.#validate());
+    if (this.#undecided) return;
+    const validation = measured ? this.#validation : undefined;
+    if (ends) this.#emitEpoch(validation);
+    else if (validation !== undefined) this.#emitValidation(validation);
+    await this.#askAll(asked);
+  }
+
+  /** False if the run was stopped meanwhile. */
+  async #validate(): Promise<boolean> {
+    const averages = this.#minimizer.averages(this.#model, this.#step);
+    if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
+    const validation = await this.#evaluator?.run(this.#context.brake, this.#options.threads);
+    if (validation === undefined) return false;
+    this.#validation = validation;
+    this.#validationStep = this.#step;
+    return true;
   }
 
   async #askAll(callbacks: readonly Callback[]): Promise<void> {
@@ -261,21 +344,28 @@ class Fitting {
     }
   }
 
+  /** What callbacks and the best checkpoint go by. */
+  get #watched(): Watched {
+    const validation = this.#validation;
+    return {
+      ...this.#losses,
+      metrics: numbersOf(this.#figures),
+      validation: validation && { loss: validation.loss, metrics: numbersOf(validation.metrics) },
+    };
+  }
+
   async #ask(callback: Callback): Promise<void> {
-    const { dataLoss, penalty } = this.#figures;
     let over = false;
     const decision: Decision = {
       step: this.#step,
       epoch: this.#epoch,
-      loss: dataLoss + penalty,
-      dataLoss,
-      penalty,
-      metrics: this.#sums.metrics,
-      validation: this.#validation,
+      ...this.#watched,
+      validationStep: this.#validationStep,
       rateScale: this.#rateScale,
       stop: () => {
-        this.#stopping = true;
+        this.#stoppedBy ??= callback.name;
       },
+      weights: () => this.#measuredWeights(),
       checkpoint: () => {
         if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
         this.#takeRate(callback, decision);
@@ -291,12 +381,14 @@ class Fitting {
     this.#rateScale = checkNumber(`${name}.rateScale`, rateScale, { min: 0 });
   }
 
-  get #figures(): { readonly dataLoss: number; readonly penalty: number } {
-    return { dataLoss: this.#sums.loss, penalty: this.#sums.penalty };
+  #measuredWeights(): ReadonlyMap<string, Float32Array> {
+    const averages = this.#minimizer.averages(this.#model, this.#step);
+    return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
   }
 
-  get #seconds(): number {
-    return (performance.now() - this.#started) / MILLISECONDS;
+  get #losses(): { readonly loss: number; readonly dataLoss: number; readonly penalty: number } {
+    const { loss: dataLoss, penalty } = this.#sums;
+    return { loss: dataLoss + penalty, dataLoss, penalty };
   }
 
   #emitStart(): void {
@@ -316,34 +408,33 @@ class Fitting {
   }
 
   #emitEpoch(validation: Evaluation | undefined): void {
-    const { dataLoss, penalty } = this.#figures;
-    const seconds = this.#seconds;
-    const done = this.#step - this.#firstStep;
     const event: EpochEvent = {
       kind: "epoch",
       epoch: this.#epoch,
       step: this.#step,
-      loss: dataLoss + penalty,
-      dataLoss,
-      penalty,
-      metrics: this.#sums.metrics,
+      ...this.#losses,
+      metrics: this.#figures,
       validation,
-      seconds,
-      examplesPerSecond: this.#examples / seconds,
-      secondsLeft: (seconds / done) * (this.#options.steps - this.#step),
+      ...this.#paceFigures,
     };
     this.#history.push(event);
     this.#context.emit(event);
   }
 
+  #emitValidation(validation: Evaluation): void {
+    const { seconds } = this.#pace;
+    this.#context.emit({ kind: "validation", step: this.#step, epoch: this.#epoch, ...validation, seconds });
+  }
+
   #checkpoint(): Uint8Array {
     this.#snapshot ??= new Snapshot(stretchesOf(this.#model, this.#minimizer));
     this.#snapshot.take();
-    return this.#snapshot.bytes(this.#metadata(this.#store?.best ?? null));
+    return this.#snapshot.bytes(this.#contents(this.#store?.best ?? null));
   }
 
-  #metadata(best: Best | null): Readonly<Record<string, string>> {
-    const { batchSize, shuffle, callbacks, train } = this.#options;
+  #contents(best: BestCheckpoint | null): Contents {
+    const { batchSize, shuffle, callbacks, train, stepsPerEpoch } = this.#options;
+    const decided = this.#pending.length === 0 && !this.#undecided;
     const progress: Progress = {
       step: this.#step,
       seed: this.#seed,
@@ -352,20 +443,32 @@ class Fitting {
       shuffle,
       rateScale: this.#rateScale,
       sums: this.#sums.state(),
+      metrics: this.#step % stepsPerEpoch === 0 && decided ? {} : this.#meter.state(),
       validation: this.#validation ?? null,
+      validationStep: this.#validationStep ?? null,
+      undecided: this.#undecided,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
       best,
     };
     this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#options);
-    return metadataOf(this.#minimizer, this.#settings, progress);
+    return contentsOf(this.#minimizer, this.#settings, progress);
   }
 
-  #finish(): FitResult {
-    const reason: EndReason = this.#step < this.#options.steps ? "stopped" : "finished";
-    const seconds = this.#seconds;
+  async #finish(): Promise<FitResult> {
+    const { callbacks, steps } = this.#options;
     const step = this.#step;
-    this.#context.emit({ kind: "end", reason, step, seconds });
+    const reason: EndReason = step < steps || this.#undecided ? "stopped" : "finished";
+    const stoppedBy = this.#stoppedBy;
+    /** The checkpoint of the last step, if the model does not keep its weights. */
+    let last: Uint8Array | undefined;
+    const setWeights = (weights: ReadonlyMap<string, Float32Array>): void => {
+      last ??= this.#checkpoint();
+      this.#model.restore(weights, "setWeights");
+    };
+    for (const callback of callbacks) await callback.end?.({ reason, step, setWeights });
+    const { seconds } = this.#pace;
+    this.#context.emit({ kind: "end", reason, stoppedBy, step, seconds });
     const { version } = this.#model;
     const unchanged = <T>(where: string, give: () => T): T => {
       if (this.#model.version === version) return give();
@@ -373,21 +476,23 @@ class Fitting {
     };
     return {
       reason,
+      stoppedBy,
       step,
       seconds,
+      best: callbacks.find(({ best }) => best !== undefined)?.best,
       history: this.#history,
       averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model, step)),
-      checkpoint: () => unchanged("checkpoint", () => this.#checkpoint()),
+      checkpoint: () => unchanged("checkpoint", () => last?.slice() ?? this.#checkpoint()),
     };
   }
 }
 
-const MILLISECONDS = 1000;
 /** Rows of a batch at validation. */
 const EVALUATION_BATCH = 256;
 
-function periodOf({ every = { epochs: 1 } }: Pick<Callback, "every">, stepsPerEpoch: number): number {
-  return every.steps ?? every.epochs * stepsPerEpoch;
+function periodOf(every: Every | undefined, stepsPerEpoch: number): number {
+  const { steps, epochs } = every ?? { epochs: 1 };
+  return steps ?? (epochs ?? 1) * stepsPerEpoch;
 }
 
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
@@ -428,10 +533,14 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
  * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
  */
-export function fit<const M extends readonly MetricName[] = readonly [], V extends FitData | undefined = undefined>(
+export function fit<
+  const M extends Metrics = readonly [],
+  V extends FitData | undefined = undefined,
+  S extends ValidationSchedule | undefined = undefined,
+>(
   model: Model,
-  options: FitOptions<M, V>,
-): Run<FitResult<M[number], ValidationOf<M, V>>, FitEvent<M[number], ValidationOf<M, V>>>;
+  options: FitOptions<M, V, S>,
+): Run<FitResult<MetricKey<M>, ValidationOf<M, V, S>>, FitEvent<MetricKey<M>, ValidationOf<M, V, S>>>;
 export function fit(model: Model, options: AnyOptions): Run<FitResult, FitEvent> {
   return startRun<FitResult, FitEvent>((context) => train(model, options, context));
 }

@@ -90,7 +90,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
     seen.push({ place, layer, value, read });
   };
   tracing(trace, () => {
-    recordObjective(model, loss, [], train, {
+    recordObjective(model, loss, train, {
       layer: (name, output) => look(`the output of '${name}'`, name, output),
       losses: (losses) => look("the loss itself", undefined, losses),
     });

@@ -3,14 +3,14 @@ import { type Program, type Spec, TracedProgram } from "../graph/program.js";
 import { writeFileAtomic } from "../io/file.js";
 import type { StoredTensor } from "../io/safetensors.js";
 import { readSealed } from "../io/seal.js";
+import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import { Model } from "../nn/model.js";
 import { describeLayers } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
 import type { Value } from "../tensor/value.js";
-import type { State } from "./callback.js";
-import { checkVersion, fromJson, numericsMetadata, refuse, section, toJson } from "./checkpoint.js";
+import { checkVersion, NO_ARRAYS, numericsMetadata, refuse, section } from "./checkpoint.js";
 import { Snapshot } from "./snapshot.js";
 
 const FORMAT = "carillon.loop";
@@ -33,7 +33,7 @@ export interface LoopParts {
 
 /** A loop, and what else it wants back. */
 export interface SavedLoop extends LoopParts {
-  /** JSON, such as the place in the data. */
+  /** JSON and typed arrays, such as the place in the data. */
   readonly state?: State | undefined;
 }
 
@@ -127,14 +127,15 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
   const snapshot = new Snapshot(stretchesOf(parts));
   snapshot.take();
   const steps = [...parts.programs].map(([name, { step }]) => [name, step]);
-  const pieces = snapshot.pieces({
+  const arrays = new Map<string, StoredTensor>();
+  const metadata = {
     format: FORMAT,
     ...numericsMetadata(),
     ...description(parts),
     steps: JSON.stringify(Object.fromEntries(steps)),
-    state: toJson(loop.state ?? null),
-  });
-  await writeFileAtomic(path, pieces);
+    state: encodeState(structuredClone(loop.state ?? null), arrays),
+  };
+  await writeFileAtomic(path, snapshot.pieces({ metadata, arrays }));
 }
 
 /**
@@ -154,7 +155,8 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
     if (metadata[name] !== text) refuse(path, `${name} ${text}`, metadata[name] ?? "none");
   }
   const stretches = stretchesOf(parts);
-  if (tensors.size !== stretches.length) refuse(path, `${stretches.length} tensors`, `${tensors.size}`);
+  const expected = stretches.length + countArrays(tensors);
+  if (tensors.size !== expected) refuse(path, `${expected} tensors`, `${tensors.size}`);
   const weights = [...parts.models].map(([name, model]) => [model, weightsOf(path, name, model, tensors)] as const);
   const states = [...parts.minimizers].flatMap(([name, minimizer]) =>
     minimizer.models.map((model, index) => {
@@ -165,8 +167,8 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
       ] as const;
     }),
   );
-  const steps = fromJson(metadata.steps);
-  const state = fromJson(metadata.state);
+  const steps = decodeState(metadata.steps ?? "", NO_ARRAYS);
+  const state = decodeState(metadata.state ?? "", tensors);
   if (typeof steps !== "object" || steps === null || state === undefined)
     return refuse(path, "steps and a state", "none");
   const counts = [...parts.programs].map(([name, program]) => {
@@ -177,7 +179,7 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
   for (const [model, values] of weights) model.restore(values, where);
   for (const [minimizer, model, values] of states) minimizer.restore(model, values);
   for (const [program, step] of counts) program.restore(step);
-  return state as State; // the file is sealed: it holds what toJson wrote
+  return state as State; // the file is sealed: it holds what encodeState wrote
 }
 
 function weightsOf(

@@ -4,14 +4,15 @@ import { CarillonError, fail } from "../errors.js";
 import { defaultThreads } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
-import { findMetrics, type Metric, type MetricName } from "../nn/metrics.js";
+import type { Metric } from "../nn/metrics/metric.js";
+import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checked, type Regularizers } from "../regularizers/index.js";
-import type { Callback } from "./callback.js";
+import type { Callback, Every } from "./callback.js";
 import {
   type CheckedCheckpoint,
   type CheckedResume,
@@ -22,15 +23,27 @@ import {
   type ResumeFrom,
   type ResumeOptions,
 } from "./checkpoint_options.js";
+import { monitored } from "./monitor.js";
 
 /** Examples in memory: x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted. */
 export type FitData = Examples<Features, Labels | Targets>;
 
+/** When the validation set is measured. */
+export interface ValidationSchedule {
+  readonly every: Every;
+}
+
 /** Options of {@link fit}. `epochs` or `steps` is required. */
-export interface FitOptions<M extends readonly MetricName[], V extends FitData | undefined> {
+export interface FitOptions<
+  M extends Metrics,
+  V extends FitData | undefined,
+  S extends ValidationSchedule | undefined = ValidationSchedule | undefined,
+> {
   readonly data: FitData;
-  /** Measured at the end of every epoch. */
+  /** Measured at the end of every epoch, and of the run. */
   readonly validation?: V;
+  /** Measures it after every so many steps or epochs instead, and at the end of the run. */
+  readonly validate?: S;
   readonly loss: Loss;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
@@ -43,11 +56,12 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
   /** A moving average of the weights, which validation then measures; `result.averaged()` gives it. */
   readonly averageWeights?: AverageWeights | undefined;
   /**
-   * Factors of the weights of training examples by their class, for losses of integer labels: one number ≥ 0 a class, or
-   * `'balanced'`, which is examples/(classes·examples of the class). Validation is not weighted by them.
+   * Factors of the weights of training examples by their class: one number ≥ 0 a class, or `'balanced'`, which is
+   * examples/(classes·examples of the class). For losses of integer labels, and for `binaryCrossEntropy` of one output with
+   * targets 0 and 1, which are the classes. Validation is not weighted by them.
    */
   readonly classWeights?: ClassWeights | undefined;
-  /** Figures besides the loss. */
+  /** Figures besides the loss: names, or what `topK`, `precision`, `recall`, `f1` and `defineMetric` give. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
   readonly epochs?: number | undefined;
@@ -78,6 +92,7 @@ export interface FitOptions<M extends readonly MetricName[], V extends FitData |
 const KEYS = [
   "data",
   "validation",
+  "validate",
   "loss",
   "optimizer",
   "regularizer",
@@ -105,6 +120,8 @@ const DEFAULT_BATCH_SIZE = 32;
 export interface CheckedOptions {
   readonly train: BoundExamples;
   readonly validation: BoundExamples | undefined;
+  /** When it is measured. */
+  readonly validate: Every;
   readonly loss: Loss;
   readonly optimizer: Optimizer | Partition;
   readonly regularizer: Regularizers;
@@ -129,11 +146,23 @@ export interface CheckedOptions {
 function checkCallback(where: string, callback: Callback): void {
   checkObjectLike(where, callback);
   checkString(`${where}.name`, callback.name);
-  const { every, decide, state, restore } = callback;
+  const { every, decide, start, end, state, restore } = callback;
   checkFunction(`${where}.decide`, decide);
-  if (state !== undefined) checkFunction(`${where}.state`, state);
-  if (restore !== undefined) checkFunction(`${where}.restore`, restore);
+  for (const [key, hook] of Object.entries({ start, end, state, restore })) {
+    if (hook !== undefined) checkFunction(`${where}.${key}`, hook);
+  }
   checkEvery(`${where}.every`, every);
+}
+
+const EVERY_EPOCH: Every = { epochs: 1 };
+
+function checkSchedule(schedule: ValidationSchedule | undefined, validation: FitData | undefined): Every {
+  const where = "fit.validate";
+  if (schedule === undefined) return EVERY_EPOCH;
+  checkKeys(where, schedule, ["every"]);
+  if (validation === undefined) fail("ERR_OPTION", where, "a validation set", validation);
+  checkEvery(`${where}.every`, schedule.every);
+  return schedule.every;
 }
 
 /** Callbacks may be instances of classes. */
@@ -141,7 +170,7 @@ function checkObjectLike(where: string, value: unknown): void {
   if (typeof value !== "object" || value === null) fail("ERR_OPTION", where, "an object", value);
 }
 
-function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
+function checkCallbacks(callbacks: readonly Callback[], figures: readonly string[]): readonly Callback[] {
   if (!Array.isArray(callbacks)) fail("ERR_OPTION", "fit.callbacks", "an array", callbacks);
   const names = new Set<string>();
   for (const [index, callback] of callbacks.entries()) {
@@ -149,15 +178,20 @@ function checkCallbacks(callbacks: readonly Callback[]): readonly Callback[] {
     if (names.has(callback.name))
       fail("ERR_OPTION", `fit.callbacks[${index}].name`, "a name of its own", callback.name);
     names.add(callback.name);
+    if (callback.monitor !== undefined) checkOneOf(`${callback.name}.monitor`, callback.monitor, figures);
   }
   return callbacks;
 }
 
-/** Class weights for a loss of integer labels and `classes` classes; else `ERR_OPTION`. */
-function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classes: number): ClassWeights | undefined {
+/** Class weights for a loss of integer labels, or a binary one of a single output; else `ERR_OPTION`. */
+function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, outputs: number): ClassWeights | undefined {
   const where = "fit.classWeights";
   if (weights === undefined) return undefined;
-  if (loss.target !== "classes") fail("ERR_OPTION", where, "no weights, as the loss takes no integer labels,", weights);
+  const binary = loss.kind === "binaryCrossEntropy" && outputs === 1;
+  if (!(loss.target === "classes" || binary)) {
+    fail("ERR_OPTION", where, "no weights, as the loss takes no classes,", weights);
+  }
+  const classes = binary ? 2 : outputs;
   if (weights === "balanced") return weights;
   if (!Array.isArray(weights) || weights.length !== classes) {
     fail("ERR_OPTION", where, `'balanced' or ${classes} numbers, one a class,`, weights);
@@ -166,10 +200,7 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, classe
 }
 
 /** Checks everything that can be checked before anything is touched. */
-export function checkOptions(
-  model: Model,
-  options: FitOptions<readonly MetricName[], FitData | undefined>,
-): CheckedOptions {
+export function checkOptions(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedOptions {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS);
   const count = (
@@ -194,10 +225,12 @@ export function checkOptions(
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
-  const callbacks = checkCallbacks(options.callbacks ?? []);
-  const found = findMetrics("fit.metrics", options.metrics ?? [], loss);
+  const found = findMetrics("fit.metrics", options.metrics ?? []);
   const names = found.map(({ name }) => name);
-  const checkpoint = checkCheckpoint(options.checkpoint, names, options.validation !== undefined);
+  const figures = monitored(names, options.validation !== undefined);
+  const callbacks = checkCallbacks(options.callbacks ?? [], figures);
+  const validate = checkSchedule(options.validate, options.validation);
+  const checkpoint = checkCheckpoint(options.checkpoint, figures);
   const resume = checkResume(options.resume, checkpoint);
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
@@ -213,6 +246,7 @@ export function checkOptions(
   return {
     train,
     validation,
+    validate,
     loss,
     optimizer,
     regularizer,
@@ -236,5 +270,9 @@ export function checkOptions(
 
 const MOST_THREADS = 1024;
 
-/** The validation's part of events. */
-export type ValidationOf<M extends readonly MetricName[], V> = V extends undefined ? undefined : Evaluation<M[number]>;
+/** The validation's part of the events of epochs. */
+export type ValidationOf<M extends Metrics, V, S> = V extends undefined
+  ? undefined
+  : S extends undefined
+    ? Evaluation<MetricKey<M>>
+    : Evaluation<MetricKey<M>> | undefined;

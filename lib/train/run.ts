@@ -1,9 +1,14 @@
+import { Brake } from "../nn/brake.js";
 import type { FitEvent } from "./events.js";
 
-/** How a run can be told to end. */
+/** How a run can be told to rest and to end. */
 export interface RunControl {
-  /** Ends the run after the step in hand; it resolves with the reason `'stopped'`. */
+  /** Ends the run after the step in hand; it resolves with the reason `'stopped'`. A validation in hand is dropped. */
   stop(): void;
+  /** Rests after the step in hand, of training or of validation, until {@link resume}; `stop` and abort still work. */
+  pause(): void;
+  /** Goes on where {@link pause} has left off. */
+  resume(): void;
 }
 
 /**
@@ -71,17 +76,15 @@ export interface RunContext<E extends FitEvent> {
   emit(event: E): void;
   /** True while somebody reads events. */
   hasReaders(): boolean;
-  /** Called when the run is to stop. */
-  onStop(listener: () => void): void;
-  readonly stopped: boolean;
+  /** What `pause`, `stop` and leaving pull. */
+  readonly brake: Brake;
 }
 
 /** Starts `body` at once and makes a {@link Run} of it. */
 export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) => Promise<R>): Run<R, E> {
   const readers = new Set<Mailbox<E>>();
   const past: E[] = [];
-  const listeners: (() => void)[] = [];
-  let stopped = false;
+  const brake = new Brake();
   let outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
 
   const settle = (failure: { readonly error: unknown } | undefined): void => {
@@ -94,10 +97,7 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
       for (const reader of readers) reader.put(event);
     },
     hasReaders: () => readers.size > 0,
-    onStop: (listener) => listeners.push(listener),
-    get stopped() {
-      return stopped;
-    },
+    brake,
   }).then(
     (result) => {
       settle(undefined);
@@ -109,20 +109,18 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
     },
   );
 
-  const stop = (): void => {
-    stopped = true;
-    for (const listener of listeners) listener();
-  };
   /** Stops and waits; how the run ended is told to whoever awaits it. */
   const leave = async (): Promise<void> => {
-    stop();
+    brake.stop();
     await promise.then(
       () => undefined,
       () => undefined,
     );
   };
   return Object.assign(promise, {
-    stop,
+    stop: () => brake.stop(),
+    pause: () => brake.pause(),
+    resume: () => brake.resume(),
     [Symbol.asyncIterator](): AsyncIterator<E, undefined> {
       promise.catch(() => undefined); // the reader is told
       const reader = new Mailbox<E>(past, leave);

@@ -3,6 +3,7 @@ import { native } from "../binding/native.js";
 import type { StoredTensor } from "../io/safetensors.js";
 import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
 import type { Stretch } from "../nn/slab.js";
+import type { Contents } from "./checkpoint.js";
 
 const PIECE = PIECE_BYTES / Float32Array.BYTES_PER_ELEMENT;
 
@@ -48,17 +49,20 @@ export class Snapshot {
   }
 
   /** The copy as the bytes of a sealed file. */
-  bytes(metadata: Readonly<Record<string, string>>): Uint8Array {
-    return sealedBytes(sealedParts(this.#tensors, metadata));
+  bytes({ metadata, arrays }: Contents): Uint8Array {
+    return sealedBytes(sealedParts(this.#with(arrays), metadata));
   }
 
   /** The same a piece at a time; the next copy must wait for the last piece. */
-  pieces(metadata: Readonly<Record<string, string>>): Iterable<Uint8Array> {
-    return sealedPieces(sealedParts(this.#tensors, metadata));
+  pieces({ metadata, arrays }: Contents): Iterable<Uint8Array> {
+    return sealedPieces(sealedParts(this.#with(arrays), metadata));
   }
 
-  get #tensors(): ReadonlyMap<string, StoredTensor> {
-    return new Map(this.#places.map(({ key, shape, copy }) => [key, { dtype: "f32", shape, data: copy }]));
+  #with(arrays: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
+    const own = this.#places.map(({ key, shape, copy }): [string, StoredTensor] => {
+      return [key, { dtype: "f32", shape, data: copy }];
+    });
+    return new Map([...own, ...arrays]);
   }
 }
 

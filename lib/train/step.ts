@@ -1,11 +1,11 @@
 import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
-import { CALL_STEPS, logObjective } from "../nn/evaluator.js";
+import { logObjective } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
-import type { Metric } from "../nn/metrics.js";
+import { CALL_STEPS, type Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
-import { LOG, type Objective, recordObjective } from "../nn/objective.js";
+import { divisorOf, LOG, LOG_COLUMNS, type Objective, recordObjective } from "../nn/objective.js";
 import * as ops from "../ops/index.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { Value } from "../tensor/value.js";
@@ -14,7 +14,8 @@ import { Value } from "../tensor/value.js";
 export interface StepOptions {
   readonly train: BoundExamples;
   readonly loss: Loss;
-  readonly metrics: readonly Metric[];
+  /** Of the training examples. */
+  readonly meter: Meter;
   readonly batchSize: number;
   readonly shuffle: boolean;
   /** Parts that a batch is worked on in. */
@@ -25,7 +26,7 @@ export interface StepOptions {
 
 /** The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. */
 export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledProgram {
-  const { train, metrics, batchSize, shuffle, accumulate } = options;
+  const { train, batchSize, shuffle, accumulate } = options;
   const trace = new Trace(seed, true, options.guarded);
   tracing(trace, () => {
     if (accumulate === 1) recordWhole(trace, model, minimizer, options);
@@ -35,13 +36,15 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
     maxRows: Math.ceil(batchSize / accumulate),
     bindings: train.bindings,
     feed: { samples: train.samples, batch: batchSize, shuffle },
-    logColumns: LOG.metrics + metrics.length,
+    logColumns: LOG_COLUMNS,
     logRows: CALL_STEPS,
   });
 }
 
-function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, { loss, metrics, train }: StepOptions): void {
-  const objective = recordObjective(model, loss, metrics, train);
+function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, options: StepOptions): void {
+  const { loss, train, meter, batchSize } = options;
+  const objective = recordObjective(model, loss, train);
+  meter.record(trace, objective, batchSize);
   logObjective(trace, objective);
   trace.expectFinite("loss", "loss", objective.total);
   const { penalty } = minimizer.minimize(objective.mean);
@@ -52,7 +55,8 @@ function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, { loss, m
  * The same in micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once, so
  * that it is never a mean of means.
  */
-function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, { loss, metrics, train }: StepOptions): void {
+function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, options: StepOptions): void {
+  const { loss, train, meter, batchSize } = options;
   const parameters = minimizer.trained(trace);
   const accumulators: Value[] = [];
   /** A value that every micro-batch adds to. */
@@ -64,16 +68,13 @@ function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, { loss,
   };
   const sums = parameters.parameters.map(accumulator);
   const scalar = { shape: [] };
-  const totals: Omit<Objective, "mean"> = {
-    total: accumulator(scalar),
-    weight: accumulator(scalar),
-    metrics: metrics.map(() => accumulator(scalar)),
-  };
+  const totals: Pick<Objective, "total" | "weight"> = { total: accumulator(scalar), weight: accumulator(scalar) };
 
   trace.add({ kind: "micro" });
-  const objective = recordObjective(model, loss, metrics, train);
+  const objective = recordObjective(model, loss, train);
+  meter.record(trace, objective, batchSize);
   const { list } = parameters.gradientsOf(objective.total);
-  const parts = [...list.map(({ gradient }) => gradient), objective.total, objective.weight, ...objective.metrics];
+  const parts = [...list.map(({ gradient }) => gradient), objective.total, objective.weight];
   for (const [index, value] of parts.entries()) {
     const sum = accumulators[index];
     if (sum !== undefined) trace.add({ kind: "accumulate", accumulator: sum, value });
@@ -82,7 +83,7 @@ function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, { loss,
   trace.add({ kind: "whole" });
   logObjective(trace, totals);
   trace.expectFinite("loss", "loss", totals.total);
-  const scale = ops.divide(1, totals.weight);
+  const scale = ops.divide(1, divisorOf(totals.weight, train));
   const summed = list.map((each, index) => ({ ...each, gradient: sums[index] ?? each.gradient }));
   const { penalty } = minimizer.apply({ list: summed }, scale);
   trace.add({ kind: "log", value: penalty, column: LOG.penalty });

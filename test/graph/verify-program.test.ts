@@ -168,6 +168,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["dropout", [2, 5, 4]],
   ["noise", [2, 5, 1]],
   ["gather", [3, 4, 1]],
+  ["collect", [2, 4, 0]],
   ["convert", [2, 1, 1]],
   ["row_count", [1, 0, 0]],
   ["schedule_value", [1, 1, 0]],

@@ -277,6 +277,15 @@ describe("predict", () => {
     }
   });
 
+  test("probabilities are softmax of the outputs, or sigmoid of a single one, to the bit", async () => {
+    const several = network().initialize(4);
+    const rows = await several.predict(large.x);
+    expect((await several.predictProbabilities(large.x)).data).toEqual(ops.softmax(rows).data);
+    const single = sequential(linear(6, 1)).initialize(4);
+    const logits = await single.predict(large.x, { threads: 2 });
+    expect((await single.predictProbabilities(large.x)).data).toEqual(ops.sigmoid(logits).data);
+  });
+
   test.each<[string, unknown, string]>([
     ["another width", new Float32Array(7), "ERR_DATA"],
     ["nothing", new Float32Array(0), "ERR_DATA"],

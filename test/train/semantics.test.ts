@@ -89,6 +89,15 @@ describe("weights of examples", () => {
     expect(await train([[1], [2], [9], [4]], [1, 2, 5, 8])).not.toEqual(weighted);
   });
 
+  test.each([1, 2])("a batch that weighs nothing has no gradient, in %i parts", async (accumulate) => {
+    const model = sequential(linear(1, 1, { init: 1, bias: false }));
+    const data = { x: [[1], [2], [3], [4], [1], [1]], y: [0, 0, 9, 9, 0.5, 0.5], weight: [0, 0, 0, 0, 1, 1] };
+    const options = { loss: mse(), optimizer: sgd({ lr: 0.25 }), epochs: 1, batchSize: 2, shuffle: false, accumulate };
+    const { history } = await fit(model, { data, ...options });
+    expect(weightsOf(model, "linear1.weight")).toEqual([1 - 0.25 * 2 * 0.5]);
+    expect(history[0]?.dataLoss).toBe(0.25);
+  });
+
   test("an epoch's loss is Σwℓ/Σw over all of it, not a mean of means", async () => {
     const model = sequential(linear(1, 1, { init: 1, bias: false }));
     const data = { x: [[1], [2], [3]], y: [0, 0, 0], weight: [1, 1, 2] };

@@ -2,21 +2,30 @@
 // under an expected error must not compile.
 import {
   adam,
+  type Best,
+  type ConfusionMatrix,
   crossEntropy,
   defineLayer,
+  defineMetric,
   dropout,
   type Evaluation,
+  earlyStopping,
   type FitEvent,
+  f1,
   fit,
   type Layer,
   l2,
   linear,
   loadModel,
+  type Metric,
   type Model,
   mse,
   ops,
   parameter,
+  precision,
   program,
+  recall,
+  reduceOnPlateau,
   relu,
   sequential,
   sgd,
@@ -25,6 +34,7 @@ import {
   Tensor,
   tanh,
   tensor,
+  topK,
   type Value,
 } from "carillon";
 
@@ -137,13 +147,66 @@ for await (const event of measured) {
     // @ts-expect-error a step has no metrics
     event.metrics;
   } else {
-    holds<Equal<typeof event.kind, "start" | "checkpoint" | "end">>();
+    holds<Equal<typeof event.kind, "start" | "validation" | "checkpoint" | "end">>();
   }
 }
-const { history } = await measured;
+const { history, best } = await measured;
+holds<Equal<typeof best, Best | undefined>>();
 holds<Equal<(typeof history)[number]["validation"]["loss"], number>>();
 const half = await fit(model, { ...base, validation: { x, y } });
 holds<Equal<(typeof half.history)[number]["validation"], Evaluation<never>>>();
+
+// Metrics: names and made ones; their keys are those of events.
+const many = await fit(model, {
+  ...base,
+  metrics: ["confusionMatrix", topK(5), precision({ average: "macro", name: "macroPrecision" }), recall()],
+});
+type Many = (typeof many.history)[number]["metrics"];
+holds<Equal<keyof Many, "confusionMatrix" | "top5" | "macroPrecision" | "recall">>();
+holds<Equal<Many["confusionMatrix"], ConfusionMatrix>>();
+holds<Equal<Many["top5"], number>>();
+// @ts-expect-error no such average
+f1({ average: "weighted" });
+const bias = defineMetric({
+  name: "bias",
+  start: () => ({ sum: 0, weight: 0 }),
+  add(state, { rows, outputs, targets, weights }) {
+    for (let row = 0; row < rows; row++) {
+      state.sum += (weights[row] ?? 0) * ((outputs[row] ?? 0) - (targets[row] ?? 0));
+      state.weight += weights[row] ?? 0;
+    }
+    return state;
+  },
+  result: ({ sum, weight }) => sum / weight,
+});
+holds<Equal<typeof bias, Metric<"bias">>>();
+// @ts-expect-error a metric gives a number
+defineMetric({ name: "word", start: () => 0, add: (state) => state, result: () => "0" });
+
+// A validation on a schedule is not there at every epoch.
+const scheduled = await fit(model, { ...base, validation: { x, y }, validate: { every: { steps: 10 } } });
+holds<Equal<(typeof scheduled.history)[number]["validation"], Evaluation<never> | undefined>>();
+// @ts-expect-error a schedule says when
+fit(model, { ...base, validation: { x, y }, validate: {} });
+
+// Callbacks of the library.
+fit(model, {
+  ...base,
+  callbacks: [earlyStopping({ monitor: "loss", patience: 3 }), reduceOnPlateau({ monitor: "loss" })],
+});
+// @ts-expect-error patience is required
+earlyStopping({ monitor: "loss" });
+// @ts-expect-error no such mode
+earlyStopping({ monitor: "loss", patience: 3, mode: "auto" });
+// @ts-expect-error what is watched is required
+reduceOnPlateau({ factor: 0.5 });
+
+// A run rests and goes on.
+measured.pause();
+measured.resume();
+model.predict(x, { threads: 1, signal: AbortSignal.timeout(10) });
+// @ts-expect-error no such option
+model.predict(x, { thread: 1 });
 
 // A run is a promise, an async iterable and async disposable.
 measured.stop();

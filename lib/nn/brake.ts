@@ -1,0 +1,92 @@
+/** Holds up or ends work between two steps: pause, stop and abort, for whoever works in calls of some steps. */
+export class Brake {
+  readonly #listeners = new Set<() => void>();
+  #signal: AbortSignal | undefined;
+  #paused = false;
+  #stopped = false;
+  #waiting: (() => void)[] = [];
+  #waited = 0;
+
+  constructor(signal?: AbortSignal) {
+    this.watch(signal);
+  }
+
+  /** Whether work may begin, now: whoever has awaited anything asks again. */
+  get free(): boolean {
+    return !(this.#paused || this.#stopped || this.#signal?.aborted === true);
+  }
+
+  /** Milliseconds that {@link passable} has waited in pauses. */
+  get waited(): number {
+    return this.#waited;
+  }
+
+  /** Watches the signal from now on, until {@link release}. */
+  watch(signal: AbortSignal | undefined): void {
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#pull);
+  }
+
+  release(): void {
+    this.#signal?.removeEventListener("abort", this.#pull);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#pull();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#pull();
+  }
+
+  /** Calls `listener` when the call under way is to end after its step; gives what takes the listener off. */
+  onPull(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Waits while there is a pause. True: go on; false: stopped. Rejects with the reason of an aborted signal. */
+  async passable(): Promise<boolean> {
+    while (this.#paused && !this.#stopped && this.#signal?.aborted !== true) {
+      const since = performance.now();
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+      this.#waited += performance.now() - since;
+    }
+    this.#signal?.throwIfAborted();
+    return !this.#stopped;
+  }
+
+  readonly #pull = (): void => {
+    for (const listener of this.#listeners) listener();
+    this.#wake();
+  };
+
+  #wake(): void {
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+}
+
+/** `work`, or at once a rejection with the reason of the signal: who waits in a queue need not have its turn first. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  signal.throwIfAborted();
+  let leave: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason);
+  });
+  signal.addEventListener("abort", leave);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}

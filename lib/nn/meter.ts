@@ -1,0 +1,143 @@
+import { type NativeSlab, native } from "../binding/native.js";
+import type { Trace } from "../graph/trace.js";
+import type { State } from "../io/state.js";
+import { elements } from "../tensor/shape.js";
+import type { Value } from "../tensor/value.js";
+import type { Accumulator, Metric, MetricSet, MetricValue } from "./metrics/metric.js";
+import type { Figures } from "./metrics.js";
+
+/** Steps of one native call at most: what a log keeps. */
+export const CALL_STEPS = 1024;
+
+/** Bytes of collected rows that a call may leave: some milliseconds of JavaScript for the dearest metric. */
+const MOST_BYTES = 1 << 18;
+const ELEMENT_BYTES = 4;
+
+/** What metrics look at, as values of the program that computes it. */
+export interface Measured {
+  readonly output: Value;
+  readonly target: Value;
+  /** Absent where every example weighs 1. */
+  readonly weights: Value | undefined;
+}
+
+/** A value's rows of the last steps. */
+class Collected {
+  readonly #slab: NativeSlab;
+  readonly #columns: number;
+  readonly #batch: number;
+  readonly #buffer: Float32Array | Int32Array;
+
+  constructor(trace: Trace, value: Value, batch: number, steps: number) {
+    this.#columns = elements(value.shape);
+    this.#batch = batch;
+    const count = steps * batch * this.#columns;
+    this.#slab = native.slabCreate(count, value.dtype);
+    this.#buffer = value.dtype === "i32" ? new Int32Array(count) : new Float32Array(count);
+    trace.add({ kind: "collect", value, slab: this.#slab, batch, steps });
+  }
+
+  /** Brings the rows of steps [begin, end) of the memory over here. */
+  read(begin: number, end: number): void {
+    const width = this.#batch * this.#columns;
+    native.slabRead(this.#slab, begin * width, this.#buffer.subarray(begin * width, end * width));
+  }
+
+  rows(slot: number, rows: number): Float32Array | Int32Array {
+    const first = slot * this.#batch * this.#columns;
+    return this.#buffer.subarray(first, first + rows * this.#columns);
+  }
+}
+
+/**
+ * The metrics of a program's examples. The program keeps outputs, targets and weights of its steps; after a call they are
+ * added up here, in double and in the order of the steps, so that figures are those of the whole set.
+ */
+export class Meter {
+  readonly #metrics: readonly Metric[];
+  readonly #set: MetricSet;
+  #accumulators: readonly Accumulator[];
+  #columns = 0;
+  #steps = CALL_STEPS;
+  #ones = new Float32Array();
+  #output: Collected | undefined;
+  #target: Collected | undefined;
+  #weights: Collected | undefined;
+
+  /** `ERR_OPTION` where a metric makes no sense for the loss. */
+  constructor(metrics: readonly Metric[], set: MetricSet) {
+    this.#metrics = metrics;
+    this.#set = set;
+    this.#accumulators = metrics.map((metric) => metric.begin(set));
+  }
+
+  get empty(): boolean {
+    return this.#metrics.length === 0;
+  }
+
+  /** Steps that one call may take. */
+  get callSteps(): number {
+    return this.#steps;
+  }
+
+  /** Records that rows are kept, of batches of at most `batch` rows. Nothing is, without metrics. */
+  record(trace: Trace, { output, target, weights }: Measured, batch: number): void {
+    if (this.empty) return;
+    const values = weights === undefined ? [output, target] : [output, target, weights];
+    const width = values.reduce((sum, { shape }) => sum + elements(shape), 0);
+    const fitting = Math.floor(MOST_BYTES / (ELEMENT_BYTES * width * batch));
+    this.#steps = Math.min(Math.max(fitting, 1), CALL_STEPS);
+    this.#columns = elements(output.shape);
+    this.#output = new Collected(trace, output, batch, this.#steps);
+    this.#target = new Collected(trace, target, batch, this.#steps);
+    this.#weights = weights === undefined ? undefined : new Collected(trace, weights, batch, this.#steps);
+    this.#ones = weights === undefined ? new Float32Array(batch).fill(1) : this.#ones;
+  }
+
+  /** Adds the steps from `first` on, with so many rows each; they are those of the last call. */
+  take(first: number, rows: readonly number[]): void {
+    const slotOf = (index: number): number => (first - 1 + index) % this.#steps;
+    const turn = Math.min(rows.length, this.#steps - slotOf(0)); // the memory is a ring
+    for (const kept of [this.#output, this.#target, this.#weights]) {
+      kept?.read(slotOf(0), slotOf(0) + turn);
+      if (turn < rows.length) kept?.read(0, rows.length - turn);
+    }
+    for (const [index, count] of rows.entries()) this.#add(slotOf(index), count);
+  }
+
+  #add(slot: number, rows: number): void {
+    const outputs = this.#output?.rows(slot, rows);
+    const targets = this.#target?.rows(slot, rows);
+    const weights = this.#weights === undefined ? this.#ones.subarray(0, rows) : this.#weights.rows(slot, rows);
+    if (!(outputs instanceof Float32Array && targets !== undefined && weights instanceof Float32Array)) return;
+    for (const accumulator of this.#accumulators) {
+      accumulator.add({ rows, columns: this.#columns, outputs, targets, weights });
+    }
+  }
+
+  /** Begins another set. */
+  clear(): void {
+    this.#accumulators = this.#metrics.map((metric) => metric.begin(this.#set));
+  }
+
+  async figures(): Promise<Figures> {
+    const figures: Record<string, MetricValue> = {};
+    for (const [index, { name }] of this.#metrics.entries()) {
+      figures[name] = (await this.#accumulators[index]?.result()) ?? Number.NaN;
+    }
+    return figures;
+  }
+
+  /** By name: what a resumed run needs. */
+  state(): Readonly<Record<string, State>> {
+    return Object.fromEntries(this.#accumulators.map((one, index) => [this.#metrics[index]?.name, one.state()]));
+  }
+
+  /** A metric that the states do not name begins here. */
+  restore(states: Readonly<Record<string, State>>): void {
+    for (const [index, accumulator] of this.#accumulators.entries()) {
+      const state = states[this.#metrics[index]?.name ?? ""];
+      if (state !== undefined) accumulator.restore(state);
+    }
+  }
+}

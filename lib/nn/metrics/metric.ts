@@ -1,0 +1,114 @@
+import { CarillonError } from "../../errors.js";
+import type { State } from "../../io/state.js";
+import { checkFunction, checkKeys, checkString } from "../../options.js";
+import type { Loss } from "../losses/loss.js";
+
+/** Weights of examples by actual class (rows) and predicted class (columns). */
+export type ConfusionMatrix = readonly (readonly number[])[];
+
+/** What a metric gives. */
+export type MetricValue = number | ConfusionMatrix;
+
+/** Examples as a metric sees them, one batch or several. */
+export interface MetricRows {
+  readonly rows: number;
+  /** Values of one output. */
+  readonly columns: number;
+  /** [rows, columns], as the network gives them: logits where the loss takes logits. */
+  readonly outputs: Float32Array;
+  /** [rows] classes, or [rows, columns] numbers, as the loss takes them. */
+  readonly targets: Int32Array | Float32Array;
+  /** [rows]; 1 where the data has no weights. */
+  readonly weights: Float32Array;
+}
+
+/** What a metric is asked to measure. */
+export interface MetricSet {
+  /** Names the option in errors. */
+  readonly where: string;
+  readonly loss: Loss;
+  /** Columns of the outputs. */
+  readonly outputs: number;
+}
+
+/** Takes in a set, part by part, and gives the figure of the whole. */
+export interface Accumulator {
+  add(rows: MetricRows): void;
+  result(): MetricValue | Promise<MetricValue>;
+  /** What a resumed run needs to go on in the middle of an epoch. */
+  state(): State;
+  restore(state: State): void;
+}
+
+/**
+ * A figure over a whole set, besides the loss: exact, never a mean of the figures of batches. Made by `topK`, `precision`,
+ * `recall`, `f1`, {@link defineMetric}; the others are named by strings.
+ */
+export interface Metric<N extends string = string> {
+  readonly name: N;
+  /** For one set; `ERR_OPTION` where it makes no sense for the loss. @internal */
+  begin(set: MetricSet): Accumulator;
+}
+
+/** A metric of one's own. */
+export interface MetricDefinition<N extends string, S extends State> {
+  /** Key of `metrics` in events. */
+  readonly name: N;
+  /** The state before the first example: JSON, numbers and typed arrays, which checkpoints keep. */
+  start(): S;
+  /** The state with these examples taken in; it may be the same object, changed. The arrays are only valid meanwhile. */
+  add(state: S, rows: MetricRows): S;
+  result(state: S): number;
+}
+
+/** Names that figures of events have already. */
+const RESERVED = ["loss", "dataLoss", "penalty", "validation"];
+
+/** `name` as the key of a figure; else `ERR_OPTION`. */
+export function checkMetricName<N extends string>(where: string, name: N): N {
+  checkString(where, name);
+  if (!RESERVED.includes(name) && !name.includes(".")) return name;
+  throw new CarillonError("ERR_OPTION", where, `expected another name for '${where}': '${name}' has a meaning already`);
+}
+
+/**
+ * A metric in plain TypeScript, on the JavaScript thread, between calls of native code.
+ *
+ * @example
+ * const bias = defineMetric({
+ *   name: 'bias',
+ *   start: () => ({ sum: 0, weight: 0 }),
+ *   add(state, { rows, outputs, targets, weights }) {
+ *     for (let row = 0; row < rows; row++) {
+ *       state.sum += weights[row] * (outputs[row] - targets[row]);
+ *       state.weight += weights[row];
+ *     }
+ *     return state;
+ *   },
+ *   result: ({ sum, weight }) => sum / weight,
+ * });
+ *
+ * Errors: an unknown key (`ERR_UNKNOWN_OPTION`); a name that events use already, or no function (`ERR_OPTION`).
+ */
+export function defineMetric<const N extends string, S extends State>(definition: MetricDefinition<N, S>): Metric<N> {
+  checkKeys("defineMetric", definition, ["name", "start", "add", "result"]);
+  const { start, add, result } = definition;
+  const name = checkMetricName("defineMetric.name", definition.name);
+  for (const [key, value] of Object.entries({ start, add, result })) checkFunction(`defineMetric.${key}`, value);
+  return Object.freeze({
+    name,
+    begin(): Accumulator {
+      let state = start();
+      return {
+        add(rows) {
+          state = add(state, rows);
+        },
+        result: () => result(state),
+        state: () => state,
+        restore(saved) {
+          state = saved as S; // of a checkpoint of this very metric
+        },
+      };
+    },
+  });
+}

@@ -1,0 +1,85 @@
+import type { State } from "../io/state.js";
+import { checkBoolean, checkKeys, checkNumber, checkString } from "../options.js";
+import type { Best, Callback } from "./callback.js";
+import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
+
+/** Options of {@link earlyStopping}. */
+export interface EarlyStoppingOptions extends MonitorOptions {
+  /** Measurements without a better value before the run is stopped: an integer ≥ 1. */
+  readonly patience: number;
+  /** Gives the model its best weights when the run is over, however it ends but by failure; `false` by default. */
+  readonly restoreBest?: boolean | undefined;
+}
+
+const KEYS = [...MONITOR_KEYS, "patience", "restoreBest"];
+
+/** What a checkpoint keeps. */
+interface Kept {
+  readonly best: Best | undefined;
+  readonly waited: number;
+  readonly weights: ReadonlyMap<string, Float32Array> | undefined;
+}
+
+const NOTHING: Kept = { best: undefined, waited: 0, weights: undefined };
+
+/**
+ * Stops a run when a figure has got no better for `patience` measurements. `result.best` says where it was best.
+ *
+ * A value v is better than the best one b where `v < b − minDelta`, for mode `'max'` where `v > b + minDelta`; NaN never is.
+ * With `restoreBest` the weights of that step (their averages, with `averageWeights`) are kept, also in checkpoints, and the
+ * model has them after the run. As Keras' `EarlyStopping`, which takes a first NaN for the best value. `ERR_OPTION`, `ERR_UNKNOWN_OPTION`.
+ *
+ * @example earlyStopping({ monitor: 'validation.auc', patience: 10, restoreBest: true })
+ */
+export function earlyStopping(options: EarlyStoppingOptions): Callback {
+  checkKeys("earlyStopping", options, KEYS);
+  const monitor = new Monitor("earlyStopping", options);
+  const patience = checkNumber("earlyStopping.patience", options.patience, { min: 1, integer: true });
+  const restoreBest = checkBoolean("earlyStopping.restoreBest", options.restoreBest ?? false);
+  let kept = NOTHING;
+  return {
+    name: checkString("earlyStopping.name", options.name ?? "earlyStopping"),
+    every: options.every,
+    monitor: monitor.name,
+    get best() {
+      return kept.best;
+    },
+    start() {
+      kept = NOTHING;
+    },
+    decide(at) {
+      if (!monitor.isFresh(at)) return;
+      const value = monitor.valueOf(at);
+      if (monitor.isBetter(value, kept.best?.value)) {
+        const best = { monitor: monitor.name, value, epoch: at.epoch, step: at.step };
+        kept = { best, waited: 0, weights: restoreBest ? at.weights() : undefined };
+        return;
+      }
+      kept = { ...kept, waited: kept.waited + 1 };
+      if (kept.waited >= patience) at.stop();
+    },
+    end(at) {
+      if (kept.weights !== undefined) at.setWeights(kept.weights);
+    },
+    state: () => stateOf(kept),
+    restore(state) {
+      kept = keptOf(state);
+    },
+  };
+}
+
+function stateOf({ best, waited, weights }: Kept): State {
+  const described = best === undefined ? null : { ...best };
+  return { best: described, waited, weights: weights === undefined ? null : Object.fromEntries(weights) };
+}
+
+/** What {@link stateOf} made, from the checkpoint of a run with this callback. */
+function keptOf(state: State): Kept {
+  const { best, waited, weights } = state as {
+    readonly best: Best | null;
+    readonly waited: number;
+    readonly weights: Readonly<Record<string, Float32Array>> | null;
+  };
+  const map = weights === null ? undefined : new Map(Object.entries(weights));
+  return { best: best ?? undefined, waited, weights: map };
+}

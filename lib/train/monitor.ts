@@ -1,0 +1,79 @@
+import { CarillonError } from "../errors.js";
+import { isLowerBetter } from "../nn/metrics.js";
+import { checkNumber, checkOneOf, checkString } from "../options.js";
+import type { Decision, Every } from "./callback.js";
+
+/** Which way a figure is better. */
+export type MonitorMode = "min" | "max";
+
+/** What callbacks that watch a figure have in common. */
+export interface MonitorOptions {
+  /**
+   * The figure: `loss`, `dataLoss`, `penalty` or a metric's name, of the training examples; `validation.loss` or
+   * `validation.` and a metric's name, of the validation set.
+   */
+  readonly monitor: string;
+  /** How much better a value must be than the best one, to count; ≥ 0, 0 by default. */
+  readonly minDelta?: number | undefined;
+  /** Where the figure is better: `'min'` by default for losses, `mae` and `rmse`, `'max'` for everything else. */
+  readonly mode?: MonitorMode | undefined;
+  /** When to look; `{ epochs: 1 }` by default. A figure of validation counts once a validation. */
+  readonly every?: Every | undefined;
+  /** Tells it from another of its kind in the same run. */
+  readonly name?: string | undefined;
+}
+
+/** Keys of {@link MonitorOptions}. */
+export const MONITOR_KEYS = ["monitor", "minDelta", "mode", "every", "name"] as const;
+
+const VALIDATION = "validation.";
+
+/** A figure and when it is better than another. */
+export class Monitor {
+  readonly name: string;
+  readonly #minDelta: number;
+  readonly #sign: number;
+
+  constructor(where: string, { monitor, minDelta, mode }: MonitorOptions) {
+    this.name = checkString(`${where}.monitor`, monitor);
+    this.#minDelta = checkNumber(`${where}.minDelta`, minDelta ?? 0, { min: 0 });
+    const plain = monitor.startsWith(VALIDATION) ? monitor.slice(VALIDATION.length) : monitor;
+    const usual = isLowerBetter(plain) ? "min" : "max";
+    this.#sign = checkOneOf(`${where}.mode`, mode ?? usual, ["min", "max"]) === "min" ? -1 : 1;
+  }
+
+  /** Whether `value` is better than `best` by more than `minDelta`. NaN never is. */
+  isBetter(value: number, best: number | undefined): boolean {
+    if (best === undefined) return !Number.isNaN(value);
+    return this.#sign * value > this.#sign * best + this.#minDelta;
+  }
+
+  /** Whether the figure is new at this step: one of validation is only where the set was measured. */
+  isFresh({ step, validationStep }: Decision): boolean {
+    return !this.name.startsWith(VALIDATION) || step === validationStep;
+  }
+
+  valueOf(at: Decision): number {
+    const value = figureOf(this.name, at);
+    if (value !== undefined) return value;
+    throw new CarillonError("ERR_OPTION", this.name, `expected a number as '${this.name}'`);
+  }
+}
+
+/** What figures are taken from. */
+export type Watched = Pick<Decision, "loss" | "dataLoss" | "penalty" | "metrics" | "validation">;
+
+/** The figure of that name; `undefined` as long as there is none. */
+export function figureOf(name: string, at: Watched): number | undefined {
+  if (name === "loss" || name === "dataLoss" || name === "penalty") return at[name];
+  if (!name.startsWith(VALIDATION)) return at.metrics[name];
+  const key = name.slice(VALIDATION.length);
+  return key === "loss" ? at.validation?.loss : at.validation?.metrics[key];
+}
+
+/** Names that can be monitored, with these metrics and, maybe, a validation set. */
+export function monitored(metrics: readonly string[], validation: boolean): readonly string[] {
+  const numbers = metrics.filter((name) => name !== "confusionMatrix");
+  const training = ["loss", "dataLoss", "penalty", ...numbers];
+  return validation ? [...training, ...["loss", ...numbers].map((name) => `${VALIDATION}${name}`)] : training;
+}

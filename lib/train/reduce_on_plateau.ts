@@ -1,0 +1,74 @@
+import { checkKeys, checkNumber, checkString } from "../options.js";
+import type { Callback } from "./callback.js";
+import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
+
+/** Options of {@link reduceOnPlateau}. */
+export interface ReduceOnPlateauOptions extends MonitorOptions {
+  /** How much better a value must be than the best one, to count; ≥ 0, 1e-4 by default. */
+  readonly minDelta?: number | undefined;
+  /** The learning rate is multiplied by this: (0, 1), 0.1 by default. */
+  readonly factor?: number | undefined;
+  /** Measurements without a better value before the rate falls: an integer ≥ 1, 10 by default. */
+  readonly patience?: number | undefined;
+  /** Measurements after a fall that do not count: an integer ≥ 0, 0 by default. */
+  readonly cooldown?: number | undefined;
+  /** The factor of the rate (1 at first) never falls below this: [0, 1), 0 by default. */
+  readonly minScale?: number | undefined;
+}
+
+const KEYS = [...MONITOR_KEYS, "factor", "patience", "cooldown", "minScale"];
+const DEFAULT = { minDelta: 1e-4, factor: 0.1, patience: 10, cooldown: 0, minScale: 0 };
+
+/** Where it stands; a checkpoint keeps it as it is. */
+interface Waiting {
+  readonly best: number | null;
+  readonly waited: number;
+  readonly cooling: number;
+}
+
+const NOTHING: Waiting = { best: null, waited: 0, cooling: 0 };
+
+/**
+ * Multiplies the learning rate by `factor` when a figure has got no better for `patience` measurements: `rateScale ←
+ * max(rateScale·factor, minScale)`, on top of any schedule. Better means by more than `minDelta`, as for `earlyStopping`.
+ *
+ * As Keras' `ReduceLROnPlateau`. `ERR_OPTION`, `ERR_UNKNOWN_OPTION`.
+ *
+ * @example reduceOnPlateau({ monitor: 'validation.loss', factor: 0.5, patience: 5 })
+ */
+export function reduceOnPlateau(options: ReduceOnPlateauOptions): Callback {
+  const where = "reduceOnPlateau";
+  checkKeys(where, options, KEYS);
+  const monitor = new Monitor(where, { ...options, minDelta: options.minDelta ?? DEFAULT.minDelta });
+  const factor = checkNumber(`${where}.factor`, options.factor ?? DEFAULT.factor, { above: 0, below: 1 });
+  const patience = checkNumber(`${where}.patience`, options.patience ?? DEFAULT.patience, { min: 1, integer: true });
+  const cooldown = checkNumber(`${where}.cooldown`, options.cooldown ?? DEFAULT.cooldown, { min: 0, integer: true });
+  const minScale = checkNumber(`${where}.minScale`, options.minScale ?? DEFAULT.minScale, { min: 0, below: 1 });
+  let now = NOTHING;
+  return {
+    name: checkString(`${where}.name`, options.name ?? where),
+    every: options.every,
+    monitor: monitor.name,
+    start() {
+      now = NOTHING;
+    },
+    decide(at) {
+      if (!monitor.isFresh(at)) return;
+      const value = monitor.valueOf(at);
+      const cooling = Math.max(now.cooling - 1, 0);
+      const cooled = now.cooling > 0 ? { ...now, cooling, waited: 0 } : now;
+      if (monitor.isBetter(value, now.best ?? undefined)) {
+        now = { ...cooled, best: value, waited: 0 };
+        return;
+      }
+      now = cooling > 0 ? cooled : { ...cooled, waited: cooled.waited + 1 };
+      if (now.waited < patience || at.rateScale <= minScale) return;
+      at.rateScale = Math.max(at.rateScale * factor, minScale);
+      now = { ...now, waited: 0, cooling: cooldown };
+    },
+    state: () => ({ ...now }),
+    restore(state) {
+      now = state as unknown as Waiting; // of a checkpoint of a run with this callback
+    },
+  };
+}

@@ -1,0 +1,146 @@
+"""Writes test/nn/fixtures/metrics.json: figures of scikit-learn for outputs, targets and weights.
+
+    python3 -m venv /tmp/venv-sklearn && /tmp/venv-sklearn/bin/pip install scikit-learn==1.9.1
+    /tmp/venv-sklearn/bin/python test/nn/make_metrics_fixture.py
+
+Outputs are multiples of 1/8, so that float32 holds them and many are equal; weights are multiples of 1/16, some 0.
+`loss` says how the targets are given. Figures are of the examples without weights, and with them.
+"""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn import metrics
+
+FIXTURES = Path(__file__).parent / "fixtures"
+warnings.simplefilter("ignore")
+draw = np.random.default_rng(11)
+
+
+def grid(*shape, scale=1.5):
+    return np.round(draw.normal(size=shape) * scale * 8) / 8
+
+
+def weights(rows):
+    return np.round(draw.uniform(0, 2, rows) * 16) / 16 * (draw.uniform(size=rows) > 0.1)
+
+
+def averages(actual, predicted, w, kinds, labels=None):
+    figures = {}
+    for kind in kinds:
+        for name, score in (
+            ("precision", metrics.precision_score),
+            ("recall", metrics.recall_score),
+            ("f1", metrics.f1_score),
+        ):
+            figures[f"{name} {kind}"] = float(score(actual, predicted, average=kind, sample_weight=w))
+    return figures
+
+
+def binary(logits, targets, w):
+    predicted = (logits[:, 0] > 0).astype(int)
+    actual = targets.astype(int)
+    return {
+        "accuracy": float(metrics.accuracy_score(actual, predicted, sample_weight=w)),
+        "auc": float(metrics.roc_auc_score(actual, logits[:, 0], sample_weight=w)),
+        "confusionMatrix": metrics.confusion_matrix(actual, predicted, labels=[0, 1], sample_weight=w).tolist(),
+        **averages(actual, predicted, w, ["binary", "macro", "micro"]),
+    }
+
+
+def classes(logits, targets, w):
+    count = logits.shape[1]
+    predicted = logits.argmax(1)
+    figures = {
+        "accuracy": float(metrics.accuracy_score(targets, predicted, sample_weight=w)),
+        "confusionMatrix": metrics.confusion_matrix(
+            targets, predicted, labels=range(count), sample_weight=w
+        ).tolist(),
+        **averages(targets, predicted, w, ["macro", "micro"] + (["binary"] if count == 2 else [])),
+    }
+    if count == 2:
+        figures["auc"] = float(metrics.roc_auc_score(targets, logits[:, 1] - logits[:, 0], sample_weight=w))
+        return figures
+    for k in (2, 3):
+        figures[f"top{k}"] = float(
+            metrics.top_k_accuracy_score(targets, logits, k=k, labels=range(count), sample_weight=w)
+        )
+    if len(set(targets)) == count:
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        probabilities = (powers / powers.sum(1, keepdims=True)).astype(np.float32).astype(np.float64)
+        # Each class against the rest: what multi_class="ovr" averages, which wants rows that sum to 1 to the last bit.
+        areas = [
+            metrics.roc_auc_score(targets == label, probabilities[:, label], sample_weight=w) for label in range(count)
+        ]
+        figures["auc"] = float(np.mean(areas))
+    return figures
+
+
+def multilabel(logits, targets, w):
+    predicted = (logits > 0).astype(int)
+    return {
+        "accuracy": float(metrics.accuracy_score(targets, predicted, sample_weight=w)),
+        "auc": float(metrics.roc_auc_score(targets, logits, average="macro", sample_weight=w)),
+        **averages(targets, predicted, w, ["macro", "micro"]),
+    }
+
+
+def regression(outputs, targets, w):
+    return {
+        "mae": float(metrics.mean_absolute_error(targets, outputs, sample_weight=w)),
+        "rmse": float(metrics.root_mean_squared_error(targets, outputs, sample_weight=w)),
+        "r2": float(metrics.r2_score(targets, outputs, sample_weight=w)),
+    }
+
+
+def labels(rows, count):
+    return draw.integers(0, count, rows)
+
+
+def near(targets, count, scale=1.0):
+    """Logits that know something of the targets."""
+    return grid(len(targets), count) + np.eye(count)[targets] * scale
+
+
+ROWS = 530  # three batches of 256, the last one short
+yes = draw.integers(0, 2, ROWS)
+two = labels(ROWS, 2)
+five = labels(ROWS, 5)
+five[:5] = range(5)
+absent = labels(ROWS, 4) + 1  # of seven classes: 0, 5 and 6 never stand in the targets
+unseen = near(absent, 7)
+unseen[:, 6] = -64  # and 6 is never predicted
+many = draw.integers(0, 2, (ROWS, 3))
+line = grid(ROWS, 1)
+plane = grid(ROWS, 3, scale=[1.0, 10.0, 0.5])
+
+CASES = {
+    "one output": ("binaryCrossEntropy", binary, grid(ROWS, 1) + yes[:, None] * 0.75, yes),
+    "one output, nothing predicted": ("binaryCrossEntropy", binary, -np.abs(grid(ROWS, 1)) - 1, yes),
+    "two classes": ("crossEntropy", classes, near(two, 2), two),
+    "five classes": ("crossEntropy", classes, near(five, 5), five),
+    "classes that do not occur": ("crossEntropy", classes, unseen, absent),
+    "several labels": ("binaryCrossEntropy", multilabel, grid(ROWS, 3) + many, many),
+    "a line": ("mse", regression, line + grid(ROWS, 1, scale=0.25), line),
+    "three columns": ("mse", regression, plane + grid(ROWS, 3, scale=0.5), plane),
+    "far from 0": ("mse", regression, 65536 + line / 8 + grid(ROWS, 1, scale=0.5) / 8, 65536 + line / 8),
+    "a constant": ("mse", regression, grid(ROWS, 1), np.full((ROWS, 1), 2.0)),
+    "a constant, hit": ("mse", regression, np.full((ROWS, 1), 2.0), np.full((ROWS, 1), 2.0)),
+}
+
+fixture = {}
+for name, (loss, figures, outputs, targets) in CASES.items():
+    w = weights(ROWS)
+    fixture[name] = {
+        "loss": loss,
+        "columns": outputs.shape[1],
+        "outputs": outputs.ravel().tolist(),
+        "targets": targets.ravel().tolist(),
+        "weights": w.tolist(),
+        "plain": figures(outputs, targets, None),
+        "weighted": figures(outputs, targets, w),
+    }
+
+(FIXTURES / "metrics.json").write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
