@@ -18,11 +18,16 @@ import {
   mse,
   precision,
   recall,
+  relu,
   sequential,
   sgd,
+  sigmoid,
+  softplus,
+  tanh,
   topK,
 } from "carillon";
 import { describe, expect, test } from "vitest";
+import { numbers } from "../train/synthetic.js";
 
 interface Case {
   readonly loss: "binaryCrossEntropy" | "crossEntropy" | "mse";
@@ -194,6 +199,28 @@ describe("targets of other losses", () => {
     expect((await mirror(1).evaluate(data, options)).metrics).toEqual({ accuracy: 0.5, recall: 0.5, auc: 0.5 });
   });
 });
+
+test.each([relu(), tanh(), sigmoid(), softplus()])(
+  "outputs behind an activation ($kind) are what predict gives",
+  async (last) => {
+    const next = numbers(8);
+    const x = Float32Array.from({ length: 300 * 3 }, () => 4 * next() - 2);
+    const y = Float32Array.from({ length: 300 * 2 }, () => next());
+    const model = sequential(linear(3, 5), tanh(), linear(5, 2), last).initialize(6);
+    const { data } = await model.predict(x);
+    const squares = [0, 1].map((column) =>
+      y.reduce((sum, target, place) => sum + (place % 2 === column ? ((data[place] ?? 0) - target) ** 2 : 0), 0),
+    );
+    const rmse = squares.reduce((sum, square) => sum + Math.sqrt(square / 300), 0) / 2;
+    const evaluated = await model.evaluate({ x, y }, { loss: mse(), metrics: ["rmse"] });
+    const still = { loss: mse(), optimizer: sgd({ lr: 0 }), epochs: 1, batchSize: 40, metrics: ["rmse"] } as const;
+    const { history } = await fit(model, { data: { x, y }, ...still });
+    // Sums of 300 squares in another order, in double.
+    for (const found of [evaluated.metrics.rmse, history[0]?.metrics.rmse ?? Number.NaN]) {
+      expect(Math.abs(found - rmse)).toBeLessThanOrEqual(300 * 2 ** -52);
+    }
+  },
+);
 
 describe("defineMetric", () => {
   const most = defineMetric({
