@@ -130,7 +130,7 @@ describe("writing", () => {
     const checkpoint = { dir, keep: 1, best };
     const events = await eventsOf(fit(network(), { ...OPTIONS, epochs: 9, checkpoint }));
     const figures = events.flatMap((event) =>
-      event.kind === "epoch" ? [{ step: event.step, value: event.validation?.metrics.accuracy ?? Number.NaN }] : [],
+      event.kind === "epoch" ? [{ step: event.step, value: Number(event.validation?.metrics.accuracy) }] : [],
     );
     const record = Math[mode](...figures.map(({ value }) => value));
     const first = figures.find(({ value }) => value === record)?.step ?? 0;
