@@ -1,12 +1,6 @@
 // Products: tiles over a region of c, the walk over chunks of k, and what is done to a finished element. GemmTask
 // (table.h) says what is computed.
 
-// Bytes that the walk keeps in the second-level cache (1 MB or more on the cores it was tuned for; half of it serves
-// the other operand, c and what the core does besides).
-constexpr size_t kGemmResident = 384 << 10;
-// Below this `right` stays in cache for every tile of `left`, and c is best written row after row.
-constexpr size_t kGemmSmall = 256 << 10;
-
 // ---- Finished elements -------------------------------------------------------------------------------------
 
 template <UnaryRule rule>
@@ -134,10 +128,12 @@ void gemm_store_rows(const GemmTask& task, const GemmSums& sums, const GemmStore
   }
 }
 
-void gemm_store_transposed(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
+// `as_is`: nothing is added to a sum, nothing done to it.
+template <bool as_is>
+CARILLON_INLINE void gemm_store_lines(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
   for (size_t i = 0; i < sums.mr; i += F::N) {
     const size_t count = smaller_of(F::N, sums.mr - i);
-    const F shift = put.bias != nullptr ? load_part(put.bias + sums.row + i, count) : zero();
+    const F shift = !as_is && put.bias != nullptr ? load_part(put.bias + sums.row + i, count) : zero();
     for (size_t j = 0; j < sums.columns; j += F::N) {
       F lines[F::N];
       CARILLON_UNROLL
@@ -145,8 +141,22 @@ void gemm_store_transposed(const GemmTask& task, const GemmSums& sums, const Gem
       transpose(lines);
       float* c = task.c + (sums.column + j) * task.c_stride + sums.row + i;
       const size_t rows = smaller_of(F::N, sums.columns - j);
-      for (size_t l = 0; l < rows; ++l, c += task.c_stride) put(c, lines[l], shift, count);
+      for (size_t l = 0; l < rows; ++l, c += task.c_stride) {
+        if constexpr (as_is) {
+          store_part(c, lines[l], count);
+        } else {
+          put(c, lines[l], shift, count);
+        }
+      }
     }
+  }
+}
+
+void gemm_store_transposed(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
+  if (put.plain()) {
+    gemm_store_lines<true>(task, sums, put);
+  } else {
+    gemm_store_lines<false>(task, sums, put);
   }
 }
 
@@ -158,8 +168,8 @@ class GemmWalk {
   CARILLON_INLINE GemmWalk(const GemmTask& task, const GemmChunk& chunk)
       : task_(task), chunk_(chunk), put_(task, chunk), tiles_(tiles_of(task.rows, kGemmRows)) {
     tile_.k = chunk.depth;
-    tile_.right_stride = task.right_packed ? kGemmColumns : task.right_stride;
-    tile_.panel_stride = task.right_packed ? kGemmColumns * task.k : kGemmColumns;
+    tile_.right_stride = packed() ? kGemmColumns : task.right_stride;
+    tile_.panel_stride = kGemmColumns * (task.block != nullptr ? chunk.depth : task.right_packed ? task.k : 1);
     left_ =
         task.left + (task.left_packed ? gemm_left_chunk(task.rows, chunk.begin) : chunk.begin * task.left_depth_stride);
     interleaved_ = task.left_packed && task.left_depth_stride != 1;
@@ -171,25 +181,43 @@ class GemmWalk {
                              task.keep != nullptr || task.backward != Backward::none);
   }
 
-  // All tiles against one panel after another, or the other way round.
-  void by_panels(size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
-    for (size_t panel = panel_begin; panel < panel_end;) {
-      size_t taken = 1;
-      for (size_t t = tile_from; t < tile_to; ++t) taken = multiply(t, panel, panel_end);
-      panel += taken;
+  // Panels [panel_begin, panel_end), packed first where there is room for it, times all tiles, a tile after another:
+  // the panels stay in the second-level cache, what is walked of `left` in the first.
+  void group(size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
+    if (task_.block != nullptr) {
+      const size_t skip = chunk_.begin * (task_.right_along_depth ? 1 : task_.right_stride);
+      gemm_pack_panels(task_.right + skip, task_.right_stride, task_.right_along_depth, task_.columns, chunk_.depth,
+                       panel_begin, panel_end, task_.block);
+      right_ = task_.block;
+    } else if (task_.right_packed) {
+      right_ = task_.right + panel_begin * kGemmColumns * task_.k + chunk_.begin * kGemmColumns;
+    } else {
+      right_ = task_.right + panel_begin * kGemmColumns + chunk_.begin * task_.right_stride;
     }
-  }
-  void by_tiles(size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
     for (size_t t = tile_from; t < tile_to; ++t) {
-      for (size_t panel = panel_begin; panel < panel_end;) panel += multiply(t, panel, panel_end);
+      take_tile(t);
+      for (size_t panel = panel_begin; panel < panel_end;) panel += multiply(panel_begin, panel, panel_end);
     }
   }
 
  private:
-  // Computes tile t at `panel` and as many behind it as the kernel takes; returns how many panels that were.
-  CARILLON_INLINE size_t multiply(size_t t, size_t panel, size_t panel_end) {
-    const size_t row = tile_begin(task_.rows, tiles_, t);
-    const size_t mr = tile_begin(task_.rows, tiles_, t + 1) - row;
+  CARILLON_INLINE bool packed() const { return task_.right_packed || task_.block != nullptr; }
+
+  CARILLON_INLINE void take_tile(size_t t) {
+    row_ = tile_begin(task_.rows, tiles_, t);
+    mr_ = task_.rows / tiles_ + (t < task_.rows % tiles_ ? 1 : 0);
+    if (interleaved_) {
+      tile_.left = left_ + row_ * chunk_.depth;
+      tile_.left_depth_stride = mr_;
+    } else {
+      tile_.left = left_ + row_ * tile_.left_row_stride;
+    }
+    kernels_ = kGemmTiles.at[mr_ - 1];
+    unit_ = tile_.left_row_stride == 1 ? size_t{kGemmUnit} : 0;
+  }
+
+  // Computes the tile at `panel` and as many behind it as the kernel takes; returns how many panels that were.
+  CARILLON_INLINE size_t multiply(size_t panel_begin, size_t panel, size_t panel_end) {
     const size_t column = panel * kGemmColumns;
     size_t taken = at_once_;
     while (taken > 1 && (panel + taken > panel_end || column + taken * kGemmColumns > task_.columns)) taken /= 2;
@@ -197,21 +225,12 @@ class GemmWalk {
     const size_t vectors = (columns + F::N - 1) / F::N;
     const size_t tail = columns - (vectors - 1) * F::N;
 
-    if (interleaved_) {
-      tile_.left = left_ + row * chunk_.depth;
-      tile_.left_depth_stride = mr;
-    } else {
-      tile_.left = left_ + row * tile_.left_row_stride;
-    }
-    tile_.right = task_.right_packed ? task_.right + column * task_.k + chunk_.begin * kGemmColumns
-                                     : task_.right + column + chunk_.begin * task_.right_stride;
+    tile_.right = right_ + (panel - panel_begin) * tile_.panel_stride;
     tile_.right_tail = tail;
-    const bool unit = tile_.left_row_stride == 1;
-    const bool partial = !task_.right_packed && tail != F::N;
-    const size_t form = (unit ? size_t{kGemmUnit} : 0) | (partial ? size_t{kGemmPartial} : 0);
-    const GemmTileKernel kernel = kGemmTiles.at[mr - 1][vectors - 1][form];
+    const bool partial = !packed() && tail != F::N;
+    const GemmTileKernel kernel = kernels_[vectors - 1][unit_ | (partial ? size_t{kGemmPartial} : 0)];
     if (!task_.transposed && put_.plain() && tail == F::N) {
-      tile_.t = task_.c + row * task_.c_stride + column;
+      tile_.t = task_.c + row_ * task_.c_stride + column;
       tile_.t_stride = task_.c_stride;
       kernel(tile_);
     } else {
@@ -219,15 +238,15 @@ class GemmWalk {
       tile_.t = buffer;
       tile_.t_stride = vectors * F::N;
       kernel(tile_);
-      const GemmSums sums{buffer, tile_.t_stride, row, mr, column, columns};
+      const GemmSums sums{buffer, tile_.t_stride, row_, mr_, column, columns};
       if (task_.transposed) {
         gemm_store_transposed(task_, sums, put_);
       } else {
         gemm_store_rows(task_, sums, put_);
       }
     }
-    if (finish_ && task_.transposed) gemm_finish(task_, column, row, columns, mr);
-    if (finish_ && !task_.transposed) gemm_finish(task_, row, column, mr, columns);
+    if (finish_ && task_.transposed) gemm_finish(task_, column, row_, columns, mr_);
+    if (finish_ && !task_.transposed) gemm_finish(task_, row_, column, mr_, columns);
     return taken;
   }
 
@@ -235,28 +254,28 @@ class GemmWalk {
   const GemmChunk& chunk_;
   const GemmStore put_;
   const float* left_;
+  const float* right_ = nullptr;
   bool interleaved_;
   size_t tiles_;
   size_t at_once_;
   bool finish_;
+  size_t row_ = 0;  // of the tile in hand
+  size_t mr_ = 0;
+  size_t unit_ = 0;
+  const GemmTileKernel (*kernels_)[kGemmForms] = nullptr;
   GemmTile tile_;
 };
 
 void gemm_f32(const GemmTask& task, size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
-  if (tile_from >= tile_to) return;
-  const size_t columns = (panel_end - panel_begin) * kGemmColumns;
+  if (tile_from >= tile_to || panel_begin >= panel_end) return;
+  const size_t groups = tiles_of(panel_end - panel_begin, task.group);
   size_t begin = 0;
   do {
     const GemmChunk chunk(begin, task.k);
     GemmWalk walk(task, chunk);
-    if (columns * chunk.depth * sizeof(float) <= kGemmSmall) {
-      walk.by_tiles(tile_from, tile_to, panel_begin, panel_end);
-    } else {
-      const size_t bytes = kGemmRows * (chunk.depth + 1) * sizeof(float);
-      const size_t block = bytes < kGemmResident ? kGemmResident / bytes : 1;
-      for (size_t t = tile_from; t < tile_to; t += block) {
-        walk.by_panels(t, smaller_of(t + block, tile_to), panel_begin, panel_end);
-      }
+    for (size_t g = 0; g < groups; ++g) {
+      walk.group(tile_from, tile_to, panel_begin + tile_begin(panel_end - panel_begin, groups, g),
+                 panel_begin + tile_begin(panel_end - panel_begin, groups, g + 1));
     }
     begin += chunk.depth;
   } while (begin < task.k);

@@ -47,21 +47,28 @@ CARILLON_INLINE void gemm_pack_panel_rows(const float* right, size_t stride, siz
   }
 }
 
-void gemm_pack_right_f32(const float* right, size_t stride, bool transposed, size_t columns, size_t k,
-                         size_t panel_begin, size_t panel_end, float* packed) {
+// Panels [panel_begin, panel_end), the first of them at `out`.
+void gemm_pack_panels(const float* right, size_t stride, bool transposed, size_t columns, size_t k, size_t panel_begin,
+                      size_t panel_end, float* out) {
   if (transposed) {
-    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-      gemm_pack_panel_transposed(right, stride, columns, k, panel * kGemmColumns, packed + panel * kGemmColumns * k);
+    for (size_t panel = panel_begin; panel < panel_end; ++panel, out += kGemmColumns * k) {
+      gemm_pack_panel_transposed(right, stride, columns, k, panel * kGemmColumns, out);
     }
     return;
   }
   for (size_t p = 0; p < k; p += kGemmPackRows) {
     const size_t p_end = smaller_of(k, p + kGemmPackRows);
-    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-      const size_t column = panel * kGemmColumns;
-      gemm_pack_panel_rows(right, stride, columns, column, p, p_end, packed + column * k);
+    float* to = out;
+    for (size_t panel = panel_begin; panel < panel_end; ++panel, to += kGemmColumns * k) {
+      gemm_pack_panel_rows(right, stride, columns, panel * kGemmColumns, p, p_end, to);
     }
   }
+}
+
+void gemm_pack_right_f32(const float* right, size_t stride, bool transposed, size_t columns, size_t k,
+                         size_t panel_begin, size_t panel_end, float* packed) {
+  gemm_pack_panels(right, stride, transposed, columns, k, panel_begin, panel_end,
+                   packed + panel_begin * kGemmColumns * k);
 }
 
 // left: element (i, p) at left[p·depth_stride + i]; elements [row, row + mr) of rows [p, p_end), to k rows of mr.

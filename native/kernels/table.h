@@ -59,9 +59,12 @@ struct GemmTask {
   size_t left_row_stride;
   size_t left_depth_stride;
   bool left_packed;
-  const float* right;  // row p at right + p·right_stride, or packed by gemm_pack_right_f32
+  const float* right;  // row p at right + p·right_stride; or packed, by gemm_pack_right_f32
   size_t right_stride;
   bool right_packed;
+  bool right_along_depth;  // not packed: element (p, j) at right[j·right_stride + p]
+  float* block;            // room that gemm_f32 packs `group` panels of a chunk of k into, or nullptr: right as it is
+  size_t group;            // panels that are walked at once, [1, …]
   size_t rows;
   size_t columns;
   size_t k;

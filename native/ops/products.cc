@@ -1,5 +1,7 @@
 // Matrix products and what follows them: bias, activation, dropout; derivative, mask.
 #include <algorithm>
+#include <atomic>
+#include <bit>
 
 #include "../runtime/memory.h"
 #include "operation.h"
@@ -9,7 +11,7 @@ namespace carillon {
 namespace {
 
 // Floating-point operations below which a second thread costs more than it brings.
-constexpr size_t kLeastFlops = 1 << 19;
+constexpr size_t kLeastFlops = 1 << 18;
 
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
@@ -52,6 +54,10 @@ bool conflicting(size_t stride) { return stride % kConflictStride == 0; }
 
 // Operands beyond this are packed: together they no longer fit the second-level cache.
 constexpr size_t kPackBytes = 1 << 20;
+
+// Packed panels that are walked at once, with a whole chunk of k: they stay in the second-level cache (1 MB or more on
+// the cores it was tuned for).
+constexpr size_t kBlockBytes = 384 << 10;
 
 // Cycles of a transposing copy, of a plain copy and of a transposed store, an element, in units of one vector FMA pair.
 constexpr double kTransposeCost = 0.35;
@@ -180,6 +186,7 @@ GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   task.right = a.view<const float>(plan.swapped ? 0 : 1);
   task.right_stride = plan.right_along_depth ? k : plan.swapped ? m : n;
   task.right_packed = a.ints[kTransposeB] == kPacked;
+  task.right_along_depth = plan.right_along_depth;
   task.rows = plan.rows;
   task.columns = plan.columns;
   task.k = k;
@@ -192,8 +199,8 @@ GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   return task;
 }
 
-// Packs what the plan wants packed, as one stage.
-void pack(const Context& context, const GemmPlan& plan, GemmTask& task) {
+// Packs what the plan wants packed, `right` only where it is wanted whole, as one stage.
+void pack(const Context& context, const GemmPlan& plan, bool right_whole, GemmTask& task) {
   const KernelTable& kernels = context.kernels;
   auto* left = static_cast<float*>(context.scratch);
   auto* right = left + plan.left_floats;
@@ -204,7 +211,7 @@ void pack(const Context& context, const GemmPlan& plan, GemmTask& task) {
     return wanted ? std::min(parts, context.parallel.chunks(rows * task.k, kLeastElements)) : 0;
   };
   const size_t left_chunks = chunks_of(plan.left_pack, plan.rows, tiles);
-  const size_t right_chunks = chunks_of(plan.right_pack, plan.columns, panels);
+  const size_t right_chunks = chunks_of(right_whole, plan.columns, panels);
   context.parallel.run(left_chunks + right_chunks, [&](size_t chunk) {
     if (chunk < left_chunks) {
       kernels.gemm_pack_left_f32(raw.left, raw.left_row_stride, raw.left_depth_stride, plan.rows, raw.k,
@@ -219,7 +226,7 @@ void pack(const Context& context, const GemmPlan& plan, GemmTask& task) {
     task.left = left;
     task.left_packed = true;
   }
-  if (plan.right_pack) {
+  if (right_whole) {
     task.right = right;
     task.right_packed = true;
   }
@@ -233,6 +240,7 @@ struct Grid {
 
 Grid grid_of(size_t tiles, size_t panels, size_t chunks) {
   Grid best;
+  if (chunks == 1) return best;
   size_t least = tiles * panels;
   for (size_t columns = 1; columns <= std::min(panels, chunks); ++columns) {
     const size_t rows = std::min(tiles, (chunks + columns - 1) / columns);
@@ -245,35 +253,85 @@ Grid grid_of(size_t tiles, size_t panels, size_t chunks) {
   return best;
 }
 
-void multiply(const Context& context, const GemmPlan& plan, const GemmTask& task) {
+// Whether `count` units keep `threads` threads busy for three quarters of the time at least.
+bool evenly(size_t count, size_t threads) { return 4 * count >= 3 * threads * tiles_of(count, threads); }
+
+void multiply_few(const Context& context, const GemmTask& task, size_t chunks) {
+  const KernelTable& kernels = context.kernels;
+  const size_t groups = tiles_of(task.columns, kernels.gemm_group);
+  const size_t parts = std::min(groups, chunks);
+  context.parallel.run(parts, [&](size_t part) {
+    kernels.gemm_few_f32(task, groups * part / parts * kernels.gemm_group,
+                         std::min(task.columns, groups * (part + 1) / parts * kernels.gemm_group));
+  });
+}
+
+// Room for a block of packed panels for every thread that works at once, [0, count).
+class BlockRoom {
+ public:
+  explicit BlockRoom(size_t count) : free_(count < kMost ? (uint64_t{1} << count) - 1 : ~uint64_t{0}) {}
+  static constexpr size_t kMost = 64;
+
+  // The lowest that is free, so that few are used and stay in cache. As many threads as blocks at most.
+  size_t take() {
+    uint64_t seen = free_.load(std::memory_order_relaxed);
+    while (!free_.compare_exchange_weak(seen, seen & (seen - 1), std::memory_order_acquire)) {
+    }
+    return static_cast<size_t>(std::countr_zero(seen));
+  }
+  void give(size_t block) { free_.fetch_or(uint64_t{1} << block, std::memory_order_release); }
+
+ private:
+  std::atomic<uint64_t> free_;
+};
+
+void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   const KernelTable& kernels = context.kernels;
   const size_t chunks = context.parallel.chunks(2 * task.rows * task.columns * task.k, kLeastFlops);
   if (plan.few) {
-    const size_t groups = tiles_of(task.columns, kernels.gemm_group);
-    const size_t parts = std::min(groups, chunks);
-    context.parallel.run(parts, [&](size_t part) {
-      kernels.gemm_few_f32(task, groups * part / parts * kernels.gemm_group,
-                           std::min(task.columns, groups * (part + 1) / parts * kernels.gemm_group));
-    });
+    if (plan.left_pack) pack(context, plan, false, task);
+    multiply_few(context, task, chunks);
     return;
   }
   const size_t tiles = tiles_of(task.rows, kernels.gemm_rows);
   const size_t panels = tiles_of(task.columns, kernels.gemm_columns);
-  const Grid grid = grid_of(tiles, panels, chunks);
-  context.parallel.run(grid.tile_groups * grid.panel_groups, [&](size_t chunk) {
-    const size_t tile_group = chunk % grid.tile_groups;
-    const size_t panel_group = chunk / grid.tile_groups;
-    kernels.gemm_f32(task, tiles * tile_group / grid.tile_groups, tiles * (tile_group + 1) / grid.tile_groups,
-                     panels * panel_group / grid.panel_groups, panels * (panel_group + 1) / grid.panel_groups);
+  Grid grid = grid_of(tiles, panels, chunks);
+  const size_t panel_bytes = kernels.gemm_columns * std::min(task.k, kDepthChunk) * sizeof(float);
+  const size_t most = std::max<size_t>(kBlockBytes / std::max<size_t>(panel_bytes, 1), 1);
+  // Blocks of `right` are packed by the threads that use them, unless several would pack the same or some be idle.
+  if (plan.right_pack && evenly(panels, std::min<size_t>(chunks, context.parallel.threads()))) {
+    grid = {1, std::min(panels, chunks)};
+  }
+  const bool whole = plan.right_pack && (grid.tile_groups > 1 || context.parallel.threads() > BlockRoom::kMost);
+  if (plan.left_pack || whole) pack(context, plan, whole, task);
+  const size_t share = tiles_of(panels, grid.panel_groups);
+  task.group = tiles_of(share, tiles_of(share, most));
+  if (!plan.right_pack || whole) {
+    context.parallel.run(grid.tile_groups * grid.panel_groups, [&](size_t chunk) {
+      const size_t tile_group = chunk % grid.tile_groups;
+      const size_t panel_group = chunk / grid.tile_groups;
+      kernels.gemm_f32(task, tiles * tile_group / grid.tile_groups, tiles * (tile_group + 1) / grid.tile_groups,
+                       panels * panel_group / grid.panel_groups, panels * (panel_group + 1) / grid.panel_groups);
+    });
+    return;
+  }
+  float* const room = static_cast<float*>(context.scratch) + plan.left_floats;
+  const size_t block_floats = task.group * panel_bytes / sizeof(float);
+  BlockRoom free_blocks(std::max<size_t>(panels / task.group, 1));
+  context.parallel.run(grid.panel_groups, [&](size_t chunk) {
+    GemmTask part = task;
+    const size_t block = free_blocks.take();
+    part.block = room + block * block_floats;
+    kernels.gemm_f32(part, 0, tiles, panels * chunk / grid.panel_groups, panels * (chunk + 1) / grid.panel_groups);
+    free_blocks.give(block);
   });
 }
 
-void run_product(const Context& context, const Arguments& a, const GemmPlan& plan, GemmTask task) {
+void run_product(const Context& context, const Arguments& a, const GemmPlan& plan, GemmTask& task) {
   const size_t m = a.size(kM), n = a.size(kN);
   if (m == 0 || n == 0) return;
   auto* sum = static_cast<float*>(context.scratch) + plan.left_floats + plan.right_floats;
   if (plan.apart) task.c = sum;
-  if (plan.left_pack || plan.right_pack) pack(context, plan, task);
   multiply(context, plan, task);
   if (plan.apart) {
     auto* c = a.view<float>(3);
@@ -283,7 +341,8 @@ void run_product(const Context& context, const Arguments& a, const GemmPlan& pla
 
 void run_gemm(const Context& context, const Arguments& a) {
   const GemmPlan plan = plan_of(a, context.kernels);
-  run_product(context, a, plan, task_of(a, plan));
+  GemmTask task = task_of(a, plan);
+  run_product(context, a, plan, task);
 }
 
 // Elements of one draw of the mask's generator; the bits of a mask begin at a whole one.
