@@ -11,7 +11,7 @@ namespace carillon {
 namespace {
 
 // Floating-point operations below which a second thread costs more than it brings.
-constexpr size_t kLeastFlops = 1 << 19;
+constexpr size_t kLeastFlops = 1 << 18;
 
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
@@ -253,6 +253,9 @@ Grid grid_of(size_t tiles, size_t panels, size_t chunks) {
   return best;
 }
 
+// Whether `count` units keep `threads` threads busy for three quarters of the time at least.
+bool evenly(size_t count, size_t threads) { return 4 * count >= 3 * threads * tiles_of(count, threads); }
+
 void multiply_few(const Context& context, const GemmTask& task, size_t chunks) {
   const KernelTable& kernels = context.kernels;
   const size_t groups = tiles_of(task.columns, kernels.gemm_group);
@@ -295,8 +298,10 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   Grid grid = grid_of(tiles, panels, chunks);
   const size_t panel_bytes = kernels.gemm_columns * std::min(task.k, kDepthChunk) * sizeof(float);
   const size_t most = std::max<size_t>(kBlockBytes / std::max<size_t>(panel_bytes, 1), 1);
-  // Blocks of `right` are packed by the threads that use them, unless several would pack the same.
-  if (plan.right_pack && panels >= chunks) grid = {1, std::min(panels, chunks)};
+  // Blocks of `right` are packed by the threads that use them, unless several would pack the same or some be idle.
+  if (plan.right_pack && evenly(panels, std::min<size_t>(chunks, context.parallel.threads()))) {
+    grid = {1, std::min(panels, chunks)};
+  }
   const bool whole = plan.right_pack && (grid.tile_groups > 1 || context.parallel.threads() > BlockRoom::kMost);
   if (plan.left_pack || whole) pack(context, plan, whole, task);
   const size_t share = tiles_of(panels, grid.panel_groups);

@@ -1,5 +1,6 @@
 #include "thread_pool.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +17,15 @@
 namespace carillon {
 namespace {
 
-constexpr uint64_t kRemaining = 0xFFFFFFFFu;
+// A ticket's word: 38 bits of the stage's number, 13 of the next chunk, 13 of the end.
+constexpr int kChunkBits = 13;
+constexpr uint64_t kMostChunks = (uint64_t{1} << kChunkBits) - 1;
+
+constexpr uint64_t ticket_of(uint64_t stage, uint64_t next, uint64_t end) {
+  return stage << (2 * kChunkBits) | next << kChunkBits | end;
+}
+constexpr uint64_t next_of(uint64_t word) { return word >> kChunkBits & kMostChunks; }
+constexpr uint64_t end_of(uint64_t word) { return word & kMostChunks; }
 
 // Turns of the spin loop before a helper parks: about 20–50 µs, longer than the gap between two stages of one program.
 constexpr int kSpinTurns = 2000;
@@ -134,40 +143,74 @@ void ThreadPool::release() {
   lease_.unlock();
 }
 
-bool ThreadPool::ready(unsigned index) const { return (ticket_.load() & kRemaining) != 0 && index < helpers_.load(); }
+bool ThreadPool::ready(unsigned index) const {
+  const uint64_t word = tickets_[(index + 1) % kTickets].word.load();
+  return next_of(word) != end_of(word) && index < helpers_.load();
+}
 
-void ThreadPool::claim_until_empty() {
-  uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  while ((ticket & kRemaining) != 0) {
+// Claims and does one chunk, of the front or of the end; false when none is left.
+bool ThreadPool::claim(Ticket& ticket, bool front) {
+  uint64_t word = ticket.word.load(std::memory_order_acquire);
+  while (next_of(word) != end_of(word)) {
     // Read before the claim: a successful compare-exchange proves that the stage they belong to was still open.
     const Chunk chunk = chunk_.load(std::memory_order_relaxed);
     void* const context = context_.load(std::memory_order_relaxed);
-    if (ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-      chunk(context, static_cast<size_t>((ticket & kRemaining) - 1));
-      done_.fetch_add(1, std::memory_order_release);
-      ticket = ticket_.load(std::memory_order_acquire);
+    const uint64_t rest = front ? word + (uint64_t{1} << kChunkBits) : word - 1;
+    if (!ticket.word.compare_exchange_weak(word, rest, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    chunk(context, static_cast<size_t>(front ? next_of(word) : end_of(word) - 1));
+    done_.fetch_add(1);  // sequentially consistent, against asleep_
+    if (asleep_.load()) {
+      { const std::lock_guard lock(park_); }
+      finished_.notify_one();
+    }
+    return true;
+  }
+  return false;
+}
+
+void ThreadPool::claim_until_empty(size_t own, size_t tickets) {
+  for (size_t i = 0; i < tickets; ++i) {
+    while (claim(tickets_[(own + i) % tickets], i == 0)) {
     }
   }
 }
 
 void ThreadPool::run(size_t chunks, Chunk chunk, void* context) {
+  if (chunks > kMostChunks) {
+    for (size_t i = 0; i < chunks; ++i) chunk(context, i);
+    return;
+  }
   chunk_.store(chunk, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
-  const uint64_t epoch = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
-  ticket_.store((epoch << 32) | static_cast<uint64_t>(chunks));  // sequentially consistent, against parked_
+  ++stage_;
+  const size_t tickets = std::min<size_t>(helpers_.load(std::memory_order_relaxed) + 1, kTickets);
+  for (size_t t = tickets; t-- > 0;) {
+    // sequentially consistent, against parked_
+    tickets_[t].word.store(ticket_of(stage_, chunks * t / tickets, chunks * (t + 1) / tickets));
+  }
   if (parked_.load() != 0) {
     { const std::lock_guard lock(park_); }
     wake_.notify_all();
   }
-  claim_until_empty();
+  claim_until_empty(0, tickets);
   for (int turns = 0; done_.load(std::memory_order_acquire) != chunks; ++turns) {
     if (turns < kSpinTurns) {
       relax();
     } else {
-      std::this_thread::yield();  // a helper was taken off its core with a chunk in its hands
+      sleep_until_done(chunks);
     }
   }
+}
+
+// A helper was taken off its core with a chunk in its hands. This core becomes free for it: the system moves a thread
+// that waits for its turn to an idle core at once, while one that spins or yields would keep it waiting for a whole
+// time slice of the process that took its place.
+void ThreadPool::sleep_until_done(size_t chunks) {
+  std::unique_lock lock(park_);
+  asleep_.store(true);
+  finished_.wait(lock, [&] { return done_.load() == chunks; });
+  asleep_.store(false);
 }
 
 void ThreadPool::work(unsigned index) {
@@ -175,7 +218,7 @@ void ThreadPool::work(unsigned index) {
   int turns = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
     if (ready(index)) {
-      claim_until_empty();
+      claim_until_empty((index + 1) % kTickets, std::min<size_t>(helpers_.load() + 1, kTickets));
       turns = 0;
     } else if (++turns < kSpinTurns) {
       relax();

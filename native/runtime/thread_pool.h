@@ -1,6 +1,8 @@
-// Helper threads for the stages of a program. A stage is cut into more chunks than threads; chunks are claimed by an
-// atomic ticket and the stage ends when its chunks are done, not when every helper has arrived: a helper that the
-// operating system holds back costs nothing but the chunk in its hands. Who computes never changes what is computed.
+// Helper threads for the stages of a program. A stage is cut into more chunks than threads. Every thread has a ticket
+// for an even share of neighbouring chunks, the same from stage to stage, so that data stays in the cache of its core;
+// who is done takes from the ends of the others. The stage ends when its chunks are done, not when every helper has
+// arrived: a helper that the operating system holds back costs nothing but the chunk in its hands. Who computes never
+// changes what is computed.
 #pragma once
 
 #include <atomic>
@@ -39,16 +41,24 @@ class ThreadPool {
   void run(size_t chunks, Chunk chunk, void* context);
 
  private:
+  // Chunks [next, end) of a stage that nobody has claimed: the stage's number above them, so that a late thread can
+  // never claim a chunk of a later stage with the function of an earlier one.
+  struct alignas(64) Ticket {
+    std::atomic<uint64_t> word{0};
+  };
+  static constexpr size_t kTickets = 64;  // more threads than that share them
+
   void work(unsigned index);
-  void claim_until_empty();
+  void claim_until_empty(size_t own, size_t tickets);
+  bool claim(Ticket& ticket, bool front);
+  void sleep_until_done(size_t chunks);
   bool ready(unsigned index) const;
 
   std::mutex lease_;  // held by the driver that leases
   std::vector<std::thread> threads_;
 
-  // The ticket: epoch in the high half, chunks not yet claimed in the low half. A claim is one compare-exchange, so
-  // that a late helper can never claim a chunk of a later stage with the function of an earlier one.
-  alignas(64) std::atomic<uint64_t> ticket_{0};
+  Ticket tickets_[kTickets];  // the driver's first, then the helpers'
+  uint64_t stage_ = 0;        // the driver's
   alignas(64) std::atomic<uint32_t> done_{0};
   alignas(64) std::atomic<Chunk> chunk_{nullptr};
   std::atomic<void*> context_{nullptr};
@@ -57,6 +67,8 @@ class ThreadPool {
 
   std::mutex park_;
   std::condition_variable wake_;
+  std::condition_variable finished_;  // for the driver, when it sleeps through the end of its stage
+  std::atomic<bool> asleep_{false};
   std::atomic<unsigned> parked_{0};
 };
 

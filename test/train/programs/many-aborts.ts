@@ -8,12 +8,13 @@ import { clusters } from "../synthetic.js";
 const RUNS = 1000;
 const data = clusters(200, 16, 4);
 const root = mkdtempSync(join(tmpdir(), "carillon-aborts-"));
+let folders = 0;
 
 /** The steps that it had done when it was aborted, after `delay` turns of the event loop; every tenth run writes checkpoints. */
 async function aborted(index: number, delay: number): Promise<void> {
   const model = sequential(linear(16, 32), relu(), dropout(0.2), linear(32, 4));
   const aborting = new AbortController();
-  const checkpoint = index % 10 === 0 ? { dir: join(root, String(index)), every: { steps: 5 } } : undefined;
+  const checkpoint = index % 10 === 0 ? { dir: join(root, `run-${folders++}`), every: { steps: 5 } } : undefined;
   const run = fit(model, {
     data,
     validation: data,
