@@ -12,7 +12,7 @@ import {
   peerArguments,
   peerDirectories,
 } from "./peers.js";
-import { fixed, geometricMean, peerLines, type Report, type SuiteOptions, Table } from "./report.js";
+import { fixed, geometricMean, median, peerLines, type Report, type SuiteOptions, Table } from "./report.js";
 
 export interface Shape {
   readonly name: string;
@@ -77,6 +77,30 @@ function completed(row: NativeRow): GemmRow {
     ratios,
     ways: perLibrary(row.ways),
     ratioToBest: given.length === 0 ? null : Math.min(...given),
+  };
+}
+
+/** One row of those that several processes measured: of every library the version that leaves us the smallest ratio. */
+function merged(row: NativeRow, parts: readonly NativeRow[]): NativeRow {
+  const peers: Record<string, number> = {};
+  const ratios: Record<string, number> = {};
+  const ways: Record<string, string> = {};
+  for (const part of parts) {
+    for (const [library, ratio] of Object.entries(part.ratios)) {
+      if (ratio >= (ratios[library] ?? Number.POSITIVE_INFINITY)) continue;
+      ratios[library] = ratio;
+      peers[library] = part.peers[library] ?? Number.NaN;
+      ways[library] = part.ways[library] ?? "";
+    }
+  }
+  return {
+    ...row,
+    gflops: median(parts.map(({ gflops }) => gflops)),
+    shareOfPeak: median(parts.map(({ shareOfPeak }) => shareOfPeak)),
+    peers,
+    ratios,
+    ways,
+    wrong: parts.flatMap(({ wrong }) => (wrong === "" ? [] : [wrong])).join(", "),
   };
 }
 
@@ -163,7 +187,6 @@ export async function run(options: SuiteOptions): Promise<Report<GemmRow>> {
   const candidates: Candidate[] = await choosePeers(findCandidates(peerDirectories()));
   const loaded: Loaded[] = [];
   const rows: GemmRow[] = [];
-  const args = [...candidates.flatMap(peerArguments), ...(seconds === undefined ? [] : ["--seconds", String(seconds)])];
   const settings = new Map(candidates.map(({ path, setting }) => [path, setting]));
   const peers = () =>
     describePeers(
@@ -171,25 +194,53 @@ export async function run(options: SuiteOptions): Promise<Report<GemmRow>> {
         version === undefined ? [] : [{ library: peer, version, setting: settings.get(path) }],
       ),
     );
+  const measure = async (count: number, used: readonly Candidate[], onRow: (row: NativeRow) => void): Promise<void> => {
+    const peerArgs = used.flatMap(peerArguments);
+    await runNative<NativeRow | Loaded>(
+      [
+        "gemm",
+        "--threads",
+        String(count),
+        ...peerArgs,
+        ...(seconds === undefined ? [] : ["--seconds", String(seconds)]),
+      ],
+      (line) => {
+        if ("path" in line) loaded.push(line);
+        else onRow(line);
+      },
+      { env: environmentFor(used), input: shapes.map(lineOf).join("") },
+    );
+  };
+  const show = (row: GemmRow, first: boolean): void => {
+    if (first) print([...(rows.length === 0 ? peerLines(peers()) : []), "", table.header()].join("\n"));
+    rows.push(row);
+    print(table.line(row));
+    if (row.wrong !== "") print(`  WRONG RESULT, not used: ${row.wrong}`);
+  };
   for (const count of threads) {
     // Libraries take their number of threads once: a process for each.
     let first = true;
-    await runNative<NativeRow | Loaded>(
-      ["gemm", "--threads", String(count), ...args],
-      (line) => {
-        if ("path" in line) {
-          loaded.push(line);
-          return;
-        }
-        if (first) print([...(rows.length === 0 ? peerLines(peers()) : []), "", table.header()].join("\n"));
+    if (count === 1 || candidates.length < 2) {
+      await measure(count, candidates, (row) => {
+        show(completed(row), first);
         first = false;
-        const row = completed(line);
-        rows.push(row);
-        print(table.line(row));
-        if (row.wrong !== "") print(`  WRONG RESULT, not used: ${row.wrong}`);
-      },
-      { env: environmentFor(candidates), input: shapes.map(lineOf).join("") },
-    );
+      });
+      continue;
+    }
+    // Threads of one library that still spin, or are moved about, would disturb the next: a process for each as well.
+    const apart: NativeRow[][] = [];
+    for (const candidate of candidates) {
+      const own: NativeRow[] = [];
+      await measure(count, [candidate], (row) => own.push(row));
+      apart.push(own);
+    }
+    for (const index of shapes.keys()) {
+      const parts = apart.flatMap((own) => own[index] ?? []);
+      const [row] = parts;
+      if (row === undefined) continue;
+      show(completed(merged(row, parts)), first);
+      first = false;
+    }
   }
   const byThreads = Object.fromEntries(
     threads.map((count) => [count, summarize(rows.filter((row) => row.threads === count))]),

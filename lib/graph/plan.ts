@@ -79,16 +79,15 @@ class Planner {
     this.#bindings = bindings;
     this.#order = order;
     this.#since = trace.since;
-    const writes = trace.effects.filter(({ effect }) => effect.kind === "update" || effect.kind === "assign");
-    const updates = writes.map(({ after }) => after);
+    const bounds = trace.effects.filter(({ effect }) => effect.kind !== "log" && effect.kind !== "output");
     this.#steps = planSteps(
       trace.effects.flatMap(({ effect }) => rootsOf(effect)),
-      updates,
+      bounds.map(({ after }) => after),
     );
     const effects = trace.effects.map(({ effect }) => effect);
     this.#checked = checkedByOperands(effects, this.#steps, (value) => this.#sizeOf(value).total);
     const timed = [
-      ...[...this.#steps].map(([value, step]) => ({ at: value.id, late: 0, item: { value, step } })),
+      ...[...this.#steps].map(([value, step]) => ({ at: step.at ?? value.id, late: 0, item: { value, step } })),
       ...trace.effects.map(({ after, effect }) => ({ at: after, late: 1, item: { effect } })),
     ];
     this.#items = timed.sort((a, b) => a.at - b.at || a.late - b.late).map(({ item }) => item);
@@ -291,11 +290,8 @@ class Planner {
   #emitStep(value: Value, step: Step, dies: (value: Value) => boolean): void {
     if (step.lower === null) return;
     for (const input of step.inputs) this.#place(input); // feeds are gathered before they are used
-    if (!this.#places.has(value)) {
-      const taken = this.#takeOver(value, step, dies);
-      this.#places.set(value, taken ?? this.#temporaryPlace(value));
-      this.#temporary.add(value);
-    }
+    this.#placeResult(value, step.inputs, step.inPlace, dies);
+    if (step.also !== undefined) this.#placeResult(step.also.value, step.inputs, step.also.inPlace, dies);
     this.#emit(step.lower(step.inputs, value));
     const operands = this.#checked.get(value);
     if (operands !== undefined) this.#emitOperandCheck(operands);
@@ -330,11 +326,18 @@ class Planner {
     this.#emitPlaced("expect_finite", places, [size(left), size(right), every, 0, elements(value.shape), check]);
   }
 
-  /** The memory of an input that nobody needs afterwards, if the operation can work in place. */
-  #takeOver(value: Value, step: Step, dies: (value: Value) => boolean): Place | undefined {
-    const input = step.inPlace === null ? undefined : step.inputs[step.inPlace];
-    if (input === undefined || value.dtype !== input.dtype || extent(input.shape) !== extent(value.shape))
-      return undefined;
+  /** A place for what a step computes: its own, the memory of an input that dies there, or new memory. */
+  #placeResult(value: Value, inputs: readonly Value[], inPlace: number | null, dies: (value: Value) => boolean): void {
+    if (this.#places.has(value)) return;
+    const input = inPlace === null ? undefined : inputs[inPlace];
+    const taken = input === undefined ? undefined : this.#takeOver(value, input, dies);
+    this.#places.set(value, taken ?? this.#temporaryPlace(value));
+    this.#temporary.add(value);
+  }
+
+  /** The memory of `input` if nobody needs it afterwards. */
+  #takeOver(value: Value, input: Value, dies: (value: Value) => boolean): Place | undefined {
+    if (value.dtype !== input.dtype || extent(input.shape) !== extent(value.shape)) return undefined;
     const base = this.#base(input);
     if (!dies(base) || !this.#temporary.has(base)) return undefined;
     this.#temporary.delete(base);

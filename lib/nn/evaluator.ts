@@ -71,7 +71,7 @@ export function logObjective(trace: Trace, objective: Pick<Objective, "total" | 
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });
 }
 
-/** Runs steps that a pull of the brake ends after the one in hand; gives how it went. */
+/** Runs steps that a pull of the brake ends after the one in hand. */
 export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<NativeRunResult> {
   const off = brake.onPull(() => program.stop());
   try {
@@ -120,8 +120,7 @@ export class Evaluator {
     for (let done = 0; done < this.#steps; ) {
       while (!brake.free) if (!(await brake.passable())) return undefined;
       const steps = Math.min(this.#meter.callSteps, this.#steps - done);
-      const range = { firstStep: done + 1, steps, threads };
-      const { steps: finished } = await runBraked(this.#program, brake, range);
+      const { steps: finished } = await runBraked(this.#program, brake, { firstStep: done + 1, steps, threads });
       const log = this.#program.log(0, finished);
       const rows: number[] = [];
       for (let step = 0; step < finished; step++) {

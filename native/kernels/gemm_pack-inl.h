@@ -74,6 +74,10 @@ void gemm_pack_right_f32(const float* right, size_t stride, bool transposed, siz
 // left: element (i, p) at left[p·depth_stride + i]; elements [row, row + mr) of rows [p, p_end), to k rows of mr.
 CARILLON_INLINE void gemm_pack_tile(const float* left, size_t depth_stride, size_t row, size_t mr, size_t p,
                                     size_t p_end, float* out) {
+  if (mr <= F::N) {
+    // Whole vectors: what lies behind a row is overwritten by the next.
+    for (; p + 1 < p_end; ++p) store(out + p * mr, load(left + p * depth_stride + row));
+  }
   for (; p < p_end; ++p) {
     for (size_t r = 0; r < mr; r += F::N) {
       const size_t count = smaller_of(F::N, mr - r);

@@ -8,6 +8,7 @@
 #include "philox-inl.h"
 #include "dropout-inl.h"
 #include "noise-inl.h"
+#include "shuffle-inl.h"
 #include "gemm_tile-inl.h"
 #include "gemm_pack-inl.h"
 #include "gemm-inl.h"

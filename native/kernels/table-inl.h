@@ -31,6 +31,7 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .dropout_f32 = dropout_f32,
       .dropout_mask_bits = dropout_mask_bits,
       .noise_f32 = noise_f32,
+      .shuffle_words = shuffle_words,
       .gemm_columns = kGemmColumns,
       .gemm_rows = kGemmRows,
       .gemm_few = kGemmFew,

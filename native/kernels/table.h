@@ -211,6 +211,8 @@ struct KernelTable {
   void (*dropout_mask_bits)(uint16_t* bits, size_t count, uint64_t first_index, const DropoutArguments& arguments);
   // y[i] = x[i]·(1 + deviation·n(first_index + i)); y may be x.
   void (*noise_f32)(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments);
+  // words[i] = word 0 of Philox of the counter (first + i, epoch, 0, Purpose::shuffle) under the key `seed`.
+  void (*shuffle_words)(uint32_t* words, size_t count, uint32_t first, uint64_t seed, uint32_t epoch);
 
   size_t gemm_columns;  // NR: columns of a packed panel of `right`
   size_t gemm_rows;     // MR: rows of a tile of `left` at most

@@ -10,8 +10,10 @@
 namespace carillon {
 namespace {
 
-// Floating-point operations below which a second thread costs more than it brings.
+// Floating-point operations below which a second thread costs more than it brings; to bring a float counts as many of
+// them as pass meanwhile.
 constexpr size_t kLeastFlops = 1 << 18;
+constexpr size_t kFlopsAFloat = 8;
 
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
@@ -287,7 +289,9 @@ class BlockRoom {
 
 void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   const KernelTable& kernels = context.kernels;
-  const size_t chunks = context.parallel.chunks(2 * task.rows * task.columns * task.k, kLeastFlops);
+  const size_t floats = task.rows * task.k + task.k * task.columns + task.rows * task.columns;
+  const size_t chunks =
+      context.parallel.chunks(std::max(2 * task.rows * task.columns * task.k, kFlopsAFloat * floats), kLeastFlops);
   if (plan.few) {
     if (plan.left_pack) pack(context, plan, false, task);
     multiply_few(context, task, chunks);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "../runtime/memory.h"
 #include "math_double.h"
 #include "operation.h"
 #include "philox.h"
@@ -136,24 +137,40 @@ void run_normal(const Context& context, const Arguments& a) {
   }
 }
 
+// Words that a permutation draws at once.
+constexpr size_t kShuffleWords = 256;
+
+// An unbiased number in [0, bound) from a word of 32 bits, and where that one is refused, of further attempts (Lemire,
+// 2019). Most words are taken without the division that finds the least that may be.
+size_t bounded(const Context& context, uint32_t word, uint32_t bound) {
+  uint64_t product = uint64_t{word} * bound;
+  if (static_cast<uint32_t>(product) < bound) {
+    const uint32_t least = (0u - bound) % bound;
+    for (uint32_t attempt = 1; static_cast<uint32_t>(product) < least; ++attempt) {
+      const PhiloxBlock block = philox(
+          {bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)}, context.registers.seed);
+      product = uint64_t{block[0]} * bound;
+    }
+  }
+  return static_cast<size_t>(product >> 32);
+}
+
 // ints: count, shuffled. The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it
-// whose bounded draws are unbiased (Lemire, 2019).
+// whose place for the last of `bound` elements is bounded() by Philox of (bound, epoch, attempt).
 void run_permutation(const Context& context, const Arguments& a) {
   auto* order = a.view<int32_t>(0);
   const size_t count = a.size(0);
   for (size_t i = 0; i < count; ++i) order[i] = static_cast<int32_t>(i);
   if (a.ints[1] == 0) return;
-  for (size_t i = count; i > 1; --i) {
-    const auto bound = static_cast<uint32_t>(i);
-    const uint32_t least = (0u - bound) % bound;
-    uint64_t product = 0;
-    for (uint32_t attempt = 0;; ++attempt) {
-      const PhiloxBlock block = philox(
-          {bound, context.registers.epoch, attempt, static_cast<uint32_t>(Purpose::shuffle)}, context.registers.seed);
-      product = uint64_t{block[0]} * bound;
-      if (static_cast<uint32_t>(product) >= least) break;
+  uint32_t words[kShuffleWords];
+  for (size_t last = count; last > 1;) {
+    const size_t drawn = std::min(last - 1, kShuffleWords);
+    const size_t first = last - drawn + 1;
+    context.kernels.shuffle_words(words, drawn, static_cast<uint32_t>(first), context.registers.seed,
+                                  context.registers.epoch);
+    for (size_t i = drawn; i > 0; --i, --last) {
+      std::swap(order[last - 1], order[bounded(context, words[i - 1], static_cast<uint32_t>(last))]);
     }
-    std::swap(order[i - 1], order[static_cast<size_t>(product >> 32)]);
   }
 }
 
@@ -166,35 +183,53 @@ void check_gather(const Arguments& a, Requirements& r) {
   r.need(2, a.size(0), a.size(1));
 }
 
+// A row of a data set lies anywhere in memory: its lines are asked for while the rows before it are copied, up to this
+// many bytes of it (the hardware follows by then).
+constexpr size_t kRowsAhead = 2;
+constexpr size_t kFetchedBytes = 4096;
+
+void fetch_row(const std::byte* row, size_t bytes) {
+  for (size_t at = 0; at < std::min(bytes, kFetchedBytes); at += kAlignment) __builtin_prefetch(row + at);
+}
+
+// Copies rows order[begin … end) of `source`, `bytes` long each, to rows begin … end of y.
+void gather_rows(const std::byte* source, const int32_t* order, std::byte* y, size_t bytes, size_t begin, size_t end) {
+  const auto from = [&](size_t row) { return source + static_cast<size_t>(order[row]) * bytes; };
+  if (bytes == sizeof(uint32_t)) {  // labels and weights: a call of memcpy would cost more than the copy
+    for (size_t row = begin; row < end; ++row) std::memcpy(y + row * sizeof(uint32_t), from(row), sizeof(uint32_t));
+    return;
+  }
+  for (size_t row = begin; row < end; ++row) {
+    if (row + kRowsAhead < end) fetch_row(from(row + kRowsAhead), bytes);
+    std::memcpy(y + row * bytes, from(row), bytes);
+  }
+}
+
 void run_gather(const Context& context, const Arguments& a) {
+  const size_t rows = a.size(0);
   const size_t columns = a.size(1);
   const auto source_rows = static_cast<int64_t>(a.size(2));
   const auto* order = a.view<const int32_t>(1) + context.registers.position;
-  const auto scale = static_cast<float>(a.doubles[0]);
-  const size_t least = columns == 0 ? std::max<size_t>(a.size(0), 1) : (kLeastElements + columns - 1) / columns;
-  for (size_t row = 0; row < a.size(0); ++row) {
+  for (size_t row = 0; row < rows; ++row) {
     if (order[row] < 0 || order[row] >= source_rows) {
       if (context.fault.what == nullptr) context.fault = {"index", row, order[row], source_rows};
       return;
     }
   }
-  const size_t chunks = context.parallel.chunks(a.size(0), least);
+  const auto scale = static_cast<float>(a.doubles[0]);
+  const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
+  const size_t chunks = context.parallel.chunks(rows, least);
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t end = a.size(0) * (chunk + 1) / chunks;
-    for (size_t row = a.size(0) * chunk / chunks; row < end; ++row) {
-      const size_t from = static_cast<size_t>(order[row]) * columns;
-      switch (static_cast<Dtype>(a.ints[3])) {
-        case Dtype::f32:
-          std::memcpy(a.view<float>(2) + row * columns, a.view<const float>(0) + from, columns * sizeof(float));
-          break;
-        case Dtype::i32:
-          std::memcpy(a.view<int32_t>(2) + row * columns, a.view<const int32_t>(0) + from, columns * sizeof(int32_t));
-          break;
-        case Dtype::u8:
-          context.kernels.convert_u8_f32(a.view<const uint8_t>(0) + from, scale, a.view<float>(2) + row * columns,
-                                         columns);
-          break;
-      }
+    const size_t begin = rows * chunk / chunks;
+    const size_t end = rows * (chunk + 1) / chunks;
+    if (static_cast<Dtype>(a.ints[3]) != Dtype::u8) {
+      gather_rows(a.view<const std::byte>(0), order, a.view<std::byte>(2), columns * sizeof(float), begin, end);
+      return;
+    }
+    const auto* source = a.view<const uint8_t>(0);
+    for (size_t row = begin; row < end; ++row) {
+      context.kernels.convert_u8_f32(source + static_cast<size_t>(order[row]) * columns, scale,
+                                     a.view<float>(2) + row * columns, columns);
     }
   });
 }

@@ -144,6 +144,31 @@ void run_softmax_cross_entropy_gradient(const Context& context, const Arguments&
   });
 }
 
+// views: logits, labels, gradient of the losses, losses, gradient of the logits; ints as above. The two above as one.
+void check_softmax_cross_entropy_both(const Arguments& a, Requirements& r) {
+  if (a.ints[1] == 0) r.fail("cross-entropy over no classes");
+  r.need(0, a.size(0), a.size(1));
+  r.need(1, a.size(0));
+  r.need(2, a.ints[2] != 0 ? 1 : a.size(0));
+  r.need(3, a.size(0));
+  r.need(4, a.size(0), a.size(1));
+}
+
+void run_softmax_cross_entropy_both(const Context& context, const Arguments& a) {
+  const size_t columns = a.size(1);
+  const size_t g_stride = a.ints[2] != 0 ? 0 : 1;
+  const auto* x = a.view<const float>(0);
+  const auto* labels = a.view<const int32_t>(1);
+  const auto* g = a.view<const float>(2);
+  auto* losses = a.view<float>(3);
+  auto* y = a.view<float>(4);
+  if (!labels_fit(context, labels, a.size(0), columns)) return;
+  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+    context.kernels.softmax_cross_entropy_both_f32(x + begin * columns, labels + begin, g + begin * g_stride, g_stride,
+                                                   losses + begin, y + begin * columns, end - begin, columns);
+  });
+}
+
 // views: labels, y
 void check_one_hot(const Arguments& a, Requirements& r) {
   r.need(0, a.size(0));
@@ -201,6 +226,9 @@ constinit const Operation op_softmax_cross_entropy{
 constinit const Operation op_softmax_cross_entropy_gradient{
     "softmax_cross_entropy_gradient",  "fifF", "ddi", 0, true, check_softmax_cross_entropy_gradient, nullptr,
     run_softmax_cross_entropy_gradient};
+constinit const Operation op_softmax_cross_entropy_both{
+    "softmax_cross_entropy_both",  "fifFF", "ddi", 0, true, check_softmax_cross_entropy_both, nullptr,
+    run_softmax_cross_entropy_both};
 constinit const Operation op_one_hot{"one_hot", "iF", "dd", 0, false, check_one_hot, nullptr, run_one_hot};
 constinit const Operation op_argmax{"argmax", "fI", "dd", 0, false, check_argmax, nullptr, run_argmax};
 constinit const Operation op_count_equal{"count_equal", "iiF",          "d", 0, false, check_count_equal,

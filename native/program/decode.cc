@@ -11,21 +11,20 @@ size_t bytes_of(Dtype dtype) { return dtype == Dtype::u8 ? 1 : 4; }
   throw ProgramError(std::string("operation '") + operation.name + "': " + message);
 }
 
-// One view of the signature.
-struct Slot {
-  char kind;
-  bool optional;
-};
+// The views of a signature.
+struct Signature {
+  char kind[kMaxViews] = {};
+  bool optional[kMaxViews] = {};
+  size_t count = 0;
 
-std::vector<Slot> slots_of(const char* signature) {
-  std::vector<Slot> slots;
-  for (const char* c = signature; *c != 0; ++c) {
-    const bool optional = c[1] == '?';
-    slots.push_back({*c, optional});
-    if (optional) ++c;
+  explicit Signature(const char* views) {
+    for (const char* c = views; *c != 0 && count < kMaxViews; ++c, ++count) {
+      kind[count] = *c;
+      optional[count] = c[1] == '?';
+      if (optional[count]) ++c;
+    }
   }
-  return slots;
-}
+};
 
 bool writes(char kind) { return kind == 'F' || kind == 'I' || kind == 'M' || kind == 'X'; }
 
@@ -52,7 +51,7 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   if (words.size() - at < 4) throw ProgramError("code ends inside an instruction");
   operation_ = find_operation(words[at]);
   if (operation_ == nullptr) throw ProgramError("no operation has the number " + std::to_string(words[at]));
-  const std::vector<Slot> slots = slots_of(operation_->views);
+  const Signature signature(operation_->views);
   const auto in_range = [](int32_t value) { return value >= 0 && value <= 1 << 24; };
   if (!in_range(words[at + 1]) || !in_range(words[at + 2]) || !in_range(words[at + 3]))
     refuse(*operation_, "bad counts");
@@ -62,12 +61,13 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   at += 4;
   if (words.size() - at < view_count + int_count + 2 * double_count) refuse(*operation_, "code ends inside it");
 
-  if (view_count != slots.size() || view_count > kMaxViews) refuse(*operation_, "wrong number of views");
+  if (view_count != signature.count) refuse(*operation_, "wrong number of views");
   const std::span<const int32_t> indices = words.subspan(at, view_count);
   at += view_count;
+  views_.reserve(view_count);
   for (size_t i = 0; i < view_count; ++i) {
     const int32_t index = indices[i];
-    if (index == -1 && slots[i].optional) {
+    if (index == -1 && signature.optional[i]) {
       views_.push_back(nullptr);
       continue;
     }
@@ -79,6 +79,7 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   const bool open = fixed != 0 && operation_->ints[fixed - 1] == '*';
   if (open) --fixed;
   if (open ? int_count < fixed : int_count != fixed) refuse(*operation_, "wrong number of integers");
+  written_.reserve(int_count);
   for (size_t i = 0; i < int_count; ++i) {
     const int64_t value = words[at + i];
     const bool dimension = i < fixed && operation_->ints[i] == 'd';
@@ -91,6 +92,7 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   const bool exact = operation_->doubles >= 0;
   const auto wanted = static_cast<size_t>(exact ? operation_->doubles : -1 - operation_->doubles);
   if (exact ? double_count != wanted : double_count < wanted) refuse(*operation_, "wrong number of constants");
+  doubles_.reserve(double_count);
   for (size_t i = 0; i < double_count; ++i) {
     double value = 0;
     std::memcpy(&value, &words[at + 2 * i], sizeof value);
@@ -117,37 +119,39 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
   operation_->check(arguments(), requirements);
   if (!requirements.error.empty()) refuse(*operation_, requirements.error);
 
-  const std::vector<Slot> slots = slots_of(operation_->views);
+  const Signature signature(operation_->views);
   struct Range {
     const std::byte* begin;
     const std::byte* end;
     bool written;
   };
-  std::vector<Range> ranges;
+  Range ranges[kMaxViews];
+  size_t count = 0;
   const bool u8_source = std::strcmp(operation_->name, "gather") == 0;
-  for (size_t i = 0; i < slots.size(); ++i) {
+  for (size_t i = 0; i < signature.count; ++i) {
     if (views_[i] == nullptr && indices[i] == -1) continue;
     const BoundView& view = views[static_cast<size_t>(indices[i])];
-    const std::string which = "view " + std::to_string(i);
-    if (!dtype_fits(slots[i].kind, view.dtype)) refuse(*operation_, which + " has another dtype");
+    const auto refuse_view = [&](const std::string& what) { refuse(*operation_, "view " + std::to_string(i) + what); };
+    const bool written = writes(signature.kind[i]);
+    if (!dtype_fits(signature.kind[i], view.dtype)) refuse_view(" has another dtype");
     if (u8_source && i != 1) {  // the source is as the integer says, u8 becomes f32
       const auto source = static_cast<Dtype>(ints_[3]);
       const Dtype expected = i == 0 ? source : source == Dtype::i32 ? Dtype::i32 : Dtype::f32;
-      if (view.dtype != expected) refuse(*operation_, which + " has another dtype");
+      if (view.dtype != expected) refuse_view(" has another dtype");
     }
     if (!u8_source && (slots[i].kind == 'x' || slots[i].kind == 'X')) {  // words of four bytes, copied as they are
       const Dtype source = views[static_cast<size_t>(indices[0])].dtype;
       if (view.dtype == Dtype::u8 || view.dtype != source) refuse(*operation_, which + " has another dtype");
     }
     if (requirements.counts[i] > view.count) {
-      refuse(*operation_, which + " has " + std::to_string(view.count) + " elements, " +
-                              std::to_string(requirements.counts[i]) + " are needed");
+      refuse_view(" has " + std::to_string(view.count) + " elements, " + std::to_string(requirements.counts[i]) +
+                  " are needed");
     }
-    if (writes(slots[i].kind) && !view.writable) refuse(*operation_, which + " may not be written");
-    ranges.push_back({view.data, view.data + requirements.counts[i] * bytes_of(view.dtype), writes(slots[i].kind)});
+    if (written && !view.writable) refuse_view(" may not be written");
+    ranges[count++] = {view.data, view.data + requirements.counts[i] * bytes_of(view.dtype), written};
   }
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    for (size_t j = 0; j < ranges.size(); ++j) {
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t j = 0; j < count; ++j) {
       if (i == j || !ranges[i].written) continue;
       const bool apart = ranges[i].end <= ranges[j].begin || ranges[j].end <= ranges[i].begin;
       const bool same = operation_->in_place && !ranges[j].written && ranges[i].begin == ranges[j].begin &&

@@ -196,8 +196,12 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
   auto* log = reinterpret_cast<float*>(log_.data());
   using Clock = std::chrono::steady_clock;
   while (result.steps < request.steps && !result.stopped && result.fault.what == nullptr) {
-    const Parallel parallel = pool != nullptr && request.threads > 1 ? Parallel(*pool, request.threads) : Parallel();
-    const Clock::time_point until = Clock::now() + kQuantum;
+    const bool choice = pool != nullptr && request.threads > 1;
+    const bool helped = choice && pace_.helped();
+    const Parallel parallel = helped ? Parallel(*pool, request.threads) : Parallel();
+    const Clock::time_point from = Clock::now();
+    const Clock::time_point until = from + kQuantum;
+    const size_t before = result.steps;
     do {
       if (stop_.load(std::memory_order_relaxed)) {
         result.stopped = true;
@@ -220,6 +224,10 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
       ++result.steps;
       finished_.store(result.steps, std::memory_order_release);
     } while (result.steps < request.steps && Clock::now() < until);
+    // Where another run had the helpers the time says nothing of them.
+    if (choice && helped == (parallel.threads() > 1)) {
+      pace_.record(result.steps - before, std::chrono::duration<double>(Clock::now() - from).count());
+    }
   }
   return result;
 }
@@ -227,15 +235,14 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
 Fault execute(const Execution& execution, const KernelTable& kernels) {
   const FpEnvironment environment;
   size_t at = 0;
-  const Instruction instruction(execution.code, at, execution.views, std::max<size_t>(execution.registers.rows, 1));
+  Instruction instruction(execution.code, at, execution.views, std::max<size_t>(execution.registers.rows, 1));
   if (at != execution.code.size()) throw ProgramError("one instruction is wanted");
-  Instruction resolved = instruction;
-  resolved.resolve(execution.registers.rows);
-  const AlignedBuffer scratch(resolved.scratch_bytes(kernels));
+  instruction.resolve(execution.registers.rows);
+  const AlignedBuffer scratch(instruction.scratch_bytes(kernels));
   const Parallel alone;
   Fault fault;
   const Context context{kernels, alone, execution.registers, scratch.data(), fault};
-  resolved.run(context);
+  instruction.run(context);
   return fault;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "decode.h"
+#include "pace.h"
 #include "slab.h"
 
 namespace carillon {
@@ -116,6 +117,7 @@ class Program {
   size_t micro_begin_ = 0;
   size_t micro_end_ = 0;
   int64_t ordered_epoch_ = -1;
+  Pace pace_;
   std::atomic<bool> running_{false};
   std::atomic<bool> stop_{false};
   std::atomic<size_t> finished_{0};

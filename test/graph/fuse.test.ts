@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { grad } from "../../lib/graph/grad.js";
+import { gradients } from "../../lib/graph/gradient.js";
 import { program, spec } from "../../lib/graph/program.js";
 import { linear } from "../../lib/nn/layers/linear.js";
 import { sequential } from "../../lib/nn/model.js";
@@ -143,6 +144,76 @@ describe("gradient of the cross-entropy", () => {
       return [ops.multiply(off, ops.reshape(ops.sum(x, { axis: "last" }), ["batch", 1]))];
     });
     expect(instructions(open.code)).not.toContain("softmax_cross_entropy_gradient");
+  });
+});
+
+describe("cross-entropies with their gradient", () => {
+  const weighted = { ...classes, w: { shape: ["batch"] } } as const;
+  /** Σ wℓ/Σ w and its gradient, as training records them. */
+  const objective = (x: Value, y: Value, w: Value): readonly Value[] => {
+    const losses = ops.softmaxCrossEntropy(x, y);
+    const mean = ops.divide(ops.sum(ops.multiply(losses, w)), ops.sum(w));
+    return [mean, gradientOf(mean, x)];
+  };
+  const gradientOf = (mean: Value, x: Value): Value => gradients(mean, [x])[0] ?? x;
+
+  test("are one instruction, behind what the losses are weighted with", () => {
+    const { code } = planned(weighted, ({ x, y, w }) => objective(x, y, w));
+    const names = instructions(code);
+    expect(names.filter((name) => name.startsWith("softmax"))).toEqual(["softmax_cross_entropy_both"]);
+    // Σ w is computed once, before; the sum of the losses behind.
+    const at = names.indexOf("softmax_cross_entropy_both");
+    expect(names.slice(0, at)).toContain("sum");
+    expect(names.slice(at)).toContain("sum");
+  });
+
+  test("have the bits of two steps, with logits that are needed afterwards or not", async () => {
+    const [x, w] = [floats([33, 5]), floats([33])].map(toTensor) as [Tensor, Tensor];
+    const y = toTensor(labels([33], 5));
+    const step = program({
+      inputs: { x: spec(["batch", 5]), y: spec(["batch"], "i32"), w: spec(["batch"]) },
+      maxBatch: 40,
+      body(inputs) {
+        const logits = ops.multiply(inputs.x, 3);
+        const [mean = logits, dx = logits] = objective(logits, inputs.y, inputs.w);
+        const kept = ops.multiply(inputs.x, 2);
+        const [meanKept = kept, dxKept = kept] = objective(kept, inputs.y, inputs.w);
+        return { mean, dx, meanKept, dxKept, predicted: ops.argmax(kept) };
+      },
+    });
+    const outputs = await step.run({ x, y, w });
+    for (const [factor, mean, dx] of [
+      [3, outputs.mean, outputs.dx],
+      [2, outputs.meanKept, outputs.dxKept],
+    ] as const) {
+      const logits = ops.multiply(x, factor);
+      const value = (at: Value): Value =>
+        ops.divide(ops.sum(ops.multiply(ops.softmaxCrossEntropy(at, y), w)), ops.sum(w));
+      expect(bits(mean)).toEqual(bits(value(logits) as Tensor));
+      expect(bits(dx)).toEqual(bits(grad(value)(logits)[0] as Tensor));
+    }
+  });
+
+  test("not where the gradient depends on the losses", () => {
+    const { code } = planned(classes, ({ x, y }) => {
+      const squares = ops.sum(ops.square(ops.softmaxCrossEntropy(x, y)));
+      return [squares, gradientOf(squares, x)];
+    });
+    const names = instructions(code).filter((name) => name.startsWith("softmax"));
+    expect(names).toEqual(["softmax_cross_entropy", "softmax_cross_entropy_gradient"]);
+  });
+
+  test("not across an update", () => {
+    const model = sequential(linear(5, 5)).initialize(1);
+    const trainer = minimizer(model, sgd({ lr: 0.5 }));
+    const { code } = planned(weighted, ({ x, y, w }) => {
+      const losses = ops.softmaxCrossEntropy(x, y);
+      trainer.minimize(ops.sum(ops.square(model.forward(x))));
+      const mean = ops.divide(ops.sum(losses), ops.sum(w));
+      return [mean, gradientOf(mean, x)];
+    });
+    expect(instructions(code)).toContain("softmax_cross_entropy");
+    expect(instructions(code)).not.toContain("softmax_cross_entropy_both");
   });
 });
 

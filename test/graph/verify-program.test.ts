@@ -162,6 +162,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["log_softmax", [2, 2, 0]],
   ["softmax_cross_entropy", [3, 2, 0]],
   ["softmax_cross_entropy_gradient", [4, 3, 0]],
+  ["softmax_cross_entropy_both", [5, 3, 0]],
   ["one_hot", [2, 2, 0]],
   ["argmax", [2, 2, 0]],
   ["count_equal", [3, 1, 0]],

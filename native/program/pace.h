@@ -1,0 +1,60 @@
+// Whether the helpers pay: where another process takes the cores that they would run on, a step with them may take
+// longer than one without. So both are timed, and the faster way is taken until it is time to look again. Who computes
+// never changes what is computed.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace carillon {
+
+class Pace {
+ public:
+  // Seconds that a way is kept at least, all calls together: several time slices of the system's scheduler.
+  static constexpr double kWindow = 0.02;
+  // Windows of the faster way between two of the other: at first, and at most, after as many looks that changed
+  // nothing. The other way costs at most a 17th of the time at first, a 129th later.
+  static constexpr unsigned kFirstWait = 16;
+  static constexpr unsigned kLongestWait = 128;
+
+  // Whether the steps to come should have helpers.
+  bool helped() const { return helped_; }
+
+  // `steps` steps, helped or not as helped() said, took `seconds`.
+  void record(size_t steps, double seconds) {
+    steps_ += static_cast<double>(steps);
+    seconds_ += seconds;
+    if (seconds_ < kWindow || steps_ == 0) return;
+    (helped_ ? with_ : without_) = seconds_ / steps_;
+    steps_ = seconds_ = 0;
+    choose();
+  }
+
+ private:
+  void choose() {
+    if (without_ == 0) {  // never looked
+      helped_ = false;
+      return;
+    }
+    const bool better = with_ <= without_;
+    if (wait_ == 0) {  // that was the look at the other way
+      interval_ = better == better_ ? std::min(2 * interval_, kLongestWait) : kFirstWait;
+      better_ = better;
+      wait_ = interval_;
+      helped_ = better_;
+      return;
+    }
+    helped_ = --wait_ == 0 ? !better_ : better_;
+  }
+
+  bool helped_ = true;
+  bool better_ = true;  // what the last look found
+  double with_ = 0;     // seconds a step, newest window
+  double without_ = 0;
+  double steps_ = 0;  // of the window under way
+  double seconds_ = 0;
+  unsigned wait_ = 0;
+  unsigned interval_ = kFirstWait / 2;
+};
+
+}  // namespace carillon
