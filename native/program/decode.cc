@@ -139,9 +139,9 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
       const Dtype expected = i == 0 ? source : source == Dtype::i32 ? Dtype::i32 : Dtype::f32;
       if (view.dtype != expected) refuse_view(" has another dtype");
     }
-    if (!u8_source && (slots[i].kind == 'x' || slots[i].kind == 'X')) {  // words of four bytes, copied as they are
+    if (!u8_source && (signature.kind[i] == 'x' || signature.kind[i] == 'X')) {  // four bytes each, copied as they are
       const Dtype source = views[static_cast<size_t>(indices[0])].dtype;
-      if (view.dtype == Dtype::u8 || view.dtype != source) refuse(*operation_, which + " has another dtype");
+      if (view.dtype == Dtype::u8 || view.dtype != source) refuse_view(" has another dtype");
     }
     if (requirements.counts[i] > view.count) {
       refuse_view(" has " + std::to_string(view.count) + " elements, " + std::to_string(requirements.counts[i]) +
