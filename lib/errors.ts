@@ -11,6 +11,7 @@ export type ErrorCode =
   | "ERR_STATE"
   | "ERR_TRACE"
   | "ERR_DETACHED"
+  | "ERR_NON_FINITE"
   | "ERR_NATIVE";
 
 /** The plain data of a {@link CarillonError}, as `JSON.stringify` writes it. */

@@ -178,12 +178,15 @@ export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
 export type { Best, Callback, Decision, Ending, Every, Validated } from "./train/callback.js";
+export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint_options.js";
 export { type EarlyStoppingOptions, earlyStopping } from "./train/early_stopping.js";
 export type {
+  CheckpointEvent,
   EndEvent,
   EndReason,
   EpochEvent,
   FitEvent,
+  PassedOver,
   StartEvent,
   StepEvent,
   ValidationEvent,
@@ -195,7 +198,9 @@ export {
   type LearningRatePoint,
 } from "./train/find_learning_rate.js";
 export { type FitResult, fit } from "./train/fit.js";
+export { type LoopParts, loadCheckpoint, type SavedLoop, saveCheckpoint } from "./train/loop_checkpoint.js";
 export type { MonitorMode, MonitorOptions } from "./train/monitor.js";
 export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";
 export { type ReduceOnPlateauOptions, reduceOnPlateau } from "./train/reduce_on_plateau.js";
 export type { Run } from "./train/run.js";
+export type { Setting } from "./train/settings.js";

@@ -19,13 +19,14 @@ export interface NativeProgram {
   readonly [programBrand]: true;
 }
 
-/** What data made impossible: a label that is no class, an index outside the data. */
+/** What data made impossible: a label that is no class, an index outside the data, a number that is not finite. */
 export interface NativeFault {
-  readonly what: "label" | "index";
-  /** Row of the batch. */
+  readonly what: "label" | "index" | "finite";
+  /** Row of the batch; of a number that is not finite: the element. */
   readonly row: number;
+  /** Of a number that is not finite: which check found it. */
   readonly value: number;
-  /** The value should have been in [0, limit). */
+  /** The value should have been in [0, limit). Of a number that is not finite: 1 for ∞, −1 for −∞, 0 for NaN. */
   readonly limit: number;
   readonly operation: string;
 }

@@ -1,7 +1,7 @@
 import { type NativeProgram, type NativeRunResult, type NativeSlab, native, nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { type Binding, plan } from "./plan.js";
-import type { Lane, Trace } from "./trace.js";
+import type { FiniteCheck, Lane, Trace } from "./trace.js";
 
 /** Rows of a data set that the program gathers itself, epoch after epoch. */
 export interface Feed {
@@ -46,7 +46,11 @@ export class CompiledProgram {
   readonly #native: NativeProgram;
   readonly #lanes: readonly Lane[];
   readonly #laneCount: number;
+  readonly #order: NativeSlab | undefined;
+  readonly #feed: Feed | undefined;
   #started = false;
+  /** What a fault of the guard is about. */
+  readonly checks: readonly FiniteCheck[];
   readonly logColumns: number;
   readonly logRows: number;
 
@@ -57,6 +61,9 @@ export class CompiledProgram {
     const { code, views, slabs, arenaCount, orderSlot, microBegin, microEnd } = plan(trace, maxRows, bindings, order);
     this.logColumns = logColumns;
     this.logRows = logRows;
+    this.#order = order;
+    this.#feed = feed;
+    this.checks = trace.checks;
     this.#lanes = trace.lanes;
     this.#laneCount = trace.laneCount;
     const fed = orderSlot !== 0;
@@ -105,6 +112,16 @@ export class CompiledProgram {
     return this.#started ? native.programFinished(this.#native) : 0;
   }
 
+  /** Examples of the batch of `step`, the last that ran: indices into the data; none without a feed. */
+  batchOf(step: number): Int32Array {
+    if (this.#feed === undefined || this.#order === undefined) return new Int32Array();
+    const { samples, batch } = this.#feed;
+    const begin = ((step - 1) % Math.ceil(samples / batch)) * batch;
+    const examples = new Int32Array(Math.min(batch, samples - begin));
+    native.slabRead(this.#order, begin, examples);
+    return examples;
+  }
+
   /** What steps [begin, end) of the call logged: `logColumns` values each. */
   log(begin: number, end: number): Float32Array {
     const rows = new Float32Array((end - begin) * this.logColumns);
@@ -145,10 +162,10 @@ function failUnknownSteps(step: number): never {
   );
 }
 
-/** Throws what the data made impossible. */
+/** Throws what the data made impossible; what the guard of a guarded trace found is the caller's to tell. */
 function checked(result: NativeRunResult): NativeRunResult {
   const { fault } = result;
-  if (fault === null) return result;
+  if (fault === null || fault.what === "finite") return result;
   throw new CarillonError(
     fault.what === "label" ? "ERR_LABEL" : "ERR_DATA",
     `${fault.what} of row ${fault.row}`,

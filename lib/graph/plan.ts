@@ -5,6 +5,7 @@ import { type Dtype, elements, extent, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Instruction, Value } from "../tensor/value.js";
 import { Arena } from "./arena.js";
+import { checkedByOperands, type FiniteEffect, type Operands } from "./finite.js";
 import { planSteps, type Step } from "./fuse.js";
 import type { Effect, Trace, UpdateEffect, UpdateSegment } from "./trace.js";
 
@@ -44,6 +45,8 @@ export interface Plan {
 }
 
 const DTYPES: Readonly<Record<Dtype, number>> = { f32: 0, i32: 1, u8: 2 };
+/** Integers of a range of `expect_finite`. */
+const RANGE = 3;
 /** Constants that every native rule is given; it reads those that it knows. */
 const RULE_CONSTANTS = 8;
 
@@ -57,6 +60,7 @@ class Planner {
   readonly #order: NativeSlab | undefined;
   readonly #items: readonly Item[];
   readonly #steps: ReadonlyMap<Value, Step>;
+  readonly #checked: ReadonlyMap<Value, Operands>;
 
   readonly #arena = new Arena();
   readonly #slots = new Map<NativeSlab, number>();
@@ -80,6 +84,8 @@ class Planner {
       trace.effects.flatMap(({ effect }) => rootsOf(effect)),
       bounds.map(({ after }) => after),
     );
+    const effects = trace.effects.map(({ effect }) => effect);
+    this.#checked = checkedByOperands(effects, this.#steps, (value) => this.#sizeOf(value).total);
     const timed = [
       ...[...this.#steps].map(([value, step]) => ({ at: step.at ?? value.id, late: 0, item: { value, step } })),
       ...trace.effects.map(({ after, effect }) => ({ at: after, late: 1, item: { effect } })),
@@ -97,11 +103,15 @@ class Planner {
     const lastUse = this.#lastUses();
     const ending = new Map<number, Value[]>();
     for (const [value, index] of lastUse) ending.set(index, [...(ending.get(index) ?? []), value]);
+    const isCheck = (item: Item | undefined): boolean =>
+      item !== undefined && "effect" in item && item.effect.kind === "finite";
     for (const [index, item] of this.#items.entries()) {
+      if (isCheck(this.#items[index - 1]) && !isCheck(item)) this.#emitChecks();
       if ("effect" in item) this.#emitEffect(item.effect);
       else this.#emitStep(item.value, item.step, (value) => lastUse.get(value) === index);
       for (const value of ending.get(index) ?? []) this.#release(value);
     }
+    this.#emitChecks();
     const slabs = [...this.#slots.keys()].map((slab) => ({ slab, writable: this.#writable.has(slab) }));
     return {
       code: Int32Array.from(this.#words),
@@ -283,6 +293,37 @@ class Planner {
     this.#placeResult(value, step.inputs, step.inPlace, dies);
     if (step.also !== undefined) this.#placeResult(step.also.value, step.inputs, step.also.inPlace, dies);
     this.#emit(step.lower(step.inputs, value));
+    const operands = this.#checked.get(value);
+    if (operands !== undefined) this.#emitOperandCheck(operands);
+  }
+
+  readonly #checks: FiniteEffect[] = [];
+
+  /** One instruction for all checks that stand together, of one memory and with one period. */
+  #emitChecks(): void {
+    const groups = new Map<string, { readonly first: Place; readonly every: number; readonly ranges: number[] }>();
+    for (const { value, every, check } of this.#checks.splice(0)) {
+      const place = this.#place(value);
+      const key = `${place.slot} ${every}`;
+      const group = groups.get(key) ?? { first: place, every, ranges: [] };
+      groups.set(key, group);
+      group.ranges.push(place.offset, elements(value.shape), check);
+    }
+    for (const { first, every, ranges } of groups.values()) {
+      const ends = ranges.flatMap((offset, at) => (at % RANGE === 0 ? [offset + (ranges[at + 1] ?? 0)] : []));
+      const memory = { ...first, offset: 0, count: Math.max(...ends), batched: false };
+      this.#emitPlaced("expect_finite", [memory, null, null], [0, 0, every, ...ranges]);
+    }
+  }
+
+  #emitOperandCheck({ effect, left, right }: Operands): void {
+    const { value, every, check } = effect;
+    const size = (operand: Value): number => {
+      const { count, batched } = this.#sizeOf(operand);
+      return batched ? -count : count;
+    };
+    const places = [this.#place(value), this.#place(left), this.#place(right)];
+    this.#emitPlaced("expect_finite", places, [size(left), size(right), every, 0, elements(value.shape), check]);
   }
 
   /** A place for what a step computes: its own, the memory of an input that dies there, or new memory. */
@@ -307,6 +348,9 @@ class Planner {
     switch (effect.kind) {
       case "log":
         this.#emitPlaced("log_scalar", [this.#place(effect.value)], [effect.column]);
+        break;
+      case "finite":
+        if (!this.#checked.has(effect.value)) this.#checks.push(effect);
         break;
       case "output": {
         const target = this.#outputPlace(effect.value, effect.slab);

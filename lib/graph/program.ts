@@ -68,7 +68,10 @@ function concrete(shape: Shape, rows: number): number[] {
   return shape.map((dim) => (dim === "batch" ? rows : dim));
 }
 
-class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O> {
+/** @internal */
+export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Outputs> implements Program<I, O> {
+  /** Of everything that draws. */
+  readonly seed: number;
   readonly #compiled: CompiledProgram;
   readonly #inputs: readonly Port[];
   readonly #outputs: readonly Port[];
@@ -82,6 +85,7 @@ class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O
 
   constructor(options: ProgramOptions<I, O>, maxRows: number) {
     const { seed = 0, training = false, inputs, body, threads, steps } = options;
+    this.seed = seed;
     this.#maxRows = maxRows;
     this.#threads = threads;
     this.#totalSteps = steps;
@@ -108,6 +112,16 @@ class TracedProgram<I extends Inputs, O extends Outputs> implements Program<I, O
 
   get step(): number {
     return this.#step;
+  }
+
+  /** Whether no call is under way. */
+  get idle(): boolean {
+    return this.#pending === 0;
+  }
+
+  /** Goes on behind `step`. */
+  restore(step: number): void {
+    this.#step = step;
   }
 
   run(inputs: Tensors<I>): Promise<Tensors<O>> {

@@ -49,6 +49,16 @@ export interface UpdateEffect {
   readonly penalty: Value;
 }
 
+/** What a check of the guard looks at. */
+export interface FiniteCheck {
+  readonly what: "loss" | "gradient" | "weight";
+  /** Of the parameter. */
+  readonly name: string;
+  readonly value: Value;
+  /** Steps between two looks. */
+  readonly every: number;
+}
+
 /** What a program does besides computing values, in the order of the source. */
 export type Effect =
   | UpdateEffect
@@ -64,6 +74,8 @@ export type Effect =
     }
   /** Overwrites a stretch of a slab. */
   | { readonly kind: "assign"; readonly value: Value; readonly slab: NativeSlab; readonly offset: number }
+  /** Ends the step as a fault, at once, where a number is not finite. */
+  | { readonly kind: "finite"; readonly value: Value; readonly every: number; readonly check: number }
   /** An accumulator, set to 0 at the beginning of a step, and what every micro-batch adds to it. */
   | { readonly kind: "clear"; readonly accumulator: Value }
   | { readonly kind: "accumulate"; readonly accumulator: Value; readonly value: Value }
@@ -95,12 +107,24 @@ export class Trace {
   readonly since: number = lastValueId();
   /** With the id of the last value created before each: later values come after it. */
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
+  /** Of a guarded trace, by the number that a fault reports. */
+  readonly checks: FiniteCheck[] = [];
+  readonly #guarded: boolean;
   readonly #lanes: Lane[] = [];
   #sites = 0;
 
-  constructor(seed: number, training: boolean) {
+  /** @param guarded Whether {@link expectFinite} checks anything. */
+  constructor(seed: number, training: boolean, guarded = false) {
     this.seed = seed;
     this.training = training;
+    this.#guarded = guarded;
+  }
+
+  /** Of a guarded trace: what must be finite, from here on in the source. */
+  expectFinite(what: FiniteCheck["what"], name: string, value: Value, every = 1): void {
+    if (!this.#guarded) return;
+    this.add({ kind: "finite", value, every, check: this.checks.length });
+    this.checks.push({ what, name, value, every });
   }
 
   /** Records what happens at this place of the source. */

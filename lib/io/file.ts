@@ -1,15 +1,15 @@
-import { mkdir, mkdtemp, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CarillonError } from "../errors.js";
 
 /**
  * Writes a file that is, after a crash at any moment, either the old one or the new one in full.
  *
- * The bytes go to a temporary folder beside the target, are forced to the disk, and take the target's name; then the
+ * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name; then the
  * folder is forced to the disk. Missing parent folders are made. A symbolic link is replaced, not followed.
  * Any failure is `ERR_FILE` with the cause; the temporary folder is removed and the old file stays.
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const target = resolve(path);
   const folder = dirname(target);
   try {
@@ -28,6 +28,18 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
   }
 }
 
+/** Removes what {@link writeFileAtomic} left in `folder` when its process was killed: files on their way to such names. */
+export async function removeUnfinished(folder: string, names: RegExp): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) {
+      const [, target = ""] = /^\.(.+)-[^-]{6}$/.exec(name) ?? [];
+      if (names.test(target)) await rm(join(folder, name), { recursive: true, force: true });
+    }
+  } catch (cause) {
+    throw fileError(folder, "a folder that can be read and written", cause);
+  }
+}
+
 /** All bytes of a file; `ERR_FILE` with the cause if it cannot be read. */
 export async function readFileChecked(path: string): Promise<Uint8Array> {
   try {
@@ -37,10 +49,40 @@ export async function readFileChecked(path: string): Promise<Uint8Array> {
   }
 }
 
-async function writeForced(path: string, bytes: Uint8Array): Promise<void> {
+/** A file that is read piece by piece into one array. */
+export interface FileReader {
+  readonly bytes: Uint8Array;
+  /** Reads `piece` bytes at a time; `each` is told how many have been read. `ERR_FILE` with the cause if one cannot be read. */
+  read(piece: number, each: (done: number) => void): Promise<void>;
+}
+
+/** Makes room for a file; `ERR_FILE` with the cause if there is none that can be read. */
+export async function fileReader(path: string): Promise<FileReader> {
+  const refuse = (cause: unknown): never => {
+    throw fileError(path, "a file that can be read", cause);
+  };
+  const { size } = await stat(path).catch(refuse);
+  const bytes = new Uint8Array(size);
+  const read: FileReader["read"] = async (piece, each) => {
+    const file = await open(path, "r");
+    try {
+      for (let done = 0; done < size; ) {
+        const { bytesRead } = await file.read(bytes, done, Math.min(piece, size - done), done);
+        if (bytesRead === 0) throw new Error("the file was cut while it was read");
+        done += bytesRead;
+        each(done);
+      }
+    } finally {
+      await file.close();
+    }
+  };
+  return { bytes, read: (piece, each) => read(piece, each).catch(refuse) };
+}
+
+async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, "wx");
   try {
-    await file.writeFile(bytes);
+    for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
     await file.sync();
   } finally {
     await file.close();

@@ -44,29 +44,54 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   for (const [name, tensor] of tensors) checkTensor(name, tensor);
-  const begins = new Map<string, number>();
-  let total = 0;
-  const byAlignment = [...tensors].sort(([, a], [, b]) => ELEMENT_BYTES[b.dtype] - ELEMENT_BYTES[a.dtype]);
-  for (const [name, { data }] of byAlignment) {
-    begins.set(name, total);
-    total += data.byteLength;
-  }
-  const header = new TextEncoder().encode(headerText(tensors, begins, metadata));
-  const padded = header.length + ((PREFIX - (header.length % PREFIX)) % PREFIX);
-  const bytes = new Uint8Array(PREFIX + padded + total);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
-  bytes.fill(0x20, PREFIX, PREFIX + padded);
-  bytes.set(header, PREFIX);
+  const { head, begins, bytes: size } = layOutSafetensors(tensors, metadata);
+  const bytes = new Uint8Array(head.length + size);
+  bytes.set(head);
   for (const [name, { data }] of tensors) {
-    const begin = PREFIX + padded + (begins.get(name) ?? 0);
+    const begin = head.length + (begins.get(name) ?? 0);
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), begin);
   }
   return bytes;
 }
 
+/** A file without its data: what comes first, and where the data of each tensor has to stand behind it. */
+export interface SafetensorsLayout {
+  /** Length and header. */
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** First byte of each tensor, from the end of `head`. */
+  readonly begins: ReadonlyMap<string, number>;
+  /** Bytes of all data. */
+  readonly bytes: number;
+}
+
+/** The layout that {@link encodeSafetensors} gives to tensors of these types and shapes, for those who write piece by piece. */
+export function layOutSafetensors(
+  tensors: ReadonlyMap<string, Pick<StoredTensor, "dtype" | "shape">>,
+  metadata: Readonly<Record<string, string>>,
+): SafetensorsLayout {
+  const begins = new Map<string, number>();
+  let total = 0;
+  const byAlignment = [...tensors].sort(([, a], [, b]) => ELEMENT_BYTES[b.dtype] - ELEMENT_BYTES[a.dtype]);
+  for (const [name, tensor] of byAlignment) {
+    begins.set(name, total);
+    total += bytesOf(tensor);
+  }
+  const header = new TextEncoder().encode(headerText(tensors, begins, metadata));
+  const padded = header.length + ((PREFIX - (header.length % PREFIX)) % PREFIX);
+  const head = new Uint8Array(PREFIX + padded);
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
+  head.fill(0x20, PREFIX);
+  head.set(header, PREFIX);
+  return { head, begins, bytes: total };
+}
+
+function bytesOf({ dtype, shape }: Pick<StoredTensor, "dtype" | "shape">): number {
+  return sizeOf(shape) * ELEMENT_BYTES[dtype];
+}
+
 /** Written by hand: an object would move names such as "0" to its front. */
 function headerText(
-  tensors: ReadonlyMap<string, StoredTensor>,
+  tensors: ReadonlyMap<string, Pick<StoredTensor, "dtype" | "shape">>,
   begins: ReadonlyMap<string, number>,
   metadata: Readonly<Record<string, string>>,
 ): string {
@@ -76,9 +101,10 @@ function headerText(
     const pairs = keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`);
     members.push(`"${METADATA}":{${pairs.join(",")}}`);
   }
-  for (const [name, { dtype, shape, data }] of tensors) {
+  for (const [name, tensor] of tensors) {
+    const { dtype, shape } = tensor;
     const begin = begins.get(name) ?? 0;
-    const entry = { dtype: STORED_NAMES[dtype], shape, data_offsets: [begin, begin + data.byteLength] };
+    const entry = { dtype: STORED_NAMES[dtype], shape, data_offsets: [begin, begin + bytesOf(tensor)] };
     members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
   return `{${members.join(",")}}`;

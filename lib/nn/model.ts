@@ -101,7 +101,7 @@ export class Model<In extends number = number, Out extends number = number> {
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
   initialize(seed = 0): this {
     checkNumber("initialize.seed", seed, { min: 0, integer: true });
-    this.#expectIdle("initialize");
+    this.expectIdle("initialize");
     this.restoreInitial(seed);
     return this;
   }
@@ -117,7 +117,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Overwrites all parameters; nothing is written unless every one is there with its shape (`ERR_STATE`). */
   setWeights(weights: ReadonlyMap<string, Tensor | Float32Array>): this {
-    this.#expectIdle("setWeights");
+    this.expectIdle("setWeights");
     for (const name of weights.keys()) {
       if (!this.segments.some((segment) => segment.name === name)) {
         throw new CarillonError("ERR_STATE", name, `expected a parameter of this model but received '${name}'`);
@@ -155,6 +155,12 @@ export class Model<In extends number = number, Out extends number = number> {
   forward(x: Value): Value {
     const trace = currentTrace("forward");
     return this.#forward(x, this.values(trace), trace);
+  }
+
+  /** {@link forward}, telling what every layer gives. @internal */
+  watch(x: Value, tell: (name: string, output: Value) => void): Value {
+    const trace = currentTrace("forward");
+    return this.#forward(x, this.values(trace), trace, tell);
   }
 
   /**
@@ -262,7 +268,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Takes the model for a run; `ERR_BUSY` if one has it. @internal */
   acquire(where: string): void {
-    this.#expectIdle(where);
+    this.expectIdle(where);
     this.#busy = true;
     this.#version += 1;
   }
@@ -300,12 +306,18 @@ export class Model<In extends number = number, Out extends number = number> {
     if (!this.#initialized) this.restoreInitial(0);
   }
 
-  #expectIdle(where: string): void {
+  /** `ERR_BUSY` while a run has the model. @internal */
+  expectIdle(where: string): void {
     if (!this.#busy) return;
     throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but a run is training it`);
   }
 
-  #forward(x: Value, values: ReadonlyMap<string, Value>, trace: Trace): Value {
+  #forward(
+    x: Value,
+    values: ReadonlyMap<string, Value>,
+    trace: Trace,
+    tell?: ((name: string, output: Value) => void) | undefined,
+  ): Value {
     const context = { training: trace.training, nextSite: () => trace.nextSite() };
     return this.layers.reduce((input, layer, index) => {
       const own = Object.keys(layer.parameters).map((role): [string, Value | undefined] => {
@@ -313,7 +325,10 @@ export class Model<In extends number = number, Out extends number = number> {
       });
       const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
       const output: unknown = layer.forward(input, Object.fromEntries(present), context);
-      return checkOutput(this.#names[index] ?? layer.kind, output, layer.outputs, input.shape);
+      const name = this.#names[index] ?? layer.kind;
+      const checked = checkOutput(name, output, layer.outputs, input.shape);
+      tell?.(name, checked);
+      return checked;
     }, x);
   }
 

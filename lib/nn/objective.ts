@@ -19,11 +19,19 @@ export interface Objective extends Measured {
   readonly mean: Value;
 }
 
+/** Who looks at what is computed on the way. */
+export interface Watcher {
+  layer(name: string, output: Value): void;
+  /** [batch] */
+  losses(losses: Value): void;
+}
+
 /** Records forward and loss of a batch of `examples`. */
 export function recordObjective(
   model: Model,
   loss: Loss,
   examples: Pick<BoundExamples, "weighted" | "units">,
+  watcher?: Watcher | undefined,
 ): Objective {
   const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
     new Value(shape, dtype, { kind: "input", name });
@@ -31,7 +39,8 @@ export function recordObjective(
   const classes = loss.target === "classes";
   const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
   const { inputs, targets } = examples.units;
-  const output = model.forward(inputs === undefined ? x : toUnits(x, inputs));
+  const fed = inputs === undefined ? x : toUnits(x, inputs);
+  const output = watcher === undefined ? model.forward(fed) : model.watch(fed, watcher.layer);
   const losses = loss(output, y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
@@ -42,6 +51,7 @@ export function recordObjective(
     );
   }
   const flat = ops.reshape(losses, ["batch"]);
+  watcher?.losses(flat);
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);

@@ -24,16 +24,20 @@ export function encodeModel(model: {
 }): Uint8Array {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
-  const layers = model.layers.map((layer, index): SavedLayer => {
-    const { kind, name = null, config = null, parameters } = layer;
-    const first = model.layers.indexOf(layer);
-    const shares = first < index && Object.keys(parameters).length > 0;
-    return { kind, name, config, ...(shares ? { same: first } : {}) };
-  });
   return encodeSafetensors(tensors, {
     format: FORMAT,
-    layers: JSON.stringify(layers),
+    layers: JSON.stringify(describeLayers(model.layers)),
     ...transformsText(model.transforms),
+  });
+}
+
+/** Layers as a file describes them. */
+export function describeLayers(layers: readonly Layer[]): readonly SavedLayer[] {
+  return layers.map((layer, index): SavedLayer => {
+    const { kind, name = null, config = null, parameters } = layer;
+    const first = layers.indexOf(layer);
+    const shares = first < index && Object.keys(parameters).length > 0;
+    return { kind, name, config, ...(shares ? { same: first } : {}) };
   });
 }
 

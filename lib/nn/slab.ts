@@ -20,6 +20,15 @@ export interface Segment extends ParameterInfo {
   readonly spec: ParameterSpec;
 }
 
+/** A tensor and where it lies in native memory. */
+export interface Stretch {
+  readonly key: string;
+  readonly shape: readonly number[];
+  readonly slab: NativeSlab;
+  /** Of its first element. */
+  readonly offset: number;
+}
+
 /** Lays parameters flat, one after another. */
 export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
   segments: readonly Segment[];

@@ -3,7 +3,7 @@ import { CarillonError, fail } from "../errors.js";
 import { gradients } from "../graph/gradient.js";
 import { currentTrace, type Lane, type Trace, type UpdateSegment } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
-import { ParameterSlab, type Segment } from "../nn/slab.js";
+import { ParameterSlab, type Segment, type Stretch } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
 import { scheduleValue } from "../ops/sums.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
@@ -20,7 +20,7 @@ import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer
 import { applyDefined } from "./defined_update.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
-import { rateAt } from "./schedule.js";
+import { rateAt, type Schedule } from "./schedule.js";
 
 /** Bounds the gradient of the data loss: its global norm, or each element. */
 export type Clip =
@@ -60,6 +60,12 @@ interface Trained {
 
 /** Steps whose scalars tell one form of a rule from another in a checkpoint. */
 const SIGNATURE_STEPS = [1, 2, 100] as const;
+
+/**
+ * Steps between two looks of the guard at the weights: a finite gradient leaves them finite unless the rate is absurd, and
+ * the next loss then tells.
+ */
+const WEIGHT_CHECKS = 64;
 
 /** Added to the norm that a gradient is divided by, as PyTorch does. */
 const NORM_EPSILON = 1e-6;
@@ -187,6 +193,8 @@ export class Minimizer {
       : parameters.list;
     const summed = scaled.map((each) => this.#withSum(each));
     const gradientScale = this.#clipScale(summed, early ? null : scale);
+    const trace = currentTrace("minimize");
+    for (const { segment, gradient } of summed) trace.expectFinite("gradient", segment.name, gradient);
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
     const penalties = this.#models.flatMap((model) =>
@@ -196,32 +204,50 @@ export class Minimizer {
         return this.#updateGroup(model, optimizer, own, gradientScale);
       }),
     );
+    for (const { segment, parameter } of summed) {
+      trace.expectFinite("weight", segment.name, parameter, WEIGHT_CHECKS);
+    }
     return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
   }
 
   /** Copies of the states of a model by `state/parameter`. */
   states(model: Model): ReadonlyMap<string, Float32Array> {
-    const { slots, average } = this.#stateOf(model);
-    const read = slots.map((slot) => slot.read());
-    const entries = this.#stateNames(model).map(({ key, parameter, slot }): [string, Float32Array] => {
-      return [key, read[slot]?.get(parameter) ?? new Float32Array()];
-    });
-    const averages = [...(average?.read() ?? [])].map(([name, data]): [string, Float32Array] => [
-      `average/${name}`,
-      data,
-    ]);
-    return new Map([...entries, ...averages]);
+    return new Map(
+      this.stretches(model).map(({ key, shape, slab, offset }): [string, Float32Array] => {
+        const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+        native.slabRead(slab, offset, data);
+        return [key, data];
+      }),
+    );
   }
 
   /** Keys and lengths of {@link states}, in order. */
   stateShapes(model: Model): ReadonlyMap<string, readonly number[]> {
-    const shapes = new Map(model.segments.map(({ name, shape }) => [name, shape]));
-    const entries = this.#stateNames(model).map(({ key, parameter }): [string, readonly number[]] => {
-      return [key, shapes.get(parameter) ?? []];
-    });
-    const averages =
-      this.#average === null ? [] : [...shapes].map(([name, shape]) => [`average/${name}`, shape] as const);
-    return new Map([...entries, ...averages]);
+    return new Map(this.stretches(model).map(({ key, shape }) => [key, shape]));
+  }
+
+  /** The models that it trains. @internal */
+  get models(): readonly Model[] {
+    return this.#models;
+  }
+
+  /** The learning rates of its groups, by pattern. @internal */
+  get rates(): readonly (readonly [pattern: string, lr: number | Schedule])[] {
+    return this.#groups.flatMap(({ pattern, optimizer }) => (optimizer === null ? [] : [[pattern, optimizer.lr]]));
+  }
+
+  /** Where the states of a model lie, in the order of {@link states}. @internal */
+  stretches(model: Model): readonly Stretch[] {
+    const { slots, average } = this.#stateOf(model);
+    const places = new Map(model.segments.map((segment) => [segment.name, segment]));
+    const stretch = (key: string, parameter: string, memory: ParameterSlab | null | undefined): Stretch[] => {
+      const { shape, offset } = places.get(parameter) ?? { shape: [], offset: 0 };
+      return memory == null ? [] : [{ key, shape, slab: memory.slab, offset }];
+    };
+    return [
+      ...this.#stateNames(model).flatMap(({ key, parameter, slot }) => stretch(key, parameter, slots[slot])),
+      ...model.segments.flatMap(({ name }) => stretch(`average/${name}`, name, average)),
+    ];
   }
 
   /** Overwrites the states of a model; `ERR_STATE` where one is missing. */

@@ -1,14 +1,16 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../io/safetensors.js";
+import type { StoredTensor, StoredTensors } from "../io/safetensors.js";
 import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
+import type { Stretch } from "../nn/slab.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { DataProgress } from "./course.js";
+import type { Settings } from "./settings.js";
 
 /** What a checkpoint is told apart by. */
-const FORMAT = "carillon.checkpoint";
+export const FORMAT = "carillon.checkpoint";
 
 /** Everything besides weights and optimizer states that determines the rest of a run. */
 export interface Progress {
@@ -32,33 +34,55 @@ export interface Progress {
   readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
   readonly data: DataProgress;
+  /** Of the checkpoints kept so far. */
+  readonly best: BestCheckpoint | null;
 }
 
-/** A checkpoint as the bytes of a safetensors file: weights, one tensor a state and parameter, JSON metadata. */
-export function encodeCheckpoint(model: Model, minimizer: Minimizer, progress: Progress): Uint8Array {
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, { shape, data }] of model.weights()) {
-    tensors.set(`weights/${name}`, { dtype: "f32", shape, data });
-  }
-  const shapes = minimizer.stateShapes(model);
-  for (const [key, data] of minimizer.states(model)) {
-    tensors.set(key, { dtype: "f32", shape: shapes.get(key) ?? [], data });
-  }
-  const text = encodeState(progress, tensors);
-  return encodeSafetensors(tensors, {
-    format: FORMAT,
-    numericsVersion: String(nativeInfo.numericsVersion),
-    optimizer: minimizer.signature(),
-    progress: text,
+/** The checkpoint whose figure is the best. */
+export interface BestCheckpoint {
+  readonly step: number;
+  readonly value: number;
+}
+
+/** Beside the weights and states: metadata, and the typed arrays that stand in it, as tensors. */
+export interface Contents {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly arrays: ReadonlyMap<string, StoredTensor>;
+}
+
+/** The arithmetic that a checkpoint belongs to. */
+export function numericsMetadata(): { readonly numericsVersion: string } {
+  return { numericsVersion: String(nativeInfo.numericsVersion) };
+}
+
+/** Where everything lies that a checkpoint holds: weights, one tensor a state and parameter. */
+export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretch[] {
+  const weights = model.segments.map(({ name, shape, offset }) => {
+    return { key: `weights/${name}`, shape, slab: model.slab, offset };
   });
+  return [...weights, ...minimizer.stretches(model)];
 }
 
-function refuse(where: string, expected: string, received: string): never {
+/** What stands beside weights and states; arrays are copies. */
+export function contentsOf(minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
+  const arrays = new Map<string, StoredTensor>();
+  const metadata = {
+    format: FORMAT,
+    ...numericsMetadata(),
+    optimizer: minimizer.signature(),
+    progress: encodeState(structuredClone(progress), arrays),
+    settings: JSON.stringify(settings),
+  };
+  return { metadata, arrays };
+}
+
+/** Throws `ERR_FILE`. */
+export function refuse(where: string, expected: string, received: string): never {
   throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
 }
 
-/** The tensors of these keys and shapes, by key without `prefix`. */
-function section(
+/** The tensors of these keys and shapes, by key without `prefix`; else `ERR_FILE`. */
+export function section(
   where: string,
   prefix: string,
   shapes: Iterable<readonly [string, readonly number[]]>,
@@ -96,7 +120,8 @@ function isProgress(value: unknown): value is Progress {
     typeof get("undecided") === "boolean" &&
     (get("validation") === null || isObject(get("validation"))) &&
     isListOf("string", get("pending")) &&
-    isObject(get("callbacks"))
+    isObject(get("callbacks")) &&
+    (get("best") === null || isObject(get("best")))
   );
 }
 
@@ -105,30 +130,41 @@ function parseProgress(where: string, text: string | undefined, tensors: Readonl
   return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
 }
 
+/** Of text that holds none. */
+export const NO_ARRAYS: ReadonlyMap<string, StoredTensor> = new Map();
+
+function parseSettings(where: string, text: string | undefined): Readonly<Record<string, string>> {
+  const value = decodeState(text ?? "", NO_ARRAYS);
+  if (typeof value !== "object" || value === null) return refuse(where, "the settings of a run", "something else");
+  return Object.fromEntries(Object.entries(value).map(([name, setting]) => [name, String(setting)]));
+}
+
 /** A checkpoint, verified against the model and the optimizer that it is to continue. */
 export interface DecodedCheckpoint {
   readonly progress: Progress;
+  readonly settings: Readonly<Record<string, string>>;
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** By `state/parameter`. */
   readonly states: ReadonlyMap<string, Float32Array>;
 }
 
+/** `ERR_FILE` unless what was computed then is what would be computed now. */
+export function checkVersion(where: string, { numericsVersion = "none" }: Readonly<Record<string, string>>): void {
+  const { numericsVersion: version } = numericsMetadata();
+  if (numericsVersion !== version) refuse(where, `numericsVersion ${version}`, numericsVersion);
+}
+
 /**
- * Reads a checkpoint. `ERR_FILE` says what does not fit: no checkpoint, another numerics version, another optimizer,
- * parameters of another model.
+ * Reads a checkpoint. `ERR_FILE` says what does not fit: another numerics version, another optimizer, parameters of
+ * another model.
  */
 export function decodeCheckpoint(
-  bytes: Uint8Array,
+  { tensors, metadata }: StoredTensors,
   where: string,
   model: Model,
   minimizer: Minimizer,
 ): DecodedCheckpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, where);
-  if (metadata.format !== FORMAT) refuse(where, `the format ${FORMAT}`, metadata.format ?? "none");
-  const version = String(nativeInfo.numericsVersion);
-  if (metadata.numericsVersion !== version) {
-    refuse(where, `numericsVersion ${version}`, metadata.numericsVersion ?? "none");
-  }
+  checkVersion(where, metadata);
   if (metadata.optimizer !== minimizer.signature()) {
     refuse(where, `the optimizer ${minimizer.signature()}`, metadata.optimizer ?? "none");
   }
@@ -138,6 +174,7 @@ export function decodeCheckpoint(
   const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
   return {
     progress: parseProgress(where, metadata.progress, tensors),
+    settings: parseSettings(where, metadata.settings),
     weights: section(where, "weights/", parameters, tensors),
     states: section(where, "", states, tensors),
   };

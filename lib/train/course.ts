@@ -50,6 +50,8 @@ export interface Course {
   ready(step: number): Promise<Ready>;
   /** Of the last step done; `null` for data in memory. */
   progressAt(step: number): StreamProgress | null;
+  /** Places, from 0, of the rows of a step in hand among those of its epoch; `undefined` for data in memory. */
+  examplesOf(step: number, batch: number): Int32Array | undefined;
   /** Wakes who waits in {@link ready}. */
   stop(): void;
   close(): Promise<void>;
@@ -102,6 +104,10 @@ export class MemoryCourse implements Course {
 
   ready(step: number): Promise<Ready> {
     return Promise.resolve({ steps: this.steps - step, lastRows: 0 });
+  }
+
+  examplesOf(): undefined {
+    return undefined;
   }
 
   stop(): void {
@@ -211,6 +217,12 @@ export class StreamCourse implements Course {
       ended: this.#ended && step === this.#last,
       shuffleBuffer: this.#shuffleBuffer,
     };
+  }
+
+  examplesOf(step: number, batch: number): Int32Array {
+    const rows = step === this.#last ? this.#lastRows : batch;
+    const first = (step - this.#begin) * batch;
+    return Int32Array.from({ length: rows }, (_, row) => first + row);
   }
 
   stop(): void {

@@ -5,16 +5,15 @@ import { Dataset, failOneShot } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
 import type { Model } from "../nn/model.js";
 import { type Course, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
-import type { CheckedOptions, CheckedSettings } from "./options.js";
+import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
 
 /** Rows of a batch at validation. */
 export const EVALUATION_BATCH = 256;
 
 /** Copies data in memory, opens streams, and fits the transforms on the training examples. */
-export async function prepareData(model: Model, settings: CheckedSettings, resuming: boolean): Promise<CheckedOptions> {
+export async function prepareData(model: Model, settings: CheckedSettings): Promise<CheckedOptions> {
   const { data, validationData, batchSize } = settings;
   const shape = { inputs: model.inputs, outputs: model.outputs, target: settings.loss.target ?? "values" } as const;
-  if (resuming && data instanceof Dataset && data.oneShot) failOneShot("fit.data", "a resume", data);
   const { transforms, classFactors } = await measureTraining(model, settings, shape);
   const classWeights = classFactors ?? settings.classWeights;
   const train = await bindData("fit.data", data, {
@@ -73,6 +72,16 @@ export function makeCourse(
   if (train.stream === undefined) return new MemoryCourse(train.samples, batchSize, epochs, limit);
   const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
   return new StreamCourse(train.stream, { seed, batch: batchSize, epochs, limit, shuffleBuffer }, step, progress);
+}
+
+/** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */
+export function refuseOneShot(data: FitData): void {
+  if (data instanceof Dataset && data.oneShot) failOneShot("fit.data", "a resume", data);
+}
+
+/** Examples in memory; 0 for a stream. */
+export function samplesOf({ train }: Pick<CheckedOptions, "train">): number {
+  return train.stream === undefined ? train.samples : 0;
 }
 
 /** Examples that a stream is shuffled with; `null` for data in memory. */

@@ -4,6 +4,12 @@ import type { Figures } from "../nn/metrics.js";
 /** Why a run ended. */
 export type EndReason = "finished" | "stopped";
 
+/** A checkpoint that `resume: 'auto'` did not take. */
+export interface PassedOver {
+  readonly path: string;
+  readonly reason: string;
+}
+
 /** Before the first step. */
 export interface StartEvent {
   readonly kind: "start";
@@ -16,6 +22,10 @@ export interface StartEvent {
   readonly samples: number | undefined;
   readonly parameters: number;
   readonly threads: number;
+  /** The file that the run continues; `null` for bytes and for a run from its beginning. */
+  readonly resumedFrom: string | null;
+  /** What `resume: 'auto'` did not take, and why. */
+  readonly passedOver: readonly PassedOver[];
 }
 
 /** After a step, every `reportEvery` steps. A slow reader gets the newest only. */
@@ -62,6 +72,15 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
   readonly secondsLeft: number;
 }
 
+/** When a checkpoint is on the disk in full. The run may be some steps ahead. */
+export interface CheckpointEvent {
+  readonly kind: "checkpoint";
+  readonly step: number;
+  readonly path: string;
+  /** Whether it is the best so far. */
+  readonly best: boolean;
+}
+
 /** After the last step. */
 export interface EndEvent {
   readonly kind: "end";
@@ -78,4 +97,5 @@ export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | StepEvent
   | ValidationEvent<K>
   | EpochEvent<K, V>
+  | CheckpointEvent
   | EndEvent;

@@ -1,4 +1,4 @@
-import { fail } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import type { Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import type { Schedule } from "../optim/schedule.js";
@@ -188,13 +188,18 @@ async function record(model: Model, options: Fitting): Promise<number[]> {
     },
   };
   const run = fit(model, { ...options, reportEvery: 1, callbacks: [pace] });
-  for await (const event of run) {
-    if (event.kind !== "step") continue;
-    losses.push(event.loss);
-    if (watch.explodes(event.loss)) run.stop();
-    heard();
+  try {
+    for await (const event of run) {
+      if (event.kind !== "step") continue;
+      losses.push(event.loss);
+      if (watch.explodes(event.loss)) run.stop();
+      heard();
+    }
+    await run;
+  } catch (error) {
+    // A number that is not finite is an end like any other here.
+    if (!(error instanceof CarillonError && error.code === "ERR_NON_FINITE")) throw error;
   }
-  await run;
   const end = losses.findIndex((loss) => !Number.isFinite(loss));
   return end < 0 ? losses : losses.slice(0, end);
 }

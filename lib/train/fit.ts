@@ -1,6 +1,6 @@
+import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { readFileChecked } from "../io/file.js";
 import { type Evaluation, Evaluator, runBraked, Sums } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import { type Figures, type MetricKey, type Metrics, numbersOf } from "../nn/metrics.js";
@@ -9,10 +9,20 @@ import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
 import type { Best, Callback, Decision, Every } from "./callback.js";
-import { type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import {
+  type BestCheckpoint,
+  type Contents,
+  contentsOf,
+  type DecodedCheckpoint,
+  type Progress,
+  stretchesOf,
+} from "./checkpoint.js";
+import { type CheckpointFile, CheckpointStore, prepareFolder, takeFolder } from "./checkpoint_store.js";
 import { type Course, checkDataProgress, type StreamProgress } from "./course.js";
-import { EVALUATION_BATCH, makeCourse, prepareData, shuffleBufferOf } from "./data.js";
+import { EVALUATION_BATCH, makeCourse, prepareData, refuseOneShot, samplesOf, shuffleBufferOf } from "./data.js";
 import type { EndReason, EpochEvent, FitEvent } from "./events.js";
+import { nonFinite } from "./guard.js";
+import { figureOf, type Watched } from "./monitor.js";
 import {
   type CheckedOptions,
   checkSettings,
@@ -22,7 +32,10 @@ import {
   type ValidationSchedule,
 } from "./options.js";
 import { Pace, type PaceFigures } from "./pace.js";
+import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
+import { type Settings, settingsOf } from "./settings.js";
+import { Snapshot } from "./snapshot.js";
 import { compileStep } from "./step.js";
 
 /** How a run ended. */
@@ -74,6 +87,10 @@ class Fitting {
   readonly #history: EpochEvent[] = [];
   readonly #pace: Pace;
   readonly #firstStep: number;
+  readonly #resumed: Resumed;
+  readonly #store: CheckpointStore | undefined;
+  #snapshot: Snapshot | undefined;
+  #settings: Settings | undefined;
 
   #step = 0;
   #rateScale = 1;
@@ -91,20 +108,25 @@ class Fitting {
   /** Rows of each step of the call. */
   #rows: number[] = [];
 
-  constructor(model: Model, options: CheckedOptions, context: Context, resume: Uint8Array | undefined) {
+  constructor(
+    model: Model,
+    options: CheckedOptions,
+    context: Context,
+    minimizer: Minimizer,
+    resumed: Resumed,
+    files: readonly CheckpointFile[],
+  ) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
     this.#pace = new Pace(context.brake);
     this.#meter = new Meter(options.metrics, { where: "fit.metrics", loss: options.loss, outputs: model.outputs });
-    this.#minimizer = new Minimizer([model], options.optimizer, {
-      regularizer: options.regularizer,
-      clip: options.clip,
-      averageWeights: options.averageWeights,
-    });
-    const checkpoint = resume === undefined ? undefined : this.#decode(resume);
+    this.#minimizer = minimizer;
+    this.#resumed = resumed;
+    const { checkpoint } = resumed;
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-    this.#program = compileStep(model, this.#minimizer, this.#seed, { ...options, meter: this.#meter });
+    const step = { ...options, meter: this.#meter, guarded: true };
+    this.#program = compileStep(model, this.#minimizer, this.#seed, step);
     this.#measured = options.averageWeights === undefined ? model : model.clone();
     this.#evaluator =
       options.validation === undefined
@@ -125,6 +147,13 @@ class Fitting {
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#firstStep = this.#step;
+    if (options.checkpoint !== undefined) {
+      const snapshot = new Snapshot(stretchesOf(model, minimizer));
+      const best = checkpoint?.progress.best ?? null;
+      this.#store = new CheckpointStore(options.checkpoint, snapshot, files, best, (written) => {
+        context.emit({ kind: "checkpoint", ...written });
+      });
+    }
     this.#course = makeCourse(options, this.#seed, this.#step, place);
     context.brake.watch(options.signal);
   }
@@ -148,12 +177,17 @@ class Fitting {
         const target = this.#nextStop(ready.steps);
         if (target > this.#step) await this.#advance(target, target === this.#step + ready.steps ? ready.lastRows : 0);
         signal?.throwIfAborted();
-        if (this.#step === target && ready.steps > 0) await this.#decide();
+        if (this.#step !== target || ready.steps === 0) continue;
+        await this.#decide();
+        if (this.#checkpointDue) await this.#save();
       }
       signal?.throwIfAborted();
+      if (this.#step !== this.#store?.last) await this.#save();
+      await this.#store?.settle();
       return await this.#finish();
     } finally {
       off();
+      await this.#store?.settle().catch(() => undefined);
       brake.release();
       await this.#course.close();
     }
@@ -171,43 +205,26 @@ class Fitting {
     return this.#course.epochOf(this.#step);
   }
 
-  /** A checkpoint, if it is one of this very run. */
-  #decode(bytes: Uint8Array): DecodedCheckpoint {
-    const where = RESUME;
-    const checkpoint = decodeCheckpoint(bytes, where, this.#model, this.#minimizer);
-    const { progress } = checkpoint;
-    const samples = this.#samples;
-    const { batchSize, shuffle, seed = progress.seed } = this.#options;
-    for (const [name, now, then] of [
-      ["seed", seed, progress.seed],
-      ["samples", samples, progress.samples],
-      ["batchSize", batchSize, progress.batchSize],
-      ["shuffle", shuffle, progress.shuffle],
-    ] as const) {
-      if (now === then) continue;
-      throw new CarillonError(
-        "ERR_STATE",
-        `${where}.${name}`,
-        `expected ${name} ${then} for '${where}' but received ${now}`,
-      );
-    }
-    for (const { name, restore } of this.#options.callbacks) {
-      if (restore === undefined || name in progress.callbacks) continue;
-      throw new CarillonError("ERR_STATE", where, `expected the state of callback '${name}' in '${where}'`);
-    }
-    return checkpoint;
+  get #checkpointDue(): boolean {
+    const { checkpoint } = this.#options;
+    return checkpoint !== undefined && !this.#undecided && this.#isDue(checkpoint.every);
+  }
+
+  /** Takes a checkpoint of this step and begins to write it. */
+  async #save(): Promise<void> {
+    const best = this.#options.checkpoint?.best;
+    if (best !== undefined) this.#figures = await this.#meter.figures();
+    await this.#store?.save({
+      step: this.#step,
+      figure: best === undefined ? undefined : figureOf(best.name, this.#watched),
+      contents: (kept) => this.#contents(kept),
+    });
   }
 
   #placeInData({ progress }: DecodedCheckpoint): StreamProgress | null {
     const { transforms } = this.#options;
     const shuffleBuffer = shuffleBufferOf(this.#options);
     return checkDataProgress(RESUME, progress.data, { shuffleBuffer, transforms });
-  }
-
-  /** Examples in memory; 0 for a stream. */
-  get #samples(): number {
-    const { samples, stream } = this.#options.train;
-    return stream === undefined ? samples : 0;
   }
 
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
@@ -231,7 +248,7 @@ class Fitting {
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
   #nextStop(ready: number): number {
-    const { callbacks, validate } = this.#options;
+    const { callbacks, validate, checkpoint } = this.#options;
     const after = ({ steps, epochs }: Every = EVERY_EPOCH): number =>
       steps === undefined
         ? this.#course.nextCompletion(this.#step, epochs)
@@ -239,6 +256,7 @@ class Fitting {
     const stops = callbacks.map(({ every }) => after(every));
     if (this.#evaluator !== undefined) stops.push(after(validate));
     if (this.#measuresEpochs) stops.push(after());
+    if (checkpoint !== undefined) stops.push(after(checkpoint.every));
     return Math.min(this.#step + Math.min(ready, this.#meter.callSteps), ...stops);
   }
 
@@ -253,8 +271,9 @@ class Fitting {
       reportEvery > 0 || this.#context.hasReaders()
         ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
         : undefined;
+    let fault: NativeFault | null = null;
     try {
-      await runBraked(this.#program, this.#context.brake, {
+      ({ fault } = await runBraked(this.#program, this.#context.brake, {
         firstStep: first,
         steps: target - this.#step,
         threads,
@@ -263,12 +282,17 @@ class Fitting {
         stepsPerEpoch,
         epoch: stepsPerEpoch === undefined ? this.#course.epochOf(first) : undefined,
         rateScale: this.#rateScale,
-      });
+      }));
     } finally {
       clearInterval(timer);
       this.#report(first);
     }
     if (!this.#meter.empty) this.#meter.take(first, this.#rows);
+    if (fault === null) return;
+    const { loss, train, batchSize, shuffle } = this.#options;
+    const [model, program, seed, step] = [this.#model, this.#program, this.#seed, this.#step + 1];
+    const streamed = this.#course.examplesOf(step, batchSize);
+    throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, streamed });
   }
 
   /** Takes in what the call has logged so far. */
@@ -342,16 +366,22 @@ class Fitting {
     }
   }
 
-  async #ask(callback: Callback): Promise<void> {
+  /** What callbacks and the best checkpoint go by. */
+  get #watched(): Watched {
     const validation = this.#validation;
-    const losses = this.#losses;
+    return {
+      ...this.#losses,
+      metrics: numbersOf(this.#figures),
+      validation: validation && { loss: validation.loss, metrics: numbersOf(validation.metrics) },
+    };
+  }
+
+  async #ask(callback: Callback): Promise<void> {
     let over = false;
     const decision: Decision = {
       step: this.#step,
       epoch: this.#epoch,
-      ...losses,
-      metrics: numbersOf(this.#figures),
-      validation: validation && { loss: validation.loss, metrics: numbersOf(validation.metrics) },
+      ...this.#watched,
       validationStep: this.#validationStep,
       rateScale: this.#rateScale,
       stop: () => {
@@ -395,6 +425,8 @@ class Fitting {
       samples,
       parameters,
       threads,
+      resumedFrom: this.#resumed.path,
+      passedOver: this.#resumed.passedOver,
     });
   }
 
@@ -418,12 +450,18 @@ class Fitting {
   }
 
   #checkpoint(): Uint8Array {
+    this.#snapshot ??= new Snapshot(stretchesOf(this.#model, this.#minimizer));
+    this.#snapshot.take();
+    return this.#snapshot.bytes(this.#contents(this.#store?.best ?? null));
+  }
+
+  #contents(best: BestCheckpoint | null): Contents {
     const { batchSize, shuffle, callbacks, transforms } = this.#options;
     const decided = this.#pending.length === 0 && !this.#undecided;
-    return encodeCheckpoint(this.#model, this.#minimizer, {
+    const progress: Progress = {
       step: this.#step,
       seed: this.#seed,
-      samples: this.#samples,
+      samples: samplesOf(this.#options),
       batchSize,
       shuffle,
       rateScale: this.#rateScale,
@@ -435,7 +473,10 @@ class Fitting {
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
       data: { stream: this.#course.progressAt(this.#step), transforms },
-    });
+      best,
+    };
+    this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#options);
+    return contentsOf(this.#minimizer, this.#settings, progress);
   }
 
   async #finish(): Promise<FitResult> {
@@ -470,25 +511,36 @@ class Fitting {
   }
 }
 
-const RESUME = "fit.resume";
 const EVERY_EPOCH: Every = { epochs: 1 };
 
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
   const settings = checkSettings(model, options);
-  const { signal, resume } = settings;
+  const { signal, checkpoint, resume } = settings;
   signal?.throwIfAborted();
   model.acquire("fit");
+  let leaveFolder: (() => void) | undefined;
   try {
-    const bytes = typeof resume === "string" ? await readFileChecked(resume) : resume;
-    const checked = await prepareData(model, settings, bytes !== undefined);
+    leaveFolder = checkpoint === undefined ? undefined : takeFolder(checkpoint.dir);
+    const checked = await prepareData(model, settings);
     try {
       signal?.throwIfAborted();
-      return await new Fitting(model, checked, context, bytes).run();
+      const minimizer = new Minimizer([model], checked.optimizer, {
+        regularizer: checked.regularizer,
+        clip: checked.clip,
+        averageWeights: checked.averageWeights,
+      });
+      const resumed = resume === undefined ? FROM_THE_BEGINNING : await findCheckpoint(model, minimizer, checked);
+      if (resumed.checkpoint !== undefined) refuseOneShot(checked.data);
+      const step = resumed.checkpoint?.progress.step ?? 0;
+      const passedOver = resumed.passedOver.map(({ path }) => path);
+      const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
+      return await new Fitting(model, checked, context, minimizer, resumed, files).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();
     }
   } finally {
+    leaveFolder?.();
     model.release();
   }
 }

@@ -60,7 +60,11 @@ export class Monitor {
   }
 }
 
-function figureOf(name: string, at: Decision): number | undefined {
+/** What figures are taken from. */
+export type Watched = Pick<Decision, "loss" | "dataLoss" | "penalty" | "metrics" | "validation">;
+
+/** The figure of that name; `undefined` as long as there is none. */
+export function figureOf(name: string, at: Watched): number | undefined {
   if (name === "loss" || name === "dataLoss" || name === "penalty") return at[name];
   if (!name.startsWith(VALIDATION)) return at.metrics[name];
   const key = name.slice(VALIDATION.length);

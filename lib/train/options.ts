@@ -15,6 +15,16 @@ import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback, Every } from "./callback.js";
+import {
+  type CheckedCheckpoint,
+  type CheckedResume,
+  type CheckpointOptions,
+  checkCheckpoint,
+  checkEvery,
+  checkResume,
+  type ResumeFrom,
+  type ResumeOptions,
+} from "./checkpoint_options.js";
 import { monitored } from "./monitor.js";
 
 /**
@@ -82,8 +92,13 @@ export interface FitOptions<
   readonly callbacks?: readonly Callback[] | undefined;
   /** An aborted signal rejects the run with its reason, after the step in hand. */
   readonly signal?: AbortSignal | undefined;
-  /** A checkpoint to continue: its bytes, or the path of its file. */
-  readonly resume?: Uint8Array | string | undefined;
+  /** Writes checkpoints that survive a crash at any moment. */
+  readonly checkpoint?: CheckpointOptions | undefined;
+  /**
+   * A checkpoint to continue: its bytes, the path of its file, or `'auto'`: the newest sound one in `checkpoint.dir`, or a
+   * run from its beginning where there is none. `{ from, changed: ['lr'] }` names settings that may differ from its own.
+   */
+  readonly resume?: ResumeFrom | ResumeOptions | undefined;
 }
 
 const KEYS = [
@@ -109,6 +124,7 @@ const KEYS = [
   "reportEvery",
   "callbacks",
   "signal",
+  "checkpoint",
   "resume",
 ] as const;
 
@@ -140,7 +156,8 @@ export interface CheckedSettings {
   readonly reportEvery: number;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
-  readonly resume: Uint8Array | string | undefined;
+  readonly checkpoint: CheckedCheckpoint | undefined;
+  readonly resume: CheckedResume | undefined;
 }
 
 /** Checked options and the data, ready for programs. */
@@ -158,16 +175,7 @@ function checkCallback(where: string, callback: Callback): void {
   for (const [key, hook] of Object.entries({ start, end, state, restore })) {
     if (hook !== undefined) checkFunction(`${where}.${key}`, hook);
   }
-  if (every !== undefined) checkEvery(`${where}.every`, every);
-}
-
-function checkEvery(where: string, every: Every): Every {
-  checkKeys(where, every, ["steps", "epochs"]);
-  if ((every.steps === undefined) === (every.epochs === undefined)) {
-    fail("ERR_OPTION", where, "either steps or epochs", every);
-  }
-  checkNumber(where, every.steps ?? every.epochs, { min: 1, integer: true });
-  return every;
+  checkEvery(`${where}.every`, every);
 }
 
 const EVERY_EPOCH: Every = { epochs: 1 };
@@ -177,7 +185,8 @@ function checkSchedule(schedule: ValidationSchedule | undefined, validation: Fit
   if (schedule === undefined) return EVERY_EPOCH;
   checkKeys(where, schedule, ["every"]);
   if (validation === undefined) fail("ERR_OPTION", where, "a validation set", validation);
-  return checkEvery(`${where}.every`, schedule.every);
+  checkEvery(`${where}.every`, schedule.every);
+  return schedule.every;
 }
 
 /** Callbacks may be instances of classes. */
@@ -233,21 +242,20 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
   const regularizer = checked("fit.regularizer", options.regularizer) ?? null;
   checkClip("fit.clip", options.clip);
   checkAverage("fit.averageWeights", options.averageWeights);
-  const { signal, resume } = options;
+  const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
-  }
-  if (resume !== undefined && !(resume instanceof Uint8Array)) {
-    if (typeof resume !== "string") fail("ERR_OPTION", "fit.resume", "the bytes of a checkpoint or a path", resume);
-    checkString("fit.resume", resume);
   }
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
   const found = findMetrics("fit.metrics", options.metrics ?? []);
   const names = found.map(({ name }) => name);
-  const callbacks = checkCallbacks(options.callbacks ?? [], monitored(names, options.validation !== undefined));
+  const figures = monitored(names, options.validation !== undefined);
+  const callbacks = checkCallbacks(options.callbacks ?? [], figures);
   const validate = checkSchedule(options.validate, options.validation);
+  const checkpoint = checkCheckpoint(options.checkpoint, figures);
+  const resume = checkResume(options.resume, checkpoint);
   const threads = count("threads") ?? defaultThreads;
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
@@ -278,6 +286,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     reportEvery: count("reportEvery") ?? 0,
     callbacks,
     signal,
+    checkpoint,
     resume,
   };
 }

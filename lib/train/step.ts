@@ -20,12 +20,14 @@ export interface StepOptions {
   readonly shuffle: boolean;
   /** Parts that a batch is worked on in. */
   readonly accumulate: number;
+  /** Ends a step whose loss or gradients are not finite before it changes anything; false by default. */
+  readonly guarded?: boolean | undefined;
 }
 
 /** The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. */
 export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledProgram {
   const { train, batchSize, shuffle, accumulate } = options;
-  const trace = new Trace(seed, true);
+  const trace = new Trace(seed, true, options.guarded);
   tracing(trace, () => {
     if (accumulate === 1) recordWhole(trace, model, minimizer, options);
     else recordDivided(trace, model, minimizer, options);
@@ -44,6 +46,7 @@ function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, options: 
   const objective = recordObjective(model, loss, train);
   meter.record(trace, objective, batchSize);
   logObjective(trace, objective);
+  trace.expectFinite("loss", "loss", objective.total);
   const { penalty } = minimizer.minimize(objective.mean);
   trace.add({ kind: "log", value: penalty, column: LOG.penalty });
 }
@@ -79,6 +82,7 @@ function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, options
 
   trace.add({ kind: "whole" });
   logObjective(trace, totals);
+  trace.expectFinite("loss", "loss", totals.total);
   const scale = ops.divide(1, divisorOf(totals.weight, train));
   const summed = list.map((each, index) => ({ ...each, gradient: sums[index] ?? each.gradient }));
   const { penalty } = minimizer.apply({ list: summed }, scale);

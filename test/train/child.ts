@@ -6,11 +6,11 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Bundles test/train/programs/`name`.ts with the library; returns the path of the module. */
-export async function bundle(name: string): Promise<string> {
+/** Bundles `folder`/`name`.ts with the library; returns the path of the module. */
+export async function bundle(name: string, folder = "test/train/programs"): Promise<string> {
   const outfile = join(root, "build/test", `${name}.mjs`);
   await build({
-    entryPoints: [join(root, "test/train/programs", `${name}.ts`)],
+    entryPoints: [join(root, folder, `${name}.ts`)],
     outfile,
     bundle: true,
     platform: "node",

@@ -1,4 +1,5 @@
 // Files of models and checkpoints that are not what they should be: refused by name, and nothing is written half.
+import { createHash } from "node:crypto";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import {
   crossEntropy,
   dropout,
   fit,
+  l2,
   linear,
   loadModel,
   type Model,
@@ -38,10 +40,26 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The checkpoint with other metadata. */
+/** The checkpoint with other metadata, and a seal that fits them. */
 function withMetadata(change: Readonly<Record<string, string>>): Uint8Array {
   const { tensors, metadata } = decodeSafetensors(checkpoint, "checkpoint");
-  return encodeSafetensors(tensors, { ...metadata, ...change });
+  return sealed(encodeSafetensors(tensors, { ...metadata, ...change }));
+}
+
+/** Any file that ends in a tensor of 32 bytes, with the hash of what is before it there. */
+function sealed(bytes: Uint8Array): Uint8Array {
+  const before = bytes.subarray(0, -32);
+  return Buffer.concat([before, createHash("sha256").update(before).digest()]);
+}
+
+/** The checkpoint with one byte changed. */
+function withByte(index: number): Uint8Array {
+  return checkpoint.map((byte, at) => (at === index ? byte ^ 1 : byte));
+}
+
+function unsealed(): Uint8Array {
+  const { tensors, metadata } = decodeSafetensors(checkpoint, "checkpoint");
+  return encodeSafetensors(new Map([...tensors].filter(([name]) => name !== "sha256")), metadata);
 }
 
 function withProgress(change: Anything): Uint8Array {
@@ -65,6 +83,11 @@ describe("resume from", () => {
     ["a negative step", () => ({ resume: withProgress({ step: -1 }) }), "progress"],
     ["half a step", () => ({ resume: withProgress({ step: 0.5 }) }), "progress"],
     ["sums of text", () => ({ resume: withProgress({ sums: ["1"] }) }), "progress"],
+    ["no settings", () => ({ resume: withMetadata({ settings: "" }) }), "settings"],
+    ["a best that is none", () => ({ resume: withProgress({ best: 3 }) }), "progress"],
+    ["no seal", () => ({ resume: unsealed() }), "SHA-256"],
+    ["another seal", () => ({ resume: withByte(checkpoint.length - 1) }), "SHA-256"],
+    ["another weight", () => ({ resume: withByte(checkpoint.length - 40) }), "SHA-256"],
     ["a negative rate", () => ({ resume: withProgress({ rateScale: -1 }) }), "progress"],
     ["null for callbacks", () => ({ resume: withProgress({ callbacks: null }) }), "progress"],
   ])("%s", async (_, wrong, says) => {
@@ -84,9 +107,28 @@ describe("resume from", () => {
     ["batchSize", { batchSize: 16 }],
     ["shuffle", { shuffle: false }],
     ["samples", { data: clusters(29, 4, 3) }],
+    ["loss", { loss: crossEntropy({ labelSmoothing: 0.1 }) }],
+    ["regularizer", { regularizer: l2(1e-3) }],
+    ["clip", { clip: { norm: 1 } }],
+    ["accumulate", { accumulate: 2 }],
+    ["lr", { optimizer: adam({ lr: 0.5 }) }],
+    ["lr", { optimizer: adam({ lr: ({ step }) => 1 / step }) }],
   ])("another %s", async (name, wrong) => {
     const options = { ...GOOD, resume: checkpoint, ...wrong };
     await expectRefusal(network().initialize(2), options, "ERR_STATE", `fit.resume.${name}`, name);
+  });
+
+  test("settings that are said to be changed", async () => {
+    const wrong = { ...GOOD, optimizer: adam({ lr: 0.5 }), clip: { norm: 1 } };
+    const refused = { ...wrong, resume: { from: checkpoint, changed: ["clip"] } };
+    await expectRefusal(network(), refused, "ERR_STATE", "fit.resume.lr", "0.5");
+    const { step } = await fit(network(), { ...wrong, resume: { from: checkpoint, changed: ["clip", "lr"] } });
+    expect(step).toBe(9);
+  });
+
+  test("other layers with the same parameters", async () => {
+    const dropping = sequential(linear(4, 8), relu(), dropout(0.5), linear(8, 3)).initialize(2);
+    await expectRefusal(dropping, { ...GOOD, resume: checkpoint }, "ERR_STATE", "fit.resume.layers", "dropout");
   });
 
   test("a checkpoint without the state of a callback", async () => {

@@ -82,3 +82,13 @@ test("after 200 fits everything is given back", async () => {
   expect(peak).toBeGreaterThan(0);
   expect(after).toEqual(before);
 });
+
+const ABORTS_TIMEOUT = 300_000; // on a machine that does other things, every run waits for its threads
+const linux = test.runIf(process.platform === "linux");
+linux("1,000 aborted runs leave memory and threads where they were", { timeout: ABORTS_TIMEOUT }, async () => {
+  const { code, stdout, stderr } = await runChild(await bundle("many-aborts"), { node: ["--expose-gc"] });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const { before, after } = JSON.parse(stdout) as Record<"before" | "after", object>;
+  expect(before).toMatchObject({ threads: expect.any(Number) });
+  expect(after).toEqual(before);
+});

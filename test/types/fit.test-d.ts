@@ -116,6 +116,16 @@ fit(model, { ...base, metrics: "accuracy" });
 fit(model, { ...base, callbacks: [{ name: "a", every: { steps: 1, epochs: 1 }, decide: () => undefined }] });
 // @ts-expect-error null is not undefined
 fit(model, { ...base, epochs: null });
+fit(model, {
+  ...base,
+  checkpoint: { dir: "a", every: { steps: 5 }, keep: 2, best: { monitor: "loss" } },
+  resume: "auto",
+});
+fit(model, { ...base, resume: { from: "a.safetensors", changed: ["lr"] } });
+// @ts-expect-error a folder is needed
+fit(model, { ...base, checkpoint: { keep: 3 } });
+// @ts-expect-error no such setting
+fit(model, { ...base, resume: { from: "auto", changed: ["rate"] } });
 
 // Events have the metrics that were asked for, and a validation only where there is one.
 const plain = await fit(model, base);
@@ -137,7 +147,7 @@ for await (const event of measured) {
     // @ts-expect-error a step has no metrics
     event.metrics;
   } else {
-    holds<Equal<typeof event.kind, "start" | "validation" | "end">>();
+    holds<Equal<typeof event.kind, "start" | "validation" | "checkpoint" | "end">>();
   }
 }
 const { history, best } = await measured;

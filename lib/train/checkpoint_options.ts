@@ -1,0 +1,106 @@
+import { CarillonError, fail } from "../errors.js";
+import { checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
+import type { Every } from "./callback.js";
+import { Monitor, type MonitorMode } from "./monitor.js";
+import { SETTINGS, type Setting } from "./settings.js";
+
+/** The figure by which the best checkpoint is known. */
+export interface BestOptions {
+  /** `loss`, `dataLoss` or a metric's name, of the epoch so far; `validation.loss` or `validation.NAME` of the last validation. */
+  readonly monitor: string;
+  /** Whether less or more is better; by default less of losses, `mae` and `rmse`, more of anything else. */
+  readonly mode?: MonitorMode | undefined;
+}
+
+/** Where and when checkpoints are written. */
+export interface CheckpointOptions {
+  /** A folder of this run's own; it is made if it is missing. */
+  readonly dir: string;
+  /** `{ epochs: 1 }` by default; besides, one at the end and when the run is stopped. */
+  readonly every?: Every | undefined;
+  /** Newest ones kept, 3 by default. */
+  readonly keep?: number | undefined;
+  /** Keeps the best one as well. */
+  readonly best?: BestOptions | undefined;
+}
+
+/** Options of checkpoints with every default filled in. */
+export interface CheckedCheckpoint {
+  readonly dir: string;
+  readonly every: Every;
+  readonly keep: number;
+  readonly best: Monitor | undefined;
+}
+
+/** A checkpoint's bytes, its path, or `'auto'`: the newest sound one in `checkpoint.dir`, or a new run if there is none. */
+export type ResumeFrom = Uint8Array | string;
+
+/** {@link ResumeFrom} and the settings that may differ from those of the checkpoint. */
+export interface ResumeOptions {
+  readonly from: ResumeFrom;
+  readonly changed?: readonly Setting[] | undefined;
+}
+
+/** What a run is asked to continue. */
+export interface CheckedResume {
+  readonly from: ResumeFrom;
+  readonly changed: readonly Setting[];
+}
+
+/** Checks { steps } or { epochs }. */
+export function checkEvery(where: string, every: Every | undefined): void {
+  if (every === undefined) return;
+  checkKeys(where, every, ["steps", "epochs"]);
+  if ((every.steps === undefined) === (every.epochs === undefined)) {
+    fail("ERR_OPTION", where, "either steps or epochs", every);
+  }
+  checkNumber(where, every.steps ?? every.epochs, { min: 1, integer: true });
+}
+
+const KEPT = 3;
+
+/** Checks `fit.checkpoint`; `figures` can be monitored. */
+export function checkCheckpoint(
+  given: CheckpointOptions | undefined,
+  figures: readonly string[],
+): CheckedCheckpoint | undefined {
+  const where = "fit.checkpoint";
+  if (given === undefined) return undefined;
+  checkKeys(where, given, ["dir", "every", "keep", "best"]);
+  const { dir, every = { epochs: 1 }, keep = KEPT, best } = given;
+  checkEvery(`${where}.every`, every);
+  return {
+    dir: checkString(`${where}.dir`, dir),
+    every,
+    keep: checkNumber(`${where}.keep`, keep, { min: 1, integer: true }),
+    best: best === undefined ? undefined : checkBest(`${where}.best`, best, figures),
+  };
+}
+
+function checkBest(where: string, best: BestOptions, figures: readonly string[]): Monitor {
+  checkKeys(where, best, ["monitor", "mode"]);
+  checkOneOf(`${where}.monitor`, best.monitor, figures);
+  return new Monitor(where, best);
+}
+
+/** Checks `fit.resume`. */
+export function checkResume(
+  given: ResumeFrom | ResumeOptions | undefined,
+  checkpoint: CheckedCheckpoint | undefined,
+): CheckedResume | undefined {
+  const where = "fit.resume";
+  if (given === undefined) return undefined;
+  const whole: ResumeOptions = typeof given === "string" || given instanceof Uint8Array ? { from: given } : given;
+  checkKeys(where, whole, ["from", "changed"]);
+  const { from, changed = [] } = whole;
+  if (!(from instanceof Uint8Array)) {
+    if (typeof from !== "string") fail("ERR_OPTION", where, "the bytes of a checkpoint, a path or 'auto'", from);
+    checkString(where, from);
+  }
+  if (!Array.isArray(changed)) fail("ERR_OPTION", `${where}.changed`, "an array of settings", changed);
+  for (const [index, name] of changed.entries()) checkOneOf(`${where}.changed[${index}]`, name, SETTINGS);
+  if (from === "auto" && checkpoint === undefined) {
+    throw new CarillonError("ERR_OPTION", where, "expected 'fit.checkpoint', whose folder 'auto' looks into");
+  }
+  return { from, changed };
+}

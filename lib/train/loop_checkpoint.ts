@@ -1,0 +1,193 @@
+import { CarillonError, fail } from "../errors.js";
+import { type Program, type Spec, TracedProgram } from "../graph/program.js";
+import { writeFileAtomic } from "../io/file.js";
+import type { StoredTensor } from "../io/safetensors.js";
+import { readSealed } from "../io/seal.js";
+import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
+import { Model } from "../nn/model.js";
+import { describeLayers } from "../nn/saved.js";
+import type { Stretch } from "../nn/slab.js";
+import { Minimizer } from "../optim/minimizer.js";
+import { checkKeys, checkString } from "../options.js";
+import type { Value } from "../tensor/value.js";
+import { checkVersion, NO_ARRAYS, numericsMetadata, refuse, section } from "./checkpoint.js";
+import { Snapshot } from "./snapshot.js";
+
+const FORMAT = "carillon.loop";
+
+/** Any program. */
+type AnyProgram = Program<Readonly<Record<string, Spec>>, Readonly<Record<string, Value>>>;
+
+/** One of a kind, or several by name. */
+type Named<T> = T | Readonly<Record<string, T>>;
+
+/** What a loop written by hand consists of. */
+export interface LoopParts {
+  /** All models whose weights are trained. */
+  readonly models: Named<Model>;
+  /** Their states; every model of a minimizer must be among `models`. */
+  readonly minimizers?: Named<Minimizer> | undefined;
+  /** Their step counts, on which masks and schedules depend. */
+  readonly programs?: Named<AnyProgram> | undefined;
+}
+
+/** A loop, and what else it wants back. */
+export interface SavedLoop extends LoopParts {
+  /** JSON and typed arrays, such as the place in the data. */
+  readonly state?: State | undefined;
+}
+
+/** The parts by name, checked. */
+interface Checked {
+  readonly models: ReadonlyMap<string, Model>;
+  readonly minimizers: ReadonlyMap<string, Minimizer>;
+  readonly programs: ReadonlyMap<string, TracedProgram>;
+}
+
+const NAME = /^[\w-]+$/;
+
+function named<T>(where: string, given: unknown, what: string, isOne: (value: unknown) => value is T): Map<string, T> {
+  if (given === undefined) return new Map();
+  if (isOne(given)) return new Map([[what, given]]);
+  checkKeys(where, given, typeof given === "object" && given !== null ? Object.keys(given) : []);
+  return new Map(
+    Object.entries(given as object).map(([name, value]: [string, unknown]): [string, T] => {
+      if (!NAME.test(name)) fail("ERR_OPTION", where, "names of letters, digits, _ and -", name);
+      return [name, isOne(value) ? value : fail("ERR_OPTION", `${where}.${name}`, `a ${what}`, value)];
+    }),
+  );
+}
+
+/** The parts, none of them at work: a step under way would be saved half. */
+function checkParts(where: string, parts: LoopParts): Checked {
+  const models = named(`${where}.models`, parts.models, "model", (value) => value instanceof Model);
+  if (models.size === 0) fail("ERR_OPTION", `${where}.models`, "a model, or several by name", parts.models);
+  const minimizers = named(`${where}.minimizers`, parts.minimizers, "minimizer", (value) => value instanceof Minimizer);
+  const programs = named(`${where}.programs`, parts.programs, "program", (value) => value instanceof TracedProgram);
+  const known = [...models.values()];
+  for (const model of known) model.expectIdle(where);
+  for (const [name, minimizer] of minimizers) {
+    if (minimizer.models.every((model) => known.includes(model))) continue;
+    throw new CarillonError("ERR_OPTION", `${where}.models`, `expected all models of the minimizer '${name}'`);
+  }
+  for (const [name, program] of programs) {
+    if (program.idle) continue;
+    throw new CarillonError("ERR_BUSY", where, `expected an idle program for '${name}' but a step is under way`);
+  }
+  return { models, minimizers, programs };
+}
+
+function stretchesOf({ models, minimizers }: Checked): readonly Stretch[] {
+  const weights = [...models].flatMap(([name, model]) =>
+    model.segments.map(({ name: parameter, shape, offset }) => {
+      return { key: `weights/${name}/${parameter}`, shape, slab: model.slab, offset };
+    }),
+  );
+  const states = [...minimizers].flatMap(([name, minimizer]) =>
+    minimizer.models.flatMap((model, index) =>
+      minimizer.stretches(model).map((stretch) => ({ ...stretch, key: `${statePrefix(name, index)}${stretch.key}` })),
+    ),
+  );
+  return [...weights, ...states];
+}
+
+function statePrefix(minimizer: string, model: number): string {
+  return `states/${minimizer}/${model}/`;
+}
+
+/** What the file must agree with, as text. */
+function description({ models, minimizers, programs }: Checked): Record<string, string> {
+  const described = [...models].map(([name, model]) => [name, describeLayers(model.layers)]);
+  const signatures = [...minimizers].map(([name, minimizer]) => [name, minimizer.signature()]);
+  const seeds = [...programs].map(([name, { seed }]) => [name, seed]);
+  return {
+    layers: JSON.stringify(Object.fromEntries(described)),
+    minimizers: JSON.stringify(Object.fromEntries(signatures)),
+    seeds: JSON.stringify(Object.fromEntries(seeds)),
+  };
+}
+
+/**
+ * Writes all that a loop of programs needs to go on: weights, states of the minimizers, step counts, and `state`. The copy
+ * is made before the call returns, so the next step may begin at once; the promise resolves when the file is on the disk.
+ * After a crash at any moment the file is the old one or the new one in full, sealed with its SHA-256.
+ *
+ * Rejects with `ERR_BUSY` (a step or a run is under way), `ERR_OPTION` and `ERR_FILE`.
+ *
+ * @example
+ * await saveCheckpoint('gan.safetensors', {
+ *   models: { generator, discriminator }, minimizers: { trainG, trainD }, programs: step, state: { epoch } });
+ */
+export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<void> {
+  const where = "saveCheckpoint";
+  checkString(`${where}.path`, path);
+  checkKeys(where, loop, ["models", "minimizers", "programs", "state"]);
+  const parts = checkParts(where, loop);
+  for (const model of parts.models.values()) if (!model.initialized) model.initialize(0);
+  const snapshot = new Snapshot(stretchesOf(parts));
+  snapshot.take();
+  const steps = [...parts.programs].map(([name, { step }]) => [name, step]);
+  const arrays = new Map<string, StoredTensor>();
+  const metadata = {
+    format: FORMAT,
+    ...numericsMetadata(),
+    ...description(parts),
+    steps: JSON.stringify(Object.fromEntries(steps)),
+    state: encodeState(structuredClone(loop.state ?? null), arrays),
+  };
+  await writeFileAtomic(path, snapshot.pieces({ metadata, arrays }));
+}
+
+/**
+ * Brings a loop back to where {@link saveCheckpoint} left it, and gives its `state`. The parts are made as for the loop
+ * that was saved, under the same names; what is not the same is refused before anything is written: `ERR_FILE` for another
+ * model, minimizer, seed or numerics version, and for a file that is cut or damaged. `ERR_BUSY`, `ERR_OPTION` as there.
+ */
+export async function loadCheckpoint(path: string, loop: LoopParts): Promise<State> {
+  const where = "loadCheckpoint";
+  checkString(`${where}.path`, path);
+  checkKeys(where, loop, ["models", "minimizers", "programs"]);
+  checkParts(where, loop);
+  const { tensors, metadata } = await readSealed(path, FORMAT);
+  const parts = checkParts(where, loop); // again: a step may have begun meanwhile
+  checkVersion(path, metadata);
+  for (const [name, text] of Object.entries(description(parts))) {
+    if (metadata[name] !== text) refuse(path, `${name} ${text}`, metadata[name] ?? "none");
+  }
+  const stretches = stretchesOf(parts);
+  const expected = stretches.length + countArrays(tensors);
+  if (tensors.size !== expected) refuse(path, `${expected} tensors`, `${tensors.size}`);
+  const weights = [...parts.models].map(([name, model]) => [model, weightsOf(path, name, model, tensors)] as const);
+  const states = [...parts.minimizers].flatMap(([name, minimizer]) =>
+    minimizer.models.map((model, index) => {
+      return [
+        minimizer,
+        model,
+        section(path, statePrefix(name, index), minimizer.stateShapes(model), tensors),
+      ] as const;
+    }),
+  );
+  const steps = decodeState(metadata.steps ?? "", NO_ARRAYS);
+  const state = decodeState(metadata.state ?? "", tensors);
+  if (typeof steps !== "object" || steps === null || state === undefined)
+    return refuse(path, "steps and a state", "none");
+  const counts = [...parts.programs].map(([name, program]) => {
+    const step: unknown = Reflect.get(steps, name);
+    return [program, Number.isSafeInteger(step) ? Number(step) : refuse(path, `steps of '${name}'`, "none")] as const;
+  });
+  // Everything fits: only now is anything written.
+  for (const [model, values] of weights) model.restore(values, where);
+  for (const [minimizer, model, values] of states) minimizer.restore(model, values);
+  for (const [program, step] of counts) program.restore(step);
+  return state as State; // the file is sealed: it holds what encodeState wrote
+}
+
+function weightsOf(
+  path: string,
+  name: string,
+  model: Model,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): ReadonlyMap<string, Float32Array> {
+  const shapes = model.parameters.map(({ name: parameter, shape }) => [parameter, shape] as const);
+  return section(path, `weights/${name}/`, shapes, tensors);
+}

@@ -1,0 +1,73 @@
+import { setImmediate } from "node:timers/promises";
+import { native } from "../binding/native.js";
+import type { StoredTensor } from "../io/safetensors.js";
+import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
+import type { Stretch } from "../nn/slab.js";
+import type { Contents } from "./checkpoint.js";
+
+const PIECE = PIECE_BYTES / Float32Array.BYTES_PER_ELEMENT;
+
+/** A tensor and its copy. */
+interface Place extends Stretch {
+  readonly copy: Float32Array;
+}
+
+/** Weights and states, copied out of native memory into arrays that stay for the next time. */
+export class Snapshot {
+  readonly #places: readonly Place[];
+
+  constructor(stretches: readonly Stretch[]) {
+    this.#places = stretches.map((stretch) => {
+      return { ...stretch, copy: new Float32Array(stretch.shape.reduce((product, size) => product * size, 1)) };
+    });
+  }
+
+  /** Copies everything at once. */
+  take(): void {
+    for (const { slab, offset, copy } of this.#places) native.slabRead(slab, offset, copy);
+  }
+
+  /**
+   * Copies everything while nothing writes it, and lets others have the JavaScript thread every half megabyte. Gives the
+   * first tensor that holds a number that is not finite.
+   */
+  async takeInPieces(): Promise<string | undefined> {
+    let bad: string | undefined;
+    let copied = 0;
+    for (const { key, slab, offset, copy } of this.#places) {
+      for (let done = 0; done < copy.length; done += PIECE) {
+        const piece = copy.subarray(done, done + PIECE);
+        native.slabRead(slab, offset + done, piece);
+        if (!areFinite(piece)) bad ??= key;
+        copied += piece.length;
+        if (copied < PIECE) continue;
+        copied = 0;
+        await setImmediate();
+      }
+    }
+    return bad;
+  }
+
+  /** The copy as the bytes of a sealed file. */
+  bytes({ metadata, arrays }: Contents): Uint8Array {
+    return sealedBytes(sealedParts(this.#with(arrays), metadata));
+  }
+
+  /** The same a piece at a time; the next copy must wait for the last piece. */
+  pieces({ metadata, arrays }: Contents): Iterable<Uint8Array> {
+    return sealedPieces(sealedParts(this.#with(arrays), metadata));
+  }
+
+  #with(arrays: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {
+    const own = this.#places.map(({ key, shape, copy }): [string, StoredTensor] => {
+      return [key, { dtype: "f32", shape, data: copy }];
+    });
+    return new Map([...own, ...arrays]);
+  }
+}
+
+function areFinite(data: Float32Array): boolean {
+  let sum = 0;
+  for (const value of data) sum += value - value; // 0, or NaN
+  return sum === 0;
+}
