@@ -48,13 +48,13 @@ export interface CheckedResume {
 }
 
 /** Checks { steps } or { epochs }. */
-export function checkEvery(where: string, every: Every | undefined): void {
-  if (every === undefined) return;
+export function checkEvery(where: string, every: Every): Every {
   checkKeys(where, every, ["steps", "epochs"]);
   if ((every.steps === undefined) === (every.epochs === undefined)) {
     fail("ERR_OPTION", where, "either steps or epochs", every);
   }
   checkNumber(where, every.steps ?? every.epochs, { min: 1, integer: true });
+  return every;
 }
 
 const KEPT = 3;
@@ -68,10 +68,9 @@ export function checkCheckpoint(
   if (given === undefined) return undefined;
   checkKeys(where, given, ["dir", "every", "keep", "best"]);
   const { dir, every = { epochs: 1 }, keep = KEPT, best } = given;
-  checkEvery(`${where}.every`, every);
   return {
     dir: checkString(`${where}.dir`, dir),
-    every,
+    every: checkEvery(`${where}.every`, every),
     keep: checkNumber(`${where}.keep`, keep, { min: 1, integer: true }),
     best: best === undefined ? undefined : checkBest(`${where}.best`, best, figures),
   };

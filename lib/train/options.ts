@@ -175,7 +175,7 @@ function checkCallback(where: string, callback: Callback): void {
   for (const [key, hook] of Object.entries({ start, end, state, restore })) {
     if (hook !== undefined) checkFunction(`${where}.${key}`, hook);
   }
-  checkEvery(`${where}.every`, every);
+  if (every !== undefined) checkEvery(`${where}.every`, every);
 }
 
 const EVERY_EPOCH: Every = { epochs: 1 };
@@ -185,8 +185,7 @@ function checkSchedule(schedule: ValidationSchedule | undefined, validation: Fit
   if (schedule === undefined) return EVERY_EPOCH;
   checkKeys(where, schedule, ["every"]);
   if (validation === undefined) fail("ERR_OPTION", where, "a validation set", validation);
-  checkEvery(`${where}.every`, schedule.every);
-  return schedule.every;
+  return checkEvery(`${where}.every`, schedule.every);
 }
 
 /** Callbacks may be instances of classes. */
