@@ -197,7 +197,8 @@ export {
   type LearningRateCurve,
   type LearningRatePoint,
 } from "./train/find_learning_rate.js";
-export { type FitResult, fit } from "./train/fit.js";
+export { fit } from "./train/fit.js";
+export type { FitResult } from "./train/fit_result.js";
 export { type LoopParts, loadCheckpoint, type SavedLoop, saveCheckpoint } from "./train/loop_checkpoint.js";
 export type { MonitorMode, MonitorOptions } from "./train/monitor.js";
 export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";

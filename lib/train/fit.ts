@@ -1,28 +1,21 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { type Evaluation, Evaluator, runBraked, Sums } from "../nn/evaluator.js";
+import { type Evaluation, Evaluator, runBraked } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
-import { type Figures, type MetricKey, type Metrics, numbersOf } from "../nn/metrics.js";
+import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
-import { LOG } from "../nn/objective.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
-import type { Best, Callback, Decision, Every } from "./callback.js";
-import {
-  type BestCheckpoint,
-  type Contents,
-  contentsOf,
-  type DecodedCheckpoint,
-  type Progress,
-  stretchesOf,
-} from "./checkpoint.js";
-import { type CheckpointFile, CheckpointStore, prepareFolder, takeFolder } from "./checkpoint_store.js";
-import { type Course, checkDataProgress, type StreamProgress } from "./course.js";
-import { EVALUATION_BATCH, makeCourse, prepareData, refuseOneShot, samplesOf, shuffleBufferOf } from "./data.js";
-import type { EndReason, EpochEvent, FitEvent } from "./events.js";
+import type { Callback, Decision, Every } from "./callback.js";
+import type { DecodedCheckpoint } from "./checkpoint.js";
+import { CheckpointMaker, type RunProgress } from "./checkpoint_maker.js";
+import { type CheckpointFile, prepareFolder, takeFolder } from "./checkpoint_store.js";
+import type { Course } from "./course.js";
+import { EVALUATION_BATCH, makeCourse, prepareData, refuseOneShot, samplesOf } from "./data.js";
+import type { EndReason, FitEvent } from "./events.js";
+import type { FitResult } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
-import { figureOf, type Watched } from "./monitor.js";
 import {
   type CheckedOptions,
   checkSettings,
@@ -31,37 +24,11 @@ import {
   type ValidationOf,
   type ValidationSchedule,
 } from "./options.js";
-import { Pace, type PaceFigures } from "./pace.js";
+import { Pace } from "./pace.js";
 import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
-import { type Settings, settingsOf } from "./settings.js";
-import { Snapshot } from "./snapshot.js";
 import { compileStep } from "./step.js";
-
-/** How a run ended. */
-export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
-  readonly reason: EndReason;
-  /** Name of the callback that stopped the run; `null` if none did. */
-  readonly stoppedBy: string | null;
-  /** Steps done. */
-  readonly step: number;
-  /** Without pauses. */
-  readonly seconds: number;
-  /** What the first callback that looks for a best step has found: {@link earlyStopping}. */
-  readonly best: Best | undefined;
-  /** One event an epoch. */
-  readonly history: readonly EpochEvent<K, V>[];
-  /**
-   * The averaged weights by name, with `averageWeights`, for {@link Model.setWeights}; otherwise `undefined`. `ERR_STATE`
-   * once the model was changed after the run.
-   */
-  averaged(): ReadonlyMap<string, Float32Array> | undefined;
-  /**
-   * Everything that determines what would come next, as bytes that `resume` takes. `ERR_STATE` once the model was
-   * changed after the run.
-   */
-  checkpoint(): Uint8Array;
-}
+import { Tally } from "./tally.js";
 
 type AnyOptions = FitOptions<Metrics, FitData | undefined>;
 type Context = RunContext<FitEvent>;
@@ -81,32 +48,19 @@ class Fitting {
   /** What validation measures: the model, or one with the averaged weights. */
   readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
-  readonly #sums = new Sums();
   /** Metrics of the training examples. */
   readonly #meter: Meter;
-  readonly #history: EpochEvent[] = [];
-  readonly #pace: Pace;
-  readonly #firstStep: number;
+  readonly #tally: Tally;
+  readonly #maker: CheckpointMaker;
   readonly #resumed: Resumed;
-  readonly #store: CheckpointStore | undefined;
-  #snapshot: Snapshot | undefined;
-  #settings: Settings | undefined;
 
-  #step = 0;
   #rateScale = 1;
   /** Name of the callback that has stopped the run. */
   #stoppedBy: string | null = null;
-  #validation: Evaluation | undefined;
-  #validationStep: number | undefined;
-  /** Of the epoch so far, since the last stop point. */
-  #figures: Figures = {};
   /** Whether validation and callbacks of this step are still to come: a stop has cut the validation off. */
   #undecided = false;
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
-  #seen = 0;
-  /** Rows of each step of the call. */
-  #rows: number[] = [];
 
   constructor(
     model: Model,
@@ -119,7 +73,7 @@ class Fitting {
     this.#model = model;
     this.#options = options;
     this.#context = context;
-    this.#pace = new Pace(context.brake);
+    const pace = new Pace(context.brake);
     this.#meter = new Meter(options.metrics, { where: "fit.metrics", loss: options.loss, outputs: model.outputs });
     this.#minimizer = minimizer;
     this.#resumed = resumed;
@@ -139,22 +93,22 @@ class Fitting {
             options.validation,
             EVALUATION_BATCH,
           );
-    const place = checkpoint === undefined ? null : this.#placeInData(checkpoint);
     // Everything fits: only now is anything written.
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     model.changeUnits(options.transforms);
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
-    this.#firstStep = this.#step;
-    if (options.checkpoint !== undefined) {
-      const snapshot = new Snapshot(stretchesOf(model, minimizer));
-      const best = checkpoint?.progress.best ?? null;
-      this.#store = new CheckpointStore(options.checkpoint, snapshot, files, best, (written) => {
-        context.emit({ kind: "checkpoint", ...written });
-      });
-    }
-    this.#course = makeCourse(options, this.#seed, this.#step, place);
+    const { reportEvery } = options;
+    const [meter, measuresEpochs] = [this.#meter, this.#measuresEpochs];
+    const course = makeCourse(options, this.#seed, checkpoint?.progress.step ?? 0, resumed.place);
+    const emit = (event: FitEvent): void => context.emit(event);
+    this.#course = course;
+    this.#tally = new Tally({ course, meter, pace, reportEvery, measuresEpochs, emit }, checkpoint?.progress);
+    const best = checkpoint?.progress.best ?? null;
+    this.#maker = new CheckpointMaker(model, minimizer, options, files, best, (written) => {
+      emit({ kind: "checkpoint", ...written });
+    });
     context.brake.watch(options.signal);
   }
 
@@ -182,12 +136,12 @@ class Fitting {
         if (this.#checkpointDue) await this.#save();
       }
       signal?.throwIfAborted();
-      if (this.#step !== this.#store?.last) await this.#save();
-      await this.#store?.settle();
+      if (this.#maker.isMissing(this.#step)) await this.#save();
+      await this.#maker.settle();
       return await this.#finish();
     } finally {
       off();
-      await this.#store?.settle().catch(() => undefined);
+      await this.#maker.settle().catch(() => undefined);
       brake.release();
       await this.#course.close();
     }
@@ -197,12 +151,12 @@ class Fitting {
   async #askPending(callbacks: readonly Callback[]): Promise<void> {
     if (this.#undecided) return await this.#decide();
     if (this.#pending.length === 0) return;
-    this.#figures = await this.#meter.figures();
+    await this.#tally.measure();
     await this.#askAll(callbacks.filter(({ name }) => this.#pending.includes(name)));
   }
 
-  get #epoch(): number {
-    return this.#course.epochOf(this.#step);
+  get #step(): number {
+    return this.#tally.step;
   }
 
   get #checkpointDue(): boolean {
@@ -212,31 +166,15 @@ class Fitting {
 
   /** Takes a checkpoint of this step and begins to write it. */
   async #save(): Promise<void> {
-    const best = this.#options.checkpoint?.best;
-    if (best !== undefined) this.#figures = await this.#meter.figures();
-    await this.#store?.save({
-      step: this.#step,
-      figure: best === undefined ? undefined : figureOf(best.name, this.#watched),
-      contents: (kept) => this.#contents(kept),
-    });
-  }
-
-  #placeInData({ progress }: DecodedCheckpoint): StreamProgress | null {
-    const { transforms } = this.#options;
-    const shuffleBuffer = shuffleBufferOf(this.#options);
-    return checkDataProgress(RESUME, progress.data, { shuffleBuffer, transforms });
+    if (this.#maker.watches) await this.#tally.measure();
+    await this.#maker.save(this.#step, this.#tally.watched, () => this.#progress());
   }
 
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
     for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
     this.#model.restore(weights, RESUME);
     this.#minimizer.restore(this.#model, states);
-    this.#step = progress.step;
     this.#rateScale = progress.rateScale;
-    this.#sums.restore(progress.sums);
-    this.#meter.restore(progress.metrics);
-    this.#validation = progress.validation ?? undefined;
-    this.#validationStep = progress.validationStep ?? undefined;
     this.#undecided = progress.undecided;
     this.#pending = progress.pending;
   }
@@ -264,13 +202,10 @@ class Fitting {
     const first = this.#step + 1;
     const { threads, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#course;
-    this.#seen = 0;
-    this.#rows = [];
-    if (this.#course.begins(first)) this.#meter.clear();
+    const take = (): void => this.#tally.take(this.#program, first);
+    this.#tally.begin(first);
     const timer =
-      reportEvery > 0 || this.#context.hasReaders()
-        ? setInterval(() => this.#report(first), REPORT_INTERVAL).unref()
-        : undefined;
+      reportEvery > 0 || this.#context.hasReaders() ? setInterval(take, REPORT_INTERVAL).unref() : undefined;
     let fault: NativeFault | null = null;
     try {
       ({ fault } = await runBraked(this.#program, this.#context.brake, {
@@ -285,9 +220,9 @@ class Fitting {
       }));
     } finally {
       clearInterval(timer);
-      this.#report(first);
+      take();
     }
-    if (!this.#meter.empty) this.#meter.take(first, this.#rows);
+    this.#tally.end(first);
     if (fault === null) return;
     const { loss, train, batchSize, shuffle } = this.#options;
     const [model, program, seed, step] = [this.#model, this.#program, this.#seed, this.#step + 1];
@@ -295,52 +230,18 @@ class Fitting {
     throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, streamed });
   }
 
-  /** Takes in what the call has logged so far. */
-  #report(first: number): void {
-    const { logColumns } = this.#program;
-    const finished = this.#program.finished;
-    if (finished === this.#seen) return;
-    const log = this.#program.log(this.#seen, finished);
-    for (let row = 0; row < finished - this.#seen; row++) {
-      this.#take(first + this.#seen + row, log.subarray(row * logColumns, (row + 1) * logColumns));
-    }
-    this.#seen = finished;
-  }
-
-  #take(step: number, row: Float32Array): void {
-    const { reportEvery } = this.#options;
-    if (this.#course.begins(step)) this.#sums.clear();
-    this.#step = step;
-    this.#sums.add(row);
-    const rows = row[LOG.rows] ?? 0;
-    this.#rows.push(rows);
-    this.#pace.count(rows);
-    if (reportEvery > 0 && step % reportEvery === 0) {
-      const penalty = row[LOG.penalty] ?? 0;
-      const weight = row[LOG.weight] ?? 0;
-      const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight; // a batch may weigh nothing
-      const losses = { loss: dataLoss + penalty, dataLoss, penalty };
-      this.#context.emit({ kind: "step", step, epoch: this.#epoch, ...losses, ...this.#paceFigures });
-    }
-    if (this.#course.ends(step) && !this.#measuresEpochs) this.#emitEpoch(undefined);
-  }
-
-  get #paceFigures(): PaceFigures {
-    return this.#pace.figures(this.#step - this.#firstStep, this.#course.left(this.#step));
-  }
-
   /** At a stop point: validation, then callbacks in their order. */
   async #decide(): Promise<void> {
     const { callbacks, validate } = this.#options;
     const asked = callbacks.filter(({ every }) => this.#isDue(every));
     const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
-    if (ends || asked.length > 0) this.#figures = await this.#meter.figures();
+    if (ends || asked.length > 0) await this.#tally.measure();
     const measured = this.#evaluator !== undefined && (this.#isDue(validate) || this.#course.over(this.#step));
-    this.#undecided = measured && !(await this.#validate());
+    const validation = measured ? await this.#validate() : undefined;
+    this.#undecided = measured && validation === undefined;
     if (this.#undecided) return;
-    const validation = measured ? this.#validation : undefined;
-    if (ends) this.#emitEpoch(validation);
-    else if (validation !== undefined) this.#emitValidation(validation);
+    if (ends) this.#tally.emitEpoch(validation);
+    else if (validation !== undefined) this.#tally.emitValidation(validation);
     await this.#askAll(asked);
   }
 
@@ -348,15 +249,13 @@ class Fitting {
     return steps === undefined ? this.#course.completes(this.#step, epochs) : this.#step % steps === 0;
   }
 
-  /** False if the run was stopped meanwhile. */
-  async #validate(): Promise<boolean> {
+  /** `undefined` if the run was stopped meanwhile. */
+  async #validate(): Promise<Evaluation | undefined> {
     const averages = this.#minimizer.averages(this.#model, this.#step);
     if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
     const validation = await this.#evaluator?.run(this.#context.brake, this.#options.threads);
-    if (validation === undefined) return false;
-    this.#validation = validation;
-    this.#validationStep = this.#step;
-    return true;
+    if (validation !== undefined) this.#tally.validated(validation);
+    return validation;
   }
 
   async #askAll(callbacks: readonly Callback[]): Promise<void> {
@@ -366,23 +265,13 @@ class Fitting {
     }
   }
 
-  /** What callbacks and the best checkpoint go by. */
-  get #watched(): Watched {
-    const validation = this.#validation;
-    return {
-      ...this.#losses,
-      metrics: numbersOf(this.#figures),
-      validation: validation && { loss: validation.loss, metrics: numbersOf(validation.metrics) },
-    };
-  }
-
   async #ask(callback: Callback): Promise<void> {
     let over = false;
     const decision: Decision = {
       step: this.#step,
-      epoch: this.#epoch,
-      ...this.#watched,
-      validationStep: this.#validationStep,
+      epoch: this.#tally.epoch,
+      ...this.#tally.watched,
+      validationStep: this.#tally.validationStep,
       rateScale: this.#rateScale,
       stop: () => {
         this.#stoppedBy ??= callback.name;
@@ -408,11 +297,6 @@ class Fitting {
     return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
   }
 
-  get #losses(): { readonly loss: number; readonly dataLoss: number; readonly penalty: number } {
-    const { loss: dataLoss, penalty } = this.#sums;
-    return { loss: dataLoss + penalty, dataLoss, penalty };
-  }
-
   #emitStart(): void {
     const { threads } = this.#options;
     const { steps, stepsPerEpoch, samples } = this.#course;
@@ -430,53 +314,24 @@ class Fitting {
     });
   }
 
-  #emitEpoch(validation: Evaluation | undefined): void {
-    const event: EpochEvent = {
-      kind: "epoch",
-      epoch: this.#epoch,
-      step: this.#step,
-      ...this.#losses,
-      metrics: this.#figures,
-      validation,
-      ...this.#paceFigures,
-    };
-    this.#history.push(event);
-    this.#context.emit(event);
-  }
-
-  #emitValidation(validation: Evaluation): void {
-    const { seconds } = this.#pace;
-    this.#context.emit({ kind: "validation", step: this.#step, epoch: this.#epoch, ...validation, seconds });
-  }
-
   #checkpoint(): Uint8Array {
-    this.#snapshot ??= new Snapshot(stretchesOf(this.#model, this.#minimizer));
-    this.#snapshot.take();
-    return this.#snapshot.bytes(this.#contents(this.#store?.best ?? null));
+    return this.#maker.bytes(this.#progress());
   }
 
-  #contents(best: BestCheckpoint | null): Contents {
+  #progress(): RunProgress {
     const { batchSize, shuffle, callbacks, transforms } = this.#options;
-    const decided = this.#pending.length === 0 && !this.#undecided;
-    const progress: Progress = {
-      step: this.#step,
+    return {
+      ...this.#tally.progress(this.#pending.length === 0 && !this.#undecided),
       seed: this.#seed,
       samples: samplesOf(this.#options),
       batchSize,
       shuffle,
       rateScale: this.#rateScale,
-      sums: this.#sums.state(),
-      metrics: this.#course.completes(this.#step, 1) && decided ? {} : this.#meter.state(),
-      validation: this.#validation ?? null,
-      validationStep: this.#validationStep ?? null,
       undecided: this.#undecided,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
       data: { stream: this.#course.progressAt(this.#step), transforms },
-      best,
     };
-    this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#options);
-    return contentsOf(this.#minimizer, this.#settings, progress);
   }
 
   async #finish(): Promise<FitResult> {
@@ -491,7 +346,7 @@ class Fitting {
       this.#model.restore(weights, "setWeights");
     };
     for (const callback of callbacks) await callback.end?.({ reason, step, setWeights });
-    const { seconds } = this.#pace;
+    const { seconds } = this.#tally;
     this.#context.emit({ kind: "end", reason, stoppedBy, step, seconds });
     const { version } = this.#model;
     const unchanged = <T>(where: string, give: () => T): T => {
@@ -504,7 +359,7 @@ class Fitting {
       step,
       seconds,
       best: callbacks.find(({ best }) => best !== undefined)?.best,
-      history: this.#history,
+      history: this.#tally.history,
       averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model, step)),
       checkpoint: () => unchanged("checkpoint", () => last?.slice() ?? this.#checkpoint()),
     };

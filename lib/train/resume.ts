@@ -6,7 +6,8 @@ import type { Minimizer } from "../optim/minimizer.js";
 import { type DecodedCheckpoint, decodeCheckpoint, FORMAT } from "./checkpoint.js";
 import type { CheckedResume } from "./checkpoint_options.js";
 import { listCheckpoints } from "./checkpoint_store.js";
-import { samplesOf } from "./data.js";
+import { checkDataProgress, type StreamProgress } from "./course.js";
+import { samplesOf, shuffleBufferOf } from "./data.js";
 import type { PassedOver } from "./events.js";
 import type { CheckedOptions } from "./options.js";
 import { differing, settingsOf } from "./settings.js";
@@ -15,16 +16,20 @@ import { differing, settingsOf } from "./settings.js";
 export interface Resumed {
   /** `undefined`: the run begins at its beginning. */
   readonly checkpoint: DecodedCheckpoint | undefined;
+  /** Its place in a stream; `null` for data in memory. */
+  readonly place: StreamProgress | null;
   /** Of the file, if it is one. */
   readonly path: string | null;
   readonly passedOver: readonly PassedOver[];
 }
 
 /** A run from its beginning. */
-export const FROM_THE_BEGINNING: Resumed = { checkpoint: undefined, path: null, passedOver: [] };
+export const FROM_THE_BEGINNING: Resumed = { checkpoint: undefined, place: null, path: null, passedOver: [] };
 
 /** The name under which a checkpoint that does not fit is refused. */
 export const RESUME = "fit.resume";
+
+type Fitting = Pick<Resumed, "place"> & { readonly checkpoint: DecodedCheckpoint };
 
 /** A checkpoint, if it is one of this very run; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
 function fitting(
@@ -34,7 +39,7 @@ function fitting(
   minimizer: Minimizer,
   options: CheckedOptions,
   changed: CheckedResume["changed"],
-): DecodedCheckpoint {
+): Fitting {
   const checkpoint = decodeCheckpoint(stored, where, model, minimizer);
   const { progress } = checkpoint;
   const samples = samplesOf(options);
@@ -58,7 +63,9 @@ function fitting(
     if (restore === undefined || name in progress.callbacks) continue;
     throw new CarillonError("ERR_STATE", RESUME, `expected the state of callback '${name}' in '${where}'`);
   }
-  return checkpoint;
+  const { transforms } = options;
+  const place = checkDataProgress(RESUME, progress.data, { shuffleBuffer: shuffleBufferOf(options), transforms });
+  return { checkpoint, place };
 }
 
 /** Finds and verifies what `resume` names; nothing is written. */
@@ -66,23 +73,20 @@ export async function findCheckpoint(model: Model, minimizer: Minimizer, options
   const { resume, checkpoint: folder } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
   const { from, changed } = resume;
-  const decode = (stored: StoredTensors, where: string): DecodedCheckpoint =>
+  const decode = (stored: StoredTensors, where: string): Fitting =>
     fitting(stored, where, model, minimizer, options, changed);
   if (from === "auto") return await newestSound(folder?.dir ?? "", decode);
   if (typeof from === "string") {
-    return { checkpoint: decode(await readSealed(from, FORMAT), from), path: from, passedOver: [] };
+    return { ...decode(await readSealed(from, FORMAT), from), path: from, passedOver: [] };
   }
-  return { checkpoint: decode(openSealed(from, RESUME, FORMAT), RESUME), path: null, passedOver: [] };
+  return { ...decode(openSealed(from, RESUME, FORMAT), RESUME), path: null, passedOver: [] };
 }
 
 /**
  * The newest checkpoint of a folder that is whole and of this run. If none is, damaged ones are no reason not to begin
  * anew; sound ones of another run are (`ERR_STATE`), as the new run would mix with it.
  */
-async function newestSound(
-  dir: string,
-  decode: (stored: StoredTensors, where: string) => DecodedCheckpoint,
-): Promise<Resumed> {
+async function newestSound(dir: string, decode: (stored: StoredTensors, where: string) => Fitting): Promise<Resumed> {
   const passedOver: PassedOver[] = [];
   let foreign = false;
   for (const { path } of await listCheckpoints(dir)) {
@@ -90,7 +94,7 @@ async function newestSound(
     try {
       const stored = await readSealed(path, FORMAT);
       whole = true;
-      return { checkpoint: decode(stored, path), path, passedOver };
+      return { ...decode(stored, path), path, passedOver };
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error;
       passedOver.push({ path, reason: error.message });

@@ -1,0 +1,28 @@
+import type { Evaluation } from "../nn/evaluator.js";
+import type { Best } from "./callback.js";
+import type { EndReason, EpochEvent } from "./events.js";
+
+/** How a run ended. */
+export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
+  readonly reason: EndReason;
+  /** Name of the callback that stopped the run; `null` if none did. */
+  readonly stoppedBy: string | null;
+  /** Steps done. */
+  readonly step: number;
+  /** Without pauses. */
+  readonly seconds: number;
+  /** What the first callback that looks for a best step has found: {@link earlyStopping}. */
+  readonly best: Best | undefined;
+  /** One event an epoch. */
+  readonly history: readonly EpochEvent<K, V>[];
+  /**
+   * The averaged weights by name, with `averageWeights`, for {@link Model.setWeights}; otherwise `undefined`. `ERR_STATE`
+   * once the model was changed after the run.
+   */
+  averaged(): ReadonlyMap<string, Float32Array> | undefined;
+  /**
+   * Everything that determines what would come next, as bytes that `resume` takes. `ERR_STATE` once the model was
+   * changed after the run.
+   */
+  checkpoint(): Uint8Array;
+}
