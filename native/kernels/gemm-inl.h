@@ -22,20 +22,31 @@ void gemm_activate(Activation activation, float* c, size_t stride, size_t rows, 
   }
 }
 
-// y = keep ? x·scale : +0, the roundings of the dropout kernel.
-void gemm_drop(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
+// y = keep ? x·scale : +0, the roundings of the dropout kernel; the elements from bit `bit` of the mask on.
+CARILLON_INLINE F gemm_drop(F x, const uint8_t* keep, size_t bit, F scale) {
+  uint32_t word;
+  __builtin_memcpy(&word, keep + bit / 8, sizeof word);
+  return select(mask_of(word >> (bit % 8) & ((1u << F::N) - 1u)), mul(x, scale), zero());
+}
+
+// Bit of element (row, column) of c.
+CARILLON_INLINE size_t gemm_keep_bit(const GemmTask& task, size_t row, size_t column) {
+  return task.keep_offset + row * (task.transposed ? task.rows : task.columns) + column;
+}
+
+// Without an activation of its own pass, elements are dropped as they are stored.
+CARILLON_INLINE bool gemm_drops_at_store(const GemmTask& task) {
+  return task.keep != nullptr && (task.activation == Activation::identity || task.activation == Activation::relu);
+}
+
+void gemm_drop_rows(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
   const F scale = splat(task.keep_scale);
-  const size_t width = task.transposed ? task.rows : task.columns;
   for (size_t r = row; r < row + rows; ++r) {
     float* c = task.c + r * task.c_stride + column;
-    const size_t bit = task.keep_offset + r * width + column;
+    const size_t bit = gemm_keep_bit(task, r, column);
     for (size_t i = 0; i < count; i += F::N) {
       const size_t lanes = smaller_of(F::N, count - i);
-      const size_t at = bit + i;
-      uint32_t word;
-      __builtin_memcpy(&word, task.keep + at / 8, sizeof word);
-      const M kept = mask_of(word >> (at % 8) & ((1u << F::N) - 1u));
-      store_part(c + i, select(kept, mul(load_part(c + i, lanes), scale), zero()), lanes);
+      store_part(c + i, gemm_drop(load_part(c + i, lanes), task.keep, bit + i, scale), lanes);
     }
   }
 }
@@ -62,7 +73,7 @@ void gemm_finish(const GemmTask& task, size_t row, size_t column, size_t rows, s
   if (task.activation != Activation::identity && task.activation != Activation::relu) {
     gemm_activate(task.activation, task.c + row * task.c_stride + column, task.c_stride, rows, count);
   }
-  if (task.keep != nullptr) gemm_drop(task, row, column, rows, count);
+  if (task.keep != nullptr && !gemm_drops_at_store(task)) gemm_drop_rows(task, row, column, rows, count);
   switch (task.backward) {
     case Backward::none:
       break;
@@ -100,32 +111,53 @@ struct GemmSums {
   size_t columns;
 };
 
-// c = relu(c + t + bias), each only where wanted.
+// c = drop(relu(c + t + bias)), each only where wanted.
 struct GemmStore {
   bool carry;
   const float* bias;
   bool rectified;
+  const uint8_t* keep;
+  F keep_scale;
 
   CARILLON_INLINE GemmStore(const GemmTask& task, const GemmChunk& chunk)
       : carry(task.accumulate || !chunk.first),
         bias(chunk.last ? task.bias : nullptr),
-        rectified(chunk.last && task.activation == Activation::relu) {}
-  CARILLON_INLINE bool plain() const { return !carry && bias == nullptr && !rectified; }
-  CARILLON_INLINE void operator()(float* c, F x, F shift, size_t count) const {
-    if (carry) x = add(load_part(c, count), x);
+        rectified(chunk.last && task.activation == Activation::relu),
+        keep(chunk.last && gemm_drops_at_store(task) ? task.keep : nullptr),
+        keep_scale(splat(task.keep_scale)) {}
+  CARILLON_INLINE bool plain() const { return !carry && bias == nullptr && !rectified && keep == nullptr; }
+  // `whole`: count is F::N.
+  template <bool whole>
+  CARILLON_INLINE void store_element(float* c, F x, F shift, size_t count, size_t bit) const {
+    if (carry) x = add(whole ? load(c) : load_part(c, count), x);
     if (bias != nullptr) x = add(x, shift);
     if (rectified) x = relu(x);
-    store_part(c, x, count);
+    if (keep != nullptr) x = gemm_drop(x, keep, bit, keep_scale);
+    if constexpr (whole) {
+      store(c, x);
+    } else {
+      store_part(c, x, count);
+    }
   }
 };
 
-void gemm_store_rows(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
-  for (size_t j = 0; j < sums.columns; j += F::N) {
-    const size_t count = smaller_of(F::N, sums.columns - j);
-    const F shift = put.bias != nullptr ? load_part(put.bias + sums.column + j, count) : zero();
-    float* c = task.c + sums.row * task.c_stride + sums.column + j;
-    for (size_t i = 0; i < sums.mr; ++i, c += task.c_stride) put(c, load(sums.t + i * sums.stride + j), shift, count);
+template <bool whole>
+CARILLON_INLINE void gemm_store_column(const GemmTask& task, const GemmSums& sums, const GemmStore& put, size_t j,
+                                       size_t count) {
+  const size_t column = sums.column + j;
+  const F shift = put.bias != nullptr ? load_part(put.bias + column, count) : zero();
+  const size_t width = task.columns;
+  size_t bit = gemm_keep_bit(task, sums.row, column);
+  float* c = task.c + sums.row * task.c_stride + column;
+  for (size_t i = 0; i < sums.mr; ++i, c += task.c_stride, bit += width) {
+    put.store_element<whole>(c, load(sums.t + i * sums.stride + j), shift, count, bit);
   }
+}
+
+void gemm_store_rows(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
+  size_t j = 0;
+  for (; j + F::N <= sums.columns; j += F::N) gemm_store_column<true>(task, sums, put, j, F::N);
+  if (j < sums.columns) gemm_store_column<false>(task, sums, put, j, sums.columns - j);
 }
 
 // `as_is`: nothing is added to a sum, nothing done to it.
@@ -140,12 +172,13 @@ CARILLON_INLINE void gemm_store_lines(const GemmTask& task, const GemmSums& sums
       for (size_t l = 0; l < F::N; ++l) lines[l] = l < count ? load(sums.t + (i + l) * sums.stride + j) : zero();
       transpose(lines);
       float* c = task.c + (sums.column + j) * task.c_stride + sums.row + i;
+      size_t bit = gemm_keep_bit(task, sums.column + j, sums.row + i);
       const size_t rows = smaller_of(F::N, sums.columns - j);
-      for (size_t l = 0; l < rows; ++l, c += task.c_stride) {
+      for (size_t l = 0; l < rows; ++l, c += task.c_stride, bit += task.rows) {
         if constexpr (as_is) {
           store_part(c, lines[l], count);
         } else {
-          put(c, lines[l], shift, count);
+          put.store_element<false>(c, lines[l], shift, count, bit);
         }
       }
     }
@@ -178,7 +211,7 @@ class GemmWalk {
     // Tiles differ by one row at most: all are walked as the largest needs it.
     at_once_ = task.transposed ? 1 : gemm_panels_at_once(tile_begin(task.rows, tiles_, 1));
     finish_ = chunk.last && ((task.activation != Activation::identity && task.activation != Activation::relu) ||
-                             task.keep != nullptr || task.backward != Backward::none);
+                             task.backward != Backward::none);
   }
 
   // Panels [panel_begin, panel_end), packed first where there is room for it, times all tiles, a tile after another:

@@ -96,7 +96,7 @@ GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpo
     const size_t left_stride = left_along_rows ? m : k;
     const size_t right_stride = n;
     plan.left_pack = plan.columns >= 128 && plan.rows >= 32 && k >= 32 &&
-                     (left_bytes + right_bytes > kPackBytes || conflicting(left_stride));
+                     ((left_along_rows && left_bytes + right_bytes > kPackBytes) || conflicting(left_stride));
     plan.right_pack = transpose_b != kPacked &&
                       (plan.right_along_depth || (plan.rows >= 64 && k >= 32 && plan.columns >= 64 &&
                                                   (right_bytes > kPackBytes / 2 || conflicting(right_stride))));
