@@ -412,7 +412,9 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * parameters with the penalties folded in. The same seed gives the same bits on any processor and number of threads.
  *
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
- * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit).
+ * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model, or the
+ * folder), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit, a stream that cannot be read again),
+ * `ERR_NON_FINITE` (a loss, gradient or weight that is not finite). A failure of a stream or a callback is passed on.
  */
 export function fit<
   const M extends Metrics = readonly [],
