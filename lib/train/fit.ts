@@ -1,7 +1,7 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { type Evaluation, Evaluator, runBraked } from "../nn/evaluator.js";
+import { type Evaluation, runBraked } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
@@ -12,7 +12,7 @@ import type { DecodedCheckpoint } from "./checkpoint.js";
 import { CheckpointMaker, type RunProgress } from "./checkpoint_maker.js";
 import { type CheckpointFile, prepareFolder, takeFolder } from "./checkpoint_store.js";
 import type { Course } from "./course.js";
-import { EVALUATION_BATCH, makeCourse, prepareData, refuseOneShot, samplesOf } from "./data.js";
+import { makeCourse, prepareData, refuseOneShot, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
 import type { FitResult } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
@@ -29,6 +29,7 @@ import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resu
 import { type Run, type RunContext, startRun } from "./run.js";
 import { compileStep } from "./step.js";
 import { Tally } from "./tally.js";
+import { Validator } from "./validator.js";
 
 type AnyOptions = FitOptions<Metrics, FitData | undefined>;
 type Context = RunContext<FitEvent>;
@@ -45,9 +46,7 @@ class Fitting {
   readonly #minimizer: Minimizer;
   readonly #program: CompiledProgram;
   readonly #course: Course;
-  /** What validation measures: the model, or one with the averaged weights. */
-  readonly #measured: Model;
-  readonly #evaluator: Evaluator | undefined;
+  readonly #validator: Validator;
   /** Metrics of the training examples. */
   readonly #meter: Meter;
   readonly #tally: Tally;
@@ -81,18 +80,7 @@ class Fitting {
     this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
     const step = { ...options, meter: this.#meter, guarded: true };
     this.#program = compileStep(model, this.#minimizer, this.#seed, step);
-    this.#measured = options.averageWeights === undefined ? model : model.clone();
-    this.#evaluator =
-      options.validation === undefined
-        ? undefined
-        : new Evaluator(
-            "fit.metrics",
-            this.#measured,
-            options.loss,
-            options.metrics,
-            options.validation,
-            EVALUATION_BATCH,
-          );
+    this.#validator = new Validator(model, minimizer, options);
     // Everything fits: only now is anything written.
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
@@ -120,7 +108,8 @@ class Fitting {
       if (brake.ended) this.#course.stop(); // wakes who waits for a stream
     });
     try {
-      this.#emitStart();
+      const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
+      this.#tally.emitStart(parameters, this.#options.threads, this.#resumed);
       await this.#askPending(callbacks); // from here on, who called fit has the run in hand
       while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
         const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
@@ -181,7 +170,7 @@ class Fitting {
 
   /** Epochs end in between, unless something has to be measured there. */
   get #measuresEpochs(): boolean {
-    return this.#evaluator !== undefined || !this.#meter.empty;
+    return !(this.#validator.empty && this.#meter.empty);
   }
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
@@ -192,7 +181,7 @@ class Fitting {
         ? this.#course.nextCompletion(this.#step, epochs)
         : (Math.floor(this.#step / steps) + 1) * steps;
     const stops = callbacks.map(({ every }) => after(every));
-    if (this.#evaluator !== undefined) stops.push(after(validate));
+    if (!this.#validator.empty) stops.push(after(validate));
     if (this.#measuresEpochs) stops.push(after());
     if (checkpoint !== undefined) stops.push(after(checkpoint.every));
     return Math.min(this.#step + Math.min(ready, this.#meter.callSteps), ...stops);
@@ -236,7 +225,7 @@ class Fitting {
     const asked = callbacks.filter(({ every }) => this.#isDue(every));
     const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
     if (ends || asked.length > 0) await this.#tally.measure();
-    const measured = this.#evaluator !== undefined && (this.#isDue(validate) || this.#course.over(this.#step));
+    const measured = !this.#validator.empty && (this.#isDue(validate) || this.#course.over(this.#step));
     const validation = measured ? await this.#validate() : undefined;
     this.#undecided = measured && validation === undefined;
     if (this.#undecided) return;
@@ -251,9 +240,7 @@ class Fitting {
 
   /** `undefined` if the run was stopped meanwhile. */
   async #validate(): Promise<Evaluation | undefined> {
-    const averages = this.#minimizer.averages(this.#model, this.#step);
-    if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
-    const validation = await this.#evaluator?.run(this.#context.brake, this.#options.threads);
+    const validation = await this.#validator.run(this.#step, this.#context.brake);
     if (validation !== undefined) this.#tally.validated(validation);
     return validation;
   }
@@ -276,7 +263,7 @@ class Fitting {
       stop: () => {
         this.#stoppedBy ??= callback.name;
       },
-      weights: () => this.#measuredWeights(),
+      weights: () => this.#validator.weights(this.#step),
       checkpoint: () => {
         if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
         this.#takeRate(callback, decision);
@@ -290,28 +277,6 @@ class Fitting {
 
   #takeRate({ name }: Callback, { rateScale }: Decision): void {
     this.#rateScale = checkNumber(`${name}.rateScale`, rateScale, { min: 0 });
-  }
-
-  #measuredWeights(): ReadonlyMap<string, Float32Array> {
-    const averages = this.#minimizer.averages(this.#model, this.#step);
-    return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
-  }
-
-  #emitStart(): void {
-    const { threads } = this.#options;
-    const { steps, stepsPerEpoch, samples } = this.#course;
-    const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
-    this.#context.emit({
-      kind: "start",
-      steps,
-      step: this.#step,
-      stepsPerEpoch,
-      samples,
-      parameters,
-      threads,
-      resumedFrom: this.#resumed.path,
-      passedOver: this.#resumed.passedOver,
-    });
   }
 
   #checkpoint(): Uint8Array {

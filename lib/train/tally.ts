@@ -8,6 +8,7 @@ import type { Course } from "./course.js";
 import type { EpochEvent, FitEvent } from "./events.js";
 import type { Watched } from "./monitor.js";
 import type { Pace, PaceFigures } from "./pace.js";
+import type { Resumed } from "./resume.js";
 
 /** What a tally is made of. */
 export interface TallyParts {
@@ -147,6 +148,12 @@ export class Tally {
   validated(validation: Evaluation): void {
     this.#validation = validation;
     this.#validationStep = this.#step;
+  }
+
+  emitStart(parameters: number, threads: number, { path, passedOver }: Resumed): void {
+    const { steps, stepsPerEpoch, samples } = this.#parts.course;
+    const place = { steps, step: this.#step, stepsPerEpoch, samples };
+    this.#parts.emit({ kind: "start", ...place, parameters, threads, resumedFrom: path, passedOver });
   }
 
   emitEpoch(validation: Evaluation | undefined): void {

@@ -1,0 +1,44 @@
+import type { Brake } from "../nn/brake.js";
+import { type Evaluation, Evaluator } from "../nn/evaluator.js";
+import type { Model } from "../nn/model.js";
+import type { Minimizer } from "../optim/minimizer.js";
+import { EVALUATION_BATCH } from "./data.js";
+import type { CheckedOptions } from "./options.js";
+
+/** Measures a run's validation set: with the weights of the model, or with their averages where the run keeps some. */
+export class Validator {
+  readonly #model: Model;
+  readonly #minimizer: Minimizer;
+  readonly #threads: number;
+  /** What is measured: the model, or one with the averaged weights. */
+  readonly #measured: Model;
+  readonly #evaluator: Evaluator | undefined;
+
+  constructor(model: Model, minimizer: Minimizer, options: CheckedOptions) {
+    const { loss, metrics, validation, averageWeights, threads } = options;
+    this.#model = model;
+    this.#minimizer = minimizer;
+    this.#threads = threads;
+    this.#measured = averageWeights === undefined ? model : model.clone();
+    if (validation === undefined) return;
+    this.#evaluator = new Evaluator("fit.metrics", this.#measured, loss, metrics, validation, EVALUATION_BATCH);
+  }
+
+  /** Whether there is no set. */
+  get empty(): boolean {
+    return this.#evaluator === undefined;
+  }
+
+  /** After `step` steps; `undefined` if the run was stopped meanwhile. */
+  async run(step: number, brake: Brake): Promise<Evaluation | undefined> {
+    const averages = this.#minimizer.averages(this.#model, step);
+    if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
+    return await this.#evaluator?.run(brake, this.#threads);
+  }
+
+  /** What is measured after `step` steps, by name. */
+  weights(step: number): ReadonlyMap<string, Float32Array> {
+    const averages = this.#minimizer.averages(this.#model, step);
+    return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
+  }
+}
