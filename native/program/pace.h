@@ -13,8 +13,9 @@ class Pace {
   // Seconds that a way is kept at least, all calls together: several time slices of the system's scheduler.
   static constexpr double kWindow = 0.02;
   // Windows of the faster way between two of the other: at first, and at most, after as many looks that changed
-  // nothing. The other way costs at most a 17th of the time at first, a 129th later.
-  static constexpr size_t kFirstWait = 16;
+  // nothing. The other way costs at most a 5th of the time at first, a 129th later; a look that went wrong because
+  // something else took the cores just then is soon mended.
+  static constexpr size_t kFirstWait = 4;
   static constexpr size_t kLongestWait = 128;
 
   // Whether the steps to come should have helpers.
@@ -25,6 +26,11 @@ class Pace {
     steps_ += static_cast<double>(steps);
     seconds_ += seconds;
     if (seconds_ < kWindow || steps_ == 0) return;
+    if (!warm_) {  // caches and threads were cold
+      warm_ = true;
+      steps_ = seconds_ = 0;
+      return;
+    }
     (helped_ ? with_ : without_) = seconds_ / steps_;
     steps_ = seconds_ = 0;
     choose();
@@ -47,6 +53,7 @@ class Pace {
     helped_ = --wait_ == 0 ? !better_ : better_;
   }
 
+  bool warm_ = false;  // one window has passed
   bool helped_ = true;
   bool better_ = true;  // what the last look found
   double with_ = 0;     // seconds a step, newest window

@@ -215,12 +215,12 @@ test("dead units stay dead, and their momenta are where they fall out of the nor
 });
 
 describe("scaling", () => {
-  test("batch 1 to 1024, width 16 to 2048, depth 1 to 8", () => {
+  test("batch 1 to 1024, width 16 to 2048, depth 1 to 6", () => {
     const values = SERIES.map((series) => points().filter((point) => point.series === series));
     expect(values.map((of) => [of[0]?.value, of.at(-1)?.value])).toEqual([
       [1, 1024],
       [16, 2048],
-      [1, 8],
+      [1, 6],
     ]);
     for (const { series, value, network: at } of points()) {
       const { sizes, batch } = at;
