@@ -199,7 +199,7 @@ void gemm_store_transposed(const GemmTask& task, const GemmSums& sums, const Gem
 class GemmWalk {
  public:
   CARILLON_INLINE GemmWalk(const GemmTask& task, const GemmChunk& chunk)
-      : task_(task), chunk_(chunk), put_(task, chunk), tiles_(tiles_of(task.rows, kGemmRows)) {
+      : put_(task, chunk), task_(task), chunk_(chunk), tiles_(tiles_of(task.rows, kGemmRows)) {
     tile_.k = chunk.depth;
     tile_.right_stride = packed() ? kGemmColumns : task.right_stride;
     tile_.panel_stride = kGemmColumns * (task.block != nullptr ? chunk.depth : task.right_packed ? task.k : 1);
@@ -283,20 +283,20 @@ class GemmWalk {
     return taken;
   }
 
+  const GemmStore put_;
   const GemmTask& task_;
   const GemmChunk& chunk_;
-  const GemmStore put_;
   const float* left_;
   const float* right_ = nullptr;
-  bool interleaved_;
   size_t tiles_;
   size_t at_once_;
-  bool finish_;
   size_t row_ = 0;  // of the tile in hand
   size_t mr_ = 0;
   size_t unit_ = 0;
   const GemmTileKernel (*kernels_)[kGemmForms] = nullptr;
   GemmTile tile_;
+  bool interleaved_;
+  bool finish_;
 };
 
 void gemm_f32(const GemmTask& task, size_t tile_from, size_t tile_to, size_t panel_begin, size_t panel_end) {
