@@ -277,7 +277,8 @@ class BlockRoom {
   // The lowest that is free, so that few are used and stay in cache. As many threads as blocks at most.
   size_t take() {
     uint64_t seen = free_.load(std::memory_order_relaxed);
-    while (!free_.compare_exchange_weak(seen, seen & (seen - 1), std::memory_order_acquire)) {
+    while (seen == 0 || !free_.compare_exchange_weak(seen, seen & (seen - 1), std::memory_order_acquire)) {
+      if (seen == 0) seen = free_.load(std::memory_order_relaxed);
     }
     return static_cast<size_t>(std::countr_zero(seen));
   }
@@ -309,7 +310,10 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   const bool whole = plan.right_pack && (grid.tile_groups > 1 || context.parallel.threads() > BlockRoom::kMost);
   if (plan.left_pack || whole) pack(context, plan, whole, task);
   const size_t share = tiles_of(panels, grid.panel_groups);
-  task.group = tiles_of(share, tiles_of(share, most));
+  // The room is that of all panels packed: a block for every thread that works at once.
+  const size_t at_once = std::min<size_t>(grid.panel_groups, context.parallel.threads());
+  const size_t largest = std::max<size_t>(std::min(most, panels / at_once), 1);
+  task.group = tiles_of(share, tiles_of(share, largest));
   if (!plan.right_pack || whole) {
     context.parallel.run(grid.tile_groups * grid.panel_groups, [&](size_t chunk) {
       const size_t tile_group = chunk % grid.tile_groups;

@@ -172,6 +172,31 @@ TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
   }
 }
 
+// Few panels and several threads: every thread has a block of its own in the scratch, and nothing reaches past it.
+TEST(gemm_blocks_of_threads_fit_the_scratch) {
+  ThreadPool pool;
+  for (const KernelTable* table : supported_tables()) {
+    const size_t m = 200, k = 300;
+    for (unsigned threads : {2u, 3u, 4u, 7u}) {
+      const Parallel parallel(pool, threads);
+      for (size_t panels = 1; panels <= 9; ++panels) {
+        const size_t n = panels * table->gemm_columns;
+        const std::vector<float> a(m * k, 1.0f), b(n * k, 1.0f);
+        std::vector<float> c(m * n);
+        void* views[] = {const_cast<float*>(a.data()), const_cast<float*>(b.data()), nullptr, c.data()};
+        const int64_t ints[] = {static_cast<int64_t>(m), static_cast<int64_t>(n), static_cast<int64_t>(k), 0, 1, 0, 0};
+        const size_t bytes = op_gemm.scratch({views, ints, nullptr, 7, 0}, *table);
+        const AlignedBuffer scratch(bytes);
+        const Registers registers;
+        Fault fault;
+        op_gemm.run({*table, parallel, registers, scratch.data(), fault}, {views, ints, nullptr, 7, 0});
+        for (const float x : c)
+          CHECK_AT(x == static_cast<float>(k), "%s, %u threads, %zu panels", table->name, threads, panels);
+      }
+    }
+  }
+}
+
 // A row does not depend on the rest of the batch.
 TEST(gemm_row_alone) {
   Random random{44};
