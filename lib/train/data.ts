@@ -62,16 +62,17 @@ async function measureTraining(
   return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };
 }
 
-/** The course of a run through its data, behind `step`. */
+/** The course of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */
 export function makeCourse(
   { train, data, batchSize, epochs, limit, shuffle }: CheckedOptions,
   seed: number,
   step: number,
-  progress: StreamProgress | null,
+  { place, stoppedBy }: { readonly place: StreamProgress | null; readonly stoppedBy: string | null },
 ): Course {
   if (train.stream === undefined) return new MemoryCourse(train.samples, batchSize, epochs, limit);
   const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
-  return new StreamCourse(train.stream, { seed, batch: batchSize, epochs, limit, shuffleBuffer }, step, progress);
+  const options = { seed, batch: batchSize, epochs, limit, shuffleBuffer, reads: stoppedBy === null };
+  return new StreamCourse(train.stream, options, step, place);
 }
 
 /** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */

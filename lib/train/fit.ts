@@ -87,9 +87,10 @@ class Fitting {
     model.changeUnits(options.transforms);
     if (!model.initialized) model.restoreInitial(this.#seed);
     if (checkpoint === undefined) this.#minimizer.resetAverages();
+    this.#stoppedBy = resumed.stoppedBy;
     const { reportEvery } = options;
     const [meter, measuresEpochs] = [this.#meter, this.#measuresEpochs];
-    const course = makeCourse(options, this.#seed, checkpoint?.progress.step ?? 0, resumed.place);
+    const course = makeCourse(options, this.#seed, checkpoint?.progress.step ?? 0, resumed);
     const emit = (event: FitEvent): void => context.emit(event);
     this.#course = course;
     this.#tally = new Tally({ course, meter, pace, reportEvery, measuresEpochs, emit }, checkpoint?.progress);
@@ -293,6 +294,7 @@ class Fitting {
       shuffle,
       rateScale: this.#rateScale,
       undecided: this.#undecided,
+      stoppedBy: this.#stoppedBy,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
       data: { stream: this.#course.progressAt(this.#step), transforms },
