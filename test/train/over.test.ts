@@ -39,8 +39,7 @@ function options(more: object = {}) {
 }
 
 /** A loss that falls is best, for 'max', at its beginning: the run is stopped after epoch 3. */
-const early = (): Callback =>
-  earlyStopping({ monitor: "loss", mode: "max", patience: 2, restoreBest: true });
+const early = (): Callback => earlyStopping({ monitor: "loss", mode: "max", patience: 2, restoreBest: true });
 
 /** What a run came to. */
 function told(model: Model, { reason, stoppedBy, step, best }: FitResult) {
