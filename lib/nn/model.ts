@@ -238,7 +238,7 @@ export class Model<In extends number = number, Out extends number = number> {
     const brake = new Brake(signal);
     try {
       const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
-      const evaluation = await evaluator.run(brake, threads);
+      const evaluation = await evaluator.run(brake, { threads });
       signal?.throwIfAborted();
       return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
     } finally {

@@ -1,6 +1,6 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import type { CompiledProgram } from "../graph/compiled.js";
+import { type CompiledProgram, defaultThreads } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
@@ -109,7 +109,7 @@ class Fitting {
     });
     try {
       const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
-      this.#tally.emitStart(parameters, this.#options.threads, this.#resumed);
+      this.#tally.emitStart(parameters, Math.min(this.#options.threads, defaultThreads()), this.#resumed);
       await this.#askPending(callbacks); // from here on, who called fit has the run in hand
       while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
         const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
@@ -189,7 +189,7 @@ class Fitting {
 
   async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { threads, reportEvery } = this.#options;
+    const { threads, priority, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#course;
     const take = (): void => this.#tally.take(this.#program, first);
     this.#tally.begin(first);
@@ -201,6 +201,7 @@ class Fitting {
         firstStep: first,
         steps: target - this.#step,
         threads,
+        priority,
         rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,

@@ -19,8 +19,7 @@ struct Environment::Run {
 };
 
 Environment::Environment(Napi::Env env)
-    : pool_(ThreadPool::shared()),
-      to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)) {
+    : turns_(Turns::shared()), to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)) {
   to_javascript_.Unref(env);
   // Registered after the thread-safe function, so it runs before that one's own clean-up.
   env.AddCleanupHook([](Environment* self) { self->shut_down(); }, this);
@@ -39,7 +38,8 @@ Napi::Promise Environment::start(Napi::Env env, std::shared_ptr<Program> program
   if (runs_.size() == 1) to_javascript_.Ref(env);  // a run keeps the process alive
   try {
     run->thread = std::thread([this, run] {
-      run->result = run->program->run(run->request, pool_.get());
+      if (run->request.priority == Priority::background) lower_priority();  // this thread ends with the call
+      run->result = run->program->run(run->request, *turns_);
       to_javascript_.NonBlockingCall(run, [this](Napi::Env there, Napi::Function /*none*/, Run* done) {
         if (static_cast<napi_env>(there) != nullptr) finish(there, done);
       });
@@ -69,13 +69,14 @@ void Environment::finish(Napi::Env env, Run* run) {
 void Environment::shut_down() {
   closed_ = true;
   for (const auto& run : runs_) run->program->stop();
+  turns_->wake();
   for (const auto& run : runs_) {
     if (run->thread.joinable()) run->thread.join();
     run->program->release();
   }
   runs_.clear();
   to_javascript_.Abort();
-  pool_.reset();  // joins the helpers when this was the last environment
+  turns_.reset();  // joins the helpers when this was the last environment
 }
 
 Napi::Object result_object(Napi::Env env, const RunResult& result) {

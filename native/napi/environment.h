@@ -1,4 +1,4 @@
-// What one JavaScript environment (the main thread or a worker) holds: its share of the thread pool, the way back into
+// What one JavaScript environment (the main thread or a worker) holds: its share of the threads, the way back into
 // JavaScript, and the runs that are under way.
 #pragma once
 
@@ -20,7 +20,7 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  ThreadPool* pool() { return pool_.get(); }
+  Turns& turns() { return *turns_; }
 
   // Memory for one kernel at a time on the JavaScript thread; the largest request stays.
   std::byte* scratch(size_t bytes) {
@@ -38,7 +38,7 @@ class Environment {
   struct Run;
   void finish(Napi::Env env, Run* run);
 
-  std::shared_ptr<ThreadPool> pool_;
+  std::shared_ptr<Turns> turns_;
   Napi::ThreadSafeFunction to_javascript_;
   std::list<std::unique_ptr<Run>> runs_;
   AlignedBuffer scratch_;
