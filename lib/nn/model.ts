@@ -3,6 +3,7 @@ import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
+import { Turns } from "../data/turns.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
@@ -13,7 +14,7 @@ import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
-import { drawParameter } from "./draw.js";
+import { drawInTurns, drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
 import type { Loss } from "./losses/loss.js";
@@ -289,6 +290,16 @@ export class Model<In extends number = number, Out extends number = number> {
       return [name, drawParameter(name, shape, spec.init.resolve(shape), seed)];
     });
     this.#write(new Map(drawn), "initialize");
+  }
+
+  /** What {@link restoreInitial} writes, with turns of the event loop in between. @internal */
+  async drawInitial(seed: number, signal: AbortSignal | undefined): Promise<ReadonlyMap<string, Float32Array>> {
+    const turns = new Turns(signal);
+    const drawn = new Map<string, Float32Array>();
+    for (const { name, shape, spec } of this.segments) {
+      drawn.set(name, await drawInTurns(turns, name, shape, spec.init.resolve(shape), seed));
+    }
+    return drawn;
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */

@@ -37,6 +37,15 @@ type Context = RunContext<FitEvent>;
 /** Milliseconds between two looks at a call under way, for step events. */
 const REPORT_INTERVAL = 50;
 
+/** What a run begins with. */
+interface Parts {
+  readonly minimizer: Minimizer;
+  readonly resumed: Resumed;
+  readonly files: readonly CheckpointFile[];
+  /** Weights of a model that has none yet. */
+  readonly initial: ReadonlyMap<string, Float32Array> | undefined;
+}
+
 /** One run: its programs, where it stands, and what it tells. */
 class Fitting {
   readonly #model: Model;
@@ -61,14 +70,7 @@ class Fitting {
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
 
-  constructor(
-    model: Model,
-    options: CheckedOptions,
-    context: Context,
-    minimizer: Minimizer,
-    resumed: Resumed,
-    files: readonly CheckpointFile[],
-  ) {
+  constructor(model: Model, options: CheckedOptions, context: Context, { minimizer, resumed, files, initial }: Parts) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
@@ -85,7 +87,7 @@ class Fitting {
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     model.changeUnits(options.transforms);
-    if (!model.initialized) model.restoreInitial(this.#seed);
+    if (initial !== undefined) model.restore(initial, "initialize");
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     const { reportEvery } = options;
     const [meter, measuresEpochs] = [this.#meter, this.#measuresEpochs];
@@ -355,7 +357,9 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
       const step = resumed.checkpoint?.progress.step ?? 0;
       const passedOver = resumed.passedOver.map(({ path }) => path);
       const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
-      return await new Fitting(model, checked, context, minimizer, resumed, files).run();
+      const drawn = !model.initialized && resumed.checkpoint === undefined;
+      const initial = drawn ? await model.drawInitial(checked.seed ?? 0, signal) : undefined;
+      return await new Fitting(model, checked, context, { minimizer, resumed, files, initial }).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();
