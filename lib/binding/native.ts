@@ -118,6 +118,8 @@ export interface Native {
     ...views: readonly (NativeArray | null)[]
   ): NativeFault | null;
   slabCreate(count: number, dtype: NativeDtype): NativeSlab;
+  /** Zeros over memory that nothing was written to yet, on a native thread. */
+  slabClear(slab: NativeSlab): Promise<void>;
   slabRead(slab: NativeSlab, offset: number, target: NativeArray): void;
   slabWrite(slab: NativeSlab, offset: number, source: NativeArray): void;
   slabCopy(from: NativeSlab, to: NativeSlab): void;
@@ -158,6 +160,7 @@ function load(): Native {
     execute: translating("execute", addon.execute),
     kernel: translating("kernel", addon.kernel),
     slabCreate: translating("slabCreate", addon.slabCreate),
+    slabClear: translating("slabClear", addon.slabClear),
     slabRead: translating("slabRead", addon.slabRead),
     slabWrite: translating("slabWrite", addon.slabWrite),
     slabCopy: translating("slabCopy", addon.slabCopy),

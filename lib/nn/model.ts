@@ -292,14 +292,23 @@ export class Model<In extends number = number, Out extends number = number> {
     this.#write(new Map(drawn), "initialize");
   }
 
-  /** What {@link restoreInitial} writes, with turns of the event loop in between. @internal */
-  async drawInitial(seed: number, signal: AbortSignal | undefined): Promise<ReadonlyMap<string, Float32Array>> {
+  /**
+   * Does what {@link restoreInitial} does with turns of the event loop in between, but for the last word: the model has
+   * its weights when the function that this gives is called. @internal
+   */
+  async prepareInitial(seed: number, signal: AbortSignal | undefined): Promise<() => void> {
     const turns = new Turns(signal);
     const drawn = new Map<string, Float32Array>();
     for (const { name, shape, spec } of this.segments) {
       drawn.set(name, await drawInTurns(turns, name, shape, spec.init.resolve(shape), seed));
     }
-    return drawn;
+    const version = this.#version;
+    await this.#weights.writeInTurns(drawn, "initialize", turns);
+    return () => {
+      if (this.#version !== version) return this.#write(drawn, "initialize"); // somebody has looked at it meanwhile
+      this.#initialized = true;
+      this.#version += 1;
+    };
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */

@@ -42,8 +42,8 @@ interface Parts {
   readonly minimizer: Minimizer;
   readonly resumed: Resumed;
   readonly files: readonly CheckpointFile[];
-  /** Weights of a model that has none yet. */
-  readonly initial: ReadonlyMap<string, Float32Array> | undefined;
+  /** Gives a model its first weights. */
+  readonly initialize: (() => void) | undefined;
 }
 
 /** One run: its programs, where it stands, and what it tells. */
@@ -70,7 +70,12 @@ class Fitting {
   /** Callbacks that have still to decide at this step. */
   #pending: readonly string[] = [];
 
-  constructor(model: Model, options: CheckedOptions, context: Context, { minimizer, resumed, files, initial }: Parts) {
+  constructor(
+    model: Model,
+    options: CheckedOptions,
+    context: Context,
+    { minimizer, resumed, files, initialize }: Parts,
+  ) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
@@ -87,7 +92,7 @@ class Fitting {
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     model.changeUnits(options.transforms);
-    if (initial !== undefined) model.restore(initial, "initialize");
+    initialize?.();
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     const { reportEvery } = options;
     const [meter, measuresEpochs] = [this.#meter, this.#measuresEpochs];
@@ -358,8 +363,8 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
       const passedOver = resumed.passedOver.map(({ path }) => path);
       const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
       const drawn = !model.initialized && resumed.checkpoint === undefined;
-      const initial = drawn ? await model.drawInitial(checked.seed ?? 0, signal) : undefined;
-      return await new Fitting(model, checked, context, { minimizer, resumed, files, initial }).run();
+      const initialize = drawn ? await model.prepareInitial(checked.seed ?? 0, signal) : undefined;
+      return await new Fitting(model, checked, context, { minimizer, resumed, files, initialize }).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();

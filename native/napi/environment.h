@@ -29,13 +29,22 @@ class Environment {
   }
 
   // Starts a run on a thread of its own; the promise resolves with the result. The program's slabs are leased already.
-  Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, RunRequest request, std::vector<double> lanes);
+  Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, const RunRequest& request,
+                      std::vector<double> lanes);
+
+  // Writes zeros over new memory on a thread of its own, so that the system finds its pages there and not while
+  // JavaScript fills it: the first write to 200 MB takes half a second where the machine is virtual. The slab is leased
+  // already.
+  Napi::Promise clear(Napi::Env env, std::shared_ptr<Slab> slab);
 
   // Stops and joins every run: afterwards no native thread of this environment exists.
   void shut_down();
 
  private:
   struct Run;
+  struct ProgramRun;
+  struct SlabClearing;
+  Napi::Promise start(Napi::Env env, std::unique_ptr<Run> owned);
   void finish(Napi::Env env, Run* run);
 
   std::shared_ptr<Turns> turns_;

@@ -102,6 +102,14 @@ Napi::Value slab_create(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return make_handle(info.Env(), std::make_shared<Slab>(count, dtype)); });
 }
 
+// slabClear(slab) → Promise: zeros over memory that nothing was written to, on a native thread
+Napi::Value slab_clear(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto slab = handle_of<Slab>(info[0], "slab");
+  if (!slab->lease(true)) throw_error(env, "ERR_BUSY", "a run has this memory");
+  return env.GetInstanceData<Environment>()->clear(env, std::move(slab));
+}
+
 // The bytes of slab[offset, offset + array.length), checked.
 std::byte* slab_range(Napi::Env env, const Slab& slab, size_t offset, const BoundView& array) {
   if (array.dtype != slab.dtype()) throw_error(env, "ERR_NATIVE", "the array and the slab have different dtypes");
@@ -291,6 +299,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("execute", execute_instruction);
   add("kernel", run_kernel);
   add("slabCreate", slab_create);
+  add("slabClear", slab_clear);
   add("slabRead", slab_read);
   add("slabWrite", slab_write);
   add("slabCopy", slab_copy);

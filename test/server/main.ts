@@ -16,7 +16,7 @@ import { serve } from "./serve.js";
 
 const RATE = 300;
 const IDLE_SECONDS = 10;
-const WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 6;
 const TFJS_STEPS = 4;
 
 /** What may be felt, in milliseconds. */

@@ -104,5 +104,6 @@ export function serve(): void {
     while (performance.now() < until) value += 1;
     response.end(JSON.stringify({ value }));
   });
+  server.keepAliveTimeout = 0; // never: a server that stands still would close what the client is about to use
   server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port));
 }
