@@ -41,10 +41,10 @@ const PARTS = [
   ["T4", "nn"],
   ["T4", "optim"],
   ["T5", "train"],
-  ["T6", "cli"],
   ["top", "runtime"],
   ["top", "kernels"],
   ["top", "index"],
+  ["T6", "cli"],
 ] as const;
 
 /** `nn` of lib/nn/model.ts, `errors` of lib/errors.ts. */

@@ -62,7 +62,9 @@ export function findBinary(): Binary {
   }
   try {
     // From there: where packages see only what they name, this file may see less when it is in a bundle.
-    const { path } = createRequire(join(folder, "package.json"))("node-gyp-build") as { path(folder: string): string };
+    const { path } = createRequire(join(folder, "package.json"))("node-gyp-build/node-gyp-build.js") as {
+      path(folder: string): string;
+    };
     const found = path(folder);
     return { path: found, from: found.startsWith(join(folder, "build")) ? "build" : "prebuilds" };
   } catch (cause) {
