@@ -6,9 +6,9 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -79,7 +79,7 @@ function project(name, files, dependencies) {
  * @param {string} cwd
  * @param {Record<string, string>} [env]
  */
-function start([command = "", ...args], cwd, env) {
+function start([command = "", ...args], cwd, env = {}) {
   return run(command, args, { cwd, env });
 }
 
@@ -195,8 +195,7 @@ const chosen = process.argv.slice(2);
 for (const [name, part] of Object.entries(parts)) {
   if (chosen.length === 0 || chosen.includes(name)) await part();
 }
-const size = readdirSync(join(work, "pack")).length > 0 ? readFileSync(tarball).length : 0;
-console.log(`the tarball has ${(size / 1e6).toFixed(2)} MB; node ${process.version}`);
+console.log(`the tarball has ${(statSync(tarball).size / 1e6).toFixed(2)} MB; Node.js ${process.version}`);
 if (failures.length > 0) {
   console.error(`test:package: ${failures.length} FAILED: ${failures.join("; ")}`);
   process.exit(1);
