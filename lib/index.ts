@@ -23,6 +23,7 @@ export {
   type Transforms,
 } from "./data/transform.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
+export type { Priority } from "./graph/compiled.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
 export type { State } from "./io/state.js";

@@ -4,7 +4,7 @@ import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { CompiledProgram, type StepRange } from "./compiled.js";
+import { CompiledProgram, checkPriority, type Effort, type Priority, type StepRange } from "./compiled.js";
 import type { Binding } from "./plan.js";
 import { Trace, tracing } from "./trace.js";
 
@@ -32,7 +32,10 @@ export interface ProgramOptions<I extends Inputs, O extends Outputs> {
   readonly inputs: I;
   /** Largest number of rows of inputs whose first axis is `'batch'`; required if there is one. */
   readonly maxBatch?: number | undefined;
+  /** Native threads of `run`, at most; by default and in no case more than `runtime.threads`. */
   readonly threads?: number | undefined;
+  /** `'background'` lowers the operating system's priority of the threads of `run`; `'normal'` by default. */
+  readonly priority?: Priority | undefined;
   /** Steps of the whole training, for schedules; without it a schedule sees the step under way as the last. */
   readonly steps?: number | undefined;
   /** Traced once, in source order: what comes after a `minimize` sees the new weights. */
@@ -76,7 +79,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
   readonly #inputs: readonly Port[];
   readonly #outputs: readonly Port[];
   readonly #maxRows: number;
-  readonly #threads: number | undefined;
+  readonly #effort: Effort;
   readonly #totalSteps: number | undefined;
   #step = 0;
   #running: Promise<unknown> = Promise.resolve();
@@ -84,10 +87,10 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
   #pending = 0;
 
   constructor(options: ProgramOptions<I, O>, maxRows: number) {
-    const { seed = 0, training = false, inputs, body, threads, steps } = options;
+    const { seed = 0, training = false, inputs, body, threads, priority, steps } = options;
     this.seed = seed;
     this.#maxRows = maxRows;
-    this.#threads = threads;
+    this.#effort = { threads, priority };
     this.#totalSteps = steps;
     const trace = new Trace(seed, training);
     const port = (name: string, { shape, dtype }: Pick<Spec, "shape"> & { readonly dtype: Dtype }): Port => {
@@ -174,7 +177,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       if (value !== undefined) native.slabWrite(slab, 0, value.data);
     }
     const range = { firstStep: this.#step + 1, steps: 1, rows: rows ?? 1 };
-    return { ...range, threads: this.#threads, totalSteps: this.#totalSteps };
+    return { ...range, ...this.#effort, totalSteps: this.#totalSteps };
   }
 
   #unload(rows: number): Tensors<O> {
@@ -204,12 +207,13 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
  * const { loss } = await step.run({ x, y });
  */
 export function program<const I extends Inputs, O extends Outputs>(options: ProgramOptions<I, O>): Program<I, O> {
-  checkKeys("program", options, ["seed", "training", "inputs", "maxBatch", "threads", "steps", "body"]);
+  checkKeys("program", options, ["seed", "training", "inputs", "maxBatch", "threads", "priority", "steps", "body"]);
   checkFunction("program.body", options.body);
   if (options.seed !== undefined) checkNumber("program.seed", options.seed, { min: 0, integer: true });
   if (options.training !== undefined) checkBoolean("program.training", options.training);
   if (options.threads !== undefined)
     checkNumber("program.threads", options.threads, { min: 1, max: 1024, integer: true });
+  checkPriority("program.priority", options.priority);
   if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
   const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));
   if (batched && options.maxBatch === undefined) {

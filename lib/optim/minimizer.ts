@@ -280,12 +280,15 @@ export class Minimizer {
     });
   }
 
+  /** Into new memory, which is 0. */
   #writeInitial(model: Model): void {
     const { slots } = this.#stateOf(model);
     for (const [index, slot] of slots.entries()) {
+      const initialOf = (name: string): number =>
+        this.#groups[groupOf(this.#groups, name)]?.optimizer?.states[index]?.initial ?? 0;
+      if (model.segments.every(({ name }) => initialOf(name) === 0)) continue;
       const values = model.segments.map(({ name, count }): [string, Float32Array] => {
-        const initial = this.#groups[groupOf(this.#groups, name)]?.optimizer?.states[index]?.initial ?? 0;
-        return [name, new Float32Array(count).fill(initial)];
+        return [name, new Float32Array(count).fill(initialOf(name))];
       });
       slot.write(new Map(values), "state");
     }

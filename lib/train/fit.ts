@@ -1,6 +1,6 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import type { CompiledProgram } from "../graph/compiled.js";
+import { type CompiledProgram, defaultThreads } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
@@ -37,6 +37,15 @@ type Context = RunContext<FitEvent>;
 /** Milliseconds between two looks at a call under way, for step events. */
 const REPORT_INTERVAL = 50;
 
+/** What a run begins with. */
+interface Parts {
+  readonly minimizer: Minimizer;
+  readonly resumed: Resumed;
+  readonly files: readonly CheckpointFile[];
+  /** Gives a model its first weights. */
+  readonly initialize: (() => void) | undefined;
+}
+
 /** One run: its programs, where it stands, and what it tells. */
 class Fitting {
   readonly #model: Model;
@@ -65,9 +74,7 @@ class Fitting {
     model: Model,
     options: CheckedOptions,
     context: Context,
-    minimizer: Minimizer,
-    resumed: Resumed,
-    files: readonly CheckpointFile[],
+    { minimizer, resumed, files, initialize }: Parts,
   ) {
     this.#model = model;
     this.#options = options;
@@ -85,7 +92,7 @@ class Fitting {
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     model.changeUnits(options.transforms);
-    if (!model.initialized) model.restoreInitial(this.#seed);
+    initialize?.();
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     const { reportEvery } = options;
     const [meter, measuresEpochs] = [this.#meter, this.#measuresEpochs];
@@ -109,7 +116,7 @@ class Fitting {
     });
     try {
       const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
-      this.#tally.emitStart(parameters, this.#options.threads, this.#resumed);
+      this.#tally.emitStart(parameters, Math.min(this.#options.threads, defaultThreads()), this.#resumed);
       await this.#askPending(callbacks); // from here on, who called fit has the run in hand
       while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
         const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
@@ -189,7 +196,7 @@ class Fitting {
 
   async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { threads, reportEvery } = this.#options;
+    const { threads, priority, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#course;
     const take = (): void => this.#tally.take(this.#program, first);
     this.#tally.begin(first);
@@ -201,6 +208,7 @@ class Fitting {
         firstStep: first,
         steps: target - this.#step,
         threads,
+        priority,
         rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,
@@ -354,7 +362,9 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
       const step = resumed.checkpoint?.progress.step ?? 0;
       const passedOver = resumed.passedOver.map(({ path }) => path);
       const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
-      return await new Fitting(model, checked, context, minimizer, resumed, files).run();
+      const drawn = !model.initialized && resumed.checkpoint === undefined;
+      const initialize = drawn ? await model.prepareInitial(checked.seed ?? 0, signal) : undefined;
+      return await new Fitting(model, checked, context, { minimizer, resumed, files, initialize }).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();
