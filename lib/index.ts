@@ -1,4 +1,4 @@
-/// <reference types="node" />
+/// <reference types="node" preserve="true" />
 export type { ClassWeights } from "./data/bind.js";
 export type { Examples, Features, Labels, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
 export { type Fold, type KFoldOptions, kFold } from "./data/k_fold.js";

@@ -76,7 +76,8 @@ export class ColumnStatistics {
   }
 
   /** The transform with the figures of these rows. */
-  fit({ kind, fit }: Transform): Affine {
+  fit(transform: Transform): Affine {
+    const { kind, fit } = transform;
     const fitted = this.summary().map((column) => fit(column));
     return { kind, shift: fitted.map(({ shift }) => shift), scale: fitted.map(({ scale }) => scale) };
   }

@@ -1,3 +1,4 @@
+import { fsync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CarillonError } from "../errors.js";
@@ -79,11 +80,18 @@ export async function fileReader(path: string): Promise<FileReader> {
   return { bytes, read: (piece, each) => read(piece, each).catch(refuse) };
 }
 
+/** Not FileHandle.sync, which the files of Yarn's plug'n'play do not have. */
+function force(file: number): Promise<void> {
+  return new Promise((done, failed) => {
+    fsync(file, (error) => (error === null ? done() : failed(error)));
+  });
+}
+
 async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, "wx");
   try {
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
-    await file.sync();
+    await force(file.fd);
   } finally {
     await file.close();
   }
@@ -94,7 +102,7 @@ async function forceFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const opened = await open(folder, "r");
   try {
-    await opened.sync();
+    await force(opened.fd);
   } finally {
     await opened.close();
   }

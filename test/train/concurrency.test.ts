@@ -17,9 +17,9 @@ import {
   tensor,
 } from "carillon";
 import { afterEach, describe, expect, test } from "vitest";
-import { refusal } from "../data/streamed.js";
 import { bundle, runChild } from "./child.js";
 import { bitsOf } from "./synthetic.js";
+import { expectRefusal } from "./wrong.js";
 
 const ROWS = 512;
 const INPUTS = 48;
@@ -151,8 +151,6 @@ describe.runIf(process.platform === "linux")("priority: 'background'", () => {
       body: ({ a }) => ({ sum: ops.add(a, a) }),
     });
     expect((await double.run({ a: tensor([1, 2]) })).sum.data).toEqual(Float32Array.of(2, 4));
-    const wrong = { ...whole, steps: 1, priority: "high" };
-    // @ts-expect-error: no such priority
-    expect((await refusal(fit(make(), wrong))).where).toBe("fit.priority");
+    await expectRefusal(make(), { ...whole, steps: 1, priority: "high" }, "ERR_OPTION", "fit.priority");
   });
 });
