@@ -1,11 +1,13 @@
 // The tarball: what is in it, and that it runs where there is nothing but Node.js. `npm run test:package` adds what needs a
 // registry and minutes: package managers, TypeScript versions, a build from source.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { execPath } from "node:process";
 import { build } from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { DoctorReport } from "../../lib/cli/doctor.js";
 import { root } from "../../scripts/tools.mjs";
 import { filesBelow, firstModel, install, openFolder, type Packed, PREBUILDS, pack, runBare } from "./installed.js";
 
@@ -128,6 +130,22 @@ describe("installed, with no compiler, no network and no home", () => {
     expect(stdout).toContain("all is well");
     expect(status).toBe(0);
   });
+});
+
+test("the binary that is taken is the one that node-gyp-build takes, under whatever name", () => {
+  const { path } = createRequire(join(installed, "package.json"))("node-gyp-build") as { path(folder: string): string };
+  const taken = (): string => {
+    const { stdout } = runBare([join(installed, "dist/cli/main.js"), "doctor", "--json"], app);
+    return (JSON.parse(stdout) as DoctorReport).binary?.path ?? "none";
+  };
+  const known = path(installed);
+  expect(taken()).toBe(known);
+  // As prebuildify names one for the runtime and the interface.
+  const renamed = join(installed, PREBUILDS, "node.napi.node");
+  renameSync(known, renamed);
+  expect(path(installed)).toBe(renamed);
+  expect(taken()).toBe(renamed);
+  renameSync(renamed, known);
 });
 
 test("nothing is written into the package: it runs where its folder is read-only", () => {
