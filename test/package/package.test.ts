@@ -1,7 +1,18 @@
 // The tarball: what is in it, and that it runs where there is nothing but Node.js. `npm run test:package` adds what needs a
 // registry and minutes: package managers, TypeScript versions, a build from source.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { execPath } from "node:process";
@@ -122,6 +133,41 @@ describe("installed, with no compiler, no network and no home", () => {
     writeFileSync(join(app, "shared.cjs"), program);
     const { status, stderr } = runBare(["shared.cjs"], app);
     expect(status, stderr).toBe(0);
+  });
+
+  test("an import starts no thread and allocates nothing for programs", (context) => {
+    if (process.platform !== "linux") context.skip("threads are counted in /proc");
+    const program = `
+      import { readdirSync } from "node:fs";
+      const threads = () => readdirSync("/proc/self/task").length;
+      const before = threads();
+      const { runtime } = await import("carillon");
+      console.log(JSON.stringify({ more: threads() - before, ...runtime.memory() }));`;
+    writeFileSync(join(app, "idle.mjs"), program);
+    const { stdout } = runBare(["idle.mjs"], app);
+    expect(JSON.parse(stdout)).toEqual({ more: 0, bytes: 0, buffers: 0, allocations: 0 });
+  });
+
+  test.each(["nodenext", "bundler"])("its types hold by themselves, resolution %s", (moduleResolution) => {
+    mkdirSync(join(app, "node_modules/@types"), { recursive: true });
+    const types = join(app, "node_modules/@types/node");
+    if (!existsSync(types)) symlinkSync(realpathSync(join(root, "node_modules/@types/node")), types);
+    writeFileSync(join(app, "first.mts"), module);
+    writeFileSync(join(app, "kernels.mts"), 'export { gemm } from "carillon/kernels";\n');
+    const compilerOptions = {
+      module: moduleResolution === "nodenext" ? "nodenext" : "esnext",
+      moduleResolution,
+      target: "es2022",
+      lib: ["es2022"],
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true,
+    };
+    writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.mts"] }));
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout, status } = spawnSync(execPath, [compiler, "-p", app], { encoding: "utf8" });
+    expect(stdout).toBe("");
+    expect(status).toBe(0);
   });
 
   test("doctor finds nothing wrong, and the prebuilt binary", () => {
