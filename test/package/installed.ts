@@ -42,6 +42,12 @@ export function pack(folder: string): Packed {
 /** The folder of a prebuilt binary for this machine, as prebuildify names it. */
 export const PREBUILDS = `prebuilds/${process.platform}-${process.arch}`;
 
+/** Its file: on Linux the C library is part of the name. */
+const PREBUILT =
+  process.platform === "linux"
+    ? `carillon.${existsSync("/etc/alpine-release") ? "musl" : "glibc"}.node`
+    : "carillon.node";
+
 /** A folder with nothing but node_modules: the tarball, and the package that it depends on. Returns its path. */
 export function install(tarball: string, folder: string): string {
   const target = join(folder, "node_modules/carillon");
@@ -52,7 +58,7 @@ export function install(tarball: string, folder: string): string {
   // A checkout has no binaries of other platforms, and its own is not in the tarball.
   if (!existsSync(join(target, PREBUILDS))) {
     mkdirSync(join(target, PREBUILDS), { recursive: true });
-    copyFileSync(join(root, "build/Release/carillon.node"), join(target, PREBUILDS, "carillon.node"));
+    copyFileSync(join(root, "build/Release/carillon.node"), join(target, PREBUILDS, PREBUILT));
   }
   return target;
 }

@@ -1,11 +1,24 @@
 // The tarball: what is in it, and that it runs where there is nothing but Node.js. `npm run test:package` adds what needs a
 // registry and minutes: package managers, TypeScript versions, a build from source.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { execPath } from "node:process";
 import { build } from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { DoctorReport } from "../../lib/cli/doctor.js";
 import { root } from "../../scripts/tools.mjs";
 import { filesBelow, firstModel, install, openFolder, type Packed, PREBUILDS, pack, runBare } from "./installed.js";
 
@@ -81,48 +94,7 @@ describe("the tarball", () => {
   test("is at most 2 MB with the binaries that are in it", () => {
     expect(packed.size).toBeLessThanOrEqual(2e6);
   });
-
-  test("classes and errors exist once in dist/", () => {
-    const defining = filesBelow(join(installed, "dist")).filter(
-      (file) =>
-        /\.js$/.test(file) &&
-        /\bCarillonError\d* = class\b|\bclass CarillonError\b/.test(
-          readFileSync(join(installed, "dist", file), "utf8"),
-        ),
-    );
-    // The command has a copy of its own, as it must not load a binary that may be broken.
-    const usedBy = (entry: string) => filesReached(join(installed, "dist"), entry);
-    for (const entry of ["index.js", "kernels/index.js"]) {
-      expect(defining.filter((file) => usedBy(entry).has(file))).toHaveLength(1);
-    }
-    const [shared] = defining.filter((file) => usedBy("index.js").has(file));
-    expect(usedBy("kernels/index.js")).toContain(shared);
-  });
-
-  test("an import waits for nothing: require() of a module with top-level await fails", () => {
-    for (const entry of ["index.js", "kernels/index.js"]) {
-      for (const file of filesReached(join(installed, "dist"), entry)) {
-        expect(readFileSync(join(installed, "dist", file), "utf8")).not.toMatch(/^(\w.*)?\bawait /m);
-      }
-    }
-  });
 });
-
-/** Files of dist/ that an entry imports, itself included. */
-function filesReached(dist: string, entry: string): Set<string> {
-  const reached = new Set<string>();
-  const visit = (file: string): void => {
-    if (reached.has(file)) return;
-    reached.add(file);
-    for (const [, path = ""] of readFileSync(join(dist, file), "utf8").matchAll(
-      /^(?:import|\}) .*?from "(\.[^"]+)";/gm,
-    )) {
-      visit(join(file, "..", path));
-    }
-  };
-  visit(entry);
-  return reached;
-}
 
 describe("installed, with no compiler, no network and no home", () => {
   const { module, commonJs } = firstModel();
@@ -154,12 +126,72 @@ describe("installed, with no compiler, no network and no home", () => {
     expect(runBare(["shared.mjs"], app).status).toBe(0);
   });
 
+  test("both entries can be required: neither waits at its top", () => {
+    const program = `
+      const { CarillonError } = require("carillon");
+      if (require("carillon/kernels").CarillonError !== CarillonError) process.exit(1);`;
+    writeFileSync(join(app, "shared.cjs"), program);
+    const { status, stderr } = runBare(["shared.cjs"], app);
+    expect(status, stderr).toBe(0);
+  });
+
+  test("an import starts no thread and allocates nothing for programs", (context) => {
+    if (process.platform !== "linux") context.skip("threads are counted in /proc");
+    const program = `
+      import { readdirSync } from "node:fs";
+      const threads = () => readdirSync("/proc/self/task").length;
+      const before = threads();
+      const { runtime } = await import("carillon");
+      console.log(JSON.stringify({ more: threads() - before, ...runtime.memory() }));`;
+    writeFileSync(join(app, "idle.mjs"), program);
+    const { stdout } = runBare(["idle.mjs"], app);
+    expect(JSON.parse(stdout)).toEqual({ more: 0, bytes: 0, buffers: 0, allocations: 0 });
+  });
+
+  test.each(["nodenext", "bundler"])("its types hold by themselves, resolution %s", (moduleResolution) => {
+    mkdirSync(join(app, "node_modules/@types"), { recursive: true });
+    const types = join(app, "node_modules/@types/node");
+    if (!existsSync(types)) symlinkSync(realpathSync(join(root, "node_modules/@types/node")), types);
+    writeFileSync(join(app, "first.mts"), module);
+    writeFileSync(join(app, "kernels.mts"), 'export { gemm } from "carillon/kernels";\n');
+    const compilerOptions = {
+      module: moduleResolution === "nodenext" ? "nodenext" : "esnext",
+      moduleResolution,
+      target: "es2022",
+      lib: ["es2022"],
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true,
+    };
+    writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.mts"] }));
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout, status } = spawnSync(execPath, [compiler, "-p", app], { encoding: "utf8" });
+    expect(stdout).toBe("");
+    expect(status).toBe(0);
+  });
+
   test("doctor finds nothing wrong, and the prebuilt binary", () => {
     const { status, stdout } = runBare([join(installed, "dist/cli/main.js"), "doctor"], app);
     expect(stdout).toContain(join(installed, PREBUILDS));
     expect(stdout).toContain("all is well");
     expect(status).toBe(0);
   });
+});
+
+test("the binary that is taken is the one that node-gyp-build takes, under whatever name", () => {
+  const { path } = createRequire(join(installed, "package.json"))("node-gyp-build") as { path(folder: string): string };
+  const taken = (): string => {
+    const { stdout } = runBare([join(installed, "dist/cli/main.js"), "doctor", "--json"], app);
+    return (JSON.parse(stdout) as DoctorReport).binary?.path ?? "none";
+  };
+  const known = path(installed);
+  expect(taken()).toBe(known);
+  // As prebuildify names one for the runtime and the interface.
+  const renamed = join(installed, PREBUILDS, "node.napi.node");
+  renameSync(known, renamed);
+  expect(path(installed)).toBe(renamed);
+  expect(taken()).toBe(renamed);
+  renameSync(renamed, known);
 });
 
 test("nothing is written into the package: it runs where its folder is read-only", () => {
