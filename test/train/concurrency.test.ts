@@ -108,12 +108,16 @@ describe("the limit of the process", () => {
 });
 
 describe.runIf(process.platform === "linux")("priority: 'background'", () => {
-  /** Niceness of every thread of this process. */
+  function nicenessOf(stat: string): number {
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+  }
+
+  /** Of the main thread first, then of the others. */
   function niceness(): number[] {
-    return readdirSync("/proc/self/task").flatMap((thread) => {
+    const others = readdirSync("/proc/self/task").filter((thread) => thread !== String(process.pid));
+    return [String(process.pid), ...others].flatMap((thread) => {
       try {
-        const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
-        return [Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])];
+        return [nicenessOf(readFileSync(`/proc/self/task/${thread}/stat`, "utf8"))];
       } catch {
         return []; // it has ended meanwhile
       }
