@@ -38,9 +38,9 @@ export async function makeParts(model: Model, options: CheckedOptions): Promise<
   const meter = new Meter(metrics, { where: "fit.metrics", loss, outputs: model.outputs });
   const program = compileStep(model, minimizer, seed, { ...options, meter, guarded: true });
   const validator = new Validator(model, minimizer, options);
-  const useless = passedOver.map(({ path }) => path);
-  const files = folder === undefined ? [] : await prepareFolder(folder.dir, checkpoint?.progress.step ?? 0, useless);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, options.signal) : undefined;
+  const useless = passedOver.map(({ path }) => path);
+  const files = folder === undefined ? [] : await prepareFolder(folder.dir, checkpoint?.progress.step ?? 0, useless);
   return { minimizer, resumed, seed, program, meter, validator, files, initialize };
 }
