@@ -354,6 +354,15 @@ test("every run-time dependency is named and justified in ARCHITECTURE.md", () =
   expect([...new Set(packages)].filter((name) => !names.includes(name))).toEqual([]);
 });
 
+test("an import of carillon loads no module of Node.js but node:path", () => {
+  // Each costs an import up to 3 ms and 3 MB; process.getBuiltinModule loads them when they are needed.
+  const found = library
+    .filter((file) => partOf(file) !== "cli")
+    .flatMap((file) => [...read(file).matchAll(/ from "(node:[^"]+)"/g)].map(([, name]) => `${file}: ${name}`))
+    .filter((line) => !line.endsWith(": node:path"));
+  expect(found).toEqual([]);
+});
+
 test("the lock file records versions and hashes, never addresses", () => {
   expect(read("package-lock.json")).not.toContain('"resolved"');
 });

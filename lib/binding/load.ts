@@ -55,19 +55,21 @@ function refuse(what: string, advice: string, cause?: unknown): never {
 
 const BUILD = "`npx carillon build` compiles one from the source in the package.";
 
-/** The names that prebuildify gives the binaries of this package; node-gyp-build prefers the same one. */
-function prebuiltName(): string {
-  if (process.platform !== "linux") return "carillon.node";
+/** The names that prebuildify gives the binaries of this package, in the order in which node-gyp-build prefers them. */
+function prebuiltNames(): readonly string[] {
+  if (process.platform !== "linux") return ["carillon.node"];
   const library = process.env.LIBC || (existsSync("/etc/alpine-release") ? "musl" : "glibc");
-  return `carillon.${library}.node`;
+  return [`carillon.${library}.node`, "carillon.node"];
 }
 
 function binaryIn(folder: string): Binary {
   const built = join(folder, "build/Release/carillon.node");
   if (existsSync(built)) return { path: built, from: "build" };
   const prebuilds = join(folder, "prebuilds", `${process.platform}-${process.arch}`);
-  const prebuilt = join(prebuilds, prebuiltName());
-  if (existsSync(prebuilt)) return { path: prebuilt, from: "prebuilds" };
+  const prebuilt = prebuiltNames()
+    .map((name) => join(prebuilds, name))
+    .find((path) => existsSync(path));
+  if (prebuilt !== undefined) return { path: prebuilt, from: "prebuilds" };
   try {
     // From there: where packages see only what they name, this file may see less when it is in a bundle.
     const { path } = requireFrom(join(folder, "package.json"))("node-gyp-build") as { path(folder: string): string };

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execPath } from "node:process";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { atLeast, type DoctorReport } from "../../lib/cli/doctor.js";
 import { EXPECTED_BITS } from "../../lib/cli/expected.js";
 import { runtime } from "../../lib/index.js";
@@ -14,6 +14,10 @@ import { root } from "../../scripts/tools.mjs";
 const command = join(root, "dist/cli/main.js");
 const work = mkdtempSync(join(tmpdir(), "carillon-cli-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** Milliseconds: a self-check takes two seconds of a machine that has nothing else to do. */
+const PATIENCE = 90_000;
+vi.setConfig({ testTimeout: PATIENCE });
 
 beforeEach((context) => {
   if (!existsSync(command)) context.skip("nothing is built: npm run build:js");
@@ -24,7 +28,7 @@ function carillon(args: readonly string[], env: Readonly<Record<string, string>>
   return spawnSync(execPath, [command, ...args], {
     encoding: "utf8",
     cwd: work,
-    timeout: 25_000,
+    timeout: PATIENCE,
     env: { ...Object.fromEntries(inherited), ...env },
   });
 }
@@ -76,11 +80,8 @@ describe("doctor", () => {
     for (const hashes of Object.values(selfCheck?.bits ?? {})) expect(hashes).toEqual([sha256, sha256]);
     expect(numericsVersion).toBe(runtime.numericsVersion);
     for (const { gflops } of selfCheck?.gemm ?? []) expect(gflops).toBeGreaterThan(0);
-  });
-
-  test("counts threads as native code does", () => {
-    const { report } = doctor();
-    const { cores, threads } = report;
+    // Threads as native code counts them.
+    const { cores } = report;
     if (cores === null) return expect(process.platform).not.toBe("linux");
     const quota = Math.max(1, Math.floor(cores.quota ?? cores.physical));
     expect(threads?.count).toBe(Math.min(cores.physical, quota));

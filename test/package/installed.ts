@@ -15,6 +15,9 @@ import { dirname, join } from "node:path";
 import { execPath } from "node:process";
 import { root } from "../../scripts/tools.mjs";
 
+/** Milliseconds: a self-check takes two seconds of a machine that has nothing else to do. */
+export const PATIENCE = 90_000;
+
 /** What `npm pack --json` says of a tarball. */
 export interface Packed {
   readonly filename: string;
@@ -42,12 +45,6 @@ export function pack(folder: string): Packed {
 /** The folder of a prebuilt binary for this machine, as prebuildify names it. */
 export const PREBUILDS = `prebuilds/${process.platform}-${process.arch}`;
 
-/** Its file: on Linux the C library is part of the name. */
-const PREBUILT =
-  process.platform === "linux"
-    ? `carillon.${existsSync("/etc/alpine-release") ? "musl" : "glibc"}.node`
-    : "carillon.node";
-
 /** A folder with nothing but node_modules: the tarball, and the package that it depends on. Returns its path. */
 export function install(tarball: string, folder: string): string {
   const target = join(folder, "node_modules/carillon");
@@ -58,7 +55,7 @@ export function install(tarball: string, folder: string): string {
   // A checkout has no binaries of other platforms, and its own is not in the tarball.
   if (!existsSync(join(target, PREBUILDS))) {
     mkdirSync(join(target, PREBUILDS), { recursive: true });
-    copyFileSync(join(root, "build/Release/carillon.node"), join(target, PREBUILDS, PREBUILT));
+    copyFileSync(join(root, "build/Release/carillon.node"), join(target, PREBUILDS, "carillon.node"));
   }
   return target;
 }
@@ -80,7 +77,7 @@ export function runBare(args: readonly string[], cwd: string, env: Readonly<Reco
   return spawnSync(execPath, [...args], {
     cwd,
     encoding: "utf8",
-    timeout: 25_000,
+    timeout: PATIENCE,
     env: { PATH: dirname(join(cwd, "bin/none")), HOME: join(cwd, "no-home"), ...env },
   });
 }

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -17,10 +18,21 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { execPath } from "node:process";
 import { build } from "esbuild";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { DoctorReport } from "../../lib/cli/doctor.js";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { root } from "../../scripts/tools.mjs";
-import { filesBelow, firstModel, install, openFolder, type Packed, PREBUILDS, pack, runBare } from "./installed.js";
+import {
+  filesBelow,
+  firstModel,
+  install,
+  openFolder,
+  PATIENCE,
+  type Packed,
+  PREBUILDS,
+  pack,
+  runBare,
+} from "./installed.js";
+
+vi.setConfig({ testTimeout: PATIENCE });
 
 interface Manifest {
   readonly version: string;
@@ -180,18 +192,29 @@ describe("installed, with no compiler, no network and no home", () => {
 
 test("the binary that is taken is the one that node-gyp-build takes, under whatever name", () => {
   const { path } = createRequire(join(installed, "package.json"))("node-gyp-build") as { path(folder: string): string };
-  const taken = (): string => {
-    const { stdout } = runBare([join(installed, "dist/cli/main.js"), "doctor", "--json"], app);
-    return (JSON.parse(stdout) as DoctorReport).binary?.path ?? "none";
-  };
+  const program = `
+    import "carillon";
+    console.log(process.report.getReport().sharedObjects.find((file) => file.endsWith(".node")));`;
+  writeFileSync(join(app, "taken.mjs"), program);
+  const taken = (): string => runBare(["taken.mjs"], app).stdout.trim();
   const known = path(installed);
   expect(taken()).toBe(known);
-  // As prebuildify names one for the runtime and the interface.
-  const renamed = join(installed, PREBUILDS, "node.napi.node");
-  renameSync(known, renamed);
-  expect(path(installed)).toBe(renamed);
-  expect(taken()).toBe(renamed);
-  renameSync(renamed, known);
+  const library = existsSync("/etc/alpine-release") ? "musl" : "glibc";
+  // As prebuildify tags them: with the C library, plain, with the runtime and the interface.
+  for (const name of [`carillon.${library}.node`, "carillon.node", "node.napi.node"]) {
+    const renamed = join(installed, PREBUILDS, name);
+    renameSync(path(installed), renamed);
+    expect(path(installed)).toBe(renamed);
+    expect(taken()).toBe(renamed);
+  }
+  renameSync(path(installed), known);
+  // The more special name before the plain one.
+  const plain = join(installed, PREBUILDS, "carillon.node");
+  const tagged = join(installed, PREBUILDS, `carillon.${library}.node`);
+  const other = known === plain ? tagged : plain;
+  copyFileSync(known, other);
+  expect(taken()).toBe(path(installed));
+  rmSync(other);
 });
 
 test("nothing is written into the package: it runs where its folder is read-only", () => {
@@ -203,7 +226,7 @@ test("nothing is written into the package: it runs where its folder is read-only
   // Modes do not bind root: as nobody.
   const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   const run = (args: readonly string[]) =>
-    spawnSync(execPath, args, { cwd: readOnly, encoding: "utf8", timeout: 25_000, env: { PATH: "" }, ...user });
+    spawnSync(execPath, args, { cwd: readOnly, encoding: "utf8", timeout: PATIENCE, env: { PATH: "" }, ...user });
   const { status, stderr } = run(["program.mjs"]);
   expect(status, stderr).toBe(0);
   const command = join(target, "dist/cli/main.js");
