@@ -1,0 +1,138 @@
+// What the binaries ask of the machine that loads them, and what they give: the one that is built here, and those of
+// prebuilds/ (npm run prebuild:all) that there are.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const ENTRIES = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
+
+/** Files below prebuilds/, or build/Release, relative to the root. */
+function binariesIn(folder: string): string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    .filter((name) => name.endsWith(".node"))
+    .sort();
+}
+
+const prebuilds = binariesIn("prebuilds");
+const binaries = [...binariesIn("build/Release"), ...prebuilds];
+
+const bytesOf = (file: string): Buffer => readFileSync(join(root, file));
+
+function formatOf(file: string): "ELF" | "PE" | "Mach-O" {
+  const begin = bytesOf(file).toString("latin1", 0, 4);
+  if (begin === "\x7fELF") return "ELF";
+  return begin.startsWith("MZ") ? "PE" : "Mach-O";
+}
+
+const filesOf = (format: string): string[] => binaries.filter((file) => formatOf(file) === format);
+
+/** Whether a program is on this machine; tests that need a missing one are skipped, and say so. */
+const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
+
+/** The lines that a program prints about a binary. */
+function lines(program: string, args: readonly string[], file: string): string[] {
+  const { status, stdout, stderr } = spawnSync(program, [...args, join(root, file)], { encoding: "utf8" });
+  expect(status, `${program} ${args.join(" ")} ${file}: ${stderr}`).toBe(0);
+  return stdout.split("\n");
+}
+
+/** The first groups of the lines that match. */
+function found(text: readonly string[], pattern: RegExp): string[] {
+  return text.flatMap((line) => pattern.exec(line)?.[1] ?? []);
+}
+
+/** "2.28" as a number that can be compared. */
+function versionNumber(version: string): number {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  return major * 1e6 + minor * 1e3 + patch;
+}
+
+test("there is a binary to look at", () => {
+  expect(binaries.length).toBeGreaterThan(0);
+});
+
+test("prebuilds/ has all platforms or is empty, under the names that node-gyp-build looks for", (context) => {
+  if (prebuilds.length === 0) context.skip("there are no prebuilds: npm run prebuild:all");
+  for (const file of prebuilds) {
+    expect(file).toMatch(
+      /^prebuilds\/(linux-(x64|arm64)\/carillon\.(glibc|musl)|(win32-x64|darwin-(x64|arm64))\/carillon)\.node$/,
+    );
+  }
+});
+
+describe.skipIf(!has("readelf"))("ELF binaries, by readelf (Debian: binutils)", () => {
+  describe.each(filesOf("ELF"))("%s", (file) => {
+    const musl = file.includes(".musl.");
+
+    test("needs only the C library", () => {
+      const needed = found(lines("readelf", ["-dW"], file), /\(NEEDED\).*\[(.*)\]/);
+      expect(needed.length).toBeGreaterThan(0);
+      const allowed = musl ? /^libc\.so$/ : /^(lib(c|m)\.so\.6|lib(pthread|dl)\.so\.[02]|ld-linux-[\w-]+\.so\.[12])$/;
+      expect(needed.filter((name) => !allowed.test(name))).toEqual([]);
+    });
+
+    test("has no search path of its own", () => {
+      expect(found(lines("readelf", ["-dW"], file), /\((RPATH|RUNPATH)\)/)).toEqual([]);
+    });
+
+    test("asks for no newer C library than glibc 2.28, and for no C++ library", () => {
+      const versions = found(lines("readelf", ["-VW"], file), /Name: (\w+_[\w.]+)\s/);
+      expect(versions.filter((name) => !name.startsWith("GLIBC_"))).toEqual([]);
+      if (musl) expect(versions).toEqual([]);
+      else expect(versions.length).toBeGreaterThan(0);
+      if (!file.startsWith("prebuilds/")) return; // what is built here may need the glibc that is here
+      const newer = versions.filter((name) => versionNumber(name.slice("GLIBC_".length)) > versionNumber("2.28"));
+      expect(newer).toEqual([]);
+    });
+
+    test("exports the entry points of Node-API alone, and imports no C++", () => {
+      // Num: Value Size Type Bind Vis Ndx Name[@Version]
+      const symbols = lines("readelf", ["--dyn-syms", "-W"], file)
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([number = "", , , , bind = ""]) => /^\d+:$/.test(number) && /^(GLOBAL|WEAK)$/.test(bind))
+        .map((fields) => ({ defined: fields[6] !== "UND", name: fields[7] ?? "" }));
+      expect(
+        symbols
+          .filter(({ defined }) => defined)
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(ENTRIES);
+      const imported = symbols.filter(({ defined }) => !defined).map(({ name }) => name);
+      expect(imported).toContain("napi_create_function");
+      expect(imported.filter((name) => /^_Z|^__cxa_(throw|begin_catch)/.test(name))).toEqual([]);
+    });
+  });
+});
+
+describe.skipIf(!has("objdump"))("Windows binaries, by objdump (Debian: binutils)", () => {
+  test.each(filesOf("PE"))("%s imports from node.exe and from Windows", (file) => {
+    const text = lines("objdump", ["-p"], file);
+    const libraries = found(text, /DLL Name: (\S+)/).map((name) => name.toLowerCase());
+    expect(libraries).toContain("node.exe");
+    const system = /^(node\.exe|(kernel32|ntdll|ucrtbase|msvcrt)\.dll|api-ms-win-crt-[\w-]+\.dll)$/;
+    expect(libraries.filter((name) => !system.test(name))).toEqual([]);
+    expect(found(text, /^\s+\[\s*\d+\](?: \+base\[\s*\d+\])?\s+(?:[0-9a-f]+ )?([a-z_]\w+)$/)).toEqual(ENTRIES);
+  });
+});
+
+describe.skipIf(!has("llvm-objdump") || !has("llvm-nm"))("macOS binaries, by llvm-objdump (Debian: llvm)", () => {
+  test.each(filesOf("Mach-O"))("%s needs libSystem and macOS 11", (file) => {
+    const libraries = found(lines("llvm-objdump", ["--macho", "--dylibs-used"], file), /^\s+(\S+) \(compatibility/);
+    expect(libraries).toEqual(["/usr/lib/libSystem.B.dylib"]);
+    expect(found(lines("llvm-objdump", ["--macho", "--private-headers"], file), /^\s*minos (\S+)/)).toEqual(["11.0"]);
+    const names = (args: readonly string[]): string[] => found(lines("llvm-nm", ["-j", ...args], file), /^_(\S+)$/);
+    expect(names(["--defined-only", "--extern-only"]).sort()).toEqual(ENTRIES);
+    expect(names(["--undefined-only"])).toContain("napi_create_function");
+  });
+});
+
+test.each(prebuilds)("%s names no folder of the machine that built it", (file) => {
+  const text = bytesOf(file).toString("latin1");
+  expect(text.includes(root.slice(0, -1))).toBe(false);
+  expect(text).not.toMatch(/\/(?:home|Users|root|build)\/[\w.-]+\//);
+});
