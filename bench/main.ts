@@ -12,6 +12,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   optimizers: async () => (await import("./streamed.js")).optimizers,
   train: async () => (await import("./train/suite.js")).run,
   scaling: async () => (await import("./train/scaling.js")).run,
+  together: async () => (await import("./train/together.js")).run,
 };
 
 const names = Object.keys(SUITES);

@@ -23,8 +23,10 @@ export {
   type Transforms,
 } from "./data/transform.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
+export type { Priority } from "./graph/compiled.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
-export { type Program, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
+export { type Program, type ProgramContext, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
+export type { Given } from "./graph/program_input.js";
 export type { State } from "./io/state.js";
 export type { Evaluation } from "./nn/evaluator.js";
 export { type GainName, gain } from "./nn/gain.js";

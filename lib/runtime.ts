@@ -1,4 +1,5 @@
 import { type NativeMemory, native, nativeInfo } from "./binding/native.js";
+import { checkNumber } from "./options.js";
 
 /** What this process computes with. */
 export const runtime = {
@@ -8,8 +9,21 @@ export const runtime = {
   isa: nativeInfo.isa,
   /** Instruction sets that this machine has, best first. */
   isas: nativeInfo.isas,
-  /** Default number of threads: physical cores that the process may use. */
-  threads: nativeInfo.threads,
+  /**
+   * Threads that compute at once in this process, however many runs there are; each run has an even share of them, and more
+   * runs than threads take turns. At first the physical cores that the process may use, or the environment variable
+   * CARILLON_THREADS (1 to 1024). It is also the default of every option `threads`.
+   */
+  get threads(): number {
+    return native.threadLimit();
+  },
+  /**
+   * Sets {@link threads}, 1 to 1024, for this process: its other worker threads too, and runs under way, from their next
+   * 20 ms on. Bits do not depend on it.
+   */
+  limitThreads(threads: number): void {
+    native.threadLimit(checkNumber("runtime.limitThreads", threads, { min: 1, max: 1024, integer: true }));
+  },
   /** Native memory of programs, weights and data: bytes and buffers held now, allocations since the start. */
   memory: (): NativeMemory => native.memory(),
 } as const;

@@ -82,8 +82,8 @@ int main(int count, char** arguments) {
   const KernelTable* table = default_table();
   if (table == nullptr) bench::die("CARILLON_ISA names no table that this machine can run");
   const FpEnvironment environment;
-  const std::shared_ptr<ThreadPool> pool = ThreadPool::shared();
-  const Parallel parallel(*pool, options.threads);
+  ThreadPool pool;
+  const Parallel parallel(pool, options.threads);
   run({*table, bench::probes_of(table->name), parallel}, options);
   return 0;
 }

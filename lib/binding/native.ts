@@ -35,8 +35,6 @@ export interface NativeInfo {
   readonly numericsVersion: number;
   readonly isa: string;
   readonly isas: readonly string[];
-  /** Physical cores that the process may use. */
-  readonly threads: number;
   readonly maxStates: number;
   readonly operations: readonly string[];
   readonly unary: readonly string[];
@@ -83,6 +81,10 @@ export interface NativeRunRequest {
   /** [steps, lanes] */
   readonly lanes: Float64Array;
   readonly threads: number;
+  /** Takes turns with other runs. */
+  readonly waits: boolean;
+  /** On threads of low priority. */
+  readonly background: boolean;
 }
 
 export interface NativeRunResult {
@@ -103,6 +105,8 @@ export interface NativeMemory {
 export interface Native {
   info(): NativeInfo;
   memory(): NativeMemory;
+  /** Threads of this process that compute at once, after setting them where they are given. */
+  threadLimit(threads?: number): number;
   execute(code: Int32Array, views: readonly NativeArray[], registers: NativeRegisters): NativeFault | null;
   /** One instruction, the words behind which are lanes, on typed arrays at once; views absent from it are null. */
   kernel(
@@ -114,6 +118,8 @@ export interface Native {
     ...views: readonly (NativeArray | null)[]
   ): NativeFault | null;
   slabCreate(count: number, dtype: NativeDtype): NativeSlab;
+  /** Zeros over memory that nothing was written to yet, on a native thread. */
+  slabClear(slab: NativeSlab): Promise<void>;
   slabRead(slab: NativeSlab, offset: number, target: NativeArray): void;
   slabWrite(slab: NativeSlab, offset: number, source: NativeArray): void;
   slabCopy(from: NativeSlab, to: NativeSlab): void;
@@ -150,9 +156,11 @@ function load(): Native {
   return {
     info: translating("info", addon.info),
     memory: translating("memory", addon.memory),
+    threadLimit: translating("threadLimit", addon.threadLimit),
     execute: translating("execute", addon.execute),
     kernel: translating("kernel", addon.kernel),
     slabCreate: translating("slabCreate", addon.slabCreate),
+    slabClear: translating("slabClear", addon.slabClear),
     slabRead: translating("slabRead", addon.slabRead),
     slabWrite: translating("slabWrite", addon.slabWrite),
     slabCopy: translating("slabCopy", addon.slabCopy),

@@ -18,7 +18,7 @@ import {
 } from "./dataset.js";
 import type { StreamFeed } from "./stream_feed.js";
 import { type Affine, ColumnStatistics, commonFactor, type Transform, type Transforms } from "./transform.js";
-import { Turns } from "./turns.js";
+import { Turns, unlessAborted } from "./turns.js";
 
 /** What a set of examples must fit. */
 export interface ExampleShape {
@@ -183,6 +183,17 @@ interface To {
 
 type Matrix = { readonly dtype: "f32" | "u8"; readonly rows: number; readonly slab: NativeSlab };
 
+/** Bytes from which the system is made to find memory before it is filled. */
+const LARGE = 2_097_152;
+
+/** Memory for a member; where there is much of it a native thread writes to it first, as that may take long. */
+async function makeRoom(count: number, dtype: "f32" | "u8", signal: AbortSignal | undefined): Promise<NativeSlab> {
+  const slab = native.slabCreate(count, dtype);
+  const bytes = dtype === "u8" ? count : count * Float32Array.BYTES_PER_ELEMENT;
+  if (bytes >= LARGE) await unlessAborted(signal, native.slabClear(slab));
+  return slab;
+}
+
 /** Inputs in native memory: bytes as they are, everything else as f32 in the new units. */
 async function bindInputs(where: string, x: Features, columns: number, { affine, signal }: To): Promise<Matrix> {
   const { rows, part } = rowParts(where, x, columns);
@@ -190,7 +201,7 @@ async function bindInputs(where: string, x: Features, columns: number, { affine,
   const dtype = bytes ? "u8" : "f32";
   // Checked before memory is taken for all of it.
   bindFeatures(where, part(0, 1) as Features, columns, { affine });
-  const slab = native.slabCreate(rows * columns, dtype);
+  const slab = await makeRoom(rows * columns, dtype, signal);
   await inChunks(rows, columns, signal, (begin, end) => {
     const bound = bindFeatures(where, part(begin, end) as Features, columns, { firstRow: begin, affine });
     native.slabWrite(slab, begin * columns, bound.data);
@@ -207,7 +218,7 @@ async function bindValues(
   const bind = target === "probabilities" ? bindProbabilities : bindTargets;
   const { rows, part } = rowParts(where, y, outputs);
   bind(where, part(0, 1) as Targets, outputs, { affine });
-  const slab = native.slabCreate(rows * outputs, "f32");
+  const slab = await makeRoom(rows * outputs, "f32", signal);
   await inChunks(rows, outputs, signal, (begin, end) => {
     const bound = bind(where, part(begin, end) as Targets, outputs, { firstRow: begin, affine });
     native.slabWrite(slab, begin * outputs, bound.data);

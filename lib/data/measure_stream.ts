@@ -33,7 +33,7 @@ export async function measureStream(
   const counts = balanced ? new Array<number>(classesOf(options)).fill(0) : undefined;
   const reader = new ExampleReader(options);
   const turns = new Turns(signal);
-  const pass = await unlessAborted(signal, dataset.open(where, purpose));
+  const pass = await dataset.open(where, purpose, signal);
   let examples = 0;
   try {
     for (;;) {

@@ -1,5 +1,6 @@
 import { CarillonError, describe, fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
+import { unlessAborted } from "./turns.js";
 
 /** Numbers of one example, or of several one after another. */
 export type Numbers = readonly number[] | Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -49,8 +50,25 @@ export class Dataset {
     return typeof this.#source !== "function" && isOneShot(this.#source);
   }
 
-  /** Opens the source for `purpose`; `ERR_STATE` for the second pass of what has one. @internal */
-  async open(where: string, purpose: string): Promise<Pass> {
+  /**
+   * Opens the source for `purpose`; `ERR_STATE` for the second pass of what has one. Rejects with the reason of an abort, after
+   * which what is opened late is closed. @internal
+   */
+  async open(where: string, purpose: string, signal?: AbortSignal | undefined): Promise<Pass> {
+    signal?.throwIfAborted();
+    const opening = this.#open(where, purpose);
+    try {
+      return await unlessAborted(signal, opening);
+    } catch (error) {
+      opening.then(
+        (pass) => pass.close(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  async #open(where: string, purpose: string): Promise<Pass> {
     const source = this.#source;
     const given: unknown = typeof source === "function" ? await source() : source;
     if (!isIterable(given)) return fail("ERR_DATA", where, "an iterable or an async iterable from the factory", given);

@@ -98,7 +98,7 @@ export class StreamFeed {
     signal?: AbortSignal | undefined,
   ): Promise<StreamFeed> {
     const reader = new ExampleReader(options);
-    const pass = await unlessAborted(signal, options.dataset.open(options.where, purpose));
+    const pass = await options.dataset.open(options.where, purpose, signal);
     try {
       const item = await unlessAborted(signal, Promise.resolve(pass.next()));
       if (item === END) failNoExamples(options.where, 1);

@@ -1,5 +1,5 @@
-/** Milliseconds of work after which the event loop gets its turn. */
-const TURN = 2;
+/** Milliseconds of work after which the event loop gets its turn; what waits there needs two or three turns of it. */
+const TURN = 1;
 
 /** What `pending` gives, unless `signal` is aborted before: then its reason is thrown. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, pending: Promise<T>): Promise<T> {

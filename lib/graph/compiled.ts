@@ -1,5 +1,6 @@
-import { type NativeProgram, type NativeRunResult, type NativeSlab, native, nativeInfo } from "../binding/native.js";
+import { type NativeProgram, type NativeRunResult, type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
+import { checkOneOf } from "../options.js";
 import { type Binding, plan } from "./plan.js";
 import type { FiniteCheck, Lane, Trace } from "./trace.js";
 
@@ -22,14 +23,23 @@ export interface CompileOptions {
   readonly logRows?: number | undefined;
 }
 
+/** What a call may take of the machine. */
+export interface Effort {
+  /** {@link defaultThreads} by default. */
+  readonly threads?: number | undefined;
+  /** `'normal'` by default. */
+  readonly priority?: Priority | undefined;
+  /** Whether the call does not take turns with other runs, as somebody waits for it. */
+  readonly prompt?: boolean | undefined;
+}
+
 /** Steps of one native call. */
-export interface StepRange {
+export interface StepRange extends Effort {
   /** From 1. */
   readonly firstStep: number;
   readonly steps: number;
   /** Rows of the batch without a feed; with one, of the last step where it has fewer than the feed gives. */
   readonly rows?: number | undefined;
-  readonly threads?: number | undefined;
   /** Steps of the whole run, for schedules, and those of an epoch, or the epoch itself. */
   readonly totalSteps?: number | "unknown" | undefined;
   readonly stepsPerEpoch?: number | undefined;
@@ -38,8 +48,19 @@ export interface StepRange {
   readonly rateScale?: number | undefined;
 }
 
-/** Threads where nobody says: the physical cores that the process may use. */
-export const defaultThreads: number = nativeInfo.threads;
+/** The operating system's priority of the threads of a run. */
+export type Priority = "normal" | "background";
+
+const PRIORITIES: readonly Priority[] = ["normal", "background"];
+
+export function checkPriority(where: string, priority: Priority | undefined): Priority {
+  return priority === undefined ? "normal" : checkOneOf(where, priority, PRIORITIES);
+}
+
+/** Threads where nobody says: as many as the process may use. */
+export function defaultThreads(): number {
+  return native.threadLimit();
+}
 
 /** A verified native program with the schedules of its trace. */
 export class CompiledProgram {
@@ -130,7 +151,8 @@ export class CompiledProgram {
   }
 
   #request(range: StepRange): Parameters<typeof native.programRun>[1] {
-    const { firstStep, steps, rows = 0, threads = defaultThreads, rateScale = 1 } = range;
+    const { firstStep, steps, rows = 0, threads = defaultThreads(), rateScale = 1 } = range;
+    const { priority = "normal", prompt = false } = range;
     const { totalSteps = firstStep + steps - 1, epoch } = range;
     const { stepsPerEpoch = totalSteps === "unknown" ? 1 : totalSteps } = range;
     const lanes = new Float64Array(steps * this.#laneCount);
@@ -149,7 +171,7 @@ export class CompiledProgram {
         if (scalars !== null) lanes.set(scalars(step), begin + 1);
       }
     }
-    return { firstStep, steps, rows, lanes, threads };
+    return { firstStep, steps, rows, lanes, threads, waits: !prompt, background: priority === "background" };
   }
 }
 

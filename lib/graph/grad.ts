@@ -1,11 +1,13 @@
+import type { Of } from "../ops/apply.js";
 import { broadcast } from "../ops/broadcast.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { gradients } from "./gradient.js";
 import { evaluate } from "./interpret.js";
+import { recorded } from "./recorded.js";
 
-/** Values in the place of the arguments. */
-type Like<A extends readonly Value[]> = { readonly [K in keyof A]: A[K] extends Tensor ? Tensor<"f32"> : Value };
+/** One in the place of each argument: with data where all arguments have some, otherwise symbols. */
+type Like<A extends readonly Value[]> = { readonly [K in keyof A]: Of<A[number]> };
 
 /** A scalar function of values. */
 export type ScalarFunction = (...inputs: Value[]) => Value;
@@ -14,31 +16,24 @@ function zerosLike(value: Value): Value {
   return broadcast(new Tensor(Float32Array.of(0), [], "f32"), value.shape);
 }
 
-/** A symbol for a tensor among symbols: operations on it are recorded, not executed, so that gradients find them. */
-function recorded(input: Value): Value {
-  if (!(input instanceof Tensor)) return input;
-  const { shape, dtype } = input;
-  const gradient = (_output: Value, flowing: Value): readonly Value[] => [flowing];
-  const applied = { name: "constant", inputs: [input], lower: null, gradient, inPlace: null, draw: undefined };
-  return new Value(shape, dtype, { kind: "operation", applied });
-}
-
 /**
  * x ↦ [f(x), ∂f/∂x …] of a scalar function made of `ops`, by reverse accumulation. On tensors it computes at once; inside
  * the body of a program it records. It may be nested: the gradient of a gradient is a gradient.
  */
-export function valueAndGrad(f: ScalarFunction): <A extends readonly Value[]>(...inputs: A) => [Value, Like<A>] {
-  return <A extends readonly Value[]>(...inputs: A): [Value, Like<A>] => {
+export function valueAndGrad(
+  f: ScalarFunction,
+): <A extends readonly Value[]>(...inputs: A) => [Of<A[number]>, Like<A>] {
+  return <A extends readonly Value[]>(...inputs: A): [Of<A[number]>, Like<A>] => {
     const concrete = inputs.every((input) => input instanceof Tensor);
     const symbols = inputs.map((input, index) => {
       return concrete ? new Value(input.shape, input.dtype, { kind: "input", name: `${index}` }) : recorded(input);
     });
     const value = f(...symbols);
     const flowing = gradients(value, symbols).map((gradient, index) => gradient ?? zerosLike(symbols[index] ?? value));
-    if (!concrete) return [value, flowing as Like<A>];
+    if (!concrete) return [value as Of<A[number]>, flowing as Like<A>];
     const known = new Map(symbols.map((symbol, index) => [symbol, inputs[index]] as const));
     const [result, ...rest] = evaluate([value, ...flowing], known);
-    return [result ?? value, rest as Like<A>];
+    return [(result ?? value) as Of<A[number]>, rest as Like<A>];
   };
 }
 

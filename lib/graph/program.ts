@@ -4,8 +4,10 @@ import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { CompiledProgram, type StepRange } from "./compiled.js";
+import { CompiledProgram, checkPriority, type Effort, type Priority, type StepRange } from "./compiled.js";
 import type { Binding } from "./plan.js";
+import { type Given, givenTensor } from "./program_input.js";
+import { drawNormal, drawUniform } from "./program_noise.js";
 import { Trace, tracing } from "./trace.js";
 
 /** Shape and dtype of an input; the first axis may be `'batch'`. */
@@ -23,6 +25,21 @@ export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
 type Inputs = Readonly<Record<string, Spec>>;
 type Outputs = Readonly<Record<string, Value>>;
 
+/** What the body of a program may ask while it is traced. */
+export interface ProgramContext {
+  /** As the program's option. */
+  readonly training: boolean;
+  /** A number for the next place that draws, such as `ops.dropout(x, { rate: 0.5, site: nextSite() })`. */
+  nextSite(): number;
+  /**
+   * Numbers of the standard normal distribution, drawn anew in every step: a function of (seed, step, place in the body,
+   * element). A sum with 1 rounds them to multiples of 2⁻²⁴ or coarser. Nothing flows back.
+   */
+  normal(shape: Shape): Value;
+  /** Numbers uniform in [0, 1], drawn anew in every step: Φ(z) of {@link normal}. */
+  uniform(shape: Shape): Value;
+}
+
 /** What {@link program} takes. */
 export interface ProgramOptions<I extends Inputs, O extends Outputs> {
   /** Of everything that draws; 0 by default. */
@@ -32,24 +49,30 @@ export interface ProgramOptions<I extends Inputs, O extends Outputs> {
   readonly inputs: I;
   /** Largest number of rows of inputs whose first axis is `'batch'`; required if there is one. */
   readonly maxBatch?: number | undefined;
+  /** Native threads of `run`, at most; by default and in no case more than `runtime.threads`. */
   readonly threads?: number | undefined;
+  /** `'background'` lowers the operating system's priority of the threads of `run`; `'normal'` by default. */
+  readonly priority?: Priority | undefined;
   /** Steps of the whole training, for schedules; without it a schedule sees the step under way as the last. */
   readonly steps?: number | undefined;
   /** Traced once, in source order: what comes after a `minimize` sees the new weights. */
-  body(inputs: { readonly [K in keyof I]: Value }): O;
+  body(inputs: { readonly [K in keyof I]: Value }, context: ProgramContext): O;
 }
 
-/** Tensors in the place of inputs and outputs. */
-type Tensors<T> = { readonly [K in keyof T]: Tensor };
+/** What a call gives for the inputs: tensors, or numbers that have the shape of the spec. */
+type Arguments<I> = { readonly [K in keyof I]: Given };
+
+/** Tensors in the place of outputs; integers stand in an Int32Array. */
+type Tensors<O> = { readonly [K in keyof O]: Tensor };
 
 /** A traced and compiled body. Each call is one step, counted from 1; calls of one program wait for each other. */
 export interface Program<I extends Inputs, O extends Outputs> {
   /** Steps done. */
   readonly step: number;
   /** One step, on native threads. */
-  run(inputs: Tensors<I>): Promise<Tensors<O>>;
+  run(inputs: Arguments<I>): Promise<Tensors<O>>;
   /** One step, on the calling thread. `ERR_BUSY` while a `run` is under way. */
-  runSync(inputs: Tensors<I>): Tensors<O>;
+  runSync(inputs: Arguments<I>): Tensors<O>;
 }
 
 interface Port {
@@ -68,6 +91,16 @@ function concrete(shape: Shape, rows: number): number[] {
   return shape.map((dim) => (dim === "batch" ? rows : dim));
 }
 
+function contextOf(trace: Trace): ProgramContext {
+  const nextSite = (): number => trace.nextSite();
+  return {
+    training: trace.training,
+    nextSite,
+    normal: (shape) => drawNormal("normal", shape, nextSite()),
+    uniform: (shape) => drawUniform("uniform", shape, nextSite()),
+  };
+}
+
 /** @internal */
 export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Outputs> implements Program<I, O> {
   /** Of everything that draws. */
@@ -76,7 +109,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
   readonly #inputs: readonly Port[];
   readonly #outputs: readonly Port[];
   readonly #maxRows: number;
-  readonly #threads: number | undefined;
+  readonly #effort: Effort;
   readonly #totalSteps: number | undefined;
   #step = 0;
   #running: Promise<unknown> = Promise.resolve();
@@ -84,10 +117,10 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
   #pending = 0;
 
   constructor(options: ProgramOptions<I, O>, maxRows: number) {
-    const { seed = 0, training = false, inputs, body, threads, steps } = options;
+    const { seed = 0, training = false, inputs, body, threads, priority, steps } = options;
     this.seed = seed;
     this.#maxRows = maxRows;
-    this.#threads = threads;
+    this.#effort = { threads, priority };
     this.#totalSteps = steps;
     const trace = new Trace(seed, training);
     const port = (name: string, { shape, dtype }: Pick<Spec, "shape"> & { readonly dtype: Dtype }): Port => {
@@ -98,7 +131,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       return [name, new Value(shape, dtype, { kind: "input", name })];
     });
     this.#outputs = tracing(trace, () => {
-      const outputs = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value });
+      const outputs = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value }, contextOf(trace));
       return Object.entries(outputs).map(([name, value]) => {
         if (!(value instanceof Value)) fail("ERR_OPTION", `program.body.${name}`, "a value", value);
         const output = port(name, value);
@@ -124,7 +157,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     this.#step = step;
   }
 
-  run(inputs: Tensors<I>): Promise<Tensors<O>> {
+  run(inputs: Arguments<I>): Promise<Tensors<O>> {
     this.#pending += 1;
     const done = this.#running.then(async () => {
       try {
@@ -139,24 +172,24 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     return done;
   }
 
-  runSync(inputs: Tensors<I>): Tensors<O> {
+  runSync(inputs: Arguments<I>): Tensors<O> {
     if (this.#pending > 0) throw new CarillonError("ERR_BUSY", "runSync", "expected an idle program for 'runSync'");
     const range = this.#load(inputs);
     this.#compiled.runSync({ ...range, threads: 1 });
     return this.#unload(range.rows);
   }
 
-  #load(inputs: Tensors<I>): StepRange & { readonly rows: number } {
+  #load(inputs: Arguments<I>): StepRange & { readonly rows: number } {
     checkKeys(
       "program.inputs",
       inputs,
       this.#inputs.map(({ name }) => name),
     );
     let rows: number | undefined;
-    const given = new Map<string, Tensor>(Object.entries(inputs));
+    const given = new Map<string, Tensor>();
     for (const { name, shape, dtype } of this.#inputs) {
-      const value = given.get(name);
-      if (!(value instanceof Tensor)) fail("ERR_OPTION", `program.inputs.${name}`, "a tensor", value);
+      const value = givenTensor(`program.inputs.${name}`, Reflect.get(inputs, name), { shape, dtype });
+      given.set(name, value);
       const [first] = value.shape;
       if (isBatched(shape)) rows ??= first;
       const fits = JSON.stringify(concrete(shape, rows ?? 1)) === JSON.stringify(value.shape) && value.dtype === dtype;
@@ -174,7 +207,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       if (value !== undefined) native.slabWrite(slab, 0, value.data);
     }
     const range = { firstStep: this.#step + 1, steps: 1, rows: rows ?? 1 };
-    return { ...range, threads: this.#threads, totalSteps: this.#totalSteps };
+    return { ...range, ...this.#effort, totalSteps: this.#totalSteps };
   }
 
   #unload(rows: number): Tensors<O> {
@@ -204,12 +237,13 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
  * const { loss } = await step.run({ x, y });
  */
 export function program<const I extends Inputs, O extends Outputs>(options: ProgramOptions<I, O>): Program<I, O> {
-  checkKeys("program", options, ["seed", "training", "inputs", "maxBatch", "threads", "steps", "body"]);
+  checkKeys("program", options, ["seed", "training", "inputs", "maxBatch", "threads", "priority", "steps", "body"]);
   checkFunction("program.body", options.body);
   if (options.seed !== undefined) checkNumber("program.seed", options.seed, { min: 0, integer: true });
   if (options.training !== undefined) checkBoolean("program.training", options.training);
   if (options.threads !== undefined)
     checkNumber("program.threads", options.threads, { min: 1, max: 1024, integer: true });
+  checkPriority("program.priority", options.priority);
   if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
   const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));
   if (batched && options.maxBatch === undefined) {

@@ -1,3 +1,4 @@
+import type { Turns } from "../data/turns.js";
 import { execute } from "../ops/apply.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Draw } from "./initializers.js";
@@ -19,25 +20,40 @@ interface Origin {
   readonly seed: number;
 }
 
+/** Work that may be put off after every `yield`; gives the elements. */
+type Drawing<T = Float32Array> = Generator<undefined, T>;
+
+/** Elements drawn between two `yield`s: half a millisecond. */
+const STRETCH = 16_384;
+
 /** `count` numbers of a native operation over two constants: in double, rounded once. */
-function fill(
+function* fill(
   operation: "uniform" | "normal",
   count: number,
   constants: readonly number[],
   { name, seed }: Origin,
-): Float32Array {
+): Drawing {
   const data = new Float32Array(count);
   const hash = BASES.map((basis) => fnv1a(name, basis));
-  const views = [new Tensor(data, [count], "f32")];
-  execute({ operation, views, ints: [count, ...hash], doubles: constants }, { seed, step: 1 });
+  for (let first = 0; first < count; first += STRETCH) {
+    const part = data.subarray(first, first + STRETCH);
+    const views = [new Tensor(part, [part.length], "f32")];
+    execute({ operation, views, ints: [part.length, ...hash], doubles: constants }, { seed, step: 1, first });
+    yield;
+  }
   return data;
 }
 
 /** Standard normals in [low, high]: what falls outside is drawn again, all of it at once, until nothing is left. */
-function fillTruncated(data: Float32Array, { low, high }: { low: number; high: number }, { name, seed }: Origin): void {
+function* fillTruncated(
+  data: Float32Array,
+  { low, high }: { low: number; high: number },
+  { name, seed }: Origin,
+): Drawing<void> {
   let missing = Array.from(data.keys());
   for (let attempt = 0; missing.length > 0; attempt++) {
-    const drawn = fill("normal", missing.length, [0, 1], { name: attempt === 0 ? name : `${name} ${attempt}`, seed });
+    const origin = { name: attempt === 0 ? name : `${name} ${attempt}`, seed };
+    const drawn = yield* fill("normal", missing.length, [0, 1], origin);
     missing = missing.filter((index, place) => {
       const value = drawn[place] ?? 0;
       data[index] = value;
@@ -47,27 +63,28 @@ function fillTruncated(data: Float32Array, { low, high }: { low: number; high: n
 }
 
 /** Q of [rows, columns] normals, row-major: the vectors are the rows, or the columns where there are fewer of them. */
-function fillOrthogonal(data: Float32Array, rows: number, gain: number): void {
+function* fillOrthogonal(data: Float32Array, rows: number, gain: number): Drawing<void> {
   const columns = data.length / rows;
   const few = Math.min(rows, columns);
   const [along, across] = rows <= columns ? [1, columns] : [columns, 1];
   const vectors = Array.from({ length: few }, (_, v) => {
     return Float64Array.from({ length: data.length / few }, (_, i) => data[v * across + i * along] ?? 0);
   });
-  orthonormalize(vectors);
+  yield* orthonormalize(vectors);
   for (const [v, vector] of vectors.entries()) {
     for (const [i, value] of vector.entries()) data[v * across + i * along] = gain * value;
   }
 }
 
 /** Zeros in each of `rows` rows where the smallest uniform draws of the row stand; of two equal ones the first. */
-function fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed }: Origin): void {
+function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed }: Origin): Drawing<void> {
   const columns = data.length / rows;
-  const keys = fill("uniform", data.length, [0, 1], { name: `${name} zeros`, seed });
+  const keys = yield* fill("uniform", data.length, [0, 1], { name: `${name} zeros`, seed });
   for (let begin = 0; begin < data.length; begin += columns) {
     const order = Array.from({ length: columns }, (_, column) => begin + column);
     order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
     for (const index of order.slice(0, zeros)) data[index] = 0;
+    yield;
   }
 }
 
@@ -75,7 +92,7 @@ function fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed
  * The initial elements of the parameter `name`: draws from (seed, name, element index), so that adding a layer leaves the
  * others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
  */
-export function drawParameter(name: string, shape: readonly number[], draw: Draw, seed: number): Float32Array {
+export function* drawing(name: string, shape: readonly number[], draw: Draw, seed: number): Drawing {
   const count = shape.reduce((product, size) => product * size, 1);
   const origin = { name, seed };
   const rows = shape[0] ?? 1;
@@ -83,27 +100,42 @@ export function drawParameter(name: string, shape: readonly number[], draw: Draw
     case "constant":
       return new Float32Array(count).fill(draw.value);
     case "uniform":
-      return fill("uniform", count, [draw.low, draw.high], origin);
+      return yield* fill("uniform", count, [draw.low, draw.high], origin);
     case "normal":
-      return fill("normal", count, [draw.mean, draw.deviation], origin);
+      return yield* fill("normal", count, [draw.mean, draw.deviation], origin);
     case "truncatedNormal": {
       const data = new Float32Array(count);
-      fillTruncated(data, draw, origin);
+      yield* fillTruncated(data, draw, origin);
       return data.map((value) => draw.shift + draw.scale * value);
     }
     case "orthogonal": {
-      const data = fill("normal", count, [0, 1], origin);
-      fillOrthogonal(data, rows, draw.gain);
+      const data = yield* fill("normal", count, [0, 1], origin);
+      yield* fillOrthogonal(data, rows, draw.gain);
       return data;
     }
     case "sparse": {
-      const data = fill("normal", count, [0, draw.deviation], origin);
-      fillZeros(data, rows, draw.zeros, origin);
+      const data = yield* fill("normal", count, [0, draw.deviation], origin);
+      yield* fillZeros(data, rows, draw.zeros, origin);
       return data;
     }
     case "identity":
       return new Float32Array(count).map((_, index) =>
         index % (count / rows) === Math.floor(index / (count / rows)) ? draw.gain : 0,
       );
+  }
+}
+
+/** What {@link drawing} gives, at once. */
+export function drawParameter(name: string, shape: readonly number[], draw: Draw, seed: number): Float32Array {
+  const work = drawing(name, shape, draw, seed);
+  for (let step = work.next(); ; step = work.next()) if (step.done) return step.value;
+}
+
+/** What {@link drawing} gives, with turns of the event loop in between. */
+export async function drawInTurns(turns: Turns, ...what: Parameters<typeof drawing>): Promise<Float32Array> {
+  const work = drawing(...what);
+  for (let step = work.next(); ; step = work.next()) {
+    if (step.done) return step.value;
+    if (turns.over) await turns.next();
   }
 }

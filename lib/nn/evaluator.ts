@@ -1,6 +1,6 @@
 import type { NativeRunResult } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
-import { CompiledProgram, type StepRange } from "../graph/compiled.js";
+import { CompiledProgram, type Effort, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
 import type { Brake } from "./brake.js";
@@ -115,7 +115,7 @@ export class Evaluator {
   }
 
   /** `undefined` if the brake stopped it; rejects if the brake's signal was aborted. */
-  async run(brake: Brake, threads?: number | undefined): Promise<Evaluation | undefined> {
+  async run(brake: Brake, effort: Effort = {}): Promise<Evaluation | undefined> {
     const sums = new Sums();
     this.#meter.clear();
     const off = brake.onPull(() => {
@@ -125,7 +125,7 @@ export class Evaluator {
       for await (const { firstStep, steps, rows } of this.#passes.next()) {
         for (let done = 0; done < steps; ) {
           while (!brake.free) if (!(await brake.passable())) return undefined;
-          const range = { firstStep: firstStep + done, steps: steps - done, rows, threads };
+          const range = { firstStep: firstStep + done, steps: steps - done, rows, ...effort };
           const { steps: finished } = await runBraked(this.#program, brake, range);
           this.#take(range.firstStep, finished, sums);
           done += finished;

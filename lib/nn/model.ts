@@ -3,6 +3,7 @@ import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
+import { Turns } from "../data/turns.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
@@ -13,7 +14,7 @@ import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
-import { drawParameter } from "./draw.js";
+import { drawInTurns, drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
 import type { Loss } from "./losses/loss.js";
@@ -238,7 +239,7 @@ export class Model<In extends number = number, Out extends number = number> {
     const brake = new Brake(signal);
     try {
       const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
-      const evaluation = await evaluator.run(brake, threads);
+      const evaluation = await evaluator.run(brake, { threads });
       signal?.throwIfAborted();
       return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
     } finally {
@@ -289,6 +290,25 @@ export class Model<In extends number = number, Out extends number = number> {
       return [name, drawParameter(name, shape, spec.init.resolve(shape), seed)];
     });
     this.#write(new Map(drawn), "initialize");
+  }
+
+  /**
+   * Does what {@link restoreInitial} does with turns of the event loop in between, but for the last word: the model has
+   * its weights when the function that this gives is called. @internal
+   */
+  async prepareInitial(seed: number, signal: AbortSignal | undefined): Promise<() => void> {
+    const turns = new Turns(signal);
+    const drawn = new Map<string, Float32Array>();
+    for (const { name, shape, spec } of this.segments) {
+      drawn.set(name, await drawInTurns(turns, name, shape, spec.init.resolve(shape), seed));
+    }
+    const version = this.#version;
+    await this.#weights.writeInTurns(drawn, "initialize", turns);
+    return () => {
+      if (this.#version !== version) return this.#write(drawn, "initialize"); // somebody has looked at it meanwhile
+      this.#initialized = true;
+      this.#version += 1;
+    };
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */

@@ -25,9 +25,10 @@ function subtract(vector: Float64Array, factor: number, direction: Float64Array)
  * Modified Gram–Schmidt in double, in place: each vector loses its parts along those before it and is divided by its
  * length, which is the positive diagonal of R. The error of orthogonality is 2⁻⁵³ times the length lost; a vector that has
  * kept less than a hundredth of its length goes through once more (Giraud, Langou 2002), so that the error stays below
- * 10⁻¹², nothing beside the rounding to float32. + − × ÷ √ in a fixed order: the same bits everywhere.
+ * 10⁻¹², nothing beside the rounding to float32. + − × ÷ √ in a fixed order: the same bits everywhere. May be put off after
+ * every `yield`.
  */
-export function orthonormalize(vectors: readonly Float64Array[]): void {
+export function* orthonormalize(vectors: readonly Float64Array[]): Generator<undefined, void> {
   for (const [index, vector] of vectors.entries()) {
     const before = vectors.slice(0, index);
     let length = Math.sqrt(dot(vector, vector));
@@ -38,5 +39,6 @@ export function orthonormalize(vectors: readonly Float64Array[]): void {
       length = rest;
     }
     for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) / length;
+    yield;
   }
 }

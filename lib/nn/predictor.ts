@@ -60,7 +60,7 @@ export class ForwardProgram {
     const bound = this.#bind("predict.x", x, inputs);
     const result = new Float32Array(bound.rows * this.#outputs);
     for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
-      await this.#program.run({ ...this.#load(bound, begin), threads });
+      await this.#program.run({ ...this.#load(bound, begin), threads, prompt: true });
       signal?.throwIfAborted();
       this.#unload(bound, begin, result);
     }

@@ -1,10 +1,14 @@
 import { type NativeSlab, native } from "../binding/native.js";
+import type { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
 import { Value } from "../tensor/value.js";
 import type { ParameterSpec } from "./parameter.js";
 
 /** Segments of a slab start at multiples of this many floats, a cache line; the gaps are 0. */
 const SEGMENT_ALIGNMENT = 16;
+
+/** Elements written between two looks at the clock. */
+const PIECE = 65_536;
 
 /** A parameter as users see it. */
 export interface ParameterInfo {
@@ -64,20 +68,30 @@ export class ParameterSlab {
 
   /** Overwrites all segments, or none: `ERR_STATE` where one is missing or of another length. */
   write(values: ReadonlyMap<string, Float32Array>, where: string): void {
-    const all = new Float32Array(Math.max(0, ...this.#segments.map(({ offset, count }) => offset + count)));
-    for (const { name, offset, count } of this.#segments) {
-      const data = values.get(name);
-      if (data?.length !== count) {
-        const received = data === undefined ? "nothing" : `${data.length}`;
-        throw new CarillonError(
-          "ERR_STATE",
-          `${where}.${name}`,
-          `expected ${count} elements for '${where}.${name}' but received ${received}`,
-        );
+    for (const { offset, data } of this.#checked(values, where)) native.slabWrite(this.slab, offset, data);
+  }
+
+  /** As {@link write}, with turns of the event loop in between. */
+  async writeInTurns(values: ReadonlyMap<string, Float32Array>, where: string, turns: Turns): Promise<void> {
+    for (const { offset, data } of this.#checked(values, where)) {
+      for (let begin = 0; begin < data.length; begin += PIECE) {
+        native.slabWrite(this.slab, offset + begin, data.subarray(begin, begin + PIECE));
+        if (turns.over) await turns.next();
       }
-      all.set(data, offset);
     }
-    native.slabWrite(this.slab, 0, all);
+  }
+
+  #checked(values: ReadonlyMap<string, Float32Array>, where: string): { offset: number; data: Float32Array }[] {
+    return this.#segments.map(({ name, offset, count }) => {
+      const data = values.get(name);
+      if (data?.length === count) return { offset, data };
+      const received = data === undefined ? "nothing" : `${data.length}`;
+      throw new CarillonError(
+        "ERR_STATE",
+        `${where}.${name}`,
+        `expected ${count} elements for '${where}.${name}' but received ${received}`,
+      );
+    });
   }
 
   /** The parameters as values of a program that uses this memory. */

@@ -44,7 +44,8 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
     return views.length - 1;
   };
   encode(instruction, indexOf, words);
-  const registers = { ...draw, epoch: 0, rows: 1, batchOffset: 0, rate: 0 };
+  const { seed, step, first = 0 } = draw;
+  const registers = { seed, step, epoch: 0, rows: 1, batchOffset: first, rate: 0 };
   const fault = native.execute(Int32Array.from(words), views, registers);
   if (fault !== null) {
     const code = fault.what === "label" ? "ERR_LABEL" : "ERR_DATA";

@@ -110,6 +110,8 @@ export class Minimizer {
   readonly #wide: readonly Regularizer[];
   readonly #clip: Clip | null;
   readonly #average: AverageWeights | null;
+  /** Updates that the body of a program makes in a step. */
+  readonly #updates = new WeakMap<Trace, { count: number }>();
 
   constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
     this.#groups = groupsOf(optimizer);
@@ -142,7 +144,7 @@ export class Minimizer {
   }
 
   /**
-   * The averaged weights of a model after `step` steps; `undefined` without `averageWeights`. Frozen parameters, and all of
+   * The averaged weights of a model after `step` updates; `undefined` without `averageWeights`. Frozen parameters, and all of
    * them before step 1, are their own average.
    */
   averages(model: Model, step: number): ReadonlyMap<string, Float32Array> | undefined {
@@ -160,7 +162,8 @@ export class Minimizer {
 
   /**
    * Records one update of every parameter by ∂loss/∂θ, in the body of a program: what is recorded later sees the new
-   * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`.
+   * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`. Where a body does so k times, step t of
+   * the program makes the updates k·(t − 1) + 1 to k·t of the rule; schedules go by the program's steps.
    */
   minimize(loss: Value): Minimized {
     const trained = this.trained(currentTrace("minimize"));
@@ -194,6 +197,7 @@ export class Minimizer {
     const summed = scaled.map((each) => this.#withSum(each));
     const gradientScale = this.#clipScale(summed, early ? null : scale);
     const trace = currentTrace("minimize");
+    const scalarsAt = this.#nextUpdate(trace);
     for (const { segment, gradient } of summed) trace.expectFinite("gradient", segment.name, gradient);
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
@@ -201,7 +205,8 @@ export class Minimizer {
       optimizers.flatMap((optimizer) => {
         const own = summed.filter((each) => each.model === model && each.optimizer === optimizer);
         if (optimizer === null || own.length === 0) return [];
-        return this.#updateGroup(model, optimizer, own, gradientScale);
+        const lane = trace.lane((at) => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at), scalarsAt(optimizer));
+        return this.#updateGroup(model, optimizer, own, gradientScale, lane);
       }),
     );
     for (const { segment, parameter } of summed) {
@@ -280,12 +285,15 @@ export class Minimizer {
     });
   }
 
+  /** Into new memory, which is 0. */
   #writeInitial(model: Model): void {
     const { slots } = this.#stateOf(model);
     for (const [index, slot] of slots.entries()) {
+      const initialOf = (name: string): number =>
+        this.#groups[groupOf(this.#groups, name)]?.optimizer?.states[index]?.initial ?? 0;
+      if (model.segments.every(({ name }) => initialOf(name) === 0)) continue;
       const values = model.segments.map(({ name, count }): [string, Float32Array] => {
-        const initial = this.#groups[groupOf(this.#groups, name)]?.optimizer?.states[index]?.initial ?? 0;
-        return [name, new Float32Array(count).fill(initial)];
+        return [name, new Float32Array(count).fill(initialOf(name))];
       });
       slot.write(new Map(values), "state");
     }
@@ -325,15 +333,24 @@ export class Minimizer {
     return scale === null ? factor : ops.multiply(factor, scale);
   }
 
+  /** The next update of a step: what a rule's scalars are at that, once the body is traced in full. */
+  #nextUpdate(trace: Trace): (optimizer: Optimizer) => Optimizer["scalars"] {
+    const updates = this.#updates.get(trace) ?? { count: 0 };
+    this.#updates.set(trace, updates);
+    updates.count += 1;
+    const own = updates.count;
+    return ({ scalars }) => scalars && ((step) => scalars((step - 1) * updates.count + own));
+  }
+
   #updateGroup(
     model: Model,
     optimizer: Optimizer,
     own: readonly (TrainedGradient & { readonly summed: boolean })[],
     gradientScale: Value | null,
+    lane: Lane,
   ): readonly Value[] {
     const trace = currentTrace("minimize");
-    const { kind, lr, scalars } = optimizer;
-    const lane = trace.lane((at) => rateAt(`${kind}.lr`, lr, at), scalars);
+    const { kind } = optimizer;
     if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, gradientScale, lane);
     const { slots, average } = this.#stateOf(model);
     const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });

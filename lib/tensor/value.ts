@@ -30,6 +30,8 @@ export interface Applied {
 export interface EagerDraw {
   readonly seed: number;
   readonly step: number;
+  /** Index of the first element that is drawn, of the initializers' operations; 0 by default. */
+  readonly first?: number | undefined;
 }
 
 /** Where a value comes from. */

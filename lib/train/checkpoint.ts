@@ -30,6 +30,8 @@ export interface Progress {
   readonly validationStep: number | null;
   /** Whether this step's validation and callbacks are still to come. */
   readonly undecided: boolean;
+  /** Name of the callback that has stopped the run at this step. */
+  readonly stoppedBy: string | null;
   /** Names of the callbacks that have still to decide at this step. */
   readonly pending: readonly string[];
   readonly callbacks: Readonly<Record<string, State>>;
@@ -118,6 +120,7 @@ function isProgress(value: unknown): value is Progress {
     isObject(get("metrics")) &&
     (get("validationStep") === null || isCount(get("validationStep"))) &&
     typeof get("undecided") === "boolean" &&
+    (get("stoppedBy") === null || typeof get("stoppedBy") === "string") &&
     (get("validation") === null || isObject(get("validation"))) &&
     isListOf("string", get("pending")) &&
     isObject(get("callbacks")) &&

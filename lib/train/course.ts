@@ -126,6 +126,8 @@ export interface StreamCourseOptions {
   readonly epochs: number | undefined;
   readonly limit: number | undefined;
   readonly shuffleBuffer: number;
+  /** Whether there are steps to come. */
+  readonly reads: boolean;
 }
 
 /** The course through a stream, whose epochs end where they end. */
@@ -145,7 +147,7 @@ export class StreamCourse implements Course {
 
   /** Begins to read at once, behind `step`. */
   constructor(feed: StreamFeed, options: StreamCourseOptions, step: number, progress: StreamProgress | null) {
-    const { seed, batch, epochs = Number.POSITIVE_INFINITY, limit, shuffleBuffer } = options;
+    const { seed, batch, epochs = Number.POSITIVE_INFINITY, limit, shuffleBuffer, reads } = options;
     this.#feed = feed;
     this.#epochs = epochs;
     this.#shuffleBuffer = shuffleBuffer;
@@ -156,7 +158,7 @@ export class StreamCourse implements Course {
       this.#begin = progress.begin;
       this.#ended = progress.ended;
     }
-    if (this.over(step)) return;
+    if (!reads || this.over(step)) return;
     const epoch = this.#ended ? this.#epoch + 1 : this.#epoch;
     const rows = this.#ended ? 0 : (step - this.#begin + 1) * batch;
     feed.start({ seed, step, epoch, rows, epochs, steps: limit ?? Number.POSITIVE_INFINITY });

@@ -10,11 +10,18 @@ import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
 /** Rows of a batch at validation. */
 export const EVALUATION_BATCH = 256;
 
-/** Copies data in memory, opens streams, and fits the transforms on the training examples. */
-export async function prepareData(model: Model, settings: CheckedSettings): Promise<CheckedOptions> {
+/**
+ * Copies data in memory, opens streams, and fits the transforms on the training examples. Rejects with the reason of an abort of
+ * `signal`.
+ */
+export async function prepareData(
+  model: Model,
+  settings: CheckedSettings,
+  signal: AbortSignal,
+): Promise<CheckedOptions> {
   const { data, validationData, batchSize } = settings;
   const shape = { inputs: model.inputs, outputs: model.outputs, target: settings.loss.target ?? "values" } as const;
-  const { transforms, classFactors } = await measureTraining(model, settings, shape);
+  const { transforms, classFactors } = await measureTraining(model, settings, shape, signal);
   const classWeights = classFactors ?? settings.classWeights;
   const train = await bindData("fit.data", data, {
     shape,
@@ -23,11 +30,11 @@ export async function prepareData(model: Model, settings: CheckedSettings): Prom
     classWeights,
     shuffle: settings.shuffle,
     pass: "epoch",
-    signal: settings.signal,
+    signal,
   });
   try {
     // In the units of the training: nothing is fitted on it.
-    const options = { shape, batch: EVALUATION_BATCH, transforms, signal: settings.signal } as const;
+    const options = { shape, batch: EVALUATION_BATCH, transforms, signal } as const;
     const validation: BoundExamples | undefined =
       validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
@@ -42,8 +49,9 @@ export async function prepareData(model: Model, settings: CheckedSettings): Prom
 /** The transform that a run is told of, none, or the one that the model has. */
 async function measureTraining(
   model: Model,
-  { data, inputs, targets, classWeights, signal }: CheckedSettings,
+  { data, inputs, targets, classWeights }: CheckedSettings,
   shape: ExampleShape,
+  signal: AbortSignal,
 ): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
   const wanted = { inputs: inputs ?? undefined, targets: targets ?? undefined };
   const given = Array.isArray(classWeights) ? (classWeights as readonly number[]) : undefined;
@@ -62,16 +70,17 @@ async function measureTraining(
   return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };
 }
 
-/** The course of a run through its data, behind `step`. */
+/** The course of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */
 export function makeCourse(
   { train, data, batchSize, epochs, limit, shuffle }: CheckedOptions,
   seed: number,
   step: number,
-  progress: StreamProgress | null,
+  { place, stoppedBy }: { readonly place: StreamProgress | null; readonly stoppedBy: string | null },
 ): Course {
   if (train.stream === undefined) return new MemoryCourse(train.samples, batchSize, epochs, limit);
   const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
-  return new StreamCourse(train.stream, { seed, batch: batchSize, epochs, limit, shuffleBuffer }, step, progress);
+  const options = { seed, batch: batchSize, epochs, limit, shuffleBuffer, reads: stoppedBy === null };
+  return new StreamCourse(train.stream, options, step, place);
 }
 
 /** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */

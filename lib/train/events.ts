@@ -21,6 +21,7 @@ export interface StartEvent {
   readonly stepsPerEpoch: number | undefined;
   readonly samples: number | undefined;
   readonly parameters: number;
+  /** Native threads, at most: those of the run, within those of the process. */
   readonly threads: number;
   /** The file that the run continues; `null` for bytes and for a run from its beginning. */
   readonly resumedFrom: string | null;

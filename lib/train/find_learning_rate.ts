@@ -25,6 +25,7 @@ export interface FindLearningRateOptions
     | "shuffle"
     | "seed"
     | "threads"
+    | "priority"
     | "signal"
   > {
   /** Rate of the first step, > 0; 1e-7 by default. */
@@ -77,6 +78,7 @@ const KEYS = [
   "shuffle",
   "seed",
   "threads",
+  "priority",
   "signal",
   "from",
   "to",

@@ -1,8 +1,7 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import type { CompiledProgram } from "../graph/compiled.js";
+import { defaultThreads } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
-import { Meter } from "../nn/meter.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
@@ -25,17 +24,27 @@ import {
   type ValidationSchedule,
 } from "./options.js";
 import { Pace } from "./pace.js";
+import { Preparation, stoppedBeforehand } from "./preparation.js";
+import { compileRun, type RunPrograms } from "./programs.js";
 import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
-import { compileStep } from "./step.js";
 import { Tally } from "./tally.js";
-import { Validator } from "./validator.js";
 
 type AnyOptions = FitOptions<Metrics, FitData | undefined>;
 type Context = RunContext<FitEvent>;
 
 /** Milliseconds between two looks at a call under way, for step events. */
 const REPORT_INTERVAL = 50;
+
+/** What a run begins with. */
+interface Parts {
+  readonly minimizer: Minimizer;
+  readonly resumed: Resumed;
+  readonly programs: RunPrograms;
+  readonly files: readonly CheckpointFile[];
+  /** Gives a model its first weights. */
+  readonly initialize: (() => void) | undefined;
+}
 
 /** One run: its programs, where it stands, and what it tells. */
 class Fitting {
@@ -44,11 +53,8 @@ class Fitting {
   readonly #context: Context;
   readonly #seed: number;
   readonly #minimizer: Minimizer;
-  readonly #program: CompiledProgram;
+  readonly #programs: RunPrograms;
   readonly #course: Course;
-  readonly #validator: Validator;
-  /** Metrics of the training examples. */
-  readonly #meter: Meter;
   readonly #tally: Tally;
   readonly #maker: CheckpointMaker;
   readonly #resumed: Resumed;
@@ -65,31 +71,27 @@ class Fitting {
     model: Model,
     options: CheckedOptions,
     context: Context,
-    minimizer: Minimizer,
-    resumed: Resumed,
-    files: readonly CheckpointFile[],
+    { minimizer, resumed, programs, files, initialize }: Parts,
   ) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
     const pace = new Pace(context.brake);
-    this.#meter = new Meter(options.metrics, { where: "fit.metrics", loss: options.loss, outputs: model.outputs });
+    this.#programs = programs;
     this.#minimizer = minimizer;
     this.#resumed = resumed;
     const { checkpoint } = resumed;
-    this.#seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-    const step = { ...options, meter: this.#meter, guarded: true };
-    this.#program = compileStep(model, this.#minimizer, this.#seed, step);
-    this.#validator = new Validator(model, minimizer, options);
+    this.#seed = seedOf(options, resumed);
     // Everything fits: only now is anything written.
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     model.changeUnits(options.transforms);
-    if (!model.initialized) model.restoreInitial(this.#seed);
+    initialize?.();
     if (checkpoint === undefined) this.#minimizer.resetAverages();
+    this.#stoppedBy = resumed.stoppedBy;
     const { reportEvery } = options;
-    const [meter, measuresEpochs] = [this.#meter, this.#measuresEpochs];
-    const course = makeCourse(options, this.#seed, checkpoint?.progress.step ?? 0, resumed.place);
+    const [meter, measuresEpochs] = [programs.meter, this.#measuresEpochs];
+    const course = makeCourse(options, this.#seed, checkpoint?.progress.step ?? 0, resumed);
     const emit = (event: FitEvent): void => context.emit(event);
     this.#course = course;
     this.#tally = new Tally({ course, meter, pace, reportEvery, measuresEpochs, emit }, checkpoint?.progress);
@@ -109,7 +111,7 @@ class Fitting {
     });
     try {
       const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
-      this.#tally.emitStart(parameters, this.#options.threads, this.#resumed);
+      this.#tally.emitStart(parameters, Math.min(this.#options.threads, defaultThreads()), this.#resumed);
       await this.#askPending(callbacks); // from here on, who called fit has the run in hand
       while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
         const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
@@ -170,7 +172,7 @@ class Fitting {
 
   /** Epochs end in between, unless something has to be measured there. */
   get #measuresEpochs(): boolean {
-    return !(this.#validator.empty && this.#meter.empty);
+    return !(this.#programs.validator.empty && this.#programs.meter.empty);
   }
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
@@ -181,26 +183,27 @@ class Fitting {
         ? this.#course.nextCompletion(this.#step, epochs)
         : (Math.floor(this.#step / steps) + 1) * steps;
     const stops = callbacks.map(({ every }) => after(every));
-    if (!this.#validator.empty) stops.push(after(validate));
+    if (!this.#programs.validator.empty) stops.push(after(validate));
     if (this.#measuresEpochs) stops.push(after());
     if (checkpoint !== undefined) stops.push(after(checkpoint.every));
-    return Math.min(this.#step + Math.min(ready, this.#meter.callSteps), ...stops);
+    return Math.min(this.#step + Math.min(ready, this.#programs.meter.callSteps), ...stops);
   }
 
   async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { threads, reportEvery } = this.#options;
+    const { threads, priority, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#course;
-    const take = (): void => this.#tally.take(this.#program, first);
+    const take = (): void => this.#tally.take(this.#programs.step, first);
     this.#tally.begin(first);
     const timer =
       reportEvery > 0 || this.#context.hasReaders() ? setInterval(take, REPORT_INTERVAL).unref() : undefined;
     let fault: NativeFault | null = null;
     try {
-      ({ fault } = await runBraked(this.#program, this.#context.brake, {
+      ({ fault } = await runBraked(this.#programs.step, this.#context.brake, {
         firstStep: first,
         steps: target - this.#step,
         threads,
+        priority,
         rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,
@@ -214,7 +217,7 @@ class Fitting {
     this.#tally.end(first);
     if (fault === null) return;
     const { loss, train, batchSize, shuffle } = this.#options;
-    const [model, program, seed, step] = [this.#model, this.#program, this.#seed, this.#step + 1];
+    const [model, program, seed, step] = [this.#model, this.#programs.step, this.#seed, this.#step + 1];
     const streamed = this.#course.examplesOf(step, batchSize);
     throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, streamed });
   }
@@ -225,7 +228,7 @@ class Fitting {
     const asked = callbacks.filter(({ every }) => this.#isDue(every));
     const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
     if (ends || asked.length > 0) await this.#tally.measure();
-    const measured = !this.#validator.empty && (this.#isDue(validate) || this.#course.over(this.#step));
+    const measured = !this.#programs.validator.empty && (this.#isDue(validate) || this.#course.over(this.#step));
     const validation = measured ? await this.#validate() : undefined;
     this.#undecided = measured && validation === undefined;
     if (this.#undecided) return;
@@ -240,7 +243,7 @@ class Fitting {
 
   /** `undefined` if the run was stopped meanwhile. */
   async #validate(): Promise<Evaluation | undefined> {
-    const validation = await this.#validator.run(this.#step, this.#context.brake);
+    const validation = await this.#programs.validator.run(this.#step, this.#context.brake);
     if (validation !== undefined) this.#tally.validated(validation);
     return validation;
   }
@@ -263,7 +266,7 @@ class Fitting {
       stop: () => {
         this.#stoppedBy ??= callback.name;
       },
-      weights: () => this.#validator.weights(this.#step),
+      weights: () => this.#programs.validator.weights(this.#step),
       checkpoint: () => {
         if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
         this.#takeRate(callback, decision);
@@ -293,6 +296,7 @@ class Fitting {
       shuffle,
       rateScale: this.#rateScale,
       undecided: this.#undecided,
+      stoppedBy: this.#stoppedBy,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
       data: { stream: this.#course.progressAt(this.#step), transforms },
@@ -333,6 +337,10 @@ class Fitting {
 
 const EVERY_EPOCH: Every = { epochs: 1 };
 
+function seedOf({ seed }: CheckedOptions, { checkpoint }: Resumed): number {
+  return checkpoint?.progress.seed ?? seed ?? 0;
+}
+
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
   const settings = checkSettings(model, options);
   const { signal, checkpoint, resume } = settings;
@@ -341,7 +349,10 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   let leaveFolder: (() => void) | undefined;
   try {
     leaveFolder = checkpoint === undefined ? undefined : takeFolder(checkpoint.dir);
-    const checked = await prepareData(model, settings);
+    const began = performance.now();
+    const preparation = new Preparation(context.brake, signal);
+    const checked = await preparation.unlessStopped((ended) => prepareData(model, settings, ended));
+    if (checked === undefined) return stoppedBeforehand(context, began);
     try {
       signal?.throwIfAborted();
       const minimizer = new Minimizer([model], checked.optimizer, {
@@ -353,8 +364,11 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
       if (resumed.checkpoint !== undefined) refuseOneShot(checked.data);
       const step = resumed.checkpoint?.progress.step ?? 0;
       const passedOver = resumed.passedOver.map(({ path }) => path);
+      const programs = compileRun(model, minimizer, seedOf(checked, resumed), checked);
       const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
-      return await new Fitting(model, checked, context, minimizer, resumed, files).run();
+      const drawn = !model.initialized && resumed.checkpoint === undefined;
+      const initialize = drawn ? await model.prepareInitial(checked.seed ?? 0, signal) : undefined;
+      return await new Fitting(model, checked, context, { minimizer, resumed, programs, files, initialize }).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();

@@ -22,7 +22,7 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   averaged(): ReadonlyMap<string, Float32Array> | undefined;
   /**
    * Everything that determines what would come next, as bytes that `resume` takes. `ERR_STATE` once the model was
-   * changed after the run.
+   * changed after the run, and where it was stopped before its data was ready.
    */
   checkpoint(): Uint8Array;
 }

@@ -3,7 +3,7 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import { checkTransform, type Transform, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
-import { defaultThreads } from "../graph/compiled.js";
+import { checkPriority, defaultThreads, type Priority } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
 import type { Metric } from "../nn/metrics/metric.js";
@@ -85,8 +85,16 @@ export interface FitOptions<
   readonly shuffle?: boolean | undefined;
   /** An integer in [0, 2⁵³), 0 by default: initial weights, order, masks. */
   readonly seed?: number | undefined;
-  /** Native threads; the physical cores that the process may use by default. The bits do not depend on it. */
+  /**
+   * Native threads, at most; by default and in no case more than `runtime.threads`, which several runs of the process
+   * share evenly. The bits do not depend on it.
+   */
   readonly threads?: number | undefined;
+  /**
+   * `'background'` lowers the operating system's priority of the training threads, so that the run gives way to
+   * whatever else wants the processors; it uses threads that other runs leave, and at least one. `'normal'` by default.
+   */
+  readonly priority?: Priority | undefined;
   /** Steps between step events; none by default. */
   readonly reportEvery?: number | undefined;
   readonly callbacks?: readonly Callback[] | undefined;
@@ -121,6 +129,7 @@ const KEYS = [
   "shuffle",
   "seed",
   "threads",
+  "priority",
   "reportEvery",
   "callbacks",
   "signal",
@@ -153,6 +162,7 @@ export interface CheckedSettings {
   /** `undefined`: 0, or the seed of the checkpoint that is resumed. */
   readonly seed: number | undefined;
   readonly threads: number;
+  readonly priority: Priority;
   readonly reportEvery: number;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
@@ -255,7 +265,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
   const validate = checkSchedule(options.validate, options.validation);
   const checkpoint = checkCheckpoint(options.checkpoint, figures);
   const resume = checkResume(options.resume, checkpoint);
-  const threads = count("threads") ?? defaultThreads;
+  const threads = count("threads") ?? defaultThreads();
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
   const targets = checkTransform("fit.targets", options.targets);
@@ -282,6 +292,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     shuffle,
     seed: options.seed,
     threads,
+    priority: checkPriority("fit.priority", options.priority),
     reportEvery: count("reportEvery") ?? 0,
     callbacks,
     signal,

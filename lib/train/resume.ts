@@ -21,15 +21,23 @@ export interface Resumed {
   /** Of the file, if it is one. */
   readonly path: string | null;
   readonly passedOver: readonly PassedOver[];
+  /** The callback that has stopped this very run: it is over, and ends at once with its result. */
+  readonly stoppedBy: string | null;
 }
 
 /** A run from its beginning. */
-export const FROM_THE_BEGINNING: Resumed = { checkpoint: undefined, place: null, path: null, passedOver: [] };
+export const FROM_THE_BEGINNING: Resumed = {
+  checkpoint: undefined,
+  place: null,
+  path: null,
+  passedOver: [],
+  stoppedBy: null,
+};
 
 /** The name under which a checkpoint that does not fit is refused. */
 export const RESUME = "fit.resume";
 
-type Fitting = Pick<Resumed, "place"> & { readonly checkpoint: DecodedCheckpoint };
+type Fitting = Pick<Resumed, "place" | "stoppedBy"> & { readonly checkpoint: DecodedCheckpoint };
 
 /** A checkpoint, if it is one of this very run; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
 function fitting(
@@ -44,7 +52,8 @@ function fitting(
   const { progress } = checkpoint;
   const samples = samplesOf(options);
   const { batchSize, shuffle, seed = progress.seed } = options;
-  const settings = differing(settingsOf(model, minimizer, options), checkpoint.settings, changed);
+  const own = settingsOf(model, minimizer, options);
+  const settings = differing(own, checkpoint.settings, changed);
   for (const [name, now, then] of [
     ["seed", seed, progress.seed],
     ["samples", samples, progress.samples],
@@ -65,10 +74,16 @@ function fitting(
   }
   const { transforms } = options;
   const place = checkDataProgress(RESUME, progress.data, { shuffleBuffer: shuffleBufferOf(options), transforms });
-  return { checkpoint, place };
+  const isOver =
+    options.callbacks.some(({ name }) => name === progress.stoppedBy) &&
+    differing(own, checkpoint.settings, []) === undefined;
+  return { checkpoint, place, stoppedBy: isOver ? progress.stoppedBy : null };
 }
 
-/** Finds and verifies what `resume` names; nothing is written. */
+/**
+ * Finds and verifies what `resume` names; nothing is written. With `'auto'` a run that a callback has stopped is over, unless the
+ * callback is gone or a setting was changed; who names the checkpoint goes on from it.
+ */
 export async function findCheckpoint(model: Model, minimizer: Minimizer, options: CheckedOptions): Promise<Resumed> {
   const { resume, checkpoint: folder } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
@@ -77,9 +92,9 @@ export async function findCheckpoint(model: Model, minimizer: Minimizer, options
     fitting(stored, where, model, minimizer, options, changed);
   if (from === "auto") return await newestSound(folder?.dir ?? "", decode);
   if (typeof from === "string") {
-    return { ...decode(await readSealed(from, FORMAT), from), path: from, passedOver: [] };
+    return { ...decode(await readSealed(from, FORMAT), from), path: from, passedOver: [], stoppedBy: null };
   }
-  return { ...decode(openSealed(from, RESUME, FORMAT), RESUME), path: null, passedOver: [] };
+  return { ...decode(openSealed(from, RESUME, FORMAT), RESUME), path: null, passedOver: [], stoppedBy: null };
 }
 
 /**

@@ -3,7 +3,10 @@ import type { FitEvent } from "./events.js";
 
 /** How a run can be told to rest and to end. */
 export interface RunControl {
-  /** Ends the run after the step in hand; it resolves with the reason `'stopped'`. A validation in hand is dropped. */
+  /**
+   * Ends the run after the step in hand; it resolves with the reason `'stopped'`. A validation in hand is dropped. Before the first
+   * step it ends at once: data that is still read or copied, for units too, is let go, and neither model nor folder is changed.
+   */
   stop(): void;
   /** Rests after the step in hand, of training or of validation, until {@link resume}; `stop` and abort still work. */
   pause(): void;

@@ -1,3 +1,4 @@
+import type { Effort } from "../graph/compiled.js";
 import type { Brake } from "../nn/brake.js";
 import { type Evaluation, Evaluator } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
@@ -9,16 +10,16 @@ import type { CheckedOptions } from "./options.js";
 export class Validator {
   readonly #model: Model;
   readonly #minimizer: Minimizer;
-  readonly #threads: number;
+  readonly #effort: Effort;
   /** What is measured: the model, or one with the averaged weights. */
   readonly #measured: Model;
   readonly #evaluator: Evaluator | undefined;
 
   constructor(model: Model, minimizer: Minimizer, options: CheckedOptions) {
-    const { loss, metrics, validation, averageWeights, threads } = options;
+    const { loss, metrics, validation, averageWeights, threads, priority } = options;
     this.#model = model;
     this.#minimizer = minimizer;
-    this.#threads = threads;
+    this.#effort = { threads, priority };
     this.#measured = averageWeights === undefined ? model : model.clone();
     if (validation === undefined) return;
     this.#evaluator = new Evaluator("fit.metrics", this.#measured, loss, metrics, validation, EVALUATION_BATCH);
@@ -33,7 +34,7 @@ export class Validator {
   async run(step: number, brake: Brake): Promise<Evaluation | undefined> {
     const averages = this.#minimizer.averages(this.#model, step);
     if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
-    return await this.#evaluator?.run(brake, this.#threads);
+    return await this.#evaluator?.run(brake, this.#effort);
   }
 
   /** What is measured after `step` steps, by name. */

@@ -1,26 +1,68 @@
 #include "environment.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <system_error>
 
 #include "args.h"
 
 namespace carillon {
 
+// Work on a thread of its own.
 struct Environment::Run {
-  Run(Napi::Env env, std::shared_ptr<Program> owned) : program(std::move(owned)), deferred(env) {}
+  explicit Run(Napi::Env env) : deferred(env) {}
+  virtual ~Run() = default;
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
-  std::shared_ptr<Program> program;
-  std::vector<double> lanes;
-  RunRequest request;
-  RunResult result;
+  virtual void work(Turns& turns) = 0;
+  virtual void stop() = 0;     // work() is to end soon
+  virtual void release() = 0;  // after work(), or instead of it
+  virtual Napi::Value result(Napi::Env env) = 0;
+
   Napi::Promise::Deferred deferred;
   std::thread thread;
 };
 
+struct Environment::ProgramRun : Run {
+  ProgramRun(Napi::Env env, std::shared_ptr<Program> program_, const RunRequest& request_, std::vector<double> lanes_)
+      : Run(env), program(std::move(program_)), lanes(std::move(lanes_)), request(request_) {
+    request.lanes = lanes;
+    program->clear_stop();
+  }
+  void work(Turns& turns) override {
+    if (request.priority == Priority::background) lower_priority();  // this thread ends with the call
+    outcome = program->run(request, turns);
+  }
+  void stop() override { program->stop(); }
+  void release() override { program->release(); }
+  Napi::Value result(Napi::Env env) override { return result_object(env, outcome); }
+
+  std::shared_ptr<Program> program;
+  std::vector<double> lanes;
+  RunRequest request;
+  RunResult outcome;
+};
+
+struct Environment::SlabClearing : Run {
+  SlabClearing(Napi::Env env, std::shared_ptr<Slab> slab_) : Run(env), slab(std::move(slab_)) {}
+  void work(Turns& /*turns*/) override {
+    constexpr size_t kPart = size_t{4} << 20;
+    for (size_t at = 0; at < slab->bytes() && !stopped; at += kPart) {
+      std::memset(slab->data() + at, 0, std::min(kPart, slab->bytes() - at));
+    }
+  }
+  void stop() override { stopped = true; }
+  void release() override { slab->release(true); }
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+
+  std::shared_ptr<Slab> slab;
+  std::atomic<bool> stopped{false};
+};
+
 Environment::Environment(Napi::Env env)
-    : pool_(ThreadPool::shared()),
-      to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)) {
+    : turns_(Turns::shared()), to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)) {
   to_javascript_.Unref(env);
   // Registered after the thread-safe function, so it runs before that one's own clean-up.
   env.AddCleanupHook([](Environment* self) { self->shut_down(); }, this);
@@ -28,24 +70,28 @@ Environment::Environment(Napi::Env env)
 
 Environment::~Environment() = default;
 
-Napi::Promise Environment::start(Napi::Env env, std::shared_ptr<Program> program, RunRequest request,
+Napi::Promise Environment::start(Napi::Env env, std::shared_ptr<Program> program, const RunRequest& request,
                                  std::vector<double> lanes) {
-  runs_.push_back(std::make_unique<Run>(env, std::move(program)));
+  return start(env, std::make_unique<ProgramRun>(env, std::move(program), request, std::move(lanes)));
+}
+
+Napi::Promise Environment::clear(Napi::Env env, std::shared_ptr<Slab> slab) {
+  return start(env, std::make_unique<SlabClearing>(env, std::move(slab)));
+}
+
+Napi::Promise Environment::start(Napi::Env env, std::unique_ptr<Run> owned) {
+  runs_.push_back(std::move(owned));
   Run* run = runs_.back().get();
-  run->lanes = std::move(lanes);
-  run->request = request;
-  run->request.lanes = run->lanes;
-  run->program->clear_stop();
   if (runs_.size() == 1) to_javascript_.Ref(env);  // a run keeps the process alive
   try {
     run->thread = std::thread([this, run] {
-      run->result = run->program->run(run->request, pool_.get());
+      run->work(*turns_);
       to_javascript_.NonBlockingCall(run, [this](Napi::Env there, Napi::Function /*none*/, Run* done) {
         if (static_cast<napi_env>(there) != nullptr) finish(there, done);
       });
     });
   } catch (const std::system_error& error) {
-    run->program->release();
+    run->release();
     runs_.pop_back();
     if (runs_.empty()) to_javascript_.Unref(env);
     throw_error(env, "ERR_NATIVE", std::string("the system gives no thread for the run: ") + error.what());
@@ -57,25 +103,26 @@ void Environment::finish(Napi::Env env, Run* run) {
   if (closed_) return;
   const Napi::HandleScope scope(env);
   run->thread.join();
-  run->program->release();
+  run->release();
   const auto at = std::find_if(runs_.begin(), runs_.end(), [run](const auto& other) { return other.get() == run; });
   const std::unique_ptr<Run> done = std::move(*at);
   runs_.erase(at);
   if (runs_.empty()) to_javascript_.Unref(env);
   // Last, as it throws where the worker is being terminated: JavaScript cannot run there any more.
-  done->deferred.Resolve(result_object(env, done->result));
+  done->deferred.Resolve(done->result(env));
 }
 
 void Environment::shut_down() {
   closed_ = true;
-  for (const auto& run : runs_) run->program->stop();
+  for (const auto& run : runs_) run->stop();
+  turns_->wake();
   for (const auto& run : runs_) {
     if (run->thread.joinable()) run->thread.join();
-    run->program->release();
+    run->release();
   }
   runs_.clear();
   to_javascript_.Abort();
-  pool_.reset();  // joins the helpers when this was the last environment
+  turns_.reset();  // joins the helpers when this was the last environment
 }
 
 Napi::Object result_object(Napi::Env env, const RunResult& result) {

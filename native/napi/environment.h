@@ -1,4 +1,4 @@
-// What one JavaScript environment (the main thread or a worker) holds: its share of the thread pool, the way back into
+// What one JavaScript environment (the main thread or a worker) holds: its share of the threads, the way back into
 // JavaScript, and the runs that are under way.
 #pragma once
 
@@ -20,7 +20,7 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  ThreadPool* pool() { return pool_.get(); }
+  Turns& turns() { return *turns_; }
 
   // Memory for one kernel at a time on the JavaScript thread; the largest request stays.
   std::byte* scratch(size_t bytes) {
@@ -29,16 +29,25 @@ class Environment {
   }
 
   // Starts a run on a thread of its own; the promise resolves with the result. The program's slabs are leased already.
-  Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, RunRequest request, std::vector<double> lanes);
+  Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, const RunRequest& request,
+                      std::vector<double> lanes);
+
+  // Writes zeros over new memory on a thread of its own, so that the system finds its pages there and not while
+  // JavaScript fills it: the first write to 200 MB takes half a second where the machine is virtual. The slab is leased
+  // already.
+  Napi::Promise clear(Napi::Env env, std::shared_ptr<Slab> slab);
 
   // Stops and joins every run: afterwards no native thread of this environment exists.
   void shut_down();
 
  private:
   struct Run;
+  struct ProgramRun;
+  struct SlabClearing;
+  Napi::Promise start(Napi::Env env, std::unique_ptr<Run> owned);
   void finish(Napi::Env env, Run* run);
 
-  std::shared_ptr<ThreadPool> pool_;
+  std::shared_ptr<Turns> turns_;
   Napi::ThreadSafeFunction to_javascript_;
   std::list<std::unique_ptr<Run>> runs_;
   AlignedBuffer scratch_;

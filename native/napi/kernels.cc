@@ -92,8 +92,18 @@ Napi::Value run_kernel(const Napi::CallbackInfo& info) {
     registers.lanes = lanes.data();
     std::byte* const scratch = environment->scratch(instruction.scratch_bytes(kernels(env)));
     const FpEnvironment ieee;
-    const Parallel parallel = threads > 1 ? Parallel(*environment->pool(), static_cast<unsigned>(threads)) : Parallel();
-    instruction.run({kernels(env), parallel, registers, scratch, result.fault});
+    if (threads == 1) {
+      instruction.run({kernels(env), Parallel(), registers, scratch, result.fault});
+      return 0;
+    }
+    const std::atomic<bool> never{false};
+    Turns::Run run(environment->turns(), Priority::normal, false);
+    const unsigned granted = run.begin(static_cast<unsigned>(threads), never);
+    {
+      const Parallel parallel = granted > 1 ? Parallel(run.pool(), granted) : Parallel();
+      instruction.run({kernels(env), parallel, registers, scratch, result.fault});
+    }
+    run.end();
     return 0;
   });
   if (result.fault.what == nullptr) return env.Null();

@@ -46,7 +46,6 @@ Napi::Value get_info(const Napi::CallbackInfo& info) {
   Napi::Array isas = Napi::Array::New(env);
   for (const KernelTable* table : supported_tables()) isas.Set(isas.Length(), table->name);
   object.Set("isas", isas);
-  object.Set("threads", Napi::Number::New(env, usable_cores()));
   object.Set("maxStates", Napi::Number::New(env, static_cast<double>(kMaxStates)));
   object.Set("operations", names(env, kOperations));
   object.Set("unary", names(env, kUnary));
@@ -101,6 +100,14 @@ Napi::Value slab_create(const Napi::CallbackInfo& info) {
   const Dtype dtype = dtype_of(info[1], "dtype");
   if (count > (size_t{1} << 40)) throw_error(info.Env(), "ERR_NATIVE", "a slab of more than 2^40 elements");
   return guarded(info.Env(), [&] { return make_handle(info.Env(), std::make_shared<Slab>(count, dtype)); });
+}
+
+// slabClear(slab) → Promise: zeros over memory that nothing was written to, on a native thread
+Napi::Value slab_clear(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto slab = handle_of<Slab>(info[0], "slab");
+  if (!slab->lease(true)) throw_error(env, "ERR_BUSY", "a run has this memory");
+  return env.GetInstanceData<Environment>()->clear(env, std::move(slab));
 }
 
 // The bytes of slab[offset, offset + array.length), checked.
@@ -195,6 +202,8 @@ RunRequest request_of(const Napi::CallbackInfo& info, const Program& program, st
   request.first_step = static_cast<uint32_t>(first);
   if (threads < 1 || threads > 1024) throw_error(env, "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
   request.threads = static_cast<unsigned>(threads);
+  request.waits = boolean_of(required(object, "waits"), "waits");
+  if (boolean_of(required(object, "background"), "background")) request.priority = Priority::background;
   if (!program.has_feed() && (request.rows < 1 || request.rows > program.max_rows())) {
     throw_error(env, "ERR_NATIVE", "rows out of the program's range");
   }
@@ -211,7 +220,8 @@ void lease(Napi::Env env, Program& program) {
   if (!program.lease()) throw_error(env, "ERR_BUSY", "another run has the memory of this program");
 }
 
-// programRun(program, { firstStep, steps, rows, lanes, threads }) → Promise<{ steps, stopped, fault }>
+// programRun(program, { firstStep, steps, rows, lanes, threads, waits, background }) → Promise<{ steps, stopped, fault
+// }>
 Napi::Value program_run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto program = handle_of<Program>(info[0], "program");
@@ -226,10 +236,12 @@ Napi::Value program_run_sync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto program = handle_of<Program>(info[0], "program");
   std::vector<double> lanes;
-  const RunRequest request = request_of(info, *program, lanes);
+  RunRequest request = request_of(info, *program, lanes);
+  request.waits = false;  // JavaScript waits for it
+  request.priority = Priority::normal;
   lease(env, *program);
   program->clear_stop();
-  const RunResult result = program->run(request, env.GetInstanceData<Environment>()->pool());
+  const RunResult result = program->run(request, env.GetInstanceData<Environment>()->turns());
   program->release();
   return result_object(env, result);
 }
@@ -237,6 +249,7 @@ Napi::Value program_run_sync(const Napi::CallbackInfo& info) {
 // programStop(program): the run ends after the step in hand
 Napi::Value program_stop(const Napi::CallbackInfo& info) {
   handle_of<Program>(info[0], "program")->stop();
+  info.Env().GetInstanceData<Environment>()->turns().wake();
   return info.Env().Undefined();
 }
 
@@ -264,6 +277,17 @@ Napi::Value program_log(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// threadLimit(threads?) → threads of this process that compute at once, after setting them where they are given
+Napi::Value get_thread_limit(const Napi::CallbackInfo& info) {
+  if (!info[0].IsUndefined()) {
+    const size_t threads = count_of(info[0], "threads");
+    if (threads < 1 || threads > 1024) throw_error(info.Env(), "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
+    set_thread_limit(static_cast<unsigned>(threads));
+    info.Env().GetInstanceData<Environment>()->turns().wake();
+  }
+  return Napi::Number::New(info.Env(), thread_limit());
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
@@ -271,9 +295,11 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   };
   add("info", get_info);
   add("memory", get_memory);
+  add("threadLimit", get_thread_limit);
   add("execute", execute_instruction);
   add("kernel", run_kernel);
   add("slabCreate", slab_create);
+  add("slabClear", slab_clear);
   add("slabRead", slab_read);
   add("slabWrite", slab_write);
   add("slabCopy", slab_copy);

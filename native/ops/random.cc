@@ -107,13 +107,15 @@ double unit_interval(uint32_t high, uint32_t low) {
   return (static_cast<double>(bits) + 0.5) * (1.0 / 4503599627370496.0);
 }
 
-// ints: count, low and high half of the parameter name's hash; doubles: low, high. y = low + (high − low)·u
+// ints: count, low and high half of the parameter name's hash; doubles: low, high. y = low + (high − low)·u. The first
+// element is that of the register batch_offset, so that a draw can be made in parts.
 void run_uniform(const Context& context, const Arguments& a) {
   auto* y = a.view<float>(0);
+  const size_t first = context.registers.batch_offset;
   const double low = a.doubles[0];
   const double width = a.doubles[1] - low;
   for (size_t i = 0; i < a.size(0); ++i) {
-    const PhiloxBlock block = draw(context, a, i, 0);
+    const PhiloxBlock block = draw(context, a, first + i, 0);
     y[i] = static_cast<float>(low + width * unit_interval(block[0], block[1]));
   }
 }
@@ -122,10 +124,11 @@ void run_uniform(const Context& context, const Arguments& a) {
 // pair draws again with the next attempt.
 void run_normal(const Context& context, const Arguments& a) {
   auto* y = a.view<float>(0);
+  const size_t first = context.registers.batch_offset;
   for (size_t i = 0; i < a.size(0); ++i) {
     double normal = 0;
     for (uint32_t attempt = 0;; ++attempt) {
-      const PhiloxBlock block = draw(context, a, i, attempt);
+      const PhiloxBlock block = draw(context, a, first + i, attempt);
       const double u = 2 * unit_interval(block[0], block[1]) - 1;
       const double v = 2 * unit_interval(block[2], block[3]) - 1;
       const double s = u * u + v * v;

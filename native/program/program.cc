@@ -8,7 +8,7 @@
 namespace carillon {
 namespace {
 
-// A driver gives its helpers to the other runs of the process after this long.
+// A run lets others of the process have a turn after this long.
 constexpr std::chrono::milliseconds kQuantum{20};
 
 BoundView bind(const ViewEntry& entry, std::span<const std::shared_ptr<Slab>> slabs, const std::vector<bool>& writable,
@@ -189,16 +189,22 @@ void Program::run_step(Registers& registers, const Context& context, RunResult& 
   run_range(context, micro_end_, instructions_.size(), result);
 }
 
-RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
+RunResult Program::run(const RunRequest& request, Turns& turns) {
   const FpEnvironment environment;
   RunResult result;
   finished_.store(0, std::memory_order_release);
   auto* log = reinterpret_cast<float*>(log_.data());
   using Clock = std::chrono::steady_clock;
+  Turns::Run run(turns, request.priority, request.waits);
   while (result.steps < request.steps && !result.stopped && result.fault.what == nullptr) {
-    const bool choice = pool != nullptr && request.threads > 1;
+    const bool choice = request.threads > 1;
     const bool helped = choice && pace_.helped();
-    const Parallel parallel = helped ? Parallel(*pool, request.threads) : Parallel();
+    const unsigned threads = run.begin(helped ? request.threads : 1, stop_);
+    if (threads == 0) {
+      result.stopped = true;
+      break;
+    }
+    const Parallel parallel = threads > 1 ? Parallel(run.pool(), threads) : Parallel();
     const Clock::time_point from = Clock::now();
     const Clock::time_point until = from + kQuantum;
     const size_t before = result.steps;
@@ -226,7 +232,8 @@ RunResult Program::run(const RunRequest& request, ThreadPool* pool) {
       ++result.steps;
       finished_.store(result.steps, std::memory_order_release);
     } while (result.steps < request.steps && Clock::now() < until);
-    // Where another run had the helpers the time says nothing of them.
+    run.end();
+    // Where other runs have left it no helpers the time says nothing of them.
     if (choice && helped == (parallel.threads() > 1)) {
       pace_.record(result.steps - before, std::chrono::duration<double>(Clock::now() - from).count());
     }

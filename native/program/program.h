@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../runtime/turns.h"
 #include "decode.h"
 #include "pace.h"
 #include "slab.h"
@@ -52,6 +53,8 @@ struct RunRequest {
   size_t rows = 0;                // without a feed of every step; with one of the last step, where a stream ends early
   std::span<const double> lanes;  // [steps, lanes]
   unsigned threads = 1;
+  Priority priority = Priority::normal;
+  bool waits = false;  // takes turns with other runs
 };
 
 struct RunResult {
@@ -69,9 +72,9 @@ class Program {
   bool lease();
   void release();
 
-  // Runs on the calling thread and leased helpers of `pool` until the steps are done, stop() was called, or data made a
-  // step impossible. Lease required.
-  RunResult run(const RunRequest& request, ThreadPool* pool);
+  // Runs on the calling thread and helpers until the steps are done, stop() was called (and `turns` woken), or data
+  // made a step impossible. Lease required.
+  RunResult run(const RunRequest& request, Turns& turns);
 
   void stop() { stop_ = true; }
   // Before a call, on the thread that asks: whoever looks meanwhile must not find the steps of the call before.

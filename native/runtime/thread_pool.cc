@@ -103,18 +103,6 @@ unsigned usable_cores() {
   return cores == 0 ? 1 : cores;
 }
 
-std::shared_ptr<ThreadPool> ThreadPool::shared() {
-  static std::mutex mutex;
-  static std::weak_ptr<ThreadPool> current;
-  const std::lock_guard lock(mutex);
-  std::shared_ptr<ThreadPool> pool = current.lock();
-  if (!pool) {
-    pool = std::make_shared<ThreadPool>();
-    current = pool;
-  }
-  return pool;
-}
-
 ThreadPool::~ThreadPool() {
   {
     const std::lock_guard lock(park_);
@@ -215,6 +203,7 @@ void ThreadPool::sleep_until_done(size_t chunks) {
 
 void ThreadPool::work(unsigned index) {
   const FpEnvironment environment;
+  if (priority_ == Priority::background) lower_priority();
   int turns = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
     if (ready(index)) {

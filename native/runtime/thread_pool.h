@@ -9,10 +9,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "priority.h"
 
 namespace carillon {
 
@@ -23,10 +24,7 @@ class ThreadPool {
  public:
   using Chunk = void (*)(void* context, size_t index);
 
-  // The process-wide pool, alive while somebody holds it; its threads are joined when the last holder lets go.
-  static std::shared_ptr<ThreadPool> shared();
-
-  ThreadPool() = default;
+  explicit ThreadPool(Priority priority = Priority::normal) : priority_(priority) {}
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -67,6 +65,7 @@ class ThreadPool {
   std::atomic<bool> stop_{false};
   std::atomic<bool> asleep_{false};
 
+  const Priority priority_;
   uint64_t stage_ = 0;  // the driver's
   std::vector<std::thread> threads_;
   std::mutex lease_;  // held by the driver that leases

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { dataset, fit, linear, mse, type StreamExample, sequential, sgd, standardize } from "../../lib/index.js";
 import { example, inOrder, make, options, ROWS, refusal, rows, trained, x, y } from "./streamed.js";
@@ -63,9 +64,14 @@ describe("what a source does", () => {
     );
   });
 
-  test("an abort does not wait for the pass that transforms need, nor for the first example", async () => {
+  test("an abort or a stop does not wait for the pass that transforms need, nor for the first example", async () => {
+    let closed = 0;
     const endless = dataset(function* () {
-      for (;;) yield* inOrder();
+      try {
+        for (;;) yield* inOrder();
+      } finally {
+        closed += 1;
+      }
     });
     const never = dataset(async function* () {
       await new Promise(() => undefined);
@@ -83,7 +89,42 @@ describe("what a source does", () => {
       const run = fit(model, { ...options, data, inputs, epochs: 1, signal: controller.signal });
       await expect(run).rejects.toThrow("enough");
       await fit(model, { ...options, data: { x, y }, steps: 1 }); // the model is free again
+
+      const other = make();
+      const signal = new AbortController().signal;
+      const stopped = fit(other, { ...options, data, inputs, epochs: 1, signal });
+      setTimeout(() => stopped.stop(), 20);
+      const result = await stopped;
+      expect(result).toMatchObject({ reason: "stopped", stoppedBy: null, step: 0, history: [], best: undefined });
+      expect(() => result.checkpoint()).toThrow(expect.objectContaining({ code: "ERR_STATE", where: "checkpoint" }));
+      const kinds: string[] = [];
+      for await (const { kind } of stopped) kinds.push(kind);
+      expect(kinds).toEqual(["end"]);
+      expect(other.initialized).toBe(false);
+      expect(getEventListeners(signal, "abort")).toEqual([]);
+      await fit(other, { ...options, data, inputs, epochs: 1 })[Symbol.asyncDispose]();
     }
+    expect(closed).toBe(2); // aborted, stopped; the third was left before the source was opened
+  });
+
+  test("a source that opens after the stop is closed", async () => {
+    let closed = 0;
+    let open = (_rows: AsyncIterable<StreamExample>): void => undefined;
+    const data = dataset(() => new Promise<AsyncIterable<StreamExample>>((resolve) => (open = resolve)));
+    const run = fit(make(), { ...options, data, epochs: 1 });
+    setTimeout(() => run.stop(), 5);
+    expect((await run).reason).toBe("stopped");
+    open({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.resolve({ value: example(0), done: false }),
+        return() {
+          closed += 1;
+          return Promise.resolve({ value: undefined, done: true });
+        },
+      }),
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(closed).toBe(1);
   });
 
   test("batches that are there are trained while the next are waited for", async () => {

@@ -98,7 +98,15 @@ export function outcome(spec: NativeProgramSpec, rows: number): string {
   try {
     const program = native.programCreate(spec);
     const lanes = new Float64Array(spec.lanes).fill(0.1);
-    const { fault, steps } = native.programRunSync(program, { firstStep: 1, steps: 1, rows, lanes, threads: 1 });
+    const { fault, steps } = native.programRunSync(program, {
+      firstStep: 1,
+      steps: 1,
+      rows,
+      lanes,
+      threads: 1,
+      waits: false,
+      background: false,
+    });
     return fault === null ? `clean ${steps}` : "fault";
   } catch (error) {
     expect(error).toMatchObject({ name: "CarillonError", code: "ERR_NATIVE" });

@@ -55,7 +55,12 @@ describe("inputs of a call", () => {
   test.each<[string, object, string, string]>([
     ["nothing", {}, "ERR_OPTION", "program.inputs.x"],
     ["an unknown name", { x: rows(1), z: rows(1) }, "ERR_UNKNOWN_OPTION", "program.inputs.z"],
-    ["numbers", { x: [[1, 2]] }, "ERR_OPTION", "program.inputs.x"],
+    ["text", { x: "1, 2" }, "ERR_OPTION", "program.inputs.x"],
+    ["ragged numbers", { x: [[1, 2], [3]] }, "ERR_SHAPE", "tensor"],
+    ["a row without its axis", { x: [1, 2] }, "ERR_SHAPE", "program.inputs.x"],
+    ["half a row", { x: new Float32Array(3) }, "ERR_SHAPE", "program.inputs.x"],
+    ["too many rows, flat", { x: new Float32Array(8) }, "ERR_SHAPE", "program.inputs.x"],
+    ["integers", { x: new Int32Array(2) }, "ERR_SHAPE", "program.inputs.x"],
     ["another size", { x: rows(1, 3) }, "ERR_SHAPE", "program.inputs.x"],
     ["another rank", { x: tensor([1, 2]) }, "ERR_SHAPE", "program.inputs.x"],
     ["too many rows", { x: rows(4) }, "ERR_SHAPE", "program.inputs.x"],
@@ -67,6 +72,44 @@ describe("inputs of a call", () => {
     const { y } = await step.run({ x: tensor([[1, 2]]) });
     expect(list(y)).toEqual([-1, -2]);
     expect(step.step).toBe(1);
+  });
+
+  test("numbers take the shape and the type of the input", async () => {
+    const inputs = { x: spec(["batch", 2]), scale: spec([]), label: spec(["batch"], "i32") };
+    const step = program({
+      inputs,
+      maxBatch: 3,
+      body: ({ x, scale, label }) => ({ y: ops.multiply(x, scale), hot: ops.oneHot(label, 3) }),
+    });
+    const labels = [[2, 0], Int32Array.of(2, 0), Uint8Array.of(2, 0), tensor(Int32Array.of(2, 0))];
+    const rows = [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      Float32Array.of(1, 2, 3, 4),
+      Uint8Array.of(1, 2, 3, 4),
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+    ];
+    for (const [index, x] of rows.entries()) {
+      const { y, hot } = await step.run({ x, scale: 10, label: labels[index] ?? 0 });
+      expect([list(y), y.shape, list(hot)]).toEqual([
+        [10, 20, 30, 40],
+        [2, 2],
+        [0, 0, 1, 1, 0, 0],
+      ]);
+    }
+    for (const label of [
+      [0.5, 1],
+      [2 ** 31, 1],
+      [Number.NaN, 1],
+    ]) {
+      const wrong = step.run({ x: rows[0] ?? [], scale: 1, label });
+      await expect(wrong).rejects.toThrow(failing("ERR_DTYPE", "program.inputs.label"));
+    }
   });
 
   test("two inputs have the same rows", async () => {

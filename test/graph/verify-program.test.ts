@@ -106,7 +106,15 @@ test("a label outside is a fault of the step, and the next run is clean", () => 
   const [, labels] = slabs;
   if (labels === undefined) throw new Error("there are labels");
   const run = () =>
-    native.programRunSync(program, { firstStep: 1, steps: 3, rows: 2, lanes: new Float64Array(3), threads: 2 });
+    native.programRunSync(program, {
+      firstStep: 1,
+      steps: 3,
+      rows: 2,
+      lanes: new Float64Array(3),
+      threads: 2,
+      waits: false,
+      background: false,
+    });
   native.slabWrite(labels, 1, Int32Array.of(5));
   expect(run()).toMatchObject({ steps: 0, fault: { what: "label", row: 1, value: 5, limit: 5 } });
   native.slabWrite(labels, 1, Int32Array.of(4));

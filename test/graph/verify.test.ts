@@ -292,7 +292,15 @@ describe("packing for a product", () => {
 describe("handles", () => {
   const slab = native.slabCreate(4, "f32");
   const program = native.programCreate(valid().spec);
-  const request: NativeRunRequest = { firstStep: 1, steps: 1, rows: 1, lanes: Float64Array.of(0.1), threads: 1 };
+  const request: NativeRunRequest = {
+    firstStep: 1,
+    steps: 1,
+    rows: 1,
+    lanes: Float64Array.of(0.1),
+    threads: 1,
+    waits: false,
+    background: false,
+  };
 
   test.each<[string, unknown]>([
     ["an object", {}],

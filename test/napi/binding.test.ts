@@ -79,7 +79,15 @@ describe("wrong arguments", () => {
 
   test("a request with one field that is wrong", () => {
     const program = native.programCreate(EMPTY);
-    const good = { firstStep: 1, steps: 2, rows: 1, lanes: new Float64Array(2), threads: 1 };
+    const good = {
+      firstStep: 1,
+      steps: 2,
+      rows: 1,
+      lanes: new Float64Array(2),
+      threads: 1,
+      waits: false,
+      background: false,
+    };
     expect(native.programRunSync(program, good)).toEqual({ steps: 2, stopped: false, fault: null });
     for (const key of Object.keys(good)) {
       for (const value of WRONG) {
@@ -137,6 +145,8 @@ test("code that is noise is refused before it runs", () => {
         rows: 2,
         lanes: new Float64Array(3),
         threads: 2,
+        waits: false,
+        background: false,
       });
     });
   }
@@ -157,7 +167,15 @@ describe("memory that a run has", () => {
       lanes: 0,
     });
   }
-  const request = { firstStep: 1, steps: 4_000_000, rows: 1, lanes: new Float64Array(), threads: 1 };
+  const request = {
+    firstStep: 1,
+    steps: 4_000_000,
+    rows: 1,
+    lanes: new Float64Array(),
+    threads: 1,
+    waits: false,
+    background: false,
+  };
 
   test("is not written or run by another, is read between two steps, and is free afterwards", async () => {
     const slab = native.slabCreate(4096, "f32");

@@ -47,6 +47,11 @@ void emit(std::vector<int32_t>& words, OperationId id, const std::vector<int32_t
   }
 }
 
+Turns& turns() {
+  static Turns all;
+  return all;
+}
+
 // softmax(dropout(x)·Wᵀ) trained by Adam with L2: slabs in the order of the slots below.
 struct Classifier {
   std::shared_ptr<Slab> weights = std::make_shared<Slab>(kWeights, Dtype::f32);
@@ -131,7 +136,7 @@ struct Classifier {
     program = std::make_unique<Program>(spec, *default_table());
   }
 
-  RunResult run(uint32_t first_step, size_t steps, unsigned threads, ThreadPool* pool) const {
+  RunResult run(uint32_t first_step, size_t steps, unsigned threads) const {
     const std::vector<double> rates = lanes_of(first_step, steps);
     RunRequest request;
     request.first_step = first_step;
@@ -139,7 +144,7 @@ struct Classifier {
     request.lanes = rates;
     request.threads = threads;
     CHECK(program->lease());
-    RunResult result = program->run(request, pool);
+    RunResult result = program->run(request, turns());
     program->release();
     return result;
   }
@@ -157,35 +162,35 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 }  // namespace
 
 TEST(program_trains_with_the_same_bits_for_any_threads) {
-  ThreadPool pool;
+  set_thread_limit(4);
   const Classifier one;
-  CHECK(one.run(1, 40, 1, nullptr).steps == 40);
+  CHECK(one.run(1, 40, 1).steps == 40);
   const std::span<const float> log = one.program->log();
   CHECK(log[size_t{2} * 39] < 0.5f * log[0]);  // it learns
   CHECK(log[1] == 0.0f);                       // the weights began at 0
   CHECK(log[size_t{2} * 39 + 1] > 0.0f);
   for (unsigned threads = 2; threads <= 4; ++threads) {
     const Classifier many;
-    CHECK(many.run(1, 40, threads, &pool).steps == 40);
+    CHECK(many.run(1, 40, threads).steps == 40);
     CHECK(same_bits(one.values(), many.values()));
   }
 }
 
 TEST(program_cut_anywhere_gives_the_same_bits) {
   const Classifier whole;
-  whole.run(1, 12, 1, nullptr);
+  whole.run(1, 12, 1);
   for (uint32_t cut = 1; cut < 12; ++cut) {
     const Classifier parts;
-    parts.run(1, cut, 1, nullptr);
-    parts.run(cut + 1, 12 - cut, 1, nullptr);
+    parts.run(1, cut, 1);
+    parts.run(cut + 1, 12 - cut, 1);
     CHECK(same_bits(whole.values(), parts.values()));
   }
 }
 
 TEST(program_allocates_nothing_while_it_runs) {
-  ThreadPool pool;
+  set_thread_limit(2);
   const Classifier classifier;
-  classifier.run(1, 2, 2, &pool);  // starts the helper
+  classifier.run(1, 2, 2);  // starts the helper
   const std::vector<double> rates = lanes_of(3, 500);
   RunRequest request;
   request.first_step = 3;
@@ -195,7 +200,7 @@ TEST(program_allocates_nothing_while_it_runs) {
   CHECK(classifier.program->lease());
   const size_t before = test::allocations();
   const int64_t buffers = memory_count().allocations.load();
-  const RunResult result = classifier.program->run(request, &pool);
+  const RunResult result = classifier.program->run(request, turns());
   CHECK(test::allocations() == before);
   CHECK(memory_count().allocations.load() == buffers);
   CHECK(result.steps == request.steps);
@@ -204,7 +209,7 @@ TEST(program_allocates_nothing_while_it_runs) {
 
 TEST(program_stops_at_an_impossible_label) {
   const Classifier classifier(static_cast<int32_t>(kClasses));
-  const RunResult result = classifier.run(1, 8, 1, nullptr);
+  const RunResult result = classifier.run(1, 8, 1);
   CHECK(result.fault.what != nullptr && std::strcmp(result.fault.what, "label") == 0);
   CHECK(result.fault.value == static_cast<int64_t>(kClasses));
   CHECK(result.steps < 4);  // the label stands somewhere in the first epoch
@@ -227,7 +232,7 @@ TEST(program_lets_readers_in_between_steps) {
   std::atomic<bool> done{false};
   std::vector<float> copy(kWeights);
   std::thread runner([&] {
-    classifier.run(1, 300, 1, nullptr);
+    classifier.run(1, 300, 1);
     done = true;
   });
   size_t reads = 0;
@@ -239,7 +244,7 @@ TEST(program_lets_readers_in_between_steps) {
   runner.join();
   CHECK(reads > 0);
   const Classifier alone;
-  alone.run(1, 300, 1, nullptr);
+  alone.run(1, 300, 1);
   CHECK(same_bits(classifier.values(), alone.values()));
 }
 

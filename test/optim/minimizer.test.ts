@@ -14,6 +14,7 @@ import {
   sgdMomentum,
   spec,
   tensor,
+  type Value,
 } from "carillon";
 import { describe, expect, test } from "vitest";
 import { probe, signed, startAt } from "../regularizers/probe.js";
@@ -62,6 +63,34 @@ describe("several models", () => {
     // a = 2 − ½·3 = 0.5; then ∂/∂b = 0.5: b = 3 − ¼.
     expect((await step.run({ x })).after.item()).toBe(1.5);
     expect([onlyWeight(a), onlyWeight(b)]).toEqual([0.5, 2.75]);
+  });
+
+  test("several updates in a body are as many steps of the rule", async () => {
+    const [once, thrice] = [line(2), line(2)];
+    const [single, triple] = [minimizer(once, adam({ lr: 0.1 })), minimizer(thrice, adam({ lr: 0.1 }))];
+    const learn = (model: Model, trainer: Minimizer, given: Value): void => {
+      trainer.minimize(ops.sum(ops.square(ops.subtract(model.forward(given), 5))));
+    };
+    const one = program({
+      ...INPUTS,
+      body({ x: given }) {
+        learn(once, single, given);
+        return { y: once.forward(given) };
+      },
+    });
+    const three = program({
+      ...INPUTS,
+      body({ x: given }) {
+        for (let turn = 0; turn < 3; turn++) learn(thrice, triple, given);
+        return { y: thrice.forward(given) };
+      },
+    });
+    for (let step = 1; step <= 4; step++) {
+      let y = Number.NaN;
+      for (let turn = 0; turn < 3; turn++) y = (await one.run({ x })).y.item();
+      expect((await three.run({ x })).y.item()).toBe(y); // to the bit: Adam's corrections count 1, 2, … 12
+    }
+    expect(triple.states(thrice)).toEqual(single.states(once));
   });
 
   test("the same optimizer in two minimizers holds no state", async () => {

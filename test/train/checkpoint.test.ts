@@ -1,6 +1,7 @@
 // Checkpoints in a folder: when they are written, which are kept, and that a run continued from one, whatever happened to
 // the files meanwhile, is the run that was not interrupted.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -9,14 +10,18 @@ import {
   type Callback,
   type CheckpointEvent,
   crossEntropy,
+  defineLayer,
   dropout,
   type FitEvent,
   fit,
+  type Loss,
   linear,
   type Model,
+  parameter,
   relu,
   sequential,
   sgdMomentum,
+  type Value,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bitsOf, clusters } from "./synthetic.js";
@@ -35,6 +40,9 @@ const OPTIONS = {
   seed: 3,
 } as const;
 const EVERY = { every: { steps: 3 }, keep: 2 } as const;
+
+/** Gives [batch, 3] where a loss gives [batch]. */
+const wholeRows: Loss = Object.assign((output: Value) => output, { target: "classes" as const });
 
 function network(): Model<6, 3> {
   return sequential(linear(6, 12), relu(), dropout(0.4), linear(12, 3));
@@ -140,6 +148,24 @@ describe("writing", () => {
     // The record outlives the process.
     await fit(network(), { ...OPTIONS, epochs: 10, checkpoint, resume: "auto" });
     expect(await stepsIn(dir)).toContain(first);
+  });
+
+  const unused = () =>
+    defineLayer({
+      kind: "unused",
+      outputs: "same",
+      parameters: { weight: parameter([2, 2]) },
+      forward: (x) => x,
+    });
+  test.each<[string, () => Model, object, string]>([
+    ["a loss that leaves a parameter out", () => sequential(linear(6, 3), unused()), {}, "ERR_TRACE"],
+    ["a loss of another shape", network, { loss: wholeRows }, "ERR_SHAPE"],
+    ["a label out of range", network, { data: { x: [[1, 2, 3, 4, 5, 6]], y: [3] } }, "ERR_LABEL"],
+  ])("%s leaves no folder behind", async (_, model, wrong, code) => {
+    const dir = folder();
+    const options = { ...OPTIONS, checkpoint: { dir }, resume: "auto", ...wrong } as const;
+    await expect(fit(model(), options)).rejects.toMatchObject({ name: "CarillonError", code });
+    expect(existsSync(dir)).toBe(false);
   });
 
   test("a folder that cannot be written rejects the run", async () => {

@@ -1,0 +1,44 @@
+import { fail } from "../errors.js";
+import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
+import { Tensor, type TensorData, tensor } from "../tensor/tensor.js";
+
+/** A value for an input of a program: a tensor, a typed array with one row after the other, or nested arrays of numbers. */
+export type Given = Tensor | TensorData;
+
+/** What an input is declared to be. */
+interface Declared {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+}
+
+/** `given` as a tensor: a typed array under the input's shape if it fits, bytes and nested numbers in the input's dtype. */
+export function givenTensor(where: string, given: unknown, declared: Declared): Tensor {
+  if (given instanceof Tensor) return given;
+  if (given instanceof Float32Array || given instanceof Int32Array || given instanceof Uint8Array) {
+    const shape = shapeOf(given.length, declared.shape);
+    if (given instanceof Float32Array) return tensor(given, shape);
+    if (given instanceof Int32Array) return tensor(given, shape);
+    return declared.dtype === "i32" ? tensor(Int32Array.from(given), shape) : tensor(Float32Array.from(given), shape);
+  }
+  if (!isNested(given)) return fail("ERR_OPTION", where, "a tensor, a typed array or arrays of numbers", given);
+  const floats = tensor(given);
+  if (declared.dtype !== "i32") return floats;
+  const numbers = [given].flat(Number.POSITIVE_INFINITY);
+  const odd = numbers.find((number) => !Number.isInteger(number) || Math.abs(Number(number)) > MAX_I32);
+  if (odd !== undefined) return fail("ERR_DTYPE", where, "integers of 32 bits", odd);
+  return tensor(Int32Array.from(numbers, Number), floats.shape);
+}
+
+const MAX_I32 = 2_147_483_647;
+
+function isNested(value: unknown): value is number | readonly number[] {
+  return typeof value === "number" || Array.isArray(value);
+}
+
+/** The declared shape with as many rows as `count` elements make; as a list where they make none. */
+function shapeOf(count: number, shape: Shape): readonly number[] {
+  const columns = elements(shape);
+  const rows = count / columns;
+  const fits = isBatched(shape) ? rows >= 1 && Number.isInteger(rows) : rows === 1;
+  return fits ? shape.map((dim) => (dim === "batch" ? rows : dim)) : [count];
+}

@@ -1,0 +1,65 @@
+import { CarillonError } from "../errors.js";
+import type { Brake } from "../nn/brake.js";
+import type { FitEvent } from "./events.js";
+import type { FitResult } from "./fit_result.js";
+import type { RunContext } from "./run.js";
+
+/** What a run does before its first step: it can be stopped and aborted as well. */
+export class Preparation {
+  readonly #stopping = new AbortController();
+  readonly #brake: Brake;
+  readonly #given: AbortSignal | undefined;
+  readonly #off: () => void;
+
+  constructor(brake: Brake, signal: AbortSignal | undefined) {
+    this.#brake = brake;
+    this.#given = signal;
+    this.#off = brake.onPull(this.#end);
+    // By hand: AbortSignal.any would stay with a signal that outlives many runs.
+    signal?.addEventListener("abort", this.#end);
+  }
+
+  readonly #end = (): void => {
+    if (this.#given?.aborted === true) this.#stopping.abort(this.#given.reason);
+    else if (this.#brake.ended) this.#stopping.abort(this);
+  };
+
+  /** What `work` gives, which must reject with the reason of the signal; `undefined` if the run was stopped meanwhile. */
+  async unlessStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work(this.#stopping.signal);
+    } catch (error) {
+      if (error === this) return undefined;
+      throw error;
+    } finally {
+      this.#off();
+      this.#given?.removeEventListener("abort", this.#end);
+    }
+  }
+}
+
+/**
+ * The end of a run that was stopped before it was ready for its first step: nothing was changed and nothing is kept.
+ *
+ * @param began Milliseconds, of `performance.now()`.
+ */
+export function stoppedBeforehand({ emit }: RunContext<FitEvent>, began: number): FitResult {
+  const seconds = (performance.now() - began) / 1000;
+  emit({ kind: "end", reason: "stopped", stoppedBy: null, step: 0, seconds });
+  return {
+    reason: "stopped",
+    stoppedBy: null,
+    step: 0,
+    seconds,
+    best: undefined,
+    history: [],
+    averaged: () => undefined,
+    checkpoint(): never {
+      throw new CarillonError(
+        "ERR_STATE",
+        "checkpoint",
+        "the run was stopped before it was ready: there is nothing to keep",
+      );
+    },
+  };
+}
