@@ -2,7 +2,7 @@
 // node-gyp-build looks through.
 //
 //     npm run prebuild:all                        all of them
-//     npm run prebuild:all -- linux-x64 musl      those whose names have every one of these words
+//     npm run prebuild:all -- linux arm64         those whose names have every one of these words
 //     npm run prebuild:all -- --twice             builds again, elsewhere and with empty caches: the bytes must be equal
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
@@ -14,15 +14,14 @@ import { gzipSync } from "node:zlib";
 import { jobs, mustRun, root, run } from "./tools.mjs";
 
 /**
- * The binaries of the package. glibc 2.28 is that of the oldest systems that Node.js 20 runs on.
+ * The binaries of the package. glibc 2.28 is that of the oldest systems that Node.js 20 runs on; musl's loader takes
+ * glibc's libraries for itself, and the binaries for Linux ask for nothing that musl lacks (native/napi/cxx_runtime.cc).
  *
  * @type {readonly { file: string, zig: string }[]}
  */
 export const prebuilds = [
-  { file: "linux-x64/carillon.glibc.node", zig: "x86_64-linux-gnu.2.28" },
-  { file: "linux-x64/carillon.musl.node", zig: "x86_64-linux-musl" },
-  { file: "linux-arm64/carillon.glibc.node", zig: "aarch64-linux-gnu.2.28" },
-  { file: "linux-arm64/carillon.musl.node", zig: "aarch64-linux-musl" },
+  { file: "linux-x64/carillon.node", zig: "x86_64-linux-gnu.2.28" },
+  { file: "linux-arm64/carillon.node", zig: "aarch64-linux-gnu.2.28" },
   { file: "win32-x64/carillon.node", zig: "x86_64-windows-gnu" },
   { file: "darwin-x64/carillon.node", zig: "x86_64-macos.11.0" },
   { file: "darwin-arm64/carillon.node", zig: "aarch64-macos.11.0" },

@@ -29,7 +29,7 @@ const LEFT_OUT = {
 const leftOut = (cell) => Object.entries(emulated(cell) ? LEFT_OUT.emulated : LEFT_OUT.native);
 
 /** @param {Cell} cell */
-const binaryOf = ({ arch, libc }) => `prebuilds/linux-${arch}/carillon.${libc}.node`;
+const binaryOf = ({ arch }) => `prebuilds/linux-${arch}/carillon.node`;
 
 /** @param {string} file */
 const sha256 = (file) => createHash("sha256").update(readFileSync(file)).digest("hex");

@@ -155,8 +155,8 @@ CARILLON_INLINE void dropout_superblocks(Target& target, uint64_t superblock, si
   }
 }
 
-// What of a range is drawn next: whole superblocks at once, or the part of one that the range covers, which goes through
-// a buffer.
+// What of a range is drawn next: whole superblocks at once, or the part of one that the range covers, which goes
+// through a buffer.
 struct DropoutStretch {
   bool whole;
   uint64_t superblock;
