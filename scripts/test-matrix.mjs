@@ -6,7 +6,7 @@
 // Every platform has a checkout of its own in build/matrix/, with its own node_modules/ and nothing but its prebuilt
 // binary. The model that the quickstart trains must have the same bytes everywhere.
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { argv } from "node:process";
 import { cells, emulated, matrix, nodeOf } from "./matrix-cells.mjs";
@@ -43,8 +43,10 @@ const sha256 = (file) => createHash("sha256").update(readFileSync(file)).digest(
 async function checkoutOf(cell) {
   const folder = join(matrix, `linux-${cell.arch}-${cell.libc}`);
   const tracked = await mustRun("git", "git", ["ls-files", "--cached", "--others", "--exclude-standard"]);
-  for (const file of ["lib", "test", "build", "prebuilds"])
-    rmSync(join(folder, file), { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder).filter((entry) => entry !== "node_modules")) {
+    rmSync(join(folder, name), { recursive: true });
+  }
   for (const file of tracked.trim().split("\n")) {
     if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file));
   }
