@@ -33,3 +33,7 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 # Nothing of the machine that builds: no paths, no debug information.
 set(CMAKE_CXX_FLAGS_INIT "-g0 -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffunction-sections -fdata-sections")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s -Wl,--gc-sections")
+if(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+  # Zig does not know the -bundle that CMake asks for; Node.js loads a dynamic library as well.
+  string(APPEND CMAKE_MODULE_LINKER_FLAGS_INIT " -shared")
+endif()

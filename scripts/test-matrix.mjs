@@ -70,11 +70,18 @@ async function checkoutOf(cell) {
  *
  * @param {Cell} cell
  * @param {string} node
+ * @param {string} folder
  * @returns {Record<string, string>}
  */
-function environmentOf(cell, node) {
+function environmentOf(cell, node, folder) {
   /** @type {Record<string, string>} */
   const env = { LIBC: cell.libc };
+  if (cell.libc === "musl") {
+    // Vitest's bundler looks at /usr/bin/ldd to learn the C library, which is that of this machine.
+    const platform = `linux-${cell.arch}-musl`;
+    const binding = `node_modules/@rolldown/binding-${platform}/rolldown-binding.${platform}.node`;
+    env.NAPI_RS_NATIVE_LIBRARY_PATH = join(folder, binding);
+  }
   if (emulated(cell)) {
     const first = join(matrix, "nodes", `${cell.name}.cjs`);
     writeFileSync(first, `process.execPath = ${JSON.stringify(node)};\n`);
@@ -94,7 +101,7 @@ function environmentOf(cell, node) {
 async function trainQuickstart(cell, node, folder) {
   const bundle = join(folder, "build/examples/quickstart.mjs");
   await bundleProgram("examples/digits/quickstart.ts", bundle, ["node-gyp-build"]);
-  const env = environmentOf(cell, node);
+  const env = environmentOf(cell, node, folder);
   await mustRun(`${cell.name}, quickstart`, node, [bundle, "--quiet"], { env, cwd: folder });
   /** @type {{ isa: string }} */
   const { isa } = JSON.parse(readFileSync(join(folder, "runs/quickstart/summary.json"), "utf8"));
@@ -122,7 +129,7 @@ async function testCell(cell, node, folder) {
   for (const [file] of leftOut(cell)) args.push("--exclude", file);
   rmSync(report, { force: true });
   const begin = Date.now();
-  const { output } = await run(node, args, { env: environmentOf(cell, node), cwd: folder });
+  const { output } = await run(node, args, { env: environmentOf(cell, node, folder), cwd: folder });
   writeFileSync(join(matrix, `${cell.name}.log`), output);
   if (!existsSync(report)) {
     console.error(output);
