@@ -53,7 +53,9 @@ struct Supported {
   Supported() {
 #ifdef __x86_64__
     const X86Features features = x86_features();
+#ifdef CARILLON_AVX512
     if (features.avx512) tables[count++] = &kAvx512Table;
+#endif
     if (features.avx2) tables[count++] = &kAvx2Table;
 #endif
 #ifdef __aarch64__

@@ -1,7 +1,7 @@
 // The kernel table for AVX-512 (F, BW, DQ, VL).
 #include "tables.h"
 
-#ifdef __x86_64__
+#ifdef CARILLON_AVX512
 
 #include <immintrin.h>
 

@@ -1,9 +1,16 @@
 // The kernel table in portable C++, for any processor: the oracle of the others.
 #include "tables.h"
 
-// 16 lanes are 16 vectors here: unrolled, the kernels would take megabytes and spill all the same.
+// Vectors of one float lose nothing by a call, and 16 lanes are 16 vectors: inlined and unrolled, the kernels would
+// take megabytes and spill all the same.
+#undef CARILLON_INLINE
+#define CARILLON_INLINE [[maybe_unused]] inline
 #undef CARILLON_UNROLL
+#ifdef __clang__
+#define CARILLON_UNROLL _Pragma("clang loop unroll(disable)")
+#else
 #define CARILLON_UNROLL
+#endif
 
 namespace carillon::scalar {
 namespace {

@@ -13,10 +13,18 @@
 #define CARILLON_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+// macOS saves the states of AVX-512 only for threads that have used it once, and does not say so in XCR0: dispatch
+// would never choose this table there.
+#if defined(__x86_64__) && !defined(__APPLE__)
+#define CARILLON_AVX512
+#endif
+
 namespace carillon {
 
-#ifdef __x86_64__
+#ifdef CARILLON_AVX512
 extern const KernelTable kAvx512Table;
+#endif
+#ifdef __x86_64__
 extern const KernelTable kAvx2Table;
 #endif
 #ifdef __aarch64__

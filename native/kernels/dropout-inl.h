@@ -155,6 +155,24 @@ CARILLON_INLINE void dropout_superblocks(Target& target, uint64_t superblock, si
   }
 }
 
+// What of a range is drawn next: whole superblocks at once, or the part of one that the range covers, which goes
+// through a buffer.
+struct DropoutStretch {
+  bool whole;
+  uint64_t superblock;
+  size_t superblocks;
+  size_t place;   // of the first element in its superblock
+  size_t length;  // elements of the range
+
+  CARILLON_INLINE DropoutStretch(size_t left, uint64_t element)
+      : superblock(element / kSuperblock), place(static_cast<size_t>(element % kSuperblock)) {
+    superblocks = place == 0 ? smaller_of(left / kSuperblock, kDropoutRun) : 0;
+    whole = superblocks != 0;
+    length = whole ? superblocks * kSuperblock : smaller_of(kSuperblock - place, left);
+    if (!whole) superblocks = 1;
+  }
+};
+
 struct DropoutBits {
   uint16_t* bits;
   CARILLON_INLINE void put(const DropoutLanes& lanes, uint32_t limit, size_t place) {
@@ -179,22 +197,15 @@ struct DropoutBits {
 // i / 16 is element i's. Bits behind the last element are 0.
 void dropout_mask_bits(uint16_t* bits, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
   for (size_t i = 0; i < count;) {
-    const uint64_t element = first_index + i;
-    const size_t place = static_cast<size_t>(element % kSuperblock);
-    const size_t whole = smaller_of((count - i) / kSuperblock, kDropoutRun);
-    if (place == 0 && whole != 0) {
-      DropoutBits target{bits + i / kBitWord};
-      dropout_superblocks(target, element / kSuperblock, whole, arguments);
-      i += whole * kSuperblock;
-      continue;
-    }
+    const DropoutStretch stretch(count - i, first_index + i);
     uint16_t buffer[kSuperblock / kBitWord];
-    DropoutBits target{buffer};
-    dropout_superblocks(target, element / kSuperblock, 1, arguments);
-    const size_t length = smaller_of(kSuperblock - place, count - i);
-    const size_t words = (length + kBitWord - 1) / kBitWord;
-    __builtin_memcpy(bits + i / kBitWord, buffer + place / kBitWord, words * sizeof(uint16_t));
-    i += length;
+    DropoutBits target{stretch.whole ? bits + i / kBitWord : buffer};
+    dropout_superblocks(target, stretch.superblock, stretch.superblocks, arguments);
+    if (!stretch.whole) {
+      const size_t words = (stretch.length + kBitWord - 1) / kBitWord;
+      __builtin_memcpy(bits + i / kBitWord, buffer + stretch.place / kBitWord, words * sizeof(uint16_t));
+    }
+    i += stretch.length;
   }
   if (count % kBitWord != 0) bits[count / kBitWord] &= static_cast<uint16_t>((1u << count % kBitWord) - 1u);
 }
@@ -244,26 +255,19 @@ struct DropoutValues {
   CARILLON_INLINE void put_lanes(M keep, size_t i) { store(y + i, select(keep, scaled(load(x + i)), dropped)); }
 };
 
-// Superblocks that the range covers in part go through a buffer.
 template <bool shifted>
 void dropout_values(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
   for (size_t i = 0; i < count;) {
-    const uint64_t element = first_index + i;
-    const size_t place = static_cast<size_t>(element % kSuperblock);
-    const size_t whole = smaller_of((count - i) / kSuperblock, kDropoutRun);
-    if (place == 0 && whole != 0) {
-      DropoutValues<shifted> target(x + i, y + i, arguments);
-      dropout_superblocks(target, element / kSuperblock, whole, arguments);
-      i += whole * kSuperblock;
-      continue;
+    const DropoutStretch stretch(count - i, first_index + i);
+    float buffer[kSuperblock];
+    if (!stretch.whole) {
+      __builtin_memset(buffer, 0, sizeof buffer);
+      __builtin_memcpy(buffer + stretch.place, x + i, stretch.length * sizeof(float));
     }
-    float buffer[kSuperblock] = {};
-    const size_t length = smaller_of(kSuperblock - place, count - i);
-    __builtin_memcpy(buffer + place, x + i, length * sizeof(float));
-    DropoutValues<shifted> target(buffer, buffer, arguments);
-    dropout_superblocks(target, element / kSuperblock, 1, arguments);
-    __builtin_memcpy(y + i, buffer + place, length * sizeof(float));
-    i += length;
+    DropoutValues<shifted> target(stretch.whole ? x + i : buffer, stretch.whole ? y + i : buffer, arguments);
+    dropout_superblocks(target, stretch.superblock, stretch.superblocks, arguments);
+    if (!stretch.whole) __builtin_memcpy(y + i, buffer + stretch.place, stretch.length * sizeof(float));
+    i += stretch.length;
   }
 }
 

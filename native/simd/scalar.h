@@ -47,7 +47,7 @@ CARILLON_INLINE F abs(F a) { return from_bits({bits(a).v & 0x7fffffffu}); }
 // it is inexact (the error term of Knuth's TwoSum tells) and its last bit even, the neighbour on the side of the error
 // has the last bit odd. 53 bits rounded to odd hold the 24 + 2 that make the second rounding right (Boldo and
 // Melquiond 2008), denormal results included.
-CARILLON_INLINE float fused_multiply_add(float a, float b, float c) {
+[[gnu::noinline]] float fused_multiply_add(float a, float b, float c) {
   const double product = static_cast<double>(a) * static_cast<double>(b);
   const double addend = static_cast<double>(c);
   double sum = product + addend;
