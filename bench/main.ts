@@ -13,6 +13,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   train: async () => (await import("./train/suite.js")).run,
   scaling: async () => (await import("./train/scaling.js")).run,
   together: async () => (await import("./train/together.js")).run,
+  import: async () => (await import("./import.js")).run,
 };
 
 const names = Object.keys(SUITES);

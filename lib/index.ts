@@ -1,4 +1,4 @@
-/// <reference types="node" />
+/// <reference types="node" preserve="true" />
 export type { ClassWeights } from "./data/bind.js";
 export type { Examples, Features, Labels, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
 export { type Fold, type KFoldOptions, kFold } from "./data/k_fold.js";
@@ -26,7 +26,7 @@ export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export type { Priority } from "./graph/compiled.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramContext, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
-export type { Given } from "./graph/program_input.js";
+export type { ProgramInput } from "./graph/program_input.js";
 export type { State } from "./io/state.js";
 export type { Evaluation } from "./nn/evaluator.js";
 export { type GainName, gain } from "./nn/gain.js";
@@ -110,8 +110,9 @@ export {
   type MetricValue,
 } from "./nn/metrics/metric.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
-export { type EvaluateOptions, type Model, type PredictOptions, sequential } from "./nn/model.js";
+export { type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
+export type { EvaluateOptions, PredictOptions } from "./nn/predict_options.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
 export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";
@@ -130,14 +131,8 @@ export {
 } from "./optim/define_optimizer.js";
 export type { Epsilon, EpsilonPlacement } from "./optim/epsilon.js";
 export { type LionOptions, lion } from "./optim/lion.js";
-export {
-  type AverageWeights,
-  type Clip,
-  type Minimized,
-  type Minimizer,
-  type MinimizerOptions,
-  minimizer,
-} from "./optim/minimizer.js";
+export { type Minimized, type Minimizer, minimizer } from "./optim/minimizer.js";
+export type { AverageWeights, Clip, MinimizerOptions } from "./optim/minimizer_options.js";
 export { type MuonOptions, muon } from "./optim/muon.js";
 export { type NadamOptions, nadam } from "./optim/nadam.js";
 export type { Optimizer, OptimizerState } from "./optim/optimizer.js";

@@ -1,27 +1,37 @@
-// dist/: one bundled file an entry point (what two share is a chunk of its own), and the types. Fails if the types of lib/ do not hold.
+// dist/: one bundled file an entry point (what both share is a chunk of its own), the command, and the types. Fails if the
+// types of lib/ do not hold. Classes exist once: the command imports the built entry points.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { mustRun, root } from "./tools.mjs";
 
-const entryPoints = ["lib/index.ts", "lib/kernels/index.ts"];
+/** @type {import("esbuild").BuildOptions} */
+const options = {
+  absWorkingDir: root,
+  outdir: "dist",
+  outbase: "lib",
+  chunkNames: "chunks/[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  external: ["node-gyp-build"],
+  logLevel: "warning",
+};
+
+/** @type {import("esbuild").Plugin} */
+const builtEntries = {
+  name: "built entry points",
+  setup(bundler) {
+    // dist/cli/ lies to dist/index.js as lib/cli/ does to lib/index.ts.
+    bundler.onResolve({ filter: /^\.\.\/(kernels\/)?index\.js$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
 await Promise.all([
   mustRun("types", "tsc", ["-p", "tsconfig.build.json"]),
-  build({
-    absWorkingDir: root,
-    entryPoints,
-    outdir: "dist",
-    outbase: "lib",
-    chunkNames: "chunks/[name]-[hash]",
-    bundle: true,
-    // What is imported on first use (`await import(…)`) becomes a file of its own.
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    external: ["node-gyp-build"],
-    logLevel: "warning",
-  }),
+  build({ ...options, entryPoints: ["lib/index.ts", "lib/kernels/index.ts"] }),
+  build({ ...options, entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts"], plugins: [builtEntries] }),
 ]);

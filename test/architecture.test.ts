@@ -41,10 +41,10 @@ const PARTS = [
   ["T4", "nn"],
   ["T4", "optim"],
   ["T5", "train"],
-  ["T6", "cli"],
   ["top", "runtime"],
   ["top", "kernels"],
   ["top", "index"],
+  ["T6", "cli"],
 ] as const;
 
 /** `nn` of lib/nn/model.ts, `errors` of lib/errors.ts. */
@@ -309,9 +309,9 @@ test("an ISA's object exports its table and nothing else", (context) => {
 
 // ---- All files
 
-const folders = ["lib", "native", "test", "bench", "examples", "scripts", "docs", "cmake", ".ci"];
+const folders = ["lib", "native", "test", "bench", "examples", "scripts", "docs", "cmake", ".ci", ".github"];
 const written = [
-  ...folders.flatMap((folder) => filesIn(folder, /\.(ts|mjs|cc|h|def|txt|md|json|py|cmake|map|grit)$|\.ci\/run$/)),
+  ...folders.flatMap((folder) => filesIn(folder, /\.(ts|mjs|cc|h|def|txt|md|json|py|cmake|map|grit|yml)$|\.ci\/run$/)),
   ...readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isFile() && !/\.tgz$/.test(entry.name))
     .map(({ name }) => name),
@@ -334,6 +334,32 @@ test("no file names a machine or a registry", () => {
       .split("\n")
       .flatMap((line, index) => (forbidden.test(line) ? [`${file}:${index + 1}: ${line.trim().slice(0, 100)}`] : [])),
   );
+  expect(found).toEqual([]);
+});
+
+test("every run-time dependency is named and justified in ARCHITECTURE.md", () => {
+  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(read("package.json")) as {
+    readonly dependencies?: Readonly<Record<string, string>>;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  };
+  const [, section = ""] = /^## The package\n([\s\S]*?)^## /m.exec(read("ARCHITECTURE.md")) ?? [];
+  const names = Object.keys({ ...dependencies, ...optionalDependencies });
+  expect(names.length).toBeGreaterThan(0);
+  expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
+  // And lib/ imports no other package.
+  const imported = library.flatMap((file) =>
+    [...read(file).matchAll(/(?:from |import\(|equire\()"([^."][^"]*)"/g)].map(([, name = ""]) => name),
+  );
+  const packages = imported.filter((name) => !name.startsWith("node:")).map((name) => name.split("/")[0] ?? name);
+  expect([...new Set(packages)].filter((name) => !names.includes(name))).toEqual([]);
+});
+
+test("an import of carillon loads no module of Node.js but node:path", () => {
+  // Each costs an import up to 3 ms and 3 MB; process.getBuiltinModule loads them when they are needed.
+  const found = library
+    .filter((file) => partOf(file) !== "cli")
+    .flatMap((file) => [...read(file).matchAll(/ from "(node:[^"]+)"/g)].map(([, name]) => `${file}: ${name}`))
+    .filter((line) => !line.endsWith(": node:path"));
   expect(found).toEqual([]);
 });
 

@@ -76,7 +76,8 @@ export class ColumnStatistics {
   }
 
   /** The transform with the figures of these rows. */
-  fit({ kind, fit }: Transform): Affine {
+  fit(transform: Transform): Affine {
+    const { kind, fit } = transform;
     const fitted = this.summary().map((column) => fit(column));
     return { kind, shift: fitted.map(({ shift }) => shift), scale: fitted.map(({ scale }) => scale) };
   }
@@ -84,7 +85,8 @@ export class ColumnStatistics {
 
 /**
  * Columns of mean 0 and deviation 1: `(value − mean)/σ`, σ² the mean of (value − mean)² over the training examples. A
- * constant column becomes 0. As scikit-learn's `StandardScaler`.
+ * constant column becomes 0. Every example counts once, whatever its `weight` and that of its class. As scikit-learn's
+ * `StandardScaler`, fitted without `sample_weight`.
  */
 export function standardize(): Transform {
   return Object.freeze({

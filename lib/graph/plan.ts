@@ -1,13 +1,16 @@
-import { type NativeSlab, native, nativeInfo } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { binaryId, encode, optimizerId } from "../ops/encode.js";
+import { binaryId } from "../ops/encode.js";
 import { type Dtype, elements, extent, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Instruction, Value } from "../tensor/value.js";
+import type { Value } from "../tensor/value.js";
 import { Arena } from "./arena.js";
 import { checkedByOperands, type FiniteEffect, type Operands } from "./finite.js";
 import { planSteps, type Step } from "./fuse.js";
-import type { Effect, Trace, UpdateEffect, UpdateSegment } from "./trace.js";
+import { Instructions } from "./instructions.js";
+import { type Effect, rootsOf, type Trace, type UpdateEffect, type UpdateSegment } from "./trace.js";
+import { updateOperands } from "./update_operands.js";
+import { DTYPES, type Place, Views } from "./views.js";
 
 /** Where an input's rows come from. */
 export type Binding =
@@ -22,15 +25,6 @@ export type Binding =
       readonly scale: number;
     };
 
-/** Memory of a value. Slot 0 is the arena. */
-interface Place {
-  readonly slot: number;
-  readonly offset: number;
-  readonly count: number;
-  readonly batched: boolean;
-  readonly dtype: Dtype;
-}
-
 /** What a native program is made of, apart from its feed and schedules. */
 export interface Plan {
   readonly code: Int32Array;
@@ -44,11 +38,8 @@ export interface Plan {
   readonly microEnd: number;
 }
 
-const DTYPES: Readonly<Record<Dtype, number>> = { f32: 0, i32: 1, u8: 2 };
 /** Integers of a range of `expect_finite`. */
 const RANGE = 3;
-/** Constants that every native rule is given; it reads those that it knows. */
-const RULE_CONSTANTS = 8;
 
 type Item = { readonly value: Value; readonly step: Step } | { readonly effect: Effect };
 
@@ -63,14 +54,10 @@ class Planner {
   readonly #checked: ReadonlyMap<Value, Operands>;
 
   readonly #arena = new Arena();
-  readonly #slots = new Map<NativeSlab, number>();
-  readonly #writable = new Set<NativeSlab>();
+  readonly #views = new Views();
+  readonly #instructions = new Instructions(this.#views);
   readonly #places = new Map<Value, Place>();
   readonly #temporary = new Set<Value>();
-  readonly #views: number[] = [];
-  readonly #viewIndex = new Map<string, number>();
-  readonly #words: number[] = [];
-  #instructions = 0;
   #microBegin = 0;
   #microEnd = 0;
 
@@ -112,13 +99,12 @@ class Planner {
       for (const value of ending.get(index) ?? []) this.#release(value);
     }
     this.#emitChecks();
-    const slabs = [...this.#slots.keys()].map((slab) => ({ slab, writable: this.#writable.has(slab) }));
     return {
-      code: Int32Array.from(this.#words),
-      views: Int32Array.from(this.#views),
-      slabs,
+      code: this.#instructions.words,
+      views: this.#views.words,
+      slabs: this.#views.slabs,
       arenaCount: this.#arena.size,
-      orderSlot: this.#order === undefined ? 0 : (this.#slots.get(this.#order) ?? 0),
+      orderSlot: this.#order === undefined ? 0 : this.#views.knownSlot(this.#order),
       microBegin: this.#microBegin,
       microEnd: this.#microEnd,
     };
@@ -139,24 +125,6 @@ class Planner {
       for (const value of used) last.set(this.#base(value), index);
     }
     return last;
-  }
-
-  #slot(slab: NativeSlab, write: boolean): number {
-    if (write) this.#writable.add(slab);
-    const known = this.#slots.get(slab);
-    if (known !== undefined) return known;
-    this.#slots.set(slab, this.#slots.size + 1);
-    return this.#slots.size;
-  }
-
-  #view({ slot, offset, count, batched, dtype }: Place): number {
-    const key = `${slot} ${offset} ${count} ${batched} ${dtype}`;
-    const known = this.#viewIndex.get(key);
-    if (known !== undefined) return known;
-    const index = this.#viewIndex.size;
-    this.#views.push(slot, DTYPES[dtype], offset, count, batched ? 1 : 0);
-    this.#viewIndex.set(key, index);
-    return index;
   }
 
   #sizeOf(value: Value): { readonly count: number; readonly batched: boolean; readonly total: number } {
@@ -201,9 +169,14 @@ class Planner {
     return { slot: 0, offset: (this.#regions.get(effect) ?? 0) + offset, count, batched: false, dtype: "f32" };
   }
 
+  /** The first elements of a slab. */
+  #stretch(slab: NativeSlab, write: boolean, count: number, dtype: Dtype): Place {
+    return { slot: this.#views.slot(slab, write), offset: 0, count, batched: false, dtype };
+  }
+
   #outputPlace(value: Value, slab: NativeSlab): Place {
     const { count, batched } = this.#sizeOf(value);
-    return { slot: this.#slot(slab, true), offset: 0, count, batched, dtype: value.dtype };
+    return { slot: this.#views.slot(slab, true), offset: 0, count, batched, dtype: value.dtype };
   }
 
   #place(value: Value): Place {
@@ -220,7 +193,7 @@ class Planner {
     const { source } = value;
     if (value instanceof Tensor) return this.#constant(value);
     if (source.kind === "slab") {
-      const slot = this.#slot(source.slab, false);
+      const slot = this.#views.slot(source.slab, false);
       return { slot, offset: source.offset, count: elements(value.shape), batched: false, dtype: value.dtype };
     }
     // An input older than the trace is another program's, even if this one has an input of its name.
@@ -231,7 +204,7 @@ class Planner {
     }
     const { count, batched } = this.#sizeOf(value);
     if (binding.kind === "direct") {
-      return { slot: this.#slot(binding.slab, false), offset: 0, count, batched, dtype: value.dtype };
+      return { slot: this.#views.slot(binding.slab, false), offset: 0, count, batched, dtype: value.dtype };
     }
     return this.#gather(value, binding);
   }
@@ -241,14 +214,8 @@ class Planner {
     const place = this.#temporaryPlace(value);
     this.#temporary.add(value);
     const columns = elements(value.shape);
-    const source = { slot: this.#slot(slab, false), offset: 0, count: samples * columns, batched: false, dtype };
-    const order: Place = {
-      slot: this.#slot(this.#order, true),
-      offset: 0,
-      count: samples,
-      batched: false,
-      dtype: "i32",
-    };
+    const source = this.#stretch(slab, false, samples * columns, dtype);
+    const order = this.#stretch(this.#order, true, samples, "i32");
     this.#emitPlaced("gather", [source, order, place], [-1, columns, samples, DTYPES[dtype]], [scale]);
     return place;
   }
@@ -257,18 +224,13 @@ class Planner {
   #constant(value: Tensor): Place {
     const slab = native.slabCreate(value.data.length, value.dtype);
     native.slabWrite(slab, 0, value.data);
-    return { slot: this.#slot(slab, false), offset: 0, count: value.data.length, batched: false, dtype: value.dtype };
+    return this.#stretch(slab, false, value.data.length, value.dtype);
   }
 
   #release(value: Value): void {
     const place = this.#places.get(value);
     if (place === undefined || !this.#temporary.delete(value)) return;
     this.#arena.free(place.offset);
-  }
-
-  #emit(instruction: Instruction): void {
-    this.#instructions += 1;
-    encode(instruction, (value) => this.#view(this.#place(value)), this.#words);
   }
 
   /** An instruction over places that belong to no value. */
@@ -278,13 +240,7 @@ class Planner {
     ints: readonly number[],
     doubles: readonly number[] = [],
   ): void {
-    this.#instructions += 1;
-    const indices = places.map((place) => (place === null ? -1 : this.#view(place)));
-    const words: number[] = [];
-    encode({ operation, views: places.map(() => null), ints, doubles }, () => -1, words);
-    const HEAD = 4;
-    for (const [index, view] of indices.entries()) words[HEAD + index] = view;
-    this.#words.push(...words);
+    this.#instructions.emitPlaced(operation, places, ints, doubles);
   }
 
   #emitStep(value: Value, step: Step, dies: (value: Value) => boolean): void {
@@ -292,7 +248,7 @@ class Planner {
     for (const input of step.inputs) this.#place(input); // feeds are gathered before they are used
     this.#placeResult(value, step.inputs, step.inPlace, dies);
     if (step.also !== undefined) this.#placeResult(step.also.value, step.inputs, step.also.inPlace, dies);
-    this.#emit(step.lower(step.inputs, value));
+    this.#instructions.emit(step.lower(step.inputs, value), (operand) => this.#place(operand));
     const operands = this.#checked.get(value);
     if (operands !== undefined) this.#emitOperandCheck(operands);
   }
@@ -362,13 +318,7 @@ class Planner {
         break;
       case "assign": {
         const count = elements(effect.value.shape);
-        const target: Place = {
-          slot: this.#slot(effect.slab, true),
-          offset: effect.offset,
-          count,
-          batched: false,
-          dtype: "f32",
-        };
+        const target = { ...this.#stretch(effect.slab, true, count, "f32"), offset: effect.offset };
         this.#copyUnlessThere(this.#place(effect.value), target, count, "assign");
         break;
       }
@@ -379,10 +329,10 @@ class Planner {
         this.#emitAccumulate(this.#place(effect.accumulator), this.#place(effect.value));
         break;
       case "micro":
-        this.#microBegin = this.#instructions;
+        this.#microBegin = this.#instructions.count;
         break;
       case "whole":
-        this.#microEnd = this.#instructions;
+        this.#microEnd = this.#instructions.count;
         break;
       case "update":
         this.#emitUpdate(effect);
@@ -393,7 +343,7 @@ class Planner {
   #emitCollect({ value, slab, batch, steps }: Effect & { readonly kind: "collect" }): void {
     const columns = elements(value.shape);
     const count = steps * batch * columns;
-    const kept: Place = { slot: this.#slot(slab, true), offset: 0, count, batched: false, dtype: value.dtype };
+    const kept = this.#stretch(slab, true, count, value.dtype);
     this.#emitPlaced("collect", [this.#place(value), kept], [-1, columns, batch, steps]);
   }
 
@@ -414,60 +364,21 @@ class Planner {
       const place = this.#place(segment.gradient);
       this.#copyUnlessThere(place, this.#segmentPlace(effect, segment), place.count, "gradient");
     }
-    const flat = (slot: number, offset: number): Place => ({
-      slot,
-      offset,
-      count: total,
-      batched: false,
-      dtype: "f32",
-    });
-    const whole = (slab: NativeSlab): Place => flat(this.#slot(slab, true), 0);
+    const flat = (slot: number, offset: number): Place => {
+      return { slot, offset, count: total, batched: false, dtype: "f32" };
+    };
+    const whole = (slab: NativeSlab): Place => flat(this.#views.slot(slab, true), 0);
     const penalty = this.#temporaryPlace(effect.penalty);
     this.#places.set(effect.penalty, penalty);
-    const absent = Array.from({ length: nativeInfo.maxStates - states.length }, () => null);
-    const constants = Array.from({ length: RULE_CONSTANTS }, (_, index) => effect.constants[index] ?? 0);
-    this.#emitPlaced(
-      "update",
-      [
-        whole(effect.parameters),
-        flat(0, this.#regions.get(effect) ?? 0),
-        ...states.map(whole),
-        ...absent,
-        average === null ? null : whole(average.slab),
-        gradientScale === null ? null : this.#place(gradientScale),
-        penalty,
-      ],
-      [
-        optimizerId(effect.rule),
-        effect.lane,
-        effect.constants.length,
-        effect.scalars,
-        ...segments.flatMap(({ offset, rows, columns, metric }) => [offset, rows, columns, metric ? 1 : 0]),
-      ],
-      [...constants, effect.clipValue, average?.decay ?? 0, ...segments.flatMap(factorsOf)],
-    );
-  }
-}
-
-/** Factors of a segment in the order of native/ops/update.cc. */
-function factorsOf(segment: UpdateSegment): readonly number[] {
-  const { l2, l1, decay, shrink, rateScale, maxNorm, penaltySquares, penaltyAbsolutes } = segment;
-  return [l2, l1, decay, shrink, rateScale, maxNorm, penaltySquares, penaltyAbsolutes];
-}
-
-/** Values that an effect reads. */
-function rootsOf(effect: Effect): readonly Value[] {
-  switch (effect.kind) {
-    case "update": {
-      const gradients = effect.segments.map(({ gradient }) => gradient);
-      return effect.gradientScale === null ? gradients : [...gradients, effect.gradientScale];
-    }
-    case "clear":
-    case "micro":
-    case "whole":
-      return [];
-    default:
-      return [effect.value];
+    const memory = {
+      parameters: whole(effect.parameters),
+      gradients: flat(0, this.#regions.get(effect) ?? 0),
+      states: states.map(whole),
+      average: average === null ? null : whole(average.slab),
+      gradientScale: gradientScale === null ? null : this.#place(gradientScale),
+      penalty,
+    };
+    this.#emitPlaced("update", ...updateOperands(effect, memory));
   }
 }
 

@@ -6,7 +6,7 @@ import { allocate, Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { CompiledProgram, checkPriority, type Effort, type Priority, type StepRange } from "./compiled.js";
 import type { Binding } from "./plan.js";
-import { type Given, givenTensor } from "./program_input.js";
+import { givenTensor, type ProgramInput } from "./program_input.js";
 import { drawNormal, drawUniform } from "./program_noise.js";
 import { Trace, tracing } from "./trace.js";
 
@@ -60,7 +60,7 @@ export interface ProgramOptions<I extends Inputs, O extends Outputs> {
 }
 
 /** What a call gives for the inputs: tensors, or numbers that have the shape of the spec. */
-type Arguments<I> = { readonly [K in keyof I]: Given };
+type Arguments<I> = { readonly [K in keyof I]: ProgramInput };
 
 /** Tensors in the place of outputs; integers stand in an Int32Array. */
 type Tensors<O> = { readonly [K in keyof O]: Tensor };

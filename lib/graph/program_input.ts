@@ -3,7 +3,7 @@ import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js"
 import { Tensor, type TensorData, tensor } from "../tensor/tensor.js";
 
 /** A value for an input of a program: a tensor, a typed array with one row after the other, or nested arrays of numbers. */
-export type Given = Tensor | TensorData;
+export type ProgramInput = Tensor | TensorData;
 
 /** What an input is declared to be. */
 interface Declared {

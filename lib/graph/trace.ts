@@ -83,6 +83,22 @@ export type Effect =
   | { readonly kind: "micro" }
   | { readonly kind: "whole" };
 
+/** Values that an effect reads. */
+export function rootsOf(effect: Effect): readonly Value[] {
+  switch (effect.kind) {
+    case "update": {
+      const gradients = effect.segments.map(({ gradient }) => gradient);
+      return effect.gradientScale === null ? gradients : [...gradients, effect.gradientScale];
+    }
+    case "clear":
+    case "micro":
+    case "whole":
+      return [];
+    default:
+      return [effect.value];
+  }
+}
+
 /** Where a run stands when schedules are asked. */
 export interface RateAt {
   readonly step: number;

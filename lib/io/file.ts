@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CarillonError } from "../errors.js";
+
+/** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
+export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
 
 /**
  * Writes a file that is, after a crash at any moment, either the old one or the new one in full.
@@ -13,14 +15,14 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable
   const target = resolve(path);
   const folder = dirname(target);
   try {
-    await mkdir(folder, { recursive: true });
-    const temporary = await mkdtemp(join(folder, `.${basename(target)}-`));
+    await fileSystem().mkdir(folder, { recursive: true });
+    const temporary = await fileSystem().mkdtemp(join(folder, `.${basename(target)}-`));
     try {
       const written = join(temporary, basename(target));
       await writeForced(written, bytes);
-      await rename(written, target);
+      await fileSystem().rename(written, target);
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      await fileSystem().rm(temporary, { recursive: true, force: true });
     }
     await forceFolder(folder);
   } catch (cause) {
@@ -31,9 +33,9 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable
 /** Removes what {@link writeFileAtomic} left in `folder` when its process was killed: files on their way to such names. */
 export async function removeUnfinished(folder: string, names: RegExp): Promise<void> {
   try {
-    for (const name of await readdir(folder)) {
+    for (const name of await fileSystem().readdir(folder)) {
       const [, target = ""] = /^\.(.+)-[^-]{6}$/.exec(name) ?? [];
-      if (names.test(target)) await rm(join(folder, name), { recursive: true, force: true });
+      if (names.test(target)) await fileSystem().rm(join(folder, name), { recursive: true, force: true });
     }
   } catch (cause) {
     throw fileError(folder, "a folder that can be read and written", cause);
@@ -43,7 +45,7 @@ export async function removeUnfinished(folder: string, names: RegExp): Promise<v
 /** All bytes of a file; `ERR_FILE` with the cause if it cannot be read. */
 export async function readFileChecked(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await fileSystem().readFile(path);
   } catch (cause) {
     throw fileError(path, "a file that can be read", cause);
   }
@@ -61,10 +63,10 @@ export async function fileReader(path: string): Promise<FileReader> {
   const refuse = (cause: unknown): never => {
     throw fileError(path, "a file that can be read", cause);
   };
-  const { size } = await stat(path).catch(refuse);
+  const { size } = await fileSystem().stat(path).catch(refuse);
   const bytes = new Uint8Array(size);
   const read: FileReader["read"] = async (piece, each) => {
-    const file = await open(path, "r");
+    const file = await fileSystem().open(path, "r");
     try {
       for (let done = 0; done < size; ) {
         const { bytesRead } = await file.read(bytes, done, Math.min(piece, size - done), done);
@@ -79,11 +81,18 @@ export async function fileReader(path: string): Promise<FileReader> {
   return { bytes, read: (piece, each) => read(piece, each).catch(refuse) };
 }
 
+/** Not FileHandle.sync, which the files of Yarn's plug'n'play do not have. */
+function force(file: number): Promise<void> {
+  return new Promise((done, failed) => {
+    process.getBuiltinModule("node:fs").fsync(file, (error) => (error === null ? done() : failed(error)));
+  });
+}
+
 async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
-  const file = await open(path, "wx");
+  const file = await fileSystem().open(path, "wx");
   try {
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
-    await file.sync();
+    await force(file.fd);
   } finally {
     await file.close();
   }
@@ -92,9 +101,9 @@ async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array
 /** Forces a renaming to the disk. Windows has no such call for folders. */
 async function forceFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
-  const opened = await open(folder, "r");
+  const opened = await fileSystem().open(folder, "r");
   try {
-    await opened.sync();
+    await force(opened.fd);
   } finally {
     await opened.close();
   }

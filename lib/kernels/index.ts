@@ -1,4 +1,4 @@
-/// <reference types="node" />
+/// <reference types="node" preserve="true" />
 export { CarillonError, type ErrorCode, type ErrorData } from "../errors.js";
 export { runtime } from "../runtime.js";
 export { philox } from "../tensor/philox.js";

@@ -4,46 +4,28 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
-import { CarillonError, describe, fail } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
 import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
-import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { Value } from "../tensor/value.js";
+import type { Value } from "../tensor/value.js";
 import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawInTurns, drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import type { Layer } from "./layer.js";
-import type { Loss } from "./losses/loss.js";
 import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
-import type { ParameterSpec } from "./parameter.js";
+import { checkPredict, checkWork, type EvaluateOptions, type PredictOptions } from "./predict_options.js";
 import { ForwardProgram } from "./predictor.js";
 import { decodeTransforms, decodeWeights, encodeModel } from "./saved.js";
+import { LayerSequence } from "./sequence.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 
 /** Rows of a batch at inference. */
 const PREDICT_BATCH = 256;
-
-/** Options of {@link Model.evaluate}. */
-export interface EvaluateOptions<M extends Metrics> {
-  readonly loss: Loss;
-  /** Figures besides the loss, as for `fit`. */
-  readonly metrics?: M | undefined;
-  readonly threads?: number | undefined;
-  /** An aborted signal rejects with its reason, after the batch in hand. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of {@link Model.predict} and {@link Model.predictProbabilities}. */
-export interface PredictOptions {
-  /** Native threads; the physical cores that the process may use by default. The bits do not depend on it. */
-  readonly threads?: number | undefined;
-  /** An aborted signal rejects with its reason; the work ends after the batch in hand. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
 export class Model<In extends number = number, Out extends number = number> {
@@ -57,7 +39,7 @@ export class Model<In extends number = number, Out extends number = number> {
   readonly segments: readonly Segment[];
   /** Floats of a slab of the parameters' layout. @internal */
   readonly total: number;
-  readonly #names: readonly string[];
+  readonly #sequence: LayerSequence;
   readonly #weights: ParameterSlab;
   readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
   #initialized = false;
@@ -74,12 +56,8 @@ export class Model<In extends number = number, Out extends number = number> {
     this.inputs = inputs;
     this.outputs = outputs;
     this.layers = layers;
-    this.#names = nameLayers(layers);
-    const specs = new Map<string, ParameterSpec>();
-    for (const [index, layer] of layers.entries()) {
-      for (const [role, spec] of Object.entries(layer.parameters)) specs.set(`${this.#names[index]}.${role}`, spec);
-    }
-    const { segments, total } = layOut(specs);
+    this.#sequence = new LayerSequence(layers);
+    const { segments, total } = layOut(this.#sequence.parameters);
     this.segments = segments;
     this.total = total;
     this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
@@ -155,13 +133,13 @@ export class Model<In extends number = number, Out extends number = number> {
    */
   forward(x: Value): Value {
     const trace = currentTrace("forward");
-    return this.#forward(x, this.values(trace), trace);
+    return this.#sequence.forward(x, this.values(trace), trace);
   }
 
   /** {@link forward}, telling what every layer gives. @internal */
   watch(x: Value, tell: (name: string, output: Value) => void): Value {
     const trace = currentTrace("forward");
-    return this.#forward(x, this.values(trace), trace, tell);
+    return this.#sequence.forward(x, this.values(trace), trace, tell);
   }
 
   /**
@@ -332,26 +310,6 @@ export class Model<In extends number = number, Out extends number = number> {
     throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but a run is training it`);
   }
 
-  #forward(
-    x: Value,
-    values: ReadonlyMap<string, Value>,
-    trace: Trace,
-    tell?: ((name: string, output: Value) => void) | undefined,
-  ): Value {
-    const context = { training: trace.training, nextSite: () => trace.nextSite() };
-    return this.layers.reduce((input, layer, index) => {
-      const own = Object.keys(layer.parameters).map((role): [string, Value | undefined] => {
-        return [role, values.get(`${this.#names[index]}.${role}`)];
-      });
-      const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
-      const output: unknown = layer.forward(input, Object.fromEntries(present), context);
-      const name = this.#names[index] ?? layer.kind;
-      const checked = checkOutput(name, output, layer.outputs, input.shape);
-      tell?.(name, checked);
-      return checked;
-    }, x);
-  }
-
   /** With the weights of the last finished step: predictions read a copy, so that they may run beside training. */
   #fresh({ snapshot, program }: SnapshotPredictor): ForwardProgram {
     this.#ensure();
@@ -376,65 +334,16 @@ export class Model<In extends number = number, Out extends number = number> {
 
   #compile(normalize: (y: Value) => Value = (y) => y): SnapshotPredictor {
     const snapshot = new ParameterSlab(this.segments, this.total);
-    const forward = (x: Value): Value => normalize(this.#forward(x, snapshot.values(), currentTrace("predict")));
+    const forward = (x: Value): Value =>
+      normalize(this.#sequence.forward(x, snapshot.values(), currentTrace("predict")));
     return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
   }
-}
-
-/** Threads and signal of options, checked. */
-function checkWork(where: string, { threads, signal }: PredictOptions): PredictOptions {
-  if (threads !== undefined) checkNumber(`${where}.threads`, threads, { min: 1, max: 1024, integer: true });
-  if (!(signal === undefined || signal instanceof AbortSignal)) {
-    fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
-  }
-  return { threads, signal };
-}
-
-function checkPredict(where: string, options: PredictOptions): PredictOptions {
-  checkKeys(where, options, ["threads", "signal"]);
-  return checkWork(where, options);
 }
 
 /** A copy of the weights and a program that reads it. */
 interface SnapshotPredictor {
   readonly snapshot: ParameterSlab;
   readonly program: ForwardProgram;
-}
-
-/** What a layer gives has its outputs as last axis, the others are those that it was given; else `ERR_SHAPE`. */
-function checkOutput(name: string, output: unknown, outputs: number | "same", given: Shape): Value {
-  const shape = outputs === "same" ? given : [...given.slice(0, -1), outputs];
-  if (output instanceof Value && sameShape(output.shape, shape)) return output;
-  const received = output instanceof Value ? formatShape(output.shape) : describe(output);
-  throw new CarillonError(
-    "ERR_SHAPE",
-    name,
-    `expected ${formatShape(shape)} from the layer '${name}' but received ${received}`,
-  );
-}
-
-/** Kind and ordinal of that kind (`linear2`), or the layer's own name; the same layer twice shares its parameters. */
-function nameLayers(layers: readonly Layer[]): readonly string[] {
-  const counts = new Map<string, number>();
-  const names = new Map<Layer, string>();
-  const taken = new Set<string>();
-  return layers.map((layer) => {
-    const known = names.get(layer);
-    if (known !== undefined) return known;
-    const ordinal = (counts.get(layer.kind) ?? 0) + 1;
-    counts.set(layer.kind, ordinal);
-    const name = layer.name ?? `${layer.kind}${ordinal}`;
-    if (taken.has(name)) {
-      throw new CarillonError(
-        "ERR_OPTION",
-        name,
-        `expected a name of its own for each layer but '${name}' stands twice`,
-      );
-    }
-    taken.add(name);
-    names.set(layer, name);
-    return name;
-  });
 }
 
 /** Sizes of a model: of its first and last layer with sizes. */

@@ -1,61 +1,27 @@
 import { native } from "../binding/native.js";
-import { CarillonError, fail } from "../errors.js";
-import { gradients } from "../graph/gradient.js";
-import { currentTrace, type Lane, type Trace, type UpdateSegment } from "../graph/trace.js";
+import { CarillonError } from "../errors.js";
+import { currentTrace, type Lane, type Trace } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
-import { ParameterSlab, type Segment, type Stretch } from "../nn/slab.js";
+import type { Segment, Stretch } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
 import { scheduleValue } from "../ops/sums.js";
-import { checkBoolean, checkKeys, checkNumber } from "../options.js";
-import {
-  checkRegularizers,
-  type Penalties,
-  penaltiesOf,
-  type Regularizer,
-  type Regularizers,
-} from "../regularizers/index.js";
+import { checkKeys } from "../options.js";
+import { checkRegularizers, type Penalties, penaltiesOf, type Regularizer } from "../regularizers/index.js";
 import { power } from "../tensor/exact.js";
 import { Value } from "../tensor/value.js";
 import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
 import { applyDefined } from "./defined_update.js";
+import { type AverageWeights, type Clip, checkAverage, checkClip, type MinimizerOptions } from "./minimizer_options.js";
+import { ModelState } from "./model_state.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
 import { rateAt, type Schedule } from "./schedule.js";
-
-/** Bounds the gradient of the data loss: its global norm, or each element. */
-export type Clip =
-  | { readonly norm: number; readonly value?: never }
-  | { readonly value: number; readonly norm?: never };
-
-/** A moving average of the weights: `θ̄ ← decay·θ̄ + (1 − decay)·θ` after every step. */
-export interface AverageWeights {
-  /** In [0, 1). */
-  readonly decay: number;
-  /** Starts θ̄ at 0 and divides it by 1 − decayᵗ; false by default: it starts at the initial weights. */
-  readonly biasCorrection?: boolean | undefined;
-}
-
-/** Options of {@link minimizer}. */
-export interface MinimizerOptions {
-  /** Model-wide, for parameters of rank ≥ 2 that have none of their own. */
-  readonly regularizer?: Regularizers | undefined;
-  readonly clip?: Clip | undefined;
-  readonly averageWeights?: AverageWeights | undefined;
-}
+import { segmentOf, type Trained, type TrainedGradient, TrainedParameters, type WithGradients } from "./trained.js";
 
 /** What {@link Minimizer.minimize} gives. */
 export interface Minimized {
   /** Σ of the penalties, of the weights before the update: a scalar. */
   readonly penalty: Value;
-}
-
-/** A parameter at work: whose it is, what trains it, what is done to it besides. */
-interface Trained {
-  readonly model: Model;
-  readonly segment: Segment;
-  readonly optimizer: Optimizer;
-  readonly penalties: Penalties;
-  readonly parameter: Value;
 }
 
 /** Steps whose scalars tell one form of a rule from another in a checkpoint. */
@@ -69,38 +35,6 @@ const WEIGHT_CHECKS = 64;
 
 /** Added to the norm that a gradient is divided by, as PyTorch does. */
 const NORM_EPSILON = 1e-6;
-
-/** Checks { norm } or { value }. */
-export function checkClip(where: string, clip: Clip | undefined): Clip | null {
-  if (clip === undefined) return null;
-  checkKeys(where, clip, ["norm", "value"]);
-  if ((clip.norm === undefined) === (clip.value === undefined)) fail("ERR_OPTION", where, "either norm or value", clip);
-  if (clip.norm !== undefined) checkNumber(`${where}.norm`, clip.norm, { above: 0 });
-  else checkNumber(`${where}.value`, clip.value, { above: 0 });
-  return clip;
-}
-
-/** Checks { decay, biasCorrection }. */
-export function checkAverage(where: string, average: AverageWeights | undefined): AverageWeights | null {
-  if (average === undefined) return null;
-  checkKeys(where, average, ["decay", "biasCorrection"]);
-  checkNumber(`${where}.decay`, average.decay, { min: 0, below: 1 });
-  checkBoolean(`${where}.biasCorrection`, average.biasCorrection ?? false);
-  return average;
-}
-
-/** Memory that an optimizer needs for one model: as many slabs as its hungriest group has states. */
-class ModelState {
-  readonly slots: readonly ParameterSlab[];
-  readonly average: ParameterSlab | null;
-
-  constructor(model: Model, groups: readonly Group[], averaged: boolean) {
-    const counts = model.segments.map(({ name }) => groups[groupOf(groups, name)]?.optimizer?.states.length ?? 0);
-    const make = (): ParameterSlab => new ParameterSlab(model.segments, model.total);
-    this.slots = Array.from({ length: Math.max(0, ...counts) }, make);
-    this.average = averaged ? make() : null;
-  }
-}
 
 /** Models and the state of the optimizers that train them. */
 export class Minimizer {
@@ -120,7 +54,6 @@ export class Minimizer {
     this.#clip = checkClip("minimizer.clip", options.clip);
     this.#average = checkAverage("minimizer.averageWeights", options.averageWeights);
     this.#memory = new Map(models.map((model) => [model, new ModelState(model, this.#groups, this.#average !== null)]));
-    for (const model of models) this.#writeInitial(model);
   }
 
   /** Patterns and optimizers, as far as states depend on them; frozen parameters have none. */
@@ -243,60 +176,18 @@ export class Minimizer {
 
   /** Where the states of a model lie, in the order of {@link states}. @internal */
   stretches(model: Model): readonly Stretch[] {
-    const { slots, average } = this.#stateOf(model);
-    const places = new Map(model.segments.map((segment) => [segment.name, segment]));
-    const stretch = (key: string, parameter: string, memory: ParameterSlab | null | undefined): Stretch[] => {
-      const { shape, offset } = places.get(parameter) ?? { shape: [], offset: 0 };
-      return memory == null ? [] : [{ key, shape, slab: memory.slab, offset }];
-    };
-    return [
-      ...this.#stateNames(model).flatMap(({ key, parameter, slot }) => stretch(key, parameter, slots[slot])),
-      ...model.segments.flatMap(({ name }) => stretch(`average/${name}`, name, average)),
-    ];
+    return this.#stateOf(model).stretches();
   }
 
   /** Overwrites the states of a model; `ERR_STATE` where one is missing. */
   restore(model: Model, states: ReadonlyMap<string, Float32Array>): void {
-    const { slots, average } = this.#stateOf(model);
-    const names = this.#stateNames(model);
-    for (const [index, slot] of slots.entries()) {
-      const values = slot.read(); // parameters whose optimizer has fewer states keep their zeros
-      for (const { key, parameter, slot: own } of names) {
-        if (own === index) values.set(parameter, states.get(key) ?? new Float32Array());
-      }
-      slot.write(values, "state");
-    }
-    const averages = model.segments.map(({ name }): [string, Float32Array] => {
-      return [name, states.get(`average/${name}`) ?? new Float32Array()];
-    });
-    average?.write(new Map(averages), "average");
+    this.#stateOf(model).restore(states);
   }
 
   #stateOf(model: Model): ModelState {
     const state = this.#memory.get(model);
     if (state === undefined) throw new CarillonError("ERR_STATE", "minimizer", "expected a model of this minimizer");
     return state;
-  }
-
-  #stateNames(model: Model): readonly { readonly key: string; readonly parameter: string; readonly slot: number }[] {
-    return model.segments.flatMap(({ name }) => {
-      const states = this.#groups[groupOf(this.#groups, name)]?.optimizer?.states ?? [];
-      return states.map((state, slot) => ({ key: `${state.name}/${name}`, parameter: name, slot }));
-    });
-  }
-
-  /** Into new memory, which is 0. */
-  #writeInitial(model: Model): void {
-    const { slots } = this.#stateOf(model);
-    for (const [index, slot] of slots.entries()) {
-      const initialOf = (name: string): number =>
-        this.#groups[groupOf(this.#groups, name)]?.optimizer?.states[index]?.initial ?? 0;
-      if (model.segments.every(({ name }) => initialOf(name) === 0)) continue;
-      const values = model.segments.map(({ name, count }): [string, Float32Array] => {
-        return [name, new Float32Array(count).fill(initialOf(name))];
-      });
-      slot.write(new Map(values), "state");
-    }
   }
 
   /** Its own regularizers, or the model-wide ones if its rank is 2 or more, and the optimizer's decay. */
@@ -399,69 +290,6 @@ export class Minimizer {
       }),
     );
   }
-}
-
-/** A trained parameter and its gradient. */
-interface TrainedGradient extends Trained {
-  readonly gradient: Value;
-}
-
-/** Trained parameters with their gradients. @internal */
-export interface WithGradients {
-  readonly list: readonly TrainedGradient[];
-}
-
-/** Parameters that a minimizer trains. @internal */
-export class TrainedParameters {
-  readonly #list: readonly Trained[];
-
-  constructor(list: readonly Trained[]) {
-    this.#list = list;
-  }
-
-  /** As values of the trace. */
-  get parameters(): readonly Value[] {
-    return this.#list.map(({ parameter }) => parameter);
-  }
-
-  /** ∂loss/∂θ of each; a parameter that `loss` does not depend on is `ERR_TRACE`. */
-  gradientsOf(loss: Value): WithGradients {
-    const flowing = gradients(loss, this.parameters);
-    const list = this.#list.map((each, index): TrainedGradient => {
-      const gradient = flowing[index];
-      if (gradient !== undefined) return { ...each, gradient };
-      const { name } = each.segment;
-      throw new CarillonError("ERR_TRACE", name, `expected a loss that depends on '${name}' for 'minimize'`);
-    });
-    return { list };
-  }
-}
-
-/** How the native pass treats one parameter. */
-function segmentOf({
-  segment,
-  gradient,
-  penalties,
-  summed,
-}: TrainedGradient & { readonly summed: boolean }): UpdateSegment {
-  const { offset, count, shape } = segment;
-  const rows = shape.length >= 2 ? (shape[0] ?? 1) : 1;
-  const { l2, l1, decay, shrink, metric, maxNorm } = penalties;
-  return {
-    offset,
-    rows,
-    columns: count / rows,
-    gradient,
-    l2: summed ? 0 : l2,
-    l1: summed ? 0 : l1,
-    decay,
-    shrink,
-    metric,
-    rateScale: 1,
-    maxNorm: shape.length >= 2 ? maxNorm : 0,
-    penaltySquares: l2,
-    penaltyAbsolutes: l1 + shrink,
-  };
 }
 
 /**

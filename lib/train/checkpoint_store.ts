@@ -1,7 +1,6 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CarillonError } from "../errors.js";
-import { removeUnfinished, writeFileAtomic } from "../io/file.js";
+import { fileSystem, removeUnfinished, writeFileAtomic } from "../io/file.js";
 import type { BestCheckpoint, Contents } from "./checkpoint.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
 import type { Snapshot } from "./snapshot.js";
@@ -21,10 +20,12 @@ function nameOf(step: number): string {
 
 /** The checkpoints in a folder, newest first; none where there is no folder. */
 export async function listCheckpoints(dir: string): Promise<readonly CheckpointFile[]> {
-  const names = await readdir(dir).catch((cause: unknown) => {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
-    throw fileError(dir, "a folder that can be read", cause);
-  });
+  const names = await fileSystem()
+    .readdir(dir)
+    .catch((cause: unknown) => {
+      if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
+      throw fileError(dir, "a folder that can be read", cause);
+    });
   const files = names.flatMap((name) => {
     const step = NAME.exec(name)?.[1];
     return step === undefined ? [] : [{ step: Number(step), path: join(dir, name) }];
@@ -151,9 +152,11 @@ export class CheckpointStore {
     const newest = all.slice(-this.#options.keep);
     const kept = all.filter((file) => newest.includes(file) || file.step === best);
     for (const { path } of all.filter((file) => !kept.includes(file))) {
-      await rm(path, { force: true }).catch((cause: unknown) => {
-        throw fileError(path, "a file that can be removed", cause);
-      });
+      await fileSystem()
+        .rm(path, { force: true })
+        .catch((cause: unknown) => {
+          throw fileError(path, "a file that can be removed", cause);
+        });
     }
     this.#kept = kept;
   }
@@ -171,7 +174,7 @@ export async function prepareFolder(
   passedOver: readonly string[],
 ): Promise<readonly CheckpointFile[]> {
   try {
-    await mkdir(dir, { recursive: true });
+    await fileSystem().mkdir(dir, { recursive: true });
   } catch (cause) {
     throw fileError(dir, "a folder that can be written", cause);
   }

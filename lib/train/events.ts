@@ -92,7 +92,10 @@ export interface EndEvent {
   readonly seconds: number;
 }
 
-/** What a run tells: plain data, for `for await`, streams and server-sent events. */
+/**
+ * What a run tells: plain data, for `for await`, streams and server-sent events. Numbers may be NaN (a figure that there is none of)
+ * or infinite (a time left that nobody knows), which `JSON.stringify` writes as `null`.
+ */
 export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | StartEvent
   | StepEvent

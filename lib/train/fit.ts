@@ -1,17 +1,18 @@
 import type { NativeFault } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { defaultThreads } from "../graph/compiled.js";
+import { type CompiledProgram, defaultThreads } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
+import type { Meter } from "../nn/meter.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
-import { Minimizer } from "../optim/minimizer.js";
+import type { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
 import type { Callback, Decision, Every } from "./callback.js";
 import type { DecodedCheckpoint } from "./checkpoint.js";
 import { CheckpointMaker, type RunProgress } from "./checkpoint_maker.js";
-import { type CheckpointFile, prepareFolder, takeFolder } from "./checkpoint_store.js";
+import { takeFolder } from "./checkpoint_store.js";
 import type { Course } from "./course.js";
-import { makeCourse, prepareData, refuseOneShot, samplesOf } from "./data.js";
+import { makeCourse, prepareData, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
 import type { FitResult } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
@@ -24,27 +25,18 @@ import {
   type ValidationSchedule,
 } from "./options.js";
 import { Pace } from "./pace.js";
+import { makeParts, type Parts } from "./parts.js";
 import { Preparation, stoppedBeforehand } from "./preparation.js";
-import { compileRun, type RunPrograms } from "./programs.js";
-import { FROM_THE_BEGINNING, findCheckpoint, RESUME, type Resumed } from "./resume.js";
+import { RESUME, type Resumed } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
 import { Tally } from "./tally.js";
+import type { Validator } from "./validator.js";
 
 type AnyOptions = FitOptions<Metrics, FitData | undefined>;
 type Context = RunContext<FitEvent>;
 
 /** Milliseconds between two looks at a call under way, for step events. */
 const REPORT_INTERVAL = 50;
-
-/** What a run begins with. */
-interface Parts {
-  readonly minimizer: Minimizer;
-  readonly resumed: Resumed;
-  readonly programs: RunPrograms;
-  readonly files: readonly CheckpointFile[];
-  /** Gives a model its first weights. */
-  readonly initialize: (() => void) | undefined;
-}
 
 /** One run: its programs, where it stands, and what it tells. */
 class Fitting {
@@ -53,7 +45,9 @@ class Fitting {
   readonly #context: Context;
   readonly #seed: number;
   readonly #minimizer: Minimizer;
-  readonly #programs: RunPrograms;
+  readonly #program: CompiledProgram;
+  readonly #meter: Meter;
+  readonly #validator: Validator;
   readonly #course: Course;
   readonly #tally: Tally;
   readonly #maker: CheckpointMaker;
@@ -71,17 +65,19 @@ class Fitting {
     model: Model,
     options: CheckedOptions,
     context: Context,
-    { minimizer, resumed, programs, files, initialize }: Parts,
+    { minimizer, resumed, seed, program, meter, validator, files, initialize }: Parts,
   ) {
     this.#model = model;
     this.#options = options;
     this.#context = context;
     const pace = new Pace(context.brake);
-    this.#programs = programs;
+    this.#program = program;
+    this.#meter = meter;
+    this.#validator = validator;
     this.#minimizer = minimizer;
     this.#resumed = resumed;
     const { checkpoint } = resumed;
-    this.#seed = seedOf(options, resumed);
+    this.#seed = seed;
     // Everything fits: only now is anything written.
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
@@ -90,7 +86,7 @@ class Fitting {
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#stoppedBy = resumed.stoppedBy;
     const { reportEvery } = options;
-    const [meter, measuresEpochs] = [programs.meter, this.#measuresEpochs];
+    const measuresEpochs = this.#measuresEpochs;
     const course = makeCourse(options, this.#seed, checkpoint?.progress.step ?? 0, resumed);
     const emit = (event: FitEvent): void => context.emit(event);
     this.#course = course;
@@ -172,7 +168,7 @@ class Fitting {
 
   /** Epochs end in between, unless something has to be measured there. */
   get #measuresEpochs(): boolean {
-    return !(this.#programs.validator.empty && this.#programs.meter.empty);
+    return !(this.#validator.empty && this.#meter.empty);
   }
 
   /** The nearest step at which anything may be decided. Only those who decide make one; who listens does not. */
@@ -183,23 +179,23 @@ class Fitting {
         ? this.#course.nextCompletion(this.#step, epochs)
         : (Math.floor(this.#step / steps) + 1) * steps;
     const stops = callbacks.map(({ every }) => after(every));
-    if (!this.#programs.validator.empty) stops.push(after(validate));
+    if (!this.#validator.empty) stops.push(after(validate));
     if (this.#measuresEpochs) stops.push(after());
     if (checkpoint !== undefined) stops.push(after(checkpoint.every));
-    return Math.min(this.#step + Math.min(ready, this.#programs.meter.callSteps), ...stops);
+    return Math.min(this.#step + Math.min(ready, this.#meter.callSteps), ...stops);
   }
 
   async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
     const { threads, priority, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#course;
-    const take = (): void => this.#tally.take(this.#programs.step, first);
+    const take = (): void => this.#tally.take(this.#program, first);
     this.#tally.begin(first);
     const timer =
       reportEvery > 0 || this.#context.hasReaders() ? setInterval(take, REPORT_INTERVAL).unref() : undefined;
     let fault: NativeFault | null = null;
     try {
-      ({ fault } = await runBraked(this.#programs.step, this.#context.brake, {
+      ({ fault } = await runBraked(this.#program, this.#context.brake, {
         firstStep: first,
         steps: target - this.#step,
         threads,
@@ -217,7 +213,7 @@ class Fitting {
     this.#tally.end(first);
     if (fault === null) return;
     const { loss, train, batchSize, shuffle } = this.#options;
-    const [model, program, seed, step] = [this.#model, this.#programs.step, this.#seed, this.#step + 1];
+    const [model, program, seed, step] = [this.#model, this.#program, this.#seed, this.#step + 1];
     const streamed = this.#course.examplesOf(step, batchSize);
     throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, streamed });
   }
@@ -228,7 +224,7 @@ class Fitting {
     const asked = callbacks.filter(({ every }) => this.#isDue(every));
     const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
     if (ends || asked.length > 0) await this.#tally.measure();
-    const measured = !this.#programs.validator.empty && (this.#isDue(validate) || this.#course.over(this.#step));
+    const measured = !this.#validator.empty && (this.#isDue(validate) || this.#course.over(this.#step));
     const validation = measured ? await this.#validate() : undefined;
     this.#undecided = measured && validation === undefined;
     if (this.#undecided) return;
@@ -243,7 +239,7 @@ class Fitting {
 
   /** `undefined` if the run was stopped meanwhile. */
   async #validate(): Promise<Evaluation | undefined> {
-    const validation = await this.#programs.validator.run(this.#step, this.#context.brake);
+    const validation = await this.#validator.run(this.#step, this.#context.brake);
     if (validation !== undefined) this.#tally.validated(validation);
     return validation;
   }
@@ -266,7 +262,7 @@ class Fitting {
       stop: () => {
         this.#stoppedBy ??= callback.name;
       },
-      weights: () => this.#programs.validator.weights(this.#step),
+      weights: () => this.#validator.weights(this.#step),
       checkpoint: () => {
         if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
         this.#takeRate(callback, decision);
@@ -337,13 +333,9 @@ class Fitting {
 
 const EVERY_EPOCH: Every = { epochs: 1 };
 
-function seedOf({ seed }: CheckedOptions, { checkpoint }: Resumed): number {
-  return checkpoint?.progress.seed ?? seed ?? 0;
-}
-
 async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
   const settings = checkSettings(model, options);
-  const { signal, checkpoint, resume } = settings;
+  const { signal, checkpoint } = settings;
   signal?.throwIfAborted();
   model.acquire("fit");
   let leaveFolder: (() => void) | undefined;
@@ -355,20 +347,8 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
     if (checked === undefined) return stoppedBeforehand(context, began);
     try {
       signal?.throwIfAborted();
-      const minimizer = new Minimizer([model], checked.optimizer, {
-        regularizer: checked.regularizer,
-        clip: checked.clip,
-        averageWeights: checked.averageWeights,
-      });
-      const resumed = resume === undefined ? FROM_THE_BEGINNING : await findCheckpoint(model, minimizer, checked);
-      if (resumed.checkpoint !== undefined) refuseOneShot(checked.data);
-      const step = resumed.checkpoint?.progress.step ?? 0;
-      const passedOver = resumed.passedOver.map(({ path }) => path);
-      const programs = compileRun(model, minimizer, seedOf(checked, resumed), checked);
-      const files = checkpoint === undefined ? [] : await prepareFolder(checkpoint.dir, step, passedOver);
-      const drawn = !model.initialized && resumed.checkpoint === undefined;
-      const initialize = drawn ? await model.prepareInitial(checked.seed ?? 0, signal) : undefined;
-      return await new Fitting(model, checked, context, { minimizer, resumed, programs, files, initialize }).run();
+      const parts = await makeParts(model, checked);
+      return await new Fitting(model, checked, context, parts).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();

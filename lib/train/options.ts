@@ -9,7 +9,7 @@ import type { Loss } from "../nn/losses/loss.js";
 import type { Metric } from "../nn/metrics/metric.js";
 import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
-import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer.js";
+import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer_options.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";

@@ -1,7 +1,8 @@
 import type { Loss } from "../nn/losses/loss.js";
 import type { Model } from "../nn/model.js";
 import { describeLayers } from "../nn/saved.js";
-import type { Clip, Minimizer } from "../optim/minimizer.js";
+import type { Minimizer } from "../optim/minimizer.js";
+import type { Clip } from "../optim/minimizer_options.js";
 import type { Schedule, ScheduleAt } from "../optim/schedule.js";
 import type { Regularizers } from "../regularizers/index.js";
 import { tensor } from "../tensor/tensor.js";

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { native } from "../binding/native.js";
 import type { StoredTensor } from "../io/safetensors.js";
 import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
@@ -42,7 +41,9 @@ export class Snapshot {
         copied += piece.length;
         if (copied < PIECE) continue;
         copied = 0;
-        await setImmediate();
+        await new Promise<void>((resolve) => {
+          setImmediate(resolve);
+        });
       }
     }
     return bad;

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "../runtime/memory.h"
+#include "gemm_plan.h"
 #include "operation.h"
 #include "philox.h"
 
@@ -18,9 +19,6 @@ constexpr size_t kFlopsAFloat = 8;
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
 
-// How b is given.
-enum Transposition : int64_t { kPlain = 0, kTransposed = 1, kPacked = 2 };
-
 // ints of a gemm
 enum GemmInt : size_t { kM, kN, kK, kTransposeA, kTransposeB, kActivation, kAccumulate };
 // and, behind them, of a gemm_fused: place that drops (−1: none), rows of c an example (0: not an array of the batch),
@@ -29,112 +27,12 @@ enum FusedInt : size_t { kSite = kAccumulate + 1, kExampleRows, kBackward };
 enum FusedDouble : size_t { kKeep, kKeepScale, kGateScale };
 constexpr size_t kGateView = 4;
 
-// One product [m, n, k] as the kernels will compute it; a function of the shape and the kernels alone.
-struct GemmPlan {
-  bool swapped;            // columns of c are the rows of `left`: rows of c become vectors
-  bool few;                // by gemm_few_f32
-  bool left_pack;          // packed before the product
-  bool right_pack;         // likewise
-  bool right_along_depth;  // rows of right lie along k: element (p, j) at j·stride + p
-  bool apart;              // computed into scratch, then added
-  size_t rows;             // of left
-  size_t columns;          // of right
-  size_t left_floats;
-  size_t right_floats;
-  size_t apart_floats;
-};
-
-size_t round_up(size_t x, size_t unit) { return (x + unit - 1) / unit * unit; }
-
-size_t left_floats_of(size_t rows, size_t k) {
-  return round_up(rows * (k + (k + kDepthChunk - 1) / kDepthChunk * kLeftPadding), 16);
-}
-
-// Lines of a cache that lie a multiple of 4 KB apart share the 12 (or 8) places of one set of the first level.
-constexpr size_t kConflictStride = 1024;
-bool conflicting(size_t stride) { return stride % kConflictStride == 0; }
-
-// Operands beyond this are packed: together they no longer fit the second-level cache.
-constexpr size_t kPackBytes = 1 << 20;
-
 // Packed panels that are walked at once, with a whole chunk of k: they stay in the second-level cache (1 MB or more on
 // the cores it was tuned for).
 constexpr size_t kBlockBytes = 384 << 10;
 
-// Cycles of a transposing copy, of a plain copy and of a transposed store, an element, in units of one vector FMA pair.
-constexpr double kTransposeCost = 0.35;
-
-GemmPlan plan_of(size_t m, size_t n, size_t k, bool transpose_a, int64_t transpose_b, bool accumulate,
-                 const KernelTable& kernels) {
-  GemmPlan plan{};
-  plan.apart = accumulate && k > kDepthChunk;
-  const auto vectors = [&](size_t x) { return static_cast<double>(round_up(x, kernels.width)); };
-  const double flops = 1.0 / (2.0 * static_cast<double>(kernels.width));
-  if (transpose_b == kTransposed) {
-    if (transpose_a) {
-      plan.swapped = true;  // aᵀ has its rows along m already
-    } else if (n <= kernels.gemm_few && m >= kernels.width) {
-      plan.swapped = plan.few = true;
-    } else if (m <= kernels.gemm_few && n >= kernels.width) {
-      plan.few = true;
-    } else {
-      const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
-      const double store = kTransposeCost * rows * columns / static_cast<double>(std::max<size_t>(k, 1));
-      const double direct = rows * vectors(n) * flops + kTransposeCost * columns;
-      const double swapped = columns * vectors(m) * flops + kTransposeCost * rows + store;
-      plan.swapped = swapped < direct;
-    }
-  }
-  plan.rows = plan.swapped ? n : m;
-  plan.columns = plan.swapped ? m : n;
-  plan.right_along_depth = plan.swapped ? !transpose_a : transpose_b == kTransposed;
-  const size_t left_bytes = plan.rows * k * sizeof(float), right_bytes = plan.columns * k * sizeof(float);
-  if (plan.few) {
-    plan.left_pack = plan.swapped && conflicting(k) && m >= 64;
-  } else {
-    const bool left_along_rows = plan.swapped ? false : transpose_a;  // elements of one p lie side by side
-    const size_t left_stride = left_along_rows ? m : k;
-    const size_t right_stride = n;
-    plan.left_pack = plan.columns >= 128 && plan.rows >= 32 && k >= 32 &&
-                     ((left_along_rows && left_bytes + right_bytes > kPackBytes) || conflicting(left_stride));
-    plan.right_pack = transpose_b != kPacked &&
-                      (plan.right_along_depth || (plan.rows >= 64 && k >= 32 && plan.columns >= 64 &&
-                                                  (right_bytes > kPackBytes / 2 || conflicting(right_stride))));
-  }
-  if (plan.left_pack) plan.left_floats = left_floats_of(plan.rows, k);
-  if (plan.right_pack) plan.right_floats = round_up(plan.columns, kernels.gemm_columns) * k;
-  if (plan.apart) plan.apart_floats = round_up(m * n, 16);
-  return plan;
-}
-
-GemmPlan plan_of(const Arguments& a, const KernelTable& kernels) {
-  return plan_of(a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, a.ints[kTransposeB],
-                 a.ints[kAccumulate] != 0, kernels);
-}
-
-// Floats that plan_of() may want for this product and for every smaller batch, whose plan may be another. The batch may
-// be m or k. Each condition below holds wherever that of plan_of() holds for fewer rows.
-size_t most_floats(const Arguments& a, const KernelTable& kernels) {
-  const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
-  const bool transpose_a = a.ints[kTransposeA] != 0;
-  const bool turned = a.ints[kTransposeB] == kTransposed;
-  const size_t bytes = (m + n) * k * sizeof(float);
-  const bool spread = bytes > kPackBytes || k >= kConflictStride || m >= kConflictStride;
-  const auto left = [&](size_t rows, size_t columns) {
-    return columns >= 128 && rows >= 32 && k >= 32 && spread ? left_floats_of(rows, k) : 0;
-  };
-  const auto right = [&](size_t columns) { return round_up(columns, kernels.gemm_columns) * k; };
-  const bool many = m >= 64 && k >= 32 && n >= 64;
-  size_t floats = left(m, n);
-  if (turned && !transpose_a) {
-    floats = std::max({floats, left(n, m), n <= kernels.gemm_few ? left_floats_of(n, k) : 0});
-    floats += std::max(right(n), right(m));
-  } else if (turned) {
-    floats = left(n, m) + (many ? right(m) : 0);
-  } else if (a.ints[kTransposeB] == kPlain && many) {
-    floats += right(n);
-  }
-  return floats + (a.ints[kAccumulate] != 0 && k > kDepthChunk ? round_up(m * n, 16) : 0);
+GemmShape shape_of(const Arguments& a) {
+  return {a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, a.ints[kTransposeB], a.ints[kAccumulate] != 0};
 }
 
 // Floats of b packed: panels of 32 columns at most, whatever the kernels are.
@@ -176,7 +74,9 @@ void check_gemm_fused(const Arguments& a, Requirements& r) {
   r.need(kGateView, a.size(kM), a.size(kN));
 }
 
-size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) { return most_floats(a, kernels) * sizeof(float); }
+size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) {
+  return most_floats(shape_of(a), kernels) * sizeof(float);
+}
 
 GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
@@ -348,7 +248,7 @@ void run_product(const Context& context, const Arguments& a, const GemmPlan& pla
 }
 
 void run_gemm(const Context& context, const Arguments& a) {
-  const GemmPlan plan = plan_of(a, context.kernels);
+  const GemmPlan plan = plan_of(shape_of(a), context.kernels);
   GemmTask task = task_of(a, plan);
   run_product(context, a, plan, task);
 }
@@ -371,8 +271,9 @@ void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
   const size_t count = a.size(kM) * a.size(kN);
   const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(kExampleRows) * a.size(kN);
   const uint64_t begin = first / kMaskUnit * kMaskUnit;
-  auto* bits = reinterpret_cast<uint16_t*>(static_cast<std::byte*>(context.scratch) +
-                                           round_up(most_floats(a, context.kernels) * sizeof(float), kAlignment));
+  auto* bits =
+      reinterpret_cast<uint16_t*>(static_cast<std::byte*>(context.scratch) +
+                                  round_up(most_floats(shape_of(a), context.kernels) * sizeof(float), kAlignment));
   DropoutArguments arguments{};
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
@@ -391,7 +292,7 @@ void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
 }
 
 void run_gemm_fused(const Context& context, const Arguments& a) {
-  const GemmPlan plan = plan_of(a, context.kernels);
+  const GemmPlan plan = plan_of(shape_of(a), context.kernels);
   GemmTask task = task_of(a, plan);
   if (a.ints[kSite] >= 0) draw_mask(context, a, task);
   task.backward = static_cast<Backward>(a.ints[kBackward]);

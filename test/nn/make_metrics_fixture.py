@@ -39,6 +39,19 @@ def averages(actual, predicted, w, kinds, labels=None):
     return figures
 
 
+PERCENT = (20, 70)
+
+
+def above(actual, logits, w, kinds):
+    """The same of predictions where a probability is above a threshold in percent, `f1 macro 20`."""
+    figures = {}
+    for percent in PERCENT:
+        predicted = (1 / (1 + np.exp(-logits.astype(np.float64))) > percent / 100).astype(int)
+        for name, figure in averages(actual, predicted, w, kinds).items():
+            figures[f"{name} {percent}"] = figure
+    return figures
+
+
 def binary(logits, targets, w):
     predicted = (logits[:, 0] > 0).astype(int)
     actual = targets.astype(int)
@@ -46,7 +59,8 @@ def binary(logits, targets, w):
         "accuracy": float(metrics.accuracy_score(actual, predicted, sample_weight=w)),
         "auc": float(metrics.roc_auc_score(actual, logits[:, 0], sample_weight=w)),
         "confusionMatrix": metrics.confusion_matrix(actual, predicted, labels=[0, 1], sample_weight=w).tolist(),
-        **averages(actual, predicted, w, ["binary", "macro", "micro"]),
+        **averages(actual, predicted, w, ["binary", "macro", "weighted", "micro"]),
+        **above(actual, logits[:, 0], w, ["binary", "weighted"]),
     }
 
 
@@ -58,9 +72,10 @@ def classes(logits, targets, w):
         "confusionMatrix": metrics.confusion_matrix(
             targets, predicted, labels=range(count), sample_weight=w
         ).tolist(),
-        **averages(targets, predicted, w, ["macro", "micro"] + (["binary"] if count == 2 else [])),
+        **averages(targets, predicted, w, ["macro", "weighted", "micro"] + (["binary"] if count == 2 else [])),
     }
     if count == 2:
+        figures.update(above(targets, logits[:, 1] - logits[:, 0], w, ["binary", "macro"]))
         figures["auc"] = float(metrics.roc_auc_score(targets, logits[:, 1] - logits[:, 0], sample_weight=w))
         return figures
     for k in (2, 3):
@@ -83,7 +98,8 @@ def multilabel(logits, targets, w):
     return {
         "accuracy": float(metrics.accuracy_score(targets, predicted, sample_weight=w)),
         "auc": float(metrics.roc_auc_score(targets, logits, average="macro", sample_weight=w)),
-        **averages(targets, predicted, w, ["macro", "micro"]),
+        **averages(targets, predicted, w, ["macro", "weighted", "micro"]),
+        **above(targets, logits, w, ["macro", "micro"]),
     }
 
 

@@ -1,6 +1,7 @@
 // Metrics against scikit-learn (make_metrics_fixture.py), over sets of several batches, at evaluation and in training.
 import { readFileSync } from "node:fs";
 import {
+  type AverageOptions,
   binaryCrossEntropy,
   constant,
   crossEntropy,
@@ -61,12 +62,16 @@ function mirror(columns: number): Model {
   return sequential(linear(columns, columns, { init: identity(), bias: false }));
 }
 
-/** The metric that a fixture calls `f1 macro` or `top3`. */
+/** The metric that a fixture calls `f1 macro`, `f1 macro 20` (a threshold in percent) or `top3`. */
 function metricOf(name: string): MetricName | Metric {
-  const [kind = "", average] = name.split(" ") as [string, "binary" | "macro" | "micro" | undefined];
+  const [kind = "", average, above] = name.split(" ") as [string, AverageOptions["average"], string | undefined];
   if (/^top\d$/.test(name)) return topK(Number(name.slice(3)));
   if (average === undefined) return kind as MetricName;
-  return { precision, recall, f1 }[kind as "f1"]({ average, name });
+  return { precision, recall, f1 }[kind as "f1"]({
+    average,
+    name,
+    threshold: above === undefined ? undefined : Number(above) / 100,
+  });
 }
 
 function dataOf({ outputs, targets, columns, loss }: Case) {
@@ -291,6 +296,8 @@ describe("what makes no sense is ERR_OPTION", () => {
     ["errors of classes", crossEntropy(), 2, ["mae"]],
     ["R² of hinge", hinge(), 2, ["r2"]],
     ["one class's precision of three", crossEntropy(), 3, [precision({ average: "binary" })]],
+    ["a threshold of three classes", crossEntropy(), 3, [f1({ threshold: 0.3 })]],
+    ["a threshold of hinge", hinge(), 1, [recall({ threshold: 0.3 })]],
     ["the first five of three classes", crossEntropy(), 3, [topK(5)]],
     ["the first of a single output", binaryCrossEntropy(), 1, [topK(1)]],
     ["a matrix of several labels", binaryCrossEntropy(), 3, ["confusionMatrix"]],
@@ -311,7 +318,14 @@ describe("what makes no sense is ERR_OPTION", () => {
   });
 
   test("an unknown average", () => {
-    const weighted = { average: "weighted" } as unknown as { average: "macro" };
-    expect(() => f1(weighted)).toThrow(expect.objectContaining({ code: "ERR_OPTION", where: "f1.average" }));
+    const samples = { average: "samples" } as unknown as { average: "macro" };
+    expect(() => f1(samples)).toThrow(expect.objectContaining({ code: "ERR_OPTION", where: "f1.average" }));
+  });
+
+  test.each([-0.1, 1.1, Number.NaN, "0.5"])("a threshold of %j", (threshold) => {
+    const wrong = { threshold: threshold as number };
+    expect(() => precision(wrong)).toThrow(
+      expect.objectContaining({ code: "ERR_OPTION", where: "precision.threshold" }),
+    );
   });
 });

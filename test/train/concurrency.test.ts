@@ -17,9 +17,9 @@ import {
   tensor,
 } from "carillon";
 import { afterEach, describe, expect, test } from "vitest";
-import { refusal } from "../data/streamed.js";
 import { bundle, runChild } from "./child.js";
 import { bitsOf } from "./synthetic.js";
+import { expectRefusal } from "./wrong.js";
 
 const ROWS = 512;
 const INPUTS = 48;
@@ -108,12 +108,16 @@ describe("the limit of the process", () => {
 });
 
 describe.runIf(process.platform === "linux")("priority: 'background'", () => {
-  /** Niceness of every thread of this process. */
+  function nicenessOf(stat: string): number {
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+  }
+
+  /** Of the main thread first, then of the others. */
   function niceness(): number[] {
-    return readdirSync("/proc/self/task").flatMap((thread) => {
+    const others = readdirSync("/proc/self/task").filter((thread) => thread !== String(process.pid));
+    return [String(process.pid), ...others].flatMap((thread) => {
       try {
-        const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
-        return [Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])];
+        return [nicenessOf(readFileSync(`/proc/self/task/${thread}/stat`, "utf8"))];
       } catch {
         return []; // it has ended meanwhile
       }
@@ -151,8 +155,6 @@ describe.runIf(process.platform === "linux")("priority: 'background'", () => {
       body: ({ a }) => ({ sum: ops.add(a, a) }),
     });
     expect((await double.run({ a: tensor([1, 2]) })).sum.data).toEqual(Float32Array.of(2, 4));
-    const wrong = { ...whole, steps: 1, priority: "high" };
-    // @ts-expect-error: no such priority
-    expect((await refusal(fit(make(), wrong))).where).toBe("fit.priority");
+    await expectRefusal(make(), { ...whole, steps: 1, priority: "high" }, "ERR_OPTION", "fit.priority");
   });
 });

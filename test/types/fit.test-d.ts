@@ -166,7 +166,11 @@ holds<Equal<keyof Many, "confusionMatrix" | "top5" | "macroPrecision" | "recall"
 holds<Equal<Many["confusionMatrix"], ConfusionMatrix>>();
 holds<Equal<Many["top5"], number>>();
 // @ts-expect-error no such average
-f1({ average: "weighted" });
+f1({ average: "samples" });
+// @ts-expect-error a probability is a number
+f1({ threshold: "0.5" });
+holds<Equal<ReturnType<typeof weighted>, Metric<"weighted">>>();
+const weighted = () => f1({ average: "weighted", threshold: undefined, name: "weighted" });
 const bias = defineMetric({
   name: "bias",
   start: () => ({ sum: 0, weight: 0 }),

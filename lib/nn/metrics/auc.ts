@@ -1,4 +1,3 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { State } from "../../io/state.js";
 import { exp } from "../../tensor/exact.js";
 import { type Labels, labelsOf } from "./labels.js";
@@ -60,6 +59,13 @@ function digitStarts(keys: Uint32Array, shift: number): Uint32Array {
   }
   for (let digit = 1; digit <= RADIX; digit++) starts[digit] = (starts[digit] ?? 0) + (starts[digit - 1] ?? 0);
   return starts;
+}
+
+/** Lets everything that waits run first. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** Places of the examples by rising key: a radix sort that lets the event loop in. */

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
-import { type Labels, labelsOf } from "./labels.js";
+import { type Labels, labelsAbove, labelsOf } from "./labels.js";
 import { type Accumulator, checkMetricName, type Metric, type MetricRows, type MetricSet } from "./metric.js";
 import { increase, summing } from "./sums.js";
 
@@ -93,14 +93,22 @@ export const confusionMatrix: Metric<"confusionMatrix"> = {
   },
 };
 
+const AVERAGES = ["binary", "macro", "weighted", "micro"] as const;
+type Average = (typeof AVERAGES)[number];
+
 /** Options of `precision`, `recall` and `f1`. */
 export interface AverageOptions {
   /**
    * `'binary'`: of class 1, the default where there are two classes; `'macro'`: the mean over the classes that occur, as
-   * actual or as predicted ones, or over all labels of a multilabel set, the default elsewhere; `'micro'`: of all
-   * classes' examples together.
+   * actual or as predicted ones, or over all labels of a multilabel set, the default elsewhere; `'weighted'`: the mean weighted by
+   * the examples of each class; `'micro'`: of all classes' examples together.
    */
-  readonly average?: "binary" | "macro" | "micro" | undefined;
+  readonly average?: Average | undefined;
+  /**
+   * Predicts class 1, or a label of a multilabel set, where its probability is above this, in [0, 1]; ½ by default, which is a logit
+   * above 0. Of several classes there is none: `ERR_OPTION`.
+   */
+  readonly threshold?: number | undefined;
   /** Key in events, if the same metric is wanted twice. */
   readonly name?: string | undefined;
 }
@@ -154,8 +162,6 @@ function countInto(sums: Float64Array, labels: Labels, rows: MetricRows): void {
   }
 }
 
-type Average = "binary" | "macro" | "micro";
-
 function averaged(sums: Float64Array, labels: Labels, average: Average, score: (counts: Counts) => number): number {
   if (average === "binary") return score(countsOf(sums, 1));
   const classes = Array.from({ length: labels.count }, (_, index) => countsOf(sums, index));
@@ -163,21 +169,31 @@ function averaged(sums: Float64Array, labels: Labels, average: Average, score: (
     const total = (key: "hits" | "wrong" | "missed"): number => classes.reduce((sum, counts) => sum + counts[key], 0);
     return score({ hits: total("hits"), wrong: total("wrong"), missed: total("missed"), occurs: true });
   }
+  if (average === "weighted") {
+    const examples = classes.map(({ hits, missed }) => hits + missed);
+    const sum = classes.reduce((total, counts, index) => total + (examples[index] ?? 0) * score(counts), 0);
+    return ratio(
+      sum,
+      examples.reduce((total, count) => total + count, 0),
+    );
+  }
   const counted = labels.kind === "multilabel" ? classes : classes.filter(({ occurs }) => occurs);
   return counted.reduce((sum, counts) => sum + score(counts), 0) / counted.length;
 }
 
 function averagedMetric(kind: string, options: AverageOptions, score: (counts: Counts) => number): Metric {
-  checkKeys(kind, options, ["average", "name"]);
-  const { average, name = kind } = options;
-  if (average !== undefined) checkOneOf(`${kind}.average`, average, ["binary", "macro", "micro"]);
+  checkKeys(kind, options, ["average", "threshold", "name"]);
+  const { average, threshold, name = kind } = options;
+  if (average !== undefined) checkOneOf(`${kind}.average`, average, AVERAGES);
+  if (threshold !== undefined) checkNumber(`${kind}.threshold`, threshold, { min: 0, max: 1 });
   return Object.freeze({
     name: checkMetricName(`${kind}.name`, name),
     begin(set: MetricSet): Accumulator {
-      const labels = labelsOf(name, set);
+      const usual = labelsOf(name, set);
+      const labels = threshold === undefined ? usual : labelsAbove(`${kind}.threshold`, usual, set, threshold);
       const two = labels.count === 2 && labels.kind !== "multilabel";
       if (average === "binary" && !two) {
-        const problem = `expected 'macro' or 'micro' for '${kind}.average', as there are ${labels.count} classes`;
+        const problem = `expected 'macro', 'weighted' or 'micro' for '${kind}.average', as there are ${labels.count} classes`;
         throw new CarillonError("ERR_OPTION", `${kind}.average`, problem);
       }
       const used = average ?? (two ? "binary" : "macro");

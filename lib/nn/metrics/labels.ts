@@ -1,4 +1,5 @@
 import { CarillonError } from "../../errors.js";
+import { exp } from "../../tensor/exact.js";
 import type { MetricRows, MetricSet } from "./metric.js";
 
 /** Place of the largest of `columns` values from `offset` on, the first among equals. */
@@ -33,6 +34,28 @@ function columnLabels(outputs: number, least: number): Labels {
 }
 
 const HALF = 0.5;
+
+/**
+ * Labels whose prediction is class 1 where its probability, of the sigmoid or of softmax, is above `threshold`; `ERR_OPTION` where
+ * no output is a probability or there are more than two classes.
+ */
+export function labelsAbove(where: string, labels: Labels, { loss }: MetricSet, threshold: number): Labels {
+  const { kind, count } = labels;
+  if (loss.kind === "hinge" || (kind === "classes" && count !== 2)) {
+    const received = loss.kind === "hinge" ? "hinge" : `${count} classes`;
+    throw new CarillonError(
+      "ERR_OPTION",
+      where,
+      `expected the probability of class 1 for '${where}' but received ${received}`,
+    );
+  }
+  const predicted: Labels["predicted"] = ({ outputs, columns }, row, column) => {
+    const place = row * columns + column;
+    const logit = kind === "classes" ? (outputs[place + 1] ?? 0) - (outputs[place] ?? 0) : (outputs[place] ?? 0);
+    return 1 / (1 + exp(-logit)) > threshold ? 1 : 0;
+  };
+  return { ...labels, predicted };
+}
 
 /** Labels of a set; `ERR_OPTION` if its loss is none of classification. */
 export function labelsOf(metric: string, { where, loss, outputs }: MetricSet): Labels {

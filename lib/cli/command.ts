@@ -1,0 +1,86 @@
+import { parseArgs } from "node:util";
+import { CarillonError } from "../errors.js";
+import { packageVersion } from "./package.js";
+
+const USAGE = `usage: carillon COMMAND
+
+  doctor [--json]                what Carillon finds on this machine, and whether it computes what it should
+  build [--out FILE] [--verbose] compiles the native binary from the source in the package
+  --version, --help`;
+
+/** Arguments that make no sense. */
+class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const OPTIONS = {
+  json: { type: "boolean" },
+  out: { type: "string" },
+  verbose: { type: "boolean" },
+  version: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** The options that each command takes. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = { doctor: ["json"], build: ["out", "verbose"] };
+
+function parse(args: readonly string[]) {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    const [command, ...rest] = positionals;
+    if (values.help || values.version) return { command: undefined, values };
+    if (command === undefined) throw new UsageError("a command is wanted");
+    const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+    if (known === undefined) throw new UsageError(`there is no command '${command}'`);
+    const foreign = rest[0] ?? Object.keys(values).find((option) => !known.includes(option));
+    if (foreign !== undefined) throw new UsageError(`'${command}' takes no '${foreign}'`);
+    return { command, values };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")) {
+      throw new UsageError(error.message);
+    }
+    throw error;
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const { command, values } = parse(args);
+  switch (command) {
+    case "doctor": {
+      const { examine, reportText } = await import("./doctor.js");
+      const report = examine();
+      print(values.json === true ? JSON.stringify(report, null, 2) : reportText(report));
+      return report.problems.length === 0 ? 0 : 1;
+    }
+    case "build": {
+      const { buildBinary } = await import("./build.js");
+      return buildBinary({ out: values.out, verbose: values.verbose === true, print, complain });
+    }
+    default:
+      print(values.version === true ? packageVersion() : USAGE);
+      return 0;
+  }
+}
+
+/** The `carillon` command; its exit status: 0, 1 where something is wrong, 2 for arguments that make no sense. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  try {
+    return await run(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`carillon: ${error.message}\n\n${USAGE}`);
+      return 2;
+    }
+    if (!(error instanceof CarillonError)) throw error;
+    complain(`carillon: ${error.message}`);
+    return 1;
+  }
+}

@@ -1,0 +1,43 @@
+import { fail } from "../errors.js";
+import { checkBoolean, checkKeys, checkNumber } from "../options.js";
+import type { Regularizers } from "../regularizers/index.js";
+
+/** Bounds the gradient of the data loss: its global norm, or each element. */
+export type Clip =
+  | { readonly norm: number; readonly value?: never }
+  | { readonly value: number; readonly norm?: never };
+
+/** A moving average of the weights: `θ̄ ← decay·θ̄ + (1 − decay)·θ` after every step. */
+export interface AverageWeights {
+  /** In [0, 1). */
+  readonly decay: number;
+  /** Starts θ̄ at 0 and divides it by 1 − decayᵗ; false by default: it starts at the initial weights. */
+  readonly biasCorrection?: boolean | undefined;
+}
+
+/** Options of {@link minimizer}. */
+export interface MinimizerOptions {
+  /** Model-wide, for parameters of rank ≥ 2 that have none of their own. */
+  readonly regularizer?: Regularizers | undefined;
+  readonly clip?: Clip | undefined;
+  readonly averageWeights?: AverageWeights | undefined;
+}
+
+/** Checks { norm } or { value }. */
+export function checkClip(where: string, clip: Clip | undefined): Clip | null {
+  if (clip === undefined) return null;
+  checkKeys(where, clip, ["norm", "value"]);
+  if ((clip.norm === undefined) === (clip.value === undefined)) fail("ERR_OPTION", where, "either norm or value", clip);
+  if (clip.norm !== undefined) checkNumber(`${where}.norm`, clip.norm, { above: 0 });
+  else checkNumber(`${where}.value`, clip.value, { above: 0 });
+  return clip;
+}
+
+/** Checks { decay, biasCorrection }. */
+export function checkAverage(where: string, average: AverageWeights | undefined): AverageWeights | null {
+  if (average === undefined) return null;
+  checkKeys(where, average, ["decay", "biasCorrection"]);
+  checkNumber(`${where}.decay`, average.decay, { min: 0, below: 1 });
+  checkBoolean(`${where}.biasCorrection`, average.biasCorrection ?? false);
+  return average;
+}

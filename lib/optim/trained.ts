@@ -1,0 +1,80 @@
+import { CarillonError } from "../errors.js";
+import { gradients } from "../graph/gradient.js";
+import type { UpdateSegment } from "../graph/trace.js";
+import type { Model } from "../nn/model.js";
+import type { Segment } from "../nn/slab.js";
+import type { Penalties } from "../regularizers/index.js";
+import type { Value } from "../tensor/value.js";
+import type { Optimizer } from "./optimizer.js";
+
+/** A parameter at work: whose it is, what trains it, what is done to it besides. */
+export interface Trained {
+  readonly model: Model;
+  readonly segment: Segment;
+  readonly optimizer: Optimizer;
+  readonly penalties: Penalties;
+  readonly parameter: Value;
+}
+
+/** A trained parameter and its gradient. */
+export interface TrainedGradient extends Trained {
+  readonly gradient: Value;
+}
+
+/** Trained parameters with their gradients. @internal */
+export interface WithGradients {
+  readonly list: readonly TrainedGradient[];
+}
+
+/** Parameters that a minimizer trains. @internal */
+export class TrainedParameters {
+  readonly #list: readonly Trained[];
+
+  constructor(list: readonly Trained[]) {
+    this.#list = list;
+  }
+
+  /** As values of the trace. */
+  get parameters(): readonly Value[] {
+    return this.#list.map(({ parameter }) => parameter);
+  }
+
+  /** ∂loss/∂θ of each; a parameter that `loss` does not depend on is `ERR_TRACE`. */
+  gradientsOf(loss: Value): WithGradients {
+    const flowing = gradients(loss, this.parameters);
+    const list = this.#list.map((each, index): TrainedGradient => {
+      const gradient = flowing[index];
+      if (gradient !== undefined) return { ...each, gradient };
+      const { name } = each.segment;
+      throw new CarillonError("ERR_TRACE", name, `expected a loss that depends on '${name}' for 'minimize'`);
+    });
+    return { list };
+  }
+}
+
+/** How the native pass treats one parameter. */
+export function segmentOf({
+  segment,
+  gradient,
+  penalties,
+  summed,
+}: TrainedGradient & { readonly summed: boolean }): UpdateSegment {
+  const { offset, count, shape } = segment;
+  const rows = shape.length >= 2 ? (shape[0] ?? 1) : 1;
+  const { l2, l1, decay, shrink, metric, maxNorm } = penalties;
+  return {
+    offset,
+    rows,
+    columns: count / rows,
+    gradient,
+    l2: summed ? 0 : l2,
+    l1: summed ? 0 : l1,
+    decay,
+    shrink,
+    metric,
+    rateScale: 1,
+    maxNorm: shape.length >= 2 ? maxNorm : 0,
+    penaltySquares: l2,
+    penaltyAbsolutes: l1 + shrink,
+  };
+}
