@@ -16,6 +16,8 @@ const options = {
   format: "esm",
   platform: "node",
   target: "node20.19",
+  // Names stay, for stack traces; the text is a fifth shorter, in the tarball and for V8 to look through.
+  minifyWhitespace: true,
   external: ["node-gyp-build"],
   logLevel: "warning",
 };
