@@ -1,7 +1,6 @@
 // The `fit` of TensorFlow.js (wasm) in the process that imports this module, as a peer of npm run server-test. The packages
 // are no dependency of the project: CARILLON_PEERS_NODE names a directory whose node_modules has them.
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { loadTf } from "./tfjs.mjs";
 
 /**
  * What is used of the packages.
@@ -26,20 +25,6 @@ import { dirname, join, resolve } from "node:path";
  * @property {{ dense(options: object): object, dropout(options: object): object }} layers
  */
 
-async function loadTf() {
-  const directory = process.env.CARILLON_PEERS_NODE;
-  if (directory === undefined) throw new Error("CARILLON_PEERS_NODE is not set");
-  const load = createRequire(join(resolve(directory), "package.json"));
-  /** @type {Tf} */
-  const tf = load("@tensorflow/tfjs");
-  /** @type {{ setWasmPaths(directory: string): void }} */
-  const { setWasmPaths } = load("@tensorflow/tfjs-backend-wasm");
-  setWasmPaths(`${dirname(load.resolve("@tensorflow/tfjs-backend-wasm"))}/`);
-  if (!(await tf.setBackend("wasm"))) throw new Error("the backend wasm cannot be used");
-  await tf.ready();
-  return tf;
-}
-
 /**
  * Binds all examples and trains `steps` batches of them; gives the steps done.
  *
@@ -49,7 +34,8 @@ async function loadTf() {
  * @param {number} steps
  */
 export async function fit(x, y, { inputs, hidden, classes, batch }, steps) {
-  const tf = await loadTf();
+  /** @type {Tf} */
+  const tf = await loadTf("wasm");
   const model = tf.sequential();
   model.add(tf.layers.dense({ units: hidden, activation: "relu", inputShape: [inputs] }));
   model.add(tf.layers.dropout({ rate: 0.5 }));

@@ -2,9 +2,8 @@
 //
 // Forward with dropout 0.5 after every hidden relu, cross-entropy, backward, Adam. The packages are no dependency of the
 // project: CARILLON_PEERS_NODE names a directory whose node_modules has @tensorflow/tfjs and its wasm and cpu backends.
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { loadTf } from "./tfjs.mjs";
 
 /**
  * What is used of the packages.
@@ -70,20 +69,6 @@ console.log = console.error;
 console.info = console.error;
 console.warn = console.error;
 
-async function loadTf() {
-  const directory = process.env.CARILLON_PEERS_NODE;
-  if (directory === undefined) throw new Error("CARILLON_PEERS_NODE is not set");
-  const load = createRequire(join(resolve(directory), "package.json"));
-  /** @type {Tf} */
-  const tf = load("@tensorflow/tfjs");
-  /** @type {{ setWasmPaths(directory: string): void }} */
-  const { setWasmPaths } = load("@tensorflow/tfjs-backend-wasm");
-  setWasmPaths(`${dirname(load.resolve("@tensorflow/tfjs-backend-wasm"))}/`);
-  if (!(await tf.setBackend(backend))) throw new Error(`the backend ${backend} cannot be used`);
-  await tf.ready();
-  return tf;
-}
-
 /**
  * As in peer.py: noise in [0, 1) and 0.5 more at every feature whose index modulo `classes` is the label, of which a
  * quarter is replaced.
@@ -109,7 +94,9 @@ function data(inputs, classes) {
   return { x, y };
 }
 
-const tf = await loadTf().catch((error) => {
+/** @type {Promise<Tf>} */
+const loading = loadTf(backend);
+const tf = await loading.catch((error) => {
   say({ absent: `tfjs ${backend}: ${error.message}`.split("\n", 1).join() });
   process.exit(0);
 });
