@@ -112,8 +112,9 @@ export function readCores(read: ReadText): Cores | undefined {
   };
 }
 
-/** Why a process with these bounds gets so many threads. */
-export function reasonFor(threads: number, cores: Cores | undefined): string {
+/** Why a process with these bounds gets so many threads; `given` is its CARILLON_THREADS, obeyed where it is such a number. */
+export function reasonFor(threads: number, cores: Cores | undefined, given?: string | undefined): string {
+  if (given === String(threads)) return "CARILLON_THREADS";
   if (cores === undefined) return "processors that the system reports";
   if (cores.quota !== null && threads < cores.physical) return `the cgroup's quota (${cores.quotaFile})`;
   if (cores.physical < cores.processors.length) return "physical cores of the processors that this process may use";

@@ -137,6 +137,7 @@ export function examine(): DoctorReport {
   const { check, bits } =
     binary?.sha256 === undefined || binary.sha256 === null ? { check: undefined, bits: {} } : examineKernels(problems);
   const cores = readCores(readText) ?? null;
+  const reason = (threads: number): string => reasonFor(threads, cores ?? undefined, process.env.CARILLON_THREADS);
   return {
     version,
     folder: ownFolder(),
@@ -145,8 +146,7 @@ export function examine(): DoctorReport {
     binary,
     kernels:
       check === undefined ? null : { chosen: check.isa, present: check.isas, forced: process.env.CARILLON_ISA || null },
-    threads:
-      check === undefined ? null : { count: check.threads, reason: reasonFor(check.threads, cores ?? undefined) },
+    threads: check === undefined ? null : { count: check.threads, reason: reason(check.threads) },
     cores,
     selfCheck:
       check === undefined

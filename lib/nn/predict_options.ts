@@ -8,6 +8,7 @@ export interface EvaluateOptions<M extends Metrics> {
   readonly loss: Loss;
   /** Figures besides the loss, as for `fit`. */
   readonly metrics?: M | undefined;
+  /** As for `predict`. */
   readonly threads?: number | undefined;
   /** An aborted signal rejects with its reason, after the batch in hand. */
   readonly signal?: AbortSignal | undefined;
@@ -15,7 +16,7 @@ export interface EvaluateOptions<M extends Metrics> {
 
 /** Options of `Model.predict` and `Model.predictProbabilities`. */
 export interface PredictOptions {
-  /** Native threads; the physical cores that the process may use by default. The bits do not depend on it. */
+  /** Native threads, at most; by default and in no case more than `runtime.threads`. The bits do not depend on it. */
   readonly threads?: number | undefined;
   /** An aborted signal rejects with its reason; the work ends after the batch in hand. */
   readonly signal?: AbortSignal | undefined;

@@ -220,8 +220,8 @@ void lease(Napi::Env env, Program& program) {
   if (!program.lease()) throw_error(env, "ERR_BUSY", "another run has the memory of this program");
 }
 
-// programRun(program, { firstStep, steps, rows, lanes, threads, waits, background }) → Promise<{ steps, stopped, fault
-// }>
+// programRun(program, { firstStep, steps, rows, lanes, threads, waits, background }) → Promise of what programRunSync
+// gives
 Napi::Value program_run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto program = handle_of<Program>(info[0], "program");

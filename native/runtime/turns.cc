@@ -103,6 +103,7 @@ Turns::Run::Run(Turns& turns, Priority priority, bool waits) : turns_(turns), pr
 }
 
 Turns::Run::~Run() {
+  if (used_ != 0) end();  // an error left the turn
   const std::lock_guard lock(turns_.mutex_);
   Class& own = turns_.class_of(priority_);
   Run** link = &own.first;

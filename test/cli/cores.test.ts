@@ -103,4 +103,6 @@ test("the reason is what bounds the threads", () => {
   expect(reasonFor(4, coresOf({}))).toContain("physical");
   expect(reasonFor(2, coresOf({}, "0-1"))).toBe("processors that this process may use");
   expect(reasonFor(8, undefined)).toContain("system");
+  expect(reasonFor(3, quota, "3")).toBe("CARILLON_THREADS");
+  expect(reasonFor(2, quota, "many")).toContain("quota"); // not obeyed
 });

@@ -4,9 +4,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { adam, crossEntropy, dropout, fit, l2, linear, relu, runtime, sequential } from "carillon";
+import { collected } from "../collected.js";
 import { clusters } from "../train/synthetic.js";
 
 const MEGABYTE = 2 ** 20;
@@ -22,8 +21,6 @@ interface Look {
   readonly heap: number;
 }
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 const data = clusters(2000, 64, 10);
 const held = clusters(200, 64, 10, 2);
 const started = performance.now();
@@ -57,12 +54,8 @@ async function round(dir: string): Promise<void> {
   rmSync(dir, { recursive: true });
 }
 
-/** Native objects are freed in turns of the event loop after a collection. */
 async function look(): Promise<Look> {
-  for (let turn = 0; turn < 10; turn++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await collected();
   const { rss, heapUsed } = process.memoryUsage();
   const seconds = (performance.now() - started) / 1000;
   return { seconds, native: runtime.memory().bytes, resident: rss, heap: heapUsed };

@@ -8,11 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { adam, crossEntropy, dropout, fit, linear, loadModel, type Model, relu, runtime, sequential } from "carillon";
-import { clusters } from "../train/synthetic.js";
+import { collected } from "../collected.js";
+import { clusters, numbers } from "../train/synthetic.js";
 
 const MEGABYTE = 1_048_576;
 /** Milliseconds after its start at which a worker is terminated at the latest; loading takes a good part of it. */
@@ -54,33 +53,15 @@ interface Look {
   readonly resident: number;
 }
 
-const collect = ((): (() => void) => {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc") as () => void;
-})();
-
-/** Native objects are freed in turns of the event loop after a collection. */
 async function look(): Promise<Look> {
-  for (let turn = 0; turn < 10; turn++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await collected();
   const { bytes, buffers } = runtime.memory();
   const threads = process.platform === "linux" ? readdirSync("/proc/self/task").length : 0;
   return { bytes, buffers, threads, resident: process.memoryUsage.rss() };
 }
 
-/** Numbers in [0, 1) that need no quality: a multiplicative generator modulo 2³¹ − 1. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
-
 async function main(workers: number, rounds: number, seed: number): Promise<void> {
-  const random = generator(seed);
+  const random = numbers(seed);
   const self = fileURLToPath(import.meta.url);
   const failures: string[] = [];
   const looks: Look[] = [];
