@@ -14,6 +14,7 @@ import {
   sgd,
 } from "carillon";
 import { describe, expect, test } from "vitest";
+import { stoppedAtStart } from "./stopped.js";
 import { bitsOf, clusters, hashOf, weightsOf } from "./synthetic.js";
 
 const DATA = clusters(50, 6, 3);
@@ -119,9 +120,7 @@ describe.each<[string, AverageWeights]>([
 
   test("a run stopped before its first step has the weights as averages", async () => {
     const model = network();
-    const run = fit(model, { ...BASE, averageWeights, epochs: 1 });
-    run.stop();
-    const { step, averaged } = await run;
+    const { step, averaged } = await stoppedAtStart(fit(model, { ...BASE, averageWeights, epochs: 1 }));
     expect(step).toBe(0);
     expect(bitsOfAverages(averaged())).toBe(bitsOf(model));
   });

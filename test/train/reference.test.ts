@@ -32,6 +32,7 @@ import {
   type Task,
   trainStep,
 } from "./reference.js";
+import { stoppedAtStart } from "./stopped.js";
 import { numbers } from "./synthetic.js";
 
 const ROWS = 13;
@@ -141,9 +142,8 @@ describe.each(CASES)("%s", (_, { optimizer, rule, activation = "relu", loss = "c
       shuffle: false,
       seed: 3,
     };
-    const untrained = fit(model, { ...options, steps: 1 });
-    untrained.stop();
-    let before = networksOf((await untrained).checkpoint(), states);
+    const untrained = await stoppedAtStart(fit(model, { ...options, steps: 1 }));
+    let before = networksOf(untrained.checkpoint(), states);
     const figures: Stepped[] = [];
     let worst = 0;
     const comparing: Callback = {

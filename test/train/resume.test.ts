@@ -18,6 +18,7 @@ import {
   sgdMomentum,
 } from "carillon";
 import { describe, expect, test } from "vitest";
+import { stoppedAtStart } from "./stopped.js";
 import { bitsOf, clusters } from "./synthetic.js";
 
 const DATA = clusters(50, 6, 3);
@@ -187,9 +188,7 @@ describe("cut from outside, wherever it happens to be", () => {
   });
 
   test("stop() before the first step", async () => {
-    const run = fit(network(), { ...many, optimizer: adam() });
-    run.stop();
-    const { reason, step, checkpoint } = await run;
+    const { reason, step, checkpoint } = await stoppedAtStart(fit(network(), { ...many, optimizer: adam() }));
     expect([reason, step]).toEqual(["stopped", 0]);
     const resumed = network();
     await fit(resumed, { ...many, steps: 6, optimizer: adam(), resume: checkpoint() });
