@@ -28,7 +28,7 @@ export const prebuilds = [
 ];
 
 /** @returns {Promise<string>} the zig executable; ends the process where there is none */
-async function findZig() {
+export async function findZig() {
   const python = "import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'))";
   const packaged = await run("python3", ["-c", python]);
   const candidates = [env.CARILLON_ZIG ?? "", "zig", packaged.status === 0 ? packaged.stdout.trim() : ""];
@@ -62,27 +62,10 @@ async function buildPrebuild(zig, prebuild, source) {
     ...[`-DCARILLON_ZIG=${zig}`, `-DCARILLON_ZIG_TARGET=${prebuild.zig}`],
     ...["-DCARILLON_ADDON=ON", `-DCARILLON_ADDON_DIR=${join(build, "addon")}`],
   ];
-  if (prebuild.zig.includes("windows")) options.push(`-DCMAKE_JS_LIB=${await nodeImportLibrary(zig, build)}`);
   await mustRun(prebuild.file, "cmake", options);
   const output = await mustRun(prebuild.file, "cmake", ["--build", build, "--parallel", jobs]);
   if (/warning:/i.test(output)) console.error(output);
   return join(build, "addon/carillon.node");
-}
-
-/**
- * Windows names the file that a symbol is imported from: Node-API is imported from node.exe.
- *
- * @param {string} zig
- * @param {string} build folder of the build
- * @returns {Promise<string>} the import library
- */
-async function nodeImportLibrary(zig, build) {
-  mkdirSync(build, { recursive: true });
-  const library = join(build, "node.lib");
-  const definitions = join(root, "node_modules/node-api-headers/def/node_api.def");
-  const args = ["dlltool", "-m", "i386:x86-64", "-D", "node.exe", "-d", definitions, "-l", library];
-  await mustRun("import library of node.exe", zig, args);
-  return library;
 }
 
 /**
