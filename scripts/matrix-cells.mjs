@@ -1,7 +1,8 @@
-// The cells of test-matrix.mjs: how a Node.js of another version, C library or processor comes onto this machine and is
-// started here.
+// The cells of test-matrix.mjs: how a Node.js of another version, C library, processor or system comes onto this
+// machine and is started here.
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { findZig } from "./prebuild-all.mjs";
 import { mustRun, root, run } from "./tools.mjs";
 
 export const matrix = join(root, "build/matrix");
@@ -9,17 +10,21 @@ export const matrix = join(root, "build/matrix");
 /**
  * @typedef {object} Cell
  * @property {string} name
+ * @property {string} platform system, processor and C library: what a checkout's packages are for
+ * @property {"linux" | "win32"} os
  * @property {"x64" | "arm64"} arch
- * @property {"glibc" | "musl"} libc
+ * @property {"glibc" | "musl" | undefined} libc
  * @property {string} version of Node.js
+ * @property {"qemu" | "wine" | undefined} under what it runs under where it is not this machine's
  */
 
 /** @type {readonly Cell[]} */
 export const cells = [
-  ...["20.20.2", "22.23.3", "24.21.0", "26.10.0"].map((version) => cell("x64", "glibc", version)),
-  ...["22.20.0", "24.19.0"].map((version) => cell("x64", "musl", version)),
-  ...["20.20.2", "24.22.0"].map((version) => cell("arm64", "glibc", version)),
-  cell("arm64", "musl", "24.19.0"),
+  ...["20.20.2", "22.23.3", "24.21.0", "26.10.0"].map((version) => linux("x64", "glibc", version)),
+  ...["22.20.0", "24.19.0"].map((version) => linux("x64", "musl", version)),
+  ...["20.20.2", "24.21.0"].map((version) => linux("arm64", "glibc", version)),
+  linux("arm64", "musl", "24.19.0"),
+  ...["20.20.2", "22.23.3", "24.21.0"].map((version) => windows(version)),
 ];
 
 /**
@@ -28,45 +33,98 @@ export const cells = [
  * @param {string} version
  * @returns {Cell}
  */
-function cell(arch, libc, version) {
-  return { name: `linux-${arch}-${libc}-node${version.split(".")[0]}`, arch, libc, version };
+function linux(arch, libc, version) {
+  const platform = `linux-${arch}-${libc}`;
+  const under = arch === process.arch ? undefined : "qemu";
+  return { name: `${platform}-node${version.split(".")[0]}`, platform, os: "linux", arch, libc, version, under };
 }
 
-/** @param {Cell} cell */
-export const emulated = ({ arch }) => arch !== process.arch;
+/**
+ * @param {string} version
+ * @returns {Cell}
+ */
+function windows(version) {
+  const platform = "win32-x64";
+  const name = `${platform}-node${version.split(".")[0]}`;
+  return { name, platform, os: "win32", arch: "x64", libc: undefined, version, under: "wine" };
+}
 
 /**
- * A file that starts the Node.js of a cell: the program itself, or a script that runs it under qemu.
+ * A file that starts the Node.js of a cell: the program itself, or a script that runs it under qemu or Wine.
  *
  * @param {Cell} cell
  * @returns {Promise<{ node: string } | { missing: string }>}
  */
 export async function nodeOf(cell) {
-  const program = cell.libc === "glibc" ? await nodeFromNpm(cell) : await nodeFromWheel(cell);
+  const program = cell.libc === "musl" ? await nodeFromWheel(cell) : await nodeFromNpm(cell);
   let node = program;
-  if (emulated(cell)) {
-    const system = `/usr/aarch64-linux-${cell.libc === "musl" ? "musl" : "gnu"}`;
-    const libraries = (cell.libc === "musl" && process.env.CARILLON_MUSL_ARM64) || system;
+  if (cell.under !== undefined) {
     node = join(matrix, "nodes", `${cell.name}.sh`);
-    writeFileSync(node, `#!/bin/sh\nexec qemu-aarch64 -L ${libraries} ${program} "$@"\n`);
+    writeFileSync(node, cell.under === "wine" ? await wineScript(program) : qemuScript(cell, program));
     chmodSync(node, 0o755);
   }
-  const { status, output } = await run(node, ["--version"]);
-  if (status === 0) return { node };
-  const needed = emulated(cell)
-    ? "qemu-user and the C library of arm64 (CARILLON_MUSL_ARM64: folder of musl ≥ 1.2.4 for arm64)"
-    : "musl ≥ 1.2.4 as /lib/ld-musl-x86_64.so.1";
-  return { missing: `does not start here (${output.trim().split("\n")[0] || `status ${status}`}); it needs ${needed}` };
+  const { status, output, stdout } = await run(node, ["--version"]);
+  if (status === 0 && stdout.trim() === `v${cell.version}`) return { node };
+  return {
+    missing: `does not start here (${output.trim().split("\n")[0] || `status ${status}`}); it needs ${needs(cell)}`,
+  };
+}
+
+/** @param {Cell} cell */
+function needs({ libc, under }) {
+  if (under === "wine") return "Wine";
+  if (under === "qemu") {
+    return "qemu-user and the C library of arm64 (CARILLON_MUSL_ARM64: folder of musl ≥ 1.2.4 for arm64)";
+  }
+  return libc === "musl" ? "musl ≥ 1.2.4 as /lib/ld-musl-x86_64.so.1" : "a newer C library";
+}
+
+/**
+ * @param {Cell} cell
+ * @param {string} program
+ */
+function qemuScript({ libc }, program) {
+  const system = `/usr/aarch64-linux-${libc === "musl" ? "musl" : "gnu"}`;
+  const libraries = (libc === "musl" && process.env.CARILLON_MUSL_ARM64) || system;
+  return `#!/bin/sh\nexec qemu-aarch64 -L ${libraries} ${program} "$@"\n`;
+}
+
+/**
+ * Wine has a folder of its own for its registry and drives, and calls itself Windows 10, which Node.js wants. Node.js
+ * cannot write into a pipe of Linux there, but into a file.
+ *
+ * @param {string} program
+ */
+async function wineScript(program) {
+  const prefix = join(matrix, "wine");
+  const environment = { WINEPREFIX: prefix, WINEDEBUG: "-all" };
+  if (!existsSync(prefix)) await run("wine", ["winecfg", "-v", "win10"], { env: environment });
+  const library = join(prefix, "drive_c/windows/system32/bcryptprimitives.dll");
+  if (existsSync(join(prefix, "drive_c")) && !existsSync(library)) {
+    const source = join(root, "scripts/wine/bcryptprimitives.c");
+    const args = ["cc", "-target", "x86_64-windows-gnu", "-O2", "-shared", "-o", library, source, "-ladvapi32"];
+    await mustRun("bcryptprimitives.dll", await findZig(), args);
+  }
+  return [
+    "#!/bin/sh",
+    `export WINEPREFIX=${prefix} WINEDEBUG=-all`,
+    "output=$(mktemp) errors=$(mktemp)",
+    `wine ${program} "$@" >"$output" 2>"$errors" </dev/null`,
+    "status=$?",
+    'cat "$output"; cat "$errors" >&2; rm "$output" "$errors"',
+    "exit $status",
+    "",
+  ].join("\n");
 }
 
 /**
  * @param {Cell} cell
  * @returns {Promise<string>}
  */
-async function nodeFromNpm({ arch, version }) {
-  const name = `node-linux-${arch}@${version}`;
+async function nodeFromNpm({ os, arch, version }) {
+  const name = `node-${os === "win32" ? "win" : os}-${arch}@${version}`;
   const folder = join(matrix, "nodes", name);
-  const program = join(folder, "package/bin/node");
+  const program = join(folder, os === "win32" ? "package/bin/node.exe" : "package/bin/node");
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });
   const archive = (await mustRun(name, "npm", ["pack", name, "--silent", "--pack-destination", folder])).trim();
