@@ -14,6 +14,7 @@ export default defineConfig({
     // Here rather than by Biome's noFocusedTests, which takes our fit() for a focused test.
     allowOnly: false,
     // Every test of training must also hold on a machine that runs other things.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -1,7 +1,7 @@
 // The cells of test-matrix.mjs: how a Node.js of another version, C library, processor or system comes onto this
 // machine and is started here.
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { findZig } from "./prebuild-all.mjs";
 import { mustRun, root, run } from "./tools.mjs";
 
@@ -86,7 +86,10 @@ function needs({ libc, under }) {
 function qemuScript({ libc }, program) {
   const system = `/usr/aarch64-linux-${libc === "musl" ? "musl" : "gnu"}`;
   const libraries = (libc === "musl" && process.env.CARILLON_MUSL_ARM64) || system;
-  return `#!/bin/sh\nexec qemu-aarch64 -L ${libraries} ${program} "$@"\n`;
+  // By its whole path: some tests take PATH away.
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const qemu = folders.map((folder) => join(folder, "qemu-aarch64")).find((path) => existsSync(path)) ?? "qemu-aarch64";
+  return `#!/bin/sh\nexec ${qemu} -L ${libraries} ${program} "$@"\n`;
 }
 
 /**

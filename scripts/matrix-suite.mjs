@@ -151,7 +151,8 @@ function readReport(report, folder) {
    */
   const result = JSON.parse(readFileSync(report, "utf8"));
   const failed = result.testResults.flatMap(({ name, status, assertionResults }) => {
-    const file = relative(folder, name);
+    // Wine calls the root of this machine Z:.
+    const file = relative(folder, name.replace(/^[A-Z]:/, ""));
     const tests = assertionResults.filter((test) => test.status === "failed");
     if (status === "failed" && tests.length === 0) return [`${file} did not load`];
     return tests.map(({ fullName }) => `${file}: ${fullName}`);

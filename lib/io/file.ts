@@ -7,8 +7,8 @@ export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
 /**
  * Writes a file that is, after a crash at any moment, either the old one or the new one in full.
  *
- * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name; then the
- * folder is forced to the disk. Missing parent folders are made. A symbolic link is replaced, not followed.
+ * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name;
+ * then the folder is forced to the disk. Missing parent folders are made. A symbolic link is replaced, not followed.
  * Any failure is `ERR_FILE` with the cause; the temporary folder is removed and the old file stays.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
@@ -20,7 +20,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable
     try {
       const written = join(temporary, basename(target));
       await writeForced(written, bytes);
-      await fileSystem().rename(written, target);
+      await takeName(written, target);
     } finally {
       await fileSystem().rm(temporary, { recursive: true, force: true });
     }
@@ -96,6 +96,22 @@ async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Renames a file over another. Windows refuses while anyone has the other open, be it a reader, a second writer or a virus
+ * scanner, who are soon done: there it is tried again for a second.
+ */
+async function takeName(written: string, target: string): Promise<void> {
+  for (let wait = 1; process.platform === "win32" && wait < 1000; wait *= 2) {
+    try {
+      return await fileSystem().rename(written, target);
+    } catch (cause) {
+      if (!["EACCES", "EBUSY", "EPERM"].includes((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+  await fileSystem().rename(written, target);
 }
 
 /** Forces a renaming to the disk. Windows has no such call for folders. */

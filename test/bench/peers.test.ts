@@ -12,18 +12,21 @@ for (const file of ["libdnnl.so.3.2", "libopenblasp-r0.3.21.so", "libblas.so.3",
 }
 symlinkSync("libdnnl.so.3.2", join(root, "deep/lib/libdnnl.so.3"));
 
-test("libraries are found below a directory, links once, usual names where no file has them", () => {
-  const found = findCandidates([root, join(root, "absent")]);
-  expect(found.map(({ library, path }) => [library, path.replace(root, "")])).toEqual([
-    ["onednn", "/deep/lib/libdnnl.so.3.2"],
-    ["onednn", "libdnnl.so.2"],
-    ["openblas", "/deep/lib/libopenblasp-r0.3.21.so"],
-    ["openblas", "libopenblas.so.0"],
-    ["blis", "libblis.so.4"],
-    ["mkl", "/deep/lib/libmkl_rt.so.3"],
-    ["mkl", "libmkl_rt.so.2"],
-  ]);
-});
+test.skipIf(process.platform === "win32")(
+  "libraries are found below a directory, links once, usual names where no file has them",
+  () => {
+    const found = findCandidates([root, join(root, "absent")]);
+    expect(found.map(({ library, path }) => [library, path.replace(root, "")])).toEqual([
+      ["onednn", "/deep/lib/libdnnl.so.3.2"],
+      ["onednn", "libdnnl.so.2"],
+      ["openblas", "/deep/lib/libopenblasp-r0.3.21.so"],
+      ["openblas", "libopenblas.so.0"],
+      ["blis", "libblis.so.4"],
+      ["mkl", "/deep/lib/libmkl_rt.so.3"],
+      ["mkl", "libmkl_rt.so.2"],
+    ]);
+  },
+);
 
 test("directories are a list of the environment", () => {
   expect(peerDirectories("")).toEqual([]);

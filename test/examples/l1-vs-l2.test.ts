@@ -24,7 +24,7 @@ beforeAll(async () => {
   const recipe = { ...(await loadDigits()), optimizer: textbook, epochs: 100, seeds: [0, 1, 2] };
   plain = await trainAll(recipe, 0, null);
   for (const method of METHODS) settings.set(method, await trainAll(recipe, CHOSEN[method], PENALTIES[method]));
-}, 60_000);
+});
 
 describe("L1 against L2", () => {
   test.for(METHODS)("%s costs at most one point of accuracy", (method) => {

@@ -18,7 +18,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { execPath } from "node:process";
 import { build } from "esbuild";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { root } from "../../scripts/tools.mjs";
 import {
   filesBelow,
@@ -31,8 +31,6 @@ import {
   pack,
   runBare,
 } from "./installed.js";
-
-vi.setConfig({ testTimeout: PATIENCE });
 
 interface Manifest {
   readonly version: string;

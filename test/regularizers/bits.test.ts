@@ -33,4 +33,4 @@ test("every trick gives the same bits for 1, 2 and 3 threads and for every instr
       expect([name, ...new Set(threads)]).toEqual([name, first?.trainings[name]?.[0]]);
     }
   }
-}, 120_000);
+});

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { type Meter, trainOnCsv } from "./csv.js";
 
-test("a CSV is trained as it is generated", { timeout: 60_000 }, async () => {
+test("a CSV is trained as it is generated", async () => {
   const meter: Meter = { bytes: 0, rows: 0 };
   let learned = 0;
   const epoch = await trainOnCsv({
