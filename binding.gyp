@@ -18,7 +18,8 @@
       "conditions": [
         ["OS == 'linux'", {
           "ldflags": [
-            "-static-libstdc++", "-static-libgcc", "-Wl,--version-script=<(module_root_dir)/native/exports.map"
+            "-static-libstdc++", "-static-libgcc", "-Wl,-z,nodelete",
+            "-Wl,--version-script=<(module_root_dir)/native/exports.map"
           ]
         }],
         ["OS == 'mac'", {

@@ -132,11 +132,13 @@ async function testPart(cell, node, folder, { part, parts }) {
   if (cell.under !== undefined) args.push("--testTimeout=3600000", "--hookTimeout=3600000");
   for (const [file] of leftOut(cell)) args.push("--exclude", file);
   rmSync(report, { force: true });
-  const { output } = await run(node, args, { env: environmentOf(cell, node, folder), cwd: folder });
+  const { output, status } = await run(node, args, { env: environmentOf(cell, node, folder), cwd: folder });
   writeFileSync(join(matrix, `${name}.log`), output);
-  if (existsSync(report)) return readReport(report, folder);
+  const counts = existsSync(report) ? readReport(report, folder) : { passed: 0, failed: [], skipped: 0 };
+  // A process that crashes when it has reported everything has not passed.
+  if (counts.failed.length > 0 || status === 0) return counts;
   console.error(output);
-  return { passed: 0, failed: [`vitest did not come to its end (${name})`], skipped: 0 };
+  return { ...counts, failed: [`vitest ended with status ${status} (${name})`] };
 }
 
 /**

@@ -78,6 +78,10 @@ describe.skipIf(!has("readelf"))("ELF binaries, by readelf (Debian: binutils)", 
       expect(needed.filter((name) => !allowed.test(name) && !besides.test(name))).toEqual([]);
     });
 
+    test("stays in memory when the last worker that has loaded it ends", () => {
+      expect(lines("readelf", ["-dW"], file).some((line) => /\(FLAGS_1\).*\bNODELETE\b/.test(line))).toBe(true);
+    });
+
     test("has no search path of its own", () => {
       expect(found(lines("readelf", ["-dW"], file), /\((RPATH|RUNPATH)\)/)).toEqual([]);
     });

@@ -6,6 +6,7 @@
 #include "environment.h"
 #include "guard.h"
 #include "kernels.h"
+#include "resident.h"
 
 namespace carillon {
 namespace {
@@ -289,6 +290,7 @@ Napi::Value get_thread_limit(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  stay_resident();
   env.SetInstanceData(new Environment(env));
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));

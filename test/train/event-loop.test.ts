@@ -82,6 +82,12 @@ describe("a process", () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "step 6400\nexit 0\n", stderr: "" });
   });
 
+  test("exits cleanly where only workers have loaded the library, and are gone", async () => {
+    const [main, training] = await Promise.all([bundle("only-workers"), bundle("train-worker")]);
+    const { code, signal, stdout, stderr } = await runChild(main, { args: [training, forever] });
+    expect({ code, signal, stdout, stderr }).toEqual({ code: 0, signal: null, stdout: "1", stderr: "" });
+  });
+
   test("ends at once where the library is only imported", async () => {
     const { code, stdout, stderr } = await runChild(ending, { args: ["import"] });
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "exit 0\n", stderr: "" });
