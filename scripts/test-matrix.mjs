@@ -5,7 +5,7 @@
 //
 // Every platform has a checkout of its own in build/matrix/, with its own node_modules/ and nothing but its prebuilt
 // binary. The model that the quickstart trains must have the same bytes everywhere.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv } from "node:process";
 import { cells, matrix, nodeOf } from "./matrix-cells.mjs";
@@ -27,9 +27,9 @@ async function checkoutOf(cell) {
   const folder = join(matrix, cell.platform);
   const tracked = await mustRun("git", "git", ["ls-files", "--cached", "--others", "--exclude-standard"]);
   mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder).filter((entry) => entry !== "node_modules")) {
-    rmSync(join(folder, name), { recursive: true });
-  }
+  // Not by names: a program that an emulator broke may have left a file whose name is no text.
+  const others = ["-mindepth", "1", "-maxdepth", "1", "!", "-name", "node_modules"];
+  await mustRun("removing an older checkout", "find", [folder, ...others, "-exec", "rm", "-rf", "{}", "+"]);
   for (const file of tracked.trim().split("\n")) {
     if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file));
   }
