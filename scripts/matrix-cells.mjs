@@ -63,16 +63,15 @@ export async function nodeOf(cell) {
     writeFileSync(node, cell.under === "wine" ? await wineScript(program) : qemuScript(cell, program));
     chmodSync(node, 0o755);
   }
-  const { status, output, stdout } = await run(node, ["--version"]);
+  const { status, output, stdout } = await run(node, ["--print", "process.version"]);
   if (status === 0 && stdout.trim() === `v${cell.version}`) return { node };
-  return {
-    missing: `does not start here (${output.trim().split("\n")[0] || `status ${status}`}); it needs ${needs(cell)}`,
-  };
+  const reason = output.split("\n").find((line) => /\w/.test(line)) ?? `status ${status}`;
+  return { missing: `does not start here (${reason.trim()}); it needs ${needs(cell)}` };
 }
 
 /** @param {Cell} cell */
 function needs({ libc, under }) {
-  if (under === "wine") return "Wine";
+  if (under === "wine") return "Wine, a later one for a later Node.js (Wine 8 is too old for 24)";
   if (under === "qemu") {
     return "qemu-user and the C library of arm64 (CARILLON_MUSL_ARM64: folder of musl ≥ 1.2.4 for arm64)";
   }
