@@ -33,13 +33,6 @@ const builtEntries = {
   },
 };
 
-rmSync(join(root, "dist"), { recursive: true, force: true });
-await Promise.all([
-  mustRun("types", "tsc", ["-p", "tsconfig.build.json"]),
-  build({ ...options, entryPoints: ["lib/index.ts", "lib/kernels/index.ts"] }),
-  build({ ...options, entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts"], plugins: [builtEntries] }),
-]);
-
 /** Declarations that no entry point's types mention are those of modules whose text is in the bundle. */
 function removeUnreached() {
   const dist = join(root, "dist");
@@ -55,4 +48,10 @@ function removeUnreached() {
   }
 }
 
+rmSync(join(root, "dist"), { recursive: true, force: true });
+await Promise.all([
+  mustRun("types", "tsc", ["-p", "tsconfig.build.json"]),
+  build({ ...options, entryPoints: ["lib/index.ts", "lib/kernels/index.ts"] }),
+  build({ ...options, entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts"], plugins: [builtEntries] }),
+]);
 removeUnreached();

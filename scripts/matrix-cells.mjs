@@ -2,8 +2,7 @@
 // machine and is started here.
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { findZig } from "./prebuild-all.mjs";
-import { mustRun, root, run } from "./tools.mjs";
+import { findZig, mustRun, root, run } from "./tools.mjs";
 
 export const matrix = join(root, "build/matrix");
 

@@ -8,10 +8,9 @@ import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { argv, env } from "node:process";
-import { fileURLToPath } from "node:url";
+import { argv } from "node:process";
 import { gzipSync } from "node:zlib";
-import { jobs, mustRun, root, run } from "./tools.mjs";
+import { findZig, jobs, mustRun, root } from "./tools.mjs";
 
 /**
  * The binaries of the package. glibc 2.28 is that of the oldest systems that Node.js 20 runs on; musl's loader takes
@@ -19,32 +18,13 @@ import { jobs, mustRun, root, run } from "./tools.mjs";
  *
  * @type {readonly { file: string, zig: string }[]}
  */
-export const prebuilds = [
+const prebuilds = [
   { file: "linux-x64/carillon.node", zig: "x86_64-linux-gnu.2.28" },
   { file: "linux-arm64/carillon.node", zig: "aarch64-linux-gnu.2.28" },
   { file: "win32-x64/carillon.node", zig: "x86_64-windows-gnu" },
   { file: "darwin-x64/carillon.node", zig: "x86_64-macos.11.0" },
   { file: "darwin-arm64/carillon.node", zig: "aarch64-macos.11.0" },
 ];
-
-/** @returns {Promise<string>} the zig executable; ends the process where there is none */
-export async function findZig() {
-  const python = "import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'))";
-  const packaged = await run("python3", ["-c", python]);
-  const candidates = [env.CARILLON_ZIG ?? "", "zig", packaged.status === 0 ? packaged.stdout.trim() : ""];
-  for (const zig of candidates.filter((name) => name !== "")) {
-    const { status, stdout } = await run(zig, ["version"]);
-    if (status === 0) {
-      console.log(`zig ${stdout.trim()} (${zig === env.CARILLON_ZIG ? "CARILLON_ZIG" : zig})`);
-      return zig === "zig" ? (await mustRun("zig", "which", ["zig"])).trim() : zig;
-    }
-  }
-  console.error(
-    "prebuild:all cross-compiles with zig, which is not here: neither CARILLON_ZIG nor PATH nor python3's package " +
-      "ziglang has it. `pip install ziglang`, or https://ziglang.org/download, then CARILLON_ZIG=/…/zig.",
-  );
-  process.exit(1);
-}
 
 /**
  * Builds one binary from the sources at `source`.
@@ -123,4 +103,4 @@ async function main(args) {
   console.log(`${chosen.length} binaries, ${packed} bytes packed${twice ? "; built twice, equal" : ""}`);
 }
 
-if (argv[1] === fileURLToPath(import.meta.url)) await main(argv.slice(2));
+await main(argv.slice(2));

@@ -61,6 +61,25 @@ export async function mustRun(what, command, args, options) {
   return stdout;
 }
 
+/** @returns {Promise<string>} the zig executable; ends the process where there is none */
+export async function findZig() {
+  const python = "import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'))";
+  const packaged = await run("python3", ["-c", python]);
+  const candidates = [process.env.CARILLON_ZIG ?? "", "zig", packaged.status === 0 ? packaged.stdout.trim() : ""];
+  for (const zig of candidates.filter((name) => name !== "")) {
+    const { status, stdout } = await run(zig, ["version"]);
+    if (status === 0) {
+      console.log(`zig ${stdout.trim()} (${zig === process.env.CARILLON_ZIG ? "CARILLON_ZIG" : zig})`);
+      return zig === "zig" ? (await mustRun("zig", "which", ["zig"])).trim() : zig;
+    }
+  }
+  console.error(
+    "cross-compiling needs zig, which is not here: neither CARILLON_ZIG nor PATH nor python3's package " +
+      "ziglang has it. `pip install ziglang`, or https://ziglang.org/download, then CARILLON_ZIG=/…/zig.",
+  );
+  process.exit(1);
+}
+
 /**
  * Configures and builds with CMake.
  *
