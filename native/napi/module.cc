@@ -11,7 +11,7 @@
 namespace carillon {
 namespace {
 
-constexpr int kNumericsVersion = 1;
+constexpr int kNumericsVersion = 2;
 
 template <size_t N>
 Napi::Array names(Napi::Env env, const char* const (&list)[N]) {
