@@ -313,7 +313,7 @@ const folders = ["lib", "native", "test", "bench", "examples", "scripts", "docs"
 const written = [
   ...folders.flatMap((folder) => filesIn(folder, /\.(ts|mjs|cc|h|def|txt|md|json|py|cmake|map|grit|yml)$|\.ci\/run$/)),
   ...readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && !/\.tgz$/.test(entry.name))
+    .filter((entry) => entry.isFile() && entry.name !== ".git" && !/\.tgz$/.test(entry.name)) // .git: a file in a worktree
     .map(({ name }) => name),
 ];
 

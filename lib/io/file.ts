@@ -8,13 +8,15 @@ export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
  * Writes a file that is, after a crash at any moment, either the old one or the new one in full.
  *
  * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name;
- * then the folder is forced to the disk. Missing parent folders are made. A symbolic link is replaced, not followed.
- * Any failure is `ERR_FILE` with the cause; the temporary folder is removed and the old file stays.
+ * then the folder is forced to the disk. Missing parent folders are made. Of a symbolic link the file that it leads to is
+ * replaced, or made, and the link stays. Any failure is `ERR_FILE` with the cause; the temporary folder is removed and the
+ * old file stays.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
-  const target = resolve(path);
-  const folder = dirname(target);
   try {
+    const target = await followLinks(path);
+    const folder = dirname(target);
+    await expectReplaceable(target);
     await fileSystem().mkdir(folder, { recursive: true });
     const temporary = await fileSystem().mkdtemp(join(folder, `.${basename(target)}-`));
     try {
@@ -27,6 +29,43 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable
     await forceFolder(folder);
   } catch (cause) {
     throw fileError(path, "a file that can be written", cause);
+  }
+}
+
+/** Symbolic links that one may lead to in turn; Linux follows as many. */
+const MOST_LINKS = 40;
+
+/** Where a file of this name lies, or would lie: the end of a symbolic link, and of links to links, whether it is there or not. */
+async function followLinks(path: string): Promise<string> {
+  let target = resolve(path);
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const next = await fileSystem().readlink(target).catch(ignoreError);
+    if (next === undefined) return target;
+    target = resolve(await fileSystem().realpath(dirname(target)), next); // a relative link starts at its real folder
+  }
+  throw new Error(`ELOOP: more than ${MOST_LINKS} symbolic links`);
+}
+
+/** A renaming would put a file in the place of a device or a pipe. */
+async function expectReplaceable(target: string): Promise<void> {
+  const found = await fileSystem().stat(target).catch(ignoreError);
+  if (found === undefined || found.isFile()) return;
+  throw new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket");
+}
+
+const ignoreError = (): undefined => undefined;
+
+/**
+ * The one name of a folder that may not be there yet: links are followed in the part of its path that exists. Two paths
+ * of one folder have the same.
+ */
+export async function realFolder(dir: string): Promise<string> {
+  const missing: string[] = [];
+  for (let at = resolve(dir); ; at = dirname(at)) {
+    const real = await fileSystem().realpath(at).catch(ignoreError);
+    if (real !== undefined) return join(real, ...missing);
+    if (at === dirname(at)) return resolve(dir); // not even the root can be looked at
+    missing.unshift(basename(at));
   }
 }
 
@@ -47,7 +86,8 @@ export async function readFileChecked(path: string): Promise<Uint8Array> {
   try {
     return await fileSystem().readFile(path);
   } catch (cause) {
-    throw fileError(path, "a file that can be read", cause);
+    const isFolder = cause instanceof Error && "code" in cause && cause.code === "EISDIR";
+    throw fileError(path, "a file that can be read", isFolder ? new Error("a folder", { cause }) : cause);
   }
 }
 
@@ -63,7 +103,9 @@ export async function fileReader(path: string): Promise<FileReader> {
   const refuse = (cause: unknown): never => {
     throw fileError(path, "a file that can be read", cause);
   };
-  const { size } = await fileSystem().stat(path).catch(refuse);
+  const found = await fileSystem().stat(path).catch(refuse);
+  if (found.isDirectory()) refuse(new Error("a folder"));
+  const { size } = found;
   const bytes = new Uint8Array(size);
   const read: FileReader["read"] = async (piece, each) => {
     const file = await fileSystem().open(path, "r");

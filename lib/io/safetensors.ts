@@ -1,6 +1,7 @@
 import { CarillonError, describe } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { isDetached } from "../tensor/detached.js";
+import { formatOf } from "./format.js";
 import { repeatedKey } from "./json.js";
 
 /** A tensor of a file: `data` holds the product of `shape` elements, row-major. */
@@ -170,13 +171,21 @@ function readTensor(bytes: Uint8Array, start: number, { dtype, shape, begin, end
   return { dtype, shape, data: new Float32Array(data.buffer) };
 }
 
+/** Bytes of the header. A file of another format is told by what it is, one that was cut by what is missing. */
+function headerLength(bytes: Uint8Array, where: string): number {
+  const isObjectAhead = bytes.length > PREFIX && bytes[PREFIX] === 0x7b;
+  const other = formatOf(bytes);
+  if (bytes.length < PREFIX || !isObjectAhead) throw broken(where, "a safetensors file", other);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, PREFIX).getBigUint64(0, true));
+  if (length > MAX_HEADER) throw broken(where, "a safetensors file", other);
+  const rest = bytes.length - PREFIX;
+  if (length <= rest) return length;
+  throw broken(where, `a header of ${length} bytes`, `${rest}: the file was cut, or is no safetensors file`);
+}
+
 /** The header, and the byte at which the data starts. */
 function parseHeader(bytes: Uint8Array, where: string): { readonly header: object; readonly start: number } {
-  if (bytes.length < PREFIX) throw broken(where, `at least ${PREFIX} bytes`, `${bytes.length}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = Number(view.getBigUint64(0, true));
-  const most = Math.min(MAX_HEADER, bytes.length - PREFIX);
-  if (length > most) throw broken(where, `a header of at most ${most} bytes`, `a length of ${length}`);
+  const length = headerLength(bytes, where);
   const start = PREFIX + length;
   let text: string;
   let header: unknown;
@@ -238,7 +247,8 @@ function checkCoverage(where: string, entries: readonly Entry[], length: number)
     if (begin !== covered) throw broken(`${where}: ${name}`, `data from byte ${covered}`, `data from byte ${begin}`);
     covered = end;
   }
-  if (covered !== length) throw broken(where, `${covered} bytes of data`, `${length}`);
+  if (covered > length) throw broken(where, `${covered} bytes of data`, `${length}: the file was cut`);
+  if (covered < length) throw broken(where, `${covered} bytes of data`, `${length}`);
 }
 
 function isObject(value: unknown): value is object {

@@ -1,6 +1,6 @@
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { CarillonError } from "../errors.js";
-import { fileSystem, removeUnfinished, writeFileAtomic } from "../io/file.js";
+import { fileSystem, realFolder, removeUnfinished, writeFileAtomic } from "../io/file.js";
 import type { BestCheckpoint, Contents } from "./checkpoint.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
 import type { Snapshot } from "./snapshot.js";
@@ -52,12 +52,12 @@ export interface Save {
   contents(best: BestCheckpoint | null): Contents;
 }
 
-/** Folders that a run of this process writes to. */
+/** Folders that a run of this process writes to, by their real paths. */
 const taken = new Set<string>();
 
-/** Takes a folder for a run; `ERR_BUSY` if another run of the process has it. */
-export function takeFolder(dir: string): () => void {
-  const folder = resolve(dir);
+/** Takes a folder for a run; `ERR_BUSY` if another run of the process has it, be it under another path. */
+export async function takeFolder(dir: string): Promise<() => void> {
+  const folder = await realFolder(dir);
   if (taken.has(folder)) {
     throw new CarillonError(
       "ERR_BUSY",

@@ -340,7 +340,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   model.acquire("fit");
   let leaveFolder: (() => void) | undefined;
   try {
-    leaveFolder = checkpoint === undefined ? undefined : takeFolder(checkpoint.dir);
+    leaveFolder = checkpoint === undefined ? undefined : await takeFolder(checkpoint.dir);
     const began = performance.now();
     const preparation = new Preparation(context.brake, signal);
     const checked = await preparation.unlessStopped((ended) => prepareData(model, settings, ended));

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { readFileChecked, writeFileAtomic } from "../../lib/io/file.js";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { fileReader, readFileChecked, realFolder, writeFileAtomic } from "../../lib/io/file.js";
 
 let folder = "";
 beforeEach(async () => {
@@ -65,4 +65,73 @@ test("a missing file is ERR_FILE with its path and cause", async () => {
     cause: expect.objectContaining({ code: "ENOENT" }),
   });
   await expect(readFileChecked(folder)).rejects.toMatchObject({ code: "ERR_FILE" });
+});
+
+test("a folder is told as such", async () => {
+  const message = expect.stringContaining("a folder");
+  await expect(readFileChecked(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
+  await expect(fileReader(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
+  await expect(writeFileAtomic(folder, Uint8Array.of(1))).rejects.toMatchObject({ code: "ERR_FILE", message });
+});
+
+describe.skipIf(process.platform === "win32")("symbolic links", () => {
+  const write = (name: string): Promise<void> => writeFileAtomic(join(folder, name), Uint8Array.of(66));
+
+  test.each<[string, readonly (readonly [path: string, to: string])[], string]>([
+    ["to a file", [["link", "releases/v2"]], "releases/v2"],
+    [
+      "to a link, each told from its own folder",
+      [
+        ["link", "current/latest"],
+        ["current/latest", "../releases/v2"],
+      ],
+      "releases/v2",
+    ],
+    [
+      "in a folder that is a link, upwards from the real one",
+      [
+        ["short", "deep/er"],
+        ["deep/er/link", "../v3"],
+      ],
+      "deep/v3",
+    ],
+    ["to a file that is not there", [["link", "releases/v9"]], "releases/v9"],
+    ["to a file in a folder that is not there", [["link", "gone/away/v1"]], "gone/away/v1"],
+  ])("%s: the link stays and what it leads to is replaced", async (_, links, target) => {
+    for (const name of ["releases", "current", "deep/er"]) await mkdir(join(folder, name), { recursive: true });
+    await writeFile(join(folder, "releases/v2"), "old");
+    for (const [path, to] of links) await symlink(to, join(folder, path));
+    const first = links.some(([path]) => path === "short") ? "short/link" : "link";
+    await write(first);
+    expect(await readFile(join(folder, target), "utf8")).toBe("B");
+    expect(await readFile(join(folder, first), "utf8")).toBe("B");
+    for (const [path, to] of links) expect(await readlink(join(folder, path))).toBe(to);
+    expect((await lstat(join(folder, target))).isFile()).toBe(true);
+  });
+
+  test("in a circle", async () => {
+    await symlink("b", join(folder, "a"));
+    await symlink("a", join(folder, "b"));
+    await expect(write("a")).rejects.toMatchObject({ code: "ERR_FILE", message: expect.stringContaining("ELOOP") });
+    expect((await readdir(folder)).sort()).toEqual(["a", "b"]);
+  });
+
+  test("to a device, which stays one", async () => {
+    await symlink("/dev/null", join(folder, "none"));
+    await expect(write("none")).rejects.toMatchObject({ code: "ERR_FILE" });
+    expect((await stat("/dev/null")).isCharacterDevice()).toBe(true);
+  });
+
+  test("every path of a folder, also of one that is still to be made, has one real path", async () => {
+    await mkdir(join(folder, "real"));
+    await symlink("real", join(folder, "link"));
+    await symlink("link", join(folder, "again"));
+    const real = await realFolder(join(folder, "real/runs/a"));
+    for (const path of ["link/runs/a", "again/runs/a", "again/runs/b/../a/", "./link/./runs/a"]) {
+      expect(await realFolder(join(folder, path))).toBe(real);
+    }
+    expect(await realFolder(join(folder, "link"))).toBe(await realFolder(join(folder, "real")));
+    await mkdir(real, { recursive: true });
+    expect(await realFolder(join(folder, "again/runs/a"))).toBe(real);
+  });
 });

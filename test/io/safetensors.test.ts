@@ -192,8 +192,46 @@ describe("reading", () => {
     expect(() => decodeSafetensors(bytes, "t")).toThrow(expect.objectContaining({ code: "ERR_FILE", where }));
   });
 
-  test("every shortened file is refused", async () => {
+  // make_other_formats_fixture.py had PyTorch 2.13, Keras 3.15 and NumPy write them; each by its own name.
+  test.each([
+    ["model.pt", "a PyTorch file (.pt, .pth)"],
+    ["old.pt", "a PyTorch file (.pt, .pth) of before version 1.6"],
+    ["model.keras", "a Keras model (.keras)"],
+    ["model.h5", "an HDF5 file (.h5), as Keras writes it"],
+    ["model.onnx", "an ONNX model"],
+    ["array.npy", "a NumPy array (.npy)"],
+    ["arrays.npz", "a NumPy archive (.npz)"],
+    ["forest.pkl", "a Python pickle (.pkl, .joblib)"],
+    ["archive.zip", "a ZIP archive"],
+  ])("a file of another format: %s", async (name, format) => {
+    const files: unknown = JSON.parse(
+      await readFile(new URL("./fixtures/other_formats.json", import.meta.url), "utf8"),
+    );
+    const text: unknown = Object(files)[name];
+    const message = `expected a safetensors file for 't' but received ${format}`;
+    expect(() => decodeSafetensors(Buffer.from(String(text), "base64"), "t")).toThrow(
+      expect.objectContaining({ code: "ERR_FILE", message }),
+    );
+  });
+
+  test.each<[string, Uint8Array, string]>([
+    ["nothing", new Uint8Array(0), "an empty file"],
+    ["three letters", new TextEncoder().encode("abc"), "text"],
+    ["a package.json", new TextEncoder().encode('{\n  "name": "carillon",\n  "version": "0.1.0"\n}\n'), "JSON"],
+    ["JSON whose ninth byte is a brace", new TextEncoder().encode('{"abcd":{"e":1}}'), "JSON"],
+    ["a page of the web", new TextEncoder().encode("<!doctype html>\n<title>Not found</title>\n"), "text"],
+    ["zeros", new Uint8Array(100), "something else"],
+  ])("%s is told as such, whatever its first bytes would be as a length", (_, bytes, format) => {
+    const message = `expected a safetensors file for 't' but received ${format}`;
+    expect(() => decodeSafetensors(bytes, "t")).toThrow(expect.objectContaining({ code: "ERR_FILE", message }));
+  });
+
+  test("every shortened file is refused, and told to be one", async () => {
     const whole = await fixture("mixed.safetensors");
+    expect(() => decodeSafetensors(whole.subarray(0, 100), "t")).toThrow(
+      /a header of \d+ bytes .* 92: the file was cut/,
+    );
+    expect(() => decodeSafetensors(whole.subarray(0, -1), "t")).toThrow(/the file was cut/);
     for (let length = 0; length < whole.length; length++) {
       expect(() => decodeSafetensors(whole.subarray(0, length), "t")).toThrow(
         expect.objectContaining({ code: "ERR_FILE" }),

@@ -2,7 +2,7 @@
 // the files meanwhile, is the run that was not interrupted.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import {
@@ -189,6 +189,31 @@ describe("writing", () => {
     await first;
     await fit(network(), { ...OPTIONS, checkpoint: { dir }, resume: "auto" });
   });
+
+  test.skipIf(process.platform === "win32")("nor does it have two by way of symbolic links, made or not", async () => {
+    const dir = folder();
+    const link = folder();
+    await mkdir(dir);
+    await symlink(dir, link);
+    for (const [one, other] of [
+      [dir, link],
+      [join(link, "deep/er"), join(dir, "deep/er")],
+    ] as const) {
+      const first = fit(network(), { ...OPTIONS, checkpoint: { dir: one } });
+      await expect(fit(network(), { ...OPTIONS, checkpoint: { dir: other } })).rejects.toMatchObject({
+        code: "ERR_BUSY",
+        message: expect.stringContaining(other),
+      });
+      await first;
+      await expectRefusal(
+        network(),
+        { ...OPTIONS, checkpoint: { dir: other } },
+        "ERR_STATE",
+        "fit.checkpoint.dir",
+        other,
+      );
+    }
+  });
 });
 
 describe("resume: 'auto'", () => {
@@ -275,8 +300,8 @@ describe("a damaged checkpoint", () => {
       [bytes.subarray(0, -100), "bytes of data"],
       [bytes.subarray(0, 20), "header"],
       [bytes.map((byte, at) => (at === bytes.length - 50 ? byte ^ 4 : byte)), "damaged"],
-      [Buffer.alloc(0), "8 bytes"],
-      [Buffer.alloc(bytes.length), "header"],
+      [Buffer.alloc(0), "an empty file"],
+      [Buffer.alloc(bytes.length), "a safetensors file"],
     ] as const) {
       await writeFile(path, damaged);
       const model = network();

@@ -70,8 +70,8 @@ function withProgress(change: Anything): Uint8Array {
 
 describe("resume from", () => {
   test.each<[string, () => Anything, string | RegExp]>([
-    ["nothing", () => ({ resume: new Uint8Array() }), "8 bytes"],
-    ["garbage", () => ({ resume: new Uint8Array(1000).fill(77) }), "header"],
+    ["nothing", () => ({ resume: new Uint8Array() }), "an empty file"],
+    ["garbage", () => ({ resume: new Uint8Array(1000).fill(77) }), "a safetensors file"],
     ["a truncated file", () => ({ resume: checkpoint.subarray(0, checkpoint.length - 4) }), "bytes"],
     ["a file with more behind it", () => ({ resume: Buffer.concat([checkpoint, Buffer.alloc(4)]) }), "bytes"],
     ["a model", () => ({ resume: network().initialize(1).bytes() }), "carillon.checkpoint"],
@@ -168,8 +168,8 @@ describe("models", () => {
     expect.objectContaining({ name: "CarillonError", code: "ERR_FILE", where, message: expect.stringMatching(says) });
 
   test.each<[string, () => Uint8Array | string, string | RegExp]>([
-    ["text", () => "not a model at all", "header"],
-    ["nothing", () => "", "8 bytes"],
+    ["text", () => "not a model at all", "a safetensors file"],
+    ["nothing", () => "", "an empty file"],
     ["a checkpoint", () => checkpoint, "carillon.model"],
     ["a truncated model", () => network().bytes().subarray(0, -8), "bytes"],
     ["a truncated header", () => network().bytes().subarray(0, 60), "header"],
