@@ -4,7 +4,6 @@ import type { Binding } from "../graph/plan.js";
 import { checkKeys } from "../options.js";
 import {
   bindFeatures,
-  bindLabels,
   bindProbabilities,
   bindTargets,
   bindWeights,
@@ -16,6 +15,7 @@ import {
   rowParts,
   type Targets,
 } from "./dataset.js";
+import { binaryTargets, bindLabels, type ClassNames } from "./labels.js";
 import type { StreamFeed } from "./stream_feed.js";
 import { type Affine, ColumnStatistics, commonFactor, type Transform, type Transforms } from "./transform.js";
 import { Turns, unlessAborted } from "./turns.js";
@@ -25,6 +25,8 @@ export interface ExampleShape {
   readonly inputs: number;
   readonly outputs: number;
   readonly target: "classes" | "probabilities" | "values";
+  /** Labels may be these. */
+  readonly names?: ClassNames | undefined;
 }
 
 /** Examples copied into native memory, as programs read them. */
@@ -238,7 +240,7 @@ export async function bindExamples(
   { classWeights, transforms = {}, signal }: BindOptions = {},
 ): Promise<BoundExamples> {
   checkData(where, data);
-  const { inputs, outputs, target } = shape;
+  const { inputs, outputs, target, names } = shape;
   const x = await bindInputs(`${where}.x`, data.x, inputs, { affine: transforms.inputs, signal });
   const samples = x.rows;
   const units = unitsOf(transforms, x.dtype);
@@ -253,14 +255,16 @@ export async function bindExamples(
   };
   let weight = data.weight === undefined ? undefined : bindWeights(`${where}.weight`, data.weight, samples);
   if (target === "classes") {
-    const labels = bindLabels(`${where}.y`, data.y as Labels, outputs);
+    const labels = bindLabels(`${where}.y`, data.y, outputs, { names, rows: samples });
     expectRows(`${where}.y`, labels.length, samples);
     feed("y", slabOf(labels, "i32"), "i32");
     if (classWeights !== undefined) {
       weight = weightByClass(`${where}.weight`, labels, classFactors(labels, outputs, classWeights), weight);
     }
   } else {
-    const values = await bindValues(`${where}.y`, data.y as Targets, shape, { affine: transforms.targets, signal });
+    const yesOrNo = target === "probabilities" && outputs === 1;
+    const y = (yesOrNo ? binaryTargets(`${where}.y`, data.y, names) : data.y) as Targets;
+    const values = await bindValues(`${where}.y`, y, shape, { affine: transforms.targets, signal });
     expectRows(`${where}.y`, values.rows, samples);
     feed("y", values.slab, "f32");
     if (classWeights !== undefined) {

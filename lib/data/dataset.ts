@@ -14,8 +14,19 @@ export type Rows = readonly (readonly number[])[] | readonly Float32Array[];
 /** Inputs of a data set: [rows, columns], flat in typed arrays. */
 export type Features = Float32Array | Uint8Array | Rows | TensorLike;
 
-/** Classes, one integer a row. */
-export type Labels = Int32Array | Uint8Array | readonly number[] | TensorLike;
+/** Classes: one integer a row, one name, or a row with a single 1. */
+export type Labels =
+  | Int32Array
+  | Uint8Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly number[]
+  | readonly bigint[]
+  | readonly string[]
+  | Rows
+  | TensorLike;
 
 /** Targets of a regression: [rows, columns]; one number a row needs no inner arrays. */
 export type Targets = Float32Array | Int32Array | Uint8Array | readonly number[] | Rows | TensorLike;
@@ -98,29 +109,6 @@ export function bindProbabilities(
   );
 }
 
-/**
- * Labels as integers in [0, classes). An `Int32Array` is passed on, anything else is copied.
- *
- * A label that is not an integer in the range is `ERR_LABEL` with row, value and range; other errors as for
- * {@link bindFeatures}.
- */
-export function bindLabels(where: string, y: Labels, classes: number, at: RowsAt = {}): Int32Array {
-  const values = labelValues(where, y);
-  if (values.length === 0) failEmpty(where, y);
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row];
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value >= classes) {
-      throw new CarillonError(
-        "ERR_LABEL",
-        where,
-        `expected an integer in [0, ${classes - 1}] for '${where}' but received ${describe(value)} in row ` +
-          `${(at.firstRow ?? 0) + row}`,
-      );
-    }
-  }
-  return values instanceof Int32Array ? values : Int32Array.from(values, Number);
-}
-
 /** Weights of `rows` examples as f32: finite, ≥ 0, not all 0; else `ERR_DATA`. */
 export function bindWeights(where: string, weight: Weights, rows: number): Float32Array {
   const raw: unknown = weight;
@@ -174,15 +162,6 @@ export function checkElement(where: string, row: number, column: number, value: 
   return typeof value === "number" && value - value === 0 ? value : failElement(where, row, column, value);
 }
 
-function labelValues(where: string, y: unknown): Int32Array | Uint8Array | readonly unknown[] {
-  if (y instanceof Int32Array || y instanceof Uint8Array || Array.isArray(y)) return y;
-  if (!isTensorLike(y)) return fail("ERR_DTYPE", where, "an Int32Array, a Uint8Array or an array of integers", y);
-  const { shape, data } = y;
-  if (data instanceof Float32Array) return fail("ERR_DTYPE", where, "a tensor of integers", data);
-  if (shape.length !== 1 || (data.length !== sizeOf(shape) && !isDetached(data))) failShape(where, "[rows]", shape);
-  return data;
-}
-
 function bindFloats(
   where: string,
   data: Float32Array,
@@ -234,7 +213,8 @@ function failElement(where: string, row: number, column: number, value: unknown)
   return fail("ERR_DATA", where, `a finite float32 in row ${row}, column ${column}`, value);
 }
 
-function failShape(where: string, expected: string, shape: readonly number[]): never {
+/** A tensor of another shape: `ERR_SHAPE`. */
+export function failShape(where: string, expected: string, shape: readonly number[]): never {
   throw new CarillonError(
     "ERR_SHAPE",
     where,
@@ -243,7 +223,7 @@ function failShape(where: string, expected: string, shape: readonly number[]): n
 }
 
 /** No elements: either there are none, or the memory was transferred to another thread. */
-function failEmpty(where: string, value: unknown): never {
+export function failEmpty(where: string, value: unknown): never {
   const data = isTensorLike(value) ? value.data : value;
   if (isElements(data) && isDetached(data)) {
     throw new CarillonError(
@@ -275,6 +255,7 @@ export function isTensorLike(value: unknown): value is TensorLike {
   );
 }
 
-function sizeOf(shape: readonly number[]): number {
+/** Elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

@@ -1,4 +1,5 @@
 import { CarillonError, describe, fail } from "../errors.js";
+import { type ClassNames, classOf, HOT, hotClass, labelText, placesOf } from "./labels.js";
 import type { RowLayout, RowStore } from "./row_store.js";
 import type { Numbers } from "./stream.js";
 import { type ColumnStatistics, type Transforms, transformed } from "./transform.js";
@@ -10,12 +11,16 @@ export interface ReaderOptions {
   readonly inputs: number;
   readonly outputs: number;
   readonly target: "classes" | "probabilities" | "values";
+  /** Labels may be these. */
+  readonly names?: ClassNames | undefined;
 }
 
 /** One row of a checked item. */
 interface Item {
   readonly x: Numbers;
-  readonly y: Numbers;
+  readonly y: ArrayLike<unknown>;
+  /** Values of y a row. */
+  readonly columns: number;
   readonly weight: Numbers | undefined;
   readonly rows: number;
 }
@@ -30,19 +35,25 @@ function isNumbers(value: unknown): value is Numbers {
   );
 }
 
+function isBigInts(value: unknown): value is ArrayLike<unknown> {
+  return value instanceof BigInt64Array || value instanceof BigUint64Array;
+}
+
 /**
  * Reads the items of a stream row by row. Errors (`ERR_DATA`, `ERR_DTYPE`, `ERR_LABEL`) say which example of the pass, from
  * 0, does not fit.
  */
 export class ExampleReader {
   readonly #options: ReaderOptions;
-  #item: Item = { x: [], y: [], weight: undefined, rows: 0 };
+  readonly #places: ReadonlyMap<string, number>;
+  #item: Item = { x: [], y: [], columns: 1, weight: undefined, rows: 0 };
   #row = 0;
   /** Examples before the item. */
   #before = 0;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#places = placesOf(options.names);
   }
 
   /** Examples of the item that are still to be read. */
@@ -67,15 +78,22 @@ export class ExampleReader {
     if (!isNumbers(x)) return this.#fail("ERR_DTYPE", `${where}.x`, "an array of numbers or a typed array", x);
     const rows = x.length / inputs;
     if (!Number.isInteger(rows) || rows === 0) this.#fail("ERR_DATA", `${where}.x`, `${inputs} values`, x);
-    const columns = target === "classes" ? 1 : outputs;
-    const targets = typeof y === "number" ? [y] : y;
-    if (!isNumbers(targets)) return this.#fail("ERR_DTYPE", `${where}.y`, "a number or an array of them", y);
-    if (targets.length !== rows * columns) this.#fail("ERR_DATA", `${where}.y`, `${rows * columns} values`, y);
+    const labels = target === "classes" || (target === "probabilities" && outputs === 1);
+    const single = typeof y === "number" || (labels && (typeof y === "string" || typeof y === "bigint"));
+    const targets = single ? [y] : y;
+    if (!(isNumbers(targets) || (labels && isBigInts(targets)))) {
+      return this.#fail("ERR_DTYPE", `${where}.y`, "a number or an array of them", y);
+    }
+    // A row with a single 1 is a label too.
+    const columns = target === "classes" && targets.length !== rows * outputs ? 1 : outputs;
+    if (targets.length !== rows * columns) {
+      this.#fail("ERR_DATA", `${where}.y`, `${target === "classes" ? rows : rows * columns} values`, y);
+    }
     const weight = typeof given === "number" ? [given] : given;
     if (weight !== undefined && !(isNumbers(weight) && weight.length === rows)) {
       return this.#fail("ERR_DATA", `${where}.weight`, `${rows} numbers`, given);
     }
-    return { x, y: targets, weight, rows };
+    return { x, y: targets, columns, weight, rows };
   }
 
   /** The layout of examples like the item's. */
@@ -94,7 +112,7 @@ export class ExampleReader {
   /** Reads the next example into row `to` of `store`; bytes stay in their units. */
   read(store: RowStore, to: number, transforms: Transforms, factors: readonly number[] | undefined): void {
     const { where, inputs } = this.#options;
-    const { x, y, weight } = this.#item;
+    const { x, weight } = this.#item;
     const { dtype, columns, classes } = store.layout;
     if (dtype === "u8" && !(x instanceof Uint8Array)) {
       this.#fail("ERR_DTYPE", `${where}.x`, "a Uint8Array, as at first,", x);
@@ -105,12 +123,12 @@ export class ExampleReader {
     } else this.#floats(`${where}.x`, x, from, store.x, to * inputs, inputs, transforms);
     let factor = 1;
     if (classes) {
-      const label = this.#label(y[this.#row]);
+      const label = this.#label();
       store.y[to] = label;
       factor = factors?.[label] ?? 1;
     } else {
       this.#targets(store.y, to, columns, transforms);
-      if (factors !== undefined) factor = factors[this.#label(y[this.#row])] ?? 1;
+      if (factors !== undefined) factor = factors[this.#label()] ?? 1;
     }
     if (store.weight !== undefined) store.weight[to] = factor * this.#weight(weight, factors !== undefined);
     this.#row += 1;
@@ -124,15 +142,15 @@ export class ExampleReader {
   ): void {
     const { where, outputs } = this.#options;
     const { x, y } = this.#item;
-    const measureInto = (name: string, statistics: ColumnStatistics, values: Numbers): void => {
+    const measureInto = (name: string, statistics: ColumnStatistics, values: ArrayLike<unknown>): void => {
       const from = this.#row * statistics.columns;
       for (let column = 0; column < statistics.columns; column++) this.#finite(name, values[from + column], column);
-      statistics.add(values, from);
+      statistics.add(values as ArrayLike<number>, from);
     };
     if (inputs !== undefined) measureInto(`${where}.x`, inputs, x);
     if (targets !== undefined) measureInto(`${where}.y`, targets, y);
     if (counts !== undefined && outputs > 0) {
-      const label = this.#label(y[this.#row]);
+      const label = this.#label();
       counts[label] = (counts[label] ?? 0) + 1;
     }
     this.#row += 1;
@@ -159,7 +177,9 @@ export class ExampleReader {
     const { where, target } = this.#options;
     const values = this.#item.y;
     for (let column = 0; column < columns; column++) {
-      const raw = this.#finite(`${where}.y`, values[this.#row * columns + column], column);
+      const given = values[this.#row * columns + column];
+      const isLabel = target === "probabilities" && columns === 1 && typeof given !== "number";
+      const raw = isLabel ? this.#label() : this.#finite(`${where}.y`, given, column);
       const value = transformed(targets, column, raw);
       if (target === "probabilities" && !(value >= 0 && value <= 1)) {
         this.#fail("ERR_LABEL", `${where}.y`, "a number in [0, 1]", value);
@@ -170,11 +190,16 @@ export class ExampleReader {
     }
   }
 
-  #label(value: unknown): number {
-    const { where } = this.#options;
+  /** Class of the next example. */
+  #label(): number {
+    const { where, names } = this.#options;
+    const { y, columns } = this.#item;
     const classes = classesOf(this.#options);
-    if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value < classes) return value;
-    return this.#fail("ERR_LABEL", `${where}.y`, `an integer in [0, ${classes - 1}]`, value);
+    const value = y[this.#row * columns];
+    const label = columns === 1 ? classOf(value, classes, this.#places) : hotClass(y, this.#row * columns, classes);
+    if (label >= 0) return label;
+    if (columns > 1) return this.#fail("ERR_LABEL", `${where}.y`, HOT, "other numbers");
+    return this.#fail("ERR_LABEL", `${where}.y`, labelText(value, { classes, names }), value);
   }
 
   #weight(weights: Numbers | undefined, optional: boolean): number {

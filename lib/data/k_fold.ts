@@ -2,8 +2,9 @@ import { CarillonError } from "../errors.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
 import { seedKey } from "../tensor/philox.js";
 import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import { groupsOf } from "./labels.js";
 import { permutation } from "./permutation.js";
-import { labelsOf, type Part, partOf, rowsOf } from "./select.js";
+import { type Part, partOf, rowsOf } from "./select.js";
 
 /** Options of {@link kFold}. */
 export interface KFoldOptions {
@@ -33,7 +34,7 @@ const FOLD_PURPOSE = 8;
  * their order and the types of x and y, as with {@link split}.
  *
  * Errors: k not an integer from 2 to the number of rows, options (`ERR_OPTION`, `ERR_UNKNOWN_OPTION`), members of different
- * lengths (`ERR_DATA`), `stratify` without one integer label a row (`ERR_LABEL`) or with fewer than k rows of every class
+ * lengths (`ERR_DATA`), `stratify` without one label a row (`ERR_LABEL`) or with fewer than k rows of every class
  * (`ERR_OPTION`).
  *
  * @example
@@ -53,7 +54,7 @@ export function kFold<X extends Features, Y extends Labels | Targets>(
   const key = seedKey("kFold.seed", options.seed ?? 0);
   const stratify = checkBoolean("kFold.stratify", options.stratify ?? false);
   const order = permutation(rows, FOLD_PURPOSE, key);
-  const dealt = stratify ? byClass(order, labelsOf("kFold", data.y, rows), k) : order;
+  const dealt = stratify ? byClass(order, groupsOf("kFold.stratify", data.y, rows), k) : order;
   const foldOf = new Uint32Array(rows);
   for (const [place, row] of dealt.entries()) foldOf[row] = place % k;
   const rowsWhere = (isIn: (fold: number) => boolean): Uint32Array =>

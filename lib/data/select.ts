@@ -47,17 +47,6 @@ function isFlat(value: unknown): value is Float32Array | Int32Array | Uint8Array
   return value instanceof Float32Array || value instanceof Int32Array || value instanceof Uint8Array;
 }
 
-/** One integer a row, or `ERR_LABEL`. */
-export function labelsOf(where: string, y: unknown, rows: number): readonly number[] {
-  const values: readonly unknown[] = Array.from(isTensorLike(y) ? y.data : isFlat(y) || Array.isArray(y) ? y : []);
-  if (values.length !== rows) fail("ERR_LABEL", `${where}.stratify`, `one label for each of ${rows} rows`, y);
-  return values.map((value, row) =>
-    typeof value === "number" && Number.isInteger(value)
-      ? value
-      : fail("ERR_LABEL", `${where}.stratify`, `an integer label in row ${row}`, value),
-  );
-}
-
 /** The rows `indices` of all members, copied. */
 export function partOf<X extends Features, Y extends Labels | Targets>(
   where: string,

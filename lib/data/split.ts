@@ -2,8 +2,9 @@ import { CarillonError, describe } from "../errors.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
 import { seedKey } from "../tensor/philox.js";
 import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import { groupsOf } from "./labels.js";
 import { permutation } from "./permutation.js";
-import { labelsOf, type Part, partOf, rowsOf } from "./select.js";
+import { type Part, partOf, rowsOf } from "./select.js";
 
 /** Options of {@link split}. */
 export interface SplitOptions {
@@ -26,7 +27,7 @@ const SPLIT_PURPOSE = 5;
  * The rows of flat arrays are told by whichever of x, y and weight has rows of its own, otherwise y has one value a row.
  *
  * Errors: options (`ERR_OPTION`, `ERR_UNKNOWN_OPTION`), x, y and weight of different lengths (`ERR_DATA`), `stratify`
- * without one integer label a row (`ERR_LABEL`).
+ * without one label a row (`ERR_LABEL`).
  */
 export function split<X extends Features, Y extends Labels | Targets>(
   data: Examples<X, Y>,
@@ -38,7 +39,9 @@ export function split<X extends Features, Y extends Labels | Targets>(
   const key = seedKey("split.seed", options.seed ?? 0);
   const stratify = checkBoolean("split.stratify", options.stratify ?? false);
   const order = permutation(rows, SPLIT_PURPOSE, key);
-  const chosen = stratify ? stratified(order, labelsOf("split", data.y, rows), count) : order.subarray(0, count);
+  const chosen = stratify
+    ? stratified(order, groupsOf("split.stratify", data.y, rows), count)
+    : order.subarray(0, count);
   const held = new Set(chosen);
   const part = (isIn: (row: number) => boolean): Part<X, Y> => partOf("split", data, rows, order.filter(isIn).sort());
   return { train: part((row) => !held.has(row)), validation: part((row) => held.has(row)) };

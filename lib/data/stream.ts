@@ -6,12 +6,21 @@ import { unlessAborted } from "./turns.js";
 export type Numbers = readonly number[] | Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /**
- * What a stream gives: one example, or k of them as k·inputs values of x, k·outputs values of y (k labels) and k weights.
+ * What a stream gives: one example, or k of them as k·inputs values of x, k·outputs values of y (k labels, or k rows
+ * with a single 1) and k weights.
  * u8 inputs stay u8 if the first example has them.
  */
 export interface StreamExample {
   readonly x: Numbers;
-  readonly y: number | Numbers;
+  readonly y:
+    | number
+    | bigint
+    | string
+    | Numbers
+    | readonly bigint[]
+    | readonly string[]
+    | BigInt64Array
+    | BigUint64Array;
   readonly weight?: number | Numbers | undefined;
 }
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import {
   bindFeatures,
-  bindLabels,
   bindTargets,
   bindWeights,
   type Features,
   type Labels,
   type Targets,
 } from "../../lib/data/dataset.js";
+import { bindLabels } from "../../lib/data/labels.js";
 
 /** An array whose memory went to someone else. */
 function transferred<A extends Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>>(
@@ -139,7 +139,7 @@ describe("labels", () => {
     [[0, 0.5], "ERR_LABEL", "received 0.5 in row 1"],
     [[Number.NaN], "ERR_LABEL", "received NaN in row 0"],
     [["1"], "ERR_LABEL", 'received "1" in row 0'],
-    [[[0, 1, 0]], "ERR_LABEL", "received array of 3 in row 0"],
+    [[[0, 1]], "ERR_LABEL", "received array of 2 in row 0"],
     [{ shape: [1], data: Uint8Array.of(3) }, "ERR_LABEL", "received 3 in row 0"],
     [[], "ERR_DATA", "at least one row"],
     [new Int32Array(0), "ERR_DATA", "at least one row"],
@@ -147,8 +147,8 @@ describe("labels", () => {
     [{ shape: [2], data: transferred(Int32Array.of(1, 2)) }, "ERR_DETACHED", "transferred away"],
     [{ shape: [2, 1], data: Int32Array.of(1, 2) }, "ERR_SHAPE", "[2, 1]"],
     [{ shape: [3], data: Int32Array.of(1, 2) }, "ERR_SHAPE", "[3]"],
-    [{ shape: [2], data: Float32Array.of(1, 2) }, "ERR_DTYPE", "integers"],
-    [Float32Array.of(1), "ERR_DTYPE", "Float32Array(1)"],
+    [{ shape: [2], data: Float32Array.of(1, 2.5) }, "ERR_LABEL", "received 2.5 in row 1"],
+    [new DataView(new ArrayBuffer(4)), "ERR_DTYPE", "DataView"],
     [null, "ERR_DTYPE", "null"],
   ])("%# refuses %o with %s", (y, code, text) => {
     expect(() => bindLabels("y", y as Labels, 3)).toThrow(

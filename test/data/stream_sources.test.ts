@@ -178,7 +178,7 @@ describe("what a source does", () => {
     ["not finite", [{ x: [1, 2, Number.NaN], y: 0 }], "ERR_DATA", "column 2 in example 0"],
     ["too large for float32", [{ x: [1, 2, 1e39], y: 0 }], "ERR_DATA", "column 2 in example 0"],
     ["no label", [example(0), { x: [1, 2, 3], y: 2 }], "ERR_LABEL", "an integer in [0, 1] in example 1"],
-    ["too many labels", [{ x: [1, 2, 3], y: [0, 1] }], "ERR_DATA", "1 values in example 0"],
+    ["too many labels", [{ x: [1, 2, 3], y: [0, 1, 1] }], "ERR_DATA", "1 values in example 0"],
     ["numbers behind bytes", [{ x: Uint8Array.of(1, 2, 3), y: 0 }, example(0)], "ERR_DTYPE", "a Uint8Array"],
     ["a negative weight", [{ x: [1, 2, 3], y: 0, weight: -1 }], "ERR_DATA", "a weight >= 0"],
     ["a weight that is missing", [{ x: [1, 2, 3], y: 0, weight: 1 }, example(0)], "ERR_DATA", "a weight >= 0"],

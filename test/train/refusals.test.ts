@@ -60,7 +60,7 @@ describe("data", () => {
     ["a negative label", withLabel(-1), "ERR_LABEL", "fit.data.y", /received -1 in row 7/],
     ["a label between two", withLabel(0.5), "ERR_LABEL", "fit.data.y", /received 0.5 in row 7/],
     ["a label that is NaN", withLabel(Number.NaN), "ERR_LABEL", "fit.data.y", /received NaN in row 7/],
-    ["labels as floats", { data: { x: DATA.x, y: Float32Array.from(DATA.y) } }, "ERR_DTYPE", "fit.data.y"],
+    ["names without classes", { data: { x: DATA.x, y: ["a", "b", 1] } }, "ERR_LABEL", "fit.data.y"],
     ["no examples", { data: { x: new Float32Array(0), y: new Int32Array(0) } }, "ERR_DATA", "fit.data.x", "one row"],
     ["no examples, in arrays", { data: { x: [], y: [] } }, "ERR_DATA", "fit.data.x"],
     ["no y", { data: { x: DATA.x } }, "ERR_DATA", "fit.data"],
