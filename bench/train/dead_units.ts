@@ -1,5 +1,6 @@
 // Training with half of the hidden units dead, whose momenta fall into the range of denormal numbers.
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../lib/io/safetensors.js";
+import type { StoredTensor } from "../../lib/io/element_types.js";
+import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
 import { median } from "../report.js";
 import type { Network } from "./networks.js";
 import { type Checkpoint, checkpointAt, OurStep } from "./ours.js";

@@ -1,25 +1,25 @@
 import { CarillonError, describe } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { isDetached } from "../tensor/detached.js";
+import {
+  arrayClass,
+  CLASSES,
+  dtypeOf,
+  ELEMENT_BYTES,
+  isDtype,
+  STORED_NAMES,
+  type StoredDtype,
+  type StoredTensor,
+  storedTensor,
+} from "./element_types.js";
 import { formatOf } from "./format.js";
 import { repeatedKey } from "./json.js";
-
-/** A tensor of a file: `data` holds the product of `shape` elements, row-major. */
-export type StoredTensor =
-  | { readonly dtype: "f32"; readonly shape: readonly number[]; readonly data: Float32Array }
-  | { readonly dtype: "i32"; readonly shape: readonly number[]; readonly data: Int32Array }
-  | { readonly dtype: "u8"; readonly shape: readonly number[]; readonly data: Uint8Array };
 
 /** The contents of a file; tensors in the order of its header. */
 export interface StoredTensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
-
-const DTYPES = { F32: "f32", I32: "i32", U8: "u8" } as const;
-const STORED_NAMES = { f32: "F32", i32: "I32", u8: "U8" } as const;
-const ELEMENT_BYTES = { f32: 4, i32: 4, u8: 1 } as const;
-const ARRAYS = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
 
 const METADATA = "__metadata__";
 
@@ -34,7 +34,7 @@ const MAX_HEADER = 100_000_000;
  * spaces to a multiple of 8 bytes, the data of all tensors without gaps.
  *
  * The same input gives the same bytes: names stand in the order of the map, metadata is sorted by key. In the data,
- * tensors of 4-byte elements come first, so that all are aligned. Format: github.com/huggingface/safetensors.
+ * tensors of larger elements come first, so that all are aligned. Format: github.com/huggingface/safetensors.
  *
  * Errors: data that is not the product of its shape (`ERR_SHAPE`), elements of another type than `dtype` says
  * (`ERR_DTYPE`), memory that was transferred away (`ERR_DETACHED`), the name `__metadata__` or metadata that is not
@@ -105,7 +105,7 @@ function headerText(
   for (const [name, tensor] of tensors) {
     const { dtype, shape } = tensor;
     const begin = begins.get(name) ?? 0;
-    const entry = { dtype: STORED_NAMES[dtype], shape, data_offsets: [begin, begin + bytesOf(tensor)] };
+    const entry = { dtype: dtype.toUpperCase(), shape, data_offsets: [begin, begin + bytesOf(tensor)] };
     members.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
   return `{${members.join(",")}}`;
@@ -124,9 +124,8 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): string[] {
 
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   if (name === METADATA) throw problem("ERR_OPTION", name, "another name for a tensor", `"${METADATA}"`);
-  if (!Object.hasOwn(ARRAYS, dtype)) throw problem("ERR_DTYPE", name, "dtype f32, i32 or u8", describe(dtype));
-  const Elements = ARRAYS[dtype];
-  if (!(data instanceof Elements)) throw problem("ERR_DTYPE", name, `data of type ${dtype}`, describe(data));
+  if (!isDtype(dtype)) throw problem("ERR_DTYPE", name, "dtype f32, i32, u8 or another of a file", describe(dtype));
+  if (arrayClass(data) !== CLASSES[dtype]) throw problem("ERR_DTYPE", name, `data of type ${dtype}`, describe(data));
   if (data.length === sizeOf(shape)) return;
   if (isDetached(data))
     throw problem("ERR_DETACHED", name, "data", `${describe(data)} whose memory was transferred away`);
@@ -136,7 +135,7 @@ function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
 /** One entry of the header, checked. */
 interface Entry {
   readonly name: string;
-  readonly dtype: keyof typeof ELEMENT_BYTES;
+  readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -147,7 +146,7 @@ interface Entry {
  *
  * Everything is verified before a tensor is made: length and JSON of the header, no repeated key, types, shapes,
  * sizes, and that the data covers the rest of the file without hole or overlap. `ERR_FILE` names `where` and the
- * tensor at fault. Element types other than F32, I32 and U8 are refused.
+ * tensor at fault. Element types that are neither a typed array's nor F16 or BF16 are refused.
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): StoredTensors {
   const { header, start } = parseHeader(bytes, where);
@@ -166,9 +165,7 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): StoredTenso
 function readTensor(bytes: Uint8Array, start: number, { dtype, shape, begin, end }: Entry): StoredTensor {
   const data = new Uint8Array(end - begin);
   data.set(bytes.subarray(start + begin, start + end));
-  if (dtype === "u8") return { dtype, shape, data };
-  if (dtype === "i32") return { dtype, shape, data: new Int32Array(data.buffer) };
-  return { dtype, shape, data: new Float32Array(data.buffer) };
+  return storedTensor(dtype, shape, data.buffer);
 }
 
 /** Bytes of the header. A file of another format is told by what it is, one that was cut by what is missing. */
@@ -221,14 +218,14 @@ function parseEntry(where: string, name: string, value: unknown): Entry {
   const { dtype, shape, data_offsets: offsets, ...others } = { ...EMPTY_ENTRY, ...value };
   const stray = Object.keys(others)[0];
   if (stray !== undefined) throw broken(place, "only dtype, shape and data_offsets", JSON.stringify(stray));
-  if (!isDtype(dtype)) throw broken(`${place}.dtype`, `one of ${Object.keys(DTYPES).join(", ")}`, describe(dtype));
+  const type = dtypeOf(dtype);
+  if (type === undefined) throw broken(`${place}.dtype`, `one of ${STORED_NAMES.join(", ")}`, describe(dtype));
   if (!isSizes(shape)) throw broken(`${place}.shape`, "an array of sizes", JSON.stringify(shape));
   if (!isSizes(offsets)) throw broken(`${place}.data_offsets`, "two offsets in bytes", JSON.stringify(offsets));
   const [begin = -1, end = -1] = offsets;
-  const type = DTYPES[dtype];
   const size = sizeOf(shape) * ELEMENT_BYTES[type];
   if (offsets.length !== 2 || end - begin !== size) {
-    const expected = `two offsets ${size} bytes apart, as ${dtype} [${shape.join(", ")}] needs,`;
+    const expected = `two offsets ${size} bytes apart, as ${type.toUpperCase()} [${shape.join(", ")}] needs,`;
     throw broken(`${place}.data_offsets`, expected, JSON.stringify(offsets));
   }
   return { name, dtype: type, shape, begin, end };
@@ -253,10 +250,6 @@ function checkCoverage(where: string, entries: readonly Entry[], length: number)
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isDtype(value: unknown): value is keyof typeof DTYPES {
-  return typeof value === "string" && Object.hasOwn(DTYPES, value);
 }
 
 /** Whether `value` is an array of integers ≥ 0. Their product may be too large: it then equals no length of data. */

@@ -1,8 +1,9 @@
 // A seal: the SHA-256 of a safetensors file stands in it as its last tensor and covers every byte before, so that no
 // flipped, missing or added byte of the file goes unseen.
 import { CarillonError } from "../errors.js";
+import type { StoredTensor } from "./element_types.js";
 import { fileReader } from "./file.js";
-import { decodeSafetensors, layOutSafetensors, type StoredTensor, type StoredTensors } from "./safetensors.js";
+import { decodeSafetensors, layOutSafetensors, type StoredTensors } from "./safetensors.js";
 
 /** Name of the tensor. */
 export const SEAL = "sha256";

@@ -1,85 +1,358 @@
-import type { StoredTensor } from "./safetensors.js";
+import { CarillonError, describe } from "../errors.js";
+import { Tensor, tensor } from "../tensor/tensor.js";
+import { arrayClass, type StoredDtype, type StoredTensor, storedTensor } from "./element_types.js";
 
-/** What a checkpoint can keep: JSON, any number, and typed arrays, which become tensors of the file. */
+/**
+ * What a checkpoint can keep and gives back as it was, to the bit: primitive values, plain objects and arrays of them, `Map`,
+ * `Set`, `Date`, typed arrays, buffers and tensors, also where one object stands in several places or in itself. Anything
+ * else is refused when the checkpoint is made.
+ */
 export type State =
   | null
+  | undefined
   | boolean
   | number
+  | bigint
   | string
-  | Float32Array
-  | Int32Array
-  | Uint8Array
+  | Date
+  | ArrayBuffer
+  | ArrayBufferView
+  | Tensor
+  | ReadonlyMap<State, State>
+  | ReadonlySet<State>
   | readonly State[]
   | { readonly [key: string]: State };
 
-/** JSON has no NaN, no infinities, no −0 and no arrays of bytes: objects with one of these keys stand for them. */
-const NUMBER = "$number";
-const ARRAY = "$array";
-
-/** Keys that begin with this have one more of it in the text, so that none is taken for one of ours. */
+/** Keys of the text that begin with this are ours; such a key of a state has one more of it. */
 const MARK = "$";
 
-/** Tensors of arrays have names that begin with this. */
+/** The elements of an array lie in a tensor of this name and a number. */
 const PREFIX = "arrays/";
 
-function stored(data: Float32Array | Int32Array | Uint8Array): StoredTensor {
-  const shape = [data.length];
-  if (data instanceof Float32Array) return { dtype: "f32", shape, data };
-  return data instanceof Int32Array ? { dtype: "i32", shape, data } : { dtype: "u8", shape, data };
+/** Objects in one another, at most: what recursion bears. */
+const DEEPEST = 500;
+
+/** How the elements of an array of each class are stored. */
+const STORED_AS: Readonly<Record<string, StoredDtype>> = {
+  Float64Array: "f64",
+  BigInt64Array: "i64",
+  BigUint64Array: "u64",
+  Float32Array: "f32",
+  Int32Array: "i32",
+  Uint32Array: "u32",
+  Int16Array: "i16",
+  Uint16Array: "u16",
+  Int8Array: "i8",
+  Uint8Array: "u8",
+};
+
+/** Bytes that are no Uint8Array, made of one. */
+const OF_BYTES = {
+  Uint8ClampedArray: (bytes: ArrayBuffer) => new Uint8ClampedArray(bytes),
+  Buffer: (bytes: ArrayBuffer) => Buffer.from(bytes),
+  DataView: (bytes: ArrayBuffer) => new DataView(bytes),
+  ArrayBuffer: (bytes: ArrayBuffer) => bytes,
+} as const;
+
+function isOfBytes(name: unknown): name is keyof typeof OF_BYTES {
+  return typeof name === "string" && Object.hasOwn(OF_BYTES, name);
 }
 
-/** Whether {@link NUMBER} has to stand for a number: what JSON would make of it is another. */
-function isSpecial(value: number): boolean {
-  return !Number.isFinite(value) || Object.is(value, -0);
-}
-
-/** The object with other keys where any begins with a mark. */
-function withKeys(object: object, rename: (key: string) => string): object {
-  if (!Object.keys(object).some((key) => key.startsWith(MARK))) return object;
-  return Object.fromEntries(
-    Object.entries(object).map(([key, part]: [string, unknown]) => [key.startsWith(MARK) ? rename(key) : key, part]),
-  );
-}
-
-/** `value` as JSON text; its typed arrays are added to `tensors`. {@link decodeState} gives it back to the bit. */
-export function encodeState(value: unknown, tensors: Map<string, StoredTensor>): string {
-  let arrays = 0;
-  return JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part === "number" && isSpecial(part)) return { [NUMBER]: Object.is(part, -0) ? "-0" : String(part) };
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    if (!(part instanceof Float32Array || part instanceof Int32Array || part instanceof Uint8Array)) {
-      return withKeys(part, (key) => `${MARK}${key}`);
-    }
-    const name = `${PREFIX}${arrays}`;
-    arrays += 1;
-    tensors.set(name, stored(part));
-    return { [ARRAY]: name };
-  });
-}
+const types = () => process.getBuiltinModule("node:util").types;
 
 /** How many of these tensors are arrays of a state. */
 export function countArrays(tensors: ReadonlyMap<string, StoredTensor>): number {
   return [...tensors.keys()].filter((name) => name.startsWith(PREFIX)).length;
 }
 
-/** What {@link encodeState} was given; `undefined` if the text is no JSON, or an array is missing or left over. */
-export function decodeState(text: string, tensors: ReadonlyMap<string, StoredTensor>): unknown {
-  const used = new Set<string>();
-  let missing = false;
-  const revive = (_key: string, part: unknown): unknown => {
-    if (typeof part !== "object" || part === null) return part;
-    if (NUMBER in part) return Number(part[NUMBER]);
-    if (!(ARRAY in part)) return withKeys(part, (key) => key.slice(MARK.length));
-    const name = String(part[ARRAY]);
-    const tensor = name.startsWith(PREFIX) ? tensors.get(name) : undefined;
-    used.add(name);
-    missing ||= tensor === undefined;
-    return tensor?.data;
-  };
-  try {
-    const value: unknown = JSON.parse(text, revive);
-    return missing || used.size !== countArrays(tensors) ? undefined : value;
-  } catch {
-    return undefined;
+/**
+ * `value` as JSON text; what its arrays hold is copied to `tensors`. {@link decodeState} gives back the same. `ERR_STATE`
+ * names a part, by its path from `where` on, that would not come back as it is.
+ */
+export function encodeState(value: unknown, tensors: Map<string, StoredTensor>, where = "state"): string {
+  return JSON.stringify(new Encoder(tensors).encode(value, where, 0));
+}
+
+class Encoder {
+  readonly #tensors: Map<string, StoredTensor>;
+  /** Objects, numbered as they are met. */
+  readonly #met = new Map<object, number>();
+  /** What is used of each buffer, in bytes. */
+  readonly #used = new Map<ArrayBufferLike, (readonly [begin: number, end: number])[]>();
+  #arrays = 0;
+
+  constructor(tensors: Map<string, StoredTensor>) {
+    this.#tensors = tensors;
   }
+
+  encode(value: unknown, path: string, depth: number): unknown {
+    switch (typeof value) {
+      case "string":
+      case "boolean":
+        return value;
+      case "number":
+        if (Number.isFinite(value) && !Object.is(value, -0)) return value;
+        return { $number: Object.is(value, -0) ? "-0" : String(value) };
+      case "bigint":
+        return { $bigint: String(value) };
+      case "undefined":
+        return { $undefined: true };
+      case "object":
+        return value === null ? null : this.#object(value, path, depth + 1);
+      default:
+        return refuse(path, describe(value));
+    }
+  }
+
+  #object(value: object, path: string, depth: number): unknown {
+    const known = this.#met.get(value);
+    if (known !== undefined) return { $same: known };
+    this.#met.set(value, this.#met.size);
+    if (depth > DEEPEST) return refuse(path, `more than ${DEEPEST} objects in one another`);
+    if (value instanceof Tensor) return { $tensor: this.#store(value.dtype, value.shape, bytesOf(path, value.data)) };
+    const { isMap, isSet, isDate, isArrayBuffer } = types();
+    if (isArrayBuffer(value) || ArrayBuffer.isView(value)) return this.#bytes(value, path);
+    const ancestors = countAncestors(value);
+    if (Array.isArray(value) && ancestors === 2) return this.#list(value, path, depth);
+    const isBare = ancestors === 2 && Reflect.ownKeys(value).length === 0;
+    if (isDate(value) && isBare) return { $date: this.encode(value.getTime(), path, depth) };
+    if (isMap(value) && isBare) {
+      const pairs = [...value].map(([key, one]) => {
+        const place = `${path}.get(${describe(key)})`;
+        return [this.encode(key, place, depth), this.encode(one, place, depth)];
+      });
+      return { $map: pairs };
+    }
+    if (isSet(value) && isBare) {
+      return { $set: [...value].map((one) => this.encode(one, `${path} of ${describe(one)}`, depth)) };
+    }
+    if (ancestors === 1) return this.#plain(value, path, depth);
+    if (ancestors === 0) return { $bare: this.#plain(value, path, depth) };
+    return refuse(path, describe(value));
+  }
+
+  /** A buffer or a view of one. A view of its own class would come back without it. */
+  #bytes(value: ArrayBuffer | ArrayBufferView, path: string): unknown {
+    const isView = ArrayBuffer.isView(value);
+    const name = isView ? (Buffer.isBuffer(value) ? "Buffer" : (arrayClass(value) ?? "DataView")) : "ArrayBuffer";
+    const dtype = isOfBytes(name) ? "u8" : STORED_AS[name];
+    const usual = name === "Buffer" ? 4 : name === "DataView" || name === "ArrayBuffer" ? 2 : 3;
+    if (dtype === undefined || countAncestors(value) !== usual) return refuse(path, describe(value));
+    const bytes = bytesOf(path, isView ? value : { buffer: value, byteOffset: 0, byteLength: value.byteLength });
+    if (types().isSharedArrayBuffer(bytes.buffer)) return refuse(path, "memory that threads share");
+    this.#claim(bytes, path);
+    const elements = isView && "length" in value ? Number(value.length) : bytes.length;
+    const stored = this.#store(dtype, [elements], bytes);
+    return isOfBytes(name) ? { $array: stored, as: name } : { $array: stored };
+  }
+
+  /** Two views of the same bytes would come back as two arrays. */
+  #claim({ buffer, byteOffset: begin, length }: Uint8Array, path: string): void {
+    const used = this.#used.get(buffer) ?? [];
+    if (used.some(([from, to]) => from < begin + length && begin < to))
+      refuse(path, "memory that another view has too");
+    if (length > 0) this.#used.set(buffer, [...used, [begin, begin + length]]);
+  }
+
+  #list(list: readonly unknown[], path: string, depth: number): unknown {
+    const keys = Object.keys(list);
+    const extra = Reflect.ownKeys(list).find((key) => typeof key === "symbol" || !(isIndex(key) || key === "length"));
+    if (extra !== undefined) return refuse(path, `an array with the key ${String(extra)}`);
+    const parts = keys.map((key) => this.encode(list[Number(key)], `${path}[${key}]`, depth));
+    if (keys.length === list.length) return parts;
+    return { $sparse: [list.length, ...parts.flatMap((part, index) => [Number(keys[index]), part])] };
+  }
+
+  #plain(object: object, path: string, depth: number): object {
+    return Object.fromEntries(
+      Reflect.ownKeys(object).map((key) => {
+        const place = placeOf(path, key);
+        const property = Reflect.getOwnPropertyDescriptor(object, key);
+        if (typeof key === "symbol") return refuse(place, "a key that is a symbol");
+        if (property?.enumerable !== true) return refuse(place, "a property that is not enumerable");
+        if (!("value" in property)) return refuse(place, "a property with a getter");
+        return [key.startsWith(MARK) ? `${MARK}${key}` : key, this.encode(property.value, place, depth)];
+      }),
+    );
+  }
+
+  /** The name of the tensor with a copy of these bytes. */
+  #store(dtype: StoredDtype, shape: readonly number[], bytes: Uint8Array): string {
+    const name = `${PREFIX}${this.#arrays}`;
+    this.#arrays += 1;
+    this.#tensors.set(name, storedTensor(dtype, shape, new Uint8Array(bytes).buffer));
+    return name;
+  }
+}
+
+const KEPT =
+  "plain objects, arrays, Map, Set, Date, typed arrays, tensors and primitive values, which come back as they were,";
+
+function refuse(path: string, received: string): never {
+  throw new CarillonError("ERR_STATE", path, `expected ${KEPT} for '${path}' but received ${received}`);
+}
+
+/** Prototypes up to `null`: 1 of a plain object, 2 of an array or a Map, 3 of a typed array, of any realm. */
+function countAncestors(value: object): number {
+  let count = 0;
+  for (let at: unknown = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) count += 1;
+  return count;
+}
+
+function bytesOf(path: string, { buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  try {
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    throw new CarillonError("ERR_DETACHED", path, `expected data for '${path}' but its memory was transferred away`);
+  }
+}
+
+/** Whether a key of an array is one of an element. */
+function isIndex(key: string): boolean {
+  return String(Number(key) >>> 0) === key;
+}
+
+/** `path.key`, or `path["a key"]`. */
+function placeOf(path: string, key: string | symbol): string {
+  if (typeof key === "symbol") return `${path}[${String(key)}]`;
+  return /^[\w$]+$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+}
+
+/**
+ * What {@link encodeState} was given; `undefined` if the text is none of its, or an array is missing or left over. Text of
+ * earlier versions, which knew fewer kinds, reads the same.
+ */
+export function decodeState(
+  text: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): { readonly value: unknown } | undefined {
+  const decoder = new Decoder(tensors);
+  try {
+    const value = decoder.decode(JSON.parse(text));
+    return decoder.used === countArrays(tensors) ? { value } : undefined;
+  } catch {
+    return undefined; // no JSON, or not ours
+  }
+}
+
+class Decoder {
+  readonly #tensors: ReadonlyMap<string, StoredTensor>;
+  /** Objects in the order of the encoder. */
+  readonly #made: object[] = [];
+  readonly #used = new Set<string>();
+
+  constructor(tensors: ReadonlyMap<string, StoredTensor>) {
+    this.#tensors = tensors;
+  }
+
+  /** Arrays that the text has named. */
+  get used(): number {
+    return this.#used.size;
+  }
+
+  /** Throws where the text is none of the encoder's. */
+  decode(part: unknown): unknown {
+    if (typeof part !== "object" || part === null) return part;
+    if (Array.isArray(part)) return this.#fillList(this.#make<unknown[]>([]), part.entries());
+    const [[key = "", given] = []] = Object.entries(part) as [string, unknown][];
+    if (!key.startsWith(MARK) || key.startsWith(`${MARK}${MARK}`)) return this.#fill(this.#make({}), part);
+    switch (key) {
+      case "$number":
+        return Number(given);
+      case "$bigint":
+        return BigInt(String(given));
+      case "$undefined":
+        return undefined;
+      case "$same":
+        return this.#made[Number(given)] ?? invalid();
+      case "$date":
+        return this.#make(new Date(Number(this.decode(given))));
+      case "$bare":
+        return this.#fill(this.#make(Object.create(null) as object), objectOf(given));
+      case "$tensor":
+        return this.#make(tensorOf(this.#stored(given)));
+      case "$array":
+        return this.#make(arrayOf(this.#stored(given), "as" in part ? part.as : undefined));
+      case "$map":
+        return this.#fillMap(this.#make(new Map<unknown, unknown>()), listOf(given));
+      case "$set":
+        return this.#fillSet(this.#make(new Set<unknown>()), listOf(given));
+      case "$sparse":
+        return this.#fillSparse(this.#make<unknown[]>([]), listOf(given));
+      default:
+        return invalid();
+    }
+  }
+
+  /** Numbers an object before its parts. */
+  #make<T extends object>(object: T): T {
+    this.#made.push(object);
+    return object;
+  }
+
+  #fillList(list: unknown[], parts: Iterable<readonly [number, unknown]>): unknown[] {
+    for (const [index, part] of parts) list[index] = this.decode(part);
+    return list;
+  }
+
+  #fillSparse(list: unknown[], [length, ...rest]: readonly unknown[]): unknown[] {
+    for (let at = 0; at < rest.length; at += 2) list[Number(rest[at])] = this.decode(rest[at + 1]);
+    list.length = Number(length);
+    return list;
+  }
+
+  #fillMap(map: Map<unknown, unknown>, pairs: readonly unknown[]): Map<unknown, unknown> {
+    for (const pair of pairs) {
+      const [key, value] = listOf(pair);
+      const decoded = this.decode(key);
+      map.set(decoded, this.decode(value));
+    }
+    return map;
+  }
+
+  #fillSet(set: Set<unknown>, parts: readonly unknown[]): Set<unknown> {
+    for (const part of parts) set.add(this.decode(part));
+    return set;
+  }
+
+  /** Defined, as an assignment to `__proto__` would be something else. */
+  #fill(object: object, parts: object): object {
+    for (const [key, part] of Object.entries(parts) as [string, unknown][]) {
+      const name = key.startsWith(MARK) ? key.slice(MARK.length) : key;
+      const value = this.decode(part);
+      Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+    }
+    return object;
+  }
+
+  #stored(name: unknown): StoredTensor {
+    const key = String(name);
+    this.#used.add(key);
+    const found = key.startsWith(PREFIX) ? this.#tensors.get(key) : undefined;
+    return found ?? invalid();
+  }
+}
+
+function invalid(): never {
+  throw new Error("text that encodeState did not write");
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : invalid();
+}
+
+function objectOf(value: unknown): object {
+  return typeof value === "object" && value !== null ? value : invalid();
+}
+
+function arrayOf({ data }: StoredTensor, name: unknown): ArrayBufferView | ArrayBuffer {
+  if (name === undefined) return data;
+  if (!isOfBytes(name) || !(data.buffer instanceof ArrayBuffer)) return invalid();
+  return OF_BYTES[name](data.buffer);
+}
+
+function tensorOf({ dtype, shape, data }: StoredTensor): Tensor {
+  if (dtype === "f32") return tensor(data, shape);
+  if (dtype === "i32") return tensor(data, shape);
+  return dtype === "u8" ? tensor(data, shape) : invalid();
 }

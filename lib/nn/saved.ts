@@ -1,6 +1,7 @@
 import { type Affine, parseAffine, type Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor, type StoredTensors } from "../io/safetensors.js";
+import type { StoredTensor } from "../io/element_types.js";
+import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../io/safetensors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import type { ParameterInfo } from "./slab.js";

@@ -3,8 +3,8 @@
  *
  * Node.js 20 has no `buffer.detached`: that a new view of the buffer throws is what tells it from an empty array.
  */
-export function isDetached(data: Float32Array | Int32Array | Uint8Array): boolean {
-  if (data.length > 0) return false;
+export function isDetached(data: ArrayBufferView): boolean {
+  if (data.byteLength > 0) return false;
   try {
     return new Uint8Array(data.buffer).length < 0;
   } catch {

@@ -70,7 +70,7 @@ export interface Callback {
   decide(at: Decision): void | Promise<void>;
   /** After the last step; not after a failure, and not when the run was aborted. */
   end?(at: Ending): void | Promise<void>;
-  /** State that a checkpoint keeps, and that a resumed run gives back. */
+  /** State that a checkpoint keeps, and that a resumed run gives back as it was. */
   state?(): State;
   restore?(state: State): void;
 }

@@ -1,6 +1,7 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import type { StoredTensor, StoredTensors } from "../io/safetensors.js";
+import type { StoredTensor } from "../io/element_types.js";
+import type { StoredTensors } from "../io/safetensors.js";
 import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
@@ -72,7 +73,7 @@ export function contentsOf(minimizer: Minimizer, settings: Settings, progress: P
     format: FORMAT,
     ...numericsMetadata(),
     optimizer: minimizer.signature(),
-    progress: encodeState(structuredClone(progress), arrays),
+    progress: encodeState(progress, arrays, "checkpoint"),
     settings: JSON.stringify(settings),
   };
   return { metadata, arrays };
@@ -129,7 +130,7 @@ function isProgress(value: unknown): value is Progress {
 }
 
 function parseProgress(where: string, text: string | undefined, tensors: ReadonlyMap<string, StoredTensor>): Progress {
-  const value = decodeState(text ?? "", tensors);
+  const value = decodeState(text ?? "", tensors)?.value;
   return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
 }
 
@@ -137,7 +138,7 @@ function parseProgress(where: string, text: string | undefined, tensors: Readonl
 export const NO_ARRAYS: ReadonlyMap<string, StoredTensor> = new Map();
 
 function parseSettings(where: string, text: string | undefined): Readonly<Record<string, string>> {
-  const value = decodeState(text ?? "", NO_ARRAYS);
+  const value = decodeState(text ?? "", NO_ARRAYS)?.value;
   if (typeof value !== "object" || value === null) return refuse(where, "the settings of a run", "something else");
   return Object.fromEntries(Object.entries(value).map(([name, setting]) => [name, String(setting)]));
 }

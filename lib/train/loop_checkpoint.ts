@@ -1,7 +1,7 @@
 import { CarillonError, fail } from "../errors.js";
 import { type Program, type Spec, TracedProgram } from "../graph/program.js";
+import type { StoredTensor } from "../io/element_types.js";
 import { writeFileAtomic } from "../io/file.js";
-import type { StoredTensor } from "../io/safetensors.js";
 import { readSealed } from "../io/seal.js";
 import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import { Model } from "../nn/model.js";
@@ -33,7 +33,7 @@ export interface LoopParts {
 
 /** A loop, and what else it wants back. */
 export interface SavedLoop extends LoopParts {
-  /** JSON and typed arrays, such as the place in the data. */
+  /** What comes back as it was, such as the place in the data. */
   readonly state?: State | undefined;
 }
 
@@ -133,7 +133,7 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
     ...numericsMetadata(),
     ...description(parts),
     steps: JSON.stringify(Object.fromEntries(steps)),
-    state: encodeState(structuredClone(loop.state ?? null), arrays),
+    state: encodeState(loop.state ?? null, arrays, `${where}.state`),
   };
   await writeFileAtomic(path, snapshot.pieces({ metadata, arrays }));
 }
@@ -167,7 +167,7 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
       ] as const;
     }),
   );
-  const steps = decodeState(metadata.steps ?? "", NO_ARRAYS);
+  const steps = decodeState(metadata.steps ?? "", NO_ARRAYS)?.value;
   const state = decodeState(metadata.state ?? "", tensors);
   if (typeof steps !== "object" || steps === null || state === undefined)
     return refuse(path, "steps and a state", "none");
@@ -179,7 +179,7 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
   for (const [model, values] of weights) model.restore(values, where);
   for (const [minimizer, model, values] of states) minimizer.restore(model, values);
   for (const [program, step] of counts) program.restore(step);
-  return state as State; // the file is sealed: it holds what encodeState wrote
+  return state.value as State; // the file is sealed: it holds what encodeState wrote
 }
 
 function weightsOf(

@@ -1,5 +1,5 @@
 import { native } from "../binding/native.js";
-import type { StoredTensor } from "../io/safetensors.js";
+import type { StoredTensor } from "../io/element_types.js";
 import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Contents } from "./checkpoint.js";

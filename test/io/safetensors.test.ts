@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../lib/io/safetensors.js";
+import { asFloat32, type StoredTensor } from "../../lib/io/element_types.js";
+import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
 
 const fixture = (name: string): Promise<Buffer> => readFile(new URL(`./fixtures/${name}`, import.meta.url));
 
@@ -14,7 +15,7 @@ function file(header: string, data: readonly number[] = []): Uint8Array {
   return bytes;
 }
 
-const bits = (data: Float32Array | Int32Array | Uint8Array): number[] =>
+const bits = (data: ArrayBufferView): number[] =>
   Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 
 /** What make_safetensors_fixture.py wrote, in the order of its file. */
@@ -46,13 +47,49 @@ describe("files of the official package", () => {
     expect(Buffer.from(ours).equals(await fixture("mixed.safetensors"))).toBe(true);
   });
 
-  test("with float64 are refused by name", async () => {
-    const bytes = await fixture("float64.safetensors");
+  test("of every element type are read, and floats are those of PyTorch as float32", async () => {
+    const { tensors } = decodeSafetensors(await fixture("types.safetensors"), "types");
+    const data = (name: string): unknown => tensors.get(name)?.data;
+    expect(data("int8")).toEqual(Int8Array.of(-128, 1, 127));
+    expect(data("uint8")).toEqual(Uint8Array.of(0, 1, 255));
+    expect(data("int16")).toEqual(Int16Array.of(-32768, 1, 32767));
+    expect(data("uint16")).toEqual(Uint16Array.of(0, 1, 65535));
+    expect(data("int32")).toEqual(Int32Array.of(-(2 ** 31), 1, 2 ** 31 - 1));
+    expect(data("uint32")).toEqual(Uint32Array.of(0, 1, 2 ** 32 - 1));
+    expect(data("int64")).toEqual(BigInt64Array.of(-(2n ** 63n), 1n, 2n ** 63n - 1n));
+    expect(data("uint64")).toEqual(BigUint64Array.of(0n, 1n, 2n ** 64n - 1n));
+    for (const name of ["float16", "bfloat16", "float64"]) {
+      const [stored, expected] = [tensors.get(name), tensors.get(`${name} as float32`)];
+      if (stored === undefined || expected?.dtype !== "f32") throw new Error(name);
+      const floats = asFloat32(stored);
+      expect(floats).toHaveLength(20);
+      for (const [index, value] of expected.data.entries()) expect([index, floats?.[index]]).toEqual([index, value]);
+      expect(floats && asFloat32({ dtype: "f32", shape: [20], data: floats })).toBe(floats);
+    }
+    const labels = tensors.get("int32");
+    expect(labels && asFloat32(labels)).toBeUndefined();
+  });
+
+  test("every f16 is sign·2^(exponent − 15)·(1 + mantissa/1024)", () => {
+    const halves = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
+    const floats = asFloat32({ dtype: "f16", shape: [65_536], data: halves }) ?? new Float32Array();
+    for (const bits of halves) {
+      const [exponent, mantissa] = [(bits >> 10) & 31, bits & 1023];
+      const size = exponent === 0 ? mantissa * 2 ** -24 : 2 ** (exponent - 15) * (1 + mantissa / 1024);
+      const value = exponent < 31 ? size : mantissa === 0 ? Number.POSITIVE_INFINITY : Number.NaN;
+      if (!Object.is(floats[bits], bits < 32_768 ? value : -value))
+        throw new Error(`${bits}: ${floats[bits]}, not ${value}`);
+    }
+  });
+
+  test("with booleans are refused by name", async () => {
+    const bytes = await fixture("bool.safetensors");
+    const types = "F64, I64, U64, F32, I32, U32, F16, BF16, I16, U16, I8, U8";
     expect(() => decodeSafetensors(bytes, "model.safetensors")).toThrow(
       expect.objectContaining({
         code: "ERR_FILE",
-        where: "model.safetensors: double.dtype",
-        message: `expected one of F32, I32, U8 for 'model.safetensors: double.dtype' but received "F64"`,
+        where: "model.safetensors: flags.dtype",
+        message: `expected one of ${types} for 'model.safetensors: flags.dtype' but received "BOOL"`,
       }),
     );
   });
@@ -100,7 +137,8 @@ describe("writing", () => {
     ["ERR_SHAPE", "w", { dtype: "f32", shape: [3], data: new Float32Array(0) }],
     ["ERR_DETACHED", "w", { dtype: "f32", shape: [2], data: transferred }],
     ["ERR_DTYPE", "w", { dtype: "f32", shape: [2], data: new Int32Array(2) }],
-    ["ERR_DTYPE", "w", { dtype: "f64", shape: [2], data: new Float64Array(2) }],
+    ["ERR_DTYPE", "w", { dtype: "f64", shape: [2], data: new Float32Array(2) }],
+    ["ERR_DTYPE", "w", { dtype: "bool", shape: [2], data: new Uint8Array(2) }],
     ["ERR_OPTION", "__metadata__", { dtype: "u8", shape: [1], data: new Uint8Array(1) }],
   ])("refuses with %s %s %o", (code, name, tensor) => {
     expect(() => encodeSafetensors(new Map([[name, tensor as StoredTensor]]))).toThrow(

@@ -1,6 +1,9 @@
 // What checkpoints keep besides weights: given back to the bit, whatever it is.
+import { isDeepStrictEqual } from "node:util";
+import { runInNewContext } from "node:vm";
+import { Tensor, tensor } from "carillon";
 import { describe, expect, test } from "vitest";
-import type { StoredTensor } from "../../lib/io/safetensors.js";
+import type { StoredTensor } from "../../lib/io/element_types.js";
 import { decodeState, encodeState, type State } from "../../lib/io/state.js";
 import { numbers } from "../train/synthetic.js";
 
@@ -11,7 +14,7 @@ function encoded(state: State): { readonly text: string; readonly tensors: Map<s
 
 function through(state: State): unknown {
   const { text, tensors } = encoded(state);
-  return decodeState(text, tensors);
+  return decodeState(text, tensors)?.value;
 }
 
 const bits = (value: unknown): bigint | undefined => new BigUint64Array(Float64Array.of(Number(value)).buffer)[0];
@@ -63,8 +66,197 @@ test("typed arrays with every bit of theirs", () => {
   expect(new Uint32Array(same.buffer, same.byteOffset, same.length)).toEqual(new Uint32Array(floats.buffer));
 });
 
+const f64 = Float64Array.of(0.1, -0, Number.NaN, 5e-324);
+
+test.each<[string, () => State]>([
+  ["undefined", () => undefined],
+  ["undefined in an object and a list", () => ({ a: undefined, b: [undefined, null, 1] })],
+  ["BigInt", () => [0n, -(2n ** 80n), 12345678901234567890n]],
+  ["Date", () => [new Date(0), new Date(1.7e12 + 1), new Date(Number.NaN)]],
+  ["Float64Array", () => f64],
+  ["Float32Array, Int8Array, Int16Array", () => [Float32Array.of(0.1), Int8Array.of(-128), Int16Array.of(-32768)]],
+  [
+    "Uint16Array, Uint32Array, Int32Array",
+    () => [Uint16Array.of(65535), Uint32Array.of(2 ** 32 - 1), Int32Array.of(-1)],
+  ],
+  ["BigInt64Array, BigUint64Array", () => [BigInt64Array.of(-(2n ** 63n)), BigUint64Array.of(2n ** 64n - 1n)]],
+  ["Uint8Array, Uint8ClampedArray", () => [Uint8Array.of(255), Uint8ClampedArray.of(255)]],
+  ["Buffer", () => Buffer.from("a state")],
+  ["ArrayBuffer, DataView", () => [Uint8Array.of(1, 2).buffer, new DataView(Uint8Array.of(3, 4, 5).buffer, 1)]],
+  ["arrays of no elements", () => [new Float64Array(0), new Uint16Array(0), new ArrayBuffer(0)]],
+  ["views of parts of one buffer", () => [f64.subarray(0, 2), f64.subarray(2)]],
+  [
+    "Map",
+    () =>
+      new Map<State, State>([
+        ["a", 1],
+        [2, new Map([[null, Number.NaN]])],
+        [new Date(5), undefined],
+      ]),
+  ],
+  ["Set", () => new Set<State>([3, 1, "2", new Set([-1.5])])],
+  ["nothing in a Map and a Set", () => [new Map(), new Set()]],
+  ["a list with holes", () => JSON.parse("[0,0,7,0]", (key, value) => (key === "2" || key === "" ? value : undefined))],
+  ["a list of holes", () => new Array<State>(5)],
+  [
+    "Tensor",
+    () => ({
+      a: tensor([
+        [1, -0],
+        [Number.NaN, 3],
+      ]),
+      b: tensor(Int32Array.of(4, 5), [2, 1]),
+      c: tensor(Uint8Array.of(6)),
+    }),
+  ],
+  ["numbers in whatever they stand", () => ({ a: [Number.NaN, -0], b: new Map([["c", Number.NEGATIVE_INFINITY]]) })],
+  [
+    "keys that we use ourselves, deeper",
+    () => ({ $map: [], $same: 0, $undefined: true, $: new Map([["$array", { $set: 1 }]]) }),
+  ],
+])("%s", (_, make) => {
+  const state = make();
+  const back = through(state);
+  expect(same(back, state)).toBe(true);
+  if (typeof state === "object") expect(back).not.toBe(state);
+});
+
+/** As `util.isDeepStrictEqual` has it: kinds, classes, holes, NaN and −0 count. Tensors by their numbers. */
+function same(a: unknown, b: unknown): boolean {
+  if (a instanceof Tensor && b instanceof Tensor) {
+    return isDeepStrictEqual([a.dtype, a.shape, a.data], [b.dtype, b.shape, b.data]);
+  }
+  if (isDeepStrictEqual(a, b)) return true;
+  if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime()); // NaN too
+  const [first, second] = [a, b].map((one) => Object.entries(Object(one)));
+  if (first === undefined || second === undefined || first.length === 0 || first.length !== second.length) return false;
+  return first.every(([key, value], index) => key === second[index]?.[0] && same(value, second[index]?.[1]));
+}
+
+test("one object in several places stays one, and a circle stays a circle", () => {
+  const shared = { seen: Float32Array.of(1) };
+  const circle: Record<string, State> = {
+    shared,
+    again: [shared, shared.seen],
+    map: new Map<State, State>([[shared, 1]]),
+  };
+  const state = { ...circle };
+  state.self = state;
+  const back = through(state) as typeof state & { readonly again: readonly [typeof shared, Float32Array] };
+  expect(back.self).toBe(back);
+  expect(back.again[0]).toBe(back.shared);
+  expect(back.again[1]).toBe(back.again[0].seen);
+  expect([...(back.map as ReadonlyMap<State, State>).keys()][0]).toBe(back.shared);
+});
+
+test("an object without a prototype comes back without one", () => {
+  const bare: object = Object.assign(Object.create(null), { a: 1, $b: [2] });
+  const back = through({ bare } as State) as { readonly bare: object };
+  expect(Object.getPrototypeOf(back.bare)).toBeNull();
+  expect(Object.entries(back.bare)).toEqual(Object.entries(bare));
+});
+
+test("what it was made of may change afterwards", () => {
+  const state = { list: [1], array: Float64Array.of(1), view: new DataView(new ArrayBuffer(1)) };
+  const { text, tensors } = encoded(state);
+  state.list.push(2);
+  state.array[0] = 2;
+  state.view.setUint8(0, 3);
+  expect(decodeState(text, tensors)?.value).toEqual({
+    list: [1],
+    array: Float64Array.of(1),
+    view: new DataView(new ArrayBuffer(1)),
+  });
+});
+
+test("values of another realm are those of this one", () => {
+  const state: State = runInNewContext(`({
+    floats: Float64Array.of(0.1, NaN), bytes: Uint8ClampedArray.of(300), buffer: Uint8Array.of(1).buffer,
+    map: new Map([["a", [undefined, 1n]]]), set: new Set([-0]), date: new Date(7), list: [, 1], plain: { x: { y: [] } },
+  })`);
+  const back = through(state);
+  expect(
+    isDeepStrictEqual(back, {
+      floats: Float64Array.of(0.1, Number.NaN),
+      bytes: Uint8ClampedArray.of(255),
+      buffer: Uint8Array.of(1).buffer,
+      map: new Map([["a", [undefined, 1n]]]),
+      set: new Set([-0]),
+      date: new Date(7),
+      list: Object.assign(new Array<unknown>(2), { 1: 1 }),
+      plain: { x: { y: [] } },
+    }),
+  ).toBe(true);
+});
+
+describe("refused when it is made, by its path", () => {
+  class Running {
+    readonly sum = 0;
+  }
+  const deep = (): State => Array.from({ length: 600 }).reduce<State>((inner) => [inner], 1);
+  const gone = (): Float32Array => {
+    const array = Float32Array.of(1, 2);
+    structuredClone(array.buffer, { transfer: [array.buffer] });
+    return array;
+  };
+  const memory = new Float32Array(4);
+  test.each<[string, () => unknown, string]>([
+    ["a function", () => ({ a: { next: () => 1 } }), "state.a.next"],
+    ["a symbol", () => [1, Symbol("x")], "state[1]"],
+    ["an instance of a class", () => ({ "my mean": [new Running()] }), 'state["my mean"][0]'],
+    ["a class of arrays", () => new (class List extends Array<number> {})(), "state"],
+    ["a class of typed arrays", () => ({ a: new (class Floats extends Float32Array {})(1) }), "state.a"],
+    ["a class of maps", () => new Map([["m", new (class Counts extends Map {})()]]), 'state.get("m")'],
+    ["a regular expression", () => ({ a: /x/ }), "state.a"],
+    ["an error", () => ({ a: new Error("x") }), "state.a"],
+    ["a promise", () => [Promise.resolve(1)], "state[0]"],
+    ["a weak map", () => new WeakMap(), "state"],
+    ["a boxed number", () => Object(1), "state"],
+    ["a symbol as key", () => ({ [Symbol("k")]: 1 }), "state[Symbol(k)]"],
+    [
+      "a getter",
+      () => ({
+        get now() {
+          return 1;
+        },
+      }),
+      "state.now",
+    ],
+    ["a hidden property", () => Object.defineProperty({}, "hidden", { value: 1 }), "state.hidden"],
+    ["a list with a name of its own", () => Object.assign([1], { index: 3 }), "state"],
+    ["a Map with a property", () => Object.assign(new Map(), { index: 3 }), "state"],
+    ["memory that threads share", () => ({ a: new Int32Array(new SharedArrayBuffer(4)) }), "state.a"],
+    ["two views of one place in memory", () => [memory, memory.subarray(2)], "state[1]"],
+    ["objects in one another without end", deep, `state${"[0]".repeat(500)}`],
+    ["an object of another realm's class", () => runInNewContext("new (class A {})()"), "state"],
+  ])("%s", (_, make, where) => {
+    expect(() => encodeState(make(), new Map())).toThrow(expect.objectContaining({ code: "ERR_STATE", where }));
+  });
+
+  test("memory that was transferred away", () => {
+    const detached = expect.objectContaining({ code: "ERR_DETACHED", where: "state.a" });
+    expect(() => encodeState({ a: gone() }, new Map())).toThrow(detached);
+    expect(() => encodeState({ a: new Set([gone().buffer]) }, new Map())).toThrow("transferred away");
+  });
+});
+
 describe("text that it did not write", () => {
   test.each(["", "{", '{"$array":"arrays/0"}', '{"$array":"weights/a"}', "undefined"])("%j is nothing", (text) => {
+    expect(decodeState(text, new Map())).toBeUndefined();
+  });
+
+  test.each([
+    '{"$same":0}',
+    '{"$same":-1}',
+    '{"$unknown":1}',
+    '{"$map":[1]}',
+    '{"$map":3}',
+    '{"$bigint":"1.5"}',
+    '{"$array":"arrays/9"}',
+    '{"$bare":null}',
+    '{"$sparse":[-1]}',
+    `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
+  ])("%.40s is nothing either", (text) => {
     expect(decodeState(text, new Map())).toBeUndefined();
   });
 

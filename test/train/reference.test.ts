@@ -57,7 +57,10 @@ const EVEN = Array.from({ length: ROWS }, () => 1);
 /** Weights, then states, as a checkpoint holds them. */
 function networksOf(checkpoint: Uint8Array, states: readonly string[]): [Network, ...Network[]] {
   const { tensors } = decodeSafetensors(checkpoint, "checkpoint");
-  const values = (name: string): Bounded[] => Array.from(tensors.get(name)?.data ?? [], exact);
+  const values = (name: string): Bounded[] => {
+    const stored = tensors.get(name);
+    return stored?.dtype === "f32" ? Array.from(stored.data, exact) : [];
+  };
   const layer = (name: string, inputs: number): Layer => {
     const flat = values(`${name}.weight`);
     const bias = values(`${name}.bias`);

@@ -54,7 +54,7 @@ export interface Metric<N extends string = string> {
 export interface MetricDefinition<N extends string, S extends State> {
   /** Key of `metrics` in events. */
   readonly name: N;
-  /** The state before the first example: JSON, numbers and typed arrays, which checkpoints keep. */
+  /** The state before the first example: what checkpoints keep as it is, see {@link State}. */
   start(): S;
   /** The state with these examples taken in; it may be the same object, changed. The arrays are only valid meanwhile. */
   add(state: S, rows: MetricRows): S;

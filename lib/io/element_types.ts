@@ -1,0 +1,149 @@
+/** The typed array of each element type of a file; of f16 and bf16, which JavaScript has none for, the bits. */
+export interface StoredArrays {
+  readonly f64: Float64Array;
+  readonly i64: BigInt64Array;
+  readonly u64: BigUint64Array;
+  readonly f32: Float32Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+  readonly f16: Uint16Array;
+  readonly bf16: Uint16Array;
+  readonly i16: Int16Array;
+  readonly u16: Uint16Array;
+  readonly i8: Int8Array;
+  readonly u8: Uint8Array;
+}
+
+export type StoredDtype = keyof StoredArrays;
+
+/** A tensor of a file: `data` holds the product of `shape` elements, row-major. */
+export type StoredTensor = {
+  readonly [D in StoredDtype]: {
+    readonly dtype: D;
+    readonly shape: readonly number[];
+    readonly data: StoredArrays[D];
+  };
+}[StoredDtype];
+
+/** Bytes of an element. */
+export const ELEMENT_BYTES: Readonly<Record<StoredDtype, number>> = {
+  f64: 8,
+  i64: 8,
+  u64: 8,
+  f32: 4,
+  i32: 4,
+  u32: 4,
+  f16: 2,
+  bf16: 2,
+  i16: 2,
+  u16: 2,
+  i8: 1,
+  u8: 1,
+};
+
+/** The class of each type's array, as {@link arrayClass} tells it. */
+export const CLASSES: Readonly<Record<StoredDtype, string>> = {
+  f64: "Float64Array",
+  i64: "BigInt64Array",
+  u64: "BigUint64Array",
+  f32: "Float32Array",
+  i32: "Int32Array",
+  u32: "Uint32Array",
+  f16: "Uint16Array",
+  bf16: "Uint16Array",
+  i16: "Int16Array",
+  u16: "Uint16Array",
+  i8: "Int8Array",
+  u8: "Uint8Array",
+};
+
+/** The type whose name a file has, such as `F32`. */
+export function dtypeOf(stored: unknown): StoredDtype | undefined {
+  if (typeof stored !== "string" || stored !== stored.toUpperCase()) return undefined;
+  const dtype = stored.toLowerCase();
+  return isDtype(dtype) ? dtype : undefined;
+}
+
+export function isDtype(value: string): value is StoredDtype {
+  return Object.hasOwn(ELEMENT_BYTES, value);
+}
+
+/** The names that a file has for the types. */
+export const STORED_NAMES: readonly string[] = Object.keys(ELEMENT_BYTES).map((dtype) => dtype.toUpperCase());
+
+/** A tensor over these bytes, which begin at 0. */
+export function storedTensor(dtype: StoredDtype, shape: readonly number[], bytes: ArrayBuffer): StoredTensor {
+  switch (dtype) {
+    case "f64":
+      return { dtype, shape, data: new Float64Array(bytes) };
+    case "i64":
+      return { dtype, shape, data: new BigInt64Array(bytes) };
+    case "u64":
+      return { dtype, shape, data: new BigUint64Array(bytes) };
+    case "f32":
+      return { dtype, shape, data: new Float32Array(bytes) };
+    case "i32":
+      return { dtype, shape, data: new Int32Array(bytes) };
+    case "u32":
+      return { dtype, shape, data: new Uint32Array(bytes) };
+    case "f16":
+    case "bf16":
+    case "u16":
+      return { dtype, shape, data: new Uint16Array(bytes) };
+    case "i16":
+      return { dtype, shape, data: new Int16Array(bytes) };
+    case "i8":
+      return { dtype, shape, data: new Int8Array(bytes) };
+    case "u8":
+      return { dtype, shape, data: new Uint8Array(bytes) };
+  }
+}
+
+const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+
+/** The class of a typed array of any realm, such as `Float32Array`, whatever it says of itself; `undefined` for anything else. */
+export function arrayClass(value: unknown): string | undefined {
+  const tag: unknown = tagOf?.call(value);
+  return typeof tag === "string" ? tag : undefined;
+}
+
+/**
+ * The elements of a tensor of floats as f32: those of f64 are rounded to the nearest, ties to even (too large ones to
+ * infinity); f16 and bf16 are exact, and f32 is given as it is. `undefined` for integers.
+ */
+export function asFloat32(tensor: StoredTensor): Float32Array | undefined {
+  switch (tensor.dtype) {
+    case "f32":
+      return tensor.data;
+    case "f64":
+      return Float32Array.from(tensor.data);
+    case "f16":
+      return fromHalf(tensor.data);
+    case "bf16": // the upper half of an f32
+      return new Float32Array(Uint32Array.from(tensor.data, (bits) => bits << 16).buffer);
+    default:
+      return undefined;
+  }
+}
+
+/** The unit of f16 below its normal numbers: 2⁻²⁴. */
+const HALF_UNIT = 1 / 16_777_216;
+
+/** IEEE binary16: sign, 5 bits of exponent with bias 15, 10 of mantissa. */
+function fromHalf(halves: Uint16Array): Float32Array {
+  const floats = new Float32Array(halves.length);
+  const words = new Uint32Array(floats.buffer);
+  for (let index = 0; index < halves.length; index++) {
+    const half = halves[index] ?? 0;
+    const sign = (half & 0x8000) << 16;
+    const exponent = (half >> 10) & 0x1f;
+    const mantissa = half & 0x3ff;
+    if (exponent === 0) {
+      floats[index] = mantissa * (sign === 0 ? HALF_UNIT : -HALF_UNIT);
+      continue;
+    }
+    const widened = exponent === 0x1f ? 0xff : exponent - 15 + 127;
+    words[index] = sign | (widened << 23) | (mantissa << 13);
+  }
+  return floats;
+}
