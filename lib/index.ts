@@ -172,7 +172,7 @@ export {
 } from "./regularizers/index.js";
 export { runtime } from "./runtime.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
-export { type Nested, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
+export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
 export type { Best, Callback, Decision, Ending, Every, Validated } from "./train/callback.js";
 export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint_options.js";

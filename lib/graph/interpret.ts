@@ -46,7 +46,7 @@ function run(value: Value, computed: ReadonlyMap<Value, Tensor>): Tensor {
     throw new CarillonError("ERR_TRACE", "evaluate", "a batch has a size inside of a program only");
   }
   const [first] = tensors;
-  if (lower === null && first !== undefined) return new Tensor(first.data, sizes, first.dtype);
+  if (lower === null && first !== undefined) return new Tensor(first.attached, sizes, first.dtype);
   const output = new Tensor(allocate(value.dtype, elements(value.shape)), sizes, value.dtype);
   if (lower !== null) execute(lower(tensors, output), draw);
   return output;

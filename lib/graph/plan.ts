@@ -222,9 +222,10 @@ class Planner {
 
   /** Constants live in a slab each: there are few, and equal tensors are one value. */
   #constant(value: Tensor): Place {
-    const slab = native.slabCreate(value.data.length, value.dtype);
-    native.slabWrite(slab, 0, value.data);
-    return this.#stretch(slab, false, value.data.length, value.dtype);
+    const { attached, dtype } = value;
+    const slab = native.slabCreate(attached.length, dtype);
+    native.slabWrite(slab, 0, attached);
+    return this.#stretch(slab, false, attached.length, dtype);
   }
 
   #release(value: Value): void {

@@ -1,6 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
+import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
@@ -179,6 +180,14 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     return this.#unload(range.rows);
   }
 
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
+    const ports = (list: readonly Port[]): object =>
+      Object.fromEntries(list.map(({ name, shape, dtype }) => [name, `${dtype} ${formatShape(shape)}`]));
+    const fields = { step: this.#step, inputs: ports(this.#inputs), outputs: ports(this.#outputs) };
+    return inspectDescription({ title: "Program", fields }, depth, options, inspect);
+  }
+
   #load(inputs: Arguments<I>): StepRange & { readonly rows: number } {
     checkKeys(
       "program.inputs",
@@ -204,7 +213,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     }
     for (const { name, slab } of this.#inputs) {
       const value = given.get(name);
-      if (value !== undefined) native.slabWrite(slab, 0, value.data);
+      if (value !== undefined) native.slabWrite(slab, 0, value.attached);
     }
     const range = { firstStep: this.#step + 1, steps: 1, rows: rows ?? 1 };
     return { ...range, ...this.#effort, totalSteps: this.#totalSteps };

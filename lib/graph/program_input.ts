@@ -1,6 +1,6 @@
 import { fail } from "../errors.js";
 import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
-import { Tensor, type TensorData, tensor } from "../tensor/tensor.js";
+import { isPlainTensor, Tensor, type TensorData, tensor } from "../tensor/tensor.js";
 
 /** A value for an input of a program: a tensor, a typed array with one row after the other, or nested arrays of numbers. */
 export type ProgramInput = Tensor | TensorData;
@@ -14,6 +14,7 @@ interface Declared {
 /** `given` as a tensor: a typed array under the input's shape if it fits, bytes and nested numbers in the input's dtype. */
 export function givenTensor(where: string, given: unknown, declared: Declared): Tensor {
   if (given instanceof Tensor) return given;
+  if (isPlainTensor(given)) return tensor(given);
   if (given instanceof Float32Array || given instanceof Int32Array || given instanceof Uint8Array) {
     const shape = shapeOf(given.length, declared.shape);
     if (given instanceof Float32Array) return tensor(given, shape);

@@ -1,4 +1,6 @@
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { describedBy, type Shown } from "../tensor/inspect.js";
+import { formatShape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { ANY_SIZE, type Sized } from "./chain.js";
 import type { ParameterSpec } from "./parameter.js";
@@ -73,7 +75,7 @@ export function defineLayer<
   checkFunction("defineLayer.forward", forward);
   if (inputs !== undefined) checkNumber(`${kind}.inputs`, inputs, { min: 1, integer: true });
   if (outputs !== "same") checkNumber(`${kind}.outputs`, outputs, { min: 1, integer: true });
-  return Object.freeze({
+  const layer: Layer<In, Out> = {
     kind,
     inputs: inputs ?? (ANY_SIZE as In),
     outputs,
@@ -81,5 +83,14 @@ export function defineLayer<
     parameters: parameters ?? {},
     config,
     forward: forward as Layer["forward"],
-  });
+  };
+  return Object.freeze(describedBy(layer, () => describeLayer(layer)));
+}
+
+/** For people: sizes if it has any, settings, and the shapes of its parameters. */
+function describeLayer({ kind, inputs, outputs, name, parameters, config }: Layer): Shown {
+  const sizes = inputs === ANY_SIZE ? "" : ` ${inputs} → ${outputs === "same" ? inputs : outputs}`;
+  const { inputs: _in, outputs: _out, ...settings } = config ?? {};
+  const shapes = Object.fromEntries(Object.entries(parameters).map(([role, { shape }]) => [role, formatShape(shape)]));
+  return { title: `Layer ${kind}${sizes}`, fields: { name, ...shapes, ...settings, ...shapes } };
 }

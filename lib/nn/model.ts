@@ -9,6 +9,7 @@ import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
 import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
@@ -23,6 +24,7 @@ import { ForwardProgram } from "./predictor.js";
 import { decodeTransforms, decodeWeights, encodeModel } from "./saved.js";
 import { LayerSequence } from "./sequence.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
+import { formatSizes, summarize } from "./summary.js";
 
 /** Rows of a batch at inference. */
 const PREDICT_BATCH = 256;
@@ -103,7 +105,7 @@ export class Model<In extends number = number, Out extends number = number> {
       }
     }
     const arrays = [...weights].map(([name, value]): [string, Float32Array] => {
-      const data = value instanceof Tensor ? value.data : value;
+      const data = value instanceof Tensor ? value.attached : value;
       const { shape = [] } = this.segments.find((segment) => segment.name === name) ?? {};
       if (value instanceof Tensor && !sameShape(value.shape, shape)) {
         const sizes = `${formatShape(shape)} for '${name}' but received ${formatShape(value.shape)}`;
@@ -168,6 +170,17 @@ export class Model<In extends number = number, Out extends number = number> {
       this.#probabilities ??= this.#compile(this.outputs === 1 ? sigmoid : softmax);
       return this.#probabilities;
     });
+  }
+
+  /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */
+  summary(): string {
+    return summarize({ ...this, names: this.#sequence.names });
+  }
+
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions): string {
+    if (depth === null || depth >= 0) return this.summary();
+    return style(options, `[Model ${formatSizes(this)}]`, "special");
   }
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */

@@ -8,18 +8,19 @@ import type { ParameterSpec } from "./parameter.js";
 /** Layers one after another, with names: what they declare and what they compute. */
 export class LayerSequence {
   readonly layers: readonly Layer[];
-  readonly #names: readonly string[];
+  /** Of the layers, in their order; the same layer twice has one name. */
+  readonly names: readonly string[];
 
   constructor(layers: readonly Layer[]) {
     this.layers = layers;
-    this.#names = nameLayers(layers);
+    this.names = nameLayers(layers);
   }
 
   /** What the layers declare, by name and role. */
   get parameters(): ReadonlyMap<string, ParameterSpec> {
     const specs = new Map<string, ParameterSpec>();
     for (const [index, layer] of this.layers.entries()) {
-      for (const [role, spec] of Object.entries(layer.parameters)) specs.set(`${this.#names[index]}.${role}`, spec);
+      for (const [role, spec] of Object.entries(layer.parameters)) specs.set(`${this.names[index]}.${role}`, spec);
     }
     return specs;
   }
@@ -39,11 +40,11 @@ export class LayerSequence {
     const context = { training: trace.training, nextSite: () => trace.nextSite() };
     return this.layers.reduce((input, layer, index) => {
       const own = Object.keys(layer.parameters).map((role): [string, Value | undefined] => {
-        return [role, values.get(`${this.#names[index]}.${role}`)];
+        return [role, values.get(`${this.names[index]}.${role}`)];
       });
       const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
       const output: unknown = layer.forward(input, Object.fromEntries(present), context);
-      const name = this.#names[index] ?? layer.kind;
+      const name = this.names[index] ?? layer.kind;
       const checked = checkOutput(name, output, layer.outputs, input.shape);
       tell?.(name, checked);
       return checked;

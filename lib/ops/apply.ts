@@ -40,7 +40,7 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
     if (known !== undefined) return known;
     if (!(value instanceof Tensor)) throw new CarillonError("ERR_TRACE", instruction.operation, "a symbol has no data");
     indices.set(value, views.length);
-    views.push(value.data);
+    views.push(value.attached);
     return views.length - 1;
   };
   encode(instruction, indexOf, words);
@@ -73,7 +73,7 @@ export function apply<A>(rule: Rule<A>, inputs: readonly Value[], attributes: A,
   if (tensors.length === inputs.length && inputs.length > 0 && !isBatched(shape)) {
     const numbers = shape.filter((dim) => dim !== "batch");
     const [first] = tensors;
-    if (lower === null && first !== undefined) return new Tensor(first.data, numbers, first.dtype);
+    if (lower === null && first !== undefined) return new Tensor(first.attached, numbers, first.dtype);
     const output = new Tensor(allocate(dtype, elements(shape)), numbers, dtype);
     if (lower !== null) execute(lower(inputs, output, attributes), draw);
     return output;

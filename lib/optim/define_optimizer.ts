@@ -1,7 +1,8 @@
 import { fail } from "../errors.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { describedBy } from "../tensor/inspect.js";
 import type { Value } from "../tensor/value.js";
-import type { Optimizer, OptimizerState } from "./optimizer.js";
+import { forPeople, type Optimizer, type OptimizerState } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
 /** What an update made of operations works on: one parameter in one step. */
@@ -83,7 +84,7 @@ export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimiz
     if (TAKEN.includes(name)) fail("ERR_OPTION", where, `another name than ${TAKEN.join(" and ")}`, name);
     return { name, initial: checkNumber(where, initial) };
   });
-  return Object.freeze({
+  const optimizer: DefinedOptimizer = {
     kind,
     lr: checkRate(`${kind}.lr`, definition.lr),
     rule: null,
@@ -93,7 +94,8 @@ export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimiz
     decay: lambda === 0 ? null : { lambda, everywhere: false },
     clipsSum: false,
     update,
-  });
+  };
+  return Object.freeze(describedBy(optimizer, () => forPeople(optimizer)));
 }
 
 /** True for an optimizer made of operations. */

@@ -3,11 +3,13 @@ import { CarillonError } from "../errors.js";
 import { currentTrace, type Lane, type Trace } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
 import type { Segment, Stretch } from "../nn/slab.js";
+import { formatSizes } from "../nn/summary.js";
 import * as ops from "../ops/index.js";
 import { scheduleValue } from "../ops/sums.js";
 import { checkKeys } from "../options.js";
 import { checkRegularizers, type Penalties, penaltiesOf, type Regularizer } from "../regularizers/index.js";
 import { power } from "../tensor/exact.js";
+import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { Value } from "../tensor/value.js";
 import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
 import { applyDefined } from "./defined_update.js";
@@ -182,6 +184,18 @@ export class Minimizer {
   /** Overwrites the states of a model; `ERR_STATE` where one is missing. */
   restore(model: Model, states: ReadonlyMap<string, Float32Array>): void {
     this.#stateOf(model).restore(states);
+  }
+
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
+    const groups = this.#groups.map(({ pattern, optimizer }) => [pattern, optimizer?.kind ?? "frozen"]);
+    const models = this.#models.map(formatSizes);
+    return inspectDescription(
+      { title: "Minimizer", fields: { models, ...Object.fromEntries(groups) } },
+      depth,
+      options,
+      inspect,
+    );
   }
 
   #stateOf(model: Model): ModelState {

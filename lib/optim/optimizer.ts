@@ -1,3 +1,4 @@
+import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { Schedule } from "./schedule.js";
 
 /** A state of an update rule: one value an element of a parameter. */
@@ -51,14 +52,23 @@ interface Description {
 /** An immutable description of a native rule. */
 export function describeOptimizer(description: Description): Optimizer {
   const { states = [], constants = [], scalars = null, decay = null, clipsSum = false } = description;
-  return Object.freeze({
+  const optimizer: Optimizer = {
     ...description,
     states: Object.freeze(states.map((state) => Object.freeze(state))),
     constants: Object.freeze([...constants]),
     scalars,
     decay: decay === null ? null : Object.freeze(decay),
     clipsSum,
-  });
+  };
+  return Object.freeze(describedBy(optimizer, () => forPeople(optimizer)));
+}
+
+/** What `console.log` shows of a description. */
+export function forPeople({ kind, lr, states, decay }: Optimizer): Shown {
+  return {
+    title: `Optimizer ${kind}`,
+    fields: { lr, states: states.map(({ name }) => name).join(", "), weightDecay: decay?.lambda },
+  };
 }
 
 /** States that start at 0. */

@@ -1,7 +1,9 @@
 import { CarillonError, fail } from "../errors.js";
+import { checkOneOf } from "../options.js";
 import { isDetached } from "./detached.js";
+import { formatElements, formatTitled, INSPECT, type InspectOptions, style } from "./inspect.js";
 import { checkShape, type Dtype, elements, formatShape, isBatched } from "./shape.js";
-import { Value } from "./value.js";
+import { type Source, Value } from "./value.js";
 
 /** Typed array of each dtype. */
 export interface ArrayOf {
@@ -14,43 +16,64 @@ export interface ArrayOf {
 export type Nested = number | readonly Nested[];
 
 /** What {@link tensor} accepts. */
-export type TensorData = Nested | Float32Array | Int32Array | Uint8Array;
+export type TensorData = Nested | Float32Array | Int32Array | Uint8Array | PlainTensor;
 
-/** A value with its data: a shape over a typed array that JavaScript owns. Row-major, contiguous. */
+/** A tensor without its methods: what `structuredClone`, `postMessage` and `toJSON` make of one. */
+export interface PlainTensor<D extends Dtype = Dtype> {
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  readonly data: ArrayOf[D] | readonly number[];
+}
+
+const SOURCE: Source = { kind: "tensor" };
+
+/**
+ * A value with its data: a shape over a typed array that JavaScript owns. Row-major, contiguous. Its own properties are
+ * `dtype`, `shape` and `data`, so tensors of the same numbers are equal, and a copy by `structuredClone` is a plain object
+ * of these three, which {@link tensor} takes.
+ */
 export class Tensor<D extends Dtype = Dtype> extends Value {
   declare readonly dtype: D;
   declare readonly shape: readonly number[];
-  readonly #data: ArrayOf[D];
+  /** The elements, row-major. The array is the tensor's own: writing to it changes the tensor. */
+  readonly data: ArrayOf[D];
 
   /** @internal */
   constructor(data: ArrayOf[D], shape: readonly number[], dtype: D) {
-    super(shape, dtype, { kind: "tensor" });
-    this.#data = data;
+    super(shape, dtype, SOURCE);
+    this.data = data;
   }
 
-  /** The elements, row-major. The array is the tensor's own: writing to it changes the tensor. */
-  get data(): ArrayOf[D] {
-    if (this.#data.length !== elements(this.shape)) {
-      throw new CarillonError(
-        "ERR_DETACHED",
-        "tensor",
-        `expected ${elements(this.shape)} elements for 'tensor' ${formatShape(this.shape)} but its buffer was detached`,
-      );
-    }
-    return this.#data;
+  /** {@link data} for who computes with it; `ERR_DETACHED` where its buffer was transferred or shrunk. @internal */
+  get attached(): ArrayOf[D] {
+    if (this.data.length === elements(this.shape)) return this.data;
+    throw new CarillonError(
+      "ERR_DETACHED",
+      "tensor",
+      `expected ${elements(this.shape)} elements for 'tensor' ${formatShape(this.shape)} but its buffer was detached`,
+    );
   }
 
   /** The only element of a tensor with one; otherwise `ERR_SHAPE`. */
   item(): number {
-    const [value] = this.data;
+    const [value] = this.attached;
     if (value === undefined || this.data.length !== 1) {
       throw new CarillonError("ERR_SHAPE", "item", `expected one element but received ${formatShape(this.shape)}`);
     }
     return value;
   }
 
+  /** Plain numbers, which `tensor` takes back; JSON has no NaN and no infinities, which `JSON.stringify` writes as `null`. */
   toJSON(): { readonly shape: readonly number[]; readonly dtype: D; readonly data: readonly number[] } {
-    return { shape: this.shape, dtype: this.dtype, data: Array.from(this.data) };
+    return { shape: this.shape, dtype: this.dtype, data: Array.from(this.attached) };
+  }
+
+  /** @internal */
+  override [INSPECT](depth: number | null = null, options: InspectOptions = {}): string {
+    const title = `Tensor ${this.dtype}`;
+    if (depth !== null && depth < 0) return style(options, `[${title} ${formatShape(this.shape)}]`, "special");
+    const whole = this.data.length === elements(this.shape);
+    return formatTitled(title, this.shape, whole ? formatElements(this.data, this.shape, options) : "detached");
   }
 }
 
@@ -74,25 +97,64 @@ function flatten(where: string, value: Nested, shape: readonly number[], axis: n
 }
 
 /**
- * A tensor of `data`: a number, nested arrays (copied to f32), or a typed array (not copied: f32, i32 or u8 by its type).
+ * A tensor of `data`: a number, nested arrays (copied to f32), a typed array (not copied: f32, i32 or u8 by its type), or
+ * what `structuredClone`, `postMessage` and JSON have made of a tensor (its numbers copied if they are a plain array).
  *
- * @param shape Sizes whose product is the number of elements; without it, as the data are nested.
- * Throws `ERR_SHAPE` for ragged or empty data or a shape that does not fit, `ERR_DETACHED`, `ERR_DTYPE`.
+ * @param shape Sizes whose product is the number of elements; without it, as the data are nested or say.
+ * Throws `ERR_SHAPE` for ragged or empty data or a shape that does not fit, `ERR_DETACHED`, `ERR_DTYPE`, `ERR_DATA` for
+ * plain numbers that the dtype does not hold.
  */
 export function tensor(data: Float32Array | Nested, shape?: readonly number[]): Tensor<"f32">;
 export function tensor(data: Int32Array, shape?: readonly number[]): Tensor<"i32">;
 export function tensor(data: Uint8Array, shape?: readonly number[]): Tensor<"u8">;
+export function tensor<D extends Dtype>(data: PlainTensor<D>, shape?: readonly number[]): Tensor<D>;
 export function tensor(data: TensorData, shape?: readonly number[]): Tensor {
-  if (data instanceof Float32Array) return over(data, shape, "f32");
-  if (data instanceof Int32Array) return over(data, shape, "i32");
-  if (data instanceof Uint8Array) return over(data, shape, "u8");
+  const dtype = dtypeOf(data);
+  if (dtype !== undefined && isElements(data)) return over(data, shape, dtype);
+  if (isPlainTensor(data)) return ofPlain(data, shape);
   if (typeof data !== "number" && !Array.isArray(data)) {
-    fail("ERR_DTYPE", "tensor", "a number, nested arrays, Float32Array, Int32Array or Uint8Array", data);
+    fail("ERR_DTYPE", "tensor", "a number, nested arrays, Float32Array, Int32Array, Uint8Array or a tensor", data);
   }
   const inferred = shapeOf(data);
   const flat: number[] = [];
   flatten("tensor", data, inferred, 0, flat);
   return over(Float32Array.from(flat), shape ?? inferred, "f32");
+}
+
+const DTYPES = { Float32Array: "f32", Int32Array: "i32", Uint8Array: "u8" } as const;
+
+const TYPE_TAG = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+
+/** The dtype of a typed array of any realm, if its elements are of one. */
+function dtypeOf(value: unknown): Dtype | undefined {
+  const tag: unknown = TYPE_TAG?.call(value);
+  return tag === "Float32Array" || tag === "Int32Array" || tag === "Uint8Array" ? DTYPES[tag] : undefined;
+}
+
+function isElements(value: unknown): value is ArrayOf[Dtype] {
+  return dtypeOf(value) !== undefined;
+}
+
+/** Whether `value` is a tensor without its methods, or one with them. */
+export function isPlainTensor(value: unknown): value is PlainTensor {
+  return typeof value === "object" && value !== null && "dtype" in value && "shape" in value && "data" in value;
+}
+
+function ofPlain({ dtype, shape, data }: PlainTensor, given: readonly number[] | undefined): Tensor {
+  checkOneOf("tensor.dtype", dtype, Object.values(DTYPES));
+  if (isElements(data)) {
+    return dtypeOf(data) === dtype
+      ? over(data, given ?? shape, dtype)
+      : fail("ERR_DTYPE", "tensor.data", `elements of dtype ${dtype}`, data);
+  }
+  if (!Array.isArray(data)) return fail("ERR_DTYPE", "tensor.data", "a typed array or an array of numbers", data);
+  const odd = data.findIndex((value) => typeof value !== "number");
+  if (odd >= 0) fail("ERR_DTYPE", `tensor.data[${odd}]`, "a number", data[odd]);
+  const array = allocate(dtype, data.length);
+  array.set(data);
+  const changed = dtype === "f32" ? -1 : data.findIndex((value, index) => value !== array[index]);
+  if (changed >= 0) fail("ERR_DATA", `tensor.data[${changed}]`, `an integer that ${dtype} holds`, data[changed]);
+  return over(array, given ?? shape, dtype);
 }
 
 function over<D extends Dtype>(data: ArrayOf[D], given: readonly number[] | undefined, dtype: D): Tensor<D> {

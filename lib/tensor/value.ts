@@ -1,5 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
-import type { Dtype, Shape } from "./shape.js";
+import { CarillonError } from "../errors.js";
+import { INSPECT } from "./inspect.js";
+import { type Dtype, formatShape, type Shape } from "./shape.js";
 
 /** An instruction whose operands are still values. */
 export interface Instruction {
@@ -50,22 +52,65 @@ export function lastValueId(): number {
 
 /**
  * A value of a network: a {@link Tensor} that holds its data, or a symbol that a trace recorded and a program computes.
- * Only a Tensor has `data`.
+ * Only a Tensor has `data`; who asks a symbol for numbers is told so (`ERR_TRACE`).
  */
 export class Value {
-  readonly shape: Shape;
   readonly dtype: Dtype;
-  /** @internal */
-  readonly source: Source;
-  /** Order of creation: operands come before what uses them. @internal */
-  readonly id: number;
+  readonly shape: Shape;
+  readonly #source: Source;
+  readonly #id: number;
+
+  static {
+    // Not in the types: the compiler says that a symbol has no numbers. This is for those whom no compiler has told.
+    const refuse = (name: string) =>
+      function (this: Value): never {
+        throw new CarillonError(
+          "ERR_TRACE",
+          name,
+          `expected a tensor for '${name}' but received the symbol ${this.#text()}`,
+        );
+      };
+    for (const name of ["data", "item"]) Object.defineProperty(Value.prototype, name, { get: refuse(name) });
+  }
 
   /** @internal */
   constructor(shape: Shape, dtype: Dtype, source: Source) {
-    this.shape = shape;
     this.dtype = dtype;
-    this.source = source;
+    this.shape = shape;
+    this.#source = source;
     created += 1;
-    this.id = created;
+    this.#id = created;
+  }
+
+  /** @internal */
+  get source(): Source {
+    return this.#source;
+  }
+
+  /** Order of creation: operands come before what uses them. @internal */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** @internal */
+  [INSPECT](): string {
+    return this.#text();
+  }
+
+  #text(): string {
+    return `Value ${this.dtype} ${formatShape(this.shape)}: ${describeSource(this.#source)}, known when the program runs`;
+  }
+}
+
+function describeSource(source: Source): string {
+  switch (source.kind) {
+    case "operation":
+      return `what '${source.applied.name}' gives`;
+    case "input":
+      return `the input '${source.name}'`;
+    case "slab":
+      return "memory of a model or an optimizer";
+    case "tensor":
+      return "a tensor";
   }
 }

@@ -14,7 +14,7 @@ import { takeFolder } from "./checkpoint_store.js";
 import type { Course } from "./course.js";
 import { makeCourse, prepareData, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
-import type { FitResult } from "./fit_result.js";
+import { describedResult, type FitResult } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
 import {
   type CheckedOptions,
@@ -318,7 +318,7 @@ class Fitting {
       if (this.#model.version === version) return give();
       throw new CarillonError("ERR_STATE", where, "the model was changed after the run");
     };
-    return {
+    return describedResult({
       reason,
       stoppedBy,
       step,
@@ -327,7 +327,7 @@ class Fitting {
       history: this.#tally.history,
       averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model, step)),
       checkpoint: () => unchanged("checkpoint", () => last?.slice() ?? this.#checkpoint()),
-    };
+    });
   }
 }
 

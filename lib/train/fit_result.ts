@@ -1,4 +1,5 @@
 import type { Evaluation } from "../nn/evaluator.js";
+import { describedBy } from "../tensor/inspect.js";
 import type { Best } from "./callback.js";
 import type { EndReason, EpochEvent } from "./events.js";
 
@@ -25,4 +26,18 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
    * changed after the run, and where it was stopped before its data was ready.
    */
   checkpoint(): Uint8Array;
+}
+
+/** `result` with a short text for `console.log`: the last epoch in the place of all. */
+export function describedResult(result: FitResult): FitResult {
+  return describedBy(result, () => {
+    const { reason, stoppedBy, step, seconds, best, history } = result;
+    const last = history.at(-1);
+    const validated = last?.validation === undefined ? {} : { validation: last.validation };
+    const figures = last && { loss: last.loss, ...last.metrics, ...validated };
+    return {
+      title: "FitResult",
+      fields: { reason, stoppedBy: stoppedBy ?? undefined, step, seconds, best, epochs: history.length, last: figures },
+    };
+  });
 }

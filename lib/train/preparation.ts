@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import type { Brake } from "../nn/brake.js";
 import type { FitEvent } from "./events.js";
-import type { FitResult } from "./fit_result.js";
+import { describedResult, type FitResult } from "./fit_result.js";
 import type { RunContext } from "./run.js";
 
 /** What a run does before its first step: it can be stopped and aborted as well. */
@@ -46,7 +46,7 @@ export class Preparation {
 export function stoppedBeforehand({ emit }: RunContext<FitEvent>, began: number): FitResult {
   const seconds = (performance.now() - began) / 1000;
   emit({ kind: "end", reason: "stopped", stoppedBy: null, step: 0, seconds });
-  return {
+  return describedResult({
     reason: "stopped",
     stoppedBy: null,
     step: 0,
@@ -61,5 +61,5 @@ export function stoppedBeforehand({ emit }: RunContext<FitEvent>, began: number)
         "the run was stopped before it was ready: there is nothing to keep",
       );
     },
-  };
+  });
 }

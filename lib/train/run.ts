@@ -1,4 +1,5 @@
 import { Brake } from "../nn/brake.js";
+import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { FitEvent } from "./events.js";
 
 /** How a run can be told to rest and to end. */
@@ -89,6 +90,7 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
   const past: E[] = [];
   const brake = new Brake();
   let outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
+  let last: E | undefined;
 
   const settle = (failure: { readonly error: unknown } | undefined): void => {
     outcome = { failure };
@@ -96,6 +98,7 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
   };
   const promise = body({
     emit(event) {
+      if (event.kind !== "end") last = event;
       if (event.kind !== "step") past.push(event);
       for (const reader of readers) reader.put(event);
     },
@@ -120,7 +123,11 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
       () => undefined,
     );
   };
-  return Object.assign(promise, {
+  const describe = (): Shown => {
+    const state = outcome === undefined ? (brake.free ? "under way" : "held") : outcome.failure ? "failed" : "over";
+    return { title: `Run ${state}`, fields: { ...(last && figuresOf(last)), error: outcome?.failure?.error } };
+  };
+  const run = Object.assign(promise, {
     stop: () => brake.stop(),
     pause: () => brake.pause(),
     resume: () => brake.resume(),
@@ -133,4 +140,11 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
     },
     [Symbol.asyncDispose]: leave,
   });
+  return describedBy(run, describe);
+}
+
+/** The event heard of last: its kind, where it stood, and the loss if it has one. */
+function figuresOf(event: FitEvent): object {
+  const epoch = "epoch" in event ? event.epoch : undefined;
+  return { event: event.kind, step: event.step, epoch, loss: "loss" in event ? event.loss : undefined };
 }
