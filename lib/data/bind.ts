@@ -104,16 +104,23 @@ function weightByClass(
 /** Elements that are worked on between two looks at the clock. */
 const CHUNK = 16_384;
 
+/** What may end long work between two turns: an abort, or that data of the caller has gone, of which `unchanged` throws. */
+export interface Interruption {
+  readonly signal?: AbortSignal | undefined;
+  readonly unchanged?: (() => void) | undefined;
+}
+
 /** Calls `work` for one range of rows after another; the event loop has its turns in between. */
 async function inChunks(
   rows: number,
   columns: number,
-  signal: AbortSignal | undefined,
+  { signal, unchanged }: Interruption,
   work: (begin: number, end: number) => void,
 ): Promise<void> {
   const turns = new Turns(signal);
   const step = Math.max(1, Math.floor(CHUNK / columns));
   for (let begin = 0; begin < rows; begin += step) {
+    unchanged?.();
     work(begin, Math.min(begin + step, rows));
     if (turns.over) await turns.next();
   }
@@ -131,11 +138,12 @@ async function measure(
   where: string,
   value: unknown,
   columns: number,
-  signal: AbortSignal | undefined,
+  interruption: Interruption,
 ): Promise<ColumnStatistics> {
   const statistics = new ColumnStatistics(columns);
+  interruption.unchanged?.();
   const { rows, part } = rowParts(where, value, columns);
-  await inChunks(rows, columns, signal, (begin, end) => {
+  await inChunks(rows, columns, interruption, (begin, end) => {
     const chunk = part(begin, end);
     for (let row = begin; row < end; row++) {
       const nested: unknown = Array.isArray(chunk) ? chunk[row - begin] : undefined;
@@ -157,13 +165,13 @@ export async function fitTransforms(
   data: Data,
   { inputs, outputs }: ExampleShape,
   transforms: { readonly inputs: Transform | undefined; readonly targets: Transform | undefined },
-  signal?: AbortSignal | undefined,
+  interruption: Interruption = {},
 ): Promise<Transforms> {
   checkData(where, data);
   const fitted = async (name: "x" | "y", columns: number, transform: Transform | undefined) =>
     transform === undefined
       ? undefined
-      : (await measure(`${where}.${name}`, data[name], columns, signal)).fit(transform);
+      : (await measure(`${where}.${name}`, data[name], columns, interruption)).fit(transform);
   return {
     inputs: await fitted("x", inputs, transforms.inputs),
     targets: await fitted("y", outputs, transforms.targets),
@@ -171,16 +179,14 @@ export async function fitTransforms(
 }
 
 /** What {@link bindExamples} does to a set. */
-export interface BindOptions {
+export interface BindOptions extends Interruption {
   readonly classWeights?: ClassWeights | undefined;
   readonly transforms?: Transforms | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Units that a member goes to, and what ends the work. */
-interface To {
+interface To extends Interruption {
   readonly affine: Affine | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
 type Matrix = { readonly dtype: "f32" | "u8"; readonly rows: number; readonly slab: NativeSlab };
@@ -197,14 +203,19 @@ async function makeRoom(count: number, dtype: "f32" | "u8", signal: AbortSignal 
 }
 
 /** Inputs in native memory: bytes as they are, everything else as f32 in the new units. */
-async function bindInputs(where: string, x: Features, columns: number, { affine, signal }: To): Promise<Matrix> {
+async function bindInputs(
+  where: string,
+  x: Features,
+  columns: number,
+  { affine, ...interruption }: To,
+): Promise<Matrix> {
   const { rows, part } = rowParts(where, x, columns);
   const bytes = (isTensorLike(x) ? x.data : x) instanceof Uint8Array;
   const dtype = bytes ? "u8" : "f32";
   // Checked before memory is taken for all of it.
   bindFeatures(where, part(0, 1) as Features, columns, { affine });
-  const slab = await makeRoom(rows * columns, dtype, signal);
-  await inChunks(rows, columns, signal, (begin, end) => {
+  const slab = await makeRoom(rows * columns, dtype, interruption.signal);
+  await inChunks(rows, columns, interruption, (begin, end) => {
     const bound = bindFeatures(where, part(begin, end) as Features, columns, { firstRow: begin, affine });
     native.slabWrite(slab, begin * columns, bound.data);
   });
@@ -215,13 +226,13 @@ async function bindValues(
   where: string,
   y: Targets,
   { outputs, target }: ExampleShape,
-  { affine, signal }: To,
+  { affine, ...interruption }: To,
 ): Promise<Matrix> {
   const bind = target === "probabilities" ? bindProbabilities : bindTargets;
   const { rows, part } = rowParts(where, y, outputs);
   bind(where, part(0, 1) as Targets, outputs, { affine });
-  const slab = await makeRoom(rows * outputs, "f32", signal);
-  await inChunks(rows, outputs, signal, (begin, end) => {
+  const slab = await makeRoom(rows * outputs, "f32", interruption.signal);
+  await inChunks(rows, outputs, interruption, (begin, end) => {
     const bound = bind(where, part(begin, end) as Targets, outputs, { firstRow: begin, affine });
     native.slabWrite(slab, begin * outputs, bound.data);
   });
@@ -237,11 +248,13 @@ export async function bindExamples(
   where: string,
   data: Data,
   shape: ExampleShape,
-  { classWeights, transforms = {}, signal }: BindOptions = {},
+  { classWeights, transforms = {}, ...interruption }: BindOptions = {},
 ): Promise<BoundExamples> {
   checkData(where, data);
+  interruption.unchanged?.();
   const { inputs, outputs, target, names } = shape;
-  const x = await bindInputs(`${where}.x`, data.x, inputs, { affine: transforms.inputs, signal });
+  const x = await bindInputs(`${where}.x`, data.x, inputs, { affine: transforms.inputs, ...interruption });
+  interruption.unchanged?.();
   const samples = x.rows;
   const units = unitsOf(transforms, x.dtype);
   const bindings = new Map<string, Binding>();
@@ -264,7 +277,8 @@ export async function bindExamples(
   } else {
     const yesOrNo = target === "probabilities" && outputs === 1;
     const y = (yesOrNo ? binaryTargets(`${where}.y`, data.y, names) : data.y) as Targets;
-    const values = await bindValues(`${where}.y`, y, shape, { affine: transforms.targets, signal });
+    const to = { affine: transforms.targets, ...interruption };
+    const values = await bindValues(`${where}.y`, y, shape, to);
     expectRows(`${where}.y`, values.rows, samples);
     feed("y", values.slab, "f32");
     if (classWeights !== undefined) {

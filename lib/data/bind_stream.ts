@@ -16,6 +16,8 @@ export interface BindDataOptions {
   readonly shuffle?: boolean | undefined;
   /** What a pass over a stream is called in errors; a validation by default. */
   readonly pass?: "epoch" | "validation" | undefined;
+  /** Throws if data in memory has gone since the call. */
+  readonly unchanged?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,7 +28,10 @@ export async function bindData(
   options: BindDataOptions,
 ): Promise<BoundExamples> {
   const { shape, batch, transforms, classWeights, shuffle = false, pass = "validation", signal } = options;
-  if (!(data instanceof Dataset)) return await bindExamples(where, data, shape, { classWeights, transforms, signal });
+  if (!(data instanceof Dataset)) {
+    const { unchanged } = options;
+    return await bindExamples(where, data, shape, { classWeights, transforms, unchanged, signal });
+  }
   const classFactors = typeof classWeights === "object" ? classWeights : undefined;
   const given = { where, ...shape, dataset: data, pass, batch, shuffle, transforms, classFactors };
   const stream = await StreamFeed.open(given, `${pass} 1`, signal);

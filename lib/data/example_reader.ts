@@ -1,4 +1,5 @@
 import { CarillonError, describe, fail } from "../errors.js";
+import { copyOf } from "../tensor/copied.js";
 import { type ClassNames, classOf, HOT, hotClass, labelText, placesOf } from "./labels.js";
 import type { RowLayout, RowStore } from "./row_store.js";
 import type { Numbers } from "./stream.js";
@@ -39,6 +40,11 @@ function isBigInts(value: unknown): value is ArrayLike<unknown> {
   return value instanceof BigInt64Array || value instanceof BigUint64Array;
 }
 
+function copyOfItem(item: Item): Item {
+  const { x, y, weight } = item;
+  return { ...item, x: copyOf(x), y: copyOf(y), weight: copyOf(weight) };
+}
+
 /**
  * Reads the items of a stream row by row. Errors (`ERR_DATA`, `ERR_DTYPE`, `ERR_LABEL`) say which example of the pass, from
  * 0, does not fit.
@@ -61,11 +67,16 @@ export class ExampleReader {
     return this.#item.rows - this.#row;
   }
 
-  /** Takes the next item, when the one before is read. */
+  /**
+   * Takes the next item, when the one before is read. The memory of an item is its source's again afterwards, but for a single
+   * example that is not the first, which has to be read before anybody else has a turn.
+   */
   begin(value: unknown): void {
+    const first = this.#before + this.#item.rows === 0;
     this.#before += this.#item.rows;
     this.#row = 0;
-    this.#item = this.#check(value);
+    const item = this.#check(value);
+    this.#item = first || item.rows > 1 ? copyOfItem(item) : item;
   }
 
   #check(value: unknown): Item {

@@ -95,9 +95,7 @@ export class ShuffleBuffer {
   /** Takes a row of the item in hand, or the next item. */
   #advance(): Promise<void> | undefined {
     if (this.#reader.left > 0) {
-      const { transforms, classFactors } = this.#options;
-      this.#reader.read(this.#store, this.#size, transforms, classFactors);
-      this.#size += 1;
+      this.#read();
       return undefined;
     }
     const item = this.#pass.next();
@@ -108,6 +106,15 @@ export class ShuffleBuffer {
 
   #begin(item: unknown): void {
     if (item === END) this.#ended = true;
-    else this.#reader.begin(item);
+    else {
+      this.#reader.begin(item);
+      this.#read(); // at once: of a single example no copy is made
+    }
+  }
+
+  #read(): void {
+    const { transforms, classFactors } = this.#options;
+    this.#reader.read(this.#store, this.#size, transforms, classFactors);
+    this.#size += 1;
   }
 }

@@ -1,7 +1,14 @@
-import { type NativeProgram, type NativeRunResult, type NativeSlab, native } from "../binding/native.js";
+import {
+  type NativeProgram,
+  type NativeProgramSpec,
+  type NativeRunResult,
+  type NativeSlab,
+  native,
+} from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import { type Binding, plan } from "./plan.js";
+import { Calls, SharedMemory } from "./shared.js";
 import type { FiniteCheck, Lane, Trace } from "./trace.js";
 
 /** Rows of a data set that the program gathers itself, epoch after epoch. */
@@ -64,7 +71,9 @@ export function defaultThreads(): number {
 
 /** A verified native program with the schedules of its trace. */
 export class CompiledProgram {
+  readonly #spec: NativeProgramSpec;
   readonly #native: NativeProgram;
+  #beside: Beside | undefined;
   readonly #lanes: readonly Lane[];
   readonly #laneCount: number;
   readonly #order: NativeSlab | undefined;
@@ -88,7 +97,7 @@ export class CompiledProgram {
     this.#lanes = trace.lanes;
     this.#laneCount = trace.laneCount;
     const fed = orderSlot !== 0;
-    this.#native = native.programCreate({
+    this.#spec = {
       code,
       views,
       slabs,
@@ -104,7 +113,13 @@ export class CompiledProgram {
       orderSlot,
       microBegin,
       microEnd,
-    });
+    };
+    this.#native = native.programCreate(this.#spec);
+  }
+
+  /** Calls over its shared memory. */
+  calls(): Calls {
+    return new Calls(this.#spec.slabs);
   }
 
   /** Runs on native threads; resolves after the last step, the step in hand at a stop, or the first impossible step. */
@@ -121,6 +136,22 @@ export class CompiledProgram {
     const result = native.programRunSync(this.#native, this.#request(range));
     this.#started = true;
     return checked(result);
+  }
+
+  /** As {@link run}, over copies of the shared memory that is only read: of what was there after a finished step. */
+  async runBeside(range: StepRange): Promise<NativeRunResult> {
+    return checked(await native.programRun(this.#refreshed(), this.#request(range)));
+  }
+
+  /** As {@link runBeside}, on the calling thread. */
+  runSyncBeside(range: StepRange): NativeRunResult {
+    return checked(native.programRunSync(this.#refreshed(), this.#request(range)));
+  }
+
+  #refreshed(): NativeProgram {
+    this.#beside ??= besideOf(this.#spec);
+    for (const { slab, copy } of this.#beside.copies) native.slabCopy(slab, copy);
+    return this.#beside.program;
   }
 
   /** Ends the call under way after the step in hand. */
@@ -173,6 +204,24 @@ export class CompiledProgram {
     }
     return { firstStep, steps, rows, lanes, threads, waits: !prompt, background: priority === "background" };
   }
+}
+
+/** A program over copies of what it shares and only reads. */
+interface Beside {
+  readonly program: NativeProgram;
+  readonly copies: readonly { readonly slab: NativeSlab; readonly copy: NativeSlab }[];
+}
+
+function besideOf(spec: NativeProgramSpec): Beside {
+  const copies: { slab: NativeSlab; copy: NativeSlab }[] = [];
+  const slabs = spec.slabs.map(({ slab, writable }) => {
+    const shared = writable ? undefined : SharedMemory.find(slab);
+    if (shared === undefined) return { slab, writable };
+    const copy = native.slabCreate(shared.count, "f32");
+    copies.push({ slab, copy });
+    return { slab: copy, writable };
+  });
+  return { program: native.programCreate({ ...spec, slabs }), copies };
 }
 
 function failUnknownSteps(step: number): never {

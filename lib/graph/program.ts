@@ -1,6 +1,7 @@
-import { type NativeSlab, native } from "../binding/native.js";
+import { type NativeArray, type NativeSlab, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
+import { copied } from "../tensor/copied.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
@@ -9,6 +10,7 @@ import { CompiledProgram, checkPriority, type Effort, type Priority, type StepRa
 import type { Binding } from "./plan.js";
 import { givenTensor, type ProgramInput } from "./program_input.js";
 import { drawNormal, drawUniform } from "./program_noise.js";
+import type { Call, Calls } from "./shared.js";
 import { Trace, tracing } from "./trace.js";
 
 /** Shape and dtype of an input; the first axis may be `'batch'`. */
@@ -66,13 +68,19 @@ type Arguments<I> = { readonly [K in keyof I]: ProgramInput };
 /** Tensors in the place of outputs; integers stand in an Int32Array. */
 type Tensors<O> = { readonly [K in keyof O]: Tensor };
 
-/** A traced and compiled body. Each call is one step, counted from 1; calls of one program wait for each other. */
+/**
+ * A traced and compiled body. Each call is one step, counted from 1. Calls of one program, and of programs of which one changes
+ * what the other uses, are done one after another in the order in which they were made.
+ *
+ * A run of `fit` has its model alone: a call that changes the model is `ERR_BUSY` at once; one that only reads it works
+ * on a copy of what the last finished step has left, as `predict` does.
+ */
 export interface Program<I extends Inputs, O extends Outputs> {
   /** Steps done. */
   readonly step: number;
-  /** One step, on native threads. */
+  /** One step, on native threads. The inputs are copied before this returns. */
   run(inputs: Arguments<I>): Promise<Tensors<O>>;
-  /** One step, on the calling thread. `ERR_BUSY` while a `run` is under way. */
+  /** One step, on the calling thread. `ERR_BUSY` while it would have to wait for another call. */
   runSync(inputs: Arguments<I>): Tensors<O>;
 }
 
@@ -81,6 +89,12 @@ interface Port {
   readonly shape: Shape;
   readonly dtype: Dtype;
   readonly slab: NativeSlab;
+}
+
+/** Checked inputs of a call: the elements of each, in the caller's memory. */
+interface Given {
+  readonly rows: number;
+  readonly data: readonly NativeArray[];
 }
 
 function sizeOf(shape: Shape, rows: number): number {
@@ -112,10 +126,9 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
   readonly #maxRows: number;
   readonly #effort: Effort;
   readonly #totalSteps: number | undefined;
+  readonly #calls: Calls;
+  readonly #first: ReadonlySet<() => void>;
   #step = 0;
-  #running: Promise<unknown> = Promise.resolve();
-  /** Calls of `run` that are not done. */
-  #pending = 0;
 
   constructor(options: ProgramOptions<I, O>, maxRows: number) {
     const { seed = 0, training = false, inputs, body, threads, priority, steps } = options;
@@ -142,6 +155,8 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     });
     const bindings = this.#inputs.map(({ name, slab }): [string, Binding] => [name, { kind: "direct", slab }]);
     this.#compiled = new CompiledProgram(trace, { maxRows, bindings: new Map(bindings) });
+    this.#calls = this.#compiled.calls();
+    this.#first = trace.first;
   }
 
   get step(): number {
@@ -150,7 +165,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
 
   /** Whether no call is under way. */
   get idle(): boolean {
-    return this.#pending === 0;
+    return this.#calls.idle;
   }
 
   /** Goes on behind `step`. */
@@ -158,26 +173,38 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     this.#step = step;
   }
 
-  run(inputs: Arguments<I>): Promise<Tensors<O>> {
-    this.#pending += 1;
-    const done = this.#running.then(async () => {
-      try {
-        const range = this.#load(inputs);
-        await this.#compiled.run(range);
-        return this.#unload(range.rows);
-      } finally {
-        this.#pending -= 1;
+  async run(inputs: Arguments<I>): Promise<Tensors<O>> {
+    const given = this.#check(inputs);
+    const call = this.#calls.enter("program.run");
+    try {
+      // Now, or as soon as the memory of the inputs is free.
+      if (call.ready === undefined) this.#write(given);
+      else {
+        const held = { ...given, data: given.data.map(copied) };
+        await call.ready;
+        this.#write(held);
       }
-    });
-    this.#running = done.catch(() => undefined);
-    return done;
+      const { beside, range } = this.#begin(call, given.rows);
+      await (beside ? this.#compiled.runBeside(range) : this.#compiled.run(range));
+      return this.#unload(given.rows);
+    } finally {
+      call.end();
+    }
   }
 
   runSync(inputs: Arguments<I>): Tensors<O> {
-    if (this.#pending > 0) throw new CarillonError("ERR_BUSY", "runSync", "expected an idle program for 'runSync'");
-    const range = this.#load(inputs);
-    this.#compiled.runSync({ ...range, threads: 1 });
-    return this.#unload(range.rows);
+    const given = this.#check(inputs);
+    const call = this.#calls.enterNow("runSync");
+    try {
+      this.#write(given);
+      const { beside, range } = this.#begin(call, given.rows);
+      const alone = { ...range, threads: 1 };
+      if (beside) this.#compiled.runSyncBeside(alone);
+      else this.#compiled.runSync(alone);
+      return this.#unload(given.rows);
+    } finally {
+      call.end();
+    }
   }
 
   /** @internal */
@@ -188,17 +215,16 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     return inspectDescription({ title: "Program", fields }, depth, options, inspect);
   }
 
-  #load(inputs: Arguments<I>): StepRange & { readonly rows: number } {
+  /** The elements of the inputs in their order, as they were given, and their rows. */
+  #check(inputs: Arguments<I>): Given {
     checkKeys(
       "program.inputs",
       inputs,
       this.#inputs.map(({ name }) => name),
     );
     let rows: number | undefined;
-    const given = new Map<string, Tensor>();
-    for (const { name, shape, dtype } of this.#inputs) {
+    const data = this.#inputs.map(({ name, shape, dtype }) => {
       const value = givenTensor(`program.inputs.${name}`, Reflect.get(inputs, name), { shape, dtype });
-      given.set(name, value);
       const [first] = value.shape;
       if (isBatched(shape)) rows ??= first;
       const fits = JSON.stringify(concrete(shape, rows ?? 1)) === JSON.stringify(value.shape) && value.dtype === dtype;
@@ -210,13 +236,23 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
             `but received ${value.dtype} ${formatShape(value.shape)}`,
         );
       }
+      return value.attached;
+    });
+    return { rows: rows ?? 1, data };
+  }
+
+  #write({ data }: Given): void {
+    for (const [index, { slab }] of this.#inputs.entries()) {
+      const elements = data[index];
+      if (elements !== undefined) native.slabWrite(slab, 0, elements);
     }
-    for (const { name, slab } of this.#inputs) {
-      const value = given.get(name);
-      if (value !== undefined) native.slabWrite(slab, 0, value.attached);
-    }
-    const range = { firstStep: this.#step + 1, steps: 1, rows: rows ?? 1 };
-    return { ...range, ...this.#effort, totalSteps: this.#totalSteps };
+  }
+
+  /** Whether the step of a call whose turn has come works beside a run, and what it is. */
+  #begin(call: Call, rows: number): { readonly beside: boolean; readonly range: StepRange } {
+    for (const prepare of this.#first) prepare();
+    const step = { firstStep: this.#step + 1, steps: 1, rows, totalSteps: this.#totalSteps };
+    return { beside: call.begin(), range: { ...step, ...this.#effort } };
   }
 
   #unload(rows: number): Tensors<O> {

@@ -123,6 +123,8 @@ export class Trace {
   readonly since: number = lastValueId();
   /** With the id of the last value created before each: later values come after it. */
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
+  /** What has to be done before a first step: weights that nobody has looked at have to be drawn. */
+  readonly first = new Set<() => void>();
   /** Of a guarded trace, by the number that a fault reports. */
   readonly checks: FiniteCheck[] = [];
   readonly #guarded: boolean;

@@ -44,9 +44,15 @@ export function* sealedPieces(parts: readonly Uint8Array[]): Generator<Uint8Arra
   yield hash.digest();
 }
 
-/** Parts and seal in one. */
+/** Parts and seal in one, in memory of their own, which can be transferred. */
 export function sealedBytes(parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat([...sealedPieces(parts)]);
+  const bytes = new Uint8Array(parts.reduce((total, { length }) => total + length, SEAL_BYTES));
+  let at = 0;
+  for (const piece of sealedPieces(parts)) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
 
 /** The contents of a sealed file without the seal; `ERR_FILE` says what is wrong with it. */

@@ -1,6 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
@@ -9,6 +10,7 @@ import { currentTrace, type Trace } from "../graph/trace.js";
 import { readFileChecked, writeFileAtomic } from "../io/file.js";
 import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { copyOf } from "../tensor/copied.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -45,12 +47,13 @@ export class Model<In extends number = number, Out extends number = number> {
   readonly #weights: ParameterSlab;
   readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
   #initialized = false;
-  #busy = false;
-  #version = 0;
+  /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
+  #seed = 0;
   #predictor: SnapshotPredictor | undefined;
   #probabilities: SnapshotPredictor | undefined;
   #predictorSync: SnapshotPredictor | undefined;
-  #predicting: Promise<unknown> = Promise.resolve();
+  /** The prediction under way, or the last one in the queue. */
+  #predicting: Promise<unknown> | undefined;
   #transforms: Transforms = {};
 
   /** @internal */
@@ -66,7 +69,10 @@ export class Model<In extends number = number, Out extends number = number> {
     this.#weights = new ParameterSlab(segments, total);
   }
 
-  /** False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0). */
+  /**
+   * False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0; while
+   * a run has the model, the seed of the run).
+   */
   get initialized(): boolean {
     return this.#initialized;
   }
@@ -79,7 +85,7 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#transforms;
   }
 
-  /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model. */
+  /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model, or a program is at work on it. */
   initialize(seed = 0): this {
     checkNumber("initialize.seed", seed, { min: 0, integer: true });
     this.expectIdle("initialize");
@@ -96,7 +102,10 @@ export class Model<In extends number = number, Out extends number = number> {
     );
   }
 
-  /** Overwrites all parameters; nothing is written unless every one is there with its shape (`ERR_STATE`). */
+  /**
+   * Overwrites all parameters; nothing is written unless every one is there with its shape (`ERR_STATE`). `ERR_BUSY` as for
+   * {@link initialize}.
+   */
   setWeights(weights: ReadonlyMap<string, Tensor | Float32Array>): this {
     this.expectIdle("setWeights");
     for (const name of weights.keys()) {
@@ -146,7 +155,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /**
    * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Of several calls
-   * one works after another.
+   * one works after another, with the weights and units that the model has when its turn comes. `x` is copied before this returns.
    */
   predict(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
     return this.#predict("predict", x, options, () => {
@@ -203,8 +212,8 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /**
-   * Loss and metrics over a set, in its order, at inference, on native threads. During a run: of the weights after a
-   * finished step.
+   * Loss and metrics over a set, in its order, at inference, on native threads: of the weights and units that the model has at the
+   * call; during a run, of a finished step. Data in memory is copied as for `fit`.
    */
   evaluate<const M extends Metrics = readonly []>(
     data: Examples<Features, Labels | Targets> | Dataset,
@@ -219,17 +228,20 @@ export class Model<In extends number = number, Out extends number = number> {
     checkFunction("evaluate.loss", loss);
     const { threads, signal } = checkWork("evaluate", options);
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
+    const held = hold("evaluate.data", data, isSmall(data));
+    this.#ensure();
+    const measured = this.clone(); // weights and units of one moment
     const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
-    const examples = await bindData("evaluate.data", data, {
+    const examples = await bindData("evaluate.data", held.data, {
       shape,
       batch: PREDICT_BATCH,
-      transforms: this.#transforms,
+      transforms: measured.transforms,
+      unchanged: held.unchanged,
       signal,
     });
-    this.#ensure();
     const brake = new Brake(signal);
     try {
-      const evaluator = new Evaluator("evaluate.metrics", this.clone(), loss, metrics, examples, PREDICT_BATCH);
+      const evaluator = new Evaluator("evaluate.metrics", measured, loss, metrics, examples, PREDICT_BATCH);
       const evaluation = await evaluator.run(brake, { threads });
       signal?.throwIfAborted();
       return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
@@ -245,6 +257,7 @@ export class Model<In extends number = number, Out extends number = number> {
     if (known !== undefined) return known;
     const values = this.#weights.values();
     this.#traced.set(trace, values);
+    trace.first.add(() => this.#ensure());
     return values;
   }
 
@@ -258,21 +271,26 @@ export class Model<In extends number = number, Out extends number = number> {
     return this.#weights.slab;
   }
 
-  /** Takes the model for a run; `ERR_BUSY` if one has it. @internal */
-  acquire(where: string): void {
-    this.expectIdle(where);
-    this.#busy = true;
-    this.#version += 1;
+  /** Takes the model for a run; `ERR_BUSY` if one has it, or a program is changing it. @internal */
+  acquire(where: string, seed: number): void {
+    this.#weights.shared.take(where);
+    this.#seed = seed;
+  }
+
+  /** When no program reads the weights themselves any more, for a run that has the model. @internal */
+  get unread(): Promise<unknown> | undefined {
+    return this.#weights.shared.unread;
   }
 
   /** @internal */
   release(): void {
-    this.#busy = false;
+    this.#weights.shared.leave();
+    this.#seed = 0;
   }
 
-  /** How often the weights were written, by a run or by hand. @internal */
+  /** How often the weights were written, by a run, a program or by hand. @internal */
   get version(): number {
-    return this.#version;
+    return this.#weights.shared.version;
   }
 
   /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
@@ -293,12 +311,12 @@ export class Model<In extends number = number, Out extends number = number> {
     for (const { name, shape, spec } of this.segments) {
       drawn.set(name, await drawInTurns(turns, name, shape, spec.init.resolve(shape), seed));
     }
-    const version = this.#version;
+    const { version } = this;
     await this.#weights.writeInTurns(drawn, "initialize", turns);
     return () => {
-      if (this.#version !== version) return this.#write(drawn, "initialize"); // somebody has looked at it meanwhile
+      if (this.version !== version) return this.#write(drawn, "initialize"); // somebody has looked at it meanwhile
       this.#initialized = true;
-      this.#version += 1;
+      this.#weights.shared.version += 1;
     };
   }
 
@@ -310,17 +328,21 @@ export class Model<In extends number = number, Out extends number = number> {
   #write(values: ReadonlyMap<string, Float32Array>, where: string): void {
     this.#weights.write(values, where);
     this.#initialized = true;
-    this.#version += 1;
+    this.#weights.shared.version += 1;
   }
 
   #ensure(): void {
-    if (!this.#initialized) this.restoreInitial(0);
+    if (!this.#initialized) this.restoreInitial(this.#seed);
   }
 
-  /** `ERR_BUSY` while a run has the model. @internal */
+  /** `ERR_BUSY` while a run has the model, or a program is at work on it. @internal */
   expectIdle(where: string): void {
-    if (!this.#busy) return;
-    throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but a run is training it`);
+    this.#weights.shared.expectIdle(where);
+  }
+
+  /** `ERR_BUSY` while a run or a program is changing the model. @internal */
+  expectStill(where: string): void {
+    this.#weights.shared.expectStill(where);
   }
 
   /** With the weights of the last finished step: predictions read a copy, so that they may run beside training. */
@@ -337,11 +359,22 @@ export class Model<In extends number = number, Out extends number = number> {
     predictor: () => SnapshotPredictor,
   ): Promise<Tensor<"f32">> {
     const { threads, signal } = checkPredict(where, options);
-    const predicted = this.#predicting.then(() => {
+    const before = this.#predicting;
+    const owned = before !== undefined; // one that begins at once copies only what it does not read at once
+    const given = owned ? copyOf(x) : x;
+    const begin = (): Promise<Tensor<"f32">> => {
       signal?.throwIfAborted();
-      return this.#fresh(predictor()).run(x, this.#transforms, { threads, signal });
+      return this.#fresh(predictor()).run(given, this.#transforms, { threads, signal, owned });
+    };
+    const predicted = before === undefined ? begin() : before.then(begin);
+    const over = predicted.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#predicting = over;
+    over.then(() => {
+      if (this.#predicting === over) this.#predicting = undefined;
     });
-    this.#predicting = predicted.catch(() => undefined);
     return await orAborted(predicted, signal);
   }
 

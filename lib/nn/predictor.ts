@@ -1,9 +1,10 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { type BoundMatrix, bindFeatures, type Features } from "../data/dataset.js";
+import { type BoundMatrix, bindFeatures, type Features, isTensorLike } from "../data/dataset.js";
 import { type Affine, restoreRows, type Transforms, transformRows } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
+import { copied, isTypedArray } from "../tensor/copied.js";
 import { formatShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
@@ -15,6 +16,8 @@ export type Forward = (x: Value) => Value;
 export interface Work {
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the inputs are nobody else's; otherwise what is not read at once is copied at once. */
+  readonly owned?: boolean | undefined;
 }
 
 /** Runs a network at inference on batches of at most `maxBatch` rows. One call at a time. */
@@ -56,8 +59,10 @@ export class ForwardProgram {
    * [rows, outputs] of x: [rows, inputs], both in the units of the data, on native threads, batch by batch; an aborted signal
    * ends it between two.
    */
-  async run(x: Features, { inputs, targets }: Transforms, { threads, signal }: Work = {}): Promise<Tensor<"f32">> {
-    const bound = this.#bind("predict.x", x, inputs);
+  async run(x: Features, { inputs, targets }: Transforms, work: Work = {}): Promise<Tensor<"f32">> {
+    const { threads, signal, owned = false } = work;
+    const whole = this.#bind("predict.x", x, inputs);
+    const bound = owned || whole.rows <= this.#maxBatch ? whole : heldRows(whole, x);
     const result = new Float32Array(bound.rows * this.#outputs);
     for (let begin = 0; begin < bound.rows; begin += this.#maxBatch) {
       await this.#program.run({ ...this.#load(bound, begin), threads, prompt: true });
@@ -98,4 +103,11 @@ export class ForwardProgram {
     const end = Math.min(begin + this.#maxBatch, rows);
     native.slabRead(this.#output, 0, result.subarray(begin * this.#outputs, end * this.#outputs));
   }
+}
+
+/** Rows in memory that is not that of `x`. */
+function heldRows(rows: BoundMatrix, x: Features): BoundMatrix {
+  const given = isTensorLike(x) ? x.data : x;
+  if (!isTypedArray(given) || given.buffer !== rows.data.buffer) return rows;
+  return rows.dtype === "u8" ? { ...rows, data: copied(rows.data) } : { ...rows, data: copied(rows.data) };
 }

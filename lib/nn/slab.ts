@@ -1,6 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import type { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
+import { SharedMemory } from "../graph/shared.js";
 import { Value } from "../tensor/value.js";
 import type { ParameterSpec } from "./parameter.js";
 
@@ -51,11 +52,13 @@ export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
 /** Float memory laid out as a model's parameters: the weights, or a state of the optimizer. */
 export class ParameterSlab {
   readonly slab: NativeSlab;
+  readonly shared: SharedMemory;
   readonly #segments: readonly Segment[];
 
   constructor(segments: readonly Segment[], total: number) {
     this.#segments = segments;
     this.slab = native.slabCreate(total, "f32");
+    this.shared = new SharedMemory(this.slab, total);
   }
 
   /** Copies of all segments; during a run, as they were after a finished step. */

@@ -51,7 +51,7 @@ export class Minimizer {
 
   constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
     this.#groups = groupsOf(optimizer);
-    this.#models = models;
+    this.#models = [...models];
     this.#wide = checkRegularizers("minimizer.regularizer", options.regularizer);
     this.#clip = checkClip("minimizer.clip", options.clip);
     this.#average = checkAverage("minimizer.averageWeights", options.averageWeights);
@@ -150,8 +150,9 @@ export class Minimizer {
     return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
   }
 
-  /** Copies of the states of a model by `state/parameter`. */
+  /** Copies of the states of a model by `state/parameter`. `ERR_BUSY` while a program is changing them. */
   states(model: Model): ReadonlyMap<string, Float32Array> {
+    this.#stateOf(model).expectStill("states");
     return new Map(
       this.stretches(model).map(({ key, shape, slab, offset }): [string, Float32Array] => {
         const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
@@ -181,9 +182,11 @@ export class Minimizer {
     return this.#stateOf(model).stretches();
   }
 
-  /** Overwrites the states of a model; `ERR_STATE` where one is missing. */
+  /** Overwrites the states of a model; `ERR_STATE` where one is missing, `ERR_BUSY` while a program is changing them. */
   restore(model: Model, states: ReadonlyMap<string, Float32Array>): void {
-    this.#stateOf(model).restore(states);
+    const state = this.#stateOf(model);
+    state.expectStill("restore");
+    state.restore(states);
   }
 
   /** @internal */

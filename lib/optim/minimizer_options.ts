@@ -23,21 +23,21 @@ export interface MinimizerOptions {
   readonly averageWeights?: AverageWeights | undefined;
 }
 
-/** Checks { norm } or { value }. */
+/** A copy of { norm } or { value }, checked. */
 export function checkClip(where: string, clip: Clip | undefined): Clip | null {
   if (clip === undefined) return null;
   checkKeys(where, clip, ["norm", "value"]);
   if ((clip.norm === undefined) === (clip.value === undefined)) fail("ERR_OPTION", where, "either norm or value", clip);
   if (clip.norm !== undefined) checkNumber(`${where}.norm`, clip.norm, { above: 0 });
   else checkNumber(`${where}.value`, clip.value, { above: 0 });
-  return clip;
+  return { ...clip };
 }
 
-/** Checks { decay, biasCorrection }. */
+/** A copy of { decay, biasCorrection }, checked. */
 export function checkAverage(where: string, average: AverageWeights | undefined): AverageWeights | null {
   if (average === undefined) return null;
   checkKeys(where, average, ["decay", "biasCorrection"]);
   checkNumber(`${where}.decay`, average.decay, { min: 0, below: 1 });
   checkBoolean(`${where}.biasCorrection`, average.biasCorrection ?? false);
-  return average;
+  return { ...average };
 }

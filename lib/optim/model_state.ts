@@ -34,6 +34,12 @@ export class ModelState {
     ];
   }
 
+  /** `ERR_BUSY` while a call of a program changes them. */
+  expectStill(where: string): void {
+    for (const { shared } of this.slots) shared.expectStill(where);
+    this.average?.shared.expectStill(where);
+  }
+
   /** Overwrites all states; `ERR_STATE` where one is missing. */
   restore(states: ReadonlyMap<string, Float32Array>): void {
     const names = this.#names();

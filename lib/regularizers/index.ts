@@ -170,10 +170,10 @@ export function checkRegularizers(where: string, given: Regularizers | undefined
   return list;
 }
 
-/** `given` as it is, if it is what a `regularizer` option takes; else `ERR_OPTION`. */
-export function checked<R extends Regularizers | undefined>(where: string, given: R): R {
+/** A copy of `given`, if it is what a `regularizer` option takes; else `ERR_OPTION`. */
+export function checked(where: string, given: Regularizers | undefined): Regularizers | undefined {
   checkRegularizers(where, given);
-  return given;
+  return Array.isArray(given) ? [...given] : given;
 }
 
 /** What several regularizers do together: factors of one kind add up, the smallest bound holds. */

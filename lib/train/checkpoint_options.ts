@@ -1,5 +1,7 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
+import { copied } from "../tensor/copied.js";
+import { isDetached } from "../tensor/detached.js";
 import type { Every } from "./callback.js";
 import { Monitor, type MonitorMode } from "./monitor.js";
 import { SETTINGS, type Setting } from "./settings.js";
@@ -47,14 +49,14 @@ export interface CheckedResume {
   readonly changed: readonly Setting[];
 }
 
-/** Checks { steps } or { epochs }. */
+/** A copy of { steps } or { epochs }, checked. */
 export function checkEvery(where: string, every: Every): Every {
   checkKeys(where, every, ["steps", "epochs"]);
   if ((every.steps === undefined) === (every.epochs === undefined)) {
     fail("ERR_OPTION", where, "either steps or epochs", every);
   }
   checkNumber(where, every.steps ?? every.epochs, { min: 1, integer: true });
-  return every;
+  return { ...every };
 }
 
 const KEPT = 3;
@@ -92,7 +94,9 @@ export function checkResume(
   const whole: ResumeOptions = typeof given === "string" || given instanceof Uint8Array ? { from: given } : given;
   checkKeys(where, whole, ["from", "changed"]);
   const { from, changed = [] } = whole;
-  if (!(from instanceof Uint8Array)) {
+  if (from instanceof Uint8Array) {
+    if (isDetached(from)) fail("ERR_DETACHED", where, "the bytes of a checkpoint", from);
+  } else {
     if (typeof from !== "string") fail("ERR_OPTION", where, "the bytes of a checkpoint, a path or 'auto'", from);
     checkString(where, from);
   }
@@ -101,5 +105,5 @@ export function checkResume(
   if (from === "auto" && checkpoint === undefined) {
     throw new CarillonError("ERR_OPTION", where, "expected 'fit.checkpoint', whose folder 'auto' looks into");
   }
-  return { from, changed };
+  return { from: typeof from === "string" ? from : copied(from), changed: [...changed] };
 }

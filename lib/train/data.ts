@@ -1,5 +1,6 @@
-import { type BoundExamples, type ExampleShape, fitTransforms } from "../data/bind.js";
+import { type BoundExamples, type ExampleShape, fitTransforms, type Interruption } from "../data/bind.js";
 import { bindData } from "../data/bind_stream.js";
+import { type Held, hold, isSmall } from "../data/held.js";
 import { measureStream } from "../data/measure_stream.js";
 import { Dataset, failOneShot } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
@@ -10,18 +11,34 @@ import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
 /** Rows of a batch at validation. */
 export const EVALUATION_BATCH = 256;
 
+/** The data of a run as it was at the call. */
+export interface HeldData {
+  readonly train: Held<FitData>;
+  readonly validation: Held<FitData> | undefined;
+}
+
+/** Copies data in memory at once if it is small, training and validation together. */
+export function holdData({ data, validationData }: CheckedSettings): HeldData {
+  const atOnce = isSmall(data, validationData);
+  const validation = validationData === undefined ? undefined : hold("fit.validation", validationData, atOnce);
+  return { train: hold("fit.data", data, atOnce), validation };
+}
+
 /**
  * Copies data in memory, opens streams, and fits the transforms on the training examples. Rejects with the reason of an abort of
  * `signal`.
  */
 export async function prepareData(
   model: Model,
-  settings: CheckedSettings,
+  given: CheckedSettings,
+  { train: held, validation: heldValidation }: HeldData,
   signal: AbortSignal,
 ): Promise<CheckedOptions> {
+  const settings = { ...given, data: held.data, validationData: heldValidation?.data };
   const { data, validationData, batchSize } = settings;
   const shape = { inputs: model.inputs, outputs: model.outputs, target: settings.loss.target ?? "values" } as const;
-  const { transforms, classFactors } = await measureTraining(model, settings, shape, signal);
+  const { unchanged } = held;
+  const { transforms, classFactors } = await measureTraining(model, settings, shape, { unchanged, signal });
   const classWeights = classFactors ?? settings.classWeights;
   const train = await bindData("fit.data", data, {
     shape,
@@ -30,11 +47,18 @@ export async function prepareData(
     classWeights,
     shuffle: settings.shuffle,
     pass: "epoch",
+    unchanged,
     signal,
   });
   try {
     // In the units of the training: nothing is fitted on it.
-    const options = { shape, batch: EVALUATION_BATCH, transforms, signal } as const;
+    const options = {
+      shape,
+      batch: EVALUATION_BATCH,
+      transforms,
+      unchanged: heldValidation?.unchanged,
+      signal,
+    } as const;
     const validation: BoundExamples | undefined =
       validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
@@ -51,7 +75,7 @@ async function measureTraining(
   model: Model,
   { data, inputs, targets, classWeights }: CheckedSettings,
   shape: ExampleShape,
-  signal: AbortSignal,
+  interruption: Interruption,
 ): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
   const wanted = { inputs: inputs ?? undefined, targets: targets ?? undefined };
   const given = Array.isArray(classWeights) ? (classWeights as readonly number[]) : undefined;
@@ -60,11 +84,16 @@ async function measureTraining(
   let classFactors = given;
   if (data instanceof Dataset) {
     if (wanted.inputs !== undefined || wanted.targets !== undefined || balanced) {
-      const answers = await measureStream(data, { where: "fit.data", ...shape }, { ...wanted, balanced }, signal);
+      const answers = await measureStream(
+        data,
+        { where: "fit.data", ...shape },
+        { ...wanted, balanced },
+        interruption.signal,
+      );
       fitted = answers.transforms;
       classFactors = answers.classFactors ?? given;
     }
-  } else fitted = await fitTransforms("fit.data", data, shape, wanted, signal);
+  } else fitted = await fitTransforms("fit.data", data, shape, wanted, interruption);
   const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
     transform === undefined ? model.transforms[key] : fitted[key];
   return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };

@@ -1,4 +1,5 @@
 import type { NativeFault } from "../binding/native.js";
+import { unlessAborted } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
 import { type CompiledProgram, defaultThreads } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
@@ -12,7 +13,7 @@ import type { DecodedCheckpoint } from "./checkpoint.js";
 import { CheckpointMaker, type RunProgress } from "./checkpoint_maker.js";
 import { takeFolder } from "./checkpoint_store.js";
 import type { Course } from "./course.js";
-import { makeCourse, prepareData, samplesOf } from "./data.js";
+import { holdData, makeCourse, prepareData, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
 import { describedResult, type FitResult } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
@@ -337,13 +338,18 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   const settings = checkSettings(model, options);
   const { signal, checkpoint } = settings;
   signal?.throwIfAborted();
-  model.acquire("fit");
+  model.acquire("fit", settings.seed ?? 0);
   let leaveFolder: (() => void) | undefined;
   try {
+    const held = holdData(settings);
     leaveFolder = checkpoint === undefined ? undefined : await takeFolder(checkpoint.dir);
     const began = performance.now();
     const preparation = new Preparation(context.brake, signal);
-    const checked = await preparation.unlessStopped((ended) => prepareData(model, settings, ended));
+    const checked = await preparation.unlessStopped(async (ended) => {
+      const { unread } = model;
+      if (unread !== undefined) await unlessAborted(ended, unread);
+      return await prepareData(model, settings, held, ended);
+    });
     if (checked === undefined) return stoppedBeforehand(context, began);
     try {
       signal?.throwIfAborted();

@@ -58,14 +58,17 @@ function named<T>(where: string, given: unknown, what: string, isOne: (value: un
   );
 }
 
-/** The parts, none of them at work: a step under way would be saved half. */
-function checkParts(where: string, parts: LoopParts): Checked {
+/** The parts, none of them at work: a step under way would be saved half. Who only looks may do so beside those who read. */
+function checkParts(where: string, parts: LoopParts, writes: boolean): Checked {
   const models = named(`${where}.models`, parts.models, "model", (value) => value instanceof Model);
   if (models.size === 0) fail("ERR_OPTION", `${where}.models`, "a model, or several by name", parts.models);
   const minimizers = named(`${where}.minimizers`, parts.minimizers, "minimizer", (value) => value instanceof Minimizer);
   const programs = named(`${where}.programs`, parts.programs, "program", (value) => value instanceof TracedProgram);
   const known = [...models.values()];
-  for (const model of known) model.expectIdle(where);
+  for (const model of known) {
+    if (writes) model.expectIdle(where);
+    else model.expectStill(where);
+  }
   for (const [name, minimizer] of minimizers) {
     if (minimizer.models.every((model) => known.includes(model))) continue;
     throw new CarillonError("ERR_OPTION", `${where}.models`, `expected all models of the minimizer '${name}'`);
@@ -122,7 +125,7 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
   const where = "saveCheckpoint";
   checkString(`${where}.path`, path);
   checkKeys(where, loop, ["models", "minimizers", "programs", "state"]);
-  const parts = checkParts(where, loop);
+  const parts = checkParts(where, loop, false);
   for (const model of parts.models.values()) if (!model.initialized) model.initialize(0);
   const snapshot = new Snapshot(stretchesOf(parts));
   snapshot.take();
@@ -147,9 +150,9 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
   const where = "loadCheckpoint";
   checkString(`${where}.path`, path);
   checkKeys(where, loop, ["models", "minimizers", "programs"]);
-  checkParts(where, loop);
+  checkParts(where, loop, true);
   const { tensors, metadata } = await readSealed(path, FORMAT);
-  const parts = checkParts(where, loop); // again: a step may have begun meanwhile
+  const parts = checkParts(where, loop, true); // again: a step may have begun meanwhile
   checkVersion(path, metadata);
   for (const [name, text] of Object.entries(description(parts))) {
     if (metadata[name] !== text) refuse(path, `${name} ${text}`, metadata[name] ?? "none");

@@ -29,7 +29,8 @@ import { monitored } from "./monitor.js";
 
 /**
  * Examples in memory, x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted; or a stream of
- * them. Data in memory is copied before the start event and must not change until then.
+ * them. Data in memory is copied at the call if it is small (4 MB, training and validation together), otherwise before the start
+ * event: until then a change may or may not be seen, and memory that goes away is `ERR_DETACHED`.
  */
 export type FitData = Examples<Features, Labels | Targets> | Dataset;
 
@@ -213,7 +214,7 @@ function checkCallbacks(callbacks: readonly Callback[], figures: readonly string
     names.add(callback.name);
     if (callback.monitor !== undefined) checkOneOf(`${callback.name}.monitor`, callback.monitor, figures);
   }
-  return callbacks;
+  return [...callbacks];
 }
 
 /** Class weights for a loss of integer labels, or a binary one of a single output; else `ERR_OPTION`. */
@@ -249,8 +250,8 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
   }
   const regularizer = checked("fit.regularizer", options.regularizer) ?? null;
-  checkClip("fit.clip", options.clip);
-  checkAverage("fit.averageWeights", options.averageWeights);
+  const clip = checkClip("fit.clip", options.clip) ?? undefined;
+  const averageWeights = checkAverage("fit.averageWeights", options.averageWeights) ?? undefined;
   const { signal } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
@@ -284,9 +285,9 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     loss,
     optimizer,
     regularizer,
-    clip: options.clip,
+    clip,
     accumulate: count("accumulate") ?? 1,
-    averageWeights: options.averageWeights,
+    averageWeights,
     metrics: found,
     batchSize: count("batchSize") ?? DEFAULT_BATCH_SIZE,
     shuffle,

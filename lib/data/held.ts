@@ -1,0 +1,99 @@
+// What a caller may do with its memory once a call has returned.
+import { CarillonError, describe } from "../errors.js";
+import { copyOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
+import { type Examples, type Features, isTensorLike, type Labels, type Targets } from "./dataset.js";
+import { Dataset } from "./stream.js";
+
+type Data = Examples<Features, Labels | Targets> | Dataset;
+
+/** Bytes of all sets of a call up to which they are copied at once; a number in an array counts as four. */
+export const COPIED_AT_ONCE = 4_194_304;
+
+const NUMBER = 4;
+
+/** Data as a call found it. */
+export interface Held<D extends Data = Data> {
+  readonly data: D;
+  /** `ERR_DETACHED` once memory that is still the caller's was transferred, or has another length than at the call. */
+  readonly unchanged: () => void;
+}
+
+/** Whether data in memory is copied at the call, all sets of the call together; else while it is bound, in turns. */
+export function isSmall(...sets: readonly (Data | undefined)[]): boolean {
+  let bytes = 0;
+  for (const set of sets) {
+    if (!isInMemory(set)) continue;
+    for (const member of Object.values(set)) bytes += bytesOf(member, COPIED_AT_ONCE - bytes);
+    if (bytes > COPIED_AT_ONCE) return false;
+  }
+  return true;
+}
+
+/** Whether `set` has members; what is no set at all is refused later, by name. */
+function isInMemory(set: unknown): set is object {
+  if (typeof set !== "object" || set === null || set instanceof Dataset) return false;
+  return !(Array.isArray(set) || isTypedArray(set));
+}
+
+/** Bytes of `value`; counting ends above `enough`. */
+function bytesOf(value: unknown, enough: number): number {
+  if (isTypedArray(value)) return value.byteLength;
+  if (isTensorLike(value)) return value.data.byteLength;
+  if (!Array.isArray(value)) return 0;
+  let bytes = 0;
+  for (let index = 0; index < value.length && bytes <= enough; index++) {
+    const row: unknown = value[index];
+    bytes += isTypedArray(row) ? row.byteLength : NUMBER * (Array.isArray(row) ? row.length : 1);
+  }
+  return bytes;
+}
+
+/** A copy of a set in memory if it is to be copied at once; otherwise the set, and what notices that it went away. */
+export function hold<D extends Data>(where: string, data: D, atOnce: boolean): Held<D> {
+  if (!isInMemory(data)) return { data, unchanged: () => undefined };
+  const members = Object.entries(data);
+  if (atOnce) {
+    const copy: unknown = Object.assign(Object.create(Object.getPrototypeOf(data)), data, duplicates(members));
+    return { data: copy as D, unchanged: () => undefined }; // the same members
+  }
+  const watches = members.map(([name, value]) => watch(`${where}.${name}`, isTensorLike(value) ? value.data : value));
+  return {
+    data,
+    unchanged() {
+      for (const look of watches) look();
+    },
+  };
+}
+
+function duplicates(members: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(members.map(([name, value]) => [name, copyOf(value)]));
+}
+
+function watch(where: string, value: unknown): () => void {
+  if (isTypedArray(value)) {
+    const { length } = value;
+    const size = sizeOf(value);
+    return () => {
+      if (value.length !== length || sizeOf(value) !== size) failChanged(where, length, value);
+    };
+  }
+  if (!Array.isArray(value)) return () => undefined;
+  const { length } = value;
+  return () => {
+    if (value.length !== length) failChanged(where, length, value);
+  };
+}
+
+/** Bytes of the buffer; one that is shared can only grow, which takes nothing away. */
+function sizeOf({ buffer }: TypedArray): number {
+  return buffer instanceof ArrayBuffer ? buffer.byteLength : 0;
+}
+
+function failChanged(where: string, length: number, received: unknown): never {
+  throw new CarillonError(
+    "ERR_DETACHED",
+    where,
+    `expected the ${length} elements for '${where}' to stay until they are copied but received ${describe(received)}: ` +
+      "its memory was transferred or resized meanwhile",
+  );
+}

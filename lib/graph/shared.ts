@@ -1,0 +1,170 @@
+import type { NativeSlab } from "../binding/native.js";
+import { CarillonError } from "../errors.js";
+
+/**
+ * Who uses memory that outlives a call: the weights of a model, a state of its optimizer. A run has it alone, from its first step
+ * to its last. Calls of programs work on it one after another, in the order in which they were made; those that only read
+ * it work beside each other, and beside a run on a copy of what its last finished step has left.
+ */
+export class SharedMemory {
+  static readonly #known = new WeakMap<NativeSlab, SharedMemory>();
+
+  /** Of a slab, if it is shared. */
+  static find(slab: NativeSlab): SharedMemory | undefined {
+    return SharedMemory.#known.get(slab);
+  }
+
+  readonly count: number;
+  /** How often somebody has begun to write. */
+  version = 0;
+  #taken = false;
+  /** The last call that writes; `undefined` when no such call is under way. */
+  #writer: Promise<void> | undefined;
+  /** Calls that read, since that one. */
+  readonly #readers = new Set<Promise<void>>();
+  /** Those of them that are at work on this memory itself. */
+  readonly #reading = new Set<Promise<void>>();
+
+  /** @param count Floats of the slab. */
+  constructor(slab: NativeSlab, count: number) {
+    this.count = count;
+    SharedMemory.#known.set(slab, this);
+  }
+
+  /** Whether a run has it. */
+  get taken(): boolean {
+    return this.#taken;
+  }
+
+  /** For a run. `ERR_BUSY` if there is one, or a call of a program that writes. */
+  take(where: string): void {
+    this.expectStill(where);
+    this.#taken = true;
+    this.version += 1;
+  }
+
+  leave(): void {
+    this.#taken = false;
+  }
+
+  /** When the calls are over that still read what a run has taken; `undefined` if there are none. */
+  get unread(): Promise<unknown> | undefined {
+    return this.#reading.size === 0 ? undefined : Promise.all(this.#reading);
+  }
+
+  /** `ERR_BUSY` while somebody writes it. */
+  expectStill(where: string): void {
+    if (this.#taken) failBusy(where, "a run is training it");
+    if (this.#writer !== undefined) failBusy(where, "a call of a program is changing it");
+  }
+
+  /** `ERR_BUSY` while somebody writes or reads it. */
+  expectIdle(where: string): void {
+    this.expectStill(where);
+    if (this.#reading.size > 0) failBusy(where, "a call of a program is reading it");
+  }
+
+  /** Calls that one which reads, or writes, has to wait for. @internal */
+  before(writes: boolean): readonly Promise<void>[] {
+    const writer = this.#writer === undefined ? [] : [this.#writer];
+    return writes ? [...writer, ...this.#readers] : writer;
+  }
+
+  /** A call was made. @internal */
+  enter(call: Promise<void>, writes: boolean): void {
+    if (!writes) this.#readers.add(call);
+    else {
+      this.#writer = call;
+      this.#readers.clear(); // who comes next waits for the writer, who waits for them
+      this.version += 1;
+    }
+  }
+
+  /** A call begins to read this memory itself. @internal */
+  read(call: Promise<void>): void {
+    this.#reading.add(call);
+  }
+
+  /** A call is over. @internal */
+  exit(call: Promise<void>): void {
+    this.#readers.delete(call);
+    this.#reading.delete(call);
+    if (this.#writer === call) this.#writer = undefined;
+  }
+}
+
+function failBusy(where: string, who: string): never {
+  throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but ${who}`);
+}
+
+/** A call of a program, from the moment when it was made. */
+export interface Call {
+  /** When those are over that it waits for; `undefined`: it may begin now. */
+  readonly ready: Promise<unknown> | undefined;
+  /** Its turn has come. True: it has to work on a copy of what it reads, as a run has that. */
+  begin(): boolean;
+  end(): void;
+}
+
+/** The shared memory of a program, and its calls. */
+export class Calls {
+  readonly #reads: readonly SharedMemory[];
+  readonly #writes: readonly SharedMemory[];
+  #last: Promise<void> | undefined;
+
+  constructor(slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean }[]) {
+    const shared = (writable: boolean): readonly SharedMemory[] =>
+      slabs.flatMap((each) => (each.writable === writable ? (SharedMemory.find(each.slab) ?? []) : []));
+    this.#reads = shared(false);
+    this.#writes = shared(true);
+  }
+
+  /** Whether no call is under way. */
+  get idle(): boolean {
+    return this.#last === undefined;
+  }
+
+  /** A call that waits for its turn. `ERR_BUSY` if a run has what it writes. */
+  enter(where: string): Call {
+    for (const memory of this.#writes) if (memory.taken) memory.expectStill(where);
+    const before = [
+      ...(this.#last === undefined ? [] : [this.#last]),
+      ...this.#reads.flatMap((memory) => memory.before(false)),
+      ...this.#writes.flatMap((memory) => memory.before(true)),
+    ];
+    return this.#made(before.length === 0 ? undefined : Promise.all(before));
+  }
+
+  /** A call that begins now, or `ERR_BUSY`. */
+  enterNow(where: string): Call {
+    if (!this.idle) {
+      throw new CarillonError("ERR_BUSY", where, `expected an idle program for '${where}' but a call is under way`);
+    }
+    for (const memory of this.#reads) if (!memory.taken) memory.expectStill(where);
+    for (const memory of this.#writes) memory.expectIdle(where);
+    return this.#made(undefined);
+  }
+
+  #made(ready: Promise<unknown> | undefined): Call {
+    let resolve = (): void => undefined;
+    const call = new Promise<void>((done) => {
+      resolve = done;
+    });
+    this.#last = call;
+    for (const memory of this.#reads) memory.enter(call, false);
+    for (const memory of this.#writes) memory.enter(call, true);
+    return {
+      ready,
+      begin: () => {
+        if (this.#reads.some(({ taken }) => taken)) return true;
+        for (const memory of this.#reads) memory.read(call);
+        return false;
+      },
+      end: () => {
+        for (const memory of [...this.#reads, ...this.#writes]) memory.exit(call);
+        if (this.#last === call) this.#last = undefined;
+        resolve();
+      },
+    };
+  }
+}

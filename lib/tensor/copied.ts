@@ -1,0 +1,49 @@
+import { isDetached } from "./detached.js";
+
+/** Any array over a buffer. */
+export type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Uint16Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** Whether it is a typed array, of any realm. */
+export function isTypedArray(value: unknown): value is TypedArray {
+  return ArrayBuffer.isView(value) && "length" in value;
+}
+
+/** The same elements in memory of their own; of a Node Buffer too, whose own `slice` shares its memory. */
+export function copied<A extends TypedArray>(data: A): A {
+  const copy: unknown = Reflect.apply(Uint8Array.prototype.slice, data, []);
+  return copy as A; // what all typed arrays have in common gives the kind that it is called on
+}
+
+/**
+ * `value` with arrays, rows, typed arrays and the data of tensors that are nobody else's. What is none of these, or has lost
+ * its memory, stays as it is, for who checks.
+ */
+export function copyOf<T>(value: T): T {
+  return duplicate(value) as T; // of the same kind
+}
+
+function duplicate(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (isTypedArray(value)) return isDetached(value) ? value : copied(value);
+  if (Array.isArray(value)) {
+    const copy: unknown[] = value.slice();
+    for (let index = 0; index < copy.length; index++) {
+      const one = copy[index];
+      if (typeof one === "object" && one !== null) copy[index] = duplicate(one);
+    }
+    return copy;
+  }
+  if (!("shape" in value && Array.isArray(value.shape) && "data" in value && isTypedArray(value.data))) return value;
+  return { ...value, shape: [...value.shape], data: duplicate(value.data) };
+}
