@@ -30,6 +30,7 @@ export type { ProgramInput } from "./graph/program_input.js";
 export type { State } from "./io/state.js";
 export type { Evaluation } from "./nn/evaluator.js";
 export { type GainName, gain } from "./nn/gain.js";
+export type { GivenWeights } from "./nn/given_weights.js";
 export {
   constant,
   type Draw,
@@ -113,6 +114,7 @@ export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export { type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { EvaluateOptions, PredictOptions } from "./nn/predict_options.js";
+export type { LoadOptions } from "./nn/saved.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
 export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";

@@ -108,7 +108,7 @@ function alternatives(names: readonly string[]): string {
 }
 
 /** The known name with the fewest typing errors, at most one for every three characters (and at least one). */
-function nearest(key: string, known: readonly string[]): string | undefined {
+export function nearest(key: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Math.max(1, Math.floor(key.length / 3)) + 1;
   for (const name of known) {

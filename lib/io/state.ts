@@ -109,7 +109,8 @@ class Encoder {
     if (known !== undefined) return { $same: known };
     this.#met.set(value, this.#met.size);
     if (depth > DEEPEST) return refuse(path, `more than ${DEEPEST} objects in one another`);
-    if (value instanceof Tensor) return { $tensor: this.#store(value.dtype, value.shape, bytesOf(path, value.data)) };
+    if (value instanceof Tensor)
+      return { $tensor: this.#store(value.dtype, value.shape, bytesOf(path, value.attached)) };
     const { isMap, isSet, isDate, isArrayBuffer } = types();
     if (isArrayBuffer(value) || ArrayBuffer.isView(value)) return this.#bytes(value, path);
     const ancestors = countAncestors(value);

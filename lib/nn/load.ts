@@ -1,13 +1,11 @@
 import { CarillonError } from "../errors.js";
-import { readFileChecked } from "../io/file.js";
 import type { DropoutScaling } from "../ops/index.js";
-import { checkString } from "../options.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
 import { type Model, sequential } from "./model.js";
-import { decodeLayers, decodeTransforms, decodeWeights, type SavedLayer } from "./saved.js";
+import { type LoadOptions, openModel, readSource, type SavedLayer, savedLayers } from "./saved.js";
 
 function number(config: LayerConfig, key: string): number {
   return Number(config[key]);
@@ -42,19 +40,24 @@ function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
   );
 }
 
-/** A model of built-in layers with its weights, from the file that `save` wrote. `ERR_FILE` says what is wrong with it. */
-export async function loadModel(path: string): Promise<Model> {
-  const where = checkString("loadModel.path", path);
-  const bytes = await readFileChecked(where);
+/**
+ * A model of built-in layers with its weights and units, from what `save`, `bytes` or `fit` has made: a model's file, or a
+ * checkpoint, by its path or its bytes. `ERR_FILE` says what is wrong with it.
+ *
+ * @example const model = await loadModel('runs/a/step-000000078.safetensors', { weights: 'last' });
+ */
+export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
+  const { bytes, where } = await readSource("loadModel", source, options);
   try {
+    const saved = openModel(bytes, where, options);
     const layers: Layer[] = [];
-    for (const saved of decodeLayers(bytes, where)) {
-      const shared = saved.same === undefined ? undefined : layers[saved.same];
-      layers.push(shared ?? makeLayer(saved, where));
+    for (const layer of savedLayers(saved, where)) {
+      const shared = layer.same === undefined ? undefined : layers[layer.same];
+      layers.push(shared ?? makeLayer(layer, where));
     }
     const model: Model = sequential(...layers);
-    model.changeUnits(decodeTransforms(bytes, where, model.inputs, model.outputs));
-    return model.setWeights(decodeWeights(bytes, where, model.parameters));
+    model.takeSaved(saved, where);
+    return model;
   } catch (cause) {
     if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;
     throw new CarillonError("ERR_FILE", where, `expected a saved model in '${where}': ${cause.message}`, { cause });

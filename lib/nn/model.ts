@@ -7,23 +7,23 @@ import type { Transforms } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError, fail } from "../errors.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
-import { readFileChecked, writeFileAtomic } from "../io/file.js";
+import { writeFileAtomic } from "../io/file.js";
 import { sigmoid, softmax } from "../ops/index.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { copyOf } from "../tensor/copied.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
-import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
 import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawInTurns, drawParameter } from "./draw.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
+import { checkWeights, type GivenWeights, storedWeights } from "./given_weights.js";
 import type { Layer } from "./layer.js";
 import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
 import { checkPredict, checkWork, type EvaluateOptions, type PredictOptions } from "./predict_options.js";
 import { ForwardProgram } from "./predictor.js";
-import { decodeTransforms, decodeWeights, encodeModel } from "./saved.js";
+import { encodeModel, type LoadOptions, openModel, readSource, type SavedModel, savedTransforms } from "./saved.js";
 import { LayerSequence } from "./sequence.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 import { formatSizes, summarize } from "./summary.js";
@@ -103,27 +103,12 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /**
-   * Overwrites all parameters; nothing is written unless every one is there with its shape (`ERR_STATE`). `ERR_BUSY` as for
-   * {@link initialize}.
+   * Overwrites all parameters, given by name in a Map or an object; nothing is written unless every one is there with its shape
+   * and no other (`ERR_STATE`), as floats (`ERR_DTYPE`). `ERR_BUSY` as for {@link initialize}.
    */
-  setWeights(weights: ReadonlyMap<string, Tensor | Float32Array>): this {
+  setWeights(weights: GivenWeights): this {
     this.expectIdle("setWeights");
-    for (const name of weights.keys()) {
-      if (!this.segments.some((segment) => segment.name === name)) {
-        throw new CarillonError("ERR_STATE", name, `expected a parameter of this model but received '${name}'`);
-      }
-    }
-    const arrays = [...weights].map(([name, value]): [string, Float32Array] => {
-      const data = value instanceof Tensor ? value.attached : value;
-      const { shape = [] } = this.segments.find((segment) => segment.name === name) ?? {};
-      if (value instanceof Tensor && !sameShape(value.shape, shape)) {
-        const sizes = `${formatShape(shape)} for '${name}' but received ${formatShape(value.shape)}`;
-        throw new CarillonError("ERR_STATE", name, `expected ${sizes}`);
-      }
-      if (data instanceof Float32Array) return [name, data];
-      throw new CarillonError("ERR_DTYPE", name, `expected dtype f32 for '${name}'`);
-    });
-    this.#write(new Map(arrays), "weights");
+    this.restore(weights, "setWeights");
     return this;
   }
 
@@ -202,13 +187,24 @@ export class Model<In extends number = number, Out extends number = number> {
     await writeFileAtomic(checkString("save.path", path), this.bytes());
   }
 
-  /** Takes over the weights of a saved model with the same parameters; otherwise `ERR_FILE`, and nothing is written. */
-  async load(path: string): Promise<this> {
-    const bytes = await readFileChecked(checkString("load.path", path));
-    const transforms = decodeTransforms(bytes, path, this.inputs, this.outputs);
-    this.setWeights(decodeWeights(bytes, path, this.parameters));
-    this.changeUnits(transforms);
+  /**
+   * Takes over the weights of a file, by its path or its bytes: of a saved model or a checkpoint with the same parameters, with its
+   * units; or of any safetensors file that has them under the same names and shapes, as f32, f64 (rounded to the nearest), f16 or bf16.
+   * Otherwise `ERR_FILE`, and nothing is written.
+   */
+  async load(source: string | Uint8Array, options: LoadOptions = {}): Promise<this> {
+    const { bytes, where } = await readSource("load", source, options);
+    this.takeSaved(openModel(bytes, where, options), where);
     return this;
+  }
+
+  /** @internal */
+  takeSaved(saved: SavedModel, where: string): void {
+    this.expectIdle("load");
+    const transforms =
+      saved.metadata === undefined ? this.#transforms : savedTransforms(saved, where, this.inputs, this.outputs);
+    this.#write(storedWeights(where, saved.weights, this.parameters), "weights");
+    this.changeUnits(transforms);
   }
 
   /**
@@ -321,8 +317,8 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */
-  restore(values: ReadonlyMap<string, Float32Array>, where: string): void {
-    this.#write(values, where);
+  restore(values: GivenWeights, where: string): void {
+    this.#write(checkWeights(where, values, this.parameters), where);
   }
 
   #write(values: ReadonlyMap<string, Float32Array>, where: string): void {

@@ -1,12 +1,19 @@
 import { type Affine, parseAffine, type Transforms } from "../data/transform.js";
-import { CarillonError } from "../errors.js";
-import type { StoredTensor } from "../io/element_types.js";
+import { CarillonError, fail } from "../errors.js";
+import { arrayClass, type StoredTensor } from "../io/element_types.js";
+import { readFileChecked } from "../io/file.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../io/safetensors.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { openSealed } from "../io/seal.js";
+import { checkKeys, checkOneOf, checkString } from "../options.js";
+import { isDetached } from "../tensor/detached.js";
 import type { Layer, LayerConfig } from "./layer.js";
-import type { ParameterInfo } from "./slab.js";
+import type { Model } from "./model.js";
 
-const FORMAT = "carillon.model";
+/** What files are told apart by: a model, what a run goes on from, and the same of a loop written by hand. */
+export const FORMATS = { model: "carillon.model", checkpoint: "carillon.checkpoint", loop: "carillon.loop" } as const;
+
+/** Of the layout that docs/files.md describes. A file that names none has the first; keys that a reader does not know change nothing. */
+const VERSION = 1;
 
 /** A layer as a file describes it; `config` is `null` for one that a user defined. */
 export interface SavedLayer {
@@ -17,19 +24,20 @@ export interface SavedLayer {
   readonly same?: number | undefined;
 }
 
-/** Weights by name as f32 tensors; format and layers as metadata. */
-export function encodeModel(model: {
-  readonly layers: readonly Layer[];
-  readonly transforms: Transforms;
-  weights(): ReadonlyMap<string, Tensor<"f32">>;
-}): Uint8Array {
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
-  return encodeSafetensors(tensors, {
-    format: FORMAT,
+/** What a file says of a model besides its weights, as metadata. */
+export function describeModel(model: Pick<Model, "layers" | "transforms">): Record<string, string> {
+  return {
+    version: String(VERSION),
     layers: JSON.stringify(describeLayers(model.layers)),
     ...transformsText(model.transforms),
-  });
+  };
+}
+
+/** Weights by name as f32 tensors; format and description as metadata. */
+export function encodeModel(model: Pick<Model, "layers" | "transforms" | "weights">): Uint8Array {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
+  return encodeSafetensors(tensors, { format: FORMATS.model, ...describeModel(model) });
 }
 
 /** Layers as a file describes them. */
@@ -46,31 +54,103 @@ function refuse(where: string, expected: string, received: string): never {
   throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
 }
 
-function decodeModel(bytes: Uint8Array, where: string): StoredTensors {
-  const stored = decodeSafetensors(bytes, where);
-  const { format = "none" } = stored.metadata;
-  if (format !== FORMAT) refuse(where, `the format ${FORMAT}`, format);
-  return stored;
+/** Which weights of a checkpoint are taken. */
+export interface LoadOptions {
+  /**
+   * Of a checkpoint: the averages of a run with `averageWeights`, which its validation has measured, or those of its last step.
+   * By default the averages, where there are any.
+   */
+  readonly weights?: "averaged" | "last" | undefined;
 }
 
-/** The weights of a saved model, if they are exactly those of `parameters`; otherwise `ERR_FILE`. */
-export function decodeWeights(
-  bytes: Uint8Array,
+/** A file with weights. */
+export interface SavedModel {
+  /** By name. */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+  /** What it says of the model; `undefined` for a file that is not of ours. */
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+}
+
+/** The bytes of a file, or those that were given, and what errors call them. */
+export async function readSource(
+  caller: string,
+  source: string | Uint8Array,
+  options: LoadOptions,
+): Promise<{ readonly bytes: Uint8Array; readonly where: string }> {
+  checkKeys(caller, options, ["weights"]);
+  if (options.weights !== undefined) checkOneOf(`${caller}.weights`, options.weights, ["averaged", "last"]);
+  if (typeof source !== "string") {
+    if (arrayClass(source) !== "Uint8Array")
+      fail("ERR_OPTION", `${caller}.path`, "a path, or the bytes of a file", source);
+    if (isDetached(source)) fail("ERR_DETACHED", caller, "bytes", source);
+    return { bytes: new Uint8Array(source), where: caller }; // the caller may write to its own
+  }
+  const where = checkString(`${caller}.path`, source);
+  return { bytes: await readFileChecked(where), where };
+}
+
+/** Reads a model, a checkpoint of a run, or any safetensors file of weights; `ERR_FILE` says what is wrong with it. */
+export function openModel(bytes: Uint8Array, where: string, options: LoadOptions): SavedModel {
+  const { tensors, metadata } = decodeSafetensors(bytes, where);
+  const { format = "", version = "1" } = metadata;
+  if (!format.startsWith("carillon.")) return { weights: tensors, metadata: undefined };
+  if (format === FORMATS.loop)
+    refuse(where, "a model or a checkpoint of fit", "one of a loop, which loadCheckpoint() reads");
+  if (Number(version) !== VERSION) refuse(where, `version ${VERSION} of the format`, version);
+  if (format === FORMATS.model) return { weights: tensors, metadata };
+  if (format !== FORMATS.checkpoint) refuse(where, `the format ${FORMATS.model} or ${FORMATS.checkpoint}`, format);
+  return { weights: servedWeights(openSealed(bytes, where, format), where, options), metadata };
+}
+
+const WEIGHTS = "weights/";
+const AVERAGE = "average/";
+
+/** How the averages of a checkpoint become weights. */
+export interface Averaging {
+  /** What they are multiplied by. */
+  readonly scale: number;
+  /** Parameters that are not averaged: their weights are meant. */
+  readonly except: readonly string[];
+}
+
+/** Averages, or weights of the last step, by the names of parameters. */
+function servedWeights(
+  { tensors, metadata }: StoredTensors,
   where: string,
-  parameters: readonly ParameterInfo[],
-): ReadonlyMap<string, Float32Array> {
-  const { tensors } = decodeModel(bytes, where);
-  if (tensors.size !== parameters.length) refuse(where, `${parameters.length} parameters`, `${tensors.size}`);
+  { weights }: LoadOptions,
+): ReadonlyMap<string, StoredTensor> {
+  const below = (prefix: string): [string, StoredTensor][] =>
+    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : []));
+  const last = new Map(below(WEIGHTS));
+  const averaging = metadata.averages === undefined ? undefined : parseAveraging(where, metadata.averages);
+  if (averaging === undefined && weights === "averaged")
+    refuse(where, "a checkpoint with averaged weights", "one without");
+  if (averaging === undefined || weights === "last") return last;
+  const { scale, except } = averaging;
   return new Map(
-    parameters.map(({ name, shape }) => {
-      const stored = tensors.get(name);
-      if (stored?.dtype !== "f32" || JSON.stringify(stored.shape) !== JSON.stringify(shape)) {
-        const received = stored === undefined ? "nothing" : `${stored.dtype} [${stored.shape.join(", ")}]`;
-        refuse(where, `${name} as f32 [${shape.join(", ")}]`, received);
-      }
-      return [name, stored.data];
+    below(AVERAGE).map(([name, average]) => {
+      if (except.includes(name)) return [name, last.get(name) ?? average];
+      if (average.dtype !== "f32" || scale === 1) return [name, average];
+      return [name, { ...average, data: average.data.map((value) => value * scale) }];
     }),
   );
+}
+
+function parseAveraging(where: string, text: string): Averaging {
+  const value = parse(text);
+  if (typeof value === "object" && value !== null && "scale" in value && "except" in value) {
+    const { scale, except } = value;
+    if (typeof scale === "number" && Array.isArray(except)) return { scale, except: except.map(String) };
+  }
+  return refuse(where, "how averages become weights", "something else");
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
 }
 
 /** As metadata; a model without transforms has none. */
@@ -82,19 +162,10 @@ function transformsText({ inputs, targets }: Transforms): Record<string, string>
 }
 
 /** The transforms of a saved model; `ERR_FILE` if they are not for these sizes. */
-export function decodeTransforms(bytes: Uint8Array, where: string, inputs: number, outputs: number): Transforms {
-  const { metadata } = decodeModel(bytes, where);
-  const parse = (text: string | undefined, columns: number): Affine | undefined => {
-    if (text === undefined) return undefined;
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      value = undefined;
-    }
-    return parseAffine(where, value, columns);
-  };
-  return { inputs: parse(metadata.inputs, inputs), targets: parse(metadata.targets, outputs) };
+export function savedTransforms({ metadata }: SavedModel, where: string, inputs: number, outputs: number): Transforms {
+  const affine = (text: string | undefined, columns: number): Affine | undefined =>
+    text === undefined ? undefined : parseAffine(where, parse(text), columns);
+  return { inputs: affine(metadata?.inputs, inputs), targets: affine(metadata?.targets, outputs) };
 }
 
 function isSavedLayer(value: unknown): value is SavedLayer {
@@ -105,15 +176,12 @@ function isSavedLayer(value: unknown): value is SavedLayer {
   return fits && typeof kind === "string" && (name === null || typeof name === "string") && typeof config === "object";
 }
 
-/** The layers that a file describes; `ERR_FILE` if it is no model. */
-export function decodeLayers(bytes: Uint8Array, where: string): readonly SavedLayer[] {
-  const { metadata } = decodeModel(bytes, where);
-  let layers: unknown;
-  try {
-    layers = JSON.parse(metadata.layers ?? "");
-  } catch {
-    layers = undefined;
+/** The layers that a file describes; `ERR_FILE` if it describes none. */
+export function savedLayers({ metadata }: SavedModel, where: string): readonly SavedLayer[] {
+  if (metadata === undefined) {
+    return refuse(where, "a model", "a safetensors file of weights alone: build the model and use its load()");
   }
+  const layers = parse(metadata.layers);
   if (Array.isArray(layers) && layers.every(isSavedLayer)) return layers;
-  return refuse(where, "a list of layers", "something else");
+  return refuse(where, "a list of layers", metadata.layers === undefined ? "none" : "something else");
 }

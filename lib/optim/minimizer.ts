@@ -2,6 +2,7 @@ import { native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { currentTrace, type Lane, type Trace } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
+import type { Averaging } from "../nn/saved.js";
 import type { Segment, Stretch } from "../nn/slab.js";
 import { formatSizes } from "../nn/summary.js";
 import * as ops from "../ops/index.js";
@@ -84,15 +85,28 @@ export class Minimizer {
    */
   averages(model: Model, step: number): ReadonlyMap<string, Float32Array> | undefined {
     const values = this.#memory.get(model)?.average?.read();
-    if (values === undefined || this.#average === null || this.#average.biasCorrection !== true) return values;
-    const correction = 1 / (1 - power(this.#average.decay, step));
+    const averaging = this.averaging(model, step);
+    if (values === undefined || averaging === undefined || this.#average?.biasCorrection !== true) return values;
+    const { scale, except } = averaging;
     const weights = model.weights();
     return new Map(
       [...values].map(([name, data]) => {
-        const frozen = step === 0 || this.#groups[groupOf(this.#groups, name)]?.optimizer === null;
-        return [name, (frozen ? weights.get(name)?.data : undefined) ?? data.map((value) => value * correction)];
+        return [
+          name,
+          (except.includes(name) ? weights.get(name)?.data : undefined) ?? data.map((value) => value * scale),
+        ];
       }),
     );
+  }
+
+  /** How the memory of the averages becomes {@link averages}. @internal */
+  averaging(model: Model, step: number): Averaging | undefined {
+    if (this.#average === null) return undefined;
+    if (this.#average.biasCorrection !== true) return { scale: 1, except: [] };
+    const isFrozen = (name: string): boolean => this.#groups[groupOf(this.#groups, name)]?.optimizer === null;
+    const names = model.parameters.map(({ name }) => name);
+    if (step === 0) return { scale: 1, except: names };
+    return { scale: 1 / (1 - power(this.#average.decay, step)), except: names.filter(isFrozen) };
   }
 
   /**

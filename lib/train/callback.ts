@@ -1,4 +1,5 @@
 import type { State } from "../io/state.js";
+import type { GivenWeights } from "../nn/given_weights.js";
 import type { EndReason } from "./events.js";
 
 /** When something is done: after every so many steps or epochs. */
@@ -52,7 +53,7 @@ export interface Ending {
   readonly reason: EndReason;
   readonly step: number;
   /** The weights that the model is to have after the run; the checkpoint of the result keeps those of its last step. */
-  setWeights(weights: ReadonlyMap<string, Float32Array>): void;
+  setWeights(weights: GivenWeights): void;
 }
 
 /** Decides something about a run while it is under way. */

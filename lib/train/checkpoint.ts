@@ -5,13 +5,14 @@ import type { StoredTensors } from "../io/safetensors.js";
 import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
+import { describeModel, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { DataProgress } from "./course.js";
 import type { Settings } from "./settings.js";
 
 /** What a checkpoint is told apart by. */
-export const FORMAT = "carillon.checkpoint";
+export const FORMAT = FORMATS.checkpoint;
 
 /** Everything besides weights and optimizer states that determines the rest of a run. */
 export interface Progress {
@@ -67,10 +68,13 @@ export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretc
 }
 
 /** What stands beside weights and states; arrays are copies. */
-export function contentsOf(minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
+export function contentsOf(model: Model, minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
   const arrays = new Map<string, StoredTensor>();
+  const averaging = minimizer.averaging(model, progress.step);
   const metadata = {
     format: FORMAT,
+    ...describeModel(model),
+    ...(averaging === undefined ? {} : { averages: JSON.stringify(averaging) }),
     ...numericsMetadata(),
     optimizer: minimizer.signature(),
     progress: encodeState(progress, arrays, "checkpoint"),

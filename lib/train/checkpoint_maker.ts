@@ -73,6 +73,6 @@ export class CheckpointMaker {
 
   #contents(progress: RunProgress, best: BestCheckpoint | null): Contents {
     this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#options);
-    return contentsOf(this.#minimizer, this.#settings, { ...progress, best });
+    return contentsOf(this.#model, this.#minimizer, this.#settings, { ...progress, best });
   }
 }

@@ -8,7 +8,7 @@ import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { checkNumber } from "../options.js";
-import type { Callback, Decision, Every } from "./callback.js";
+import type { Callback, Decision, Ending, Every } from "./callback.js";
 import type { DecodedCheckpoint } from "./checkpoint.js";
 import { CheckpointMaker, type RunProgress } from "./checkpoint_maker.js";
 import { takeFolder } from "./checkpoint_store.js";
@@ -307,7 +307,7 @@ class Fitting {
     const stoppedBy = this.#stoppedBy;
     /** The checkpoint of the last step, if the model does not keep its weights. */
     let last: Uint8Array | undefined;
-    const setWeights = (weights: ReadonlyMap<string, Float32Array>): void => {
+    const setWeights: Ending["setWeights"] = (weights) => {
       last ??= this.#checkpoint();
       this.#model.restore(weights, "setWeights");
     };

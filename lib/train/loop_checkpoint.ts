@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../io/file.js";
 import { readSealed } from "../io/seal.js";
 import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import { Model } from "../nn/model.js";
-import { describeLayers } from "../nn/saved.js";
+import { describeLayers, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
@@ -13,7 +13,7 @@ import type { Value } from "../tensor/value.js";
 import { checkVersion, NO_ARRAYS, numericsMetadata, refuse, section } from "./checkpoint.js";
 import { Snapshot } from "./snapshot.js";
 
-const FORMAT = "carillon.loop";
+const FORMAT = FORMATS.loop;
 
 /** Any program. */
 type AnyProgram = Program<Readonly<Record<string, Spec>>, Readonly<Record<string, Value>>>;

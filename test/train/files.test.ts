@@ -170,11 +170,22 @@ describe("models", () => {
   test.each<[string, () => Uint8Array | string, string | RegExp]>([
     ["text", () => "not a model at all", "a safetensors file"],
     ["nothing", () => "", "an empty file"],
-    ["a checkpoint", () => checkpoint, "carillon.model"],
+    ["a damaged checkpoint", () => withByte(checkpoint.length - 40), "SHA-256"],
+    ["a later version of the layout", () => withMetadata({ version: "2" }), "version 1"],
+    [
+      "another format of ours",
+      () => withMetadata({ format: "carillon.other" }),
+      "carillon.model or carillon.checkpoint",
+    ],
+    ["a loop's checkpoint", () => withMetadata({ format: "carillon.loop" }), "loadCheckpoint"],
     ["a truncated model", () => network().bytes().subarray(0, -8), "bytes"],
     ["a truncated header", () => network().bytes().subarray(0, 60), "header"],
     ["another architecture", () => network(9).bytes(), "linear1.weight"],
-    ["more layers", () => sequential(linear(4, 8), linear(8, 8), linear(8, 3)).bytes(), "4 parameters"],
+    [
+      "more layers",
+      () => sequential(linear(4, 8), linear(8, 8), linear(8, 3)).bytes(),
+      "linear3.weight \\[3, 8\\], linear3.bias",
+    ],
   ])("load of %s changes nothing", async (_, bytes, says) => {
     const path = join(folder, "wrong.safetensors");
     await writeFile(path, bytes());
