@@ -102,6 +102,7 @@ export {
   mse,
 } from "./nn/losses/regression.js";
 export { type AverageOptions, f1, precision, recall, topK } from "./nn/metrics/classification.js";
+export { bestThreshold, type ThresholdCosts, type ThresholdOptions } from "./nn/metrics/curves.js";
 export {
   type ConfusionMatrix,
   defineMetric,
@@ -110,6 +111,7 @@ export {
   type MetricRows,
   type MetricValue,
 } from "./nn/metrics/metric.js";
+export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export { type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";

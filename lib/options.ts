@@ -70,6 +70,20 @@ export function checkFunction<F>(where: string, value: F): F {
   return typeof value === "function" ? value : fail("ERR_OPTION", where, "a function", value);
 }
 
+/** Functions that make what an option takes, where that is a function as well. */
+const MAKERS = new WeakSet<object>();
+
+/** Notes that these functions have to be called to make what an option takes: {@link checkMade} refuses them as such. */
+export function noteMakers(...makers: readonly object[]): void {
+  for (const maker of makers) MAKERS.add(maker);
+}
+
+/** `value` if it is callable and not what makes such a thing (`crossEntropy` for `crossEntropy()`), else `ERR_OPTION`. */
+export function checkMade<F>(where: string, value: F, expected: string): F {
+  if (typeof value === "function" && !MAKERS.has(value)) return value;
+  return fail("ERR_OPTION", where, expected, value);
+}
+
 /** `value` if it is one of `allowed`, else `ERR_OPTION` listing them. */
 export function checkOneOf<const T extends string>(where: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value);

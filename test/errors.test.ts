@@ -17,7 +17,7 @@ test.each([
   ["", '""'],
   ["x".repeat(50), `"${"x".repeat(40)}"… (50 characters)`],
   [Symbol("s"), "Symbol(s)"],
-  [named, "function named"],
+  [named, "function named, which was not called"],
   [
     (
       () => () =>

@@ -6,7 +6,7 @@ import * as ops from "../ops/index.js";
 import type { Brake } from "./brake.js";
 import type { Loss } from "./losses/loss.js";
 import { Meter } from "./meter.js";
-import type { Metric } from "./metrics/metric.js";
+import type { Metric, MetricSet } from "./metrics/metric.js";
 import type { Figures } from "./metrics.js";
 import type { Model } from "./model.js";
 import { LOG, LOG_COLUMNS, type Objective, recordObjective } from "./objective.js";
@@ -82,6 +82,18 @@ export async function runBraked(program: CompiledProgram, brake: Brake, range: S
   }
 }
 
+/** What metrics are asked to measure of a model. */
+export function measuredSet(
+  where: string,
+  model: Model,
+  loss: Loss,
+  metrics: readonly Metric[],
+  { units }: Pick<BoundExamples, "units">,
+): MetricSet {
+  const ending = metrics.length === 0 ? undefined : model.ending;
+  return { where, loss, outputs: model.outputs, ending, units: units.targets };
+}
+
 /** A program that measures a model on a set of examples, in their order, at inference. */
 export class Evaluator {
   readonly #program: CompiledProgram;
@@ -98,7 +110,7 @@ export class Evaluator {
   ) {
     const trace = new Trace(0, false);
     const batch = Math.min(batchSize, examples.samples);
-    this.#meter = new Meter(metrics, { where, loss, outputs: model.outputs });
+    this.#meter = new Meter(metrics, measuredSet(where, model, loss, metrics, examples));
     tracing(trace, () => {
       const objective = recordObjective(model, loss, examples);
       this.#meter.record(trace, objective, batch);

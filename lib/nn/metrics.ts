@@ -1,8 +1,9 @@
 import { fail } from "../errors.js";
 import { checkOneOf } from "../options.js";
-import { auc } from "./metrics/auc.js";
 import { accuracy, confusionMatrix, f1, precision, recall } from "./metrics/classification.js";
+import { auc, averagePrecision } from "./metrics/curves.js";
 import type { ConfusionMatrix, Metric, MetricValue } from "./metrics/metric.js";
+import { brier, calibrationError, logLoss } from "./metrics/probabilities.js";
 import { mae, r2, rmse } from "./metrics/regression.js";
 
 const METRICS = {
@@ -11,6 +12,10 @@ const METRICS = {
   recall: recall(),
   f1: f1(),
   auc,
+  averagePrecision,
+  logLoss,
+  brier,
+  calibrationError: calibrationError(),
   confusionMatrix,
   mae,
   rmse,
@@ -39,7 +44,13 @@ export function numbersOf(figures: Figures): Readonly<Record<string, number>> {
 }
 
 /** Metrics of which less is better. */
-const LOWER: readonly string[] = ["mae", "rmse"] satisfies readonly MetricName[];
+const LOWER: readonly string[] = [
+  "mae",
+  "rmse",
+  "logLoss",
+  "brier",
+  "calibrationError",
+] satisfies readonly MetricName[];
 
 /** Whether less of this figure is better, as far as names tell: losses, penalties and errors. */
 export function isLowerBetter(name: string): boolean {

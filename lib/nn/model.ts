@@ -6,20 +6,22 @@ import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError, fail } from "../errors.js";
-import { currentTrace, type Trace } from "../graph/trace.js";
+import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
 import { sigmoid, softmax } from "../ops/index.js";
-import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { checkKeys, checkNumber, checkString } from "../options.js";
 import { copyOf } from "../tensor/copied.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Value } from "../tensor/value.js";
+import { Value } from "../tensor/value.js";
 import { Brake, orAborted } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawInTurns, drawParameter } from "./draw.js";
+import { type Ending, endingOf } from "./ending.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import { checkWeights, type GivenWeights, storedWeights } from "./given_weights.js";
 import type { Layer } from "./layer.js";
+import { checkLoss } from "./losses/loss.js";
 import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
 import { checkPredict, checkWork, type EvaluateOptions, type PredictOptions } from "./predict_options.js";
 import { ForwardProgram } from "./predictor.js";
@@ -55,6 +57,7 @@ export class Model<In extends number = number, Out extends number = number> {
   /** The prediction under way, or the last one in the queue. */
   #predicting: Promise<unknown> | undefined;
   #transforms: Transforms = {};
+  #ending: { readonly is: Ending | undefined } | undefined;
 
   /** @internal */
   constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
@@ -220,8 +223,7 @@ export class Model<In extends number = number, Out extends number = number> {
     options: EvaluateOptions<Metrics>,
   ): Promise<Evaluation> {
     checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
-    const { loss } = options;
-    checkFunction("evaluate.loss", loss);
+    const loss = checkLoss("evaluate.loss", options.loss, this.outputs);
     const { threads, signal } = checkWork("evaluate", options);
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const held = hold("evaluate.data", data, isSmall(data));
@@ -245,6 +247,13 @@ export class Model<In extends number = number, Out extends number = number> {
       brake.release();
       await examples.stream?.close();
     }
+  }
+
+  /** What its outputs are already, if they are probabilities. @internal */
+  get ending(): Ending | undefined {
+    const input = new Value(["batch", this.inputs], "f32", { kind: "input", name: "x" });
+    this.#ending ??= { is: tracing(new Trace(0, false), () => endingOf(this.forward(input))) };
+    return this.#ending.is;
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */

@@ -1,6 +1,6 @@
 import type { BoundExamples } from "../data/bind.js";
 import type { Affine } from "../data/transform.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, describe } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
@@ -38,12 +38,12 @@ export function recordObjective(
   const x = input("x", ["batch", model.inputs], "f32");
   const classes = loss.target === "classes";
   const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
-  const { inputs, targets } = examples.units;
+  const { inputs } = examples.units;
   const fed = inputs === undefined ? x : toUnits(x, inputs);
   const output = watcher === undefined ? model.forward(fed) : model.watch(fed, watcher.layer);
   const losses = loss(output, y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
-    const received = losses instanceof Value ? formatShape(losses.shape) : String(losses);
+    const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
     throw new CarillonError(
       "ERR_SHAPE",
       "loss",
@@ -59,9 +59,8 @@ export function recordObjective(
     total,
     weight,
     mean: ops.divide(total, divisorOf(weight, examples)),
-    // Metrics are told in the units of the data.
-    output: targets === undefined ? output : fromUnits(output, targets),
-    target: targets === undefined ? y : fromUnits(y, targets),
+    output,
+    target: y,
     weights: w,
   };
 }
@@ -73,11 +72,6 @@ function row(values: readonly number[]): Tensor {
 /** (value − shift)/scale, column by column. */
 function toUnits(value: Value, { shift, scale }: Affine): Value {
   return ops.divide(ops.subtract(value, row(shift)), row(scale));
-}
-
-/** value·scale + shift */
-function fromUnits(value: Value, { shift, scale }: Affine): Value {
-  return ops.add(ops.multiply(value, row(scale)), row(shift));
 }
 
 /** 2⁻¹²⁶, the smallest normal number. */

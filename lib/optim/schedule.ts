@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { checkNumber } from "../options.js";
+import { checkMade, checkNumber } from "../options.js";
 
 /** Where a run stands when a schedule is asked. */
 export interface ScheduleAt {
@@ -22,9 +22,8 @@ export type Schedule = (at: ScheduleAt) => number;
 
 /** A learning rate as given to an optimizer: a finite number ≥ 0, or a schedule; else `ERR_OPTION`. */
 export function checkRate(where: string, lr: number | Schedule): number | Schedule {
-  if (typeof lr === "function") return lr;
   if (typeof lr === "number") return checkNumber(where, lr, { min: 0 });
-  return fail("ERR_OPTION", where, "a number >= 0 or a schedule", lr);
+  return checkMade(where, lr, "a number >= 0 or a schedule");
 }
 
 /** The learning rate at one step: finite and ≥ 0, or `ERR_OPTION` naming the step at which the schedule failed. */

@@ -5,7 +5,7 @@ import { checkTransform, type Transform, type Transforms } from "../data/transfo
 import { CarillonError, fail } from "../errors.js";
 import { checkPriority, defaultThreads, type Priority } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
-import type { Loss } from "../nn/losses/loss.js";
+import { checkLoss, type Loss } from "../nn/losses/loss.js";
 import type { Metric } from "../nn/metrics/metric.js";
 import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
@@ -243,7 +243,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     const value = options[key];
     return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
   };
-  const loss = checkFunction("fit.loss", options.loss);
+  const loss = checkLoss("fit.loss", options.loss, model.outputs);
   const epochs = count("epochs");
   const limit = count("steps");
   if (epochs === undefined && limit === undefined) {

@@ -1,4 +1,5 @@
 import type { CompiledProgram } from "../graph/compiled.js";
+import { measuredSet } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
@@ -35,7 +36,7 @@ export async function makeParts(model: Model, options: CheckedOptions): Promise<
   const { checkpoint, passedOver } = resumed;
   if (checkpoint !== undefined) refuseOneShot(options.data);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-  const meter = new Meter(metrics, { where: "fit.metrics", loss, outputs: model.outputs });
+  const meter = new Meter(metrics, measuredSet("fit.metrics", model, loss, metrics, options.train));
   const program = compileStep(model, minimizer, seed, { ...options, meter, guarded: true });
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 FIXTURES = Path(__file__).parent / "fixtures"
 warnings.simplefilter("ignore")
@@ -52,10 +53,70 @@ def above(actual, logits, w, kinds):
     return figures
 
 
+def sigmoid(logits):
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))
+
+
+def softmax(logits):
+    """Rounded once, from 64 bits of mantissa: equal probabilities are equal."""
+    powers = np.exp((logits - logits.max(1, keepdims=True)).astype(np.longdouble))
+    return (powers / powers.sum(1, keepdims=True)).astype(np.float64)
+
+
+BINS = 15
+
+
+def calibration_error(actual, probability, w):
+    """Of scikit-learn's calibration curve; weights, multiples of 1/16, as so many examples."""
+    if w is not None:
+        times = np.round(w * 16).astype(int)
+        actual, probability = np.repeat(actual, times), np.repeat(probability, times)
+    came, mean = calibration_curve(actual, probability, n_bins=BINS)
+    edges = np.linspace(0, 1, BINS + 1)
+    counts = np.bincount(np.searchsorted(edges[1:-1], probability), minlength=BINS)
+    return float(np.sum(counts[counts > 0] / len(actual) * np.abs(came - mean)))
+
+
+COSTS = {"wrong": 1, "missed": 3}
+
+
+def thresholds(actual, probability, w):
+    """The middle between the probabilities around the best threshold; the highest of equally good ones."""
+    used = slice(None) if w is None else w > 0
+    weights = None if w is None else w[used]
+    a, p = actual[used], probability[used]
+    falls, hits, cuts = metrics.roc_curve(a, p, sample_weight=weights, drop_intermediate=False)
+    total = np.bincount(a, weights=weights, minlength=2).astype(float)
+    tp, fp = hits * total[1], falls * total[0]
+    figures = {}
+    for name, worth in (
+        ("f1", 2 * tp / (tp + fp + total[1])),
+        ("youden", hits - falls),
+        ("cost", -(COSTS["wrong"] * fp + COSTS["missed"] * (total[1] - tp))),
+    ):
+        best = int(np.argmax(np.round(worth, 12)))  # thresholds fall: the first is the highest
+        above = 1.0 if best == 0 else cuts[best]
+        below = cuts[best + 1] if best + 1 < len(cuts) else 0.0
+        figures[f"threshold {name}"] = float((above + below) / 2)
+    return figures
+
+
+def proper(actual, probability, w):
+    """Figures of probabilities of class 1."""
+    return {
+        "averagePrecision": float(metrics.average_precision_score(actual, probability, sample_weight=w)),
+        "logLoss": float(metrics.log_loss(actual, probability, sample_weight=w, labels=[0, 1])),
+        "brier": float(metrics.brier_score_loss(actual, probability, sample_weight=w)),
+        "calibrationError": calibration_error(actual, probability, w),
+    }
+
+
 def binary(logits, targets, w):
     predicted = (logits[:, 0] > 0).astype(int)
     actual = targets.astype(int)
     return {
+        **proper(actual, sigmoid(logits[:, 0]), w),
+        **thresholds(actual, sigmoid(logits[:, 0]), w),
         "accuracy": float(metrics.accuracy_score(actual, predicted, sample_weight=w)),
         "auc": float(metrics.roc_auc_score(actual, logits[:, 0], sample_weight=w)),
         "confusionMatrix": metrics.confusion_matrix(actual, predicted, labels=[0, 1], sample_weight=w).tolist(),
@@ -74,7 +135,11 @@ def classes(logits, targets, w):
         ).tolist(),
         **averages(targets, predicted, w, ["macro", "weighted", "micro"] + (["binary"] if count == 2 else [])),
     }
+    probabilities = softmax(logits)
     if count == 2:
+        one = sigmoid(logits[:, 1] - logits[:, 0])
+        figures.update(proper(targets, one, w))
+        figures.update(thresholds(targets, one, w))
         figures.update(above(targets, logits[:, 1] - logits[:, 0], w, ["binary", "macro"]))
         figures["auc"] = float(metrics.roc_auc_score(targets, logits[:, 1] - logits[:, 0], sample_weight=w))
         return figures
@@ -82,20 +147,28 @@ def classes(logits, targets, w):
         figures[f"top{k}"] = float(
             metrics.top_k_accuracy_score(targets, logits, k=k, labels=range(count), sample_weight=w)
         )
+    figures["logLoss"] = float(metrics.log_loss(targets, probabilities, sample_weight=w, labels=range(count)))
+    figures["brier"] = float(metrics.brier_score_loss(targets, probabilities, sample_weight=w, labels=range(count)))
+    figures["calibrationError"] = calibration_error(predicted == targets, probabilities.max(1), w)
     if len(set(targets)) == count:
-        powers = np.exp(logits - logits.max(1, keepdims=True))
-        probabilities = (powers / powers.sum(1, keepdims=True)).astype(np.float32).astype(np.float64)
         # Each class against the rest: what multi_class="ovr" averages, which wants rows that sum to 1 to the last bit.
         areas = [
             metrics.roc_auc_score(targets == label, probabilities[:, label], sample_weight=w) for label in range(count)
         ]
         figures["auc"] = float(np.mean(areas))
+        precisions = [
+            metrics.average_precision_score(targets == label, probabilities[:, label], sample_weight=w)
+            for label in range(count)
+        ]
+        figures["averagePrecision"] = float(np.mean(precisions))
     return figures
 
 
 def multilabel(logits, targets, w):
     predicted = (logits > 0).astype(int)
+    parts = [proper(targets[:, label], sigmoid(logits[:, label]), w) for label in range(targets.shape[1])]
     return {
+        **{name: float(np.mean([part[name] for part in parts])) for name in parts[0]},
         "accuracy": float(metrics.accuracy_score(targets, predicted, sample_weight=w)),
         "auc": float(metrics.roc_auc_score(targets, logits, average="macro", sample_weight=w)),
         **averages(targets, predicted, w, ["macro", "weighted", "micro"]),
@@ -131,6 +204,7 @@ unseen[:, 6] = -64  # and 6 is never predicted
 many = draw.integers(0, 2, (ROWS, 3))
 line = grid(ROWS, 1)
 plane = grid(ROWS, 3, scale=[1.0, 10.0, 0.5])
+apart = np.round((np.random.default_rng(12).normal(size=(ROWS, 5)) + np.eye(5)[five] * 3) * 6)
 
 CASES = {
     "one output": ("binaryCrossEntropy", binary, grid(ROWS, 1) + yes[:, None] * 0.75, yes),
@@ -144,6 +218,8 @@ CASES = {
     "far from 0": ("mse", regression, 65536 + line / 8 + grid(ROWS, 1, scale=0.5) / 8, 65536 + line / 8),
     "a constant": ("mse", regression, grid(ROWS, 1), np.full((ROWS, 1), 2.0)),
     "a constant, hit": ("mse", regression, np.full((ROWS, 1), 2.0), np.full((ROWS, 1), 2.0)),
+    # Probabilities that float32 does not tell apart, and many that are equal.
+    "classes that are far apart": ("crossEntropy", classes, apart, five),
 }
 
 fixture = {}

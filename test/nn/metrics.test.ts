@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import {
   type AverageOptions,
+  bestThreshold,
   binaryCrossEntropy,
   constant,
   crossEntropy,
@@ -62,8 +63,12 @@ function mirror(columns: number): Model {
   return sequential(linear(columns, columns, { init: identity(), bias: false }));
 }
 
-/** The metric that a fixture calls `f1 macro`, `f1 macro 20` (a threshold in percent) or `top3`. */
+const COSTS = { wrong: 1, missed: 3 };
+
+/** The metric that a fixture calls `f1 macro`, `f1 macro 20` (a threshold in percent), `threshold f1` or `top3`. */
 function metricOf(name: string): MetricName | Metric {
+  const by = /^threshold (.*)$/.exec(name)?.[1];
+  if (by !== undefined) return bestThreshold({ by: by === "cost" ? COSTS : (by as "f1"), name });
   const [kind = "", average, above] = name.split(" ") as [string, AverageOptions["average"], string | undefined];
   if (/^top\d$/.test(name)) return topK(Number(name.slice(3)));
   if (average === undefined) return kind as MetricName;

@@ -305,7 +305,7 @@ describe("refusals", () => {
     ],
     ["a regular expression", [[/linear/, adam()]], "ERR_OPTION", "partition[0]", "a string"],
     ["undefined", [["*", undefined]], "ERR_OPTION", "partition[0]", "an object of options"],
-    ["a function", [["*", adam]], "ERR_OPTION", "partition[0]", "an object of options"],
+    ["a function", [["*", adam]], "ERR_OPTION", "partition[0]", "function adam, which was not called"],
     ["a partition", [["*", partition([["*", adam()]])]], "ERR_OPTION", "partition[0].rule", ""],
   ])("%s", (_name, groups, code, where, says) => {
     const message = expect.stringContaining(says);

@@ -1,3 +1,4 @@
+import { CarillonError } from "../../errors.js";
 import { ELU_ALPHA, LEAKY_SLOPE } from "../../ops/activations.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
@@ -13,7 +14,17 @@ function layer(kind: string, config: LayerConfig, forward: (x: Value) => Value):
 
 function plain(kind: string, forward: (x: Value) => Value): () => Activation {
   const one = layer(kind, {}, forward);
-  return () => one;
+  // Named, for errors where it was not called.
+  return { [kind]: () => one }[kind] ?? (() => one);
+}
+
+/** Of a single feature both softmaxes are constant, and nothing before them would learn: `ERR_SHAPE`. */
+function overSeveral(kind: string, forward: (x: Value) => Value): (x: Value) => Value {
+  return (x) => {
+    if (x.shape.at(-1) !== 1) return forward(x);
+    const problem = `expected at least two features for '${kind}' but received one: sigmoid() makes it a probability`;
+    throw new CarillonError("ERR_SHAPE", kind, problem);
+  };
 }
 
 /** y = x < 0 ? 0 : x. Fukushima 1969; Nair, Hinton 2010. */
@@ -52,11 +63,17 @@ export const hardSigmoid = plain("hardSigmoid", ops.hardSigmoid);
 /** y = x·min(max(x + 3, 0), 6)/6, also called hard swish. Howard et al. 2019. */
 export const hardSilu = plain("hardSilu", ops.hardSilu);
 
-/** y = e^(x − max)/Σ e^(x − max) over the features. Not before {@link crossEntropy}, which applies its own. */
-export const softmax = plain("softmax", ops.softmax);
+/**
+ * y = e^(x − max)/Σ e^(x − max) over the features, at least two (`ERR_SHAPE`). Not before {@link crossEntropy}, which applies
+ * its own.
+ */
+export const softmax = plain("softmax", overSeveral("softmax", ops.softmax));
 
-/** y = (x − max) − ln Σ e^(x − max) over the features. Not before {@link crossEntropy}, which applies its own. */
-export const logSoftmax = plain("logSoftmax", ops.logSoftmax);
+/**
+ * y = (x − max) − ln Σ e^(x − max) over the features, at least two (`ERR_SHAPE`). Not before {@link crossEntropy}, which
+ * applies its own.
+ */
+export const logSoftmax = plain("logSoftmax", overSeveral("logSoftmax", ops.logSoftmax));
 
 /** Options of {@link leakyRelu}. */
 export interface LeakyReluOptions {

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import * as ops from "../../ops/index.js";
-import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
+import { checkKeys, checkNumber, checkOneOf, noteMakers } from "../../options.js";
 import { formatShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { expectLogits, type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
@@ -13,7 +13,7 @@ export interface CrossEntropyOptions {
   readonly target?: "classes" | "probabilities" | undefined;
 }
 
-const NORMALIZED = ["softmax", "logSoftmax"] as const;
+const NORMALIZED = ["softmax", "logSoftmax", "sigmoid", "hard_sigmoid"] as const;
 
 /** Number of classes of logits: the size of the last axis. */
 function classesOf(output: Value): number {
@@ -33,7 +33,8 @@ function classesOf(output: Value): number {
  * probabilities: `ℓ = −Σ ((1 − ε)·target + ε/K)·ln p`.
  *
  * output: [batch, K] logits; target: [batch] integers in [0, K), or [batch, K] numbers in [0, 1], whose sum is 1 (which is
- * not checked). A softmax before it is `ERR_OPTION`. Label smoothing: Szegedy et al. 2016.
+ * not checked). A softmax or a sigmoid before it is `ERR_OPTION`, a single output `ERR_SHAPE`: its softmax is always 1. Label
+ * smoothing: Szegedy et al. 2016.
  */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   checkKeys("crossEntropy", options, ["labelSmoothing", "target"]);
@@ -66,11 +67,11 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
  * (1 − t)·σ(x) − t·σ(−x) keeps its digits where σ(x) rounds to 1.
  *
  * output: [batch, n] logits; target: [batch, n], or [batch] where n = 1, of numbers in [0, 1]. Any other shape is
- * `ERR_SHAPE`, a sigmoid before it `ERR_OPTION`. PyTorch's BCEWithLogitsLoss, averaged over n.
+ * `ERR_SHAPE`, a sigmoid or a softmax before it `ERR_OPTION`. PyTorch's BCEWithLogitsLoss, averaged over n.
  */
 export function binaryCrossEntropy(): Loss {
   return loss("binaryCrossEntropy", "probabilities", (output, target) => {
-    expectLogits("binaryCrossEntropy", output, ["sigmoid", ...NORMALIZED]);
+    expectLogits("binaryCrossEntropy", output, NORMALIZED);
     const { output: x, target: t } = paired("binaryCrossEntropy", output, target);
     const ones = ops.multiply(t, ops.softplus(ops.negate(x)));
     const zeros = ops.multiply(ops.subtract(1, t), ops.softplus(x));
@@ -100,8 +101,8 @@ const SMALLEST = 1.1754943508222875e-38;
  *     ℓ = Σ target·(ln target − logSoftmax(output)),  0·ln 0 = 0
  *
  * Its gradient is that of cross-entropy; its least value is 0. output: [batch, n] logits; target: [batch, n] numbers in
- * [0, 1], whose sum is 1 (which is not checked). A softmax before it is `ERR_OPTION`. PyTorch's KLDivLoss of
- * log_softmax(output), summed over n. Kullback, Leibler 1951.
+ * [0, 1], whose sum is 1 (which is not checked). A softmax or a sigmoid before it is `ERR_OPTION`, a single
+ * output `ERR_SHAPE`. PyTorch's KLDivLoss of log_softmax(output), summed over n. Kullback, Leibler 1951.
  */
 export function klDivergence(): Loss {
   return loss("klDivergence", "probabilities", (output, target) => {
@@ -111,3 +112,5 @@ export function klDivergence(): Loss {
     return sumOf(ops.multiply(t, apart));
   });
 }
+
+noteMakers(crossEntropy, binaryCrossEntropy, hinge, klDivergence);

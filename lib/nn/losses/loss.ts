@@ -1,7 +1,9 @@
 import { CarillonError } from "../../errors.js";
 import * as ops from "../../ops/index.js";
+import { checkMade } from "../../options.js";
 import { elements, formatShape, isBatched, type Shape, sameShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
+import { operationOf } from "../ending.js";
 
 /**
  * What the data of a loss must be: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide
@@ -22,7 +24,13 @@ export interface Loss {
 
 /** A built-in loss. */
 export function loss(kind: string, target: LossTarget, compute: (output: Value, target: Value) => Value): Loss {
-  return Object.freeze(Object.assign((output: Value, given: Value) => compute(output, given), { kind, target }));
+  const description = { kind, target };
+  const checked = (output: Value, given: Value): Value => {
+    const [, ...axes] = output.shape;
+    if (output.shape.length > 0 && !axes.includes("batch")) expectSeveral(kind, description, elements(axes));
+    return compute(output, given);
+  };
+  return Object.freeze(Object.assign(checked, description));
 }
 
 /** Output and target of a loss under one shape: [batch, n]. */
@@ -75,14 +83,6 @@ export function sumOf(x: Value): Value {
   return ops.sum(x, { axis: "last" });
 }
 
-/** The operation behind reshapes. */
-function operationOf(value: Value): string | undefined {
-  if (value.source.kind !== "operation") return undefined;
-  const { name, inputs } = value.source.applied;
-  const [input] = inputs;
-  return name === "reshape" && input !== undefined ? operationOf(input) : name;
-}
-
 /** Throws `ERR_OPTION` if `output` was normalized already by one of `operations`: the loss applies its own. */
 export function expectLogits(where: string, output: Value, operations: readonly string[]): void {
   const name = operationOf(output);
@@ -92,4 +92,31 @@ export function expectLogits(where: string, output: Value, operations: readonly 
     where,
     `expected logits for '${where}' but the model ends in a ${name}: it applies its own`,
   );
+}
+
+/** Losses that compare the outputs of an example with each other, and what takes a single one. */
+const SEVERAL: Readonly<Record<string, string>> = {
+  crossEntropy: "binaryCrossEntropy() takes one, with targets 0 and 1",
+  klDivergence: "binaryCrossEntropy() takes one, with targets in [0, 1]",
+  cosineSimilarity: "mse() compares single numbers",
+};
+
+/**
+ * Throws `ERR_SHAPE` for a single output where a loss compares several: it would be the same whatever the output is, and
+ * nothing would be learned.
+ */
+export function expectSeveral(where: string, { kind, target }: Pick<Loss, "kind" | "target">, outputs: number): void {
+  if (outputs > 1) return;
+  const compares = kind !== undefined && Object.hasOwn(SEVERAL, kind);
+  if (!(compares || target === "classes")) return;
+  const instead = SEVERAL[compares ? kind : "crossEntropy"];
+  const problem = `expected at least two outputs for '${where}' but the model has one: ${instead}`;
+  throw new CarillonError("ERR_SHAPE", where, problem);
+}
+
+/** A loss, before any data is looked at: a function (`ERR_OPTION`) that can be learned with so many outputs (`ERR_SHAPE`). */
+export function checkLoss(where: string, given: Loss, outputs: number): Loss {
+  checkMade(where, given, "a loss");
+  expectSeveral(where, given, outputs);
+  return given;
 }

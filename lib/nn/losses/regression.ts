@@ -1,5 +1,5 @@
 import * as ops from "../../ops/index.js";
-import { checkKeys, checkNumber } from "../../options.js";
+import { checkKeys, checkNumber, noteMakers } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
 import { type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
 
@@ -67,7 +67,8 @@ function norm(x: Value, epsilon: number): Value {
 /**
  * Cosine distance: `ℓ = 1 − Σ output·target/(max(‖output‖, ε)·max(‖target‖, ε))`, in [0, 2]. A zero vector has ℓ = 1.
  *
- * output, target: [batch, n] of one shape, else `ERR_SHAPE`. As PyTorch's cosine_similarity.
+ * output, target: [batch, n] of one shape, n ≥ 2, else `ERR_SHAPE`: of a single output there is only the sign. As PyTorch's
+ * cosine_similarity.
  */
 export function cosineSimilarity(options: CosineSimilarityOptions = {}): Loss {
   checkKeys("cosineSimilarity", options, ["epsilon"]);
@@ -80,3 +81,5 @@ export function cosineSimilarity(options: CosineSimilarityOptions = {}): Loss {
     return ops.subtract(1, ops.divide(along, norms));
   });
 }
+
+noteMakers(mse, mae, huber, cosineSimilarity);

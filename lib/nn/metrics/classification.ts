@@ -21,7 +21,7 @@ function shareWhere(holds: (rows: MetricRows, row: number) => boolean): Accumula
 
 /**
  * Σ w over the examples whose class is predicted, over Σ w. Of several labels an example, all must be right, as in
- * scikit-learn's `accuracy_score`.
+ * scikit-learn's `accuracy_score`. An example with an output that is NaN has missed.
  */
 export const accuracy: Metric<"accuracy"> = {
   name: "accuracy",
@@ -39,7 +39,7 @@ export const accuracy: Metric<"accuracy"> = {
 
 /**
  * Share of the weight whose class is among the `k` largest outputs. Of equal outputs the later class stands first, as in
- * scikit-learn's `top_k_accuracy_score`. Its name is `top5` for `topK(5)`.
+ * scikit-learn's `top_k_accuracy_score`. Its name is `top5` for `topK(5)`. An example with an output that is NaN has missed.
  *
  * `ERR_OPTION`: k is no integer ≥ 1, more than the classes, or the loss is none of several classes.
  */
@@ -59,6 +59,7 @@ export function topK<const K extends number>(k: K): Metric<`top${K}`> {
         let before = 0;
         for (let column = 0; column < columns; column++) {
           const other = outputs[row * columns + column] ?? 0;
+          if (Number.isNaN(other)) return false;
           if (other > own || (other === own && column > label)) before += 1;
         }
         return before < k;
@@ -73,7 +74,10 @@ function expectClasses(name: string, labels: Labels, { where }: MetricSet): void
   throw new CarillonError("ERR_OPTION", where, problem);
 }
 
-/** Σ w by actual class (rows) and predicted class (columns), as scikit-learn's `confusion_matrix`. */
+/**
+ * Σ w by actual class (rows) and predicted class (columns), as scikit-learn's `confusion_matrix`. An example with an output that
+ * is NaN stands in no column.
+ */
 export const confusionMatrix: Metric<"confusionMatrix"> = {
   name: "confusionMatrix",
   begin(set) {
@@ -84,8 +88,9 @@ export const confusionMatrix: Metric<"confusionMatrix"> = {
       count * count,
       (sums, rows) => {
         for (let row = 0; row < rows.rows; row++) {
-          const place = labels.actual(rows, row, 0) * count + labels.predicted(rows, row, 0);
-          increase(sums, place, rows.weights[row] ?? 0);
+          const predicted = labels.predicted(rows, row, 0);
+          if (predicted < 0) continue;
+          increase(sums, labels.actual(rows, row, 0) * count + predicted, rows.weights[row] ?? 0);
         }
       },
       (sums) => Array.from({ length: count }, (_, row) => Array.from(sums.subarray(row * count, (row + 1) * count))),
@@ -145,24 +150,33 @@ function note(sums: Float64Array, index: number, actual: boolean, predicted: boo
   sums[index * COUNTS + COUNTS - 1] = 1;
 }
 
+/** Behind the counts stands what was weighed without a prediction, because an output is NaN. */
 function countInto(sums: Float64Array, labels: Labels, rows: MetricRows): void {
+  const untold = labels.count * COUNTS;
   for (let row = 0; row < rows.rows; row++) {
     const weight = rows.weights[row] ?? 0;
     if (labels.kind === "multilabel") {
       for (let column = 0; column < labels.count; column++) {
         const actual = labels.actual(rows, row, column) === 1;
-        note(sums, column, actual, labels.predicted(rows, row, column) === 1, weight);
+        const predicted = labels.predicted(rows, row, column);
+        if (predicted < 0) increase(sums, untold, weight);
+        else note(sums, column, actual, predicted === 1, weight);
       }
       continue;
     }
     const actual = labels.actual(rows, row, 0);
     const predicted = labels.predicted(rows, row, 0);
+    if (predicted < 0) {
+      increase(sums, untold, weight);
+      continue;
+    }
     note(sums, actual, true, predicted === actual, weight);
     if (predicted !== actual) note(sums, predicted, false, true, weight);
   }
 }
 
 function averaged(sums: Float64Array, labels: Labels, average: Average, score: (counts: Counts) => number): number {
+  if ((sums[labels.count * COUNTS] ?? 0) > 0) return Number.NaN;
   if (average === "binary") return score(countsOf(sums, 1));
   const classes = Array.from({ length: labels.count }, (_, index) => countsOf(sums, index));
   if (average === "micro") {
@@ -198,7 +212,7 @@ function averagedMetric(kind: string, options: AverageOptions, score: (counts: C
       }
       const used = average ?? (two ? "binary" : "macro");
       return summing(
-        labels.count * COUNTS,
+        labels.count * COUNTS + 1,
         (sums, rows) => countInto(sums, labels, rows),
         (sums) => averaged(sums, labels, used, score),
       );
@@ -208,7 +222,8 @@ function averagedMetric(kind: string, options: AverageOptions, score: (counts: C
 
 /**
  * hits/(hits + wrong): the share of what was predicted that is so. 0 where nothing was predicted. Sums of weights, as
- * scikit-learn's `precision_score`. A single output predicts class 1 where it is above 0 (a probability above ½).
+ * scikit-learn's `precision_score`. A single output predicts class 1 where it is above 0 (a probability above ½). NaN, as
+ * `recall` and `f1` are, if an output is NaN.
  */
 export function precision(options?: Unnamed): Metric<"precision">;
 export function precision<const N extends string>(options: Named<N>): Metric<N>;

@@ -1,6 +1,8 @@
+import type { Affine } from "../../data/transform.js";
 import { CarillonError } from "../../errors.js";
 import type { State } from "../../io/state.js";
 import { checkFunction, checkKeys, checkString } from "../../options.js";
+import type { Ending } from "../ending.js";
 import type { Loss } from "../losses/loss.js";
 
 /** Weights of examples by actual class (rows) and predicted class (columns). */
@@ -15,9 +17,9 @@ export interface MetricRows {
   /** Values of one output. */
   readonly columns: number;
   /** [rows, columns], as the network gives them: logits where the loss takes logits. */
-  readonly outputs: Float32Array;
+  readonly outputs: Float32Array | Float64Array;
   /** [rows] classes, or [rows, columns] numbers, as the loss takes them. */
-  readonly targets: Int32Array | Float32Array;
+  readonly targets: Int32Array | Float32Array | Float64Array;
   /** [rows]; 1 where the data has no weights. */
   readonly weights: Float32Array;
 }
@@ -29,6 +31,10 @@ export interface MetricSet {
   readonly loss: Loss;
   /** Columns of the outputs. */
   readonly outputs: number;
+  /** What the outputs are already, if they are probabilities. */
+  readonly ending?: Ending | undefined;
+  /** What targets went through: rows are in the units of the network, `value·scale + shift` is in those of the data. */
+  readonly units?: Affine | undefined;
 }
 
 /** Takes in a set, part by part, and gives the figure of the whole. */
@@ -56,7 +62,10 @@ export interface MetricDefinition<N extends string, S extends State> {
   readonly name: N;
   /** The state before the first example: what checkpoints keep as it is, see {@link State}. */
   start(): S;
-  /** The state with these examples taken in; it may be the same object, changed. The arrays are only valid meanwhile. */
+  /**
+   * The state with these examples taken in; it may be the same object, changed. The arrays are only valid meanwhile. Where
+   * targets have units, outputs and targets are in those of the data, as float64.
+   */
   add(state: S, rows: MetricRows): S;
   result(state: S): number;
 }
@@ -97,11 +106,11 @@ export function defineMetric<const N extends string, S extends State>(definition
   for (const [key, value] of Object.entries({ start, add, result })) checkFunction(`defineMetric.${key}`, value);
   return Object.freeze({
     name,
-    begin(): Accumulator {
+    begin({ units }: MetricSet): Accumulator {
       let state = start();
       return {
         add(rows) {
-          state = add(state, rows);
+          state = add(state, units === undefined ? rows : inUnits(rows, units));
         },
         result: () => result(state),
         state: () => state,
@@ -111,4 +120,14 @@ export function defineMetric<const N extends string, S extends State>(definition
       };
     },
   });
+}
+
+/** Outputs and targets in the units of the data, in double: nothing is rounded to float32 again. */
+function inUnits(rows: MetricRows, { shift, scale }: Affine): MetricRows {
+  const restored = (values: ArrayLike<number>): Float64Array =>
+    Float64Array.from(values, (value, index) => {
+      const column = index % rows.columns;
+      return value * (scale[column] ?? 1) + (shift[column] ?? 0);
+    });
+  return { ...rows, outputs: restored(rows.outputs), targets: restored(rows.targets) };
 }

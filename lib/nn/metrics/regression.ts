@@ -8,13 +8,14 @@ function expectValues(name: string, { where, loss }: MetricSet): void {
   throw new CarillonError("ERR_OPTION", where, `expected a regression loss for the metric '${name}' of '${where}'`);
 }
 
-/** Calls `take` for every element, with the weight of its row. */
+/** Calls `take` for every element, with the weight of its row; what weighs nothing is left out. */
 function overElements(
   { rows, columns, outputs, targets, weights }: MetricRows,
   take: (column: number, output: number, target: number, weight: number) => void,
 ): void {
   for (let row = 0; row < rows; row++) {
     const weight = weights[row] ?? 0;
+    if (weight === 0) continue;
     for (let column = 0; column < columns; column++) {
       const place = row * columns + column;
       take(column, outputs[place] ?? 0, targets[place] ?? 0, weight);
@@ -29,33 +30,43 @@ function meanOver(columns: number, each: (column: number) => number): number {
   return sum / columns;
 }
 
-/** Σ w·e/Σ w a column; the last sum is Σ w. */
-function averageError(outputs: number, error: (difference: number) => number, last: (mean: number) => number) {
+/** Σ w·e/Σ w a column, e of the network's units, times the column's scale; the last sum is Σ w. */
+function averageError(
+  { outputs, units }: MetricSet,
+  error: (difference: number) => number,
+  last: (mean: number) => number,
+) {
   return summing(
     outputs + 1,
     (sums, rows) => {
       overElements(rows, (column, output, target, weight) => increase(sums, column, weight * error(output - target)));
       for (let row = 0; row < rows.rows; row++) increase(sums, outputs, rows.weights[row] ?? 0);
     },
-    (sums) => meanOver(outputs, (column) => last((sums[column] ?? 0) / (sums[outputs] ?? 0))),
+    (sums) =>
+      meanOver(outputs, (column) => {
+        return Math.abs(units?.scale[column] ?? 1) * last((sums[column] ?? 0) / (sums[outputs] ?? 0));
+      }),
   );
 }
 
-/** Σ w·|output − target|/Σ w, the mean over the columns. scikit-learn's `mean_absolute_error`. */
+/**
+ * Σ w·|output − target|/Σ w, the mean over the columns. scikit-learn's `mean_absolute_error`. Differences are taken in the
+ * network's units and multiplied by the scale of the column, in double: the shift of targets far from 0 costs no digits.
+ */
 export const mae: Metric<"mae"> = {
   name: "mae",
   begin(set) {
     expectValues("mae", set);
-    return averageError(set.outputs, Math.abs, (mean) => mean);
+    return averageError(set, Math.abs, (mean) => mean);
   },
 };
 
-/** √(Σ w·(output − target)²/Σ w), the mean over the columns. scikit-learn's `root_mean_squared_error`. */
+/** √(Σ w·(output − target)²/Σ w), the mean over the columns, as for {@link mae}. scikit-learn's `root_mean_squared_error`. */
 export const rmse: Metric<"rmse"> = {
   name: "rmse",
   begin(set) {
     expectValues("rmse", set);
-    return averageError(set.outputs, (difference) => difference * difference, Math.sqrt);
+    return averageError(set, (difference) => difference * difference, Math.sqrt);
   },
 };
 
@@ -64,7 +75,6 @@ const PER_COLUMN = 4;
 
 /** One weighted value in a running mean and its sum of squares (West 1979): nothing cancels. */
 function include(sums: Float64Array, at: number, target: number, weight: number): void {
-  if (weight === 0) return;
   const total = (sums[at + 1] ?? 0) + weight;
   const mean = sums[at + 2] ?? 0;
   const step = (target - mean) * (weight / total);
@@ -81,7 +91,7 @@ function determination(squares: number, spread: number): number {
 
 /**
  * 1 − Σ w·(output − target)²/Σ w·(target − mean)², the mean over the columns; 1 is perfect, 0 no better than the mean.
- * NaN for a single example. scikit-learn's `r2_score`.
+ * NaN for a single example. It is the same in any units, and taken in those of the network. scikit-learn's `r2_score`.
  */
 export const r2: Metric<"r2"> = {
   name: "r2",

@@ -1,5 +1,5 @@
 import { fail } from "../../errors.js";
-import { checkKeys, checkNumber } from "../../options.js";
+import { checkKeys, checkNumber, noteMakers } from "../../options.js";
 import { cos } from "../../tensor/exact.js";
 import type { Schedule } from "../schedule.js";
 import { checkSteps } from "./period.js";
@@ -113,3 +113,5 @@ export function oneCycle(options: OneCycleOptions): Schedule {
     return last > peak ? halfCosine(max, end, (done - peak) / (last - peak)) : max;
   };
 }
+
+noteMakers(cosineDecay, oneCycle);

@@ -1,4 +1,4 @@
-import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
+import { checkBoolean, checkKeys, checkNumber, noteMakers } from "../../options.js";
 import { power } from "../../tensor/exact.js";
 import type { Schedule } from "../schedule.js";
 import { checkPeriod, checkSteps, type Period, periodsDone } from "./period.js";
@@ -81,3 +81,5 @@ export function polynomialDecay(options: PolynomialDecayOptions): Schedule {
     return end + (lr - end) * power(1 - Math.min(at.step - 1, total) / total, exponent);
   };
 }
+
+noteMakers(stepDecay, exponentialDecay, polynomialDecay);

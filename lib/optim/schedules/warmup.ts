@@ -1,4 +1,4 @@
-import { checkKeys, checkNumber } from "../../options.js";
+import { checkKeys, checkNumber, noteMakers } from "../../options.js";
 import { checkRate, type Schedule } from "../schedule.js";
 
 /** Options of {@link warmup}. */
@@ -37,3 +37,5 @@ export function warmup(schedule: Schedule | number, options: WarmupOptions): Sch
     return step > length ? value : (from + ((1 - from) * (step - 1)) / length) * value;
   };
 }
+
+noteMakers(warmup);
