@@ -83,22 +83,56 @@ function describeString(value: string): string {
   return `${JSON.stringify(value.slice(0, SHOWN_CHARACTERS))}… (${value.length} characters)`;
 }
 
+/** What objects of the language are called, by their tag; `value.constructor` tells nothing of most of them. */
+const CALLED: Readonly<Record<string, string>> = {
+  Generator: "a generator",
+  AsyncGenerator: "an async generator",
+  AsyncFromSyncIterator: "an async iterator",
+  Promise: "a Promise (await it)",
+  Arguments: "an arguments object",
+  Module: "a module",
+};
+
 function describeObject(value: object): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `array of ${value.length}`;
-  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  if (value instanceof Error || tag === "Error") return describeError(value);
+  const called = CALLED[tag];
+  if (called !== undefined) return called;
   const type = className(value);
   if (ArrayBuffer.isView(value)) {
-    return `${type}(${"length" in value ? String(value.length) : value.byteLength})`;
+    return `${type ?? tag}(${"length" in value ? String(value.length) : value.byteLength})`;
   }
+  if (tag === "ArrayBuffer" || tag === "SharedArrayBuffer") {
+    return `${tag === "ArrayBuffer" ? "an" : "a"} ${tag} of ${Reflect.get(value, "byteLength")} bytes`;
+  }
+  if ((tag === "Map" || tag === "Set") && type === tag) return `a ${tag} of ${Reflect.get(value, "size")}`;
+  if (tag === "Number" || tag === "Boolean" || tag === "String" || tag === "BigInt") {
+    return `a ${tag} object (${describe(value.valueOf())})`;
+  }
+  if (tag.endsWith("Iterator") || tag.endsWith("Iterator Helper")) return "an iterator";
+  if (type === undefined) return describeIterator(value) ?? "an instance of a class without a name";
   if (type !== "Object") return `an instance of ${type}`;
   const keys = Object.keys(value);
-  if (keys.length === 0) return "an empty object";
+  if (keys.length === 0) return describeIterator(value) ?? "an empty object";
   const more = keys.length > SHOWN_KEYS ? ", …" : "";
   return `object with ${keys.slice(0, SHOWN_KEYS).join(", ")}${more}`;
 }
 
-/** Name of the class of `value`; objects without a prototype count as plain ones. */
-function className(value: object): string {
+function describeError(value: object): string {
+  return "name" in value && "message" in value ? `${value.name}: ${value.message}` : "an Error";
+}
+
+/** Objects that say no more of themselves than that they can be iterated. */
+function describeIterator(value: object): string | undefined {
+  if (Symbol.asyncIterator in value) return "an async iterable";
+  return Symbol.iterator in value ? "an iterable" : undefined;
+}
+
+/** Name of the class of `value`, `Object` for plain objects and those without a prototype; `undefined` if it has none. */
+function className(value: object): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || Object.getPrototypeOf(prototype) === null) return "Object";
   const made: unknown = value.constructor;
-  return typeof made === "function" && made.name !== "" ? made.name : "Object";
+  return typeof made === "function" && made.name !== "" ? made.name : undefined;
 }

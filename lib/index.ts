@@ -8,7 +8,6 @@ export {
   type Dataset,
   type DatasetOptions,
   dataset,
-  type Numbers,
   type StreamExample,
   type StreamSource,
 } from "./data/stream.js";

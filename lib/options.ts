@@ -21,13 +21,18 @@ export function checkObject(where: string, value: unknown): void {
 
 /**
  * Checks that `options` is a plain object (`ERR_OPTION`) all of whose keys are in `known` (`ERR_UNKNOWN_OPTION`,
- * with the nearest known name as a suggestion). A key whose value is `undefined` must be known as well.
+ * with the nearest known name, or the one in `meant`, as a suggestion). A key whose value is `undefined` must be known as well.
  */
-export function checkKeys(where: string, options: unknown, known: readonly string[]): void {
+export function checkKeys(
+  where: string,
+  options: unknown,
+  known: readonly string[],
+  meant: Readonly<Record<string, string>> = {},
+): void {
   if (!isPlainObject(options)) fail("ERR_OPTION", where, "an object of options", options);
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    const near = nearest(key, known);
+    const near = nearest(key, known) ?? (Object.hasOwn(meant, key) ? meant[key] : within(key, known));
     const hint = near === undefined ? `Known: ${known.map(quote).join(", ")}` : `Did you mean '${near}'?`;
     throw new CarillonError(
       "ERR_UNKNOWN_OPTION",
@@ -133,6 +138,15 @@ export function nearest(key: string, known: readonly string[]): string | undefin
     }
   }
   return best;
+}
+
+/** Letters that a name must have to be looked for in longer ones. */
+const LEAST_LETTERS = 4;
+
+/** The longest known name that is a part of `key`: `weight` of `sample_weight`. */
+function within(key: string, known: readonly string[]): string | undefined {
+  const parts = known.filter((name) => name.length >= LEAST_LETTERS && key.toLowerCase().includes(name.toLowerCase()));
+  return parts.sort((a, b) => b.length - a.length)[0];
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type BoundExamples, bindExamples, type ClassWeights, type ExampleShape, unitsOf } from "./bind.js";
+import { type BoundExamples, bindExamples, unitsOf } from "./bind.js";
+import type { ExampleShape } from "./block.js";
 import type { Examples, Features, Labels, Targets } from "./dataset.js";
 import { Dataset } from "./stream.js";
 import { StreamFeed } from "./stream_feed.js";
@@ -10,8 +11,8 @@ export interface BindDataOptions {
   /** Rows a step. */
   readonly batch: number;
   readonly transforms: Transforms;
-  /** `'balanced'` is for data in memory: a stream's classes are counted before. */
-  readonly classWeights?: ClassWeights | undefined;
+  /** A factor ≥ 0 a class. */
+  readonly classFactors?: readonly number[] | undefined;
   /** Whether a stream uses its shuffle buffer; no by default. */
   readonly shuffle?: boolean | undefined;
   /** What a pass over a stream is called in errors; a validation by default. */
@@ -27,19 +28,19 @@ export async function bindData(
   data: Examples<Features, Labels | Targets> | Dataset,
   options: BindDataOptions,
 ): Promise<BoundExamples> {
-  const { shape, batch, transforms, classWeights, shuffle = false, pass = "validation", signal } = options;
+  const { shape, batch, transforms, classFactors, shuffle = false, pass = "validation", signal } = options;
   if (!(data instanceof Dataset)) {
     const { unchanged } = options;
-    return await bindExamples(where, data, shape, { classWeights, transforms, unchanged, signal });
+    return await bindExamples(where, data, shape, { classFactors, transforms, unchanged, signal });
   }
-  const classFactors = typeof classWeights === "object" ? classWeights : undefined;
-  const given = { where, ...shape, dataset: data, pass, batch, shuffle, transforms, classFactors };
+  const given = { where, shape, dataset: data, pass, batch, shuffle, transforms, classFactors };
   const stream = await StreamFeed.open(given, `${pass} 1`, signal);
   const { layout, bindings } = stream;
   return {
     samples: stream.batches * batch,
     bindings,
     weighted: layout.weighted,
+    zeros: layout.weighted,
     units: unitsOf(transforms, layout.dtype),
     stream,
   };

@@ -1,7 +1,8 @@
 // What a caller may do with its memory once a call has returned.
 import { CarillonError, describe } from "../errors.js";
 import { copyOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
-import { type Examples, type Features, isTensorLike, type Labels, type Targets } from "./dataset.js";
+import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import { isTensorLike } from "./member.js";
 import { Dataset } from "./stream.js";
 
 type Data = Examples<Features, Labels | Targets> | Dataset;

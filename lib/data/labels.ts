@@ -1,7 +1,7 @@
 // Classes of examples, as people write them: integers of any array, rows with a single 1, names.
-import { CarillonError, describe, fail } from "../errors.js";
-import { isDetached } from "../tensor/detached.js";
-import { failEmpty, failShape, isTensorLike, sizeOf } from "./dataset.js";
+import { fail } from "../errors.js";
+import { isBigInts, isNumberArray } from "../tensor/arrays.js";
+import { failRow, IN_MEMORY, isTensorLike, type Member, memberOf, type Place } from "./member.js";
 
 /** Names of classes: that of class k stands at place k. */
 export type ClassNames = readonly string[];
@@ -11,10 +11,6 @@ export interface LabelSpace {
   readonly classes: number;
   /** Labels may be these as well. */
   readonly names?: ClassNames | undefined;
-  /** Rows of the other data; tells flat rows with a single 1 from one label a row. */
-  readonly rows?: number | undefined;
-  /** Number of the first row, for errors; 0 by default. */
-  readonly firstRow?: number | undefined;
 }
 
 /** Names that a message shows. */
@@ -59,92 +55,71 @@ export function hotClass(values: ArrayLike<unknown>, offset: number, classes: nu
   return hot;
 }
 
-type Elements = ArrayLike<unknown>;
-
-/** Whether `value` is a typed array, of this realm or another. */
-function isTyped(value: unknown): value is Elements {
-  return ArrayBuffer.isView(value) && "length" in value;
+/** Whether `value` is an array of any kind: of one label a row, or a row with a single 1. */
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || isNumberArray(value) || isBigInts(value);
 }
 
-/** Labels, or values of rows of `columns`, one after another. */
-interface Given {
-  readonly values: Elements;
-  /** 1 for labels; the number of classes for rows with a single 1. */
-  readonly columns: number;
+/** Whether targets are names or bigints, alone or by rows: then they stand for classes also where numbers are probabilities. */
+export function areLabels(y: unknown): boolean {
+  const first: unknown = Array.isArray(y) ? y[0] : y;
+  return typeof first === "string" || typeof first === "bigint" || isBigInts(y);
 }
 
-function given(where: string, y: unknown, { classes, rows }: LabelSpace): Given {
-  if (isTensorLike(y)) {
-    const { shape, data } = y;
-    const hot = shape.length === 2 && shape[1] === classes;
-    if (!(hot || shape.length === 1) || (data.length !== sizeOf(shape) && !isDetached(data))) {
-      failShape(where, "[rows]", shape);
-    }
-    if (data.length === 0) failEmpty(where, y);
-    return { values: data, columns: hot ? classes : 1 };
-  }
-  if (!(Array.isArray(y) || isTyped(y))) return fail("ERR_DTYPE", where, "labels: an array or a typed array", y);
-  if (y.length === 0) failEmpty(where, y);
-  const flat = classes > 1 && rows !== undefined && y.length === rows * classes;
-  return { values: y, columns: flat ? classes : 1 };
+/**
+ * Labels as a member of one column; rows with a single 1 that lie flat, as one of as many columns as there are classes, which
+ * the number of `rows` tells. Errors as `memberOf`.
+ */
+export function labelMember(
+  where: string,
+  y: unknown,
+  classes: number,
+  rows: number | undefined,
+  place: Place,
+): Member {
+  const single = place.noun === "example" && (typeof y === "string" || typeof y === "bigint");
+  const given = single ? [y] : y;
+  if (isTensorLike(given)) return memberOf(where, given, given.shape.length === 2 ? classes : 1, place);
+  if (!isList(given) || given.length === 0) return memberOf(where, given, 1, place);
+  const columns = classes > 1 && given.length === (rows ?? Number.NaN) * classes ? classes : 1;
+  return { where, place, columns, values: given, nested: false, rows: given.length / columns };
 }
 
-/** One row of the other data has one label, or one row with a single 1. */
-function isRow(value: unknown): value is Elements {
-  return Array.isArray(value) || isTyped(value);
+/** Class of a row; what is no label of these classes is `ERR_LABEL`. */
+export function classAt(member: Member, row: number, space: LabelSpace, places: ReadonlyMap<string, number>): number {
+  const { values, columns } = member;
+  const value: unknown = values[row * columns];
+  const nested = columns === 1 && isList(value) && value.length === space.classes;
+  const hot = nested || columns > 1;
+  const found = hot
+    ? hotClass(nested ? value : values, nested ? 0 : row * columns, space.classes)
+    : classOf(value, space.classes, places);
+  if (found >= 0) return found;
+  const length = nested ? value.length : columns;
+  const received = hot
+    ? Array.from({ length }, (_, index) => (nested ? value : values)[nested ? index : row * columns + index])
+    : value;
+  return failRow(member, "ERR_LABEL", row, hot ? HOT : labelText(value, space), received);
 }
 
 /**
  * Labels as integers in [0, classes): integers in an array or a typed array (bigints too), names of classes, or rows with a
- * single 1 among zeros, nested or flat. An `Int32Array` of labels is passed on, anything else is copied.
- *
- * What is no label of these classes is `ERR_LABEL` with row, value and range; other errors as for `bindFeatures`.
+ * single 1 among zeros, nested or flat. What is no label of these classes is `ERR_LABEL` with row, value and range.
  */
 export function bindLabels(
   where: string,
   y: unknown,
   classes: number,
-  space: Omit<LabelSpace, "classes"> = {},
+  { names, rows }: { readonly names?: ClassNames | undefined; readonly rows?: number | undefined } = {},
 ): Int32Array {
-  const { names, firstRow = 0 } = space;
-  const { values, columns } = given(where, y, { classes, ...space });
+  const member = labelMember(where, y, classes, rows, IN_MEMORY);
   const places = placesOf(names);
-  const labels = values instanceof Int32Array && columns === 1 ? values : new Int32Array(values.length / columns);
-  for (let row = 0; row < labels.length; row++) {
-    const value = values[row * columns];
-    const nested = columns === 1 && isRow(value) && value.length === classes;
-    const hot = nested || columns > 1;
-    const label = hot
-      ? hotClass(nested ? value : values, nested ? 0 : row * columns, classes)
-      : classOf(value, classes, places);
-    if (label < 0) failLabel(where, firstRow + row, value, hot, { classes, names });
-    if (labels !== values) labels[row] = label;
-  }
-  return labels;
-}
-
-function failLabel(where: string, row: number, value: unknown, hot: boolean, space: LabelSpace): never {
-  const expected = hot ? HOT : labelText(value, space);
-  const received = hot ? "other numbers" : describe(value);
-  const message = `expected ${expected} for '${where}' but received ${received} in row ${row}`;
-  throw new CarillonError("ERR_LABEL", where, message);
-}
-
-/** The first label of a set, if it is no number: names and bigints stand for classes also where numbers are probabilities. */
-function firstLabel(y: unknown): unknown {
-  return Array.isArray(y) || isTyped(y) ? y[0] : undefined;
-}
-
-/** Targets of a single output that says yes or no: names and bigints as 0 and 1, everything else as it is. */
-export function binaryTargets<T>(where: string, y: T, names: ClassNames | undefined): T | Float32Array {
-  const first = firstLabel(y);
-  if (typeof first !== "string" && typeof first !== "bigint") return y;
-  return Float32Array.from(bindLabels(where, y, 2, { names }));
+  return Int32Array.from({ length: member.rows }, (_, row) => classAt(member, row, { classes, names }, places));
 }
 
 /** The names that occur among labels, in the order of their code units; `undefined` if the first label is none. */
 export function namesAmong(y: unknown): ClassNames | undefined {
-  if (typeof firstLabel(y) !== "string" || !Array.isArray(y)) return undefined;
+  if (!Array.isArray(y) || typeof y[0] !== "string") return undefined;
   const names = new Set<string>();
   for (const label of y as readonly unknown[]) if (typeof label === "string") names.add(label);
   return [...names].sort();
@@ -155,7 +130,7 @@ export function namesAmong(y: unknown): ClassNames | undefined {
  * a single 1 by its place; else `ERR_LABEL`.
  */
 export function groupsOf(where: string, y: unknown, rows: number): readonly number[] {
-  const values = isTensorLike(y) ? y.data : Array.isArray(y) || isTyped(y) ? y : [];
+  const values = isTensorLike(y) ? y.data : isList(y) ? y : [];
   const columns = values.length / rows;
   if (columns > 1 && Number.isInteger(columns)) return [...bindLabels(where, values, columns, { rows })];
   if (values.length !== rows) fail("ERR_LABEL", where, `one label for each of ${rows} rows`, y);
@@ -165,7 +140,7 @@ export function groupsOf(where: string, y: unknown, rows: number): readonly numb
     const place = typeof value === "string" ? places.get(value) : undefined;
     if (place !== undefined) return place;
     if (typeof value === "bigint" && Number.isSafeInteger(Number(value))) return Number(value);
-    const hot = isRow(value) ? hotClass(value, 0, value.length) : -1;
+    const hot = isList(value) ? hotClass(value, 0, value.length) : -1;
     return hot >= 0 ? hot : fail("ERR_LABEL", where, `a label in row ${row}`, value);
   });
 }

@@ -1,37 +1,22 @@
-import { balancedFactors } from "./bind.js";
-import { classesOf, ExampleReader, failNoExamples, type ReaderOptions } from "./example_reader.js";
+import { fail } from "../errors.js";
+import type { ExampleShape } from "./block.js";
+import { ExampleReader, failNoExamples } from "./example_reader.js";
+import { type Answers, Measurement, type Questions } from "./measure.js";
 import { type Dataset, END, failOneShot } from "./stream.js";
-import { ColumnStatistics, type Transform, type Transforms } from "./transform.js";
 import { Turns, unlessAborted } from "./turns.js";
-
-/** What a first pass over a stream is to find out. */
-export interface StreamQuestions {
-  readonly inputs: Transform | undefined;
-  readonly targets: Transform | undefined;
-  /** Whether the factors of balanced classes are wanted. */
-  readonly balanced: boolean;
-}
-
-/** What a first pass found. */
-export interface StreamAnswers {
-  readonly transforms: Transforms;
-  readonly classFactors: readonly number[] | undefined;
-}
 
 /** Reads a stream once, in its order, for figures over all of its examples. Rejects with the reason of an abort. */
 export async function measureStream(
+  where: string,
   dataset: Dataset,
-  options: ReaderOptions,
-  { inputs, targets, balanced }: StreamQuestions,
+  shape: ExampleShape,
+  questions: Questions,
   signal?: AbortSignal | undefined,
-): Promise<StreamAnswers> {
-  const { where } = options;
-  const purpose = `'${inputs?.kind ?? targets?.kind ?? "balanced"}'`;
+): Promise<Answers> {
+  const purpose = `'${questions.inputs?.kind ?? questions.targets?.kind ?? "balanced"}'`;
   if (dataset.oneShot) failOneShot(where, purpose, dataset);
-  const inputStatistics = inputs === undefined ? undefined : new ColumnStatistics(options.inputs);
-  const targetStatistics = targets === undefined ? undefined : new ColumnStatistics(options.outputs);
-  const counts = balanced ? new Array<number>(classesOf(options)).fill(0) : undefined;
-  const reader = new ExampleReader(options);
+  const measurement = new Measurement(where, shape, questions);
+  const reader = new ExampleReader(where, shape);
   const turns = new Turns(signal);
   const pass = await dataset.open(where, purpose, signal);
   let examples = 0;
@@ -42,7 +27,7 @@ export async function measureStream(
       if (item === END) break;
       reader.begin(item);
       for (; reader.left > 0; examples++) {
-        reader.measure(inputStatistics, targetStatistics, counts);
+        reader.measure(measurement);
         if (turns.over) await turns.next();
       }
     }
@@ -50,11 +35,6 @@ export async function measureStream(
     await pass.close();
   }
   if (examples === 0) failNoExamples(where, 1);
-  return {
-    transforms: {
-      inputs: inputs === undefined ? undefined : inputStatistics?.fit(inputs),
-      targets: targets === undefined ? undefined : targetStatistics?.fit(targets),
-    },
-    classFactors: counts === undefined ? undefined : balancedFactors(counts),
-  };
+  if (!reader.weighs) fail("ERR_DATA", `${where}.weight`, "a weight above 0 somewhere", "only zeros");
+  return measurement.answers();
 }

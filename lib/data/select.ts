@@ -1,6 +1,8 @@
 import { fail } from "../errors.js";
 import { checkKeys } from "../options.js";
-import { type Examples, type Features, isTensorLike, type Labels, type Targets, type Weights } from "./dataset.js";
+import { isNumberArray, type NumberArray, zerosLike } from "../tensor/arrays.js";
+import type { Examples, Features, Labels, Targets, Weights } from "./dataset.js";
+import { isTensorLike } from "./member.js";
 
 /** The type of some rows of T: the same kind of array; a tensor becomes its shape and data. */
 export type Selection<T> = T extends Float32Array
@@ -9,11 +11,13 @@ export type Selection<T> = T extends Float32Array
     ? Int32Array<ArrayBuffer>
     : T extends Uint8Array
       ? Uint8Array<ArrayBuffer>
-      : T extends { readonly shape: readonly number[]; readonly data: infer D }
-        ? { readonly shape: readonly number[]; readonly data: D }
-        : T extends readonly (infer E)[]
-          ? E[]
-          : never;
+      : T extends NumberArray | BigInt64Array | BigUint64Array
+        ? T
+        : T extends { readonly shape: readonly number[]; readonly data: infer D }
+          ? { readonly shape: readonly number[]; readonly data: D }
+          : T extends readonly (infer E)[]
+            ? E[]
+            : never;
 
 /** Some rows of a set. */
 export interface Part<X, Y> {
@@ -39,12 +43,8 @@ function ownRows(value: unknown): number | undefined {
 }
 
 function lengthOf(where: string, name: string, value: unknown): number {
-  if (Array.isArray(value) || isFlat(value)) return value.length;
+  if (Array.isArray(value) || isNumberArray(value)) return value.length;
   return fail("ERR_DTYPE", `${where}.data.${name}`, "a typed array, an array or a tensor", value);
-}
-
-function isFlat(value: unknown): value is Float32Array | Int32Array | Uint8Array {
-  return value instanceof Float32Array || value instanceof Int32Array || value instanceof Uint8Array;
 }
 
 /** The rows `indices` of all members, copied. */
@@ -74,14 +74,12 @@ function selected(value: unknown, columns: number, indices: Uint32Array): unknow
   if (isTensorLike(value)) {
     return { shape: [indices.length, ...value.shape.slice(1)], data: selected(value.data, columns, indices) };
   }
-  if (value instanceof Float32Array) return copyRows(value, new Float32Array(indices.length * columns), indices);
-  if (value instanceof Int32Array) return copyRows(value, new Int32Array(indices.length * columns), indices);
-  if (value instanceof Uint8Array) return copyRows(value, new Uint8Array(indices.length * columns), indices);
+  if (isNumberArray(value)) return copyRows(value, zerosLike(value, indices.length * columns), indices);
   const list: readonly unknown[] = Array.isArray(value) ? value : [];
   return Array.from(indices).flatMap((row) => list.slice(row * columns, (row + 1) * columns));
 }
 
-function copyRows<A extends Float32Array | Int32Array | Uint8Array>(from: A, to: A, indices: Uint32Array): A {
+function copyRows<A extends NumberArray>(from: A, to: A, indices: Uint32Array): A {
   const columns = to.length / indices.length;
   for (const [row, index] of indices.entries()) {
     to.set(from.subarray(index * columns, (index + 1) * columns), row * columns);

@@ -1,27 +1,16 @@
 import { CarillonError, describe, fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
+import type { Features, Labels, Targets, Weights } from "./dataset.js";
 import { unlessAborted } from "./turns.js";
 
-/** Numbers of one example, or of several one after another. */
-export type Numbers = readonly number[] | Float32Array | Float64Array | Int32Array | Uint8Array;
-
 /**
- * What a stream gives: one example, or k of them as k·inputs values of x, k·outputs values of y (k labels, or k rows
- * with a single 1) and k weights.
- * u8 inputs stay u8 if the first example has them.
+ * What a stream gives: a block of examples, as a set in memory would be written, or a single one, whose members may be plain
+ * numbers or arrays of them. Bytes stay bytes if those of the first example are; all examples have a weight, or none has.
  */
 export interface StreamExample {
-  readonly x: Numbers;
-  readonly y:
-    | number
-    | bigint
-    | string
-    | Numbers
-    | readonly bigint[]
-    | readonly string[]
-    | BigInt64Array
-    | BigUint64Array;
-  readonly weight?: number | Numbers | undefined;
+  readonly x: number | Features;
+  readonly y: number | bigint | string | Labels | Targets;
+  readonly weight?: number | Weights | undefined;
 }
 
 type Given = Iterable<StreamExample> | AsyncIterable<StreamExample>;

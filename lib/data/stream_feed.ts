@@ -1,15 +1,19 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import type { Binding } from "../graph/plan.js";
 import { seedKey } from "../tensor/philox.js";
-import { ExampleReader, failNoExamples, type ReaderOptions } from "./example_reader.js";
+import type { ExampleShape } from "./block.js";
+import { ExampleReader, failNoExamples } from "./example_reader.js";
 import { NativeRows, type RowLayout, RowStore } from "./row_store.js";
 import { ShuffleBuffer, shuffleMemory } from "./shuffle_buffer.js";
 import { type Dataset, END, type Pass } from "./stream.js";
-import { commonFactor, type Transforms } from "./transform.js";
+import { commonFactor, fitsProgram, type Transforms } from "./transform.js";
 import { Turns, unlessAborted } from "./turns.js";
 
 /** How a stream is read and laid out. */
-export interface StreamFeedOptions extends ReaderOptions {
+export interface StreamFeedOptions {
+  /** Option that the stream is the value of, for errors. */
+  readonly where: string;
+  readonly shape: ExampleShape;
   readonly dataset: Dataset;
   /** What a pass is called in errors. */
   readonly pass: "epoch" | "validation";
@@ -68,6 +72,7 @@ export class StreamFeed {
   /** Opened to look at the first example. */
   #opened: { readonly pass: Pass; readonly reader: ExampleReader } | undefined;
   #pass: Pass | undefined;
+  #reader: ExampleReader | undefined;
   #buffer: ShuffleBuffer | undefined;
   #place: StreamPlace = { seed: 0, step: 0, epoch: 1, rows: 0, epochs: 1, steps: 0 };
   #step = 0;
@@ -80,7 +85,7 @@ export class StreamFeed {
   private constructor(options: StreamFeedOptions, pass: Pass, reader: ExampleReader) {
     this.#options = options;
     this.#opened = { pass, reader };
-    this.layout = reader.layout(options.classFactors !== undefined);
+    this.layout = reader.layout(options.classFactors !== undefined, fitsProgram(options.transforms.inputs));
     const bytes = options.batch * RowStore.bytesOf(this.layout);
     this.batches = Math.min(Math.max(Math.floor(BLOCK_BYTES / bytes), 1), BLOCK_STEPS);
     const { inputs } = options.transforms;
@@ -97,7 +102,7 @@ export class StreamFeed {
     purpose: string,
     signal?: AbortSignal | undefined,
   ): Promise<StreamFeed> {
-    const reader = new ExampleReader(options);
+    const reader = new ExampleReader(options.where, options.shape);
     const pass = await options.dataset.open(options.where, purpose, signal);
     try {
       const item = await unlessAborted(signal, Promise.resolve(pass.next()));
@@ -194,7 +199,15 @@ export class StreamFeed {
     }
     if (rows === 0) this.#failShort(begins);
     const steps = Math.ceil(rows / batch);
+    if (buffer.empty || this.#step + steps === this.#place.steps) this.#checkWeights();
     return { steps, lastRows: rows - (steps - 1) * batch, epoch: this.#epoch, endsEpoch: buffer.empty };
+  }
+
+  /** At the end of an epoch, or of the run: something must have weighed more than nothing, as in a set in memory. */
+  #checkWeights(): void {
+    if (!this.layout.weighted || this.#reader?.weighs === true) return;
+    const expected = `a weight above 0 somewhere in epoch ${this.#epoch}`;
+    fail("ERR_DATA", `${this.#options.where}.weight`, expected, "only zeros");
   }
 
   get #impatient(): boolean {
@@ -202,14 +215,15 @@ export class StreamFeed {
   }
 
   async #openEpoch(): Promise<ShuffleBuffer> {
-    const { where, dataset, transforms, classFactors } = this.#options;
+    const { where, shape, dataset, transforms, classFactors } = this.#options;
     this.#epoch += 1;
     const opened = this.#opened ?? {
-      reader: new ExampleReader(this.#options),
+      reader: new ExampleReader(where, shape),
       pass: await dataset.open(where, `${this.#options.pass} ${this.#epoch}`),
     };
     this.#opened = undefined;
     this.#pass = opened.pass;
+    this.#reader = opened.reader;
     if (this.#closed) await opened.pass.close();
     const buffer = new ShuffleBuffer(opened.pass, opened.reader, {
       capacity: this.#capacity,

@@ -12,8 +12,8 @@ export interface Affine {
 /** Figures of the columns of a set, over its rows. */
 export interface ColumnSummary {
   readonly mean: number;
-  /** Of the population: the mean of (value − mean)². */
-  readonly variance: number;
+  /** Of the population: the root of the mean of (value − mean)². */
+  readonly deviation: number;
   readonly min: number;
   readonly max: number;
 }
@@ -25,12 +25,32 @@ export interface Transform {
   fit(column: ColumnSummary): { readonly shift: number; readonly scale: number };
 }
 
+/** 2⁻¹²⁶, the smallest normal float32. */
+const LEAST_FLOAT = 1.1754943508222875e-38;
+
+/**
+ * Sizes from which squares would leave the range of doubles, 2⁴⁸⁰ and 2⁻⁴⁰⁰, and 2⁶⁰⁰, which brings values back. Between them
+ * nothing is scaled, and scaling is exact, so that it never changes a bit of what could be held without.
+ */
+const HUGE = 3.1217485503159922e144;
+const TINY = 3.8725919148493183e-121;
+const FACTOR = 4.149515568880993e180;
+
+/** What values of at most `size` are multiplied by before they are squared. */
+function factorFor(size: number): number {
+  if (size > HUGE) return 1 / FACTOR;
+  return size < TINY && size > 0 ? FACTOR : 1;
+}
+
 /** Sums over rows, in double, in one pass: Welford 1962. Its bits depend on the order of the rows only. */
 export class ColumnStatistics {
   readonly columns: number;
+  /** Times the factor. */
   readonly #mean: Float64Array;
-  /** Σ (value − mean)² */
+  /** Σ (value − mean)², times the factor's square */
   readonly #squares: Float64Array;
+  /** A power of two a column, by its largest value so far. */
+  readonly #factor: Float64Array;
   readonly #min: Float64Array;
   readonly #max: Float64Array;
   #rows = 0;
@@ -39,6 +59,7 @@ export class ColumnStatistics {
     this.columns = columns;
     this.#mean = new Float64Array(columns);
     this.#squares = new Float64Array(columns);
+    this.#factor = new Float64Array(columns).fill(1);
     this.#min = new Float64Array(columns).fill(Number.POSITIVE_INFINITY);
     this.#max = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY);
   }
@@ -56,42 +77,67 @@ export class ColumnStatistics {
     const min = this.#min;
     const max = this.#max;
     for (let column = 0; column < this.columns; column++) {
-      const value = values[offset + column] ?? 0;
+      const given = values[offset + column] ?? 0;
+      if (given < (min[column] ?? 0) || given > (max[column] ?? 0)) this.#widen(column, given);
+      const value = given * (this.#factor[column] ?? 1);
       const before = value - (mean[column] ?? 0);
       const moved = (mean[column] ?? 0) + before / rows;
       mean[column] = moved;
       squares[column] = (squares[column] ?? 0) + before * (value - moved);
-      if (value < (min[column] ?? 0)) min[column] = value;
-      if (value > (max[column] ?? 0)) max[column] = value;
     }
   }
 
-  summary(): readonly ColumnSummary[] {
-    return Array.from(this.#mean, (mean, column) => ({
-      mean,
-      variance: (this.#squares[column] ?? 0) / this.#rows,
-      min: this.#min[column] ?? 0,
-      max: this.#max[column] ?? 0,
-    }));
+  /** Takes `value` into the range of a column. */
+  #widen(column: number, value: number): void {
+    const min = Math.min(this.#min[column] ?? 0, value);
+    const max = Math.max(this.#max[column] ?? 0, value);
+    this.#min[column] = min;
+    this.#max[column] = max;
+    const factor = factorFor(Math.max(-min, max));
+    const change = factor / (this.#factor[column] ?? 1);
+    if (change === 1) return;
+    this.#factor[column] = factor;
+    this.#mean[column] = (this.#mean[column] ?? 0) * change;
+    this.#squares[column] = (this.#squares[column] ?? 0) * change * change;
   }
 
-  /** The transform with the figures of these rows. */
-  fit(transform: Transform): Affine {
+  summary(): readonly ColumnSummary[] {
+    return Array.from(this.#mean, (mean, column) => {
+      const factor = this.#factor[column] ?? 1;
+      const deviation = Math.sqrt((this.#squares[column] ?? 0) / this.#rows) / factor;
+      return { mean: mean / factor, deviation, min: this.#min[column] ?? 0, max: this.#max[column] ?? 0 };
+    });
+  }
+
+  /**
+   * The transform with the figures of these rows; `ERR_DATA` names a column whose range, shift or scale no double can hold. With
+   * `narrow` that is asked of float32, in which predictions are given back.
+   */
+  fit(where: string, transform: Transform, narrow = false): Affine {
     const { kind, fit } = transform;
-    const fitted = this.summary().map((column) => fit(column));
+    const fitted = this.summary().map((column, index) => {
+      const { shift, scale } = fit(column);
+      const least = narrow ? LEAST_FLOAT : 0;
+      const figures = [column.max - column.min, shift, scale];
+      if (figures.every(Number.isFinite) && Math.abs(scale) > least) return { shift, scale };
+      const numbers = narrow ? "float32 numbers" : "doubles";
+      const expected = `a column ${index} whose range has a shift and a scale among the ${numbers}`;
+      const received = `values from ${column.min} to ${column.max}`;
+      throw new CarillonError("ERR_DATA", where, `expected ${expected} for '${where}' but received ${received}`);
+    });
     return { kind, shift: fitted.map(({ shift }) => shift), scale: fitted.map(({ scale }) => scale) };
   }
 }
 
 /**
  * Columns of mean 0 and deviation 1: `(value − mean)/σ`, σ² the mean of (value − mean)² over the training examples. A
- * constant column becomes 0. Every example counts once, whatever its `weight` and that of its class. As scikit-learn's
- * `StandardScaler`, fitted without `sample_weight`.
+ * constant column becomes 0. Every example counts once, whatever it weighs; one of weight 0, its own or that of its class, is left
+ * out. As scikit-learn's `StandardScaler`, fitted without the examples of weight 0.
  */
 export function standardize(): Transform {
   return Object.freeze({
     kind: "standardize",
-    fit: ({ mean, variance }: ColumnSummary) => ({ shift: mean, scale: variance === 0 ? 1 : Math.sqrt(variance) }),
+    fit: ({ mean, deviation, min, max }: ColumnSummary) => ({ shift: mean, scale: max === min ? 1 : deviation }),
   });
 }
 
@@ -146,7 +192,7 @@ export function transformed(affine: Affine | undefined, column: number, value: n
 }
 
 /** Rows in the new units, as f32; a new array. */
-export function transformRows(affine: Affine, data: Float32Array | Int32Array | Uint8Array): Float32Array<ArrayBuffer> {
+export function transformRows(affine: Affine, data: ArrayLike<number>): Float32Array<ArrayBuffer> {
   const columns = affine.shift.length;
   const result = new Float32Array(data.length);
   for (let index = 0; index < data.length; index++) {
@@ -162,6 +208,14 @@ export function restoreRows({ shift, scale }: Affine, data: Float32Array): void 
     const column = index % columns;
     data[index] = (data[index] ?? 0) * (scale[column] ?? 1) + (shift[column] ?? 0);
   }
+}
+
+/** Whether a program, which computes in float32, can change these units itself. */
+export function fitsProgram(affine: Affine | undefined): boolean {
+  if (affine === undefined) return true;
+  const most = 1 / LEAST_FLOAT;
+  const held = (value: number): boolean => Math.abs(value) <= most;
+  return affine.shift.every(held) && affine.scale.every((scale) => held(scale) && held(1 / scale));
 }
 
 /** The one factor of all columns where nothing is shifted: what a gather multiplies bytes by. */

@@ -11,12 +11,13 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
   hard_sigmoid: "sigmoid",
 };
 
-/** The operation that gives a value, behind reshapes. */
+/** The operation that gives a value, behind reshapes and the choice of rows (`chooseRows`). */
 export function operationOf(value: Value): string | undefined {
   if (value.source.kind !== "operation") return undefined;
   const { name, inputs } = value.source.applied;
   const [input] = inputs;
-  return name === "reshape" && input !== undefined ? operationOf(input) : name;
+  const through = name === "reshape" || name === "reluGradient";
+  return through && input !== undefined ? operationOf(input) : name;
 }
 
 /** What a value is already, if its operation makes it a probability. */

@@ -1,6 +1,7 @@
 import type { BoundExamples } from "../data/bind.js";
 import type { Affine } from "../data/transform.js";
 import { CarillonError, describe } from "../errors.js";
+import { chooseRows } from "../ops/elementwise.js";
 import * as ops from "../ops/index.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
@@ -30,7 +31,7 @@ export interface Watcher {
 export function recordObjective(
   model: Model,
   loss: Loss,
-  examples: Pick<BoundExamples, "weighted" | "units">,
+  examples: Pick<BoundExamples, "weighted" | "zeros" | "units">,
   watcher?: Watcher | undefined,
 ): Objective {
   const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
@@ -41,7 +42,10 @@ export function recordObjective(
   const { inputs } = examples.units;
   const fed = inputs === undefined ? x : toUnits(x, inputs);
   const output = watcher === undefined ? model.forward(fed) : model.watch(fed, watcher.layer);
-  const losses = loss(output, y);
+  const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
+  // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
+  const chosen = examples.zeros ? w : undefined;
+  const losses = loss(chooseRows(output, chosen), y);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
     throw new CarillonError(
@@ -50,9 +54,8 @@ export function recordObjective(
       `expected one number an example, [batch], for 'loss' but received ${received}`,
     );
   }
-  const flat = ops.reshape(losses, ["batch"]);
+  const flat = chooseRows(ops.reshape(losses, ["batch"]), chosen);
   watcher?.losses(flat);
-  const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
   const weight = w === undefined ? ops.rowCount() : ops.sum(w);
   return {

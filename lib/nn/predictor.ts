@@ -1,9 +1,11 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { type BoundMatrix, bindFeatures, type Features, isTensorLike } from "../data/dataset.js";
+import { type BoundMatrix, bindFeatures, type Features } from "../data/dataset.js";
+import { isTensorLike } from "../data/member.js";
 import { type Affine, restoreRows, type Transforms, transformRows } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import { CompiledProgram, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
+import { isFloats } from "../tensor/arrays.js";
 import { copied, isTypedArray } from "../tensor/copied.js";
 import { formatShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -87,7 +89,7 @@ export class ForwardProgram {
 
   /** Rows in the units that the network takes. */
   #bind(where: string, x: Features, affine: Affine | undefined): BoundMatrix {
-    const bound = bindFeatures(where, x, this.#inputs, { affine });
+    const bound = bindFeatures(where, x, this.#inputs, affine);
     if (affine === undefined || bound.dtype === "f32") return bound;
     return { ...bound, dtype: "f32", data: transformRows(affine, bound.data) };
   }
@@ -95,7 +97,7 @@ export class ForwardProgram {
   #load({ data, rows }: BoundMatrix, begin: number): StepRange {
     const end = Math.min(begin + this.#maxBatch, rows);
     const part = data.subarray(begin * this.#inputs, end * this.#inputs);
-    native.slabWrite(this.#input, 0, part instanceof Float32Array ? part : Float32Array.from(part));
+    native.slabWrite(this.#input, 0, isFloats(part) ? part : Float32Array.from(part));
     return { firstStep: 1, steps: 1, rows: end - begin };
   }
 

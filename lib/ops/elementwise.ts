@@ -1,5 +1,6 @@
 import type { Value } from "../tensor/value.js";
 import { apply, type Of, type Operand, toValue } from "./apply.js";
+import { reshape } from "./broadcast.js";
 import { type BinaryGradient, binaryRulesOf, type UnaryGradient, unaryRulesOf } from "./pointwise.js";
 
 /** 2/√π, the slope of erf at 0. */
@@ -112,5 +113,13 @@ export function clip<A extends Operand, L extends Operand, H extends Operand>(x:
 
 /** y = output > 0 ? gradient : 0, the gradient of relu from its output. */
 export const reluGradient = (gradient: Value, output: Value): Value => binary("relu_gradient", gradient, output);
+/**
+ * The rows of x, [batch, n] or [batch], whose weight is above 0; 0 in the others, whose gradient is 0 too, whatever comes back.
+ * x itself without weights.
+ */
+export function chooseRows(x: Value, weights: Value | undefined): Value {
+  if (weights === undefined) return x;
+  return reluGradient(x, x.shape.length === 1 ? weights : reshape(weights, [...x.shape.slice(0, -1), 1]));
+}
 /** y = gradient·(1 − output²), the gradient of tanh from its output. */
 export const tanhGradient = (gradient: Value, output: Value): Value => binary("tanh_gradient", gradient, output);

@@ -1,18 +1,8 @@
+import type { NumberArray } from "./arrays.js";
 import { isDetached } from "./detached.js";
 
 /** Any array over a buffer. */
-export type TypedArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Uint16Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
+export type TypedArray = NumberArray | BigInt64Array | BigUint64Array;
 
 /** Whether it is a typed array, of any realm. */
 export function isTypedArray(value: unknown): value is TypedArray {

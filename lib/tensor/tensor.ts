@@ -1,5 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkOneOf } from "../options.js";
+import { arrayClass } from "./arrays.js";
 import { isDetached } from "./detached.js";
 import { formatElements, formatTitled, INSPECT, type InspectOptions, style } from "./inspect.js";
 import { checkShape, type Dtype, elements, formatShape, isBatched } from "./shape.js";
@@ -123,11 +124,9 @@ export function tensor(data: TensorData, shape?: readonly number[]): Tensor {
 
 const DTYPES = { Float32Array: "f32", Int32Array: "i32", Uint8Array: "u8" } as const;
 
-const TYPE_TAG = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
-
 /** The dtype of a typed array of any realm, if its elements are of one. */
 function dtypeOf(value: unknown): Dtype | undefined {
-  const tag: unknown = TYPE_TAG?.call(value);
+  const tag = arrayClass(value);
   return tag === "Float32Array" || tag === "Int32Array" || tag === "Uint8Array" ? DTYPES[tag] : undefined;
 }
 

@@ -1,6 +1,8 @@
-import { type BoundExamples, type ExampleShape, fitTransforms, type Interruption } from "../data/bind.js";
+import { type BoundExamples, type Interruption, measureExamples } from "../data/bind.js";
 import { bindData } from "../data/bind_stream.js";
+import type { ExampleShape } from "../data/block.js";
 import { type Held, hold, isSmall } from "../data/held.js";
+import { type Answers, Measurement } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
 import { Dataset, failOneShot } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
@@ -39,12 +41,11 @@ export async function prepareData(
   const shape = { inputs: model.inputs, outputs: model.outputs, target: settings.loss.target ?? "values" } as const;
   const { unchanged } = held;
   const { transforms, classFactors } = await measureTraining(model, settings, shape, { unchanged, signal });
-  const classWeights = classFactors ?? settings.classWeights;
   const train = await bindData("fit.data", data, {
     shape,
     batch: batchSize,
     transforms,
-    classWeights,
+    classFactors,
     shuffle: settings.shuffle,
     pass: "epoch",
     unchanged,
@@ -77,23 +78,16 @@ async function measureTraining(
   shape: ExampleShape,
   interruption: Interruption,
 ): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
-  const wanted = { inputs: inputs ?? undefined, targets: targets ?? undefined };
-  const given = Array.isArray(classWeights) ? (classWeights as readonly number[]) : undefined;
-  const balanced = classWeights === "balanced" && data instanceof Dataset;
-  let fitted: Transforms = {};
-  let classFactors = given;
-  if (data instanceof Dataset) {
-    if (wanted.inputs !== undefined || wanted.targets !== undefined || balanced) {
-      const answers = await measureStream(
-        data,
-        { where: "fit.data", ...shape },
-        { ...wanted, balanced },
-        interruption.signal,
-      );
-      fitted = answers.transforms;
-      classFactors = answers.classFactors ?? given;
-    }
-  } else fitted = await fitTransforms("fit.data", data, shape, wanted, interruption);
+  const questions = { inputs: inputs ?? undefined, targets: targets ?? undefined, classWeights };
+  const ask = (): Promise<Answers> => {
+    if (!(data instanceof Dataset)) return measureExamples("fit.data", data, shape, questions, interruption);
+    return measureStream("fit.data", data, shape, questions, interruption.signal);
+  };
+  const none: Answers = {
+    transforms: {},
+    classFactors: Array.isArray(classWeights) ? (classWeights as readonly number[]) : undefined,
+  };
+  const { transforms: fitted, classFactors } = Measurement.needed(questions) ? await ask() : none;
   const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
     transform === undefined ? model.transforms[key] : fitted[key];
   return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };

@@ -170,18 +170,39 @@ describe("what a source does", () => {
 
   test.each<[string, unknown, string, string]>([
     ["nothing at all", [], "ERR_DATA", "at least one example"],
-    ["no example", [5], "ERR_DATA", "{ x, y } in example 0"],
-    ["undefined", [undefined], "ERR_DATA", "{ x, y } in example 0"],
-    ["too few values", [example(0), { x: [1, 2], y: 0 }], "ERR_DATA", "3 values in example 1"],
-    ["no numbers", [{ x: "abc", y: 0 }], "ERR_DTYPE", "an array of numbers"],
-    ["a string", [example(0), { x: [1, "2", 3], y: 0 }], "ERR_DATA", "column 1 in example 1"],
-    ["not finite", [{ x: [1, 2, Number.NaN], y: 0 }], "ERR_DATA", "column 2 in example 0"],
-    ["too large for float32", [{ x: [1, 2, 1e39], y: 0 }], "ERR_DATA", "column 2 in example 0"],
-    ["no label", [example(0), { x: [1, 2, 3], y: 2 }], "ERR_LABEL", "an integer in [0, 1] in example 1"],
-    ["too many labels", [{ x: [1, 2, 3], y: [0, 1, 1] }], "ERR_DATA", "1 values in example 0"],
+    ["no example", [5], "ERR_DATA", "{ x, y } in the item from example 0 on"],
+    ["undefined", [undefined], "ERR_DATA", "{ x, y } in the item from example 0 on"],
+    [
+      "too few values",
+      [example(0), { x: [1, 2], y: 0 }],
+      "ERR_DATA",
+      "rows of 3 values (a multiple of 3) in the item from example 1 on",
+    ],
+    [
+      "no numbers",
+      [{ x: "abc", y: 0 }],
+      "ERR_DTYPE",
+      "a typed array, an array of rows or a tensor in the item from example 0 on",
+    ],
+    ["a string", [example(0), { x: [1, "2", 3], y: 0 }], "ERR_DATA", "example 1, column 1"],
+    ["not finite", [{ x: [1, 2, Number.NaN], y: 0 }], "ERR_DATA", "example 0, column 2"],
+    ["too large for float32", [{ x: [1, 2, 1e39], y: 0 }], "ERR_DATA", "example 0, column 2"],
+    [
+      "no label",
+      [example(0), { x: [1, 2, 3], y: 2 }],
+      "ERR_LABEL",
+      "an integer in [0, 1] for 'fit.data.y' but received 2 in example 1",
+    ],
+    [
+      "too many labels",
+      [{ x: [1, 2, 3], y: [0, 1, 1] }],
+      "ERR_DATA",
+      "1 rows, as x has, in the item from example 0 on",
+    ],
     ["numbers behind bytes", [{ x: Uint8Array.of(1, 2, 3), y: 0 }, example(0)], "ERR_DTYPE", "a Uint8Array"],
     ["a negative weight", [{ x: [1, 2, 3], y: 0, weight: -1 }], "ERR_DATA", "a weight >= 0"],
-    ["a weight that is missing", [{ x: [1, 2, 3], y: 0, weight: 1 }, example(0)], "ERR_DATA", "a weight >= 0"],
+    ["a weight that is missing", [{ x: [1, 2, 3], y: 0, weight: 1 }, example(0)], "ERR_DATA", "a weight, as the first"],
+    ["a weight too many", [example(0), { x: [1, 2, 3], y: 0, weight: 1 }], "ERR_DATA", "no weight, as the first"],
   ])("%s is refused with the place", async (_name, items, code, text) => {
     const error = await refusal(trained(dataset(() => items as StreamExample[])));
     expect(error.code).toBe(code);

@@ -59,13 +59,18 @@ async function refusal(run: PromiseLike<unknown>): Promise<CarillonError> {
 const inMemory = { x, y };
 const streamed = dataset(() => x.map((row, index) => ({ x: row, y: y[index] ?? 0 })));
 
-test.each([standardize(), minMax()])("$kind counts every example once, whatever it weighs", async (transform) => {
-  const weight = x.map((_, row) => (row % 3 === 0 ? 0 : row));
-  const weighed = dataset(() => x.map((row, index) => ({ x: row, y: y[index] ?? 0, weight: weight[index] ?? 0 })));
-  const plain = await fitted(transform, inMemory);
-  expect(await fitted(transform, { ...inMemory, weight })).toEqual(plain);
-  expect(await fitted(transform, weighed)).toEqual(plain);
-});
+test.each([standardize(), minMax()])(
+  "$kind counts every example once, whatever it weighs, but none of weight 0",
+  async (transform) => {
+    const weight = x.map((_, row) => (row % 3 === 0 ? 0 : row));
+    const some = (values: readonly number[][]) => values.filter((_, row) => row % 3 !== 0);
+    const weighed = dataset(() => x.map((row, index) => ({ x: row, y: y[index] ?? 0, weight: weight[index] ?? 0 })));
+    const plain = await fitted(transform, { x: some(x), y: some(y.map((value) => [value])).flat() });
+    expect(plain).not.toEqual(await fitted(transform, inMemory));
+    expect(await fitted(transform, { ...inMemory, weight })).toEqual(plain);
+    expect(await fitted(transform, weighed)).toEqual(plain);
+  },
+);
 
 describe.each([
   ["data in memory", inMemory],

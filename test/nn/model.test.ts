@@ -291,7 +291,7 @@ describe("predict", () => {
     ["nothing", new Float32Array(0), "ERR_DATA"],
     ["NaN", Float32Array.of(1, 2, 3, 4, 5, Number.NaN), "ERR_DATA"],
     ["text", "abc", "ERR_DTYPE"],
-    ["integers", new Int32Array(6), "ERR_DTYPE"],
+    ["bigints", new BigInt64Array(6), "ERR_DTYPE"],
   ])("%s is refused, and the model goes on working", async (_, x, code) => {
     const model = network().initialize(4);
     const wrong = x as Float32Array;

@@ -60,7 +60,7 @@ describe("data", () => {
     ["a negative label", withLabel(-1), "ERR_LABEL", "fit.data.y", /received -1 in row 7/],
     ["a label between two", withLabel(0.5), "ERR_LABEL", "fit.data.y", /received 0.5 in row 7/],
     ["a label that is NaN", withLabel(Number.NaN), "ERR_LABEL", "fit.data.y", /received NaN in row 7/],
-    ["names without classes", { data: { x: DATA.x, y: ["a", "b", 1] } }, "ERR_LABEL", "fit.data.y"],
+    ["names without classes", { data: { x: DATA.x, y: new Array(30).fill("a") } }, "ERR_LABEL", "fit.data.y"],
     ["no examples", { data: { x: new Float32Array(0), y: new Int32Array(0) } }, "ERR_DATA", "fit.data.x", "one row"],
     ["no examples, in arrays", { data: { x: [], y: [] } }, "ERR_DATA", "fit.data.x"],
     ["no y", { data: { x: DATA.x } }, "ERR_DATA", "fit.data"],
@@ -68,7 +68,7 @@ describe("data", () => {
     ["null for data", { data: null }, "ERR_OPTION", "fit.data"],
     ["text in x", { data: { x: "1,2,3,4", y: [0] } }, "ERR_DTYPE", "fit.data.x"],
     ["text in a row", { data: { x: [[1, 2, "3", 4]], y: [0] } }, "ERR_DATA", "fit.data.x", "column 2"],
-    ["doubles", { data: { x: new Float64Array(4), y: [0] } }, "ERR_DTYPE", "fit.data.x"],
+    ["bigints in x", { data: { x: new BigInt64Array(4), y: [0] } }, "ERR_DTYPE", "fit.data.x", "Float64Array.from"],
     [
       "another key",
       { data: { x: DATA.x, y: DATA.y, weights: [1] } },
