@@ -4,7 +4,6 @@
 
 #include <napi.h>
 
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,51 +28,5 @@ std::span<const double> doubles_of(Napi::Value value, const char* name);
 // A Float32Array, Int32Array or Uint8Array.
 BoundView memory_of(Napi::Value value, const char* name);
 Dtype dtype_of(Napi::Value value, const char* name);
-
-// JavaScript objects that own a native one: tagged, so that no other object passes for them.
-template <typename T>
-struct HandleTag;
-template <>
-struct HandleTag<Slab> {
-  static constexpr napi_type_tag kTag{0x6c61b5e1ca711101, 0x9d1b0c5aa3d34f01};
-  static constexpr const char* kName = "slab";
-};
-template <>
-struct HandleTag<Program> {
-  static constexpr napi_type_tag kTag{0x6c61b5e1ca711102, 0x9d1b0c5aa3d34f02};
-  static constexpr const char* kName = "program";
-};
-
-template <typename T>
-Napi::Object make_handle(Napi::Env env, std::shared_ptr<T> owned) {
-  const auto bytes = static_cast<int64_t>(owned->bytes());
-  Napi::Object object = Napi::Object::New(env);
-  auto* holder = new std::shared_ptr<T>(std::move(owned));
-  const auto finalize = [](napi_env raw, void* data, void* /*hint*/) {
-    auto* held = static_cast<std::shared_ptr<T>*>(data);
-    int64_t total = 0;
-    napi_adjust_external_memory(raw, -static_cast<int64_t>((*held)->bytes()), &total);
-    delete held;
-  };
-  if (napi_wrap(env, object, holder, finalize, nullptr, nullptr) != napi_ok) {
-    delete holder;
-    throw_error(env, "ERR_NATIVE", std::string("cannot wrap a ") + HandleTag<T>::kName);
-  }
-  napi_type_tag_object(env, object, &HandleTag<T>::kTag);
-  Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
-  return object;
-}
-
-template <typename T>
-std::shared_ptr<T> handle_of(Napi::Value value, const char* name) {
-  const Napi::Env env = value.Env();
-  bool matches = false;
-  if (value.IsObject()) napi_check_object_type_tag(env, value, &HandleTag<T>::kTag, &matches);
-  void* data = nullptr;
-  if (!matches || napi_unwrap(env, value, &data) != napi_ok) {
-    throw_error(env, "ERR_NATIVE", std::string("expected a ") + HandleTag<T>::kName + " for '" + name + "'");
-  }
-  return *static_cast<std::shared_ptr<T>*>(data);
-}
 
 }  // namespace carillon

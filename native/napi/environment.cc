@@ -105,11 +105,15 @@ void Environment::finish(Napi::Env env, Run* run) {
   run->thread.join();
   run->release();
   const auto at = std::find_if(runs_.begin(), runs_.end(), [run](const auto& other) { return other.get() == run; });
-  const std::unique_ptr<Run> done = std::move(*at);
+  std::unique_ptr<Run> done = std::move(*at);
   runs_.erase(at);
   if (runs_.empty()) to_javascript_.Unref(env);
+  const Napi::Promise::Deferred deferred = done->deferred;
+  const Napi::Value result = done->result(env);
+  done.reset();
+  handles_.tell(env);  // it may have had the last share of its slabs
   // Last, as it throws where the worker is being terminated: JavaScript cannot run there any more.
-  done->deferred.Resolve(done->result(env));
+  deferred.Resolve(result);
 }
 
 void Environment::shut_down() {

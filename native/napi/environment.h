@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "../program/program.h"
+#include "handles.h"
 
 namespace carillon {
 
@@ -21,12 +21,10 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
   Turns& turns() { return *turns_; }
+  Handles& handles() { return handles_; }
 
   // Memory for one kernel at a time on the JavaScript thread; the largest request stays.
-  std::byte* scratch(size_t bytes) {
-    if (scratch_.bytes() < bytes) scratch_ = AlignedBuffer(bytes);
-    return scratch_.data();
-  }
+  AlignedBuffer& scratch() { return scratch_; }
 
   // Starts a run on a thread of its own; the promise resolves with the result. The program's slabs are leased already.
   Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, const RunRequest& request,
@@ -51,6 +49,7 @@ class Environment {
   Napi::ThreadSafeFunction to_javascript_;
   std::list<std::unique_ptr<Run>> runs_;
   AlignedBuffer scratch_;
+  Handles handles_;
   bool closed_ = false;
 };
 

@@ -90,7 +90,7 @@ Napi::Value run_kernel(const Napi::CallbackInfo& info) {
     std::array<double, kMostLanes> lanes;
     registers.lane_count = lanes_of(env, code.subspan(at), lanes);
     registers.lanes = lanes.data();
-    std::byte* const scratch = environment->scratch(instruction.scratch_bytes(kernels(env)));
+    std::byte* const scratch = environment->scratch().with_room_for(instruction.scratch_bytes(kernels(env)));
     const FpEnvironment ieee;
     if (threads == 1) {
       instruction.run({kernels(env), Parallel(), registers, scratch, result.fault});

@@ -89,10 +89,18 @@ Napi::Value execute_instruction(const Napi::CallbackInfo& info) {
   execution.registers.lane_count = 1;
   RunResult result;
   guarded(env, [&] {
-    result.fault = execute(execution, kernels(env));
+    result.fault = execute(execution, kernels(env), env.GetInstanceData<Environment>()->scratch());
     return 0;
   });
   return result_object(env, result).Get("fault");
+}
+
+// A new native object in a JavaScript one. What is gone is freed before.
+template <typename T, typename... Arguments>
+Napi::Value make_handle(Napi::Env env, const Arguments&... arguments) {
+  Handles& handles = env.GetInstanceData<Environment>()->handles();
+  handles.sweep_if_due(env);
+  return guarded(env, [&] { return handles.add(env, std::make_unique<T>(arguments...)); });
 }
 
 // slabCreate(count, dtype) → slab, zeroed
@@ -100,7 +108,7 @@ Napi::Value slab_create(const Napi::CallbackInfo& info) {
   const size_t count = count_of(info[0], "count");
   const Dtype dtype = dtype_of(info[1], "dtype");
   if (count > (size_t{1} << 40)) throw_error(info.Env(), "ERR_NATIVE", "a slab of more than 2^40 elements");
-  return guarded(info.Env(), [&] { return make_handle(info.Env(), std::make_shared<Slab>(count, dtype)); });
+  return make_handle<Slab>(info.Env(), count, dtype);
 }
 
 // slabClear(slab) → Promise: zeros over memory that nothing was written to, on a native thread
@@ -187,7 +195,7 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
   if (spec.arena_count > limit || spec.max_rows > limit || spec.log_columns > 4096 || spec.log_rows > limit / 4096) {
     throw_error(env, "ERR_NATIVE", "a size of the program is out of range");
   }
-  return guarded(env, [&] { return make_handle(env, std::make_shared<Program>(spec, kernels(env))); });
+  return make_handle<Program>(env, spec, kernels(env));
 }
 
 // The request of programRun and programRunSync; `lanes` keeps the schedule values.

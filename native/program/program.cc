@@ -241,16 +241,16 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
   return result;
 }
 
-Fault execute(const Execution& execution, const KernelTable& kernels) {
+Fault execute(const Execution& execution, const KernelTable& kernels, AlignedBuffer& scratch) {
   const FpEnvironment environment;
   size_t at = 0;
   Instruction instruction(execution.code, at, execution.views, std::max<size_t>(execution.registers.rows, 1));
   if (at != execution.code.size()) throw ProgramError("one instruction is wanted");
   instruction.resolve(execution.registers.rows);
-  const AlignedBuffer scratch(instruction.scratch_bytes(kernels));
+  std::byte* const room = scratch.with_room_for(instruction.scratch_bytes(kernels));
   const Parallel alone;
   Fault fault;
-  const Context context{kernels, alone, execution.registers, scratch.data(), fault};
+  const Context context{kernels, alone, execution.registers, room, fault};
   instruction.run(context);
   return fault;
 }

@@ -126,12 +126,12 @@ class Program {
   std::atomic<size_t> finished_{0};
 };
 
-// Runs one instruction on memory that the caller owns, on the calling thread, at once.
+// Runs one instruction on memory that the caller owns, on the calling thread, at once. `scratch` grows where it must.
 struct Execution {
   std::span<const int32_t> code;
   std::span<const BoundView> views;
   Registers registers;
 };
-Fault execute(const Execution& execution, const KernelTable& kernels);
+Fault execute(const Execution& execution, const KernelTable& kernels, AlignedBuffer& scratch);
 
 }  // namespace carillon

@@ -18,8 +18,9 @@ struct MemoryCount {
 };
 MemoryCount& memory_count();
 
-// Owns `bytes` bytes, zeroed, aligned to 64 bytes. Throws std::bad_alloc. Large buffers come as untouched zero pages of
-// the system, which cost time when they are first written, and not here: 200 MB zeroed at once hold a thread for 80 ms.
+// Owns `bytes` bytes, zeroed, aligned to 64 bytes. Throws std::bad_alloc. Buffers of 128 KB and more are pages of the
+// system's: untouched ones cost time when they are first written, and not here (200 MB zeroed at once hold a thread for
+// 80 ms), and they go back to it at once, where a heap keeps what lies below its top.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -30,11 +31,18 @@ class AlignedBuffer {
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
 
+  // At least `bytes` bytes: new ones where there are fewer, and what was in them is gone.
+  std::byte* with_room_for(size_t bytes) {
+    if (bytes_ < bytes) *this = AlignedBuffer(bytes);
+    return data_;
+  }
+
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
  private:
   struct Free {
+    size_t mapped;  // bytes of pages; 0: from the heap
     void operator()(void* memory) const;
   };
 
