@@ -8,6 +8,7 @@ export interface Command {
   readonly seconds: number | undefined;
   readonly threads: readonly number[];
   readonly only: RegExp | undefined;
+  readonly quick: boolean;
 }
 
 /** Arguments that make no sense; the message says what was wanted. */
@@ -17,12 +18,13 @@ export class UsageError extends Error {
 
 export function usage(suites: readonly string[]): string {
   return [
-    "usage: npm run bench -- SUITE [--json FILE] [--seconds S] [--threads 1,2] [--only PATTERN]",
+    "usage: npm run bench -- SUITE [--json FILE] [--seconds S] [--threads 1,2] [--only PATTERN] [--quick]",
     `  SUITE           ${suites.join(", ")}`,
     "  --json FILE     also write the report, with machine and peers",
     "  --seconds S     seconds of measuring a row (default: the suite's own)",
     "  --threads LIST  thread counts, separated by commas (default: 1,2)",
     "  --only PATTERN  rows whose name this regular expression matches, upper and lower case alike",
+    "  --quick         a few rows of each kind, measured once, without peers: to see that a suite comes to its end",
     "CARILLON_PEERS=DIRECTORY[:DIRECTORY…] names where libraries to compare with are searched; see bench/README.md.",
   ].join("\n");
 }
@@ -32,6 +34,7 @@ const OPTIONS = {
   seconds: { type: "string" },
   threads: { type: "string" },
   only: { type: "string" },
+  quick: { type: "boolean" },
 } as const;
 
 function split(args: readonly string[]) {
@@ -82,5 +85,6 @@ export function parseCommand(args: readonly string[], suites: readonly string[])
     seconds: secondsOf(values.seconds),
     threads: threadsOf(values.threads ?? "1,2"),
     only: patternOf(values.only),
+    quick: values.quick ?? false,
   };
 }

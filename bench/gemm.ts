@@ -13,6 +13,7 @@ import {
   peerDirectories,
 } from "./peers.js";
 import { fixed, geometricMean, median, peerLines, type Report, type SuiteOptions, Table } from "./report.js";
+import { nativeArguments } from "./streamed.js";
 
 export interface Shape {
   readonly name: string;
@@ -182,9 +183,9 @@ function summaryLine(title: string, summary: GemmSummary): string {
 }
 
 export async function run(options: SuiteOptions): Promise<Report<GemmRow>> {
-  const { machine, print, threads, only, seconds } = options;
+  const { machine, print, threads, only, quick } = options;
   const shapes = readShapes().filter(({ name }) => only?.test(name) ?? true);
-  const candidates: Candidate[] = await choosePeers(findCandidates(peerDirectories()));
+  const candidates: Candidate[] = quick ? [] : await choosePeers(findCandidates(peerDirectories()));
   const loaded: Loaded[] = [];
   const rows: GemmRow[] = [];
   const settings = new Map(candidates.map(({ path, setting }) => [path, setting]));
@@ -195,15 +196,9 @@ export async function run(options: SuiteOptions): Promise<Report<GemmRow>> {
       ),
     );
   const measure = async (count: number, used: readonly Candidate[], onRow: (row: NativeRow) => void): Promise<void> => {
-    const peerArgs = used.flatMap(peerArguments);
+    const args = nativeArguments("gemm", count, { ...options, only: undefined }); // the shapes are chosen already
     await runNative<NativeRow | Loaded>(
-      [
-        "gemm",
-        "--threads",
-        String(count),
-        ...peerArgs,
-        ...(seconds === undefined ? [] : ["--seconds", String(seconds)]),
-      ],
+      [...args, ...used.flatMap(peerArguments)],
       (line) => {
         if ("path" in line) loaded.push(line);
         else onRow(line);

@@ -1,4 +1,4 @@
-// npm run bench -- SUITE [--json FILE]: figures of the kernels and of whole steps, beside those of other libraries.
+// npm run bench -- SUITE [--json FILE] [--quick]: figures of the kernels and of whole steps, beside those of other libraries.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseCommand, UsageError, usage } from "./command.js";
@@ -18,6 +18,9 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
 
 const names = Object.keys(SUITES);
 
+/** Of measuring a row with --quick. */
+const QUICK_SECONDS = 0.01;
+
 async function main(args: readonly string[]): Promise<void> {
   const { suite, json, ...options } = parseCommand(args, names);
   const load = SUITES[suite];
@@ -26,7 +29,8 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(machineLines(machine).join("\n"));
   const started = performance.now();
   const run = await load();
-  const report = await run({ ...options, machine, print: (line) => console.log(line) });
+  const seconds = options.seconds ?? (options.quick ? QUICK_SECONDS : undefined);
+  const report = await run({ ...options, seconds, machine, print: (line) => console.log(line) });
   const absent = peerLines(Object.fromEntries(Object.entries(report.peers).filter(([, version]) => version === null)));
   if (absent.length > 0) console.log(absent.join("\n"));
   console.log(`${suite}: ${report.rows.length} rows in ${((performance.now() - started) / 1000).toFixed(0)} s`);

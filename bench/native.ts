@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 
-const DIRECTORY = "build/bench";
+/** CARILLON_BENCH_BUILD names another one, whose objects exist already. */
+const DIRECTORY = process.env.CARILLON_BENCH_BUILD ?? "build/bench";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

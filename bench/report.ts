@@ -30,6 +30,8 @@ export interface SuiteOptions {
   readonly threads: readonly number[];
   /** Rows whose name it matches; undefined: all. */
   readonly only: RegExp | undefined;
+  /** A few rows of each kind, measured once, without peers: to see that the suite comes to its end. */
+  readonly quick: boolean;
   /** A line for the terminal, as soon as it is known. */
   readonly print: (line: string) => void;
 }

@@ -71,10 +71,11 @@ export function summarize(rows: readonly Rated[]): StreamedSummary[] {
 }
 
 /** Arguments of a native suite. */
-export function nativeArguments(suite: string, threads: number, { seconds, only }: SuiteOptions): string[] {
+export function nativeArguments(suite: string, threads: number, { seconds, only, quick }: SuiteOptions): string[] {
   const args = [suite, "--threads", String(threads)];
   if (seconds !== undefined) args.push("--seconds", String(seconds));
   if (only !== undefined) args.push("--only", only.source);
+  if (quick) args.push("--quick");
   return args;
 }
 

@@ -27,6 +27,7 @@ struct Options {
   double seconds = 0;         // a row; 0: the suite's own
   std::vector<size_t> bytes;  // working sets of `roofline`; empty: its own
   std::string only;           // rows whose name it matches; empty: all
+  bool quick = false;         // one turn, the smallest working set: to see that all runs
   std::vector<PeerOption> peers;
 
   double seconds_or(double own) const { return seconds > 0 ? seconds : own; }

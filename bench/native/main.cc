@@ -1,4 +1,4 @@
-// carillon_bench SUITE [--threads N] [--seconds S] [--only PATTERN] [--bytes N]… [--peer LIBRARY PATH [KEY=VALUE]]…
+// carillon_bench SUITE [--threads N] [--seconds S] [--only PATTERN] [--quick] [--bytes N]… [--peer LIBRARY PATH [KEY=VALUE]]…
 // Prints lines of JSON; bench/native.ts reads them. Suites: roofline, gemm, elementwise, dropout, optimizers, probe.
 #include <cstdlib>
 #include <cstring>
@@ -53,6 +53,10 @@ Options parse(const std::vector<std::string>& words) {
     const std::string& word = words[at];
     if (word == "--peer") {
       options.peers.push_back(peer_of(words, at));
+      continue;
+    }
+    if (word == "--quick") {
+      options.quick = one_turn_only = true;
       continue;
     }
     if (at + 1 >= words.size()) die(word + " takes a value");

@@ -78,7 +78,8 @@ double Times::ratio(size_t of, size_t to) const {
   return median_of(std::move(ratios));
 }
 
-Times take_turns(const std::vector<Entrant>& entrants, const Budget& budget) {
+Times take_turns(const std::vector<Entrant>& entrants, const Budget& given) {
+  const Budget budget = one_turn_only ? Budget{.seconds = 0, .turn = 1e-5, .least = 1, .most = 1} : given;
   std::vector<size_t> calls;
   calls.reserve(entrants.size());
   double round = 0;

@@ -25,6 +25,9 @@ inline constexpr size_t kCallsBetween = 4;
 // Numbers in ±[0.25, 1), half of them negative, that need no quality.
 void fill_noise(float* x, size_t count);
 
+// Set once, before the first turn: every budget is then a single short turn, whose figures say nothing.
+inline bool one_turn_only = false;
+
 struct Budget {
   double seconds;      // of all turns together, about
   double turn = 2e-3;  // least seconds of an entrant's turn

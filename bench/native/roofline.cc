@@ -34,6 +34,7 @@ void run_roofline(const Machine& machine, const Options& options) {
       .print();
 
   std::vector<size_t> sets = options.bytes;
+  if (sets.empty() && options.quick) sets = {kLevelOneBytes};
   if (sets.empty()) sets = {kLevelOneBytes, kSmallBytes, kMiddleBytes, kLargeBytes};
   const AlignedBuffer buffer(bytes_with_stagger(*std::max_element(sets.begin(), sets.end())));
   auto* memory = reinterpret_cast<float*>(buffer.data());

@@ -63,6 +63,7 @@ const Stream& StreamedSuite::pattern_at(Pattern pattern, size_t bytes) {
 
 void StreamedSuite::measure(const Kernel& kernel) {
   if (!options_.wants(kernel.name)) return;
+  if (options_.quick) return measure_at(kernel, kSmallBytes);
   measure_at(kernel, kLargeBytes);
   if (machine_.parallel.threads() > 1) return;
   measure_at(kernel, kMiddleBytes);

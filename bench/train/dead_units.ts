@@ -1,6 +1,7 @@
 // Training with half of the hidden units dead, whose momenta fall into the range of denormal numbers.
 import type { StoredTensor } from "../../lib/io/element_types.js";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { openSealed, sealedBytes, sealedParts } from "../../lib/io/seal.js";
+import { FORMAT } from "../../lib/train/checkpoint.js";
 import { median } from "../report.js";
 import type { Network } from "./networks.js";
 import { type Checkpoint, checkpointAt, OurStep } from "./ours.js";
@@ -36,7 +37,7 @@ function deadEnds(name: string, shape: readonly number[], layers: number, index:
  * weights into and out of them where some 70,000 steps without a gradient would have brought them.
  */
 export function withDeadUnits({ step, bytes }: Checkpoint, layers: number): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, "checkpoint");
+  const { tensors, metadata } = openSealed(bytes, "checkpoint", FORMAT);
   const changed = new Map(
     [...tensors].map(([name, tensor]): [string, StoredTensor] => {
       if (tensor.dtype !== "f32") return [name, tensor];
@@ -49,7 +50,7 @@ export function withDeadUnits({ step, bytes }: Checkpoint, layers: number): Chec
       return [name, { ...tensor, data }];
     }),
   );
-  return { step, bytes: encodeSafetensors(changed, metadata) };
+  return { step, bytes: sealedBytes(sealedParts(changed, metadata)) };
 }
 
 export interface DeadUnitsRow {

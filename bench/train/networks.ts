@@ -1,5 +1,6 @@
 // The networks of the suite `train`, and the examples that they are trained on.
 import { dropout, type Layer, linear, type Model, relu, sequential } from "../../lib/index.js";
+import type { SuiteOptions } from "../report.js";
 
 export interface Network {
   /** Inputs, hidden widths, classes. */
@@ -15,6 +16,15 @@ export const NETWORKS: readonly Network[] = [
   { sizes: [784, 1024, 1024, 10], batch: 512 },
   { sizes: [100, 128, 64, 2], batch: 256 },
 ];
+
+/** The networks of a suite that `--only` and `--quick` leave; quickly the first one, which is the smallest. */
+export function chosenOf(
+  networks: readonly Network[],
+  { only, quick }: Pick<SuiteOptions, "only" | "quick">,
+): Network[] {
+  const wanted = networks.filter((network) => only?.test(titleOf(network)) ?? true);
+  return quick ? wanted.slice(0, 1) : wanted;
+}
 
 /** The widths of the layers, joined: `784-256-10`. */
 export function nameOf({ sizes }: Network): string {

@@ -10,7 +10,10 @@ import type { Limits } from "./rows.js";
 
 export const PICTURE = "docs/performance-scaling.svg";
 
-const TURNS = 3;
+/** Where a picture goes that shows nothing. */
+const QUICK_PICTURE = "build/bench/performance-scaling.svg";
+
+const turnsOf = ({ quick }: SuiteOptions): number => (quick ? 1 : 3);
 
 /** Seconds of measuring a row, all turns together. */
 const SECONDS = 0.6;
@@ -29,16 +32,21 @@ const COLUMNS = new Table<ScalingRow>([
 ]);
 
 /** A row for each number of threads, measured in turns. */
-async function measurePoint({ series, value, network }: Point, threads: readonly number[], seconds: number) {
+async function measurePoint(
+  { series, value, network }: Point,
+  threads: readonly number[],
+  seconds: number,
+  turns: number,
+) {
   const entrants = threads.map((count) => ({
     count,
     step: new OurStep(network, count),
     times: [] as number[],
     limits: [] as Limits[],
   }));
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const { count, step, times, limits } of turn % 2 === 1 ? entrants.toReversed() : entrants) {
-      times.push(await step.measure(seconds / TURNS));
+      times.push(await step.measure(seconds / turns));
       limits.push(await limitsOf(network, count));
     }
   }
@@ -59,19 +67,22 @@ async function measurePoint({ series, value, network }: Point, threads: readonly
 }
 
 export async function run(options: SuiteOptions): Promise<Report<ScalingRow>> {
-  const { machine, threads, only, print, seconds = SECONDS } = options;
+  const { machine, threads, only, quick, print, seconds = SECONDS } = options;
+  const turns = turnsOf(options);
   print(COLUMNS.header());
   const rows: ScalingRow[] = [];
-  for (const point of points()) {
+  const ends = points().filter((point, index, all) => point.series !== all[index - 1]?.series);
+  for (const point of quick ? ends : points()) {
     if (only?.test(titleOf(point.network)) === false) continue;
-    const measured = await measurePoint(point, threads, seconds);
+    const measured = await measurePoint(point, threads, seconds, turns);
     rows.push(...measured);
     for (const row of measured) print(COLUMNS.line(row));
   }
   // A part of the points is no picture.
   if (only === undefined) {
-    await drawScaling(PICTURE, rows, machine);
-    print(`picture: ${PICTURE}`);
+    const picture = quick ? QUICK_PICTURE : PICTURE;
+    await drawScaling(picture, rows, machine);
+    print(`picture: ${picture}`);
   }
-  return { suite: "scaling", machine, peers: {}, rows, summary: { turns: TURNS } };
+  return { suite: "scaling", machine, peers: {}, rows, summary: { turns } };
 }

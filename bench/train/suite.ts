@@ -4,7 +4,7 @@ import { fixed, median, type Report, type SuiteOptions, Table } from "../report.
 import { type BusyRow, besideBusyProcess } from "./contention.js";
 import { type DeadUnitsRow, deadUnits } from "./dead_units.js";
 import { limitsOf } from "./limits.js";
-import { NETWORKS, type Network, nameOf, titleOf } from "./networks.js";
+import { chosenOf, NETWORKS, type Network, nameOf, titleOf } from "./networks.js";
 import { OurStep } from "./ours.js";
 import { byPeer, fastest, type Limits, rowOf, type TrainRow, type Turn } from "./rows.js";
 import {
@@ -19,7 +19,7 @@ import {
   titleOfSetting,
 } from "./settings.js";
 
-const TURNS = 5;
+const turnsOf = ({ quick }: SuiteOptions): number => (quick ? 1 : 5);
 
 /** Seconds of measuring a row, all turns together. */
 const SECONDS = 2;
@@ -112,13 +112,15 @@ interface NetworkResult {
 async function measureNetwork(
   network: Network,
   contestants: readonly Contestant[],
-  { threads, seconds = SECONDS, print }: SuiteOptions,
+  options: SuiteOptions,
 ): Promise<NetworkResult> {
+  const { threads, seconds = SECONDS, print } = options;
+  const count = turnsOf(options);
   const settings = await settingsOf(contestants, network, print);
-  const ours = new Map(threads.map((count) => [count, new OurStep(network, count)]));
+  const ours = new Map(threads.map((each) => [each, new OurStep(network, each)]));
   const turns: Map<number, Turn>[] = [];
-  for (let turn = 0; turn < TURNS; turn++) {
-    turns.push(await takeTurn(network, ours, settings, seconds / TURNS, turn % 2 === 1));
+  for (let turn = 0; turn < count; turn++) {
+    turns.push(await takeTurn(network, ours, settings, seconds / count, turn % 2 === 1));
   }
   const once = Object.fromEntries(
     Object.entries(settings)
@@ -129,9 +131,9 @@ async function measureNetwork(
     const setting = settings[name];
     return setting === undefined ? null : titleOfSetting(setting);
   });
-  const rows = threads.map((count) => {
-    const own = turns.flatMap((turn) => turn.get(count) ?? []);
-    return rowOf(network, count, own, once, titles);
+  const rows = threads.map((each) => {
+    const own = turns.flatMap((turn) => turn.get(each) ?? []);
+    return rowOf(network, each, own, once, titles);
   });
   for (const row of rows) print(COLUMNS.line(row));
   return { rows, turns };
@@ -148,12 +150,13 @@ function speedups(turns: readonly ReadonlyMap<number, Turn>[]) {
   return { step: median(ratios.map(({ step }) => step)), fmaPeak: median(ratios.map(({ fmaPeak }) => fmaPeak)) };
 }
 
-async function measureDeadUnits({ threads, only, print, seconds = SECONDS }: SuiteOptions): Promise<DeadUnitsRow[]> {
+async function measureDeadUnits(options: SuiteOptions): Promise<DeadUnitsRow[]> {
+  const { threads, print, seconds = SECONDS } = options;
+  const turns = turnsOf(options);
   const rows: DeadUnitsRow[] = [];
-  for (const network of DEAD_IN) {
-    if (only?.test(titleOf(network)) === false) continue;
+  for (const network of chosenOf(DEAD_IN, options)) {
     for (const count of threads) {
-      const times = await deadUnits(network, count, TURNS, seconds / TURNS);
+      const times = await deadUnits(network, count, turns, seconds / turns);
       rows.push({ network: nameOf(network), batch: network.batch, threads: count, ...times });
       print(
         `half the units dead, ${titleOf(network)}, threads ${count}: ${fixed(times.dead, 1)} µs, ` +
@@ -164,12 +167,13 @@ async function measureDeadUnits({ threads, only, print, seconds = SECONDS }: Sui
   return rows;
 }
 
-async function measureBusy({ threads, only, print, seconds = SECONDS }: SuiteOptions): Promise<BusyRow[]> {
+async function measureBusy(options: SuiteOptions): Promise<BusyRow[]> {
+  const { threads, print, seconds = SECONDS } = options;
+  const turns = turnsOf(options);
   const rows: BusyRow[] = [];
   if (!threads.includes(2)) return rows;
-  for (const network of NETWORKS) {
-    if (only?.test(titleOf(network)) === false) continue;
-    const times = await besideBusyProcess(network, TURNS, seconds / TURNS);
+  for (const network of chosenOf(NETWORKS, options)) {
+    const times = await besideBusyProcess(network, turns, seconds / turns);
     rows.push({ network: nameOf(network), batch: network.batch, ...times });
     print(
       `a busy process beside, ${titleOf(network)}: two threads ${fixed(times.twoThreads, 1)} µs, ` +
@@ -180,12 +184,12 @@ async function measureBusy({ threads, only, print, seconds = SECONDS }: SuiteOpt
 }
 
 export async function run(options: SuiteOptions): Promise<Report<TrainRow>> {
-  const { machine, only, print } = options;
+  const { machine, quick, print } = options;
   const contestants: Contestant[] = [];
   const absent: Partial<Record<PeerName, string>> = {};
   try {
     // One and two threads, whatever ours are: the best setting is what counts.
-    for (const [name, commands] of Object.entries(commandsOf(process.env, [1, 2]))) {
+    for (const [name, commands] of Object.entries(quick ? {} : commandsOf(process.env, [1, 2]))) {
       const key = PEERS.find((peer) => peer === name);
       if (key === undefined) continue;
       const entered = await enter(key, commands);
@@ -201,8 +205,7 @@ export async function run(options: SuiteOptions): Promise<Report<TrainRow>> {
     print(COLUMNS.header());
     const rows: TrainRow[] = [];
     let large: ReturnType<typeof speedups> | undefined;
-    for (const network of NETWORKS) {
-      if (only?.test(titleOf(network)) === false) continue;
+    for (const network of chosenOf(NETWORKS, options)) {
       const result = await measureNetwork(network, contestants, options);
       rows.push(...result.rows);
       if (titleOf(network) === titleOf(LARGE)) large = speedups(result.turns);
@@ -221,7 +224,7 @@ export async function run(options: SuiteOptions): Promise<Report<TrainRow>> {
       peers: byPeer((name) => versions.get(name) ?? null),
       rows,
       summary: {
-        turns: TURNS,
+        turns: turnsOf(options),
         fastest: fastest(rows).map(({ network, batch, threads, ratioToRoofline, timesFaster }) => ({
           network,
           batch,

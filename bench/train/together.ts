@@ -2,10 +2,10 @@
 // both together do as many steps a second as one. Alone and together in turns; every run does the same steps.
 import { adam, crossEntropy, fit } from "../../lib/index.js";
 import { fixed, median, type Report, type SuiteOptions, Table } from "../report.js";
-import { examplesOf, modelOf, NETWORKS, type Network, nameOf, titleOf } from "./networks.js";
+import { chosenOf, examplesOf, modelOf, NETWORKS, type Network, nameOf } from "./networks.js";
 import { OurStep } from "./ours.js";
 
-const TURNS = 5;
+const turnsOf = ({ quick }: SuiteOptions): number => (quick ? 1 : 5);
 
 /** Seconds that one run alone takes, about. */
 const SECONDS = 1.5;
@@ -63,13 +63,13 @@ async function spanOf(network: Network, data: Examples, threads: number, steps: 
 
 const length = ({ begin, end }: Span): number => end - begin;
 
-async function measureNetwork(network: Network, threads: number, seconds: number): Promise<TogetherRow> {
+async function measureNetwork(network: Network, threads: number, seconds: number, count: number): Promise<TogetherRow> {
   const step = await new OurStep(network, threads).measure(0.1);
   const steps = Math.ceil((seconds * 1e6) / step);
   const data = examplesOf(network.sizes[0] ?? 0, network.sizes.at(-1) ?? 0);
   const one = (): Promise<Span> => spanOf(network, data, threads, steps);
   const turns: { alone: number; throughput: number; apart: number }[] = [];
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < count; turn++) {
     const alone = length(await one());
     const both = await Promise.all([one(), one()]);
     const [fast = 0, slow = 0] = both.map(length).toSorted((a, b) => a - b);
@@ -89,16 +89,16 @@ async function measureNetwork(network: Network, threads: number, seconds: number
 }
 
 export async function run(options: SuiteOptions): Promise<Report<TogetherRow>> {
-  const { machine, threads, only, print, seconds = SECONDS } = options;
+  const { machine, threads, print, seconds = SECONDS } = options;
+  const turns = turnsOf(options);
   print(COLUMNS.header());
   const rows: TogetherRow[] = [];
-  for (const network of NETWORKS) {
-    if (only?.test(titleOf(network)) === false) continue;
+  for (const network of chosenOf(NETWORKS, options)) {
     for (const count of threads) {
-      const row = await measureNetwork(network, count, seconds);
+      const row = await measureNetwork(network, count, seconds, turns);
       rows.push(row);
       print(COLUMNS.line(row));
     }
   }
-  return { suite: "together", machine, peers: {}, rows, summary: { turns: TURNS } };
+  return { suite: "together", machine, peers: {}, rows, summary: { turns } };
 }
