@@ -2,19 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseCommand, UsageError, usage } from "./command.js";
-import { machineLines, peerLines, type Suite, thisMachine } from "./report.js";
-
-const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
-  roofline: async () => (await import("./limits.js")).run,
-  gemm: async () => (await import("./gemm.js")).run,
-  elementwise: async () => (await import("./streamed.js")).elementwise,
-  dropout: async () => (await import("./streamed.js")).dropout,
-  optimizers: async () => (await import("./streamed.js")).optimizers,
-  train: async () => (await import("./train/suite.js")).run,
-  scaling: async () => (await import("./train/scaling.js")).run,
-  together: async () => (await import("./train/together.js")).run,
-  import: async () => (await import("./import.js")).run,
-};
+import { machineLines, peerLines, thisMachine } from "./report.js";
+import { SUITES } from "./suites.js";
 
 const names = Object.keys(SUITES);
 

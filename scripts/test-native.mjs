@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { cmakeBuild, mustRun, root } from "./tools.mjs";
 
 const variants = [
-  { name: "native tests", directory: "build/native-tests", options: [] },
+  // The benchmarks are built with it, of the same objects: `npm run smoke` starts them.
+  { name: "native tests", directory: "build/native-tests", options: ["-DCARILLON_BENCH=ON"] },
   {
     name: "native tests, ASan and UBSan",
     directory: "build/native-tests-sanitized",

@@ -1,20 +1,24 @@
-// Trains a network that reads handwritten digits:  npm run quickstart -- [--seed N] [--quiet]
+// Trains a network that reads handwritten digits:  npm run quickstart -- [--seed N] [--epochs N] [--quiet] [--out FOLDER]
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runtime, type Tensor } from "../../lib/index.js";
 import { type Digits, loadDigits } from "./digits.js";
 import { drawConfusion, drawDigits } from "./draw.js";
-import { accuracyOf, CLASSES, type Progress, readDigits, trainDigits } from "./train.js";
-
-const OUT = "runs/quickstart";
+import { accuracyOf, CLASSES, EPOCHS, type Progress, readDigits, trainDigits } from "./train.js";
 
 /** Images drawn at the end. */
 const DRAWN = 6;
 
 const { values } = parseArgs({
-  options: { seed: { type: "string", default: "0" }, quiet: { type: "boolean", default: false } },
+  options: {
+    seed: { type: "string", default: "0" },
+    epochs: { type: "string" },
+    quiet: { type: "boolean", default: false },
+    out: { type: "string", default: "runs/quickstart" },
+  },
 });
+const OUT = values.out;
 
 function say(text: string): void {
   if (!values.quiet) console.log(text);
@@ -48,7 +52,13 @@ say(
   `${train.y.length} images for training, ${test.y.length} for testing; ${runtime.isa}, ${runtime.threads} threads\n`,
 );
 
-const { model, seconds } = await trainDigits(train, test, Number(values.seed), sayProgress);
+const { model, seconds } = await trainDigits(
+  train,
+  test,
+  Number(values.seed),
+  sayProgress,
+  Number(values.epochs ?? EPOCHS),
+);
 
 const predicted = await readDigits(model, test);
 const testAccuracy = accuracyOf(predicted, test.y);

@@ -29,7 +29,7 @@ export interface Progress {
   readonly seconds: number;
 }
 
-const EPOCHS = 40;
+export const EPOCHS = 40;
 
 /** From 0.003 down to almost 0 in a straight line: large steps first, small ones to settle. */
 const learningRate: Schedule = ({ step, steps }) => 0.003 * (1 - (step - 1) / steps);
@@ -40,6 +40,7 @@ export async function trainDigits(
   test: Digits,
   seed: number,
   tell: (progress: Progress) => void = () => {},
+  epochs = EPOCHS,
 ): Promise<{ readonly model: Model<64, 10>; readonly seconds: number }> {
   const model = sequential(linear(64, 128, { init: heNormal() }), relu(), dropout(0.2), linear(128, 10));
   const started = performance.now();
@@ -50,7 +51,7 @@ export async function trainDigits(
     optimizer: adam({ lr: learningRate }),
     regularizer: l2(1e-4),
     metrics: ["accuracy"],
-    epochs: EPOCHS,
+    epochs,
     batchSize: 32,
     seed,
   });
@@ -59,7 +60,7 @@ export async function trainDigits(
     const { epoch, loss, dataLoss, penalty, metrics, validation, seconds } = event;
     tell({
       epoch,
-      epochs: EPOCHS,
+      epochs,
       loss,
       dataLoss,
       penalty,

@@ -1,14 +1,18 @@
-// Two networks against each other, on points of the plane:  npm run example:gan -- [--steps N] [--seed N]
-// Stopped and started again, it goes on where it was: everything is in runs/gan/loop.safetensors.
+// Two networks against each other, on points of the plane:  npm run example:gan -- [--steps N] [--seed N] [--out FOLDER]
+// Stopped and started again, it goes on where it was: everything is in loop.safetensors, in runs/gan/.
 import { mkdir, rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { trainGan } from "./gan.js";
 import { picture, ring } from "./ring.js";
 
-const OUT = "runs/gan";
 const { values } = parseArgs({
-  options: { steps: { type: "string", default: "3000" }, seed: { type: "string", default: "1" } },
+  options: {
+    steps: { type: "string", default: "3000" },
+    seed: { type: "string", default: "1" },
+    out: { type: "string", default: "runs/gan" },
+  },
 });
+const OUT = values.out;
 
 await mkdir(OUT, { recursive: true });
 const checkpoint = `${OUT}/loop.safetensors`;

@@ -1,7 +1,8 @@
-// What L1 and L2 do to the weights of a network that reads digits:  npm run example:l1-vs-l2
+// What L1 and L2 do to the weights of a network that reads digits:  npm run example:l1-vs-l2 [-- --quick] [--out FOLDER]
 import { mkdir, writeFile } from "node:fs/promises";
 import { adam, l1, polynomialDecay } from "../../lib/index.js";
 import { INK, loadDigits, PIXELS } from "../digits/digits.js";
+import { exampleOptions } from "../options.js";
 import { writePicture } from "../plot.js";
 import { percent, table } from "../table.js";
 import { concentrationOf } from "./concentration.js";
@@ -31,12 +32,12 @@ import {
   trainAll,
 } from "./sweep.js";
 
-const OUT = "runs/l1-vs-l2";
-const LAMBDAS = [1e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2];
+const { quick, out: OUT } = exampleOptions("l1-vs-l2");
+const LAMBDAS = quick ? [1e-4, 1e-2] : [1e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2];
 
 const started = performance.now();
 const { train, test } = await loadDigits();
-const recipe: Recipe = { train, test, optimizer: textbook, epochs: 100, seeds: [0, 1, 2] };
+const recipe: Recipe = { train, test, optimizer: textbook, epochs: quick ? 1 : 100, seeds: quick ? [0] : [0, 1, 2] };
 console.log(
   `Digits, 64 → 128 → 10, ${recipe.epochs} epochs of sgdMomentum, seeds ${recipe.seeds.join(", ")}: ` +
     `every figure is of ${test.y.length} test images or of the first layer's ${PIXELS * 128} weights, and a mean of the seeds.\n`,

@@ -1,12 +1,13 @@
-// Reads handwritten digits, 28×28 pixels, with one hidden layer:  npm run example:mnist
+// Reads handwritten digits, 28×28 pixels, with one hidden layer:  npm run example:mnist [-- --quick] [--out FOLDER]
 import { mkdir, writeFile } from "node:fs/promises";
 import { runtime } from "../../lib/index.js";
+import { exampleOptions } from "../options.js";
 import { percent, table } from "../table.js";
 import { loadMnist } from "./images.js";
 import { type Progress, type Recipe, trainMnist } from "./train.js";
 
-const OUT = "runs/mnist";
-const RECIPE: Recipe = { epochs: 30, batchSize: 64, seed: 1 };
+const { quick, out: OUT } = exampleOptions("mnist");
+const RECIPE: Recipe = { epochs: quick ? 1 : 30, batchSize: 64, seed: 1 };
 
 const { train, test } = await loadMnist();
 console.log(

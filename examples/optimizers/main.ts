@@ -1,6 +1,7 @@
-// Every optimizer on one network, and its path over two surfaces:  npm run example:optimizers
+// Every optimizer on one network, and its path over two surfaces:  npm run example:optimizers [-- --quick] [--out FOLDER]
 import { mkdir, writeFile } from "node:fs/promises";
 import { loadDigits } from "../digits/digits.js";
+import { exampleOptions } from "../options.js";
 import { writePicture } from "../plot.js";
 import { percent, table } from "../table.js";
 import { CONTESTANTS, RATES } from "./contestants.js";
@@ -8,10 +9,11 @@ import { bestPath, type Path, SURFACES } from "./paths.js";
 import { lossPicture, pathPicture } from "./pictures.js";
 import { type Race, type Trained, trainContestant } from "./train.js";
 
-const OUT = "runs/optimizers";
+const { quick, out: OUT } = exampleOptions("optimizers");
+const contestants = quick ? CONTESTANTS.slice(0, 2) : CONTESTANTS;
 
 const started = performance.now();
-const race: Race = { ...(await loadDigits()), epochs: 12, seeds: [0, 1, 2] };
+const race: Race = { ...(await loadDigits()), epochs: quick ? 1 : 12, seeds: quick ? [0] : [0, 1, 2] };
 await mkdir(OUT, { recursive: true });
 
 console.log(
@@ -20,7 +22,7 @@ console.log(
     `figures are means of the seeds ${race.seeds.join(", ")}, trained on all of them.\n`,
 );
 const trained: Trained[] = [];
-for (const contestant of CONTESTANTS) trained.push(await trainContestant(contestant, race));
+for (const contestant of contestants) trained.push(await trainContestant(contestant, race));
 console.log(
   `${table(
     ["optimizer", "η", "loss of epoch 1", `of epoch ${race.epochs}`, "test accuracy"],
@@ -37,7 +39,7 @@ await writePicture(`${OUT}/losses.svg`, lossPicture(trained));
 
 const paths: Record<string, readonly Path[]> = {};
 for (const surface of SURFACES) {
-  const found = CONTESTANTS.map((contestant) => bestPath(contestant, surface));
+  const found = contestants.map((contestant) => bestPath(contestant, surface));
   paths[surface.name] = found;
   await writePicture(`${OUT}/${surface.name.toLowerCase()}.svg`, await pathPicture(surface, found));
 }
@@ -45,7 +47,7 @@ console.log("Distance from the minimum in the end, with the rate whose path is n
 console.log(
   `${table(
     ["optimizer", ...SURFACES.flatMap(({ name, formula, steps }) => [`${name} ${formula}, ${steps} steps`, "η"])],
-    CONTESTANTS.map(({ name }, row) => [
+    contestants.map(({ name }, row) => [
       name,
       ...SURFACES.flatMap((surface) => {
         const path = paths[surface.name]?.[row];

@@ -4,9 +4,9 @@ import { parseCommand, UsageError, usage } from "../../bench/command.js";
 const suites = ["gemm", "train"];
 
 test("a suite with all its options", () => {
-  const args = ["gemm", "--json", "out.json", "--seconds", "0.5", "--threads", "1,4", "--only", "^DW"];
+  const args = ["gemm", "--json", "out.json", "--seconds", "0.5", "--threads", "1,4", "--only", "^DW", "--quick"];
   const { only, ...rest } = parseCommand(args, suites);
-  expect(rest).toEqual({ suite: "gemm", json: "out.json", seconds: 0.5, threads: [1, 4] });
+  expect(rest).toEqual({ suite: "gemm", json: "out.json", seconds: 0.5, threads: [1, 4], quick: true });
   expect(only?.test("dW 32: 64-64")).toBe(true);
   expect(only?.test("forward dW")).toBe(false);
 });
@@ -18,6 +18,7 @@ test("what is not said", () => {
     seconds: undefined,
     threads: [1, 2],
     only: undefined,
+    quick: false,
   });
 });
 

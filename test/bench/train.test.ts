@@ -2,7 +2,7 @@
 import { execPath } from "node:process";
 import { describe, expect, test } from "vitest";
 import { stepFlops } from "../../bench/roofline.js";
-import { isDead, withDeadUnits } from "../../bench/train/dead_units.js";
+import { deadUnits, isDead, withDeadUnits } from "../../bench/train/dead_units.js";
 import { EXAMPLES, examplesOf, modelOf, NETWORKS, type Network, titleOf } from "../../bench/train/networks.js";
 import { checkpointAt } from "../../bench/train/ours.js";
 import { Peer } from "../../bench/train/peers.js";
@@ -212,6 +212,11 @@ test("dead units stay dead, and their momenta are where they fall out of the nor
     const aged = [...data].filter((value) => value === Math.fround(1.2e-38)).length;
     expect(aged, name).toBe(12);
   }
+});
+
+test("a run goes on from a checkpoint with dead units: its seal holds", async () => {
+  const times = await deadUnits({ sizes: [6, 4, 4, 2], batch: 32 }, 1, 1, 0.001);
+  for (const time of [times.normal, times.dead, times.ratio]) expect(time).toBeGreaterThan(0);
 });
 
 describe("scaling", () => {

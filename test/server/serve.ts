@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { adam, crossEntropy, dropout, fit, linear, relu, sequential } from "carillon";
-import { BATCH, CLASSES, DATA_BYTES, type Delay, HIDDEN, INPUTS, type Phase, type Work } from "./messages.js";
+import { BATCH, CLASSES, type Delay, HIDDEN, INPUTS, type Phase, type Work } from "./messages.js";
 
 /** Milliseconds that a request computes. */
 const REQUEST_WORK = 0.3;
@@ -73,9 +73,13 @@ function delayOf(histogram: IntervalHistogram): Delay {
   return { p50: histogram.percentile(50) * NANO, p99: histogram.percentile(99) * NANO, max: max * NANO };
 }
 
-/** Serves on a port of its own and does what messages of the parent process say, until it is disconnected. */
-export function serve(): void {
-  const rows = Math.floor(DATA_BYTES / (INPUTS * FLOAT));
+/**
+ * Serves on a port of its own and does what messages of the parent process say, until it is disconnected.
+ *
+ * @param bytes Of the examples that a run binds.
+ */
+export function serve(bytes: number): void {
+  const rows = Math.floor(bytes / (INPUTS * FLOAT));
   const data = examples(rows, 0);
   const validation = examples(HELD, 1);
   const doWork = async (work: Work): Promise<Done> => {

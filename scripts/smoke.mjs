@@ -1,0 +1,108 @@
+// `npm run smoke`: every script of package.json comes to its end, in a short form. With names as arguments only those. What
+// has no short form says why; test/scripts.test.ts fails for a script that does not stand here.
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
+import { root, run } from "./tools.mjs";
+
+/** What programs write goes there. */
+const OUT = join(root, "build/smoke");
+
+/** The suites of bench/suites.ts. */
+export const BENCH = [
+  "roofline",
+  "gemm",
+  "elementwise",
+  "dropout",
+  "optimizers",
+  "train",
+  "scaling",
+  "together",
+  "import",
+];
+
+const NPM_TEST = "npm test runs it in full";
+
+/**
+ * Of every script the arguments of its short forms, or the reason why there is none.
+ *
+ * @type {Readonly<Record<string, { readonly forms: readonly (readonly string[])[] } | { readonly reason: string }>>}
+ */
+export const SCRIPTS = {
+  prepare: { reason: "npm ci runs it, and test/package packs" },
+  "build:native": { reason: "npm ci runs it as a part of prepare" },
+  "build:gyp": {
+    reason: "compiles everything once more, by node-gyp, and empties build/",
+  },
+  "build:js": { reason: "npm ci runs it as a part of prepare" },
+  prebuild: { reason: "as build:gyp" },
+  "prebuild:all": { reason: "needs Zig and many minutes; the workflow Release runs it" },
+  quickstart: { forms: [["--epochs", "2", "--out", OUT]] },
+  "quickstart:seeds": { forms: [["--quick"]] },
+  "example:l1-vs-l2": { forms: [["--quick", "--out", OUT]] },
+  "example:optimizers": { forms: [["--quick", "--out", OUT]] },
+  "example:gan": { forms: [["--steps", "20", "--out", OUT]] },
+  "example:gradient-penalty": { forms: [["--steps", "10"]] },
+  "example:custom-parts": { forms: [["--epochs", "2"]] },
+  "example:mnist": { forms: [["--quick", "--out", OUT]] },
+  bench: { forms: BENCH.map((suite) => [suite, "--quick", "--json", join(OUT, `${suite}.json`)]) },
+  test: { reason: "it ends with this one" },
+  "test:types": { reason: NPM_TEST },
+  "test:native": { reason: NPM_TEST },
+  "test:golden": { reason: NPM_TEST },
+  "test:arm64": { reason: "needs qemu and minutes; .ci/run has it as its last step" },
+  "test:matrix": { reason: "downloads a Node.js for each platform and takes an hour" },
+  "test:package": { reason: "needs a registry and minutes; a job of the workflow CI" },
+  smoke: { reason: "this one" },
+  "stream-test": { forms: [["--gigabytes", "0.01"]] },
+  soak: { forms: [["--quick"]] },
+  "worker-test": { forms: [["--workers", "2", "--rounds", "2"]] },
+  "server-test": { forms: [["--quick"]] },
+  "crash-test": { forms: [["--kills", "2"]] },
+  check: { reason: "the first step of .ci/run" },
+  format: { reason: "writes what check looks at" },
+};
+
+/**
+ * What is wrong with the report of a suite; nothing: `undefined`.
+ *
+ * @param {string} suite
+ */
+function reportProblem(suite) {
+  const file = join(OUT, `${suite}.json`);
+  if (!existsSync(file)) return `${suite} wrote no JSON`;
+  const report = JSON.parse(readFileSync(file, "utf8"));
+  return report.suite === suite && report.rows.length > 0 ? undefined : `${suite}: the report has no rows`;
+}
+
+/** @param {readonly string[]} chosen */
+async function main(chosen) {
+  /** @type {string[]} */
+  const failures = [];
+  const began = performance.now();
+  rmSync(OUT, { recursive: true, force: true });
+  for (const [name, entry] of Object.entries(SCRIPTS)) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    for (const args of "forms" in entry ? entry.forms : []) {
+      const started = performance.now();
+      const { status, output } = await run("npm", ["run", "--silent", name, "--", ...args], {
+        env: { CARILLON_BENCH_BUILD: "build/native-tests" },
+      });
+      const problem = status === 0 && name === "bench" ? reportProblem(args[0] ?? "") : undefined;
+      const good = status === 0 && problem === undefined;
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      const shown = args.map((word) => word.replace(OUT, "…")).join(" ");
+      console.log(`${name} ${shown}: ${good ? "ok" : "FAILED"}, ${seconds} s`);
+      if (good) continue;
+      failures.push(name);
+      console.error(`${output.trimEnd()}\n${problem ?? `status ${status}`}`);
+    }
+  }
+  rmSync(OUT, { recursive: true, force: true });
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.log(failures.length === 0 ? `smoke: all ended, ${seconds} s` : `smoke: FAILED: ${failures.join(", ")}`);
+  process.exitCode = failures.length === 0 ? 0 : 1;
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) await main(argv.slice(2));
