@@ -1,5 +1,6 @@
 // The command line of the benchmarks.
 import { parseArgs } from "node:util";
+import { nearest } from "../lib/options.js";
 
 export interface Command {
   readonly suite: string;
@@ -77,7 +78,10 @@ export function parseCommand(args: readonly string[], suites: readonly string[])
   const { values, positionals } = split(args);
   const [suite, ...more] = positionals;
   if (suite === undefined) throw new UsageError("a suite is wanted");
-  if (!suites.includes(suite)) throw new UsageError(`there is no suite "${suite}"`);
+  if (!suites.includes(suite)) {
+    const near = nearest(suite, suites);
+    throw new UsageError(`there is no suite "${suite}"${near === undefined ? "" : `. Did you mean "${near}"?`}`);
+  }
   if (more.length > 0) throw new UsageError(`one suite at a time, but received "${positionals.join(" ")}"`);
   return {
     suite,

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { CarillonError } from "../errors.js";
+import { nearest } from "../options.js";
 import { packageVersion } from "./package.js";
 
 const USAGE = `usage: carillon COMMAND
@@ -21,19 +22,55 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** The options that each command takes. */
+/** The options that each command takes, besides these that stand alone. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = { doctor: ["json"], build: ["out", "verbose"] };
+const ALONE = ["version", "help"];
+
+/** What was meant: the nearest name, or all of them. */
+function meant(name: string, known: readonly string[], quote: (one: string) => string): string {
+  const near = nearest(name, known);
+  return near === undefined ? `Known: ${known.map(quote).join(", ")}` : `Did you mean ${quote(near)}?`;
+}
+
+const quoted = (name: string): string => `'${name}'`;
+const asOption = (name: string): string => `'--${name}'`;
+
+/** The first argument that is no option, or its value; before anything is checked. */
+function commandOf(args: readonly string[]): string | undefined {
+  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: false }).positionals[0];
+}
+
+/** Throws for a command or an option that is not there. */
+function checkNames(command: string | undefined, args: readonly string[]): void {
+  const commands = Object.keys(COMMANDS);
+  if (command !== undefined && !commands.includes(command)) {
+    throw new UsageError(`there is no command '${command}'. ${meant(command, commands, quoted)}`);
+  }
+  const own = command === undefined ? [] : (COMMANDS[command] ?? []);
+  const known = [...own, ...ALONE];
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind !== "option" || known.includes(token.name)) continue;
+    const taker = command === undefined ? "carillon" : `carillon ${command}`;
+    throw new UsageError(`'${taker}' takes no '${token.rawName}'. ${meant(token.name, known, asOption)}`);
+  }
+}
 
 function parse(args: readonly string[]) {
+  const command = commandOf(args);
+  checkNames(command, args);
   try {
     const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-    const [command, ...rest] = positionals;
     if (values.help || values.version) return { command: undefined, values };
     if (command === undefined) throw new UsageError("a command is wanted");
-    const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-    if (known === undefined) throw new UsageError(`there is no command '${command}'`);
-    const foreign = rest[0] ?? Object.keys(values).find((option) => !known.includes(option));
-    if (foreign !== undefined) throw new UsageError(`'${command}' takes no '${foreign}'`);
+    const [, more] = positionals;
+    if (more !== undefined) throw new UsageError(`'carillon ${command}' takes no '${more}'`);
     return { command, values };
   } catch (error) {
     if (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")) {

@@ -24,7 +24,8 @@ test("what is not said", () => {
 
 test.each([
   [[], "a suite is wanted"],
-  [["gem"], 'there is no suite "gem"'],
+  [["gem"], 'there is no suite "gem". Did you mean "gemm"?'],
+  [["nothing"], 'there is no suite "nothing"'],
   [["gemm", "train"], "one suite at a time"],
   [["gemm", "--seconds", "0"], "positive number for --seconds"],
   [["gemm", "--seconds", "fast"], "positive number for --seconds"],

@@ -41,11 +41,22 @@ function doctor(env: Readonly<Record<string, string>> = {}) {
 describe("arguments", () => {
   test.each([
     [[], "a command is wanted"],
-    [["docter"], "no command 'docter'"],
-    [["constructor"], "no command 'constructor'"],
-    [["doctor", "now"], "takes no 'now'"],
-    [["doctor", "--verbose"], "takes no 'verbose'"],
-    [["build", "--jason"], "--jason"],
+    [["docter"], "there is no command 'docter'. Did you mean 'doctor'?"],
+    [["docter", "--json"], "there is no command 'docter'. Did you mean 'doctor'?"],
+    [["biuld"], "there is no command 'biuld'. Did you mean 'build'?"],
+    [["constructor"], "there is no command 'constructor'. Known: 'doctor', 'build'"],
+    [["doctor", "now"], "'carillon doctor' takes no 'now'"],
+    [["doctor", "--verbose"], "'carillon doctor' takes no '--verbose'. Known: '--json', '--version', '--help'"],
+    [["doctor", "--bogus"], "'carillon doctor' takes no '--bogus'. Known: '--json', '--version', '--help'"],
+    [["doctor", "--jsno"], "'carillon doctor' takes no '--jsno'. Did you mean '--json'?"],
+    [["build", "--verbos"], "'carillon build' takes no '--verbos'. Did you mean '--verbose'?"],
+    [["build", "--ouut=x"], "'carillon build' takes no '--ouut'. Did you mean '--out'?"],
+    [["build", "--jason"], "'carillon build' takes no '--jason'. Known: '--out', '--verbose', '--version', '--help'"],
+    [["--bogus"], "'carillon' takes no '--bogus'. Known: '--version', '--help'"],
+    [["--versoin"], "'carillon' takes no '--versoin'. Did you mean '--version'?"],
+    [["doctor", "-x"], "'carillon doctor' takes no '-x'. Known:"],
+    [["build", "--out"], "--out"],
+    [["doctor", "--json=yes"], "--json"],
   ])("%j make no sense", (args, message) => {
     const { status, stderr, stdout } = carillon(args);
     expect(status).toBe(2);
