@@ -1,5 +1,6 @@
-// carillon_bench SUITE [--threads N] [--seconds S] [--only PATTERN] [--quick] [--bytes N]… [--peer LIBRARY PATH [KEY=VALUE]]…
-// Prints lines of JSON; bench/native.ts reads them. Suites: roofline, gemm, elementwise, dropout, optimizers, probe.
+// carillon_bench SUITE [--threads N] [--seconds S] [--only PATTERN] [--quick] [--bytes N]… [--peer LIBRARY PATH
+// [KEY=VALUE]]… Prints lines of JSON; bench/native.ts reads them. Suites: roofline, gemm, elementwise, dropout,
+// optimizers, probe.
 #include <cstdlib>
 #include <cstring>
 #include <memory>
