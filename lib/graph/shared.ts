@@ -55,13 +55,13 @@ export class SharedMemory {
   /** `ERR_BUSY` while somebody writes it. */
   expectStill(where: string): void {
     if (this.#taken) failBusy(where, "a run is training it");
-    if (this.#writer !== undefined) failBusy(where, "a call of a program is changing it");
+    if (this.#writer !== undefined) failBusy(where, "a program or a load is changing it");
   }
 
   /** `ERR_BUSY` while somebody writes or reads it. */
   expectIdle(where: string): void {
     this.expectStill(where);
-    if (this.#reading.size > 0) failBusy(where, "a call of a program is reading it");
+    if (this.#reading.size > 0) failBusy(where, "a program is reading it");
   }
 
   /** Calls that one which reads, or writes, has to wait for. @internal */
@@ -97,16 +97,17 @@ function failBusy(where: string, who: string): never {
   throw new CarillonError("ERR_BUSY", where, `expected an idle model for '${where}' but ${who}`);
 }
 
-/** A call of a program, from the moment when it was made. */
+/** A call of a program or a load, from the moment when it was made. */
 export interface Call {
   /** When those are over that it waits for; `undefined`: it may begin now. */
   readonly ready: Promise<unknown> | undefined;
   /** Its turn has come. True: it has to work on a copy of what it reads, as a run has that. */
   begin(): boolean;
+  /** It is over; not before {@link ready}, as those who come next rely on being behind those before. */
   end(): void;
 }
 
-/** The shared memory of a program, and its calls. */
+/** Calls that use the same shared memory: those of a program, or loads. */
 export class Calls {
   readonly #reads: readonly SharedMemory[];
   readonly #writes: readonly SharedMemory[];

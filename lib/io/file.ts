@@ -4,8 +4,12 @@ import { CarillonError } from "../errors.js";
 /** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
 export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
 
+/** The last writing of each path that is not done yet; it does not reject. */
+const unfinished = new Map<string, Promise<void>>();
+
 /**
- * Writes a file that is, after a crash at any moment, either the old one or the new one in full.
+ * Writes a file that is, after a crash at any moment, either the old one or the new one in full. Several at once to one path are
+ * done in the order of the calls, so that the last one stays.
  *
  * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name;
  * then the folder is forced to the disk. Missing parent folders are made. Of a symbolic link the file that it leads to is
@@ -13,6 +17,19 @@ export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
  * old file stays.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
+  const name = resolve(path);
+  const before = unfinished.get(name);
+  const writing = before === undefined ? replaceFile(path, bytes) : before.then(() => replaceFile(path, bytes));
+  const over = writing.catch(ignoreError);
+  unfinished.set(name, over);
+  try {
+    await writing;
+  } finally {
+    if (unfinished.get(name) === over) unfinished.delete(name);
+  }
+}
+
+async function replaceFile(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   try {
     const target = await followLinks(path);
     const folder = dirname(target);

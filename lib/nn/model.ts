@@ -6,6 +6,7 @@ import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError, fail } from "../errors.js";
+import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
 import { sigmoid, softmax } from "../ops/index.js";
@@ -47,6 +48,7 @@ export class Model<In extends number = number, Out extends number = number> {
   readonly total: number;
   readonly #sequence: LayerSequence;
   readonly #weights: ParameterSlab;
+  readonly #loads: Calls;
   readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
   #initialized = false;
   /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
@@ -70,6 +72,7 @@ export class Model<In extends number = number, Out extends number = number> {
     this.total = total;
     this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
     this.#weights = new ParameterSlab(segments, total);
+    this.#loads = new Calls([{ slab: this.#weights.slab, writable: true }]);
   }
 
   /**
@@ -193,17 +196,24 @@ export class Model<In extends number = number, Out extends number = number> {
   /**
    * Takes over the weights of a file, by its path or its bytes: of a saved model or a checkpoint with the same parameters, with its
    * units; or of any safetensors file that has them under the same names and shapes, as f32, f64 (rounded to the nearest), f16 or bf16.
-   * Otherwise `ERR_FILE`, and nothing is written.
+   * Otherwise `ERR_FILE`, and nothing is written. From the call on nothing else changes the model; `ERR_BUSY` while a run has it.
    */
   async load(source: string | Uint8Array, options: LoadOptions = {}): Promise<this> {
-    const { bytes, where } = await readSource("load", source, options);
-    this.takeSaved(openModel(bytes, where, options), where);
-    return this;
+    const call = this.#loads.enter("load");
+    try {
+      const { bytes, where } = await readSource("load", source, options);
+      const saved = openModel(bytes, where, options);
+      await call.ready;
+      this.takeSaved(saved, where);
+      return this;
+    } finally {
+      await call.ready; // where there was nothing to load, too
+      call.end();
+    }
   }
 
-  /** @internal */
+  /** {@link load} by who has the model. @internal */
   takeSaved(saved: SavedModel, where: string): void {
-    this.expectIdle("load");
     const transforms =
       saved.metadata === undefined ? this.#transforms : savedTransforms(saved, where, this.inputs, this.outputs);
     this.#write(storedWeights(where, saved.weights, this.parameters), "weights");

@@ -198,9 +198,13 @@ export class Minimizer {
 
   /** Overwrites the states of a model; `ERR_STATE` where one is missing, `ERR_BUSY` while a program is changing them. */
   restore(model: Model, states: ReadonlyMap<string, Float32Array>): void {
-    const state = this.#stateOf(model);
-    state.expectStill("restore");
-    state.restore(states);
+    this.#stateOf(model).expectStill("restore");
+    this.overwrite(model, states);
+  }
+
+  /** {@link restore} by who has the model. @internal */
+  overwrite(model: Model, states: ReadonlyMap<string, Float32Array>): void {
+    this.#stateOf(model).restore(states);
   }
 
   /** @internal */

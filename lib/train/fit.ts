@@ -161,7 +161,7 @@ class Fitting {
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
     for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
     this.#model.restore(weights, RESUME);
-    this.#minimizer.restore(this.#model, states);
+    this.#minimizer.overwrite(this.#model, states);
     this.#rateScale = progress.rateScale;
     this.#undecided = progress.undecided;
     this.#pending = progress.pending;

@@ -1,5 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { type Program, type Spec, TracedProgram } from "../graph/program.js";
+import { Calls } from "../graph/shared.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { writeFileAtomic } from "../io/file.js";
 import { readSealed } from "../io/seal.js";
@@ -73,11 +74,15 @@ function checkParts(where: string, parts: LoopParts, writes: boolean): Checked {
     if (minimizer.models.every((model) => known.includes(model))) continue;
     throw new CarillonError("ERR_OPTION", `${where}.models`, `expected all models of the minimizer '${name}'`);
   }
+  expectIdlePrograms(where, programs);
+  return { models, minimizers, programs };
+}
+
+function expectIdlePrograms(where: string, programs: ReadonlyMap<string, TracedProgram>): void {
   for (const [name, program] of programs) {
     if (program.idle) continue;
     throw new CarillonError("ERR_BUSY", where, `expected an idle program for '${name}' but a step is under way`);
   }
-  return { models, minimizers, programs };
 }
 
 function stretchesOf({ models, minimizers }: Checked): readonly Stretch[] {
@@ -144,15 +149,27 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
 /**
  * Brings a loop back to where {@link saveCheckpoint} left it, and gives its `state`. The parts are made as for the loop
  * that was saved, under the same names; what is not the same is refused before anything is written: `ERR_FILE` for another
- * model, minimizer, seed or numerics version, and for a file that is cut or damaged. `ERR_BUSY`, `ERR_OPTION` as there.
+ * model, minimizer, seed or numerics version, and for a file that is cut or damaged. `ERR_BUSY`, `ERR_OPTION` as there. Until it is
+ * done nothing else changes the models.
  */
 export async function loadCheckpoint(path: string, loop: LoopParts): Promise<State> {
   const where = "loadCheckpoint";
   checkString(`${where}.path`, path);
   checkKeys(where, loop, ["models", "minimizers", "programs"]);
-  checkParts(where, loop, true);
+  const parts = checkParts(where, loop, true);
+  const slabs = new Set(stretchesOf(parts).map(({ slab }) => slab));
+  const call = new Calls([...slabs].map((slab) => ({ slab, writable: true }))).enter(where);
+  try {
+    return await restoreLoop(path, parts);
+  } finally {
+    call.end();
+  }
+}
+
+async function restoreLoop(path: string, parts: Checked): Promise<State> {
+  const where = "loadCheckpoint";
   const { tensors, metadata } = await readSealed(path, FORMAT);
-  const parts = checkParts(where, loop, true); // again: a step may have begun meanwhile
+  expectIdlePrograms(where, parts.programs); // again: a step may have been asked for meanwhile
   checkVersion(path, metadata);
   for (const [name, text] of Object.entries(description(parts))) {
     if (metadata[name] !== text) refuse(path, `${name} ${text}`, metadata[name] ?? "none");
@@ -180,7 +197,7 @@ export async function loadCheckpoint(path: string, loop: LoopParts): Promise<Sta
   });
   // Everything fits: only now is anything written.
   for (const [model, values] of weights) model.restore(values, where);
-  for (const [minimizer, model, values] of states) minimizer.restore(model, values);
+  for (const [minimizer, model, values] of states) minimizer.overwrite(model, values);
   for (const [program, step] of counts) program.restore(step);
   return state.value as State; // the file is sealed: it holds what encodeState wrote
 }

@@ -342,6 +342,72 @@ describe("while a program changes a model", () => {
   });
 });
 
+describe("files", () => {
+  const inFolder = async (work: (path: (name: string) => string) => Promise<void>): Promise<void> => {
+    const dir = await mkdtemp(join(tmpdir(), "carillon-ownership-"));
+    try {
+      await work((name) => join(dir, name));
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  };
+  const data = { x: [[1]], y: [[1]] };
+  const still = { data, loss: mse(), optimizer: sgd({ lr: 0 }), steps: 1 };
+
+  test("a load has the model from its call on: calls of programs wait for it, everything else is refused", () =>
+    inFolder(async (path) => {
+      await scalar(5).save(path("five"));
+      const model = scalar();
+      const step = writer(model);
+      const first = step.run(one);
+      const loading = model.load(path("five")); // waits for the call before
+      const second = step.run(one);
+      expect(() => model.initialize(1)).toThrow(busy("initialize"));
+      await expect(fit(model, still)).rejects.toEqual(busy("fit"));
+      await loading;
+      expect([(await first).before.item(), (await second).before.item(), weightOf(model)]).toEqual([0, 5, 6]);
+      const running = fit(model, still);
+      await expect(model.load(path("five"))).rejects.toEqual(busy("load"));
+      await running;
+      await expect(model.load(path("none"))).rejects.toMatchObject({ code: "ERR_FILE" });
+      await fit(model, still);
+      expect(weightOf(model)).toBe(6);
+    }));
+
+  test("of several saves to one path the last one stays, whatever the size", () =>
+    inFolder(async (path) => {
+      for (let round = 0; round < 10; round++) {
+        const model = scalar();
+        const large = sequential(linear(200, 200), linear(200, 1)).initialize(1);
+        const writing = [large.save(path("model"))];
+        for (let weight = 1; weight <= 4; weight++) {
+          model.setWeights(new Map([["linear1.weight", Float32Array.of(weight)]]));
+          writing.push(model.save(path("model")), large.save(path("other")));
+        }
+        writing.push(model.save(path("other")));
+        await Promise.all(writing);
+        const loaded = await Promise.all([scalar().load(path("model")), scalar().load(path("other"))]);
+        expect(loaded.map(weightOf)).toEqual([4, 4]);
+      }
+    }));
+
+  test("loadCheckpoint has its models until it is done", () =>
+    inFolder(async (path) => {
+      const model = scalar(3);
+      const trainer = minimizer(model, adam({ lr: 1 }));
+      const step = writer(model, trainer);
+      const parts = { models: model, minimizers: trainer };
+      await saveCheckpoint(path("loop"), { ...parts, state: 1 });
+      await step.run(one);
+      const loading = loadCheckpoint(path("loop"), parts);
+      const after = step.run(one); // another program than the parts know waits
+      expect(() => model.initialize(1)).toThrow(busy("initialize"));
+      await expect(loadCheckpoint(path("loop"), parts)).rejects.toEqual(busy("loadCheckpoint"));
+      expect(await loading).toBe(1);
+      expect((await after).before.item()).toBe(3);
+    }));
+});
+
 describe("a model without weights yet", () => {
   const fresh = (): Model => sequential(linear(3, 16), relu(), linear(16, 1));
 
