@@ -149,31 +149,35 @@ function inputsOf(
   dtype: "f32" | "u8",
 ): Part {
   const { columns } = x;
-  const raw: Part["read"] =
-    dtype === "u8"
-      ? (begin, end) => bytesOf(x, begin, end)
-      : (begin, end, scratch) => floatsOf(x, begin, end, affine, scratch);
-  if (weights === undefined) return { columns, dtype, read: raw };
+  const leftOut = (row: number): boolean => weights?.[row] === 0;
   const read: Part["read"] = (begin, end, scratch) => {
-    const given = raw(begin, end, scratch);
+    const given = dtype === "u8" ? bytesOf(x, begin, end) : floatsOf(x, begin, end, affine, scratch, leftOut);
+    if (weights === undefined || !weights.subarray(begin, end).includes(0)) return given;
     const own = given.slice();
     for (let row = begin; row < end; row++) {
-      if (weights[row] === 0) own.fill(0, (row - begin) * columns, (row - begin + 1) * columns);
+      if (leftOut(row)) own.fill(0, (row - begin) * columns, (row - begin + 1) * columns);
     }
     return own;
   };
   return { columns, dtype, read };
 }
 
-function targetsOf(block: Block, { target }: ExampleShape, affine: Affine | undefined): Part {
-  const { columns } = block.y;
+function targetsOf(
+  block: Block,
+  { target }: ExampleShape,
+  affine: Affine | undefined,
+  weights: Float32Array | undefined,
+): Part {
   if (target === "classes") {
     const read: Part["read"] = (begin, end) =>
       Int32Array.from({ length: end - begin }, (_, index) => block.label(begin + index));
-    return { columns, dtype: "i32", read };
+    return { columns: 1, dtype: "i32", read };
   }
+  const { columns } = block.y;
   const read: Part["read"] = (begin, end, scratch) => {
-    for (let row = begin; row < end; row++) block.writeTargets(row, affine, scratch, (row - begin) * columns);
+    for (let row = begin; row < end; row++) {
+      block.writeTargets(row, affine, scratch, (row - begin) * columns, weights?.[row] === 0);
+    }
     return scratch.subarray(0, (end - begin) * columns);
   };
   return { columns, dtype: "f32", read };
@@ -202,7 +206,7 @@ export async function bindExamples(
   const weights = await weightsOf(`${where}.weight`, block, classFactors, interruption);
   const zeros = weights?.includes(0) ?? false;
   await feed("x", inputsOf(block, transforms.inputs, zeros ? weights : undefined, dtype), units.scale);
-  await feed("y", targetsOf(block, shape, transforms.targets));
+  await feed("y", targetsOf(block, shape, transforms.targets, weights));
   if (weights !== undefined) {
     await feed("weight", { columns: 1, dtype: "f32", read: (begin, end) => weights.subarray(begin, end) });
   }

@@ -132,11 +132,11 @@ export class Block {
     return failRow(this.weight, "ERR_DATA", row, "a weight >= 0", value);
   }
 
-  /** Writes the targets of a row as f32, in new units; probabilities outside of [0, 1] are `ERR_LABEL`. */
-  writeTargets(row: number, affine: Affine | undefined, target: Float32Array, to: number): void {
+  /** Writes the targets of a row as f32, as `writeFloats` does; probabilities outside of [0, 1] are `ERR_LABEL`. */
+  writeTargets(row: number, affine: Affine | undefined, target: Float32Array, to: number, leftOut = false): void {
     const { names, places } = this.#shape;
     if (this.#named) target[to] = classAt(this.y, row, { classes: 2, names }, places);
-    else writeFloats(this.y, row, affine, target, to);
+    else writeFloats(this.y, row, affine, target, to, leftOut);
     if (this.#shape.target !== "probabilities") return;
     for (let column = 0; column < this.y.columns; column++) {
       const value = target[to + column] ?? 0;

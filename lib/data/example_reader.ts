@@ -85,11 +85,11 @@ export class ExampleReader {
       const { values } = block.x;
       if (!hasBytes(block.x)) failRow(block.x, "ERR_DTYPE", row, "a Uint8Array, as at first,", values);
       for (let column = 0; column < inputs; column++) store.x[first + column] = Number(values[row * inputs + column]);
-    } else writeFloats(block.x, row, transforms.inputs, store.x as Float32Array, first);
+    } else writeFloats(block.x, row, transforms.inputs, store.x as Float32Array, first, weight === 0);
     if (weight === 0) store.x.fill(0, first, first + inputs);
     else this.#weighs = true;
     if (classes) store.y[to] = block.label(row);
-    else block.writeTargets(row, transforms.targets, store.y as Float32Array, to * columns);
+    else block.writeTargets(row, transforms.targets, store.y as Float32Array, to * columns, weight === 0);
     if (store.weight !== undefined) store.weight[to] = weight;
     this.#row += 1;
   }

@@ -107,6 +107,7 @@ export function floatsOf(
   end: number,
   affine: Affine | undefined,
   scratch: Float32Array,
+  leftOut: (row: number) => boolean = () => false,
 ): Float32Array {
   const { values, columns, nested } = member;
   if (affine === undefined && !nested && isFloats(values)) {
@@ -119,17 +120,23 @@ export function floatsOf(
     }
     return part;
   }
-  for (let row = begin; row < end; row++) writeFloats(member, row, affine, scratch, (row - begin) * columns);
+  for (let row = begin; row < end; row++) {
+    writeFloats(member, row, affine, scratch, (row - begin) * columns, leftOut(row));
+  }
   return scratch.subarray(0, (end - begin) * columns);
 }
 
-/** Writes one row from element `to` on, as {@link floatsOf}. */
+/**
+ * Writes one row from element `to` on, as {@link floatsOf}. Of a row that is left out, as it weighs nothing, numbers that float32
+ * cannot hold become 0.
+ */
 export function writeFloats(
   member: Member,
   row: number,
   affine: Affine | undefined,
   target: Float32Array,
   to: number,
+  leftOut = false,
 ): void {
   const { columns } = member;
   const values = rowOf(member, row);
@@ -139,7 +146,9 @@ export function writeFloats(
     if (typeof value !== "number") failElement(member, row, column, value);
     target[to + column] = transformed(affine, column, value);
     const stored = target[to + column] ?? 0;
-    if (stored - stored !== 0) failElement(member, row, column, value);
+    if (stored - stored === 0) continue;
+    if (!(leftOut && Number.isFinite(value))) failElement(member, row, column, value);
+    target[to + column] = 0;
   }
 }
 

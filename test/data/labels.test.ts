@@ -93,6 +93,12 @@ async function streamed(loss: Loss, outputs: number, items: () => Iterable<unkno
   return [...model.weights().values()].flatMap(({ data: values }) => [...values]);
 }
 
+test("flat rows with a single 1 are labels of a set in memory", async () => {
+  const bits = await trained(crossEntropy(), 3, integers);
+  expect(await trained(crossEntropy(), 3, Float32Array.from(hot.flat()))).toEqual(bits);
+  expect(await trained(crossEntropy(), 3, { shape: [6, 3], data: Uint8Array.from(hot.flat()) })).toEqual(bits);
+});
+
 test("bigints and rows with a single 1 train the bits of integers, from memory and from a stream", async () => {
   const bits = await trained(crossEntropy(), 3, integers);
   for (const y of [integers.map(BigInt), hot]) {
