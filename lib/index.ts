@@ -1,9 +1,11 @@
 /// <reference types="node" preserve="true" />
 export type { ClassWeights } from "./data/bind.js";
 export type { Examples, Features, Labels, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
-export { type Fold, type KFoldOptions, kFold } from "./data/k_fold.js";
+export type { DivisionOptions } from "./data/division.js";
+export { type Fold, type FoldOf, type KFoldOptions, kFold } from "./data/k_fold.js";
+export type { Classes, Key, Keys } from "./data/keys.js";
 export type { Part, Selection } from "./data/select.js";
-export { type SplitOptions, split } from "./data/split.js";
+export { type Split, type SplitOptions, split, type ThreeWaySplit } from "./data/split.js";
 export {
   type Dataset,
   type DatasetOptions,

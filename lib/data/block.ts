@@ -40,10 +40,11 @@ export function classesOf({ target, outputs }: ExampleShape): number {
   return target === "classes" ? outputs : 2;
 }
 
-const KEYS = ["x", "y", "weight"] as const;
+/** Members of a set. */
+export const EXAMPLE_KEYS = ["x", "y", "weight"] as const;
 
 /** Other names of the members, for suggestions. */
-const MEANT: Readonly<Record<string, string>> = {
+export const MEANT: Readonly<Record<string, string>> = {
   features: "x",
   input: "x",
   inputs: "x",
@@ -61,7 +62,7 @@ function checkExamples(where: string, value: unknown, place: Place): Readonly<Re
     return failItem(place.noun === "row" ? "ERR_OPTION" : "ERR_DATA", where, "{ x, y }", place, value);
   }
   for (const key in value) {
-    if (key !== "x" && key !== "y" && key !== "weight") checkKeys(where, { [key]: 0 }, KEYS, MEANT);
+    if (key !== "x" && key !== "y" && key !== "weight") checkKeys(where, { [key]: 0 }, EXAMPLE_KEYS, MEANT);
   }
   const { x, y, weight } = value as Readonly<Record<"x" | "y" | "weight", unknown>>;
   if (x === undefined || y === undefined) failItem("ERR_DATA", where, "{ x, y }", place, value);

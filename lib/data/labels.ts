@@ -125,6 +125,37 @@ export function namesAmong(y: unknown): ClassNames | undefined {
   return [...names].sort();
 }
 
+/** Which of several labels each row has. */
+export interface ManyLabels {
+  readonly columns: number;
+  /** [rows, columns] of 0 and 1 */
+  readonly has: Uint8Array;
+}
+
+/** Rows of zeros and ones of which one at least has not a single 1: several labels a row; `undefined` of anything else. */
+export function manyLabels(y: unknown, rows: number): ManyLabels | undefined {
+  const values = isTensorLike(y) ? y.data : y;
+  if (!isList(values)) return undefined;
+  const first: unknown = values[0];
+  const nested = isList(first);
+  const columns = nested ? first.length : values.length / rows;
+  if (columns < 2 || !Number.isInteger(columns) || values.length !== (nested ? rows : rows * columns)) return undefined;
+  const has = new Uint8Array(rows * columns);
+  let single = true;
+  for (let row = 0; row < rows; row++) {
+    const given: unknown = nested ? values[row] : values;
+    if (!isList(given) || (nested && given.length !== columns)) return undefined;
+    const offset = nested ? 0 : row * columns;
+    for (let column = 0; column < columns; column++) {
+      const value = given[offset + column];
+      if (value !== 0 && value !== 1) return undefined;
+      has[row * columns + column] = value;
+    }
+    single &&= hotClass(given, offset, columns) >= 0;
+  }
+  return single ? undefined : { columns, has };
+}
+
 /**
  * One integer a row, for who divides a set by classes: integers as they are, names by the order of their code units, rows with
  * a single 1 by its place; else `ERR_LABEL`.

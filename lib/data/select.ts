@@ -1,7 +1,10 @@
+// What can be divided into rows, and rows taken out of it.
 import { fail } from "../errors.js";
-import { checkKeys } from "../options.js";
-import { isNumberArray, type NumberArray, zerosLike } from "../tensor/arrays.js";
-import type { Examples, Features, Labels, Targets, Weights } from "./dataset.js";
+import { checkKeys, checkNumber } from "../options.js";
+import { type NumberArray, zerosLike } from "../tensor/arrays.js";
+import { isTypedArray, type TypedArray } from "../tensor/copied.js";
+import { EXAMPLE_KEYS, MEANT } from "./block.js";
+import type { Examples, Weights } from "./dataset.js";
 import { isTensorLike } from "./member.js";
 
 /** The type of some rows of T: the same kind of array; a tensor becomes its shape and data. */
@@ -26,14 +29,57 @@ export interface Part<X, Y> {
   readonly weight?: Selection<Weights> | undefined;
 }
 
-/** Rows of a set, at least two: of the first member with rows of its own, otherwise values of y. */
-export function rowsOf(where: string, data: Examples): number {
-  checkKeys(`${where}.data`, data, ["x", "y", "weight"]);
+/** A set that rows can be taken out of. */
+export interface Divisible {
+  readonly rows: number;
+  /** One element a row, of a list of rows. */
+  readonly items: readonly unknown[] | undefined;
+  /** Targets, by rows. */
+  readonly targets: () => unknown;
+  /** Some rows, in the order of `indices`: typed arrays are copied, rows that are objects of their own are the same. */
+  readonly take: (indices: Uint32Array) => unknown;
+}
+
+/**
+ * A list of rows, or { x, y, weight? } whose number of rows is that of the first member with rows of its own (an array of
+ * arrays, a tensor), else `rows`, else that of the weights, else that of y, one value a row. Lengths that do not fit are
+ * `ERR_DATA`.
+ */
+export function divisible(where: string, data: unknown, rows: number | undefined): Divisible {
+  if (rows !== undefined) checkNumber(`${where}.rows`, rows, { min: 2, integer: true });
+  const set = Array.isArray(data) ? listOf(data) : examplesOf(where, data as Examples, rows);
+  if (set.rows < 2) fail("ERR_DATA", `${where}.data`, "at least two rows", set.rows);
+  if (rows !== undefined && rows !== set.rows)
+    fail("ERR_OPTION", `${where}.rows`, `${set.rows}, as the data has,`, rows);
+  return set;
+}
+
+function listOf(items: readonly unknown[]): Divisible {
+  return {
+    rows: items.length,
+    items,
+    targets: () =>
+      items.map((item) => (typeof item === "object" && item !== null ? Reflect.get(item, "y") : undefined)),
+    take: (indices) => Array.from(indices, (row) => items[row]),
+  };
+}
+
+function examplesOf(where: string, data: Examples, given: number | undefined): Divisible {
+  checkKeys(`${where}.data`, data, EXAMPLE_KEYS, MEANT);
   const { x, y, weight } = data;
   const known = [x, y].map(ownRows).find((rows) => rows !== undefined);
-  const rows = known ?? weight?.length ?? lengthOf(where, "y", y);
-  if (rows < 2) fail("ERR_DATA", `${where}.data`, "at least two rows", rows);
-  return rows;
+  const rows = known ?? given ?? lengthOf(where, weight === undefined ? "y" : "weight", weight ?? y);
+  const members = Object.entries(weight === undefined ? { x, y } : { x, y, weight });
+  for (const [name, value] of members) checkRows(where, name, value, rows);
+  return {
+    rows,
+    items: undefined,
+    targets: () => y,
+    take: (indices) =>
+      Object.fromEntries(
+        members.map(([name, value]) => [name, selected(value, lengthOf(where, name, value) / rows, indices)]),
+      ),
+  };
 }
 
 /** First axis of a tensor or of an array of arrays; flat data does not tell. */
@@ -43,46 +89,33 @@ function ownRows(value: unknown): number | undefined {
 }
 
 function lengthOf(where: string, name: string, value: unknown): number {
-  if (Array.isArray(value) || isNumberArray(value)) return value.length;
+  if (isTensorLike(value)) return value.data.length;
+  if (Array.isArray(value) || isTypedArray(value)) return value.length;
   return fail("ERR_DTYPE", `${where}.data.${name}`, "a typed array, an array or a tensor", value);
 }
 
-/** The rows `indices` of all members, copied. */
-export function partOf<X extends Features, Y extends Labels | Targets>(
-  where: string,
-  data: Examples<X, Y>,
-  rows: number,
-  indices: Uint32Array,
-): Part<X, Y> {
-  const x = select(where, "x", data.x, rows, indices);
-  const y = select(where, "y", data.y, rows, indices);
-  return data.weight === undefined ? { x, y } : { x, y, weight: select(where, "weight", data.weight, rows, indices) };
-}
-
-/** Rows of any data, in the order of `indices`, as a copy. */
-function select<T>(where: string, name: string, value: T, rows: number, indices: Uint32Array): Selection<T> {
-  const length = isTensorLike(value) ? value.data.length : lengthOf(where, name, value);
-  const columns = length / rows;
+function checkRows(where: string, name: string, value: unknown, rows: number): void {
+  const columns = lengthOf(where, name, value) / rows;
   const nested = Array.isArray(value) && typeof value[0] === "object";
-  if (!Number.isInteger(columns) || columns === 0 || (nested && columns !== 1)) {
-    fail("ERR_DATA", `${where}.data.${name}`, `${rows} rows, as the other data has,`, value);
-  }
-  return selected(value, columns, indices) as Selection<T>;
+  if (Number.isInteger(columns) && columns > 0 && (columns === 1 || !(nested || name === "weight"))) return;
+  fail("ERR_DATA", `${where}.data.${name}`, `${rows} rows, as the other data has,`, value);
 }
 
 function selected(value: unknown, columns: number, indices: Uint32Array): unknown {
   if (isTensorLike(value)) {
     return { shape: [indices.length, ...value.shape.slice(1)], data: selected(value.data, columns, indices) };
   }
-  if (isNumberArray(value)) return copyRows(value, zerosLike(value, indices.length * columns), indices);
+  if (isTypedArray(value)) return copyRows(value, columns, indices);
   const list: readonly unknown[] = Array.isArray(value) ? value : [];
   return Array.from(indices).flatMap((row) => list.slice(row * columns, (row + 1) * columns));
 }
 
-function copyRows<A extends NumberArray>(from: A, to: A, indices: Uint32Array): A {
-  const columns = to.length / indices.length;
+function copyRows(from: TypedArray, columns: number, indices: Uint32Array): TypedArray {
+  const to = zerosLike(from, indices.length * columns);
   for (const [row, index] of indices.entries()) {
-    to.set(from.subarray(index * columns, (index + 1) * columns), row * columns);
+    for (let column = 0; column < columns; column++) {
+      to[row * columns + column] = from[index * columns + column] ?? 0;
+    }
   }
   return to;
 }

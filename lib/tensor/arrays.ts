@@ -62,6 +62,8 @@ export function isBigInts(value: unknown): value is BigInt64Array | BigUint64Arr
 }
 
 /** Zeros in an array of the class of `like`, of this realm; of a `Buffer`, a `Uint8Array`. */
-export function zerosLike<A extends NumberArray>(like: A, length: number): A {
-  return (MAKERS.get(arrayClass(like) ?? "")?.(length) ?? new Float32Array(length)) as A;
+export function zerosLike(like: NumberArray | BigInt64Array | BigUint64Array, length: number): typeof like {
+  const name = arrayClass(like) ?? "";
+  if (name === "BigInt64Array") return new BigInt64Array(length);
+  return name === "BigUint64Array" ? new BigUint64Array(length) : (MAKERS.get(name)?.(length) ?? like);
 }

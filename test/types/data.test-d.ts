@@ -16,6 +16,7 @@ import {
   mse,
   type StreamExample,
   sequential,
+  split,
   standardize,
 } from "carillon";
 
@@ -83,5 +84,25 @@ for (const { train, validation } of folds) {
 }
 // @ts-expect-error no such option
 kFold({ x: [[1], [2]], y: [0, 1] }, 2, { shuffle: true });
+for (const { train, rows: numbers } of kFold([{ patient: "a", age: 1 }], 2, { groups: ({ patient }) => patient })) {
+  holds<Equal<typeof train, { patient: string; age: number }[]>>();
+  holds<Equal<typeof numbers.train, Uint32Array>>();
+}
+// @ts-expect-error rows have no such member
+kFold([{ patient: "a" }], 2, { groups: ({ doctor }) => doctor });
+// @ts-expect-error there are no rows to call a function with
+kFold({ x: [[1], [2]], y: [0, 1] }, 2, { groups: () => 1 });
+kFold({ x: [[1], [2]], y: ["a", "b"] }, 2, { groups: [1n, 2n], order: "random" });
+
+// Parts keep the types of their data, and there are three of them with `test`.
+const three = split({ x: new Uint8Array(8), y: ["a", "b", "a", "b"] }, { validation: 1, test: 1, stratify: true });
+holds<Equal<typeof three.test.y, string[]>>();
+const visits = split([{ age: 1, ill: true }], { validation: 0.5, stratify: ({ ill }) => String(ill) });
+holds<Equal<typeof visits.train, { age: number; ill: boolean }[]>>();
+// @ts-expect-error two parts
+visits.test;
+const examples = split([{ x: [1, 2], y: 1 }], { validation: 0.5, test: 0.1, stratify: true });
+fit(model, { ...options, data: dataset(examples.train), validation: dataset(examples.test) });
+
 // @ts-expect-error a number of folds is required
 kFold({ x: [[1], [2]], y: [0, 1] });
