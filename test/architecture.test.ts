@@ -86,6 +86,12 @@ test("imports go down", () => {
   expect(upwards.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
 });
 
+test("turns and times come from binding/clock: false ones may stand in the place of JavaScript's", () => {
+  const theirs = /\b(?:set(?:Timeout|Interval|Immediate)|queueMicrotask|nextTick|hrtime|performance\.now|Date\.now)\b/;
+  const users = library.filter((file) => partOf(file) !== "cli" && theirs.test(read(file)));
+  expect(users).toEqual([]);
+});
+
 test("there are no cycles at run time", () => {
   const targets = targetsAtRunTime();
   const done = new Set<string>();

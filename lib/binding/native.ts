@@ -129,6 +129,16 @@ export interface Native {
   programStop(program: NativeProgram): void;
   programFinished(program: NativeProgram): number;
   programLog(program: NativeProgram, begin: number, target: Float32Array): void;
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number;
+  /** Resolves when the event loop has come to what waits now. */
+  turn(): Promise<void>;
+  /** Calls `then` once, so many milliseconds later. */
+  timerStart(milliseconds: number, then: () => void): number;
+  timerStop(timer: number): void;
+  /** Keeps the process alive until as many calls of `release` have followed. */
+  hold(): void;
+  release(): void;
 }
 
 const NATIVE_CODES: readonly ErrorCode[] = ["ERR_BUSY", "ERR_OPTION"];
@@ -170,6 +180,12 @@ function load(): Native {
     programStop: translating("programStop", addon.programStop),
     programFinished: translating("programFinished", addon.programFinished),
     programLog: translating("programLog", addon.programLog),
+    now: addon.now,
+    turn: translating("turn", addon.turn),
+    timerStart: translating("timerStart", addon.timerStart),
+    timerStop: translating("timerStop", addon.timerStop),
+    hold: translating("hold", addon.hold),
+    release: translating("release", addon.release),
   };
 }
 

@@ -1,3 +1,4 @@
+import { now } from "../binding/clock.js";
 import { CarillonError, fail } from "../errors.js";
 import type { Binding } from "../graph/plan.js";
 import { seedKey } from "../tensor/philox.js";
@@ -134,7 +135,7 @@ export class StreamFeed {
    * went wrong in the source, or does not fit, is thrown here.
    */
   async next(): Promise<Block | undefined> {
-    this.#waitingSince = performance.now();
+    this.#waitingSince = now();
     const block = await this.#wait(this.#pending ?? Promise.resolve(undefined));
     this.#waitingSince = undefined;
     if (block === undefined) return undefined;
@@ -211,7 +212,7 @@ export class StreamFeed {
   }
 
   get #impatient(): boolean {
-    return this.#waitingSince !== undefined && performance.now() - this.#waitingSince > PATIENCE;
+    return this.#waitingSince !== undefined && now() - this.#waitingSince > PATIENCE;
   }
 
   async #openEpoch(): Promise<ShuffleBuffer> {

@@ -1,3 +1,5 @@
+import { now, turn } from "../binding/clock.js";
+
 /** Milliseconds of work after which the event loop gets its turn; what waits there needs two or three turns of it. */
 const TURN = 1;
 
@@ -20,7 +22,7 @@ export async function unlessAborted<T>(signal: AbortSignal | undefined, pending:
 /** Cuts long work on the JavaScript thread into turns, so that requests are answered in between. */
 export class Turns {
   readonly #signal: AbortSignal | undefined;
-  #since = performance.now();
+  #since = now();
 
   /** An abort of `signal` is thrown at the end of a turn. */
   constructor(signal?: AbortSignal | undefined) {
@@ -29,15 +31,13 @@ export class Turns {
 
   /** Whether this turn has lasted long enough. */
   get over(): boolean {
-    return performance.now() - this.#since > TURN;
+    return now() - this.#since > TURN;
   }
 
   /** Lets everything that waits run first. */
   async next(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    });
-    this.#since = performance.now();
+    await turn();
+    this.#since = now();
     this.#signal?.throwIfAborted();
   }
 }

@@ -1,4 +1,5 @@
 import { basename, dirname, join, resolve } from "node:path";
+import { wait as pause } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
 
 /** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
@@ -167,7 +168,7 @@ async function takeName(written: string, target: string): Promise<void> {
       return await fileSystem().rename(written, target);
     } catch (cause) {
       if (!["EACCES", "EBUSY", "EPERM"].includes((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await pause(wait);
     }
   }
   await fileSystem().rename(written, target);

@@ -1,3 +1,4 @@
+import { now } from "../binding/clock.js";
 /** Holds up or ends work between two steps: pause, stop and abort, for whoever works in calls of some steps. */
 export class Brake {
   readonly #listeners = new Set<() => void>();
@@ -60,11 +61,11 @@ export class Brake {
   /** Waits while there is a pause. True: go on; false: stopped. Rejects with the reason of an aborted signal. */
   async passable(): Promise<boolean> {
     while (this.#paused && !this.ended) {
-      const since = performance.now();
+      const since = now();
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
-      this.#waited += performance.now() - since;
+      this.#waited += now() - since;
     }
     this.#signal?.throwIfAborted();
     return !this.#stopped;

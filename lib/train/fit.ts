@@ -1,3 +1,4 @@
+import { now, repeat } from "../binding/clock.js";
 import type { NativeFault } from "../binding/native.js";
 import { unlessAborted } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
@@ -192,8 +193,8 @@ class Fitting {
     const { steps = "unknown", stepsPerEpoch } = this.#course;
     const take = (): void => this.#tally.take(this.#program, first);
     this.#tally.begin(first);
-    const timer =
-      reportEvery > 0 || this.#context.hasReaders() ? setInterval(take, REPORT_INTERVAL).unref() : undefined;
+    const heard = reportEvery > 0 || this.#context.hasReaders();
+    const rest = heard ? repeat(REPORT_INTERVAL, take) : undefined;
     let fault: NativeFault | null = null;
     try {
       ({ fault } = await runBraked(this.#program, this.#context.brake, {
@@ -208,7 +209,7 @@ class Fitting {
         rateScale: this.#rateScale,
       }));
     } finally {
-      clearInterval(timer);
+      rest?.();
       take();
     }
     this.#tally.end(first);
@@ -343,7 +344,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   try {
     const held = holdData(settings);
     leaveFolder = checkpoint === undefined ? undefined : await takeFolder(checkpoint.dir);
-    const began = performance.now();
+    const began = now();
     const preparation = new Preparation(context.brake, signal);
     const checked = await preparation.unlessStopped(async (ended) => {
       const { unread } = model;

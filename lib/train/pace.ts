@@ -1,3 +1,4 @@
+import { now } from "../binding/clock.js";
 import type { Brake } from "../nn/brake.js";
 
 const MILLISECONDS = 1000;
@@ -12,7 +13,7 @@ export interface PaceFigures {
 /** The clock of a run: it stands still while the run is paused. */
 export class Pace {
   readonly #brake: Brake;
-  readonly #started = performance.now();
+  readonly #started = now();
   readonly #before: number;
   #examples = 0;
 
@@ -27,7 +28,7 @@ export class Pace {
   }
 
   get seconds(): number {
-    return (performance.now() - this.#started - (this.#brake.waited - this.#before)) / MILLISECONDS;
+    return (now() - this.#started - (this.#brake.waited - this.#before)) / MILLISECONDS;
   }
 
   /** After `done` steps, with `left` to go. */

@@ -1,3 +1,4 @@
+import { now } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
 import type { Brake } from "../nn/brake.js";
 import type { FitEvent } from "./events.js";
@@ -41,10 +42,10 @@ export class Preparation {
 /**
  * The end of a run that was stopped before it was ready for its first step: nothing was changed and nothing is kept.
  *
- * @param began Milliseconds, of `performance.now()`.
+ * @param began Milliseconds, of the run's clock.
  */
 export function stoppedBeforehand({ emit }: RunContext<FitEvent>, began: number): FitResult {
-  const seconds = (performance.now() - began) / 1000;
+  const seconds = (now() - began) / 1000;
   emit({ kind: "end", reason: "stopped", stoppedBy: null, step: 0, seconds });
   return describedResult({
     reason: "stopped",

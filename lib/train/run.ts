@@ -1,3 +1,4 @@
+import { holdProcess } from "../binding/clock.js";
 import { Brake } from "../nn/brake.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { FitEvent } from "./events.js";
@@ -92,7 +93,9 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
   let outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
   let last: E | undefined;
 
+  const letGo = holdProcess(); // also while it is paused, and waits for nothing that the event loop knows of
   const settle = (failure: { readonly error: unknown } | undefined): void => {
+    letGo();
     outcome = { failure };
     for (const reader of readers) reader.end(failure);
   };

@@ -1,3 +1,4 @@
+import { turn } from "../binding/clock.js";
 import { native } from "../binding/native.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
@@ -41,9 +42,7 @@ export class Snapshot {
         copied += piece.length;
         if (copied < PIECE) continue;
         copied = 0;
-        await new Promise<void>((resolve) => {
-          setImmediate(resolve);
-        });
+        await turn();
       }
     }
     return bad;

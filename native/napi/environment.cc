@@ -62,9 +62,12 @@ struct Environment::SlabClearing : Run {
 };
 
 Environment::Environment(Napi::Env env)
-    : turns_(Turns::shared()), to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)) {
+    : turns_(Turns::shared()),
+      to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)),
+      holds_(to_javascript_),
+      clock_(env, to_javascript_, holds_) {
   to_javascript_.Unref(env);
-  // Registered after the thread-safe function, so it runs before that one's own clean-up.
+  // Registered after the thread-safe functions, so it runs before their own clean-up.
   env.AddCleanupHook([](Environment* self) { self->shut_down(); }, this);
 }
 
@@ -82,7 +85,7 @@ Napi::Promise Environment::clear(Napi::Env env, std::shared_ptr<Slab> slab) {
 Napi::Promise Environment::start(Napi::Env env, std::unique_ptr<Run> owned) {
   runs_.push_back(std::move(owned));
   Run* run = runs_.back().get();
-  if (runs_.size() == 1) to_javascript_.Ref(env);  // a run keeps the process alive
+  holds_.hold(env);
   try {
     run->thread = std::thread([this, run] {
       run->work(*turns_);
@@ -93,7 +96,7 @@ Napi::Promise Environment::start(Napi::Env env, std::unique_ptr<Run> owned) {
   } catch (const std::system_error& error) {
     run->release();
     runs_.pop_back();
-    if (runs_.empty()) to_javascript_.Unref(env);
+    holds_.release(env);
     throw_error(env, "ERR_NATIVE", std::string("the system gives no thread for the run: ") + error.what());
   }
   return run->deferred.Promise();
@@ -107,7 +110,7 @@ void Environment::finish(Napi::Env env, Run* run) {
   const auto at = std::find_if(runs_.begin(), runs_.end(), [run](const auto& other) { return other.get() == run; });
   std::unique_ptr<Run> done = std::move(*at);
   runs_.erase(at);
-  if (runs_.empty()) to_javascript_.Unref(env);
+  holds_.release(env);
   const Napi::Promise::Deferred deferred = done->deferred;
   const Napi::Value result = done->result(env);
   done.reset();
@@ -125,6 +128,7 @@ void Environment::shut_down() {
     run->release();
   }
   runs_.clear();
+  clock_.shut_down();
   to_javascript_.Abort();
   turns_.reset();  // joins the helpers when this was the last environment
 }

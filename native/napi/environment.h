@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "clock.h"
 #include "handles.h"
 
 namespace carillon {
@@ -22,6 +23,8 @@ class Environment {
 
   Turns& turns() { return *turns_; }
   Handles& handles() { return handles_; }
+  Holds& holds() { return holds_; }
+  Clock& clock() { return clock_; }
 
   // Memory for one kernel at a time on the JavaScript thread; the largest request stays.
   AlignedBuffer& scratch() { return scratch_; }
@@ -47,6 +50,8 @@ class Environment {
 
   std::shared_ptr<Turns> turns_;
   Napi::ThreadSafeFunction to_javascript_;
+  Holds holds_;
+  Clock clock_;
   std::list<std::unique_ptr<Run>> runs_;
   AlignedBuffer scratch_;
   Handles handles_;

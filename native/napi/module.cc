@@ -297,6 +297,44 @@ Napi::Value get_thread_limit(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), thread_limit());
 }
 
+// now() → milliseconds of a clock that only goes forward
+Napi::Value get_now(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), Clock::now()); }
+
+// turn() → Promise, when the event loop has come to what waits now
+Napi::Value take_turn(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<Environment>()->clock().turn(info.Env());
+}
+
+// timerStart(milliseconds, then) → number
+Napi::Value timer_start(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double milliseconds = number_of(info[0], "milliseconds");
+  if (!(milliseconds >= 0 && milliseconds <= 1e9))
+    throw_error(env, "ERR_NATIVE", "expected 0 to 1e9 for 'milliseconds'");
+  if (!info[1].IsFunction()) throw_error(env, "ERR_NATIVE", "expected a function for 'then'");
+  Clock& clock = env.GetInstanceData<Environment>()->clock();
+  const uint64_t number = clock.start_timer(env, milliseconds, info[1].As<Napi::Function>());
+  return Napi::Number::New(env, static_cast<double>(number));
+}
+
+// timerStop(number): what has fired or was stopped before is none any more
+Napi::Value timer_stop(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  env.GetInstanceData<Environment>()->clock().stop_timer(env, count_of(info[0], "number"));
+  return env.Undefined();
+}
+
+// hold(): the process lives until as many release() have followed
+Napi::Value hold(const Napi::CallbackInfo& info) {
+  info.Env().GetInstanceData<Environment>()->holds().hold(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value release(const Napi::CallbackInfo& info) {
+  info.Env().GetInstanceData<Environment>()->holds().release(info.Env());
+  return info.Env().Undefined();
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   stay_resident();
   env.SetInstanceData(new Environment(env));
@@ -319,6 +357,12 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("programStop", program_stop);
   add("programFinished", program_finished);
   add("programLog", program_log);
+  add("now", get_now);
+  add("turn", take_turn);
+  add("timerStart", timer_start);
+  add("timerStop", timer_stop);
+  add("hold", hold);
+  add("release", release);
   return exports;
 }
 

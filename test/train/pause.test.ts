@@ -16,6 +16,7 @@ import {
   sequential,
 } from "carillon";
 import { describe, expect, test, vi } from "vitest";
+import { native } from "../../lib/binding/native.js";
 import { Brake } from "../../lib/nn/brake.js";
 import { Pace } from "../../lib/train/pace.js";
 import { bitsOf, clusters } from "./synthetic.js";
@@ -133,7 +134,7 @@ describe("pause", () => {
 
   test("is no time of the run", async () => {
     let now = 1000;
-    const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+    const clock = vi.spyOn(native, "now").mockImplementation(() => now);
     try {
       const brake = new Brake();
       const pace = new Pace(brake);

@@ -1,3 +1,4 @@
+import { turn } from "../../binding/clock.js";
 import type { State } from "../../io/state.js";
 import { exp } from "../../tensor/exact.js";
 import type { Labels } from "./labels.js";
@@ -77,13 +78,6 @@ function digitStarts(keys: Uint32Array, word: number, words: number, shift: numb
   }
   for (let digit = 1; digit <= RADIX; digit++) starts[digit] = (starts[digit] ?? 0) + (starts[digit - 1] ?? 0);
   return starts;
-}
-
-/** Lets everything that waits run first. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** Places of the examples by rising key: a radix sort that lets the event loop in. */
