@@ -102,6 +102,7 @@ export {
   mae,
   mse,
 } from "./nn/losses/regression.js";
+export type { PredictedLabels, ProbabilitiesAs } from "./nn/meaning.js";
 export { type AverageOptions, f1, precision, recall, topK } from "./nn/metrics/classification.js";
 export { bestThreshold, type ThresholdCosts, type ThresholdOptions } from "./nn/metrics/curves.js";
 export {
@@ -116,7 +117,7 @@ export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabil
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export { type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
-export type { EvaluateOptions, PredictOptions } from "./nn/predict_options.js";
+export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
 export type { LoadOptions } from "./nn/saved.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";

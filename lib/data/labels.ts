@@ -2,6 +2,7 @@
 import { fail } from "../errors.js";
 import { isBigInts, isNumberArray } from "../tensor/arrays.js";
 import { failRow, IN_MEMORY, isTensorLike, type Member, memberOf, type Place } from "./member.js";
+import { Turns } from "./turns.js";
 
 /** Names of classes: that of class k stands at place k. */
 export type ClassNames = readonly string[];
@@ -33,7 +34,17 @@ export function classOf(label: unknown, classes: number, places: ReadonlyMap<str
 export function labelText(label: unknown, { classes, names }: Pick<LabelSpace, "classes" | "names">): string {
   if (names !== undefined && typeof label === "string") return `one of the classes ${namesText(names)}`;
   const integer = `an integer in [0, ${classes - 1}]`;
-  return typeof label === "string" ? `${integer}, as the classes have no names,` : integer;
+  return typeof label === "string" ? `${integer}, as the classes have no names (option 'classes' of fit),` : integer;
+}
+
+/** Names that are a class each: strings, all of them different, one a class; else `ERR_OPTION`. */
+export function checkNames(where: string, names: unknown, classes: number): ClassNames {
+  const isName = (name: unknown): name is string => typeof name === "string";
+  if (!(Array.isArray(names) && names.length === classes && names.every(isName))) {
+    return fail("ERR_OPTION", where, `${classes} names, one a class,`, names);
+  }
+  const twice = names.find((name, place) => names.indexOf(name) !== place);
+  return twice === undefined ? [...names] : fail("ERR_OPTION", where, "every name once", twice);
 }
 
 /** What a row of numbers must be where labels are wanted. */
@@ -115,6 +126,23 @@ export function bindLabels(
   const member = labelMember(where, y, classes, rows, IN_MEMORY);
   const places = placesOf(names);
   return Int32Array.from({ length: member.rows }, (_, row) => classAt(member, row, { classes, names }, places));
+}
+
+/** Labels that are looked at between two looks at the clock. */
+const CHUNK = 16_384;
+
+/** {@link namesAmong}, with turns of the event loop in between. */
+export async function findNames(y: unknown, signal: AbortSignal | undefined): Promise<ClassNames | undefined> {
+  if (!Array.isArray(y) || typeof y[0] !== "string") return undefined;
+  const turns = new Turns(signal);
+  const names = new Set<string>();
+  for (let begin = 0; begin < y.length; begin += CHUNK) {
+    for (const label of y.slice(begin, begin + CHUNK) as readonly unknown[]) {
+      if (typeof label === "string") names.add(label);
+    }
+    if (turns.over) await turns.next();
+  }
+  return [...names].sort();
 }
 
 /** The names that occur among labels, in the order of their code units; `undefined` if the first label is none. */

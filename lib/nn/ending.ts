@@ -8,7 +8,7 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
   softmax: "softmax",
   logSoftmax: "logSoftmax",
   sigmoid: "sigmoid",
-  hard_sigmoid: "sigmoid",
+  hardSigmoid: "sigmoid",
 };
 
 /** The operation that gives a value, behind reshapes and the choice of rows (`chooseRows`). */

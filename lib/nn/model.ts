@@ -9,7 +9,7 @@ import { CarillonError, fail } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
-import { sigmoid, softmax } from "../ops/index.js";
+import { exp, sigmoid, softmax } from "../ops/index.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { copyOf } from "../tensor/copied.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
@@ -23,10 +23,33 @@ import { type Evaluation, Evaluator } from "./evaluator.js";
 import { checkWeights, type GivenWeights, storedWeights } from "./given_weights.js";
 import type { Layer } from "./layer.js";
 import { checkLoss } from "./losses/loss.js";
+import {
+  type Described,
+  labelsOfRows,
+  type Meaning,
+  type Normalization,
+  normalizationOf,
+  type PredictedLabels,
+} from "./meaning.js";
 import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
-import { checkPredict, checkWork, type EvaluateOptions, type PredictOptions } from "./predict_options.js";
+import {
+  checkPredict,
+  checkWork,
+  type EvaluateOptions,
+  type LabelOptions,
+  type PredictOptions,
+  type ProbabilityOptions,
+} from "./predict_options.js";
 import { ForwardProgram } from "./predictor.js";
-import { encodeModel, type LoadOptions, openModel, readSource, type SavedModel, savedTransforms } from "./saved.js";
+import {
+  encodeModel,
+  type LoadOptions,
+  openModel,
+  readSource,
+  type SavedModel,
+  savedMeaning,
+  savedTransforms,
+} from "./saved.js";
 import { LayerSequence } from "./sequence.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 import { formatSizes, summarize } from "./summary.js";
@@ -53,12 +76,12 @@ export class Model<In extends number = number, Out extends number = number> {
   #initialized = false;
   /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
   #seed = 0;
-  #predictor: SnapshotPredictor | undefined;
-  #probabilities: SnapshotPredictor | undefined;
+  readonly #predictors = new Map<Normalization, SnapshotPredictor>();
   #predictorSync: SnapshotPredictor | undefined;
   /** The prediction under way, or the last one in the queue. */
   #predicting: Promise<unknown> | undefined;
   #transforms: Transforms = {};
+  #meaning: Meaning = { lossKind: undefined, classNames: undefined };
   #ending: { readonly is: Ending | undefined } | undefined;
 
   /** @internal */
@@ -89,6 +112,16 @@ export class Model<In extends number = number, Out extends number = number> {
    */
   get transforms(): Transforms {
     return this.#transforms;
+  }
+
+  /** Kind of the loss of the last training, `'crossEntropy'` for one, if it was a built-in one: it says what probabilities are. */
+  get lossKind(): string | undefined {
+    return this.#meaning.lossKind;
+  }
+
+  /** Names of the classes, that of class k at place k, where the labels of the training were names. */
+  get classNames(): readonly string[] | undefined {
+    return this.#meaning.classNames;
   }
 
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model, or a program is at work on it. */
@@ -126,6 +159,7 @@ export class Model<In extends number = number, Out extends number = number> {
       copy.#initialized = true;
     }
     copy.#transforms = this.#transforms;
+    copy.#meaning = this.#meaning;
     return copy;
   }
 
@@ -148,27 +182,40 @@ export class Model<In extends number = number, Out extends number = number> {
    * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Of several calls
    * one works after another, with the weights and units that the model has when its turn comes. `x` is copied before this returns.
    */
-  predict(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
-    return this.#predict("predict", x, options, () => {
-      this.#predictor ??= this.#compile();
-      return this.#predictor;
+  predict(x: Features, options?: PredictOptions & { readonly as?: "outputs" | undefined }): Promise<Tensor<"f32">>;
+  /**
+   * The class of each row: its name, if the labels of the training were names, else its integer. Of a single output 1 where the
+   * probability is above ½, else 0 (after hinge 1 and −1). `ERR_STATE` for a model that was trained on values, or whose outputs are
+   * labels by themselves; `ERR_NON_FINITE` for an output that is NaN.
+   */
+  predict(x: Features, options: LabelOptions): Promise<PredictedLabels>;
+  predict(x: Features, options: PredictOptions & { readonly as?: string | undefined } = {}): Promise<unknown> {
+    return this.#predict("predict", x, options, ["outputs", "labels"], (as) => {
+      return this.#plan("predict", "none", as === "labels");
     });
   }
 
   /** `predict` on the calling thread, for one row or a few. */
-  predictSync(x: Features): Tensor<"f32"> {
+  predictSync(x: Features, options?: { readonly as?: "outputs" | undefined }): Tensor<"f32">;
+  predictSync(x: Features, options: { readonly as: "labels" }): PredictedLabels;
+  predictSync(x: Features, options: { readonly as?: string | undefined } = {}): unknown {
+    checkKeys("predictSync", options, ["as"]);
+    const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
     this.#predictorSync ??= this.#compile();
-    return this.#fresh(this.#predictorSync).runSync(x, this.#transforms);
+    const finish = as === "labels" ? this.#labels("predictSync") : <T>(tensor: T): T => tensor;
+    return finish(this.#fresh(this.#predictorSync).runSync(x, this.#transforms));
   }
 
   /**
-   * Probabilities, on native threads: softmax of the outputs, whose rows sum to 1; of a single output its sigmoid, the
-   * probability of class 1.
+   * Probabilities, [rows, outputs], on native threads, as the loss of the training has them: softmax of the outputs after
+   * `crossEntropy` and `klDivergence`, a sigmoid of each after `binaryCrossEntropy`. What ends in a softmax or sigmoids is taken as it
+   * is, and a logSoftmax by its exponential. A model that remembers no loss (older files, programs, losses of one's own) gives softmax,
+   * of a single output the sigmoid. `ERR_STATE` after losses of values and hinge, and for targets with units; `as` says otherwise.
    */
-  predictProbabilities(x: Features, options: PredictOptions = {}): Promise<Tensor<"f32">> {
-    return this.#predict("predictProbabilities", x, options, () => {
-      this.#probabilities ??= this.#compile(this.outputs === 1 ? sigmoid : softmax);
-      return this.#probabilities;
+  predictProbabilities(x: Features, options: ProbabilityOptions = {}): Promise<Tensor<"f32">> {
+    const where = "predictProbabilities";
+    return this.#predict(where, x, options, ["softmax", "sigmoid", "outputs"], (as) => {
+      return this.#plan(where, normalizationOf(where, this.#described, as), false);
     });
   }
 
@@ -216,8 +263,10 @@ export class Model<In extends number = number, Out extends number = number> {
   takeSaved(saved: SavedModel, where: string): void {
     const transforms =
       saved.metadata === undefined ? this.#transforms : savedTransforms(saved, where, this.inputs, this.outputs);
+    const meaning = saved.metadata === undefined ? this.#meaning : savedMeaning(saved, where, this.outputs);
     this.#write(storedWeights(where, saved.weights, this.parameters), "weights");
     this.changeUnits(transforms);
+    this.changeMeaning(meaning);
   }
 
   /**
@@ -239,7 +288,12 @@ export class Model<In extends number = number, Out extends number = number> {
     const held = hold("evaluate.data", data, isSmall(data));
     this.#ensure();
     const measured = this.clone(); // weights and units of one moment
-    const shape = { inputs: this.inputs, outputs: this.outputs, target: loss.target ?? "values" } as const;
+    const shape = {
+      inputs: this.inputs,
+      outputs: this.outputs,
+      target: loss.target ?? "values",
+      names: measured.classNames,
+    } as const;
     const examples = await bindData("evaluate.data", held.data, {
       shape,
       batch: PREDICT_BATCH,
@@ -279,6 +333,11 @@ export class Model<In extends number = number, Out extends number = number> {
   /** @internal */
   changeUnits(transforms: Transforms): void {
     this.#transforms = transforms;
+  }
+
+  /** @internal */
+  changeMeaning(meaning: Meaning): void {
+    this.#meaning = meaning;
   }
 
   /** Memory of the weights. @internal */
@@ -367,19 +426,43 @@ export class Model<In extends number = number, Out extends number = number> {
     return program;
   }
 
-  async #predict(
+  get #described(): Described {
+    const { outputs, ending } = this;
+    return { ...this.#meaning, outputs, ending, transforms: this.#transforms };
+  }
+
+  /** Makes labels of outputs, by what the model means now. */
+  #labels(where: string): (outputs: Tensor<"f32">) => PredictedLabels {
+    const described = this.#described;
+    return ({ data }) => labelsOfRows(where, described, data);
+  }
+
+  #plan(where: string, normalization: Normalization, asLabels: false): Plan<Tensor<"f32">>;
+  #plan(where: string, normalization: Normalization, asLabels: boolean): Plan<unknown>;
+  #plan(where: string, normalization: Normalization, asLabels: boolean): Plan<unknown> {
+    let predictor = this.#predictors.get(normalization);
+    if (predictor === undefined) {
+      predictor = this.#compile(NORMALIZE[normalization]);
+      this.#predictors.set(normalization, predictor);
+    }
+    return { predictor, finish: asLabels ? this.#labels(where) : (outputs) => outputs };
+  }
+
+  async #predict<T, const A extends string>(
     where: string,
     x: Features,
-    options: PredictOptions,
-    predictor: () => SnapshotPredictor,
-  ): Promise<Tensor<"f32">> {
-    const { threads, signal } = checkPredict(where, options);
+    options: PredictOptions & { readonly as?: string | undefined },
+    allowed: readonly A[],
+    plan: (as: A | undefined) => Plan<T>,
+  ): Promise<T> {
+    const { as, threads, signal } = checkPredict(where, options, allowed);
     const before = this.#predicting;
     const owned = before !== undefined; // one that begins at once copies only what it does not read at once
     const given = owned ? copyOf(x) : x;
-    const begin = (): Promise<Tensor<"f32">> => {
+    const begin = async (): Promise<T> => {
       signal?.throwIfAborted();
-      return this.#fresh(predictor()).run(given, this.#transforms, { threads, signal, owned });
+      const { predictor, finish } = plan(as);
+      return finish(await this.#fresh(predictor).run(given, this.#transforms, { threads, signal, owned }));
     };
     const predicted = before === undefined ? begin() : before.then(begin);
     const over = predicted.then(
@@ -399,6 +482,15 @@ export class Model<In extends number = number, Out extends number = number> {
       normalize(this.#sequence.forward(x, snapshot.values(), currentTrace("predict")));
     return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
   }
+}
+
+/** What makes outputs probabilities. */
+const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
+
+/** What works on a prediction, and what is made of its outputs. */
+interface Plan<T> {
+  readonly predictor: SnapshotPredictor;
+  finish(outputs: Tensor<"f32">): T;
 }
 
 /** A copy of the weights and a program that reads it. */

@@ -1,6 +1,7 @@
 import { fail } from "../errors.js";
-import { checkKeys, checkNumber } from "../options.js";
+import { checkKeys, checkNumber, checkOneOf } from "../options.js";
 import type { Loss } from "./losses/loss.js";
+import type { ProbabilitiesAs } from "./meaning.js";
 import type { Metrics } from "./metrics.js";
 
 /** Options of `Model.evaluate`. */
@@ -14,12 +15,24 @@ export interface EvaluateOptions<M extends Metrics> {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of `Model.predict` and `Model.predictProbabilities`. */
+/** How predictions are worked on: of `Model.predict` and `Model.predictProbabilities`. */
 export interface PredictOptions {
   /** Native threads, at most; by default and in no case more than `runtime.threads`. The bits do not depend on it. */
   readonly threads?: number | undefined;
   /** An aborted signal rejects with its reason; the work ends after the batch in hand. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `Model.predict` for labels. */
+export interface LabelOptions extends PredictOptions {
+  /** The class of each row, by its name or its integer, in the place of the outputs. */
+  readonly as: "labels";
+}
+
+/** Options of `Model.predictProbabilities`. */
+export interface ProbabilityOptions extends PredictOptions {
+  /** What is made of the outputs, whatever the model has learned; `'outputs'` leaves them as they are. */
+  readonly as?: ProbabilitiesAs | undefined;
 }
 
 /** Threads and signal of options, checked. */
@@ -31,8 +44,13 @@ export function checkWork(where: string, { threads, signal }: PredictOptions): P
   return { threads, signal };
 }
 
-/** {@link PredictOptions}, checked. */
-export function checkPredict(where: string, options: PredictOptions): PredictOptions {
-  checkKeys(where, options, ["threads", "signal"]);
-  return checkWork(where, options);
+/** {@link PredictOptions}, checked, with what the outputs are wanted as. */
+export function checkPredict<const A extends string>(
+  where: string,
+  options: PredictOptions & { readonly as?: string | undefined },
+  allowed: readonly A[],
+): PredictOptions & { readonly as: A | undefined } {
+  checkKeys(where, options, ["threads", "signal", "as"]);
+  const as = options.as === undefined ? undefined : checkOneOf(`${where}.as`, options.as, allowed);
+  return { ...checkWork(where, options), as };
 }

@@ -7,6 +7,7 @@ import { openSealed } from "../io/seal.js";
 import { checkKeys, checkOneOf, checkString } from "../options.js";
 import { isDetached } from "../tensor/detached.js";
 import type { Layer, LayerConfig } from "./layer.js";
+import { type Meaning, rememberedKind } from "./meaning.js";
 import type { Model } from "./model.js";
 
 /** What files are told apart by: a model, what a run goes on from, and the same of a loop written by hand. */
@@ -25,16 +26,19 @@ export interface SavedLayer {
 }
 
 /** What a file says of a model besides its weights, as metadata. */
-export function describeModel(model: Pick<Model, "layers" | "transforms">): Record<string, string> {
+export function describeModel(
+  model: Pick<Model, "layers" | "transforms" | "lossKind" | "classNames">,
+): Record<string, string> {
   return {
     version: String(VERSION),
     layers: JSON.stringify(describeLayers(model.layers)),
     ...transformsText(model.transforms),
+    ...meaningText(model),
   };
 }
 
 /** Weights by name as f32 tensors; format and description as metadata. */
-export function encodeModel(model: Pick<Model, "layers" | "transforms" | "weights">): Uint8Array {
+export function encodeModel(model: Parameters<typeof describeModel>[0] & Pick<Model, "weights">): Uint8Array {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
   return encodeSafetensors(tensors, { format: FORMATS.model, ...describeModel(model) });
@@ -166,6 +170,26 @@ export function savedTransforms({ metadata }: SavedModel, where: string, inputs:
   const affine = (text: string | undefined, columns: number): Affine | undefined =>
     text === undefined ? undefined : parseAffine(where, parse(text), columns);
   return { inputs: affine(metadata?.inputs, inputs), targets: affine(metadata?.targets, outputs) };
+}
+
+/** As metadata; a model that remembers nothing has none. */
+function meaningText({ lossKind, classNames }: Meaning): Record<string, string> {
+  return {
+    ...(lossKind === undefined ? {} : { loss: lossKind }),
+    ...(classNames === undefined ? {} : { classes: JSON.stringify(classNames) }),
+  };
+}
+
+/** What a saved model's training says of its outputs; `ERR_FILE` if the names of classes are not for so many outputs. */
+export function savedMeaning({ metadata }: SavedModel, where: string, outputs: number): Meaning {
+  const lossKind = rememberedKind(metadata?.loss);
+  if (metadata?.classes === undefined) return { lossKind, classNames: undefined };
+  const names = parse(metadata.classes);
+  const classes = outputs === 1 ? 2 : outputs;
+  if (Array.isArray(names) && names.length === classes && names.every((name) => typeof name === "string")) {
+    return { lossKind, classNames: names };
+  }
+  return refuse(where, `the names of ${classes} classes`, "something else");
 }
 
 function isSavedLayer(value: unknown): value is SavedLayer {

@@ -1,3 +1,4 @@
+import { namesText } from "../data/labels.js";
 import type { StreamFeed } from "../data/stream_feed.js";
 import type { Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
@@ -19,6 +20,8 @@ export interface DataProgress {
   readonly stream: StreamProgress | null;
   /** Fitted on the data of the first run. */
   readonly transforms: Transforms;
+  /** Names of the classes; absent or `null` if they have none. */
+  readonly classes?: readonly string[] | null | undefined;
 }
 
 /** Steps that can be run at once. */
@@ -243,14 +246,23 @@ export class StreamCourse implements Course {
 export function checkDataProgress(
   where: string,
   then: unknown,
-  now: { readonly shuffleBuffer: number | null; readonly transforms: Transforms },
+  now: {
+    readonly shuffleBuffer: number | null;
+    readonly transforms: Transforms;
+    readonly classNames: readonly string[] | undefined;
+  },
 ): StreamProgress | null {
-  const { stream = null, transforms = {} } = typeof then === "object" && then !== null ? (then as DataProgress) : {};
+  const {
+    stream = null,
+    transforms = {},
+    classes = null,
+  } = typeof then === "object" && then !== null ? (then as DataProgress) : {};
   const place = stream === null ? null : parseStreamProgress(where, stream);
   for (const [name, own, other] of [
     ["shuffleBuffer", now.shuffleBuffer, place?.shuffleBuffer ?? null],
     ["inputs", now.transforms.inputs ?? null, transforms.inputs ?? null],
     ["targets", now.transforms.targets ?? null, transforms.targets ?? null],
+    ["classes", now.classNames ?? null, classes],
   ] as const) {
     if (JSON.stringify(own) === JSON.stringify(other)) continue;
     throw new CarillonError("ERR_STATE", `${where}.${name}`, differs(where, name, own, other));
@@ -259,6 +271,10 @@ export function checkDataProgress(
 }
 
 function differs(where: string, name: string, now: unknown, then: unknown): string {
+  if (name === "classes") {
+    const names = (given: unknown): string => (Array.isArray(given) ? namesText(given.map(String)) : "no names");
+    return `expected for '${where}' the classes of the checkpoint, ${names(then)}, but received ${names(now)}`;
+  }
   if (name !== "shuffleBuffer") {
     return `expected for '${where}' the data that gives the transform of '${name}' of the checkpoint, but it differs`;
   }

@@ -2,10 +2,13 @@ import { type BoundExamples, type Interruption, measureExamples } from "../data/
 import { bindData } from "../data/bind_stream.js";
 import type { ExampleShape } from "../data/block.js";
 import { type Held, hold, isSmall } from "../data/held.js";
+import { findNames, namesText } from "../data/labels.js";
 import { type Answers, Measurement } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
 import { Dataset, failOneShot } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
+import { CarillonError } from "../errors.js";
+import { classesOf } from "../nn/meaning.js";
 import type { Model } from "../nn/model.js";
 import { type Course, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
 import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
@@ -38,7 +41,9 @@ export async function prepareData(
 ): Promise<CheckedOptions> {
   const settings = { ...given, data: held.data, validationData: heldValidation?.data };
   const { data, validationData, batchSize } = settings;
-  const shape = { inputs: model.inputs, outputs: model.outputs, target: settings.loss.target ?? "values" } as const;
+  const names = await namesFor(model, settings, signal);
+  const target = settings.loss.target ?? "values";
+  const shape = { inputs: model.inputs, outputs: model.outputs, target, names } as const;
   const { unchanged } = held;
   const { transforms, classFactors } = await measureTraining(model, settings, shape, { unchanged, signal });
   const train = await bindData("fit.data", data, {
@@ -64,11 +69,29 @@ export async function prepareData(
       validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
     const accumulate = Math.min(settings.accumulate, batch);
-    return { ...settings, train, validation, transforms, batchSize: batch, accumulate };
+    return { ...settings, train, validation, transforms, classNames: names, batchSize: batch, accumulate };
   } catch (error) {
     await train.stream?.close();
     throw error;
   }
+}
+
+/** The names of classes that a run is told of, those that the model has, or those of the labels. */
+async function namesFor(
+  model: Model,
+  { data, loss, classes: given }: CheckedSettings,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const classes = classesOf(loss, model.outputs);
+  if (classes === undefined || given === null) return undefined;
+  const known = given ?? (model.classNames?.length === classes ? model.classNames : undefined);
+  if (known !== undefined || data instanceof Dataset) return known;
+  const y: unknown = typeof data === "object" && data !== null ? data.y : undefined; // checked as it is bound
+  const found = await findNames(y, signal);
+  if (found === undefined || found.length === classes) return found;
+  const received = `${found.length}: ${namesText(found)}; the option 'classes' names all`;
+  const problem = `expected ${classes} names for 'fit.data.y', as the model tells so many classes apart, but received ${received}`;
+  throw new CarillonError("ERR_LABEL", "fit.data.y", problem);
 }
 
 /** The transform that a run is told of, none, or the one that the model has. */

@@ -21,6 +21,7 @@ export interface FindLearningRateOptions
     | "optimizer"
     | "regularizer"
     | "classWeights"
+    | "classes"
     | "batchSize"
     | "shuffle"
     | "seed"
@@ -74,6 +75,7 @@ const KEYS = [
   "optimizer",
   "regularizer",
   "classWeights",
+  "classes",
   "batchSize",
   "shuffle",
   "seed",

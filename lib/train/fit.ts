@@ -4,6 +4,7 @@ import { unlessAborted } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
 import { type CompiledProgram, defaultThreads } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
+import { rememberedKind } from "../nn/meaning.js";
 import type { Meter } from "../nn/meter.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
@@ -84,6 +85,7 @@ class Fitting {
     for (const callback of options.callbacks) callback.start?.();
     if (checkpoint !== undefined) this.#resume(checkpoint);
     model.changeUnits(options.transforms);
+    model.changeMeaning({ lossKind: rememberedKind(options.loss.kind), classNames: options.classNames });
     initialize?.();
     if (checkpoint === undefined) this.#minimizer.resetAverages();
     this.#stoppedBy = resumed.stoppedBy;
@@ -285,7 +287,7 @@ class Fitting {
   }
 
   #progress(): RunProgress {
-    const { batchSize, shuffle, callbacks, transforms } = this.#options;
+    const { batchSize, shuffle, callbacks, transforms, classNames } = this.#options;
     return {
       ...this.#tally.progress(this.#pending.length === 0 && !this.#undecided),
       seed: this.#seed,
@@ -297,7 +299,7 @@ class Fitting {
       stoppedBy: this.#stoppedBy,
       pending: this.#pending,
       callbacks: Object.fromEntries(callbacks.map((callback) => [callback.name, callback.state?.() ?? null])),
-      data: { stream: this.#course.progressAt(this.#step), transforms },
+      data: { stream: this.#course.progressAt(this.#step), transforms, classes: classNames ?? null },
     };
   }
 

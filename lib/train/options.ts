@@ -1,11 +1,13 @@
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import { checkNames } from "../data/labels.js";
 import type { Dataset } from "../data/stream.js";
 import { checkTransform, type Transform, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkPriority, defaultThreads, type Priority } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import { checkLoss, type Loss } from "../nn/losses/loss.js";
+import { classesOf } from "../nn/meaning.js";
 import type { Metric } from "../nn/metrics/metric.js";
 import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
@@ -74,6 +76,12 @@ export interface FitOptions<
    * targets 0 and 1, which are the classes. Validation is not weighted by them.
    */
   readonly classWeights?: ClassWeights | undefined;
+  /**
+   * Names of the classes, that of class k at place k: then labels may be names. The model keeps them, and `predict` gives them
+   * back. By default the names that the model has; if it has none and the labels in memory are strings, those of the training
+   * examples in the order of their code units. `null` takes them away. Labels of a stream are names only if these are told.
+   */
+  readonly classes?: readonly string[] | null | undefined;
   /** Figures besides the loss: names, or what `topK`, `precision`, `recall`, `f1` and `defineMetric` give. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
@@ -123,6 +131,7 @@ const KEYS = [
   "accumulate",
   "averageWeights",
   "classWeights",
+  "classes",
   "metrics",
   "epochs",
   "steps",
@@ -149,6 +158,7 @@ export interface CheckedSettings {
   readonly inputs: Transform | null | undefined;
   readonly targets: Transform | null | undefined;
   readonly classWeights: ClassWeights | undefined;
+  readonly classes: readonly string[] | null | undefined;
   readonly epochs: number | undefined;
   readonly limit: number | undefined;
   readonly loss: Loss;
@@ -176,6 +186,7 @@ export interface CheckedOptions extends CheckedSettings {
   readonly train: BoundExamples;
   readonly validation: BoundExamples | undefined;
   readonly transforms: Transforms;
+  readonly classNames: readonly string[] | undefined;
 }
 
 function checkCallback(where: string, callback: Callback): void {
@@ -233,6 +244,18 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, output
   return weights.map((weight, index) => checkNumber(`${where}[${index}]`, weight, { min: 0 }));
 }
 
+/** Names of classes for a loss of labels; else `ERR_OPTION`. */
+function checkClasses(
+  names: readonly string[] | null | undefined,
+  loss: Loss,
+  outputs: number,
+): readonly string[] | null | undefined {
+  if (names === undefined || names === null) return names;
+  const classes = classesOf(loss, outputs);
+  if (classes === undefined) fail("ERR_OPTION", "fit.classes", "no names, as the loss takes no labels,", names);
+  return checkNames("fit.classes", names, classes);
+}
+
 /** Checks everything that can be checked without looking at the data. */
 export function checkSettings(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
@@ -280,6 +303,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     inputs: checkTransform("fit.inputs", options.inputs),
     targets,
     classWeights: checkClassWeights(options.classWeights, loss, model.outputs),
+    classes: checkClasses(options.classes, loss, model.outputs),
     epochs,
     limit,
     loss,

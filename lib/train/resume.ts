@@ -72,8 +72,12 @@ function fitting(
     if (restore === undefined || name in progress.callbacks) continue;
     throw new CarillonError("ERR_STATE", RESUME, `expected the state of callback '${name}' in '${where}'`);
   }
-  const { transforms } = options;
-  const place = checkDataProgress(RESUME, progress.data, { shuffleBuffer: shuffleBufferOf(options), transforms });
+  const { transforms, classNames } = options;
+  const place = checkDataProgress(RESUME, progress.data, {
+    shuffleBuffer: shuffleBufferOf(options),
+    transforms,
+    classNames,
+  });
   const isOver =
     options.callbacks.some(({ name }) => name === progress.stoppedBy) &&
     differing(own, checkpoint.settings, []) === undefined;

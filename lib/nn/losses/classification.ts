@@ -13,7 +13,7 @@ export interface CrossEntropyOptions {
   readonly target?: "classes" | "probabilities" | undefined;
 }
 
-const NORMALIZED = ["softmax", "logSoftmax", "sigmoid", "hard_sigmoid"] as const;
+const NORMALIZED = ["softmax", "logSoftmax", "sigmoid", "hardSigmoid"] as const;
 
 /** Number of classes of logits: the size of the last axis. */
 function classesOf(output: Value): number {
