@@ -65,7 +65,10 @@ describe("labels of every form are integers", () => {
       "in row 1",
     ],
     [[[0.2, 0.3, 0.5]], "crossEntropy({ target: 'probabilities' })"],
-    [["0"], "an integer in [0, 2], as the classes have no names, for 'y' but received \"0\" in row 0"],
+    [
+      ["0"],
+      "an integer in [0, 2], as the classes have no names (option 'classes' of fit), for 'y' but received \"0\" in row 0",
+    ],
   ])("%# refuses %o", (y, text) => {
     expect(() => bindLabels("y", y, 3, { rows: 2 })).toThrow(
       expect.objectContaining({ code: "ERR_LABEL", where: "y", message: expect.stringContaining(text) }),

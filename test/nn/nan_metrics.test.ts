@@ -76,6 +76,7 @@ describe("regression with units far from 0", () => {
   test.each([
     ["arrays", y],
     ["rows", y.map((value) => [value])],
+    ["a Float64Array", Float64Array.from(y)],
   ])("in training, validation and evaluate, of %s", async (_, targets) => {
     const model = make();
     const data = { x, y: targets as number[] };

@@ -1,4 +1,5 @@
-import { binaryCrossEntropy, crossEntropy, fit, linear, mse, sequential, sgd } from "carillon";
+import { readFileSync } from "node:fs";
+import { binaryCrossEntropy, crossEntropy, fit, linear, type Model, mse, sequential, sgd } from "carillon";
 import { describe, expect, test } from "vitest";
 
 const x = [
@@ -92,5 +93,63 @@ describe("targets that are probabilities", () => {
         message: expect.stringContaining("row 3, column 1"),
       }),
     );
+  });
+});
+
+describe("beside PyTorch and Keras, which are asked by make_class_weights_fixture.py", () => {
+  const { labels, weights, steps } = JSON.parse(
+    readFileSync(new URL("fixtures/class_weights.json", import.meta.url), "utf8"),
+  ) as {
+    readonly labels: readonly number[];
+    readonly weights: readonly [number, number];
+    readonly steps: Readonly<Record<string, { labelSmoothing: number; pytorch: number[]; keras: number[] }>>;
+  };
+  const share = (label: number, place: number, smoothing: number): number =>
+    (1 - smoothing) * (label === place ? 1 : 0) + smoothing / 2;
+  const sum = (each: (label: number) => number): number => labels.reduce((total, label) => total + each(label), 0);
+  const weightOf = (label: number): number => weights[label] ?? 0;
+  /** Σ w: what ours and PyTorch divide by. */
+  const weight = sum(weightOf);
+  const bias = (model: Pick<Model, "weights">): readonly number[] => [
+    ...(model.weights().get("linear1.bias")?.data ?? []),
+  ];
+
+  test.each(Object.entries(steps))(
+    "one step from zeros, %s",
+    async (_, { labelSmoothing: smoothing, pytorch, keras }) => {
+      const model = sequential(linear(1, 2, { init: 0 }));
+      const data = { x: labels.map(() => [0]), y: labels };
+      const loss = crossEntropy({ labelSmoothing: smoothing });
+      await fit(model, { data, loss, classWeights: weights, optimizer: sgd({ lr: 1, compat: "keras" }), steps: 1 });
+      // −gradient of class k: ours weighs an example by its label, Σ w·(t − ½)/Σ w.
+      const ours = [0, 1].map(
+        (place) => sum((label) => weightOf(label) * (share(label, place, smoothing) - 0.5)) / weight,
+      );
+      // PyTorch weighs each term by its own class: Σ (w_k·t_k − ½·Σ w_c·t_c)/Σ w.
+      const theirs = [0, 1].map(
+        (place) =>
+          sum((label) => {
+            const terms = [0, 1].map((each) => weightOf(each) * share(label, each, smoothing));
+            return (terms[place] ?? 0) - 0.5 * terms.reduce((total, term) => total + term, 0);
+          }) / weight,
+      );
+      for (const place of [0, 1]) {
+        expect(bias(model)[place]).toBeCloseTo(ours[place] ?? Number.NaN, 6);
+        expect(pytorch[place]).toBeCloseTo(theirs[place] ?? Number.NaN, 6);
+        // Keras divides by the number of examples.
+        expect(keras[place]).toBeCloseTo(((ours[place] ?? 0) * weight) / labels.length, 6);
+      }
+      expect(Math.abs(ours[0] ?? 0)).toBeCloseTo(smoothing === 0 ? 0.0714 : 0.0571, 4);
+      expect(Math.abs(pytorch[0] ?? 0)).toBeCloseTo(smoothing === 0 ? 0.0714 : 0.1429, 4);
+      expect(Math.abs(keras[0] ?? 0)).toBeCloseTo(smoothing === 0 ? 0.0625 : 0.05, 4);
+    },
+  );
+
+  test("a rate times Σ w/N takes Keras' step", async () => {
+    const model = sequential(linear(1, 2, { init: 0 }));
+    const data = { x: labels.map(() => [0]), y: labels };
+    const optimizer = sgd({ lr: weight / labels.length });
+    await fit(model, { data, loss: crossEntropy(), classWeights: weights, optimizer, steps: 1 });
+    expect(bias(model)[0]).toBeCloseTo(steps.plain?.keras[0] ?? Number.NaN, 6);
   });
 });

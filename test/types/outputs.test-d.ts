@@ -41,7 +41,11 @@ holds<Equal<typeof model.classNames, readonly string[] | undefined>>();
 // Labels of every form; a set keeps its kind.
 const { train, validation } = split({ x: rows, y: ["a", "b"] }, { validation: 1 });
 holds<Equal<typeof train.y, string[]>>();
-const named = [bestThreshold({ by: { wrong: 1, missed: 2 }, name: "cheapest" }), calibrationError(), "logLoss"] as const;
+const named = [
+  bestThreshold({ by: { wrong: 1, missed: 2 }, name: "cheapest" }),
+  calibrationError(),
+  "logLoss",
+] as const;
 const run = await fit(model, {
   data: train,
   validation,
