@@ -73,7 +73,7 @@ export const binary = {
   leakyReluSlope: kernel("leaky_relu_slope"),
   /** y = a < 0 ? b·(eᵃ − 1) : a, b is α > 0. */
   elu: kernel("elu"),
-  /** y = a < 0 ? a + b : 1, the slope of elu from its output a; b is α. */
+  /** y = a < 0 ? b·eᵃ : 1, the slope of elu; b is α. */
   eluSlope: kernel("elu_slope"),
 } as const satisfies Readonly<Record<string, BinaryKernel>>;
 

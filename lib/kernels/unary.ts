@@ -80,7 +80,7 @@ export const unary = {
   mishSlope: kernel("mish_slope"),
   /** y = λ·(x < 0 ? α·(eˣ − 1) : x), λ = 1.0507…, α = 1.6732… */
   selu: kernel("selu"),
-  /** y = x < 0 ? x + λα : λ, the slope of selu from its output x. */
+  /** y = x < 0 ? λα·eˣ : λ, the slope of selu. */
   seluSlope: kernel("selu_slope"),
   /** y = min(max(x, 0), 6) */
   relu6: kernel("relu6"),

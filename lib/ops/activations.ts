@@ -60,7 +60,7 @@ function mishBend(x: Value): Value {
 type SlopeName =
   `${"gelu" | "gelu_tanh" | "silu" | "mish" | "selu" | "relu6" | `hard_${"tanh" | "sigmoid" | "silu"}`}_slope`;
 
-/** Activations and their slopes, from x unless told; `null` where the slope of a slope is 0. */
+/** Activations and their slopes, from x; `null` where the slope of a slope is 0. */
 const UNARY = {
   softplus: (x, _y, g) => multiply(g, sigmoid(x)),
   gelu: (x, _y, g) => multiply(g, slopeOf("gelu_slope", x)),
@@ -71,9 +71,9 @@ const UNARY = {
   silu_slope: (x, _y, g) => multiply(g, siluBend(x)),
   mish: (x, _y, g) => multiply(g, slopeOf("mish_slope", x)),
   mish_slope: (x, _y, g) => multiply(g, mishBend(x)),
-  selu: (_x, y, g) => multiply(g, slopeOf("selu_slope", y)),
-  // From the output o: o < 0 ? o + λα : λ.
-  selu_slope: (output, _y, g) => multiply(g, negative(output)),
+  selu: (x, _y, g) => multiply(g, slopeOf("selu_slope", x)),
+  // x < 0 ? λα·eˣ : λ, whose slope is itself below 0.
+  selu_slope: (x, y, g) => multiply(g, multiply(negative(x), y)),
   relu6: (x, _y, g) => multiply(g, slopeOf("relu6_slope", x)),
   relu6_slope: null,
   hard_tanh: (x, _y, g) => multiply(g, slopeOf("hard_tanh_slope", x)),
@@ -89,9 +89,12 @@ const UNARY = {
 const BINARY = {
   leaky_relu: (x, slope, _y, g) => [multiply(g, leakyReluSlope(x, slope)), multiply(g, minimum(x, 0))],
   leaky_relu_slope: (x, _slope, _y, g) => [undefined, multiply(g, negative(x))],
-  elu: (x, alpha, y, g) => [multiply(g, eluSlope(y, alpha)), multiply(g, expm1(minimum(x, 0)))],
-  // From the output o: o < 0 ? o + α : 1.
-  elu_slope: (output, _alpha, _y, g) => [multiply(g, negative(output)), multiply(g, negative(output))],
+  elu: (x, alpha, _y, g) => [multiply(g, eluSlope(x, alpha)), multiply(g, expm1(minimum(x, 0)))],
+  // x < 0 ? α·eˣ : 1.
+  elu_slope: (x, _alpha, y, g) => {
+    const below = negative(x);
+    return [multiply(g, multiply(below, y)), multiply(g, multiply(below, exp(minimum(x, 0))))];
+  },
 } as const satisfies Record<string, BinaryGradient>;
 
 type UnaryName = keyof typeof UNARY;
@@ -111,15 +114,15 @@ function binary<A extends Operand, B extends Operand>(name: BinaryName, a: A, b:
   return apply(binaryRules[name], [toValue(a), toValue(b)], null) as Of<A | B>;
 }
 
-/** Slope of an activation: of gelu, gelu_tanh, silu, mish, relu6 and the hard ones from x, of selu from its output. */
+/** Slope of an activation at x. */
 export function slopeOf(name: SlopeName, x: Value): Value {
   return unary(name, x);
 }
 
 /** y = x < 0 ? slope : 1, the slope of leakyRelu. */
 export const leakyReluSlope = (x: Value, slope: Value): Value => binary("leaky_relu_slope", x, slope);
-/** y = output < 0 ? output + alpha : 1, the slope of elu from its output. */
-export const eluSlope = (output: Value, alpha: Value): Value => binary("elu_slope", output, alpha);
+/** y = x < 0 ? alpha·eˣ : 1, the slope of elu. */
+export const eluSlope = (x: Value, alpha: Value): Value => binary("elu_slope", x, alpha);
 
 /** y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)), at most 2 ulp off. Dugas et al. 2001. */
 export const softplus = <A extends Operand>(x: A): Of<A> => unary("softplus", x);

@@ -64,6 +64,8 @@ constexpr Curve curves[] = {
     {Unary::selu, "selu",
      [](double x) { return x < 0 ? 1.0507009873554805 * 1.6732632423543772 * std::expm1(x) : 1.0507009873554805 * x; },
      -kMax, 0x1p-149, 2.5},
+    {Unary::selu_slope, "selu_slope",
+     [](double x) { return 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * std::exp(x) : 1); }, -87.33f, 0, 2},
     {Unary::hard_sigmoid, "hard_sigmoid", [](double x) { return std::fmin(std::fmax(x + 3, 0.0), 6.0) / 6; }, -kMax, 0,
      2},
     {Unary::hard_silu, "hard_silu", [](double x) { return x * std::fmin(std::fmax(x + 3, 0.0), 6.0) / 6; }, -kMax,
@@ -128,10 +130,10 @@ TEST(activations_vanish_in_the_tail) {
 }
 
 TEST(activation_limits) {
-  for (Unary f :
-       {Unary::softplus, Unary::gelu, Unary::gelu_tanh, Unary::silu, Unary::mish, Unary::relu6, Unary::hard_sigmoid,
-        Unary::hard_silu, Unary::gelu_slope, Unary::gelu_tanh_slope, Unary::silu_slope, Unary::mish_slope,
-        Unary::relu6_slope, Unary::hard_tanh_slope, Unary::hard_sigmoid_slope, Unary::hard_silu_slope}) {
+  for (Unary f : {Unary::softplus, Unary::gelu, Unary::gelu_tanh, Unary::silu, Unary::mish, Unary::relu6,
+                  Unary::hard_sigmoid, Unary::hard_silu, Unary::gelu_slope, Unary::gelu_tanh_slope, Unary::silu_slope,
+                  Unary::mish_slope, Unary::selu_slope, Unary::relu6_slope, Unary::hard_tanh_slope,
+                  Unary::hard_sigmoid_slope, Unary::hard_silu_slope}) {
     CHECK_AT(unary_of(f, -kInf) == 0, "function %d at -inf", static_cast<int>(f));
     CHECK_AT(unary_of(f, -1e30f) == 0, "function %d at -1e30", static_cast<int>(f));
   }
@@ -182,7 +184,8 @@ TEST(slopes_at_the_kinks) {
       {Unary::hard_silu_slope, 3, 1},
       {Unary::selu_slope, 2, 1.0507009873554805f},
       {Unary::selu_slope, 0, 1.0507009873554805f},
-      {Unary::selu_slope, -0.5f, -0.5f + 1.7580993408473766f},
+      {Unary::selu_slope, -0.0f, 1.0507009873554805f},
+      {Unary::selu_slope, -0.5f, 1.7580993408473766f * unary_of(Unary::exp, -0.5f)},
       {Unary::gelu_slope, 0, 0.5f},
       {Unary::gelu_tanh_slope, 0, 0.5f},
       {Unary::silu_slope, 0, 0.5f},
@@ -200,7 +203,7 @@ TEST(units_with_a_parameter) {
     CHECK(same(binary_of(Binary::leaky_relu, x, p), x < 0 ? p * x : x));
     CHECK(same(binary_of(Binary::leaky_relu_slope, x, p), x < 0 ? p : 1.0f));
     CHECK(same(binary_of(Binary::elu, x, p), x < 0 ? p * unary_of(Unary::expm1, x) : x));
-    CHECK(same(binary_of(Binary::elu_slope, x, p), x < 0 ? x + p : 1.0f));
+    CHECK(same(binary_of(Binary::elu_slope, x, p), x < 0 ? p * unary_of(Unary::exp, x) : 1.0f));
   }
   for (Binary f : {Binary::leaky_relu, Binary::leaky_relu_slope, Binary::elu, Binary::elu_slope}) {
     CHECK(std::isnan(binary_of(f, kNan, 0.5f)));

@@ -1,7 +1,7 @@
 import * as activations from "../../lib/ops/activations.js";
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
-import { type Bound, exact, rounded, rowMaxima, sumDepth, U, ulp, ulps } from "./bounds.js";
+import { type Bound, exact, rowMaxima, sumDepth, U, ulp, ulps } from "./bounds.js";
 import { binary, unary } from "./builders.js";
 import { erf, logSoftmax, softplus } from "./references.js";
 import { apart, type Draw, floats, type OperationSamples, sample, within } from "./sample.js";
@@ -130,10 +130,10 @@ export const activationSamples = {
   selu_slope: unary(
     "seluSlope",
     slope("selu_slope"),
-    (o) => (o < 0 ? o + SCALE * ALPHA : SCALE),
-    among([-1.7, -0.05], [0.05, 2]),
-    // λα and λ as float32, and one rounding.
-    { error: near(2, 2) },
+    (x) => SCALE * (x < 0 ? ALPHA * Math.exp(x) : 1),
+    among([-20, -0.05], [0.05, 2]),
+    // λα and λ as float32, exp within 1 ulp, and one rounding.
+    { error: ulps(2) },
   ),
   relu6: unary("relu6", ops.relu6, (x) => clamp(x, 0, 6), aroundSix, { error: exact }),
   relu6_slope: unary("relu6Slope", slope("relu6_slope"), (x) => (x > 0 && x < 6 ? 1 : 0), aroundSix, {
@@ -186,9 +186,10 @@ export const activationSamples = {
       cancellation: 4,
     },
   ),
-  elu_slope: binary("eluSlope", activations.eluSlope, (o, alpha) => (o < 0 ? o + alpha : 1), {
-    draws: [apart(0.25, 0.9), within(1, 2)],
-    error: rounded,
+  elu_slope: binary("eluSlope", activations.eluSlope, (x, alpha) => (x < 0 ? alpha * Math.exp(x) : 1), {
+    draws: [apart(0.25, 2), within(0.5, 2)],
+    error: ulps(2),
+    cancellation: 4,
   }),
   logSoftmax: logSoftmaxSamples,
 } satisfies Partial<Record<OperationName, OperationSamples>>;
