@@ -36,10 +36,10 @@ export type SgdStepOptions = StepOptions &
 
 /**
  * θ ← θ − η·g, or with `momentum` μ: V₁ = g₁, V ← μ·V + (1 − τ)·g, θ ← θ − η·V (Nesterov: θ ← θ − η·(g + μ·V)). The arithmetic
- * and the options of `sgd`. `step` tells the first step, in which V is g whatever it was.
+ * and the options of `sgd`; with `rateInside` V is η·V of that. `step` tells the first step, in which V is g whatever it was.
  */
 export const sgdStep = stepKernel<SgdStepOptions>("sgdStep", {
-  keys: ["momentum", "dampening", "nesterov", "compat"],
+  keys: ["momentum", "dampening", "nesterov", "rateInside", "compat"],
   describe: (options) => sgd(options as unknown as SgdOptions),
 });
 

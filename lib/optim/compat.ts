@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { checkNumber, checkOneOf } from "../options.js";
+import { checkBoolean, checkNumber, checkOneOf } from "../options.js";
 import type { DecoupledDecay } from "./optimizer.js";
 
 /**
@@ -20,6 +20,21 @@ export function checkCompat<const C extends Compat>(
 /** `ERR_OPTION` that names the option and the framework that has it otherwise. */
 export function contradicts(kind: string, option: string, compat: Compat, expected: string, received: unknown): never {
   return fail("ERR_OPTION", `${kind}.${option}`, `${expected}, which ${kind}.compat '${compat}' means,`, received);
+}
+
+/** `rateInside`, whether a velocity takes in η times what it averages: an option of a momentum > 0, and of a framework's form. */
+export function checkRateInside(
+  kind: string,
+  given: boolean | undefined,
+  preset: boolean,
+  { compat, momentum }: { readonly compat: Compat | undefined; readonly momentum: number },
+): boolean {
+  const rateInside = checkBoolean(`${kind}.rateInside`, given ?? preset);
+  if (compat !== undefined && rateInside !== preset) contradicts(kind, "rateInside", compat, `${preset}`, rateInside);
+  if (given === true && momentum === 0) {
+    fail("ERR_OPTION", `${kind}.momentum`, "a number > 0, which rateInside needs,", momentum);
+  }
+  return rateInside;
 }
 
 /**

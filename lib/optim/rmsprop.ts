@@ -1,6 +1,5 @@
-import { fail } from "../errors.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
-import { type Compat, checkCompat, checkKerasDecay, contradicts } from "./compat.js";
+import { type Compat, checkCompat, checkKerasDecay, checkRateInside } from "./compat.js";
 import { checkEpsilon, type Epsilon } from "./epsilon.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
@@ -60,13 +59,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   const epsilon = checkEpsilon("rmsprop", options.epsilon, preset.epsilon, compat);
   const centered = checkBoolean("rmsprop.centered", options.centered ?? false);
   const momentum = checkNumber("rmsprop.momentum", options.momentum ?? 0, { min: 0, below: 1 });
-  const rateInside = checkBoolean("rmsprop.rateInside", options.rateInside ?? preset.rateInside);
-  if (compat !== undefined && rateInside !== preset.rateInside) {
-    contradicts("rmsprop", "rateInside", compat, `${preset.rateInside}`, rateInside);
-  }
-  if (options.rateInside === true && momentum === 0) {
-    fail("ERR_OPTION", "rmsprop.momentum", "a number > 0, which rateInside needs,", momentum);
-  }
+  const rateInside = checkRateInside("rmsprop", options.rateInside, preset.rateInside, { compat, momentum });
   const velocity = momentum > 0 ? [momentum, rateInside ? 1 : 0] : [];
   const form = centered ? (momentum > 0 ? "centeredMomentum" : "centered") : momentum > 0 ? "momentum" : "plain";
   return describeOptimizer({

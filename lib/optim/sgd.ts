@@ -1,6 +1,6 @@
 import { fail } from "../errors.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
-import { type Compat, checkCompat, checkKerasDecay, contradicts } from "./compat.js";
+import { type Compat, checkCompat, checkKerasDecay, checkRateInside, contradicts } from "./compat.js";
 import { type DecoupledDecay, describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
@@ -12,6 +12,8 @@ interface SgdForm {
   readonly dampening?: number | undefined;
   /** Looks ahead along the velocity; needs a momentum and no dampening. */
   readonly nesterov?: boolean | undefined;
+  /** The velocity takes in η times the gradient, as in Keras; needs a momentum. false by default, as in PyTorch. */
+  readonly rateInside?: boolean | undefined;
   /** Keras' `weight_decay`, with `compat: 'keras'` only: decoupled decay λ ≥ 0 of all parameters. */
   readonly weightDecay?: number | undefined;
 }
@@ -40,7 +42,11 @@ export interface SgdMomentumOptions {
   readonly beta?: number | undefined;
 }
 
-const DEFAULT_LR = { pytorch: 0.001, keras: 0.01 } as const;
+const PRESETS = {
+  own: { lr: undefined, rateInside: false },
+  pytorch: { lr: 0.001, rateInside: false },
+  keras: { lr: 0.01, rateInside: true },
+} as const;
 const DEFAULT_BETA = 0.9;
 
 interface MomentumRule {
@@ -52,16 +58,18 @@ interface MomentumRule {
   readonly nesterov: boolean;
   /** V₁ = g₁, whatever τ is. */
   readonly accumulating: boolean;
+  /** V holds η·V. */
+  readonly rateInside: boolean;
   readonly decay?: DecoupledDecay | null | undefined;
   readonly clipsSum?: boolean | undefined;
 }
 
-function momentumRule({ beta, intake, nesterov, accumulating, ...rest }: MomentumRule): Optimizer {
+function momentumRule({ beta, intake, nesterov, accumulating, rateInside, ...rest }: MomentumRule): Optimizer {
   return describeOptimizer({
     ...rest,
     rule: "momentum",
     states: zeroStates("velocity"),
-    constants: [beta, intake, nesterov ? 1 : 0, accumulating ? 1 : 0],
+    constants: [beta, intake, nesterov ? 1 : 0, accumulating ? 1 : 0, rateInside ? 1 : 0],
     scalars: (step) => [accumulating && step === 1 ? 1 : 0],
   });
 }
@@ -71,20 +79,21 @@ function momentumRule({ beta, intake, nesterov, accumulating, ...rest }: Momentu
  *
  * Without momentum: `θ ← θ − η·g`. With momentum μ and dampening τ:
  * `V₁ = g₁`, then `V ← μ·V + (1 − τ)·g`; `θ ← θ − η·V`, or with Nesterov `θ ← θ − η·(g + μ·V)`. V is the state `velocity`.
- * A constant gradient is amplified by (1 − τ)/(1 − μ); see {@link sgdMomentum} for the averaging form.
+ * With `rateInside` V is η·V of that: `V ← μ·V + (1 − τ)·η·g`, `θ ← θ − V` (Nesterov: `θ ← θ − (η·g + μ·V)`), which differs
+ * where η changes: a velocity keeps the rate that it was made with. A constant gradient is amplified by (1 − τ)/(1 − μ); see
+ * {@link sgdMomentum} for the averaging form.
  *
- * Polyak 1964; the Nesterov form as in Sutskever, Martens, Dahl, Hinton 2013. Keras keeps η·V in the place of V, the same
- * for a rate that stays, so that `compat: 'keras'` with a momentum refuses a schedule. Impossible combinations are
- * `ERR_OPTION`.
+ * Polyak 1964; the Nesterov form as in Sutskever, Martens, Dahl, Hinton 2013. Impossible combinations are `ERR_OPTION`.
  */
 export function sgd(options: SgdOptions): Optimizer {
-  checkKeys("sgd", options, ["lr", "momentum", "dampening", "nesterov", "compat", "weightDecay"]);
+  checkKeys("sgd", options, ["lr", "momentum", "dampening", "nesterov", "rateInside", "compat", "weightDecay"]);
   const compat = checkCompat("sgd", options.compat, ["pytorch", "keras"]);
-  const fallback = compat === undefined ? undefined : DEFAULT_LR[compat];
-  const lr = checkRate("sgd.lr", options.lr ?? (fallback as number));
+  const preset = PRESETS[compat ?? "own"];
+  const lr = checkRate("sgd.lr", options.lr ?? (preset.lr as number));
   const momentum = checkNumber("sgd.momentum", options.momentum ?? 0, { min: 0, below: 1 });
   const dampening = checkNumber("sgd.dampening", options.dampening ?? 0, { min: 0, max: 1 });
   const nesterov = checkBoolean("sgd.nesterov", options.nesterov ?? false);
+  const rateInside = checkRateInside("sgd", options.rateInside, preset.rateInside, { compat, momentum });
   const decay = checkKerasDecay("sgd", options.weightDecay, compat);
   const clipsSum = compat === "keras";
   if (momentum === 0) {
@@ -96,11 +105,8 @@ export function sgd(options: SgdOptions): Optimizer {
     fail("ERR_OPTION", "sgd.dampening", "0, which nesterov needs,", dampening);
   }
   if (compat === "keras" && dampening > 0) contradicts("sgd", "dampening", compat, "0", dampening);
-  if (compat === "keras" && typeof lr === "function") {
-    contradicts("sgd", "lr", compat, "a rate that stays (its velocity holds the rate)", lr);
-  }
-  const intake = 1 - dampening;
-  return momentumRule({ kind: "sgd", lr, beta: momentum, intake, nesterov, accumulating: true, decay, clipsSum });
+  const form = { beta: momentum, intake: 1 - dampening, nesterov, accumulating: true, rateInside };
+  return momentumRule({ kind: "sgd", lr, ...form, decay, clipsSum });
 }
 
 /**
@@ -113,5 +119,6 @@ export function sgdMomentum(options: SgdMomentumOptions): Optimizer {
   checkKeys("sgdMomentum", options, ["lr", "beta"]);
   const lr = checkRate("sgdMomentum.lr", options.lr);
   const beta = checkNumber("sgdMomentum.beta", options.beta ?? DEFAULT_BETA, { min: 0, below: 1 });
-  return momentumRule({ kind: "sgdMomentum", lr, beta, intake: 1 - beta, nesterov: false, accumulating: false });
+  const form = { beta, intake: 1 - beta, nesterov: false, accumulating: false, rateInside: false };
+  return momentumRule({ kind: "sgdMomentum", lr, ...form });
 }

@@ -12,7 +12,8 @@
 // What UpdateArguments.rule holds, the step's scalars behind the bar (floats, made by the caller in double without
 // libm); `inside` etc. are 0 or 1:
 //   sgd                        –
-//   momentum                   β, 1 − τ, Nesterov, accumulating (of no use here) | first: velocity = g (step 1 of that)
+//   momentum                   β, 1 − τ, Nesterov, accumulating (of no use here), rate inside
+//                              | first: velocity = g (step 1 of accumulating)
 //   adagrad                    ε, inside
 //   rmsprop, rmsprop_centered  ρ, 1 − ρ, ε, inside
 //   …_momentum                 ρ, 1 − ρ, ε, inside, μ, rate inside
@@ -77,19 +78,22 @@ struct SgdRule : PlainStages {
 
 // velocity = fma(β, velocity, (1 − τ)·g), or g in the first step where asked (the accumulating form of PyTorch);
 // d = Nesterov ? fma(β, velocity, g) : velocity. Polyak 1964; Sutskever et al. 2013 for Nesterov's form.
+// With the rate inside η·g stands for g, and θ = θ − d (Keras).
 struct MomentumRule : PlainStages {
-  F minus_rate;
+  F minus_rate, rate_inside;
   Mean velocity;
   M nesterov, first;
   CARILLON_INLINE explicit MomentumRule(const UpdateArguments& u)
-      : minus_rate(splat(-u.rate)),
+      : minus_rate(splat(u.rule[4] != 0.0f ? -1.0f : -u.rate)),
+        rate_inside(splat(u.rule[4] != 0.0f ? u.rate : 1.0f)),
         velocity(u.rule[0], u.rule[1]),
         nesterov(all_or_none(u.rule[2])),
-        first(all_or_none(u.rule[4])) {}
+        first(all_or_none(u.rule[5])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
-    const F v = select(first, s.g, velocity.of(state[0], s.g));
+    const F g = mul(rate_inside, s.g);
+    const F v = select(first, g, velocity.of(state[0], g));
     state[0] = flush(v);
-    s.d = select(nesterov, fma(velocity.keep, v, s.g), v);
+    s.d = select(nesterov, fma(velocity.keep, v, g), v);
   }
 };
 

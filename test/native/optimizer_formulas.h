@@ -123,9 +123,10 @@ Direction<T> direction(Optimizer rule, T g, T* state, const UpdateArguments& u) 
     case Optimizer::sgd:
       return {g, one};
     case Optimizer::momentum: {
-      const T velocity = u.rule[4] != 0 ? g : fused(r(0), state[0], r(1) * g);
+      const T move = u.rule[4] != 0 ? number<T>(u.rate) * g : g;
+      const T velocity = u.rule[5] != 0 ? move : fused(r(0), state[0], r(1) * move);
       state[0] = flushed(velocity);
-      return {u.rule[2] != 0 ? fused(r(0), velocity, g) : velocity, one};
+      return {u.rule[2] != 0 ? fused(r(0), velocity, move) : velocity, one};
     }
     case Optimizer::adagrad: {
       const T sum = fused(g, g, state[0]);
@@ -184,7 +185,8 @@ T step(Optimizer rule, T theta, T gradient, T* state, T* average, const UpdateAr
   if (u.decay != 0) theta = fused(number<T>(-u.decay), theta, theta);
   const Direction<T> to = direction(rule, g, state, u);
   const bool rate_inside =
-      (rule == Optimizer::rmsprop_momentum || rule == Optimizer::rmsprop_centered_momentum) && u.rule[5] != 0;
+      (rule == Optimizer::momentum && u.rule[4] != 0) ||
+      ((rule == Optimizer::rmsprop_momentum || rule == Optimizer::rmsprop_centered_momentum) && u.rule[5] != 0);
   theta = fused(number<T>(rate_inside ? -1.0f : -u.rate), to.d, theta);
   if (u.shrink != 0) {
     const T threshold = number<T>(u.shrink);

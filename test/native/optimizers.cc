@@ -21,8 +21,9 @@ const size_t state_counts[] = {
 // Values of UpdateArguments::rule worth a run: every branch of the rule.
 std::vector<std::vector<float>> constants_of(Optimizer rule) {
   switch (rule) {
-    case Optimizer::momentum:  // β, 1 − τ, Nesterov, accumulating, first
-      return {{0.9f, 0.1f, 0, 0, 0}, {0.9f, 1, 1, 1, 0}, {0.9f, 1, 0, 1, 1}, {0.9f, 1, 1, 1, 1}};
+    case Optimizer::momentum:  // β, 1 − τ, Nesterov, accumulating, rate inside, first
+      return {{0.9f, 0.1f, 0, 0, 0, 0}, {0.9f, 1, 1, 1, 0, 0}, {0.9f, 1, 0, 1, 0, 1}, {0.9f, 1, 1, 1, 0, 1},
+              {0.9f, 1, 0, 1, 1, 0},    {0.9f, 1, 1, 1, 1, 0}, {0.9f, 1, 1, 1, 1, 1}};
     case Optimizer::adagrad:  // ε, inside
       return {{1e-8f, 1}, {1e-10f, 0}};
     case Optimizer::rmsprop:  // ρ, 1 − ρ, ε, inside

@@ -205,7 +205,8 @@ function placeOf(kind: Kind): number {
 
 test.each<[Kind, Options, string]>([
   ["sgd", { compat: "keras", momentum: 0.9, dampening: 0.5 }, "sgd.dampening"],
-  ["sgd", { compat: "keras", momentum: 0.9, lr: () => 0.1 }, "sgd.lr"],
+  ["sgd", { compat: "keras", momentum: 0.9, rateInside: false }, "sgd.rateInside"],
+  ["sgd", { compat: "pytorch", momentum: 0.9, rateInside: true }, "sgd.rateInside"],
   ["sgd", { compat: "pytorch", weightDecay: 0.1 }, "sgd.weightDecay"],
   ["rmsprop", { compat: "keras", momentum: 0.9, rateInside: false }, "rmsprop.rateInside"],
   ["rmsprop", { compat: "pytorch", momentum: 0.9, rateInside: true }, "rmsprop.rateInside"],
@@ -222,6 +223,8 @@ test.each<[Kind, Options, string]>([
 
 test.each<[Kind, Options]>([
   ["sgd", { compat: "keras", lr: () => 0.1 }],
+  ["sgd", { compat: "keras", lr: () => 0.1, momentum: 0.9 }],
+  ["sgd", { compat: "keras", rateInside: true, momentum: 0.5 }],
   ["sgd", { compat: "pytorch", momentum: 0.9, dampening: 0.5, lr: () => 0.1 }],
   ["rmsprop", { compat: "keras", rateInside: true, momentum: 0.5 }],
   ["rmsprop", { compat: "pytorch", rateInside: false }],

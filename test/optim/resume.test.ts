@@ -13,6 +13,7 @@ const STEPS = 12;
 const FORMS: readonly (readonly [Kind, Options])[] = [
   ["sgd", { lr: 0.1 }],
   ["sgd", { lr: 0.1, momentum: 0.9, dampening: 0.5 }],
+  ["sgd", { compat: "keras", lr: ({ step }: { step: number }) => 0.1 / step, momentum: 0.9, nesterov: true }],
   ["sgdMomentum", { lr: 0.1 }],
   ["adagrad", {}],
   ["adagrad", { compat: "keras" }],

@@ -1,6 +1,7 @@
 // Optimizers through `program` and `minimizer`, with gradients that a test chooses: the loss is Σ θ·g, g an input.
 import {
   defineLayer,
+  type MinimizerOptions,
   type Model,
   minimizer,
   type Optimizer,
@@ -50,13 +51,17 @@ export interface Stepper {
 }
 
 /** An optimizer at work on parameters whose gradients are given. */
-export function stepper(optimizer: Optimizer | Partition, start: Readonly<Record<string, Start>>): Stepper {
+export function stepper(
+  optimizer: Optimizer | Partition,
+  start: Readonly<Record<string, Start>>,
+  options: MinimizerOptions = {},
+): Stepper {
   let parameters: Readonly<Record<string, Value>> = {};
   const model = modelOf(start, [1, 1], (x, given) => {
     parameters = given;
     return x;
   });
-  const trainer = minimizer(model, optimizer);
+  const trainer = minimizer(model, optimizer, options);
   const gradientSpecs: Record<string, Spec> = Object.fromEntries(
     Object.entries(start).map(([role, { shape }]) => [role, spec(shape)]),
   );
