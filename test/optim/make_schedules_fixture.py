@@ -1,15 +1,20 @@
-"""Writes test/optim/fixtures/schedules.json: learning rates of PyTorch's schedulers, step after step.
+"""Writes test/optim/fixtures/schedules.json: learning rates of PyTorch's and Keras' schedulers, step after step.
 
-    python3 -m venv /tmp/venv-torch && /tmp/venv-torch/bin/pip install torch==2.13.0
-    /tmp/venv-torch/bin/python test/optim/make_schedules_fixture.py
+    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch==2.13.0 keras==3.15.1
+    /tmp/venv/bin/python test/optim/make_schedules_fixture.py
 
-Entry i of `rates` is the rate of step i + 1.
+Entry i of `rates` is the rate of step i + 1. `cycles` are OneCycleLR's of other lengths; where pct_start·total_steps is 1 it
+divides 0 by 0, which ends in an error. `keras` is computed in float32.
 """
 
 import json
+import os
 import warnings
 from pathlib import Path
 
+os.environ["KERAS_BACKEND"] = "torch"
+
+import keras
 import torch
 from torch.optim import lr_scheduler as schedulers
 
@@ -59,7 +64,28 @@ CASES = {
     "warmup cosine": rates(0.1, warm_cosine, 39),
 }
 
+CYCLES = [
+    {"steps": steps, "warmup": warmup, "rates": one_cycle(max_lr=1.0, total_steps=steps, pct_start=warmup)}
+    for steps, warmup in [
+        (20, 0.0), (20, 0.01), (20, 0.04), (20, 0.06), (20, 0.95), (20, 1.0), (10, 0.0), (10, 0.05), (7, 0.1), (7, 0.3),
+        (5, 0.0), (5, 0.19), (5, 0.25), (4, 0.3), (3, 0.0), (3, 0.3), (3, 0.5), (3, 1.0), (2, 0.0), (2, 0.3), (2, 0.7),
+        (2, 1.0), (1, 0.0), (1, 0.3), (1, 0.99),
+    ]
+]  # fmt: skip
+
+schedules_of_keras = keras.optimizers.schedules
+KERAS = {
+    "exponentialDecay": schedules_of_keras.ExponentialDecay(0.1, 7, 0.5),
+    "exponentialDecay staircase": schedules_of_keras.ExponentialDecay(0.1, 7, 0.5, staircase=True),
+    "polynomialDecay": schedules_of_keras.PolynomialDecay(0.1, 25, 0.01, power=2.0),
+    "cosineDecay": schedules_of_keras.CosineDecay(0.1, 25, alpha=0.05),
+    "cosineDecay warm": schedules_of_keras.CosineDecay(0.02, 25, alpha=0.05, warmup_target=0.1, warmup_steps=8),
+    "cosineDecay restarts": schedules_of_keras.CosineDecayRestarts(0.1, 5, t_mul=2.0, m_mul=1.0, alpha=0.05),
+}
+
 if __name__ == "__main__":
     FIXTURES.mkdir(exist_ok=True)
-    text = json.dumps({"torch": torch.__version__, "rates": CASES}, indent=1)
+    versions = {"torch": torch.__version__.split("+")[0], "keras": keras.__version__}
+    of_keras = {name: [float(schedule(step)) for step in range(40)] for name, schedule in KERAS.items()}
+    text = json.dumps({**versions, "rates": CASES, "cycles": CYCLES, "keras": of_keras}, indent=1)
     (FIXTURES / "schedules.json").write_text(text + "\n")

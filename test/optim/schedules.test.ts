@@ -3,8 +3,12 @@ import { cosineDecay, exponentialDecay, oneCycle, polynomialDecay, type Schedule
 import { describe, expect, test } from "vitest";
 
 // Made by make_schedules_fixture.py.
-const { rates } = JSON.parse(readFileSync(new URL("fixtures/schedules.json", import.meta.url), "utf8")) as {
+const { rates, cycles, keras } = JSON.parse(
+  readFileSync(new URL("fixtures/schedules.json", import.meta.url), "utf8"),
+) as {
   readonly rates: Readonly<Record<string, readonly number[]>>;
+  readonly cycles: readonly { readonly steps: number; readonly warmup: number; readonly rates: readonly number[] }[];
+  readonly keras: Readonly<Record<string, readonly number[]>>;
 };
 
 const SCHEDULES: Readonly<Record<string, Schedule>> = {
@@ -38,6 +42,37 @@ test.each(Object.entries(SCHEDULES))("%s is PyTorch's", (name, schedule) => {
     const value = schedule({ step: index + 1, steps: 1000, epoch: 1 });
     const bound = (4 * (index + 1) + 30) * 2 ** -53 * largest;
     expect(Math.abs(value - rate), `step ${index + 1}: ${value}, ${rate}`).toBeLessThanOrEqual(bound);
+  }
+});
+
+test.each(cycles)(
+  "oneCycle of $steps steps, a share of $warmup upwards",
+  ({ steps, warmup: share, rates: expected }) => {
+    const schedule = oneCycle({ max: 1, steps, warmup: share });
+    const seen = expected.map((_, index) => schedule({ step: index + 1, steps: 1000, epoch: 1 }));
+    for (const [index, rate] of expected.entries()) {
+      expect(Math.abs((seen[index] ?? Number.NaN) - rate), `step ${index + 1}`).toBeLessThanOrEqual(30 * 2 ** -53);
+    }
+    if (steps === 20 && share === 0) expect(seen[6]).toBeCloseTo(0.727, 4);
+  },
+);
+
+const KERAS: Readonly<Record<string, Schedule>> = {
+  exponentialDecay: exponentialDecay({ lr: 0.1, rate: 0.5, every: 7 }),
+  "exponentialDecay staircase": exponentialDecay({ lr: 0.1, rate: 0.5, every: 7, staircase: true }),
+  polynomialDecay: polynomialDecay({ lr: 0.1, end: 0.01, steps: 25, power: 2 }),
+  cosineDecay: cosineDecay({ lr: 0.1, end: 0.005, steps: 25 }),
+  "cosineDecay warm": warmup(cosineDecay({ lr: 0.1, end: 0.005, steps: 25 }), { steps: 8, from: 0.2 }),
+  "cosineDecay restarts": cosineDecay({ lr: 0.1, end: 0.005, restarts: { period: 5, factor: 2 } }),
+};
+
+// In float32: fewer than 16 roundings and those of its cos, relative to the first rate.
+test.each(Object.entries(KERAS))("%s is Keras'", (name, schedule) => {
+  const expected = keras[name] ?? [];
+  expect(expected).toHaveLength(40);
+  for (const [index, rate] of expected.entries()) {
+    const value = schedule({ step: index + 1, steps: 1000, epoch: 1 });
+    expect(Math.abs(value - rate), `step ${index + 1}: ${value}, ${rate}`).toBeLessThanOrEqual(16 * 2 ** -24 * 0.1);
   }
 });
 
@@ -101,10 +136,10 @@ describe("warm-up", () => {
   });
 });
 
-test("one cycle without a way up, without a way down, of one step", () => {
-  expect(oneCycle({ max: 1, warmup: 0 })(at(1, 10))).toBe(1);
+test("one cycle without a way down, and with the peak at its first step, where PyTorch divides by 0", () => {
   expect(oneCycle({ max: 1, warmup: 1 })(at(10, 10))).toBe(1);
-  expect(oneCycle({ max: 1 })(at(1, 1))).toBe(1);
+  expect(oneCycle({ max: 1, warmup: 1 })(at(1, 1))).toBe(1);
+  expect(oneCycle({ max: 1, warmup: 0.1 })(at(1, 10))).toBe(1);
   expect(oneCycle({ max: 1, warmup: 0.5 })(at(1, 2))).toBe(1);
 });
 

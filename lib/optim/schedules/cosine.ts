@@ -92,9 +92,11 @@ const DEFAULT_END_DIVISOR = 10_000;
  * One cycle: along half a cosine from `start = max/startDivisor` up to `max`, then along another down to
  * `start/endDivisor`. With t the step from 1, T steps and the peak after `p = warmup·T − 1` of them:
  * `(t − 1)/p` of the way up where t − 1 ≤ p, else `(t − 1 − p)/(T − 1 − p)` of the way down; the end is kept.
- * Without a way up (p ≤ 0) it starts at max.
+ * Where p < 0 the peak lies before the first step, which is on the way down already (a run of one step has the end's rate);
+ * where p = 0 the first step is the peak.
  *
- * Smith 2018 (whose lines are straight); the arithmetic of PyTorch's OneCycleLR with cosines and `three_phase=False`.
+ * Smith 2018 (whose lines are straight); the arithmetic of PyTorch's OneCycleLR with cosines, `three_phase=False` and
+ * `cycle_momentum=False` (where p = 0 that divides 0 by 0).
  */
 export function oneCycle(options: OneCycleOptions): Schedule {
   checkKeys("oneCycle", options, ["max", "steps", "warmup", "startDivisor", "endDivisor"]);
@@ -107,10 +109,10 @@ export function oneCycle(options: OneCycleOptions): Schedule {
   const end = start / endDivisor;
   return (at) => {
     const last = (own ?? at.steps) - 1;
-    const peak = Math.max(warmup * (last + 1) - 1, 0);
+    const peak = warmup * (last + 1) - 1;
     const done = Math.min(at.step - 1, last);
-    if (done <= peak && peak > 0) return halfCosine(start, max, done / peak);
-    return last > peak ? halfCosine(max, end, (done - peak) / (last - peak)) : max;
+    if (done < peak) return halfCosine(start, max, done / peak);
+    return done > peak ? halfCosine(max, end, (done - peak) / (last - peak)) : max;
   };
 }
 
