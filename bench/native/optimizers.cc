@@ -24,7 +24,7 @@ Rule rule_of(Optimizer optimizer) {
     case Optimizer::sgd:
       return {"sgd", 0, {}, {}};
     case Optimizer::momentum:
-      return {"momentum", 1, {0.9, 1, 0, 0}, {0}};
+      return {"momentum", 1, {0.9, 1, 0, 0, 0}, {0}};
     case Optimizer::adagrad:
       return {"adagrad", 1, {1e-10, 0}, {}};
     case Optimizer::rmsprop:
@@ -82,7 +82,7 @@ Entrant update(const Machine& machine, Optimizer optimizer, bool full, Pattern p
   views.push_back(nullptr);  // penalty
 
   std::vector<int64_t> ints{static_cast<int64_t>(optimizer), 0, static_cast<int64_t>(rule.constants.size()),
-                            static_cast<int64_t>(rule.scalars.size())};
+                            static_cast<int64_t>(rule.scalars.size()), 0};
   ints.insert(ints.end(), {0, 1, static_cast<int64_t>(count), 0});  // one segment: offset, rows, columns, flags
   std::vector<double> doubles = rule.constants;
   doubles.resize(kConstantRoom);

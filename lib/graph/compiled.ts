@@ -9,7 +9,8 @@ import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import { type Binding, plan } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
-import type { FiniteCheck, Lane, Trace } from "./trace.js";
+import type { FiniteCheck, Lane, RateAt, Trace } from "./trace.js";
+import { NO_UPDATES, type UpdateCounter } from "./update_counter.js";
 
 /** Rows of a data set that the program gathers itself, epoch after epoch. */
 export interface Feed {
@@ -75,6 +76,7 @@ export class CompiledProgram {
   readonly #native: NativeProgram;
   #beside: Beside | undefined;
   readonly #lanes: readonly Lane[];
+  readonly #updates: ReadonlyMap<UpdateCounter, number>;
   readonly #laneCount: number;
   readonly #order: NativeSlab | undefined;
   readonly #feed: Feed | undefined;
@@ -95,6 +97,7 @@ export class CompiledProgram {
     this.#feed = feed;
     this.checks = trace.checks;
     this.#lanes = trace.lanes;
+    this.#updates = trace.updates;
     this.#laneCount = trace.laneCount;
     const fed = orderSlot !== 0;
     this.#spec = {
@@ -127,7 +130,7 @@ export class CompiledProgram {
     this.#started = false;
     const running = native.programRun(this.#native, this.#request(range));
     this.#started = true;
-    return checked(await running);
+    return this.#counted(await running);
   }
 
   /** Runs on the calling thread. */
@@ -135,17 +138,23 @@ export class CompiledProgram {
     this.#started = false;
     const result = native.programRunSync(this.#native, this.#request(range));
     this.#started = true;
-    return checked(result);
+    return this.#counted(result);
   }
 
   /** As {@link run}, over copies of the shared memory that is only read: of what was there after a finished step. */
   async runBeside(range: StepRange): Promise<NativeRunResult> {
-    return checked(await native.programRun(this.#refreshed(), this.#request(range)));
+    return this.#counted(await native.programRun(this.#refreshed(), this.#request(range)));
   }
 
   /** As {@link runBeside}, on the calling thread. */
   runSyncBeside(range: StepRange): NativeRunResult {
-    return checked(native.programRunSync(this.#refreshed(), this.#request(range)));
+    return this.#counted(native.programRunSync(this.#refreshed(), this.#request(range)));
+  }
+
+  /** What a call came to, once its minimizers know of its updates. */
+  #counted(result: NativeRunResult): NativeRunResult {
+    for (const [counter, updates] of this.#updates) counter.add(result.steps, result.steps * updates);
+    return checked(result);
   }
 
   #refreshed(): NativeProgram {
@@ -184,22 +193,17 @@ export class CompiledProgram {
   #request(range: StepRange): Parameters<typeof native.programRun>[1] {
     const { firstStep, steps, rows = 0, threads = defaultThreads(), rateScale = 1 } = range;
     const { priority = "normal", prompt = false } = range;
-    const { totalSteps = firstStep + steps - 1, epoch } = range;
-    const { stepsPerEpoch = totalSteps === "unknown" ? 1 : totalSteps } = range;
     const lanes = new Float64Array(steps * this.#laneCount);
+    // An update goes by the counts of its minimizer, which other programs may have moved on too.
+    const starts = this.#lanes.map(({ update }) => update?.counter.counts ?? { ...NO_UPDATES, steps: firstStep - 1 });
     for (let index = 0; index < steps; index++) {
-      const step = firstStep + index;
-      const at = {
-        step,
-        epoch: epoch ?? Math.floor((step - 1) / stepsPerEpoch) + 1,
-        get steps(): number {
-          return totalSteps === "unknown" ? failUnknownSteps(step) : totalSteps;
-        },
-      };
-      for (const { first, rate, scalars } of this.#lanes) {
+      for (const [place, { first, rate, update }] of this.#lanes.entries()) {
+        const start = starts[place] ?? NO_UPDATES;
         const begin = index * this.#laneCount + first;
-        lanes[begin] = rate(at) * rateScale;
-        if (scalars !== null) lanes.set(scalars(step), begin + 1);
+        lanes[begin] = rate(rateAt(start.steps + index + 1, range, start.steps + steps)) * rateScale;
+        if (update === null || update.scalars === null) continue;
+        const made = start.updates + index * (this.#updates.get(update.counter) ?? 1);
+        lanes.set(update.scalars(made), begin + 1);
       }
     }
     return { firstStep, steps, rows, lanes, threads, waits: !prompt, background: priority === "background" };
@@ -222,6 +226,19 @@ function besideOf(spec: NativeProgramSpec): Beside {
     return { slab: copy, writable };
   });
   return { program: native.programCreate({ ...spec, slabs }), copies };
+}
+
+/** Where a run stands at `step`; `last` is the last step of the call, and of the run where nobody tells. */
+function rateAt(step: number, { totalSteps, stepsPerEpoch, epoch }: StepRange, last: number): RateAt {
+  const total = totalSteps ?? last;
+  const epochSteps = stepsPerEpoch ?? (total === "unknown" ? 1 : total);
+  return {
+    step,
+    epoch: epoch ?? Math.floor((step - 1) / epochSteps) + 1,
+    get steps(): number {
+      return total === "unknown" ? failUnknownSteps(step) : total;
+    },
+  };
 }
 
 function failUnknownSteps(step: number): never {

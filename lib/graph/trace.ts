@@ -1,6 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { lastValueId, type Value } from "../tensor/value.js";
+import type { UpdateCounter } from "./update_counter.js";
 
 /** A parameter in one update pass: a stretch of a slab, and what is done to it besides the rule. */
 export interface UpdateSegment {
@@ -36,8 +37,8 @@ export interface UpdateEffect {
   readonly lane: number;
   readonly parameters: NativeSlab;
   readonly states: readonly NativeSlab[];
-  /** Moving average of the weights: its memory and its decay. */
-  readonly average: { readonly slab: NativeSlab; readonly decay: number } | null;
+  /** Moving average of the weights: its memory and its decay, or that it stands in the lane behind the rule's scalars. */
+  readonly average: { readonly slab: NativeSlab; readonly decay: number | "lane" } | null;
   /** Elements of the parameter slab. */
   readonly total: number;
   readonly segments: readonly UpdateSegment[];
@@ -106,12 +107,20 @@ export interface RateAt {
   readonly epoch: number;
 }
 
+/** What an update counts by, and the scalars of its rule. */
+export interface LaneUpdate {
+  readonly counter: UpdateCounter;
+  /** Of a step before which so many updates were made, from 0; always as many. */
+  readonly scalars: ((updates: number) => readonly number[]) | null;
+}
+
 /** Values that change from step to step: a learning rate, and the scalars of a rule that stand behind it. */
 export interface Lane {
   /** Index of the rate; the scalars follow. */
   readonly first: number;
   readonly rate: (at: RateAt) => number;
-  readonly scalars: ((step: number) => readonly number[]) | null;
+  /** `null` for a rate that goes by the program's own steps. */
+  readonly update: LaneUpdate | null;
   readonly count: number;
 }
 
@@ -129,6 +138,7 @@ export class Trace {
   readonly checks: FiniteCheck[] = [];
   readonly #guarded: boolean;
   readonly #lanes: Lane[] = [];
+  readonly #updates = new Map<UpdateCounter, number>();
   #sites = 0;
 
   /** @param guarded Whether {@link expectFinite} checks anything. */
@@ -151,8 +161,8 @@ export class Trace {
   }
 
   /** Reserves values that change from step to step and are uploaded for the steps of a call. */
-  lane(rate: Lane["rate"], scalars: Lane["scalars"] = null): Lane {
-    const lane = { first: this.laneCount, rate, scalars, count: 1 + (scalars?.(1).length ?? 0) };
+  lane(rate: Lane["rate"], update: LaneUpdate | null = null): Lane {
+    const lane = { first: this.laneCount, rate, update, count: 1 + (update?.scalars?.(0).length ?? 0) };
     this.#lanes.push(lane);
     return lane;
   }
@@ -164,6 +174,18 @@ export class Trace {
   /** Values a step. */
   get laneCount(): number {
     return this.#lanes.reduce((total, { count }) => total + count, 0);
+  }
+
+  /** The place of a counter's next update among those of a step, from 1. */
+  nextUpdate(counter: UpdateCounter): number {
+    const place = (this.#updates.get(counter) ?? 0) + 1;
+    this.#updates.set(counter, place);
+    return place;
+  }
+
+  /** Updates of a step by counter. */
+  get updates(): ReadonlyMap<UpdateCounter, number> {
+    return this.#updates;
   }
 
   /** The next place that draws random numbers. */

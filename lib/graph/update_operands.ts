@@ -31,9 +31,15 @@ export function updateOperands(
       lane,
       constants.length,
       scalars,
+      average?.decay === "lane" ? 1 : 0,
       ...segments.flatMap(({ offset, rows, columns, metric }) => [offset, rows, columns, metric ? 1 : 0]),
     ],
-    [...all, clipValue, average?.decay ?? 0, ...segments.flatMap(factorsOf)],
+    [
+      ...all,
+      clipValue,
+      average === null || average.decay === "lane" ? 0 : average.decay,
+      ...segments.flatMap(factorsOf),
+    ],
   ];
 }
 

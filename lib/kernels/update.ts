@@ -80,8 +80,8 @@ const POSITIVE = { above: 0 } as const;
 const SHARE = { min: 0, below: 1 } as const;
 
 /** Places of the integers of `update`, with one segment, in native/ops/update.cc. */
-const INT = { rule: 0, lane: 1, constants: 2, scalars: 3, offset: 4, rows: 5, columns: 6, flags: 7 } as const;
-const INTS = 8;
+const INT = { rule: 0, lane: 1, constants: 2, scalars: 3, offset: 5, rows: 6, columns: 7, flags: 8 } as const;
+const INTS = 9;
 /** Places of its doubles: room for the constants, the head, the factors of the segment. */
 const DOUBLE = {
   clipValue: 8,

@@ -22,7 +22,12 @@ export interface DefinedUpdate {
   readonly scalars: readonly Value[];
   readonly parameterSlab: NativeSlab;
   readonly stateSlabs: readonly NativeSlab[];
-  readonly average: { readonly slab: NativeSlab; readonly decay: number } | null;
+  /** θ̄ ← keep·θ̄ + take·θ. */
+  readonly average: {
+    readonly slab: NativeSlab;
+    readonly keep: Value | number;
+    readonly take: Value | number;
+  } | null;
 }
 
 /** The gradient as a rule sees it, in the order of the native pass: scaled, clamped, with the penalties' gradients. */
@@ -113,8 +118,8 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
     return { slab, value: fits(state, value) };
   });
   if (average !== null) {
-    const kept = ops.multiply(average.decay, inSlab(average.slab));
-    written.push({ slab: average.slab, value: ops.flush(ops.add(kept, ops.multiply(1 - average.decay, next))) });
+    const kept = ops.multiply(average.keep, inSlab(average.slab));
+    written.push({ slab: average.slab, value: ops.flush(ops.add(kept, ops.multiply(average.take, next))) });
   }
   // All values are computed before the first is written.
   for (const { slab, value } of [{ slab: update.parameterSlab, value: next }, ...written]) {

@@ -1,6 +1,7 @@
 import { native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { currentTrace, type Lane, type Trace } from "../graph/trace.js";
+import { currentTrace, type Lane, type LaneUpdate, type Trace } from "../graph/trace.js";
+import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
 import type { Model } from "../nn/model.js";
 import type { Averaging } from "../nn/saved.js";
 import type { Segment, Stretch } from "../nn/slab.js";
@@ -36,6 +37,9 @@ const SIGNATURE_STEPS = [1, 2, 100] as const;
  */
 const WEIGHT_CHECKS = 64;
 
+/** Scalars behind a rule's own where the average starts late: its decay, and 1 − decay for rules made of operations. */
+const AVERAGE_SCALARS = 2;
+
 /** Added to the norm that a gradient is divided by, as PyTorch does. */
 const NORM_EPSILON = 1e-6;
 
@@ -47,8 +51,7 @@ export class Minimizer {
   readonly #wide: readonly Regularizer[];
   readonly #clip: Clip | null;
   readonly #average: AverageWeights | null;
-  /** Updates that the body of a program makes in a step. */
-  readonly #updates = new WeakMap<Trace, { count: number }>();
+  readonly #counter = new UpdateCounter();
 
   constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
     this.#groups = groupsOf(optimizer);
@@ -80,12 +83,12 @@ export class Minimizer {
   }
 
   /**
-   * The averaged weights of a model after `step` updates; `undefined` without `averageWeights`. Frozen parameters, and all of
-   * them before step 1, are their own average.
+   * The averaged weights of a model; `undefined` without `averageWeights`. Frozen parameters, and all of them before the first
+   * update, are their own average.
    */
-  averages(model: Model, step: number): ReadonlyMap<string, Float32Array> | undefined {
+  averages(model: Model): ReadonlyMap<string, Float32Array> | undefined {
     const values = this.#memory.get(model)?.average?.read();
-    const averaging = this.averaging(model, step);
+    const averaging = this.averaging(model);
     if (values === undefined || averaging === undefined || this.#average?.biasCorrection !== true) return values;
     const { scale, except } = averaging;
     const weights = model.weights();
@@ -100,19 +103,20 @@ export class Minimizer {
   }
 
   /** How the memory of the averages becomes {@link averages}. @internal */
-  averaging(model: Model, step: number): Averaging | undefined {
+  averaging(model: Model): Averaging | undefined {
     if (this.#average === null) return undefined;
     if (this.#average.biasCorrection !== true) return { scale: 1, except: [] };
     const isFrozen = (name: string): boolean => this.#groups[groupOf(this.#groups, name)]?.optimizer === null;
     const names = model.parameters.map(({ name }) => name);
-    if (step === 0) return { scale: 1, except: names };
-    return { scale: 1 / (1 - power(this.#average.decay, step)), except: names.filter(isFrozen) };
+    const { updates } = this.counts;
+    if (updates === 0) return { scale: 1, except: names };
+    return { scale: 1 / (1 - power(this.#average.decay, updates)), except: names.filter(isFrozen) };
   }
 
   /**
    * Records one update of every parameter by ∂loss/∂θ, in the body of a program: what is recorded later sees the new
-   * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`. Where a body does so k times, step t of
-   * the program makes the updates k·(t − 1) + 1 to k·t of the rule; schedules go by the program's steps.
+   * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`. Rules go by the updates that were made of
+   * the states, schedules by the steps of programs in which they were, wherever this minimizer is recorded: {@link counts}.
    */
   minimize(loss: Value): Minimized {
     const trained = this.trained(currentTrace("minimize"));
@@ -146,7 +150,7 @@ export class Minimizer {
     const summed = scaled.map((each) => this.#withSum(each));
     const gradientScale = this.#clipScale(summed, early ? null : scale);
     const trace = currentTrace("minimize");
-    const scalarsAt = this.#nextUpdate(trace);
+    const place = trace.nextUpdate(this.#counter);
     for (const { segment, gradient } of summed) trace.expectFinite("gradient", segment.name, gradient);
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
@@ -154,7 +158,10 @@ export class Minimizer {
       optimizers.flatMap((optimizer) => {
         const own = summed.filter((each) => each.model === model && each.optimizer === optimizer);
         if (optimizer === null || own.length === 0) return [];
-        const lane = trace.lane((at) => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at), scalarsAt(optimizer));
+        const lane = trace.lane(
+          (at) => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at),
+          this.#update(optimizer, place),
+        );
         return this.#updateGroup(model, optimizer, own, gradientScale, lane);
       }),
     );
@@ -196,15 +203,21 @@ export class Minimizer {
     return this.#stateOf(model).stretches();
   }
 
-  /** Overwrites the states of a model; `ERR_STATE` where one is missing, `ERR_BUSY` while a program is changing them. */
-  restore(model: Model, states: ReadonlyMap<string, Float32Array>): void {
+  /** What the states have been through: they and their counts are one thing. */
+  get counts(): UpdateCounts {
+    return this.#counter.counts;
+  }
+
+  /** Overwrites the states of a model, and the counts; `ERR_STATE` where a state is missing, `ERR_BUSY` while a program is changing them. */
+  restore(model: Model, states: ReadonlyMap<string, Float32Array>, counts: UpdateCounts): void {
     this.#stateOf(model).expectStill("restore");
-    this.overwrite(model, states);
+    this.overwrite(model, states, counts);
   }
 
   /** {@link restore} by who has the model. @internal */
-  overwrite(model: Model, states: ReadonlyMap<string, Float32Array>): void {
+  overwrite(model: Model, states: ReadonlyMap<string, Float32Array>, counts: UpdateCounts): void {
     this.#stateOf(model).restore(states);
+    this.#counter.restore(counts);
   }
 
   /** @internal */
@@ -259,13 +272,24 @@ export class Minimizer {
     return scale === null ? factor : ops.multiply(factor, scale);
   }
 
-  /** The next update of a step: what a rule's scalars are at that, once the body is traced in full. */
-  #nextUpdate(trace: Trace): (optimizer: Optimizer) => Optimizer["scalars"] {
-    const updates = this.#updates.get(trace) ?? { count: 0 };
-    this.#updates.set(trace, updates);
-    updates.count += 1;
-    const own = updates.count;
-    return ({ scalars }) => scalars && ((step) => scalars((step - 1) * updates.count + own));
+  /** How the update at `place` of a step counts: its rule's scalars, then the decay of an average that starts late. */
+  #update({ scalars }: Optimizer, place: number): LaneUpdate {
+    const counter = this.#counter;
+    if (!this.#startsLate) return { counter, scalars: scalars && ((updates) => scalars(updates + place)) };
+    const { decay = 0 } = this.#average ?? {};
+    return {
+      counter,
+      scalars: (updates) => {
+        const update = updates + place;
+        const keep = update === 1 ? 0 : decay;
+        return [...(scalars?.(update) ?? []), keep, 1 - keep];
+      },
+    };
+  }
+
+  /** Whether the average takes the weights after the first update as they are. */
+  get #startsLate(): boolean {
+    return this.#average?.start === "firstStep";
   }
 
   #updateGroup(
@@ -284,11 +308,14 @@ export class Minimizer {
       kind: "update",
       rule: nativeRule(optimizer),
       constants: optimizer.constants,
-      scalars: lane.count - 1,
+      scalars: lane.count - 1 - (this.#startsLate ? AVERAGE_SCALARS : 0),
       lane: lane.first,
       parameters: model.slab,
       states: slots.slice(0, optimizer.states.length).map(({ slab }) => slab),
-      average: average === null || this.#average === null ? null : { slab: average.slab, decay: this.#average.decay },
+      average:
+        average === null || this.#average === null
+          ? null
+          : { slab: average.slab, decay: this.#startsLate ? "lane" : this.#average.decay },
       total: model.total,
       segments: own.map(segmentOf),
       clipValue: this.#clip?.value ?? Number.POSITIVE_INFINITY,
@@ -307,7 +334,10 @@ export class Minimizer {
   ): readonly Value[] {
     const { slots, average } = this.#stateOf(model);
     const values = Array.from({ length: count }, (_, index) => scheduleValue(first + index));
-    const [rate = scheduleValue(first), ...scalars] = values;
+    const [rate = scheduleValue(first), ...rest] = values;
+    const scalars = this.#startsLate ? rest.slice(0, -AVERAGE_SCALARS) : rest;
+    const { decay = 0 } = this.#average ?? {};
+    const [keep, take] = this.#startsLate ? rest.slice(-AVERAGE_SCALARS) : [decay, 1 - decay];
     return own.map(({ segment, parameter, gradient, penalties, summed }) =>
       applyDefined(optimizer, {
         segment,
@@ -321,7 +351,7 @@ export class Minimizer {
         scalars,
         parameterSlab: model.slab,
         stateSlabs: slots.map(({ slab }) => slab),
-        average: average === null || this.#average === null ? null : { slab: average.slab, decay: this.#average.decay },
+        average: average === null ? null : { slab: average.slab, keep: keep ?? decay, take: take ?? 1 - decay },
       }),
     );
   }

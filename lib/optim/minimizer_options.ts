@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { checkBoolean, checkKeys, checkNumber } from "../options.js";
+import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js";
 import type { Regularizers } from "../regularizers/index.js";
 
 /** Bounds the gradient of the data loss: its global norm, or each element. */
@@ -11,7 +11,12 @@ export type Clip =
 export interface AverageWeights {
   /** In [0, 1). */
   readonly decay: number;
-  /** Starts θ̄ at 0 and divides it by 1 − decayᵗ; false by default: it starts at the initial weights. */
+  /**
+   * Where θ̄ starts: at the weights before the first step (`'initial'`, the default), or at those after it (`'firstStep'`), as
+   * PyTorch's AveragedModel and Keras' `use_ema` have it.
+   */
+  readonly start?: "initial" | "firstStep" | undefined;
+  /** Starts θ̄ at 0 and divides it by 1 − decayᵗ, in the place of `start`; false by default. */
   readonly biasCorrection?: boolean | undefined;
 }
 
@@ -33,11 +38,15 @@ export function checkClip(where: string, clip: Clip | undefined): Clip | null {
   return { ...clip };
 }
 
-/** A copy of { decay, biasCorrection }, checked. */
+/** A copy of { decay, start, biasCorrection }, checked. */
 export function checkAverage(where: string, average: AverageWeights | undefined): AverageWeights | null {
   if (average === undefined) return null;
-  checkKeys(where, average, ["decay", "biasCorrection"]);
+  checkKeys(where, average, ["decay", "start", "biasCorrection"]);
   checkNumber(`${where}.decay`, average.decay, { min: 0, below: 1 });
-  checkBoolean(`${where}.biasCorrection`, average.biasCorrection ?? false);
+  const { start } = average;
+  if (start !== undefined) checkOneOf(`${where}.start`, start, ["initial", "firstStep"]);
+  if (checkBoolean(`${where}.biasCorrection`, average.biasCorrection ?? false) && start !== undefined) {
+    fail("ERR_OPTION", `${where}.start`, "none, as biasCorrection starts at 0,", start);
+  }
   return { ...average };
 }

@@ -70,7 +70,7 @@ export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretc
 /** What stands beside weights and states; arrays are copies. */
 export function contentsOf(model: Model, minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
   const arrays = new Map<string, StoredTensor>();
-  const averaging = minimizer.averaging(model, progress.step);
+  const averaging = minimizer.averaging(model);
   const metadata = {
     format: FORMAT,
     ...describeModel(model),

@@ -164,7 +164,7 @@ class Fitting {
   #resume({ progress, weights, states }: DecodedCheckpoint): void {
     for (const callback of this.#options.callbacks) callback.restore?.(progress.callbacks[callback.name] ?? null);
     this.#model.restore(weights, RESUME);
-    this.#minimizer.overwrite(this.#model, states);
+    this.#minimizer.overwrite(this.#model, states, { steps: progress.step, updates: progress.step });
     this.#rateScale = progress.rateScale;
     this.#undecided = progress.undecided;
     this.#pending = progress.pending;
@@ -243,7 +243,7 @@ class Fitting {
 
   /** `undefined` if the run was stopped meanwhile. */
   async #validate(): Promise<Evaluation | undefined> {
-    const validation = await this.#validator.run(this.#step, this.#context.brake);
+    const validation = await this.#validator.run(this.#context.brake);
     if (validation !== undefined) this.#tally.validated(validation);
     return validation;
   }
@@ -266,7 +266,7 @@ class Fitting {
       stop: () => {
         this.#stoppedBy ??= callback.name;
       },
-      weights: () => this.#validator.weights(this.#step),
+      weights: () => this.#validator.weights(),
       checkpoint: () => {
         if (over) throw new CarillonError("ERR_STATE", callback.name, `the decision of '${callback.name}' is over`);
         this.#takeRate(callback, decision);
@@ -329,7 +329,7 @@ class Fitting {
       seconds,
       best: callbacks.find(({ best }) => best !== undefined)?.best,
       history: this.#tally.history,
-      averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model, step)),
+      averaged: () => unchanged("averaged", () => this.#minimizer.averages(this.#model)),
       checkpoint: () => unchanged("checkpoint", () => last?.slice() ?? this.#checkpoint()),
     });
   }

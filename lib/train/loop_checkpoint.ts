@@ -1,6 +1,7 @@
 import { CarillonError, fail } from "../errors.js";
 import { type Program, type Spec, TracedProgram } from "../graph/program.js";
 import { Calls } from "../graph/shared.js";
+import type { UpdateCounts } from "../graph/update_counter.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { writeFileAtomic } from "../io/file.js";
 import { readSealed } from "../io/seal.js";
@@ -26,9 +27,9 @@ type Named<T> = T | Readonly<Record<string, T>>;
 export interface LoopParts {
   /** All models whose weights are trained. */
   readonly models: Named<Model>;
-  /** Their states; every model of a minimizer must be among `models`. */
+  /** Their states and counts of updates; every model of a minimizer must be among `models`. */
   readonly minimizers?: Named<Minimizer> | undefined;
-  /** Their step counts, on which masks and schedules depend. */
+  /** Their step counts, on which what they draw depends. */
   readonly programs?: Named<AnyProgram> | undefined;
 }
 
@@ -135,12 +136,14 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
   const snapshot = new Snapshot(stretchesOf(parts));
   snapshot.take();
   const steps = [...parts.programs].map(([name, { step }]) => [name, step]);
+  const counts = [...parts.minimizers].map(([name, minimizer]) => [name, minimizer.counts]);
   const arrays = new Map<string, StoredTensor>();
   const metadata = {
     format: FORMAT,
     ...numericsMetadata(),
     ...description(parts),
     steps: JSON.stringify(Object.fromEntries(steps)),
+    counts: JSON.stringify(Object.fromEntries(counts)),
     state: encodeState(loop.state ?? null, arrays, `${where}.state`),
   };
   await writeFileAtomic(path, snapshot.pieces({ metadata, arrays }));
@@ -188,18 +191,33 @@ async function restoreLoop(path: string, parts: Checked): Promise<State> {
     }),
   );
   const steps = decodeState(metadata.steps ?? "", NO_ARRAYS)?.value;
+  const counts = decodeState(metadata.counts ?? "", NO_ARRAYS)?.value;
   const state = decodeState(metadata.state ?? "", tensors);
   if (typeof steps !== "object" || steps === null || state === undefined)
     return refuse(path, "steps and a state", "none");
-  const counts = [...parts.programs].map(([name, program]) => {
-    const step: unknown = Reflect.get(steps, name);
-    return [program, Number.isSafeInteger(step) ? Number(step) : refuse(path, `steps of '${name}'`, "none")] as const;
+  const stepsOf = [...parts.programs].map(([name, program]) => {
+    return [program, countIn(path, `steps of '${name}'`, Reflect.get(steps, name))] as const;
   });
+  const countsOf = new Map(
+    [...parts.minimizers].map(([name, minimizer]): [Minimizer, UpdateCounts] => {
+      const what = `counts of '${name}'`;
+      const own: unknown = typeof counts === "object" && counts !== null ? Reflect.get(counts, name) : undefined;
+      if (typeof own !== "object" || own === null) return refuse(path, what, "none");
+      const [made, updates] = ["steps", "updates"].map((key) => countIn(path, what, Reflect.get(own, key)));
+      return [minimizer, { steps: made ?? 0, updates: updates ?? 0 }];
+    }),
+  );
   // Everything fits: only now is anything written.
   for (const [model, values] of weights) model.restore(values, where);
-  for (const [minimizer, model, values] of states) minimizer.overwrite(model, values);
-  for (const [program, step] of counts) program.restore(step);
+  for (const [minimizer, model, values] of states) {
+    minimizer.overwrite(model, values, countsOf.get(minimizer) ?? minimizer.counts);
+  }
+  for (const [program, step] of stepsOf) program.restore(step);
   return state.value as State; // the file is sealed: it holds what encodeState wrote
+}
+
+function countIn(path: string, what: string, value: unknown): number {
+  return Number.isSafeInteger(value) ? Number(value) : refuse(path, what, "none");
 }
 
 function weightsOf(

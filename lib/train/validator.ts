@@ -30,16 +30,16 @@ export class Validator {
     return this.#evaluator === undefined;
   }
 
-  /** After `step` steps; `undefined` if the run was stopped meanwhile. */
-  async run(step: number, brake: Brake): Promise<Evaluation | undefined> {
-    const averages = this.#minimizer.averages(this.#model, step);
+  /** `undefined` if the run was stopped meanwhile. */
+  async run(brake: Brake): Promise<Evaluation | undefined> {
+    const averages = this.#minimizer.averages(this.#model);
     if (averages !== undefined) this.#measured.restore(averages, "averageWeights");
     return await this.#evaluator?.run(brake, this.#effort);
   }
 
-  /** What is measured after `step` steps, by name. */
-  weights(step: number): ReadonlyMap<string, Float32Array> {
-    const averages = this.#minimizer.averages(this.#model, step);
+  /** What is measured, by name. */
+  weights(): ReadonlyMap<string, Float32Array> {
+    const averages = this.#minimizer.averages(this.#model);
     return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
   }
 }

@@ -9,14 +9,14 @@ namespace carillon {
 namespace {
 
 // views: parameters, gradients, states ×3, average, gradient scale, penalty
-// ints:  rule, lane of the rate, constants of the rule, scalars of the rule (the lanes behind the rate's), then
-//        (offset, rows, columns, flags) a segment
+// ints:  rule, lane of the rate, constants of the rule, scalars of the rule (the lanes behind the rate's), whether the
+//        lane behind those is the decay of the average, then (offset, rows, columns, flags) a segment
 // doubles: room for the constants, value to clip at, decay of the average, then the factors of each segment
 constexpr size_t kFirstState = 2;
 constexpr size_t kAverage = kFirstState + kMaxStates;
 constexpr size_t kGradientScale = kAverage + 1;
 constexpr size_t kPenalty = kGradientScale + 1;
-constexpr size_t kHeadInts = 4;
+constexpr size_t kHeadInts = 5;
 constexpr size_t kSegmentInts = 4;
 constexpr size_t kConstants = 8;
 constexpr size_t kHeadDoubles = kConstants + 2;
@@ -62,6 +62,7 @@ Segment segment_of(const Arguments& a, size_t index) {
 void check_update(const Arguments& a, Requirements& r) {
   if (a.ints[0] < 0 || a.ints[0] >= static_cast<int64_t>(Optimizer::count)) return r.fail("no such rule");
   if (a.ints[1] < 0) return r.fail("no such schedule");
+  if (a.ints[4] != 0 && a.ints[4] != 1) return r.fail("a decay of the average or none is wanted");
   if (a.ints[2] < 0 || a.ints[3] < 0 || a.size(2) > kConstants || a.size(3) > kRuleFloats - kConstants) {
     return r.fail("too many constants of the rule");
   }
@@ -118,8 +119,9 @@ UpdateArguments prepare(const Context& context, const Arguments& a) {
   const auto* scale = a.view<const float>(kGradientScale);
   u.gradient_scale = scale == nullptr ? 1.0f : *scale;
   u.clip_value = static_cast<float>(a.doubles[kConstants]);
-  u.average_keep = static_cast<float>(a.doubles[kConstants + 1]);
-  u.average_take = static_cast<float>(1 - a.doubles[kConstants + 1]);
+  const double decay = a.ints[4] == 0 ? a.doubles[kConstants + 1] : lane(context, a.size(1) + 1 + a.size(3));
+  u.average_keep = static_cast<float>(decay);
+  u.average_take = static_cast<float>(1 - decay);
   u.ahead = prefetch_distance(bytes_walked(a));
   const size_t constants = a.size(2);
   for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[i]);
@@ -247,7 +249,7 @@ void run_update(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_update{"update", "MfM?M?M?M?f?F?", "iiii*",        -1 - static_cast<int>(kHeadDoubles),
+constinit const Operation op_update{"update", "MfM?M?M?M?f?F?", "iiiii*",       -1 - static_cast<int>(kHeadDoubles),
                                     false,    check_update,     scratch_update, run_update};
 
 }  // namespace carillon

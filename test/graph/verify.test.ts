@@ -80,32 +80,37 @@ describe("one instruction", () => {
     ["dropout at a negative site", words("dropout", [0, 1], [1, 4, -1, 1, 0], [0.5, 1, 0, 0]), "negative site"],
     [
       "an optimizer that is not there",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [99, 0, 0, 0, 0, 1, 4, 0], new Array(18).fill(0)),
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [99, 0, 0, 0, 0, 0, 1, 4, 0], new Array(18).fill(0)),
       "no such rule",
     ],
     [
+      "an average that is neither fixed nor in a lane",
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 2, 0, 1, 4, 0], new Array(18).fill(0)),
+      "decay of the average",
+    ],
+    [
       "a segment past the end",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 2, 1, 4, 0], new Array(18).fill(0)),
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 2, 1, 4, 0], new Array(18).fill(0)),
       "are needed",
     ],
     [
       "a huge segment",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, INT_MAX, 1, INT_MAX, 0], new Array(18).fill(0)),
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, INT_MAX, 1, INT_MAX, 0], new Array(18).fill(0)),
       "are needed",
     ],
     [
       "a negative segment",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, -1, 1, 4, 0], new Array(18).fill(0)),
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, -1, 1, 4, 0], new Array(18).fill(0)),
       "negative segment",
     ],
     [
       "overlapping segments",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0], new Array(26).fill(0)),
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0], new Array(26).fill(0)),
       "overlap",
     ],
     [
       "a segment without its two numbers",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 1, 4, 0], new Array(17).fill(0)),
+      words("update", [0, 1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 0, 1, 4, 0], new Array(17).fill(0)),
       "eight numbers",
     ],
     [
@@ -113,7 +118,7 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1],
-        [optimizerId("adam"), 0, 0, 0, 0, 1, 4, 0],
+        [optimizerId("adam"), 0, 0, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "states",

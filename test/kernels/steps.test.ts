@@ -82,7 +82,7 @@ function inProgram(optimizer: Optimizer, options: MinimizerOptions, scale: numbe
     parameters,
     states: new Map(states.filter(([name]) => name !== "average")),
     penalties,
-    average: trainer.averages(model, STEPS)?.get("all.theta"),
+    average: trainer.averages(model)?.get("all.theta"),
   };
 }
 

@@ -33,8 +33,8 @@ async function stepping(probe: Probe, seen: (step: number) => void): Promise<voi
   }
 }
 
-const averageOf = (probe: Probe, step: number, name = "probe.weight"): Float32Array =>
-  probe.trainer.averages(probe.model, step)?.get(name) ?? new Float32Array();
+const averageOf = (probe: Probe, name = "probe.weight"): Float32Array =>
+  probe.trainer.averages(probe.model)?.get(name) ?? new Float32Array();
 
 describe.each<[string, Optimizer]>([
   ["sgd", sgd({ lr: 0.1 })],
@@ -46,14 +46,30 @@ describe.each<[string, Optimizer]>([
     const probe = startAt(SHAPE, signed(COUNT, 1), optimizer, { averageWeights: { decay } });
     const means = new Map<string, readonly Bounded[]>();
     for (const [name, data] of probe.look().weights) means.set(name, Array.from(data, exact));
-    await stepping(probe, (step) => {
+    await stepping(probe, () => {
       for (const [name, data] of probe.look().weights) {
         const next = (means.get(name) ?? []).map((mean, index) =>
           add(multiply(rounded(decay), mean), multiply(rounded(1 - decay), exact(data[index] ?? Number.NaN))),
         );
         means.set(name, next);
-        expect(outside(averageOf(probe, step, name), next)).toEqual([]);
+        expect(outside(averageOf(probe, name), next)).toEqual([]);
       }
+    });
+  });
+
+  test.each([0, 0.5, 0.9, 0.999])("decay %f, from the weights after the first step", async (decay) => {
+    const probe = startAt(SHAPE, signed(COUNT, 1), optimizer, { averageWeights: { decay, start: "firstStep" } });
+    let means: readonly Bounded[] = [];
+    await stepping(probe, (step) => {
+      const weights = Array.from(probe.weight, exact);
+      if (step === 1) expect(averageOf(probe)).toEqual(probe.weight.map((weight) => weight + 0)); // no −0
+      means =
+        step === 1
+          ? weights
+          : weights.map((weight, index) =>
+              add(multiply(rounded(decay), means[index] ?? weight), multiply(rounded(1 - decay), weight)),
+            );
+      expect(outside(averageOf(probe), means)).toEqual([]);
     });
   });
 
@@ -65,7 +81,7 @@ describe.each<[string, Optimizer]>([
         add(multiply(rounded(decay), mean), multiply(rounded(1 - decay), exact(probe.weight[index] ?? Number.NaN))),
       );
       const corrected = means.map((mean) => divide(mean, exact(1 - decay ** step)));
-      expect(outside(averageOf(probe, step), corrected)).toEqual([]);
+      expect(outside(averageOf(probe), corrected)).toEqual([]);
       // The correction makes it a mean of the weights: after one step, those weights.
       if (step === 1) {
         const weights = Array.from(probe.weight, (one) => ({ value: one, error: 4 * 2 ** -24 * Math.abs(one) }));
@@ -74,7 +90,7 @@ describe.each<[string, Optimizer]>([
           value,
           error: error + (Math.abs(value) * 2 ** -24) / (1 - decay),
         }));
-        expect(outside(averageOf(probe, 1), widened)).toEqual([]);
+        expect(outside(averageOf(probe), widened)).toEqual([]);
       }
     });
   });
@@ -90,17 +106,17 @@ test("the weights themselves do not depend on it", async () => {
 });
 
 test("frozen parameters are their own average, before the first step all are", async () => {
-  for (const biasCorrection of [false, true]) {
+  for (const form of [{}, { biasCorrection: true }, { start: "firstStep" }] as const) {
     const groups = partition([
       ["*.bias", null],
       ["*", sgd({ lr: 0.1 })],
     ]);
-    const options: MinimizerOptions = { averageWeights: { decay: 0.9, biasCorrection } };
+    const options: MinimizerOptions = { averageWeights: { decay: 0.9, ...form } };
     const probe = startAt(SHAPE, signed(COUNT, 1), groups, options);
-    expect(averageOf(probe, 0)).toEqual(signed(COUNT, 1));
-    await stepping(probe, (step) => {
-      expect(averageOf(probe, step, "probe.bias")).toEqual(signed(COUNT, 1));
-      expect(averageOf(probe, step)).not.toEqual(signed(COUNT, 1));
+    expect(averageOf(probe)).toEqual(signed(COUNT, 1));
+    await stepping(probe, () => {
+      expect(averageOf(probe, "probe.bias")).toEqual(signed(COUNT, 1));
+      expect(averageOf(probe)).not.toEqual(signed(COUNT, 1));
     });
   }
 });
@@ -111,6 +127,8 @@ test.each<[unknown, string, string]>([
   [{ decay: Number.NaN }, "minimizer.averageWeights.decay", "[0, 1)"],
   [{}, "minimizer.averageWeights.decay", "[0, 1)"],
   [{ decay: 0.9, biasCorrection: 1 }, "minimizer.averageWeights.biasCorrection", "true or false"],
+  [{ decay: 0.9, start: "first" }, "minimizer.averageWeights.start", "firstStep"],
+  [{ decay: 0.9, start: "initial", biasCorrection: true }, "minimizer.averageWeights.start", "none"],
   [{ decay: 0.9, bias: true }, "minimizer.averageWeights.bias", "known option"],
   [0.9, "minimizer.averageWeights", "an object of options"],
 ])("%o is refused", (averageWeights, where, says) => {

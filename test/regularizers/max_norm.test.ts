@@ -117,7 +117,7 @@ test("the average sees the weights after the bound", async () => {
     const one = startAt([2, columns], weight, sgd({ lr: 0.1 }), options);
     await one.step(signed(2 * columns, 5));
     // 0·θ̄ + 1·θ: the bits of θ, but for the sign of a zero.
-    const average = Array.from(one.trainer.averages(one.model, 1)?.get("probe.weight") ?? [], (value) => value + 0);
+    const average = Array.from(one.trainer.averages(one.model)?.get("probe.weight") ?? [], (value) => value + 0);
     expect(average).toEqual(Array.from(one.weight, (value) => value + 0));
   }
 });

@@ -312,7 +312,7 @@ describe("while a program changes a model", () => {
       expect(() => model.setWeights(weights)).toThrow(busy("setWeights"));
       expect(() => model.initialize(1)).toThrow(busy("initialize"));
       expect(() => trainer.states(model)).toThrow(busy("states"));
-      expect(() => trainer.restore(model, new Map())).toThrow(busy("restore"));
+      expect(() => trainer.restore(model, new Map(), trainer.counts)).toThrow(busy("restore"));
       // The program is not among the parts: the model itself tells.
       await expect(saveCheckpoint(path, { models: model, minimizers: trainer })).rejects.toEqual(
         busy("saveCheckpoint"),
