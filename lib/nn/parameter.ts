@@ -1,5 +1,5 @@
 import { checkKeys } from "../options.js";
-import { checked, type Regularizers } from "../regularizers/index.js";
+import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import { checkShape } from "../tensor/shape.js";
 import { type Initializer, toInitializer, xavierUniform } from "./initializers.js";
 
@@ -7,7 +7,7 @@ import { type Initializer, toInitializer, xavierUniform } from "./initializers.j
 export interface ParameterSpec {
   readonly shape: readonly number[];
   readonly init: Initializer;
-  /** A penalty of its own; `null`: none; `undefined`: the model-wide one, if the rank is 2 or more. */
+  /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its rank. */
   readonly regularizer: Regularizers | undefined;
 }
 
@@ -15,6 +15,7 @@ export interface ParameterSpec {
 export interface ParameterOptions {
   /** Initializer, or the constant to fill with. Xavier uniform by default, 0 for rank < 2. */
   readonly init?: Initializer | number | undefined;
+  /** `null`: none; `undefined`: the model-wide one, which for rank < 2 is that of biases. */
   readonly regularizer?: Regularizers | undefined;
 }
 
@@ -22,6 +23,7 @@ export interface ParameterOptions {
 export function parameter(shape: readonly number[], options: ParameterOptions = {}): ParameterSpec {
   checkKeys("parameter", options, ["init", "regularizer"]);
   checkShape("parameter", shape);
+  if (shape.length < 2) checkBiasRegularizers("parameter.regularizer", options.regularizer);
   const fallback = shape.length >= 2 ? xavierUniform() : toInitializer("parameter.init", 0, xavierUniform());
   return {
     shape: [...shape],

@@ -9,7 +9,13 @@ import { formatSizes } from "../nn/summary.js";
 import * as ops from "../ops/index.js";
 import { scheduleValue } from "../ops/sums.js";
 import { checkKeys } from "../options.js";
-import { checkRegularizers, type Penalties, penaltiesOf, type Regularizer } from "../regularizers/index.js";
+import {
+  checkBiasRegularizers,
+  checkRegularizers,
+  type Penalties,
+  penaltiesOf,
+  type Regularizer,
+} from "../regularizers/index.js";
 import { power } from "../tensor/exact.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { Value } from "../tensor/value.js";
@@ -48,7 +54,7 @@ export class Minimizer {
   readonly #groups: readonly Group[];
   readonly #models: readonly Model[];
   readonly #memory: ReadonlyMap<Model, ModelState>;
-  readonly #wide: readonly Regularizer[];
+  readonly #wide: { readonly weights: readonly Regularizer[]; readonly biases: readonly Regularizer[] };
   readonly #clip: Clip | null;
   readonly #average: AverageWeights | null;
   readonly #counter = new UpdateCounter();
@@ -56,7 +62,10 @@ export class Minimizer {
   constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
     this.#groups = groupsOf(optimizer);
     this.#models = [...models];
-    this.#wide = checkRegularizers("minimizer.regularizer", options.regularizer);
+    this.#wide = {
+      weights: checkRegularizers("minimizer.regularizer", options.regularizer),
+      biases: checkBiasRegularizers("minimizer.biasRegularizer", options.biasRegularizer),
+    };
     this.#clip = checkClip("minimizer.clip", options.clip);
     this.#average = checkAverage("minimizer.averageWeights", options.averageWeights);
     this.#memory = new Map(models.map((model) => [model, new ModelState(model, this.#groups, this.#average !== null)]));
@@ -238,9 +247,10 @@ export class Minimizer {
     return state;
   }
 
-  /** Its own regularizers, or the model-wide ones if its rank is 2 or more, and the optimizer's decay. */
+  /** Its own regularizers, or the model-wide ones of its rank, and the optimizer's decay. */
   #penalties({ spec, shape }: Segment, { decay }: Optimizer): Penalties {
-    const own = spec.regularizer === undefined ? (shape.length >= 2 ? this.#wide : []) : spec.regularizer;
+    const own =
+      spec.regularizer === undefined ? this.#wide[shape.length >= 2 ? "weights" : "biases"] : spec.regularizer;
     const penalties = penaltiesOf(checkRegularizers("regularizer", own));
     if (decay === null || !(decay.everywhere || shape.length >= 2)) return penalties;
     return { ...penalties, decay: penalties.decay + decay.lambda };
@@ -368,7 +378,7 @@ export function minimizer(
   optimizer: Optimizer | Partition,
   options: MinimizerOptions = {},
 ): Minimizer {
-  checkKeys("minimizer", options, ["regularizer", "clip", "averageWeights"]);
+  checkKeys("minimizer", options, ["regularizer", "biasRegularizer", "clip", "averageWeights"]);
   const list = Array.isArray(models) ? models : [models];
   for (const model of list) if (!model.initialized) model.initialize(0);
   const made = new Minimizer(list, checkOptimizers("minimizer.optimizer", optimizer), options);

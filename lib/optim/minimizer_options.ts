@@ -24,6 +24,8 @@ export interface AverageWeights {
 export interface MinimizerOptions {
   /** Model-wide, for parameters of rank ≥ 2 that have none of their own. */
   readonly regularizer?: Regularizers | undefined;
+  /** Penalties, model-wide, for parameters of rank < 2 that have none of their own: biases, scales and shifts. */
+  readonly biasRegularizer?: Regularizers | undefined;
   readonly clip?: Clip | undefined;
   readonly averageWeights?: AverageWeights | undefined;
 }

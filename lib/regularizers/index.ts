@@ -19,7 +19,8 @@ interface Lasso {
 
 /**
  * A penalty on, or a bound of, the size of weights. It belongs to a layer, or to the whole model where a layer names
- * none; it reaches parameters of rank ≥ 2, so biases are left alone by default. Several are given as an array.
+ * none. `regularizer` reaches parameters of rank ≥ 2, so biases are left alone unless `biasRegularizer` names penalties for
+ * them. Several are given as an array.
  */
 export type Regularizer =
   | { readonly kind: "l2"; readonly lambda: number }
@@ -167,6 +168,15 @@ export function checkRegularizers(where: string, given: Regularizers | undefined
   }
   const metrics = new Set(list.flatMap((each) => ("proximal" in each && each.proximal ? [each.metric] : [])));
   if (metrics.size > 1) fail("ERR_OPTION", where, "one metric of all proximal steps", given);
+  return list;
+}
+
+/** As {@link checkRegularizers}, for parameters of rank < 2: a bound of rows is `ERR_OPTION`, as they have none. */
+export function checkBiasRegularizers(where: string, given: Regularizers | undefined): readonly Regularizer[] {
+  const list = checkRegularizers(where, given);
+  if (list.some(({ kind }) => kind === "maxNorm")) {
+    fail("ERR_OPTION", where, "penalties, as biases have no rows to bound,", given);
+  }
   return list;
 }
 

@@ -20,6 +20,7 @@ export interface FindLearningRateOptions
     | "loss"
     | "optimizer"
     | "regularizer"
+    | "biasRegularizer"
     | "classWeights"
     | "classes"
     | "batchSize"
@@ -74,6 +75,7 @@ const KEYS = [
   "loss",
   "optimizer",
   "regularizer",
+  "biasRegularizer",
   "classWeights",
   "classes",
   "batchSize",

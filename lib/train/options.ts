@@ -15,7 +15,7 @@ import { type AverageWeights, type Clip, checkAverage, checkClip } from "../opti
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
-import { checked, type Regularizers } from "../regularizers/index.js";
+import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback, Every } from "./callback.js";
 import {
   type CheckedCheckpoint,
@@ -64,6 +64,8 @@ export interface FitOptions<
   readonly optimizer: Optimizer | Partition;
   /** Model-wide, one or several, for parameters of rank ≥ 2 that have none of their own. */
   readonly regularizer?: Regularizers | undefined;
+  /** The same for parameters of rank < 2, such as biases, which are left alone otherwise: penalties only. */
+  readonly biasRegularizer?: Regularizers | undefined;
   /** Bounds the gradient of the data loss: its global norm, or each element. */
   readonly clip?: Clip | undefined;
   /** Parts that a batch is worked on in, 1 by default: less memory, the same masks and forward bits. */
@@ -127,6 +129,7 @@ const KEYS = [
   "loss",
   "optimizer",
   "regularizer",
+  "biasRegularizer",
   "clip",
   "accumulate",
   "averageWeights",
@@ -164,6 +167,7 @@ export interface CheckedSettings {
   readonly loss: Loss;
   readonly optimizer: Optimizer | Partition;
   readonly regularizer: Regularizers;
+  readonly biasRegularizer: Regularizers | undefined;
   readonly clip: Clip | undefined;
   readonly accumulate: number;
   readonly averageWeights: AverageWeights | undefined;
@@ -273,6 +277,8 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
   }
   const regularizer = checked("fit.regularizer", options.regularizer) ?? null;
+  const biasRegularizer = checked("fit.biasRegularizer", options.biasRegularizer);
+  checkBiasRegularizers("fit.biasRegularizer", biasRegularizer);
   const clip = checkClip("fit.clip", options.clip) ?? undefined;
   const averageWeights = checkAverage("fit.averageWeights", options.averageWeights) ?? undefined;
   const { signal } = options;
@@ -309,6 +315,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     loss,
     optimizer,
     regularizer,
+    biasRegularizer,
     clip,
     accumulate: count("accumulate") ?? 1,
     averageWeights,

@@ -30,8 +30,18 @@ export interface Parts {
  * loss, metric or folder that does not fit throws here; neither the model nor a callback has been told anything by then.
  */
 export async function makeParts(model: Model, options: CheckedOptions): Promise<Parts> {
-  const { optimizer, regularizer, clip, averageWeights, resume, checkpoint: folder, loss, metrics } = options;
-  const minimizer = new Minimizer([model], optimizer, { regularizer, clip, averageWeights });
+  const {
+    optimizer,
+    regularizer,
+    biasRegularizer,
+    clip,
+    averageWeights,
+    resume,
+    checkpoint: folder,
+    loss,
+    metrics,
+  } = options;
+  const minimizer = new Minimizer([model], optimizer, { regularizer, biasRegularizer, clip, averageWeights });
   const resumed = resume === undefined ? FROM_THE_BEGINNING : await findCheckpoint(model, minimizer, options);
   const { checkpoint, passedOver } = resumed;
   if (checkpoint !== undefined) refuseOneShot(options.data);

@@ -20,19 +20,20 @@ export type Settings = Readonly<Record<Setting, string>>;
 export interface SettingsSource {
   readonly loss: Loss;
   readonly regularizer: Regularizers;
+  readonly biasRegularizer?: Regularizers | undefined;
   readonly clip: Clip | undefined;
   readonly accumulate: number;
 }
 
 export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsSource): Settings {
-  const { loss, regularizer, clip, accumulate } = source;
+  const { loss, regularizer, biasRegularizer, clip, accumulate } = source;
   const own = model.segments.flatMap(({ name, spec }) =>
     spec.regularizer === undefined ? [] : [[name, spec.regularizer] as const],
   );
   return {
     layers: JSON.stringify(describeLayers(model.layers)),
     loss: lossText(loss, model.outputs),
-    regularizer: JSON.stringify({ model: regularizer, parameters: Object.fromEntries(own) }),
+    regularizer: JSON.stringify({ model: regularizer, biases: biasRegularizer, parameters: Object.fromEntries(own) }),
     clip: JSON.stringify(clip ?? null),
     accumulate: String(accumulate),
     lr: JSON.stringify(minimizer.rates.map(([pattern, lr]) => [pattern, rateText(lr)])),

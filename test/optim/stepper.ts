@@ -46,6 +46,8 @@ export function flat(model: Model): Float32Array {
 export interface Stepper {
   /** All parameters, flat. */
   readonly theta: Float32Array;
+  /** Their averages, flat, with `averageWeights`. */
+  readonly average: Float32Array;
   /** One step down these gradients, flat as the parameters are. */
   step(gradients: ArrayLike<number>): void;
 }
@@ -80,6 +82,9 @@ export function stepper(
   return {
     get theta() {
       return flat(model);
+    },
+    get average() {
+      return Float32Array.from([...(trainer.averages(model)?.values() ?? [])].flatMap((data) => [...data]));
     },
     step(gradients) {
       let offset = 0;

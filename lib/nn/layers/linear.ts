@@ -1,6 +1,7 @@
+import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
-import { checked, type Regularizers } from "../../regularizers/index.js";
+import { checkBiasRegularizers, checked, type Regularizers } from "../../regularizers/index.js";
 import type { Value } from "../../tensor/value.js";
 import type { Initializer } from "../initializers.js";
 import { defineLayer, type Layer, type LayerContext } from "../layer.js";
@@ -16,6 +17,8 @@ export interface LinearOptions {
   readonly biasInit?: Initializer | number | undefined;
   /** Of the weight; `null`: none, `undefined`: the model-wide one. */
   readonly regularizer?: Regularizers | undefined;
+  /** Penalties on the bias; `null`: none, `undefined`: the model-wide ones of biases. */
+  readonly biasRegularizer?: Regularizers | undefined;
   /** Probability of dropping a weight in training, [0, 1), 0 by default: one mask a step, kept weights times 1/keep. */
   readonly dropConnect?: number | undefined;
   readonly name?: string | undefined;
@@ -36,16 +39,18 @@ export function linear<const In extends number, const Out extends number>(
   outputs: Out,
   options: LinearOptions = {},
 ): Layer<In, Out> {
-  checkKeys("linear", options, ["bias", "init", "biasInit", "regularizer", "dropConnect", "name"]);
+  checkKeys("linear", options, ["bias", "init", "biasInit", "regularizer", "biasRegularizer", "dropConnect", "name"]);
   checkNumber("linear.inputs", inputs, { min: 1, integer: true });
   checkNumber("linear.outputs", outputs, { min: 1, integer: true });
-  const { init, biasInit, regularizer, name } = options;
+  const { init, biasInit, regularizer, biasRegularizer, name } = options;
   checked("linear.regularizer", regularizer);
+  checkBiasRegularizers("linear.biasRegularizer", biasRegularizer);
   const rate = checkNumber("linear.dropConnect", options.dropConnect ?? 0, { min: 0, below: 1 });
   const biased = checkBoolean("linear.bias", options.bias ?? true);
   const weight = parameter([outputs, inputs], { init, regularizer });
   const config = { inputs, outputs, bias: biased, dropConnect: rate };
   if (!biased) {
+    if (biasRegularizer) fail("ERR_OPTION", "linear.biasRegularizer", "none, as there is no bias,", biasRegularizer);
     return defineLayer({
       kind: "linear",
       inputs,
@@ -62,7 +67,7 @@ export function linear<const In extends number, const Out extends number>(
     outputs,
     name,
     config,
-    parameters: { weight, bias: parameter([outputs], { init: biasInit }) },
+    parameters: { weight, bias: parameter([outputs], { init: biasInit, regularizer: biasRegularizer }) },
     forward: (x, parameters, context) => ops.linear(x, connected(parameters.weight, rate, context), parameters.bias),
   });
 }
