@@ -8,6 +8,7 @@ import {
   constant,
   crossEntropy,
   dropout,
+  elu,
   fit,
   gain,
   grad,
@@ -19,10 +20,12 @@ import {
   type Model,
   mse,
   type Optimizer,
+  oneCycle,
   ones,
   ops,
   relu,
   runtime,
+  selu,
   sequential,
   sgd,
   sgdMomentum,
@@ -139,6 +142,24 @@ await autoencode(
   "tanh, classic dropout, mse, weights, adam with ε inside",
   adam({ lr: 0.01, epsilon: { value: 1e-6, placement: "inside" } }),
   4,
+);
+
+await train(
+  "elu, selu, Keras' momentum under a schedule, biases penalized, averages from the first step",
+  async (threads) => {
+    const model = sequential(linear(64, 32), elu({ alpha: 1.5 }), linear(32, 32), selu(), linear(32, 10));
+    const { averaged } = await fit(model, {
+      data: scaled(firstRows(digits.train, 300)),
+      loss: crossEntropy(),
+      optimizer: sgd({ compat: "keras", lr: oneCycle({ max: 0.1, warmup: 0.02 }), momentum: 0.9, nesterov: true }),
+      biasRegularizer: l2(1e-2),
+      averageWeights: { decay: 0.9, start: "firstStep" },
+      epochs: 2,
+      seed: 5,
+      threads,
+    });
+    return model.setWeights(averaged() ?? new Map());
+  },
 );
 
 // Large enough that every stage is split over the threads.
