@@ -1,4 +1,5 @@
 import { type NativeMemory, native, nativeInfo } from "./binding/native.js";
+import { threadLimit } from "./binding/threads.js";
 import { checkNumber } from "./options.js";
 
 /** What this process computes with. */
@@ -12,10 +13,10 @@ export const runtime = {
   /**
    * Threads that compute at once in this process, however many runs there are; each run has an even share of them, and more
    * runs than threads take turns. At first the physical cores that the process may use, or the environment variable
-   * CARILLON_THREADS (1 to 1024). It is also the default of every option `threads`.
+   * CARILLON_THREADS (1 to 1024; anything else is `ERR_OPTION` at the import). It is also the default of every option `threads`.
    */
   get threads(): number {
-    return native.threadLimit();
+    return threadLimit();
   },
   /**
    * Sets {@link threads}, 1 to 1024, for this process: its other worker threads too, and runs under way, from their next

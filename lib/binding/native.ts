@@ -107,6 +107,10 @@ export interface Native {
   memory(): NativeMemory;
   /** Threads of this process that compute at once, after setting them where they are given. */
   threadLimit(threads?: number): number;
+  /** Sets them where nobody has. */
+  threadDefault(threads: number): void;
+  /** Numbers of the processors that this process may use; elsewhere than on Linux as many as there are, from 0. */
+  processors(): readonly number[];
   execute(code: Int32Array, views: readonly NativeArray[], registers: NativeRegisters): NativeFault | null;
   /** One instruction, the words behind which are lanes, on typed arrays at once; views absent from it are null. */
   kernel(
@@ -167,6 +171,8 @@ function load(): Native {
     info: translating("info", addon.info),
     memory: translating("memory", addon.memory),
     threadLimit: translating("threadLimit", addon.threadLimit),
+    threadDefault: translating("threadDefault", addon.threadDefault),
+    processors: translating("processors", addon.processors),
     execute: translating("execute", addon.execute),
     kernel: translating("kernel", addon.kernel),
     slabCreate: translating("slabCreate", addon.slabCreate),

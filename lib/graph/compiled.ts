@@ -5,6 +5,7 @@ import {
   type NativeSlab,
   native,
 } from "../binding/native.js";
+import { threadsFor } from "../binding/threads.js";
 import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import { type Binding, plan } from "./plan.js";
@@ -33,7 +34,7 @@ export interface CompileOptions {
 
 /** What a call may take of the machine. */
 export interface Effort {
-  /** {@link defaultThreads} by default. */
+  /** `runtime.threads` by default. */
   readonly threads?: number | undefined;
   /** `'normal'` by default. */
   readonly priority?: Priority | undefined;
@@ -63,11 +64,6 @@ const PRIORITIES: readonly Priority[] = ["normal", "background"];
 
 export function checkPriority(where: string, priority: Priority | undefined): Priority {
   return priority === undefined ? "normal" : checkOneOf(where, priority, PRIORITIES);
-}
-
-/** Threads where nobody says: as many as the process may use. */
-export function defaultThreads(): number {
-  return native.threadLimit();
 }
 
 /** A verified native program with the schedules of its trace. */
@@ -191,7 +187,7 @@ export class CompiledProgram {
   }
 
   #request(range: StepRange): Parameters<typeof native.programRun>[1] {
-    const { firstStep, steps, rows = 0, threads = defaultThreads(), rateScale = 1 } = range;
+    const { firstStep, steps, rows = 0, rateScale = 1 } = range;
     const { priority = "normal", prompt = false } = range;
     const lanes = new Float64Array(steps * this.#laneCount);
     // An update goes by the counts of its minimizer, which other programs may have moved on too.
@@ -206,6 +202,7 @@ export class CompiledProgram {
         lanes.set(update.scalars(made), begin + 1);
       }
     }
+    const threads = threadsFor(range.threads);
     return { firstStep, steps, rows, lanes, threads, waits: !prompt, background: priority === "background" };
   }
 }

@@ -1,4 +1,5 @@
 import type { NativeArray } from "../binding/native.js";
+import { threadsFor } from "../binding/threads.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkNumber } from "../options.js";
 import { isDetached } from "../tensor/detached.js";
@@ -22,7 +23,7 @@ const COUNT = { min: 0, max: MOST_ELEMENTS, integer: true } as const;
 
 /** `threads` of a call, 1 where nothing is said. */
 export function checkThreads(where: string, threads: number | undefined): number {
-  return threads === undefined ? 1 : checkNumber(where, threads, THREADS);
+  return threads === undefined ? 1 : threadsFor(checkNumber(where, threads, THREADS));
 }
 
 /** An integer in [1, 2³¹). */

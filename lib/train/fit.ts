@@ -1,8 +1,9 @@
 import { now, repeat } from "../binding/clock.js";
 import type { NativeFault } from "../binding/native.js";
+import { threadLimit } from "../binding/threads.js";
 import { unlessAborted } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
-import { type CompiledProgram, defaultThreads } from "../graph/compiled.js";
+import type { CompiledProgram } from "../graph/compiled.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
 import { rememberedKind } from "../nn/meaning.js";
 import type { Meter } from "../nn/meter.js";
@@ -111,7 +112,7 @@ class Fitting {
     });
     try {
       const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
-      this.#tally.emitStart(parameters, Math.min(this.#options.threads, defaultThreads()), this.#resumed);
+      this.#tally.emitStart(parameters, Math.min(this.#options.threads, threadLimit()), this.#resumed);
       await this.#askPending(callbacks); // from here on, who called fit has the run in hand
       while (!this.#course.over(this.#step) && this.#stoppedBy === null) {
         const ready = brake.free ? await this.#course.ready(this.#step) : undefined;

@@ -1,10 +1,11 @@
+import { threadLimit } from "../binding/threads.js";
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { checkNames } from "../data/labels.js";
 import type { Dataset } from "../data/stream.js";
 import { checkTransform, type Transform, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
-import { checkPriority, defaultThreads, type Priority } from "../graph/compiled.js";
+import { checkPriority, type Priority } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import { checkLoss, type Loss } from "../nn/losses/loss.js";
 import { classesOf } from "../nn/meaning.js";
@@ -295,7 +296,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
   const validate = checkSchedule(options.validate, options.validation);
   const checkpoint = checkCheckpoint(options.checkpoint, figures);
   const resume = checkResume(options.resume, checkpoint);
-  const threads = count("threads") ?? defaultThreads();
+  const threads = count("threads") ?? threadLimit();
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
 
   const targets = checkTransform("fit.targets", options.targets);

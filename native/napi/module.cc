@@ -286,15 +286,33 @@ Napi::Value program_log(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+unsigned threads_of(Napi::Value value) {
+  const size_t threads = count_of(value, "threads");
+  if (threads < 1 || threads > 1024) throw_error(value.Env(), "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
+  return static_cast<unsigned>(threads);
+}
+
 // threadLimit(threads?) → threads of this process that compute at once, after setting them where they are given
 Napi::Value get_thread_limit(const Napi::CallbackInfo& info) {
   if (!info[0].IsUndefined()) {
-    const size_t threads = count_of(info[0], "threads");
-    if (threads < 1 || threads > 1024) throw_error(info.Env(), "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
-    set_thread_limit(static_cast<unsigned>(threads));
+    set_thread_limit(threads_of(info[0]));
     info.Env().GetInstanceData<Environment>()->turns().wake();
   }
   return Napi::Number::New(info.Env(), thread_limit());
+}
+
+// threadDefault(threads): sets them where nobody has
+Napi::Value set_thread_default(const Napi::CallbackInfo& info) {
+  set_default_thread_limit(threads_of(info[0]));
+  return info.Env().Undefined();
+}
+
+// processors() → numbers of the processors that this process may use
+Napi::Value get_processors(const Napi::CallbackInfo& info) {
+  const std::vector<int> processors = usable_processors();
+  Napi::Array numbers = Napi::Array::New(info.Env(), processors.size());
+  for (size_t i = 0; i < processors.size(); ++i) numbers.Set(static_cast<uint32_t>(i), processors[i]);
+  return numbers;
 }
 
 // now() → milliseconds of a clock that only goes forward
@@ -344,6 +362,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("info", get_info);
   add("memory", get_memory);
   add("threadLimit", get_thread_limit);
+  add("threadDefault", set_thread_default);
+  add("processors", get_processors);
   add("execute", execute_instruction);
   add("kernel", run_kernel);
   add("slabCreate", slab_create);

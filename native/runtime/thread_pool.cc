@@ -1,9 +1,7 @@
 #include "thread_pool.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+#include <numeric>
 
 #include "fp_environment.h"
 
@@ -38,69 +36,25 @@ void relax() {
 #endif
 }
 
-#if defined(__linux__)
-// Whole cores that the cgroup's quota allows, or 0 where there is no quota (v2, then v1).
-unsigned cgroup_cores() {
-  double quota = 0;
-  double period = 0;
-  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
-    char text[64] = {};
-    if (std::fgets(text, sizeof text, file) != nullptr && std::strncmp(text, "max", 3) != 0) {
-      char* rest = nullptr;
-      quota = std::strtod(text, &rest);
-      period = std::strtod(rest, nullptr);
-    }
-    std::fclose(file);
-  } else {
-    const auto read = [](const char* path) {
-      double value = 0;
-      if (std::FILE* in = std::fopen(path, "re")) {
-        char text[64] = {};
-        if (std::fgets(text, sizeof text, in) != nullptr) value = std::strtod(text, nullptr);
-        std::fclose(in);
-      }
-      return value;
-    };
-    quota = read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-    period = read("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  }
-  if (quota <= 0 || period <= 0) return 0;
-  const double cores = quota / period;
-  return cores < 1 ? 1u : static_cast<unsigned>(cores);
-}
-
-// Physical cores among the processors of the affinity mask: hyper-threads of one core count once.
-unsigned affinity_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
-  unsigned cores = 0;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &set)) continue;
-    char path[96];
-    std::snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-    int first = cpu;
-    if (std::FILE* file = std::fopen(path, "re")) {
-      char text[64] = {};
-      if (std::fgets(text, sizeof text, file) != nullptr) first = static_cast<int>(std::strtol(text, nullptr, 10));
-      std::fclose(file);
-    }
-    // A core counts at its first sibling, or here when that sibling is not ours.
-    if (first == cpu || first < 0 || first >= CPU_SETSIZE || !CPU_ISSET(first, &set)) ++cores;
-  }
-  return cores;
-}
-#endif
-
 }  // namespace
 
-unsigned usable_cores() {
-  unsigned cores = std::thread::hardware_concurrency();
+std::vector<int> usable_processors() {
+  std::vector<int> processors;
 #if defined(__linux__)
-  if (const unsigned own = affinity_cores(); own > 0) cores = own;
-  if (const unsigned quota = cgroup_cores(); quota > 0 && quota < cores) cores = quota;
+  // A mask without room for all processors of the machine is refused: then a longer one is tried.
+  for (size_t length = 1; length <= 64 && processors.empty(); length *= 2) {
+    std::vector<cpu_set_t> mask(length);
+    if (sched_getaffinity(0, length * sizeof(cpu_set_t), mask.data()) != 0) continue;
+    for (size_t number = 0; number < length * CPU_SETSIZE; ++number) {
+      if (CPU_ISSET(number % CPU_SETSIZE, &mask[number / CPU_SETSIZE])) processors.push_back(static_cast<int>(number));
+    }
+  }
 #endif
-  return cores == 0 ? 1 : cores;
+  if (processors.empty()) {
+    processors.resize(std::max(std::thread::hardware_concurrency(), 1u));
+    std::iota(processors.begin(), processors.end(), 0);
+  }
+  return processors;
 }
 
 ThreadPool::~ThreadPool() {

@@ -17,8 +17,9 @@
 
 namespace carillon {
 
-// Physical cores that this process may use: affinity and cgroup limits count. At least 1.
-unsigned usable_cores();
+// Numbers of the processors that this process may use: its affinity mask on Linux, elsewhere as many as there are, from
+// 0. At least one.
+std::vector<int> usable_processors();
 
 class ThreadPool {
  public:

@@ -1,32 +1,31 @@
 #include "turns.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 
 namespace carillon {
 namespace {
 
-unsigned initial_limit() {
-  const char* text = std::getenv("CARILLON_THREADS");
-  if (text != nullptr) {
-    char* end = nullptr;
-    const unsigned long threads = std::strtoul(text, &end, 10);
-    if (end != text && *end == '\0' && threads >= 1 && threads <= 1024) return static_cast<unsigned>(threads);
-  }
-  return usable_cores();
-}
-
+// 0: nobody has set it.
 std::atomic<unsigned>& limit() {
-  static std::atomic<unsigned> threads{initial_limit()};
+  static std::atomic<unsigned> threads{0};
   return threads;
 }
 
 }  // namespace
 
-unsigned thread_limit() { return limit().load(); }
+unsigned thread_limit() {
+  if (const unsigned set = limit().load(); set != 0) return set;
+  static const auto processors = static_cast<unsigned>(usable_processors().size());
+  return processors;
+}
 
 void set_thread_limit(unsigned threads) { limit() = std::max(threads, 1u); }
+
+void set_default_thread_limit(unsigned threads) {
+  unsigned nobody = 0;
+  limit().compare_exchange_strong(nobody, std::max(threads, 1u));
+}
 
 std::shared_ptr<Turns> Turns::shared() {
   static std::mutex mutex;

@@ -21,9 +21,11 @@
 
 namespace carillon {
 
-// Threads that compute at once in this process, at least 1: what was set, or CARILLON_THREADS, or usable_cores().
+// Threads that compute at once in this process, at least 1: what was set, or the processors that it may use.
 unsigned thread_limit();
 void set_thread_limit(unsigned threads);
+// Sets it where nobody has.
+void set_default_thread_limit(unsigned threads);
 
 class Turns {
  public:

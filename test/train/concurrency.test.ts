@@ -1,4 +1,5 @@
 // Several runs in one process: bits, the limit of its threads, and priorities of the operating system.
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import {
   adam,
@@ -17,6 +18,7 @@ import {
   tensor,
 } from "carillon";
 import { afterEach, describe, expect, test } from "vitest";
+import { native } from "../../lib/binding/native.js";
 import { bundle, runChild } from "./child.js";
 import { bitsOf } from "./synthetic.js";
 import { expectRefusal } from "./wrong.js";
@@ -98,12 +100,26 @@ describe("the limit of the process", () => {
     expect(runtime.threads).toBe(limit);
   });
 
-  test("comes from CARILLON_THREADS, where that is a number of threads", async () => {
+  test("comes from CARILLON_THREADS", async () => {
     const module = await bundle("print-threads");
     const told = async (text: string): Promise<string> =>
       (await runChild(module, { env: { CARILLON_THREADS: text } })).stdout.trim();
-    const given = await Promise.all(["3", "1024", "0", "2048", "two", ""].map(told));
-    expect(given).toEqual(["3", "1024", ...Array.from({ length: 4 }, () => String(limit))]);
+    expect(await Promise.all(["3", "1024", ""].map(told))).toEqual(["3", "1024", String(limit)]);
+  });
+
+  test.each(["0", "1025", "abc", "1.5", "2x", " 2", "-1"])("is refused as CARILLON_THREADS=%s", async (text) => {
+    const { code, stderr } = await runChild(await bundle("print-threads"), { env: { CARILLON_THREADS: text } });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`expected an integer from 1 to 1024 for 'CARILLON_THREADS' but received "${text}"`);
+  });
+
+  test("is that of the processors that the process may use", async (context) => {
+    const module = await bundle("print-threads");
+    const [first = 0] = native.processors();
+    const args = ["-c", String(first), process.execPath, module];
+    const { stdout, error } = spawnSync("taskset", args, { encoding: "utf8" });
+    if (error !== undefined) context.skip("no taskset here");
+    expect(stdout.trim()).toBe("1");
   });
 });
 
