@@ -19,7 +19,7 @@ import type { Affine } from "./transform.js";
 export interface ExampleShape {
   readonly inputs: number;
   readonly outputs: number;
-  readonly target: "classes" | "probabilities" | "values";
+  readonly target: "classes" | "probabilities" | "signs" | "values";
   /** Labels may be these. */
   readonly names?: ClassNames | undefined;
 }
@@ -133,18 +133,21 @@ export class Block {
     return failRow(this.weight, "ERR_DATA", row, "a weight >= 0", value);
   }
 
-  /** Writes the targets of a row as f32, as `writeFloats` does; probabilities outside of [0, 1] are `ERR_LABEL`. */
+  /**
+   * Writes the targets of a row as f32, as `writeFloats` does; probabilities outside of [0, 1] and signs but −1 and 1 are `ERR_LABEL`.
+   */
   writeTargets(row: number, affine: Affine | undefined, target: Float32Array, to: number, leftOut = false): void {
-    const { names, places } = this.#shape;
+    const { names, places, target: kind } = this.#shape;
     if (this.#named) target[to] = classAt(this.y, row, { classes: 2, names }, places);
     else writeFloats(this.y, row, affine, target, to, leftOut);
-    if (this.#shape.target !== "probabilities") return;
+    if (kind !== "probabilities" && kind !== "signs") return;
     for (let column = 0; column < this.y.columns; column++) {
       const value = target[to + column] ?? 0;
-      if (value >= 0 && value <= 1) continue;
+      if (kind === "signs" ? value === 1 || value === -1 : value >= 0 && value <= 1) continue;
       const { where, place } = this.y;
       const name = `${place.noun} ${place.first + row}, column ${column}`;
-      failItem("ERR_LABEL", where, `a number in [0, 1] in ${name}`, IN_MEMORY, value);
+      const expected = kind === "signs" ? "-1 or 1" : "a number in [0, 1]";
+      failItem("ERR_LABEL", where, `${expected} in ${name}`, IN_MEMORY, value);
     }
   }
 }

@@ -35,7 +35,7 @@ export function rememberedKind(kind: string | undefined): string | undefined {
 }
 
 /** Classes that the labels of a loss can be: an output each, two of a single one; `undefined` for targets that are no labels. */
-export function classesOf({ kind, target }: Loss, outputs: number): number | undefined {
+export function labelClasses({ kind, target }: Loss, outputs: number): number | undefined {
   if (target === "classes") return outputs;
   return kind === "binaryCrossEntropy" && outputs === 1 ? 2 : undefined;
 }

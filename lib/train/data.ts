@@ -8,7 +8,7 @@ import { measureStream } from "../data/measure_stream.js";
 import { Dataset, failOneShot } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
-import { classesOf } from "../nn/meaning.js";
+import { labelClasses } from "../nn/meaning.js";
 import type { Model } from "../nn/model.js";
 import { type Course, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
 import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
@@ -82,7 +82,7 @@ async function namesFor(
   { data, loss, classes: given }: CheckedSettings,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
-  const classes = classesOf(loss, model.outputs);
+  const classes = labelClasses(loss, model.outputs);
   if (classes === undefined || given === null) return undefined;
   const known = given ?? (model.classNames?.length === classes ? model.classNames : undefined);
   if (known !== undefined || data instanceof Dataset) return known;
@@ -113,7 +113,9 @@ async function measureTraining(
   const { transforms: fitted, classFactors } = Measurement.needed(questions) ? await ask() : none;
   const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
     transform === undefined ? model.transforms[key] : fitted[key];
-  return { transforms: { inputs: choose("inputs", inputs), targets: choose("targets", targets) }, classFactors };
+  // Units of values that the model has are none of labels that it learns now.
+  const units = shape.target === "values" ? choose("targets", targets) : undefined;
+  return { transforms: { inputs: choose("inputs", inputs), targets: units }, classFactors };
 }
 
 /** The course of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */

@@ -8,7 +8,7 @@ import { CarillonError, fail } from "../errors.js";
 import { checkPriority, type Priority } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import { checkLoss, type Loss } from "../nn/losses/loss.js";
-import { classesOf } from "../nn/meaning.js";
+import { labelClasses } from "../nn/meaning.js";
 import type { Metric } from "../nn/metrics/metric.js";
 import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
@@ -256,7 +256,7 @@ function checkClasses(
   outputs: number,
 ): readonly string[] | null | undefined {
   if (names === undefined || names === null) return names;
-  const classes = classesOf(loss, outputs);
+  const classes = labelClasses(loss, outputs);
   if (classes === undefined) fail("ERR_OPTION", "fit.classes", "no names, as the loss takes no labels,", names);
   return checkNames("fit.classes", names, classes);
 }

@@ -9,6 +9,7 @@ import {
   earlyStopping,
   exponentialDecay,
   fit,
+  hinge,
   huber,
   klDivergence,
   type Loss,
@@ -83,6 +84,17 @@ describe("a loss that is the same for every output", () => {
       expect(error.message).toContain("ends in a sigmoid");
     },
   );
+});
+
+test.each<[unknown, string]>([
+  [[0, 1, 1, 0], "expected -1 or 1 in row 0, column 0 for 'fit.data.y' but received 0"],
+  [[[1], [-1], [0.5], [1]], "expected -1 or 1 in row 2, column 0 for 'fit.data.y' but received 0.5"],
+])("hinge of labels that are no signs: %o", async (labels, message) => {
+  const data = { x, y: labels as readonly number[] };
+  const error = await refusalOf(() => fit(sequential(linear(1, 1)), { ...rest, data, loss: hinge() }));
+  expect([error.code, error.message]).toEqual(["ERR_LABEL", message]);
+  await expect(sequential(linear(1, 1)).evaluate(data, { loss: hinge() })).rejects.toMatchObject({ code: "ERR_LABEL" });
+  await fit(sequential(linear(1, 1)), { ...rest, data: { x, y: [-1, 1, 1, -1] }, loss: hinge() });
 });
 
 describe("what makes a thing, in the place of the thing", () => {

@@ -161,7 +161,7 @@ describe.each(Object.entries(KINDS))("%s", (_, make) => {
 
   test("says what it is", () => {
     expect(loss.kind).toBe(make().kind);
-    expect(["classes", "probabilities", "values"]).toContain(loss.target);
+    expect(["classes", "probabilities", "signs", "values"]).toContain(loss.target);
     expect(Object.isFrozen(loss)).toBe(true);
   });
 });

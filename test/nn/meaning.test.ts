@@ -112,6 +112,14 @@ describe("probabilities follow the loss of the training", () => {
     }
   });
 
+  test("units of values go when labels are learned", async () => {
+    const model = sequential(linear(1, 1, { init: constant(1) }));
+    await fit(model, { ...still, loss: mse(), data: { x: one, y: [5000, 6000] }, targets: standardize() });
+    await fit(model, { ...still, loss: binaryCrossEntropy(), data: { x: one, y: [0, 1] } });
+    expect(model.transforms.targets).toBeUndefined();
+    expect((await model.predictProbabilities(one)).data).toEqual(ops.sigmoid(tensor(one)).data);
+  });
+
   test.each<[string, Layer, typeof ops.softmax]>([
     ["softmax", softmax(), ops.softmax],
     ["logSoftmax", logSoftmax(), ops.softmax],

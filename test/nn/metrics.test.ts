@@ -310,7 +310,7 @@ describe("what makes no sense is ERR_OPTION", () => {
     ["an unknown name", crossEntropy(), 3, ["acuracy" as "accuracy"]],
     ["a function that makes one", crossEntropy(), 3, [topK as unknown as Metric]],
   ])("%s", async (_, loss, columns, metrics) => {
-    const y = loss.target === "classes" ? [0, 1] : new Float32Array(2 * columns);
+    const y = loss.target === "classes" ? [0, 1] : new Float32Array(2 * columns).fill(loss.target === "signs" ? 1 : 0);
     const data = { x: new Float32Array(2 * columns), y };
     const refused = expect.objectContaining({ name: "CarillonError", code: "ERR_OPTION" });
     await expect(mirror(columns).evaluate(data, { loss, metrics })).rejects.toEqual(refused);

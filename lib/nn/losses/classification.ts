@@ -80,13 +80,13 @@ export function binaryCrossEntropy(): Loss {
 }
 
 /**
- * Hinge loss: the mean over n of `ℓ = max(0, 1 − t·x)` for targets t of −1 and 1 (which is not checked; labels 0 and 1
- * would be another loss). At the margin itself, t·x = 1, the gradient is 0.
+ * Hinge loss: the mean over n of `ℓ = max(0, 1 − t·x)` for targets t of −1 and 1 (another one, 0 for an example, is
+ * `ERR_LABEL`: its loss would be the same whatever the output is). At the margin itself, t·x = 1, the gradient is 0.
  *
  * output: [batch, n]; target: [batch, n], or [batch] where n = 1. Cortes, Vapnik 1995.
  */
 export function hinge(): Loss {
-  return loss("hinge", "values", (output, target) => {
+  return loss("hinge", "signs", (output, target) => {
     const pair = paired("hinge", output, target);
     return meanOf(ops.relu(ops.subtract(1, ops.multiply(pair.target, pair.output))));
   });

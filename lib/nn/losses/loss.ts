@@ -7,9 +7,9 @@ import { operationOf } from "../ending.js";
 
 /**
  * What the data of a loss must be: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide
- * as the output); `'values'`, any numbers (f32, as wide as the output).
+ * as the output); `'signs'`, −1 and 1 (f32, as wide as the output); `'values'`, any numbers (f32, as wide as the output).
  */
-export type LossTarget = "classes" | "probabilities" | "values";
+export type LossTarget = "classes" | "probabilities" | "signs" | "values";
 
 /**
  * One number an example from the network's output and the target: [batch]. The engine forms Σ wℓ/Σ w of them.

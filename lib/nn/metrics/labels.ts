@@ -52,7 +52,7 @@ function chanceOfOne(output: number, ending: Ending | undefined): number {
   return ending === undefined ? sigmoid(output) : output;
 }
 
-/** A target of `least` or more says yes: a probability of ½, or the sign of hinge's. */
+/** A target of `least` or more says yes: a probability of ½, or a sign. */
 function columnLabels(outputs: number, least: number, ending: Ending | undefined): Labels {
   const middle = middleOf(ending);
   return {
@@ -87,8 +87,13 @@ function classLabels(count: number, ending: Ending | undefined, actual: Labels["
 
 /** `ERR_OPTION` where no output is a probability. */
 export function expectChances(where: string, { loss }: MetricSet): void {
-  if (loss.kind !== "hinge") return;
-  throw new CarillonError("ERR_OPTION", where, `expected a loss with probabilities for '${where}' but received hinge`);
+  if (loss.target !== "signs") return;
+  const received = loss.kind ?? "one of signs";
+  throw new CarillonError(
+    "ERR_OPTION",
+    where,
+    `expected a loss of probabilities for '${where}' but received ${received}`,
+  );
 }
 
 /** `ERR_OPTION` unless there are two classes. */
@@ -119,7 +124,7 @@ export function labelsAbove(where: string, labels: Labels, set: MetricSet, thres
  */
 export function labelsOf(metric: string, { where, loss, outputs, ending }: MetricSet): Labels {
   if (loss.target === "classes") return classLabels(outputs, ending, ({ targets }, row) => targets[row] ?? 0);
-  if (loss.kind === "hinge") return columnLabels(outputs, 0, undefined);
+  if (loss.target === "signs") return columnLabels(outputs, 0, undefined);
   if (loss.target === "probabilities") {
     const apart = loss.kind === "binaryCrossEntropy" || ending === "sigmoid";
     if (outputs === 1 || apart) return columnLabels(outputs, HALF, ending);

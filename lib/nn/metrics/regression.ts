@@ -4,7 +4,7 @@ import { increase, summing } from "./sums.js";
 
 /** `ERR_OPTION` unless the loss compares values with values. */
 function expectValues(name: string, { where, loss }: MetricSet): void {
-  if ((loss.target ?? "values") === "values" && loss.kind !== "hinge") return;
+  if ((loss.target ?? "values") === "values") return;
   throw new CarillonError("ERR_OPTION", where, `expected a regression loss for the metric '${name}' of '${where}'`);
 }
 
