@@ -11,7 +11,7 @@ import { checkOneOf } from "../options.js";
 import { type Binding, plan } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
 import type { FiniteCheck, Lane, RateAt, Trace } from "./trace.js";
-import { NO_UPDATES, type UpdateCounter } from "./update_counter.js";
+import type { UpdateCounter } from "./update_counter.js";
 
 /** Rows of a data set that the program gathers itself, epoch after epoch. */
 export interface Feed {
@@ -191,15 +191,16 @@ export class CompiledProgram {
     const { priority = "normal", prompt = false } = range;
     const lanes = new Float64Array(steps * this.#laneCount);
     // An update goes by the counts of its minimizer, which other programs may have moved on too.
-    const starts = this.#lanes.map(({ update }) => update?.counter.counts ?? { ...NO_UPDATES, steps: firstStep - 1 });
+    const places = this.#lanes.map(({ first, rate, update }) => {
+      const counts = update?.counter.counts ?? { steps: firstStep - 1, updates: 0 };
+      const updatesPerStep = update === null ? 0 : (this.#updates.get(update.counter) ?? 0);
+      return { first, rate, scalars: update?.scalars ?? null, ...counts, updatesPerStep };
+    });
     for (let index = 0; index < steps; index++) {
-      for (const [place, { first, rate, update }] of this.#lanes.entries()) {
-        const start = starts[place] ?? NO_UPDATES;
+      for (const { first, rate, scalars, steps: made, updates, updatesPerStep } of places) {
         const begin = index * this.#laneCount + first;
-        lanes[begin] = rate(rateAt(start.steps + index + 1, range, start.steps + steps)) * rateScale;
-        if (update === null || update.scalars === null) continue;
-        const made = start.updates + index * (this.#updates.get(update.counter) ?? 1);
-        lanes.set(update.scalars(made), begin + 1);
+        lanes[begin] = rate(rateAt(made + index + 1, range, made + steps)) * rateScale;
+        if (scalars !== null) lanes.set(scalars(updates + index * updatesPerStep), begin + 1);
       }
     }
     const threads = threadsFor(range.threads);
