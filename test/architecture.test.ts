@@ -92,6 +92,11 @@ test("turns and times come from binding/clock: false ones may stand in the place
   expect(users).toEqual([]);
 });
 
+test("native code opens no file: what a process may read, Node.js's permission model says", () => {
+  const opens = /\b(?:f?open(?:at)?|[io]?fstream|CreateFile\w*)\s*[({<]/;
+  expect(filesIn("native", /\.(?:cc|h)$/).filter((file) => opens.test(read(file)))).toEqual([]);
+});
+
 test("there are no cycles at run time", () => {
   const targets = targetsAtRunTime();
   const done = new Set<string>();

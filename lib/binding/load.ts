@@ -6,6 +6,15 @@ import { platform } from "./platform.js";
 // first require() takes 1.3 ms; and node-gyp-build, which needs it, is asked only for what has another name than ours.
 const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
 
+/** Whether there is such a file. Node.js's permission model throws where it does not let one look. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
+  }
+}
+
 /** This file; in a bundle of CommonJS, which has no address, the program that was started. */
 const here: string | undefined =
   typeof import.meta.url === "string"
@@ -58,17 +67,17 @@ const BUILD = "`npx carillon build` compiles one from the source in the package.
 /** The names that prebuildify gives the binaries of this package, in the order in which node-gyp-build prefers them. */
 function prebuiltNames(): readonly string[] {
   if (process.platform !== "linux") return ["carillon.node"];
-  const library = process.env.LIBC || (existsSync("/etc/alpine-release") ? "musl" : "glibc");
+  const library = process.env.LIBC || (exists("/etc/alpine-release") ? "musl" : "glibc");
   return [`carillon.${library}.node`, "carillon.node"];
 }
 
 function binaryIn(folder: string): Binary {
   const built = join(folder, "build/Release/carillon.node");
-  if (existsSync(built)) return { path: built, from: "build" };
+  if (exists(built)) return { path: built, from: "build" };
   const prebuilds = join(folder, "prebuilds", `${process.platform}-${process.arch}`);
   const prebuilt = prebuiltNames()
     .map((name) => join(prebuilds, name))
-    .find((path) => existsSync(path));
+    .find((path) => exists(path));
   if (prebuilt !== undefined) return { path: prebuilt, from: "prebuilds" };
   try {
     // From there: where packages see only what they name, this file may see less when it is in a bundle.

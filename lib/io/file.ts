@@ -141,15 +141,34 @@ export async function fileReader(path: string): Promise<FileReader> {
   return { bytes, read: (piece, each) => read(piece, each).catch(refuse) };
 }
 
+/** Who does not force to the disk what was written: some file systems, and Node.js under its permission model. */
+const UNFORCED: readonly unknown[] = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ERR_ACCESS_DENIED"];
+
+/** Who does not let a folder be opened for that: its mode, or the system. */
+const UNOPENED: readonly unknown[] = [...UNFORCED, "EACCES", "EISDIR", "EPERM"];
+
+function ignoring(codes: readonly unknown[]): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof Error && "code" in error && codes.includes(error.code))) throw error;
+  };
+}
+
 /** Not FileHandle.sync, which the files of Yarn's plug'n'play do not have. */
-function force(file: number): Promise<void> {
-  return new Promise((done, failed) => {
+async function force(file: number): Promise<void> {
+  const forced = new Promise<void>((done, failed) => {
     process.getBuiltinModule("node:fs").fsync(file, (error) => (error === null ? done() : failed(error)));
   });
+  await forced.catch(ignoring(UNFORCED));
+}
+
+/** For a new file; written through to the disk piece by piece where Node.js's permission model will not have it forced there. */
+function newFileFlags(): number {
+  const { O_CREAT, O_EXCL, O_SYNC, O_WRONLY } = process.getBuiltinModule("node:fs").constants;
+  return O_CREAT | O_EXCL | O_WRONLY | ("permission" in process ? O_SYNC : 0);
 }
 
 async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
-  const file = await fileSystem().open(path, "wx");
+  const file = await fileSystem().open(path, newFileFlags());
   try {
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
     await force(file.fd);
@@ -174,10 +193,11 @@ async function takeName(written: string, target: string): Promise<void> {
   await fileSystem().rename(written, target);
 }
 
-/** Forces a renaming to the disk. Windows has no such call for folders. */
+/** Forces a renaming to the disk, where a folder can be. Windows has no such call for folders. */
 async function forceFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
-  const opened = await fileSystem().open(folder, "r");
+  const opened = await fileSystem().open(folder, "r").catch(ignoring(UNOPENED));
+  if (opened === undefined) return;
   try {
     await force(opened.fd);
   } finally {

@@ -1,8 +1,23 @@
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { fileReader, readFileChecked, realFolder, writeFileAtomic } from "../../lib/io/file.js";
+import { bundle } from "../train/child.js";
 
 let folder = "";
 beforeEach(async () => {
@@ -72,6 +87,52 @@ test("a folder is told as such", async () => {
   await expect(readFileChecked(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
   await expect(fileReader(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
   await expect(writeFileAtomic(folder, Uint8Array.of(1))).rejects.toMatchObject({ code: "ERR_FILE", message });
+});
+
+describe("what cannot be forced to the disk", () => {
+  const fs = process.getBuiltinModule("node:fs");
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+  const save = (): Promise<void> => writeFileAtomic(join(folder, "model.bin"), Uint8Array.of(67));
+  const refusing = (code: string): NodeJS.ErrnoException => Object.assign(new Error(`${code}: fsync`), { code });
+
+  test.each(["EINVAL", "ENOTSUP", "ENOSYS", "ERR_ACCESS_DENIED"])(
+    "is saved all the same where it is no matter of the disk: %s",
+    async (code) => {
+      const fsync = vi.spyOn(fs, "fsync").mockImplementation((_, done) => done(refusing(code)));
+      await save();
+      expect(fsync).toHaveBeenCalled();
+      expect(await readFile(join(folder, "model.bin"), "utf8")).toBe("C");
+    },
+  );
+
+  test.each(["EIO", "ENOSPC", "EDQUOT"])("is not saved where the disk fails: %s", async (code) => {
+    vi.spyOn(fs, "fsync").mockImplementation((_, done) => done(refusing(code)));
+    await expect(save()).rejects.toMatchObject({ code: "ERR_FILE", message: expect.stringContaining(code) });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "a folder that one may write into but not look into is no obstacle",
+    async () => {
+      await chmod(folder, 0o733);
+      const name = join(folder, "closed");
+      await mkdir(name);
+      const owner = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}; // modes do not bind root
+      if (owner.uid !== undefined) await chown(name, owner.uid, owner.gid);
+      await chmod(name, 0o300);
+      const program = await bundle("save-bytes", "test/io/programs");
+      const { status, stderr } = spawnSync(process.execPath, [program, join(name, "model.bin")], {
+        encoding: "utf8",
+        ...owner,
+      });
+      expect(stderr).toBe("");
+      expect(status).toBe(0);
+      await chmod(name, 0o700);
+      expect(await readdir(name)).toEqual(["model.bin"]);
+    },
+  );
 });
 
 describe.skipIf(process.platform === "win32")("symbolic links", () => {

@@ -180,6 +180,31 @@ describe("installed, with no compiler, no network and no home", () => {
     expect(status).toBe(0);
   });
 
+  test.each([
+    ["everything", ["--allow-fs-read=*", "--allow-fs-write=*"]],
+    ["its own folder alone", [`--allow-fs-read=${app}`, `--allow-fs-write=${app}`]],
+  ])("it trains, saves and loads under Node.js's permission model, granted %s", (_, granted) => {
+    const program = `
+      import { fit, linear, loadModel, mse, runtime, sequential, sgd } from "carillon";
+      const model = sequential(linear(2, 1));
+      const checkpoint = { dir: "permitted", every: { steps: 1 } };
+      const data = { x: [[1, 2], [3, 4]], y: [1, 2] };
+      await fit(model, { data, loss: mse(), optimizer: sgd({ lr: 0.01 }), steps: 3, checkpoint });
+      await model.save("permitted/model.safetensors");
+      const loaded = await loadModel("permitted/model.safetensors");
+      if (loaded.predictSync(data.x).data.join() !== model.predictSync(data.x).data.join()) process.exitCode = 1;
+      console.log(runtime.threads >= 1);`;
+    writeFileSync(join(app, "permitted.mjs"), program);
+    const stable = process.allowedNodeEnvironmentFlags.has("--permission");
+    const flag = stable ? "--permission" : "--experimental-permission";
+    const { status, stdout, stderr } = runBare(
+      ["--no-warnings", flag, "--allow-addons", ...granted, "permitted.mjs"],
+      app,
+    );
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "true\n", stderr: "" });
+    rmSync(join(app, "permitted"), { recursive: true });
+  });
+
   test("doctor finds nothing wrong, and the prebuilt binary", () => {
     const { status, stdout } = runBare([join(installed, "dist/cli/main.js"), "doctor"], app);
     expect(stdout).toContain(join(installed, PREBUILDS));
