@@ -1,8 +1,8 @@
 // `npm run smoke`: every script of package.json comes to its end, in a short form. With names as arguments only those. What
 // has no short form says why; test/scripts.test.ts fails for a script that does not stand here.
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { argv } from "node:process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { argv, env } from "node:process";
 import { fileURLToPath } from "node:url";
 import { root, run } from "./tools.mjs";
 
@@ -30,7 +30,7 @@ const NPM_TEST = "npm test runs it in full";
  * @type {Readonly<Record<string, { readonly forms: readonly (readonly string[])[] } | { readonly reason: string }>>}
  */
 export const SCRIPTS = {
-  prepare: { reason: "npm ci runs it, and test/package packs" },
+  prepare: { reason: "npm ci runs it; npm pack runs it without a compiler, which is tried first" },
   "build:native": { reason: "npm ci runs it as a part of prepare" },
   "build:gyp": {
     reason: "compiles everything once more, by node-gyp, and empties build/",
@@ -76,12 +76,28 @@ function reportProblem(suite) {
   return report.suite === suite && report.rows.length > 0 ? undefined : `${suite}: the report has no rows`;
 }
 
+/** What is wrong with packing where CMake does not work: packing compiles nothing. */
+async function packingProblem() {
+  const stub = join(OUT, "bin");
+  mkdirSync(stub, { recursive: true });
+  writeFileSync(join(stub, "cmake"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  const paths = { PATH: `${stub}${delimiter}${env.PATH}` };
+  const { status, output } = await run("npm", ["pack", "--dry-run", "--json"], { env: paths });
+  if (status !== 0) return output;
+  return output.includes('"docs/README.md"') ? undefined : `npm pack lists no docs:\n${output}`;
+}
+
 /** @param {readonly string[]} chosen */
 async function main(chosen) {
   /** @type {string[]} */
   const failures = [];
   const began = performance.now();
   rmSync(OUT, { recursive: true, force: true });
+  if (chosen.length === 0 || chosen.includes("prepare")) {
+    const problem = await packingProblem();
+    console.log(`npm pack without a compiler: ${problem === undefined ? "ok" : "FAILED"}`);
+    if (problem !== undefined) failures.push(problem);
+  }
   for (const [name, entry] of Object.entries(SCRIPTS)) {
     if (chosen.length > 0 && !chosen.includes(name)) continue;
     for (const args of "forms" in entry ? entry.forms : []) {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { describe, expect, test } from "vitest";
 import { SUITES } from "../bench/suites.js";
+import { withoutComments } from "../scripts/package-source.mjs";
 import { BENCH, SCRIPTS } from "../scripts/smoke.mjs";
 import { root } from "../scripts/tools.mjs";
 
@@ -68,5 +69,40 @@ describe("what people are told to run is there", () => {
         .map((name) => `${page}: ${name}`),
     );
     expect(missing).toEqual([]);
+  });
+});
+
+describe("source without comments", () => {
+  test.each([
+    ["int a;  // one\n\n// two\nint b;\n", "int a;\nint b;\n"],
+    ["/* x\n * y */\nint a /* in */ = 1;\n", "int a  = 1;\n"],
+    ['auto url = "http://x/*y*/";  // z\n', 'auto url = "http://x/*y*/";\n'],
+    ["auto quote = '\"';  // \"\nauto n = 16'384;  // '\n", "auto quote = '\"';\nauto n = 16'384;\n"],
+    ['#include "a//b.h"\n', '#include "a//b.h"\n'],
+    ['auto s = "\\\\";  // "\n', 'auto s = "\\\\";\n'],
+  ])("%j", (given, left) => {
+    expect(withoutComments(given)).toBe(left);
+  });
+
+  test("lets no token go: every file of native/ has the same code", () => {
+    const files = filesBelow("native", "").filter((name) => /\.(cc|h|def)$/.test(name));
+    expect(files.length).toBeGreaterThan(50);
+    for (const file of files) {
+      // Line by line: what stands before a comment, of lines that have no quotes.
+      const code = read(file)
+        .split("\n")
+        .filter((line) => !/["'*]/.test(line))
+        .map((line) => line.replace(/\/\/.*/, "").trim())
+        .filter((line) => line !== "");
+      const left = new Set(
+        withoutComments(read(file))
+          .split("\n")
+          .map((line) => line.trim()),
+      );
+      expect(
+        code.filter((line) => !left.has(line)),
+        file,
+      ).toEqual([]);
+    }
   });
 });

@@ -13,7 +13,7 @@ import {
   parameter,
   sequential,
   tensor,
-} from "../../lib/index.js";
+} from "carillon";
 import type { Noisy } from "./noisy.js";
 
 /** Quantiles that are learned: four fifths of the data lie between the outer ones. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { runtime, type Tensor } from "../../lib/index.js";
+import { runtime, type Tensor } from "carillon";
 import { type Digits, loadDigits } from "./digits.js";
 import { drawConfusion, drawDigits } from "./draw.js";
 import { accuracyOf, CLASSES, EPOCHS, type Progress, readDigits, trainDigits } from "./train.js";

@@ -10,7 +10,7 @@ import {
   relu,
   type Schedule,
   sequential,
-} from "../../lib/index.js";
+} from "carillon";
 import { type Digits, PIXELS, scaled } from "./digits.js";
 
 export const CLASSES = 10;

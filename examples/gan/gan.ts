@@ -11,7 +11,7 @@ import {
   saveCheckpoint,
   sequential,
   spec,
-} from "../../lib/index.js";
+} from "carillon";
 import { batchOf, energyDistance, type Points } from "./ring.js";
 
 /** Rows of a batch, and numbers that the generator makes a point of. */

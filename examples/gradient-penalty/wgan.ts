@@ -11,7 +11,7 @@ import {
   sequential,
   spec,
   type Value,
-} from "../../lib/index.js";
+} from "carillon";
 import { batchOf, energyDistance, type Points } from "../gan/ring.js";
 
 const BATCH = 128;

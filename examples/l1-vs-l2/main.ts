@@ -1,6 +1,6 @@
 // What L1 and L2 do to the weights of a network that reads digits:  npm run example:l1-vs-l2 [-- --quick] [--out FOLDER]
 import { mkdir, writeFile } from "node:fs/promises";
-import { adam, l1, polynomialDecay } from "../../lib/index.js";
+import { adam, l1, polynomialDecay } from "carillon";
 import { INK, loadDigits, PIXELS } from "../digits/digits.js";
 import { exampleOptions } from "../options.js";
 import { writePicture } from "../plot.js";

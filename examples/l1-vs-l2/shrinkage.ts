@@ -1,4 +1,4 @@
-import { minimizer, ops, program, type Regularizer, sgd, spec, tensor } from "../../lib/index.js";
+import { minimizer, ops, program, type Regularizer, sgd, spec, tensor } from "carillon";
 import { PIXELS } from "../digits/digits.js";
 import { firstWeights, network, type Trained } from "./sweep.js";
 

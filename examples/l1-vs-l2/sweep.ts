@@ -12,7 +12,7 @@ import {
   relu,
   sequential,
   sgdMomentum,
-} from "../../lib/index.js";
+} from "carillon";
 import { type Digits, PIXELS, scaled } from "../digits/digits.js";
 
 /** Units of the hidden layer: the rows of the first weight matrix. */

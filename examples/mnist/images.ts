@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { split } from "../../lib/index.js";
+import { split } from "carillon";
 
 /** Images of handwritten digits: 28×28 pixels from 0 (paper) to 1 (ink), one image after the other. */
 export interface Images {

@@ -1,6 +1,6 @@
 // Reads handwritten digits, 28×28 pixels, with one hidden layer:  npm run example:mnist [-- --quick] [--out FOLDER]
 import { mkdir, writeFile } from "node:fs/promises";
-import { runtime } from "../../lib/index.js";
+import { runtime } from "carillon";
 import { exampleOptions } from "../options.js";
 import { percent, table } from "../table.js";
 import { loadMnist } from "./images.js";

@@ -9,7 +9,7 @@ import {
   relu,
   type Schedule,
   sequential,
-} from "../../lib/index.js";
+} from "carillon";
 import { DIGITS, type Images, PIXELS } from "./images.js";
 
 /** What is done the same way by whoever trains. */

@@ -17,7 +17,7 @@ import {
   type Schedule,
   sgd,
   sgdMomentum,
-} from "../../lib/index.js";
+} from "carillon";
 
 /** What the contestants of one panel of a picture have in common. */
 export const FAMILIES = [

@@ -10,7 +10,7 @@ import {
   type Tensor,
   tensor,
   type Value,
-} from "../../lib/index.js";
+} from "carillon";
 import { type Contestant, RATES, rateFrom } from "./contestants.js";
 
 /** A place in the plane. */

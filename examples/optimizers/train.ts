@@ -1,4 +1,4 @@
-import { crossEntropy, fit, heNormal, linear, type Model, relu, sequential, split } from "../../lib/index.js";
+import { crossEntropy, fit, heNormal, linear, type Model, relu, sequential, split } from "carillon";
 import { type Digits, scaled } from "../digits/digits.js";
 import { type Contestant, RATES, rateFrom } from "./contestants.js";
 

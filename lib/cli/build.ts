@@ -94,6 +94,11 @@ function canWrite(path: string): boolean {
   }
 }
 
+/** In a checkout the source itself; in the package what it has of it. */
+function sourceOf(folder: string): string {
+  return existsSync(join(folder, "native")) ? folder : join(folder, "dist/source");
+}
+
 function compile(folder: string, work: string, headers: readonly string[], options: BuildOptions): string {
   const [api = "", addon = ""] = headers;
   const tree = join(work, "tree");
@@ -105,7 +110,7 @@ function compile(folder: string, work: string, headers: readonly string[], optio
     ...(process.platform === "linux" ? { CMAKE_MODULE_LINKER_FLAGS: "-s" } : {}),
   };
   const defines = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
-  must("cmake", "cmake", ["-S", folder, "-B", tree, ...defines], options, work);
+  must("cmake", "cmake", ["-S", sourceOf(folder), "-B", tree, ...defines], options, work);
   must("compiler", "cmake", ["--build", tree, "--parallel", String(availableParallelism())], options, work);
   return join(work, "carillon.node");
 }
@@ -149,7 +154,7 @@ export function buildBinary(options: BuildOptions): number {
     const advice = "build it elsewhere with --out FILE, and let CARILLON_BINARY name that file";
     return refuse("build", `${target} cannot be written: ${advice}`);
   }
-  print(`compiling carillon ${manifest().version} for ${platform()} from ${join(folder, "native")}`);
+  print(`compiling carillon ${manifest().version} for ${platform()} from ${sourceOf(folder)}`);
   print(`this takes a minute or two, ${NEEDS}`);
   const work = mkdtempSync(join(tmpdir(), "carillon-build-"));
   const started = performance.now();

@@ -93,13 +93,45 @@ describe("the tarball", () => {
   test("has the source that a build needs, and nothing that only a checkout needs", () => {
     const files = filesBelow(installed);
     const sources = readFileSync(join(root, "native/sources.txt"), "utf8").match(/^[^#\n].*$/gm) ?? [];
-    for (const file of ["CMakeLists.txt", "LICENSE", "README.md", ...sources.map((name) => `native/${name}`)]) {
-      expect(files).toContain(file);
-    }
-    const known = /^(dist|native|prebuilds)\/|^(CMakeLists\.txt|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/;
+    const needed = ["CMakeLists.txt", ...sources.map((name) => `native/${name}`)].map((name) => `dist/source/${name}`);
+    for (const file of [...needed, "LICENSE", "README.md", "docs/README.md"]) expect(files).toContain(file);
+    const known = /^(dist|prebuilds|docs|examples)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/;
     expect(files.filter((file) => !known.test(file))).toEqual([]);
-    expect(files.filter((file) => /\.ts$/.test(file) && !/\.d\.ts$/.test(file))).toEqual([]);
+    expect(files.filter((file) => /^dist\/.*\.ts$/.test(file) && !/\.d\.ts$/.test(file))).toEqual([]);
   });
+
+  test("has a guide and a README whose links lead to what is in it", () => {
+    const pages = filesBelow(installed).filter((file) => /\.md$/.test(file));
+    expect(pages).toContain("docs/training.md");
+    const dead = pages.flatMap((page) =>
+      [...readFileSync(join(installed, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)]
+        .map(([, link = ""]) => join(page, "..", link))
+        .filter((file) => !existsSync(join(installed, file)))
+        .map((file) => `${page}: ${file}`),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  test.each(["gan --steps 10", "gradient-penalty --steps 2", "custom-parts --epochs 1"])(
+    "has an example that runs from a copy: %s",
+    async (line) => {
+      const [name = "", ...args] = line.split(" ");
+      // Bundled as a runner of TypeScript would do it, from nothing but the package.
+      const outfile = join(app, `${name}.mjs`);
+      await build({
+        entryPoints: [join(installed, "examples", name, "main.ts")],
+        outfile,
+        bundle: true,
+        format: "esm",
+        platform: "node",
+        external: ["carillon"],
+        logLevel: "silent",
+      });
+      const { status, stdout, stderr } = runBare([outfile, ...args], app);
+      expect(status, stderr).toBe(0);
+      expect(stdout.length).toBeGreaterThan(100);
+    },
+  );
 
   test("is at most 2 MB with the binaries that are in it", () => {
     expect(packed.size).toBeLessThanOrEqual(2e6);
