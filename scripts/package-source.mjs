@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "nod
 import { dirname, join } from "node:path";
 import { root } from "./tools.mjs";
 
-/** Text in quotes, which is kept, or a comment. In that order: there may be a // in quotes. */
-const TOKENS = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+/** Text in quotes (not the quote of 16'384), which is kept, or a comment: in that order, as there may be a // in quotes. */
+const TOKENS = /"(?:\\.|[^"\\\n])*"|(?<![\da-f])'(?:\\.|[^'\\\n])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
 
 /**
  * C++ without comments and empty lines.
