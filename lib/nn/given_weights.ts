@@ -2,11 +2,14 @@ import { CarillonError, describe, fail } from "../errors.js";
 import { arrayClass, asFloat32, type StoredTensor } from "../io/element_types.js";
 import { nearest } from "../options.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
-import { Tensor } from "../tensor/tensor.js";
+import { isPlainTensor, type PlainTensor, Tensor, tensor } from "../tensor/tensor.js";
 import type { ParameterInfo } from "./slab.js";
 
+/** Tensors, also as `structuredClone` and `postMessage` have copied them, or flat arrays. */
+type Given = PlainTensor | Float32Array;
+
 /** Weights by the names of parameters: tensors of their shapes, or flat arrays of as many elements. */
-export type GivenWeights = ReadonlyMap<string, Tensor | Float32Array> | Readonly<Record<string, Tensor | Float32Array>>;
+export type GivenWeights = ReadonlyMap<string, Given> | Readonly<Record<string, Given>>;
 
 /** Names that a message lists. */
 const LISTED = 5;
@@ -17,7 +20,9 @@ export function checkWeights(
   given: GivenWeights,
   parameters: readonly ParameterInfo[],
 ): ReadonlyMap<string, Float32Array> {
-  const values = entriesOf(where, given);
+  const values = new Map(
+    [...entriesOf(where, given)].map(([name, value]) => [name, isPlainTensor(value) ? tensor(value) : value]),
+  );
   const shapes = [...values].map(([name, value]) => ({
     name,
     shape: value instanceof Tensor ? value.shape : undefined,

@@ -2,6 +2,7 @@ import assert from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
+import { linear, relu, sequential } from "../../lib/index.js";
 import * as ops from "../../lib/ops/index.js";
 import { Tensor, tensor } from "../../lib/tensor/tensor.js";
 
@@ -80,6 +81,20 @@ describe("copies", () => {
     } finally {
       await echo.terminate();
     }
+  });
+
+  test("the weights of a model go to another one as a copy", () => {
+    const model = sequential(linear(2, 3), relu(), linear(3, 1)).initialize(1);
+    const other = sequential(linear(2, 3), relu(), linear(3, 1)).setWeights(structuredClone(model.weights()));
+    expect(other.weights()).toEqual(model.weights());
+    other.setWeights(JSON.parse(JSON.stringify(Object.fromEntries(model.weights()))));
+    expect(other.weights()).toEqual(model.weights());
+    const floats = new Map([...model.weights()].map(([name, { data }]) => [name, new Float32Array(data.length)]));
+    expect(other.setWeights(floats).weights()).not.toEqual(model.weights());
+    const integers = { "linear1.weight": { dtype: "i32", shape: [3, 2], data: new Int32Array(6) } } as const;
+    expect(() => other.setWeights({ ...Object.fromEntries(model.weights()), ...integers })).toThrow(
+      failing("ERR_DTYPE", "setWeights.linear1.weight"),
+    );
   });
 
   test("by JSON: finite numbers come back as they were", () => {
