@@ -38,6 +38,7 @@ export const SCRIPTS = {
   "build:js": { reason: "npm ci runs it as a part of prepare" },
   prebuild: { reason: "as build:gyp" },
   "prebuild:all": { reason: "needs Zig and many minutes; the workflow Release runs it" },
+  tarball: { reason: "needs a registry; the workflow Release runs it, and npm pack is tried first" },
   quickstart: { forms: [["--epochs", "2", "--out", OUT]] },
   "quickstart:seeds": { forms: [["--quick"]] },
   "example:l1-vs-l2": { forms: [["--quick", "--out", OUT]] },
