@@ -189,7 +189,7 @@ export class Model<In extends number = number, Out extends number = number> {
    * labels by themselves; `ERR_NON_FINITE` for an output that is NaN.
    */
   predict(x: Features, options: LabelOptions): Promise<PredictedLabels>;
-  predict(x: Features, options: PredictOptions & { readonly as?: string | undefined } = {}): Promise<unknown> {
+  predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     return this.#predict("predict", x, options, ["outputs", "labels"], (as) => {
       return this.#plan("predict", "none", as === "labels");
     });
@@ -198,12 +198,12 @@ export class Model<In extends number = number, Out extends number = number> {
   /** `predict` on the calling thread, for one row or a few. */
   predictSync(x: Features, options?: { readonly as?: "outputs" | undefined }): Tensor<"f32">;
   predictSync(x: Features, options: { readonly as: "labels" }): PredictedLabels;
-  predictSync(x: Features, options: { readonly as?: string | undefined } = {}): unknown {
-    checkKeys("predictSync", options, ["as"]);
+  predictSync(x: Features, options?: { readonly as?: string | undefined }): unknown {
+    if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
     this.#predictorSync ??= this.#compile();
-    const finish = as === "labels" ? this.#labels("predictSync") : <T>(tensor: T): T => tensor;
-    return finish(this.#fresh(this.#predictorSync).runSync(x, this.#transforms));
+    const outputs = this.#fresh(this.#predictorSync).runSync(x, this.#transforms);
+    return as === "labels" ? this.#labels("predictSync")(outputs) : outputs;
   }
 
   /**
@@ -212,7 +212,7 @@ export class Model<In extends number = number, Out extends number = number> {
    * is, and a logSoftmax by its exponential. A model that remembers no loss (older files, programs, losses of one's own) gives softmax,
    * of a single output the sigmoid. `ERR_STATE` after losses of values and hinge, and for targets with units; `as` says otherwise.
    */
-  predictProbabilities(x: Features, options: ProbabilityOptions = {}): Promise<Tensor<"f32">> {
+  predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">> {
     const where = "predictProbabilities";
     return this.#predict(where, x, options, ["softmax", "sigmoid", "outputs"], (as) => {
       return this.#plan(where, normalizationOf(where, this.#described, as), false);
@@ -451,7 +451,7 @@ export class Model<In extends number = number, Out extends number = number> {
   async #predict<T, const A extends string>(
     where: string,
     x: Features,
-    options: PredictOptions & { readonly as?: string | undefined },
+    options: (PredictOptions & { readonly as?: string | undefined }) | undefined,
     allowed: readonly A[],
     plan: (as: A | undefined) => Plan<T>,
   ): Promise<T> {

@@ -44,12 +44,15 @@ export function checkWork(where: string, { threads, signal }: PredictOptions): P
   return { threads, signal };
 }
 
+const NONE = {} as const;
+
 /** {@link PredictOptions}, checked, with what the outputs are wanted as. */
 export function checkPredict<const A extends string>(
   where: string,
-  options: PredictOptions & { readonly as?: string | undefined },
+  options: (PredictOptions & { readonly as?: string | undefined }) | undefined,
   allowed: readonly A[],
-): PredictOptions & { readonly as: A | undefined } {
+): PredictOptions & { readonly as?: A | undefined } {
+  if (options === undefined) return NONE;
   checkKeys(where, options, ["threads", "signal", "as"]);
   const as = options.as === undefined ? undefined : checkOneOf(`${where}.as`, options.as, allowed);
   return { ...checkWork(where, options), as };

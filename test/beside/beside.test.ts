@@ -55,7 +55,7 @@ const fixture = JSON.parse(readFileSync(new URL("fixtures/beside.json", import.m
 };
 
 /** Rows of the page that other tests hold. */
-const ELSEWHERE: readonly string[] = [];
+const ELSEWHERE: readonly string[] = ["`classWeights` with `labelSmoothing`", '`classWeights` with `compat: "keras"`'];
 
 /** First cells of the rows of the page's tables. */
 const named = [...readFileSync(new URL("../../docs/beside.md", import.meta.url), "utf8").matchAll(/^\| ([^|].*?) \|/gm)]
@@ -223,6 +223,11 @@ const ROWS: Readonly<Record<string, (row: { pytorch: unknown; keras: unknown }) 
     close(lossOf(hinge(), outputs, matrix([[-1], [1]])), keras);
     expect(lossOf(hinge(), outputs, matrix([[0], [1]]))).toBe(0.75);
   },
+  "`crossEntropy` of one output": async ({ pytorch, keras }) => {
+    expect([pytorch, keras]).toEqual([0, 0]);
+    const evaluated = identity(1).evaluate({ x: [[0.5], [-2]], y: [0, 0] }, { loss: crossEntropy() });
+    await expect(evaluated).rejects.toMatchObject({ code: "ERR_SHAPE" });
+  },
   "weights of examples": async ({ keras }) => {
     const { loss } = await identity(1).evaluate({ x: [[1], [2]], y: [[0], [0]], weight: [1, 3] }, { loss: mse() });
     expect(loss).toBe(3.25);
@@ -388,6 +393,19 @@ const ROWS: Readonly<Record<string, (row: { pytorch: unknown; keras: unknown }) 
       { loss: crossEntropy(), metrics: [topK(2)] },
     );
     expect([metrics.top2, mean(tensor(pytorch as number[])), keras]).toEqual([0.5, 0.5, 1]);
+  },
+  "outputs that are NaN": async ({ pytorch, keras }) => {
+    expect([pytorch, keras]).toEqual([1, 0.5]);
+    const broken = identity(2).setWeights({ "linear1.weight": new Float32Array(4).fill(Number.NaN) });
+    const data = {
+      x: matrix([
+        [1, 1],
+        [1, 1],
+      ]),
+      y: [0, 1],
+    };
+    const { metrics } = await broken.evaluate(data, { loss: crossEntropy(), metrics: ["accuracy", "logLoss"] });
+    expect(metrics).toEqual({ accuracy: 0, logLoss: Number.NaN });
   },
   "`batchSize`, `shuffle`": async ({ pytorch, keras }) => {
     expect([pytorch, keras]).toEqual([

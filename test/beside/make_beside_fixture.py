@@ -92,6 +92,12 @@ row(
     float(keras.losses.Huber(delta=2.0)(ZERO, THREE)),
 )
 row("`hinge` targets", keras=float(keras.losses.Hinge()(np.array([[0.0], [1.0]]), np.array([[0.5], [0.5]]))))
+one = keras.losses.CategoricalCrossentropy(from_logits=True)
+row(
+    "`crossEntropy` of one output",
+    float(F.cross_entropy(torch.tensor([[0.5], [-2.0]]), torch.tensor([0, 0]))),
+    float(one(np.ones((2, 1)), np.array([[0.5], [-2.0]]))),
+)
 row(
     "weights of examples",
     keras=float(keras.losses.MeanSquaredError()(np.zeros((2, 1)), np.array([[1.0], [2.0]]), sample_weight=np.array([1.0, 3.0]))),
@@ -323,6 +329,10 @@ row("`auc`", keras=float(auc.result()))
 equal = np.ones((4, 4))
 top = keras.metrics.SparseTopKCategoricalAccuracy(k=2)
 row("`topK`, equal outputs", [float((torch.topk(torch.ones(4), 2).indices == label).any()) for label in range(4)], float(top(np.arange(4), equal)))
+nan = float("nan")
+right = keras.metrics.SparseCategoricalAccuracy()
+right.update_state([0, 1], [[nan, nan], [nan, nan]])
+row("outputs that are NaN", int(torch.argmax(torch.tensor([1.0, nan]))), float(right.result()))
 loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.arange(5)))
 import inspect
 
