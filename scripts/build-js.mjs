@@ -18,9 +18,9 @@ const options = {
   format: "esm",
   platform: "node",
   target: "node20.19",
-  // Names of functions and classes stay, for stack traces; the text is half as long, in the tarball and for V8 to look through.
-  minify: true,
-  keepNames: true,
+  // Names stay, for stack traces; the text is a fifth shorter, in the tarball and for V8 to look through. With short names for
+  // variables the tarball has 14 KB less, and an import takes 2 ms more, as functions and classes are told their names then.
+  minifyWhitespace: true,
   // Node.js prints the whole line of an uncaught error.
   lineLimit: 300,
   external: ["node-gyp-build"],
