@@ -83,6 +83,25 @@ function describeString(value: string): string {
   return `${JSON.stringify(value.slice(0, SHOWN_CHARACTERS))}… (${value.length} characters)`;
 }
 
+/** On the prototypes of classes whose instances come back to us: what they are, and of which copy of this package. */
+const ORIGIN: unique symbol = Symbol.for("carillon.origin");
+
+/** This copy; a bundle of CommonJS has no address. */
+const COPY: string = typeof import.meta.url === "string" ? import.meta.url : "a bundle";
+
+/** Gives instances of a class the name that errors call them by, under which another copy of the package knows them too. */
+export function introduce(prototype: object, called: string): void {
+  Object.defineProperty(prototype, ORIGIN, { value: { called, copy: COPY } });
+}
+
+/** `a model`; `undefined` for what nobody has introduced. */
+function originOf(value: object): string | undefined {
+  const origin: unknown = Reflect.get(value, ORIGIN);
+  if (typeof origin !== "object" || origin === null || !("called" in origin && "copy" in origin)) return undefined;
+  if (origin.copy === COPY) return String(origin.called);
+  return `${origin.called} of another copy of carillon (${origin.copy}; this one is ${COPY})`;
+}
+
 /** What objects of the language are called, by their tag; `value.constructor` tells nothing of most of them. */
 const CALLED: Readonly<Record<string, string>> = {
   Generator: "a generator",
@@ -99,6 +118,8 @@ function describeObject(value: object): string {
   if (value instanceof Error || tag === "Error") return describeError(value);
   const called = CALLED[tag];
   if (called !== undefined) return called;
+  const origin = originOf(value);
+  if (origin !== undefined) return origin;
   const type = className(value);
   if (ArrayBuffer.isView(value)) {
     return `${type ?? tag}(${"length" in value ? String(value.length) : value.byteLength})`;

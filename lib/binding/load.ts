@@ -62,7 +62,13 @@ function refuse(what: string, advice: string, cause?: unknown): never {
   throw new CarillonError("ERR_NATIVE", "carillon", message, { cause });
 }
 
-const BUILD = "`npx carillon build` compiles one from the source in the package.";
+/** What can be done on this platform where the package has no binary for it. `carillon build` is not for Windows. */
+const BUILD =
+  process.platform !== "win32"
+    ? "`npx carillon build` compiles one from the source in the package."
+    : process.arch === "x64"
+      ? "The package has one for this platform: install it anew."
+      : "The package has one for Windows on x64, with Node.js for x64, which Windows on arm64 emulates.";
 
 /** The names that prebuildify gives the binaries of this package, in the order in which node-gyp-build prefers them. */
 function prebuiltNames(): readonly string[] {
@@ -103,8 +109,8 @@ export function findBinary(): Binary {
   );
 }
 
-/** The native addon, as it exports itself. `ERR_NATIVE` if there is none, or none that loads. */
-export function loadAddon(): unknown {
+/** The native addon, as it exports itself, with all `functions`. `ERR_NATIVE` if there is none, none that loads, or another. */
+export function loadAddon(functions: readonly string[]): unknown {
   const { path, from } = findBinary();
   const addon: { exports: unknown } = { exports: {} };
   try {
@@ -113,5 +119,10 @@ export function loadAddon(): unknown {
     if (from === "CARILLON_BINARY") return refuse(`CARILLON_BINARY=${path} does not load`, "", cause);
     return refuse(`${path} does not load`, BUILD, cause);
   }
-  return addon.exports;
+  const { exports } = addon;
+  const missing = functions.find((name) => typeof Reflect.get(Object(exports), name) !== "function");
+  if (missing === undefined) return exports;
+  const what = from === "CARILLON_BINARY" ? `CARILLON_BINARY=${path}` : path;
+  const advice = from === "build" ? BUILD : "";
+  return refuse(`${what} is no binary of this version of carillon (it has no function '${missing}')`, advice);
 }

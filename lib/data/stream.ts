@@ -1,4 +1,4 @@
-import { CarillonError, describe, fail } from "../errors.js";
+import { CarillonError, describe, fail, introduce } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import type { Features, Labels, Targets, Weights } from "./dataset.js";
 import { unlessAborted } from "./turns.js";
@@ -77,6 +77,7 @@ export class Dataset {
     return new Pass(given);
   }
 }
+introduce(Dataset.prototype, "a dataset");
 
 /** `ERR_STATE`: this needs a second pass. */
 export function failOneShot(where: string, purpose: string, given: unknown): never {
@@ -127,7 +128,7 @@ export class Pass {
   }
 
   #take(result: IteratorResult<StreamExample>): unknown {
-    if (result.done !== true) return result.value;
+    if (!result.done) return result.value; // any true value ends it, as in for await
     this.#over = true;
     return END;
   }

@@ -1,5 +1,5 @@
 import { type NativeArray, type NativeSlab, native } from "../binding/native.js";
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, fail, introduce } from "../errors.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
 import { copied } from "../tensor/copied.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
@@ -265,6 +265,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     return Object.fromEntries(outputs) as Tensors<O>;
   }
 }
+introduce(TracedProgram.prototype, "a program");
 
 /**
  * A step written by hand: `body` is traced once, verified, and run natively as often as it is called.

@@ -1,4 +1,5 @@
-import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
+import { fail } from "../errors.js";
+import { checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
 import { formatShape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
@@ -50,8 +51,39 @@ const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
 /** A name that may stand in a parameter's name: a letter, then letters, digits, `_` and `-`; else `ERR_OPTION`. */
 export function checkName(where: string, name: string | undefined): string | undefined {
-  if (name === undefined || NAME.test(checkString(where, name))) return name;
-  return checkString(`${where} (a letter, then letters, digits, _ or -)`, undefined);
+  if (name === undefined || (typeof name === "string" && NAME.test(name))) return name;
+  return fail("ERR_OPTION", where, "a name (a letter, then letters, digits, _ or -)", name);
+}
+
+/** What {@link defineLayer} has made, or anything of that form; else `ERR_OPTION`. */
+export function checkLayer(where: string, value: unknown): Layer {
+  if (!isLayer(value)) return fail("ERR_OPTION", where, "a layer", value);
+  const { kind, name, inputs, outputs, parameters } = value;
+  checkName(`${where}.kind`, kind);
+  checkName(`${where}.name`, name);
+  if (inputs !== ANY_SIZE) checkNumber(`${where}.inputs`, inputs, { min: 1, integer: true });
+  if (outputs !== "same") checkNumber(`${where}.outputs`, outputs, { min: 1, integer: true });
+  checkParameters(`${where}.parameters`, parameters);
+  return value;
+}
+
+function isLayer(value: unknown): value is Layer {
+  if (typeof value !== "object" || value === null || !("forward" in value && "kind" in value)) return false;
+  return typeof value.forward === "function";
+}
+
+/** Parameters by roles that may stand in their names. */
+function checkParameters(where: string, parameters: unknown): void {
+  checkObject(where, parameters);
+  for (const [role, spec] of Object.entries(Object(parameters))) {
+    checkName(`${where}: a role`, role);
+    if (!isParameter(spec)) fail("ERR_OPTION", `${where}.${role}`, "a parameter()", spec);
+  }
+}
+
+function isParameter(spec: unknown): spec is ParameterSpec {
+  if (typeof spec !== "object" || spec === null || !("shape" in spec && "init" in spec)) return false;
+  return Array.isArray(spec.shape) && typeof spec.init === "object" && spec.init !== null && "resolve" in spec.init;
 }
 
 /**
@@ -70,7 +102,9 @@ export function defineLayer<
 >(definition: LayerDefinition<In, Out, P>): Layer<In, Out> {
   checkKeys("defineLayer", definition, ["kind", "inputs", "outputs", "name", "parameters", "config", "forward"]);
   const { kind, inputs, outputs, name, parameters, config, forward } = definition;
+  checkString("defineLayer.kind", kind);
   checkName("defineLayer.kind", kind);
+  if (parameters !== undefined) checkParameters(`${kind}.parameters`, parameters);
   checkName(`${kind}.name`, name);
   checkFunction("defineLayer.forward", forward);
   if (inputs !== undefined) checkNumber(`${kind}.inputs`, inputs, { min: 1, integer: true });

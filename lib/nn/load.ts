@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, describe } from "../errors.js";
 import type { DropoutScaling } from "../ops/index.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
@@ -30,9 +30,26 @@ const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undef
   gaussianDropout: (config, name) => gaussianDropout({ keep: number(config, "keep"), name }),
 };
 
+/** Settings that are not in files from before they were there. */
+const LATER: LayerConfig = { dropConnect: 0 };
+
+function refuse(where: string, what: string, expected: string, received: unknown): never {
+  const message = `expected ${expected} for '${what}' in '${where}' but received ${describe(received)}`;
+  throw new CarillonError("ERR_FILE", where, message);
+}
+
+/** The layer, if it is the one that the file describes: a number is no text, and what a reader does not know changes nothing. */
+function expectConfig(layer: Layer, described: LayerConfig, where: string): Layer {
+  for (const [key, made] of Object.entries(layer.config ?? {})) {
+    const given = Object.hasOwn(described, key) ? described[key] : LATER[key];
+    if (given !== made) refuse(where, `${layer.kind}.${key}`, describe(made), given);
+  }
+  return layer;
+}
+
 function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
   const make = Object.hasOwn(LAYERS, kind) ? LAYERS[kind] : undefined;
-  if (make !== undefined && config !== null) return make(config, name ?? undefined);
+  if (make !== undefined && config !== null) return expectConfig(make(config, name ?? undefined), config, where);
   throw new CarillonError(
     "ERR_FILE",
     where,
@@ -52,8 +69,11 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
     const saved = openModel(bytes, where, options);
     const layers: Layer[] = [];
     for (const layer of savedLayers(saved, where)) {
-      const shared = layer.same === undefined ? undefined : layers[layer.same];
-      layers.push(shared ?? makeLayer(layer, where));
+      const { same } = layer;
+      if (same !== undefined && layers[same] === undefined) {
+        refuse(where, `${layer.kind}.same`, "the place of a layer before it", same);
+      }
+      layers.push((same === undefined ? undefined : layers[same]) ?? makeLayer(layer, where));
     }
     const model: Model = sequential(...layers);
     model.takeSaved(saved, where);

@@ -5,7 +5,7 @@ import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
@@ -21,7 +21,7 @@ import { drawInTurns, drawParameter } from "./draw.js";
 import { type Ending, endingOf } from "./ending.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import { checkWeights, type GivenWeights, storedWeights } from "./given_weights.js";
-import type { Layer } from "./layer.js";
+import { checkLayer, type Layer } from "./layer.js";
 import { checkLoss } from "./losses/loss.js";
 import {
   type Described,
@@ -483,6 +483,7 @@ export class Model<In extends number = number, Out extends number = number> {
     return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
   }
 }
+introduce(Model.prototype, "a model");
 
 /** What makes outputs probabilities. */
 const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
@@ -509,10 +510,7 @@ type Outputs<L extends readonly Layer[]> = Last<L> extends number ? Last<L> : nu
  */
 export function sequential<const L extends readonly Layer[]>(...layers: Chained<L>): Model<Inputs<L>, Outputs<L>>;
 export function sequential(...layers: readonly unknown[]): Model {
-  const checked = layers.map((layer, index) => {
-    if (isLayer(layer)) return layer;
-    return fail("ERR_OPTION", `sequential: layer ${index + 1}`, "a layer", layer);
-  });
+  const checked = layers.map((layer, index) => checkLayer(`sequential: layer ${index + 1}`, layer));
   const { inputs, outputs } = checkChain(checked);
   if (outputs === "same" || inputs === ANY_SIZE) {
     throw new CarillonError(
@@ -522,8 +520,4 @@ export function sequential(...layers: readonly unknown[]): Model {
     );
   }
   return new Model(checked, inputs, outputs);
-}
-
-function isLayer(value: unknown): value is Layer {
-  return typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
 }

@@ -144,7 +144,8 @@ function parseAveraging(where: string, text: string): Averaging {
   const value = parse(text);
   if (typeof value === "object" && value !== null && "scale" in value && "except" in value) {
     const { scale, except } = value;
-    if (typeof scale === "number" && Array.isArray(except)) return { scale, except: except.map(String) };
+    const isFactor = typeof scale === "number" && Number.isFinite(scale) && scale > 0;
+    if (isFactor && Array.isArray(except) && except.every((name) => typeof name === "string")) return { scale, except };
   }
   return refuse(where, "how averages become weights", "something else");
 }

@@ -1,5 +1,5 @@
 import { type NativeArray, native } from "../binding/native.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { type EagerDraw, type Instruction, Value } from "../tensor/value.js";
@@ -64,7 +64,7 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
 export function apply<A>(rule: Rule<A>, inputs: readonly Value[], attributes: A, draw?: EagerDraw): Value {
   for (const input of inputs) {
     if (!(input instanceof Value)) {
-      throw new CarillonError("ERR_OPTION", rule.name, `expected a tensor or a number for '${rule.name}'`);
+      fail("ERR_OPTION", rule.name, "a tensor or a number", input);
     }
   }
   const { shape, dtype = "f32" } = rule.infer(inputs, attributes);

@@ -1,5 +1,5 @@
 import { native } from "../binding/native.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, introduce } from "../errors.js";
 import { currentTrace, type Lane, type LaneUpdate, type Trace } from "../graph/trace.js";
 import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
 import type { Model } from "../nn/model.js";
@@ -366,6 +366,7 @@ export class Minimizer {
     );
   }
 }
+introduce(Minimizer.prototype, "a minimizer");
 
 /**
  * Optimizers at work on one model or several, with their states. Every `minimize` in the body of a program is one step.

@@ -1,4 +1,4 @@
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, fail, introduce } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import { arrayClass } from "./arrays.js";
 import { isDetached } from "./detached.js";
@@ -77,6 +77,7 @@ export class Tensor<D extends Dtype = Dtype> extends Value {
     return formatTitled(title, this.shape, whole ? formatElements(this.data, this.shape, options) : "detached");
   }
 }
+introduce(Tensor.prototype, "a tensor");
 
 function shapeOf(value: Nested): number[] {
   if (!Array.isArray(value)) return [];

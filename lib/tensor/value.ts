@@ -1,5 +1,5 @@
 import type { NativeSlab } from "../binding/native.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, introduce } from "../errors.js";
 import { INSPECT } from "./inspect.js";
 import { type Dtype, formatShape, type Shape } from "./shape.js";
 
@@ -101,6 +101,7 @@ export class Value {
     return `Value ${this.dtype} ${formatShape(this.shape)}: ${describeSource(this.#source)}, known when the program runs`;
   }
 }
+introduce(Value.prototype, "a symbolic value");
 
 function describeSource(source: Source): string {
   switch (source.kind) {

@@ -107,30 +107,42 @@ export function section(
   );
 }
 
+const isCount = (value: unknown): boolean => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+const isFiniteNumber = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value);
+const isNumber = (value: unknown): boolean => typeof value === "number";
+const isText = (value: unknown): boolean => typeof value === "string";
+const isBoolean = (value: unknown): boolean => typeof value === "boolean";
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const listOf = (is: (one: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
+const orNull = (is: (one: unknown) => boolean) => (value: unknown) => value === null || is(value);
+
+/** Whether `value` is an object whose members are of these kinds; what else it holds does not matter. */
+const withMembers = (members: Readonly<Record<string, (value: unknown) => boolean>>) => (value: unknown) =>
+  isObject(value) && Object.entries(members).every(([key, is]) => is(Reflect.get(value, key)));
+
+/** Figures may be infinite or NaN, as what they measure may be. */
+const isProgressLike = withMembers({
+  step: isCount,
+  seed: isCount,
+  samples: isCount,
+  batchSize: isCount,
+  shuffle: isBoolean,
+  rateScale: (value) => isFiniteNumber(value) && Number(value) >= 0,
+  sums: listOf(isNumber),
+  metrics: isObject,
+  validation: orNull(withMembers({ loss: isNumber, metrics: isObject })),
+  validationStep: orNull(isCount),
+  undecided: isBoolean,
+  stoppedBy: orNull(isText),
+  pending: listOf(isText),
+  callbacks: isObject,
+  data: isObject,
+  best: orNull(withMembers({ step: isCount, value: (value) => isNumber(value) && !Number.isNaN(value) })),
+});
+
 function isProgress(value: unknown): value is Progress {
-  if (typeof value !== "object" || value === null) return false;
-  const get = (key: string): unknown => Reflect.get(value, key);
-  const isCount = (count: unknown): boolean => typeof count === "number" && Number.isSafeInteger(count) && count >= 0;
-  const isListOf = (type: string, list: unknown): boolean =>
-    Array.isArray(list) && list.every((one) => typeof one === type);
-  const isObject = (given: unknown): boolean => typeof given === "object" && given !== null && !Array.isArray(given);
-  const scale = get("rateScale");
-  return (
-    ["step", "seed", "samples", "batchSize"].every((key) => isCount(get(key))) &&
-    typeof get("shuffle") === "boolean" &&
-    typeof scale === "number" &&
-    Number.isFinite(scale) &&
-    scale >= 0 &&
-    isListOf("number", get("sums")) &&
-    isObject(get("metrics")) &&
-    (get("validationStep") === null || isCount(get("validationStep"))) &&
-    typeof get("undecided") === "boolean" &&
-    (get("stoppedBy") === null || typeof get("stoppedBy") === "string") &&
-    (get("validation") === null || isObject(get("validation"))) &&
-    isListOf("string", get("pending")) &&
-    isObject(get("callbacks")) &&
-    (get("best") === null || isObject(get("best")))
-  );
+  return isProgressLike(value);
 }
 
 function parseProgress(where: string, text: string | undefined, tensors: ReadonlyMap<string, StoredTensor>): Progress {

@@ -107,6 +107,16 @@ describe("what a source does", () => {
     expect(closed).toBe(2); // aborted, stopped; the third was left before the source was opened
   });
 
+  test("any true value of 'done' ends it, as it ends for await", async () => {
+    const cursor = (): AsyncIterable<StreamExample> => {
+      let given = 0;
+      const next = async () => (given < 16 ? { value: example(given++) } : { done: 1, value: example(0) });
+      return { [Symbol.asyncIterator]: () => ({ next }) as unknown as AsyncIterator<StreamExample> };
+    };
+    const { step } = await fit(make(), { ...options, data: dataset(cursor), epochs: 1 });
+    expect(step).toBe(2);
+  });
+
   test("a source that opens after the stop is closed", async () => {
     let closed = 0;
     let open = (_rows: AsyncIterable<StreamExample>): void => undefined;

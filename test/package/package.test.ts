@@ -294,6 +294,39 @@ test("nothing is written into the package: it runs where its folder is read-only
   expect(filesBelow(readOnly)).toEqual(before);
 });
 
+test("what belongs to another copy of the package is told as such, with both places", () => {
+  const other = install(join(folder, packed.filename), join(folder, "other"));
+  const program = `
+    import { pathToFileURL } from "node:url";
+    const [here, there] = await Promise.all(process.argv.slice(2).map((path) => import(pathToFileURL(path).href)));
+    const model = there.sequential(there.linear(1, 1));
+    const options = { data: { x: [[1]], y: [1] }, loss: here.mse(), optimizer: here.sgd({ lr: 0.1 }), epochs: 1 };
+    await here.fit(model, options).catch((error) => console.log(error.message));
+    await here.fit(here.sequential(there.linear(1, 1)), options).catch((error) => console.log(error.message));`;
+  writeFileSync(join(app, "copies.mjs"), program);
+  const copies = [installed, other].map((place) => join(place, "dist/index.js"));
+  const { stdout, stderr } = runBare(["copies.mjs", ...copies], app);
+  expect(stderr).toBe("");
+  const [model = "", layer = ""] = stdout.split("\n");
+  expect(model).toMatch(/^expected a model for 'fit.model' but received a model of another copy of carillon \(/);
+  expect(layer).toMatch(/ a symbolic value of another copy of carillon \(/);
+  for (const place of [app, join(folder, "other")]) expect(model).toContain(realpathSync(place));
+});
+
+test("the addon of another library in CARILLON_BINARY is refused by name", (context) => {
+  const foreign = filesBelow(join(root, "node_modules/@rolldown")).find((file) => file.endsWith(".node"));
+  if (foreign === undefined) return context.skip("no such addon here");
+  const binary = join(root, "node_modules/@rolldown", foreign);
+  writeFileSync(
+    join(app, "foreign.mjs"),
+    'await import("carillon").catch(({ code, message }) => console.log(code, message));\n',
+  );
+  const { stdout } = runBare(["foreign.mjs"], app, { CARILLON_BINARY: binary });
+  expect(stdout).toContain(
+    `ERR_NATIVE CARILLON_BINARY=${binary} is no binary of this version of carillon (it has no function 'info')`,
+  );
+});
+
 test("without a binary the error names the platform, the places and the remedy", () => {
   const bare = join(folder, "bare");
   const target = install(join(folder, packed.filename), bare);

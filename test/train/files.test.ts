@@ -89,6 +89,18 @@ describe("resume from", () => {
     ["another seal", () => ({ resume: withByte(checkpoint.length - 1) }), "SHA-256"],
     ["another weight", () => ({ resume: withByte(checkpoint.length - 40) }), "SHA-256"],
     ["a negative rate", () => ({ resume: withProgress({ rateScale: -1 }) }), "progress"],
+    ["a sum that is text", () => ({ resume: withProgress({ sums: [1, "NaN"] }) }), "progress"],
+    [
+      "the loss of a validation as text",
+      () => ({ resume: withProgress({ validation: { loss: "0.5", metrics: {} } }) }),
+      "progress",
+    ],
+    ["a validation without metrics", () => ({ resume: withProgress({ validation: { loss: 0.5 } }) }), "progress"],
+    ["a best step of text", () => ({ resume: withProgress({ best: { step: "3", value: 1 } }) }), "progress"],
+    ["a best figure that is none", () => ({ resume: withProgress({ best: { step: 3, value: null } }) }), "progress"],
+    ["a list for metrics", () => ({ resume: withProgress({ metrics: [] }) }), "progress"],
+    ["text for data", () => ({ resume: withProgress({ data: "none" }) }), "progress"],
+    ["a rate of text", () => ({ resume: withProgress({ rateScale: "1" }) }), "progress"],
     ["null for callbacks", () => ({ resume: withProgress({ callbacks: null }) }), "progress"],
   ])("%s", async (_, wrong, says) => {
     await expectRefusal(network().initialize(2), { ...GOOD, ...wrong() }, "ERR_FILE", "fit.resume", says);
@@ -214,6 +226,46 @@ describe("models", () => {
     ["an unknown layer", () => encoded([{ kind: "toString", name: null, config: {} }]), "'toString'"],
     ["a layer that a user defined", () => encoded([{ kind: "mine", name: null, config: null }]), "'mine'.*load\\(\\)"],
     ["sizes of text", () => encoded([layer("a", 3)]), "linear.inputs"],
+    [
+      "sizes that are text of numbers",
+      () => encoded([layer("4", 8), layer(8, 3)]),
+      "expected 4 for 'linear.inputs'.*received \"4\"",
+    ],
+    [
+      "no word on biases",
+      () => encoded([{ kind: "linear", name: null, config: { inputs: 4, outputs: 3 } }]),
+      "linear.bias",
+    ],
+    [
+      "text for a truth",
+      () => encoded([{ kind: "linear", name: null, config: { inputs: 4, outputs: 3, bias: "true" } }]),
+      "linear.bias",
+    ],
+    [
+      "a share of null",
+      () => encoded([layer(4, 3), { kind: "dropout", name: null, config: { keep: null, scaling: "inverted" } }]),
+      "dropout",
+    ],
+    [
+      "a scaling that nobody knows",
+      () => encoded([layer(4, 3), { kind: "dropout", name: null, config: { keep: 0.5, scaling: "other" } }]),
+      "dropout.scaling",
+    ],
+    [
+      "a slope of text",
+      () => encoded([layer(4, 3), { kind: "leakyRelu", name: null, config: { slope: "0.01" } }]),
+      "leakyRelu.slope",
+    ],
+    [
+      "an approximation that nobody knows",
+      () => encoded([layer(4, 3), { kind: "gelu", name: null, config: { approximate: "x" } }]),
+      "gelu.approximate",
+    ],
+    [
+      "a layer that is one behind it",
+      () => encoded([{ ...(layer(4, 4) as object), same: 1 }, layer(4, 4)]),
+      "linear.same",
+    ],
     ["layers that do not fit", () => encoded([layer(4, 8), layer(9, 3)]), "layer 2 takes 9 features"],
     ["other sizes than the weights", () => encoded([layer(4, 8), layer(8, 2)]), "linear2.weight"],
     ["a name twice", () => encoded([1, 2].map(() => ({ ...(layer(4, 4) as object), name: "a" }))), "'a'"],
