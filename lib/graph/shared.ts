@@ -64,10 +64,10 @@ export class SharedMemory {
     if (this.#reading.size > 0) failBusy(where, "a program is reading it");
   }
 
-  /** Calls that one which reads, or writes, has to wait for. @internal */
-  before(writes: boolean): readonly Promise<void>[] {
-    const writer = this.#writer === undefined ? [] : [this.#writer];
-    return writes ? [...writer, ...this.#readers] : writer;
+  /** Adds the calls to `before` that one which reads, or writes, has to wait for. @internal */
+  tellBefore(before: Promise<void>[], writes: boolean): void {
+    if (this.#writer !== undefined) before.push(this.#writer);
+    if (writes) for (const reader of this.#readers) before.push(reader);
   }
 
   /** A call was made. @internal */
@@ -128,11 +128,9 @@ export class Calls {
   /** A call that waits for its turn. `ERR_BUSY` if a run has what it writes. */
   enter(where: string): Call {
     for (const memory of this.#writes) if (memory.taken) memory.expectStill(where);
-    const before = [
-      ...(this.#last === undefined ? [] : [this.#last]),
-      ...this.#reads.flatMap((memory) => memory.before(false)),
-      ...this.#writes.flatMap((memory) => memory.before(true)),
-    ];
+    const before = this.#last === undefined ? [] : [this.#last];
+    for (const memory of this.#reads) memory.tellBefore(before, false);
+    for (const memory of this.#writes) memory.tellBefore(before, true);
     return this.#made(before.length === 0 ? undefined : Promise.all(before));
   }
 
@@ -162,7 +160,8 @@ export class Calls {
         return false;
       },
       end: () => {
-        for (const memory of [...this.#reads, ...this.#writes]) memory.exit(call);
+        for (const memory of this.#reads) memory.exit(call);
+        for (const memory of this.#writes) memory.exit(call);
         if (this.#last === call) this.#last = undefined;
         resolve();
       },
