@@ -180,7 +180,7 @@ export { runtime } from "./runtime.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
-export type { Best, Callback, Decision, Ending, Every, Validated } from "./train/callback.js";
+export type { Best, Callback, CallbackHooks, Decision, Ending, Every, Validated } from "./train/callback.js";
 export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint_options.js";
 export { type EarlyStoppingOptions, earlyStopping } from "./train/early_stopping.js";
 export type {
@@ -208,3 +208,4 @@ export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js
 export { type ReduceOnPlateauOptions, reduceOnPlateau } from "./train/reduce_on_plateau.js";
 export type { Run } from "./train/run.js";
 export type { Setting } from "./train/settings.js";
+export type { StepLosses } from "./train/step_losses.js";

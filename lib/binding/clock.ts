@@ -20,6 +20,12 @@ export function wait(milliseconds: number): Promise<void> {
   });
 }
 
+/** Calls `work` so many milliseconds later, unless the function that this gives is called before. */
+export function after(milliseconds: number, work: () => void): () => void {
+  const timer = native.timerStart(milliseconds, work);
+  return () => native.timerStop(timer);
+}
+
 /** Calls `work` every so many milliseconds, until the function that this gives is called. */
 export function repeat(milliseconds: number, work: () => void): () => void {
   let timer = 0;

@@ -1,3 +1,4 @@
+import { after } from "../binding/clock.js";
 import { CarillonError, describe, fail, introduce } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import type { Features, Labels, Targets, Weights } from "./dataset.js";
@@ -71,8 +72,10 @@ export class Dataset {
     const given: unknown = typeof source === "function" ? await source() : source;
     if (!isIterable(given)) return fail("ERR_DATA", where, "an iterable or an async iterable from the factory", given);
     if (isOneShot(given)) {
+      if (beingRead.has(given)) failBusy(where, given);
       if (this.#opened.has(given)) failOneShot(where, purpose, given);
       this.#opened.add(given);
+      beingRead.add(given);
     }
     return new Pass(given);
   }
@@ -89,6 +92,15 @@ export function failOneShot(where: string, purpose: string, given: unknown): nev
   );
 }
 
+/** `ERR_BUSY`: two runs would each get a part of the examples. */
+function failBusy(where: string, given: unknown): never {
+  throw new CarillonError(
+    "ERR_BUSY",
+    where,
+    `expected a source of its own for '${where}' but this ${describe(given)} is being read already: pass a function that opens it anew`,
+  );
+}
+
 function isIterable(value: unknown): value is Given {
   return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
@@ -101,13 +113,33 @@ function isOneShot(value: object): boolean {
 /** What a pass gives behind its last item. */
 export const END: unique symbol = Symbol("end of the stream");
 
+/** Milliseconds in which a source may close; one that takes longer is not waited for. */
+const CLOSING = 1000;
+
+async function atMost(milliseconds: number, work: Promise<void>): Promise<void> {
+  let unset = (): void => undefined;
+  const late = new Promise<void>((resolve) => {
+    unset = after(milliseconds, resolve);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    unset();
+  }
+}
+
+/** Sources with a single pass that are being read, by whatever dataset. */
+const beingRead = new WeakSet<object>();
+
 /** One pass over a source, pulled example by example: a source is never asked ahead of the need. */
 export class Pass {
+  readonly #given: Given;
   readonly #iterator: Iterator<StreamExample> | AsyncIterator<StreamExample>;
   #waiting = false;
   #over = false;
 
   constructor(given: Given) {
+    this.#given = given;
     this.#iterator = Symbol.asyncIterator in given ? given[Symbol.asyncIterator]() : given[Symbol.iterator]();
   }
 
@@ -130,6 +162,7 @@ export class Pass {
   #take(result: IteratorResult<StreamExample>): unknown {
     if (!result.done) return result.value; // any true value ends it, as in for await
     this.#over = true;
+    beingRead.delete(this.#given);
     return END;
   }
 
@@ -137,12 +170,13 @@ export class Pass {
   async close(): Promise<void> {
     if (this.#over) return;
     this.#over = true;
+    beingRead.delete(this.#given);
     const closing = Promise.resolve(this.#iterator.return?.()).then(
       () => undefined,
       () => undefined,
     );
-    // Behind an answer that is still to come it closes by itself; waiting for it could take for ever.
-    if (!this.#waiting) await closing;
+    // Behind an answer that is still to come it closes by itself.
+    if (!this.#waiting) await atMost(CLOSING, closing);
   }
 }
 

@@ -73,6 +73,12 @@ export function encodeState(value: unknown, tensors: Map<string, StoredTensor>, 
   return JSON.stringify(new Encoder(tensors).encode(value, where, 0));
 }
 
+/** The same as `value`, of objects of its own. `ERR_STATE` as for {@link encodeState}. */
+export function copyState<T>(value: T, where = "state"): T {
+  const tensors = new Map<string, StoredTensor>();
+  return decodeState(encodeState(value, tensors, where), tensors)?.value as T; // what is encoded comes back as it was
+}
+
 class Encoder {
   readonly #tensors: Map<string, StoredTensor>;
   /** Objects, numbered as they are met. */

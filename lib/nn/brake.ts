@@ -1,4 +1,8 @@
-import { now } from "../binding/clock.js";
+import { after, now } from "../binding/clock.js";
+
+/** Milliseconds that a stop leaves to work of the caller's own, such as a callback, before it is given up. */
+const GRACE = 500;
+
 /** Holds up or ends work between two steps: pause, stop and abort, for whoever works in calls of some steps. */
 export class Brake {
   readonly #listeners = new Set<() => void>();
@@ -71,6 +75,30 @@ export class Brake {
     return !this.#stopped;
   }
 
+  /**
+   * What the caller's own work gives, at once where it is no promise. `undefined` where a stop has waited for it long enough; an abort
+   * rejects at once with its reason. What comes later, be it a failure, is let go.
+   */
+  async unlessEnded<T>(work: T | PromiseLike<T>): Promise<{ readonly value: T } | undefined> {
+    if (!isPromise(work)) return { value: work };
+    let unset: (() => void) | undefined;
+    let off = (): unknown => undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (this.#signal?.aborted === true) reject(this.#signal.reason);
+          else if (this.#stopped) unset ??= after(GRACE, () => resolve(undefined));
+        };
+        off = this.onPull(look);
+        Promise.resolve(work).then((value) => resolve({ value }), reject);
+        look();
+      });
+    } finally {
+      off();
+      unset?.();
+    }
+  }
+
   readonly #pull = (): void => {
     for (const listener of this.#listeners) listener();
     this.#wake();
@@ -95,4 +123,8 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undef
   } finally {
     signal.removeEventListener("abort", leave);
   }
+}
+
+function isPromise<T>(work: T | PromiseLike<T>): work is PromiseLike<T> {
+  return typeof work === "object" && work !== null && "then" in work && typeof work.then === "function";
 }

@@ -148,7 +148,8 @@ export class Evaluator {
     } finally {
       off();
     }
-    return { loss: sums.loss, metrics: await this.#meter.figures() };
+    const measured = await brake.unlessEnded(this.#meter.figures());
+    return measured === undefined ? undefined : { loss: sums.loss, metrics: measured.value };
   }
 
   #take(firstStep: number, finished: number, sums: Sums): void {

@@ -13,7 +13,7 @@ export interface Validated {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** What a callback sees and may do. The run waits for it between two steps. */
+/** What a callback sees and may do. The run waits for it between two steps; what it may do is `ERR_STATE` later. */
 export interface Decision {
   /** Steps done. */
   readonly step: number;
@@ -27,7 +27,7 @@ export interface Decision {
   readonly metrics: Readonly<Record<string, number>>;
   /** The last validation, if there was one. */
   readonly validation: Validated | undefined;
-  /** The step that it measured. */
+  /** The step that it measured: this one, or one before. */
   readonly validationStep: number | undefined;
   /** Factor of the learning rate from the next step on, 1 at first. */
   rateScale: number;
@@ -56,14 +56,8 @@ export interface Ending {
   setWeights(weights: GivenWeights): void;
 }
 
-/** Decides something about a run while it is under way. */
-export interface Callback {
-  /** Tells its state from others' in a checkpoint. */
-  readonly name: string;
-  /** `{ epochs: 1 }` by default. */
-  readonly every?: Every | undefined;
-  /** A figure that it needs: `loss`, `accuracy`, `validation.loss`, …; `ERR_OPTION` before the run if there is none. */
-  readonly monitor?: string | undefined;
+/** What a run asks of a callback: the part that may have a state. */
+export interface CallbackHooks {
   /** What it has found best so far; the result's `best`. */
   readonly best?: Best | undefined;
   /** Before the first step of a run, and before `restore`: a callback may serve one run after another. */
@@ -74,4 +68,23 @@ export interface Callback {
   /** State that a checkpoint keeps, and that a resumed run gives back as it was. */
   state?(): State;
   restore?(state: State): void;
+}
+
+/** Decides something about a run while it is under way. */
+export interface Callback extends CallbackHooks {
+  /** Tells its state from others' in a checkpoint. */
+  readonly name: string;
+  /**
+   * When it decides. By default: one that monitors a figure of validation at every validation; one that monitors a figure of
+   * training at the end of every epoch; any other there and at the last step. With `every`, one of validation decides at the first
+   * validation at or behind each of these steps, and at the last one.
+   */
+  readonly every?: Every | undefined;
+  /** A figure that it needs: `loss`, `accuracy`, `validation.loss`, …; `ERR_OPTION` before the run if there is none. */
+  readonly monitor?: string | undefined;
+  /**
+   * Gives hooks of a run's own, which it asks instead of these, so that one callback may serve several runs at once. Without it
+   * a callback serves one run at a time: `ERR_BUSY` for a second one. One without any state may return itself.
+   */
+  begin?(): CallbackHooks;
 }

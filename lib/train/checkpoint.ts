@@ -2,12 +2,13 @@ import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
 import type { StoredTensors } from "../io/safetensors.js";
-import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
+import { copyState, countArrays, decodeState, encodeState, type State } from "../io/state.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import { describeModel, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Minimizer } from "../optim/minimizer.js";
+import type { Decided } from "./callbacks.js";
 import type { DataProgress } from "./course.js";
 import type { Settings } from "./settings.js";
 
@@ -15,14 +16,13 @@ import type { Settings } from "./settings.js";
 export const FORMAT = FORMATS.checkpoint;
 
 /** Everything besides weights and optimizer states that determines the rest of a run. */
-export interface Progress {
+export interface Progress extends Decided {
   /** Steps done. */
   readonly step: number;
   readonly seed: number;
   readonly samples: number;
   readonly batchSize: number;
   readonly shuffle: boolean;
-  readonly rateScale: number;
   /** Sums of the epoch under way. */
   readonly sums: readonly number[];
   /** Of the metrics, over the epoch under way. */
@@ -32,20 +32,27 @@ export interface Progress {
   readonly validationStep: number | null;
   /** Whether this step's validation and callbacks are still to come. */
   readonly undecided: boolean;
-  /** Name of the callback that has stopped the run at this step. */
-  readonly stoppedBy: string | null;
-  /** Names of the callbacks that have still to decide at this step. */
-  readonly pending: readonly string[];
-  readonly callbacks: Readonly<Record<string, State>>;
   readonly data: DataProgress;
   /** Of the checkpoints kept so far. */
   readonly best: BestCheckpoint | null;
 }
 
+/** What the run itself puts into a checkpoint. */
+export type RunProgress = Omit<Progress, "best">;
+
 /** The checkpoint whose figure is the best. */
 export interface BestCheckpoint {
   readonly step: number;
   readonly value: number;
+}
+
+/** A copy that later decisions do not change. One that cannot be made is told of where a checkpoint is made of it. */
+export function copyOf(progress: RunProgress): RunProgress {
+  try {
+    return copyState(progress);
+  } catch {
+    return progress;
+  }
 }
 
 /** Beside the weights and states: metadata, and the typed arrays that stand in it, as tensors. */
@@ -136,6 +143,7 @@ const isProgressLike = withMembers({
   undecided: isBoolean,
   stoppedBy: orNull(isText),
   pending: listOf(isText),
+  owed: listOf(isText),
   callbacks: isObject,
   data: isObject,
   best: orNull(withMembers({ step: isCount, value: (value) => isNumber(value) && !Number.isNaN(value) })),

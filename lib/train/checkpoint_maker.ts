@@ -1,20 +1,17 @@
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import { type BestCheckpoint, type Contents, contentsOf, type Progress, stretchesOf } from "./checkpoint.js";
-import { type CheckpointFile, CheckpointStore, type Written } from "./checkpoint_store.js";
-import { figureOf, type Watched } from "./monitor.js";
-import type { CheckedOptions } from "./options.js";
-import { type Settings, settingsOf } from "./settings.js";
+import { type BestCheckpoint, type Contents, contentsOf, type RunProgress, stretchesOf } from "./checkpoint.js";
+import type { CheckedCheckpoint } from "./checkpoint_options.js";
+import { type CheckpointFile, CheckpointStore, openFolder, type Written } from "./checkpoint_store.js";
+import { type Settings, type SettingsSource, settingsOf } from "./settings.js";
 import { Snapshot } from "./snapshot.js";
-
-/** What the run itself puts into a checkpoint. */
-export type RunProgress = Omit<Progress, "best">;
 
 /** Makes the checkpoints of a run: bytes for who asks, files in its folder if it has one. */
 export class CheckpointMaker {
   readonly #model: Model;
   readonly #minimizer: Minimizer;
-  readonly #options: CheckedOptions;
+  readonly #source: SettingsSource;
+  readonly #folder: CheckedCheckpoint | undefined;
   readonly #store: CheckpointStore | undefined;
   /** For bytes: a file that is being written has a copy of its own. */
   #snapshot: Snapshot | undefined;
@@ -27,22 +24,37 @@ export class CheckpointMaker {
   constructor(
     model: Model,
     minimizer: Minimizer,
-    options: CheckedOptions,
+    {
+      loss,
+      regularizer,
+      biasRegularizer,
+      clip,
+      accumulate,
+      checkpoint,
+    }: SettingsSource & {
+      readonly checkpoint: CheckedCheckpoint | undefined;
+    },
     files: readonly CheckpointFile[],
     best: BestCheckpoint | null,
     tell: (written: Written) => void,
   ) {
     this.#model = model;
     this.#minimizer = minimizer;
-    this.#options = options;
-    if (options.checkpoint === undefined) return;
+    this.#source = { loss, regularizer, biasRegularizer, clip, accumulate };
+    this.#folder = checkpoint;
+    if (checkpoint === undefined) return;
     const snapshot = new Snapshot(stretchesOf(model, minimizer));
-    this.#store = new CheckpointStore(options.checkpoint, snapshot, files, best, tell);
+    this.#store = new CheckpointStore(checkpoint, snapshot, files, best, tell);
   }
 
-  /** Whether the best file is known by a figure, which has to be measured before {@link save}. */
-  get watches(): boolean {
-    return this.#options.checkpoint?.best !== undefined;
+  /** Makes the folder, if there is to be one. */
+  async open(): Promise<void> {
+    if (this.#folder !== undefined) await openFolder(this.#folder.dir);
+  }
+
+  /** Whether a checkpoint with this figure would be the best one so far. */
+  isBest(figure: number | undefined): boolean {
+    return figure !== undefined && this.#folder?.best?.isBetter(figure, this.#store?.best?.value) === true;
   }
 
   /** Whether there is a folder without a file of this step. */
@@ -56,14 +68,27 @@ export class CheckpointMaker {
     return this.#snapshot.bytes(this.#contents(progress, this.#store?.best ?? null));
   }
 
-  /** Takes a checkpoint of a step and begins to write it into the folder. */
-  async save(step: number, watched: Watched, progress: () => RunProgress): Promise<void> {
-    const best = this.#options.checkpoint?.best;
-    await this.#store?.save({
-      step,
-      figure: best === undefined ? undefined : figureOf(best.name, watched),
-      contents: (kept) => this.#contents(progress(), kept),
-    });
+  /**
+   * The same, for when somebody asks: of the weights as they are then, and this progress. What is given holds on to nothing
+   * else of the run.
+   */
+  later(progress: RunProgress): () => Uint8Array {
+    const [model, minimizer, source, best] = [this.#model, this.#minimizer, this.#source, this.#store?.best ?? null];
+    return () => {
+      const snapshot = new Snapshot(stretchesOf(model, minimizer));
+      snapshot.take();
+      const settings = settingsOf(model, minimizer, source);
+      return snapshot.bytes(contentsOf(model, minimizer, settings, { ...progress, best }));
+    };
+  }
+
+  /**
+   * Takes a checkpoint of a step and begins to write it into the folder.
+   *
+   * @param figure The one that is watched, if it was measured at this step.
+   */
+  async save(step: number, figure: number | undefined, progress: () => RunProgress): Promise<void> {
+    await this.#store?.save({ step, figure, contents: (kept) => this.#contents(progress(), kept) });
   }
 
   /** Waits for the file that is being written, and throws its failure. */
@@ -72,7 +97,7 @@ export class CheckpointMaker {
   }
 
   #contents(progress: RunProgress, best: BestCheckpoint | null): Contents {
-    this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#options);
+    this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#source);
     return contentsOf(this.#model, this.#minimizer, this.#settings, { ...progress, best });
   }
 }

@@ -163,22 +163,16 @@ export class CheckpointStore {
 }
 
 /**
- * Makes the folder of a run ready and gives the files that belong to it: those up to the step at which it begins. A run
- * that is not continued needs a folder without any, so that two runs are never mixed; otherwise `ERR_STATE`.
+ * The files in the folder of a run that belong to it: those up to the step at which it begins. A run that is not continued needs
+ * a folder without any, so that two runs are never mixed; otherwise `ERR_STATE`. Nothing is changed.
  *
  * @param passedOver Files that are known to be of no use; they stay where they are.
  */
-export async function prepareFolder(
+export async function checkFolder(
   dir: string,
   step: number,
   passedOver: readonly string[],
 ): Promise<readonly CheckpointFile[]> {
-  try {
-    await fileSystem().mkdir(dir, { recursive: true });
-  } catch (cause) {
-    throw fileError(dir, "a folder that can be written", cause);
-  }
-  await removeUnfinished(dir, NAME);
   const files = (await listCheckpoints(dir)).filter(({ path }) => !passedOver.includes(path));
   const [newest] = files;
   if (newest !== undefined && newest.step > step) {
@@ -190,4 +184,14 @@ export async function prepareFolder(
     );
   }
   return files;
+}
+
+/** Makes the folder of a run if it is missing, and removes what a killed process has left unfinished. */
+export async function openFolder(dir: string): Promise<void> {
+  try {
+    await fileSystem().mkdir(dir, { recursive: true });
+  } catch (cause) {
+    throw fileError(dir, "a folder that can be written", cause);
+  }
+  await removeUnfinished(dir, NAME);
 }

@@ -3,6 +3,20 @@ import type { StreamFeed } from "../data/stream_feed.js";
 import type { Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 
+/** A step is a word of 32 bits in the counters of random numbers, from 1. */
+const MOST_STEPS = 0xffff_ffff;
+
+/** `ERR_OPTION` unless a run may have so many steps. */
+export function checkSteps(where: string, steps: number): void {
+  if (steps <= MOST_STEPS) return;
+  const reason = "as steps are counted in 32 bits: train in several runs";
+  throw new CarillonError(
+    "ERR_OPTION",
+    where,
+    `expected at most ${MOST_STEPS} steps for '${where}' but received ${steps}, ${reason}`,
+  );
+}
+
 /** Where in its epochs a run over a stream stands: a part of its checkpoints. */
 export interface StreamProgress {
   /** The epoch of the last step, from 1; 0 before the first. */
@@ -202,6 +216,7 @@ export class StreamCourse implements Course {
 
   async ready(step: number): Promise<Ready> {
     if (step < this.#last) return { steps: this.#last - step, lastRows: this.#lastRows };
+    checkSteps("fit.epochs", step + 1);
     const block = await this.#feed.next();
     if (block === undefined) return { steps: 0, lastRows: 0 };
     if (this.#ended) {

@@ -10,8 +10,9 @@ import type { Transform, Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import { labelClasses } from "../nn/meaning.js";
 import type { Model } from "../nn/model.js";
-import { type Course, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
+import { type Course, checkSteps, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
 import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
+import { checkLogged } from "./step_losses.js";
 
 /** Rows of a batch at validation. */
 export const EVALUATION_BATCH = 256;
@@ -68,6 +69,7 @@ export async function prepareData(
     const validation: BoundExamples | undefined =
       validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
+    expectCountable(settings, train, batch);
     const accumulate = Math.min(settings.accumulate, batch);
     return { ...settings, train, validation, transforms, classNames: names, batchSize: batch, accumulate };
   } catch (error) {
@@ -92,6 +94,16 @@ async function namesFor(
   const received = `${found.length}: ${namesText(found)}; the option 'classes' names all`;
   const problem = `expected ${classes} names for 'fit.data.y', as the model tells so many classes apart, but received ${received}`;
   throw new CarillonError("ERR_LABEL", "fit.data.y", problem);
+}
+
+/** `ERR_OPTION` where a run would have more steps than can be counted, or kept, as far as that is known. */
+function expectCountable({ epochs, limit, logsSteps }: CheckedSettings, train: BoundExamples, batch: number): void {
+  const { steps } =
+    train.stream === undefined ? new MemoryCourse(train.samples, batch, epochs, limit) : { steps: limit };
+  const where = steps === limit ? "fit.steps" : "fit.epochs";
+  if (steps === undefined) return;
+  checkSteps(where, steps);
+  if (logsSteps) checkLogged(where, steps);
 }
 
 /** The transform that a run is told of, none, or the one that the model has. */

@@ -1,6 +1,6 @@
 import type { State } from "../io/state.js";
 import { checkBoolean, checkKeys, checkNumber, checkString } from "../options.js";
-import type { Best, Callback } from "./callback.js";
+import type { Best, Callback, CallbackHooks } from "./callback.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
 
 /** Options of {@link earlyStopping}. */
@@ -36,36 +36,37 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
   const monitor = new Monitor("earlyStopping", options);
   const patience = checkNumber("earlyStopping.patience", options.patience, { min: 1, integer: true });
   const restoreBest = checkBoolean("earlyStopping.restoreBest", options.restoreBest ?? false);
-  let kept = NOTHING;
-  return {
-    name: checkString("earlyStopping.name", options.name ?? "earlyStopping"),
-    every: options.every,
-    monitor: monitor.name,
-    get best() {
-      return kept.best;
-    },
-    start() {
-      kept = NOTHING;
-    },
-    decide(at) {
-      if (!monitor.isFresh(at)) return;
-      const value = monitor.valueOf(at);
-      if (monitor.isBetter(value, kept.best?.value)) {
-        const best = { monitor: monitor.name, value, epoch: at.epoch, step: at.step };
-        kept = { best, waited: 0, weights: restoreBest ? at.weights() : undefined };
-        return;
-      }
-      kept = { ...kept, waited: kept.waited + 1 };
-      if (kept.waited >= patience) at.stop();
-    },
-    end(at) {
-      if (kept.weights !== undefined) at.setWeights(kept.weights);
-    },
-    state: () => stateOf(kept),
-    restore(state) {
-      kept = keptOf(state);
-    },
+  const begin = (): CallbackHooks => {
+    let kept = NOTHING;
+    return {
+      get best() {
+        return kept.best;
+      },
+      start() {
+        kept = NOTHING;
+      },
+      decide(at) {
+        if (!monitor.isFresh(at)) return;
+        const value = monitor.valueOf(at);
+        if (monitor.isBetter(value, kept.best?.value)) {
+          const best = { monitor: monitor.name, value, epoch: at.epoch, step: at.step };
+          kept = { best, waited: 0, weights: restoreBest ? at.weights() : undefined };
+          return;
+        }
+        kept = { ...kept, waited: kept.waited + 1 };
+        if (kept.waited >= patience) at.stop();
+      },
+      end(at) {
+        if (kept.weights !== undefined) at.setWeights(kept.weights);
+      },
+      state: () => stateOf(kept),
+      restore(state) {
+        kept = keptOf(state);
+      },
+    };
   };
+  const name = checkString("earlyStopping.name", options.name ?? "earlyStopping");
+  return Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
 }
 
 function stateOf({ best, waited, weights }: Kept): State {

@@ -67,7 +67,7 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
   readonly validation: V;
   /** Since the run, or its continuation, began, without pauses. */
   readonly seconds: number;
-  /** Training examples, in these seconds. */
+  /** Training examples, in these seconds without those in which a resumed run read a stream again up to its place. */
   readonly examplesPerSecond: number;
   /** Until the last step, at this pace; a stream's further epochs are taken to be as long as those before. */
   readonly secondsLeft: number;

@@ -1,7 +1,11 @@
+import { CarillonError } from "../errors.js";
 import type { Evaluation } from "../nn/evaluator.js";
+import type { Model } from "../nn/model.js";
+import type { Minimizer } from "../optim/minimizer.js";
 import { describedBy } from "../tensor/inspect.js";
 import type { Best } from "./callback.js";
 import type { EndReason, EpochEvent } from "./events.js";
+import type { StepLosses } from "./step_losses.js";
 
 /** How a run ended. */
 export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {
@@ -14,8 +18,13 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   readonly seconds: number;
   /** What the first callback that looks for a best step has found: {@link earlyStopping}. */
   readonly best: Best | undefined;
-  /** One event an epoch. */
+  /**
+   * The events of the first and the last epoch, and of those in between: of all up to 10,000 epochs, otherwise evenly thinned.
+   * Of confusion matrices 32 MiB are kept, evenly thinned as well, and the last; one that is not is `[]`.
+   */
   readonly history: readonly EpochEvent<K, V>[];
+  /** The loss of every step, with `log: 'steps'`; otherwise `undefined`. */
+  readonly losses: StepLosses | undefined;
   /**
    * The averaged weights by name, with `averageWeights`, for {@link Model.setWeights}; otherwise `undefined`. `ERR_STATE`
    * once the model was changed after the run.
@@ -23,7 +32,7 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   averaged(): ReadonlyMap<string, Float32Array> | undefined;
   /**
    * Everything that determines what would come next, as bytes that `resume` takes. `ERR_STATE` once the model was
-   * changed after the run, and where it was stopped before its data was ready.
+   * changed after the run, and where it was stopped before its first step.
    */
   checkpoint(): Uint8Array;
 }
@@ -39,5 +48,32 @@ export function describedResult(result: FitResult): FitResult {
       title: "FitResult",
       fields: { reason, stoppedBy: stoppedBy ?? undefined, step, seconds, best, epochs: history.length, last: figures },
     };
+  });
+}
+
+/** What a run has come to, in numbers. */
+export type Figures = Pick<FitResult, "reason" | "stoppedBy" | "step" | "seconds" | "best" | "history" | "losses">;
+
+/**
+ * The result of a run. It keeps the model and the states of its optimizer, not the run itself, whose programs hold the data.
+ *
+ * @param checkpoint The bytes, or what makes them of the weights as the run left them.
+ */
+export function resultOf(
+  figures: Figures,
+  model: Model,
+  minimizer: Minimizer,
+  checkpoint: Uint8Array | (() => Uint8Array),
+): FitResult {
+  const { version } = model;
+  const unchanged = <T>(where: string, give: () => T): T => {
+    if (model.version === version) return give();
+    throw new CarillonError("ERR_STATE", where, "the model was changed after the run");
+  };
+  const bytes = (): Uint8Array => (typeof checkpoint === "function" ? checkpoint() : checkpoint.slice());
+  return describedResult({
+    ...figures,
+    averaged: () => unchanged("averaged", () => minimizer.averages(model)),
+    checkpoint: () => unchanged("checkpoint", bytes),
   });
 }

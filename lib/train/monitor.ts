@@ -17,7 +17,10 @@ export interface MonitorOptions {
   readonly minDelta?: number | undefined;
   /** Where the figure is better: `'min'` by default for losses, `mae` and `rmse`, `'max'` for everything else. */
   readonly mode?: MonitorMode | undefined;
-  /** When to look; `{ epochs: 1 }` by default. A figure of validation counts once a validation. */
+  /**
+   * When to look: at every validation, by default, for one of its figures, otherwise at the end of every epoch. With `every`, a
+   * figure of validation is looked at in the first validation at or behind each of these steps.
+   */
   readonly every?: Every | undefined;
   /** Tells it from another of its kind in the same run. */
   readonly name?: string | undefined;
@@ -28,6 +31,11 @@ export const MONITOR_KEYS = ["monitor", "minDelta", "mode", "every", "name"] as 
 
 const VALIDATION = "validation.";
 
+/** Whether a figure of that name is one of the validation set. */
+export function isOfValidation(name: string): boolean {
+  return name.startsWith(VALIDATION);
+}
+
 /** A figure and when it is better than another. */
 export class Monitor {
   readonly name: string;
@@ -37,7 +45,7 @@ export class Monitor {
   constructor(where: string, { monitor, minDelta, mode }: MonitorOptions) {
     this.name = checkString(`${where}.monitor`, monitor);
     this.#minDelta = checkNumber(`${where}.minDelta`, minDelta ?? 0, { min: 0 });
-    const plain = monitor.startsWith(VALIDATION) ? monitor.slice(VALIDATION.length) : monitor;
+    const plain = isOfValidation(monitor) ? monitor.slice(VALIDATION.length) : monitor;
     const usual = isLowerBetter(plain) ? "min" : "max";
     this.#sign = checkOneOf(`${where}.mode`, mode ?? usual, ["min", "max"]) === "min" ? -1 : 1;
   }
@@ -50,7 +58,7 @@ export class Monitor {
 
   /** Whether the figure is new at this step: one of validation is only where the set was measured. */
   isFresh({ step, validationStep }: Decision): boolean {
-    return !this.name.startsWith(VALIDATION) || step === validationStep;
+    return !isOfValidation(this.name) || step === validationStep;
   }
 
   valueOf(at: Decision): number {
@@ -66,7 +74,7 @@ export type Watched = Pick<Decision, "loss" | "dataLoss" | "penalty" | "metrics"
 /** The figure of that name; `undefined` as long as there is none. */
 export function figureOf(name: string, at: Watched): number | undefined {
   if (name === "loss" || name === "dataLoss" || name === "penalty") return at[name];
-  if (!name.startsWith(VALIDATION)) return at.metrics[name];
+  if (!isOfValidation(name)) return at.metrics[name];
   const key = name.slice(VALIDATION.length);
   return key === "loss" ? at.validation?.loss : at.validation?.metrics[key];
 }

@@ -18,6 +18,7 @@ import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import type { Callback, Every } from "./callback.js";
+import { EVERY_EPOCH } from "./callbacks.js";
 import {
   type CheckedCheckpoint,
   type CheckedResume,
@@ -28,6 +29,7 @@ import {
   type ResumeFrom,
   type ResumeOptions,
 } from "./checkpoint_options.js";
+import { checkSteps } from "./course.js";
 import { monitored } from "./monitor.js";
 
 /**
@@ -109,6 +111,11 @@ export interface FitOptions<
   readonly priority?: Priority | undefined;
   /** Steps between step events; none by default. */
   readonly reportEvery?: number | undefined;
+  /**
+   * `'steps'` keeps the loss of every step for the result's `losses`: 8 bytes a step, of at most 134,217,728 steps (1 GiB). A run that
+   * is known to be longer is refused; of a stream that is longer the first ones are kept. Otherwise nothing is kept.
+   */
+  readonly log?: "steps" | undefined;
   readonly callbacks?: readonly Callback[] | undefined;
   /** An aborted signal rejects the run with its reason, after the step in hand. */
   readonly signal?: AbortSignal | undefined;
@@ -145,6 +152,7 @@ const KEYS = [
   "threads",
   "priority",
   "reportEvery",
+  "log",
   "callbacks",
   "signal",
   "checkpoint",
@@ -180,6 +188,8 @@ export interface CheckedSettings {
   readonly threads: number;
   readonly priority: Priority;
   readonly reportEvery: number;
+  /** Whether the loss of every step is kept. */
+  readonly logsSteps: boolean;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
   readonly checkpoint: CheckedCheckpoint | undefined;
@@ -197,15 +207,13 @@ export interface CheckedOptions extends CheckedSettings {
 function checkCallback(where: string, callback: Callback): void {
   checkObjectLike(where, callback);
   checkString(`${where}.name`, callback.name);
-  const { every, decide, start, end, state, restore } = callback;
+  const { every, decide, begin, start, end, state, restore } = callback;
   checkFunction(`${where}.decide`, decide);
-  for (const [key, hook] of Object.entries({ start, end, state, restore })) {
+  for (const [key, hook] of Object.entries({ begin, start, end, state, restore })) {
     if (hook !== undefined) checkFunction(`${where}.${key}`, hook);
   }
   if (every !== undefined) checkEvery(`${where}.every`, every);
 }
-
-const EVERY_EPOCH: Every = { epochs: 1 };
 
 function checkSchedule(schedule: ValidationSchedule | undefined, validation: FitData | undefined): Every {
   const where = "fit.validate";
@@ -274,6 +282,8 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
   const loss = checkLoss("fit.loss", options.loss, model.outputs);
   const epochs = count("epochs");
   const limit = count("steps");
+  if (limit !== undefined) checkSteps("fit.steps", limit);
+  if (epochs !== undefined && limit === undefined) checkSteps("fit.epochs", epochs);
   if (epochs === undefined && limit === undefined) {
     throw new CarillonError("ERR_OPTION", "fit.epochs", "expected a number >= 1 for 'fit.epochs' or 'fit.steps'");
   }
@@ -327,6 +337,7 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
     threads,
     priority: checkPriority("fit.priority", options.priority),
     reportEvery: count("reportEvery") ?? 0,
+    logsSteps: options.log !== undefined && checkOneOf("fit.log", options.log, ["steps"]) === "steps",
     callbacks,
     signal,
     checkpoint,

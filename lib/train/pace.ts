@@ -15,11 +15,18 @@ export class Pace {
   readonly #brake: Brake;
   readonly #started = now();
   readonly #before: number;
+  /** Seconds before the first step that were no training: a stream was read again up to where the run goes on. */
+  #forward = 0;
   #examples = 0;
 
   constructor(brake: Brake) {
     this.#brake = brake;
     this.#before = brake.waited;
+  }
+
+  /** What was done so far was no training. */
+  begin(): void {
+    this.#forward = this.seconds;
   }
 
   /** Counts examples that were trained on. */
@@ -34,6 +41,7 @@ export class Pace {
   /** After `done` steps, with `left` to go. */
   figures(done: number, left: number): PaceFigures {
     const { seconds } = this;
-    return { seconds, examplesPerSecond: this.#examples / seconds, secondsLeft: (seconds / done) * left };
+    const trained = seconds - this.#forward;
+    return { seconds, examplesPerSecond: this.#examples / trained, secondsLeft: (trained / done) * left };
   }
 }

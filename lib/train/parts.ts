@@ -3,7 +3,7 @@ import { measuredSet } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
-import { type CheckpointFile, prepareFolder } from "./checkpoint_store.js";
+import { type CheckpointFile, checkFolder } from "./checkpoint_store.js";
 import { refuseOneShot } from "./data.js";
 import type { CheckedOptions } from "./options.js";
 import { FROM_THE_BEGINNING, findCheckpoint, type Resumed } from "./resume.js";
@@ -26,10 +26,11 @@ export interface Parts {
 }
 
 /**
- * Finds what is to be continued, traces and verifies the step and the validation, and makes the folder ready. A checkpoint, layer,
- * loss, metric or folder that does not fit throws here; neither the model nor a callback has been told anything by then.
+ * Finds what is to be continued, traces and verifies the step and the validation, and looks into the folder. A checkpoint, layer,
+ * loss, metric or folder that does not fit throws here; neither the model nor a callback has been told anything by then, and the folder
+ * is as it was. Rejects with the reason of an abort of `signal`.
  */
-export async function makeParts(model: Model, options: CheckedOptions): Promise<Parts> {
+export async function makeParts(model: Model, options: CheckedOptions, signal: AbortSignal): Promise<Parts> {
   const {
     optimizer,
     regularizer,
@@ -50,8 +51,8 @@ export async function makeParts(model: Model, options: CheckedOptions): Promise<
   const program = compileStep(model, minimizer, seed, { ...options, meter, guarded: true });
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;
-  const initialize = drawn ? await model.prepareInitial(seed, options.signal) : undefined;
+  const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
-  const files = folder === undefined ? [] : await prepareFolder(folder.dir, checkpoint?.progress.step ?? 0, useless);
+  const files = folder === undefined ? [] : await checkFolder(folder.dir, checkpoint?.progress.step ?? 0, useless);
   return { minimizer, resumed, seed, program, meter, validator, files, initialize };
 }

@@ -1,4 +1,3 @@
-import { now } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
 import type { Brake } from "../nn/brake.js";
 import type { FitEvent } from "./events.js";
@@ -18,6 +17,7 @@ export class Preparation {
     this.#off = brake.onPull(this.#end);
     // By hand: AbortSignal.any would stay with a signal that outlives many runs.
     signal?.addEventListener("abort", this.#end);
+    this.#end();
   }
 
   readonly #end = (): void => {
@@ -39,27 +39,23 @@ export class Preparation {
   }
 }
 
-/**
- * The end of a run that was stopped before it was ready for its first step: nothing was changed and nothing is kept.
- *
- * @param began Milliseconds, of the run's clock.
- */
-export function stoppedBeforehand({ emit }: RunContext<FitEvent>, began: number): FitResult {
-  const seconds = (now() - began) / 1000;
-  emit({ kind: "end", reason: "stopped", stoppedBy: null, step: 0, seconds });
+/** The end of a run that was stopped before its first step: nothing was changed and nothing is kept. */
+export function stoppedBeforehand({ emit }: RunContext<FitEvent>, seconds: number, step: number): FitResult {
+  emit({ kind: "end", reason: "stopped", stoppedBy: null, step, seconds });
   return describedResult({
     reason: "stopped",
     stoppedBy: null,
-    step: 0,
+    step,
     seconds,
     best: undefined,
     history: [],
+    losses: undefined,
     averaged: () => undefined,
     checkpoint(): never {
       throw new CarillonError(
         "ERR_STATE",
         "checkpoint",
-        "the run was stopped before it was ready: there is nothing to keep",
+        "the run was stopped before its first step: there is nothing to keep",
       );
     },
   });

@@ -1,5 +1,5 @@
 import { checkKeys, checkNumber, checkString } from "../options.js";
-import type { Callback } from "./callback.js";
+import type { Callback, CallbackHooks } from "./callback.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
 
 /** Options of {@link reduceOnPlateau}. */
@@ -44,31 +44,32 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions): Callback {
   const patience = checkNumber(`${where}.patience`, options.patience ?? DEFAULT.patience, { min: 1, integer: true });
   const cooldown = checkNumber(`${where}.cooldown`, options.cooldown ?? DEFAULT.cooldown, { min: 0, integer: true });
   const minScale = checkNumber(`${where}.minScale`, options.minScale ?? DEFAULT.minScale, { min: 0, below: 1 });
-  let now = NOTHING;
-  return {
-    name: checkString(`${where}.name`, options.name ?? where),
-    every: options.every,
-    monitor: monitor.name,
-    start() {
-      now = NOTHING;
-    },
-    decide(at) {
-      if (!monitor.isFresh(at)) return;
-      const value = monitor.valueOf(at);
-      const cooling = Math.max(now.cooling - 1, 0);
-      const cooled = now.cooling > 0 ? { ...now, cooling, waited: 0 } : now;
-      if (monitor.isBetter(value, now.best ?? undefined)) {
-        now = { ...cooled, best: value, waited: 0 };
-        return;
-      }
-      now = cooling > 0 ? cooled : { ...cooled, waited: cooled.waited + 1 };
-      if (now.waited < patience || at.rateScale <= minScale) return;
-      at.rateScale = Math.max(at.rateScale * factor, minScale);
-      now = { ...now, waited: 0, cooling: cooldown };
-    },
-    state: () => ({ ...now }),
-    restore(state) {
-      now = state as unknown as Waiting; // of a checkpoint of a run with this callback
-    },
+  const begin = (): CallbackHooks => {
+    let now = NOTHING;
+    return {
+      start() {
+        now = NOTHING;
+      },
+      decide(at) {
+        if (!monitor.isFresh(at)) return;
+        const value = monitor.valueOf(at);
+        const cooling = Math.max(now.cooling - 1, 0);
+        const cooled = now.cooling > 0 ? { ...now, cooling, waited: 0 } : now;
+        if (monitor.isBetter(value, now.best ?? undefined)) {
+          now = { ...cooled, best: value, waited: 0 };
+          return;
+        }
+        now = cooling > 0 ? cooled : { ...cooled, waited: cooled.waited + 1 };
+        if (now.waited < patience || at.rateScale <= minScale) return;
+        at.rateScale = Math.max(at.rateScale * factor, minScale);
+        now = { ...now, waited: 0, cooling: cooldown };
+      },
+      state: () => ({ ...now }),
+      restore(state) {
+        now = state as unknown as Waiting; // of a checkpoint of a run with this callback
+      },
+    };
   };
+  const name = checkString(`${where}.name`, options.name ?? where);
+  return Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
 }

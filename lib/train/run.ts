@@ -2,6 +2,7 @@ import { holdProcess } from "../binding/clock.js";
 import { Brake } from "../nn/brake.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { FitEvent } from "./events.js";
+import { arrayBytes, KEPT, Thinned, withoutArrays } from "./thinned.js";
 
 /** How a run can be told to rest and to end. */
 export interface RunControl {
@@ -22,25 +23,64 @@ export interface RunControl {
  */
 export type Run<R, E extends FitEvent = FitEvent> = Promise<R> & AsyncIterable<E> & AsyncDisposable & RunControl;
 
+/** What a run has told so far, for readers that begin late: of each kind of event as many as `history` has, but no steps. */
+class Past<E extends FitEvent> {
+  readonly #kinds = new Map<E["kind"], Thinned<{ readonly order: number; readonly event: E }>>();
+  #told = 0;
+
+  add(event: E): void {
+    if (event.kind === "step") return;
+    const kind = this.#kinds.get(event.kind) ?? new Thinned();
+    this.#kinds.set(event.kind, kind);
+    kind.add({ order: this.#told, event });
+    this.#told += 1;
+  }
+
+  get events(): E[] {
+    const kept = [...this.#kinds.values()].flatMap(({ items }) => items);
+    return kept.sort((a, b) => a.order - b.order).map(({ event }) => event);
+  }
+}
+
+/** Events that wait for a reader at most: then every other one goes. */
+const MOST_WAITING = 2 * KEPT.items;
+
+function hasFigures(event: FitEvent): boolean {
+  return event.kind === "epoch" || event.kind === "validation";
+}
+
+function bytesOf(event: FitEvent): number {
+  return hasFigures(event) ? arrayBytes(event) : 0;
+}
+
+function lightened<E extends FitEvent>(event: E): E {
+  return hasFigures(event) ? withoutArrays(event) : event;
+}
+
 /** Events on their way to one reader. */
 class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
-  readonly #queue: E[];
+  #queue: E[] = [];
+  /** Of the arrays in the queue. */
+  #bytes = 0;
   readonly #leave: () => Promise<void>;
   #waiting: (() => void)[] = [];
   #ended = false;
   #left = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(past: readonly E[], leave: () => Promise<void>) {
-    this.#queue = [...past];
+  constructor(past: E[], leave: () => Promise<void>) {
     this.#leave = leave;
+    this.#keep(past);
   }
 
-  /** A slow reader loses step events, never others. */
+  /** A slow reader loses step events, and, where too many others or too large matrices wait for it, some of those. */
   put(event: E): void {
     if (this.#left) return;
     if (event.kind === "step" && this.#queue.at(-1)?.kind === "step") this.#queue.pop();
     this.#queue.push(event);
+    this.#bytes += bytesOf(event);
+    if (this.#queue.length > MOST_WAITING) this.#keep(this.#queue.filter((_, index) => index % 2 === 0));
+    if (this.#bytes > KEPT.bytes) this.#keep(this.#queue.map((one) => (one === event ? one : lightened(one))));
     this.#wake();
   }
 
@@ -48,6 +88,11 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
     this.#ended = true;
     this.#failure = this.#left ? undefined : failure;
     this.#wake();
+  }
+
+  #keep(events: E[]): void {
+    this.#queue = events;
+    this.#bytes = events.reduce((sum, event) => sum + bytesOf(event), 0);
   }
 
   #wake(): void {
@@ -61,7 +106,10 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
       });
     }
     const value = this.#queue.shift();
-    if (value !== undefined) return { value, done: false };
+    if (value !== undefined) {
+      this.#bytes -= bytesOf(value);
+      return { value, done: false };
+    }
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) throw failure.error;
@@ -88,7 +136,7 @@ export interface RunContext<E extends FitEvent> {
 /** Starts `body` at once and makes a {@link Run} of it. */
 export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) => Promise<R>): Run<R, E> {
   const readers = new Set<Mailbox<E>>();
-  const past: E[] = [];
+  const past = new Past<E>();
   const brake = new Brake();
   let outcome: { readonly failure: { readonly error: unknown } | undefined } | undefined;
   let last: E | undefined;
@@ -102,7 +150,7 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
   const promise = body({
     emit(event) {
       if (event.kind !== "end") last = event;
-      if (event.kind !== "step") past.push(event);
+      past.add(event);
       for (const reader of readers) reader.put(event);
     },
     hasReaders: () => readers.size > 0,
@@ -136,7 +184,7 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
     resume: () => brake.resume(),
     [Symbol.asyncIterator](): AsyncIterator<E, undefined> {
       promise.catch(() => undefined); // the reader is told
-      const reader = new Mailbox<E>(past, leave);
+      const reader = new Mailbox<E>(past.events, leave);
       readers.add(reader);
       if (outcome !== undefined) reader.end(outcome.failure);
       return reader;

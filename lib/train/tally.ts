@@ -1,4 +1,5 @@
 import type { CompiledProgram } from "../graph/compiled.js";
+import type { Brake } from "../nn/brake.js";
 import { type Evaluation, Sums } from "../nn/evaluator.js";
 import type { Meter } from "../nn/meter.js";
 import { type Figures, numbersOf } from "../nn/metrics.js";
@@ -9,16 +10,21 @@ import type { EpochEvent, FitEvent } from "./events.js";
 import type { Watched } from "./monitor.js";
 import type { Pace, PaceFigures } from "./pace.js";
 import type { Resumed } from "./resume.js";
+import { StepLog, type StepLosses } from "./step_losses.js";
+import { Thinned } from "./thinned.js";
 
 /** What a tally is made of. */
 export interface TallyParts {
   readonly course: Course;
   readonly meter: Meter;
   readonly pace: Pace;
+  readonly brake: Brake;
   /** Steps between two step events; 0 for none. */
   readonly reportEvery: number;
   /** Whether epochs are told of by who measures at their ends; otherwise as they pass. */
   readonly measuresEpochs: boolean;
+  /** Whether the loss of every step is kept. */
+  readonly logsSteps: boolean;
   emit(event: FitEvent): void;
 }
 
@@ -29,11 +35,13 @@ export type TallyProgress = Pick<Progress, "step" | "sums" | "metrics" | "valida
 export class Tally {
   readonly #parts: TallyParts;
   readonly #sums = new Sums();
-  readonly #history: EpochEvent[] = [];
+  readonly #history = new Thinned<EpochEvent>();
+  readonly #log: StepLog | undefined;
   readonly #firstStep: number;
   #step = 0;
   /** Of the epoch so far, since {@link measure}. */
   #figures: Figures = {};
+  #measuredStep: number | undefined;
   #validation: Evaluation | undefined;
   #validationStep: number | undefined;
   /** Steps of the call that were taken in, and the rows of each. */
@@ -50,6 +58,7 @@ export class Tally {
       this.#validationStep = progress.validationStep ?? undefined;
     }
     this.#firstStep = this.#step;
+    this.#log = parts.logsSteps ? new StepLog(this.#step + 1) : undefined;
   }
 
   /** Steps done. */
@@ -61,9 +70,13 @@ export class Tally {
     return this.#parts.course.epochOf(this.#step);
   }
 
-  /** One event an epoch. */
   get history(): readonly EpochEvent[] {
-    return this.#history;
+    return this.#history.items;
+  }
+
+  /** Those of the steps so far, if they are kept. */
+  get losses(): StepLosses | undefined {
+    return this.#log?.losses();
   }
 
   get seconds(): number {
@@ -123,12 +136,11 @@ export class Tally {
     const rows = row[LOG.rows] ?? 0;
     this.#rows.push(rows);
     pace.count(rows);
-    if (reportEvery > 0 && step % reportEvery === 0) {
-      const penalty = row[LOG.penalty] ?? 0;
-      const weight = row[LOG.weight] ?? 0;
-      const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight; // a batch may weigh nothing
-      const losses = { loss: dataLoss + penalty, dataLoss, penalty };
-      this.#parts.emit({ kind: "step", step, epoch: this.epoch, ...losses, ...this.#paceFigures });
+    const reports = reportEvery > 0 && step % reportEvery === 0;
+    if (reports || this.#log !== undefined) {
+      const losses = lossesOf(row);
+      this.#log?.add(losses.loss, losses.penalty);
+      if (reports) this.#parts.emit({ kind: "step", step, epoch: this.epoch, ...losses, ...this.#paceFigures });
     }
     if (course.ends(step) && !measuresEpochs) this.emitEpoch(undefined);
   }
@@ -139,9 +151,15 @@ export class Tally {
     if (!meter.empty) meter.take(first, this.#rows);
   }
 
-  /** Makes figures of what metrics have seen of the epoch. */
-  async measure(): Promise<void> {
-    this.#figures = await this.#parts.meter.figures();
+  /** Makes figures of what metrics have seen of the epoch; false if the run was stopped meanwhile. */
+  async measure(): Promise<boolean> {
+    if (this.#measuredStep === this.#step) return true;
+    const { meter, brake } = this.#parts;
+    const measured = await brake.unlessEnded(meter.figures());
+    if (measured === undefined) return false;
+    this.#figures = measured.value;
+    this.#measuredStep = this.#step;
+    return true;
   }
 
   /** Takes in the validation of this step. */
@@ -166,7 +184,7 @@ export class Tally {
       validation,
       ...this.#paceFigures,
     };
-    this.#history.push(event);
+    this.#history.add(event);
     this.#parts.emit(event);
   }
 
@@ -183,4 +201,12 @@ export class Tally {
     const { course, pace } = this.#parts;
     return pace.figures(this.#step - this.#firstStep, course.left(this.#step));
   }
+}
+
+/** Of a step's batch, which may weigh nothing. */
+function lossesOf(row: Float32Array): { readonly loss: number; readonly dataLoss: number; readonly penalty: number } {
+  const penalty = row[LOG.penalty] ?? 0;
+  const weight = row[LOG.weight] ?? 0;
+  const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight;
+  return { loss: dataLoss + penalty, dataLoss, penalty };
 }

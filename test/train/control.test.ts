@@ -1,6 +1,23 @@
 // Stop, abort, busy models, and callbacks that decide.
-import { adam, type Callback, crossEntropy, type Decision, fit, linear, type Model, relu, sequential } from "carillon";
-import { describe, expect, test } from "vitest";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  adam,
+  type Callback,
+  crossEntropy,
+  type Decision,
+  type FitResult,
+  fit,
+  linear,
+  type Model,
+  type Run,
+  relu,
+  sequential,
+  standardize,
+} from "carillon";
+import { afterAll, describe, expect, test } from "vitest";
+import { stoppedAtStart } from "./stopped.js";
 import { bitsOf, clusters, hashOf } from "./synthetic.js";
 
 const DATA = clusters(60, 4, 3);
@@ -49,6 +66,51 @@ describe("stop", () => {
     const run = fit(model, { ...ENDLESS, callbacks: [slow] });
     expect(await run).toMatchObject({ reason: "stopped", step: 3 });
     expect(bitsOf(model)).toBe(await bitsAfter(3));
+  });
+});
+
+describe("stop before the first step", () => {
+  const dir = mkdtempSync(join(tmpdir(), "carillon-stop-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const stopping = (wait: (stop: () => void) => void) => (run: Run<FitResult>) => {
+    wait(() => run.stop());
+    return run;
+  };
+  const paused = (run: Run<FitResult>) => {
+    run.pause();
+    return stopping((stop) => setTimeout(stop, 30))(run);
+  };
+  const ways: [string, (run: Run<FitResult>) => Promise<FitResult>][] = [
+    ["at once", stopping((stop) => stop())],
+    ["in a microtask", stopping(queueMicrotask)],
+    ["when it is ready", stoppedAtStart],
+    ["in a pause", paused],
+  ];
+
+  test.each(ways)("%s leaves model, folder and callbacks as they were", async (_, stop) => {
+    const folder = join(dir, "folder");
+    const calls: string[] = [];
+    const callback: Callback = { name: "c", start: () => note(calls, "start"), decide: () => note(calls, "decide") };
+    const slow = { x: new Float32Array(4 * 200_000), y: new Int32Array(200_000) };
+    const options = {
+      ...ENDLESS,
+      data: slow,
+      inputs: standardize(),
+      checkpoint: { dir: folder },
+      callbacks: [callback],
+    };
+    const fresh = network();
+    const result = await stop(fit(fresh, options));
+    expect(result).toMatchObject({ reason: "stopped", stoppedBy: null, step: 0, history: [], best: undefined });
+    expect(() => result.checkpoint()).toThrow(expect.objectContaining({ code: "ERR_STATE", where: "checkpoint" }));
+    expect([fresh.initialized, fresh.transforms, existsSync(folder), calls]).toEqual([false, {}, false, []]);
+
+    const trained = network();
+    const resume = (await fit(trained, { ...OPTIONS, steps: 5 })).checkpoint();
+    const bits = bitsOf(trained);
+    await stop(fit(trained, { ...options, inputs: undefined }));
+    await stop(fit(trained, { ...ENDLESS, resume }));
+    expect([bitsOf(trained), existsSync(folder), calls]).toEqual([bits, false, []]);
   });
 });
 

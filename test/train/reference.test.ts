@@ -9,6 +9,7 @@ import {
   type Layer as LibraryLayer,
   l2,
   linear,
+  type Model,
   mse,
   type Optimizer,
   relu,
@@ -32,7 +33,6 @@ import {
   type Task,
   trainStep,
 } from "./reference.js";
-import { stoppedAtStart } from "./stopped.js";
 import { numbers } from "./synthetic.js";
 
 const ROWS = 13;
@@ -57,10 +57,25 @@ const EVEN = Array.from({ length: ROWS }, () => 1);
 /** Weights, then states, as a checkpoint holds them. */
 function networksOf(checkpoint: Uint8Array, states: readonly string[]): [Network, ...Network[]] {
   const { tensors } = decodeSafetensors(checkpoint, "checkpoint");
-  const values = (name: string): Bounded[] => {
+  const valuesOf = (name: string): number[] => {
     const stored = tensors.get(name);
-    return stored?.dtype === "f32" ? Array.from(stored.data, exact) : [];
+    return stored?.dtype === "f32" ? Array.from(stored.data) : [];
   };
+  return networksIn(valuesOf, states);
+}
+
+/** Before the first step: states are zeros. */
+function initialNetworks(model: Model, states: readonly string[]): [Network, ...Network[]] {
+  const weights = model.weights();
+  const valuesOf = (name: string): number[] => {
+    const [prefix, parameter = ""] = name.split("/");
+    return Array.from(weights.get(parameter)?.data ?? [], (value) => (prefix === "weights" ? value : 0));
+  };
+  return networksIn(valuesOf, states);
+}
+
+function networksIn(valuesOf: (name: string) => readonly number[], states: readonly string[]): [Network, ...Network[]] {
+  const values = (name: string): Bounded[] => valuesOf(name).map(exact);
   const layer = (name: string, inputs: number): Layer => {
     const flat = values(`${name}.weight`);
     const bias = values(`${name}.bias`);
@@ -145,8 +160,7 @@ describe.each(CASES)("%s", (_, { optimizer, rule, activation = "relu", loss = "c
       shuffle: false,
       seed: 3,
     };
-    const untrained = await stoppedAtStart(fit(model, { ...options, steps: 1 }));
-    let before = networksOf(untrained.checkpoint(), states);
+    let before = initialNetworks(model.clone().initialize(options.seed), states);
     const figures: Stepped[] = [];
     let worst = 0;
     const comparing: Callback = {

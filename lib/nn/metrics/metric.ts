@@ -1,6 +1,6 @@
 import type { Affine } from "../../data/transform.js";
 import { CarillonError } from "../../errors.js";
-import type { State } from "../../io/state.js";
+import { copyState, type State } from "../../io/state.js";
 import { checkFunction, checkKeys, checkString } from "../../options.js";
 import type { Ending } from "../ending.js";
 import type { Loss } from "../losses/loss.js";
@@ -70,6 +70,16 @@ export interface MetricDefinition<N extends string, S extends State> {
   result(state: S): number;
 }
 
+/** A copy of the state that `start` has given, which may be one object for all sets and runs. What no checkpoint keeps stays as it is. */
+function ownState<S extends State>(state: S): S {
+  if (typeof state !== "object" || state === null) return state;
+  try {
+    return copyState(state);
+  } catch {
+    return state;
+  }
+}
+
 /** Names that figures of events have already. */
 const RESERVED = ["loss", "dataLoss", "penalty", "validation"];
 
@@ -107,7 +117,7 @@ export function defineMetric<const N extends string, S extends State>(definition
   return Object.freeze({
     name,
     begin({ units }: MetricSet): Accumulator {
-      let state = start();
+      let state = ownState(start());
       return {
         add(rows) {
           state = add(state, units === undefined ? rows : inUnits(rows, units));

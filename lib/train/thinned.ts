@@ -1,0 +1,98 @@
+/** Bytes that a number in an array takes. */
+const NUMBER_BYTES = 8;
+
+/** Bytes of the arrays in plain data, such as confusion matrices; numbers that stand alone count nothing. */
+export function arrayBytes(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (Array.isArray(value)) {
+    return value.reduce<number>((sum, one) => sum + NUMBER_BYTES + arrayBytes(one), 0);
+  }
+  let bytes = 0;
+  for (const key in value) bytes += arrayBytes(Reflect.get(value, key));
+  return bytes;
+}
+
+/** The same plain data with every array empty. */
+export function withoutArrays<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  const light: unknown = Array.isArray(value)
+    ? []
+    : Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withoutArrays(one)]));
+  return light as T; // an empty array is one of any type
+}
+
+/** How much is kept: items, and bytes of the arrays in them. */
+export interface Limits {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+/** What `history`, and a reader that begins late or is slow, have at most of what a run tells. */
+export const KEPT: Limits = { items: 10_000, bytes: 33_554_432 };
+
+interface Entry<T> {
+  readonly index: number;
+  readonly item: T;
+  readonly bytes: number;
+}
+
+/**
+ * The first and the last item of a sequence of plain data, and of those in between every k-th one: k is 1, and doubles whenever
+ * there would be more items than the limit. Arrays stay in every m-th one, likewise within their bytes; in the others they
+ * are empty. The last item is always whole.
+ */
+export class Thinned<T> {
+  readonly #limits: Limits;
+  #kept: Entry<T>[] = [];
+  #last: Entry<T> | undefined;
+  #bytes = 0;
+  /** k, and m. */
+  #every = 1;
+  #whole = 1;
+  #count = 0;
+
+  constructor(limits: Limits = KEPT) {
+    this.#limits = limits;
+  }
+
+  /** All that is kept, in order. */
+  get items(): T[] {
+    const last = this.#last;
+    const before = this.#kept.filter(({ index }) => index !== last?.index).map(({ item }) => item);
+    return last === undefined ? before : [...before, last.item];
+  }
+
+  add(item: T): void {
+    const entry = { index: this.#count, item, bytes: arrayBytes(item) };
+    this.#count += 1;
+    this.#last = entry;
+    if (entry.index % this.#every === 0) {
+      this.#kept.push(this.#lightened(entry));
+      this.#bytes += this.#kept.at(-1)?.bytes ?? 0;
+    }
+    while (this.#size > this.#limits.items && this.#kept.length > 1) {
+      this.#every *= 2;
+      this.#keep(this.#kept.filter(({ index }) => index % this.#every === 0));
+    }
+    while (this.#bytes > this.#limits.bytes && this.#whole <= entry.index) {
+      this.#whole *= 2;
+      this.#keep(this.#kept.map((one) => this.#lightened(one)));
+    }
+  }
+
+  /** With the last one. */
+  get #size(): number {
+    return this.#kept.length + (this.#kept.at(-1)?.index === this.#last?.index ? 0 : 1);
+  }
+
+  #lightened(entry: Entry<T>): Entry<T> {
+    if (entry.bytes === 0 || entry.index % this.#whole === 0) return entry;
+    return { index: entry.index, item: withoutArrays(entry.item), bytes: 0 };
+  }
+
+  #keep(entries: Entry<T>[]): void {
+    this.#kept = entries;
+    this.#bytes = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}
