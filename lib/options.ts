@@ -1,4 +1,5 @@
-import { CarillonError, fail } from "./errors.js";
+import { CarillonError, describe, fail } from "./errors.js";
+import { meantBy, within } from "./words.js";
 
 /** A range of numbers; every bound that is given must hold. */
 export interface NumberRange {
@@ -32,7 +33,7 @@ export function checkKeys(
   if (!isPlainObject(options)) fail("ERR_OPTION", where, "an object of options", options);
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    const near = nearest(key, known) ?? (Object.hasOwn(meant, key) ? meant[key] : within(key, known));
+    const near = meantBy(key, known) ?? (Object.hasOwn(meant, key) ? meant[key] : within(key, known));
     const hint = near === undefined ? `Known: ${known.map(quote).join(", ")}` : `Did you mean '${near}'?`;
     throw new CarillonError(
       "ERR_UNKNOWN_OPTION",
@@ -89,10 +90,16 @@ export function checkMade<F>(where: string, value: F, expected: string): F {
   return fail("ERR_OPTION", where, expected, value);
 }
 
-/** `value` if it is one of `allowed`, else `ERR_OPTION` listing them. */
+/** Names that a reader takes in at a glance. */
+const FEW = 4;
+
+/** `value` if it is one of `allowed`, else `ERR_OPTION` listing them, and of many the one that was probably meant. */
 export function checkOneOf<const T extends string>(where: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value);
-  return found ?? fail("ERR_OPTION", where, alternatives(allowed), value);
+  if (found !== undefined) return found;
+  const problem = `expected ${alternatives(allowed)} for '${where}' but received ${describe(value)}`;
+  const near = typeof value === "string" && allowed.length > FEW ? meantBy(value, allowed) : undefined;
+  throw new CarillonError("ERR_OPTION", where, near === undefined ? problem : `${problem}. Did you mean '${near}'?`);
 }
 
 /** Prototype `null` or the `Object.prototype` of any realm. */
@@ -120,58 +127,8 @@ function quote(name: string): string {
 }
 
 /** `'a', 'b' or 'c'` */
-function alternatives(names: readonly string[]): string {
+export function alternatives(names: readonly string[]): string {
   const quoted = names.map(quote);
   const last = quoted.pop() ?? "";
   return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
-}
-
-/** The known name with the fewest typing errors, at most one for every three characters (and at least one). */
-export function nearest(key: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let fewest = Math.max(1, Math.floor(key.length / 3)) + 1;
-  for (const name of known) {
-    const errors = typingErrors(key.toLowerCase(), name.toLowerCase());
-    if (errors < fewest) {
-      best = name;
-      fewest = errors;
-    }
-  }
-  return best;
-}
-
-/** Letters that a name must have to be looked for in longer ones. */
-const LEAST_LETTERS = 4;
-
-/** The longest known name that is a part of `key`: `weight` of `sample_weight`. */
-function within(key: string, known: readonly string[]): string | undefined {
-  const parts = known.filter((name) => name.length >= LEAST_LETTERS && key.toLowerCase().includes(name.toLowerCase()));
-  return parts.sort((a, b) => b.length - a.length)[0];
-}
-
-/**
- * Characters to insert, delete, replace or swap with a neighbour to turn `from` into `to`
- * (optimal string alignment distance, the restricted form of Damerau 1964).
- */
-function typingErrors(from: string, to: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const same = from[row - 1] === to[column - 1];
-      const swapped = from[row - 2] === to[column - 1] && from[row - 1] === to[column - 2];
-      current.push(
-        Math.min(
-          (last[column] ?? 0) + 1,
-          (current[column - 1] ?? 0) + 1,
-          (last[column - 1] ?? 0) + (same ? 0 : 1),
-          row > 1 && column > 1 && swapped ? (beforeLast[column - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      );
-    }
-    beforeLast = last;
-    last = current;
-  }
-  return last[to.length] ?? 0;
 }

@@ -30,7 +30,9 @@ const library = filesIn("lib", /\.ts$/);
  */
 const PARTS = [
   ["T0", "errors"],
+  ["T0", "words"],
   ["T0", "options"],
+  ["T0", "signals"],
   ["T1", "binding"],
   ["T2", "tensor"],
   ["T2", "io"],

@@ -1,13 +1,14 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { fail } from "../errors.js";
 import type { Binding } from "../graph/plan.js";
+import { unlessAborted } from "../signals.js";
 import { Block, type ExampleShape, rowShape } from "./block.js";
 import type { Examples, Features, Labels, Targets } from "./dataset.js";
 import { type Answers, Measurement, type Questions } from "./measure.js";
 import { bytesOf, floatsOf, hasBytes } from "./member.js";
 import type { StreamFeed } from "./stream_feed.js";
 import { type Affine, commonFactor, fitsProgram, type Transforms } from "./transform.js";
-import { Turns, unlessAborted } from "./turns.js";
+import { Turns } from "./turns.js";
 
 /** Examples copied into native memory, as programs read them. */
 export interface BoundExamples {

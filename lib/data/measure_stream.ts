@@ -1,9 +1,10 @@
 import { fail } from "../errors.js";
+import { unlessAborted } from "../signals.js";
 import type { ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
 import { type Answers, Measurement, type Questions } from "./measure.js";
 import { type Dataset, END, failOneShot } from "./stream.js";
-import { Turns, unlessAborted } from "./turns.js";
+import { Turns } from "./turns.js";
 
 /** Reads a stream once, in its order, for figures over all of its examples. Rejects with the reason of an abort. */
 export async function measureStream(

@@ -1,8 +1,8 @@
 import { after } from "../binding/clock.js";
 import { CarillonError, describe, fail, introduce } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
+import { unlessAborted } from "../signals.js";
 import type { Features, Labels, Targets, Weights } from "./dataset.js";
-import { unlessAborted } from "./turns.js";
 
 /**
  * What a stream gives: a block of examples, as a set in memory would be written, or a single one, whose members may be plain

@@ -1,6 +1,7 @@
 import { now } from "../binding/clock.js";
 import { CarillonError, fail } from "../errors.js";
 import type { Binding } from "../graph/plan.js";
+import { unlessAborted } from "../signals.js";
 import { seedKey } from "../tensor/philox.js";
 import type { ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
@@ -8,7 +9,7 @@ import { NativeRows, type RowLayout, RowStore } from "./row_store.js";
 import { ShuffleBuffer, shuffleMemory } from "./shuffle_buffer.js";
 import { type Dataset, END, type Pass } from "./stream.js";
 import { commonFactor, fitsProgram, type Transforms } from "./transform.js";
-import { Turns, unlessAborted } from "./turns.js";
+import { Turns } from "./turns.js";
 
 /** How a stream is read and laid out. */
 export interface StreamFeedOptions {

@@ -1,4 +1,5 @@
 import { after, now } from "../binding/clock.js";
+import { onAbort } from "../signals.js";
 
 /** Milliseconds that a stop leaves to work of the caller's own, such as a callback, before it is given up. */
 const GRACE = 500;
@@ -7,6 +8,7 @@ const GRACE = 500;
 export class Brake {
   readonly #listeners = new Set<() => void>();
   #signal: AbortSignal | undefined;
+  #release = (): void => undefined;
   #paused = false;
   #stopped = false;
   #waiting: (() => void)[] = [];
@@ -34,11 +36,11 @@ export class Brake {
   /** Watches the signal from now on, until {@link release}. */
   watch(signal: AbortSignal | undefined): void {
     this.#signal = signal;
-    signal?.addEventListener("abort", this.#pull);
+    if (signal !== undefined) this.#release = onAbort(signal, this.#pull);
   }
 
   release(): void {
-    this.#signal?.removeEventListener("abort", this.#pull);
+    this.#release();
   }
 
   pause(): void {
@@ -106,22 +108,6 @@ export class Brake {
 
   #wake(): void {
     for (const resume of this.#waiting.splice(0)) resume();
-  }
-}
-
-/** `work`, or at once a rejection with the reason of the signal: who waits in a queue need not have its turn first. */
-export async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  signal.throwIfAborted();
-  let leave: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    leave = () => reject(signal.reason);
-  });
-  signal.addEventListener("abort", leave);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", leave);
   }
 }
 

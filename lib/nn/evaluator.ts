@@ -1,5 +1,6 @@
 import type { NativeRunResult } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
+import { commonTurns } from "../data/turns.js";
 import { CompiledProgram, type Effort, type StepRange } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
@@ -136,6 +137,7 @@ export class Evaluator {
     try {
       for await (const { firstStep, steps, rows } of this.#passes.next()) {
         for (let done = 0; done < steps; ) {
+          if (commonTurns.over) await commonTurns.next();
           while (!brake.free) if (!(await brake.passable())) return undefined;
           const range = { firstStep: firstStep + done, steps: steps - done, rows, ...effort };
           const { steps: finished } = await runBraked(this.#program, brake, range);

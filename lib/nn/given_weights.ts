@@ -1,8 +1,8 @@
 import { CarillonError, describe, fail } from "../errors.js";
 import { arrayClass, asFloat32, type StoredTensor } from "../io/element_types.js";
-import { nearest } from "../options.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { isPlainTensor, type PlainTensor, Tensor, tensor } from "../tensor/tensor.js";
+import { nearest } from "../words.js";
 import type { ParameterInfo } from "./slab.js";
 
 /** Tensors, also as `structuredClone` and `postMessage` have copied them, or flat arrays. */

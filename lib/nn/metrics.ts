@@ -25,6 +25,9 @@ const METRICS = {
 /** Names of the built-in metrics. */
 export type MetricName = keyof typeof METRICS;
 
+/** {@link MetricName}s. */
+export const metricNames: readonly string[] = Object.keys(METRICS);
+
 /** Metrics as options take them: names, or made ones. */
 export type Metrics = readonly (MetricName | Metric)[];
 

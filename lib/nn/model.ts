@@ -11,11 +11,12 @@ import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
 import { exp, sigmoid, softmax } from "../ops/index.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
+import { unlessAborted } from "../signals.js";
 import { copyOf } from "../tensor/copied.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { Brake, orAborted } from "./brake.js";
+import { Brake } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { drawInTurns, drawParameter } from "./draw.js";
 import { type Ending, endingOf } from "./ending.js";
@@ -473,7 +474,7 @@ export class Model<In extends number = number, Out extends number = number> {
     over.then(() => {
       if (this.#predicting === over) this.#predicting = undefined;
     });
-    return await orAborted(predicted, signal);
+    return await unlessAborted(signal, predicted);
   }
 
   #compile(normalize: (y: Value) => Value = (y) => y): SnapshotPredictor {

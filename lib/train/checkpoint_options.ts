@@ -61,10 +61,13 @@ export function checkEvery(where: string, every: Every): Every {
 
 const KEPT = 3;
 
-/** Checks `fit.checkpoint`; `figures` can be monitored. */
+/** Checks the name of a figure as {@link checkMonitor} does, for a run. */
+export type MonitorCheck = (where: string, figure: unknown) => void;
+
+/** Checks `fit.checkpoint`. */
 export function checkCheckpoint(
   given: CheckpointOptions | undefined,
-  figures: readonly string[],
+  checkFigure: MonitorCheck,
 ): CheckedCheckpoint | undefined {
   const where = "fit.checkpoint";
   if (given === undefined) return undefined;
@@ -74,13 +77,13 @@ export function checkCheckpoint(
     dir: checkString(`${where}.dir`, dir),
     every: checkEvery(`${where}.every`, every),
     keep: checkNumber(`${where}.keep`, keep, { min: 1, integer: true }),
-    best: best === undefined ? undefined : checkBest(`${where}.best`, best, figures),
+    best: best === undefined ? undefined : checkBest(`${where}.best`, best, checkFigure),
   };
 }
 
-function checkBest(where: string, best: BestOptions, figures: readonly string[]): Monitor {
+function checkBest(where: string, best: BestOptions, checkFigure: MonitorCheck): Monitor {
   checkKeys(where, best, ["monitor", "mode"]);
-  checkOneOf(`${where}.monitor`, best.monitor, figures);
+  checkFigure(`${where}.monitor`, best.monitor);
   return new Monitor(where, best);
 }
 

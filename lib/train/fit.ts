@@ -1,11 +1,12 @@
 import { now, repeat } from "../binding/clock.js";
 import type { NativeFault } from "../binding/native.js";
 import { threadLimit } from "../binding/threads.js";
-import { unlessAborted } from "../data/turns.js";
+import { commonTurns } from "../data/turns.js";
 import { type Evaluation, runBraked } from "../nn/evaluator.js";
 import { rememberedKind } from "../nn/meaning.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
+import { unlessAborted } from "../signals.js";
 import type { Every } from "./callback.js";
 import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks.js";
 import { copyOf, type DecodedCheckpoint, type RunProgress } from "./checkpoint.js";
@@ -90,6 +91,7 @@ class Fitting {
       this.#tally.emitStart(parameters, Math.min(this.#options.threads, threadLimit()), resumed);
       if (resumed.checkpoint !== undefined && (await this.#mayBegin())) await this.#takeUp(resumed.checkpoint);
       while (!this.#course.over(this.#step) && this.#callbacks.stoppedBy === null) {
+        if (commonTurns.over) await commonTurns.next();
         const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
         if (ready === undefined || !brake.free) {
           if (await brake.passable()) continue;

@@ -1,6 +1,7 @@
-import { CarillonError } from "../errors.js";
-import { isLowerBetter } from "../nn/metrics.js";
-import { checkNumber, checkOneOf, checkString } from "../options.js";
+import { CarillonError, describe } from "../errors.js";
+import { isLowerBetter, metricNames } from "../nn/metrics.js";
+import { alternatives, checkNumber, checkOneOf, checkString } from "../options.js";
+import { meantBy } from "../words.js";
 import type { Decision, Every } from "./callback.js";
 
 /** Which way a figure is better. */
@@ -34,6 +35,40 @@ const VALIDATION = "validation.";
 /** Whether a figure of that name is one of the validation set. */
 export function isOfValidation(name: string): boolean {
   return name.startsWith(VALIDATION);
+}
+
+/** How Keras, Lightning and others call a figure: of which set, and the rest. */
+const PREFIXED = /^(validation|valid|val|eval|test|training|train)[_./ ]?(.+)$/i;
+
+/** `figure` under the name that it has here, if it is one of another library. */
+function ownName(figure: string, figures: readonly string[]): string | undefined {
+  if (figures.includes(figure)) return figure;
+  const [, set = "", rest = ""] = PREFIXED.exec(figure) ?? [];
+  const plain = meantBy(
+    rest,
+    figures.filter((name) => !isOfValidation(name)),
+  );
+  if (plain === undefined) return meantBy(figure, figures);
+  return /^train/i.test(set) ? plain : `${VALIDATION}${plain}`;
+}
+
+/**
+ * Checks the name of a figure of a run with these metrics and, maybe, a validation set. `ERR_OPTION` tells which one was probably
+ * meant, and what it needs.
+ */
+export function checkMonitor(where: string, figure: unknown, metrics: readonly string[], validation: boolean): void {
+  const figures = monitored(metrics, validation);
+  if (figures.some((one) => one === figure)) return;
+  const all = monitored([...metrics, ...metricNames], true);
+  const meant = typeof figure === "string" ? ownName(figure, all) : undefined;
+  const parts = [`expected ${alternatives(figures)} for '${where}' but received ${describe(figure)}`];
+  if (meant !== undefined && meant !== figure) parts.push(`Did you mean '${meant}'?`);
+  if (meant !== undefined && !figures.includes(meant)) {
+    const isWithout = isOfValidation(meant) && !validation;
+    const missing = isWithout ? "a set as 'fit.validation', which it is measured on" : "its metric in 'fit.metrics'";
+    parts.push(`'${meant}' needs ${missing}`);
+  }
+  throw new CarillonError("ERR_OPTION", where, parts.join(". ").replace("?. ", "? "));
 }
 
 /** A figure and when it is better than another. */
@@ -80,7 +115,7 @@ export function figureOf(name: string, at: Watched): number | undefined {
 }
 
 /** Names that can be monitored, with these metrics and, maybe, a validation set. */
-export function monitored(metrics: readonly string[], validation: boolean): readonly string[] {
+function monitored(metrics: readonly string[], validation: boolean): readonly string[] {
   const numbers = metrics.filter((name) => name !== "confusionMatrix");
   const training = ["loss", "dataLoss", "penalty", ...numbers];
   return validation ? [...training, ...["loss", ...numbers].map((name) => `${VALIDATION}${name}`)] : training;

@@ -26,11 +26,12 @@ import {
   checkCheckpoint,
   checkEvery,
   checkResume,
+  type MonitorCheck,
   type ResumeFrom,
   type ResumeOptions,
 } from "./checkpoint_options.js";
 import { checkSteps } from "./course.js";
-import { monitored } from "./monitor.js";
+import { checkMonitor } from "./monitor.js";
 
 /**
  * Examples in memory, x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted; or a stream of
@@ -159,6 +160,21 @@ const KEYS = [
   "resume",
 ] as const;
 
+/** Options of what is given to a run, for suggestions. */
+const MEANT: Readonly<Record<string, string>> = {
+  x: "data.x",
+  y: "data.y",
+  labels: "data.y",
+  weight: "data.weight",
+  weights: "data.weight",
+  sampleWeight: "data.weight",
+  sample_weight: "data.weight",
+  lr: "optimizer.lr",
+  learningRate: "optimizer.lr",
+  learning_rate: "optimizer.lr",
+  patience: "callbacks: [earlyStopping({ patience })]",
+};
+
 const DEFAULT_BATCH_SIZE = 32;
 
 /** Options with every default filled in and every value checked, but for the data. */
@@ -228,7 +244,7 @@ function checkObjectLike(where: string, value: unknown): void {
   if (typeof value !== "object" || value === null) fail("ERR_OPTION", where, "an object", value);
 }
 
-function checkCallbacks(callbacks: readonly Callback[], figures: readonly string[]): readonly Callback[] {
+function checkCallbacks(callbacks: readonly Callback[], checkFigure: MonitorCheck): readonly Callback[] {
   if (!Array.isArray(callbacks)) fail("ERR_OPTION", "fit.callbacks", "an array", callbacks);
   const names = new Set<string>();
   for (const [index, callback] of callbacks.entries()) {
@@ -236,7 +252,7 @@ function checkCallbacks(callbacks: readonly Callback[], figures: readonly string
     if (names.has(callback.name))
       fail("ERR_OPTION", `fit.callbacks[${index}].name`, "a name of its own", callback.name);
     names.add(callback.name);
-    if (callback.monitor !== undefined) checkOneOf(`${callback.name}.monitor`, callback.monitor, figures);
+    if (callback.monitor !== undefined) checkFigure(`${callback.name}.monitor`, callback.monitor);
   }
   return [...callbacks];
 }
@@ -272,7 +288,7 @@ function checkClasses(
 /** Checks everything that can be checked without looking at the data. */
 export function checkSettings(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
-  checkKeys("fit", options, KEYS);
+  checkKeys("fit", options, KEYS, MEANT);
   const count = (
     key: "epochs" | "steps" | "batchSize" | "accumulate" | "reportEvery" | "threads",
   ): number | undefined => {
@@ -301,10 +317,11 @@ export function checkSettings(model: Model, options: FitOptions<Metrics, FitData
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
   const found = findMetrics("fit.metrics", options.metrics ?? []);
   const names = found.map(({ name }) => name);
-  const figures = monitored(names, options.validation !== undefined);
-  const callbacks = checkCallbacks(options.callbacks ?? [], figures);
+  const hasValidation = options.validation !== undefined;
+  const checkFigure: MonitorCheck = (where, figure) => checkMonitor(where, figure, names, hasValidation);
+  const callbacks = checkCallbacks(options.callbacks ?? [], checkFigure);
   const validate = checkSchedule(options.validate, options.validation);
-  const checkpoint = checkCheckpoint(options.checkpoint, figures);
+  const checkpoint = checkCheckpoint(options.checkpoint, checkFigure);
   const resume = checkResume(options.resume, checkpoint);
   const threads = count("threads") ?? threadLimit();
   if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);

@@ -1,5 +1,6 @@
 import { CarillonError } from "../errors.js";
 import type { Brake } from "../nn/brake.js";
+import { onAbort } from "../signals.js";
 import type { FitEvent } from "./events.js";
 import { describedResult, type FitResult } from "./fit_result.js";
 import type { RunContext } from "./run.js";
@@ -10,13 +11,14 @@ export class Preparation {
   readonly #brake: Brake;
   readonly #given: AbortSignal | undefined;
   readonly #off: () => void;
+  readonly #offSignal: () => void;
 
   constructor(brake: Brake, signal: AbortSignal | undefined) {
     this.#brake = brake;
     this.#given = signal;
     this.#off = brake.onPull(this.#end);
     // By hand: AbortSignal.any would stay with a signal that outlives many runs.
-    signal?.addEventListener("abort", this.#end);
+    this.#offSignal = signal === undefined ? () => undefined : onAbort(signal, this.#end);
     this.#end();
   }
 
@@ -34,7 +36,7 @@ export class Preparation {
       throw error;
     } finally {
       this.#off();
-      this.#given?.removeEventListener("abort", this.#end);
+      this.#offSignal();
     }
   }
 }

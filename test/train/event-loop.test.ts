@@ -1,7 +1,7 @@
 // Training beside everything else: timers, workers that are ended, processes that exit.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { adam, crossEntropy, fit, linear, relu, sequential } from "carillon";
+import { adam, crossEntropy, fit, linear, mse, relu, sequential, sgd } from "carillon";
 import { beforeAll, describe, expect, test } from "vitest";
 import { bundle, runChild } from "./child.js";
 import { clusters } from "./synthetic.js";
@@ -33,6 +33,18 @@ test("timers keep firing while a run is one native call", async () => {
   // It was training meanwhile; ticks that had to wait for the calls would have needed 40 of them.
   expect(step).toBeGreaterThan(0);
   expect(step).toBeLessThan(40 * 1024);
+});
+
+test("timers keep firing beside many runs whose calls are short", async () => {
+  const data = { x: [[1], [2]], y: [[1], [3]] };
+  // One step an epoch: JavaScript takes longer over the events of a call than the call itself.
+  const options = { data, loss: mse(), optimizer: sgd({ lr: 1e-3 }), epochs: 1_000_000 };
+  const runs = Array.from({ length: 6 }, () => fit(sequential(linear(1, 1)), options));
+  for (let tick = 0; tick < 10; tick++) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (const run of runs) run.stop();
+  const steps = (await Promise.all(runs)).map(({ step }) => step);
+  // A tick waits for a call of each run or two, not for thousands of them.
+  expect(Math.max(...steps)).toBeLessThan(100 * 1024);
 });
 
 test("a worker that is ended in the middle of a run takes nothing with it, 20 times", async () => {

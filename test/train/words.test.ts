@@ -1,0 +1,150 @@
+// Names that other libraries have, and typing errors: the message says what was meant, and what it needs.
+import {
+  adam,
+  type Callback,
+  type CheckpointOptions,
+  earlyStopping,
+  fit,
+  linear,
+  type Model,
+  mse,
+  reduceOnPlateau,
+  sequential,
+  sgd,
+} from "carillon";
+import { describe, expect, test } from "vitest";
+
+const DATA = { x: [[1], [2]], y: [[1], [3]] };
+const BASE = { data: DATA, loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 1 };
+
+function line(): Model<1, 1> {
+  return sequential(linear(1, 1));
+}
+
+describe("a monitor", () => {
+  const NEEDS_SET = "needs a set as 'fit.validation'";
+  const NEEDS_METRIC = "needs its metric in 'fit.metrics'";
+
+  test.each([
+    ["validation.loss", `received "validation.loss". 'validation.loss' ${NEEDS_SET}`],
+    ["val_loss", `Did you mean 'validation.loss'? 'validation.loss' ${NEEDS_SET}`],
+    ["val_acc", `Did you mean 'validation.accuracy'? 'validation.accuracy' ${NEEDS_SET}`],
+    ["accuracy", `'accuracy' ${NEEDS_METRIC}`],
+    ["train_loss", "Did you mean 'loss'?"],
+    ["los", "Did you mean 'loss'?"],
+  ])("%s without a validation set", async (monitor, text) => {
+    for (const callback of [earlyStopping({ monitor, patience: 1 }), reduceOnPlateau({ monitor })]) {
+      const run = fit(line(), { ...BASE, callbacks: [callback] });
+      await expect(run).rejects.toThrow(text);
+      await expect(run).rejects.toMatchObject({ code: "ERR_OPTION", where: `${callback.name}.monitor` });
+    }
+    const checkpoint: CheckpointOptions = { dir: "none", best: { monitor } };
+    const run = fit(line(), { ...BASE, checkpoint });
+    await expect(run).rejects.toThrow(text);
+    await expect(run).rejects.toMatchObject({ code: "ERR_OPTION", where: "fit.checkpoint.best.monitor" });
+  });
+
+  test.each([
+    ["val_loss", "Did you mean 'validation.loss'?"],
+    ["val/loss", "Did you mean 'validation.loss'?"],
+    ["valLoss", "Did you mean 'validation.loss'?"],
+    ["valid_rmse", "Did you mean 'validation.rmse'?"],
+    ["val_root_mean_squared_error", "Did you mean 'validation.rmse'?"],
+    ["validation.rsme", "Did you mean 'validation.rmse'?"],
+    ["val_accuracy", `Did you mean 'validation.accuracy'? 'validation.accuracy' ${NEEDS_METRIC}`],
+  ])("%s with one", async (monitor, text) => {
+    const callbacks = [earlyStopping({ monitor, patience: 1 })];
+    await expect(fit(line(), { ...BASE, validation: DATA, metrics: ["rmse"], callbacks })).rejects.toThrow(text);
+  });
+
+  test("that is no name, and one that is like none", async () => {
+    for (const monitor of [3, "lightness"]) {
+      const callback: Callback = { name: "mine", monitor: monitor as string, decide: () => undefined };
+      const problem = `expected 'loss', 'dataLoss' or 'penalty' for 'mine.monitor' but received ${JSON.stringify(monitor)}`;
+      await expect(fit(line(), { ...BASE, callbacks: [callback] })).rejects.toMatchObject({ message: problem });
+    }
+  });
+});
+
+describe("an option", () => {
+  test.each([
+    ["weights", "data.weight"],
+    ["sample_weight", "data.weight"],
+    ["learningRate", "optimizer.lr"],
+    ["learning_rate", "optimizer.lr"],
+    ["y", "data.y"],
+    ["validation_data", "validation"],
+    ["val_data", "validation"],
+    ["batch_size", "batchSize"],
+    ["max_epochs", "epochs"],
+    ["random_state", "seed"],
+    ["n_jobs", "threads"],
+    ["class_weight", "classWeights"],
+    ["criterion", "loss"],
+    ["max_grad_norm", "clip"],
+    ["ckpt_path", "resume"],
+    ["verbose", "reportEvery"],
+  ])("%s of fit was meant as %s", async (name, meant) => {
+    await expect(fit(line(), { ...BASE, [name]: 1 })).rejects.toMatchObject({
+      code: "ERR_UNKNOWN_OPTION",
+      where: `fit.${name}`,
+      message: `expected a known option for 'fit' but received '${name}'. Did you mean '${meant}'?`,
+    });
+  });
+
+  test.each<[string, (options: never) => unknown, string]>([
+    ["learning_rate", adam, "lr"],
+    ["learningRate", adam, "lr"],
+    ["eps", adam, "epsilon"],
+    ["beta_1", adam, "beta1"],
+    ["restore_best_weights", earlyStopping, "restoreBest"],
+    ["min_delta", earlyStopping, "minDelta"],
+    ["min_lr", reduceOnPlateau, "minScale"],
+    ["use_bias", (options) => linear(1, 1, options), "bias"],
+  ])("%s was meant as another", (name, make, meant) => {
+    expect(() => make({ [name]: 1 } as never)).toThrow(`received '${name}'. Did you mean '${meant}'?`);
+  });
+
+  test("acc was meant as accuracy", async () => {
+    const metrics = ["acc" as "accuracy"];
+    await expect(fit(line(), { ...BASE, metrics })).rejects.toThrow(`received "acc". Did you mean 'accuracy'?`);
+  });
+});
+
+test("many runs on one signal are no leak to Node.js, and none stays with it", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => {
+    warnings.push(warning);
+  };
+  process.on("warning", note);
+  try {
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const listeners = new Set<unknown>();
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners.add(args[1]);
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners.delete(args[1]);
+      remove(...args);
+    };
+    const options = { ...BASE, epochs: 1_000_000, signal };
+    const models = Array.from({ length: 12 }, line);
+    const runs = models.map((model) => fit(model, options));
+    const predicted = models.map((model) => model.predict([[1]], { signal }));
+    await Promise.all(predicted);
+    const refused = Promise.all(runs.map((run) => expect(run).rejects.toBe("enough")));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(listeners.size).toBe(1);
+    aborting.abort("enough");
+    await refused;
+    expect(listeners.size).toBe(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  } finally {
+    process.off("warning", note);
+  }
+});
