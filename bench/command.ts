@@ -1,6 +1,6 @@
 // The command line of the benchmarks.
 import { parseArgs } from "node:util";
-import { nearest } from "../lib/options.js";
+import { nearest } from "../lib/words.js";
 
 export interface Command {
   readonly suite: string;

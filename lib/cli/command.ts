@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { CarillonError } from "../errors.js";
-import { nearest } from "../options.js";
+import { nearest } from "../words.js";
 import { packageVersion } from "./package.js";
 
 const USAGE = `usage: carillon COMMAND
