@@ -1,10 +1,10 @@
-import type { NativeRunResult } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
 import { commonTurns } from "../data/turns.js";
-import { CompiledProgram, type Effort, type StepRange } from "../graph/compiled.js";
+import { CompiledProgram, type Effort } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
 import type { Brake } from "./brake.js";
+import { Caller } from "./caller.js";
 import type { Loss } from "./losses/loss.js";
 import { Meter } from "./meter.js";
 import type { Metric, MetricSet } from "./metrics/metric.js";
@@ -73,16 +73,6 @@ export function logObjective(trace: Trace, objective: Pick<Objective, "total" | 
   trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });
 }
 
-/** Runs steps that a pull of the brake ends after the one in hand. */
-export async function runBraked(program: CompiledProgram, brake: Brake, range: StepRange): Promise<NativeRunResult> {
-  const off = brake.onPull(() => program.stop());
-  try {
-    return await program.run(range);
-  } finally {
-    off();
-  }
-}
-
 /** What metrics are asked to measure of a model. */
 export function measuredSet(
   where: string,
@@ -98,6 +88,7 @@ export function measuredSet(
 /** A program that measures a model on a set of examples, in their order, at inference. */
 export class Evaluator {
   readonly #program: CompiledProgram;
+  readonly #caller: Caller;
   readonly #meter: Meter;
   readonly #passes: Passes;
 
@@ -125,6 +116,7 @@ export class Evaluator {
       logColumns: LOG_COLUMNS,
       logRows: Math.min(Math.ceil(examples.samples / batch), this.#meter.callSteps),
     });
+    this.#caller = new Caller(this.#program);
   }
 
   /** `undefined` if the brake stopped it; rejects if the brake's signal was aborted. */
@@ -140,7 +132,7 @@ export class Evaluator {
           if (commonTurns.over) await commonTurns.next();
           while (!brake.free) if (!(await brake.passable())) return undefined;
           const range = { firstStep: firstStep + done, steps: steps - done, rows, ...effort };
-          const { steps: finished } = await runBraked(this.#program, brake, range);
+          const { steps: finished } = await this.#caller.run(brake, range);
           this.#take(range.firstStep, finished, sums);
           done += finished;
         }

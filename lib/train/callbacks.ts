@@ -74,6 +74,8 @@ class Access {
 export class Callbacks {
   readonly #members: readonly Callback[];
   readonly #brake: Brake;
+  /** Periods at whose steps a run has to stop for them; a validation is a stop anyway. */
+  readonly periods: readonly Every[];
   #hooks: ReadonlyMap<string, CallbackHooks> = new Map();
   #rateScale = 1;
   #stoppedBy: string | null = null;
@@ -83,6 +85,9 @@ export class Callbacks {
   constructor(members: readonly Callback[], brake: Brake) {
     this.#members = members;
     this.#brake = brake;
+    this.periods = members.flatMap(({ every, monitor }) =>
+      every === undefined && watchesValidation(monitor) ? [] : [every ?? EVERY_EPOCH],
+    );
   }
 
   /** Before the first step; gives them what a checkpoint has kept of them. */
@@ -131,13 +136,6 @@ export class Callbacks {
       owed: [...this.#owed],
       callbacks: Object.fromEntries([...this.#hooks].map(([name, hooks]) => [name, hooks.state?.() ?? null])),
     };
-  }
-
-  /** Periods at whose steps a run has to stop for them; a validation is a stop anyway. */
-  get periods(): readonly Every[] {
-    return this.#members.flatMap(({ every, monitor }) =>
-      every === undefined && watchesValidation(monitor) ? [] : [every ?? EVERY_EPOCH],
-    );
   }
 
   /** Notes at a step whose time has come and who waits for a validation. */

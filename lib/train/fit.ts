@@ -2,7 +2,8 @@ import { now, repeat } from "../binding/clock.js";
 import type { NativeFault } from "../binding/native.js";
 import { threadLimit } from "../binding/threads.js";
 import { commonTurns } from "../data/turns.js";
-import { type Evaluation, runBraked } from "../nn/evaluator.js";
+import { Caller } from "../nn/caller.js";
+import type { Evaluation } from "../nn/evaluator.js";
 import { rememberedKind } from "../nn/meaning.js";
 import type { MetricKey, Metrics } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
@@ -45,6 +46,7 @@ class Fitting {
   readonly #options: CheckedOptions;
   readonly #context: Context;
   readonly #parts: Parts;
+  readonly #caller: Caller;
   readonly #course: Course;
   readonly #pace: Pace;
   readonly #tally: Tally;
@@ -65,6 +67,7 @@ class Fitting {
     this.#options = options;
     this.#context = context;
     this.#parts = parts;
+    this.#caller = new Caller(parts.program);
     this.#pace = new Pace(brake);
     this.#course = makeCourse(options, seed, progress?.step ?? 0, resumed);
     this.#callbacks = new Callbacks(options.callbacks, brake);
@@ -200,7 +203,7 @@ class Fitting {
     const rest = heard ? repeat(REPORT_INTERVAL, take) : undefined;
     let fault: NativeFault | null = null;
     try {
-      ({ fault } = await runBraked(program, this.#context.brake, {
+      ({ fault } = await this.#caller.run(this.#context.brake, {
         firstStep: first,
         steps: target - this.#step,
         threads,
