@@ -52,6 +52,35 @@ describe("a model", () => {
   });
 });
 
+describe("what is more than plain data has no copy, and says so instead of losing it", () => {
+  const model = network();
+  test.each<[string, unknown]>([
+    ["model", model],
+    ["program", program({ inputs: { x: spec([2]) }, body: ({ x }) => ({ y: ops.negate(x) }) })],
+    ["minimizer", minimizer(model, adam())],
+    ["dataset", carillon.dataset(() => [])],
+    ["layer", linear(2, 2)],
+    ["loss", crossEntropy()],
+    ["optimizer", adam()],
+    ["callback", carillon.earlyStopping({ monitor: "loss", patience: 1 })],
+    ["metric", carillon.topK(2)],
+    ["initializer", carillon.heNormal()],
+    ["transform", carillon.standardize()],
+    ["schedule", carillon.cosineDecay({ lr: 1 })],
+  ])("%s", (_, object) => {
+    expect(() => structuredClone(object)).toThrow(expect.objectContaining({ name: "DataCloneError" }));
+  });
+
+  test.each<[string, object]>([
+    ["penalty", carillon.l2(1)],
+    ["specification", spec(["batch", 2])],
+    ["optimizer without scalars", carillon.sgd({ lr: 1 })],
+    ["examples of a stream that are in memory", { ...carillon.dataset([{ x: [1], y: 0 }]) }],
+  ])("%s is plain data, and has one", (_, object) => {
+    expect(structuredClone(object)).toEqual(object);
+  });
+});
+
 describe("what the package gives shows itself in a few lines", () => {
   const model = network();
   const trained = minimizer(network(), adam());
@@ -71,6 +100,7 @@ describe("what the package gives shows itself in a few lines", () => {
       carillon.muon({ lr: 0.1, weightDecay: 0.5 }),
       "Optimizer muon { lr: 0.1, states: 'momentum', weightDecay: 0.5 }",
     ],
+    ["stream", carillon.dataset([{ x: [1], y: 0 }]), "Dataset { shuffleBuffer: 1, source: 'array of 1' }"],
     ["minimizer", trained, "Minimizer { models: [ '4 → 3' ], '*': 'adam' }"],
     [
       "program",

@@ -2,6 +2,7 @@ import { after } from "../binding/clock.js";
 import { CarillonError, describe, fail, introduce } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { unlessAborted } from "../signals.js";
+import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import type { Features, Labels, Targets, Weights } from "./dataset.js";
 
 /**
@@ -34,19 +35,26 @@ export interface DatasetOptions {
 /** Examples that are read while a run trains. Made by {@link dataset}. */
 export class Dataset {
   readonly shuffleBuffer: number;
-  readonly #source: StreamSource;
+  readonly source: StreamSource;
   /** What was opened before: an iterator has one pass. */
   readonly #opened = new WeakSet<object>();
 
   /** @internal */
   constructor(source: StreamSource, shuffleBuffer: number) {
-    this.#source = source;
+    this.source = source;
     this.shuffleBuffer = shuffleBuffer;
+  }
+
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
+    const source = typeof this.source === "function" ? this.source : describe(this.source);
+    const fields = { shuffleBuffer: this.shuffleBuffer, source };
+    return inspectDescription({ title: "Dataset", fields }, depth, options, inspect);
   }
 
   /** True where a second pass is impossible, as far as can be told without opening. @internal */
   get oneShot(): boolean {
-    return typeof this.#source !== "function" && isOneShot(this.#source);
+    return typeof this.source !== "function" && isOneShot(this.source);
   }
 
   /**
@@ -68,7 +76,7 @@ export class Dataset {
   }
 
   async #open(where: string, purpose: string): Promise<Pass> {
-    const source = this.#source;
+    const source = this.source;
     const given: unknown = typeof source === "function" ? await source() : source;
     if (!isIterable(given)) return fail("ERR_DATA", where, "an iterable or an async iterable from the factory", given);
     if (isOneShot(given)) {

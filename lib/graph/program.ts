@@ -120,6 +120,9 @@ function contextOf(trace: Trace): ProgramContext {
 export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Outputs> implements Program<I, O> {
   /** Of everything that draws. */
   readonly seed: number;
+  // Own functions: a program has no copy, and structuredClone throws at them instead of leaving everything else out.
+  readonly run = (inputs: Arguments<I>): Promise<Tensors<O>> => this.#run(inputs);
+  readonly runSync = (inputs: Arguments<I>): Tensors<O> => this.#runSync(inputs);
   readonly #compiled: CompiledProgram;
   readonly #inputs: readonly Port[];
   readonly #outputs: readonly Port[];
@@ -173,7 +176,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     this.#step = step;
   }
 
-  async run(inputs: Arguments<I>): Promise<Tensors<O>> {
+  async #run(inputs: Arguments<I>): Promise<Tensors<O>> {
     const given = this.#check(inputs);
     const call = this.#calls.enter("program.run");
     try {
@@ -192,7 +195,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     }
   }
 
-  runSync(inputs: Arguments<I>): Tensors<O> {
+  #runSync(inputs: Arguments<I>): Tensors<O> {
     const given = this.#check(inputs);
     const call = this.#calls.enterNow("runSync");
     try {

@@ -59,6 +59,17 @@ export class Minimizer {
   readonly #average: AverageWeights | null;
   readonly #counter = new UpdateCounter();
 
+  /**
+   * Records one update of every parameter by ∂loss/∂θ, in the body of a program: what is recorded later sees the new
+   * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`. Rules go by the updates that were made of
+   * the states, schedules by the steps of programs in which they were, wherever this minimizer is recorded: {@link counts}.
+   */
+  // An own function, at which structuredClone throws: the states are in native memory.
+  readonly minimize = (loss: Value): Minimized => {
+    const trained = this.trained(currentTrace("minimize"));
+    return this.apply(trained.gradientsOf(loss), null);
+  };
+
   constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
     this.#groups = groupsOf(optimizer);
     this.#models = [...models];
@@ -120,16 +131,6 @@ export class Minimizer {
     const { updates } = this.counts;
     if (updates === 0) return { scale: 1, except: names };
     return { scale: 1 / (1 - power(this.#average.decay, updates)), except: names.filter(isFrozen) };
-  }
-
-  /**
-   * Records one update of every parameter by ∂loss/∂θ, in the body of a program: what is recorded later sees the new
-   * weights. `loss`: a scalar. A parameter that `loss` does not depend on is `ERR_TRACE`. Rules go by the updates that were made of
-   * the states, schedules by the steps of programs in which they were, wherever this minimizer is recorded: {@link counts}.
-   */
-  minimize(loss: Value): Minimized {
-    const trained = this.trained(currentTrace("minimize"));
-    return this.apply(trained.gradientsOf(loss), null);
   }
 
   /** The parameters that are trained, in the order of the models. @internal */
