@@ -1,5 +1,6 @@
 import type { State } from "../io/state.js";
 import { checkBoolean, checkKeys, checkNumber, checkString } from "../options.js";
+import { describedBy } from "../tensor/inspect.js";
 import type { Best, Callback, CallbackHooks } from "./callback.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
 
@@ -66,7 +67,11 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
     };
   };
   const name = checkString("earlyStopping.name", options.name ?? "earlyStopping");
-  return Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
+  const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
+  return describedBy(callback, () => ({
+    title: `Callback ${name}`,
+    fields: { monitor: monitor.name, patience, best: callback.best },
+  }));
 }
 
 function stateOf({ best, waited, weights }: Kept): State {

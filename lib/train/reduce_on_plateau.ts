@@ -1,4 +1,5 @@
 import { checkKeys, checkNumber, checkString } from "../options.js";
+import { describedBy } from "../tensor/inspect.js";
 import type { Callback, CallbackHooks } from "./callback.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
 
@@ -71,5 +72,9 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions): Callback {
     };
   };
   const name = checkString(`${where}.name`, options.name ?? where);
-  return Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
+  const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
+  return describedBy(callback, () => ({
+    title: `Callback ${name}`,
+    fields: { monitor: monitor.name, factor, patience },
+  }));
 }
