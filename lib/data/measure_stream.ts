@@ -3,7 +3,7 @@ import { unlessAborted } from "../signals.js";
 import type { ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
 import { type Answers, Measurement, type Questions } from "./measure.js";
-import { type Dataset, END, failOneShot } from "./stream.js";
+import { type Dataset, END } from "./stream.js";
 import { Turns } from "./turns.js";
 
 /** Reads a stream once, in its order, for figures over all of its examples. Rejects with the reason of an abort. */
@@ -15,7 +15,7 @@ export async function measureStream(
   signal?: AbortSignal | undefined,
 ): Promise<Answers> {
   const purpose = `'${questions.inputs?.kind ?? questions.targets?.kind ?? "balanced"}'`;
-  if (dataset.oneShot) failOneShot(where, purpose, dataset);
+  dataset.expectPasses(where, purpose);
   const measurement = new Measurement(where, shape, questions);
   const reader = new ExampleReader(where, shape);
   const turns = new Turns(signal);

@@ -52,9 +52,9 @@ export class Dataset {
     return inspectDescription({ title: "Dataset", fields }, depth, options, inspect);
   }
 
-  /** True where a second pass is impossible, as far as can be told without opening. @internal */
-  get oneShot(): boolean {
-    return typeof this.source !== "function" && isOneShot(this.source);
+  /** `ERR_STATE` where `purpose` would be one pass too many, as far as can be told without opening. @internal */
+  expectPasses(where: string, purpose: string): void {
+    if (typeof this.source !== "function" && isOneShot(this.source)) failOneShot(where, purpose, this.source);
   }
 
   /**
@@ -91,7 +91,7 @@ export class Dataset {
 introduce(Dataset.prototype, "a dataset");
 
 /** `ERR_STATE`: this needs a second pass. */
-export function failOneShot(where: string, purpose: string, given: unknown): never {
+function failOneShot(where: string, purpose: string, given: unknown): never {
   throw new CarillonError(
     "ERR_STATE",
     where,

@@ -1,4 +1,5 @@
 import { now } from "../binding/clock.js";
+import { fitsMemory, gigabytes, memoryLimit } from "../binding/memory.js";
 import { CarillonError, fail } from "../errors.js";
 import type { Binding } from "../graph/plan.js";
 import { unlessAborted } from "../signals.js";
@@ -36,6 +37,14 @@ export interface StreamPlace {
   /** Passes, and steps, after which nothing more is read. */
   readonly epochs: number;
   readonly steps: number;
+}
+
+/** `ERR_OPTION` unless two blocks, the one that is read and the one that is worked on, fit into memory. */
+function expectRoom({ pass, batch }: StreamFeedOptions, bytes: number): void {
+  if (fitsMemory(bytes)) return;
+  const where = pass === "epoch" ? "fit.batchSize" : "batchSize";
+  const received = `${batch}: two blocks of its rows take ${gigabytes(bytes)}, and there are ${gigabytes(memoryLimit())}`;
+  throw new CarillonError("ERR_OPTION", where, `expected a '${where}' that fits into memory but received ${received}`);
 }
 
 /** Steps whose rows lie in native memory. */
@@ -89,6 +98,7 @@ export class StreamFeed {
     this.#opened = { pass, reader };
     this.layout = reader.layout(options.classFactors !== undefined, fitsProgram(options.transforms.inputs));
     const bytes = options.batch * RowStore.bytesOf(this.layout);
+    expectRoom(options, 2 * bytes);
     this.batches = Math.min(Math.max(Math.floor(BLOCK_BYTES / bytes), 1), BLOCK_STEPS);
     const { inputs } = options.transforms;
     const factor = inputs === undefined || this.layout.dtype !== "u8" ? undefined : commonFactor(inputs);

@@ -1,3 +1,4 @@
+import { fitsMemory, gigabytes } from "../binding/memory.js";
 import {
   type NativeProgram,
   type NativeProgramSpec,
@@ -66,6 +67,17 @@ export function checkPriority(where: string, priority: Priority | undefined): Pr
   return priority === undefined ? "normal" : checkOneOf(where, priority, PRIORITIES);
 }
 
+/** Numbers that the values of a program may take, as many as its instructions can address. */
+const MOST_NUMBERS = 2_147_483_648;
+
+/** `ERR_OPTION` for batches whose rows or values are more than a program can address, or than there is memory for. */
+function expectRows(rows: number, numbers: number): void {
+  const bytes = numbers * Float32Array.BYTES_PER_ELEMENT;
+  if (rows <= MOST_NUMBERS && numbers <= MOST_NUMBERS && fitsMemory(bytes)) return;
+  const received = `${rows} rows${numbers === 0 ? "" : `, whose values take ${gigabytes(bytes)}`}`;
+  throw new CarillonError("ERR_OPTION", "batchSize", `expected a batch that fits into memory but received ${received}`);
+}
+
 /** A verified native program with the schedules of its trace. */
 export class CompiledProgram {
   readonly #spec: NativeProgramSpec;
@@ -84,9 +96,11 @@ export class CompiledProgram {
 
   constructor(trace: Trace, options: CompileOptions) {
     const { maxRows, bindings, feed, logColumns = 0, logRows = 0 } = options;
+    expectRows(maxRows, 0);
     const order: NativeSlab | undefined =
       feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
     const { code, views, slabs, arenaCount, orderSlot, microBegin, microEnd } = plan(trace, maxRows, bindings, order);
+    expectRows(maxRows, arenaCount);
     this.logColumns = logColumns;
     this.logRows = logRows;
     this.#order = order;

@@ -20,20 +20,24 @@ export function copied<A extends TypedArray>(data: A): A {
  * its memory, stays as it is, for who checks.
  */
 export function copyOf<T>(value: T): T {
-  return duplicate(value) as T; // of the same kind
+  return duplicate(value, ROW_DEPTH) as T; // of the same kind
 }
 
-function duplicate(value: unknown): unknown {
+/** Rows lie in one array: what is nested deeper is no data, and might hold itself. */
+const ROW_DEPTH = 2;
+
+function duplicate(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (isTypedArray(value)) return isDetached(value) ? value : copied(value);
   if (Array.isArray(value)) {
+    if (depth === 0) return value;
     const copy: unknown[] = value.slice();
     for (let index = 0; index < copy.length; index++) {
       const one = copy[index];
-      if (typeof one === "object" && one !== null) copy[index] = duplicate(one);
+      if (typeof one === "object" && one !== null) copy[index] = duplicate(one, depth - 1);
     }
     return copy;
   }
   if (!("shape" in value && Array.isArray(value.shape) && "data" in value && isTypedArray(value.data))) return value;
-  return { ...value, shape: [...value.shape], data: duplicate(value.data) };
+  return { ...value, shape: [...value.shape], data: duplicate(value.data, depth) };
 }

@@ -79,10 +79,17 @@ export class Tensor<D extends Dtype = Dtype> extends Value {
 }
 introduce(Tensor.prototype, "a tensor");
 
+/** Axes of nested arrays: more than anybody uses, few enough that arrays which hold themselves come to an end. */
+const MOST_AXES = 32;
+
 function shapeOf(value: Nested): number[] {
-  if (!Array.isArray(value)) return [];
-  const [first] = value;
-  return first === undefined ? [0] : [value.length, ...shapeOf(first)];
+  const shape: number[] = [];
+  let inner: Nested | undefined = value;
+  for (; Array.isArray(inner); inner = inner[0] as Nested | undefined) {
+    if (shape.length === MOST_AXES) fail("ERR_SHAPE", "tensor", `arrays nested at most ${MOST_AXES} deep`, value);
+    shape.push(inner.length);
+  }
+  return shape;
 }
 
 function flatten(where: string, value: Nested, shape: readonly number[], axis: number, out: number[]): void {

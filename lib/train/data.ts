@@ -5,7 +5,7 @@ import { type Held, hold, isSmall } from "../data/held.js";
 import { findNames, namesText } from "../data/labels.js";
 import { type Answers, Measurement } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
-import { Dataset, failOneShot } from "../data/stream.js";
+import { Dataset } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import { labelClasses } from "../nn/meaning.js";
@@ -145,7 +145,20 @@ export function makeCourse(
 
 /** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */
 export function refuseOneShot(data: FitData): void {
-  if (data instanceof Dataset && data.oneShot) failOneShot("fit.data", "a resume", data);
+  if (data instanceof Dataset) data.expectPasses("fit.data", "a resume");
+}
+
+/** Before anything is done: streams with a single pass of which a run is sure to need a second one are `ERR_STATE`. */
+export function refuseSecondPasses(settings: CheckedSettings): void {
+  const { data, validationData, epochs, limit, validate } = settings;
+  // With `steps` as well a run may be over before its first epoch is.
+  if (data instanceof Dataset && (epochs ?? 1) > 1 && limit === undefined) data.expectPasses("fit.data", "epoch 2");
+  if (!(validationData instanceof Dataset)) return;
+  const { epochs: everyEpochs, steps: everySteps } = validate;
+  const sure =
+    (everyEpochs !== undefined && limit === undefined && (epochs ?? 0) > everyEpochs) ||
+    (everySteps !== undefined && epochs === undefined && (limit ?? 0) > everySteps);
+  if (sure) validationData.expectPasses("fit.validation", "validation 2");
 }
 
 /** Examples in memory; 0 for a stream. */

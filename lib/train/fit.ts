@@ -14,7 +14,7 @@ import { copyOf, type DecodedCheckpoint, type RunProgress } from "./checkpoint.j
 import { CheckpointMaker } from "./checkpoint_maker.js";
 import { takeFolder } from "./checkpoint_store.js";
 import type { Course } from "./course.js";
-import { holdData, makeCourse, prepareData, samplesOf } from "./data.js";
+import { holdData, makeCourse, prepareData, refuseSecondPasses, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
 import { type FitResult, resultOf } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
@@ -337,6 +337,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   const settings = checkSettings(model, options);
   const { signal, checkpoint } = settings;
   signal?.throwIfAborted();
+  refuseSecondPasses(settings);
   model.acquire("fit", settings.seed ?? 0);
   let leaveFolder: (() => void) | undefined;
   let leaveCallbacks: (() => void) | undefined;

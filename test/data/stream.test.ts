@@ -229,7 +229,7 @@ describe("resume", () => {
     expect((await again({ data: { x, y } })).code).toBe("ERR_STATE");
     const oneShot = await again({ data: dataset(inOrder(), { shuffleBuffer: 40 }) });
     expect([oneShot.code, oneShot.where]).toEqual(["ERR_STATE", "fit.data"]);
-    expect(oneShot.message).toContain("a resume reads the stream once more");
+    expect(oneShot.message).toContain("pass a function that opens it anew");
     const short = await again({ data: dataset(() => [...inOrder()].slice(0, 40), { shuffleBuffer: 40 }) });
     expect(short.code).toBe("ERR_STATE");
     expect(short.message).toContain("more than 56 examples in epoch 2");
@@ -261,10 +261,34 @@ describe("one pass only", () => {
     expect(error.message).toContain("pass a function that opens it anew");
   });
 
-  test("the first epoch is trained before that", async () => {
+  test("before anything is read, where it is known; else behind the first epoch", async () => {
     const model = make();
-    await refusal(fit(model, { ...options, data: dataset(inOrder()), epochs: 2 }));
+    let pulled = 0;
+    const items = (function* () {
+      for (const item of inOrder()) {
+        pulled += 1;
+        yield item;
+      }
+    })();
+    const error = await refusal(fit(model, { ...options, data: dataset(items), epochs: 2 }));
+    expect(error.message).toContain("received a generator, which can be read only once: pass a function");
+    expect([pulled, model.initialized]).toEqual([0, false]);
+    const stream = Readable.from(inOrder());
+    await refusal(fit(model, { ...options, data: dataset(() => stream), epochs: 2 }));
     expect(bitsOf(model)).toBe(await trained(dataset(inOrder), { epochs: 1 }));
+  });
+
+  test("serves one validation", async () => {
+    const run = (more: object) => fit(make(), { ...options, data: { x, y }, epochs: 4, ...more });
+    for (const validate of [undefined, { every: { epochs: 3 } }]) {
+      const error = await refusal(run({ validation: dataset(inOrder()), validate }));
+      expect([error.code, error.where]).toEqual(["ERR_STATE", "fit.validation"]);
+      expect(error.message).toContain("validation 2 reads the stream once more");
+    }
+    const often = { epochs: undefined, steps: 9, validate: { every: { steps: 4 } } };
+    expect((await refusal(run({ validation: dataset(inOrder()), ...often }))).where).toBe("fit.validation");
+    const { history } = await run({ validation: dataset(inOrder()), validate: { every: { epochs: 4 } } });
+    expect(history.at(-1)?.step).toBe(52);
   });
 });
 

@@ -232,6 +232,30 @@ describe("what a source does", () => {
     expect([error.code, error.where]).toEqual(["ERR_OPTION", "dataset.shuffleBuffer"]);
   });
 
+  test.each([1e9, 2 ** 40, 2 ** 52])(
+    "batches of %d rows are refused with the memory they would take",
+    async (batchSize) => {
+      const wide = 100;
+      const items = () => [{ x: new Float32Array(wide), y: 0 }];
+      const error = await refusal(
+        fit(sequential(linear(wide, 2)), { ...options, data: dataset(items), epochs: 1, batchSize }),
+      );
+      expect([error.code, error.where]).toEqual(["ERR_OPTION", "fit.batchSize"]);
+      expect(error.message).toMatch(
+        /fits into memory but received \d+: two blocks of its rows take [\d.]+ GB, and there are/,
+      );
+    },
+  );
+
+  test("so are batches whose rows fit, but not what a network makes of them", async () => {
+    const many = 10_000; // outputs a row
+    const items = () => [{ x: Uint8Array.of(1), y: 0 }];
+    const run = fit(sequential(linear(1, many)), { ...options, data: dataset(items), epochs: 1, batchSize: 1e6 });
+    const error = await refusal(run);
+    expect([error.code, error.where]).toEqual(["ERR_OPTION", "batchSize"]);
+    expect(error.message).toMatch(/received 1000000 rows, whose values take \d+\.\d GB/);
+  });
+
   test("options are strict", () => {
     expect(() => dataset(inOrder, { shufleBuffer: 3 } as never)).toThrow("Did you mean 'shuffleBuffer'?");
     for (const shuffleBuffer of [0, -1, 1.5, Number.NaN]) expect(() => dataset(inOrder, { shuffleBuffer })).toThrow();
