@@ -200,7 +200,9 @@ export class Pass {
  * @example
  * const data = dataset(
  *   async function* () {
- *     for await (const row of database.cursor(sql)) yield { x: row.features, y: row.label };
+ *     for await (const rows of database.cursor(sql, { page: 1000 })) {
+ *       yield { x: rows.map((row) => row.features), y: rows.map((row) => row.label) };
+ *     }
  *   },
  *   { shuffleBuffer: 10_000 },
  * );
