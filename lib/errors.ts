@@ -70,7 +70,7 @@ export function describe(value: unknown): string {
     case "string":
       return describeString(value);
     case "function":
-      return value.name === "" ? "a function" : `function ${value.name}, which was not called`;
+      return originOf(value) ?? (value.name === "" ? "a function" : `function ${value.name}, which was not called`);
     case "object":
       return value === null ? "null" : describeObject(value);
     default:

@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   minDelta: ["tol", "threshold"],
   minScale: ["minlr"],
   restoreBest: ["restorebestweights"],
-  regularizer: ["kernelregularizer", "penalty"],
+  regularizer: ["kernelregularizer", "penalty", "regularization"],
   bias: ["usebias"],
   init: ["kernelinitializer"],
   biasInit: ["biasinitializer"],
@@ -44,9 +44,12 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   recall: ["recallscore"],
   f1: ["f1score"],
   auc: ["rocauc", "rocaucscore", "auroc"],
+  averagePrecision: ["prauc", "aucpr", "auprc", "averageprecisionscore"],
+  calibrationError: ["ece", "expectedcalibrationerror"],
+  logLoss: ["crossentropy", "binarycrossentropy", "categoricalcrossentropy", "nll"],
   mae: ["meanabsoluteerror"],
   mse: ["meansquarederror"],
-  rmse: ["rootmeansquarederror"],
+  rmse: ["rootmeansquarederror", "mse", "meansquarederror"],
   r2: ["r2score"],
 };
 

@@ -111,6 +111,7 @@ describe("what the package gives shows itself in a few lines", () => {
       carillon.reduceOnPlateau({ monitor: "loss", factor: 0.5, patience: 1 }),
       "Callback reduceOnPlateau { monitor: 'loss', factor: 0.5, patience: 1 }",
     ],
+    ["loss", crossEntropy(), "Loss crossEntropy { target: 'classes' }"],
     ["minimizer", trained, "Minimizer { models: [ '4 → 3' ], '*': 'adam' }"],
     [
       "program",

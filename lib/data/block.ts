@@ -58,14 +58,17 @@ export const MEANT: Readonly<Record<string, string>> = {
 
 /** `{ x, y, weight? }` and nothing else: `ERR_DATA`, and `ERR_UNKNOWN_OPTION` with the name that was meant. */
 function checkExamples(where: string, value: unknown, place: Place): Readonly<Record<"x" | "y" | "weight", unknown>> {
-  if (typeof value !== "object" || value === null) {
-    return failItem(place.noun === "row" ? "ERR_OPTION" : "ERR_DATA", where, "{ x, y }", place, value);
-  }
+  const whole = place.noun === "row";
+  const isSet = typeof value === "object" && value !== null;
+  const isStream = !isSet || Symbol.iterator in value || Symbol.asyncIterator in value;
+  const expected = whole && isStream ? "{ x, y } or a dataset()" : "{ x, y }";
+  if (!isSet) return failItem(whole ? "ERR_OPTION" : "ERR_DATA", where, expected, place, value);
+  if (Array.isArray(value)) failItem("ERR_DATA", where, expected, place, value);
   for (const key in value) {
     if (key !== "x" && key !== "y" && key !== "weight") checkKeys(where, { [key]: 0 }, EXAMPLE_KEYS, MEANT);
   }
   const { x, y, weight } = value as Readonly<Record<"x" | "y" | "weight", unknown>>;
-  if (x === undefined || y === undefined) failItem("ERR_DATA", where, "{ x, y }", place, value);
+  if (x === undefined || y === undefined) failItem("ERR_DATA", where, expected, place, value);
   return { x, y, weight };
 }
 

@@ -65,10 +65,14 @@ function listOf(items: readonly unknown[]): Divisible {
 }
 
 function examplesOf(where: string, data: Examples, given: number | undefined): Divisible {
+  if (typeof data !== "object" || data === null || Symbol.iterator in data || Symbol.asyncIterator in data) {
+    fail("ERR_OPTION", `${where}.data`, "{ x, y } or an array of rows", data);
+  }
   checkKeys(`${where}.data`, data, EXAMPLE_KEYS, MEANT);
   const { x, y, weight } = data;
   const known = [x, y].map(ownRows).find((rows) => rows !== undefined);
   const rows = known ?? given ?? lengthOf(where, weight === undefined ? "y" : "weight", weight ?? y);
+  if (rows < 2) fail("ERR_DATA", `${where}.data`, "at least two rows", rows);
   const members = Object.entries(weight === undefined ? { x, y } : { x, y, weight });
   for (const [name, value] of members) checkRows(where, name, value, rows);
   return {

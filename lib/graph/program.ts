@@ -296,7 +296,7 @@ export function program<const I extends Inputs, O extends Outputs>(options: Prog
   if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
   const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));
   if (batched && options.maxBatch === undefined) {
-    throw new CarillonError("ERR_OPTION", "program.maxBatch", "expected a number >= 1 for 'program.maxBatch'");
+    fail("ERR_OPTION", "program.maxBatch", "the most rows of a batch, as an input has 'batch',", undefined);
   }
   const maxRows = checkNumber("program.maxBatch", options.maxBatch ?? 1, { min: 1, integer: true });
   return new TracedProgram(options, maxRows);

@@ -44,7 +44,7 @@ export function partition(groups: readonly (readonly [pattern: string, optimizer
 
 /** `value` if it is the description of an optimizer, else `ERR_OPTION`. */
 export function checkOptimizer(where: string, value: Optimizer): Optimizer {
-  if (typeof value === "function") fail("ERR_OPTION", where, "an optimizer such as adam()", value);
+  if (typeof value !== "object" || value === null) fail("ERR_OPTION", where, "an optimizer such as adam()", value);
   checkObject(where, value);
   const { kind, rule, lr, states, constants, scalars } = value;
   checkString(`${where}.kind`, kind);

@@ -7,7 +7,7 @@ import { type Answers, Measurement } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
 import { Dataset } from "../data/stream.js";
 import type { Transform, Transforms } from "../data/transform.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import { labelClasses } from "../nn/meaning.js";
 import type { Model } from "../nn/model.js";
 import { type Course, checkSteps, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
@@ -91,6 +91,9 @@ async function namesFor(
   const y: unknown = typeof data === "object" && data !== null ? data.y : undefined; // checked as it is bound
   const found = await findNames(y, signal);
   if (found === undefined || found.length === classes) return found;
+  const labels = Array.isArray(y) ? (y as readonly unknown[]) : [];
+  const other = labels.findIndex((label) => typeof label !== "string");
+  if (other >= 0) fail("ERR_LABEL", "fit.data.y", `a name in row ${other}, as row 0 has one,`, labels[other]);
   const received = `${found.length}: ${namesText(found)}; the option 'classes' names all`;
   const problem = `expected ${classes} names for 'fit.data.y', as the model tells so many classes apart, but received ${received}`;
   throw new CarillonError("ERR_LABEL", "fit.data.y", problem);

@@ -34,7 +34,7 @@ import { RESUME } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
 import { Tally } from "./tally.js";
 
-type AnyOptions = FitOptions<Metrics, FitData | undefined>;
+type AnyOptions = FitOptions;
 type Context = RunContext<FitEvent>;
 
 /** Milliseconds between two looks at a call under way, for step events. */

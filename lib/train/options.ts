@@ -47,8 +47,8 @@ export interface ValidationSchedule {
 
 /** Options of {@link fit}. `epochs` or `steps` is required. */
 export interface FitOptions<
-  M extends Metrics,
-  V extends FitData | undefined,
+  M extends Metrics = Metrics,
+  V extends FitData | undefined = FitData | undefined,
   S extends ValidationSchedule | undefined = ValidationSchedule | undefined,
 > {
   readonly data: FitData;
@@ -286,7 +286,7 @@ function checkClasses(
 }
 
 /** Checks everything that can be checked without looking at the data. */
-export function checkSettings(model: Model, options: FitOptions<Metrics, FitData | undefined>): CheckedSettings {
+export function checkSettings(model: Model, options: FitOptions): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS, MEANT);
   const count = (

@@ -304,7 +304,7 @@ describe("refusals", () => {
       "a string",
     ],
     ["a regular expression", [[/linear/, adam()]], "ERR_OPTION", "partition[0]", "a string"],
-    ["undefined", [["*", undefined]], "ERR_OPTION", "partition[0]", "an object of options"],
+    ["undefined", [["*", undefined]], "ERR_OPTION", "partition[0]", "an optimizer such as adam()"],
     ["a function", [["*", adam]], "ERR_OPTION", "partition[0]", "function adam, which was not called"],
     ["a partition", [["*", partition([["*", adam()]])]], "ERR_OPTION", "partition[0].rule", ""],
   ])("%s", (_name, groups, code, where, says) => {

@@ -3,6 +3,7 @@ import {
   adam,
   type Callback,
   type CheckpointOptions,
+  crossEntropy,
   earlyStopping,
   fit,
   linear,
@@ -11,6 +12,8 @@ import {
   reduceOnPlateau,
   sequential,
   sgd,
+  split,
+  standardize,
 } from "carillon";
 import { describe, expect, test } from "vitest";
 
@@ -105,9 +108,59 @@ describe("an option", () => {
     expect(() => make({ [name]: 1 } as never)).toThrow(`received '${name}'. Did you mean '${meant}'?`);
   });
 
-  test("acc was meant as accuracy", async () => {
-    const metrics = ["acc" as "accuracy"];
-    await expect(fit(line(), { ...BASE, metrics })).rejects.toThrow(`received "acc". Did you mean 'accuracy'?`);
+  test.each([
+    ["acc", "accuracy"],
+    ["mse", "rmse"],
+    ["pr_auc", "averagePrecision"],
+    ["ece", "calibrationError"],
+    ["cross_entropy", "logLoss"],
+  ])("%s of the metrics was meant as %s", async (name, meant) => {
+    const metrics = [name as "accuracy"];
+    await expect(fit(line(), { ...BASE, metrics })).rejects.toThrow(`received "${name}". Did you mean '${meant}'?`);
+  });
+});
+
+describe("what is no set, loss or optimizer is told what would be one", () => {
+  const rows = [{ x: [1], y: [1] }];
+  test.each<[string, object, string]>([
+    ["x and y in a list", { data: [DATA.x, DATA.y] }, "{ x, y } or a dataset() for 'fit.data' but received array of 2"],
+    ["a list of examples", { data: rows }, "{ x, y } or a dataset() for 'fit.data' but received array of 1"],
+    ["a generator", { data: rows.values() }, "{ x, y } or a dataset() for 'fit.data' but received"],
+    ["a function", { data: () => rows }, "{ x, y } or a dataset() for 'fit.data' but received function data"],
+    ["the name of a loss", { loss: "mse" }, `a loss such as mse() for 'fit.loss' but received "mse"`],
+    [
+      "that of an optimizer",
+      { optimizer: "adam" },
+      `an optimizer such as adam() for 'fit.optimizer' but received "adam"`,
+    ],
+    [
+      "no optimizer",
+      { optimizer: undefined },
+      "an optimizer such as adam() for 'fit.optimizer' but received undefined",
+    ],
+    ["a loss", { optimizer: mse() }, "an optimizer such as adam() for 'fit.optimizer' but received the loss mse()"],
+  ])("%s", async (_, wrong, text) => {
+    await expect(fit(line(), { ...BASE, ...wrong })).rejects.toThrow(`expected ${text}`);
+  });
+
+  test("targets have units under a loss of values only", async () => {
+    const data = { x: DATA.x, y: [0, 1] };
+    const options = { ...BASE, data, loss: crossEntropy(), targets: standardize() };
+    await expect(fit(sequential(linear(1, 2)), options)).rejects.toThrow("received the loss crossEntropy()");
+  });
+
+  test("labels of which some are names", async () => {
+    const options = { ...BASE, data: { x: [[1], [2], [3]], y: ["a", 1, "a"] as string[] }, loss: crossEntropy() };
+    const problem = "expected a name in row 1, as row 0 has one, for 'fit.data.y' but received 1";
+    await expect(fit(sequential(linear(1, 2)), options)).rejects.toThrow(problem);
+  });
+
+  test("what cannot be divided", () => {
+    const parts = { validation: 0.5 };
+    expect(() => split(rows.values() as never, parts)).toThrow(
+      "expected { x, y } or an array of rows for 'split.data'",
+    );
+    expect(() => split({ x: [], y: [] }, parts)).toThrow("expected at least two rows for 'split.data' but received 0");
   });
 });
 

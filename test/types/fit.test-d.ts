@@ -11,6 +11,7 @@ import {
   type Evaluation,
   earlyStopping,
   type FitEvent,
+  type FitOptions,
   f1,
   fit,
   type Layer,
@@ -312,3 +313,8 @@ const { total } = await step.run({ x: tensor([[1, 2, 3]]) });
 total.item();
 // @ts-expect-error the input is required
 step.run({});
+
+// Options of any run have a name without arguments.
+const options: FitOptions = { data: { x: [[1]], y: [1] }, loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 1 };
+const changed: Partial<FitOptions> = { metrics: ["rmse"] };
+fit(sequential(linear(1, 1)), { ...options, ...changed });

@@ -1,6 +1,7 @@
-import { CarillonError } from "../../errors.js";
+import { CarillonError, introduce } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkMade } from "../../options.js";
+import { describedBy } from "../../tensor/inspect.js";
 import { elements, formatShape, isBatched, type Shape, sameShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { operationOf } from "../ending.js";
@@ -30,7 +31,10 @@ export function loss(kind: string, target: LossTarget, compute: (output: Value, 
     if (output.shape.length > 0 && !axes.includes("batch")) expectSeveral(kind, description, elements(axes));
     return compute(output, given);
   };
-  return Object.freeze(Object.assign(checked, description));
+  introduce(checked, `the loss ${kind}()`);
+  return Object.freeze(
+    describedBy(Object.assign(checked, description), () => ({ title: `Loss ${kind}`, fields: { target } })),
+  );
 }
 
 /** Output and target of a loss under one shape: [batch, n]. */
@@ -116,7 +120,7 @@ export function expectSeveral(where: string, { kind, target }: Pick<Loss, "kind"
 
 /** A loss, before any data is looked at: a function (`ERR_OPTION`) that can be learned with so many outputs (`ERR_SHAPE`). */
 export function checkLoss(where: string, given: Loss, outputs: number): Loss {
-  checkMade(where, given, "a loss");
+  checkMade(where, given, "a loss such as mse()");
   expectSeveral(where, given, outputs);
   return given;
 }
