@@ -15,6 +15,13 @@ export const matrix = join(root, "build/matrix");
  * @property {"glibc" | "musl" | undefined} libc
  * @property {string} version of Node.js
  * @property {"qemu" | "wine" | undefined} under what it runs under where it is not this machine's
+ * @property {Runtime} [runtime] another than Node.js: the quickstart alone runs there, as vitest is for Node.js
+ *
+ * @typedef {object} Runtime
+ * @property {string} title
+ * @property {string} from package of npm
+ * @property {string} program in it
+ * @property {readonly string[]} args before the program that it runs
  */
 
 /** @type {readonly Cell[]} */
@@ -24,7 +31,18 @@ export const cells = [
   ...["20.20.2", "24.21.0"].map((version) => linux("arm64", "glibc", version)),
   linux("arm64", "musl", "24.19.0"),
   ...["20.20.2", "22.23.3", "24.21.0"].map((version) => windows(version)),
+  other("1.4.5", { title: "Bun", from: "@oven/bun-linux-x64", program: "bin/bun", args: [] }),
+  other("2.9.6", { title: "Deno", from: "@deno/linux-x64-glibc", program: "deno", args: ["run", "-A"] }),
 ];
+
+/**
+ * @param {string} version
+ * @param {Runtime} runtime
+ * @returns {Cell}
+ */
+function other(version, runtime) {
+  return { ...linux("x64", "glibc", version), name: `linux-x64-glibc-${runtime.title.toLowerCase()}`, runtime };
+}
 
 /**
  * @param {"x64" | "arm64"} arch
@@ -55,6 +73,7 @@ function windows(version) {
  * @returns {Promise<{ node: string } | { missing: string }>}
  */
 export async function nodeOf(cell) {
+  if (cell.runtime !== undefined) return await otherRuntime(cell, cell.runtime);
   const program = cell.libc === "musl" ? await nodeFromWheel(cell) : await nodeFromNpm(cell);
   let node = program;
   if (cell.under !== undefined) {
@@ -66,6 +85,22 @@ export async function nodeOf(cell) {
   if (status === 0 && stdout.trim() === `v${cell.version}`) return { node };
   const reason = output.split("\n").find((line) => /\w/.test(line)) ?? `status ${status}`;
   return { missing: `does not start here (${reason.trim()}); it needs ${needs(cell)}` };
+}
+
+/**
+ * @param {Cell} cell
+ * @param {Runtime} runtime
+ * @returns {Promise<{ node: string } | { missing: string }>}
+ */
+async function otherRuntime({ name, version }, { from, program, args }) {
+  const started = await programFromNpm(`${from}@${version}`, program);
+  chmodSync(started, 0o755);
+  const { status, output } = await run(started, ["--version"]);
+  if (status !== 0 || !output.includes(version)) return { missing: `does not start here (status ${status})` };
+  const node = join(matrix, "nodes", `${name}.sh`);
+  writeFileSync(node, `#!/bin/sh\nexec ${[started, ...args].join(" ")} "$@"\n`);
+  chmodSync(node, 0o755);
+  return { node };
 }
 
 /** @param {Cell} cell */
@@ -124,8 +159,17 @@ async function wineScript(program) {
  */
 async function nodeFromNpm({ os, arch, version }) {
   const name = `node-${os === "win32" ? "win" : os}-${arch}@${version}`;
-  const folder = join(matrix, "nodes", name);
-  const program = join(folder, os === "win32" ? "package/bin/node.exe" : "package/bin/node");
+  return await programFromNpm(name, os === "win32" ? "bin/node.exe" : "bin/node");
+}
+
+/**
+ * @param {string} name of a package, with its version
+ * @param {string} file in it
+ * @returns {Promise<string>}
+ */
+async function programFromNpm(name, file) {
+  const folder = join(matrix, "nodes", name.replaceAll("/", "+"));
+  const program = join(folder, "package", file);
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });
   const archive = (await mustRun(name, "npm", ["pack", name, "--silent", "--pack-destination", folder])).trim();

@@ -1,6 +1,6 @@
 // `npm run test:package`: what test/package cannot do in seconds or without a registry. Packs the tarball and tries it: publint
-// and attw, package managers without install scripts, the types under versions of TypeScript, a build from source. With
-// names as arguments only those parts: lint, managers, types, build.
+// and attw, package managers without install scripts, the types under versions of TypeScript, a build from source, bundlers and other
+// hosts. With names as arguments only those parts: lint, managers, types, build, hosts.
 import {
   copyFileSync,
   existsSync,
@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execPath } from "node:process";
+import { hosts } from "./package-hosts.mjs";
 import { mustRun, root, run } from "./tools.mjs";
 
 // Each a version that Node.js 20 runs.
@@ -190,7 +191,13 @@ async function build() {
 }
 
 /** @type {Record<string, () => Promise<void>>} */
-const parts = { lint, managers, types, build };
+const parts = {
+  lint,
+  managers,
+  types,
+  build,
+  hosts: () => hosts({ project, start, tell, install: MANAGERS.npm?.install ?? [], tarball, env }),
+};
 const chosen = process.argv.slice(2);
 for (const [name, part] of Object.entries(parts)) {
   if (chosen.length === 0 || chosen.includes(name)) await part();

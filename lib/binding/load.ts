@@ -15,11 +15,21 @@ function exists(path: string): boolean {
   }
 }
 
-/** This file; in a bundle of CommonJS, which has no address, the program that was started. */
-const here: string | undefined =
-  typeof import.meta.url === "string"
-    ? process.getBuiltinModule("node:url").fileURLToPath(import.meta.url)
-    : process.argv[1] && resolve(process.argv[1]);
+/**
+ * This file. In a bundle the bundle, or, by webpack and Rspack, where this file lay when it was built; in one of CommonJS, which has
+ * no address, nothing.
+ */
+const here: string | undefined = fileOf(import.meta.url);
+
+function fileOf(address: unknown): string | undefined {
+  if (typeof address !== "string" || !address.startsWith("file:")) return undefined;
+  return process.getBuiltinModule("node:url").fileURLToPath(address);
+}
+
+/** Files beside which what this needs may lie: this one, the program that was started, the executable that it may be itself. */
+const places: readonly string[] = [here, process.argv[1] && resolve(process.argv[1]), process.execPath].flatMap(
+  (place) => (place === undefined || place === "" ? [] : [place]),
+);
 
 /** As if a file of this folder said it. */
 function requireFrom(file: string): NodeJS.Require {
@@ -29,7 +39,7 @@ function requireFrom(file: string): NodeJS.Require {
 /** A binary, and what said so. */
 export interface Binary {
   readonly path: string;
-  readonly from: "CARILLON_BINARY" | "build" | "prebuilds";
+  readonly from: "CARILLON_BINARY" | "build" | "prebuilds" | "beside the program";
 }
 
 function isOurs(folder: string): boolean {
@@ -41,19 +51,27 @@ function isOurs(folder: string): boolean {
   }
 }
 
-/**
- * The folder of this package: two above lib/binding/ and dist/chunks/. A bundle that has taken this file in looks for the
- * package as an import would; `undefined` if there is none.
- */
-export function packageFolder(): string | undefined {
+/** The folder of the package that this file belongs to: two above lib/binding/ and dist/chunks/. */
+function ownFolder(): string | undefined {
   const own = here === undefined ? undefined : resolve(here, "../../..");
-  if (own !== undefined && isOurs(own)) return own;
-  try {
-    const require = requireFrom(here ?? join(process.cwd(), "program.js"));
-    return dirname(require.resolve("carillon/package.json"));
-  } catch {
-    return undefined;
+  return own !== undefined && isOurs(own) ? own : undefined;
+}
+
+/** The folder of the package as an import from one of these places finds it. */
+function installedFolder(): string | undefined {
+  for (const place of [...places, join(process.cwd(), "program.js")]) {
+    try {
+      return dirname(requireFrom(place).resolve("carillon/package.json"));
+    } catch {
+      // From the next place, perhaps.
+    }
   }
+  return undefined;
+}
+
+/** The folder of this package; `undefined` for a bundle that it is not installed beside. */
+export function packageFolder(): string | undefined {
+  return ownFolder() ?? installedFolder();
 }
 
 function refuse(what: string, advice: string, cause?: unknown): never {
@@ -94,18 +112,27 @@ function binaryIn(folder: string): Binary {
   }
 }
 
+/** The name of a binary that somebody has put beside a bundle, or beside an executable that holds the program. */
+const BESIDE = "carillon.node";
+
 /**
  * The native binary to load: the `.node` file that `CARILLON_BINARY` names, else build/Release of this package (what
- * `carillon build` and a checkout make), else the one in prebuilds/ that fits. `ERR_NATIVE` says where there is none.
+ * `carillon build` and a checkout make), else the one in prebuilds/ that fits. A bundle takes `carillon.node` beside it, beside the
+ * program that was started or beside the executable, else that of the package that is installed. `ERR_NATIVE` says where there is none.
  */
 export function findBinary(): Binary {
   const given = process.env.CARILLON_BINARY;
   if (given) return { path: resolve(given), from: "CARILLON_BINARY" };
-  const folder = packageFolder();
-  if (folder !== undefined) return binaryIn(folder);
+  const own = ownFolder();
+  if (own !== undefined) return binaryIn(own);
+  const beside = places.map((place) => join(dirname(place), BESIDE));
+  const path = beside.find(exists);
+  if (path !== undefined) return { path, from: "beside the program" };
+  const installed = installedFolder();
+  if (installed !== undefined) return binaryIn(installed);
   return refuse(
-    "the package carillon, which holds the native binary, is not to be found from here",
-    `Is this file a bundle? Keep carillon out of it and installed beside it (esbuild: external: ["carillon"]), or let CARILLON_BINARY name the .node file. Looked from ${here ?? process.cwd()}.`,
+    "neither the native binary nor the package carillon, which holds it, is to be found from here",
+    `Is this file a bundle? Keep carillon out of it and installed beside it (esbuild: external: ["carillon"]), put the package's .node file beside it as ${BESIDE}, or let CARILLON_BINARY name it. Looked for ${beside.join(", ")}.`,
   );
 }
 

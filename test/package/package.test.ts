@@ -389,6 +389,22 @@ console.log(sequential(linear(2, 1)).initialize(1).predictSync([[1, 2]]).shape.j
     for (const part of ["CarillonError", 'external: ["carillon"]', "CARILLON_BINARY"]) expect(stderr).toContain(part);
   });
 
+  test("alone it takes carillon.node beside it", () => {
+    const [binary = ""] = filesBelow(join(installed, PREBUILDS));
+    copyFileSync(join(installed, PREBUILDS, binary), join(away, "carillon.node"));
+    const { status, stderr } = runBare([name], away);
+    expect(status, stderr).toBe(0);
+    rmSync(join(away, "carillon.node"));
+  });
+
+  test("where it was built is of no matter: webpack and Rspack write that into it", () => {
+    const built = JSON.stringify("file:///gone/node_modules/carillon/dist/chunks/chunk.js");
+    const text = readFileSync(join(app, "out", name), "utf8");
+    writeFileSync(join(app, "out", `moved-${name}`), text.replaceAll(/\bimport(?:\.|_)meta\d*\.url\b/g, built));
+    const { status, stderr } = runBare([join("out", `moved-${name}`)], app);
+    expect(status, stderr).toBe(0);
+  });
+
   test("alone it takes CARILLON_BINARY", () => {
     const [binary = ""] = filesBelow(join(installed, PREBUILDS));
     const { status, stderr } = runBare([name], away, { CARILLON_BINARY: join(installed, PREBUILDS, binary) });
