@@ -1,5 +1,6 @@
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Figures } from "../nn/metrics.js";
+import { arrayBytes } from "./thinned.js";
 
 /** Why a run ended. */
 export type EndReason = "finished" | "stopped";
@@ -103,3 +104,18 @@ export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | EpochEvent<K, V>
   | CheckpointEvent
   | EndEvent;
+
+/** Bytes of the figures of an event that are no single numbers, such as confusion matrices. */
+export function figureBytes(event: FitEvent): number {
+  if (event.kind !== "epoch") return event.kind === "validation" ? bytesIn(event.metrics) : 0;
+  return bytesIn(event.metrics) + (event.validation === undefined ? 0 : bytesIn(event.validation.metrics));
+}
+
+function bytesIn(figures: Figures): number {
+  let bytes = 0;
+  for (const name in figures) {
+    const figure = figures[name];
+    if (typeof figure === "object") bytes += arrayBytes(figure);
+  }
+  return bytes;
+}

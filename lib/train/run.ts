@@ -1,8 +1,8 @@
 import { holdProcess } from "../binding/clock.js";
 import { Brake } from "../nn/brake.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
-import type { FitEvent } from "./events.js";
-import { arrayBytes, KEPT, Thinned, withoutArrays } from "./thinned.js";
+import { type FitEvent, figureBytes } from "./events.js";
+import { KEPT, Thinned, withoutArrays } from "./thinned.js";
 
 /** How a run can be told to rest and to end. */
 export interface RunControl {
@@ -30,7 +30,7 @@ class Past<E extends FitEvent> {
 
   add(event: E): void {
     if (event.kind === "step") return;
-    const kind = this.#kinds.get(event.kind) ?? new Thinned();
+    const kind = this.#kinds.get(event.kind) ?? new Thinned(({ event: told }) => figureBytes(told));
     this.#kinds.set(event.kind, kind);
     kind.add({ order: this.#told, event });
     this.#told += 1;
@@ -47,10 +47,6 @@ const MOST_WAITING = 2 * KEPT.items;
 
 function hasFigures(event: FitEvent): boolean {
   return event.kind === "epoch" || event.kind === "validation";
-}
-
-function bytesOf(event: FitEvent): number {
-  return hasFigures(event) ? arrayBytes(event) : 0;
 }
 
 function lightened<E extends FitEvent>(event: E): E {
@@ -78,7 +74,7 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
     if (this.#left) return;
     if (event.kind === "step" && this.#queue.at(-1)?.kind === "step") this.#queue.pop();
     this.#queue.push(event);
-    this.#bytes += bytesOf(event);
+    this.#bytes += figureBytes(event);
     if (this.#queue.length > MOST_WAITING) this.#keep(this.#queue.filter((_, index) => index % 2 === 0));
     if (this.#bytes > KEPT.bytes) this.#keep(this.#queue.map((one) => (one === event ? one : lightened(one))));
     this.#wake();
@@ -92,7 +88,7 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
 
   #keep(events: E[]): void {
     this.#queue = events;
-    this.#bytes = events.reduce((sum, event) => sum + bytesOf(event), 0);
+    this.#bytes = events.reduce((sum, event) => sum + figureBytes(event), 0);
   }
 
   #wake(): void {
@@ -107,7 +103,7 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
     }
     const value = this.#queue.shift();
     if (value !== undefined) {
-      this.#bytes -= bytesOf(value);
+      this.#bytes -= figureBytes(value);
       return { value, done: false };
     }
     const failure = this.#failure;

@@ -6,7 +6,7 @@ import { type Figures, numbersOf } from "../nn/metrics.js";
 import { LOG } from "../nn/objective.js";
 import type { Progress } from "./checkpoint.js";
 import type { Course } from "./course.js";
-import type { EpochEvent, FitEvent } from "./events.js";
+import { type EpochEvent, type FitEvent, figureBytes } from "./events.js";
 import type { Watched } from "./monitor.js";
 import type { Pace, PaceFigures } from "./pace.js";
 import type { Resumed } from "./resume.js";
@@ -35,7 +35,7 @@ export type TallyProgress = Pick<Progress, "step" | "sums" | "metrics" | "valida
 export class Tally {
   readonly #parts: TallyParts;
   readonly #sums = new Sums();
-  readonly #history = new Thinned<EpochEvent>();
+  readonly #history = new Thinned<EpochEvent>(figureBytes);
   readonly #log: StepLog | undefined;
   readonly #firstStep: number;
   #step = 0;

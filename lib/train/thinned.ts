@@ -1,16 +1,11 @@
 /** Bytes that a number in an array takes. */
 const NUMBER_BYTES = 8;
 
-/** Bytes of the arrays in plain data, such as confusion matrices; numbers that stand alone count nothing. */
+/** Bytes of the numbers in nested arrays. */
 export function arrayBytes(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
   if (ArrayBuffer.isView(value)) return value.byteLength;
-  if (Array.isArray(value)) {
-    return value.reduce<number>((sum, one) => sum + NUMBER_BYTES + arrayBytes(one), 0);
-  }
-  let bytes = 0;
-  for (const key in value) bytes += arrayBytes(Reflect.get(value, key));
-  return bytes;
+  if (!Array.isArray(value)) return 0;
+  return value.reduce<number>((sum, one) => sum + NUMBER_BYTES + arrayBytes(one), 0);
 }
 
 /** The same plain data with every array empty. */
@@ -43,6 +38,7 @@ interface Entry<T> {
  * are empty. The last item is always whole.
  */
 export class Thinned<T> {
+  readonly #bytesOf: (item: T) => number;
   readonly #limits: Limits;
   #kept: Entry<T>[] = [];
   #last: Entry<T> | undefined;
@@ -52,7 +48,9 @@ export class Thinned<T> {
   #whole = 1;
   #count = 0;
 
-  constructor(limits: Limits = KEPT) {
+  /** @param bytesOf Bytes of the arrays in an item. */
+  constructor(bytesOf: (item: T) => number, limits: Limits = KEPT) {
+    this.#bytesOf = bytesOf;
     this.#limits = limits;
   }
 
@@ -64,7 +62,7 @@ export class Thinned<T> {
   }
 
   add(item: T): void {
-    const entry = { index: this.#count, item, bytes: arrayBytes(item) };
+    const entry = { index: this.#count, item, bytes: this.#bytesOf(item) };
     this.#count += 1;
     this.#last = entry;
     if (entry.index % this.#every === 0) {

@@ -3,6 +3,8 @@
 import {
   adam,
   type Best,
+  type Callback,
+  type CallbackHooks,
   type ConfusionMatrix,
   crossEntropy,
   defineLayer,
@@ -28,6 +30,7 @@ import {
   recall,
   reduceOnPlateau,
   relu,
+  type StepLosses,
   sequential,
   sgd,
   sgdMomentum,
@@ -193,6 +196,14 @@ const scheduled = await fit(model, { ...base, validation: { x, y }, validate: { 
 holds<Equal<(typeof scheduled.history)[number]["validation"], Evaluation<never> | undefined>>();
 // @ts-expect-error a schedule says when
 fit(model, { ...base, validation: { x, y }, validate: {} });
+
+// Losses of all steps, and callbacks with hooks for each run.
+const logged = await fit(model, { ...base, log: "steps" });
+holds<Equal<typeof logged.losses, StepLosses | undefined>>();
+// @ts-expect-error nothing else is logged
+fit(model, { ...base, log: "epochs" });
+const shared: Callback = { name: "shared", decide: () => undefined, begin: (): CallbackHooks => ({ decide() {} }) };
+fit(model, { ...base, callbacks: [shared] });
 
 // Callbacks of the library.
 fit(model, {
