@@ -357,3 +357,23 @@ test("evaluate takes a stream", async () => {
   const measured = { loss: crossEntropy(), metrics: ["accuracy"] } as const;
   expect(await model.evaluate(dataset(inOrder), measured)).toEqual(await model.evaluate({ x, y }, measured));
 });
+
+test("the time left of a resumed run is that of its training, without what is read once more", async () => {
+  let slow = false;
+  const source = async function* () {
+    for (const row of rows) {
+      if (slow && row < 30) await new Promise((resolve) => setTimeout(resolve, 10));
+      yield example(row);
+    }
+  };
+  const job = { ...options, data: dataset(source), batchSize: 10 };
+  const first = await fit(make(), { ...job, steps: 3 });
+  slow = true;
+  const resumed = fit(make(), { ...job, steps: 4, epochs: undefined, reportEvery: 1, resume: first.checkpoint() });
+  for await (const event of resumed) {
+    if (event.kind !== "epoch") continue;
+    expect(event.seconds).toBeGreaterThan(0.25);
+    expect(10 / event.examplesPerSecond).toBeLessThan(event.seconds / 2);
+  }
+  await resumed;
+});

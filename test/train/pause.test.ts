@@ -147,6 +147,13 @@ describe("pause", () => {
       expect(await waiting).toBe(true);
       now += 1000;
       expect(pace.figures(6, 4)).toEqual({ seconds: 3, examplesPerSecond: 100, secondsLeft: 2 });
+
+      const resumed = new Pace(brake);
+      now += 60_000; // a stream is read again up to where the run goes on
+      resumed.begin();
+      resumed.count(300);
+      now += 3000;
+      expect(resumed.figures(6, 4)).toEqual({ seconds: 63, examplesPerSecond: 100, secondsLeft: 2 });
     } finally {
       clock.mockRestore();
     }

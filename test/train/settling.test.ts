@@ -109,6 +109,16 @@ describe.each(CASES)("%s that never settles", (_, make, step) => {
   });
 });
 
+test("evaluate beside a metric that never settles is aborted at once", async () => {
+  const hung = hanging<never>();
+  const aborting = new AbortController();
+  const options = { loss: crossEntropy(), metrics: [slowMetric(hung, 48)], signal: aborting.signal };
+  const refused = expect(network().initialize(1).evaluate(DATA, options)).rejects.toBe("gone");
+  await hung.waitedFor;
+  aborting.abort("gone");
+  await refused;
+});
+
 test("who was given up at a stop decides in the run that goes on, and so do those behind it", async () => {
   const calls: string[] = [];
   const hung = hanging<never>();
