@@ -43,6 +43,12 @@ export function checkKeys(
   }
 }
 
+/** `ERR_OPTION` if a function that has no options was given something: one that it would not heed, or data. `{}` is nothing. */
+export function checkNothing(where: string, given: readonly unknown[]): void {
+  const received = given.find((one) => !(one === undefined || (isPlainObject(one) && Object.keys(one).length === 0)));
+  if (received !== undefined) fail("ERR_OPTION", where, "no options", received);
+}
+
 /** `value` as a number within `range`, else `ERR_OPTION` naming the range. NaN and infinities are refused. */
 export function checkNumber(where: string, value: unknown, range: NumberRange = {}): number {
   const { min, max, above, below, integer = false } = range;

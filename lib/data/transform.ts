@@ -1,5 +1,5 @@
 import { CarillonError, fail } from "../errors.js";
-import { checkKeys, checkNumber } from "../options.js";
+import { checkKeys, checkNothing, checkNumber } from "../options.js";
 
 /** A fitted change of units, column by column: `(value − shift)/scale`, in double. */
 export interface Affine {
@@ -134,7 +134,9 @@ export class ColumnStatistics {
  * constant column becomes 0. Every example counts once, whatever it weighs; one of weight 0, its own or that of its class, is left
  * out. As scikit-learn's `StandardScaler`, fitted without the examples of weight 0.
  */
-export function standardize(): Transform {
+export function standardize(): Transform;
+export function standardize(...given: readonly unknown[]): Transform {
+  checkNothing("standardize", given);
   return Object.freeze({
     kind: "standardize",
     fit: ({ mean, deviation, min, max }: ColumnSummary) => ({ shift: mean, scale: max === min ? 1 : deviation }),

@@ -22,7 +22,7 @@ export interface Spec {
 /** An input of a program: `spec(['batch', 784])`, `spec(['batch'], 'i32')`. */
 export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
   if (dtype !== "f32" && dtype !== "i32") fail("ERR_DTYPE", "spec.dtype", "'f32' or 'i32'", dtype);
-  return { shape: checkShape("spec", [...shape]), dtype };
+  return { shape: [...checkShape("spec", shape)], dtype };
 }
 
 type Inputs = Readonly<Record<string, Spec>>;

@@ -1,5 +1,5 @@
 import { CarillonError, fail } from "../errors.js";
-import { checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { checkKeys, checkNothing, checkNumber, checkOneOf } from "../options.js";
 import { normalArea, normalDensity } from "../tensor/exact.js";
 import { gain } from "./gain.js";
 
@@ -266,12 +266,16 @@ export function constant(value: number): Initializer {
 }
 
 /** Every element is 0; the default of biases. */
-export function zeros(): Initializer {
+export function zeros(): Initializer;
+export function zeros(...given: readonly unknown[]): Initializer {
+  checkNothing("zeros", given);
   return filled("zeros", "zeros", 0);
 }
 
 /** Every element is 1; for scales. */
-export function ones(): Initializer {
+export function ones(): Initializer;
+export function ones(...given: readonly unknown[]): Initializer {
+  checkNothing("ones", given);
   return filled("ones", "ones", 1);
 }
 

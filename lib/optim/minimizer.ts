@@ -1,8 +1,8 @@
 import { native } from "../binding/native.js";
-import { CarillonError, introduce } from "../errors.js";
+import { CarillonError, fail, introduce } from "../errors.js";
 import { currentTrace, type Lane, type LaneUpdate, type Trace } from "../graph/trace.js";
 import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
-import type { Model } from "../nn/model.js";
+import { Model } from "../nn/model.js";
 import type { Averaging } from "../nn/saved.js";
 import type { Segment, Stretch } from "../nn/slab.js";
 import { formatSizes } from "../nn/summary.js";
@@ -382,6 +382,7 @@ export function minimizer(
 ): Minimizer {
   checkKeys("minimizer", options, ["regularizer", "biasRegularizer", "clip", "averageWeights"]);
   const list = Array.isArray(models) ? models : [models];
+  for (const model of list) if (!(model instanceof Model)) fail("ERR_OPTION", "minimizer.models", "a model", model);
   for (const model of list) if (!model.initialized) model.initialize(0);
   const made = new Minimizer(list, checkOptimizers("minimizer.optimizer", optimizer), options);
   made.resetAverages();

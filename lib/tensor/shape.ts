@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 
 /** One axis: a size, or `'batch'`, which is known when a program runs. */
 export type Dim = number | "batch";
@@ -51,6 +51,7 @@ export function asMatrix(shape: Shape): { readonly rows: number; readonly column
 
 /** Checks sizes ≥ 1 and that only the first axis is `'batch'`; else `ERR_SHAPE`. */
 export function checkShape(where: string, shape: Shape): Shape {
+  if (!Array.isArray(shape)) fail("ERR_SHAPE", where, "an array of sizes", shape);
   let product = 1;
   for (const [axis, dim] of shape.entries()) {
     if (dim === "batch" ? axis > 0 : !(Number.isSafeInteger(dim) && dim >= 1)) {

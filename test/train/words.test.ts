@@ -1,7 +1,10 @@
 // Names that other libraries have, and typing errors: the message says what was meant, and what it needs.
+import * as carillon from "carillon";
 import {
   adam,
+  binaryCrossEntropy,
   type Callback,
+  CarillonError,
   type CheckpointOptions,
   crossEntropy,
   earlyStopping,
@@ -10,10 +13,12 @@ import {
   type Model,
   mse,
   reduceOnPlateau,
+  relu,
   sequential,
   sgd,
   split,
   standardize,
+  tensor,
 } from "carillon";
 import { describe, expect, test } from "vitest";
 
@@ -117,6 +122,27 @@ describe("an option", () => {
   ])("%s of the metrics was meant as %s", async (name, meant) => {
     const metrics = [name as "accuracy"];
     await expect(fit(line(), { ...BASE, metrics })).rejects.toThrow(`received "${name}". Did you mean '${meant}'?`);
+  });
+});
+
+describe("what is given to a function that does not know it", () => {
+  const later = ["grad", "valueAndGrad"]; // give a function, which is asked
+  const makers = Object.entries(carillon).filter(
+    ([name, value]) => typeof value === "function" && /^[a-z]/.test(name) && !later.includes(name),
+  );
+
+  test.each(makers)("%s", async (_, make) => {
+    const call = async (): Promise<unknown> => Reflect.apply(make as () => unknown, undefined, [{ nosuchoption: 1 }]);
+    await expect(call()).rejects.toBeInstanceOf(CarillonError);
+  });
+
+  test.each<[string, () => unknown, unknown, string]>([
+    ["binaryCrossEntropy", binaryCrossEntropy, { labelSmoothing: 0.1 }, "object with labelSmoothing"],
+    ["relu", relu, tensor([1]), "a tensor"],
+    ["standardize", standardize, [0, 1], "array of 2"],
+  ])("%s takes nothing", (name, make, given, received) => {
+    const call = (): unknown => Reflect.apply(make, undefined, [given]);
+    expect(call).toThrow(`expected no options for '${name}' but received ${received}`);
   });
 });
 

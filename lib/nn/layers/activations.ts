@@ -1,7 +1,7 @@
 import { CarillonError } from "../../errors.js";
 import { ELU_ALPHA, LEAKY_SLOPE } from "../../ops/activations.js";
 import * as ops from "../../ops/index.js";
-import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
+import { checkKeys, checkNothing, checkNumber, checkOneOf } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
 import { defineLayer, type Layer, type LayerConfig } from "../layer.js";
 
@@ -14,8 +14,12 @@ function layer(kind: string, config: LayerConfig, forward: (x: Value) => Value):
 
 function plain(kind: string, forward: (x: Value) => Value): () => Activation {
   const one = layer(kind, {}, forward);
+  const make = (...given: readonly unknown[]): Activation => {
+    checkNothing(kind, given);
+    return one;
+  };
   // Named, for errors where it was not called.
-  return { [kind]: () => one }[kind] ?? (() => one);
+  return Object.defineProperty(make, "name", { value: kind });
 }
 
 /** Of a single feature both softmaxes are constant, and nothing before them would learn: `ERR_SHAPE`. */

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import * as ops from "../../ops/index.js";
-import { checkKeys, checkNumber, checkOneOf, noteMakers } from "../../options.js";
+import { checkKeys, checkNothing, checkNumber, checkOneOf, noteMakers } from "../../options.js";
 import { formatShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { expectLogits, type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
@@ -69,7 +69,9 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
  * output: [batch, n] logits; target: [batch, n], or [batch] where n = 1, of numbers in [0, 1]. Any other shape is
  * `ERR_SHAPE`, a sigmoid or a softmax before it `ERR_OPTION`. PyTorch's BCEWithLogitsLoss, averaged over n.
  */
-export function binaryCrossEntropy(): Loss {
+export function binaryCrossEntropy(): Loss;
+export function binaryCrossEntropy(...given: readonly unknown[]): Loss {
+  checkNothing("binaryCrossEntropy", given);
   return loss("binaryCrossEntropy", "probabilities", (output, target) => {
     expectLogits("binaryCrossEntropy", output, NORMALIZED);
     const { output: x, target: t } = paired("binaryCrossEntropy", output, target);
@@ -85,7 +87,9 @@ export function binaryCrossEntropy(): Loss {
  *
  * output: [batch, n]; target: [batch, n], or [batch] where n = 1. Cortes, Vapnik 1995.
  */
-export function hinge(): Loss {
+export function hinge(): Loss;
+export function hinge(...given: readonly unknown[]): Loss {
+  checkNothing("hinge", given);
   return loss("hinge", "signs", (output, target) => {
     const pair = paired("hinge", output, target);
     return meanOf(ops.relu(ops.subtract(1, ops.multiply(pair.target, pair.output))));
@@ -104,7 +108,9 @@ const SMALLEST = 1.1754943508222875e-38;
  * [0, 1], whose sum is 1 (which is not checked). A softmax or a sigmoid before it is `ERR_OPTION`, a single
  * output `ERR_SHAPE`. PyTorch's KLDivLoss of log_softmax(output), summed over n. Kullback, Leibler 1951.
  */
-export function klDivergence(): Loss {
+export function klDivergence(): Loss;
+export function klDivergence(...given: readonly unknown[]): Loss {
+  checkNothing("klDivergence", given);
   return loss("klDivergence", "probabilities", (output, target) => {
     expectLogits("klDivergence", output, NORMALIZED);
     const { output: x, target: t } = paired("klDivergence", output, target);

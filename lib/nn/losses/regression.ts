@@ -1,5 +1,5 @@
 import * as ops from "../../ops/index.js";
-import { checkKeys, checkNumber, noteMakers } from "../../options.js";
+import { checkKeys, checkNothing, checkNumber, noteMakers } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
 import { type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
 
@@ -14,7 +14,9 @@ function difference(where: string, output: Value, target: Value): Value {
  *
  * output, target: [batch, n]; a target [batch] fits an output [batch, 1]. Any other difference in shape is `ERR_SHAPE`.
  */
-export function mse(): Loss {
+export function mse(): Loss;
+export function mse(...given: readonly unknown[]): Loss {
+  checkNothing("mse", given);
   return loss("mse", "values", (output, target) => meanOf(ops.square(difference("mse", output, target))));
 }
 
@@ -23,7 +25,9 @@ export function mse(): Loss {
  *
  * output, target: [batch, n]; a target [batch] fits an output [batch, 1]. Any other difference in shape is `ERR_SHAPE`.
  */
-export function mae(): Loss {
+export function mae(): Loss;
+export function mae(...given: readonly unknown[]): Loss {
+  checkNothing("mae", given);
   return loss("mae", "values", (output, target) => meanOf(ops.absolute(difference("mae", output, target))));
 }
 
