@@ -9,10 +9,7 @@ import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
-import { exp, sigmoid, softmax } from "../ops/index.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
-import { unlessAborted } from "../signals.js";
-import { copyOf } from "../tensor/copied.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
@@ -22,16 +19,10 @@ import { drawInTurns, drawParameter } from "./draw.js";
 import { type Ending, endingOf } from "./ending.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import { checkWeights, type GivenWeights, storedWeights } from "./given_weights.js";
+import { Inference, PREDICT_BATCH } from "./inference.js";
 import { checkLayer, type Layer } from "./layer.js";
 import { checkLoss } from "./losses/loss.js";
-import {
-  type Described,
-  labelsOfRows,
-  type Meaning,
-  type Normalization,
-  normalizationOf,
-  type PredictedLabels,
-} from "./meaning.js";
+import type { Meaning, PredictedLabels } from "./meaning.js";
 import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
 import {
   checkPredict,
@@ -41,7 +32,6 @@ import {
   type PredictOptions,
   type ProbabilityOptions,
 } from "./predict_options.js";
-import { ForwardProgram } from "./predictor.js";
 import {
   encodeModel,
   type LoadOptions,
@@ -54,9 +44,6 @@ import {
 import { LayerSequence } from "./sequence.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 import { formatSizes, summarize } from "./summary.js";
-
-/** Rows of a batch at inference. */
-const PREDICT_BATCH = 256;
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
 export class Model<In extends number = number, Out extends number = number> {
@@ -77,10 +64,7 @@ export class Model<In extends number = number, Out extends number = number> {
   #initialized = false;
   /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
   #seed = 0;
-  readonly #predictors = new Map<Normalization, SnapshotPredictor>();
-  #predictorSync: SnapshotPredictor | undefined;
-  /** The prediction under way, or the last one in the queue. */
-  #predicting: Promise<unknown> | undefined;
+  readonly #inference: Inference;
   #transforms: Transforms = {};
   #meaning: Meaning = { lossKind: undefined, classNames: undefined };
   #ending: { readonly is: Ending | undefined } | undefined;
@@ -97,6 +81,18 @@ export class Model<In extends number = number, Out extends number = number> {
     this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
     this.#weights = new ParameterSlab(segments, total);
     this.#loads = new Calls([{ slab: this.#weights.slab, writable: true }]);
+    this.#inference = new Inference({
+      inputs,
+      segments,
+      total,
+      units: () => this.#transforms,
+      described: () => ({ ...this.#meaning, outputs, ending: this.ending, transforms: this.#transforms }),
+      record: (input, weights) => this.#sequence.forward(input, weights, currentTrace("predict")),
+      copyWeights: (to) => {
+        this.#ensure();
+        native.slabCopy(this.#weights.slab, to);
+      },
+    });
   }
 
   /**
@@ -190,10 +186,9 @@ export class Model<In extends number = number, Out extends number = number> {
    * labels by themselves; `ERR_NON_FINITE` for an output that is NaN.
    */
   predict(x: Features, options: LabelOptions): Promise<PredictedLabels>;
-  predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
-    return this.#predict("predict", x, options, ["outputs", "labels"], (as) => {
-      return this.#plan("predict", "none", as === "labels");
-    });
+  async predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
+    const { as, ...work } = checkPredict("predict", options, ["outputs", "labels"]);
+    return await (as === "labels" ? this.#inference.labels("predict", x, work) : this.#inference.outputs(x, work));
   }
 
   /** `predict` on the calling thread, for one row or a few. */
@@ -202,9 +197,7 @@ export class Model<In extends number = number, Out extends number = number> {
   predictSync(x: Features, options?: { readonly as?: string | undefined }): unknown {
     if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
-    this.#predictorSync ??= this.#compile();
-    const outputs = this.#fresh(this.#predictorSync).runSync(x, this.#transforms);
-    return as === "labels" ? this.#labels("predictSync")(outputs) : outputs;
+    return as === "labels" ? this.#inference.labelsSync("predictSync", x) : this.#inference.outputsSync(x);
   }
 
   /**
@@ -213,11 +206,10 @@ export class Model<In extends number = number, Out extends number = number> {
    * is, and a logSoftmax by its exponential. A model that remembers no loss (older files, programs, losses of one's own) gives softmax,
    * of a single output the sigmoid. `ERR_STATE` after losses of values and hinge, and for targets with units; `as` says otherwise.
    */
-  predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">> {
+  async predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">> {
     const where = "predictProbabilities";
-    return this.#predict(where, x, options, ["softmax", "sigmoid", "outputs"], (as) => {
-      return this.#plan(where, normalizationOf(where, this.#described, as), false);
-    });
+    const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);
+    return await this.#inference.probabilities(where, x, work);
   }
 
   /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */
@@ -419,87 +411,8 @@ export class Model<In extends number = number, Out extends number = number> {
   expectStill(where: string): void {
     this.#weights.shared.expectStill(where);
   }
-
-  /** With the weights of the last finished step: predictions read a copy, so that they may run beside training. */
-  #fresh({ snapshot, program }: SnapshotPredictor): ForwardProgram {
-    this.#ensure();
-    native.slabCopy(this.#weights.slab, snapshot.slab);
-    return program;
-  }
-
-  get #described(): Described {
-    const { outputs, ending } = this;
-    return { ...this.#meaning, outputs, ending, transforms: this.#transforms };
-  }
-
-  /** Makes labels of outputs, by what the model means now. */
-  #labels(where: string): (outputs: Tensor<"f32">) => PredictedLabels {
-    const described = this.#described;
-    return ({ data }) => labelsOfRows(where, described, data);
-  }
-
-  #plan(where: string, normalization: Normalization, asLabels: false): Plan<Tensor<"f32">>;
-  #plan(where: string, normalization: Normalization, asLabels: boolean): Plan<unknown>;
-  #plan(where: string, normalization: Normalization, asLabels: boolean): Plan<unknown> {
-    let predictor = this.#predictors.get(normalization);
-    if (predictor === undefined) {
-      predictor = this.#compile(NORMALIZE[normalization]);
-      this.#predictors.set(normalization, predictor);
-    }
-    return { predictor, finish: asLabels ? this.#labels(where) : (outputs) => outputs };
-  }
-
-  async #predict<T, const A extends string>(
-    where: string,
-    x: Features,
-    options: (PredictOptions & { readonly as?: string | undefined }) | undefined,
-    allowed: readonly A[],
-    plan: (as: A | undefined) => Plan<T>,
-  ): Promise<T> {
-    const { as, threads, signal } = checkPredict(where, options, allowed);
-    const before = this.#predicting;
-    const owned = before !== undefined; // one that begins at once copies only what it does not read at once
-    const given = owned ? copyOf(x) : x;
-    const begin = async (): Promise<T> => {
-      signal?.throwIfAborted();
-      const { predictor, finish } = plan(as);
-      return finish(await this.#fresh(predictor).run(given, this.#transforms, { threads, signal, owned }));
-    };
-    const predicted = before === undefined ? begin() : before.then(begin);
-    const over = predicted.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#predicting = over;
-    over.then(() => {
-      if (this.#predicting === over) this.#predicting = undefined;
-    });
-    return await unlessAborted(signal, predicted);
-  }
-
-  #compile(normalize: (y: Value) => Value = (y) => y): SnapshotPredictor {
-    const snapshot = new ParameterSlab(this.segments, this.total);
-    const forward = (x: Value): Value =>
-      normalize(this.#sequence.forward(x, snapshot.values(), currentTrace("predict")));
-    return { snapshot, program: new ForwardProgram(forward, this.inputs, PREDICT_BATCH) };
-  }
 }
 introduce(Model.prototype, "a model");
-
-/** What makes outputs probabilities. */
-const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
-
-/** What works on a prediction, and what is made of its outputs. */
-interface Plan<T> {
-  readonly predictor: SnapshotPredictor;
-  finish(outputs: Tensor<"f32">): T;
-}
-
-/** A copy of the weights and a program that reads it. */
-interface SnapshotPredictor {
-  readonly snapshot: ParameterSlab;
-  readonly program: ForwardProgram;
-}
 
 /** Sizes of a model: of its first and last layer with sizes. */
 type Inputs<L extends readonly Layer[]> = First<L>;
