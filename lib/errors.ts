@@ -112,10 +112,16 @@ const CALLED: Readonly<Record<string, string>> = {
   Module: "a module",
 };
 
+/** Nobody awaits a promise that is refused: its own failure must not end the process. */
+function letGo(promise: object): void {
+  Promise.resolve(promise).catch(() => undefined);
+}
+
 function describeObject(value: object): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `array of ${value.length}`;
   const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   if (value instanceof Error || tag === "Error") return describeError(value);
+  if (tag === "Promise") letGo(value);
   const called = CALLED[tag];
   if (called !== undefined) return called;
   const origin = originOf(value);

@@ -139,6 +139,12 @@ async function atMost(milliseconds: number, work: Promise<void>): Promise<void> 
 /** Sources with a single pass that are being read, by whatever dataset. */
 const beingRead = new WeakSet<object>();
 
+/** What an iterator's `next()` has given, if it is an object. */
+function checkAnswer<T extends object>(answer: T): T {
+  if (typeof answer === "object" && answer !== null) return answer;
+  return fail("ERR_DATA", "dataset", "an iterator whose next() gives { value, done }", answer);
+}
+
 /** One pass over a source, pulled example by example: a source is never asked ahead of the need. */
 export class Pass {
   readonly #given: Given;
@@ -154,14 +160,14 @@ export class Pass {
   /** The next item; {@link END} behind the last. At once where the source gives it at once. */
   next(): unknown {
     if (this.#over) return END;
-    const result = this.#iterator.next();
+    const result = checkAnswer(this.#iterator.next());
     return "then" in result ? this.#wait(result) : this.#take(result);
   }
 
   async #wait(pending: PromiseLike<IteratorResult<StreamExample>>): Promise<unknown> {
     this.#waiting = true;
     try {
-      return this.#take(await pending);
+      return this.#take(checkAnswer(await pending));
     } finally {
       this.#waiting = false;
     }
@@ -179,7 +185,7 @@ export class Pass {
     if (this.#over) return;
     this.#over = true;
     beingRead.delete(this.#given);
-    const closing = Promise.resolve(this.#iterator.return?.()).then(
+    const closing = (async () => this.#iterator.return?.())().then(
       () => undefined,
       () => undefined,
     );

@@ -1,3 +1,4 @@
+import { fail } from "../errors.js";
 import type { Of } from "../ops/apply.js";
 import { broadcast } from "../ops/broadcast.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -28,7 +29,8 @@ export function valueAndGrad(
     const symbols = inputs.map((input, index) => {
       return concrete ? new Value(input.shape, input.dtype, { kind: "input", name: `${index}` }) : recorded(input);
     });
-    const value = f(...symbols);
+    const value: unknown = f(...symbols);
+    if (!(value instanceof Value)) fail("ERR_OPTION", "grad", "a function that gives a scalar value", value);
     const flowing = gradients(value, symbols).map((gradient, index) => gradient ?? zerosLike(symbols[index] ?? value));
     if (!concrete) return [value as Of<A[number]>, flowing as Like<A>];
     const known = new Map(symbols.map((symbol, index) => [symbol, inputs[index]] as const));

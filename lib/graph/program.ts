@@ -116,6 +116,13 @@ function contextOf(trace: Trace): ProgramContext {
   };
 }
 
+/** What a body has given: an object, maybe empty, and no value or promise, which have no outputs of their own. */
+function checkOutputs<O extends Outputs>(outputs: O): O {
+  const isObject = typeof outputs === "object" && outputs !== null && !Array.isArray(outputs);
+  if (isObject && !(outputs instanceof Value || "then" in outputs)) return outputs;
+  return fail("ERR_OPTION", "program.body", "an object of values by name ({} for none)", outputs);
+}
+
 /** @internal */
 export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Outputs> implements Program<I, O> {
   /** Of everything that draws. */
@@ -149,7 +156,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
     });
     this.#outputs = tracing(trace, () => {
       const outputs = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value }, contextOf(trace));
-      return Object.entries(outputs).map(([name, value]) => {
+      return Object.entries(checkOutputs(outputs)).map(([name, value]) => {
         if (!(value instanceof Value)) fail("ERR_OPTION", `program.body.${name}`, "a value", value);
         const output = port(name, value);
         trace.add({ kind: "output", value, slab: output.slab });

@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import type { State } from "../io/state.js";
 import type { Brake } from "../nn/brake.js";
 import { checkFunction, checkNumber } from "../options.js";
@@ -81,6 +81,8 @@ export class Callbacks {
   #stoppedBy: string | null = null;
   #pending: readonly string[] = [];
   readonly #owed = new Set<string>();
+  /** Who has given the model its weights at the end of the run. */
+  #setter: CallbackHooks | undefined;
 
   constructor(members: readonly Callback[], brake: Brake) {
     this.#members = members;
@@ -93,9 +95,10 @@ export class Callbacks {
   /** Before the first step; gives them what a checkpoint has kept of them. */
   begin(then: Decided | undefined): void {
     this.#hooks = new Map(this.#members.map((member) => [member.name, hooksOf(member)]));
-    for (const hooks of this.#hooks.values()) hooks.start?.();
+    for (const [name, hooks] of this.#hooks) checkDone(`${name}.start`, hooks.start?.());
     if (then === undefined) return;
-    for (const [name, hooks] of this.#hooks) hooks.restore?.(then.callbacks[name] ?? null);
+    for (const [name, hooks] of this.#hooks)
+      checkDone(`${name}.restore`, hooks.restore?.(then.callbacks[name] ?? null));
     this.#rateScale = then.rateScale;
     this.#pending = then.pending;
     for (const name of then.owed) this.#owed.add(name);
@@ -123,9 +126,10 @@ export class Callbacks {
     return this.#pending;
   }
 
-  /** What the first one that looks for a best step has found. */
+  /** What the last one that has set the weights has found best; otherwise the first one that looks for a best step. */
   get best(): Best | undefined {
-    return [...this.#hooks.values()].find(({ best }) => best !== undefined)?.best;
+    const found = this.#setter?.best;
+    return found ?? [...this.#hooks.values()].find(({ best }) => best !== undefined)?.best;
   }
 
   decided(): Decided {
@@ -174,6 +178,7 @@ export class Callbacks {
       validationStep: run.validationStep,
       rateScale: this.#rateScale,
       stop: () => {
+        access.run(name);
         this.#stoppedBy ??= name;
       },
       weights: () => access.run(name).weights(),
@@ -206,10 +211,19 @@ export class Callbacks {
       const late = (): never => {
         throw new CarillonError("ERR_STATE", name, `the end of '${name}' is over`);
       };
-      await this.#brake.unlessEnded(hooks.end?.({ reason, step, setWeights: (weights) => (set ?? late)(weights) }));
+      const give: Ending["setWeights"] = (weights) => {
+        (set ?? late)(weights);
+        this.#setter = hooks;
+      };
+      await this.#brake.unlessEnded(hooks.end?.({ reason, step, setWeights: give }));
       set = undefined;
     }
   }
+}
+
+/** `start` and `restore` are not waited for: one that is not done when it returns would be at work during the first steps. */
+function checkDone(where: string, given: unknown): void {
+  if (typeof given === "object" && given !== null && "then" in given) fail("ERR_OPTION", where, "nothing", given);
 }
 
 function watchesValidation(monitor: string | undefined): boolean {
@@ -218,6 +232,7 @@ function watchesValidation(monitor: string | undefined): boolean {
 
 function hooksOf(callback: Callback): CallbackHooks {
   const hooks = callback.begin?.() ?? callback;
+  if ("then" in hooks) fail("ERR_OPTION", `${callback.name}.begin`, "hooks", hooks);
   checkFunction(`${callback.name}.begin().decide`, hooks.decide);
   return hooks;
 }

@@ -42,6 +42,8 @@ export type RunProgress = Omit<Progress, "best">;
 
 /** The checkpoint whose figure is the best. */
 export interface BestCheckpoint {
+  /** What was looked for, such as `min validation.loss`. */
+  readonly aim: string;
   readonly step: number;
   readonly value: number;
 }

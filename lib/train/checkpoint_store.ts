@@ -86,7 +86,7 @@ export class CheckpointStore {
   #writing: Promise<void> | undefined;
 
   /**
-   * @param kept Files of the run that is continued, and its best.
+   * @param kept Files of the run that is continued, and its best, which is none to a run that looks for something else.
    * @param tell Called when a file is on the disk.
    */
   constructor(
@@ -99,7 +99,7 @@ export class CheckpointStore {
     this.#options = options;
     this.#snapshot = snapshot;
     this.#kept = [...kept].sort((a, b) => a.step - b.step);
-    this.#best = best;
+    this.#best = options.best === undefined || options.best.aim === best?.aim ? best : null;
     this.#last = this.#kept.at(-1)?.step ?? -1;
     this.#tell = tell;
   }
@@ -127,8 +127,9 @@ export class CheckpointStore {
         `expected finite numbers in '${bad}' after step ${step} but received one that is not: no checkpoint was written`,
       );
     }
-    if (figure !== undefined && this.#options.best?.isBetter(figure, this.#best?.value) === true)
-      this.#best = { step, value: figure };
+    const monitor = this.#options.best;
+    if (figure !== undefined && monitor?.isBetter(figure, this.#best?.value) === true)
+      this.#best = { aim: monitor.aim, step, value: figure };
     this.#last = step;
     const path = join(this.#options.dir, nameOf(step));
     const pieces = this.#snapshot.pieces(contents(this.#best));

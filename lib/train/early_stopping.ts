@@ -60,9 +60,9 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
       end(at) {
         if (kept.weights !== undefined) at.setWeights(kept.weights);
       },
-      state: () => stateOf(kept),
+      state: () => stateOf(kept, monitor.aim),
       restore(state) {
-        kept = keptOf(state);
+        kept = keptOf(state, monitor.aim, restoreBest);
       },
     };
   };
@@ -74,18 +74,24 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
   }));
 }
 
-function stateOf({ best, waited, weights }: Kept): State {
+function stateOf({ best, waited, weights }: Kept, aim: string): State {
   const described = best === undefined ? null : { ...best };
-  return { best: described, waited, weights: weights === undefined ? null : Object.fromEntries(weights) };
+  return { aim, best: described, waited, weights: weights === undefined ? null : Object.fromEntries(weights) };
 }
 
-/** What {@link stateOf} made, from the checkpoint of a run with this callback. */
-function keptOf(state: State): Kept {
-  const { best, waited, weights } = state as {
+/**
+ * What {@link stateOf} made, from the checkpoint of a run with a callback of this name. One that looked for something else, or did
+ * not keep the weights that are now to be restored, has found nothing that could be kept.
+ */
+function keptOf(state: State, aim: string, restoreBest: boolean): Kept {
+  const then = state as {
+    readonly aim: string;
     readonly best: Best | null;
     readonly waited: number;
     readonly weights: Readonly<Record<string, Float32Array>> | null;
   };
-  const map = weights === null ? undefined : new Map(Object.entries(weights));
+  const { best, waited, weights } = then;
+  if (then.aim !== aim || (restoreBest && best !== null && weights === null)) return NOTHING;
+  const map = restoreBest && weights !== null ? new Map(Object.entries(weights)) : undefined;
   return { best: best ?? undefined, waited, weights: map };
 }

@@ -16,7 +16,10 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   readonly step: number;
   /** Without pauses. */
   readonly seconds: number;
-  /** What the first callback that looks for a best step has found: {@link earlyStopping}. */
+  /**
+   * What the first callback that looks for a best step has found: {@link earlyStopping}. Where callbacks have set the weights of the
+   * model, what the last one of them has found.
+   */
   readonly best: Best | undefined;
   /**
    * The events of the first and the last epoch, and of those in between: of all up to 10,000 epochs, otherwise evenly thinned.

@@ -85,6 +85,11 @@ export class Monitor {
     this.#sign = checkOneOf(`${where}.mode`, mode ?? usual, ["min", "max"]) === "min" ? -1 : 1;
   }
 
+  /** What it looks for, such as `min validation.loss`: a best value means nothing to a monitor of something else. */
+  get aim(): string {
+    return `${this.#sign < 0 ? "min" : "max"} ${this.name}`;
+  }
+
   /** Whether `value` is better than `best` by more than `minDelta`. NaN never is. */
   isBetter(value: number, best: number | undefined): boolean {
     if (best === undefined) return !Number.isNaN(value);

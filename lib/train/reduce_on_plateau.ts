@@ -20,7 +20,7 @@ export interface ReduceOnPlateauOptions extends MonitorOptions {
 const KEYS = [...MONITOR_KEYS, "factor", "patience", "cooldown", "minScale"];
 const DEFAULT = { minDelta: 1e-4, factor: 0.1, patience: 10, cooldown: 0, minScale: 0 };
 
-/** Where it stands; a checkpoint keeps it as it is. */
+/** Where it stands; a checkpoint keeps it with what was looked for. */
 interface Waiting {
   readonly best: number | null;
   readonly waited: number;
@@ -65,9 +65,10 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions): Callback {
         at.rateScale = Math.max(at.rateScale * factor, minScale);
         now = { ...now, waited: 0, cooling: cooldown };
       },
-      state: () => ({ ...now }),
+      state: () => ({ aim: monitor.aim, ...now }),
       restore(state) {
-        now = state as unknown as Waiting; // of a checkpoint of a run with this callback
+        const { aim, ...then } = state as unknown as Waiting & { readonly aim: string }; // of a run with this callback
+        now = aim === monitor.aim ? then : NOTHING;
       },
     };
   };

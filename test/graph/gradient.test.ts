@@ -199,3 +199,12 @@ test("a loss that is no scalar is refused by its shape", () => {
   const error = expect.objectContaining({ code: "ERR_SHAPE", where: "grad", message: expect.stringContaining("[2]") });
   expect(() => grad((x) => ops.square(x))(tensor([1, 2]))).toThrow(error);
 });
+
+test.each([
+  ["a promise", async () => tensor(1)],
+  ["nothing", () => undefined],
+  ["a number", () => 1],
+])("%s is no value to be differentiated", (_name, f) => {
+  const error = expect.objectContaining({ code: "ERR_OPTION", where: "grad" });
+  expect(() => grad(f as unknown as (x: Value) => Value)(tensor([1, 2]))).toThrow(error);
+});

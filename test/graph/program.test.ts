@@ -327,3 +327,19 @@ describe("values of another program", () => {
     expect(() => minimizer(model, sgd({ lr: 1 })).minimize(tensor(1))).toThrow(failing("ERR_TRACE", "minimize"));
   });
 });
+
+test("a body gives an object of values, at once", async () => {
+  const bodies: readonly unknown[] = [
+    async () => ({}),
+    async () => Promise.reject(new Error("let go")),
+    () => undefined,
+    () => null,
+    ({ x }: { readonly x: Value }) => x,
+    ({ x }: { readonly x: Value }) => [x],
+  ];
+  for (const body of bodies) {
+    const make = () => program({ inputs: { x: spec([1]) }, body: body as () => Record<string, Value> });
+    expect(make).toThrow(failing("ERR_OPTION", "program.body"));
+  }
+  await new Promise((resolve) => setTimeout(resolve)); // nobody's rejection
+});

@@ -254,3 +254,86 @@ describe("patience", () => {
     },
   );
 });
+
+describe("what was best for something else", () => {
+  const callbacksWith = (options: object) => [
+    earlyStopping({ monitor: "validation.figure", mode: "min", patience: 50, ...options }),
+  ];
+  const JOB = { ...VALIDATED, epochs: 6 };
+  const first = async (options: object): Promise<Uint8Array> => {
+    const callbacks = callbacksWith(options);
+    return (await fit(network(), { ...JOB, epochs: 2, metrics: [scripted([5, 1])], callbacks })).checkpoint();
+  };
+  const then = async (resume: Uint8Array, options: object, values: readonly number[]) => {
+    const model = network();
+    const callbacks = callbacksWith(options);
+    const { best } = await fit(model, { ...JOB, metrics: [scripted(values)], callbacks, resume });
+    return [best?.step, best?.value, bitsOf(model)];
+  };
+  const WORSE = [7, 3, 4, 9];
+
+  test("weights that nobody has kept are not restored: the best is one that they go with", async () => {
+    const resume = await first({ restoreBest: false });
+    expect(await then(resume, { restoreBest: true }, WORSE)).toEqual([28, 3, await bitsAfter(28)]);
+  });
+
+  test("weights that were kept are not restored where that is not asked for", async () => {
+    const resume = await first({ restoreBest: true });
+    expect(await then(resume, { restoreBest: true }, WORSE)).toEqual([14, 1, await bitsAfter(14)]);
+    expect(await then(resume, { restoreBest: false }, WORSE)).toEqual([14, 1, await bitsAfter(42)]);
+  });
+
+  test("another mode or figure begins anew", async () => {
+    const resume = await first({ restoreBest: true });
+    const max = { restoreBest: true, mode: "max" };
+    expect(await then(resume, max, [0, 0.5, 0.25, 0])).toEqual([28, 0.5, await bitsAfter(28)]);
+    const [step, , bits] = await then(resume, { restoreBest: true, monitor: "loss" }, WORSE);
+    expect(step).toBeGreaterThan(14);
+    expect(bits).toBe(await bitsAfter(Number(step)));
+  });
+
+  test("a rate waits for the figure that it is told now", async () => {
+    const plateau = (mode: "min" | "max") =>
+      reduceOnPlateau({ monitor: "validation.figure", mode, patience: 2, factor: 0.5 });
+    const scales: number[] = [];
+    const push = (scale: number): void => {
+      scales.push(scale);
+    };
+    const watch: Callback = { name: "watch", decide: ({ rateScale }) => push(rateScale) };
+    const job = { ...JOB, epochs: 3, callbacks: [plateau("min"), watch] };
+    const resume = (await fit(network(), { ...job, metrics: [scripted([9, 8, 8])] })).checkpoint();
+    const again = { ...job, epochs: 6, callbacks: [plateau("max"), watch], resume };
+    await fit(network(), { ...again, metrics: [scripted([1, 2, 2])] });
+    expect(scales).toEqual([1, 1, 1, 1, 1, 1]); // 1, 2 and 2 are all worse than 9 for who goes on with that
+  });
+
+  test("of two that restore their best, the result tells of the one whose weights the model has", async () => {
+    const model = network();
+    const restoring = (monitor: string, name: string) =>
+      earlyStopping({ monitor, mode: "min", patience: 50, restoreBest: true, name });
+    const callbacks = [restoring("validation.figure", "a"), restoring("loss", "b")];
+    const { best } = await fit(model, { ...JOB, metrics: [scripted([5, 1, 7, 8, 9, 9])], callbacks });
+    expect(best?.monitor).toBe("loss");
+    expect(bitsOf(model)).toBe(await bitsAfter(best?.step ?? 0));
+  });
+
+  test("nor is a checkpoint the best by another figure's value", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "carillon-aim-"));
+    try {
+      const job = { ...JOB, resume: "auto" } as const;
+      const best = { monitor: "validation.figure", mode: "min" } as const;
+      await fit(network(), { ...job, epochs: 2, metrics: [scripted([5, 1])], checkpoint: { dir, best } });
+      const checkpoint = { dir, best: { monitor: "validation.figure", mode: "max" } } as const;
+      const events = await eventsOf(fit(network(), { ...job, metrics: [scripted([0, 0.5, 0.25, 0])], checkpoint }));
+      const written = events.flatMap((event) => (event.kind === "checkpoint" ? [[event.step, event.best]] : []));
+      expect(written).toEqual([
+        [21, true],
+        [28, true],
+        [35, false],
+        [42, false],
+      ]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});

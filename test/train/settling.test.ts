@@ -176,3 +176,75 @@ test("a source whose 'return' never settles ends no run late", async () => {
   setTimeout(() => run.stop(), 20);
   expect(await run).toMatchObject({ reason: "stopped" });
 });
+
+describe("what is not waited for", () => {
+  const own = (part: object): Metric<"own"> => {
+    const whole = { name: "own", start: () => ({ n: 0 }), add: (state: object) => state, result: () => 1 };
+    return defineMetric({ ...whole, ...part } as unknown as Parameters<typeof defineMetric<"own", { n: number }>>[0]);
+  };
+  const late = () => Promise.reject(new Error("let go"));
+
+  test.each([
+    ["own.start", { start: late }],
+    ["own.start", { start: () => undefined }],
+    ["own.add", { add: late }],
+    ["own.add", { add: () => undefined }],
+    ["own.result", { result: () => "1" }],
+    ["own.result", { result: async () => "1" }],
+  ])("a metric gives its state at once, and a number: %s", async (where, part) => {
+    const run = fit(network(), { ...OPTIONS, metrics: [own(part)] });
+    await expect(run).rejects.toMatchObject({ code: "ERR_OPTION", where });
+  });
+
+  test("a callback begins at once; its promise that rejects ends no process", async () => {
+    const callback = (part: Partial<Callback>): Callback => ({ name: "own", decide: () => undefined, ...part });
+    const run = fit(network(), { ...OPTIONS, callbacks: [callback({ start: late })] });
+    await expect(run).rejects.toMatchObject({ code: "ERR_OPTION", where: "own.start" });
+    const first = await fit(network(), { ...OPTIONS, epochs: 1, callbacks: [callback({ state: () => 1 })] });
+    const callbacks = [callback({ state: () => 1, restore: late })];
+    const again = fit(network(), { ...OPTIONS, callbacks, resume: first.checkpoint() });
+    await expect(again).rejects.toMatchObject({ code: "ERR_OPTION", where: "own.restore" });
+    const begin = late as unknown as () => Callback;
+    const begun = fit(network(), { ...OPTIONS, callbacks: [callback({ begin })] });
+    await expect(begun).rejects.toMatchObject({ code: "ERR_OPTION", where: "own.begin" });
+    const state = late as unknown as () => number;
+    const kept = await fit(network(), { ...OPTIONS, epochs: 1, callbacks: [callback({ state })] });
+    expect(() => kept.checkpoint()).toThrow(expect.objectContaining({ code: "ERR_STATE" }));
+  });
+
+  test("a decision is over when 'decide' is: no late stop", async () => {
+    const errors: unknown[] = [];
+    const decide: Callback["decide"] = (at) => {
+      setTimeout(() => {
+        try {
+          at.stop();
+        } catch (error) {
+          errors.push(error);
+        }
+      });
+    };
+    const callback: Callback = { name: "own", decide };
+    const wait: Callback = { name: "wait", decide: () => new Promise((resolve) => setTimeout(resolve, 5)) };
+    const { reason } = await fit(network(), { ...OPTIONS, callbacks: [callback, wait] });
+    expect(reason).toBe("finished");
+    expect(errors).toHaveLength(4);
+    expect(errors[0]).toMatchObject({ code: "ERR_STATE", where: "own" });
+  });
+
+  test("an iterator answers with objects, and may fail to close", async () => {
+    const answers = (next: () => unknown) => dataset(() => ({ [Symbol.iterator]: () => ({ next }) }) as never);
+    for (const next of [() => undefined, async () => 3]) {
+      const run = fit(network(), { ...OPTIONS, data: answers(next) });
+      await expect(run).rejects.toMatchObject({ code: "ERR_DATA", where: "dataset" });
+    }
+    const endless = {
+      next: () => ({ value: { x: [1, 2, 3, 4], y: 1 }, done: false }),
+      return: () => {
+        throw new Error("let go");
+      },
+    };
+    const data = dataset(() => ({ [Symbol.iterator]: () => endless }));
+    const { epochs: _, ...options } = OPTIONS;
+    expect((await fit(network(), { ...options, steps: 3, data })).reason).toBe("finished");
+  });
+});

@@ -1,5 +1,5 @@
 import type { Affine } from "../../data/transform.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, fail } from "../../errors.js";
 import { copyState, type State } from "../../io/state.js";
 import { checkFunction, checkKeys, checkString } from "../../options.js";
 import type { Ending } from "../ending.js";
@@ -117,12 +117,12 @@ export function defineMetric<const N extends string, S extends State>(definition
   return Object.freeze({
     name,
     begin({ units }: MetricSet): Accumulator {
-      let state = ownState(start());
+      let state = ownState(checkState(`${name}.start`, start()));
       return {
         add(rows) {
-          state = add(state, units === undefined ? rows : inUnits(rows, units));
+          state = checkState(`${name}.add`, add(state, units === undefined ? rows : inUnits(rows, units)));
         },
-        result: () => result(state),
+        result: () => checkResult(name, result(state)),
         state: () => state,
         restore(saved) {
           state = saved as S; // of a checkpoint of this very metric
@@ -130,6 +130,22 @@ export function defineMetric<const N extends string, S extends State>(definition
       };
     },
   });
+}
+
+/** The state that a function of a metric has given, which is not waited for. */
+function checkState<S extends State>(where: string, state: S): S {
+  if (state === undefined || isPromise(state)) fail("ERR_OPTION", where, "the state", state);
+  return state;
+}
+
+/** The figure, which may take its time. */
+function checkResult(name: string, given: number | PromiseLike<number>): number | Promise<number> {
+  if (isPromise(given)) return Promise.resolve(given).then((value) => checkResult(name, value));
+  return typeof given === "number" ? given : fail("ERR_OPTION", `${name}.result`, "a number", given);
+}
+
+function isPromise(value: unknown): value is PromiseLike<number> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** Outputs and targets in the units of the data, in double: nothing is rounded to float32 again. */
