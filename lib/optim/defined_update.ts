@@ -94,7 +94,7 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
     rate,
     scalars,
   });
-  if (typeof made !== "object" || made === null || "then" in made)
+  if (typeof made === "object" && made !== null && "then" in made)
     fail("ERR_OPTION", `${optimizer.kind}.update`, "{ parameter, states }", made);
   const fits = (what: string, value: Value | undefined): Value => {
     // What is another's memory is copied before it is overwritten.
@@ -107,7 +107,7 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
       `expected ${formatShape(shape)} as the new ${what} of '${name}' from '${optimizer.kind}.update' but received ${received}`,
     );
   };
-  const next = constrained(fits("parameter", made.parameter), update);
+  const next = constrained(fits("parameter", made?.parameter), update);
   const written = Object.entries(made.states ?? {}).map(([state, value]) => {
     const slab = slabs.find(([known]) => known === state)?.[1];
     if (slab === undefined) {

@@ -42,8 +42,21 @@ class Past<E extends FitEvent> {
   }
 }
 
-/** Events that wait for a reader at most: then every other one goes. */
+/** Events that wait for a reader at most: then those of steps go, and every other one of the rest if that is not enough. */
 const MOST_WAITING = 2 * KEPT.items;
+
+/** Without those of steps; if less than half were such, also without every other one of each kind, which keeps its last. */
+function fewer<E extends FitEvent>(events: readonly E[]): E[] {
+  const rest = events.filter(({ kind }) => kind !== "step");
+  if (2 * rest.length <= events.length) return rest;
+  const seen = new Map<string, number>();
+  const halved = rest.toReversed().filter(({ kind }) => {
+    const behind = seen.get(kind) ?? 0;
+    seen.set(kind, behind + 1);
+    return behind % 2 === 0;
+  });
+  return halved.reverse();
+}
 
 function hasFigures(event: FitEvent): boolean {
   return event.kind === "epoch" || event.kind === "validation";
@@ -75,7 +88,7 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
     if (event.kind === "step" && this.#queue.at(-1)?.kind === "step") this.#queue.pop();
     this.#queue.push(event);
     this.#bytes += figureBytes(event);
-    if (this.#queue.length > MOST_WAITING) this.#keep(this.#queue.filter((_, index) => index % 2 === 0));
+    if (this.#queue.length > MOST_WAITING) this.#keep(fewer(this.#queue));
     if (this.#bytes > KEPT.bytes) this.#keep(this.#queue.map((one) => (one === event ? one : lightened(one))));
     this.#wake();
   }

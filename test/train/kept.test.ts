@@ -99,6 +99,20 @@ describe("a run of 25,000 epochs", () => {
     expect(epochsOf(late)).toEqual(history);
   });
 
+  test("a reader that is slow loses events of steps first, and no kind of event as a whole", async () => {
+    const data = { x: [[1]], y: [[1]] };
+    const options = { data, loss: mse(), optimizer: sgd({ lr: 0.01 }), epochs: 12_000 } as const;
+    const run = fit(sequential(linear(1, 1)), { ...options, reportEvery: 1 }); // a step and an epoch in turn
+    const reader = run[Symbol.asyncIterator]();
+    await reader.next();
+    await run;
+    const epochs: number[] = [];
+    for (let next = await reader.next(); !next.done; next = await reader.next()) {
+      if (next.value.kind === "epoch") epochs.push(next.value.epoch);
+    }
+    expect(epochs).toEqual(Array.from({ length: 12_000 }, (_, index) => index + 1));
+  });
+
   test("a reader that does not read keeps no more than 20,000 events waiting", async () => {
     const run = fit(line(), { ...OPTIONS, epochs: EPOCHS });
     const reader = run[Symbol.asyncIterator]();
