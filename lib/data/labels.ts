@@ -96,7 +96,7 @@ export function labelMember(
   return { where, place, columns, values: given, nested: false, rows: given.length / columns };
 }
 
-/** Class of a row; what is no label of these classes is `ERR_LABEL`. */
+/** Class of a row; what is no label of these classes, or of another type than the first label, is `ERR_LABEL`. */
 export function classAt(member: Member, row: number, space: LabelSpace, places: ReadonlyMap<string, number>): number {
   const { values, columns } = member;
   const value: unknown = values[row * columns];
@@ -105,7 +105,9 @@ export function classAt(member: Member, row: number, space: LabelSpace, places: 
   const found = hot
     ? hotClass(nested ? value : values, nested ? 0 : row * columns, space.classes)
     : classOf(value, space.classes, places);
-  if (found >= 0) return found;
+  const first = typeof values[0];
+  if (found >= 0 && typeof value === first) return found;
+  if (found >= 0) return failRow(member, "ERR_LABEL", row, `a label of type ${first}, as the first is,`, value);
   const length = nested ? value.length : columns;
   const received = hot
     ? Array.from({ length }, (_, index) => (nested ? value : values)[nested ? index : row * columns + index])
@@ -194,7 +196,10 @@ export function groupsOf(where: string, y: unknown, rows: number): readonly numb
   if (columns > 1 && Number.isInteger(columns)) return [...bindLabels(where, values, columns, { rows })];
   if (values.length !== rows) fail("ERR_LABEL", where, `one label for each of ${rows} rows`, y);
   const places = placesOf(namesAmong(y));
+  const first = typeof values[0];
   return Array.from(values, (value: unknown, row) => {
+    if (typeof value !== first)
+      fail("ERR_LABEL", where, `a label of type ${first}, as the first is, in row ${row}`, value);
     if (typeof value === "number" && Number.isInteger(value)) return value;
     const place = typeof value === "string" ? places.get(value) : undefined;
     if (place !== undefined) return place;
