@@ -69,6 +69,9 @@ export interface NativeProgramSpec {
   readonly batch: number;
   readonly shuffle: boolean;
   readonly orderSlot: number;
+  /** The feed's first epoch is number `originEpoch`, from 0, and begins behind step `originStep`; 0 both where they are absent. */
+  readonly originStep?: number;
+  readonly originEpoch?: number;
   /** Instructions [microBegin, microEnd) run once a micro-batch; microEnd 0: the whole program is one batch. */
   readonly microBegin: number;
   readonly microEnd: number;

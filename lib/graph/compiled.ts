@@ -20,6 +20,14 @@ export interface Feed {
   /** Rows a step; the last batch of an epoch may be shorter. */
   readonly batch: number;
   readonly shuffle: boolean;
+  /** Where the epochs of these rows begin; before step 1 if it is absent. */
+  readonly origin?: FeedOrigin | undefined;
+}
+
+/** A step behind which an epoch begins, and the epochs before it. */
+export interface FeedOrigin {
+  readonly step: number;
+  readonly epoch: number;
 }
 
 /** What a trace needs to become a native program. */
@@ -58,6 +66,8 @@ export interface StepRange extends Effort {
   readonly rateScale?: number | undefined;
 }
 
+const START: FeedOrigin = { step: 0, epoch: 0 };
+
 /** The operating system's priority of the threads of a run. */
 export type Priority = "normal" | "background";
 
@@ -88,6 +98,7 @@ export class CompiledProgram {
   readonly #laneCount: number;
   readonly #order: NativeSlab | undefined;
   readonly #feed: Feed | undefined;
+  readonly #origin: FeedOrigin;
   #started = false;
   /** What a fault of the guard is about. */
   readonly checks: readonly FiniteCheck[];
@@ -105,6 +116,7 @@ export class CompiledProgram {
     this.logRows = logRows;
     this.#order = order;
     this.#feed = feed;
+    this.#origin = feed?.origin ?? START;
     this.checks = trace.checks;
     this.#lanes = trace.lanes;
     this.#updates = trace.updates;
@@ -124,6 +136,8 @@ export class CompiledProgram {
       batch: fed ? (feed?.batch ?? 0) : 0,
       shuffle: feed?.shuffle ?? false,
       orderSlot,
+      originStep: fed ? this.#origin.step : 0,
+      originEpoch: fed ? this.#origin.epoch : 0,
       microBegin,
       microEnd,
     };
@@ -187,7 +201,7 @@ export class CompiledProgram {
   batchOf(step: number): Int32Array {
     if (this.#feed === undefined || this.#order === undefined) return new Int32Array();
     const { samples, batch } = this.#feed;
-    const begin = ((step - 1) % Math.ceil(samples / batch)) * batch;
+    const begin = ((step - 1 - this.#origin.step) % Math.ceil(samples / batch)) * batch;
     const examples = new Int32Array(Math.min(batch, samples - begin));
     native.slabRead(this.#order, begin, examples);
     return examples;
@@ -213,7 +227,7 @@ export class CompiledProgram {
     for (let index = 0; index < steps; index++) {
       for (const { first, rate, scalars, steps: made, updates, updatesPerStep } of places) {
         const begin = index * this.#laneCount + first;
-        lanes[begin] = rate(rateAt(made + index + 1, range, made + steps)) * rateScale;
+        lanes[begin] = rate(rateAt(made + index + 1, range, made + steps, this.#origin)) * rateScale;
         if (scalars !== null) lanes.set(scalars(updates + index * updatesPerStep), begin + 1);
       }
     }
@@ -241,12 +255,17 @@ function besideOf(spec: NativeProgramSpec): Beside {
 }
 
 /** Where a run stands at `step`; `last` is the last step of the call, and of the run where nobody tells. */
-function rateAt(step: number, { totalSteps, stepsPerEpoch, epoch }: StepRange, last: number): RateAt {
+function rateAt(
+  step: number,
+  { totalSteps, stepsPerEpoch, epoch }: StepRange,
+  last: number,
+  origin: FeedOrigin,
+): RateAt {
   const total = totalSteps ?? last;
   const epochSteps = stepsPerEpoch ?? (total === "unknown" ? 1 : total);
   return {
     step,
-    epoch: epoch ?? Math.floor((step - 1) / epochSteps) + 1,
+    epoch: epoch ?? origin.epoch + Math.floor((step - 1 - origin.step) / epochSteps) + 1,
     get steps(): number {
       return total === "unknown" ? failUnknownSteps(step) : total;
     },

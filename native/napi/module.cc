@@ -188,6 +188,8 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
   spec.samples = count("samples");
   spec.batch = count("batch");
   spec.shuffle = boolean_of(required(object, "shuffle"), "shuffle");
+  if (object.Has("originStep")) spec.origin_step = count("originStep");
+  if (object.Has("originEpoch")) spec.origin_epoch = count("originEpoch");
   spec.micro_begin = count("microBegin");
   spec.micro_end = count("microEnd");
   spec.order_slot = static_cast<int32_t>(std::min<size_t>(count("orderSlot"), 1u << 30));
@@ -207,7 +209,9 @@ RunRequest request_of(const Napi::CallbackInfo& info, const Program& program, st
   request.steps = count_of(required(object, "steps"), "steps");
   request.rows = count_of(required(object, "rows"), "rows");
   const size_t threads = count_of(required(object, "threads"), "threads");
-  if (first < 1 || first + request.steps > 0xFFFFFFFFu) throw_error(env, "ERR_NATIVE", "steps out of range");
+  if (first <= program.origin_step() || first + request.steps > 0xFFFFFFFFu) {
+    throw_error(env, "ERR_NATIVE", "steps out of range");
+  }
   request.first_step = static_cast<uint32_t>(first);
   if (threads < 1 || threads > 1024) throw_error(env, "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
   request.threads = static_cast<unsigned>(threads);

@@ -62,7 +62,9 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
       lanes_(spec.lanes),
       seed_(spec.seed),
       samples_(spec.samples),
-      batch_(spec.batch) {
+      batch_(spec.batch),
+      origin_step_(spec.origin_step),
+      origin_epoch_(spec.origin_epoch) {
   if (max_rows_ == 0) throw ProgramError("a batch has at least one row");
   if (spec.views.size() % kViewWords != 0) throw ProgramError("view table of an odd length");
   std::vector<BoundView> views;
@@ -144,8 +146,8 @@ void Program::prepare_scratch() {
 
 void Program::order_epoch(Registers& registers, const Context& context) {
   const size_t per_epoch = (samples_ + batch_ - 1) / batch_;
-  const size_t index = registers.step - 1;
-  registers.epoch = static_cast<uint32_t>(index / per_epoch);
+  const size_t index = registers.step - 1 - origin_step_;
+  registers.epoch = static_cast<uint32_t>(origin_epoch_ + index / per_epoch);
   registers.position = index % per_epoch * batch_;
   registers.rows = std::min(batch_, samples_ - registers.position);
   if (ordered_epoch_ == static_cast<int64_t>(registers.epoch)) return;

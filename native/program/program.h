@@ -41,6 +41,9 @@ struct ProgramSpec {
   size_t batch = 0;
   bool shuffle = false;
   int32_t order_slot = 0;  // slab that receives the epoch's order
+  // The feed's first epoch is number origin_epoch, from 0, and begins behind step origin_step.
+  size_t origin_step = 0;
+  size_t origin_epoch = 0;
   // Instructions [micro_begin, micro_end) run once for every micro-batch of at most max_rows rows, those before and
   // behind once a step; with micro_end = 0 the whole program is one batch.
   size_t micro_begin = 0;
@@ -89,6 +92,7 @@ class Program {
   size_t log_rows() const { return log_rows_; }
   size_t lanes() const { return lanes_; }
   size_t max_rows() const { return max_rows_; }
+  size_t origin_step() const { return origin_step_; }
   bool has_feed() const { return samples_ != 0; }
   size_t bytes() const { return arena_.bytes() + scratch_.bytes() + log_.bytes(); }
 
@@ -117,6 +121,8 @@ class Program {
   uint64_t seed_;
   size_t samples_;
   size_t batch_;
+  size_t origin_step_;
+  size_t origin_epoch_;
   size_t micro_begin_ = 0;
   size_t micro_end_ = 0;
   int64_t ordered_epoch_ = -1;
