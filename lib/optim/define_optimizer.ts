@@ -74,6 +74,14 @@ export interface DefinedOptimizer extends Optimizer {
  */
 export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimizer {
   checkKeys("defineOptimizer", definition, ["kind", "lr", "states", "scalars", "weightDecay", "update"]);
+  return definedOptimizer(definition, []);
+}
+
+/**
+ * {@link defineOptimizer} with constants, by which a checkpoint tells one from another: what `update` has closed over it cannot
+ * see.
+ */
+export function definedOptimizer(definition: OptimizerDefinition, constants: readonly number[]): DefinedOptimizer {
   const { kind, update, scalars = null, weightDecay = 0 } = definition;
   checkString("defineOptimizer.kind", kind);
   checkFunction(`${kind}.update`, update);
@@ -89,7 +97,7 @@ export function defineOptimizer(definition: OptimizerDefinition): DefinedOptimiz
     lr: checkRate(`${kind}.lr`, definition.lr),
     rule: null,
     states,
-    constants: [],
+    constants: Object.freeze([...constants]),
     scalars: scalars === null ? null : checkedScalars(`${kind}.scalars`, scalars),
     decay: lambda === 0 ? null : { lambda, everywhere: false },
     clipsSum: false,

@@ -27,15 +27,13 @@ import type { Optimizer } from "./optimizer.js";
 import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
 import { rateAt, type Schedule } from "./schedule.js";
 import { segmentOf, type Trained, type TrainedGradient, TrainedParameters, type WithGradients } from "./trained.js";
+import { groupsInWords } from "./words.js";
 
 /** What {@link Minimizer.minimize} gives. */
 export interface Minimized {
   /** Σ of the penalties, of the weights before the update: a scalar. */
   readonly penalty: Value;
 }
-
-/** Steps whose scalars tell one form of a rule from another in a checkpoint. */
-const SIGNATURE_STEPS = [1, 2, 100] as const;
 
 /**
  * Steps between two looks of the guard at the weights: a finite gradient leaves them finite unless the rate is absurd, and
@@ -82,17 +80,9 @@ export class Minimizer {
     this.#memory = new Map(models.map((model) => [model, new ModelState(model, this.#groups, this.#average !== null)]));
   }
 
-  /** Patterns and optimizers, as far as states depend on them; frozen parameters have none. */
-  signature(): string {
-    return JSON.stringify({
-      groups: this.#groups.map(({ pattern, optimizer }) => {
-        if (optimizer === null) return { pattern, optimizer };
-        const { kind, rule, states, constants, scalars, decay } = optimizer;
-        const told = SIGNATURE_STEPS.map((step) => scalars?.(step) ?? []);
-        return { pattern, optimizer: { kind, rule, states, constants, scalars: told, decay } };
-      }),
-      average: this.#average,
-    });
+  /** Optimizers, without their rates, and averages as plain data: what a checkpoint is compared by. @internal */
+  get inWords(): { readonly optimizer: unknown; readonly averageWeights: unknown } {
+    return { optimizer: groupsInWords(this.#groups), averageWeights: this.#average };
   }
 
   /** Sets the averages to the weights, as before step 1. */

@@ -3,7 +3,7 @@ import * as ops from "../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
 import { formatShape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
-import { type DefinedOptimizer, defineOptimizer } from "./define_optimizer.js";
+import { type DefinedOptimizer, definedOptimizer, type OptimizerDefinition } from "./define_optimizer.js";
 import type { Schedule } from "./schedule.js";
 
 /** Options of {@link muon}. */
@@ -55,7 +55,7 @@ export function muon(options: MuonOptions = {}): DefinedOptimizer {
   checkKeys("muon", options, ["lr", "momentum", "nesterov", "weightDecay"]);
   const beta = checkNumber("muon.momentum", options.momentum ?? DEFAULT_MOMENTUM, { min: 0, below: 1 });
   const nesterov = checkBoolean("muon.nesterov", options.nesterov ?? true);
-  return defineOptimizer({
+  const definition: OptimizerDefinition = {
     kind: "muon",
     lr: options.lr ?? DEFAULT_LR,
     states: { momentum: 0 },
@@ -76,5 +76,6 @@ export function muon(options: MuonOptions = {}): DefinedOptimizer {
       const scale = Math.sqrt(Math.max(1, rows / columns));
       return { parameter: ops.subtract(parameter, ops.multiply(ops.multiply(rate, scale), x)), states: { momentum } };
     },
-  });
+  };
+  return definedOptimizer(definition, [beta, nesterov ? 1 : 0]);
 }

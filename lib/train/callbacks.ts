@@ -97,11 +97,13 @@ export class Callbacks {
     this.#hooks = new Map(this.#members.map((member) => [member.name, hooksOf(member)]));
     for (const [name, hooks] of this.#hooks) checkDone(`${name}.start`, hooks.start?.());
     if (then === undefined) return;
-    for (const [name, hooks] of this.#hooks)
+    for (const [name, hooks] of this.#hooks) {
+      if (!Object.hasOwn(then.callbacks, name)) continue; // a new one begins anew
       checkDone(`${name}.restore`, hooks.restore?.(then.callbacks[name] ?? null));
+    }
     this.#rateScale = then.rateScale;
-    this.#pending = then.pending;
-    for (const name of then.owed) this.#owed.add(name);
+    this.#pending = then.pending.filter((name) => this.#hooks.has(name));
+    for (const name of then.owed) if (this.#hooks.has(name)) this.#owed.add(name);
   }
 
   /** The run is over: this callback had stopped it before it was resumed. */

@@ -9,7 +9,7 @@ import { describeModel, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { Decided } from "./callbacks.js";
-import type { DataProgress } from "./course.js";
+import { type DataProgress, isDataProgress } from "./course.js";
 import type { Settings } from "./settings.js";
 
 /** What a checkpoint is told apart by. */
@@ -33,6 +33,10 @@ export interface Progress extends Decided {
   /** Whether this step's validation and callbacks are still to come. */
   readonly undecided: boolean;
   readonly data: DataProgress;
+  /** Whether the run is one that nobody has changed: neither its data nor a setting. */
+  readonly bitEqual: boolean;
+  /** The epochs so far, of which a history is made again. */
+  readonly history: State;
   /** Of the checkpoints kept so far. */
   readonly best: BestCheckpoint | null;
 }
@@ -85,7 +89,6 @@ export function contentsOf(model: Model, minimizer: Minimizer, settings: Setting
     ...describeModel(model),
     ...(averaging === undefined ? {} : { averages: JSON.stringify(averaging) }),
     ...numericsMetadata(),
-    optimizer: minimizer.signature(),
     progress: encodeState(progress, arrays, "checkpoint"),
     settings: JSON.stringify(settings),
   };
@@ -147,7 +150,8 @@ const isProgressLike = withMembers({
   pending: listOf(isText),
   owed: listOf(isText),
   callbacks: isObject,
-  data: isObject,
+  data: isDataProgress,
+  bitEqual: isBoolean,
   best: orNull(withMembers({ step: isCount, value: (value) => isNumber(value) && !Number.isNaN(value) })),
 });
 
@@ -163,20 +167,29 @@ function parseProgress(where: string, text: string | undefined, tensors: Readonl
 /** Of text that holds none. */
 export const NO_ARRAYS: ReadonlyMap<string, StoredTensor> = new Map();
 
-function parseSettings(where: string, text: string | undefined): Readonly<Record<string, string>> {
-  const value = decodeState(text ?? "", NO_ARRAYS)?.value;
-  if (typeof value !== "object" || value === null) return refuse(where, "the settings of a run", "something else");
-  return Object.fromEntries(Object.entries(value).map(([name, setting]) => [name, String(setting)]));
+/** The settings of the run that a checkpoint is of; `ERR_FILE` if it has none, or was made by another arithmetic. */
+export function decodeSettings({ metadata }: StoredTensors, where: string): Readonly<Record<string, unknown>> {
+  checkVersion(where, metadata);
+  const value = decodeState(metadata.settings ?? "", NO_ARRAYS)?.value;
+  return isRecord(value) ? value : refuse(where, "the settings of a run", "something else");
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A checkpoint, verified against the model and the optimizer that it is to continue. */
 export interface DecodedCheckpoint {
   readonly progress: Progress;
-  readonly settings: Readonly<Record<string, string>>;
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** By `state/parameter`. */
   readonly states: ReadonlyMap<string, Float32Array>;
+  /** Whether it has no averages, although the run is to have some: they begin at the weights. */
+  readonly averagesBegin: boolean;
 }
+
+/** Tensors of averages have names that begin with this. */
+const AVERAGE = "average/";
 
 /** `ERR_FILE` unless what was computed then is what would be computed now. */
 export function checkVersion(where: string, { numericsVersion = "none" }: Readonly<Record<string, string>>): void {
@@ -185,27 +198,28 @@ export function checkVersion(where: string, { numericsVersion = "none" }: Readon
 }
 
 /**
- * Reads a checkpoint. `ERR_FILE` says what does not fit: another numerics version, another optimizer, parameters of
- * another model.
+ * Reads a checkpoint. `ERR_FILE` says what does not fit: parameters of another model, states of another optimizer.
+ *
+ * @param newAverages Whether the run may have averages where the checkpoint has none, or none where it has.
  */
 export function decodeCheckpoint(
   { tensors, metadata }: StoredTensors,
   where: string,
   model: Model,
   minimizer: Minimizer,
+  newAverages: boolean,
 ): DecodedCheckpoint {
-  checkVersion(where, metadata);
-  if (metadata.optimizer !== minimizer.signature()) {
-    refuse(where, `the optimizer ${minimizer.signature()}`, metadata.optimizer ?? "none");
-  }
-  const states = minimizer.stateShapes(model);
-  const expected = states.size + model.parameters.length + countArrays(tensors);
-  if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
+  const names = [...tensors.keys()];
+  const shapes = [...minimizer.stateShapes(model)];
+  const averages = names.filter((name) => name.startsWith(AVERAGE)).length;
+  const averagesBegin = newAverages && averages === 0;
+  const expectedStates = shapes.filter(([name]) => !(averagesBegin && name.startsWith(AVERAGE)));
   const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
-  return {
-    progress: parseProgress(where, metadata.progress, tensors),
-    settings: parseSettings(where, metadata.settings),
-    weights: section(where, "weights/", parameters, tensors),
-    states: section(where, "", states, tensors),
-  };
+  const weights = section(where, "weights/", parameters, tensors);
+  const states = new Map(section(where, "", expectedStates, tensors));
+  const useless = newAverages && !shapes.some(([name]) => name.startsWith(AVERAGE)) ? averages : 0;
+  const expected = states.size + weights.size + countArrays(tensors) + useless;
+  if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
+  if (averagesBegin) for (const [name, data] of weights) states.set(`${AVERAGE}${name}`, data);
+  return { progress: parseProgress(where, metadata.progress, tensors), weights, states, averagesBegin };
 }

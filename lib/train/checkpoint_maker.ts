@@ -2,49 +2,36 @@ import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { type BestCheckpoint, type Contents, contentsOf, type RunProgress, stretchesOf } from "./checkpoint.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
-import { type CheckpointFile, CheckpointStore, openFolder, type Written } from "./checkpoint_store.js";
-import { type Settings, type SettingsSource, settingsOf } from "./settings.js";
+import { CheckpointStore, openFolder, type Written } from "./checkpoint_store.js";
+import type { Parts } from "./parts.js";
+import type { Settings } from "./settings.js";
 import { Snapshot } from "./snapshot.js";
 
 /** Makes the checkpoints of a run: bytes for who asks, files in its folder if it has one. */
 export class CheckpointMaker {
   readonly #model: Model;
   readonly #minimizer: Minimizer;
-  readonly #source: SettingsSource;
+  readonly #settings: () => Settings;
   readonly #folder: CheckedCheckpoint | undefined;
   readonly #store: CheckpointStore | undefined;
   /** For bytes: a file that is being written has a copy of its own. */
   #snapshot: Snapshot | undefined;
-  #settings: Settings | undefined;
 
-  /**
-   * @param files Those of the run that is continued, and its best.
-   * @param tell Called when a file is on the disk.
-   */
+  /** @param tell Called when a file is on the disk. */
   constructor(
     model: Model,
-    minimizer: Minimizer,
-    {
-      loss,
-      regularizer,
-      biasRegularizer,
-      clip,
-      accumulate,
-      checkpoint,
-    }: SettingsSource & {
-      readonly checkpoint: CheckedCheckpoint | undefined;
-    },
-    files: readonly CheckpointFile[],
-    best: BestCheckpoint | null,
+    { minimizer, settings, files, resumed }: Pick<Parts, "minimizer" | "settings" | "files" | "resumed">,
+    folder: CheckedCheckpoint | undefined,
     tell: (written: Written) => void,
   ) {
     this.#model = model;
     this.#minimizer = minimizer;
-    this.#source = { loss, regularizer, biasRegularizer, clip, accumulate };
-    this.#folder = checkpoint;
-    if (checkpoint === undefined) return;
+    this.#settings = settings;
+    this.#folder = folder;
+    if (folder === undefined) return;
     const snapshot = new Snapshot(stretchesOf(model, minimizer));
-    this.#store = new CheckpointStore(checkpoint, snapshot, files, best, tell);
+    const best = resumed.checkpoint?.progress.best ?? null;
+    this.#store = new CheckpointStore(folder, snapshot, files, best, tell);
   }
 
   /** Makes the folder, if there is to be one. */
@@ -73,12 +60,16 @@ export class CheckpointMaker {
    * else of the run.
    */
   later(progress: RunProgress): () => Uint8Array {
-    const [model, minimizer, source, best] = [this.#model, this.#minimizer, this.#source, this.#store?.best ?? null];
+    const [model, minimizer, settings, best] = [
+      this.#model,
+      this.#minimizer,
+      this.#settings,
+      this.#store?.best ?? null,
+    ];
     return () => {
       const snapshot = new Snapshot(stretchesOf(model, minimizer));
       snapshot.take();
-      const settings = settingsOf(model, minimizer, source);
-      return snapshot.bytes(contentsOf(model, minimizer, settings, { ...progress, best }));
+      return snapshot.bytes(contentsOf(model, minimizer, settings(), { ...progress, best }));
     };
   }
 
@@ -97,7 +88,6 @@ export class CheckpointMaker {
   }
 
   #contents(progress: RunProgress, best: BestCheckpoint | null): Contents {
-    this.#settings ??= settingsOf(this.#model, this.#minimizer, this.#source);
-    return contentsOf(this.#model, this.#minimizer, this.#settings, { ...progress, best });
+    return contentsOf(this.#model, this.#minimizer, this.#settings(), { ...progress, best });
   }
 }

@@ -4,7 +4,7 @@ import { copied } from "../tensor/copied.js";
 import { isDetached } from "../tensor/detached.js";
 import type { Every } from "./callback.js";
 import { Monitor, type MonitorMode } from "./monitor.js";
-import { SETTINGS, type Setting } from "./settings.js";
+import { OF_THE_ORDER, SETTINGS, type Setting } from "./settings.js";
 
 /** The figure by which the best checkpoint is known. */
 export interface BestOptions {
@@ -37,16 +37,24 @@ export interface CheckedCheckpoint {
 /** A checkpoint's bytes, its path, or `'auto'`: the newest sound one in `checkpoint.dir`, or a new run if there is none. */
 export type ResumeFrom = Uint8Array | string;
 
-/** {@link ResumeFrom} and the settings that may differ from those of the checkpoint. */
+/** {@link ResumeFrom}, and what may differ from what the checkpoint has. */
 export interface ResumeOptions {
   readonly from: ResumeFrom;
+  /** Settings that were changed on purpose. */
   readonly changed?: readonly Setting[] | undefined;
+  /**
+   * The training data is another: the run begins the next epoch with a new order of the rows that there are now, with the weights and
+   * states of the checkpoint and in its units. `epochs` counts the epochs before too; `steps` and schedules go by all steps.
+   */
+  readonly data?: "changed" | undefined;
 }
 
 /** What a run is asked to continue. */
 export interface CheckedResume {
   readonly from: ResumeFrom;
   readonly changed: readonly Setting[];
+  /** Whether the data is another. */
+  readonly newData: boolean;
 }
 
 /** A copy of { steps } or { epochs }, checked. */
@@ -95,8 +103,9 @@ export function checkResume(
   const where = "fit.resume";
   if (given === undefined) return undefined;
   const whole: ResumeOptions = typeof given === "string" || given instanceof Uint8Array ? { from: given } : given;
-  checkKeys(where, whole, ["from", "changed"]);
-  const { from, changed = [] } = whole;
+  checkKeys(where, whole, ["from", "changed", "data"]);
+  const { from, changed = [], data } = whole;
+  const newData = data !== undefined && checkOneOf(`${where}.data`, data, ["changed"]) === "changed";
   if (from instanceof Uint8Array) {
     if (isDetached(from)) fail("ERR_DETACHED", where, "the bytes of a checkpoint", from);
   } else {
@@ -104,9 +113,17 @@ export function checkResume(
     checkString(where, from);
   }
   if (!Array.isArray(changed)) fail("ERR_OPTION", `${where}.changed`, "an array of settings", changed);
-  for (const [index, name] of changed.entries()) checkOneOf(`${where}.changed[${index}]`, name, SETTINGS);
+  for (const [index, name] of changed.entries()) {
+    checkOneOf(`${where}.changed[${index}]`, name, SETTINGS);
+    if (newData || !OF_THE_ORDER.some((one) => one === name)) continue;
+    throw new CarillonError(
+      "ERR_OPTION",
+      `${where}.changed[${index}]`,
+      `expected data: 'changed' beside '${name}', as batches of another kind need the beginning of an epoch`,
+    );
+  }
   if (from === "auto" && checkpoint === undefined) {
     throw new CarillonError("ERR_OPTION", where, "expected 'fit.checkpoint', whose folder 'auto' looks into");
   }
-  return { from: typeof from === "string" ? from : copied(from), changed: [...changed] };
+  return { from: typeof from === "string" ? from : copied(from), changed: [...changed], newData };
 }

@@ -1,7 +1,7 @@
-import { namesText } from "../data/labels.js";
 import type { StreamFeed } from "../data/stream_feed.js";
 import type { Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
+import type { FeedOrigin } from "../graph/compiled.js";
 
 /** A step is a word of 32 bits in the counters of random numbers, from 1. */
 const MOST_STEPS = 0xffff_ffff;
@@ -32,6 +32,8 @@ export interface StreamProgress {
 export interface DataProgress {
   /** `null` for data in memory. */
   readonly stream: StreamProgress | null;
+  /** Where the epochs of data in memory are counted from, if other data was taken on the way. */
+  readonly origin?: FeedOrigin | undefined;
   /** Fitted on the data of the first run. */
   readonly transforms: Transforms;
   /** Names of the classes; absent or `null` if they have none. */
@@ -58,6 +60,8 @@ export interface Course {
   ends(step: number): boolean;
   /** Whether this step completes a number of epochs that `period` divides. */
   completes(step: number, period: number): boolean;
+  /** Whether the epoch of a step that is done is over, be it that other data has cut it off. */
+  isWhole(step: number): boolean;
   /** A step behind `step` at which {@link completes} will hold, if it is known. */
   nextCompletion(step: number, period: number): number;
   over(step: number): boolean;
@@ -74,37 +78,67 @@ export interface Course {
   close(): Promise<void>;
 }
 
+/** Where a run takes other data than before. */
+export interface Turning {
+  /** Where the epochs of the data that it has now are counted from; `undefined`: from the beginning. */
+  readonly origin: FeedOrigin | undefined;
+  /** Whether that has cut an epoch off: it is over without having ended. */
+  readonly cut: boolean;
+}
+
+/** No other data. */
+export const NO_TURNING: Turning = { origin: undefined, cut: false };
+
+/** What a course in memory is made of. */
+export interface MemoryCourseOptions {
+  readonly samples: number;
+  readonly batch: number;
+  readonly epochs: number | undefined;
+  readonly limit: number | undefined;
+}
+
 /** The course through examples in memory. */
 export class MemoryCourse implements Course {
   readonly samples: number;
   readonly stepsPerEpoch: number;
   readonly steps: number;
+  readonly #origin: FeedOrigin;
+  readonly #cut: boolean;
 
-  constructor(samples: number, batch: number, epochs: number | undefined, limit: number | undefined) {
+  constructor({ samples, batch, epochs, limit }: MemoryCourseOptions, { origin, cut }: Turning) {
+    this.#origin = origin ?? { step: 0, epoch: 0 };
+    this.#cut = cut;
     this.samples = samples;
     this.stepsPerEpoch = Math.ceil(samples / batch);
-    this.steps = Math.min((epochs ?? Number.POSITIVE_INFINITY) * this.stepsPerEpoch, limit ?? Number.POSITIVE_INFINITY);
+    const left = Math.max(0, (epochs ?? Number.POSITIVE_INFINITY) - this.#origin.epoch);
+    this.steps = Math.min(this.#origin.step + left * this.stepsPerEpoch, limit ?? Number.POSITIVE_INFINITY);
   }
 
   epochOf(step: number): number {
-    return Math.ceil(step / this.stepsPerEpoch);
+    return this.#origin.epoch + Math.ceil((step - this.#origin.step) / this.stepsPerEpoch);
   }
 
   begins(step: number): boolean {
-    return (step - 1) % this.stepsPerEpoch === 0;
+    return (step - 1 - this.#origin.step) % this.stepsPerEpoch === 0;
   }
 
   ends(step: number): boolean {
-    return step % this.stepsPerEpoch === 0 || step === this.steps;
+    return this.completes(step, 1) || step === this.steps;
   }
 
   completes(step: number, period: number): boolean {
-    return step % (period * this.stepsPerEpoch) === 0;
+    if (this.#cut && step === this.#origin.step) return false;
+    return this.isWhole(step) && this.epochOf(step) % period === 0;
+  }
+
+  isWhole(step: number): boolean {
+    return (step - this.#origin.step) % this.stepsPerEpoch === 0;
   }
 
   nextCompletion(step: number, period: number): number {
-    const steps = period * this.stepsPerEpoch;
-    return (Math.floor(step / steps) + 1) * steps;
+    const { step: begin, epoch } = this.#origin;
+    const done = epoch + Math.floor((step - begin) / this.stepsPerEpoch);
+    return begin + ((Math.floor(done / period) + 1) * period - epoch) * this.stepsPerEpoch;
   }
 
   over(step: number): boolean {
@@ -145,6 +179,8 @@ export interface StreamCourseOptions {
   readonly shuffleBuffer: number;
   /** Whether there are steps to come. */
   readonly reads: boolean;
+  /** Whether other data has cut off the epoch that is over: see {@link Turning}. */
+  readonly cut: boolean;
 }
 
 /** The course through a stream, whose epochs end where they end. */
@@ -161,10 +197,13 @@ export class StreamCourse implements Course {
   #last: number;
   #lastRows = 0;
   #ended = true;
+  /** Step behind which an epoch was cut off. */
+  readonly #cut: number | undefined;
 
   /** Begins to read at once, behind `step`. */
   constructor(feed: StreamFeed, options: StreamCourseOptions, step: number, progress: StreamProgress | null) {
-    const { seed, batch, epochs = Number.POSITIVE_INFINITY, limit, shuffleBuffer, reads } = options;
+    const { seed, batch, epochs = Number.POSITIVE_INFINITY, limit, shuffleBuffer, reads, cut } = options;
+    this.#cut = cut ? step : undefined;
     this.#feed = feed;
     this.#epochs = epochs;
     this.#shuffleBuffer = shuffleBuffer;
@@ -190,11 +229,15 @@ export class StreamCourse implements Course {
   }
 
   ends(step: number): boolean {
-    return (this.#ended && step === this.#last) || step === this.steps;
+    return this.completes(step, 1) || step === this.steps;
   }
 
   completes(step: number, period: number): boolean {
-    return this.#ended && step === this.#last && this.#epoch % period === 0;
+    return step !== this.#cut && this.isWhole(step) && this.#epoch % period === 0;
+  }
+
+  isWhole(step: number): boolean {
+    return this.#ended && step === this.#last;
   }
 
   nextCompletion(): number {
@@ -202,7 +245,7 @@ export class StreamCourse implements Course {
   }
 
   over(step: number): boolean {
-    const passed = this.#ended && step === this.#last && this.#epoch >= this.#epochs;
+    const passed = this.isWhole(step) && this.#epoch >= this.#epochs;
     return passed || (this.steps !== undefined && step >= this.steps);
   }
 
@@ -234,7 +277,7 @@ export class StreamCourse implements Course {
     return {
       epoch: this.#epoch,
       begin: this.#begin,
-      ended: this.#ended && step === this.#last,
+      ended: this.isWhole(step),
       shuffleBuffer: this.#shuffleBuffer,
     };
   }
@@ -254,55 +297,15 @@ export class StreamCourse implements Course {
   }
 }
 
-/**
- * The place in the data that a checkpoint tells; `ERR_FILE` if it tells none, `ERR_STATE` if the data is of another kind,
- * or gives other transforms.
- */
-export function checkDataProgress(
-  where: string,
-  then: unknown,
-  now: {
-    readonly shuffleBuffer: number | null;
-    readonly transforms: Transforms;
-    readonly classNames: readonly string[] | undefined;
-  },
-): StreamProgress | null {
-  const {
-    stream = null,
-    transforms = {},
-    classes = null,
-  } = typeof then === "object" && then !== null ? (then as DataProgress) : {};
-  const place = stream === null ? null : parseStreamProgress(where, stream);
-  for (const [name, own, other] of [
-    ["shuffleBuffer", now.shuffleBuffer, place?.shuffleBuffer ?? null],
-    ["inputs", now.transforms.inputs ?? null, transforms.inputs ?? null],
-    ["targets", now.transforms.targets ?? null, transforms.targets ?? null],
-    ["classes", now.classNames ?? null, classes],
-  ] as const) {
-    if (JSON.stringify(own) === JSON.stringify(other)) continue;
-    throw new CarillonError("ERR_STATE", `${where}.${name}`, differs(where, name, own, other));
-  }
-  return place;
-}
-
-function differs(where: string, name: string, now: unknown, then: unknown): string {
-  if (name === "classes") {
-    const names = (given: unknown): string => (Array.isArray(given) ? namesText(given.map(String)) : "no names");
-    return `expected for '${where}' the classes of the checkpoint, ${names(then)}, but received ${names(now)}`;
-  }
-  if (name !== "shuffleBuffer") {
-    return `expected for '${where}' the data that gives the transform of '${name}' of the checkpoint, but it differs`;
-  }
-  const sort = (size: unknown): string => (size === null ? "data in memory" : `a stream with shuffleBuffer ${size}`);
-  return `expected ${sort(then)} for '${where}' but received ${sort(now)}`;
-}
-
-function parseStreamProgress(where: string, value: unknown): StreamProgress {
-  if (typeof value === "object" && value !== null) {
-    const isCount = (key: string): boolean => Number.isSafeInteger(Reflect.get(value, key));
-    if (["epoch", "begin", "shuffleBuffer"].every(isCount) && typeof Reflect.get(value, "ended") === "boolean") {
-      return value as StreamProgress;
-    }
-  }
-  throw new CarillonError("ERR_FILE", where, `expected the place in a stream in '${where}'`);
+/** Whether a checkpoint tells of a place in data. */
+export function isDataProgress(value: unknown): value is DataProgress {
+  const hasCounts = (of: unknown, ...keys: readonly string[]): of is object =>
+    typeof of === "object" && of !== null && keys.every((key) => Number.isSafeInteger(Reflect.get(of, key)));
+  if (!hasCounts(value)) return false;
+  const { stream = null, origin, transforms, classes = null }: Partial<Record<string, unknown>> = { ...value };
+  const isPlace =
+    stream === null ||
+    (hasCounts(stream, "epoch", "begin", "shuffleBuffer") && typeof Reflect.get(stream, "ended") === "boolean");
+  const isNames = classes === null || (Array.isArray(classes) && classes.every((name) => typeof name === "string"));
+  return isPlace && isNames && (origin === undefined || hasCounts(origin, "step", "epoch")) && hasCounts(transforms);
 }

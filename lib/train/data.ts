@@ -6,11 +6,11 @@ import { findNames, namesText } from "../data/labels.js";
 import { type Answers, Measurement } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
 import { Dataset } from "../data/stream.js";
-import type { Transform, Transforms } from "../data/transform.js";
+import type { Affine, Transform, Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { labelClasses } from "../nn/meaning.js";
 import type { Model } from "../nn/model.js";
-import { type Course, checkSteps, MemoryCourse, StreamCourse, type StreamProgress } from "./course.js";
+import { type Course, checkSteps, MemoryCourse, StreamCourse, type StreamProgress, type Turning } from "./course.js";
 import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
 import { checkLogged } from "./step_losses.js";
 
@@ -38,15 +38,19 @@ export async function prepareData(
   model: Model,
   given: CheckedSettings,
   { train: held, validation: heldValidation }: HeldData,
+  resumed: TakenUp,
   signal: AbortSignal,
 ): Promise<CheckedOptions> {
   const settings = { ...given, data: held.data, validationData: heldValidation?.data };
   const { data, validationData, batchSize } = settings;
-  const names = await namesFor(model, settings, signal);
+  const { is: names } = resumed.names ?? { is: await namesFor(model, settings, signal) };
   const target = settings.loss.target ?? "values";
   const shape = { inputs: model.inputs, outputs: model.outputs, target, names } as const;
   const { unchanged } = held;
-  const { transforms, classFactors } = await measureTraining(model, settings, shape, { unchanged, signal });
+  const { transforms, classFactors } = await measureTraining(model, settings, shape, resumed.units, {
+    unchanged,
+    signal,
+  });
   const train = await bindData("fit.data", data, {
     shape,
     batch: batchSize,
@@ -69,7 +73,7 @@ export async function prepareData(
     const validation: BoundExamples | undefined =
       validationData === undefined ? undefined : await bindData("fit.validation", validationData, options);
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
-    expectCountable(settings, train, batch);
+    expectCountable(settings, train, batch, resumed);
     const accumulate = Math.min(settings.accumulate, batch);
     return { ...settings, train, validation, transforms, classNames: names, batchSize: batch, accumulate };
   } catch (error) {
@@ -100,9 +104,16 @@ async function namesFor(
 }
 
 /** `ERR_OPTION` where a run would have more steps than can be counted, or kept, as far as that is known. */
-function expectCountable({ epochs, limit, logsSteps }: CheckedSettings, train: BoundExamples, batch: number): void {
+function expectCountable(
+  { epochs, limit, logsSteps }: CheckedSettings,
+  train: BoundExamples,
+  batch: number,
+  turning: Turning,
+): void {
   const { steps } =
-    train.stream === undefined ? new MemoryCourse(train.samples, batch, epochs, limit) : { steps: limit };
+    train.stream === undefined
+      ? new MemoryCourse({ samples: train.samples, batch, epochs, limit }, turning)
+      : { steps: limit };
   const where = steps === limit ? "fit.steps" : "fit.epochs";
   if (steps === undefined) return;
   checkSteps(where, steps);
@@ -114,9 +125,14 @@ async function measureTraining(
   model: Model,
   { data, inputs, targets, classWeights }: CheckedSettings,
   shape: ExampleShape,
+  units: TakenUp["units"],
   interruption: Interruption,
 ): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
-  const questions = { inputs: inputs ?? undefined, targets: targets ?? undefined, classWeights };
+  const questions = {
+    inputs: units.inputs === undefined ? (inputs ?? undefined) : undefined,
+    targets: units.targets === undefined ? (targets ?? undefined) : undefined,
+    classWeights,
+  };
   const ask = (): Promise<Answers> => {
     if (!(data instanceof Dataset)) return measureExamples("fit.data", data, shape, questions, interruption);
     return measureStream("fit.data", data, shape, questions, interruption.signal);
@@ -127,23 +143,36 @@ async function measureTraining(
   };
   const { transforms: fitted, classFactors } = Measurement.needed(questions) ? await ask() : none;
   const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
-    transform === undefined ? model.transforms[key] : fitted[key];
+    units[key] === undefined ? (transform === undefined ? model.transforms[key] : fitted[key]) : units[key].is;
   // Units of values that the model has are none of labels that it learns now.
-  const units = shape.target === "values" ? choose("targets", targets) : undefined;
-  return { transforms: { inputs: choose("inputs", inputs), targets: units }, classFactors };
+  const ofTargets = shape.target === "values" ? choose("targets", targets) : undefined;
+  return { transforms: { inputs: choose("inputs", inputs), targets: ofTargets }, classFactors };
+}
+
+/** What of a run that is continued decides how its data is gone through. */
+export interface TakenUp extends Turning {
+  /** In a stream; `null` for data in memory. */
+  readonly place: StreamProgress | null;
+  readonly stoppedBy: string | null;
+  /** Transforms that are not fitted on the data: those that the run has had before. */
+  readonly units: Readonly<Partial<Record<keyof Transforms, { readonly is: Affine | undefined }>>>;
+  /** The same of the names of classes. */
+  readonly names: { readonly is: readonly string[] | undefined } | undefined;
 }
 
 /** The course of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */
 export function makeCourse(
-  { train, data, batchSize, epochs, limit, shuffle }: CheckedOptions,
+  { train, data, batchSize: batch, epochs, limit, shuffle }: CheckedOptions,
   seed: number,
   step: number,
-  { place, stoppedBy }: { readonly place: StreamProgress | null; readonly stoppedBy: string | null },
+  resumed: TakenUp,
 ): Course {
-  if (train.stream === undefined) return new MemoryCourse(train.samples, batchSize, epochs, limit);
+  const { samples, stream } = train;
+  if (stream === undefined) return new MemoryCourse({ samples, batch, epochs, limit }, resumed);
+  const { place, stoppedBy, cut } = resumed;
   const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
-  const options = { seed, batch: batchSize, epochs, limit, shuffleBuffer, reads: stoppedBy === null };
-  return new StreamCourse(train.stream, options, step, place);
+  const options = { seed, batch, epochs, limit, shuffleBuffer, reads: stoppedBy === null, cut };
+  return new StreamCourse(stream, options, step, place);
 }
 
 /** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */

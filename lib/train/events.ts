@@ -26,6 +26,11 @@ export interface StartEvent {
   readonly threads: number;
   /** The file that the run continues; `null` for bytes and for a run from its beginning. */
   readonly resumedFrom: string | null;
+  /**
+   * Whether the run has the bits of one that ran from its beginning without a break: false once it was continued with other data, a
+   * setting that was changed, or other callbacks with a state.
+   */
+  readonly bitEqual: boolean;
   /** What `resume: 'auto'` did not take, and why. */
   readonly passedOver: readonly PassedOver[];
 }

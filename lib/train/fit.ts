@@ -28,7 +28,7 @@ import {
   type ValidationSchedule,
 } from "./options.js";
 import { Pace } from "./pace.js";
-import { makeParts, type Parts } from "./parts.js";
+import { type Beginning, findBeginning, makeParts, type Parts } from "./parts.js";
 import { Preparation, stoppedBeforehand } from "./preparation.js";
 import { RESUME } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
@@ -61,7 +61,7 @@ class Fitting {
 
   constructor(model: Model, options: CheckedOptions, context: Context, parts: Parts) {
     const { brake } = context;
-    const { minimizer, resumed, seed, meter, files } = parts;
+    const { resumed, seed, meter } = parts;
     const progress = resumed.checkpoint?.progress;
     this.#model = model;
     this.#options = options;
@@ -75,7 +75,7 @@ class Fitting {
     const { reportEvery, logsSteps } = options;
     const [course, pace, measuresEpochs] = [this.#course, this.#pace, this.#measuresEpochs];
     this.#tally = new Tally({ course, meter, pace, brake, reportEvery, logsSteps, measuresEpochs, emit }, progress);
-    this.#maker = new CheckpointMaker(model, minimizer, options, files, progress?.best ?? null, (written) => {
+    this.#maker = new CheckpointMaker(model, parts, options.checkpoint, (written) => {
       emit({ kind: "checkpoint", ...written });
     });
     brake.watch(options.signal);
@@ -223,7 +223,8 @@ class Fitting {
     const { loss, train, batchSize, shuffle } = this.#options;
     const [model, step] = [this.#model, this.#step + 1];
     const streamed = this.#course.examplesOf(step, batchSize);
-    throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, streamed });
+    const { origin } = this.#parts.resumed;
+    throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, origin, streamed });
   }
 
   /** At a stop point: validation, then callbacks in their order, then a checkpoint. */
@@ -293,6 +294,7 @@ class Fitting {
   #progress(): RunProgress {
     if (this.#closing !== undefined) return this.#closing;
     const { batchSize, shuffle, transforms, classNames } = this.#options;
+    const { origin, bitEqual } = this.#parts.resumed;
     const decided = this.#callbacks.decided();
     return {
       ...this.#tally.progress(decided.pending.length === 0 && !this.#undecided),
@@ -302,7 +304,8 @@ class Fitting {
       batchSize,
       shuffle,
       undecided: this.#undecided,
-      data: { stream: this.#course.progressAt(this.#step), transforms, classes: classNames ?? null },
+      data: { stream: this.#course.progressAt(this.#step), origin, transforms, classes: classNames ?? null },
+      bitEqual,
     };
   }
 
@@ -323,7 +326,8 @@ class Fitting {
     const { stoppedBy, best } = this.#callbacks;
     const { seconds, history, losses } = this.#tally;
     this.#context.emit({ kind: "end", reason, stoppedBy, step, seconds });
-    const figures = { reason, stoppedBy, step, seconds, best, history, losses };
+    const { bitEqual } = this.#parts.resumed;
+    const figures = { reason, stoppedBy, step, seconds, best, bitEqual, history, losses };
     const kept = last;
     return resultOf(figures, this.#model, this.#parts.minimizer, kept ?? this.#maker.later(copyOf(this.#progress())));
   }
@@ -348,15 +352,19 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
     const began = now();
     const prepare = <T>(work: (ended: AbortSignal) => Promise<T>): Promise<T | undefined> =>
       new Preparation(context.brake, signal).unlessStopped(work);
+    let beginning: Beginning | undefined;
     const checked = await prepare(async (ended) => {
       const { unread } = model;
       if (unread !== undefined) await unlessAborted(ended, unread);
-      return await prepareData(model, settings, held, ended);
+      beginning = await findBeginning(model, settings);
+      ended.throwIfAborted();
+      return await prepareData(model, settings, held, beginning.resumed, ended);
     });
-    if (checked === undefined) return stoppedBeforehand(context, secondsSince(began), 0);
+    if (checked === undefined || beginning === undefined) return stoppedBeforehand(context, secondsSince(began), 0);
     try {
       signal?.throwIfAborted();
-      const parts = await prepare((ended) => makeParts(model, checked, ended));
+      const found = beginning;
+      const parts = await prepare((ended) => makeParts(model, checked, found, ended));
       if (parts === undefined) return stoppedBeforehand(context, secondsSince(began), 0);
       return await new Fitting(model, checked, context, parts).run();
     } finally {

@@ -21,6 +21,8 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
    * model, what the last one of them has found.
    */
   readonly best: Best | undefined;
+  /** As in the start event: whether nothing was changed on the way. */
+  readonly bitEqual: boolean;
   /**
    * The events of the first and the last epoch, and of those in between: of all up to 10,000 epochs, otherwise evenly thinned.
    * Of confusion matrices 32 MiB are kept, evenly thinned as well, and the last; one that is not is `[]`.
@@ -55,7 +57,10 @@ export function describedResult(result: FitResult): FitResult {
 }
 
 /** What a run has come to, in numbers. */
-export type Figures = Pick<FitResult, "reason" | "stoppedBy" | "step" | "seconds" | "best" | "history" | "losses">;
+export type Figures = Pick<
+  FitResult,
+  "reason" | "stoppedBy" | "step" | "seconds" | "best" | "bitEqual" | "history" | "losses"
+>;
 
 /**
  * The result of a run. It keeps the model and the states of its optimizer, not the run itself, whose programs hold the data.

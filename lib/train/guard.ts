@@ -2,7 +2,7 @@
 import { type NativeFault, native } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
 import { CarillonError } from "../errors.js";
-import { CompiledProgram } from "../graph/compiled.js";
+import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import type { Loss } from "../nn/losses/loss.js";
 import type { Model } from "../nn/model.js";
@@ -22,6 +22,8 @@ export interface Stopped {
   readonly loss: Loss;
   readonly batchSize: number;
   readonly shuffle: boolean;
+  /** Where the epochs of data in memory are counted from. */
+  readonly origin: FeedOrigin | undefined;
   /** Places of the batch's examples in the epoch of a stream, in the order of training. */
   readonly streamed: Int32Array | undefined;
 }
@@ -78,7 +80,7 @@ interface FirstPlace {
 
 /** Runs the step's forward pass again, with its own masks, and looks at what every layer gives. */
 async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
-  const { model, loss, train, seed, step, batchSize, shuffle, streamed } = stopped;
+  const { model, loss, train, seed, step, batchSize, shuffle, origin, streamed } = stopped;
   const trace = new Trace(seed, true);
   const seen: (Omit<FirstPlace, "row"> & { readonly value: Value; readonly read: () => Float32Array })[] = [];
   const look = (place: string, layer: string | undefined, value: Value): void => {
@@ -101,7 +103,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
   const program = new CompiledProgram(trace, {
     maxRows: batchSize,
     bindings: train.bindings,
-    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && streamed === undefined },
+    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && streamed === undefined, origin },
   });
   await program.run({ firstStep: step, steps: 1, rows: streamed?.length });
   const { length: rows } = streamed ?? program.batchOf(step);

@@ -13,6 +13,7 @@ import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
 import type { Value } from "../tensor/value.js";
 import { checkVersion, NO_ARRAYS, numericsMetadata, refuse, section } from "./checkpoint.js";
+import { differenceOf } from "./difference.js";
 import { Snapshot } from "./snapshot.js";
 
 const FORMAT = FORMATS.loop;
@@ -104,16 +105,27 @@ function statePrefix(minimizer: string, model: number): string {
   return `states/${minimizer}/${model}/`;
 }
 
-/** What the file must agree with, as text. */
-function description({ models, minimizers, programs }: Checked): Record<string, string> {
-  const described = [...models].map(([name, model]) => [name, describeLayers(model.layers)]);
-  const signatures = [...minimizers].map(([name, minimizer]) => [name, minimizer.signature()]);
-  const seeds = [...programs].map(([name, { seed }]) => [name, seed]);
+/** What the file must agree with, as plain data. */
+function description({ models, minimizers, programs }: Checked): Readonly<Record<string, unknown>> {
   return {
-    layers: JSON.stringify(Object.fromEntries(described)),
-    minimizers: JSON.stringify(Object.fromEntries(signatures)),
-    seeds: JSON.stringify(Object.fromEntries(seeds)),
+    layers: Object.fromEntries([...models].map(([name, model]) => [name, describeLayers(model.layers)])),
+    minimizers: Object.fromEntries([...minimizers].map(([name, minimizer]) => [name, minimizer.inWords])),
+    seeds: Object.fromEntries([...programs].map(([name, { seed }]) => [name, seed])),
   };
+}
+
+/** {@link description} as metadata. */
+function descriptionText(parts: Checked): Record<string, string> {
+  return Object.fromEntries(Object.entries(description(parts)).map(([name, value]) => [name, JSON.stringify(value)]));
+}
+
+/** `ERR_FILE` with the first place where the parts are not those of the file. */
+function checkDescription(path: string, metadata: Readonly<Record<string, string>>, parts: Checked): void {
+  for (const [name, text] of Object.entries(descriptionText(parts))) {
+    const then = decodeState(metadata[name] ?? "", NO_ARRAYS)?.value;
+    const difference = differenceOf(name, then, JSON.parse(text));
+    if (difference !== undefined) refuse(path, `${difference.path} ${difference.saved}`, difference.given);
+  }
 }
 
 /**
@@ -141,7 +153,7 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
   const metadata = {
     format: FORMAT,
     ...numericsMetadata(),
-    ...description(parts),
+    ...descriptionText(parts),
     steps: JSON.stringify(Object.fromEntries(steps)),
     counts: JSON.stringify(Object.fromEntries(counts)),
     state: encodeState(loop.state ?? null, arrays, `${where}.state`),
@@ -174,9 +186,7 @@ async function restoreLoop(path: string, parts: Checked): Promise<State> {
   const { tensors, metadata } = await readSealed(path, FORMAT);
   expectIdlePrograms(where, parts.programs); // again: a step may have been asked for meanwhile
   checkVersion(path, metadata);
-  for (const [name, text] of Object.entries(description(parts))) {
-    if (metadata[name] !== text) refuse(path, `${name} ${text}`, metadata[name] ?? "none");
-  }
+  checkDescription(path, metadata, parts);
   const stretches = stretchesOf(parts);
   const expected = stretches.length + countArrays(tensors);
   if (tensors.size !== expected) refuse(path, `${expected} tensors`, `${tensors.size}`);

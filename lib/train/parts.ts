@@ -4,16 +4,23 @@ import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { type CheckpointFile, checkFolder } from "./checkpoint_store.js";
-import { refuseOneShot } from "./data.js";
-import type { CheckedOptions } from "./options.js";
-import { FROM_THE_BEGINNING, findCheckpoint, type Resumed } from "./resume.js";
+import { shuffleBufferOf } from "./data.js";
+import type { CheckedOptions, CheckedSettings } from "./options.js";
+import { checkData, findCheckpoint, type Resumed } from "./resume.js";
+import { type Settings, type SettingsSource, settingsOf } from "./settings.js";
 import { compileStep } from "./step.js";
 import { Validator } from "./validator.js";
 
-/** What a run begins with. */
-export interface Parts {
+/** What is known of a run before its data is looked at. */
+export interface Beginning {
   readonly minimizer: Minimizer;
+  /** Made when somebody first asks: they ask users' functions. They hold on to no data. */
+  readonly settings: () => Settings;
   readonly resumed: Resumed;
+}
+
+/** What a run begins with. */
+export interface Parts extends Beginning {
   readonly seed: number;
   readonly program: CompiledProgram;
   /** Metrics of the training examples. */
@@ -25,34 +32,46 @@ export interface Parts {
   readonly initialize: (() => void) | undefined;
 }
 
-/**
- * Finds what is to be continued, traces and verifies the step and the validation, and looks into the folder. A checkpoint, layer,
- * loss, metric or folder that does not fit throws here; neither the model nor a callback has been told anything by then, and the folder
- * is as it was. Rejects with the reason of an abort of `signal`.
- */
-export async function makeParts(model: Model, options: CheckedOptions, signal: AbortSignal): Promise<Parts> {
-  const {
-    optimizer,
-    regularizer,
-    biasRegularizer,
-    clip,
-    averageWeights,
-    resume,
-    checkpoint: folder,
-    loss,
-    metrics,
-  } = options;
+/** Finds what is to be continued. A checkpoint that does not fit throws here. */
+export async function findBeginning(model: Model, options: CheckedSettings): Promise<Beginning> {
+  const { optimizer, regularizer, biasRegularizer, clip, averageWeights, validate, validationData } = options;
   const minimizer = new Minimizer([model], optimizer, { regularizer, biasRegularizer, clip, averageWeights });
-  const resumed = resume === undefined ? FROM_THE_BEGINNING : await findCheckpoint(model, minimizer, options);
-  const { checkpoint, passedOver } = resumed;
-  if (checkpoint !== undefined) refuseOneShot(options.data);
+  const { loss, accumulate, classWeights, batchSize, shuffle } = options;
+  const source: SettingsSource = {
+    ...{ loss, regularizer, biasRegularizer, clip, accumulate, classWeights, batchSize, shuffle },
+    validate: validationData === undefined ? null : validate,
+    shuffleBuffer: shuffleBufferOf(options),
+  };
+  let made: Settings | undefined;
+  const settings = (): Settings => {
+    made ??= settingsOf(model, minimizer, source);
+    return made;
+  };
+  return { minimizer, settings, resumed: await findCheckpoint(model, minimizer, options, settings) };
+}
+
+/**
+ * Traces and verifies the step and the validation, and looks into the folder. Data, a layer, loss, metric or folder that does not fit
+ * throws here; neither the model nor a callback has been told anything by then, and the folder is as it was. Rejects with the reason of
+ * an abort of `signal`.
+ */
+export async function makeParts(
+  model: Model,
+  options: CheckedOptions,
+  beginning: Beginning,
+  signal: AbortSignal,
+): Promise<Parts> {
+  const { checkpoint: folder, loss, metrics } = options;
+  const { minimizer, resumed } = beginning;
+  const { checkpoint, passedOver, origin } = resumed;
+  checkData(resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSet("fit.metrics", model, loss, metrics, options.train));
-  const program = compileStep(model, minimizer, seed, { ...options, meter, guarded: true });
+  const program = compileStep(model, minimizer, seed, { ...options, meter, origin, guarded: true });
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
   const files = folder === undefined ? [] : await checkFolder(folder.dir, checkpoint?.progress.step ?? 0, useless);
-  return { minimizer, resumed, seed, program, meter, validator, files, initialize };
+  return { ...beginning, seed, program, meter, validator, files, initialize };
 }

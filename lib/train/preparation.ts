@@ -50,6 +50,7 @@ export function stoppedBeforehand({ emit }: RunContext<FitEvent>, seconds: numbe
     step,
     seconds,
     best: undefined,
+    bitEqual: true,
     history: [],
     losses: undefined,
     averaged: () => undefined,

@@ -1,34 +1,38 @@
+import { parseAffine, type Transform, type Transforms } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import type { StoredTensors } from "../io/safetensors.js";
 import { openSealed, readSealed } from "../io/seal.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import { type DecodedCheckpoint, decodeCheckpoint, FORMAT } from "./checkpoint.js";
+import { type DecodedCheckpoint, decodeCheckpoint, decodeSettings, FORMAT, type Progress } from "./checkpoint.js";
 import type { CheckedResume } from "./checkpoint_options.js";
 import { listCheckpoints } from "./checkpoint_store.js";
-import { checkDataProgress, type StreamProgress } from "./course.js";
-import { samplesOf, shuffleBufferOf } from "./data.js";
+import { NO_TURNING } from "./course.js";
+import { refuseOneShot, samplesOf, shuffleBufferOf, type TakenUp } from "./data.js";
+import { differenceOf } from "./difference.js";
 import type { PassedOver } from "./events.js";
-import type { CheckedOptions } from "./options.js";
-import { differing, settingsOf } from "./settings.js";
+import type { CheckedOptions, CheckedSettings } from "./options.js";
+import { type ChangedSetting, changesOf, type Settings } from "./settings.js";
 
 /** What a run continues, and what it does not. */
-export interface Resumed {
+export interface Resumed extends TakenUp {
   /** `undefined`: the run begins at its beginning. */
   readonly checkpoint: DecodedCheckpoint | undefined;
-  /** Its place in a stream; `null` for data in memory. */
-  readonly place: StreamProgress | null;
+  /** Whether the run has the bits of one that nobody has changed on its way. */
+  readonly bitEqual: boolean;
   /** Of the file, if it is one. */
   readonly path: string | null;
   readonly passedOver: readonly PassedOver[];
-  /** The callback that has stopped this very run: it is over, and ends at once with its result. */
-  readonly stoppedBy: string | null;
 }
 
 /** A run from its beginning. */
 export const FROM_THE_BEGINNING: Resumed = {
   checkpoint: undefined,
+  ...NO_TURNING,
   place: null,
+  units: {},
+  names: undefined,
+  bitEqual: true,
   path: null,
   passedOver: [],
   stoppedBy: null,
@@ -37,90 +41,244 @@ export const FROM_THE_BEGINNING: Resumed = {
 /** The name under which a checkpoint that does not fit is refused. */
 export const RESUME = "fit.resume";
 
-type Fitting = Pick<Resumed, "place" | "stoppedBy"> & { readonly checkpoint: DecodedCheckpoint };
+/** What a checkpoint is held against. */
+interface Own {
+  readonly model: Model;
+  readonly minimizer: Minimizer;
+  readonly options: CheckedSettings;
+  readonly settings: () => Settings;
+  readonly resume: CheckedResume;
+}
 
-/** A checkpoint, if it is one of this very run; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
-function fitting(
-  stored: StoredTensors,
-  where: string,
-  model: Model,
-  minimizer: Minimizer,
-  options: CheckedOptions,
-  changed: CheckedResume["changed"],
-): Fitting {
-  const checkpoint = decodeCheckpoint(stored, where, model, minimizer);
-  const { progress } = checkpoint;
-  const samples = samplesOf(options);
-  const { batchSize, shuffle, seed = progress.seed } = options;
-  const own = settingsOf(model, minimizer, options);
-  const settings = differing(own, checkpoint.settings, changed);
-  for (const [name, now, then] of [
-    ["seed", seed, progress.seed],
-    ["samples", samples, progress.samples],
-    ["batchSize", batchSize, progress.batchSize],
-    ["shuffle", shuffle, progress.shuffle],
-    ...(settings === undefined ? [] : [settings]),
-  ] as const) {
-    if (now === then) continue;
+function differs(where: string, { setting, path, saved, given }: ChangedSetting, hint: string): CarillonError {
+  return new CarillonError(
+    "ERR_STATE",
+    `${RESUME}.${setting}`,
+    `expected ${path} ${saved}, as '${where}' has it, but received ${given}: ${hint}`,
+  );
+}
+
+/** A checkpoint, if it is one of this very run, as far as that does not depend on data; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
+function fitting(stored: StoredTensors, where: string, own: Own): Omit<Resumed, "path" | "passedOver"> {
+  const { model, minimizer, options, settings, resume } = own;
+  const changes = changesOf(decodeSettings(stored, where), settings());
+  for (const change of changes) {
+    const { setting } = change;
+    if (resume.changed.includes(setting) || (setting === "shuffleBuffer" && resume.newData)) continue;
+    throw differs(where, change, `resume: { from, ${hintFor(setting)} } goes on with it`);
+  }
+  const newAverages = changes.some(({ setting }) => setting === "averageWeights");
+  const checkpoint = decodeCheckpoint(stored, where, model, minimizer, newAverages);
+  if (checkpoint.averagesBegin && options.averageWeights?.biasCorrection === true) {
     throw new CarillonError(
       "ERR_STATE",
-      `${RESUME}.${name}`,
-      `expected ${name} ${then} for '${where}' but received ${now}`,
+      `${RESUME}.averageWeights`,
+      "expected averageWeights without biasCorrection, which counts from the first step of a run",
     );
   }
-  for (const { name, restore } of options.callbacks) {
-    if (restore === undefined || name in progress.callbacks) continue;
-    throw new CarillonError("ERR_STATE", RESUME, `expected the state of callback '${name}' in '${where}'`);
+  const { progress } = checkpoint;
+  const { seed = progress.seed } = options;
+  if (seed !== progress.seed) {
+    throw new CarillonError(
+      "ERR_STATE",
+      `${RESUME}.seed`,
+      `expected seed ${progress.seed}, as '${where}' has it, but received ${seed}: leave it out`,
+    );
   }
-  const { transforms, classNames } = options;
-  const place = checkDataProgress(RESUME, progress.data, {
-    shuffleBuffer: shuffleBufferOf(options),
-    transforms,
-    classNames,
-  });
-  const isOver =
-    options.callbacks.some(({ name }) => name === progress.stoppedBy) &&
-    differing(own, checkpoint.settings, []) === undefined;
-  return { checkpoint, place, stoppedBy: isOver ? progress.stoppedBy : null };
+  checkMetrics(where, own, checkpoint);
+  const callbacks = callbackChanges(where, own, checkpoint);
+  const names = namesOf(where, own, progress.data.classes ?? undefined);
+  const units = unitsOf(where, own, progress.data.transforms);
+  const isSame =
+    changes.length === 0 && !callbacks && units.changed === undefined && names !== undefined && !resume.newData;
+  return {
+    checkpoint,
+    ...placeOf(checkpoint, own),
+    units: units.kept,
+    names,
+    bitEqual: isSame && progress.bitEqual,
+    stoppedBy: isSame && options.callbacks.some(({ name }) => name === progress.stoppedBy) ? progress.stoppedBy : null,
+  };
+}
+
+function hintFor(setting: string): string {
+  return ["batchSize", "shuffle"].includes(setting)
+    ? `data: 'changed', changed: ['${setting}']`
+    : setting === "shuffleBuffer"
+      ? "data: 'changed'"
+      : `changed: ['${setting}']`;
+}
+
+const listed = (names: readonly string[]): string => (names.length === 0 ? "none" : names.join(", "));
+
+/** A metric that the checkpoint does not know would measure the rest of the epoch that is under way. */
+function checkMetrics(where: string, { options, resume }: Own, { progress }: DecodedCheckpoint): void {
+  const then = Object.keys(progress.metrics);
+  const now = options.metrics.map(({ name }) => name);
+  const added = now.filter((name) => !then.includes(name));
+  if (added.length === 0 || resume.newData || resume.changed.includes("metrics") || !isUnderWay(progress)) return;
+  const difference = { setting: "metrics", path: "metrics", saved: listed(then), given: listed(now) } as const;
+  throw differs(
+    where,
+    difference,
+    `an epoch is under way; changed: ['metrics'] lets ${listed(added)} see the rest of it`,
+  );
+}
+
+/** Whether the last step has not ended its epoch, or metrics of it are still wanted. */
+function isUnderWay({ step, samples, batchSize, undecided, data: { stream, origin } }: Progress): boolean {
+  const steps = step - (origin?.step ?? 0);
+  const isOpen = stream === null ? steps % Math.ceil(samples / batchSize) !== 0 : !stream.ended;
+  return undecided || (isOpen && step > 0);
+}
+
+/** Whether there are other callbacks with a state than the checkpoint has. A new one may be an old one by another name. */
+function callbackChanges(where: string, { options, resume }: Own, { progress }: DecodedCheckpoint): boolean {
+  const then = Object.keys(progress.callbacks);
+  const now = options.callbacks.map(({ name }) => name);
+  const added = options.callbacks.filter(({ name, restore }) => restore !== undefined && !then.includes(name));
+  if (added.length > 0 && !resume.changed.includes("callbacks")) {
+    const difference = { setting: "callbacks", path: "callbacks", saved: listed(then), given: listed(now) } as const;
+    const whose = added.map(({ name }) => `'${name}'`).join(", ");
+    throw differs(where, difference, `there is no state of ${whose}; changed: ['callbacks'] lets it begin anew`);
+  }
+  const isStateful = (name: string): boolean => progress.callbacks[name] !== null;
+  return added.length > 0 || then.some((name) => isStateful(name) && !now.includes(name));
+}
+
+const UNITS = ["inputs", "targets"] as const;
+
+/** Which units come from the checkpoint; a transform of another kind is refused unless it is named. */
+function unitsOf(
+  where: string,
+  { model, options, resume }: Own,
+  transforms: Transforms,
+): { readonly kept: Resumed["units"]; readonly changed: string | undefined } {
+  const kept: { -readonly [K in keyof Resumed["units"]]: Resumed["units"][K] } = {};
+  let changed: string | undefined;
+  for (const name of UNITS) {
+    const saved = transforms[name];
+    const is = saved && parseAffine(where, saved, name === "inputs" ? model.inputs : model.outputs);
+    const given = options[name];
+    if (resume.changed.includes(name)) {
+      changed = name;
+      continue;
+    }
+    const [then, now] = [is?.kind ?? "none", kindOf(given, is?.kind)];
+    if (then !== now) {
+      throw differs(
+        where,
+        { setting: name, path: name, saved: then, given: now },
+        `changed: ['${name}'] goes on with it`,
+      );
+    }
+    if (given === undefined || resume.newData) kept[name] = { is };
+  }
+  return { kept, changed };
+}
+
+/** The names of classes, which come from the checkpoint unless they are said to be others; then `undefined`. */
+function namesOf(where: string, { options, resume }: Own, saved: readonly string[] | undefined): Resumed["names"] {
+  if (resume.changed.includes("classes")) return undefined;
+  const { classes: given } = options;
+  const difference = given === undefined ? undefined : differenceOf("classes", saved ?? null, given);
+  if (difference === undefined) return { is: saved };
+  throw differs(where, { setting: "classes", ...difference }, "changed: ['classes'] goes on with them");
+}
+
+function kindOf(given: Transform | null | undefined, kept: string | undefined): string {
+  return given === undefined ? (kept ?? "none") : (given?.kind ?? "none");
+}
+
+/** Where a run goes on: at the very place, or, over other data, behind the epoch that was begun. */
+function placeOf({ progress }: DecodedCheckpoint, { resume, options }: Own): Pick<Resumed, "place" | "origin" | "cut"> {
+  const { step, samples, batchSize, data } = progress;
+  const { stream, origin } = data;
+  if (!resume.newData) return { place: stream, origin, cut: false };
+  const { step: begin, epoch } = origin ?? { step: 0, epoch: 0 };
+  const epochs = stream === null ? epoch + (step - begin) / Math.ceil(samples / batchSize) : stream.epoch;
+  const cut = stream === null ? !Number.isInteger(epochs) : !stream.ended;
+  const [shuffleBuffer, done] = [shuffleBufferOf(options), Math.ceil(epochs)];
+  if (shuffleBuffer === null) return { place: null, origin: { step, epoch: done }, cut };
+  return { place: { epoch: done, begin: step, ended: true, shuffleBuffer }, origin: undefined, cut };
 }
 
 /**
- * Finds and verifies what `resume` names; nothing is written. With `'auto'` a run that a callback has stopped is over, unless the
- * callback is gone or a setting was changed; who names the checkpoint goes on from it.
+ * Finds and verifies what `resume` names, before the data is looked at; nothing is written. With `'auto'` a run that a callback has
+ * stopped is over, unless the callback is gone or a setting was changed; who names the checkpoint goes on from it.
  */
-export async function findCheckpoint(model: Model, minimizer: Minimizer, options: CheckedOptions): Promise<Resumed> {
+export async function findCheckpoint(
+  model: Model,
+  minimizer: Minimizer,
+  options: CheckedSettings,
+  settings: () => Settings,
+): Promise<Resumed> {
   const { resume, checkpoint: folder } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
-  const { from, changed } = resume;
-  const decode = (stored: StoredTensors, where: string): Fitting =>
-    fitting(stored, where, model, minimizer, options, changed);
-  if (from === "auto") return await newestSound(folder?.dir ?? "", decode);
-  if (typeof from === "string") {
-    return { ...decode(await readSealed(from, FORMAT), from), path: from, passedOver: [], stoppedBy: null };
+  const own: Own = { model, minimizer, options, settings, resume };
+  const { from } = resume;
+  const found =
+    from === "auto" ? await newestSound(folder?.dir ?? "", own) : { ...(await named(from, own)), stoppedBy: null };
+  if (found.checkpoint !== undefined && !resume.newData) refuseOneShot(options.data);
+  return found;
+}
+
+async function named(from: string | Uint8Array, own: Own): Promise<Resumed> {
+  if (typeof from !== "string") {
+    return { ...fitting(openSealed(from, RESUME, FORMAT), RESUME, own), path: null, passedOver: [] };
   }
-  return { ...decode(openSealed(from, RESUME, FORMAT), RESUME), path: null, passedOver: [], stoppedBy: null };
+  return { ...fitting(await readSealed(from, FORMAT), from, own), path: from, passedOver: [] };
 }
 
 /**
  * The newest checkpoint of a folder that is whole and of this run. If none is, damaged ones are no reason not to begin
  * anew; sound ones of another run are (`ERR_STATE`), as the new run would mix with it.
  */
-async function newestSound(dir: string, decode: (stored: StoredTensors, where: string) => Fitting): Promise<Resumed> {
+async function newestSound(dir: string, own: Own): Promise<Resumed> {
   const passedOver: PassedOver[] = [];
-  let foreign = false;
+  let foreign: CarillonError | undefined;
   for (const { path } of await listCheckpoints(dir)) {
     let whole = false;
     try {
       const stored = await readSealed(path, FORMAT);
       whole = true;
-      return { ...decode(stored, path), path, passedOver };
+      return { ...fitting(stored, path, own), path, passedOver };
     } catch (error) {
       if (!(error instanceof CarillonError)) throw error;
       passedOver.push({ path, reason: error.message });
-      foreign ||= whole;
+      if (whole) foreign ??= error; // the newest one tells what differs
     }
   }
-  if (!foreign) return { ...FROM_THE_BEGINNING, passedOver };
-  const reasons = passedOver.map(({ reason }) => reason).join("; ");
-  throw new CarillonError("ERR_STATE", RESUME, `expected a checkpoint of this run in '${dir}': ${reasons}`);
+  if (foreign === undefined) return { ...FROM_THE_BEGINNING, passedOver };
+  const { where, message } = foreign;
+  const rest = passedOver.length > 1 ? ` (${passedOver.length} files, none of this run)` : "";
+  const named = where.startsWith(`${RESUME}.`) ? where : RESUME;
+  throw new CarillonError("ERR_STATE", named, `expected a checkpoint of this run in '${dir}': ${message}${rest}`);
+}
+
+/** Whether the data is that of the checkpoint, as far as it shows; otherwise `ERR_STATE` says in which figure it differs. */
+export function checkData({ checkpoint, units, path }: Resumed, options: CheckedOptions): void {
+  const { resume } = options;
+  if (checkpoint === undefined || resume === undefined || resume.newData) return;
+  const { progress } = checkpoint;
+  const where = path ?? RESUME;
+  const refuse = (name: string, then: string, now: string): never => {
+    throw new CarillonError(
+      "ERR_STATE",
+      `${RESUME}.${name}`,
+      `expected ${then}, as '${where}' has it, but received ${now}: ` +
+        "resume: { from, data: 'changed' } begins the next epoch with the data as it is, in the units of the checkpoint",
+    );
+  };
+  const samples = samplesOf(options);
+  if (samples !== progress.samples) refuse("samples", `samples ${progress.samples}`, `${samples}`);
+  for (const name of UNITS) {
+    const [then, now] = [progress.data.transforms[name], options.transforms[name]];
+    if (units[name] !== undefined || then === undefined || now === undefined) continue;
+    if (resume.changed.includes(name)) continue;
+    const column = then.shift.findIndex((shift, at) => shift !== now.shift[at] || then.scale[at] !== now.scale[at]);
+    if (column < 0) continue;
+    const figures = ({ shift, scale }: typeof then): string => `shift ${shift[column]} and scale ${scale[column]}`;
+    refuse(name, `${name} with ${figures(then)} in column ${column}`, figures(now));
+  }
 }

@@ -1,3 +1,4 @@
+import type { ClassWeights } from "../data/bind.js";
 import type { Loss } from "../nn/losses/loss.js";
 import type { Model } from "../nn/model.js";
 import { describeLayers } from "../nn/saved.js";
@@ -6,49 +7,93 @@ import type { Clip } from "../optim/minimizer_options.js";
 import type { Schedule, ScheduleAt } from "../optim/schedule.js";
 import type { Regularizers } from "../regularizers/index.js";
 import { tensor } from "../tensor/tensor.js";
+import type { Every } from "./callback.js";
+import { type Difference, differenceOf } from "./difference.js";
 
-/** What a resumed run must have in common with the one that it continues, besides its data and states. */
-export const SETTINGS = ["layers", "loss", "regularizer", "clip", "accumulate", "lr"] as const;
+/** What a resumed run must have in common with the one that it continues, as its checkpoint has it. */
+const COMPARED = [
+  "layers",
+  "loss",
+  "optimizer",
+  "lr",
+  "regularizer",
+  "biasRegularizer",
+  "clip",
+  "accumulate",
+  "averageWeights",
+  "classWeights",
+  "validate",
+  "batchSize",
+  "shuffle",
+  "shuffleBuffer",
+] as const;
+
+/** What decides which examples a batch has: another one needs the beginning of an epoch, which `data: 'changed'` asks for. */
+export const OF_THE_ORDER = ["batchSize", "shuffle", "shuffleBuffer"] as const;
+
+/** Settings, and what a checkpoint keeps in another form: units, and the states of metrics and callbacks. */
+export const SETTINGS = [...COMPARED, "inputs", "targets", "classes", "metrics", "callbacks"] as const;
 
 /** A setting that a resumed run has in common with the one that it continues, unless it says that it was changed. */
 export type Setting = (typeof SETTINGS)[number];
 
-/** Each setting as text. Equal texts are equal settings, as far as functions can be told apart by what they give. */
-export type Settings = Readonly<Record<Setting, string>>;
+/** Each setting as plain data in the words of its options. Functions are told by what they give. */
+export type Settings = Readonly<Record<(typeof COMPARED)[number], unknown>>;
 
 /** What the settings of a run are told from. */
 export interface SettingsSource {
   readonly loss: Loss;
   readonly regularizer: Regularizers;
-  readonly biasRegularizer?: Regularizers | undefined;
+  readonly biasRegularizer: Regularizers | undefined;
   readonly clip: Clip | undefined;
   readonly accumulate: number;
+  readonly classWeights: ClassWeights | undefined;
+  /** `null` without a validation set. */
+  readonly validate: Every | null;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  /** Of a stream; `null` for data in memory. */
+  readonly shuffleBuffer: number | null;
 }
 
+/** The settings of a run, as the JSON of a checkpoint gives them back. */
 export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsSource): Settings {
-  const { loss, regularizer, biasRegularizer, clip, accumulate } = source;
+  const { loss, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
+  const { batchSize, shuffle, shuffleBuffer } = source;
   const own = model.segments.flatMap(({ name, spec }) =>
     spec.regularizer === undefined ? [] : [[name, spec.regularizer] as const],
   );
-  return {
-    layers: JSON.stringify(describeLayers(model.layers)),
-    loss: lossText(loss, model.outputs),
-    regularizer: JSON.stringify({ model: regularizer, biases: biasRegularizer, parameters: Object.fromEntries(own) }),
-    clip: JSON.stringify(clip ?? null),
-    accumulate: String(accumulate),
-    lr: JSON.stringify(minimizer.rates.map(([pattern, lr]) => [pattern, rateText(lr)])),
+  const settings: Settings = {
+    layers: describeLayers(model.layers),
+    loss: lossWords(loss, model.outputs),
+    ...minimizer.inWords,
+    lr: ratesInWords(minimizer.rates),
+    regularizer: { model: regularizer, ...Object.fromEntries(own) },
+    biasRegularizer: biasRegularizer ?? null,
+    clip: clip ?? null,
+    accumulate,
+    classWeights: classWeights ?? null,
+    validate,
+    batchSize,
+    shuffle,
+    shuffleBuffer: shuffleBuffer ?? "that of data in memory",
   };
+  return JSON.parse(JSON.stringify(settings)) as Settings; // the same keys
 }
 
-/** A loss is told by its name and by what it gives for three examples. */
-function lossText(loss: Loss, outputs: number): string {
+/** A loss is told by its name, its options, and by what it gives for three examples. */
+function lossWords(loss: Loss, outputs: number): unknown {
+  const kind = loss.kind ?? (loss.name === "" ? "a function" : loss.name);
+  return { kind, ...loss.options, "what it gives for three examples": givenBy(loss, outputs) };
+}
+
+function givenBy(loss: Loss, outputs: number): readonly number[] | null {
   const ROWS = 3;
   const count = ROWS * outputs;
   const output = tensor(
     Float32Array.from({ length: count }, (_, index) => ((index * 37) % 23) / 8 - 1),
     [ROWS, outputs],
   );
-  const name = loss.kind ?? (loss.name === "" ? "a function" : loss.name);
   const target =
     loss.target === "classes"
       ? tensor(Int32Array.from({ length: ROWS }, (_, row) => (row * 2) % outputs))
@@ -59,9 +104,9 @@ function lossText(loss: Loss, outputs: number): string {
   try {
     const losses: unknown = loss(output, target);
     const data = typeof losses === "object" && losses !== null && "data" in losses ? losses.data : undefined;
-    return JSON.stringify({ name, gives: data instanceof Float32Array ? [...data] : null });
+    return data instanceof Float32Array ? [...data] : null;
   } catch {
-    return JSON.stringify({ name, gives: null }); // one that works inside of a program only
+    return null; // one that works inside of a program only
   }
 }
 
@@ -72,35 +117,32 @@ const ASKED: readonly ScheduleAt[] = [1, 2, 3, 10, 50, 100, 101, 250, 500, 900, 
   epoch: Math.ceil(step / 100),
 }));
 
+/** The one rate, or those of a partition by its patterns. */
+function ratesInWords(rates: readonly (readonly [pattern: string, lr: number | Schedule])[]): unknown {
+  const [first] = rates;
+  if (rates.length === 1 && first?.[0] === "*") return rateWords(first[1]);
+  return Object.fromEntries(rates.map(([pattern, lr]) => [pattern, rateWords(lr)]));
+}
+
 /** A rate, or what a schedule gives at some places. */
-function rateText(lr: number | Schedule): unknown {
+function rateWords(lr: number | Schedule): unknown {
   if (typeof lr === "number") return lr;
   try {
-    return ASKED.map((at) => lr(at));
+    return { kind: "a schedule", ...Object.fromEntries(ASKED.map((at) => [`at step ${at.step} of 1000`, lr(at)])) };
   } catch {
-    return null; // a schedule that knows runs of its own length only
+    return { kind: "a schedule" }; // one that knows runs of its own length only
   }
 }
 
-/** The first setting that differs, except those of `changed`, with both texts. */
-export function differing(
-  now: Settings,
-  then: Readonly<Record<string, string>>,
-  changed: readonly Setting[],
-): readonly [setting: Setting, now: string, then: string] | undefined {
-  const setting = SETTINGS.find((name) => now[name] !== then[name] && !changed.includes(name));
-  return setting === undefined ? undefined : [setting, ...apart(now[setting], then[setting] ?? "nothing")];
+/** A setting that differs, and where. */
+export interface ChangedSetting extends Difference {
+  readonly setting: Setting;
 }
 
-/** Characters that a message shows of a long text. */
-const SHOWN = 60;
-
-/** Two texts from a little before the place where they part. */
-function apart(first: string, second: string): readonly [string, string] {
-  let at = 0;
-  while (at < first.length && first[at] === second[at]) at += 1;
-  const begin = first.length > SHOWN || second.length > SHOWN ? Math.max(0, at - SHOWN / 2) : 0;
-  const show = (text: string): string =>
-    `${begin > 0 ? "…" : ""}${text.slice(begin, begin + SHOWN)}${text.length > begin + SHOWN ? "…" : ""}`;
-  return [show(first), show(second)];
+/** All settings that differ, each with the first place where it does. */
+export function changesOf(then: Readonly<Record<string, unknown>>, now: Settings): readonly ChangedSetting[] {
+  return COMPARED.flatMap((setting) => {
+    const difference = differenceOf(setting, then[setting], now[setting]);
+    return difference === undefined ? [] : [{ setting, ...difference }];
+  });
 }

@@ -1,5 +1,5 @@
 import type { BoundExamples } from "../data/bind.js";
-import { CompiledProgram } from "../graph/compiled.js";
+import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { logObjective } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
@@ -18,6 +18,8 @@ export interface StepOptions {
   readonly meter: Meter;
   readonly batchSize: number;
   readonly shuffle: boolean;
+  /** Where the epochs of data in memory are counted from. */
+  readonly origin?: FeedOrigin | undefined;
   /** Parts that a batch is worked on in. */
   readonly accumulate: number;
   /** Ends a step whose loss or gradients are not finite before it changes anything; false by default. */
@@ -26,7 +28,7 @@ export interface StepOptions {
 
 /** The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. */
 export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledProgram {
-  const { train, batchSize, shuffle, accumulate } = options;
+  const { train, batchSize, shuffle, origin, accumulate } = options;
   const trace = new Trace(seed, true, options.guarded);
   tracing(trace, () => {
     if (accumulate === 1) recordWhole(trace, model, minimizer, options);
@@ -35,7 +37,7 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
   return new CompiledProgram(trace, {
     maxRows: Math.ceil(batchSize / accumulate),
     bindings: train.bindings,
-    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined },
+    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined, origin },
     logColumns: LOG_COLUMNS,
     logRows: CALL_STEPS,
   });

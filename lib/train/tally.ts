@@ -7,6 +7,7 @@ import { LOG } from "../nn/objective.js";
 import type { Progress } from "./checkpoint.js";
 import type { Course } from "./course.js";
 import { type EpochEvent, type FitEvent, figureBytes } from "./events.js";
+import { packHistory, unpackHistory } from "./history.js";
 import type { Watched } from "./monitor.js";
 import type { Pace, PaceFigures } from "./pace.js";
 import type { Resumed } from "./resume.js";
@@ -29,7 +30,7 @@ export interface TallyParts {
 }
 
 /** The part of a checkpoint that a tally comes back from. */
-export type TallyProgress = Pick<Progress, "step" | "sums" | "metrics" | "validation" | "validationStep">;
+export type TallyProgress = Pick<Progress, "step" | "sums" | "metrics" | "validation" | "validationStep" | "history">;
 
 /** How far a run has come and what it has measured: figures of the epoch under way, the last validation, events of both. */
 export class Tally {
@@ -56,6 +57,7 @@ export class Tally {
       parts.meter.restore(progress.metrics);
       this.#validation = progress.validation ?? undefined;
       this.#validationStep = progress.validationStep ?? undefined;
+      this.#takeHistory(progress);
     }
     this.#firstStep = this.#step;
     this.#log = parts.logsSteps ? new StepLog(this.#step + 1) : undefined;
@@ -106,7 +108,16 @@ export class Tally {
       metrics: course.completes(this.#step, 1) && decided ? {} : meter.state(),
       validation: this.#validation ?? null,
       validationStep: this.#validationStep ?? null,
+      history: packHistory(this.#history),
     };
+  }
+
+  /** The epochs before; the last one again if a run has ended in it that now goes on. */
+  #takeHistory({ step, history }: TallyProgress): void {
+    unpackHistory(history, this.#history);
+    const { course } = this.#parts;
+    const isOpen = this.#history.items.at(-1)?.step === step && !course.isWhole(step) && !course.over(step);
+    if (isOpen) this.#history.dropLast();
   }
 
   /** Before a call whose first step is `first`. */
@@ -168,10 +179,10 @@ export class Tally {
     this.#validationStep = this.#step;
   }
 
-  emitStart(parameters: number, threads: number, { path, passedOver }: Resumed): void {
+  emitStart(parameters: number, threads: number, { path, passedOver, bitEqual }: Resumed): void {
     const { steps, stepsPerEpoch, samples } = this.#parts.course;
     const place = { steps, step: this.#step, stepsPerEpoch, samples };
-    this.#parts.emit({ kind: "start", ...place, parameters, threads, resumedFrom: path, passedOver });
+    this.#parts.emit({ kind: "start", ...place, parameters, threads, resumedFrom: path, bitEqual, passedOver });
   }
 
   emitEpoch(validation: Evaluation | undefined): void {

@@ -32,6 +32,15 @@ interface Entry<T> {
   readonly bytes: number;
 }
 
+/** How far a {@link Thinned} has come. */
+export interface ThinnedPlace {
+  readonly count: number;
+  readonly every: number;
+  readonly whole: number;
+  /** Of the items that are kept. */
+  readonly indexes: readonly number[];
+}
+
 /**
  * The first and the last item of a sequence of plain data, and of those in between every k-th one: k is 1, and doubles whenever
  * there would be more items than the limit. Arrays stay in every m-th one, likewise within their bytes; in the others they
@@ -82,6 +91,29 @@ export class Thinned<T> {
   /** With the last one. */
   get #size(): number {
     return this.#kept.length + (this.#kept.at(-1)?.index === this.#last?.index ? 0 : 1);
+  }
+
+  /** What {@link restore} needs beside {@link items}. */
+  get place(): ThinnedPlace {
+    const indexes = this.#kept.map(({ index }) => index).filter((index) => index !== this.#last?.index);
+    if (this.#last !== undefined) indexes.push(this.#last.index);
+    return { count: this.#count, every: this.#every, whole: this.#whole, indexes };
+  }
+
+  /** Goes on behind these items, which stood in another at this place: false if they do not fit it. */
+  restore(items: readonly T[], { count, every, whole, indexes }: ThinnedPlace): boolean {
+    if (items.length !== indexes.length) return false;
+    const entries = items.map((item, at): Entry<T> => ({ index: indexes[at] ?? 0, item, bytes: this.#bytesOf(item) }));
+    [this.#count, this.#every, this.#whole, this.#last] = [count, every, whole, entries.at(-1)];
+    this.#keep(entries.filter(({ index }) => index % every === 0).map((entry) => this.#lightened(entry)));
+    return true;
+  }
+
+  /** Takes the last item back. */
+  dropLast(): void {
+    const { items, place } = this;
+    const rest = { ...place, count: place.count - 1, indexes: place.indexes.slice(0, -1) };
+    if (items.length > 0) this.restore(items.slice(0, -1), rest);
   }
 
   #lightened(entry: Entry<T>): Entry<T> {

@@ -280,7 +280,7 @@ describe("groups", () => {
       expect(bitsOf(resumed)).toBe(bitsOf(whole));
       const other = partition([["*", adam()]]);
       const refused = fit(network(), { ...base, optimizer: other, resume: checkpoint() });
-      await expect(refused).rejects.toThrow(expect.objectContaining({ code: "ERR_FILE" }));
+      await expect(refused).rejects.toThrow(expect.objectContaining({ code: "ERR_STATE" }));
     }
   });
 });

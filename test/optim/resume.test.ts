@@ -68,6 +68,6 @@ test("the states of another optimizer are refused", async () => {
     ["adam", { compat: "keras" }],
     ["adamw", {}],
   ] as const) {
-    await expect(train(form, { resume })).rejects.toMatchObject({ code: "ERR_FILE" });
+    await expect(train(form, { resume })).rejects.toMatchObject({ code: "ERR_STATE", where: "fit.resume.optimizer" });
   }
 });

@@ -85,7 +85,9 @@ describe.each<[string, AverageWeights]>([
       expect(rest.history.at(-1)?.validation).toEqual(history.at(-1)?.validation);
       for (const other of [undefined, { ...averageWeights, decay: 0.5 }]) {
         const refused = fit(network(), { ...options, averageWeights: other, resume: checkpoint() });
-        await expect(refused).rejects.toThrow(expect.objectContaining({ code: "ERR_FILE" }));
+        await expect(refused).rejects.toThrow(
+          expect.objectContaining({ code: "ERR_STATE", where: "fit.resume.averageWeights" }),
+        );
       }
     }
   });

@@ -273,10 +273,10 @@ describe("resume: 'auto'", () => {
     await expectRefusal(network(), { ...OPTIONS, checkpoint }, "ERR_STATE", "fit.checkpoint.dir", "step-000000007");
     const other = { ...OPTIONS, checkpoint, resume: "auto" } as const;
     const wider = sequential(linear(6, 13), relu(), dropout(0.4), linear(13, 3));
-    await expectRefusal(wider, other, "ERR_STATE", "fit.resume", "linear1.weight");
+    await expectRefusal(wider, other, "ERR_STATE", "fit.resume.layers", "layers[0].config.outputs 12");
     const optimizer = sgdMomentum({ lr: 0.1 });
-    await expectRefusal(network(), { ...other, optimizer }, "ERR_STATE", "fit.resume", "optimizer");
-    await expectRefusal(network(), { ...other, seed: 4 }, "ERR_STATE", "fit.resume", "seed");
+    await expectRefusal(network(), { ...other, optimizer }, "ERR_STATE", "fit.resume.optimizer", "optimizer adam");
+    await expectRefusal(network(), { ...other, seed: 4 }, "ERR_STATE", "fit.resume.seed", "seed");
     expect(await stepsIn(dir)).toEqual([6, 7]);
   });
 });

@@ -40,22 +40,34 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   checkKeys("crossEntropy", options, ["labelSmoothing", "target"]);
   const smoothing = checkNumber("crossEntropy.labelSmoothing", options.labelSmoothing ?? 0, { min: 0, below: 1 });
   const kind = checkOneOf("crossEntropy.target", options.target ?? "classes", ["classes", "probabilities"]);
+  const made = { labelSmoothing: smoothing, target: kind };
   if (kind === "classes") {
-    return loss("crossEntropy", kind, (output, target) => {
-      expectLogits("crossEntropy", output, NORMALIZED);
-      const hard = ops.softmaxCrossEntropy(output, target);
-      if (smoothing === 0) return hard;
-      const even = ops.reshape(meanOf(ops.logSoftmax(output)), hard.shape);
-      return ops.subtract(ops.multiply(1 - smoothing, hard), ops.multiply(smoothing, even));
-    });
+    return loss(
+      "crossEntropy",
+      kind,
+      (output, target) => {
+        expectLogits("crossEntropy", output, NORMALIZED);
+        const hard = ops.softmaxCrossEntropy(output, target);
+        if (smoothing === 0) return hard;
+        const even = ops.reshape(meanOf(ops.logSoftmax(output)), hard.shape);
+        return ops.subtract(ops.multiply(1 - smoothing, hard), ops.multiply(smoothing, even));
+      },
+      made,
+    );
   }
-  return loss("crossEntropy", kind, (output, target) => {
-    expectLogits("crossEntropy", output, NORMALIZED);
-    const classes = classesOf(output);
-    const pair = paired("crossEntropy", output, target);
-    const soft = smoothing === 0 ? pair.target : ops.add(ops.multiply(1 - smoothing, pair.target), smoothing / classes);
-    return ops.negate(sumOf(ops.multiply(soft, ops.logSoftmax(pair.output))));
-  });
+  return loss(
+    "crossEntropy",
+    kind,
+    (output, target) => {
+      expectLogits("crossEntropy", output, NORMALIZED);
+      const classes = classesOf(output);
+      const pair = paired("crossEntropy", output, target);
+      const soft =
+        smoothing === 0 ? pair.target : ops.add(ops.multiply(1 - smoothing, pair.target), smoothing / classes);
+      return ops.negate(sumOf(ops.multiply(soft, ops.logSoftmax(pair.output))));
+    },
+    made,
+  );
 }
 
 /**

@@ -21,11 +21,18 @@ export interface Loss {
   (output: Value, target: Value): Value;
   readonly kind?: string | undefined;
   readonly target?: LossTarget | undefined;
+  /** What it was made with, by the names of its options: a resumed run is told which differs. */
+  readonly options?: Readonly<Record<string, number | string | boolean | null>> | undefined;
 }
 
 /** A built-in loss. */
-export function loss(kind: string, target: LossTarget, compute: (output: Value, target: Value) => Value): Loss {
-  const description = { kind, target };
+export function loss(
+  kind: string,
+  target: LossTarget,
+  compute: (output: Value, target: Value) => Value,
+  options: NonNullable<Loss["options"]> = {},
+): Loss {
+  const description = { kind, target, options: Object.freeze({ ...options }) };
   const checked = (output: Value, given: Value): Value => {
     const [, ...axes] = output.shape;
     if (output.shape.length > 0 && !axes.includes("batch")) expectSeveral(kind, description, elements(axes));

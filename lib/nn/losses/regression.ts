@@ -48,11 +48,16 @@ const DEFAULT_DELTA = 1;
 export function huber(options: HuberOptions = {}): Loss {
   checkKeys("huber", options, ["delta"]);
   const delta = checkNumber("huber.delta", options.delta ?? DEFAULT_DELTA, { above: 0 });
-  return loss("huber", "values", (output, target) => {
-    const size = ops.absolute(difference("huber", output, target));
-    const clipped = ops.minimum(size, delta);
-    return meanOf(ops.multiply(clipped, ops.subtract(size, ops.multiply(0.5, clipped))));
-  });
+  return loss(
+    "huber",
+    "values",
+    (output, target) => {
+      const size = ops.absolute(difference("huber", output, target));
+      const clipped = ops.minimum(size, delta);
+      return meanOf(ops.multiply(clipped, ops.subtract(size, ops.multiply(0.5, clipped))));
+    },
+    { delta },
+  );
 }
 
 /** Options of {@link cosineSimilarity}. */
@@ -78,12 +83,17 @@ export function cosineSimilarity(options: CosineSimilarityOptions = {}): Loss {
   checkKeys("cosineSimilarity", options, ["epsilon"]);
   const range = { min: 1e-12, max: 1 };
   const epsilon = checkNumber("cosineSimilarity.epsilon", options.epsilon ?? DEFAULT_EPSILON, range);
-  return loss("cosineSimilarity", "values", (output, target) => {
-    const pair = paired("cosineSimilarity", output, target);
-    const along = sumOf(ops.multiply(pair.output, pair.target));
-    const norms = ops.multiply(norm(pair.output, epsilon), norm(pair.target, epsilon));
-    return ops.subtract(1, ops.divide(along, norms));
-  });
+  return loss(
+    "cosineSimilarity",
+    "values",
+    (output, target) => {
+      const pair = paired("cosineSimilarity", output, target);
+      const along = sumOf(ops.multiply(pair.output, pair.target));
+      const norms = ops.multiply(norm(pair.output, epsilon), norm(pair.target, epsilon));
+      return ops.subtract(1, ops.divide(along, norms));
+    },
+    { epsilon },
+  );
 }
 
 noteMakers(mse, mae, huber, cosineSimilarity);

@@ -1,0 +1,65 @@
+/** Where two pieces of plain data part, as people say it. */
+export interface Difference {
+  /** Such as `optimizer.beta1`. */
+  readonly path: string;
+  readonly saved: string;
+  readonly given: string;
+}
+
+/** The first place at which two pieces of JSON data differ, behind `path`; `undefined` if they are the same. Objects of two kinds differ as a whole. */
+export function differenceOf(path: string, saved: unknown, given: unknown): Difference | undefined {
+  if (isList(saved) && isList(given)) {
+    const longer = saved.length > given.length ? saved : given;
+    return firstOf(longer.map((_, index) => [`${path}[${index}]`, saved[index], given[index]]));
+  }
+  if (isRecord(saved) && isRecord(given)) {
+    if (saved.kind !== given.kind) return { path, saved: shown(saved.kind), given: shown(given.kind) };
+    const keys = [...new Set([...Object.keys(saved), ...Object.keys(given)])];
+    return firstOf(keys.map((key) => [placeOf(path, key), saved[key], given[key]]));
+  }
+  if (Object.is(saved ?? null, given ?? null)) return undefined;
+  return { path, saved: shown(saved), given: shown(given) };
+}
+
+function firstOf(parts: readonly (readonly [path: string, saved: unknown, given: unknown])[]): Difference | undefined {
+  for (const [path, saved, given] of parts) {
+    const difference = differenceOf(path, saved, given);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
+
+function placeOf(path: string, key: string): string {
+  return /^[\w.]+$/.test(key) ? `${path}.${key}` : `${path} ${key}`;
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Characters that a message shows of a value. */
+const SHOWN = 80;
+
+/** `none`, `adam (lr 0.1, …)`, `0.9`, `[1, 2]`. */
+function shown(value: unknown): string {
+  const text = wordsOf(value);
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}
+
+function wordsOf(value: unknown): string {
+  if (value === null || value === undefined) return "none";
+  if (typeof value === "string") return value;
+  if (isList(value)) return `[${value.map(wordsOf).join(", ")}]`;
+  if (!isRecord(value)) return String(value);
+  const { kind, ...rest } = value;
+  const parts = Object.entries(rest)
+    .filter(([, part]) => part !== null && part !== undefined)
+    .map(([key, part]) => `${key} ${wordsOf(part)}`)
+    .join(", ");
+  if (typeof kind !== "string") return parts === "" ? "none" : `{ ${parts} }`;
+  return parts === "" ? kind : `${kind} (${parts})`;
+}
