@@ -14,8 +14,8 @@ const unfinished = new Map<string, Promise<void>>();
  *
  * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name;
  * then the folder is forced to the disk. Missing parent folders are made. Of a symbolic link the file that it leads to is
- * replaced, or made, and the link stays. Any failure is `ERR_FILE` with the cause; the temporary folder is removed and the
- * old file stays.
+ * replaced, or made, and the link stays; a file that is replaced hands on its permissions. Any failure is `ERR_FILE` with the
+ * cause; the temporary folder is removed and the old file stays.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const name = resolve(path);
@@ -34,12 +34,12 @@ async function replaceFile(path: string, bytes: Uint8Array | Iterable<Uint8Array
   try {
     const target = await followLinks(path);
     const folder = dirname(target);
-    await expectReplaceable(target);
+    const mode = await replaceable(target);
     await fileSystem().mkdir(folder, { recursive: true });
     const temporary = await fileSystem().mkdtemp(join(folder, `.${basename(target)}-`));
     try {
       const written = join(temporary, basename(target));
-      await writeForced(written, bytes);
+      await writeForced(written, bytes, mode);
       await takeName(written, target);
     } finally {
       await fileSystem().rm(temporary, { recursive: true, force: true });
@@ -64,12 +64,15 @@ async function followLinks(path: string): Promise<string> {
   throw new Error(`ELOOP: more than ${MOST_LINKS} symbolic links`);
 }
 
-/** A renaming would put a file in the place of a device or a pipe. */
-async function expectReplaceable(target: string): Promise<void> {
+/** The permissions of the file that is there, if one is. A renaming would put a file in the place of a device or a pipe. */
+async function replaceable(target: string): Promise<number | undefined> {
   const found = await fileSystem().stat(target).catch(ignoreError);
-  if (found === undefined || found.isFile()) return;
+  if (found === undefined) return undefined;
+  if (found.isFile()) return found.mode & PERMISSIONS;
   throw new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket");
 }
+
+const PERMISSIONS = 0o777;
 
 const ignoreError = (): undefined => undefined;
 
@@ -77,13 +80,21 @@ const ignoreError = (): undefined => undefined;
  * The one name of a folder that may not be there yet: links are followed in the part of its path that exists. Two paths
  * of one folder have the same.
  */
-export async function realFolder(dir: string): Promise<string> {
+export function realFolder(dir: string): string {
   const missing: string[] = [];
   for (let at = resolve(dir); ; at = dirname(at)) {
-    const real = await fileSystem().realpath(at).catch(ignoreError);
+    const real = realPath(at);
     if (real !== undefined) return join(real, ...missing);
     if (at === dirname(at)) return resolve(dir); // not even the root can be looked at
     missing.unshift(basename(at));
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return process.getBuiltinModule("node:fs").realpathSync(path);
+  } catch {
+    return undefined;
   }
 }
 
@@ -167,9 +178,15 @@ function newFileFlags(): number {
   return O_CREAT | O_EXCL | O_WRONLY | ("permission" in process ? O_SYNC : 0);
 }
 
-async function writeForced(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
-  const file = await fileSystem().open(path, newFileFlags());
+/** @param mode Permissions, never wider meanwhile; by default those that new files get. */
+async function writeForced(
+  path: string,
+  bytes: Uint8Array | Iterable<Uint8Array>,
+  mode: number | undefined,
+): Promise<void> {
+  const file = await fileSystem().open(path, newFileFlags(), mode);
   try {
+    if (mode !== undefined) await file.chmod(mode).catch(ignoreError); // wider than the process gives new files
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
     await force(file.fd);
   } finally {

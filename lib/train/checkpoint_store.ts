@@ -56,8 +56,8 @@ export interface Save {
 const taken = new Set<string>();
 
 /** Takes a folder for a run; `ERR_BUSY` if another run of the process has it, be it under another path. */
-export async function takeFolder(dir: string): Promise<() => void> {
-  const folder = await realFolder(dir);
+export function takeFolder(dir: string): () => void {
+  const folder = realFolder(dir);
   if (taken.has(folder)) {
     throw new CarillonError(
       "ERR_BUSY",

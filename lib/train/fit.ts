@@ -348,7 +348,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   try {
     leaveCallbacks = takeCallbacks(settings.callbacks);
     const held = holdData(settings);
-    leaveFolder = checkpoint === undefined ? undefined : await takeFolder(checkpoint.dir);
+    leaveFolder = checkpoint === undefined ? undefined : takeFolder(checkpoint.dir);
     const began = now();
     const prepare = <T>(work: (ended: AbortSignal) => Promise<T>): Promise<T | undefined> =>
       new Preparation(context.brake, signal).unlessStopped(work);

@@ -41,6 +41,24 @@ test("replaces a file as a whole: the old one is another file, not overwritten",
   expect((await stat(path)).ino).not.toBe(before.ino);
 });
 
+test.skipIf(process.platform === "win32")(
+  "a file that is replaced hands on its permissions, a new one has the usual",
+  async () => {
+    const path = join(folder, "model.bin");
+    const mode = async (): Promise<number> => (await stat(path)).mode & 0o777;
+    await writeFile(path, "old");
+    const usual = await mode();
+    await rm(path);
+    await writeFileAtomic(path, Uint8Array.of(1));
+    expect(await mode()).toBe(usual);
+    for (const wanted of [0o600, 0o666, 0o640]) {
+      await chmod(path, wanted);
+      await writeFileAtomic(path, Uint8Array.of(2));
+      expect(await mode()).toBe(wanted);
+    }
+  },
+);
+
 test("many writers at once leave one whole file", async () => {
   const path = join(folder, "model.bin");
   const written = Array.from({ length: 20 }, (_, value) => new Uint8Array(5000).fill(value));
@@ -187,12 +205,12 @@ describe.skipIf(process.platform === "win32")("symbolic links", () => {
     await mkdir(join(folder, "real"));
     await symlink("real", join(folder, "link"));
     await symlink("link", join(folder, "again"));
-    const real = await realFolder(join(folder, "real/runs/a"));
+    const real = realFolder(join(folder, "real/runs/a"));
     for (const path of ["link/runs/a", "again/runs/a", "again/runs/b/../a/", "./link/./runs/a"]) {
-      expect(await realFolder(join(folder, path))).toBe(real);
+      expect(realFolder(join(folder, path))).toBe(real);
     }
-    expect(await realFolder(join(folder, "link"))).toBe(await realFolder(join(folder, "real")));
+    expect(realFolder(join(folder, "link"))).toBe(realFolder(join(folder, "real")));
     await mkdir(real, { recursive: true });
-    expect(await realFolder(join(folder, "again/runs/a"))).toBe(real);
+    expect(realFolder(join(folder, "again/runs/a"))).toBe(real);
   });
 });

@@ -253,6 +253,17 @@ test("class weights 'balanced' are those of the new rows; a validation set may b
   expect(history).toHaveLength(2);
 });
 
+test("a stream with a single pass is enough for one epoch more", async () => {
+  const { checkpoint } = await fit(network(), { ...BASE, data: streamOf(table(20)), epochs: 1 });
+  const { x, y } = table(27);
+  const once = (function* () {
+    for (const [row, value] of x.entries()) yield { x: value, y: y[row] ?? 0 };
+  })();
+  const data = dataset(once, { shuffleBuffer: 6 });
+  const resume = { from: checkpoint(), data: "changed" } as const;
+  expect(await fit(network(), { ...BASE, data, steps: 7, resume })).toMatchObject({ step: 7 });
+});
+
 test("nothing is left where all epochs are done; batches need the beginning of an epoch", async () => {
   const { checkpoint } = await fit(network(), { ...BASE, data: table(20), epochs: 2 });
   const resume = { from: checkpoint(), data: "changed" } as const;

@@ -141,7 +141,7 @@ describe("refused, and nothing is changed:", () => {
     ["another seed", { seed: 6 }, "seeds"],
     ["another model", { hidden: 9 }, "layers"],
     ["another dropout", { rate: 0.4 }, "layers"],
-    ["another constant of an optimizer", { beta: 0.8 }, "minimizers"],
+    ["another constant of an optimizer", { beta: 0.8 }, "optimizer.beta"],
   ])("%s", async (_, choices, says) => {
     await refuses(loop(choices), {}, "ERR_FILE", says);
   });

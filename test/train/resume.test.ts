@@ -179,8 +179,8 @@ describe("cut from outside, wherever it happens to be", () => {
 
   test("stop()", async () => {
     const model = network();
-    const run = fit(model, { ...many, optimizer: adam() });
-    setTimeout(() => run.stop(), 5);
+    const run = fit(model, { ...many, optimizer: adam(), reportEvery: 1 });
+    for await (const { kind } of run) if (kind === "step") run.stop();
     const { reason, step, checkpoint } = await run;
     expect(reason).toBe("stopped");
     expect(step).toBeLessThan(many.steps);
