@@ -49,7 +49,7 @@ class Times {
   std::vector<std::vector<double>> seconds_;
 };
 
-Times take_turns(const std::vector<Entrant>& entrants, const Budget& budget);
+Times take_turns(const std::vector<Entrant>& entrants, const Budget& given);
 
 double median_of(std::vector<double> values);
 
