@@ -188,7 +188,7 @@ describe("resume", () => {
     const result = await fit(model, { ...options, data: data(), epochs: 4, resume: checkpoint() });
     expect(bitsOf(model)).toBe(bitsOf(whole));
     expect(result.step).toBe(52);
-    expect(result.history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4].filter((epoch) => epoch * 13 > cut));
+    expect(result.history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]); // those before the cut as well
   });
 
   test("from a stop in the middle of a block, by a callback", async () => {
