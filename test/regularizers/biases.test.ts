@@ -87,7 +87,7 @@ test("a resumed run has the same ones", async () => {
   expect(second.step).toBe(2);
   await expect(fit(model(), { ...options, epochs: 2, resume })).rejects.toMatchObject({
     code: "ERR_STATE",
-    message: expect.stringContaining("regularizer"),
+    message: expect.stringContaining("biasRegularizer"),
   });
 });
 
