@@ -119,6 +119,16 @@ void Environment::finish(Napi::Env env, Run* run) {
   deferred.Resolve(result);
 }
 
+void Environment::expect_end_of_burst() {
+  if (expecting_) return;
+  expecting_ = true;
+  to_javascript_.NonBlockingCall([this](Napi::Env there, Napi::Function /*none*/) {
+    if (static_cast<napi_env>(there) == nullptr) return;
+    expecting_ = false;
+    handles_.end_burst(there);
+  });
+}
+
 void Environment::shut_down() {
   closed_ = true;
   for (const auto& run : runs_) run->stop();

@@ -38,6 +38,9 @@ class Environment {
   // already.
   Napi::Promise clear(Napi::Env env, std::shared_ptr<Slab> slab);
 
+  // A handle is made: looks at them in the next turn of the event loop.
+  void expect_end_of_burst();
+
   // Stops and joins every run: afterwards no native thread of this environment exists.
   void shut_down();
 
@@ -55,6 +58,7 @@ class Environment {
   std::list<std::unique_ptr<Run>> runs_;
   AlignedBuffer scratch_;
   Handles handles_;
+  bool expecting_ = false;
   bool closed_ = false;
 };
 

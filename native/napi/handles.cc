@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "args.h"
 
@@ -14,11 +15,12 @@ constexpr int64_t kDueBytes = int64_t{4} << 20;
 constexpr int64_t kBytesAHandle = int64_t{4} << 10;
 constexpr int64_t kBytesALook = int64_t{1} << 10;
 
-// V8 begins to collect when it is told of 64 MB more than it left the last time. It is asked sooner, as nobody asks
-// when a loop has ended: what it has dropped last would stay.
+// V8 begins to collect when it is told of 64 MB more than it left the last time. It is asked sooner, as it takes its
+// time.
 constexpr int64_t kAskBytes = int64_t{16} << 20;
 constexpr int64_t kAskShare = 4;
 constexpr int64_t kPretended = int64_t{64} << 20;
+constexpr int64_t kBurst = int64_t{64} << 20;
 
 // Looking at an object takes a place in the handle scope.
 constexpr size_t kLooksAScope = 256;
@@ -77,6 +79,14 @@ void Handles::sweep_if_due(Napi::Env env) {
   tell(env);
   if (left - low_ < std::max(kAskBytes, low_ / kAskShare)) return;
   low_ = left;
+  ask_to_collect(env);
+}
+
+void Handles::end_burst(Napi::Env env) {
+  if (std::exchange(burst_, 0) >= kBurst) ask_to_collect(env);
+}
+
+void Handles::ask_to_collect(Napi::Env env) {
   int64_t total = 0;
   napi_adjust_external_memory(env, kPretended, &total);
   napi_adjust_external_memory(env, -kPretended, &total);

@@ -55,12 +55,17 @@ class Handles {
   // Tells V8 of what is held now.
   void tell(Napi::Env env) { held_->tell(env); }
 
+  // In a turn of the event loop behind one in which handles were made: if that was much, V8 is asked to collect, as
+  // nobody asks when a loop has ended, and what it has dropped last would stay.
+  void end_burst(Napi::Env env);
+
   // Frees what objects owned that are gone, where enough was made since the last time to be worth a look at all.
   void sweep_if_due(Napi::Env env);
 
  private:
   Napi::Object wrap(Napi::Env env, std::shared_ptr<void> owned, const napi_type_tag& tag, const char* name);
   void sweep(Napi::Env env);
+  static void ask_to_collect(Napi::Env env);
 
   const std::shared_ptr<HeldBytes> held_;
   Handle list_;  // its neighbours are the first and the last
@@ -68,7 +73,8 @@ class Handles {
   int64_t bytes_then_ = 0;
   int64_t count_then_ = 0;
   int64_t added_ = 0;
-  int64_t low_ = 0;  // bytes when the last object was found gone, or V8 was asked to collect
+  int64_t burst_ = 0;  // bytes made in this turn of the event loop
+  int64_t low_ = 0;    // bytes when the last object was found gone, or V8 was asked to collect
 };
 
 // Tags, so that no other object passes for one of ours.
@@ -89,6 +95,7 @@ template <typename T>
 Napi::Object Handles::add(Napi::Env env, std::unique_ptr<T> made) {
   const auto bytes = static_cast<int64_t>(made->bytes());
   held_->bytes += bytes;
+  burst_ += bytes;
   std::shared_ptr<T> owned(made.release(), [held = held_, bytes](T* last) {
     delete last;
     held->bytes -= bytes;

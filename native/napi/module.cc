@@ -98,9 +98,10 @@ Napi::Value execute_instruction(const Napi::CallbackInfo& info) {
 // A new native object in a JavaScript one. What is gone is freed before.
 template <typename T, typename... Arguments>
 Napi::Value make_handle(Napi::Env env, const Arguments&... arguments) {
-  Handles& handles = env.GetInstanceData<Environment>()->handles();
-  handles.sweep_if_due(env);
-  return guarded(env, [&] { return handles.add(env, std::make_unique<T>(arguments...)); });
+  auto* const environment = env.GetInstanceData<Environment>();
+  environment->handles().sweep_if_due(env);
+  environment->expect_end_of_burst();
+  return guarded(env, [&] { return environment->handles().add(env, std::make_unique<T>(arguments...)); });
 }
 
 // slabCreate(count, dtype) → slab, zeroed
