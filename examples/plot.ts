@@ -1,5 +1,6 @@
 // Pictures as SVG, drawn by Vega from descriptions in the grammar of Vega-Lite: no browser, no window.
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 
@@ -40,10 +41,11 @@ const LOOK = {
   },
 } as const satisfies Partial<TopLevelSpec>;
 
-/** Draws a description and writes it to `path`. */
+/** Draws a description and writes it to `path`, whose folder is made where it is missing. */
 export async function writePicture(path: string, description: TopLevelSpec): Promise<void> {
   const view = new View(parse(compile({ ...description, ...LOOK }).spec), { renderer: "none" });
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, `${await view.toSVG()}\n`);
   } finally {
     view.finalize();
