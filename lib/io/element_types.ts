@@ -41,7 +41,7 @@ export const ELEMENT_BYTES: Readonly<Record<StoredDtype, number>> = {
   u8: 1,
 };
 
-/** The class of each type's array, as {@link arrayClass} tells it. */
+/** The class of each type's array, as `arrayClass` tells it. */
 export const CLASSES: Readonly<Record<StoredDtype, string>> = {
   f64: "Float64Array",
   i64: "BigInt64Array",
@@ -97,14 +97,6 @@ export function storedTensor(dtype: StoredDtype, shape: readonly number[], bytes
     case "u8":
       return { dtype, shape, data: new Uint8Array(bytes) };
   }
-}
-
-const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
-
-/** The class of a typed array of any realm, such as `Float32Array`, whatever it says of itself; `undefined` for anything else. */
-export function arrayClass(value: unknown): string | undefined {
-  const tag: unknown = tagOf?.call(value);
-  return typeof tag === "string" ? tag : undefined;
 }
 
 /**

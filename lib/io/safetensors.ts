@@ -1,8 +1,8 @@
 import { CarillonError, describe } from "../errors.js";
 import { checkKeys } from "../options.js";
+import { arrayClass } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
 import {
-  arrayClass,
   CLASSES,
   dtypeOf,
   ELEMENT_BYTES,

@@ -1,6 +1,7 @@
 import { CarillonError, describe } from "../errors.js";
+import { arrayClass } from "../tensor/arrays.js";
 import { Tensor, tensor } from "../tensor/tensor.js";
-import { arrayClass, type StoredDtype, type StoredTensor, storedTensor } from "./element_types.js";
+import { type StoredDtype, type StoredTensor, storedTensor } from "./element_types.js";
 
 /**
  * What a checkpoint can keep and gives back as it was, to the bit: primitive values, plain objects and arrays of them, `Map`,

@@ -1,5 +1,6 @@
 import { CarillonError, describe, fail } from "../errors.js";
-import { arrayClass, asFloat32, type StoredTensor } from "../io/element_types.js";
+import { asFloat32, type StoredTensor } from "../io/element_types.js";
+import { isFloats } from "../tensor/arrays.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { isPlainTensor, type PlainTensor, Tensor, tensor } from "../tensor/tensor.js";
 import { nearest } from "../words.js";
@@ -53,11 +54,6 @@ function elementsOf(where: string, value: unknown, shape: readonly number[]): Fl
   if (!isFloats(data)) return fail("ERR_DTYPE", where, `a tensor or Float32Array, ${wanted},`, data);
   const count = shape.reduce((product, size) => product * size, 1);
   return data.length === count ? data : fail("ERR_STATE", where, `${count} elements, ${wanted},`, data);
-}
-
-/** Of any realm. */
-function isFloats(value: unknown): value is Float32Array {
-  return arrayClass(value) === "Float32Array";
 }
 
 /** The weights of a file as f32, if they are those of exactly these parameters; otherwise `ERR_FILE`. */

@@ -1,10 +1,11 @@
 import { type Affine, parseAffine, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
-import { arrayClass, type StoredTensor } from "../io/element_types.js";
+import type { StoredTensor } from "../io/element_types.js";
 import { readFileChecked } from "../io/file.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../io/safetensors.js";
 import { openSealed } from "../io/seal.js";
 import { checkKeys, checkOneOf, checkString } from "../options.js";
+import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { type Meaning, rememberedKind } from "./meaning.js";
@@ -84,8 +85,7 @@ export async function readSource(
   checkKeys(caller, options, ["weights"]);
   if (options.weights !== undefined) checkOneOf(`${caller}.weights`, options.weights, ["averaged", "last"]);
   if (typeof source !== "string") {
-    if (arrayClass(source) !== "Uint8Array")
-      fail("ERR_OPTION", `${caller}.path`, "a path, or the bytes of a file", source);
+    if (!isUint8Array(source)) return fail("ERR_OPTION", `${caller}.path`, "a path, or the bytes of a file", source);
     if (isDetached(source)) fail("ERR_DETACHED", caller, "bytes", source);
     return { bytes: new Uint8Array(source), where: caller }; // the caller may write to its own
   }

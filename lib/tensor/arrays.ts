@@ -39,6 +39,11 @@ export function isNumberArray(value: unknown): value is NumberArray {
   return name !== undefined && MAKERS.has(name);
 }
 
+/** A `Uint8Array` of any realm, as the bytes of a file are. */
+export function isUint8Array(value: unknown): value is Uint8Array {
+  return arrayClass(value) === "Uint8Array";
+}
+
 /** A `Float32Array` of any realm. */
 export function isFloats(value: unknown): value is Float32Array {
   return arrayClass(value) === "Float32Array";

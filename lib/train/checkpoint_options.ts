@@ -1,5 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
+import { isUint8Array } from "../tensor/arrays.js";
 import { copied } from "../tensor/copied.js";
 import { isDetached } from "../tensor/detached.js";
 import type { Every } from "./callback.js";
@@ -102,11 +103,11 @@ export function checkResume(
 ): CheckedResume | undefined {
   const where = "fit.resume";
   if (given === undefined) return undefined;
-  const whole: ResumeOptions = typeof given === "string" || given instanceof Uint8Array ? { from: given } : given;
+  const whole: ResumeOptions = typeof given === "string" || isUint8Array(given) ? { from: given } : given;
   checkKeys(where, whole, ["from", "changed", "data"]);
   const { from, changed = [], data } = whole;
   const newData = data !== undefined && checkOneOf(`${where}.data`, data, ["changed"]) === "changed";
-  if (from instanceof Uint8Array) {
+  if (isUint8Array(from)) {
     if (isDetached(from)) fail("ERR_DETACHED", where, "the bytes of a checkpoint", from);
   } else {
     if (typeof from !== "string") fail("ERR_OPTION", where, "the bytes of a checkpoint, a path or 'auto'", from);

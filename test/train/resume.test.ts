@@ -1,4 +1,5 @@
 // A run that is cut after any step and continued is the run that was not cut: weights, states, events.
+import { runInNewContext } from "node:vm";
 import {
   adam,
   type Callback,
@@ -172,6 +173,17 @@ test("a checkpoint of the run under way, before and after the callbacks beside i
     await start(model, adam(), { callbacks: callbacks(), resume });
     expect(`${place}: ${bitsOf(model)}`).toBe(`${place}: ${bitsOf(whole)}`);
   }
+});
+
+test("a checkpoint's bytes may be those of another realm", async () => {
+  const options = { data: DATA, loss: crossEntropy(), batchSize: BATCH, seed: 21, optimizer: adam() } as const;
+  const { checkpoint } = await fit(network(), { ...options, steps: 7 });
+  const foreign: Uint8Array = runInNewContext("Uint8Array.from(list)", { list: [...checkpoint()] });
+  expect(foreign).not.toBeInstanceOf(Uint8Array);
+  const [resumed, whole] = [network(), network()];
+  await fit(resumed, { ...options, steps: 12, resume: foreign });
+  await fit(whole, { ...options, steps: 12 });
+  expect(bitsOf(resumed)).toBe(bitsOf(whole));
 });
 
 describe("cut from outside, wherever it happens to be", () => {
