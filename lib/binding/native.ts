@@ -58,7 +58,8 @@ export interface NativeProgramSpec {
   readonly code: Int32Array;
   /** Slot, dtype, offset, count, batched: five words a view. */
   readonly views: Int32Array;
-  readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean }[];
+  /** `gated`: read between two steps of whoever writes it, without a lease, and so beside a run. */
+  readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean; readonly gated?: boolean }[];
   readonly arenaCount: number;
   readonly maxRows: number;
   readonly logColumns: number;
@@ -75,6 +76,9 @@ export interface NativeProgramSpec {
   /** Instructions [microBegin, microEnd) run once a micro-batch; microEnd 0: the whole program is one batch. */
   readonly microBegin: number;
   readonly microEnd: number;
+  /** Slots of f32 slabs in whose place `programAnswer` takes the arrays of its caller. */
+  readonly inputSlot?: number;
+  readonly outputSlot?: number;
 }
 
 export interface NativeRunRequest {
@@ -133,6 +137,16 @@ export interface Native {
   programCreate(spec: NativeProgramSpec): NativeProgram;
   programRun(program: NativeProgram, request: NativeRunRequest): Promise<NativeRunResult>;
   programRunSync(program: NativeProgram, request: NativeRunRequest): NativeRunResult;
+  /** y from x: [rows, …], both used as they lie, on the calling thread and helpers; allocates nothing. */
+  programAnswer(
+    program: NativeProgram,
+    x: Float32Array,
+    rows: number,
+    y: Float32Array,
+    threads: number,
+  ): NativeFault | undefined;
+  /** From the slab of the input to that of the output, on a native thread that stays. */
+  programAnswerAsync(program: NativeProgram, rows: number, threads: number): Promise<NativeFault | undefined>;
   programStop(program: NativeProgram): void;
   programFinished(program: NativeProgram): number;
   programLog(program: NativeProgram, begin: number, target: Float32Array): void;
@@ -185,6 +199,8 @@ const FUNCTIONS: Readonly<Record<keyof Native, true>> = {
   programCreate: true,
   programRun: true,
   programRunSync: true,
+  programAnswer: true,
+  programAnswerAsync: true,
   programStop: true,
   programFinished: true,
   programLog: true,
@@ -214,6 +230,15 @@ function load(): Native {
     programCreate: translating("programCreate", addon.programCreate),
     programRun: translating("programRun", addon.programRun),
     programRunSync: translating("programRunSync", addon.programRunSync),
+    // No list of arguments is made.
+    programAnswer: (program, x, rows, y, threads) => {
+      try {
+        return addon.programAnswer(program, x, rows, y, threads);
+      } catch (error) {
+        throw translated(error, "programAnswer");
+      }
+    },
+    programAnswerAsync: translating("programAnswerAsync", addon.programAnswerAsync),
     programStop: translating("programStop", addon.programStop),
     programFinished: translating("programFinished", addon.programFinished),
     programLog: translating("programLog", addon.programLog),

@@ -110,7 +110,11 @@ export class CompiledProgram {
     expectRows(maxRows, 0);
     const order: NativeSlab | undefined =
       feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
-    const { code, views, slabs, arenaCount, orderSlot, microBegin, microEnd } = plan(trace, maxRows, bindings, order);
+    const { code, views, slabs, arenaCount, orderSlot, microBegin, microEnd } = plan(trace, {
+      maxRows,
+      bindings,
+      order,
+    });
     expectRows(maxRows, arenaCount);
     this.logColumns = logColumns;
     this.logRows = logRows;

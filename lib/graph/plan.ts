@@ -38,6 +38,14 @@ export interface Plan {
   readonly microEnd: number;
 }
 
+/** Memory and steps that stand in the place of those of a trace. */
+export interface Replacement {
+  /** How the values that `steps` compute are computed instead. */
+  steps(steps: ReadonlyMap<Value, Step>, roots: readonly Value[]): ReadonlyMap<Value, Step>;
+  /** The slab whose first `count` elements stand for those of `slab` from `offset` on; `undefined`: these themselves. */
+  memory(slab: NativeSlab, offset: number, count: number): NativeSlab | undefined;
+}
+
 /** Integers of a range of `expect_finite`. */
 const RANGE = 3;
 
@@ -52,6 +60,7 @@ class Planner {
   readonly #items: readonly Item[];
   readonly #steps: ReadonlyMap<Value, Step>;
   readonly #checked: ReadonlyMap<Value, Operands>;
+  readonly #replacement: Replacement | undefined;
 
   readonly #arena = new Arena();
   readonly #views = new Views();
@@ -61,16 +70,20 @@ class Planner {
   #microBegin = 0;
   #microEnd = 0;
 
-  constructor(trace: Trace, maxRows: number, bindings: ReadonlyMap<string, Binding>, order: NativeSlab | undefined) {
+  constructor(trace: Trace, options: PlanOptions) {
+    const { maxRows, bindings, order, replacement } = options;
     this.#maxRows = maxRows;
     this.#bindings = bindings;
     this.#order = order;
+    this.#replacement = replacement;
     this.#since = trace.since;
     const bounds = trace.effects.filter(({ effect }) => effect.kind !== "log" && effect.kind !== "output");
-    this.#steps = planSteps(
-      trace.effects.flatMap(({ effect }) => rootsOf(effect)),
+    const roots = trace.effects.flatMap(({ effect }) => rootsOf(effect));
+    const steps = planSteps(
+      roots,
       bounds.map(({ after }) => after),
     );
+    this.#steps = replacement === undefined ? steps : replacement.steps(steps, roots);
     const effects = trace.effects.map(({ effect }) => effect);
     this.#checked = checkedByOperands(effects, this.#steps, (value) => this.#sizeOf(value).total);
     const timed = [
@@ -193,8 +206,11 @@ class Planner {
     const { source } = value;
     if (value instanceof Tensor) return this.#constant(value);
     if (source.kind === "slab") {
+      const count = elements(value.shape);
+      const instead = this.#replacement?.memory(source.slab, source.offset, count);
+      if (instead !== undefined) return this.#stretch(instead, false, count, value.dtype);
       const slot = this.#views.slot(source.slab, false);
-      return { slot, offset: source.offset, count: elements(value.shape), batched: false, dtype: value.dtype };
+      return { slot, offset: source.offset, count, batched: false, dtype: value.dtype };
     }
     // An input older than the trace is another program's, even if this one has an input of its name.
     const own = source.kind === "input" && value.id > this.#since;
@@ -383,12 +399,16 @@ class Planner {
   }
 }
 
-/** Places and instructions of a trace; `order` is the slab of the epoch's order where inputs are fed. */
-export function plan(
-  trace: Trace,
-  maxRows: number,
-  bindings: ReadonlyMap<string, Binding>,
-  order?: NativeSlab | undefined,
-): Plan {
-  return new Planner(trace, maxRows, bindings, order).plan();
+/** What a plan needs besides its trace. */
+export interface PlanOptions {
+  readonly maxRows: number;
+  readonly bindings: ReadonlyMap<string, Binding>;
+  /** Of the epoch's order, where inputs are fed. */
+  readonly order?: NativeSlab | undefined;
+  readonly replacement?: Replacement | undefined;
+}
+
+/** Places and instructions of a trace. */
+export function plan(trace: Trace, options: PlanOptions): Plan {
+  return new Planner(trace, options).plan();
 }

@@ -40,6 +40,13 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .gemm_pack_left_f32 = gemm_pack_left_f32,
       .gemm_f32 = gemm_f32,
       .gemm_few_f32 = gemm_few_f32,
+      .frozen_rows = kFrozenRows,
+      .frozen_panels = frozen_panels_at_once(1),
+      .frozen_product = {frozen_product<WeightForm::f32>, frozen_product<WeightForm::bf16>,
+                         frozen_product<WeightForm::int8>},
+      .frozen_finish = frozen_finish,
+      .frozen_widen = {frozen_widen<WeightForm::f32>, frozen_widen<WeightForm::bf16>, frozen_widen<WeightForm::int8>},
+      .frozen_pack = {frozen_pack<WeightForm::f32>, frozen_pack<WeightForm::bf16>, frozen_pack<WeightForm::int8>},
       .update =
           {
 #define X(rule, states) update<optimizer_rules::rule, states>,

@@ -105,6 +105,37 @@ inline constexpr size_t tile_begin(size_t rows, size_t tiles, size_t tile) {
   return tile * (rows / tiles) + (tile < rows % tiles ? tile : rows % tiles);
 }
 
+// ---- Products of frozen weights ----------------------------------------------------------------------------
+
+// How packed weights are kept; kernels/frozen-inl.h has their layout.
+enum class WeightForm : int32_t { f32 = 0, bf16 = 1, int8 = 2, count };
+
+// c = relu((x·Wᵀ)·scale + bias), each only where wanted, x: [rows, k], c: [rows, columns]. Each element is one FMA
+// chain over p within chunks of kDepthChunk, chunks added in order, then the others, each a rounding of its own.
+struct FrozenTask {
+  const float* x;
+  const unsigned char* weights;  // packed panels, aligned to 64 bytes
+  const float* scales;           // one a column, or nullptr
+  const float* bias;             // one a column, or nullptr
+  float* c;
+  size_t c_stride;
+  size_t rows;
+  size_t columns;
+  size_t k;
+  bool rectified;
+};
+
+// weights: element (p, j) at weights[j·stride + p] where `along_depth`, otherwise at weights[p·stride + j].
+struct FrozenPacking {
+  const float* weights;
+  size_t stride;
+  bool along_depth;
+  size_t columns;
+  size_t k;
+  float* scales;  // a whole number of panels, or nullptr for a form without
+  unsigned char* packed;
+};
+
 // ---- Randomness --------------------------------------------------------------------------------------------
 
 // What a draw is for; the last counter word of Philox. Values are part of the numerics: never renumber.
@@ -241,6 +272,18 @@ struct KernelTable {
   // right is at right[j·right_stride + p]. Columns [column_begin, column_end) of `right`, from a multiple of
   // gemm_group.
   void (*gemm_few_f32)(const GemmTask& task, size_t column_begin, size_t column_end);
+
+  // By WeightForm. Panels are those of gemm_pack_right_f32: [panel_begin, panel_end) of NR columns.
+  size_t frozen_rows;    // rows of a tile of frozen_product at most
+  size_t frozen_panels;  // panels that a tile of one row takes at once
+  void (*frozen_product[static_cast<size_t>(WeightForm::count)])(const FrozenTask& task, size_t panel_begin,
+                                                                 size_t panel_end);
+  // c = relu(c·scale + bias) of columns [column_begin, column_end).
+  void (*frozen_finish)(const FrozenTask& task, size_t column_begin, size_t column_end);
+  // `rows` rows of NR weights as f32, int8 without the scale.
+  void (*frozen_widen[static_cast<size_t>(WeightForm::count)])(const unsigned char* packed, size_t rows, float* out);
+  void (*frozen_pack[static_cast<size_t>(WeightForm::count)])(const FrozenPacking& task, size_t panel_begin,
+                                                              size_t panel_end);
 
   UpdateKernel update[static_cast<size_t>(Optimizer::count)];
 };

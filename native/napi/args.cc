@@ -40,6 +40,12 @@ size_t count_of(Napi::Value value, const char* name) {
   return count;
 }
 
+unsigned threads_of(Napi::Value value) {
+  const size_t threads = count_of(value, "threads");
+  if (threads < 1 || threads > 1024) expected(value, "1 to 1024", "threads");
+  return static_cast<unsigned>(threads);
+}
+
 bool boolean_of(Napi::Value value, const char* name) {
   if (!value.IsBoolean()) expected(value, "a boolean", name);
   return value.As<Napi::Boolean>().Value();

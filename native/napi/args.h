@@ -20,6 +20,8 @@ Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index, const
 
 // An integer in [0, 2^53), otherwise an error naming `name`.
 size_t count_of(Napi::Value value, const char* name);
+// From 1 to 1024.
+unsigned threads_of(Napi::Value value);
 double number_of(Napi::Value value, const char* name);
 bool boolean_of(Napi::Value value, const char* name);
 

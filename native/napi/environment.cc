@@ -61,6 +61,21 @@ struct Environment::SlabClearing : Run {
   std::atomic<bool> stopped{false};
 };
 
+struct Environment::AnswerRun : Run {
+  AnswerRun(Napi::Env env, std::shared_ptr<Program> program_, const AnswerRequest& request_)
+      : Run(env), program(std::move(program_)), request(request_) {}
+  void work(Turns& turns) override { outcome = program->answer(request, turns); }
+  void stop() override {}  // it is short
+  void release() override { program->release(); }
+  Napi::Value result(Napi::Env env) override {
+    return outcome.fault.what == nullptr ? env.Undefined() : result_object(env, outcome).Get("fault");
+  }
+
+  std::shared_ptr<Program> program;
+  AnswerRequest request;
+  RunResult outcome;
+};
+
 Environment::Environment(Napi::Env env)
     : turns_(Turns::shared()),
       to_javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)),
@@ -82,17 +97,32 @@ Napi::Promise Environment::clear(Napi::Env env, std::shared_ptr<Slab> slab) {
   return start(env, std::make_unique<SlabClearing>(env, std::move(slab)));
 }
 
+Napi::Promise Environment::answer(Napi::Env env, std::shared_ptr<Program> program, const AnswerRequest& request) {
+  runs_.push_back(std::make_unique<AnswerRun>(env, std::move(program), request));
+  Run* run = runs_.back().get();
+  holds_.hold(env);
+  if (!workers_.post([this, run] { work(run); }, thread_limit())) {
+    run->release();
+    runs_.pop_back();
+    holds_.release(env);
+    throw_error(env, "ERR_NATIVE", "the system gives no thread for the call");
+  }
+  return run->deferred.Promise();
+}
+
+void Environment::work(Run* run) {
+  run->work(*turns_);
+  to_javascript_.NonBlockingCall(run, [this](Napi::Env there, Napi::Function /*none*/, Run* done) {
+    if (static_cast<napi_env>(there) != nullptr) finish(there, done);
+  });
+}
+
 Napi::Promise Environment::start(Napi::Env env, std::unique_ptr<Run> owned) {
   runs_.push_back(std::move(owned));
   Run* run = runs_.back().get();
   holds_.hold(env);
   try {
-    run->thread = std::thread([this, run] {
-      run->work(*turns_);
-      to_javascript_.NonBlockingCall(run, [this](Napi::Env there, Napi::Function /*none*/, Run* done) {
-        if (static_cast<napi_env>(there) != nullptr) finish(there, done);
-      });
-    });
+    run->thread = std::thread([this, run] { work(run); });
   } catch (const std::system_error& error) {
     run->release();
     runs_.pop_back();
@@ -105,7 +135,7 @@ Napi::Promise Environment::start(Napi::Env env, std::unique_ptr<Run> owned) {
 void Environment::finish(Napi::Env env, Run* run) {
   if (closed_) return;
   const Napi::HandleScope scope(env);
-  run->thread.join();
+  if (run->thread.joinable()) run->thread.join();
   run->release();
   const auto at = std::find_if(runs_.begin(), runs_.end(), [run](const auto& other) { return other.get() == run; });
   std::unique_ptr<Run> done = std::move(*at);
@@ -133,6 +163,7 @@ void Environment::shut_down() {
   closed_ = true;
   for (const auto& run : runs_) run->stop();
   turns_->wake();
+  workers_.join();
   for (const auto& run : runs_) {
     if (run->thread.joinable()) run->thread.join();
     run->release();

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "../runtime/workers.h"
 #include "clock.h"
 #include "handles.h"
 
@@ -33,6 +34,10 @@ class Environment {
   Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, const RunRequest& request,
                       std::vector<double> lanes);
 
+  // Starts an answer from slab to slab on a thread that stays; the promise resolves with the fault or undefined. The
+  // program's slabs are leased already.
+  Napi::Promise answer(Napi::Env env, std::shared_ptr<Program> program, const AnswerRequest& request);
+
   // Writes zeros over new memory on a thread of its own, so that the system finds its pages there and not while
   // JavaScript fills it: the first write to 200 MB takes half a second where the machine is virtual. The slab is leased
   // already.
@@ -48,7 +53,9 @@ class Environment {
   struct Run;
   struct ProgramRun;
   struct SlabClearing;
+  struct AnswerRun;
   Napi::Promise start(Napi::Env env, std::unique_ptr<Run> owned);
+  void work(Run* run);
   void finish(Napi::Env env, Run* run);
 
   std::shared_ptr<Turns> turns_;
@@ -56,6 +63,7 @@ class Environment {
   Holds holds_;
   Clock clock_;
   std::list<std::unique_ptr<Run>> runs_;
+  Workers workers_;
   AlignedBuffer scratch_;
   Handles handles_;
   bool expecting_ = false;

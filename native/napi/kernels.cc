@@ -72,8 +72,7 @@ Napi::Value run_kernel(const Napi::CallbackInfo& info) {
   registers.step = static_cast<uint32_t>(step);
   registers.batch_offset = count_of(info[3], "offset");
   registers.rows = 1;
-  const size_t threads = count_of(info[4], "threads");
-  if (threads < 1 || threads > 1024) throw_error(env, "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
+  const unsigned threads = threads_of(info[4]);
 
   std::array<BoundView, kMaxViews> views;
   const size_t view_count = info.Length() > kFirstView ? info.Length() - kFirstView : 0;
@@ -98,7 +97,7 @@ Napi::Value run_kernel(const Napi::CallbackInfo& info) {
     }
     const std::atomic<bool> never{false};
     Turns::Run run(environment->turns(), Priority::normal, false);
-    const unsigned granted = run.begin(static_cast<unsigned>(threads), never);
+    const unsigned granted = run.begin(threads, never);
     {
       const Parallel parallel = granted > 1 ? Parallel(run.pool(), granted) : Parallel();
       instruction.run({kernels(env), parallel, registers, scratch, result.fault});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "answers.h"
 #include "environment.h"
 #include "guard.h"
 #include "kernels.h"
@@ -139,14 +140,14 @@ Napi::Value slab_read(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// slabWrite(slab, offset, source: TypedArray): refused while a run has the slab
+// slabWrite(slab, offset, source: TypedArray): refused while a run has the slab; waits for who reads it at its gate
 Napi::Value slab_write(const Napi::CallbackInfo& info) {
   const auto slab = handle_of<Slab>(info[0], "slab");
   const BoundView source = memory_of(info[2], "source");
   std::byte* to = slab_range(info.Env(), *slab, count_of(info[1], "offset"), source);
   if (slab->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
   const size_t bytes = source.count * Slab::bytes_of(source.dtype);
-  if (bytes != 0) std::memcpy(to, source.data, bytes);
+  if (bytes != 0) slab->gate().between_steps([&] { std::memcpy(to, source.data, bytes); });
   return info.Env().Undefined();
 }
 
@@ -159,7 +160,10 @@ Napi::Value slab_copy(const Napi::CallbackInfo& info) {
   }
   if (from == to) return info.Env().Undefined();
   if (to->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
-  if (from->bytes() != 0) from->gate().between_steps([&] { std::memcpy(to->data(), from->data(), from->bytes()); });
+  if (from->bytes() != 0) {
+    from->gate().between_steps(
+        [&] { to->gate().between_steps([&] { std::memcpy(to->data(), from->data(), from->bytes()); }); });
+  }
   return info.Env().Undefined();
 }
 
@@ -178,6 +182,8 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
     if (!entry.IsObject()) throw_error(env, "ERR_NATIVE", "expected { slab, writable } in 'slabs'");
     spec.slabs.push_back(handle_of<Slab>(required(entry.As<Napi::Object>(), "slab"), "slab"));
     spec.writable.push_back(boolean_of(required(entry.As<Napi::Object>(), "writable"), "writable"));
+    spec.gated.push_back(entry.As<Napi::Object>().Has("gated") &&
+                         boolean_of(required(entry.As<Napi::Object>(), "gated"), "gated"));
   }
   const auto count = [&](const char* key) { return count_of(required(object, key), key); };
   spec.arena_count = count("arenaCount");
@@ -193,7 +199,10 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
   if (object.Has("originEpoch")) spec.origin_epoch = count("originEpoch");
   spec.micro_begin = count("microBegin");
   spec.micro_end = count("microEnd");
-  spec.order_slot = static_cast<int32_t>(std::min<size_t>(count("orderSlot"), 1u << 30));
+  const auto slot = [&](const char* key) { return static_cast<int32_t>(std::min<size_t>(count(key), 1u << 30)); };
+  spec.order_slot = slot("orderSlot");
+  if (object.Has("inputSlot")) spec.input_slot = slot("inputSlot");
+  if (object.Has("outputSlot")) spec.output_slot = slot("outputSlot");
   const size_t limit = size_t{1} << 31;
   if (spec.arena_count > limit || spec.max_rows > limit || spec.log_columns > 4096 || spec.log_rows > limit / 4096) {
     throw_error(env, "ERR_NATIVE", "a size of the program is out of range");
@@ -209,13 +218,11 @@ RunRequest request_of(const Napi::CallbackInfo& info, const Program& program, st
   const size_t first = count_of(required(object, "firstStep"), "firstStep");
   request.steps = count_of(required(object, "steps"), "steps");
   request.rows = count_of(required(object, "rows"), "rows");
-  const size_t threads = count_of(required(object, "threads"), "threads");
+  request.threads = threads_of(required(object, "threads"));
   if (first <= program.origin_step() || first + request.steps > 0xFFFFFFFFu) {
     throw_error(env, "ERR_NATIVE", "steps out of range");
   }
   request.first_step = static_cast<uint32_t>(first);
-  if (threads < 1 || threads > 1024) throw_error(env, "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
-  request.threads = static_cast<unsigned>(threads);
   request.waits = boolean_of(required(object, "waits"), "waits");
   if (boolean_of(required(object, "background"), "background")) request.priority = Priority::background;
   if (!program.has_feed() && (request.rows < 1 || request.rows > program.max_rows())) {
@@ -289,12 +296,6 @@ Napi::Value program_log(const Napi::CallbackInfo& info) {
   if (target.count != 0)
     std::memcpy(target.data, program->log().data() + begin * columns, target.count * sizeof(float));
   return info.Env().Undefined();
-}
-
-unsigned threads_of(Napi::Value value) {
-  const size_t threads = count_of(value, "threads");
-  if (threads < 1 || threads > 1024) throw_error(value.Env(), "ERR_NATIVE", "expected 1 to 1024 for 'threads'");
-  return static_cast<unsigned>(threads);
 }
 
 // threadLimit(threads?) → threads of this process that compute at once, after setting them where they are given
@@ -382,6 +383,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("programStop", program_stop);
   add("programFinished", program_finished);
   add("programLog", program_log);
+  add("programAnswer", program_answer);
+  add("programAnswerAsync", program_answer_async);
   add("now", get_now);
   add("turn", take_turn);
   add("timerStart", timer_start);

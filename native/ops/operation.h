@@ -78,7 +78,7 @@ struct Requirements {
   }
 };
 
-// views: a letter each, f i u read and F I written, M read and written f32; x is f32, i32 or u8, X written as x is;
+// views: a letter each, f i u read and F I U written, M read and written f32; x is f32, i32 or u8, X written as x is;
 //        '?' behind a letter: may be absent.
 // ints:  d a dimension (negative in code: −k means k·rows of the batch), i a plain integer; a final '*': any number
 // more of

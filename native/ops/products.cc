@@ -1,20 +1,13 @@
 // Matrix products and what follows them: bias, activation, dropout; derivative, mask.
 #include <algorithm>
-#include <atomic>
-#include <bit>
 
 #include "../runtime/memory.h"
-#include "gemm_plan.h"
+#include "gemm_run.h"
 #include "operation.h"
 #include "philox.h"
 
 namespace carillon {
 namespace {
-
-// Floating-point operations below which a second thread costs more than it brings; to bring a float counts as many of
-// them as pass meanwhile.
-constexpr size_t kLeastFlops = 1 << 18;
-constexpr size_t kFlopsAFloat = 8;
 
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
@@ -26,10 +19,6 @@ enum GemmInt : size_t { kM, kN, kK, kTransposeA, kTransposeB, kActivation, kAccu
 enum FusedInt : size_t { kSite = kAccumulate + 1, kExampleRows, kBackward };
 enum FusedDouble : size_t { kKeep, kKeepScale, kGateScale };
 constexpr size_t kGateView = 4;
-
-// Packed panels that are walked at once, with a whole chunk of k: they stay in the second-level cache (1 MB or more on
-// the cores it was tuned for).
-constexpr size_t kBlockBytes = 384 << 10;
 
 GemmShape shape_of(const Arguments& a) {
   return {a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, a.ints[kTransposeB], a.ints[kAccumulate] != 0};
@@ -101,8 +90,9 @@ GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   return task;
 }
 
-// Packs what the plan wants packed, `right` only where it is wanted whole, as one stage.
-void pack(const Context& context, const GemmPlan& plan, bool right_whole, GemmTask& task) {
+}  // namespace
+
+void pack_operands(const Context& context, const GemmPlan& plan, bool right_whole, GemmTask& task) {
   const KernelTable& kernels = context.kernels;
   auto* left = static_cast<float*>(context.scratch);
   auto* right = left + plan.left_floats;
@@ -133,6 +123,8 @@ void pack(const Context& context, const GemmPlan& plan, bool right_whole, GemmTa
     task.right_packed = true;
   }
 }
+
+namespace {
 
 // How a region of tiles × panels is cut: the cut into about `chunks` parts whose largest part is least.
 struct Grid {
@@ -168,25 +160,7 @@ void multiply_few(const Context& context, const GemmTask& task, size_t chunks) {
   });
 }
 
-// Room for a block of packed panels for every thread that works at once, [0, count).
-class BlockRoom {
- public:
-  explicit BlockRoom(size_t count) : free_(count < kMost ? (uint64_t{1} << count) - 1 : ~uint64_t{0}) {}
-  static constexpr size_t kMost = 64;
-
-  // The lowest that is free, so that few are used and stay in cache. As many threads as blocks at most.
-  size_t take() {
-    uint64_t seen = free_.load(std::memory_order_relaxed);
-    while (seen == 0 || !free_.compare_exchange_weak(seen, seen & (seen - 1), std::memory_order_acquire)) {
-      if (seen == 0) seen = free_.load(std::memory_order_relaxed);
-    }
-    return static_cast<size_t>(std::countr_zero(seen));
-  }
-  void give(size_t block) { free_.fetch_or(uint64_t{1} << block, std::memory_order_release); }
-
- private:
-  std::atomic<uint64_t> free_;
-};
+}  // namespace
 
 void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   const KernelTable& kernels = context.kernels;
@@ -194,7 +168,7 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   const size_t chunks =
       context.parallel.chunks(std::max(2 * task.rows * task.columns * task.k, kFlopsAFloat * floats), kLeastFlops);
   if (plan.few) {
-    if (plan.left_pack) pack(context, plan, false, task);
+    if (plan.left_pack) pack_operands(context, plan, false, task);
     multiply_few(context, task, chunks);
     return;
   }
@@ -208,7 +182,7 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
     grid = {1, std::min(panels, chunks)};
   }
   const bool whole = plan.right_pack && (grid.tile_groups > 1 || context.parallel.threads() > BlockRoom::kMost);
-  if (plan.left_pack || whole) pack(context, plan, whole, task);
+  if (plan.left_pack || whole) pack_operands(context, plan, whole, task);
   const size_t share = tiles_of(panels, grid.panel_groups);
   // The room is that of all panels packed: a block for every thread that works at once.
   const size_t at_once = std::min<size_t>(grid.panel_groups, context.parallel.threads());
@@ -234,6 +208,8 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
     free_blocks.give(block);
   });
 }
+
+namespace {
 
 void run_product(const Context& context, const Arguments& a, const GemmPlan& plan, GemmTask& task) {
   const size_t m = a.size(kM), n = a.size(kN);

@@ -26,7 +26,7 @@ struct Signature {
   }
 };
 
-bool writes(char kind) { return kind == 'F' || kind == 'I' || kind == 'M' || kind == 'X'; }
+bool writes(char kind) { return kind == 'F' || kind == 'I' || kind == 'M' || kind == 'X' || kind == 'U'; }
 
 bool dtype_fits(char kind, Dtype dtype) {
   switch (kind) {
@@ -38,6 +38,7 @@ bool dtype_fits(char kind, Dtype dtype) {
     case 'I':
       return dtype == Dtype::i32;
     case 'u':
+    case 'U':
       return dtype == Dtype::u8;
     default:
       return true;

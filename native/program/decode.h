@@ -37,6 +37,9 @@ class Instruction {
   Instruction(std::span<const int32_t> words, size_t& at, std::span<const BoundView> views, size_t max_rows);
 
   void resolve(size_t rows);
+  // The memory of a view, of the length that was verified.
+  void rebind(size_t view, void* data) { views_[view] = data; }
+  size_t view_count() const { return views_.size(); }
   size_t scratch_bytes(const KernelTable& kernels) const;
   void run(const Context& context) const { operation_->run(context, arguments()); }
   const Operation& operation() const { return *operation_; }

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 
 #include "../runtime/fp_environment.h"
@@ -86,7 +87,39 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
   micro_end_ = spec.micro_end == 0 ? instructions_.size() : spec.micro_end;
   if (micro_begin_ > micro_end_ || micro_end_ > instructions_.size()) throw ProgramError("micro-batch out of range");
   if (samples_ != 0) verify_feed(spec);
+  for (size_t i = 0; i < spec.gated.size(); ++i) {
+    if (!spec.gated[i]) continue;
+    if (writable_[i]) throw ProgramError("a slab that is read between steps is written");
+    gated_.push_back(slabs_[i].get());
+  }
+  find_end(ends_[0], spec.input_slot);
+  find_end(ends_[1], spec.output_slot);
   prepare_scratch();
+}
+
+// Every view of the slab at either end may lie in the memory of a caller.
+void Program::find_end(End& end, int32_t slot) {
+  if (slot == 0) return;
+  if (slot < 0 || static_cast<size_t>(slot) > slabs_.size()) throw ProgramError("no such slot of an end");
+  const Slab& slab = *slabs_[static_cast<size_t>(slot) - 1];
+  if (slab.dtype() != Dtype::f32 || slab.count() % max_rows_ != 0) throw ProgramError("an end of another size");
+  end.home = end.bound = slab.data();
+  end.columns = slab.count() / max_rows_;
+  for (size_t i = 0; i < instructions_.size(); ++i) {
+    const Arguments a = instructions_[i].arguments();
+    for (size_t view = 0; view < instructions_[i].view_count(); ++view) {
+      auto* const at = static_cast<std::byte*>(a.views[view]);
+      if (at >= slab.data() && at < slab.data() + slab.bytes()) {
+        end.uses.push_back({i, view, static_cast<size_t>(at - slab.data())});
+      }
+    }
+  }
+}
+
+void Program::bind_end(End& end, std::byte* memory) {
+  if (memory == end.bound) return;
+  for (const auto& [instruction, view, offset] : end.uses) instructions_[instruction].rebind(view, memory + offset);
+  end.bound = memory;
 }
 
 void Program::verify_feed(const ProgramSpec& spec) {
@@ -116,8 +149,8 @@ void Program::verify_feed(const ProgramSpec& spec) {
 bool Program::lease() {
   if (running_.exchange(true)) return false;  // the arena is one run's too
   for (size_t i = 0; i < slabs_.size(); ++i) {
-    if (slabs_[i]->lease(writable_[i])) continue;
-    for (size_t j = 0; j < i; ++j) slabs_[j]->release(writable_[j]);
+    if (is_gated(i) || slabs_[i]->lease(writable_[i])) continue;
+    release_slabs(i);
     running_ = false;
     return false;
   }
@@ -126,7 +159,33 @@ bool Program::lease() {
 
 void Program::release() {
   running_ = false;
-  for (size_t i = 0; i < slabs_.size(); ++i) slabs_[i]->release(writable_[i]);
+  release_slabs(slabs_.size());
+}
+
+void Program::release_slabs(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    if (!is_gated(i)) slabs_[i]->release(writable_[i]);
+  }
+}
+
+bool Program::is_gated(size_t slab) const {
+  return !gated_.empty() && std::find(gated_.begin(), gated_.end(), slabs_[slab].get()) != gated_.end();
+}
+
+// A run takes the gates of what it writes in an order of its own: so who waits for one here holds no other.
+void Program::enter_gates() {
+  for (size_t first = 0; !gated_.empty();) {
+    gated_[first]->gate().enter();
+    size_t taken = 1;
+    while (taken < gated_.size() && gated_[(first + taken) % gated_.size()]->gate().try_enter()) ++taken;
+    if (taken == gated_.size()) return;
+    for (size_t i = 0; i < taken; ++i) gated_[(first + i) % gated_.size()]->gate().leave();
+    first = (first + taken) % gated_.size();
+  }
+}
+
+void Program::leave_gates() {
+  for (Slab* slab : gated_) slab->gate().leave();
 }
 
 void Program::set_rows(size_t rows) {
@@ -195,6 +254,7 @@ void Program::run_step(Registers& registers, const Context& context, RunResult& 
 RunResult Program::run(const RunRequest& request, Turns& turns) {
   const FpEnvironment environment;
   RunResult result;
+  for (End& end : ends_) bind_end(end, end.home);
   finished_.store(0, std::memory_order_release);
   auto* log = reinterpret_cast<float*>(log_.data());
   using Clock = std::chrono::steady_clock;
@@ -225,12 +285,14 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
       registers.log_row =
           log_columns_ == 0 ? nullptr : log + result.steps % std::max<size_t>(log_rows_, 1) * log_columns_;
       const Context context{kernels_, parallel, registers, scratch_.data(), result.fault};
+      enter_gates();
       hold_writable(true);
       if (samples_ != 0) order_epoch(registers, context);
       const bool last = result.steps + 1 == request.steps;
       if (samples_ != 0 && last && request.rows != 0) registers.rows = std::min(registers.rows, request.rows);
       run_step(registers, context, result);
       hold_writable(false);
+      leave_gates();
       if (result.fault.what != nullptr) break;
       ++result.steps;
       finished_.store(result.steps, std::memory_order_release);
@@ -241,6 +303,36 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
       pace_.record(result.steps - before, std::chrono::duration<double>(Clock::now() - from).count());
     }
   }
+  return result;
+}
+
+RunResult Program::answer(const AnswerRequest& request, Turns& turns) {
+  const FpEnvironment environment;
+  RunResult result;
+  bind_end(ends_[0], request.x == nullptr
+                         ? ends_[0].home
+                         : const_cast<std::byte*>(reinterpret_cast<const std::byte*>(request.x)));  // read only
+  bind_end(ends_[1], request.y == nullptr ? ends_[1].home : reinterpret_cast<std::byte*>(request.y));
+  using Clock = std::chrono::steady_clock;
+  Pace& pace = answer_paces_[std::min<size_t>(std::bit_width(request.rows) / 2, answer_paces_.size() - 1)];
+  const bool choice = request.threads > 1;
+  const bool helped = choice && pace.helped();
+  Turns::Run run(turns, Priority::normal, false);
+  const unsigned threads = run.begin(helped ? request.threads : 1, stop_);
+  const Parallel parallel = threads > 1 ? Parallel(run.pool(), threads) : Parallel();
+  const Clock::time_point from = choice ? Clock::now() : Clock::time_point();
+  Registers registers;
+  registers.seed = seed_;
+  registers.step = 1;
+  registers.rows = request.rows;
+  const Context context{kernels_, parallel, registers, scratch_.data(), result.fault};
+  set_rows(request.rows);
+  run_range(context, 0, instructions_.size(), result);
+  run.end();
+  if (choice && helped == (parallel.threads() > 1)) {
+    pace.record(1, std::chrono::duration<double>(Clock::now() - from).count());
+  }
+  result.steps = result.fault.what == nullptr ? 1 : 0;
   return result;
 }
 

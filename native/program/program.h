@@ -2,7 +2,9 @@
 // thread. Nothing is allocated while steps run.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,6 +32,7 @@ struct ProgramSpec {
   std::span<const int32_t> views;  // kViewWords a view
   std::vector<std::shared_ptr<Slab>> slabs;
   std::vector<bool> writable;  // a slab
+  std::vector<bool> gated;     // a slab: read between two steps of whoever writes it, without a lease; empty: none
   size_t arena_count = 0;      // 4-byte elements
   size_t max_rows = 0;
   size_t log_columns = 0;
@@ -48,6 +51,9 @@ struct ProgramSpec {
   // behind once a step; with micro_end = 0 the whole program is one batch.
   size_t micro_begin = 0;
   size_t micro_end = 0;
+  // Slots of f32 slabs in whose place answer() takes its caller's memory; 0: none.
+  int32_t input_slot = 0;
+  int32_t output_slot = 0;
 };
 
 struct RunRequest {
@@ -67,6 +73,14 @@ struct RunResult {
   std::string fault_operation;
 };
 
+// A call of answer(). x and y may be anybody's memory, apart from each other; nullptr: that of the slabs.
+struct AnswerRequest {
+  const float* x = nullptr;  // [rows, …]
+  float* y = nullptr;        // [rows, …]
+  size_t rows = 1;
+  unsigned threads = 1;
+};
+
 class Program {
  public:
   Program(const ProgramSpec& spec, const KernelTable& kernels);  // throws ProgramError
@@ -78,6 +92,17 @@ class Program {
   // Runs on the calling thread and helpers until the steps are done, stop() was called (and `turns` woken), or data
   // made a step impossible. Lease required.
   RunResult run(const RunRequest& request, Turns& turns);
+
+  // One step of a program without a feed or schedules: y from x, on the calling thread and helpers. Nothing is
+  // allocated. Lease required.
+  RunResult answer(const AnswerRequest& request, Turns& turns);
+  // Elements a row of what answer() reads and writes; 0 without such a slot.
+  size_t input_columns() const { return ends_[0].columns; }
+  size_t output_columns() const { return ends_[1].columns; }
+  // Copies `rows` rows of the output's slab.
+  void read_output(float* y, size_t rows) const {
+    std::memcpy(y, ends_[1].home, rows * ends_[1].columns * sizeof(float));
+  }
 
   void stop() { stop_ = true; }
   // Before a call, on the thread that asks: whoever looks meanwhile must not find the steps of the call before.
@@ -104,10 +129,30 @@ class Program {
   void run_range(const Context& context, size_t begin, size_t end, RunResult& result);
   void run_step(Registers& registers, const Context& context, RunResult& result);
   void hold_writable(bool hold);
+  bool is_gated(size_t slab) const;
+  void release_slabs(size_t count);
+  void enter_gates();
+  void leave_gates();
+
+  // One end of the network: where instructions refer to its slab.
+  struct End {
+    struct Use {
+      size_t instruction;
+      size_t view;
+      size_t offset;  // bytes
+    };
+    std::byte* home = nullptr;
+    std::byte* bound = nullptr;
+    size_t columns = 0;
+    std::vector<Use> uses;
+  };
+  void find_end(End& end, int32_t slot);
+  void bind_end(End& end, std::byte* memory);
 
   const KernelTable& kernels_;
   std::vector<std::shared_ptr<Slab>> slabs_;
   std::vector<bool> writable_;
+  std::vector<Slab*> gated_;
   AlignedBuffer arena_;
   AlignedBuffer scratch_;
   AlignedBuffer log_;
@@ -127,6 +172,8 @@ class Program {
   size_t micro_end_ = 0;
   int64_t ordered_epoch_ = -1;
   Pace pace_;
+  std::array<Pace, 8> answer_paces_;  // by the order of magnitude of the rows
+  std::array<End, 2> ends_;           // input, output
   std::atomic<bool> running_{false};
   std::atomic<bool> stop_{false};
   std::atomic<size_t> finished_{0};

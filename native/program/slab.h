@@ -20,12 +20,20 @@ class StepGate {
   }
   void end_step() { mutex_.unlock(); }
 
+  // For who stays between two steps until it lets go.
+  void enter() {
+    ++waiting_;
+    mutex_.lock();
+    --waiting_;
+  }
+  bool try_enter() { return mutex_.try_lock(); }
+  void leave() { mutex_.unlock(); }
+
   template <typename Read>
   void between_steps(const Read& read) {
-    ++waiting_;
-    const std::lock_guard lock(mutex_);
-    --waiting_;
+    enter();
     read();
+    leave();
   }
 
  private:

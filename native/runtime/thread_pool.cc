@@ -4,10 +4,8 @@
 #include <numeric>
 
 #include "fp_environment.h"
+#include "relax.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -27,14 +25,6 @@ constexpr uint64_t end_of(uint64_t word) { return word & kMostChunks; }
 
 // Turns of the spin loop before a helper parks: about 20–50 µs, longer than the gap between two stages of one program.
 constexpr int kSpinTurns = 2000;
-
-void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("yield");
-#endif
-}
 
 }  // namespace
 

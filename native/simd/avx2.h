@@ -41,6 +41,12 @@ CARILLON_INLINE F load_u8(const uint8_t* p) {
   __builtin_memcpy(&bytes, p, 8);
   return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes)))};
 }
+CARILLON_INLINE F load_i8(const signed char* p) {
+  int64_t bytes;
+  __builtin_memcpy(&bytes, p, 8);
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(bytes)))};
+}
+CARILLON_INLINE void store_u(uint32_t* p, U x) { _mm256_storeu_si256(reinterpret_cast<__m256i_u*>(p), x.v); }
 
 CARILLON_INLINE F splat(float x) { return {_mm256_set1_ps(x)}; }
 CARILLON_INLINE F zero() { return {_mm256_setzero_ps()}; }

@@ -35,6 +35,12 @@ CARILLON_INLINE F load_u8(const uint8_t* p) {
   __builtin_memcpy(&bytes, p, 16);
   return to_float({_mm512_maskz_cvtepu8_epi32(static_cast<__mmask16>(0xffff), bytes)});
 }
+CARILLON_INLINE F load_i8(const signed char* p) {
+  __m128i bytes;
+  __builtin_memcpy(&bytes, p, 16);
+  return to_float({_mm512_maskz_cvtepi8_epi32(static_cast<__mmask16>(0xffff), bytes)});
+}
+CARILLON_INLINE void store_u(uint32_t* p, U x) { _mm512_storeu_si512(p, x.v); }
 
 CARILLON_INLINE F splat(float x) { return {_mm512_set1_ps(x)}; }
 CARILLON_INLINE F zero() { return {_mm512_setzero_ps()}; }

@@ -46,6 +46,13 @@ CARILLON_INLINE F load_u8(const uint8_t* p) {
   const uint8x8_t narrow = vreinterpret_u8_u32(vdup_n_u32(bytes));
   return {vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(narrow))))};
 }
+CARILLON_INLINE F load_i8(const signed char* p) {
+  uint32_t bytes;
+  __builtin_memcpy(&bytes, p, 4);
+  const int8x8_t narrow = vreinterpret_s8_u32(vdup_n_u32(bytes));
+  return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(narrow))))};
+}
+CARILLON_INLINE void store_u(uint32_t* p, U x) { vst1q_u32(p, x.v); }
 
 CARILLON_INLINE U bits(F x) { return {vreinterpretq_u32_f32(x.v)}; }
 CARILLON_INLINE F from_bits(U x) { return {vreinterpretq_f32_u32(x.v)}; }

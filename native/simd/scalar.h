@@ -23,6 +23,8 @@ CARILLON_INLINE void store_part(float* p, F x, size_t count) {
 CARILLON_INLINE void prefetch(const float*, size_t) {}
 CARILLON_INLINE U load_u(const uint32_t* p) { return {*p}; }
 CARILLON_INLINE F load_u8(const uint8_t* p) { return {static_cast<float>(*p)}; }
+CARILLON_INLINE F load_i8(const signed char* p) { return {static_cast<float>(*p)}; }
+CARILLON_INLINE void store_u(uint32_t* p, U x) { *p = x.v; }
 
 CARILLON_INLINE F splat(float x) { return {x}; }
 CARILLON_INLINE F zero() { return {0.0f}; }

@@ -26,7 +26,7 @@ export function planned<S extends Shapes>(
       trace.add({ kind: "output", value, slab: native.slabCreate(count, value.dtype === "i32" ? "i32" : "f32") });
     }
   });
-  return plan(trace, maxRows, bindings);
+  return plan(trace, { maxRows, bindings });
 }
 
 /** One instruction of a plan, as its words say it. */

@@ -1,0 +1,232 @@
+import {
+  type NativeFault,
+  type NativeProgram,
+  type NativeProgramSpec,
+  type NativeSlab,
+  native,
+} from "../binding/native.js";
+import { threadLimit } from "../binding/threads.js";
+import { CarillonError } from "../errors.js";
+import { Freezer, type FrozenSlab, type WeightForm } from "../graph/freeze.js";
+import { plan } from "../graph/plan.js";
+import { Trace, tracing } from "../graph/trace.js";
+import { formatShape } from "../tensor/shape.js";
+import { Value } from "../tensor/value.js";
+
+/** What a {@link FrozenProgram} is made from. */
+export interface FrozenOptions {
+  /** Records the network at inference over the memory of its weights. */
+  readonly forward: (x: Value) => Value;
+  /** Columns of x. */
+  readonly inputs: number;
+  /** Rows of a call at most. */
+  readonly maxBatch: number;
+  /** The form of the weights of products that stand at an offset, in floats, of a slab; f32 by default. */
+  readonly formOf?: ((slab: NativeSlab, offset: number) => WeightForm) | undefined;
+}
+
+/** A program over memory at both of its ends. */
+interface Line {
+  readonly program: NativeProgram;
+  readonly input: NativeSlab;
+  readonly output: NativeSlab;
+}
+
+/** One copy of the weights, with what fills it and what reads it. */
+interface Copy {
+  readonly packing: NativeProgram;
+  /** On the calling thread. */
+  readonly here: Line;
+  /** On native threads; made when it is first needed. */
+  there: Line | undefined;
+  /** The slabs of this copy in the place of those of the plan. */
+  readonly instead: ReadonlyMap<NativeSlab, NativeSlab>;
+  /** Which packing has filled it: later ones have higher numbers, 0 none. */
+  filled: number;
+  /** Whether a call on native threads, or one that packs, has it. */
+  busy: boolean;
+}
+
+const NO_LANES = new Float64Array(0);
+
+/**
+ * A network at inference over a copy of its weights that is packed for serving. Calls answer from the weights of the last
+ * packing; every element has the bits of the unpacked program (for f32), whatever the batch, the threads and the machine.
+ */
+export class FrozenProgram {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly maxBatch: number;
+  /** Bytes that packing reads. */
+  readonly sourceBytes: number;
+  /** Bytes of the packed weights of products. */
+  readonly weightBytes: number;
+  readonly #own: readonly FrozenSlab[];
+  readonly #packing: NativeProgramSpec;
+  readonly #spec: NativeProgramSpec;
+  readonly #ends: { readonly input: NativeSlab; readonly output: NativeSlab };
+  #current: Copy;
+  #spare: Copy | undefined;
+  #packings = 0;
+
+  constructor({ forward, inputs, maxBatch, formOf = () => "f32" }: FrozenOptions) {
+    const trace = new Trace(0, false);
+    const x = new Value(["batch", inputs], "f32", { kind: "input", name: "x" });
+    const { output, outputs } = tracing(trace, () => {
+      const y = forward(x);
+      const columns = checkOutputs(y);
+      const slab = native.slabCreate(maxBatch * columns, "f32");
+      trace.add({ kind: "output", value: y, slab });
+      return { output: slab, outputs: columns };
+    });
+    const input = native.slabCreate(maxBatch * inputs, "f32");
+    const freezer = new Freezer(formOf);
+    const bindings = new Map([["x", { kind: "direct", slab: input } as const]]);
+    const { code, views, slabs, arenaCount } = plan(trace, { maxRows: maxBatch, bindings, replacement: freezer });
+    const slotOf = (slab: NativeSlab): number => slabs.findIndex((each) => each.slab === slab) + 1;
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.maxBatch = maxBatch;
+    this.sourceBytes = freezer.sourceBytes;
+    this.weightBytes = freezer.weightBytes;
+    this.#own = freezer.own;
+    this.#packing = freezer.packing();
+    this.#ends = { input, output };
+    this.#spec = {
+      ...this.#packing,
+      code,
+      views,
+      slabs,
+      arenaCount,
+      maxRows: maxBatch,
+      inputSlot: slotOf(input),
+      outputSlot: slotOf(output),
+    };
+    this.#current = this.#copyOver(new Map());
+  }
+
+  /** Whether there is a packing to answer from. */
+  get packed(): boolean {
+    return this.#current.filled > 0;
+  }
+
+  /** Packs the weights as they stand between two steps, on the calling thread and helpers. */
+  packNow(): void {
+    const copy = this.#current.busy ? this.#takeSpare() : this.#current;
+    this.#packings += 1;
+    native.programRunSync(copy.packing, packingRequest());
+    copy.filled = this.#packings;
+    this.#use(copy);
+  }
+
+  /** Packs them on native threads. Calls answer from the packing before until it is over. */
+  async pack(): Promise<void> {
+    const copy = this.packed || this.#current.busy ? this.#takeSpare() : this.#current;
+    this.#packings += 1;
+    const number = this.#packings;
+    copy.busy = true;
+    try {
+      await native.programRun(copy.packing, packingRequest());
+      copy.filled = number;
+    } finally {
+      copy.busy = false;
+    }
+    this.#use(copy);
+  }
+
+  /**
+   * y: [rows, outputs] from x: [rows, inputs], on the calling thread and at most `threads` − 1 helpers; both are used as they lie
+   * and nothing is allocated. They may be the same memory.
+   */
+  runInto(x: Float32Array, rows: number, y: Float32Array, threads: number): void {
+    const { here } = this.#filled();
+    const fault = native.programAnswer(here.program, x, rows, y, threads);
+    if (fault !== undefined) throw failFault(fault);
+  }
+
+  /** The same on native threads. x is copied before this returns. One call at a time, else `ERR_BUSY`. */
+  async runAsync(x: Float32Array, rows: number, y: Float32Array, threads: number): Promise<void> {
+    const copy = this.#filled();
+    copy.there ??= this.#lineOf(copy.instead, true);
+    const { program, input, output } = copy.there;
+    native.slabWrite(input, 0, x.subarray(0, rows * this.inputs));
+    copy.busy = true;
+    let fault: NativeFault | undefined;
+    try {
+      fault = await native.programAnswerAsync(program, rows, threads);
+    } finally {
+      copy.busy = false;
+    }
+    if (fault !== undefined) throw failFault(fault);
+    native.slabRead(output, 0, y.subarray(0, rows * this.outputs));
+  }
+
+  #filled(): Copy {
+    if (this.#current.filled > 0) return this.#current;
+    throw new CarillonError("ERR_STATE", "run", "expected weights that are packed for 'run'");
+  }
+
+  /** A copy that nobody uses. */
+  #takeSpare(): Copy {
+    const spare = this.#spare;
+    if (spare !== undefined && !spare.busy) return spare;
+    return this.#copyOver(new Map(this.#own.map(({ slab, count, dtype }) => [slab, native.slabCreate(count, dtype)])));
+  }
+
+  /** Answers come from `copy` unless a later packing has been faster. */
+  #use(copy: Copy): void {
+    if (copy === this.#current) return;
+    if (copy.filled < this.#current.filled) {
+      this.#spare = copy;
+      return;
+    }
+    this.#spare = this.#current;
+    this.#current = copy;
+  }
+
+  #copyOver(instead: ReadonlyMap<NativeSlab, NativeSlab>): Copy {
+    const packing = native.programCreate(replaced(this.#packing, instead));
+    return { packing, here: this.#lineOf(instead, false), there: undefined, instead, filled: 0, busy: false };
+  }
+
+  /** @param apart Whether both ends have memory of their own. */
+  #lineOf(instead: ReadonlyMap<NativeSlab, NativeSlab>, apart: boolean): Line {
+    const { input, output } = this.#ends;
+    const ends = apart
+      ? {
+          input: native.slabCreate(this.maxBatch * this.inputs, "f32"),
+          output: native.slabCreate(this.maxBatch * this.outputs, "f32"),
+        }
+      : this.#ends;
+    const all = new Map([...instead, [input, ends.input], [output, ends.output]]);
+    return { program: native.programCreate(replaced(this.#spec, all)), ...ends };
+  }
+}
+
+function replaced(spec: NativeProgramSpec, instead: ReadonlyMap<NativeSlab, NativeSlab>): NativeProgramSpec {
+  return { ...spec, slabs: spec.slabs.map((each) => ({ ...each, slab: instead.get(each.slab) ?? each.slab })) };
+}
+
+function packingRequest(): Parameters<typeof native.programRun>[1] {
+  const threads = threadLimit();
+  return { firstStep: 1, steps: 1, rows: 1, lanes: NO_LANES, threads, waits: false, background: false };
+}
+
+/** Columns of [batch, n]; else `ERR_SHAPE`. */
+function checkOutputs(y: Value): number {
+  const last = y.shape.at(-1);
+  if (y.shape.length === 2 && y.shape[0] === "batch" && last !== undefined && last !== "batch") return last;
+  throw new CarillonError(
+    "ERR_SHAPE",
+    "predict",
+    `expected an output of [batch, n] for 'predict' but the model gives ${formatShape(y.shape)}`,
+  );
+}
+
+function failFault(fault: NativeFault): CarillonError {
+  return new CarillonError(
+    "ERR_DATA",
+    `${fault.what} of row ${fault.row}`,
+    `expected an integer in [0, ${fault.limit}) for the ${fault.what} of row ${fault.row} but received ${fault.value}`,
+  );
+}
