@@ -64,6 +64,7 @@ export class FrozenProgram {
   readonly #own: readonly FrozenSlab[];
   readonly #packing: NativeProgramSpec;
   readonly #spec: NativeProgramSpec;
+  readonly #first: ReadonlySet<() => void>;
   readonly #ends: { readonly input: NativeSlab; readonly output: NativeSlab };
   #current: Copy;
   #spare: Copy | undefined;
@@ -91,6 +92,7 @@ export class FrozenProgram {
     this.weightBytes = freezer.weightBytes;
     this.#own = freezer.own;
     this.#packing = freezer.packing();
+    this.#first = trace.first;
     this.#ends = { input, output };
     this.#spec = {
       ...this.#packing,
@@ -113,6 +115,7 @@ export class FrozenProgram {
   /** Packs the weights as they stand between two steps, on the calling thread and helpers. */
   packNow(): void {
     const copy = this.#current.busy ? this.#takeSpare() : this.#current;
+    for (const prepare of this.#first) prepare();
     this.#packings += 1;
     native.programRunSync(copy.packing, packingRequest());
     copy.filled = this.#packings;
@@ -122,6 +125,7 @@ export class FrozenProgram {
   /** Packs them on native threads. Calls answer from the packing before until it is over. */
   async pack(): Promise<void> {
     const copy = this.packed || this.#current.busy ? this.#takeSpare() : this.#current;
+    for (const prepare of this.#first) prepare();
     this.#packings += 1;
     const number = this.#packings;
     copy.busy = true;

@@ -39,6 +39,7 @@ import {
   xavierUniform,
   zeros,
 } from "../../lib/index.js";
+import { FrozenProgram } from "../../lib/nn/frozen.js";
 
 type Data = Float32Array | Int32Array | Uint8Array;
 
@@ -288,6 +289,38 @@ for (const [m, n, k] of [
     const b = numbers(transposeB ? [n, k] : [k, n], 13);
     const product = ops.matmul(a, b, { transposeA, transposeB });
     print(`matmul [${m}, ${k}]·[${k}, ${n}]${transposeA ? ", aᵀ" : ""}${transposeB ? ", bᵀ" : ""}`, product.data);
+  }
+}
+
+// ---- Frozen programs
+
+for (const form of ["f32", "bf16", "int8"] as const) {
+  for (const [inputs, hidden, outputs] of [
+    [64, 129, 10],
+    [2100, 34, 3],
+  ] as const) {
+    const model = sequential(linear(inputs, hidden, { biasInit: 0.1 }), relu(), linear(hidden, outputs)).initialize(9);
+    const frozen = new FrozenProgram({
+      forward: (x) => ops.softmax(model.forward(x)),
+      inputs,
+      maxBatch: 40,
+      formOf: () => form,
+    });
+    frozen.packNow();
+    const x = numbers([40, inputs], 17).data;
+    const answers = [1, 2, 3].map((threads) => {
+      const y = new Float32Array(40 * outputs);
+      frozen.runInto(x, 40, y, threads);
+      return y;
+    });
+    const alone = new Float32Array(40 * outputs);
+    for (let row = 0; row < 40; row++) {
+      frozen.runInto(x.subarray(row * inputs), 1, alone.subarray(row * outputs), 1);
+    }
+    if (new Set([...answers, alone].map((y) => hashOf([y]))).size !== 1) {
+      throw new Error(`frozen ${form}: threads or batches differ`);
+    }
+    print(`frozen ${form}, ${inputs}-${hidden}-${outputs}`, alone);
   }
 }
 

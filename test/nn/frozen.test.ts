@@ -124,6 +124,16 @@ test("answers come from the last packing; a later one beside calls that are unde
   expect(y).toEqual(model.predictSync(x).data);
 });
 
+test("weights that nobody has looked at are drawn by the packing", async () => {
+  const drawn = sequential(linear(4, 3));
+  const late = sequential(linear(4, 3));
+  const x = rowsOf(1, 4);
+  expect(answer(freeze(drawn, 1), x)).toEqual(drawn.predictSync(x).data);
+  const program = new FrozenProgram({ forward: (value) => late.forward(value), inputs: 4, maxBatch: 1 });
+  await program.pack();
+  expect(answer(program, x)).toEqual(drawn.predictSync(x).data);
+});
+
 test("packing goes on beside a run, and takes the weights between two steps of it", async () => {
   const model = sequential(linear(8, 64), relu(), linear(64, 3)).initialize(1);
   const program = freeze(model, 8);
