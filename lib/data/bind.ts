@@ -40,7 +40,8 @@ export function unitsOf({ inputs, targets }: Transforms, dtype: "f32" | "u8"): U
 
 type Data = Examples<Features, Labels | Targets>;
 
-/** Elements that are worked on between two looks at the clock. */
+/** Elements that are worked on between two looks at the clock, at first and at most. */
+const FEW = 512;
 const CHUNK = 16_384;
 
 /** Factors of the classes: `'balanced'`, or one number ≥ 0 a class. */
@@ -59,13 +60,11 @@ async function inChunks(
   { signal, unchanged }: Interruption,
   work: (begin: number, end: number) => void,
 ): Promise<void> {
-  const turns = new Turns(signal);
-  const step = Math.max(1, Math.floor(CHUNK / columns));
-  for (let begin = 0; begin < rows; begin += step) {
+  const rowsOf = (elements: number): number => Math.max(1, Math.floor(elements / columns));
+  await new Turns(signal).inPieces(rows, { least: rowsOf(FEW), most: rowsOf(CHUNK) }, (begin, end) => {
     unchanged?.();
-    work(begin, Math.min(begin + step, rows));
-    if (turns.over) await turns.next();
-  }
+    work(begin, end);
+  });
 }
 
 /** Finds out what is asked about a set in memory; errors as for {@link bindExamples}. */

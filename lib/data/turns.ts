@@ -3,6 +3,9 @@ import { now, turn } from "../binding/clock.js";
 /** Milliseconds of work after which the event loop gets its turn; what waits there needs two or three turns of it. */
 const TURN = 1;
 
+/** Milliseconds that a piece of work may take: what a turn may last longer. */
+const PIECE = 0.25;
+
 /** Cuts long work on the JavaScript thread into turns, so that requests are answered in between. */
 export class Turns {
   readonly #signal: AbortSignal | undefined;
@@ -23,6 +26,28 @@ export class Turns {
     await turn();
     this.#since = now();
     this.#signal?.throwIfAborted();
+  }
+
+  /**
+   * Calls `work` for one range [begin, end) of `count` after another, with turns in between: of `least` elements at first, as
+   * code that has hardly run is slow, then of as many as the time of the range before allows, `most` at most.
+   */
+  async inPieces(
+    count: number,
+    { least, most }: { readonly least: number; readonly most: number },
+    work: (begin: number, end: number) => void,
+  ): Promise<void> {
+    let size = Math.min(least, most);
+    for (let begin = 0; begin < count; ) {
+      const end = Math.min(begin + size, count);
+      const from = now();
+      work(begin, end);
+      const took = now() - from;
+      if (took > PIECE) size = Math.max(1, Math.floor(size / 2));
+      else if (took < PIECE / 4) size = Math.min(most, 2 * size);
+      begin = end;
+      if (this.over) await this.next();
+    }
   }
 }
 

@@ -8,8 +8,8 @@ import type { ParameterSpec } from "./parameter.js";
 /** Segments of a slab start at multiples of this many floats, a cache line; the gaps are 0. */
 const SEGMENT_ALIGNMENT = 16;
 
-/** Elements written between two looks at the clock. */
-const PIECE = 65_536;
+/** Elements written between two looks at the clock, at first and at most. */
+const PIECES = { least: 4096, most: 65_536 } as const;
 
 /** A parameter as users see it. */
 export interface ParameterInfo {
@@ -77,10 +77,9 @@ export class ParameterSlab {
   /** As {@link write}, with turns of the event loop in between. */
   async writeInTurns(values: ReadonlyMap<string, Float32Array>, where: string, turns: Turns): Promise<void> {
     for (const { offset, data } of this.#checked(values, where)) {
-      for (let begin = 0; begin < data.length; begin += PIECE) {
-        native.slabWrite(this.slab, offset + begin, data.subarray(begin, begin + PIECE));
-        if (turns.over) await turns.next();
-      }
+      await turns.inPieces(data.length, PIECES, (begin, end) => {
+        native.slabWrite(this.slab, offset + begin, data.subarray(begin, end));
+      });
     }
   }
 

@@ -1,3 +1,4 @@
+import { turn } from "../binding/clock.js";
 import type { CompiledProgram } from "../graph/compiled.js";
 import { measuredSet } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
@@ -68,6 +69,7 @@ export async function makeParts(
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSet("fit.metrics", model, loss, metrics, options.train));
   const program = compileStep(model, minimizer, seed, { ...options, meter, origin, guarded: true });
+  await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;

@@ -1,11 +1,12 @@
-import { turn } from "../binding/clock.js";
 import { native } from "../binding/native.js";
+import { Turns } from "../data/turns.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Contents } from "./checkpoint.js";
 
-const PIECE = PIECE_BYTES / Float32Array.BYTES_PER_ELEMENT;
+/** Elements copied between two looks at the clock, at first and at most. */
+const PIECES = { least: 1024, most: PIECE_BYTES / Float32Array.BYTES_PER_ELEMENT } as const;
 
 /** A tensor and its copy. */
 interface Place extends Stretch {
@@ -28,22 +29,18 @@ export class Snapshot {
   }
 
   /**
-   * Copies everything while nothing writes it, and lets others have the JavaScript thread every half megabyte. Gives the
-   * first tensor that holds a number that is not finite.
+   * Copies everything while nothing writes it, with turns of the event loop in between. Gives the first tensor that holds a
+   * number that is not finite.
    */
   async takeInPieces(): Promise<string | undefined> {
+    const turns = new Turns();
     let bad: string | undefined;
-    let copied = 0;
     for (const { key, slab, offset, copy } of this.#places) {
-      for (let done = 0; done < copy.length; done += PIECE) {
-        const piece = copy.subarray(done, done + PIECE);
-        native.slabRead(slab, offset + done, piece);
+      await turns.inPieces(copy.length, PIECES, (begin, end) => {
+        const piece = copy.subarray(begin, end);
+        native.slabRead(slab, offset + begin, piece);
         if (!areFinite(piece)) bad ??= key;
-        copied += piece.length;
-        if (copied < PIECE) continue;
-        copied = 0;
-        await turn();
-      }
+      });
     }
     return bad;
   }

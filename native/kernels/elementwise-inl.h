@@ -45,7 +45,7 @@ CARILLON_INLINE void prefetch_line(const float* x, size_t i, size_t ahead) {
 template <UnaryRule rule>
 void unary_map(const float* x, float* y, size_t count) {
   size_t i = 0;
-  if (const size_t ahead = prefetch_distance(count * sizeof(float)); ahead != 0) {
+  if (const size_t ahead = prefetch_distance(count * sizeof(float), 1); ahead != 0) {
     for (; i + F::N <= count; i += F::N) {
       prefetch_line(x, i, ahead);
       store(y + i, rule(load(x + i)));
@@ -58,7 +58,7 @@ void unary_map(const float* x, float* y, size_t count) {
 template <BinaryRule rule>
 void binary_vector_vector(const float* a, const float* b, float* y, size_t count) {
   size_t i = 0;
-  if (const size_t ahead = prefetch_distance(2 * count * sizeof(float)); ahead != 0) {
+  if (const size_t ahead = prefetch_distance(2 * count * sizeof(float), 2); ahead != 0) {
     for (; i + F::N <= count; i += F::N) {
       prefetch_line(a, i, ahead);
       prefetch_line(b, i, ahead);
@@ -79,7 +79,7 @@ template <BinaryRule rule, bool reversed>
 CARILLON_INLINE void map_with_scalar(const float* x, float scalar, float* y, size_t count) {
   const F other = splat(scalar);
   size_t i = 0;
-  if (const size_t ahead = prefetch_distance(count * sizeof(float)); ahead != 0) {
+  if (const size_t ahead = prefetch_distance(count * sizeof(float), 1); ahead != 0) {
     for (; i + F::N <= count; i += F::N) {
       prefetch_line(x, i, ahead);
       store(y + i, with_scalar<rule, reversed>(load(x + i), other));

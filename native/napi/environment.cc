@@ -32,8 +32,28 @@ struct Environment::ProgramRun : Run {
     program->clear_stop();
   }
   void work(Turns& turns) override {
-    if (request.priority == Priority::background) lower_priority();  // this thread ends with the call
-    outcome = program->run(request, turns);
+    if (request.priority == Priority::background) {
+      run_below(turns);
+    } else {
+      outcome = program->run(request, turns);
+    }
+  }
+  // On a thread below this one. JavaScript waits for the end of this one, and for the lock under which it is told of
+  // it: held by a thread of low priority, which loses its core to whom it wakes, they would keep it waiting.
+  void run_below(Turns& turns) {
+    std::thread below;
+    try {
+      below = std::thread([&] {
+        lower_priority();
+        outcome = program->run(request, turns);
+      });
+    } catch (const std::system_error&) {
+      // The system gives no second thread.
+      lower_priority();
+      outcome = program->run(request, turns);
+      return;
+    }
+    below.join();
   }
   void stop() override { program->stop(); }
   void release() override { program->release(); }

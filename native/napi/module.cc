@@ -252,14 +252,13 @@ Napi::Value program_run(const Napi::CallbackInfo& info) {
   return env.GetInstanceData<Environment>()->start(env, program, request, std::move(lanes));
 }
 
-// programRunSync(program, request) → { steps, stopped, fault }, on the calling thread
+// programRunSync(program, request) → { steps, stopped, fault }, on the calling thread alone
 Napi::Value program_run_sync(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto program = handle_of<Program>(info[0], "program");
   std::vector<double> lanes;
   RunRequest request = request_of(info, *program, lanes);
-  request.waits = false;  // JavaScript waits for it
-  request.priority = Priority::normal;
+  request.alone = true;
   lease(env, *program);
   program->clear_stop();
   const RunResult result = program->run(request, env.GetInstanceData<Environment>()->turns());

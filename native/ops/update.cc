@@ -100,13 +100,13 @@ size_t all_blocks(const Arguments& a) {
 // Sums a block.
 size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return all_blocks(a) * sizeof(UpdateSums); }
 
-// Bytes of all arrays that the update walks.
-size_t bytes_walked(const Arguments& a) {
+// How far ahead the update asks for the lines of its arrays.
+size_t distance_of(const Arguments& a) {
   const size_t segments = segment_count(a);
   if (segments == 0) return 0;
   const Segment last = segment_of(a, segments - 1);
   const size_t arrays = 2 + kStates[a.ints[0]] + (a.view<float>(kAverage) == nullptr ? 0 : 1);
-  return (last.offset + last.count()) * arrays * sizeof(float);
+  return prefetch_distance((last.offset + last.count()) * arrays * sizeof(float), arrays);
 }
 
 double lane(const Context& context, size_t index) {
@@ -122,7 +122,7 @@ UpdateArguments prepare(const Context& context, const Arguments& a) {
   const double decay = a.ints[4] == 0 ? a.doubles[kConstants + 1] : lane(context, a.size(1) + 1 + a.size(3));
   u.average_keep = static_cast<float>(decay);
   u.average_take = static_cast<float>(1 - decay);
-  u.ahead = prefetch_distance(bytes_walked(a));
+  u.ahead = distance_of(a);
   const size_t constants = a.size(2);
   for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[i]);
   for (size_t i = 0; i < a.size(3); ++i) u.rule[constants + i] = static_cast<float>(lane(context, a.size(1) + 1 + i));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <optional>
 
 #include "../runtime/fp_environment.h"
 
@@ -258,16 +259,17 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
   finished_.store(0, std::memory_order_release);
   auto* log = reinterpret_cast<float*>(log_.data());
   using Clock = std::chrono::steady_clock;
-  Turns::Run run(turns, request.priority, request.waits);
+  std::optional<Turns::Run> run;
+  if (!request.alone) run.emplace(turns, request.priority, request.waits);
   while (result.steps < request.steps && !result.stopped && result.fault.what == nullptr) {
-    const bool choice = request.threads > 1;
+    const bool choice = run && request.threads > 1;
     const bool helped = choice && pace_.helped();
-    const unsigned threads = run.begin(helped ? request.threads : 1, stop_);
+    const unsigned threads = run ? run->begin(helped ? request.threads : 1, stop_) : 1;
     if (threads == 0) {
       result.stopped = true;
       break;
     }
-    const Parallel parallel = threads > 1 ? Parallel(run.pool(), threads) : Parallel();
+    const Parallel parallel = threads > 1 ? Parallel(run->pool(), threads) : Parallel();
     const Clock::time_point from = Clock::now();
     const Clock::time_point until = from + kQuantum;
     const size_t before = result.steps;
@@ -297,7 +299,7 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
       ++result.steps;
       finished_.store(result.steps, std::memory_order_release);
     } while (result.steps < request.steps && Clock::now() < until);
-    run.end();
+    if (run) run->end();
     // Where other runs have left it no helpers the time says nothing of them.
     if (choice && helped == (parallel.threads() > 1)) {
       pace_.record(result.steps - before, std::chrono::duration<double>(Clock::now() - from).count());

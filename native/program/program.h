@@ -64,6 +64,9 @@ struct RunRequest {
   unsigned threads = 1;
   Priority priority = Priority::normal;
   bool waits = false;  // takes turns with other runs
+  // Of the thread that waits for it, which must not wait for the lock of the turns: a thread of low priority may have
+  // it.
+  bool alone = false;
 };
 
 struct RunResult {

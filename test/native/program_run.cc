@@ -207,6 +207,25 @@ TEST(program_allocates_nothing_while_it_runs) {
   classifier.program->release();
 }
 
+TEST(program_alone_waits_for_no_turn) {
+  set_thread_limit(1);
+  const Classifier classifier;
+  Turns::Run holder(turns(), Priority::normal, true);
+  const std::atomic<bool> never{false};
+  CHECK(holder.begin(1, never) == 1);
+  const std::vector<double> rates = lanes_of(1, 8);
+  RunRequest request;
+  request.steps = 8;
+  request.lanes = rates;
+  request.threads = 2;
+  request.waits = true;
+  request.alone = true;
+  CHECK(classifier.program->lease());
+  CHECK(classifier.program->run(request, turns()).steps == request.steps);
+  classifier.program->release();
+  holder.end();
+}
+
 TEST(program_stops_at_an_impossible_label) {
   const Classifier classifier(static_cast<int32_t>(kClasses));
   const RunResult result = classifier.run(1, 8, 1);

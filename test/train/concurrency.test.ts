@@ -140,8 +140,8 @@ describe.runIf(process.platform === "linux")("priority: 'background'", () => {
     });
   }
 
-  async function whileTraining(priority: "normal" | "background" | undefined): Promise<number[]> {
-    const run = fit(make(), { ...whole, steps: 1_000_000, threads: 2, priority });
+  async function whileTraining(priority: "normal" | "background" | undefined, threads = 2): Promise<number[]> {
+    const run = fit(make(), { ...whole, steps: 1_000_000, threads, priority });
     let seen: number[] = [];
     for await (const event of run) {
       if (event.kind !== "epoch") continue;
@@ -162,6 +162,16 @@ describe.runIf(process.platform === "linux")("priority: 'background'", () => {
     // Of other runs nothing is lowered: the driver of a background run ends with it, its helpers serve no other.
     const after = await whileTraining(undefined);
     expect(count(after, low)).toBeLessThan(count(during, low));
+  });
+
+  test("is not that of the thread whose end JavaScript waits for", async () => {
+    const count = (list: readonly number[], value: number): number => list.filter((each) => each === value).length;
+    await whileTraining("normal", 1); // threads that stay have begun
+    const normal = await whileTraining("normal", 1);
+    const background = await whileTraining("background", 1);
+    const own = normal[0] ?? 0;
+    expect(count(background, own)).toBe(count(normal, own));
+    expect(background.length).toBeGreaterThan(normal.length);
   });
 
   test("of a program, and of nothing else than these two", async () => {

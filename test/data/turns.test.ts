@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest";
+import { now } from "../../lib/binding/clock.js";
+import { Turns } from "../../lib/data/turns.js";
+
+function spin(milliseconds: number): void {
+  for (const until = now() + milliseconds; now() < until; );
+}
+
+/** Ends of the ranges of work that takes so many milliseconds an element, and the longest time between two turns. */
+async function pieces(count: number, most: number, each: number): Promise<{ ends: number[]; longest: number }> {
+  const ends: number[] = [];
+  let [since, longest, over] = [now(), 0, false];
+  const turn = (): void => {
+    longest = Math.max(longest, now() - since);
+    since = now();
+    if (!over) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await new Turns().inPieces(count, { least: 8, most }, (begin, end) => {
+    expect(begin).toBe(ends.at(-1) ?? 0);
+    spin((end - begin) * each);
+    ends.push(end);
+  });
+  over = true;
+  return { ends, longest };
+}
+
+describe("work in pieces", () => {
+  test("takes as many elements as time allows: all that may be, of quick ones", async () => {
+    const { ends } = await pieces(1000, 128, 0);
+    const sizes = ends.map((end, index) => end - (ends[index - 1] ?? 0));
+    expect(ends.at(-1)).toBe(1000);
+    expect(sizes[0]).toBe(8);
+    expect(sizes.length).toBeGreaterThan(1000 / 128);
+    expect(sizes.length).toBeLessThan(40);
+    expect(Math.max(...sizes)).toBe(128);
+  });
+
+  test("takes one at a time of slow ones, and gives the event loop its turn after a millisecond", async () => {
+    const { ends, longest } = await pieces(40, 1_000_000, 0.5);
+    const sizes = ends.map((end, index) => end - (ends[index - 1] ?? 0));
+    expect(sizes.slice(0, 3)).toEqual([8, 4, 2]);
+    expect(sizes.slice(3).every((size) => size === 1)).toBe(true);
+    expect(longest).toBeLessThan(20); // in one piece it takes longer
+  });
+
+  test("of nothing is none", async () => {
+    expect((await pieces(0, 4, 0)).ends).toEqual([]);
+    expect((await pieces(3, 2, 0)).ends).toEqual([2, 3]);
+  });
+});
