@@ -2,9 +2,12 @@
 import { parseArgs } from "node:util";
 import { nearest } from "../lib/words.js";
 
+/** What may stand in the place of a suite. */
+export const COMMANDS: readonly string[] = ["all", "tables"];
+
 export interface Command {
   readonly suite: string;
-  /** File for the report; undefined: none. */
+  /** File for the report, or folder for those of all suites; empty: the usual one; undefined: none. */
   readonly json: string | undefined;
   readonly seconds: number | undefined;
   readonly threads: readonly number[];
@@ -20,8 +23,12 @@ export class UsageError extends Error {
 export function usage(suites: readonly string[]): string {
   return [
     "usage: npm run bench -- SUITE [--json FILE] [--seconds S] [--threads 1,2] [--only PATTERN] [--quick]",
+    "       npm run bench -- all [--json [FOLDER]] […]",
+    "       npm run bench -- tables",
     `  SUITE           ${suites.join(", ")}`,
-    "  --json FILE     also write the report, with machine and peers",
+    "  all             every suite, each report as soon as it ends; what the folder has of this revision is not repeated",
+    "  tables          the tables of docs/performance.md anew, from the reports in bench/results",
+    "  --json FILE     also write the report, with machine and peers; for all a folder (default: bench/results/PROCESSOR)",
     "  --seconds S     seconds of measuring a row (default: the suite's own)",
     "  --threads LIST  thread counts, separated by commas (default: 1,2)",
     "  --only PATTERN  rows whose name this regular expression matches, upper and lower case alike",
@@ -38,9 +45,17 @@ const OPTIONS = {
   quick: { type: "boolean" },
 } as const;
 
+/** Of all suites `--json` needs no folder. */
+function withFolder(args: readonly string[]): string[] {
+  return args.map((word, index) => {
+    const next = args[index + 1];
+    return word === "--json" && args.includes("all") && (next === undefined || next.startsWith("-")) ? "--json=" : word;
+  });
+}
+
 function split(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    return parseArgs({ args: withFolder(args), options: OPTIONS, allowPositionals: true });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

@@ -1,20 +1,32 @@
-// npm run bench -- SUITE [--json FILE] [--quick]: figures of the kernels and of whole steps, beside those of other libraries.
+// npm run bench -- SUITE [--json FILE] [--quick]: figures of the kernels and of whole steps, beside those of other libraries;
+// `all` for every suite, `tables` for the tables of the documentation.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parseCommand, UsageError, usage } from "./command.js";
-import { machineLines, peerLines, thisMachine } from "./report.js";
+import { runAll } from "./all.js";
+import { COMMANDS, parseCommand, UsageError, usage } from "./command.js";
+import { machineLines, peerLines, reportText, thisMachine } from "./report.js";
 import { SUITES } from "./suites.js";
+import { updateTables } from "./tables.js";
 
-const names = Object.keys(SUITES);
+const suites = Object.keys(SUITES);
+const names = [...suites, ...COMMANDS];
 
 /** Of measuring a row with --quick. */
 const QUICK_SECONDS = 0.01;
 
 async function main(args: readonly string[]): Promise<void> {
-  const { suite, json, ...options } = parseCommand(args, names);
+  const command = parseCommand(args, names);
+  const { suite, json, ...options } = command;
+  if (suite === "tables") return updateTables();
+  const machine = thisMachine();
+  if (suite === "all") {
+    const failed = runAll(suites, command, machine);
+    console.log(failed.length === 0 ? "\nall: every suite has ended" : `\nall: FAILED: ${failed.join(", ")}`);
+    process.exitCode = failed.length === 0 ? 0 : 1;
+    return;
+  }
   const load = SUITES[suite];
   if (load === undefined) throw new UsageError(`there is no suite "${suite}"`);
-  const machine = thisMachine();
   console.log(machineLines(machine).join("\n"));
   const started = performance.now();
   const run = await load();
@@ -25,7 +37,7 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(`${suite}: ${report.rows.length} rows in ${((performance.now() - started) / 1000).toFixed(0)} s`);
   if (json !== undefined) {
     mkdirSync(dirname(json), { recursive: true });
-    writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
+    writeFileSync(json, reportText(report));
   }
 }
 
@@ -33,6 +45,6 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n${usage(names)}`);
+  console.error(`${error.message}\n${usage(suites)}`);
   process.exitCode = 2;
 }

@@ -1,11 +1,12 @@
 // What a suite takes and gives, the description of the machine, and tables that grow row by row.
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { runtime } from "../lib/index.js";
+import { type Processor, thisProcessor } from "./processor.js";
 
-export interface Machine {
-  readonly cpu: string;
+export interface Machine extends Processor {
   /** Processors that the system shows. */
   readonly processors: number;
   /** Cores that this process may use: affinity, hyper-threads and quotas count. */
@@ -18,6 +19,8 @@ export interface Machine {
   readonly compiler: string;
   /** ISO 8601. */
   readonly date: string;
+  /** Of the checkout, with `-dirty` where files have changed since; null outside of one. */
+  readonly revision: string | null;
 }
 
 /** Version of a peer, null where it was not found. */
@@ -45,6 +48,15 @@ export interface Report<Row extends object = object> {
   readonly summary: Readonly<Record<string, unknown>>;
 }
 
+/** A report as a file holds it: a row a line, figures of five digits. */
+export function reportText({ rows, ...rest }: Report): string {
+  const short = (_: string, value: unknown): unknown =>
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+  const lines = rows.map((row) => `    ${JSON.stringify(row, short)}`).join(",\n");
+  const whole = JSON.stringify({ ...rest, rows: [] }, short, 2);
+  return `${whole.slice(0, whole.lastIndexOf("[]"))}[\n${lines}\n  ]\n}\n`;
+}
+
 export type Suite = (options: SuiteOptions) => Promise<Report>;
 
 /** Name and version of the compiler that CMake found for a build directory. */
@@ -59,9 +71,14 @@ export function compilerOf(directory: string): string {
   return `${value("ID")} ${value("VERSION")}`;
 }
 
+function revisionOfCheckout(): string | null {
+  const { status, stdout } = spawnSync("git", ["describe", "--always", "--dirty", "--exclude=*"], { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : null;
+}
+
 export function thisMachine(): Machine {
   return {
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    ...thisProcessor(),
     processors: cpus().length,
     cores: runtime.threads,
     isa: runtime.isa,
@@ -70,14 +87,16 @@ export function thisMachine(): Machine {
     node: process.version,
     compiler: compilerOf("build/cmake"),
     date: new Date().toISOString(),
+    revision: revisionOfCheckout(),
   };
 }
 
 export function machineLines(machine: Machine): string[] {
-  const { cpu, processors, cores, isa, platform, node, compiler, date } = machine;
+  const { cpu, kind, processors, cores, isa, platform, node, compiler, date, revision } = machine;
+  const name = kind === cpu ? cpu : `${cpu} (${kind})`;
   return [
-    `${cpu}, ${processors} processors, ${cores} cores to use, ${platform}; kernels ${isa}`,
-    `Node.js ${node}, compiler ${compiler}, ${date}`,
+    `${name}, ${processors} processors, ${cores} cores to use, ${platform}; kernels ${isa}`,
+    `Node.js ${node}, compiler ${compiler}, revision ${revision ?? "unknown"}, ${date}`,
   ];
 }
 

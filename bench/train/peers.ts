@@ -30,6 +30,11 @@ export interface Command {
   readonly threads: number;
 }
 
+/** Milliseconds behind the end of a process for what it has written to arrive. */
+const LAST_WORDS = 500;
+
+const hasGroups = process.platform !== "win32";
+
 /** Milliseconds that an answer may take: compiling a step takes a minute on a slow machine, a step of tfjs 10 s. */
 const PATIENCE = 300_000;
 
@@ -51,13 +56,19 @@ export class Peer {
   readonly threads: number;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
+  /** When it has ended; its output may stay open behind it, in the hands of processes that it has started. */
+  readonly #exit: Promise<undefined>;
   #greeting: Greeting = { peer: "", version: "", ways: [] };
   /** The last that it wrote to its standard error. */
   #complaint = "";
 
   private constructor({ file, args, threads }: Command) {
     this.threads = threads;
-    this.#child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+    // With a group of its own, so that what it starts (compilers, say) ends with it.
+    this.#child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], detached: hasGroups });
+    this.#exit = new Promise((done) => {
+      this.#child.on("exit", () => setTimeout(done, LAST_WORDS, undefined));
+    });
     // A process that cannot be started, or that is gone, shows in its output: it ends.
     this.#child.on("error", ({ message }) => {
       this.#complaint = message;
@@ -113,7 +124,7 @@ export class Peer {
         done(undefined);
       }, PATIENCE);
     });
-    const line = await Promise.race([this.#lines.next(), late]);
+    const line = await Promise.race([this.#lines.next(), this.#exit, late]);
     clearTimeout(timer);
     if (line === undefined || line.done === true) return { absent: this.#complaint || "its process ended" };
     try {
@@ -125,7 +136,18 @@ export class Peer {
     return { absent: `unreadable answer: ${line.value.slice(0, 100)}` };
   }
 
+  /** Ends it and whatever it has started. */
   end(): void {
-    this.#child.kill("SIGKILL");
+    const { pid, stdin, stdout, stderr } = this.#child;
+    if (pid !== undefined) endGroup(pid);
+    for (const stream of [stdin, stdout, stderr]) stream?.destroy(); // else the caller waits for who holds the other end
+  }
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(hasGroups ? -pid : pid, "SIGKILL");
+  } catch {
+    // Nobody is left.
   }
 }

@@ -204,9 +204,14 @@ export async function run(options: SuiteOptions): Promise<Report<TrainRow>> {
     print("\nµs a step, dropout 0.5 and Adam; the limit; how many times longer a step of a peer at its best takes");
     print(COLUMNS.header());
     const rows: TrainRow[] = [];
+    const failed: Record<string, string> = {};
     let large: ReturnType<typeof speedups> | undefined;
     for (const network of chosenOf(NETWORKS, options)) {
-      const result = await measureNetwork(network, contestants, options);
+      const result = await measureNetwork(network, contestants, options).catch((error: unknown) => {
+        failed[titleOf(network)] = error instanceof Error ? error.message : String(error);
+        print(`${titleOf(network)}: FAILED: ${failed[titleOf(network)]}`);
+      });
+      if (result === undefined) continue;
       rows.push(...result.rows);
       if (titleOf(network) === titleOf(LARGE)) large = speedups(result.turns);
     }
@@ -236,6 +241,7 @@ export async function run(options: SuiteOptions): Promise<Report<TrainRow>> {
         deadUnits: dead,
         busyBeside: busy,
         absent,
+        failed,
       },
     };
   } finally {

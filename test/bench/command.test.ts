@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseCommand, UsageError, usage } from "../../bench/command.js";
+import { COMMANDS, parseCommand, UsageError, usage } from "../../bench/command.js";
 
 const suites = ["gemm", "train"];
 
@@ -20,6 +20,13 @@ test("what is not said", () => {
     only: undefined,
     quick: false,
   });
+});
+
+test("of all suites the folder for the reports may be left out", () => {
+  const names = [...suites, ...COMMANDS];
+  expect(parseCommand(["all", "--json"], names)).toMatchObject({ suite: "all", json: "" });
+  expect(parseCommand(["all", "--json", "--quick"], names)).toMatchObject({ json: "", quick: true });
+  expect(parseCommand(["all", "--json", "there"], names)).toMatchObject({ json: "there" });
 });
 
 test.each([

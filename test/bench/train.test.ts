@@ -96,6 +96,35 @@ describe("peers", () => {
     }
   });
 
+  test.skipIf(process.platform === "win32")(
+    "a process that ends is gone, whatever it leaves behind holds its output",
+    async () => {
+      // The child that it leaves has the other end of our pipes, and says who it is.
+      const script = `
+      const { spawn } = require("node:child_process");
+      const left = spawn(process.execPath, ["--eval", "setTimeout(() => {}, 60_000)"], { stdio: "inherit" });
+      console.log(JSON.stringify({ peer: "p", version: String(left.pid), ways: ["a"] }));
+      process.stdin.once("data", () => process.exit(3));`;
+      const peer = await Peer.start({ file: execPath, args: ["--eval", script], threads: 1 });
+      if ("absent" in peer) throw new Error(peer.absent);
+      const left = Number(peer.version);
+      const began = performance.now();
+      expect(await peer.ask(network, "a", 100)).toEqual({ absent: "its process ended" });
+      expect(await peer.ask(network, "a", 100)).toEqual({ absent: "its process ended" });
+      expect(performance.now() - began).toBeLessThan(20_000);
+      expect(process.kill(left, 0)).toBe(true);
+      peer.end();
+      const isLeft = (): boolean => {
+        try {
+          return process.kill(left, 0);
+        } catch {
+          return false;
+        }
+      };
+      await expect.poll(isLeft, { timeout: 10_000 }).toBe(false);
+    },
+  );
+
   test("a process that is absent, mute or not there", async () => {
     expect(await Peer.start(command("0", { absent: "torch 2.1.0 is older than 2.8" }))).toEqual({
       absent: "torch 2.1.0 is older than 2.8",
