@@ -8,6 +8,7 @@ export type ErrorCode =
   | "ERR_LABEL"
   | "ERR_FILE"
   | "ERR_BUSY"
+  | "ERR_QUEUE_FULL"
   | "ERR_STATE"
   | "ERR_TRACE"
   | "ERR_DETACHED"

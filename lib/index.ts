@@ -25,11 +25,13 @@ export {
 } from "./data/transform.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export type { Priority } from "./graph/compiled.js";
+export type { WeightForm } from "./graph/freeze.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramContext, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
 export type { ProgramInput } from "./graph/program_input.js";
 export type { State } from "./io/state.js";
 export type { Evaluation } from "./nn/evaluator.js";
+
 export { type GainName, gain } from "./nn/gain.js";
 export type { GivenWeights } from "./nn/given_weights.js";
 export {
@@ -119,6 +121,9 @@ export { type Model, sequential } from "./nn/model.js";
 export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
 export type { LoadOptions } from "./nn/saved.js";
+export type { FormError } from "./nn/serving/form_error.js";
+export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";
+export type { Predicted, PredictedAs, PredictorOptions, WeightForms } from "./nn/serving/predictor_options.js";
 export type { ParameterInfo } from "./nn/slab.js";
 export * as ops from "./ops/index.js";
 export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";

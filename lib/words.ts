@@ -116,3 +116,9 @@ function typingErrors(from: string, to: string): number {
   }
   return last[to.length] ?? 0;
 }
+
+/** Whether a pattern, in which `*` stands for any characters, is the whole of `name`. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const parts = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`).test(name);
+}

@@ -36,6 +36,11 @@ export class SharedMemory {
     return this.#taken;
   }
 
+  /** The version while nobody writes; `undefined` while a run has it, or a call writes. */
+  get settled(): number | undefined {
+    return this.#taken || this.#writer !== undefined ? undefined : this.version;
+  }
+
   /** For a run. `ERR_BUSY` if there is one, or a call of a program that writes. */
   take(where: string): void {
     this.expectStill(where);

@@ -1,134 +1,150 @@
-import type { NativeSlab } from "../binding/native.js";
 import type { Features } from "../data/dataset.js";
-import type { Transforms } from "../data/transform.js";
-import { exp, sigmoid, softmax } from "../ops/index.js";
-import { unlessAborted } from "../signals.js";
-import { copyOf } from "../tensor/copied.js";
+import { memberOf } from "../data/member.js";
+import type { Affine } from "../data/transform.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Value } from "../tensor/value.js";
-import {
-  type Described,
-  labelsOfRows,
-  type Normalization,
-  normalizationOf,
-  type PredictedLabels,
-  type ProbabilitiesAs,
-} from "./meaning.js";
-import { ForwardProgram, type Work } from "./predictor.js";
-import { ParameterSlab, type Segment } from "./slab.js";
+import type { FrozenProgram } from "./frozen.js";
+import { type Normalization, normalizationOf, type PredictedLabels, type ProbabilitiesAs } from "./meaning.js";
+import { labelsOf, runRows, tensorTaker } from "./serving/answers.js";
+import { FrozenCopy, type Moment, type Network, workOf } from "./serving/frozen_copy.js";
+import { type CallOptions, type Computer, Gathering, type Take } from "./serving/gathering.js";
 
 /** Rows of a batch at inference. */
 export const PREDICT_BATCH = 256;
 
-/** What predictions read of a model, at the moment when they read it. */
-export interface Network {
-  readonly inputs: number;
-  readonly segments: readonly Segment[];
-  /** Floats of a slab of the parameters' layout. */
-  readonly total: number;
-  /** Changes of units between the data and the network. */
-  units(): Transforms;
-  /** What the outputs mean. */
-  described(): Described;
-  /** Records the network over these weights: y from x. */
-  record(x: Value, weights: ReadonlyMap<string, Value>): Value;
-  /** Copies the weights of the last finished step. */
-  copyWeights(to: NativeSlab): void;
+/** What the outputs are wanted as: as they are, or what {@link normalizationOf} says. */
+type Kind = ProbabilitiesAs | "probabilities";
+
+/** A gathering of calls of a kind, and what computes them. */
+interface Queue {
+  readonly computer: ModelComputer;
+  readonly gathering: Gathering;
 }
 
-/** What makes outputs probabilities. */
-const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
-
-/** A copy of the weights and a program that reads it. */
-interface SnapshotPredictor {
-  readonly snapshot: ParameterSlab;
-  readonly program: ForwardProgram;
-}
-
-/** Predictions of a model. They read a copy of its weights, so that they may run beside training, and work one after another. */
+/**
+ * Predictions of a model, from frozen copies of its weights: such a copy serves until the weights change. So predictions may run
+ * beside training.
+ */
 export class Inference {
   readonly #network: Network;
-  readonly #predictors = new Map<Normalization, SnapshotPredictor>();
-  /** `predictSync` may come while a call on native threads is under way. */
-  #sync: SnapshotPredictor | undefined;
-  /** The prediction under way, or the last one in the queue. */
-  #predicting: Promise<unknown> | undefined;
+  readonly #queues = new Map<Kind, Queue>();
+  readonly #tensor: Take<Tensor<"f32">>;
+  /** Of `predictSync` that finds other weights in the model while calls are being computed with those before. */
+  #spare: FrozenCopy | undefined;
 
   constructor(network: Network) {
     this.#network = network;
+    this.#tensor = tensorTaker(network.outputs);
   }
 
-  outputs(x: Features, work: Work): Promise<Tensor<"f32">> {
-    return this.#enqueue(x, work, (rows, how) => this.#run("none", rows, how));
+  outputs(x: Features, work: CallOptions): Promise<Tensor<"f32">> {
+    return this.#queue("outputs").gathering.submit("predict.x", x, this.#tensor, work);
   }
 
-  labels(where: string, x: Features, work: Work): Promise<PredictedLabels> {
-    return this.#enqueue(x, work, async (rows, how) => {
-      const described = this.#network.described(); // of the moment of the weights
-      return labelsOfRows(where, described, (await this.#run("none", rows, how)).data);
-    });
+  labels(where: string, x: Features, work: CallOptions): Promise<PredictedLabels> {
+    const take: Take<PredictedLabels> = (outputs, begin, rows, moment) => {
+      return labelsOf(where, this.#tensor(outputs, begin, rows, moment).data, moment);
+    };
+    return this.#queue("outputs").gathering.submit("predict.x", x, take, work);
   }
 
   probabilities(
-    where: string,
     x: Features,
-    work: Work & { readonly as?: ProbabilitiesAs | undefined },
+    work: CallOptions & { readonly as?: ProbabilitiesAs | undefined },
   ): Promise<Tensor<"f32">> {
-    return this.#enqueue(x, work, (rows, how) => {
-      return this.#run(normalizationOf(where, this.#network.described(), work.as), rows, how);
-    });
+    const queue = this.#queue(work.as ?? "probabilities");
+    return queue.gathering.submit("predict.x", x, this.#tensor, work);
   }
 
   outputsSync(x: Features): Tensor<"f32"> {
-    this.#sync ??= this.#compile("none");
-    return this.#fresh(this.#sync).runSync(x, this.#network.units());
+    return this.#runSync(x).outputs;
   }
 
   labelsSync(where: string, x: Features): PredictedLabels {
-    const { data } = this.outputsSync(x);
-    return labelsOfRows(where, this.#network.described(), data);
+    const { outputs, moment } = this.#runSync(x);
+    return labelsOf(where, outputs.data, moment);
   }
 
-  async #run(normalization: Normalization, x: Features, work: Work): Promise<Tensor<"f32">> {
-    let predictor = this.#predictors.get(normalization);
-    if (predictor === undefined) {
-      predictor = this.#compile(normalization);
-      this.#predictors.set(normalization, predictor);
+  /** A copy of the weights that the model has now. */
+  #copyNow(): FrozenCopy {
+    const { computer, gathering } = this.#queue("outputs");
+    let { copy } = computer;
+    if (!copy.current && gathering.working) {
+      this.#spare ??= new FrozenCopy(this.#network, "none", PREDICT_BATCH);
+      copy = this.#spare;
     }
-    return await this.#fresh(predictor).run(x, this.#network.units(), work);
+    if (!copy.current) copy.takeNow();
+    return copy;
   }
 
-  /** Begins when the call before it is over; its inputs are read, or copied, before this returns. */
-  async #enqueue<T>(x: Features, { threads, signal }: Work, work: (x: Features, work: Work) => Promise<T>): Promise<T> {
-    const before = this.#predicting;
-    const owned = before !== undefined; // one that begins at once copies only what it does not read at once
-    const given = owned ? copyOf(x) : x;
-    const begin = async (): Promise<T> => {
-      signal?.throwIfAborted();
-      return await work(given, { threads, signal, owned });
-    };
-    const predicted = before === undefined ? begin() : before.then(begin);
-    const over = predicted.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#predicting = over;
-    over.then(() => {
-      if (this.#predicting === over) this.#predicting = undefined;
-    });
-    return await unlessAborted(signal, predicted);
+  #runSync(x: Features): { readonly outputs: Tensor<"f32">; readonly moment: Moment } {
+    const member = memberOf("predictSync.x", x, this.#network.inputs);
+    const { program, moment } = this.#copyNow();
+    return { outputs: runRows(program, member, moment.units), moment };
   }
 
-  /** With the weights of the last finished step. */
-  #fresh({ snapshot, program }: SnapshotPredictor): ForwardProgram {
-    this.#network.copyWeights(snapshot.slab);
-    return program;
+  #queue(kind: Kind): Queue {
+    const known = this.#queues.get(kind);
+    if (known !== undefined) return known;
+    const computer = new ModelComputer(this.#network, kind);
+    const queue = { computer, gathering: new Gathering(computer, Number.POSITIVE_INFINITY) };
+    this.#queues.set(kind, queue);
+    return queue;
+  }
+}
+
+/** Computes with the weights that the model has when a batch begins. */
+class ModelComputer implements Computer {
+  readonly inputs: number;
+  readonly maxBatch = PREDICT_BATCH;
+  readonly work: number;
+  readonly #network: Network;
+  readonly #kind: Kind;
+  readonly #copies = new Map<Normalization, FrozenCopy>();
+  #copy: FrozenCopy | undefined;
+
+  constructor(network: Network, kind: Kind) {
+    this.inputs = network.inputs;
+    this.work = workOf(network);
+    this.#network = network;
+    this.#kind = kind;
   }
 
-  #compile(normalization: Normalization): SnapshotPredictor {
-    const { inputs, segments, total } = this.#network;
-    const snapshot = new ParameterSlab(segments, total);
-    const forward = (x: Value): Value => NORMALIZE[normalization](this.#network.record(x, snapshot.values()));
-    return { snapshot, program: new ForwardProgram(forward, inputs, PREDICT_BATCH) };
+  get expectedUnits(): Affine | undefined {
+    return this.#network.units().inputs;
+  }
+
+  /** Of the batch that {@link prepare} was called for last. */
+  get program(): FrozenProgram {
+    return this.copy.program;
+  }
+
+  get moment(): Moment {
+    return this.copy.moment;
+  }
+
+  get copy(): FrozenCopy {
+    this.#copy ??= this.#find();
+    return this.#copy;
+  }
+
+  prepare(): Promise<void> | undefined {
+    const copy = this.#find();
+    this.#copy = copy;
+    return copy.current ? undefined : copy.take();
+  }
+
+  /** The copy for what the outputs are wanted as, as far as the model says that now. */
+  #find(): FrozenCopy {
+    const normalization = this.#kind === "outputs" ? "none" : this.#normalization(this.#kind);
+    const known = this.#copies.get(normalization);
+    if (known !== undefined) return known;
+    const copy = new FrozenCopy(this.#network, normalization, PREDICT_BATCH);
+    this.#copies.set(normalization, copy);
+    return copy;
+  }
+
+  #normalization(kind: Exclude<Kind, "outputs">): Normalization {
+    const as = kind === "probabilities" ? undefined : kind;
+    return normalizationOf("predictProbabilities", this.#network.described(), as);
   }
 }

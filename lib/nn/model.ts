@@ -42,6 +42,9 @@ import {
   savedTransforms,
 } from "./saved.js";
 import { LayerSequence } from "./sequence.js";
+import type { Network } from "./serving/frozen_copy.js";
+import { Predictor } from "./serving/predictor.js";
+import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
 import { formatSizes, summarize } from "./summary.js";
 
@@ -64,6 +67,7 @@ export class Model<In extends number = number, Out extends number = number> {
   #initialized = false;
   /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
   #seed = 0;
+  readonly #network: Network;
   readonly #inference: Inference;
   #transforms: Transforms = {};
   #meaning: Meaning = { lossKind: undefined, classNames: undefined };
@@ -81,18 +85,22 @@ export class Model<In extends number = number, Out extends number = number> {
     this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
     this.#weights = new ParameterSlab(segments, total);
     this.#loads = new Calls([{ slab: this.#weights.slab, writable: true }]);
-    this.#inference = new Inference({
+    this.#network = {
       inputs,
+      outputs,
       segments,
-      total,
+      slab: this.#weights.slab,
       units: () => this.#transforms,
       described: () => ({ ...this.#meaning, outputs, ending: this.ending, transforms: this.#transforms }),
-      record: (input, weights) => this.#sequence.forward(input, weights, currentTrace("predict")),
-      copyWeights: (to) => {
+      record: (input) => this.#sequence.forward(input, this.#weights.values(), currentTrace("predict")),
+      ensure: () => this.#ensure(),
+      version: () => (this.#initialized ? this.#weights.shared.settled : undefined),
+      clone: () => {
         this.#ensure();
-        native.slabCopy(this.#weights.slab, to);
+        return this.clone().#network;
       },
-    });
+    };
+    this.#inference = new Inference(this.#network);
   }
 
   /**
@@ -176,8 +184,8 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /**
-   * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Of several calls
-   * one works after another, with the weights and units that the model has when its turn comes. `x` is copied before this returns.
+   * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Calls that wait are
+   * gathered into batches; a call has the weights and units that the model has when its turn comes. `x` is copied before this returns.
    */
   predict(x: Features, options?: PredictOptions & { readonly as?: "outputs" | undefined }): Promise<Tensor<"f32">>;
   /**
@@ -209,7 +217,27 @@ export class Model<In extends number = number, Out extends number = number> {
   async predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">> {
     const where = "predictProbabilities";
     const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);
-    return await this.#inference.probabilities(where, x, work);
+    return await this.#inference.probabilities(x, work);
+  }
+
+  /**
+   * A frozen copy for serving, with the weights, units and class names of now: packed for one row and for batches, in a smaller form
+   * if that is wanted. What changes in the model later it takes by `refresh`.
+   *
+   * `ERR_STATE` for a model whose weights have no values yet, and for answers that it does not have, as `predictProbabilities` tells.
+   *
+   * @example
+   * const predictor = model.predictor({ as: "probabilities" });
+   * const { data } = await predictor.submit([5.1, 3.5, 1.4, 0.2]);
+   */
+  predictor<const A extends PredictedAs = "outputs">(options?: PredictorOptions<A>): Predictor<A>;
+  predictor(options: PredictorOptions = {}): Predictor {
+    const settings = checkPredictor(options, this.segments);
+    if (!this.#initialized && this.segments.length > 0) {
+      const expected = "expected a model with weights for 'predictor' but it has none yet";
+      throw new CarillonError("ERR_STATE", "predictor", `${expected}: train it, load them, or call initialize()`);
+    }
+    return new Predictor(this.#network, settings, settings.as);
   }
 
   /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */

@@ -38,10 +38,13 @@ export interface ProbabilityOptions extends PredictOptions {
 /** Threads and signal of options, checked. */
 export function checkWork(where: string, { threads, signal }: PredictOptions): PredictOptions {
   if (threads !== undefined) checkNumber(`${where}.threads`, threads, { min: 1, max: 1024, integer: true });
-  if (!(signal === undefined || signal instanceof AbortSignal)) {
-    fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
-  }
-  return { threads, signal };
+  return { threads, signal: checkSignal(where, signal) };
+}
+
+/** A signal of options, or none; else `ERR_OPTION`. */
+export function checkSignal(where: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  return fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
 }
 
 const NONE = {} as const;

@@ -1,6 +1,7 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkFunction, checkObject, checkOneOf, checkString } from "../options.js";
+import { matchesPattern } from "../words.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkRate } from "./schedule.js";
 
@@ -65,11 +66,6 @@ export function checkOptimizers(where: string, value: Optimizer | Partition): Op
   return checkOptimizer(where, value as Optimizer);
 }
 
-function matches(pattern: string, name: string): boolean {
-  const parts = pattern.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`).test(name);
-}
-
 /** The groups of an optimizer or partition: a single optimizer trains everything. */
 export function groupsOf(optimizer: Optimizer | Partition): readonly Group[] {
   return "groups" in optimizer ? optimizer.groups : [{ pattern: "*", optimizer }];
@@ -77,7 +73,7 @@ export function groupsOf(optimizer: Optimizer | Partition): readonly Group[] {
 
 /** Index of the group that a parameter belongs to. */
 export function groupOf(groups: readonly Group[], name: string): number {
-  const index = groups.findIndex(({ pattern }) => matches(pattern, name));
+  const index = groups.findIndex(({ pattern }) => matchesPattern(pattern, name));
   if (index >= 0) return index;
   throw new CarillonError(
     "ERR_OPTION",

@@ -1,0 +1,110 @@
+import type { NativeSlab } from "../../binding/native.js";
+import type { Transforms } from "../../data/transform.js";
+import type { WeightForm } from "../../graph/freeze.js";
+import { exp, sigmoid, softmax } from "../../ops/index.js";
+import type { Value } from "../../tensor/value.js";
+import { FrozenProgram } from "../frozen.js";
+import type { Described, Normalization } from "../meaning.js";
+import type { Segment } from "../slab.js";
+
+/** What predictions read of a model, at the moment when they read it. */
+export interface Network {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly segments: readonly Segment[];
+  /** Memory of its weights. */
+  readonly slab: NativeSlab;
+  /** Changes of units between the data and the network. */
+  units(): Transforms;
+  /** What the outputs mean. */
+  described(): Described;
+  /** Records the network over its own weights: y from x. */
+  record(x: Value): Value;
+  /** Gives the weights values where they have none. */
+  ensure(): void;
+  /** A number that changes with the weights; `undefined` while somebody writes them. */
+  version(): number | undefined;
+  /** The same with a copy of the weights, which nobody changes. */
+  clone(): Network;
+}
+
+/** What belongs to the weights of a frozen copy. */
+export interface Moment {
+  readonly units: Transforms;
+  readonly described: Described | undefined;
+}
+
+/** What makes outputs probabilities. */
+const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
+
+/** Bytes of weights that are packed at once, in some milliseconds; more are packed on a native thread. */
+const AT_ONCE = 4_194_304;
+
+/** Tries to pack weights that others change meanwhile. */
+const TRIES = 3;
+
+/** A network with weights of one moment, packed for speed, and what belongs to them. */
+export class FrozenCopy {
+  readonly program: FrozenProgram;
+  moment: Moment = { units: {}, described: undefined };
+  readonly #network: Network;
+  /** Of the weights, if nobody was writing them. */
+  #version: number | undefined;
+
+  constructor(
+    network: Network,
+    normalization: Normalization,
+    maxBatch: number,
+    formOf: (name: string) => WeightForm = () => "f32",
+  ) {
+    this.#network = network;
+    const { inputs, segments, slab } = network;
+    const names = new Map(segments.map(({ name, offset }) => [offset, name]));
+    this.program = new FrozenProgram({
+      forward: (x) => NORMALIZE[normalization](network.record(x)),
+      inputs,
+      maxBatch,
+      formOf: (memory, offset) => (memory === slab ? formOf(names.get(offset) ?? "") : "f32"),
+    });
+  }
+
+  /** Whether it has the weights that the model has. */
+  get current(): boolean {
+    return this.#version !== undefined && this.#version === this.#network.version();
+  }
+
+  /** Takes the weights of the model, between two steps of a run, on the calling thread. */
+  takeNow(): void {
+    this.#network.ensure();
+    this.program.packNow();
+    this.moment = this.#momentOfNow();
+    this.#version = this.#network.version();
+  }
+
+  /** The same; of many weights on a native thread, while calls are answered from those before. */
+  async take(): Promise<void> {
+    if (this.program.sourceBytes <= AT_ONCE) return this.takeNow();
+    this.#network.ensure();
+    for (let tries = 0; tries < TRIES; tries++) {
+      const version = this.#network.version();
+      const moment = this.#momentOfNow();
+      await this.program.pack();
+      // Somebody may have written weights, or begun to, one after another; a run changes units with its first step.
+      const still = version === this.#network.version() && moment.units === this.#network.units();
+      if (!still) continue;
+      this.moment = moment;
+      this.#version = version;
+      return;
+    }
+    this.takeNow();
+  }
+
+  #momentOfNow(): Moment {
+    return { units: this.#network.units(), described: this.#network.described() };
+  }
+}
+
+/** Floating-point operations of a row, about. */
+export function workOf({ segments }: Network): number {
+  return segments.reduce((sum, { count }) => sum + 2 * count, 0);
+}

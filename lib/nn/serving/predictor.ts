@@ -1,0 +1,273 @@
+import { threadsFor } from "../../binding/threads.js";
+import type { Features } from "../../data/dataset.js";
+import { type Affine, restoreRows } from "../../data/transform.js";
+import { CarillonError, fail, introduce } from "../../errors.js";
+import { checkKeys } from "../../options.js";
+import { isFloats } from "../../tensor/arrays.js";
+import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
+import type { FrozenProgram } from "../frozen.js";
+import { type Described, labelsOfRows, type Normalization, normalizationOf } from "../meaning.js";
+import { checkSignal } from "../predict_options.js";
+import { labelsOf, tensorTaker } from "./answers.js";
+import { type FormError, measureError } from "./form_error.js";
+import { FrozenCopy, type Moment, type Network, workOf } from "./frozen_copy.js";
+import { type Computer, Gathering, type Take } from "./gathering.js";
+import type { Predicted, PredictedAs, PredictorSettings } from "./predictor_options.js";
+import { changeRows, countRows, failRows, failValue, firstNotFinite, writeRows } from "./rows.js";
+
+/** Options of {@link Predictor.submit}. */
+export interface SubmitOptions {
+  /** An abort rejects with its reason, at once: a call that waits leaves the queue, the outputs of one that is computed go nowhere. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a predictor has done for {@link Predictor.submit} since it was made, and what it has to do. */
+export interface PredictorStatistics {
+  /** Rows that wait for their batch now. */
+  readonly queued: number;
+  /** Rows of the batch that is being computed now. */
+  readonly computing: number;
+  /** Calls that were answered. */
+  readonly calls: number;
+  readonly batches: number;
+  /** Rows of all batches, and of the largest. */
+  readonly rows: number;
+  readonly largest: number;
+  /** Calls that an abort has ended, and those that found the queue full. */
+  readonly aborted: number;
+  readonly refused: number;
+  /** From the beginning of each batch to its outputs, added up; where a native thread had it, with the way there and back. */
+  readonly microseconds: number;
+  /** Times that other weights were taken. */
+  readonly refreshes: number;
+  /** Of the packed weights. */
+  readonly weightBytes: number;
+}
+
+/**
+ * A frozen copy of a model for serving: weights packed once, biases and activations fused, nothing of the training. Made by
+ * `Model.predictor`. It holds neither the process nor a thread while it idles, and goes when nobody refers to it any more.
+ */
+export class Predictor<A extends PredictedAs = PredictedAs> {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Most rows of a call. */
+  readonly maxBatch: number;
+  readonly as: A;
+  readonly #network: Network;
+  readonly #settings: PredictorSettings;
+  readonly #computer: FrozenComputer;
+  readonly #gathering: Gathering;
+  readonly #take: Take<unknown>;
+  /** Rows of {@link run} that are not f32 as the network takes them. */
+  #floats: Float32Array | undefined;
+  #doubles: Float64Array | undefined;
+  #refreshes = 0;
+  #refreshing: Promise<void> | undefined;
+  #closed = false;
+
+  /** @internal */
+  constructor(network: Network, settings: PredictorSettings, as: A) {
+    this.#network = network;
+    this.#settings = settings;
+    this.#computer = new FrozenComputer(network, settings);
+    this.#gathering = new Gathering(this.#computer, settings.maxQueue);
+    this.inputs = network.inputs;
+    this.outputs = network.outputs;
+    this.maxBatch = settings.maxBatch;
+    this.as = as;
+    this.#take = takerOf(as, network.outputs);
+  }
+
+  /**
+   * What the predictor gives ({@link PredictorOptions.as}) for `x`: [rows, inputs] as `predict` takes it, or one row as a plain array of
+   * numbers; computed now, on the calling thread and `threads` − 1 others. The answer is the caller's own.
+   *
+   * Errors: more rows than `maxBatch` (`ERR_SHAPE`); rows of another width, a value that is no finite float32, NaN too (`ERR_DATA`);
+   * a predictor that was closed (`ERR_STATE`).
+   */
+  run(x: Features): Predicted<A>;
+  /**
+   * The same, written to `into`, which is given back: at least rows · outputs floats, of which the first are written. Nothing is
+   * allocated for f32 and plain rows. Not for labels (`ERR_STATE`).
+   */
+  run<I extends Float32Array>(x: Features, into: A extends "labels" ? never : I): I;
+  run(x: Features, into?: Float32Array): unknown {
+    this.#expectOpen("run");
+    const { inputs, outputs } = this;
+    const rows = countRows("run.x", x, inputs);
+    if (rows > this.maxBatch) failRows("run.x", rows, this.maxBatch);
+    const { program, moment } = this.#computer;
+    if (into !== undefined) this.#checkInto(into, rows * outputs);
+    const y = into ?? new Float32Array(rows * outputs);
+    program.runInto(this.#rowsOf(x, rows, moment.units.inputs), rows, y, threadsFor(this.#settings.threads));
+    if (into === undefined) return this.#take(y, 0, rows, moment);
+    if (moment.units.targets !== undefined) restoreRows(moment.units.targets, y.subarray(0, rows * outputs));
+    return into;
+  }
+
+  /**
+   * What {@link run} gives, computed on native threads, or at the end of this turn of the event loop where that is shorter than the way
+   * to another thread. Calls that come meanwhile are gathered into the next batch; a call's rows stay together, and have the bits that
+   * they have alone. `x` is copied before this returns, the answer is the caller's own.
+   *
+   * Rejects as {@link run} throws, and with `ERR_QUEUE_FULL` where `maxQueue` rows would be exceeded.
+   */
+  submit(x: Features, options?: SubmitOptions): Promise<Predicted<A>>;
+  async submit(x: Features, options?: SubmitOptions): Promise<unknown> {
+    this.#expectOpen("submit");
+    const { threads } = this.#settings;
+    if (options !== undefined) checkKeys("submit", options, ["signal"]);
+    const signal = checkSignal("submit", options?.signal);
+    return await this.#gathering.submit("submit.x", x, this.#take, { threads, signal }, this.maxBatch);
+  }
+
+  /** Figures of `submit`, of this moment. */
+  get statistics(): PredictorStatistics {
+    const { weightBytes } = this.#computer.program;
+    return { ...this.#gathering.counts, refreshes: this.#refreshes, weightBytes };
+  }
+
+  /**
+   * Takes the weights, units and class names that the model has now; beside a run, those between two of its steps. A batch under way
+   * ends with those before; what begins behind the promise has the new ones.
+   */
+  async refresh(): Promise<void> {
+    this.#expectOpen("refresh");
+    const before = this.#refreshing;
+    const refreshing = (async () => {
+      await before?.catch(() => undefined);
+      await this.#computer.refresh();
+      this.#refreshes += 1;
+    })();
+    this.#refreshing = refreshing;
+    await refreshing;
+  }
+
+  /**
+   * How far this predictor's form of the weights is from f32, over these rows, any number of them: of the weights that the model has
+   * now, in the units that the predictor answers in.
+   */
+  async error(x: Features): Promise<FormError> {
+    this.#expectOpen("error");
+    const { formOf, as, maxBatch } = this.#settings;
+    const normalization = normalizationFor(as, this.#network.described());
+    return await measureError("error.x", this.#network, { formOf, normalization, maxBatch }, x);
+  }
+
+  /** Takes no more calls; resolves when those that were made are answered. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#gathering.settled();
+    await this.#refreshing?.catch(() => undefined);
+  }
+
+  /** {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
+    const { as, maxBatch } = this;
+    const title = `Predictor [${this.inputs}] → [${this.outputs}]`;
+    return inspectDescription({ title, fields: { as, maxBatch, closed: this.#closed } }, depth, options, inspect);
+  }
+
+  #expectOpen(where: string): void {
+    if (!this.#closed) return;
+    throw new CarillonError("ERR_STATE", where, `expected an open predictor for '${where}' but it was closed`);
+  }
+
+  #checkInto(into: unknown, count: number): void {
+    if (this.as === "labels") fail("ERR_STATE", "run.into", "a predictor of numbers, not of labels,", into);
+    if (!isFloats(into)) fail("ERR_DTYPE", "run.into", "a Float32Array", into);
+    if (isShared(into)) fail("ERR_DTYPE", "run.into", "memory that is not shared", into);
+    if (into.length < count) fail("ERR_SHAPE", "run.into", `at least ${count} floats`, into);
+  }
+
+  /** The rows as the network takes them: where they lie, if they are that already. */
+  #rowsOf(x: Features, rows: number, affine: Affine | undefined): Float32Array {
+    const { inputs } = this;
+    if (affine === undefined && isFloats(x) && !isShared(x)) {
+      const bad = firstNotFinite(x);
+      return bad < 0 ? x : failValue("run.x", x, inputs, bad);
+    }
+    this.#floats ??= new Float32Array(this.maxBatch * inputs);
+    if (affine === undefined) writeRows("run.x", x, inputs, this.#floats, 0);
+    else {
+      this.#doubles ??= new Float64Array(this.maxBatch * inputs);
+      writeRows("run.x", x, inputs, this.#doubles, 0);
+      changeRows("run.x", affine, this.#doubles, { begin: 0, end: rows }, this.#floats);
+    }
+    return this.#floats;
+  }
+}
+introduce(Predictor.prototype, "a predictor");
+
+/** Whether other threads may write the memory while it is read. */
+function isShared({ buffer }: Float32Array): boolean {
+  return buffer[Symbol.toStringTag] === "SharedArrayBuffer";
+}
+
+/** Computes with a frozen copy until it takes another one, which stands in its place at once: no batch meets a part of it. */
+class FrozenComputer implements Computer {
+  readonly inputs: number;
+  readonly maxBatch: number;
+  readonly work: number;
+  readonly #network: Network;
+  readonly #settings: PredictorSettings;
+  #copy: FrozenCopy;
+
+  constructor(network: Network, settings: PredictorSettings) {
+    this.inputs = network.inputs;
+    this.maxBatch = settings.maxBatch;
+    this.work = workOf(network);
+    this.#network = network;
+    this.#settings = settings;
+    this.#copy = this.#make();
+    this.#copy.takeNow();
+  }
+
+  get expectedUnits(): Affine | undefined {
+    return this.moment.units.inputs;
+  }
+
+  get program(): FrozenProgram {
+    return this.#copy.program;
+  }
+
+  get moment(): Moment {
+    return this.#copy.moment;
+  }
+
+  prepare(): undefined {
+    return undefined;
+  }
+
+  async refresh(): Promise<void> {
+    const copy = this.#make();
+    await copy.take();
+    this.#copy = copy;
+  }
+
+  #make(): FrozenCopy {
+    const { as, maxBatch, formOf } = this.#settings;
+    return new FrozenCopy(this.#network, normalizationFor(as, this.#network.described()), maxBatch, formOf);
+  }
+}
+
+/** What is done to the outputs; `ERR_STATE` where the model has no such answers. */
+export function normalizationFor(as: PredictedAs, described: Described): Normalization {
+  const where = "predictor.as";
+  if (as === "outputs") return "none";
+  if (as !== "labels") return normalizationOf(where, described, as === "probabilities" ? undefined : as);
+  labelsOfRows(where, described, new Float32Array());
+  return "none";
+}
+
+function takerOf(as: PredictedAs, outputs: number): Take<unknown> {
+  const tensor = tensorTaker(outputs);
+  if (as !== "labels") return tensor;
+  return (all, begin, rows, moment) => labelsOf("predictor", tensor(all, begin, rows, moment).data, moment);
+}

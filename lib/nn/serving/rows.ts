@@ -1,0 +1,124 @@
+// Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
+import { native } from "../../binding/native.js";
+import type { Features } from "../../data/dataset.js";
+import { failElement, type Member, memberOf, rowOf } from "../../data/member.js";
+import { type Affine, transformed } from "../../data/transform.js";
+import { CarillonError, fail } from "../../errors.js";
+import { encode } from "../../ops/encode.js";
+import { isFloats } from "../../tensor/arrays.js";
+
+/** Memory of a batch: doubles where units are still to be changed, which float32 might lose digits of. */
+export type Stage = Float32Array | Float64Array;
+
+/** A plain array of numbers that is one row, of a network with more than one input. */
+export function isRow(x: unknown, columns: number): x is readonly number[] {
+  return columns > 1 && Array.isArray(x) && x.length > 0 && typeof x[0] !== "object";
+}
+
+/** Rows of `x`, whose form is checked: all that {@link Features} may be, or one row as a plain array of numbers. */
+export function countRows(where: string, x: Features, columns: number): number {
+  if (isFloats(x) && x.length > 0) {
+    const rows = x.length / columns;
+    if (Number.isInteger(rows)) return rows;
+  } else if (isRow(x, columns)) {
+    return x.length === columns ? 1 : fail("ERR_DATA", where, `one row of ${columns} numbers, or an array of rows,`, x);
+  }
+  return memberOf(where, x, columns).rows;
+}
+
+/**
+ * Copies the rows of `x`, of which {@link countRows} has told the number, to `stage` from element `at` on. A value that is no number
+ * which float32 holds, NaN too, is `ERR_DATA` with its row and column.
+ */
+export function writeRows(where: string, x: Features, columns: number, stage: Stage, at: number): void {
+  if (isFloats(x)) writeFlat(where, x, columns, stage, at);
+  else if (isRow(x, columns)) writeFlat(where, x, columns, stage, at);
+  else writeMember(memberOf(where, x, columns), stage, at);
+}
+
+function writeFlat(where: string, x: ArrayLike<unknown>, columns: number, stage: Stage, at: number): void {
+  for (let index = 0; index < x.length; index++) {
+    const value = x[index];
+    if (typeof value === "number") stage[at + index] = value;
+    const stored = stage[at + index] ?? 0;
+    if (typeof value === "number" && stored - stored === 0) continue;
+    failValue(where, x, columns, index);
+  }
+}
+
+/** Tells of the value at a place of flat rows. */
+export function failValue(where: string, x: ArrayLike<unknown>, columns: number, index: number): never {
+  const row = Math.floor(index / columns);
+  return fail("ERR_DATA", where, `a finite float32 in row ${row}, column ${index % columns}`, x[index]);
+}
+
+function writeMember(member: Member, stage: Stage, at: number): void {
+  const { rows, columns, nested } = member;
+  for (let row = 0; row < rows; row++) {
+    const values = rowOf(member, row);
+    const from = nested ? 0 : row * columns;
+    const to = at + row * columns;
+    for (let column = 0; column < columns; column++) {
+      const value: unknown = values[from + column];
+      if (typeof value !== "number") failElement(member, row, column, value);
+      stage[to + column] = value;
+      const stored = stage[to + column] ?? 0;
+      if (stored - stored !== 0) failElement(member, row, column, value);
+    }
+  }
+}
+
+/** `ERR_SHAPE`: a call has more rows than a batch may have. */
+export function failRows(where: string, rows: number, most: number): never {
+  const expected = `expected at most ${most} rows (maxBatch)`;
+  throw new CarillonError("ERR_SHAPE", where, `${expected} for '${where}' but received ${rows}`);
+}
+
+/** Values that one look of JavaScript takes as long for as the call of a kernel. */
+const FEW = 512;
+
+/** Where an instruction has its views; the one integer of a sum, its number of elements, comes last. */
+const VIEWS = 4;
+const words: number[] = [];
+encode({ operation: "sum", views: [null, null], ints: [0], doubles: [] }, () => -1, words);
+const sum = Int32Array.from(words);
+sum.set([0, 1], VIEWS);
+const total = new Float32Array(1);
+
+/** Place of the first value that is not finite; −1 if all are. A sum is finite only if all its terms are. */
+export function firstNotFinite(values: Float32Array): number {
+  if (values.length > FEW) {
+    sum[sum.length - 1] = values.length;
+    native.kernel(sum, 0, 1, 0, 1, values, total);
+    const added = total[0] ?? 0;
+    if (added - added === 0) return -1;
+  }
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? 0;
+    if (value - value !== 0) return index;
+  }
+  return -1;
+}
+
+/**
+ * Rows [begin, end) of a batch in the units of the network, to the same places of `target`; `ERR_DATA` for a value that float32 does
+ * not hold then, by its row since `begin`.
+ */
+export function changeRows(
+  where: string,
+  affine: Affine,
+  stage: Stage,
+  { begin, end }: { readonly begin: number; readonly end: number },
+  target: Float32Array,
+): void {
+  const columns = affine.shift.length;
+  for (let index = begin * columns; index < end * columns; index++) {
+    const value = stage[index] ?? 0;
+    target[index] = transformed(affine, index % columns, value);
+    const stored = target[index] ?? 0;
+    if (stored - stored === 0) continue;
+    const row = Math.floor(index / columns) - begin;
+    const expected = `a finite float32 in row ${row}, column ${index % columns}`;
+    throw new CarillonError("ERR_DATA", where, `expected ${expected} for '${where}' but received ${value}`);
+  }
+}
