@@ -10,5 +10,6 @@ export const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   train: async () => (await import("./train/suite.js")).run,
   scaling: async () => (await import("./train/scaling.js")).run,
   together: async () => (await import("./train/together.js")).run,
+  serving: async () => (await import("./serving/suite.js")).run,
   import: async () => (await import("./import.js")).run,
 };

@@ -19,6 +19,7 @@ export const BENCH = [
   "train",
   "scaling",
   "together",
+  "serving",
   "import",
 ];
 
@@ -46,6 +47,7 @@ export const SCRIPTS = {
   "example:gan": { forms: [["--steps", "20", "--out", OUT]] },
   "example:gradient-penalty": { forms: [["--steps", "10"]] },
   "example:custom-parts": { forms: [["--epochs", "2"]] },
+  "example:serving": { forms: [["--quick", "--out", OUT]] },
   "example:mnist": { forms: [["--quick", "--out", OUT]] },
   bench: { forms: [["all", "--quick", "--json", OUT]] },
   test: { reason: "it ends with this one" },
@@ -60,6 +62,7 @@ export const SCRIPTS = {
   soak: { forms: [["--quick"]] },
   "worker-test": { forms: [["--workers", "2", "--rounds", "2"]] },
   "server-test": { forms: [["--quick"]] },
+  "serving-test": { forms: [["--quick"]] },
   "crash-test": { forms: [["--kills", "2"]] },
   check: { reason: "the first step of .ci/run" },
   format: { reason: "writes what check looks at" },
