@@ -63,7 +63,7 @@ export const SCRIPTS = {
   "worker-test": { forms: [["--workers", "2", "--rounds", "2"]] },
   "server-test": { forms: [["--quick"]] },
   "serving-test": { forms: [["--quick"]] },
-  "crash-test": { forms: [["--kills", "2"]] },
+  "crash-test": { forms: [["--kills", "2", "--fights", "2"]] },
   check: { reason: "the first step of .ci/run" },
   format: { reason: "writes what check looks at" },
 };

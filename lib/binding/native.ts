@@ -160,9 +160,16 @@ export interface Native {
   /** Keeps the process alive until as many calls of `release` have followed. */
   hold(): void;
   release(): void;
+  /**
+   * Locks a file that is there, or, given a text, makes one that is not: the number of the lock, which ends with the environment;
+   * `"held"` where somebody has it, be it this process, `"unsupported"` where the file system has no locks. The path is one that
+   * this process has just opened, as the permissions of Node.js say nothing to native code.
+   */
+  lockTake(path: string, text: string | null): number | "held" | "unsupported";
+  lockRelease(lock: number): void;
 }
 
-const NATIVE_CODES: readonly ErrorCode[] = ["ERR_BUSY", "ERR_OPTION"];
+const NATIVE_CODES: readonly ErrorCode[] = ["ERR_BUSY", "ERR_FILE", "ERR_OPTION"];
 
 /** A native error as a {@link CarillonError}; anything else is passed on as it is. */
 function translated(error: unknown, name: string): unknown {
@@ -210,6 +217,8 @@ const FUNCTIONS: Readonly<Record<keyof Native, true>> = {
   timerStop: true,
   hold: true,
   release: true,
+  lockTake: true,
+  lockRelease: true,
 };
 
 function load(): Native {
@@ -248,6 +257,8 @@ function load(): Native {
     timerStop: translating("timerStop", addon.timerStop),
     hold: translating("hold", addon.hold),
     release: translating("release", addon.release),
+    lockTake: translating("lockTake", addon.lockTake),
+    lockRelease: translating("lockRelease", addon.lockRelease),
   };
 }
 

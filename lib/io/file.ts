@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { wait as pause } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
+import { lifeByMark, ownMark } from "./owner.js";
 
 /** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
 export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
@@ -14,13 +15,14 @@ const unfinished = new Map<string, Promise<void>>();
  *
  * The bytes, whole or piece by piece, go to a temporary folder beside the target, are forced to the disk, and take the target's name;
  * then the folder is forced to the disk. Missing parent folders are made. Of a symbolic link the file that it leads to is
- * replaced, or made, and the link stays; a file that is replaced hands on its permissions. Any failure is `ERR_FILE` with the
- * cause; the temporary folder is removed and the old file stays.
+ * replaced, or made, and the link stays; a file that is replaced hands on its permissions, and its owner and group as far as this
+ * process may give them. A relative path is that of the call. Any failure is `ERR_FILE` with the cause; the temporary folder is
+ * removed and the old file stays. What killed processes of this host have left in the folder is removed.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const name = resolve(path);
   const before = unfinished.get(name);
-  const writing = before === undefined ? replaceFile(path, bytes) : before.then(() => replaceFile(path, bytes));
+  const writing = before === undefined ? replaceFile(name, bytes) : before.then(() => replaceFile(name, bytes));
   const over = writing.catch(ignoreError);
   unfinished.set(name, over);
   try {
@@ -34,13 +36,14 @@ async function replaceFile(path: string, bytes: Uint8Array | Iterable<Uint8Array
   try {
     const target = await followLinks(path);
     const folder = dirname(target);
-    const mode = await replaceable(target);
+    const rights = await replaceable(target);
     await fileSystem().mkdir(folder, { recursive: true });
-    const temporary = await fileSystem().mkdtemp(join(folder, `.${basename(target)}-`));
+    const temporary = await fileSystem().mkdtemp(join(folder, temporaryPrefix(basename(target))));
     try {
       const written = join(temporary, basename(target));
-      await writeForced(written, bytes, mode);
+      await writeForced(written, bytes, rights);
       await takeName(written, target);
+      await removeAbandoned(folder, temporary);
     } finally {
       await fileSystem().rm(temporary, { recursive: true, force: true });
     }
@@ -64,11 +67,19 @@ async function followLinks(path: string): Promise<string> {
   throw new Error(`ELOOP: more than ${MOST_LINKS} symbolic links`);
 }
 
-/** The permissions of the file that is there, if one is. A renaming would put a file in the place of a device or a pipe. */
-async function replaceable(target: string): Promise<number | undefined> {
+/** Who may do what with a file. */
+interface Rights {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The rights of the file that is there, if one is. A renaming would put a file in the place of a device or a pipe. */
+async function replaceable(target: string): Promise<Rights | undefined> {
   const found = await fileSystem().stat(target).catch(ignoreError);
   if (found === undefined) return undefined;
-  if (found.isFile()) return found.mode & PERMISSIONS;
+  const { mode, uid, gid } = found;
+  if (found.isFile()) return { mode: mode & PERMISSIONS, uid, gid };
   throw new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket");
 }
 
@@ -98,15 +109,55 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** Removes what {@link writeFileAtomic} left in `folder` when its process was killed: files on their way to such names. */
+/** Bytes of a name that a temporary one begins with: it must not be longer than a name may be, 255. */
+const MOST_OF_NAME = 100;
+
+/** `.NAME-`, who writes it, `-`, to which six characters are added that no other has. */
+function temporaryPrefix(name: string): string {
+  return `.${Buffer.from(name).subarray(0, MOST_OF_NAME).toString()}-${ownMark()}-`;
+}
+
+/** Folders that were looked through for what is abandoned. */
+const swept = new Set<string>();
+const MOST_SWEPT = 1000;
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/**
+ * Removes what killed processes have left on its way into the folder, once in the life of this one: what nobody here can ask about
+ * (it was written before the host, or in a container of it) a day after its writing, what is of another host never.
+ */
+async function removeAbandoned(folder: string, own: string): Promise<void> {
+  if (swept.has(folder)) return;
+  if (swept.size >= MOST_SWEPT) swept.clear();
+  swept.add(folder);
+  const age = async (name: string): Promise<number> => {
+    const [now, then] = await Promise.all([own, join(folder, name)].map((path) => fileSystem().stat(path)));
+    return (now?.mtimeMs ?? 0) - (then?.mtimeMs ?? 0); // by the clock of the file system
+  };
+  try {
+    for (const name of await fileSystem().readdir(folder)) {
+      const life = name.startsWith(".") ? lifeByMark(name) : undefined;
+      if (life !== "dead" && !(life === "unknown" && (await age(name)) > DAY)) continue;
+      await fileSystem().rm(join(folder, name), { recursive: true, force: true });
+    }
+  } catch {
+    // It costs nothing but its place; the file is written.
+  }
+}
+
+/**
+ * Removes what {@link writeFileAtomic} left in a folder that this run has alone when a process was killed: files on their way to such
+ * names.
+ */
 export async function removeUnfinished(folder: string, names: RegExp): Promise<void> {
   try {
     for (const name of await fileSystem().readdir(folder)) {
-      const [, target = ""] = /^\.(.+)-[^-]{6}$/.exec(name) ?? [];
+      const [, target = ""] = /^\.(.+?)(?:(?:-[\da-f]{8}){3}-\d+-\d+)?-[^-]{6}$/.exec(name) ?? [];
       if (names.test(target)) await fileSystem().rm(join(folder, name), { recursive: true, force: true });
     }
   } catch (cause) {
-    throw fileError(folder, "a folder that can be read and written", cause);
+    throw folderError(folder, cause);
   }
 }
 
@@ -132,12 +183,13 @@ export async function fileReader(path: string): Promise<FileReader> {
   const refuse = (cause: unknown): never => {
     throw fileError(path, "a file that can be read", cause);
   };
-  const found = await fileSystem().stat(path).catch(refuse);
+  const name = resolve(path); // the working directory may be another when it is read
+  const found = await fileSystem().stat(name).catch(refuse);
   if (found.isDirectory()) refuse(new Error("a folder"));
   const { size } = found;
   const bytes = new Uint8Array(size);
   const read: FileReader["read"] = async (piece, each) => {
-    const file = await fileSystem().open(path, "r");
+    const file = await fileSystem().open(name, "r");
     try {
       for (let done = 0; done < size; ) {
         const { bytesRead } = await file.read(bytes, done, Math.min(piece, size - done), done);
@@ -178,20 +230,30 @@ function newFileFlags(): number {
   return O_CREAT | O_EXCL | O_WRONLY | ("permission" in process ? O_SYNC : 0);
 }
 
-/** @param mode Permissions, never wider meanwhile; by default those that new files get. */
+/** @param rights Permissions, never wider meanwhile; by default those that new files get. */
 async function writeForced(
   path: string,
   bytes: Uint8Array | Iterable<Uint8Array>,
-  mode: number | undefined,
+  rights: Rights | undefined,
 ): Promise<void> {
-  const file = await fileSystem().open(path, newFileFlags(), mode);
+  const file = await fileSystem().open(path, newFileFlags(), rights?.mode);
   try {
-    if (mode !== undefined) await file.chmod(mode).catch(ignoreError); // wider than the process gives new files
+    if (rights !== undefined) await handOn(file, rights);
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
     await force(file.fd);
   } finally {
     await file.close();
   }
+}
+
+type FileHandle = Awaited<ReturnType<ReturnType<typeof fileSystem>["open"]>>;
+
+/** Owners are given away by the superuser alone, groups by their members; what may not be given stays this process's. */
+async function handOn(file: FileHandle, { mode, uid, gid }: Rights): Promise<void> {
+  const own = await file.stat().catch(ignoreError);
+  if (own !== undefined && own.gid !== gid) await file.chown(own.uid, gid).catch(ignoreError);
+  if (own !== undefined && own.uid !== uid) await file.chown(uid, gid).catch(ignoreError);
+  await file.chmod(mode).catch(ignoreError); // wider than the process gives new files
 }
 
 /**
@@ -222,7 +284,13 @@ async function forceFolder(folder: string): Promise<void> {
   }
 }
 
-function fileError(path: string, expected: string, cause: unknown): CarillonError {
+/** `ERR_FILE` for a folder that cannot be used as one that is written into. */
+export function folderError(folder: string, cause: unknown): CarillonError {
+  return fileError(folder, "a folder that can be read and written", cause);
+}
+
+/** `ERR_FILE` for a file or folder that cannot be used as is expected of it. */
+export function fileError(path: string, expected: string, cause: unknown): CarillonError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new CarillonError("ERR_FILE", path, `expected ${expected} for '${path}' but received ${reason}`, { cause });
 }

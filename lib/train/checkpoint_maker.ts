@@ -1,8 +1,9 @@
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { type BestCheckpoint, type Contents, contentsOf, type RunProgress, stretchesOf } from "./checkpoint.js";
+import type { CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
-import { CheckpointStore, openFolder, type Written } from "./checkpoint_store.js";
+import { CheckpointStore, type Written } from "./checkpoint_store.js";
 import type { Parts } from "./parts.js";
 import type { Settings } from "./settings.js";
 import { Snapshot } from "./snapshot.js";
@@ -12,7 +13,8 @@ export class CheckpointMaker {
   readonly #model: Model;
   readonly #minimizer: Minimizer;
   readonly #settings: () => Settings;
-  readonly #folder: CheckedCheckpoint | undefined;
+  readonly #options: CheckedCheckpoint | undefined;
+  readonly #folder: CheckpointFolder | undefined;
   readonly #store: CheckpointStore | undefined;
   /** For bytes: a file that is being written has a copy of its own. */
   #snapshot: Snapshot | undefined;
@@ -21,27 +23,29 @@ export class CheckpointMaker {
   constructor(
     model: Model,
     { minimizer, settings, files, resumed }: Pick<Parts, "minimizer" | "settings" | "files" | "resumed">,
-    folder: CheckedCheckpoint | undefined,
+    options: CheckedCheckpoint | undefined,
+    folder: CheckpointFolder | undefined,
     tell: (written: Written) => void,
   ) {
     this.#model = model;
     this.#minimizer = minimizer;
     this.#settings = settings;
+    this.#options = options;
     this.#folder = folder;
-    if (folder === undefined) return;
+    if (options === undefined || folder === undefined) return;
     const snapshot = new Snapshot(stretchesOf(model, minimizer));
     const best = resumed.checkpoint?.progress.best ?? null;
-    this.#store = new CheckpointStore(folder, snapshot, files, best, tell);
+    this.#store = new CheckpointStore(options, folder, snapshot, files, best, tell);
   }
 
   /** Makes the folder, if there is to be one. */
   async open(): Promise<void> {
-    if (this.#folder !== undefined) await openFolder(this.#folder.dir);
+    await this.#folder?.open();
   }
 
   /** Whether a checkpoint with this figure would be the best one so far. */
   isBest(figure: number | undefined): boolean {
-    return figure !== undefined && this.#folder?.best?.isBetter(figure, this.#store?.best?.value) === true;
+    return figure !== undefined && this.#options?.best?.isBetter(figure, this.#store?.best?.value) === true;
   }
 
   /** Whether there is a folder without a file of this step. */

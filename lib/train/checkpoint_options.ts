@@ -1,5 +1,6 @@
+import { resolve } from "node:path";
 import { CarillonError, fail } from "../errors.js";
-import { checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
+import { checkBoolean, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { copied } from "../tensor/copied.js";
 import { isDetached } from "../tensor/detached.js";
@@ -17,7 +18,7 @@ export interface BestOptions {
 
 /** Where and when checkpoints are written. */
 export interface CheckpointOptions {
-  /** A folder of this run's own; it is made if it is missing. */
+  /** A folder of this run's own; it is made if it is missing. A relative one is that of the call. */
   readonly dir: string;
   /** `{ epochs: 1 }` by default; besides, one at the end and when the run is stopped. */
   readonly every?: Every | undefined;
@@ -25,14 +26,21 @@ export interface CheckpointOptions {
   readonly keep?: number | undefined;
   /** Keeps the best one as well. */
   readonly best?: BestOptions | undefined;
+  /**
+   * Takes the folder from a run of another host of which nobody here can say whether it is still at work, false by default; needed
+   * only on file systems without locks.
+   */
+  readonly takeOver?: boolean | undefined;
 }
 
 /** Options of checkpoints with every default filled in. */
 export interface CheckedCheckpoint {
+  /** Absolute. */
   readonly dir: string;
   readonly every: Every;
   readonly keep: number;
   readonly best: Monitor | undefined;
+  readonly takeOver: boolean;
 }
 
 /** A checkpoint's bytes, its path, or `'auto'`: the newest sound one in `checkpoint.dir`, or a new run if there is none. */
@@ -80,13 +88,14 @@ export function checkCheckpoint(
 ): CheckedCheckpoint | undefined {
   const where = "fit.checkpoint";
   if (given === undefined) return undefined;
-  checkKeys(where, given, ["dir", "every", "keep", "best"]);
-  const { dir, every = { epochs: 1 }, keep = KEPT, best } = given;
+  checkKeys(where, given, ["dir", "every", "keep", "best", "takeOver"]);
+  const { dir, every = { epochs: 1 }, keep = KEPT, best, takeOver = false } = given;
   return {
-    dir: checkString(`${where}.dir`, dir),
+    dir: resolve(checkString(`${where}.dir`, dir)),
     every: checkEvery(`${where}.every`, every),
     keep: checkNumber(`${where}.keep`, keep, { min: 1, integer: true }),
     best: best === undefined ? undefined : checkBest(`${where}.best`, best, checkFigure),
+    takeOver: checkBoolean(`${where}.takeOver`, takeOver),
   };
 }
 
@@ -126,5 +135,6 @@ export function checkResume(
   if (from === "auto" && checkpoint === undefined) {
     throw new CarillonError("ERR_OPTION", where, "expected 'fit.checkpoint', whose folder 'auto' looks into");
   }
-  return { from: typeof from === "string" ? from : copied(from), changed: [...changed], newData };
+  const source = typeof from !== "string" ? copied(from) : from === "auto" ? from : resolve(from);
+  return { from: source, changed: [...changed], newData };
 }

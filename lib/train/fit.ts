@@ -11,8 +11,8 @@ import { unlessAborted } from "../signals.js";
 import type { Every } from "./callback.js";
 import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks.js";
 import { copyOf, type DecodedCheckpoint, type RunProgress } from "./checkpoint.js";
+import { CheckpointFolder } from "./checkpoint_folder.js";
 import { CheckpointMaker } from "./checkpoint_maker.js";
-import { takeFolder } from "./checkpoint_store.js";
 import type { Course } from "./course.js";
 import { holdData, makeCourse, prepareData, refuseSecondPasses, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
@@ -61,7 +61,7 @@ class Fitting {
 
   constructor(model: Model, options: CheckedOptions, context: Context, parts: Parts) {
     const { brake } = context;
-    const { resumed, seed, meter } = parts;
+    const { resumed, seed, meter, folder } = parts;
     const progress = resumed.checkpoint?.progress;
     this.#model = model;
     this.#options = options;
@@ -75,7 +75,7 @@ class Fitting {
     const { reportEvery, logsSteps } = options;
     const [course, pace, measuresEpochs] = [this.#course, this.#pace, this.#measuresEpochs];
     this.#tally = new Tally({ course, meter, pace, brake, reportEvery, logsSteps, measuresEpochs, emit }, progress);
-    this.#maker = new CheckpointMaker(model, parts, options.checkpoint, (written) => {
+    this.#maker = new CheckpointMaker(model, parts, options.checkpoint, folder, (written) => {
       emit({ kind: "checkpoint", ...written });
     });
     brake.watch(options.signal);
@@ -343,12 +343,12 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
   signal?.throwIfAborted();
   refuseSecondPasses(settings);
   model.acquire("fit", settings.seed ?? 0);
-  let leaveFolder: (() => void) | undefined;
+  let folder: CheckpointFolder | undefined;
   let leaveCallbacks: (() => void) | undefined;
   try {
     leaveCallbacks = takeCallbacks(settings.callbacks);
     const held = holdData(settings);
-    leaveFolder = checkpoint === undefined ? undefined : takeFolder(checkpoint.dir);
+    if (checkpoint !== undefined) folder = new CheckpointFolder(checkpoint);
     const began = now();
     const prepare = <T>(work: (ended: AbortSignal) => Promise<T>): Promise<T | undefined> =>
       new Preparation(context.brake, signal).unlessStopped(work);
@@ -356,7 +356,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
     const checked = await prepare(async (ended) => {
       const { unread } = model;
       if (unread !== undefined) await unlessAborted(ended, unread);
-      beginning = await findBeginning(model, settings);
+      beginning = await findBeginning(model, settings, folder);
       ended.throwIfAborted();
       return await prepareData(model, settings, held, beginning.resumed, ended);
     });
@@ -372,7 +372,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
       await checked.validation?.stream?.close();
     }
   } finally {
-    leaveFolder?.();
+    folder?.leave();
     leaveCallbacks?.();
     model.release();
   }

@@ -4,7 +4,7 @@ import { measuredSet } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
-import { type CheckpointFile, checkFolder } from "./checkpoint_store.js";
+import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import { shuffleBufferOf } from "./data.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import { checkData, findCheckpoint, type Resumed } from "./resume.js";
@@ -18,6 +18,7 @@ export interface Beginning {
   /** Made when somebody first asks: they ask users' functions. They hold on to no data. */
   readonly settings: () => Settings;
   readonly resumed: Resumed;
+  readonly folder: CheckpointFolder | undefined;
 }
 
 /** What a run begins with. */
@@ -33,8 +34,13 @@ export interface Parts extends Beginning {
   readonly initialize: (() => void) | undefined;
 }
 
-/** Finds what is to be continued. A checkpoint that does not fit throws here. */
-export async function findBeginning(model: Model, options: CheckedSettings): Promise<Beginning> {
+/** Finds what is to be continued. A folder that cannot be had, or a checkpoint that does not fit, throws here. */
+export async function findBeginning(
+  model: Model,
+  options: CheckedSettings,
+  folder: CheckpointFolder | undefined,
+): Promise<Beginning> {
+  await folder?.inspect();
   const { optimizer, regularizer, biasRegularizer, clip, averageWeights, validate, validationData } = options;
   const minimizer = new Minimizer([model], optimizer, { regularizer, biasRegularizer, clip, averageWeights });
   const { loss, accumulate, classWeights, batchSize, shuffle } = options;
@@ -48,7 +54,7 @@ export async function findBeginning(model: Model, options: CheckedSettings): Pro
     made ??= settingsOf(model, minimizer, source);
     return made;
   };
-  return { minimizer, settings, resumed: await findCheckpoint(model, minimizer, options, settings) };
+  return { minimizer, settings, folder, resumed: await findCheckpoint(model, minimizer, options, folder, settings) };
 }
 
 /**
@@ -62,8 +68,8 @@ export async function makeParts(
   beginning: Beginning,
   signal: AbortSignal,
 ): Promise<Parts> {
-  const { checkpoint: folder, loss, metrics } = options;
-  const { minimizer, resumed } = beginning;
+  const { loss, metrics } = options;
+  const { minimizer, resumed, folder } = beginning;
   const { checkpoint, passedOver, origin } = resumed;
   checkData(resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
@@ -74,6 +80,6 @@ export async function makeParts(
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
-  const files = folder === undefined ? [] : await checkFolder(folder.dir, checkpoint?.progress.step ?? 0, useless);
+  const files = (await folder?.filesUntil(checkpoint?.progress.step ?? 0, useless)) ?? [];
   return { ...beginning, seed, program, meter, validator, files, initialize };
 }

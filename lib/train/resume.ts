@@ -5,8 +5,8 @@ import { openSealed, readSealed } from "../io/seal.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { type DecodedCheckpoint, decodeCheckpoint, decodeSettings, FORMAT, type Progress } from "./checkpoint.js";
+import type { CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedResume } from "./checkpoint_options.js";
-import { listCheckpoints } from "./checkpoint_store.js";
 import { NO_TURNING } from "./course.js";
 import { refuseOneShot, samplesOf, shuffleBufferOf, type TakenUp } from "./data.js";
 import { differenceOf } from "./difference.js";
@@ -211,14 +211,14 @@ export async function findCheckpoint(
   model: Model,
   minimizer: Minimizer,
   options: CheckedSettings,
+  folder: CheckpointFolder | undefined,
   settings: () => Settings,
 ): Promise<Resumed> {
-  const { resume, checkpoint: folder } = options;
+  const { resume } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
   const own: Own = { model, minimizer, options, settings, resume };
   const { from } = resume;
-  const found =
-    from === "auto" ? await newestSound(folder?.dir ?? "", own) : { ...(await named(from, own)), stoppedBy: null };
+  const found = from === "auto" ? await newestSound(folder, own) : { ...(await named(from, own)), stoppedBy: null };
   if (found.checkpoint !== undefined && !resume.newData) refuseOneShot(options.data);
   return found;
 }
@@ -234,10 +234,10 @@ async function named(from: string | Uint8Array, own: Own): Promise<Resumed> {
  * The newest checkpoint of a folder that is whole and of this run. If none is, damaged ones are no reason not to begin
  * anew; sound ones of another run are (`ERR_STATE`), as the new run would mix with it.
  */
-async function newestSound(dir: string, own: Own): Promise<Resumed> {
+async function newestSound(folder: CheckpointFolder | undefined, own: Own): Promise<Resumed> {
   const passedOver: PassedOver[] = [];
   let foreign: CarillonError | undefined;
-  for (const { path } of await listCheckpoints(dir)) {
+  for (const { path } of (await folder?.list()) ?? []) {
     let whole = false;
     try {
       const stored = await readSealed(path, FORMAT);
@@ -253,7 +253,11 @@ async function newestSound(dir: string, own: Own): Promise<Resumed> {
   const { where, message } = foreign;
   const rest = passedOver.length > 1 ? ` (${passedOver.length} files, none of this run)` : "";
   const named = where.startsWith(`${RESUME}.`) ? where : RESUME;
-  throw new CarillonError("ERR_STATE", named, `expected a checkpoint of this run in '${dir}': ${message}${rest}`);
+  throw new CarillonError(
+    "ERR_STATE",
+    named,
+    `expected a checkpoint of this run in '${folder?.dir}': ${message}${rest}`,
+  );
 }
 
 /** Whether the data is that of the checkpoint, as far as it shows; otherwise `ERR_STATE` says in which figure it differs. */

@@ -179,6 +179,26 @@ void Environment::expect_end_of_burst() {
   });
 }
 
+Environment::Locked Environment::lock(const std::string& path) {
+  auto owned = std::make_unique<FileLock>();
+  const LockOutcome outcome = owned->lock(path);
+  return keep(std::move(owned), outcome);
+}
+
+Environment::Locked Environment::lock_by_making(const std::string& path, const std::string& text) {
+  auto owned = std::make_unique<FileLock>();
+  const LockOutcome outcome = owned->make(path, text);
+  return keep(std::move(owned), outcome);
+}
+
+Environment::Locked Environment::keep(std::unique_ptr<FileLock> owned, LockOutcome outcome) {
+  if (outcome != LockOutcome::taken) return {outcome, 0, owned->error()};
+  locks_.emplace(++last_lock_, std::move(owned));
+  return {outcome, last_lock_, {}};
+}
+
+void Environment::unlock(uint64_t number) { locks_.erase(number); }
+
 void Environment::shut_down() {
   closed_ = true;
   for (const auto& run : runs_) run->stop();
@@ -189,6 +209,7 @@ void Environment::shut_down() {
     run->release();
   }
   runs_.clear();
+  locks_.clear();
   clock_.shut_down();
   to_javascript_.Abort();
   turns_.reset();  // joins the helpers when this was the last environment

@@ -6,9 +6,12 @@
 
 #include <list>
 #include <memory>
+#include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
+#include "../runtime/file_lock.h"
 #include "../runtime/workers.h"
 #include "clock.h"
 #include "handles.h"
@@ -46,6 +49,16 @@ class Environment {
   // A handle is made: looks at them in the next turn of the event loop.
   void expect_end_of_burst();
 
+  // A lock of this environment, which ends with it: its number, from 1, or why there is none.
+  struct Locked {
+    LockOutcome outcome;
+    uint64_t number;
+    std::string error;
+  };
+  Locked lock(const std::string& path);
+  Locked lock_by_making(const std::string& path, const std::string& text);
+  void unlock(uint64_t number);
+
   // Stops and joins every run: afterwards no native thread of this environment exists.
   void shut_down();
 
@@ -56,6 +69,7 @@ class Environment {
   struct AnswerRun;
   Napi::Promise start(Napi::Env env, std::unique_ptr<Run> owned);
   void work(Run* run);
+  Locked keep(std::unique_ptr<FileLock> owned, LockOutcome outcome);
   void finish(Napi::Env env, Run* run);
 
   std::shared_ptr<Turns> turns_;
@@ -66,6 +80,8 @@ class Environment {
   Workers workers_;
   AlignedBuffer scratch_;
   Handles handles_;
+  std::unordered_map<uint64_t, std::unique_ptr<FileLock>> locks_;
+  uint64_t last_lock_ = 0;
   bool expecting_ = false;
   bool closed_ = false;
 };

@@ -358,6 +358,39 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+std::string text_of(Napi::Value value, const char* name) {
+  if (!value.IsString()) throw_error(value.Env(), "ERR_NATIVE", std::string("expected a string for '") + name + "'");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+// lockTake(path, text | null) → number of a lock on the file that is there, or on one of this text that is made;
+// 'held': somebody has it; 'unsupported': the file system has no locks
+Napi::Value lock_take(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment* const environment = env.GetInstanceData<Environment>();
+  const std::string path = text_of(info[0], "path");
+  if (path.find('\0') != std::string::npos) throw_error(env, "ERR_NATIVE", "expected a path without zeros for 'path'");
+  const Environment::Locked locked = guarded(env, [&] {
+    return info[1].IsNull() ? environment->lock(path) : environment->lock_by_making(path, text_of(info[1], "text"));
+  });
+  switch (locked.outcome) {
+    case LockOutcome::taken:
+      return Napi::Number::New(env, static_cast<double>(locked.number));
+    case LockOutcome::held:
+      return Napi::String::New(env, "held");
+    case LockOutcome::unsupported:
+      return Napi::String::New(env, "unsupported");
+    default:
+      throw_error(env, "ERR_FILE", locked.error);
+  }
+}
+
+// lockRelease(number): one that is released is none any more
+Napi::Value lock_release(const Napi::CallbackInfo& info) {
+  info.Env().GetInstanceData<Environment>()->unlock(count_of(info[0], "number"));
+  return info.Env().Undefined();
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   stay_resident();
   env.SetInstanceData(new Environment(env));
@@ -390,6 +423,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("timerStop", timer_stop);
   add("hold", hold);
   add("release", release);
+  add("lockTake", lock_take);
+  add("lockRelease", lock_release);
   return exports;
 }
 

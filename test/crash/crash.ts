@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { numbers } from "./numbers.js";
 
 export interface CrashOptions {
   /** The program: run with a folder as its argument, it trains there. */
@@ -47,15 +48,6 @@ interface Plan {
   readonly from: "spawn" | "training";
   readonly milliseconds: number;
   readonly inWrite: boolean;
-}
-
-/** Uniform numbers in [0, 1), Park and Miller 1988. */
-function numbers(seed: number): () => number {
-  let state = (seed % 2147483646) + 1;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return (state - 1) / 2147483646;
-  };
 }
 
 const unfinished = (dir: string): boolean =>

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmod,
   chown,
@@ -11,12 +11,14 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { fileReader, readFileChecked, realFolder, writeFileAtomic } from "../../lib/io/file.js";
+import { lifeByMark, ownMark } from "../../lib/io/owner.js";
 import { bundle } from "../train/child.js";
 
 let folder = "";
@@ -58,6 +60,89 @@ test.skipIf(process.platform === "win32")(
     }
   },
 );
+
+test.skipIf(process.getuid?.() !== 0)("and its owner and group, where they may be given", async () => {
+  const path = join(folder, "model.bin");
+  await writeFile(path, "old");
+  await chown(path, 1234, 5678);
+  await chmod(path, 0o640);
+  await writeFileAtomic(path, Uint8Array.of(1));
+  const { uid, gid, mode } = await stat(path);
+  expect([uid, gid, mode & 0o777]).toEqual([1234, 5678, 0o640]);
+});
+
+test.skipIf(process.getuid?.() !== 0)("where they may not, the file is who writes it", async () => {
+  const path = join(folder, "model.bin");
+  await chmod(folder, 0o777);
+  await writeFile(path, "old");
+  await chmod(path, 0o644);
+  const program = await bundle("save-bytes", "test/io/programs");
+  const { status, stderr } = spawnSync(process.execPath, [program, path], {
+    encoding: "utf8",
+    uid: 65_534,
+    gid: 65_534,
+  });
+  expect([status, stderr]).toEqual([0, ""]);
+  const { uid, gid, mode } = await stat(path);
+  expect([uid, gid, mode & 0o777]).toEqual([65_534, 65_534, 0o644]);
+});
+
+describe("what killed processes have left", () => {
+  const [host = "", boot = "", space = "", pid = "", started = ""] = ownMark().split("-");
+  const over = spawnSync(process.execPath, ["-e", ""]).pid;
+
+  async function leave(name: string, daysAgo = 0): Promise<void> {
+    await mkdir(join(folder, name));
+    await writeFile(join(folder, name, "model.bin"), "half");
+    const then = (await stat(join(folder, name))).mtimeMs / 1000 - daysAgo * 24 * 60 * 60;
+    await utimes(join(folder, name), then, then);
+  }
+
+  test("is removed by the next who saves there, and nothing that anybody may still need", async () => {
+    const gone = [
+      `.model.bin-${[host, boot, space, over, 1].join("-")}-a1B2c3`,
+      `.other-model.bin-${[host, boot, space, over, started].join("-")}-a1B2c3`,
+      `.older.bin-${[host, "00000000", space, pid, 1].join("-")}-a1B2c3`,
+      `.container.bin-${[host, boot, "00000000", 1, 1].join("-")}-a1B2c3`,
+    ];
+    const stays = [
+      `.model.bin-${ownMark()}-a1B2c3`,
+      `.model.bin-${[host, "00000000", space, pid, 1].join("-")}-b1B2c3`,
+      `.model.bin-${["00000000", boot, space, 1, 1].join("-")}-a1B2c3`,
+      ".model.bin-a1B2c3",
+      `model.bin-${[host, boot, space, over, 1].join("-")}-a1B2c3`,
+    ];
+    for (const name of gone) await leave(name, /older|container/.test(name) ? 2 : 0);
+    for (const name of stays) await leave(name, name.includes("-00000000-") && name.endsWith("a1B2c3") ? 2 : 0);
+    await writeFileAtomic(join(folder, "model.bin"), Uint8Array.of(1));
+    expect((await readdir(folder)).sort()).toEqual([...stays, "model.bin"].sort());
+  });
+
+  test("by SIGKILL in a save", async () => {
+    const program = await bundle("save-slowly", "test/io/programs");
+    const child = spawn(process.execPath, [program, join(folder, "model.bin")], { stdio: "ignore" });
+    await expect.poll(() => readdir(folder), { timeout: 10_000 }).toHaveLength(1);
+    const dead = new Promise((resolve) => child.on("close", resolve));
+    child.kill("SIGKILL");
+    await dead;
+    expect((await readdir(folder)).map((name) => lifeByMark(name))).toEqual(["dead"]);
+    await writeFileAtomic(join(folder, "another.bin"), Uint8Array.of(1));
+    expect(await readdir(folder)).toEqual(["another.bin"]);
+  });
+
+  test("a name may be as long as the system lets it be", async () => {
+    const name = "ä".repeat(125);
+    await writeFileAtomic(join(folder, name), Uint8Array.of(1));
+    expect(await readdir(folder)).toEqual([name]);
+  });
+});
+
+test("a relative path is that of the call", async () => {
+  const program = await bundle("save-elsewhere", "test/io/programs");
+  const { status, stderr } = spawnSync(process.execPath, [program], { cwd: folder, encoding: "utf8" });
+  expect([status, stderr]).toEqual([0, ""]);
+  expect((await readdir(folder)).sort()).toEqual(["first.bin", "second.bin"]);
+});
 
 test("many writers at once leave one whole file", async () => {
   const path = join(folder, "model.bin");

@@ -1,6 +1,6 @@
 // The best is the best: every figure goes with the weights of the step that it was measured at, wherever validations, ends of
 // epochs, checkpoints, callbacks and the end of the run fall.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -22,6 +22,7 @@ import {
 } from "carillon";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decodeSafetensors } from "../../lib/io/safetensors.js";
+import { listing } from "./listing.js";
 import { bitsOf, clusters, hashOf } from "./synthetic.js";
 
 /** 7 steps an epoch. */
@@ -102,7 +103,7 @@ describe("the best checkpoint", () => {
     const run = fit(network(), { ...VALIDATED, steps: 38, metrics: [scripted(values)], checkpoint });
     const told = (await eventsOf(run)).filter(isBest);
     expect(told.at(-1)?.step).toBe(step);
-    expect(readdirSync(dir)).toEqual([...new Set([step, 38])].map(nameOf));
+    expect(listing(dir)).toEqual([...new Set([step, 38])].map(nameOf));
     expect(bitsIn(step)).toBe(await bitsAfter(step));
   });
 
@@ -114,7 +115,7 @@ describe("the best checkpoint", () => {
     const least = Math.min(...epochs.map(({ loss }) => loss));
     const step = epochs.find(({ loss }) => loss === least)?.step ?? 0;
     expect(events.filter(isBest).at(-1)?.step).toBe(step);
-    expect(readdirSync(dir)).toEqual([step, 24].map(nameOf));
+    expect(listing(dir)).toEqual([step, 24].map(nameOf));
     expect(bitsIn(step)).toBe(await bitsAfter(step));
   });
 
@@ -123,10 +124,10 @@ describe("the best checkpoint", () => {
     const values = [3, 1, 2, 2, 2, 2];
     const stop: Callback = { name: "stop", every: { steps: 17 }, decide: (at) => at.stop() };
     await fit(network(), { ...VALIDATED, steps: 38, metrics: [scripted(values)], checkpoint, callbacks: [stop] });
-    expect(readdirSync(dir)).toEqual([14, 17].map(nameOf));
+    expect(listing(dir)).toEqual([14, 17].map(nameOf));
     const metrics = [scripted(values.slice(2))];
     await fit(network(), { ...VALIDATED, steps: 38, metrics, checkpoint, resume: "auto" });
-    expect(readdirSync(dir)).toEqual([14, 38].map(nameOf));
+    expect(listing(dir)).toEqual([14, 38].map(nameOf));
   });
 });
 
@@ -201,10 +202,10 @@ describe("a run that ends in the middle of an epoch", () => {
       [14, true],
       [20, true],
     ]);
-    const files = readdirSync(dir);
+    const files = listing(dir);
     const again = await fit(network(), { ...job, metrics: [scripted([1])], callbacks: callbacks() });
     expect(again).toMatchObject({ step: 20, reason: "finished", best: { step: 20, value: 1 } });
-    expect(readdirSync(dir)).toEqual(files);
+    expect(listing(dir)).toEqual(files);
   });
 });
 

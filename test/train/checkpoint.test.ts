@@ -2,7 +2,7 @@
 // the files meanwhile, is the run that was not interrupted.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import {
@@ -24,6 +24,7 @@ import {
   type Value,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listing } from "./listing.js";
 import { bitsOf, clusters } from "./synthetic.js";
 import { expectRefusal } from "./wrong.js";
 
@@ -76,8 +77,8 @@ function stepsOf(names: readonly string[]): number[] {
   return names.map((name) => Number(/^step-(\d{9})\.safetensors$/.exec(name)?.[1])).sort((a, b) => a - b);
 }
 
-async function stepsIn(dir: string): Promise<number[]> {
-  return stepsOf(await readdir(dir));
+function stepsIn(dir: string): number[] {
+  return stepsOf(listing(dir));
 }
 
 function stopAt(step: number): Callback {
@@ -112,20 +113,20 @@ describe("writing", () => {
     expect(told.map(({ step }) => step)).toEqual([3, 6, 9, 12, 15, 18, 20]);
     expect(told.map(({ path }) => stepsOf([basename(path)])[0])).toEqual([3, 6, 9, 12, 15, 18, 20]);
     expect(events.at(-1)?.kind).toBe("end");
-    expect(await stepsIn(dir)).toEqual([18, 20]);
+    expect(stepsIn(dir)).toEqual([18, 20]);
     expect(bitsOf(model)).toBe(whole); // they change nothing
   });
 
   test("once an epoch, three kept, where nobody says", async () => {
     const dir = folder();
     await fit(network(), { ...OPTIONS, checkpoint: { dir } });
-    expect(await stepsIn(dir)).toEqual([12, 16, 20]);
+    expect(stepsIn(dir)).toEqual([12, 16, 20]);
   });
 
   test("the last 32 bytes are the SHA-256 of all others", async () => {
     const dir = folder();
     await fit(network(), { ...OPTIONS, checkpoint: { dir } });
-    for (const name of await readdir(dir)) {
+    for (const name of listing(dir)) {
       const bytes = await readFile(join(dir, name));
       const digest = createHash("sha256").update(bytes.subarray(0, -32)).digest();
       expect(digest.equals(bytes.subarray(-32))).toBe(true);
@@ -142,12 +143,12 @@ describe("writing", () => {
     );
     const record = Math[mode](...figures.map(({ value }) => value));
     const first = figures.find(({ value }) => value === record)?.step ?? 0;
-    expect(await stepsIn(dir)).toEqual([...new Set([first, 36])]);
+    expect(stepsIn(dir)).toEqual([...new Set([first, 36])]);
     const told = events.filter((event): event is CheckpointEvent => event.kind === "checkpoint" && event.best);
     expect(told.at(-1)?.step).toBe(first);
     // The record outlives the process.
     await fit(network(), { ...OPTIONS, epochs: 10, checkpoint, resume: "auto" });
-    expect(await stepsIn(dir)).toContain(first);
+    expect(stepsIn(dir)).toContain(first);
   });
 
   const unused = () =>
@@ -262,7 +263,7 @@ describe("resume: 'auto'", () => {
     await mkdir(join(dir, ".other-a1B2c3"));
     await writeFile(join(dir, "notes.txt"), "mine");
     expect((await continued(dir)).bits).toBe(whole);
-    const rest = (await readdir(dir)).filter((name) => !name.startsWith("step-"));
+    const rest = listing(dir).filter((name) => !name.startsWith("step-"));
     expect(rest.sort()).toEqual([".other-a1B2c3", "notes.txt"]);
   });
 
@@ -277,7 +278,7 @@ describe("resume: 'auto'", () => {
     const optimizer = sgdMomentum({ lr: 0.1 });
     await expectRefusal(network(), { ...other, optimizer }, "ERR_STATE", "fit.resume.optimizer", "optimizer adam");
     await expectRefusal(network(), { ...other, seed: 4 }, "ERR_STATE", "fit.resume.seed", "seed");
-    expect(await stepsIn(dir)).toEqual([6, 7]);
+    expect(stepsIn(dir)).toEqual([6, 7]);
   });
 });
 

@@ -1,5 +1,5 @@
 // The guard: the first number that is not finite stops a run before it reaches the weights, and is told with its place.
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -22,6 +22,7 @@ import {
   tanh,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listing } from "./listing.js";
 import { bitsOf, clusters } from "./synthetic.js";
 
 const ROWS = 40;
@@ -158,7 +159,7 @@ test("a loss that overflows: at the step at which it does, and the step before i
   const { message } = await failureOf(fit(model, { ...options, checkpoint: { dir, every: { steps: 1 }, keep: 99 } }));
   const step = Number(/the batch of step (\d+)/.exec(message)?.[1]);
   for (const { data: values } of model.weights().values()) expect(values.every(Number.isFinite)).toBe(true);
-  const saved = (await readdir(dir)).sort();
+  const saved = listing(dir).sort();
   expect(saved).toHaveLength(step - 1);
   expect(saved.at(-1)).toBe(`step-${String(step - 1).padStart(9, "0")}.safetensors`);
   // The first of them goes on at a rate that can be borne.
@@ -208,7 +209,7 @@ describe("a weight that a finite gradient overflows, and that relu hides", () =>
     const dir = join(root, "hidden");
     const { where } = await failureOf(fit(model(), { ...options, checkpoint: { dir, every: { steps: 10 } } }));
     expect(where).toBe("weights/linear1.weight");
-    expect(await readdir(dir)).toEqual([]);
+    expect(listing(dir)).toEqual([]);
   });
 });
 

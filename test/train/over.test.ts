@@ -1,5 +1,5 @@
 // A job that is over, started again with resume: 'auto', is over at once with the same result; one that somebody stopped goes on.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -17,6 +17,7 @@ import {
   sequential,
 } from "carillon";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { listing } from "./listing.js";
 import { bitsOf, clusters } from "./synthetic.js";
 
 const DATA = clusters(120, 4, 3, 5);
@@ -59,12 +60,12 @@ describe("a job that a callback has stopped", () => {
     const first = await start({ callbacks: [early()] });
     expect(first).toMatchObject({ reason: "stopped", stoppedBy: "earlyStopping", step: 3 * STEPS_PER_EPOCH });
     expect(first.best?.epoch).toBe(1);
-    const files = readdirSync(dir);
+    const files = listing(dir);
     for (let again = 0; again < 2; again++) {
       const { kinds, ...rest } = await start({ callbacks: [early()] });
       expect(kinds).toEqual(["start", "end"]);
       expect(rest).toEqual({ ...first, kinds: undefined });
-      expect(readdirSync(dir)).toEqual(files);
+      expect(listing(dir)).toEqual(files);
     }
   });
 
