@@ -88,7 +88,7 @@ export async function generateLoad({ port, rate, seconds, connections, row }: Lo
         line?.due.push(began + (sent * 1000) / rate);
         line?.socket.write(bytes);
       }
-      if (sent < total) setImmediate(turn);
+      if (sent < total) setTimeout(turn, 1);
       else resolve();
     };
     turn();

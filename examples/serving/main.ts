@@ -123,7 +123,7 @@ async function loadTest(): Promise<void> {
     ];
     const server = fork(self, ["--role", engine, ...options, ...(values.model === undefined ? [] : ["--model", file])]);
     const port = await reply<number>(server);
-    await measure(port, Math.min(rate, 1000), values.quick ? 0.2 : 2); // warms up
+    await measure(port, rate, values.quick ? 0.2 : 2); // warms up
     const alone = await measure(port, rate, seconds);
     print(engine, alone);
     server.send("train");
