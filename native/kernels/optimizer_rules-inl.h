@@ -275,8 +275,9 @@ struct AdadeltaRule : QuotientStages {
     s.below = add(second_moment, epsilon);
     state[0] = flush(second_moment);
   }
+  // Two roots and a quotient are more than any other rule asks of their unit.
   CARILLON_INLINE void root(Step& s) const {
-    s.above = sqrt(s.above);
+    s.above = sqrt_beside(s.above);
     s.below = sqrt(s.below);
   }
   CARILLON_INLINE void end(Step& s, F* state) const {

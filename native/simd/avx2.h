@@ -61,6 +61,7 @@ CARILLON_INLINE F sub(F a, F b) { return {_mm256_sub_ps(a.v, b.v)}; }
 CARILLON_INLINE F mul(F a, F b) { return {_mm256_mul_ps(a.v, b.v)}; }
 CARILLON_INLINE F div(F a, F b) { return {_mm256_div_ps(a.v, b.v)}; }
 CARILLON_INLINE F sqrt(F a) { return {_mm256_sqrt_ps(a.v)}; }
+CARILLON_INLINE F sqrt_beside(F a) { return sqrt(a); }
 CARILLON_INLINE F negate(F a) { return {_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))}; }
 CARILLON_INLINE F abs(F a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 CARILLON_INLINE F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }

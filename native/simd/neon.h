@@ -64,6 +64,7 @@ CARILLON_INLINE F sub(F a, F b) { return {vsubq_f32(a.v, b.v)}; }
 CARILLON_INLINE F mul(F a, F b) { return {vmulq_f32(a.v, b.v)}; }
 CARILLON_INLINE F div(F a, F b) { return {vdivq_f32(a.v, b.v)}; }
 CARILLON_INLINE F sqrt(F a) { return {vsqrtq_f32(a.v)}; }
+CARILLON_INLINE F sqrt_beside(F a) { return sqrt(a); }
 CARILLON_INLINE F negate(F a) { return {vnegq_f32(a.v)}; }
 CARILLON_INLINE F abs(F a) { return {vabsq_f32(a.v)}; }
 CARILLON_INLINE F fma(F a, F b, F c) { return {vfmaq_f32(c.v, a.v, b.v)}; }

@@ -42,6 +42,7 @@ CARILLON_INLINE F sub(F a, F b) { return {a.v - b.v}; }
 CARILLON_INLINE F mul(F a, F b) { return {a.v * b.v}; }
 CARILLON_INLINE F div(F a, F b) { return {a.v / b.v}; }
 CARILLON_INLINE F sqrt(F a) { return {__builtin_sqrtf(a.v)}; }
+CARILLON_INLINE F sqrt_beside(F a) { return sqrt(a); }
 CARILLON_INLINE F negate(F a) { return from_bits({bits(a).v ^ 0x80000000u}); }
 CARILLON_INLINE F abs(F a) { return from_bits({bits(a).v & 0x7fffffffu}); }
 

@@ -250,4 +250,48 @@ TEST(optimizer_nan_stays_in_its_place) {
   }
 }
 
+// AdaDelta with ρ = 0, ε = 0 and a gradient of 1 moves θ by √D: by −rate·(√D / √1)·1.
+void check_roots(const KernelTable& table, std::vector<float> x) {
+  const std::vector<float> given = x;
+  std::vector<float> theta(x.size()), ones(x.size(), 1.0f), second(x.size());
+  float* states[] = {second.data(), x.data()};
+  UpdateArguments u = neutral();
+  u.rate = -1;
+  u.gradient_scale = 1;
+  u.rule[1] = 1;
+  table.update[static_cast<size_t>(Optimizer::adadelta)](theta.data(), ones.data(), states, nullptr, x.size(), u);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const float root = std::sqrt(given[i] + 0.0f);
+    CHECK_AT(same(theta[i], root), "%s: the root of %a", table.name, static_cast<double>(given[i]));
+  }
+}
+
+TEST(optimizers_take_exact_roots) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr uint32_t batch = 1 << 16;
+  for (const KernelTable* table : supported_tables()) {
+    // All of [1, 4), whose roots are those of all other floats but for powers of 2; of tables that have the instruction
+    // alone a sample.
+    const uint32_t stride = table->width == 16 && slowness() <= 1 ? 1 : 1009;
+    for (uint32_t pattern = bits(1.0f); pattern < bits(4.0f);) {
+      std::vector<float> x;
+      for (; pattern < bits(4.0f) && x.size() < batch; pattern += stride) x.push_back(std::bit_cast<float>(pattern));
+      check_roots(*table, std::move(x));
+    }
+    Random random{11};
+    std::vector<float> x;
+    for (int exponent = -149; exponent < 128; ++exponent) {
+      for (int i = 0; i < 64; ++i) x.push_back(std::ldexp(1 + std::fabs(random.uniform()) / 2, exponent));
+    }
+    check_roots(*table, x);
+    for (const float special : {0.0f, -0.0f, infinity, -1.0f, std::nanf(""), 0x1p-78f, 0x1p-149f}) {
+      for (size_t place = 0; place < 40; ++place) {
+        std::vector<float> some(41, 2.0f);
+        some[place] = special;
+        check_roots(*table, some);
+      }
+    }
+  }
+}
+
 }  // namespace carillon::test
