@@ -47,9 +47,35 @@ export class CarillonError extends Error {
       code,
       where,
       message,
-      cause: cause instanceof Error ? cause.message : describe(cause),
+      cause: messageOf(cause),
     };
   }
+}
+
+/** The tag of an object of the language, such as `Error`, `Map` or `Promise`: the same in every realm. */
+export function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+}
+
+/** What can be waited for: a promise of any realm, or of any library. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** An error of any realm, a `DOMException` too. */
+export function isError(value: unknown): value is Error {
+  const tag = tagOf(value);
+  return tag === "Error" || tag === "DOMException";
+}
+
+/** What an error says, or whatever else was thrown is. */
+export function messageOf(thrown: unknown): string {
+  return isError(thrown) ? String(thrown.message) : typeof thrown === "string" ? thrown : describe(thrown);
+}
+
+/** The code of an error, such as `ENOENT`. */
+export function codeOf(thrown: unknown): unknown {
+  return typeof thrown === "object" && thrown !== null ? Reflect.get(thrown, "code") : undefined;
 }
 
 /** Throws ``expected X for `where` but received Y``; `received` is the raw value, rendered by {@link describe}. */
@@ -120,8 +146,8 @@ function letGo(promise: object): void {
 
 function describeObject(value: object): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `array of ${value.length}`;
-  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
-  if (value instanceof Error || tag === "Error") return describeError(value);
+  const tag = tagOf(value);
+  if (isError(value)) return describeError(value);
   if (tag === "Promise") letGo(value);
   const called = CALLED[tag];
   if (called !== undefined) return called;

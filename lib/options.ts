@@ -51,18 +51,19 @@ export function checkNothing(where: string, given: readonly unknown[]): void {
 
 /** `value` as a number within `range`, else `ERR_OPTION` naming the range. NaN and infinities are refused. */
 export function checkNumber(where: string, value: unknown, range: NumberRange = {}): number {
-  const { min, max, above, below, integer = false } = range;
-  if (
+  return isWithin(value, range) ? value : fail("ERR_OPTION", where, rangeText(range), value);
+}
+
+/** Whether `value` is a number within `range`; NaN and infinities never are. */
+export function isWithin(value: unknown, { min, max, above, below, integer = false }: NumberRange): value is number {
+  return (
     typeof value === "number" &&
     (integer ? Number.isSafeInteger(value) : Number.isFinite(value)) &&
     (min === undefined || value >= min) &&
     (max === undefined || value <= max) &&
     (above === undefined || value > above) &&
     (below === undefined || value < below)
-  ) {
-    return value;
-  }
-  return fail("ERR_OPTION", where, rangeText(range), value);
+  );
 }
 
 /** `value` as a boolean, else `ERR_OPTION`; nothing is coerced. */
@@ -116,7 +117,7 @@ function isPlainObject(value: unknown): value is object {
 }
 
 /** `a number in [0, 1)`, `an integer >= 1`, `a finite number`. */
-function rangeText({ min, max, above, below, integer = false }: NumberRange): string {
+export function rangeText({ min, max, above, below, integer = false }: NumberRange): string {
   const low = above ?? min;
   const high = below ?? max;
   const noun = integer ? "an integer" : "a number";

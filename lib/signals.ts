@@ -1,3 +1,11 @@
+/** An AbortSignal of any realm, or one of a polyfill that does as much. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== "object" || value === null || typeof Reflect.get(value, "aborted") !== "boolean") return false;
+  return ["addEventListener", "removeEventListener", "throwIfAborted"].every(
+    (method) => typeof Reflect.get(value, method) === "function",
+  );
+}
+
 /** Who waits for a signal's abort, and the one listener that the signal has for all of them. */
 interface Waiting {
   readonly listeners: Set<() => void>;

@@ -94,6 +94,15 @@ test("turns and times come from binding/clock: false ones may stand in the place
   expect(users).toEqual([]);
 });
 
+test("what a thing is, is asked without instanceof: it may be of another realm, as in a vm context of Jest", () => {
+  const found = library.flatMap((file) =>
+    [...read(file).matchAll(/\binstanceof (\w+)/g)].map(([, name = ""]) => ({ file, name })),
+  );
+  expect(found.length).toBeGreaterThan(10); // of classes of our own
+  const builtIn = found.filter(({ name }) => name in globalThis || name === "SharedArrayBuffer");
+  expect(builtIn.map(({ file, name }) => `${file}: instanceof ${name}`)).toEqual([]);
+});
+
 test("native code opens no file but those that it locks: what a process may read, Node.js's permission model says", () => {
   const opens = /\b(?:f?open(?:at)?|[io]?fstream|CreateFile\w*)\s*[({<]/;
   const opening = filesIn("native", /\.(?:cc|h)$/).filter((file) => opens.test(read(file)));

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { CarillonError } from "../errors.js";
+import { CarillonError, messageOf } from "../errors.js";
 import { platform } from "./platform.js";
 
 // An import of carillon is short: by getBuiltinModule, as an import of node:fs takes 1.6 ms to 2.8 ms; by process.dlopen, as the
@@ -75,7 +75,7 @@ export function packageFolder(): string | undefined {
 }
 
 function refuse(what: string, advice: string, cause?: unknown): never {
-  const reason = cause instanceof Error ? ` Reason: ${cause.message.trim()}` : "";
+  const reason = cause === undefined ? "" : ` Reason: ${messageOf(cause).trim()}`;
   const message = `${what} on ${platform()}, Node.js ${process.version}. ${advice}${reason}`;
   throw new CarillonError("ERR_NATIVE", "carillon", message, { cause });
 }

@@ -1,4 +1,4 @@
-import { CarillonError, type ErrorCode } from "../errors.js";
+import { CarillonError, type ErrorCode, isError } from "../errors.js";
 import { loadAddon } from "./load.js";
 
 /** The arrays that native code reads and writes. */
@@ -173,7 +173,7 @@ const NATIVE_CODES: readonly ErrorCode[] = ["ERR_BUSY", "ERR_FILE", "ERR_OPTION"
 
 /** A native error as a {@link CarillonError}; anything else is passed on as it is. */
 function translated(error: unknown, name: string): unknown {
-  if (!(error instanceof Error) || error instanceof CarillonError) return error;
+  if (!isError(error) || error instanceof CarillonError) return error;
   const given = "code" in error ? error.code : undefined;
   const code = NATIVE_CODES.find((known) => known === given) ?? "ERR_NATIVE";
   return new CarillonError(code, name, error.message, { cause: error });

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { CarillonError } from "../errors.js";
+import { CarillonError, codeOf, isError } from "../errors.js";
 import { nearest } from "../words.js";
 import { packageVersion } from "./package.js";
 
@@ -73,7 +73,7 @@ function parse(args: readonly string[]) {
     if (more !== undefined) throw new UsageError(`'carillon ${command}' takes no '${more}'`);
     return { command, values };
   } catch (error) {
-    if (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS")) {
+    if (isError(error) && String(codeOf(error)).startsWith("ERR_PARSE_ARGS")) {
       throw new UsageError(error.message);
     }
     throw error;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Cores, readCores, reasonFor } from "../binding/cores.js";
 import { type Binary, findBinary } from "../binding/load.js";
 import { libc } from "../binding/platform.js";
+import { messageOf } from "../errors.js";
 import { EXPECTED_BITS } from "./expected.js";
 import { manifest, ownFolder } from "./package.js";
 import type { SelfCheck } from "./self_check.js";
@@ -121,7 +122,7 @@ function examineBinary(problems: string[]): DoctorReport["binary"] {
     if (sha256 === null) problems.push(`${binary.path} (${binary.from}) cannot be read`);
     return { ...binary, sha256 };
   } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
+    problems.push(messageOf(error));
     return null;
   }
 }

@@ -1,5 +1,5 @@
 // What a caller may do with its memory once a call has returned.
-import { CarillonError, describe } from "../errors.js";
+import { CarillonError, describe, tagOf } from "../errors.js";
 import { copyOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
 import type { Examples, Features, Labels, Targets } from "./dataset.js";
 import { isTensorLike } from "./member.js";
@@ -87,7 +87,7 @@ function watch(where: string, value: unknown): () => void {
 
 /** Bytes of the buffer; one that is shared can only grow, which takes nothing away. */
 function sizeOf({ buffer }: TypedArray): number {
-  return buffer instanceof ArrayBuffer ? buffer.byteLength : 0;
+  return tagOf(buffer) === "ArrayBuffer" ? buffer.byteLength : 0;
 }
 
 function failChanged(where: string, length: number, received: unknown): never {

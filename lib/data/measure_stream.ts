@@ -1,4 +1,4 @@
-import { fail } from "../errors.js";
+import { fail, isPromise } from "../errors.js";
 import { unlessAborted } from "../signals.js";
 import type { ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
@@ -24,7 +24,7 @@ export async function measureStream(
   try {
     for (;;) {
       const given = pass.next();
-      const item = given instanceof Promise ? await unlessAborted(signal, given) : given;
+      const item = isPromise(given) ? await unlessAborted(signal, Promise.resolve(given)) : given;
       if (item === END) break;
       reader.begin(item);
       for (; reader.left > 0; examples++) {

@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, isPromise } from "../errors.js";
 import type { Key } from "../tensor/philox.js";
 import type { ExampleReader } from "./example_reader.js";
 import { drawBelow } from "./permutation.js";
@@ -99,7 +99,7 @@ export class ShuffleBuffer {
       return undefined;
     }
     const item = this.#pass.next();
-    if (item instanceof Promise) return item.then((given) => this.#begin(given));
+    if (isPromise(item)) return Promise.resolve(item).then((given) => this.#begin(given));
     this.#begin(item);
     return undefined;
   }

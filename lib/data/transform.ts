@@ -1,4 +1,5 @@
 import { CarillonError, fail } from "../errors.js";
+import type { Part } from "../io/part.js";
 import { checkKeys, checkNothing, checkNumber } from "../options.js";
 
 /** A fitted change of units, column by column: `(value − shift)/scale`, in double. */
@@ -226,17 +227,16 @@ export function commonFactor({ shift, scale }: Affine): number | undefined {
   return shift.every((one) => one === 0) && scale.every((one) => one === first) ? 1 / first : undefined;
 }
 
-/** A fitted transform as a file has it; `ERR_FILE` unless it has finite figures for each of `columns` columns. */
-export function parseAffine(where: string, value: unknown, columns: number): Affine {
-  const isFigures = (list: unknown): list is readonly number[] =>
-    Array.isArray(list) && list.length === columns && list.every(Number.isFinite);
-  if (typeof value === "object" && value !== null && "kind" in value && "shift" in value && "scale" in value) {
-    const { kind, shift, scale } = value;
-    if (typeof kind === "string" && isFigures(shift) && isFigures(scale) && !scale.includes(0)) {
-      return { kind, shift, scale };
-    }
-  }
-  throw new CarillonError("ERR_FILE", where, `expected a transform of ${columns} columns in '${where}'`);
+/** A fitted transform as a file has it; `ERR_FILE` unless it has finite figures for each of `columns` columns, and scales that are not 0. */
+export function affineOf(part: Part, columns: number): Affine {
+  const figures = (name: "shift" | "scale"): readonly number[] =>
+    part
+      .at(name)
+      .list(columns)
+      .map((one) => one.number());
+  const affine = { kind: part.at("kind").text(), shift: figures("shift"), scale: figures("scale") };
+  for (const scale of part.at("scale").list()) scale.expect(scale.value !== 0, "a number that is not 0");
+  return affine;
 }
 
 /** Changes of units that a model's raw inputs and targets go through. */

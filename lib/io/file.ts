@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { wait as pause } from "../binding/clock.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, codeOf, messageOf } from "../errors.js";
+import { isUint8Array } from "../tensor/arrays.js";
 import { lifeByMark, ownMark } from "./owner.js";
 
 /** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
@@ -166,7 +167,7 @@ export async function readFileChecked(path: string): Promise<Uint8Array> {
   try {
     return await fileSystem().readFile(path);
   } catch (cause) {
-    const isFolder = cause instanceof Error && "code" in cause && cause.code === "EISDIR";
+    const isFolder = codeOf(cause) === "EISDIR";
     throw fileError(path, "a file that can be read", isFolder ? new Error("a folder", { cause }) : cause);
   }
 }
@@ -212,7 +213,7 @@ const UNOPENED: readonly unknown[] = [...UNFORCED, "EACCES", "EISDIR", "EPERM"];
 
 function ignoring(codes: readonly unknown[]): (error: unknown) => void {
   return (error) => {
-    if (!(error instanceof Error && "code" in error && codes.includes(error.code))) throw error;
+    if (!codes.includes(codeOf(error))) throw error;
   };
 }
 
@@ -239,7 +240,7 @@ async function writeForced(
   const file = await fileSystem().open(path, newFileFlags(), rights?.mode);
   try {
     if (rights !== undefined) await handOn(file, rights);
-    for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await file.writeFile(piece);
+    for (const piece of isUint8Array(bytes) ? [bytes] : bytes) await file.writeFile(piece);
     await force(file.fd);
   } finally {
     await file.close();
@@ -291,6 +292,7 @@ export function folderError(folder: string, cause: unknown): CarillonError {
 
 /** `ERR_FILE` for a file or folder that cannot be used as is expected of it. */
 export function fileError(path: string, expected: string, cause: unknown): CarillonError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CarillonError("ERR_FILE", path, `expected ${expected} for '${path}' but received ${reason}`, { cause });
+  return new CarillonError("ERR_FILE", path, `expected ${expected} for '${path}' but received ${messageOf(cause)}`, {
+    cause,
+  });
 }

@@ -1,7 +1,7 @@
 import { join, toNamespacedPath } from "node:path";
 import { wait as pause } from "../binding/clock.js";
 import { native } from "../binding/native.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, codeOf } from "../errors.js";
 import { fileSystem, folderError } from "./file.js";
 import { describeOwner, lifeOf, type Owner, ownMark, parseOwner, thisProcess } from "./owner.js";
 
@@ -55,7 +55,7 @@ async function identity(path: string): Promise<string | undefined> {
 }
 
 function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  return codeOf(error) === code;
 }
 
 /**

@@ -39,6 +39,21 @@ export function repeatedKey(json: string): string | undefined {
   return undefined;
 }
 
+/** How many objects and lists of `json` stand in one another, at most. JSON.parse takes any number; who walks through its value does not. */
+export function nestingOf(json: string): number {
+  let [open, most] = [0, 0];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') at = endOfString(json, at) - 1;
+    else if (character === "}" || character === "]") open -= 1;
+    else if (character === "{" || character === "[") {
+      open += 1;
+      if (open > most) most = open;
+    }
+  }
+  return most;
+}
+
 /** The place behind the string that starts at `start`. */
 function endOfString(json: string, start: number): number {
   let at = start + 1;

@@ -1,5 +1,7 @@
 // Who has a file: a process of a host, so that what a killed one has left is known from what a living one needs.
 
+import { codeOf } from "../errors.js";
+
 /** A process. What is not known of it is "". */
 export interface Owner {
   /** The host's name. */
@@ -63,7 +65,7 @@ export function lifeOf(owner: Owner): "alive" | "dead" | "unknown" {
   try {
     process.kill(owner.process, 0);
   } catch (error) {
-    const isGone = error instanceof Error && "code" in error && error.code === "ESRCH";
+    const isGone = codeOf(error) === "ESRCH";
     return isGone ? "dead" : "alive"; // it is another user's
   }
   const { state, started } = stateOf(owner.process);

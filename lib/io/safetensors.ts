@@ -1,4 +1,4 @@
-import { CarillonError, describe } from "../errors.js";
+import { CarillonError, describe, messageOf } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { arrayClass } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
@@ -190,10 +190,14 @@ function parseHeader(bytes: Uint8Array, where: string): { readonly header: objec
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(PREFIX, start));
     header = JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CarillonError("ERR_FILE", where, `expected a header in JSON for '${where}' but received ${reason}`, {
-      cause,
-    });
+    throw new CarillonError(
+      "ERR_FILE",
+      where,
+      `expected a header in JSON for '${where}' but received ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
   }
   if (!(isObject(header) && text.startsWith("{"))) throw broken(where, "an object as header", describe(header));
   const repeated = repeatedKey(text);

@@ -1,7 +1,8 @@
 import { CarillonError, describe } from "../errors.js";
 import { arrayClass } from "../tensor/arrays.js";
-import { Tensor, tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
 import { type StoredDtype, type StoredTensor, storedTensor } from "./element_types.js";
+import { placeOf } from "./part.js";
 
 /**
  * What a checkpoint can keep and gives back as it was, to the bit: primitive values, plain objects and arrays of them, `Map`,
@@ -25,13 +26,13 @@ export type State =
   | { readonly [key: string]: State };
 
 /** Keys of the text that begin with this are ours; such a key of a state has one more of it. */
-const MARK = "$";
+export const MARK = "$";
 
 /** The elements of an array lie in a tensor of this name and a number. */
-const PREFIX = "arrays/";
+export const PREFIX = "arrays/";
 
 /** Objects in one another, at most: what recursion bears. */
-const DEEPEST = 500;
+export const DEEPEST = 500;
 
 /** How the elements of an array of each class are stored. */
 const STORED_AS: Readonly<Record<string, StoredDtype>> = {
@@ -48,14 +49,14 @@ const STORED_AS: Readonly<Record<string, StoredDtype>> = {
 };
 
 /** Bytes that are no Uint8Array, made of one. */
-const OF_BYTES = {
+export const OF_BYTES = {
   Uint8ClampedArray: (bytes: ArrayBuffer) => new Uint8ClampedArray(bytes),
   Buffer: (bytes: ArrayBuffer) => Buffer.from(bytes),
   DataView: (bytes: ArrayBuffer) => new DataView(bytes),
   ArrayBuffer: (bytes: ArrayBuffer) => bytes,
 } as const;
 
-function isOfBytes(name: unknown): name is keyof typeof OF_BYTES {
+export function isOfBytes(name: unknown): name is keyof typeof OF_BYTES {
   return typeof name === "string" && Object.hasOwn(OF_BYTES, name);
 }
 
@@ -67,17 +68,11 @@ export function countArrays(tensors: ReadonlyMap<string, StoredTensor>): number 
 }
 
 /**
- * `value` as JSON text; what its arrays hold is copied to `tensors`. {@link decodeState} gives back the same. `ERR_STATE`
+ * `value` as JSON text; what its arrays hold is copied to `tensors`. `decodeState` gives back the same. `ERR_STATE`
  * names a part, by its path from `where` on, that would not come back as it is.
  */
 export function encodeState(value: unknown, tensors: Map<string, StoredTensor>, where = "state"): string {
   return JSON.stringify(new Encoder(tensors).encode(value, where, 0));
-}
-
-/** The same as `value`, of objects of its own. `ERR_STATE` as for {@link encodeState}. */
-export function copyState<T>(value: T, where = "state"): T {
-  const tensors = new Map<string, StoredTensor>();
-  return decodeState(encodeState(value, tensors, where), tensors)?.value as T; // what is encoded comes back as it was
 }
 
 class Encoder {
@@ -218,149 +213,4 @@ function bytesOf(path: string, { buffer, byteOffset, byteLength }: ArrayBufferVi
 /** Whether a key of an array is one of an element. */
 function isIndex(key: string): boolean {
   return String(Number(key) >>> 0) === key;
-}
-
-/** `path.key`, or `path["a key"]`. */
-function placeOf(path: string, key: string | symbol): string {
-  if (typeof key === "symbol") return `${path}[${String(key)}]`;
-  return /^[\w$]+$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-}
-
-/**
- * What {@link encodeState} was given; `undefined` if the text is none of its, or an array is missing or left over. Text of
- * earlier versions, which knew fewer kinds, reads the same.
- */
-export function decodeState(
-  text: string,
-  tensors: ReadonlyMap<string, StoredTensor>,
-): { readonly value: unknown } | undefined {
-  const decoder = new Decoder(tensors);
-  try {
-    const value = decoder.decode(JSON.parse(text));
-    return decoder.used === countArrays(tensors) ? { value } : undefined;
-  } catch {
-    return undefined; // no JSON, or not ours
-  }
-}
-
-class Decoder {
-  readonly #tensors: ReadonlyMap<string, StoredTensor>;
-  /** Objects in the order of the encoder. */
-  readonly #made: object[] = [];
-  readonly #used = new Set<string>();
-
-  constructor(tensors: ReadonlyMap<string, StoredTensor>) {
-    this.#tensors = tensors;
-  }
-
-  /** Arrays that the text has named. */
-  get used(): number {
-    return this.#used.size;
-  }
-
-  /** Throws where the text is none of the encoder's. */
-  decode(part: unknown): unknown {
-    if (typeof part !== "object" || part === null) return part;
-    if (Array.isArray(part)) return this.#fillList(this.#make<unknown[]>([]), part.entries());
-    const [[key = "", given] = []] = Object.entries(part) as [string, unknown][];
-    if (!key.startsWith(MARK) || key.startsWith(`${MARK}${MARK}`)) return this.#fill(this.#make({}), part);
-    switch (key) {
-      case "$number":
-        return Number(given);
-      case "$bigint":
-        return BigInt(String(given));
-      case "$undefined":
-        return undefined;
-      case "$same":
-        return this.#made[Number(given)] ?? invalid();
-      case "$date":
-        return this.#make(new Date(Number(this.decode(given))));
-      case "$bare":
-        return this.#fill(this.#make(Object.create(null) as object), objectOf(given));
-      case "$tensor":
-        return this.#make(tensorOf(this.#stored(given)));
-      case "$array":
-        return this.#make(arrayOf(this.#stored(given), "as" in part ? part.as : undefined));
-      case "$map":
-        return this.#fillMap(this.#make(new Map<unknown, unknown>()), listOf(given));
-      case "$set":
-        return this.#fillSet(this.#make(new Set<unknown>()), listOf(given));
-      case "$sparse":
-        return this.#fillSparse(this.#make<unknown[]>([]), listOf(given));
-      default:
-        return invalid();
-    }
-  }
-
-  /** Numbers an object before its parts. */
-  #make<T extends object>(object: T): T {
-    this.#made.push(object);
-    return object;
-  }
-
-  #fillList(list: unknown[], parts: Iterable<readonly [number, unknown]>): unknown[] {
-    for (const [index, part] of parts) list[index] = this.decode(part);
-    return list;
-  }
-
-  #fillSparse(list: unknown[], [length, ...rest]: readonly unknown[]): unknown[] {
-    for (let at = 0; at < rest.length; at += 2) list[Number(rest[at])] = this.decode(rest[at + 1]);
-    list.length = Number(length);
-    return list;
-  }
-
-  #fillMap(map: Map<unknown, unknown>, pairs: readonly unknown[]): Map<unknown, unknown> {
-    for (const pair of pairs) {
-      const [key, value] = listOf(pair);
-      const decoded = this.decode(key);
-      map.set(decoded, this.decode(value));
-    }
-    return map;
-  }
-
-  #fillSet(set: Set<unknown>, parts: readonly unknown[]): Set<unknown> {
-    for (const part of parts) set.add(this.decode(part));
-    return set;
-  }
-
-  /** Defined, as an assignment to `__proto__` would be something else. */
-  #fill(object: object, parts: object): object {
-    for (const [key, part] of Object.entries(parts) as [string, unknown][]) {
-      const name = key.startsWith(MARK) ? key.slice(MARK.length) : key;
-      const value = this.decode(part);
-      Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
-    }
-    return object;
-  }
-
-  #stored(name: unknown): StoredTensor {
-    const key = String(name);
-    this.#used.add(key);
-    const found = key.startsWith(PREFIX) ? this.#tensors.get(key) : undefined;
-    return found ?? invalid();
-  }
-}
-
-function invalid(): never {
-  throw new Error("text that encodeState did not write");
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : invalid();
-}
-
-function objectOf(value: unknown): object {
-  return typeof value === "object" && value !== null ? value : invalid();
-}
-
-function arrayOf({ data }: StoredTensor, name: unknown): ArrayBufferView | ArrayBuffer {
-  if (name === undefined) return data;
-  if (!isOfBytes(name) || !(data.buffer instanceof ArrayBuffer)) return invalid();
-  return OF_BYTES[name](data.buffer);
-}
-
-function tensorOf({ dtype, shape, data }: StoredTensor): Tensor {
-  if (dtype === "f32") return tensor(data, shape);
-  if (dtype === "i32") return tensor(data, shape);
-  return dtype === "u8" ? tensor(data, shape) : invalid();
 }

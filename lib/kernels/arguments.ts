@@ -1,7 +1,8 @@
 import type { NativeArray } from "../binding/native.js";
 import { threadsFor } from "../binding/threads.js";
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, fail, tagOf } from "../errors.js";
 import { checkNumber } from "../options.js";
+import { isFloats, isInts, isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
 
 /** What every kernel takes beside its arrays and numbers. */
@@ -38,34 +39,34 @@ export function checkCount(where: string, count: number): number {
 
 /** `array` as a Float32Array of exactly `length` elements: else `ERR_DTYPE`, `ERR_SHAPE` or `ERR_DETACHED`. */
 export function checkFloats(where: string, array: Float32Array, length: number): Float32Array {
-  if (!(array instanceof Float32Array)) fail("ERR_DTYPE", where, "a Float32Array", array);
+  if (!isFloats(array)) fail("ERR_DTYPE", where, "a Float32Array", array);
   if (array.length !== length || length === 0) checkLength(where, array, length);
   return array;
 }
 
 /** As {@link checkFloats} of an Int32Array. */
 export function checkIntegers(where: string, array: Int32Array, length: number): Int32Array {
-  if (!(array instanceof Int32Array)) fail("ERR_DTYPE", where, "an Int32Array", array);
+  if (!isInts(array)) fail("ERR_DTYPE", where, "an Int32Array", array);
   if (array.length !== length || length === 0) checkLength(where, array, length);
   return array;
 }
 
 /** As {@link checkFloats} of a Uint8Array. */
 export function checkBytes(where: string, array: Uint8Array, length: number): Uint8Array {
-  if (!(array instanceof Uint8Array)) fail("ERR_DTYPE", where, "a Uint8Array", array);
+  if (!isUint8Array(array)) fail("ERR_DTYPE", where, "a Uint8Array", array);
   if (array.length !== length || length === 0) checkLength(where, array, length);
   return array;
 }
 
 /** Elements of a Float32Array that says how long the others are: fewer than 2³¹. */
 export function lengthOf(where: string, array: Float32Array): number {
-  if (!(array instanceof Float32Array)) fail("ERR_DTYPE", where, "a Float32Array", array);
+  if (!isFloats(array)) fail("ERR_DTYPE", where, "a Float32Array", array);
   return countOf(where, array);
 }
 
 /** As {@link lengthOf} of an Int32Array. */
 export function lengthOfIntegers(where: string, array: Int32Array): number {
-  if (!(array instanceof Int32Array)) fail("ERR_DTYPE", where, "an Int32Array", array);
+  if (!isInts(array)) fail("ERR_DTYPE", where, "an Int32Array", array);
   return countOf(where, array);
 }
 
@@ -124,7 +125,7 @@ export function explainRefusal(
     const array = arrays[index];
     return array === undefined || array === null ? [] : [{ ...operand, array }];
   });
-  const shared = given.find(({ array }) => array.buffer instanceof SharedArrayBuffer);
+  const shared = given.find(({ array }) => tagOf(array.buffer) === "SharedArrayBuffer");
   if (shared !== undefined) {
     throw new CarillonError(
       "ERR_DATA",

@@ -1,5 +1,6 @@
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
+import { isFloats, isInts, isUint8Array } from "../tensor/arrays.js";
 import {
   checkFloats,
   checkIntegers,
@@ -50,7 +51,7 @@ const convertCall = new Call("convertU8", { operation: "convert", views: ["x", "
 export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptions): void {
   if (options !== undefined) checkKeys("convertU8", options, ["scale", "threads"]);
   const threads = checkThreads("convertU8.threads", options?.threads);
-  if (!(x instanceof Uint8Array)) fail("ERR_DTYPE", "convertU8.x", "a Uint8Array", x);
+  if (!isUint8Array(x)) fail("ERR_DTYPE", "convertU8.x", "a Uint8Array", x);
   const count = countOf("convertU8.x", x);
   checkFloats("convertU8.y", y, count);
   convertCall.int(0, count);
@@ -102,9 +103,9 @@ export function gather(options: GatherOptions): void {
   const { source, indices, y, scale } = options;
   const columns = checkSize("gather.columns", options.columns);
   const rows = lengthOfIntegers("gather.indices", indices);
-  const bytes = source instanceof Uint8Array;
-  const integers = source instanceof Int32Array;
-  if (!bytes && !integers && !(source instanceof Float32Array)) {
+  const bytes = isUint8Array(source);
+  const integers = isInts(source);
+  if (!bytes && !integers && !isFloats(source)) {
     fail("ERR_DTYPE", "gather.source", "a Float32Array, Int32Array or Uint8Array", source);
   }
   const sourceRows = countOf("gather.source", source) / columns;

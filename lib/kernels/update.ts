@@ -5,6 +5,7 @@ import { nativeRule } from "../optim/define_optimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js";
 import type { ProximalMetric } from "../regularizers/index.js";
+import { isFloats } from "../tensor/arrays.js";
 import { checkFloats, checkSize, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
 import { Call } from "./call.js";
 
@@ -217,7 +218,7 @@ class Update<O extends AnyStep> {
       if (name === undefined) return null;
       const state = given[name];
       // Names are put together only for the message.
-      if (state instanceof Float32Array && state.length === count) return state;
+      if (isFloats(state) && state.length === count) return state;
       const where = `${this.#at.states}.${name}`;
       return state === undefined ? fail("ERR_DTYPE", where, "a Float32Array", state) : checkFloats(where, state, count);
     });

@@ -1,11 +1,13 @@
 import { CarillonError, describe } from "../errors.js";
+import type { Part } from "../io/part.js";
 import type { DropoutScaling } from "../ops/index.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
 import { type Model, sequential } from "./model.js";
-import { type LoadOptions, openModel, readSource, type SavedLayer, savedLayers } from "./saved.js";
+import { describedLayers, type LoadOptions, openModel, readSource, type SavedLayer, savedLayers } from "./saved.js";
+import { LayerSequence } from "./sequence.js";
 
 function number(config: LayerConfig, key: string): number {
   return Number(config[key]);
@@ -57,6 +59,34 @@ function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
   );
 }
 
+function makeLayers(described: readonly SavedLayer[], where: string): readonly Layer[] {
+  const layers: Layer[] = [];
+  for (const layer of described) {
+    const { same } = layer;
+    layers.push((same === undefined ? undefined : layers[same]) ?? makeLayer(layer, where));
+  }
+  return layers;
+}
+
+/** The shapes of the parameters that a file's layers have, by name; `undefined` if a user defined one of them. `ERR_FILE`. */
+export function describedShapes(layers: Part): ReadonlyMap<string, readonly number[]> | undefined {
+  const isBuiltIn = (layer: Part): boolean => Object.hasOwn(LAYERS, String(layer.at("kind").value));
+  if (!layers.list().every(isBuiltIn)) return undefined;
+  return asFileError(layers.file, () => {
+    const { parameters } = new LayerSequence(makeLayers(describedLayers(layers), layers.file));
+    return new Map([...parameters].map(([name, { shape }]) => [name, shape]));
+  });
+}
+
+function asFileError<T>(where: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;
+    throw new CarillonError("ERR_FILE", where, `expected a saved model in '${where}': ${cause.message}`, { cause });
+  }
+}
+
 /**
  * A model of built-in layers with its weights and units, from what `save`, `bytes` or `fit` has made: a model's file, or a
  * checkpoint, by its path or its bytes. `ERR_FILE` says what is wrong with it.
@@ -65,21 +95,10 @@ function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
  */
 export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
   const { bytes, where } = await readSource("loadModel", source, options);
-  try {
+  return asFileError(where, () => {
     const saved = openModel(bytes, where, options);
-    const layers: Layer[] = [];
-    for (const layer of savedLayers(saved, where)) {
-      const { same } = layer;
-      if (same !== undefined && layers[same] === undefined) {
-        refuse(where, `${layer.kind}.same`, "the place of a layer before it", same);
-      }
-      layers.push((same === undefined ? undefined : layers[same]) ?? makeLayer(layer, where));
-    }
-    const model: Model = sequential(...layers);
+    const model: Model = sequential(...makeLayers(savedLayers(saved, where), where));
     model.takeSaved(saved, where);
     return model;
-  } catch (cause) {
-    if (!(cause instanceof CarillonError) || cause.code === "ERR_FILE") throw cause;
-    throw new CarillonError("ERR_FILE", where, `expected a saved model in '${where}': ${cause.message}`, { cause });
-  }
+  });
 }

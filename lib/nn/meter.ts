@@ -1,6 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import type { Trace } from "../graph/trace.js";
 import type { State } from "../io/state.js";
+import { isFloats } from "../tensor/arrays.js";
 import { elements } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import type { Accumulator, Metric, MetricSet, MetricValue } from "./metrics/metric.js";
@@ -109,7 +110,7 @@ export class Meter {
     const outputs = this.#output?.rows(slot, rows);
     const targets = this.#target?.rows(slot, rows);
     const weights = this.#weights === undefined ? this.#ones.subarray(0, rows) : this.#weights.rows(slot, rows);
-    if (!(outputs instanceof Float32Array && targets !== undefined && weights instanceof Float32Array)) return;
+    if (!(isFloats(outputs) && targets !== undefined && isFloats(weights))) return;
     for (const accumulator of this.#accumulators) {
       accumulator.add({ rows, columns: this.#columns, outputs, targets, weights });
     }

@@ -1,5 +1,6 @@
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { isAbortSignal } from "../signals.js";
 import type { Loss } from "./losses/loss.js";
 import type { ProbabilitiesAs } from "./meaning.js";
 import type { Metrics } from "./metrics.js";
@@ -43,7 +44,7 @@ export function checkWork(where: string, { threads, signal }: PredictOptions): P
 
 /** A signal of options, or none; else `ERR_OPTION`. */
 export function checkSignal(where: string, signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  if (signal === undefined || isAbortSignal(signal)) return signal;
   return fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
 }
 

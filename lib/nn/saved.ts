@@ -1,9 +1,11 @@
-import { type Affine, parseAffine, type Transforms } from "../data/transform.js";
+import { type Affine, affineOf, type Transforms } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { readFileChecked } from "../io/file.js";
+import type { Part } from "../io/part.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../io/safetensors.js";
 import { openSealed } from "../io/seal.js";
+import { parsePlain } from "../io/state_reader.js";
 import { checkKeys, checkOneOf, checkString } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
@@ -93,14 +95,19 @@ export async function readSource(
   return { bytes: await readFileChecked(where), where };
 }
 
+/** `ERR_FILE` for a file of another layout, such as a later one. */
+export function checkLayout(where: string, { version = String(VERSION) }: Readonly<Record<string, string>>): void {
+  if (version !== String(VERSION)) refuse(where, `version ${VERSION} of the format`, version);
+}
+
 /** Reads a model, a checkpoint of a run, or any safetensors file of weights; `ERR_FILE` says what is wrong with it. */
 export function openModel(bytes: Uint8Array, where: string, options: LoadOptions): SavedModel {
   const { tensors, metadata } = decodeSafetensors(bytes, where);
-  const { format = "", version = "1" } = metadata;
+  const { format = "" } = metadata;
   if (!format.startsWith("carillon.")) return { weights: tensors, metadata: undefined };
   if (format === FORMATS.loop)
     refuse(where, "a model or a checkpoint of fit", "one of a loop, which loadCheckpoint() reads");
-  if (Number(version) !== VERSION) refuse(where, `version ${VERSION} of the format`, version);
+  checkLayout(where, metadata);
   if (format === FORMATS.model) return { weights: tensors, metadata };
   if (format !== FORMATS.checkpoint) refuse(where, `the format ${FORMATS.model} or ${FORMATS.checkpoint}`, format);
   return { weights: servedWeights(openSealed(bytes, where, format), where, options), metadata };
@@ -140,22 +147,10 @@ function servedWeights(
   );
 }
 
-function parseAveraging(where: string, text: string): Averaging {
-  const value = parse(text);
-  if (typeof value === "object" && value !== null && "scale" in value && "except" in value) {
-    const { scale, except } = value;
-    const isFactor = typeof scale === "number" && Number.isFinite(scale) && scale > 0;
-    if (isFactor && Array.isArray(except) && except.every((name) => typeof name === "string")) return { scale, except };
-  }
-  return refuse(where, "how averages become weights", "something else");
-}
-
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "");
-  } catch {
-    return undefined;
-  }
+/** How averages become weights, as a file has it; `ERR_FILE` names what it cannot be. */
+export function parseAveraging(where: string, text: string): Averaging {
+  const averages = parsePlain(text, where, "averages");
+  return { scale: averages.at("scale").number({ min: 1 }), except: averages.at("except").names() };
 }
 
 /** As metadata; a model without transforms has none. */
@@ -168,9 +163,9 @@ function transformsText({ inputs, targets }: Transforms): Record<string, string>
 
 /** The transforms of a saved model; `ERR_FILE` if they are not for these sizes. */
 export function savedTransforms({ metadata }: SavedModel, where: string, inputs: number, outputs: number): Transforms {
-  const affine = (text: string | undefined, columns: number): Affine | undefined =>
-    text === undefined ? undefined : parseAffine(where, parse(text), columns);
-  return { inputs: affine(metadata?.inputs, inputs), targets: affine(metadata?.targets, outputs) };
+  const affine = (name: "inputs" | "targets", columns: number): Affine | undefined =>
+    metadata?.[name] === undefined ? undefined : affineOf(parsePlain(metadata[name], where, name), columns);
+  return { inputs: affine("inputs", inputs), targets: affine("targets", outputs) };
 }
 
 /** As metadata; a model that remembers nothing has none. */
@@ -183,22 +178,45 @@ function meaningText({ lossKind, classNames }: Meaning): Record<string, string> 
 
 /** What a saved model's training says of its outputs; `ERR_FILE` if the names of classes are not for so many outputs. */
 export function savedMeaning({ metadata }: SavedModel, where: string, outputs: number): Meaning {
-  const lossKind = rememberedKind(metadata?.loss);
+  const lossKind = rememberedKind(metadata?.loss); // one that nobody knows is of a later version
   if (metadata?.classes === undefined) return { lossKind, classNames: undefined };
-  const names = parse(metadata.classes);
-  const classes = outputs === 1 ? 2 : outputs;
-  if (Array.isArray(names) && names.length === classes && names.every((name) => typeof name === "string")) {
-    return { lossKind, classNames: names };
-  }
-  return refuse(where, `the names of ${classes} classes`, "something else");
+  return { lossKind, classNames: savedNames(parsePlain(metadata.classes, where, "classes"), outputs) };
 }
 
-function isSavedLayer(value: unknown): value is SavedLayer {
-  if (typeof value !== "object" || value === null) return false;
-  if (!("kind" in value && "name" in value && "config" in value)) return false;
-  const { kind, name, config } = value;
-  const fits = !("same" in value) || typeof value.same === "number";
-  return fits && typeof kind === "string" && (name === null || typeof name === "string") && typeof config === "object";
+/** Names of the classes of so many outputs, as a file has them. */
+export function savedNames(classes: Part, outputs: number): readonly string[] {
+  const names = classes.names();
+  const count = outputs === 1 ? 2 : outputs;
+  classes.expect(names.length === count, `the names of ${count} classes`);
+  return names;
+}
+
+/** Layers as a file describes them; `ERR_FILE` names what no layer has. */
+export function describedLayers(layers: Part): readonly SavedLayer[] {
+  const list = layers.list();
+  return list.map((part, index) => {
+    const [name, config, same] = [part.at("name"), part.at("config"), part.at("same")];
+    const layer: SavedLayer = {
+      kind: part.at("kind").text(),
+      name: name.value === null ? null : name.text(),
+      config: config.value === null ? null : configOf(config),
+    };
+    if (same.value === undefined) return layer;
+    const first = list.slice(0, index).findIndex((_, place) => place === same.value);
+    same.expect(list[first]?.at("kind").value === layer.kind, `the place of a ${layer.kind} before it`);
+    return { ...layer, same: first };
+  });
+}
+
+function configOf(config: Part): LayerConfig {
+  const isSetting = (value: unknown): value is LayerConfig[string] =>
+    value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return Object.fromEntries(
+    [...config.members()].map(([key, part]) => {
+      const { value } = part;
+      return [key, isSetting(value) ? value : part.refuse("text, a number, true, false or null")];
+    }),
+  );
 }
 
 /** The layers that a file describes; `ERR_FILE` if it describes none. */
@@ -206,7 +224,5 @@ export function savedLayers({ metadata }: SavedModel, where: string): readonly S
   if (metadata === undefined) {
     return refuse(where, "a model", "a safetensors file of weights alone: build the model and use its load()");
   }
-  const layers = parse(metadata.layers);
-  if (Array.isArray(layers) && layers.every(isSavedLayer)) return layers;
-  return refuse(where, "a list of layers", metadata.layers === undefined ? "none" : "something else");
+  return describedLayers(parsePlain(metadata.layers, where, "layers"));
 }

@@ -49,6 +49,11 @@ export function isFloats(value: unknown): value is Float32Array {
   return arrayClass(value) === "Float32Array";
 }
 
+/** A `Float64Array` of any realm. */
+export function isDoubles(value: unknown): value is Float64Array {
+  return arrayClass(value) === "Float64Array";
+}
+
 /** An `Int32Array` of any realm. */
 export function isInts(value: unknown): value is Int32Array {
   return arrayClass(value) === "Int32Array";

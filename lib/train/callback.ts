@@ -1,6 +1,9 @@
+import type { Part } from "../io/part.js";
 import type { State } from "../io/state.js";
 import type { GivenWeights } from "../nn/given_weights.js";
+import type { ParameterInfo } from "../nn/slab.js";
 import type { EndReason } from "./events.js";
+import type { Figures } from "./figure_ranges.js";
 
 /** When something is done: after every so many steps or epochs. */
 export type Every =
@@ -87,4 +90,14 @@ export interface Callback extends CallbackHooks {
    * a callback serves one run at a time: `ERR_BUSY` for a second one. One without any state may return itself.
    */
   begin?(): CallbackHooks;
+  /** `ERR_FILE` for a state of a checkpoint that it cannot have given: that is asked before the run begins. @internal */
+  checkState?(state: Part, at: StateAt): void;
+}
+
+/** What the state of a callback is held against. @internal */
+export interface StateAt {
+  /** Steps done. */
+  readonly step: number;
+  readonly figures: Figures;
+  readonly parameters: readonly ParameterInfo[];
 }

@@ -1,16 +1,17 @@
 import { nativeInfo } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
-import type { StoredTensors } from "../io/safetensors.js";
-import { copyState, countArrays, decodeState, encodeState, type State } from "../io/state.js";
+import { countArrays, encodeState, type State } from "../io/state.js";
+import { copyState } from "../io/state_reader.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import { describeModel, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { Decided } from "./callbacks.js";
-import { type DataProgress, isDataProgress } from "./course.js";
+import type { DataProgress } from "./course.js";
 import type { Settings } from "./settings.js";
+import type { SoundCheckpoint } from "./sound.js";
 
 /** What a checkpoint is told apart by. */
 export const FORMAT = FORMATS.checkpoint;
@@ -119,65 +120,6 @@ export function section(
   );
 }
 
-const isCount = (value: unknown): boolean => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-const isFiniteNumber = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value);
-const isNumber = (value: unknown): boolean => typeof value === "number";
-const isText = (value: unknown): boolean => typeof value === "string";
-const isBoolean = (value: unknown): boolean => typeof value === "boolean";
-const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const listOf = (is: (one: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);
-const orNull = (is: (one: unknown) => boolean) => (value: unknown) => value === null || is(value);
-
-/** Whether `value` is an object whose members are of these kinds; what else it holds does not matter. */
-const withMembers = (members: Readonly<Record<string, (value: unknown) => boolean>>) => (value: unknown) =>
-  isObject(value) && Object.entries(members).every(([key, is]) => is(Reflect.get(value, key)));
-
-/** Figures may be infinite or NaN, as what they measure may be. */
-const isProgressLike = withMembers({
-  step: isCount,
-  seed: isCount,
-  samples: isCount,
-  batchSize: isCount,
-  shuffle: isBoolean,
-  rateScale: (value) => isFiniteNumber(value) && Number(value) >= 0,
-  sums: listOf(isNumber),
-  metrics: isObject,
-  validation: orNull(withMembers({ loss: isNumber, metrics: isObject })),
-  validationStep: orNull(isCount),
-  undecided: isBoolean,
-  stoppedBy: orNull(isText),
-  pending: listOf(isText),
-  owed: listOf(isText),
-  callbacks: isObject,
-  data: isDataProgress,
-  bitEqual: isBoolean,
-  best: orNull(withMembers({ step: isCount, value: (value) => isNumber(value) && !Number.isNaN(value) })),
-});
-
-function isProgress(value: unknown): value is Progress {
-  return isProgressLike(value);
-}
-
-function parseProgress(where: string, text: string | undefined, tensors: ReadonlyMap<string, StoredTensor>): Progress {
-  const value = decodeState(text ?? "", tensors)?.value;
-  return isProgress(value) ? value : refuse(where, "the progress of a run", "something else");
-}
-
-/** Of text that holds none. */
-export const NO_ARRAYS: ReadonlyMap<string, StoredTensor> = new Map();
-
-/** The settings of the run that a checkpoint is of; `ERR_FILE` if it has none, or was made by another arithmetic. */
-export function decodeSettings({ metadata }: StoredTensors, where: string): Readonly<Record<string, unknown>> {
-  checkVersion(where, metadata);
-  const value = decodeState(metadata.settings ?? "", NO_ARRAYS)?.value;
-  return isRecord(value) ? value : refuse(where, "the settings of a run", "something else");
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** A checkpoint, verified against the model and the optimizer that it is to continue. */
 export interface DecodedCheckpoint {
   readonly progress: Progress;
@@ -191,19 +133,14 @@ export interface DecodedCheckpoint {
 /** Tensors of averages have names that begin with this. */
 const AVERAGE = "average/";
 
-/** `ERR_FILE` unless what was computed then is what would be computed now. */
-export function checkVersion(where: string, { numericsVersion = "none" }: Readonly<Record<string, string>>): void {
-  const { numericsVersion: version } = numericsMetadata();
-  if (numericsVersion !== version) refuse(where, `numericsVersion ${version}`, numericsVersion);
-}
-
 /**
- * Reads a checkpoint. `ERR_FILE` says what does not fit: parameters of another model, states of another optimizer.
+ * Takes what a run goes on from out of a checkpoint. `ERR_FILE` says what does not fit: parameters of another model, states of
+ * another optimizer.
  *
  * @param newAverages Whether the run may have averages where the checkpoint has none, or none where it has.
  */
 export function decodeCheckpoint(
-  { tensors, metadata }: StoredTensors,
+  { tensors, progress }: SoundCheckpoint,
   where: string,
   model: Model,
   minimizer: Minimizer,
@@ -221,5 +158,5 @@ export function decodeCheckpoint(
   const expected = states.size + weights.size + countArrays(tensors) + useless;
   if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
   if (averagesBegin) for (const [name, data] of weights) states.set(`${AVERAGE}${name}`, data);
-  return { progress: parseProgress(where, metadata.progress, tensors), weights, states, averagesBegin };
+  return { progress, weights, states, averagesBegin };
 }

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { CarillonError } from "../errors.js";
+import { CarillonError, codeOf } from "../errors.js";
 import { fileSystem, folderError, realFolder, removeUnfinished } from "../io/file.js";
 import { FolderLock } from "../io/folder_lock.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
@@ -19,7 +19,7 @@ async function listCheckpoints(dir: string): Promise<readonly CheckpointFile[]> 
   const names = await fileSystem()
     .readdir(dir)
     .catch((cause: unknown) => {
-      if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
+      if (codeOf(cause) === "ENOENT") return [];
       throw folderError(dir, cause);
     });
   const files = names.flatMap((name) => {
@@ -140,7 +140,7 @@ async function expectWritable(folder: string): Promise<void> {
   }
   for (let at = folder; ; at = dirname(at)) {
     const found = await stat(at).catch((cause: unknown) => {
-      const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+      const code = codeOf(cause);
       if (at !== dirname(at) && (code === "ENOENT" || (at !== folder && code === "ERR_ACCESS_DENIED")))
         return undefined;
       throw cause;

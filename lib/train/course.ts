@@ -4,7 +4,7 @@ import { CarillonError } from "../errors.js";
 import type { FeedOrigin } from "../graph/compiled.js";
 
 /** A step is a word of 32 bits in the counters of random numbers, from 1. */
-const MOST_STEPS = 0xffff_ffff;
+export const MOST_STEPS = 0xffff_ffff;
 
 /** `ERR_OPTION` unless a run may have so many steps. */
 export function checkSteps(where: string, steps: number): void {
@@ -295,17 +295,4 @@ export class StreamCourse implements Course {
   close(): Promise<void> {
     return this.#feed.close();
   }
-}
-
-/** Whether a checkpoint tells of a place in data. */
-export function isDataProgress(value: unknown): value is DataProgress {
-  const hasCounts = (of: unknown, ...keys: readonly string[]): of is object =>
-    typeof of === "object" && of !== null && keys.every((key) => Number.isSafeInteger(Reflect.get(of, key)));
-  if (!hasCounts(value)) return false;
-  const { stream = null, origin, transforms, classes = null }: Partial<Record<string, unknown>> = { ...value };
-  const isPlace =
-    stream === null ||
-    (hasCounts(stream, "epoch", "begin", "shuffleBuffer") && typeof Reflect.get(stream, "ended") === "boolean");
-  const isNames = classes === null || (Array.isArray(classes) && classes.every((name) => typeof name === "string"));
-  return isPlace && isNames && (origin === undefined || hasCounts(origin, "step", "epoch")) && hasCounts(transforms);
 }

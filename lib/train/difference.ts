@@ -52,7 +52,7 @@ function shown(value: unknown): string {
 
 function wordsOf(value: unknown): string {
   if (value === null || value === undefined) return "none";
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return value === "" ? '""' : value;
   if (isList(value)) return `[${value.map(wordsOf).join(", ")}]`;
   if (!isRecord(value)) return String(value);
   const { kind, ...rest } = value;

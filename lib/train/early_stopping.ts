@@ -1,7 +1,10 @@
+import type { Part } from "../io/part.js";
 import type { State } from "../io/state.js";
 import { checkBoolean, checkKeys, checkNumber, checkString } from "../options.js";
+import { isFloats } from "../tensor/arrays.js";
 import { describedBy } from "../tensor/inspect.js";
-import type { Best, Callback, CallbackHooks } from "./callback.js";
+import type { Best, Callback, CallbackHooks, StateAt } from "./callback.js";
+import { aimOf } from "./figure_ranges.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
 
 /** Options of {@link earlyStopping}. */
@@ -67,7 +70,8 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
     };
   };
   const name = checkString("earlyStopping.name", options.name ?? "earlyStopping");
-  const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
+  const checkState: Callback["checkState"] = (state, at) => checkKept(state, monitor.aim, at);
+  const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin, checkState });
   return describedBy(callback, () => ({
     title: `Callback ${name}`,
     fields: { monitor: monitor.name, patience, best: callback.best },
@@ -77,6 +81,27 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
 function stateOf({ best, waited, weights }: Kept, aim: string): State {
   const described = best === undefined ? null : { ...best };
   return { aim, best: described, waited, weights: weights === undefined ? null : Object.fromEntries(weights) };
+}
+
+/** `ERR_FILE` for what {@link stateOf} does not give. What was looked for otherwise is not looked at: it will be dropped. */
+function checkKept(state: Part, aim: string, { step, figures, parameters }: StateAt): void {
+  const [best, weights] = [state.at("best"), state.at("weights")];
+  state.at("waited").count(0, step);
+  if (aimOf(state.at("aim")) !== aim) return;
+  if (best.value === null) {
+    weights.equal(null);
+    return;
+  }
+  figures.checkBest(state.at("aim"), best.at("value"));
+  best.at("monitor").equal(aim.slice(aim.indexOf(" ") + 1));
+  best.at("epoch").count(1, best.at("step").count(1, step));
+  if (weights.value === null) return;
+  weights.expect(weights.members().size === parameters.length, `${parameters.length} parameters`);
+  for (const { name, shape } of parameters) {
+    const data = weights.at(name);
+    const count = shape.reduce((product, size) => product * size, 1);
+    data.expect(isFloats(data.value) && data.value.length === count, `a Float32Array of ${count}`);
+  }
 }
 
 /**

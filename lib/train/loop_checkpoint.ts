@@ -4,17 +4,21 @@ import { Calls } from "../graph/shared.js";
 import type { UpdateCounts } from "../graph/update_counter.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { writeFileAtomic } from "../io/file.js";
+import type { Part } from "../io/part.js";
 import { readSealed } from "../io/seal.js";
-import { countArrays, decodeState, encodeState, type State } from "../io/state.js";
+import { countArrays, encodeState, type State } from "../io/state.js";
+import { decodeState, parsePlain } from "../io/state_reader.js";
 import { Model } from "../nn/model.js";
 import { describeLayers, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
 import type { Value } from "../tensor/value.js";
-import { checkVersion, NO_ARRAYS, numericsMetadata, refuse, section } from "./checkpoint.js";
+import { numericsMetadata, refuse, section } from "./checkpoint.js";
+import { MOST_STEPS } from "./course.js";
 import { differenceOf } from "./difference.js";
 import { Snapshot } from "./snapshot.js";
+import { checkNumerics } from "./sound.js";
 
 const FORMAT = FORMATS.loop;
 
@@ -122,7 +126,7 @@ function descriptionText(parts: Checked): Record<string, string> {
 /** `ERR_FILE` with the first place where the parts are not those of the file. */
 function checkDescription(path: string, metadata: Readonly<Record<string, string>>, parts: Checked): void {
   for (const [name, text] of Object.entries(descriptionText(parts))) {
-    const then = decodeState(metadata[name] ?? "", NO_ARRAYS)?.value;
+    const then = parsePlain(metadata[name], path, name).value;
     const difference = differenceOf(name, then, JSON.parse(text));
     if (difference !== undefined) refuse(path, `${difference.path} ${difference.saved}`, difference.given);
   }
@@ -185,7 +189,7 @@ async function restoreLoop(path: string, parts: Checked): Promise<State> {
   const where = "loadCheckpoint";
   const { tensors, metadata } = await readSealed(path, FORMAT);
   expectIdlePrograms(where, parts.programs); // again: a step may have been asked for meanwhile
-  checkVersion(path, metadata);
+  checkNumerics(path, metadata);
   checkDescription(path, metadata, parts);
   const stretches = stretchesOf(parts);
   const expected = stretches.length + countArrays(tensors);
@@ -200,34 +204,26 @@ async function restoreLoop(path: string, parts: Checked): Promise<State> {
       ] as const;
     }),
   );
-  const steps = decodeState(metadata.steps ?? "", NO_ARRAYS)?.value;
-  const counts = decodeState(metadata.counts ?? "", NO_ARRAYS)?.value;
-  const state = decodeState(metadata.state ?? "", tensors);
-  if (typeof steps !== "object" || steps === null || state === undefined)
-    return refuse(path, "steps and a state", "none");
-  const stepsOf = [...parts.programs].map(([name, program]) => {
-    return [program, countIn(path, `steps of '${name}'`, Reflect.get(steps, name))] as const;
-  });
-  const countsOf = new Map(
-    [...parts.minimizers].map(([name, minimizer]): [Minimizer, UpdateCounts] => {
-      const what = `counts of '${name}'`;
-      const own: unknown = typeof counts === "object" && counts !== null ? Reflect.get(counts, name) : undefined;
-      if (typeof own !== "object" || own === null) return refuse(path, what, "none");
-      const [made, updates] = ["steps", "updates"].map((key) => countIn(path, what, Reflect.get(own, key)));
-      return [minimizer, { steps: made ?? 0, updates: updates ?? 0 }];
-    }),
-  );
+  const steps = parsePlain(metadata.steps, path, "steps");
+  const counts = parsePlain(metadata.counts, path, "counts");
+  const state = decodeState(metadata.state, path, "state", tensors);
+  const stepsOf = [...parts.programs].map(([name, program]) => [program, steps.at(name).count(0, MOST_STEPS)] as const);
+  const countsOf = new Map([...parts.minimizers].map(([name, minimizer]) => [minimizer, countsIn(counts.at(name))]));
   // Everything fits: only now is anything written.
   for (const [model, values] of weights) model.restore(values, where);
   for (const [minimizer, model, values] of states) {
     minimizer.overwrite(model, values, countsOf.get(minimizer) ?? minimizer.counts);
   }
   for (const [program, step] of stepsOf) program.restore(step);
-  return state.value as State; // the file is sealed: it holds what encodeState wrote
+  return state as State; // of the kinds that encodeState writes
 }
 
-function countIn(path: string, what: string, value: unknown): number {
-  return Number.isSafeInteger(value) ? Number(value) : refuse(path, what, "none");
+/** A step that updates does so once or several times. */
+function countsIn(part: Part): UpdateCounts {
+  const steps = part.at("steps").count(0, MOST_STEPS);
+  const updates = part.at("updates").count(steps);
+  part.at("updates").expect((steps === 0) === (updates === 0), `updates of ${steps} steps`);
+  return { steps, updates };
 }
 
 function weightsOf(

@@ -17,6 +17,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
+import { isAbortSignal } from "../signals.js";
 import type { Callback, Every } from "./callback.js";
 import { EVERY_EPOCH } from "./callbacks.js";
 import {
@@ -309,7 +310,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
   const clip = checkClip("fit.clip", options.clip) ?? undefined;
   const averageWeights = checkAverage("fit.averageWeights", options.averageWeights) ?? undefined;
   const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
   }
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });

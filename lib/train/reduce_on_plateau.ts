@@ -1,6 +1,8 @@
+import type { Part } from "../io/part.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { describedBy } from "../tensor/inspect.js";
-import type { Callback, CallbackHooks } from "./callback.js";
+import type { Callback, CallbackHooks, StateAt } from "./callback.js";
+import { aimOf } from "./figure_ranges.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
 
 /** Options of {@link reduceOnPlateau}. */
@@ -28,6 +30,15 @@ interface Waiting {
 }
 
 const NOTHING: Waiting = { best: null, waited: 0, cooling: 0 };
+
+/** `ERR_FILE` for a state that no plateau has. What was looked for otherwise is dropped. */
+function checkWaiting(state: Part, aim: string, { step, figures }: StateAt): void {
+  const best = state.at("best");
+  state.at("waited").count(0, step);
+  state.at("cooling").count();
+  const isOwn = aimOf(state.at("aim")) === aim;
+  if (isOwn && best.value !== null) figures.checkBest(state.at("aim"), best);
+}
 
 /**
  * Multiplies the learning rate by `factor` when a figure has got no better for `patience` measurements: `rateScale ←
@@ -73,7 +84,8 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions): Callback {
     };
   };
   const name = checkString(`${where}.name`, options.name ?? where);
-  const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin });
+  const checkState: Callback["checkState"] = (state, at) => checkWaiting(state, monitor.aim, at);
+  const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin, checkState });
   return describedBy(callback, () => ({
     title: `Callback ${name}`,
     fields: { monitor: monitor.name, factor, patience },

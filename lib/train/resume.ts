@@ -1,18 +1,23 @@
-import { parseAffine, type Transform, type Transforms } from "../data/transform.js";
-import { CarillonError } from "../errors.js";
+import { basename } from "node:path";
+import type { Transform, Transforms } from "../data/transform.js";
+import { CarillonError, messageOf } from "../errors.js";
+import { Part } from "../io/part.js";
 import type { StoredTensors } from "../io/safetensors.js";
 import { openSealed, readSealed } from "../io/seal.js";
+import { measuredSet } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import { type DecodedCheckpoint, decodeCheckpoint, decodeSettings, FORMAT, type Progress } from "./checkpoint.js";
-import type { CheckpointFolder } from "./checkpoint_folder.js";
+import { type DecodedCheckpoint, decodeCheckpoint, FORMAT, type Progress } from "./checkpoint.js";
+import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedResume } from "./checkpoint_options.js";
 import { NO_TURNING } from "./course.js";
 import { refuseOneShot, samplesOf, shuffleBufferOf, type TakenUp } from "./data.js";
 import { differenceOf } from "./difference.js";
 import type { PassedOver } from "./events.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
+import type { Reader } from "./progress_schema.js";
 import { type ChangedSetting, changesOf, type Settings } from "./settings.js";
+import { describedCheckpoint, expectNumbers, soundCheckpoint } from "./sound.js";
 
 /** What a run continues, and what it does not. */
 export interface Resumed extends TakenUp {
@@ -48,6 +53,7 @@ interface Own {
   readonly options: CheckedSettings;
   readonly settings: () => Settings;
   readonly resume: CheckedResume;
+  readonly reader: Reader;
 }
 
 function differs(where: string, { setting, path, saved, given }: ChangedSetting, hint: string): CarillonError {
@@ -59,16 +65,19 @@ function differs(where: string, { setting, path, saved, given }: ChangedSetting,
 }
 
 /** A checkpoint, if it is one of this very run, as far as that does not depend on data; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
-function fitting(stored: StoredTensors, where: string, own: Own): Omit<Resumed, "path" | "passedOver"> {
-  const { model, minimizer, options, settings, resume } = own;
-  const changes = changesOf(decodeSettings(stored, where), settings());
+async function fitting(stored: StoredTensors, where: string, own: Own): Promise<Omit<Resumed, "path" | "passedOver">> {
+  const { model, minimizer, options, settings, resume, reader } = own;
+  const described = describedCheckpoint(stored, where);
+  const changes = changesOf(described.settings, settings());
   for (const change of changes) {
     const { setting } = change;
     if (resume.changed.includes(setting) || (setting === "shuffleBuffer" && resume.newData)) continue;
     throw differs(where, change, `resume: { from, ${hintFor(setting)} } goes on with it`);
   }
   const newAverages = changes.some(({ setting }) => setting === "averageWeights");
-  const checkpoint = decodeCheckpoint(stored, where, model, minimizer, newAverages);
+  const sound = soundCheckpoint(described, reader);
+  await expectNumbers(sound);
+  const checkpoint = decodeCheckpoint(sound, where, model, minimizer, newAverages);
   if (checkpoint.averagesBegin && options.averageWeights?.biasCorrection === true) {
     throw new CarillonError(
       "ERR_STATE",
@@ -151,14 +160,13 @@ const UNITS = ["inputs", "targets"] as const;
 /** Which units come from the checkpoint; a transform of another kind is refused unless it is named. */
 function unitsOf(
   where: string,
-  { model, options, resume }: Own,
+  { options, resume }: Own,
   transforms: Transforms,
 ): { readonly kept: Resumed["units"]; readonly changed: string | undefined } {
   const kept: { -readonly [K in keyof Resumed["units"]]: Resumed["units"][K] } = {};
   let changed: string | undefined;
   for (const name of UNITS) {
-    const saved = transforms[name];
-    const is = saved && parseAffine(where, saved, name === "inputs" ? model.inputs : model.outputs);
+    const is = transforms[name];
     const given = options[name];
     if (resume.changed.includes(name)) {
       changed = name;
@@ -216,7 +224,10 @@ export async function findCheckpoint(
 ): Promise<Resumed> {
   const { resume } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
-  const own: Own = { model, minimizer, options, settings, resume };
+  const { metrics, callbacks, loss } = options;
+  const set = measuredSet("fit.metrics", model, loss, metrics, { units: { inputs: undefined, targets: undefined } });
+  const accumulators = new Map(metrics.map((metric) => [metric.name, metric.begin(set)]));
+  const own: Own = { model, minimizer, options, settings, resume, reader: { model, metrics, accumulators, callbacks } };
   const { from } = resume;
   const found = from === "auto" ? await newestSound(folder, own) : { ...(await named(from, own)), stoppedBy: null };
   if (found.checkpoint !== undefined && !resume.newData) refuseOneShot(options.data);
@@ -224,40 +235,77 @@ export async function findCheckpoint(
 }
 
 async function named(from: string | Uint8Array, own: Own): Promise<Resumed> {
-  if (typeof from !== "string") {
-    return { ...fitting(openSealed(from, RESUME, FORMAT), RESUME, own), path: null, passedOver: [] };
+  const [where, path] = typeof from === "string" ? [from, from] : [RESUME, null];
+  const stored = typeof from === "string" ? await readSealed(from, FORMAT) : openSealed(from, RESUME, FORMAT);
+  return { ...(await fitting(stored, where, own)), path, passedOver: [] };
+}
+
+/** What has become of a file of the folder. `sealed`: it is a checkpoint, if none that this run can go on from. */
+type Tried =
+  | { readonly found: Omit<Resumed, "path" | "passedOver"> }
+  | { readonly error: unknown; readonly sealed: boolean };
+
+/** Whatever is wrong with a file is no reason to give up: the one before it may be sound. */
+async function tried({ path, step }: CheckpointFile, own: Own): Promise<Tried> {
+  let sealed = false;
+  try {
+    const stored = await readSealed(path, FORMAT);
+    sealed = true;
+    const found = await fitting(stored, path, own);
+    new Part(path, "progress.step", found.checkpoint?.progress.step).equal(step); // as its name says
+    return { found };
+  } catch (error) {
+    return { error, sealed };
   }
-  return { ...fitting(await readSealed(from, FORMAT), from, own), path: from, passedOver: [] };
+}
+
+/** Characters of a reason. */
+const REASON = 400;
+const BRIEF = 120;
+/** Files whose reasons an error tells. */
+const TOLD = 4;
+
+function reasonOf(error: unknown): string {
+  const text = messageOf(error);
+  return text.length > REASON ? `${text.slice(0, REASON)}…` : text;
 }
 
 /**
- * The newest checkpoint of a folder that is whole and of this run. If none is, damaged ones are no reason not to begin
- * anew; sound ones of another run are (`ERR_STATE`), as the new run would mix with it.
+ * The newest checkpoint of a folder that is whole and of this run. If none is, damaged files are no reason not to begin anew;
+ * checkpoints that are whole are (`ERR_STATE`), be they of another run, with which the new one would mix, or such as no run writes.
  */
 async function newestSound(folder: CheckpointFolder | undefined, own: Own): Promise<Resumed> {
   const passedOver: PassedOver[] = [];
-  let foreign: CarillonError | undefined;
-  for (const { path } of (await folder?.list()) ?? []) {
-    let whole = false;
-    try {
-      const stored = await readSealed(path, FORMAT);
-      whole = true;
-      return { ...fitting(stored, path, own), path, passedOver };
-    } catch (error) {
-      if (!(error instanceof CarillonError)) throw error;
-      passedOver.push({ path, reason: error.message });
-      if (whole) foreign ??= error; // the newest one tells what differs
-    }
+  let foreign: unknown;
+  const files = (await folder?.list()) ?? [];
+  if (files.length > 0) own.settings(); // a schedule or a loss that throws is no fault of a file
+  for (const file of files) {
+    const one = await tried(file, own);
+    if ("found" in one) return { ...one.found, path: file.path, passedOver };
+    passedOver.push({ path: file.path, reason: reasonOf(one.error) });
+    if (one.sealed) foreign ??= one.error; // the newest one tells what differs
   }
   if (foreign === undefined) return { ...FROM_THE_BEGINNING, passedOver };
-  const { where, message } = foreign;
-  const rest = passedOver.length > 1 ? ` (${passedOver.length} files, none of this run)` : "";
-  const named = where.startsWith(`${RESUME}.`) ? where : RESUME;
+  const message = reasonOf(foreign);
+  const named = foreign instanceof CarillonError && foreign.where.startsWith(`${RESUME}.`) ? foreign.where : RESUME;
   throw new CarillonError(
     "ERR_STATE",
     named,
-    `expected a checkpoint of this run in '${folder?.dir}': ${message}${rest}`,
+    `expected a checkpoint of this run in '${folder?.dir}': ${message}${othersText(passedOver, message)}`,
   );
+}
+
+/** Why other files were not taken either, in brief, where it is not what was told. */
+function othersText(passedOver: readonly PassedOver[], told: string): string {
+  if (passedOver.length < 2) return "";
+  const briefly = passedOver.map(({ path, reason }) => {
+    const text = reason.replaceAll(path, "it");
+    return { isTold: reason === told, text, line: `; ${basename(path)}: ${text.slice(0, BRIEF)}` };
+  });
+  const known = briefly.find(({ isTold }) => isTold)?.text;
+  const others = briefly.filter(({ text }) => text !== known).map(({ line }) => line);
+  const rest = others.length > TOLD ? "; …" : "";
+  return ` (${passedOver.length} files, none of this run${others.slice(0, TOLD).join("")}${rest})`;
 }
 
 /** Whether the data is that of the checkpoint, as far as it shows; otherwise `ERR_STATE` says in which figure it differs. */

@@ -6,12 +6,13 @@ import type { Minimizer } from "../optim/minimizer.js";
 import type { Clip } from "../optim/minimizer_options.js";
 import type { Schedule, ScheduleAt } from "../optim/schedule.js";
 import type { Regularizers } from "../regularizers/index.js";
+import { isFloats } from "../tensor/arrays.js";
 import { tensor } from "../tensor/tensor.js";
 import type { Every } from "./callback.js";
 import { type Difference, differenceOf } from "./difference.js";
 
 /** What a resumed run must have in common with the one that it continues, as its checkpoint has it. */
-const COMPARED = [
+export const COMPARED = [
   "layers",
   "loss",
   "optimizer",
@@ -39,6 +40,9 @@ export type Setting = (typeof SETTINGS)[number];
 
 /** Each setting as plain data in the words of its options. Functions are told by what they give. */
 export type Settings = Readonly<Record<(typeof COMPARED)[number], unknown>>;
+
+/** In the place of the rows that a stream is shuffled with. */
+export const IN_MEMORY = "that of data in memory";
 
 /** What the settings of a run are told from. */
 export interface SettingsSource {
@@ -76,7 +80,7 @@ export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsS
     validate,
     batchSize,
     shuffle,
-    shuffleBuffer: shuffleBuffer ?? "that of data in memory",
+    shuffleBuffer: shuffleBuffer ?? IN_MEMORY,
   };
   return JSON.parse(JSON.stringify(settings)) as Settings; // the same keys
 }
@@ -104,7 +108,7 @@ function givenBy(loss: Loss, outputs: number): readonly number[] | null {
   try {
     const losses: unknown = loss(output, target);
     const data = typeof losses === "object" && losses !== null && "data" in losses ? losses.data : undefined;
-    return data instanceof Float32Array ? [...data] : null;
+    return isFloats(data) ? [...data] : null;
   } catch {
     return null; // one that works inside of a program only
   }
@@ -124,13 +128,16 @@ function ratesInWords(rates: readonly (readonly [pattern: string, lr: number | S
   return Object.fromEntries(rates.map(([pattern, lr]) => [pattern, rateWords(lr)]));
 }
 
+/** Kind of a rate that is a function. */
+export const A_SCHEDULE = "a schedule";
+
 /** A rate, or what a schedule gives at some places. */
 function rateWords(lr: number | Schedule): unknown {
   if (typeof lr === "number") return lr;
   try {
-    return { kind: "a schedule", ...Object.fromEntries(ASKED.map((at) => [`at step ${at.step} of 1000`, lr(at)])) };
+    return { kind: A_SCHEDULE, ...Object.fromEntries(ASKED.map((at) => [`at step ${at.step} of 1000`, lr(at)])) };
   } catch {
-    return { kind: "a schedule" }; // one that knows runs of its own length only
+    return { kind: A_SCHEDULE }; // one that knows runs of its own length only
   }
 }
 

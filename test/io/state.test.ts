@@ -4,7 +4,8 @@ import { runInNewContext } from "node:vm";
 import { Tensor, tensor } from "carillon";
 import { describe, expect, test } from "vitest";
 import type { StoredTensor } from "../../lib/io/element_types.js";
-import { decodeState, encodeState, type State } from "../../lib/io/state.js";
+import { encodeState, type State } from "../../lib/io/state.js";
+import { decodeState } from "../../lib/io/state_reader.js";
 import { numbers } from "../train/synthetic.js";
 
 function encoded(state: State): { readonly text: string; readonly tensors: Map<string, StoredTensor> } {
@@ -14,7 +15,7 @@ function encoded(state: State): { readonly text: string; readonly tensors: Map<s
 
 function through(state: State): unknown {
   const { text, tensors } = encoded(state);
-  return decodeState(text, tensors)?.value;
+  return decodeState(text, "file", "state", tensors);
 }
 
 const bits = (value: unknown): bigint | undefined => new BigUint64Array(Float64Array.of(Number(value)).buffer)[0];
@@ -162,7 +163,7 @@ test("what it was made of may change afterwards", () => {
   state.list.push(2);
   state.array[0] = 2;
   state.view.setUint8(0, 3);
-  expect(decodeState(text, tensors)?.value).toEqual({
+  expect(decodeState(text, "file", "state", tensors)).toEqual({
     list: [1],
     array: Float64Array.of(1),
     view: new DataView(new ArrayBuffer(1)),
@@ -240,28 +241,58 @@ describe("refused when it is made, by its path", () => {
   });
 });
 
-describe("text that it did not write", () => {
-  test.each(["", "{", '{"$array":"arrays/0"}', '{"$array":"weights/a"}', "undefined"])("%j is nothing", (text) => {
-    expect(decodeState(text, new Map())).toBeUndefined();
+describe("text that it did not write is refused by its place", () => {
+  test.each<[string, string, string]>([
+    ["", "JSON", "state"],
+    ["{", "JSON", "state"],
+    ['{"a":1,"a":2}', "every key once", "state"],
+    ['{"$array":"arrays/0"}', "arrays/0, a tensor of the file", "state.$array"],
+    ['{"$array":"weights/a"}', "arrays/0", "state.$array"],
+    ['{"$tensor":null}', "arrays/0", "state.$tensor"],
+    ["undefined", "JSON", "state"],
+    ['{"$same":"0"}', "an integer >= 0", "state.$same"],
+    ['{"$same":0}', "the number of an object before it", "state.$same"],
+    ['{"a":[{"$same":2}]}', "the number of an object before it", "state.a[0].$same"],
+    ['{"$unknown":1}', "a kind of value that states have", "state"],
+    ['{"$map":[1]}', "a list of 2", "state.$map[0]"],
+    ['{"$map":[[1,2],[1,3]]}', "a key that stands once", "state.$map[1]"],
+    ['{"$map":3}', "a list", "state.$map"],
+    ['{"$set":[1,1]}', "a value that stands once", "state.$set[1]"],
+    ['{"$bigint":"1.5"}', "an integer as text", "state.$bigint"],
+    ['{"$bigint":5}', "a string", "state.$bigint"],
+    ['{"$number":"12"}', "one of NaN, Infinity, -Infinity, -0", "state.$number"],
+    ['{"$number":"NaN","x":1}', "nothing beside $number", "state"],
+    ['{"$undefined":false}', "true", "state.$undefined"],
+    ['{"$date":"5"}', "the time of a date", "state"],
+    ['{"$date":9e15}', "the time of a date", "state"],
+    ['{"$bare":null}', "an object", "state.$bare"],
+    ['{"x":1,"$y":2}', "a key of a state", "state.$y"],
+    ['{"$sparse":[-1]}', "an integer in [0, 4294967295]", "state.$sparse[0]"],
+    ['{"$sparse":[3,1]}', "an index and a value", "state.$sparse"],
+    ['{"$sparse":[3,1,"a",0,"b"]}', "an integer in [2, 2]", "state.$sparse[3]"],
+    ["[1e999]", "a finite number", "state[0]"],
+    [`${"[".repeat(100_000)}${"]".repeat(100_000)}`, "at most 500 objects in one another", "state[0][0][0]"],
+  ])("%.40s", (text, expected, where) => {
+    const error = thrownBy(() => decodeState(text, "file", "state"));
+    expect(error).toMatchObject({ name: "CarillonError", code: "ERR_FILE", where: "file" });
+    expect(error.message).toContain(`expected ${expected}`);
+    expect(error.message).toContain(`for '${where}`);
+    expect(error.message.length).toBeLessThan(500);
   });
 
-  test.each([
-    '{"$same":0}',
-    '{"$same":-1}',
-    '{"$unknown":1}',
-    '{"$map":[1]}',
-    '{"$map":3}',
-    '{"$bigint":"1.5"}',
-    '{"$array":"arrays/9"}',
-    '{"$bare":null}',
-    '{"$sparse":[-1]}',
-    `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
-  ])("%.40s is nothing either", (text) => {
-    expect(decodeState(text, new Map())).toBeUndefined();
-  });
+  function thrownBy(read: () => unknown): Error {
+    try {
+      read();
+    } catch (error) {
+      if (error instanceof Error) return error;
+    }
+    throw new Error("nothing was thrown");
+  }
 
   test("an array that nobody names is nothing", () => {
     const { tensors } = encoded(Float32Array.of(1));
-    expect(decodeState("3", tensors)).toBeUndefined();
+    expect(() => decodeState("3", "file", "state", tensors)).toThrow(
+      "expected 1 arrays for 'state' in 'file' but received 0",
+    );
   });
 });

@@ -220,8 +220,8 @@ describe("models", () => {
 
   test.each<[string, () => Uint8Array, string | RegExp]>([
     ["no layers", () => encoded([]), "layer"],
-    ["layers of text", () => encoded("linear"), "list of layers"],
-    ["layers that are no JSON", () => encoded([], { layers: "[" }), "list of layers"],
+    ["layers of text", () => encoded("linear"), "a list for .layers."],
+    ["layers that are no JSON", () => encoded([], { layers: "[" }), "JSON for .layers."],
     ["only activations", () => encoded([{ kind: "relu", name: null, config: {} }]), "layer"],
     ["an unknown layer", () => encoded([{ kind: "toString", name: null, config: {} }]), "'toString'"],
     ["a layer that a user defined", () => encoded([{ kind: "mine", name: null, config: null }]), "'mine'.*load\\(\\)"],
@@ -264,7 +264,7 @@ describe("models", () => {
     [
       "a layer that is one behind it",
       () => encoded([{ ...(layer(4, 4) as object), same: 1 }, layer(4, 4)]),
-      "linear.same",
+      "the place of a linear before it.*same",
     ],
     ["layers that do not fit", () => encoded([layer(4, 8), layer(9, 3)]), "layer 2 takes 9 features"],
     ["other sizes than the weights", () => encoded([layer(4, 8), layer(8, 2)]), "linear2.weight"],

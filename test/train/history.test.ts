@@ -1,7 +1,8 @@
 // What a checkpoint keeps of the epochs: a history that goes on is the one that was never packed, but for the clock.
 import { expect, test } from "vitest";
 import type { StoredTensor } from "../../lib/io/element_types.js";
-import { decodeState, encodeState } from "../../lib/io/state.js";
+import { encodeState } from "../../lib/io/state.js";
+import { decodeState } from "../../lib/io/state_reader.js";
 import { type EpochEvent, figureBytes } from "../../lib/train/events.js";
 import { packHistory, unpackHistory } from "../../lib/train/history.js";
 import { Thinned } from "../../lib/train/thinned.js";
@@ -35,7 +36,7 @@ function through(history: Thinned<EpochEvent>): Thinned<EpochEvent> {
   const tensors = new Map<string, StoredTensor>();
   const text = encodeState(packHistory(history), tensors);
   const back = new Thinned<EpochEvent>(figureBytes, limits);
-  unpackHistory(decodeState(text, tensors)?.value, back);
+  unpackHistory(decodeState(text, "file", "history", tensors), back);
   return back;
 }
 

@@ -1,7 +1,15 @@
 import { CarillonError } from "../../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { type Labels, labelsAbove, labelsOf } from "./labels.js";
-import { type Accumulator, checkMetricName, type Metric, type MetricRows, type MetricSet } from "./metric.js";
+import {
+  type Accumulator,
+  checkMetricName,
+  type Metric,
+  type MetricRows,
+  type MetricSet,
+  POSITIVE,
+  SHARE,
+} from "./metric.js";
 import { increase, summing } from "./sums.js";
 
 /** Share of the weight for which `holds`. */
@@ -16,6 +24,7 @@ function shareWhere(holds: (rows: MetricRows, row: number) => boolean): Accumula
       }
     },
     ([right = 0, all = 0]) => right / all,
+    () => "weights",
   );
 }
 
@@ -25,6 +34,7 @@ function shareWhere(holds: (rows: MetricRows, row: number) => boolean): Accumula
  */
 export const accuracy: Metric<"accuracy"> = {
   name: "accuracy",
+  range: SHARE,
   begin(set) {
     const labels = labelsOf("accuracy", set);
     const columns = labels.kind === "multilabel" ? labels.count : 1;
@@ -48,6 +58,7 @@ export function topK<const K extends number>(k: K): Metric<`top${K}`> {
   const name = `top${k}` as const;
   return Object.freeze({
     name,
+    range: SHARE,
     begin(set: MetricSet): Accumulator {
       const labels = labelsOf(name, set);
       expectClasses(name, labels, set);
@@ -80,6 +91,8 @@ function expectClasses(name: string, labels: Labels, { where }: MetricSet): void
  */
 export const confusionMatrix: Metric<"confusionMatrix"> = {
   name: "confusionMatrix",
+  range: POSITIVE,
+  isMatrix: true,
   begin(set) {
     const labels = labelsOf("confusionMatrix", set);
     const { count } = labels;
@@ -94,6 +107,7 @@ export const confusionMatrix: Metric<"confusionMatrix"> = {
         }
       },
       (sums) => Array.from({ length: count }, (_, row) => Array.from(sums.subarray(row * count, (row + 1) * count))),
+      () => "weights",
     );
   },
 };
@@ -202,6 +216,7 @@ function averagedMetric(kind: string, options: AverageOptions, score: (counts: C
   if (threshold !== undefined) checkNumber(`${kind}.threshold`, threshold, { min: 0, max: 1 });
   return Object.freeze({
     name: checkMetricName(`${kind}.name`, name),
+    range: SHARE,
     begin(set: MetricSet): Accumulator {
       const usual = labelsOf(name, set);
       const labels = threshold === undefined ? usual : labelsAbove(`${kind}.threshold`, usual, set, threshold);
@@ -215,6 +230,7 @@ function averagedMetric(kind: string, options: AverageOptions, score: (counts: C
         labels.count * COUNTS + 1,
         (sums, rows) => countInto(sums, labels, rows),
         (sums) => averaged(sums, labels, used, score),
+        (place) => (place === labels.count * COUNTS ? "figures" : place % COUNTS === COUNTS - 1 ? "mark" : "weights"),
       );
     },
   });

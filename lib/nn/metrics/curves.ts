@@ -1,6 +1,6 @@
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { expectChances, expectTwo, labelsOf } from "./labels.js";
-import { type Accumulator, checkMetricName, type Metric, type MetricSet } from "./metric.js";
+import { type Accumulator, checkMetricName, type Metric, type MetricSet, SHARE } from "./metric.js";
 import { type Curve, Scores, totalsOf, walk } from "./scores.js";
 
 /** Keeps the scores of a set; the figure is the mean over its curves, without those that have none (NaN). */
@@ -16,6 +16,7 @@ function overCurves(scores: Scores, figure: (curve: Curve) => Promise<number>): 
       return known.reduce((sum, one) => sum + one, 0) / known.length;
     },
     state: () => scores.state(),
+    check: (state, weight) => scores.check(state, weight),
     restore: (state) => scores.restore(state),
   };
 }
@@ -41,6 +42,7 @@ async function areaUnder(curve: Curve): Promise<number> {
  */
 export const auc: Metric<"auc"> = {
   name: "auc",
+  range: SHARE,
   begin: (set) => overCurves(new Scores(labelsOf("auc", set)), areaUnder),
 };
 
@@ -66,6 +68,7 @@ async function precisionUnder(curve: Curve): Promise<number> {
  */
 export const averagePrecision: Metric<"averagePrecision"> = {
   name: "averagePrecision",
+  range: SHARE,
   begin: (set) => overCurves(new Scores(labelsOf("averagePrecision", set)), precisionUnder),
 };
 
@@ -160,6 +163,7 @@ export function bestThreshold(options: ThresholdOptions = {}): Metric {
   const name = checkMetricName("bestThreshold.name", options.name ?? "bestThreshold");
   return Object.freeze({
     name,
+    range: SHARE,
     begin(set: MetricSet): Accumulator {
       const labels = labelsOf(name, set);
       expectChances(set.where, set);

@@ -1,7 +1,9 @@
 import type { Affine } from "../../data/transform.js";
 import { CarillonError, fail } from "../../errors.js";
-import { copyState, type State } from "../../io/state.js";
-import { checkFunction, checkKeys, checkString } from "../../options.js";
+import type { Part } from "../../io/part.js";
+import type { State } from "../../io/state.js";
+import { copyState } from "../../io/state_reader.js";
+import { checkFunction, checkKeys, checkString, type NumberRange } from "../../options.js";
 import type { Ending } from "../ending.js";
 import type { Loss } from "../losses/loss.js";
 
@@ -44,6 +46,12 @@ export interface Accumulator {
   /** What a resumed run needs to go on in the middle of an epoch. */
   state(): State;
   restore(state: State): void;
+  /**
+   * `ERR_FILE` for a state that {@link state} does not give over examples that weigh `weight`. A metric of one's own has what it likes.
+   *
+   * @internal
+   */
+  check?(state: Part, weight: number): void;
 }
 
 /**
@@ -54,7 +62,15 @@ export interface Metric<N extends string = string> {
   readonly name: N;
   /** For one set; `ERR_OPTION` where it makes no sense for the loss. @internal */
   begin(set: MetricSet): Accumulator;
+  /** Where its figure lies, besides NaN; that of a matrix is one of its elements. Any number where it does not say. @internal */
+  readonly range?: NumberRange | undefined;
+  /** Whether its figure is a matrix of so many classes. @internal */
+  readonly isMatrix?: boolean | undefined;
 }
+
+/** Ranges of figures. */
+export const SHARE: NumberRange = { min: 0, max: 1 };
+export const POSITIVE: NumberRange = { min: 0 };
 
 /** A metric of one's own. */
 export interface MetricDefinition<N extends string, S extends State> {

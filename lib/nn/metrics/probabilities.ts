@@ -1,7 +1,8 @@
 import { checkKeys, checkNumber } from "../../options.js";
+import { isInts } from "../../tensor/arrays.js";
 import { exp, log } from "../../tensor/exact.js";
 import { expectChances, type Labels, labelsOf, largest } from "./labels.js";
-import type { Accumulator, Metric, MetricRows, MetricSet } from "./metric.js";
+import { type Accumulator, type Metric, type MetricRows, type MetricSet, POSITIVE, SHARE } from "./metric.js";
 import { increase, summing } from "./sums.js";
 
 /** Labels of a set whose outputs say probabilities; else `ERR_OPTION`. */
@@ -24,6 +25,7 @@ function meanOf(figure: (rows: MetricRows, row: number) => number): Accumulator 
       }
     },
     ([sum = 0, all = 0]) => sum / all,
+    (place) => (place === 0 ? "figures" : "weights"),
   );
 }
 
@@ -45,7 +47,7 @@ function share(target: number, value: number): number {
 
 /** What an example should be, in the place of a class: 1 and 0, or the probability that the target says. */
 function targetOf({ targets, columns }: MetricRows, row: number, column: number): number {
-  if (targets instanceof Int32Array) return targets[row] === column ? 1 : 0;
+  if (isInts(targets)) return targets[row] === column ? 1 : 0;
   return targets[row * columns + column] ?? 0;
 }
 
@@ -98,6 +100,7 @@ function meanOver(columns: number, each: (column: number) => number): number {
  */
 export const logLoss: Metric<"logLoss"> = {
   name: "logLoss",
+  range: POSITIVE,
   begin(set) {
     const labels = labelsWithChances("logLoss", set);
     if (labels.kind === "classes") return meanOf((rows, row) => classLoss(rows, row, labels));
@@ -130,6 +133,7 @@ function chances({ outputs, columns }: MetricRows, row: number, { ending }: Labe
  */
 export const brier: Metric<"brier"> = {
   name: "brier",
+  range: POSITIVE,
   begin(set) {
     const labels = labelsWithChances("brier", set);
     const squared = (rows: MetricRows, row: number, column: number, place: number): number => {
@@ -185,6 +189,7 @@ export function calibrationError(options: CalibrationOptions = {}): Metric<"cali
   const name = "calibrationError";
   return Object.freeze({
     name,
+    range: SHARE,
     begin(set: MetricSet): Accumulator {
       const labels = labelsWithChances(name, set);
       const parts = labels.kind === "multilabel" ? labels.count : 1;
@@ -213,6 +218,7 @@ export function calibrationError(options: CalibrationOptions = {}): Metric<"cali
           }
         },
         (sums) => meanOver(parts, (part) => errorOf(sums.subarray(part * bins * PER_BIN, (part + 1) * bins * PER_BIN))),
+        (place) => (place % PER_BIN === 1 ? "figures" : "weights"),
       );
     },
   });

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
-import type { Accumulator, Metric, MetricRows, MetricSet } from "./metric.js";
-import { increase, summing } from "./sums.js";
+import { type Accumulator, type Metric, type MetricRows, type MetricSet, POSITIVE } from "./metric.js";
+import { increase, type SumKind, summing } from "./sums.js";
 
 /** `ERR_OPTION` unless the loss compares values with values. */
 function expectValues(name: string, { where, loss }: MetricSet): void {
@@ -46,6 +46,7 @@ function averageError(
       meanOver(outputs, (column) => {
         return Math.abs(units?.scale[column] ?? 1) * last((sums[column] ?? 0) / (sums[outputs] ?? 0));
       }),
+    (place) => (place === outputs ? "weights" : "figures"),
   );
 }
 
@@ -55,6 +56,7 @@ function averageError(
  */
 export const mae: Metric<"mae"> = {
   name: "mae",
+  range: POSITIVE,
   begin(set) {
     expectValues("mae", set);
     return averageError(set, Math.abs, (mean) => mean);
@@ -64,6 +66,7 @@ export const mae: Metric<"mae"> = {
 /** √(Σ w·(output − target)²/Σ w), the mean over the columns, as for {@link mae}. scikit-learn's `root_mean_squared_error`. */
 export const rmse: Metric<"rmse"> = {
   name: "rmse",
+  range: POSITIVE,
   begin(set) {
     expectValues("rmse", set);
     return averageError(set, (difference) => difference * difference, Math.sqrt);
@@ -72,6 +75,7 @@ export const rmse: Metric<"rmse"> = {
 
 /** Sums of one column: Σ w·(output − target)², Σ w, the mean of the targets, Σ w·(target − mean)². */
 const PER_COLUMN = 4;
+const R2_SUMS: readonly SumKind[] = ["figures", "weights", "any", "figures"];
 
 /** One weighted value in a running mean and its sum of squares (West 1979): nothing cancels. */
 function include(sums: Float64Array, at: number, target: number, weight: number): void {
@@ -95,6 +99,7 @@ function determination(squares: number, spread: number): number {
  */
 export const r2: Metric<"r2"> = {
   name: "r2",
+  range: { max: 1 },
   begin(set): Accumulator {
     expectValues("r2", set);
     const { outputs } = set;
@@ -114,6 +119,10 @@ export const r2: Metric<"r2"> = {
           const [squares = 0, , , spread = 0] = sums.subarray(column * PER_COLUMN, (column + 1) * PER_COLUMN);
           return determination(squares, spread);
         });
+      },
+      (place) => {
+        if (place === count) return "figures";
+        return R2_SUMS[place % PER_COLUMN] ?? "any";
       },
     );
   },

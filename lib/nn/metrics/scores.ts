@@ -1,5 +1,7 @@
 import { turn } from "../../binding/clock.js";
+import type { Part } from "../../io/part.js";
 import type { State } from "../../io/state.js";
+import { isFloats, isUint8Array } from "../../tensor/arrays.js";
 import { exp } from "../../tensor/exact.js";
 import type { Labels } from "./labels.js";
 import type { MetricRows } from "./metric.js";
@@ -46,13 +48,27 @@ class Growing {
   /** Float64 as bytes: a state has no array of them. */
   state(): State {
     const { values } = this;
-    return values instanceof Float32Array ? values : new Uint8Array(values.slice().buffer);
+    return isFloats(values) ? values : new Uint8Array(values.slice().buffer);
   }
 
   restore(state: State): void {
     this.#length = 0;
-    const values = state instanceof Uint8Array ? new Float64Array(state.slice().buffer) : state;
-    if (values instanceof Float32Array || values instanceof Float64Array) for (const value of values) this.push(value);
+    for (const value of this.#valuesOf(state) ?? []) this.push(value);
+  }
+
+  /** The numbers of a state; `undefined` if it is none of such a list. */
+  #valuesOf(state: unknown): Floats | undefined {
+    if (!this.#wide) return isFloats(state) ? state : undefined;
+    if (!isUint8Array(state) || state.length % Float64Array.BYTES_PER_ELEMENT !== 0) return undefined;
+    return new Float64Array(Uint8Array.from(state).buffer);
+  }
+
+  /** The numbers of a state, all of them such that `holds`; otherwise `ERR_FILE`. */
+  check(state: Part, holds: (value: number) => boolean, expected: string): Floats {
+    const values = this.#valuesOf(state.value) ?? state.refuse(this.#wide ? "bytes of float64" : "a Float32Array");
+    const wrong = values.findIndex((value) => !holds(value));
+    if (wrong >= 0) state.refuse(`${expected} as element ${wrong}`, String(values[wrong]));
+    return values;
   }
 }
 
@@ -104,6 +120,9 @@ async function sortedOrder(keys: Uint32Array, words: number): Promise<Uint32Arra
   }
   return order;
 }
+
+/** How much more than all examples one may weigh: their sum is one of float32. */
+const SLACK = 1.001;
 
 /** Examples of one curve: their scores, which of them are positive, and their weights > 0. */
 export interface Curve {
@@ -252,6 +271,24 @@ export class Scores {
 
   state(): State {
     return this.#all.map((growing) => growing.state());
+  }
+
+  /** `ERR_FILE` for what {@link state} does not give of examples that weigh `weight`. */
+  check(state: Part, weight: number): void {
+    const { kind, count } = this.#labels;
+    const most = kind === "classes" ? count - 1 : 1;
+    const isWeight = (value: number): boolean => value > 0 && value <= weight * SLACK;
+    const isClass = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
+    const lists = state.list(this.#all.length);
+    const lengths = this.#all.map((growing, index) => {
+      const list = lists[index] ?? state;
+      if (index === 0) return growing.check(list, isWeight, `a weight in (0, ${weight}]`).length;
+      if (index <= this.#actual.length) return growing.check(list, isClass, `a class in [0, ${most}]`).length;
+      return growing.check(list, () => true, "").length;
+    });
+    for (const [index, length] of lengths.entries()) {
+      if (length !== lengths[0]) (lists[index] ?? state).refuse(`${lengths[0]} elements`, `${length}`);
+    }
   }
 
   restore(state: State): void {

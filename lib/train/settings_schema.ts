@@ -1,0 +1,138 @@
+// What the settings of a checkpoint may be: values that no option takes are refused by their place.
+import type { Part } from "../io/part.js";
+import { matchesPattern } from "../words.js";
+import { A_SCHEDULE, COMPARED, IN_MEMORY } from "./settings.js";
+
+/** What of a checkpoint's settings the rest of it has to agree with. */
+export interface StoredSettings {
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  /** `null` for data in memory. */
+  readonly shuffleBuffer: number | null;
+  readonly loss: string;
+  readonly average: StoredAverage | undefined;
+  /** The states that a parameter has, as its optimizer. */
+  statesOf(parameter: string): readonly StoredState[];
+}
+
+/** A state of a parameter, and whether its elements are sums of squares or sizes. */
+export interface StoredState {
+  readonly name: string;
+  readonly isPositive: boolean;
+}
+
+interface StoredAverage {
+  readonly decay: number;
+  readonly biasCorrection: boolean;
+}
+
+/** States of the native rules that are never negative. */
+const POSITIVE_STATES = ["secondMoment", "maxSecondMoment", "sumOfSquares", "infinityNorm", "deltaMoment"];
+
+/** Reads the settings of a checkpoint; `ERR_FILE` names the first that no run has. */
+export function checkSettingsPart(settings: Part): StoredSettings {
+  for (const name of COMPARED) settings.at(name).expect(settings.at(name).value !== undefined, "a setting or null");
+  checkLayers(settings.at("layers"));
+  const loss = settings.at("loss").at("kind").text();
+  checkRates(settings.at("lr"));
+  checkPenalties(settings.at("regularizer"), settings.at("biasRegularizer"));
+  checkClip(settings.at("clip"));
+  settings.at("accumulate").count(1);
+  checkClassWeights(settings.at("classWeights"));
+  checkValidate(settings.at("validate"));
+  const buffer = settings.at("shuffleBuffer");
+  return {
+    batchSize: settings.at("batchSize").count(1),
+    shuffle: settings.at("shuffle").flag(),
+    shuffleBuffer: buffer.value === IN_MEMORY ? null : buffer.count(1),
+    loss,
+    average: averageOf(settings.at("averageWeights")),
+    statesOf: statesOf(settings.at("optimizer")),
+  };
+}
+
+function checkLayers(layers: Part): void {
+  for (const layer of layers.list()) layer.at("kind").text();
+}
+
+/** A rate, what a schedule gives at some places, or either by the patterns of a partition. */
+function checkRates(lr: Part): void {
+  if (typeof lr.value === "number") {
+    lr.number({ min: 0 });
+    return;
+  }
+  if (lr.at("kind").value === A_SCHEDULE) checkSchedule(lr);
+  else for (const rate of lr.members().values()) checkRates(rate);
+}
+
+/** Numbers, and `null` where it gives none: it may be one of a shorter run. */
+function checkSchedule(schedule: Part): void {
+  for (const [key, rate] of schedule.members()) if (key !== "kind" && rate.value !== null) rate.number();
+}
+
+function checkPenalties(...penalties: readonly Part[]): void {
+  for (const penalty of penalties) {
+    if (penalty.isNothing) continue;
+    const parts = Array.isArray(penalty.value) ? penalty.list() : [...penalty.members().values()];
+    for (const part of parts) {
+      if (typeof part.value === "number") part.number({ min: 0 });
+      else if (typeof part.value === "object") checkPenalties(part);
+    }
+  }
+}
+
+function checkClip(clip: Part): void {
+  if (clip.isNothing) return;
+  const bounds = [...clip.members().values()];
+  clip.expect(bounds.length === 1, "a norm or a value");
+  for (const bound of bounds) bound.number({ above: 0 });
+}
+
+function checkClassWeights(weights: Part): void {
+  if (weights.isNothing || weights.value === "balanced") return;
+  for (const weight of weights.list()) weight.number({ min: 0 });
+}
+
+function checkValidate(validate: Part): void {
+  if (validate.isNothing) return;
+  const periods = [...validate.members().values()];
+  validate.expect(periods.length === 1, "steps or epochs");
+  for (const period of periods) period.count(1);
+}
+
+function averageOf(average: Part): StoredAverage | undefined {
+  if (average.isNothing) return undefined;
+  const biasCorrection = average.at("biasCorrection");
+  return {
+    decay: average.at("decay").number({ min: 0, below: 1 }),
+    biasCorrection: !biasCorrection.isNothing && biasCorrection.flag(),
+  };
+}
+
+const FROZEN = "frozen";
+
+/** States of one optimizer, none where it leaves parameters as they are. */
+function statesIn(optimizer: Part): readonly StoredState[] {
+  if (optimizer.value === FROZEN) return [];
+  optimizer.at("kind").text();
+  const states = optimizer.at("states, as they begin").members();
+  for (const initial of states.values()) initial.number();
+  const isNative = optimizer.at("rule").value !== null;
+  return [...states.keys()].map((name) => ({ name, isPositive: isNative && POSITIVE_STATES.includes(name) }));
+}
+
+function unmatched(optimizer: Part, parameter: string): never {
+  return optimizer.refuse(`a pattern that matches ${parameter}`);
+}
+
+function statesOf(optimizer: Part): StoredSettings["statesOf"] {
+  if (optimizer.value === FROZEN || optimizer.at("kind").value !== "partition") {
+    const states = statesIn(optimizer);
+    return () => states;
+  }
+  const groups = [...optimizer.members()].filter(([pattern]) => pattern !== "kind");
+  const states = groups.map(([, words]) => statesIn(words));
+  const patterns = groups.map(([pattern]) => pattern);
+  return (parameter) =>
+    states[patterns.findIndex((pattern) => matchesPattern(pattern, parameter))] ?? unmatched(optimizer, parameter);
+}

@@ -1,0 +1,167 @@
+// Whether a file is a checkpoint that a run can have written: each value, and what they say of one another.
+import { turn } from "../binding/clock.js";
+import type { StoredTensor } from "../io/element_types.js";
+import { Part, refusePart } from "../io/part.js";
+import type { StoredTensors } from "../io/safetensors.js";
+import { PREFIX as ARRAYS, countArrays } from "../io/state.js";
+import { parsePlain, readState } from "../io/state_reader.js";
+import { describedShapes } from "../nn/load.js";
+import { checkLayout, parseAveraging } from "../nn/saved.js";
+import { power } from "../tensor/exact.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
+import { numericsMetadata, type Progress, refuse } from "./checkpoint.js";
+import { differenceOf } from "./difference.js";
+import { checkProgress, type Reader } from "./progress_schema.js";
+import { checkSettingsPart, type StoredSettings } from "./settings_schema.js";
+
+/** A checkpoint whose settings and tensors a run can have written, be it another run. */
+export interface DescribedCheckpoint extends StoredTensors {
+  readonly where: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly stored: StoredSettings;
+  readonly parameters: readonly string[];
+}
+
+/** The same of all of it. */
+export interface SoundCheckpoint extends DescribedCheckpoint {
+  readonly progress: Progress;
+}
+
+/** `ERR_FILE` unless what was computed then is what would be computed now. */
+export function checkNumerics(where: string, { numericsVersion = "none" }: Readonly<Record<string, string>>): void {
+  const { numericsVersion: version } = numericsMetadata();
+  if (numericsVersion !== version) refuse(where, `numericsVersion ${version}`, numericsVersion);
+}
+
+/**
+ * Reads what a checkpoint says of its run. Here, and for the rest, `ERR_FILE` names the first value that no run writes, what was expected there
+ * and what came.
+ */
+export function describedCheckpoint({ tensors, metadata }: StoredTensors, where: string): DescribedCheckpoint {
+  checkLayout(where, metadata);
+  checkNumerics(where, metadata);
+  const settings = parsePlain(metadata.settings, where, "settings");
+  const stored = checkSettingsPart(settings);
+  expectSame(where, "layers", settings.at("layers").value, parsePlain(metadata.layers, where, "layers").value);
+  const shapes = checkWeights(where, tensors, settings.at("layers"));
+  checkStates(where, tensors, shapes, stored);
+  return { where, tensors, metadata, settings: plainOf(settings), stored, parameters: [...shapes.keys()] };
+}
+
+/** Reads the rest of a checkpoint of a run with such settings, metrics and callbacks. */
+export function soundCheckpoint(described: DescribedCheckpoint, reader: Reader): SoundCheckpoint {
+  const { where, tensors, metadata, stored } = described;
+  const { part, expectAll } = readState(metadata.progress, where, "progress", tensors);
+  const progress = checkProgress(part, stored, reader);
+  expectAll();
+  checkAverages(described, progress.step);
+  checkDescription(described, progress);
+  return { ...described, progress };
+}
+
+/** Elements that are looked at before JavaScript does other things. */
+const PIECE = 131_072;
+
+/** `ERR_FILE` where a weight or state is not finite, as none of a file in a folder is, or a sum of squares is negative. */
+export async function expectNumbers({ tensors, where, parameters, stored }: SoundCheckpoint): Promise<void> {
+  const positive = new Set(
+    parameters.flatMap((parameter) =>
+      stored.statesOf(parameter).flatMap(({ name, isPositive }) => (isPositive ? [`${name}/${parameter}`] : [])),
+    ),
+  );
+  for (const [name, { dtype, data }] of tensors) {
+    if (dtype !== "f32" || name.startsWith(ARRAYS)) continue;
+    const least = positive.has(name) ? 0 : Number.NEGATIVE_INFINITY;
+    for (let begin = 0; begin < data.length; begin += PIECE) {
+      const wrong = data.subarray(begin, begin + PIECE).findIndex((value) => !(value - value === 0 && value >= least));
+      if (wrong >= 0) {
+        const place = `${name}[${begin + wrong}]`;
+        refusePart(where, place, least === 0 ? "a number >= 0" : "a finite number", String(data[begin + wrong]));
+      }
+      if (data.length > PIECE) await turn();
+    }
+  }
+}
+
+function plainOf(settings: Part): Readonly<Record<string, unknown>> {
+  return Object.fromEntries([...settings.members()].map(([key, { value }]) => [key, value]));
+}
+
+function expectSame(where: string, name: string, then: unknown, now: unknown): void {
+  const difference = differenceOf(name, then, now);
+  if (difference !== undefined) refusePart(where, difference.path, difference.saved, difference.given);
+}
+
+const WEIGHTS = "weights/";
+const AVERAGE = "average/";
+
+function expectTensor(where: string, name: string, shape: readonly number[], stored: StoredTensor | undefined): void {
+  if (stored?.dtype === "f32" && sameShape(stored.shape, shape)) return;
+  const received = stored === undefined ? "nothing" : `${stored.dtype} ${formatShape(stored.shape)}`;
+  refusePart(where, name, `f32 ${formatShape(shape)}`, received);
+}
+
+/** The shapes of the parameters, which are those that the layers say, as far as these are built-in ones. */
+function checkWeights(
+  where: string,
+  tensors: StoredTensors["tensors"],
+  layers: Part,
+): ReadonlyMap<string, readonly number[]> {
+  const described = describedShapes(layers);
+  for (const [name, shape] of described ?? []) expectTensor(where, WEIGHTS + name, shape, tensors.get(WEIGHTS + name));
+  const shapes = new Map<string, readonly number[]>();
+  for (const [key, { shape }] of tensors) {
+    if (!key.startsWith(WEIGHTS)) continue;
+    const name = key.slice(WEIGHTS.length);
+    if (described?.has(name) === false) refusePart(where, key, "the parameters of its layers alone", "another");
+    shapes.set(name, shape);
+  }
+  return shapes;
+}
+
+/** Every parameter has its states and, where there are averages, one; there are no other tensors. */
+function checkStates(
+  where: string,
+  tensors: StoredTensors["tensors"],
+  shapes: ReadonlyMap<string, readonly number[]>,
+  { average, statesOf }: StoredSettings,
+): void {
+  const expected = new Set<string>();
+  for (const [parameter, shape] of shapes) {
+    const prefixes = [WEIGHTS, ...statesOf(parameter).map(({ name }) => `${name}/`), ...(average ? [AVERAGE] : [])];
+    for (const prefix of prefixes) {
+      expected.add(prefix + parameter);
+      expectTensor(where, prefix + parameter, shape, tensors.get(prefix + parameter));
+    }
+  }
+  if (tensors.size === expected.size + countArrays(tensors)) return;
+  const stray = [...tensors.keys()].find((name) => !expected.has(name) && !name.startsWith(ARRAYS));
+  refusePart(where, stray ?? "arrays", "the tensors of a checkpoint alone", "another");
+}
+
+/** How averages become weights follows from the steps. */
+function checkAverages({ where, metadata, stored: { average }, parameters }: DescribedCheckpoint, step: number): void {
+  const { averages: text } = metadata;
+  if (average === undefined || text === undefined) {
+    const isThere = (value: unknown): string => (value === undefined ? "none" : "some");
+    if (average !== text) refusePart(where, "averages", isThere(average), isThere(text));
+    return;
+  }
+  const { scale, except } = parseAveraging(where, text);
+  const isCorrected = average.biasCorrection && step > 0;
+  const expected = isCorrected ? 1 / (1 - power(average.decay, step)) : 1;
+  if (scale !== expected) refusePart(where, "averages.scale", String(expected), String(scale));
+  const stray = except.find((name) => !average.biasCorrection || !parameters.includes(name));
+  if (stray !== undefined) refusePart(where, "averages.except", "parameters without an average", stray);
+}
+
+/** What a model's file says stands in the progress too, but for the loss. */
+function checkDescription({ where, metadata, stored: { loss } }: DescribedCheckpoint, { data }: Progress): void {
+  const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
+  const { inputs, targets } = data.transforms;
+  for (const [name, value] of Object.entries({ inputs, targets, classes: data.classes })) {
+    const text = metadata[name];
+    expectSame(where, name, plain(value), text === undefined ? null : parsePlain(text, where, name).value);
+  }
+  if (metadata.loss !== undefined) new Part(where, "loss", metadata.loss).equal(loss);
+}
