@@ -1,12 +1,12 @@
 import type { Features } from "../../data/dataset.js";
-import { floatsOf, type Member, memberOf } from "../../data/member.js";
+import { type Member, memberOf } from "../../data/member.js";
 import { restoreRows } from "../../data/transform.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/freeze.js";
 import { labelsOfRows, type Normalization } from "../meaning.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
-import { isRow } from "./rows.js";
+import { isRow, takeRows } from "./rows.js";
 
 /** How far the answers of a form of the weights are from those of f32. */
 export interface FormError {
@@ -69,7 +69,12 @@ async function computeAll(copy: FrozenCopy, member: Member): Promise<Float32Arra
   const all = new Float32Array(member.rows * outputs);
   for (let begin = 0; begin < member.rows; begin += maxBatch) {
     const end = Math.min(begin + maxBatch, member.rows);
-    await program.runAsync(floatsOf(member, begin, end, moment.units.inputs, x), end - begin, y, 1);
+    await program.runAsync(
+      takeRows(member, { begin, end }, moment.units.inputs, () => x),
+      end - begin,
+      y,
+      1,
+    );
     all.set(y.subarray(0, (end - begin) * outputs), begin * outputs);
     if (turns.over) await turns.next();
   }

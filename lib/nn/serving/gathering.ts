@@ -2,7 +2,7 @@
 import { now } from "../../binding/clock.js";
 import { threadsFor } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
-import { floatsOf, type Member, memberOf } from "../../data/member.js";
+import { type Member, memberOf } from "../../data/member.js";
 import type { Affine } from "../../data/transform.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
@@ -12,7 +12,7 @@ import { copyOf } from "../../tensor/copied.js";
 import type { FrozenProgram } from "../frozen.js";
 import { Expectation } from "./expectation.js";
 import type { Moment } from "./frozen_copy.js";
-import { changeRows, countRows, failRows, type Stage, writeRows } from "./rows.js";
+import { changeRows, countRows, failRows, type Stage, takeRows, writeRows } from "./rows.js";
 
 /** What computes the batches of a {@link Gathering}. */
 export interface Computer {
@@ -331,11 +331,13 @@ export class Gathering {
     if (call === undefined) return;
     const began = now();
     const all = new Float32Array(member.rows * outputs);
-    const scratch = this.#changed.length === 0 ? new Float32Array(maxBatch * inputs) : this.#changed;
-    this.#changed = scratch;
+    const scratch = (): Float32Array => {
+      if (this.#changed.length === 0) this.#changed = new Float32Array(maxBatch * inputs);
+      return this.#changed;
+    };
     for (let begin = 0; begin < member.rows && !call.over; begin += maxBatch) {
       const end = Math.min(begin + maxBatch, member.rows);
-      const x = floatsOf(member, begin, end, moment.units.inputs, scratch);
+      const x = takeRows(member, { begin, end }, moment.units.inputs, scratch);
       await program.runAsync(x, end - begin, this.#outputs, threadsOf({ calls }));
       all.set(this.#outputs.subarray(0, (end - begin) * outputs), begin * outputs);
     }
