@@ -125,8 +125,8 @@ const MOST_SWEPT = 1000;
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * Removes what killed processes have left on its way into the folder, once in the life of this one: what nobody here can ask about
- * (it was written before the host, or in a container of it) a day after its writing, what is of another host never.
+ * Removes what killed processes have left on its way into the folder, once in the life of this one. What nobody here can ask about (of
+ * before a restart of the host, or of another container) goes a day after it was written, what is of another host never.
  */
 async function removeAbandoned(folder: string, own: string): Promise<void> {
   if (swept.has(folder)) return;

@@ -135,7 +135,7 @@ export class CheckpointFolder {
 async function expectWritable(folder: string): Promise<void> {
   const { access, stat } = fileSystem();
   const { R_OK, W_OK, X_OK } = process.getBuiltinModule("node:fs").constants;
-  if ("permission" in process && !process.permission.has("fs.write", join(folder, "file"))) {
+  if ("permission" in process && process.permission?.has("fs.write", join(folder, "file")) === false) {
     throw new Error("no permission to write there (--allow-fs-write)");
   }
   for (let at = folder; ; at = dirname(at)) {

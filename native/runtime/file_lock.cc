@@ -11,6 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #endif
@@ -101,6 +103,9 @@ namespace {
 // Not through a symbolic link, and not waiting for who else would open a pipe.
 constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
+// What file systems say that have no locks; NFS says EBADF of a file that may only be read.
+constexpr std::array kNoLocks{ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP, EINVAL, EBADF};
+
 // A signal is no reason to give up.
 template <typename Call>
 auto again(const Call& call) {
@@ -144,9 +149,7 @@ LockOutcome FileLock::lock(const std::string& path) {
   const LockOutcome failed = fail("flock");
   close(file);
   if (error == EWOULDBLOCK) return LockOutcome::held;
-  const bool none = error == ENOLCK || error == ENOSYS || error == ENOTSUP || error == EOPNOTSUPP || error == EINVAL ||
-                    error == EBADF;
-  return none ? LockOutcome::unsupported : failed;
+  return std::find(kNoLocks.begin(), kNoLocks.end(), error) != kNoLocks.end() ? LockOutcome::unsupported : failed;
 }
 
 LockOutcome FileLock::make(const std::string& path, const std::string& text) {

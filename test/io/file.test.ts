@@ -141,7 +141,13 @@ test("a relative path is that of the call", async () => {
   const program = await bundle("save-elsewhere", "test/io/programs");
   const { status, stderr } = spawnSync(process.execPath, [program], { cwd: folder, encoding: "utf8" });
   expect([status, stderr]).toEqual([0, ""]);
-  expect((await readdir(folder)).sort()).toEqual(["first.bin", "second.bin"]);
+  expect((await readdir(folder)).sort()).toEqual([
+    ".carillon.lock",
+    "first.bin",
+    "second.bin",
+    "step-000000001.safetensors",
+    "step-000000002.safetensors",
+  ]);
 });
 
 test("many writers at once leave one whole file", async () => {

@@ -1,5 +1,5 @@
 // Saves, loads and goes on while the working directory is another at every turn.
-import { linear, loadModel, sequential } from "carillon";
+import { fit, linear, loadModel, mse, sequential, sgd } from "carillon";
 
 const here = process.cwd();
 const model = sequential(linear(2, 1)).initialize(1);
@@ -14,3 +14,9 @@ process.chdir(here);
 const again = model.load("second.bin");
 process.chdir("/");
 await again;
+process.chdir(here);
+const options = { data: { x: [[1, 2]], y: [[3]] }, loss: mse(), optimizer: sgd({ lr: 0.1 }) };
+await fit(model, { ...options, steps: 2, checkpoint: { dir: "." } });
+const resumed = fit(model, { ...options, steps: 3, resume: "step-000000002.safetensors" });
+process.chdir("/");
+await resumed;
