@@ -232,13 +232,19 @@ function kernels(all: readonly Results[]): string {
   return table(["kernel", ...all.flatMap((results) => titled(results, columns))], rows);
 }
 
-const TABLES: Readonly<Record<string, (all: readonly Results[]) => string>> = {
-  machines,
-  products,
-  "product summary": productSummary,
-  steps,
-  together: pairs,
-  kernels,
+interface Made {
+  readonly make: (all: readonly Results[]) => string;
+  /** Whether a processor has anything for it. */
+  readonly has: (results: Results) => boolean;
+}
+
+const TABLES: Readonly<Record<string, Made>> = {
+  machines: { make: machines, has: () => true },
+  products: { make: products, has: ({ gemm }) => gemm !== undefined },
+  "product summary": { make: productSummary, has: ({ gemm }) => gemm !== undefined },
+  steps: { make: steps, has: ({ train }) => train !== undefined },
+  together: { make: pairs, has: ({ together }) => together !== undefined },
+  kernels: { make: kernels, has: ({ streamed }) => streamed.length > 0 },
 };
 
 /** `text` with every table between its marks (`<!-- table NAME -->` … `<!-- end -->`) made anew. */
@@ -246,9 +252,9 @@ export function withTables(text: string, all: readonly Results[]): string {
   return text.replaceAll(
     /(<!-- table ([a-z ]+) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_, begin: string, name: string, end: string) => {
-      const make = TABLES[name];
-      if (make === undefined) throw new Error(`there is no table "${name}"`);
-      return `${begin}\n${make(all)}\n\n${end}`;
+      const made = TABLES[name];
+      if (made === undefined) throw new Error(`there is no table "${name}"`);
+      return `${begin}\n${made.make(all.filter(made.has))}\n\n${end}`;
     },
   );
 }
