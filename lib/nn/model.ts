@@ -194,7 +194,11 @@ export class Model<In extends number = number, Out extends number = number> {
    * labels by themselves; `ERR_NON_FINITE` for an output that is NaN.
    */
   predict(x: Features, options: LabelOptions): Promise<PredictedLabels>;
-  async predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
+  predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
+    return options === undefined ? this.#inference.outputs(x, {}) : this.#predict(x, options);
+  }
+
+  async #predict(x: Features, options: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     const { as, ...work } = checkPredict("predict", options, ["outputs", "labels"]);
     return await (as === "labels" ? this.#inference.labels("predict", x, work) : this.#inference.outputs(x, work));
   }

@@ -144,7 +144,7 @@ export class Gathering {
 
   /**
    * What `take` makes of the outputs of these rows. They are copied before this returns, and computed with others that wait. A batch
-   * begins when the code that runs now has come to its end, or the batch before has.
+   * begins when it is full, or when the code that runs now has come to its end; in any case behind the batch before.
    *
    * @param most Rows that a call may have.
    */
@@ -176,7 +176,9 @@ export class Gathering {
       if (signal !== undefined) call.off = onAbort(signal, () => this.#abort(call, signal.reason));
       if (this.#working) return;
       this.#working = true;
-      Promise.resolve().then(() => this.#work());
+      // A batch that is full need not wait for the end of the turn: others are gathered while it is computed.
+      if ((this.#waiting[0]?.rows ?? 0) >= this.#computer.maxBatch) this.#work();
+      else Promise.resolve().then(() => this.#work());
     });
   }
 

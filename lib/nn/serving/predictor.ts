@@ -114,11 +114,16 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
    * Rejects as {@link run} throws, and with `ERR_QUEUE_FULL` where `maxQueue` rows would be exceeded.
    */
   submit(x: Features, options?: SubmitOptions): Promise<Predicted<A>>;
-  async submit(x: Features, options?: SubmitOptions): Promise<unknown> {
+  submit(x: Features, options?: SubmitOptions): Promise<unknown> {
+    if (options !== undefined || this.#closed) return this.#submit(x, options);
+    return this.#gathering.submit("submit.x", x, this.#take, this.#settings, this.maxBatch);
+  }
+
+  async #submit(x: Features, options: SubmitOptions = {}): Promise<unknown> {
     this.#expectOpen("submit");
+    checkKeys("submit", options, ["signal"]);
     const { threads } = this.#settings;
-    if (options !== undefined) checkKeys("submit", options, ["signal"]);
-    const signal = checkSignal("submit", options?.signal);
+    const signal = checkSignal("submit", options.signal);
     return await this.#gathering.submit("submit.x", x, this.#take, { threads, signal }, this.maxBatch);
   }
 

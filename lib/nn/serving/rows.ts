@@ -107,7 +107,7 @@ export function failRows(where: string, rows: number, most: number): never {
 }
 
 /** Values that one look of JavaScript takes as long for as the call of a kernel. */
-const FEW = 512;
+const FEW = 1024;
 
 /** Where an instruction has its views; the one integer of a sum, its number of elements, comes last. */
 const VIEWS = 4;
