@@ -236,7 +236,8 @@ TEST(frozen_special_weights) {
 TEST(frozen_bf16_rounding) {
   Random random{55};
   constexpr size_t kColumns = 64, kDepth = 8;
-  for (uint64_t first = 0; first < (uint64_t{1} << 32); first += full_sweep() ? 512 : 512 * 997 * slowness()) {
+  const uint64_t stride = full_sweep() ? 512 : uint64_t{512} * 997 * slowness();
+  for (uint64_t first = 0; first < (uint64_t{1} << 32); first += stride) {
     Product x(1, kColumns, kDepth, false, true, random);
     for (size_t i = 0; i < kColumns * kDepth; ++i) {
       x.b[i] = std::bit_cast<float>(static_cast<uint32_t>(i < 4 ? (first << 8) + 0x8000 * i : first + i));
