@@ -23,6 +23,30 @@ constexpr uint64_t ticket_of(uint64_t stage, uint64_t next, uint64_t end) {
 constexpr uint64_t next_of(uint64_t word) { return word >> kChunkBits & kMostChunks; }
 constexpr uint64_t end_of(uint64_t word) { return word & kMostChunks; }
 
+// The processor that this thread runs on; −1 where that is not told.
+int this_processor() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Moves this thread to another processor, if it may use one: it is told to keep away from this one, then that it may
+// use all again.
+void leave_processor(int number) {
+#if defined(__linux__)
+  cpu_set_t all;
+  if (number < 0 || number >= CPU_SETSIZE || sched_getaffinity(0, sizeof all, &all) != 0) return;
+  cpu_set_t others = all;
+  CPU_CLR(static_cast<size_t>(number), &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof all, &all);
+#else
+  static_cast<void>(number);
+#endif
+}
+
 // Turns of the spin loop before a helper parks: about 20–50 µs, longer than the gap between two stages of one program.
 constexpr int kSpinTurns = 2000;
 
@@ -66,6 +90,7 @@ bool ThreadPool::try_lease(unsigned helpers) {
   } catch (...) {
     // The system gives no more threads: those that exist will do.
   }
+  processor_.store(this_processor(), std::memory_order_relaxed);
   helpers_ = helpers;
   return true;
 }
@@ -160,6 +185,11 @@ void ThreadPool::work(unsigned index) {
       ++parked_;
       wake_.wait(lock, [&] { return stop_.load() || ready(index); });
       --parked_;
+      lock.unlock();
+      // The system may wake it where the driver runs, although other processors are idle, and there it would wait until
+      // the driver waits for it: for calls of less than a millisecond always, as nothing moves it in so short a time.
+      const int here = this_processor();
+      if (here >= 0 && here == processor_.load(std::memory_order_relaxed)) leave_processor(here);
       turns = 0;
     }
   }

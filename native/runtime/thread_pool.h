@@ -63,6 +63,7 @@ class ThreadPool {
   std::atomic<void*> context_{nullptr};
   std::atomic<unsigned> helpers_{0};  // helpers with a smaller index may claim
   std::atomic<unsigned> parked_{0};
+  std::atomic<int> processor_{-1};  // of the driver when it took the helpers
   std::atomic<bool> stop_{false};
   std::atomic<bool> asleep_{false};
 

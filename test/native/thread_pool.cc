@@ -1,6 +1,8 @@
 // The pool does every chunk of every stage once, whoever helps, and shows what it wrote to the driver.
 #include "../../native/runtime/thread_pool.h"
 
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "check.h"
@@ -37,6 +39,21 @@ TEST(thread_pool_serves_one_driver_at_a_time) {
   size_t sum = 0;
   second.run(10, [&](size_t i) { sum += i; });
   CHECK(sum == 45);
+}
+
+// A helper that was woken where the driver runs moves; afterwards it may use every processor again.
+TEST(thread_pool_helpers_may_use_every_processor) {
+  const std::vector<int> all = usable_processors();
+  ThreadPool pool;
+  for (int turn = 0; turn < 20; ++turn) {
+    const Parallel parallel(pool, 3);
+    std::atomic<int> others{0};
+    parallel.run(64, [&](size_t) {
+      if (usable_processors() != all) ++others;
+    });
+    CHECK_AT(others == 0, "turn %d: %d chunks with another mask", turn, others.load());
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // longer than helpers spin
+  }
 }
 
 TEST(thread_pool_cuts_no_more_than_pays) {
