@@ -25,6 +25,16 @@ export interface ErrorData {
   readonly cause?: string;
 }
 
+/** Characters of a message: what it quotes from a file may be as long as that. */
+const LONGEST_MESSAGE = 6000;
+
+/** `text`, or its beginning and its end where it has more characters than that. */
+export function shortened(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  const end = Math.floor(characters / 4);
+  return `${text.slice(0, characters - end)}…${text.slice(-end)}`;
+}
+
 /** The one error class of Carillon. `message` says what was expected, where, and what came instead. */
 export class CarillonError extends Error {
   readonly code: ErrorCode;
@@ -32,7 +42,7 @@ export class CarillonError extends Error {
   readonly where: string;
 
   constructor(code: ErrorCode, where: string, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+    super(shortened(message, LONGEST_MESSAGE), options);
     this.name = "CarillonError";
     this.code = code;
     this.where = where;

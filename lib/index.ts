@@ -29,6 +29,7 @@ export type { WeightForm } from "./graph/freeze.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export { type Program, type ProgramContext, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
 export type { ProgramInput } from "./graph/program_input.js";
+export type { FileLimits } from "./io/limits.js";
 export type { State } from "./io/state.js";
 export type { Evaluation } from "./nn/evaluator.js";
 
@@ -207,7 +208,13 @@ export {
 } from "./train/find_learning_rate.js";
 export { fit } from "./train/fit.js";
 export type { FitResult } from "./train/fit_result.js";
-export { type LoopParts, loadCheckpoint, type SavedLoop, saveCheckpoint } from "./train/loop_checkpoint.js";
+export {
+  type LoopLoadOptions,
+  type LoopParts,
+  loadCheckpoint,
+  type SavedLoop,
+  saveCheckpoint,
+} from "./train/loop_checkpoint.js";
 export type { MonitorMode, MonitorOptions } from "./train/monitor.js";
 export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";
 export { type ReduceOnPlateauOptions, reduceOnPlateau } from "./train/reduce_on_plateau.js";

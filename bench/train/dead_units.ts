@@ -1,7 +1,7 @@
 // Training with half of the hidden units dead, whose momenta fall into the range of denormal numbers.
 import type { StoredTensor } from "../../lib/io/element_types.js";
-import { openSealed, sealedBytes, sealedParts } from "../../lib/io/seal.js";
-import { FORMAT } from "../../lib/train/checkpoint.js";
+import { decodeSafetensors } from "../../lib/io/safetensors.js";
+import { SEAL, sealedBytes, sealedParts } from "../../lib/io/seal.js";
 import { median } from "../report.js";
 import type { Network } from "./networks.js";
 import { type Checkpoint, checkpointAt, OurStep } from "./ours.js";
@@ -37,9 +37,10 @@ function deadEnds(name: string, shape: readonly number[], layers: number, index:
  * weights into and out of them where some 70,000 steps without a gradient would have brought them.
  */
 export function withDeadUnits({ step, bytes }: Checkpoint, layers: number): Checkpoint {
-  const { tensors, metadata } = openSealed(bytes, "checkpoint", FORMAT);
+  const { tensors, metadata } = decodeSafetensors(bytes, "checkpoint");
+  const unsealed = [...tensors].filter(([name]) => name !== SEAL);
   const changed = new Map(
-    [...tensors].map(([name, tensor]): [string, StoredTensor] => {
+    unsealed.map(([name, tensor]): [string, StoredTensor] => {
       if (tensor.dtype !== "f32") return [name, tensor];
       const data = tensor.data.map((value, index) => {
         const { feeds, reads, role } = deadEnds(name, tensor.shape, layers, index);

@@ -56,8 +56,8 @@ export interface NativeRegisters {
 
 export interface NativeProgramSpec {
   readonly code: Int32Array;
-  /** Slot, dtype, offset, count, batched: five words a view. */
-  readonly views: Int32Array;
+  /** Slot, dtype, offset, count, batched: five integers a view. */
+  readonly views: Float64Array;
   /** `gated`: read between two steps of whoever writes it, without a lease, and so beside a run. */
   readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean; readonly gated?: boolean }[];
   readonly arenaCount: number;
@@ -133,7 +133,12 @@ export interface Native {
   slabClear(slab: NativeSlab): Promise<void>;
   slabRead(slab: NativeSlab, offset: number, target: NativeArray): void;
   slabWrite(slab: NativeSlab, offset: number, source: NativeArray): void;
+  /** At a step boundary. */
   slabCopy(from: NativeSlab, to: NativeSlab): void;
+  /** The same on a native thread, of what `from` holds until something else is written to it. */
+  slabCopyLater(from: NativeSlab, to: NativeSlab): Promise<void>;
+  /** Each gets the memory of the other, in programs too; `ERR_BUSY` while one of them is used. */
+  slabSwap(a: NativeSlab, b: NativeSlab): void;
   programCreate(spec: NativeProgramSpec): NativeProgram;
   programRun(program: NativeProgram, request: NativeRunRequest): Promise<NativeRunResult>;
   programRunSync(program: NativeProgram, request: NativeRunRequest): NativeRunResult;
@@ -203,6 +208,8 @@ const FUNCTIONS: Readonly<Record<keyof Native, true>> = {
   slabRead: true,
   slabWrite: true,
   slabCopy: true,
+  slabCopyLater: true,
+  slabSwap: true,
   programCreate: true,
   programRun: true,
   programRunSync: true,
@@ -236,6 +243,8 @@ function load(): Native {
     slabRead: translating("slabRead", addon.slabRead),
     slabWrite: translating("slabWrite", addon.slabWrite),
     slabCopy: translating("slabCopy", addon.slabCopy),
+    slabCopyLater: translating("slabCopyLater", addon.slabCopyLater),
+    slabSwap: translating("slabSwap", addon.slabSwap),
     programCreate: translating("programCreate", addon.programCreate),
     programRun: translating("programRun", addon.programRun),
     programRunSync: translating("programRunSync", addon.programRunSync),

@@ -108,7 +108,7 @@ export class Freezer implements Replacement {
     const slabs = this.#views.slabs.map((each) => ({ ...each, gated: !each.writable }));
     const none = { arenaCount: 0, logColumns: 0, logRows: 0, lanes: 0, seed: 0, samples: 0, batch: 0, shuffle: false };
     const whole = { maxRows: 1, orderSlot: 0, microBegin: 0, microEnd: 0 };
-    return { code: this.#instructions.words, views: this.#views.words, slabs, ...none, ...whole };
+    return { code: this.#instructions.words, views: this.#views.numbers, slabs, ...none, ...whole };
   }
 
   steps(steps: ReadonlyMap<Value, Step>, roots: readonly Value[]): ReadonlyMap<Value, Step> {

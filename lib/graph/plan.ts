@@ -28,7 +28,7 @@ export type Binding =
 /** What a native program is made of, apart from its feed and schedules. */
 export interface Plan {
   readonly code: Int32Array;
-  readonly views: Int32Array;
+  readonly views: Float64Array;
   readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean }[];
   readonly arenaCount: number;
   /** Slot of the epoch's order, 0 without a feed. */
@@ -114,7 +114,7 @@ class Planner {
     this.#emitChecks();
     return {
       code: this.#instructions.words,
-      views: this.#views.words,
+      views: this.#views.numbers,
       slabs: this.#views.slabs,
       arenaCount: this.#arena.size,
       orderSlot: this.#order === undefined ? 0 : this.#views.knownSlot(this.#order),

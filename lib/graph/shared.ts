@@ -1,5 +1,12 @@
-import type { NativeSlab } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
+
+/** What somebody reads in many turns, and whom programs and runs that write it wait for. */
+export interface Held {
+  /** Where it is; another slab once the memory was replaced. */
+  readonly slab: NativeSlab;
+  release(): void;
+}
 
 /**
  * Who uses memory that outlives a call: the weights of a model, a state of its optimizer. A run has it alone, from its first step
@@ -14,6 +21,7 @@ export class SharedMemory {
     return SharedMemory.#known.get(slab);
   }
 
+  readonly slab: NativeSlab;
   readonly count: number;
   /** How often somebody has begun to write. */
   version = 0;
@@ -24,9 +32,12 @@ export class SharedMemory {
   readonly #readers = new Set<Promise<void>>();
   /** Those of them that are at work on this memory itself. */
   readonly #reading = new Set<Promise<void>>();
+  /** Who reads it in turns. */
+  readonly #holders = new Map<{ slab: NativeSlab }, Promise<void>>();
 
   /** @param count Floats of the slab. */
   constructor(slab: NativeSlab, count: number) {
+    this.slab = slab;
     this.count = count;
     SharedMemory.#known.set(slab, this);
   }
@@ -54,7 +65,38 @@ export class SharedMemory {
 
   /** When the calls are over that still read what a run has taken; `undefined` if there are none. */
   get unread(): Promise<unknown> | undefined {
-    return this.#reading.size === 0 ? undefined : Promise.all(this.#reading);
+    const reading = [...this.#reading, ...this.#holders.values()];
+    return reading.length === 0 ? undefined : Promise.all(reading);
+  }
+
+  /** Whether somebody reads it in turns: who overwrites all of it takes other memory, and {@link replace}s it. */
+  get held(): boolean {
+    return this.#holders.size > 0;
+  }
+
+  /** For who reads it in turns, until the release. */
+  hold(): Held {
+    let over = (): void => undefined;
+    const released = new Promise<void>((resolve) => {
+      over = resolve;
+    });
+    const holder = {
+      slab: this.slab,
+      release: (): void => {
+        this.#holders.delete(holder);
+        over();
+      },
+    };
+    this.#holders.set(holder, released);
+    return holder;
+  }
+
+  /** Takes the memory of another slab of the same size for its own, at once. Who holds what was there keeps that, in the other slab. */
+  replace(other: NativeSlab): void {
+    native.slabSwap(this.slab, other);
+    this.version += 1;
+    for (const holder of this.#holders.keys()) holder.slab = other;
+    this.#holders.clear();
   }
 
   /** `ERR_BUSY` while somebody writes it. */

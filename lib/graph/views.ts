@@ -17,7 +17,7 @@ export const DTYPES: Readonly<Record<Dtype, number>> = { f32: 0, i32: 1, u8: 2 }
 export class Views {
   readonly #slots = new Map<NativeSlab, number>();
   readonly #writable = new Set<NativeSlab>();
-  readonly #words: number[] = [];
+  readonly #numbers: number[] = [];
   readonly #indices = new Map<string, number>();
 
   /** The slot of a slab, a new one for a new slab; who has ever asked to write may. */
@@ -40,7 +40,7 @@ export class Views {
     const known = this.#indices.get(key);
     if (known !== undefined) return known;
     const index = this.#indices.size;
-    this.#words.push(slot, DTYPES[dtype], offset, count, batched ? 1 : 0);
+    this.#numbers.push(slot, DTYPES[dtype], offset, count, batched ? 1 : 0);
     this.#indices.set(key, index);
     return index;
   }
@@ -51,7 +51,7 @@ export class Views {
   }
 
   /** The table as native code reads it. */
-  get words(): Int32Array {
-    return Int32Array.from(this.#words);
+  get numbers(): Float64Array {
+    return Float64Array.from(this.#numbers);
   }
 }

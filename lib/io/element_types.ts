@@ -71,32 +71,38 @@ export function isDtype(value: string): value is StoredDtype {
 /** The names that a file has for the types. */
 export const STORED_NAMES: readonly string[] = Object.keys(ELEMENT_BYTES).map((dtype) => dtype.toUpperCase());
 
-/** A tensor over these bytes, which begin at 0. */
+/** A tensor over the first of these bytes. */
 export function storedTensor(dtype: StoredDtype, shape: readonly number[], bytes: ArrayBuffer): StoredTensor {
+  const count = shape.reduce((product, size) => product * size, 1);
   switch (dtype) {
     case "f64":
-      return { dtype, shape, data: new Float64Array(bytes) };
+      return { dtype, shape, data: new Float64Array(bytes, 0, count) };
     case "i64":
-      return { dtype, shape, data: new BigInt64Array(bytes) };
+      return { dtype, shape, data: new BigInt64Array(bytes, 0, count) };
     case "u64":
-      return { dtype, shape, data: new BigUint64Array(bytes) };
+      return { dtype, shape, data: new BigUint64Array(bytes, 0, count) };
     case "f32":
-      return { dtype, shape, data: new Float32Array(bytes) };
+      return { dtype, shape, data: new Float32Array(bytes, 0, count) };
     case "i32":
-      return { dtype, shape, data: new Int32Array(bytes) };
+      return { dtype, shape, data: new Int32Array(bytes, 0, count) };
     case "u32":
-      return { dtype, shape, data: new Uint32Array(bytes) };
+      return { dtype, shape, data: new Uint32Array(bytes, 0, count) };
     case "f16":
     case "bf16":
     case "u16":
-      return { dtype, shape, data: new Uint16Array(bytes) };
+      return { dtype, shape, data: new Uint16Array(bytes, 0, count) };
     case "i16":
-      return { dtype, shape, data: new Int16Array(bytes) };
+      return { dtype, shape, data: new Int16Array(bytes, 0, count) };
     case "i8":
-      return { dtype, shape, data: new Int8Array(bytes) };
+      return { dtype, shape, data: new Int8Array(bytes, 0, count) };
     case "u8":
-      return { dtype, shape, data: new Uint8Array(bytes) };
+      return { dtype, shape, data: new Uint8Array(bytes, 0, count) };
   }
+}
+
+/** Whether elements are floating-point numbers. */
+export function isFloating(dtype: StoredDtype): boolean {
+  return dtype === "f32" || dtype === "f64" || dtype === "f16" || dtype === "bf16";
 }
 
 /**

@@ -7,6 +7,9 @@ import { lifeByMark, ownMark } from "./owner.js";
 /** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
 export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
 
+/** What is written, whole or piece by piece; the next piece is asked for when one is written. */
+export type Pieces = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** The last writing of each path that is not done yet; it does not reject. */
 const unfinished = new Map<string, Promise<void>>();
 
@@ -20,7 +23,7 @@ const unfinished = new Map<string, Promise<void>>();
  * process may give them. A relative path is that of the call. Any failure is `ERR_FILE` with the cause; the temporary folder is
  * removed and the old file stays. What killed processes of this host have left in the folder is removed.
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
+export async function writeFileAtomic(path: string, bytes: Pieces): Promise<void> {
   const name = resolve(path);
   const before = unfinished.get(name);
   const writing = before === undefined ? replaceFile(name, bytes) : before.then(() => replaceFile(name, bytes));
@@ -33,7 +36,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | Iterable
   }
 }
 
-async function replaceFile(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
+async function replaceFile(path: string, bytes: Pieces): Promise<void> {
   try {
     const target = await followLinks(path);
     const folder = dirname(target);
@@ -162,49 +165,6 @@ export async function removeUnfinished(folder: string, names: RegExp): Promise<v
   }
 }
 
-/** All bytes of a file; `ERR_FILE` with the cause if it cannot be read. */
-export async function readFileChecked(path: string): Promise<Uint8Array> {
-  try {
-    return await fileSystem().readFile(path);
-  } catch (cause) {
-    const isFolder = codeOf(cause) === "EISDIR";
-    throw fileError(path, "a file that can be read", isFolder ? new Error("a folder", { cause }) : cause);
-  }
-}
-
-/** A file that is read piece by piece into one array. */
-export interface FileReader {
-  readonly bytes: Uint8Array;
-  /** Reads `piece` bytes at a time; `each` is told how many have been read. `ERR_FILE` with the cause if one cannot be read. */
-  read(piece: number, each: (done: number) => void): Promise<void>;
-}
-
-/** Makes room for a file; `ERR_FILE` with the cause if there is none that can be read. */
-export async function fileReader(path: string): Promise<FileReader> {
-  const refuse = (cause: unknown): never => {
-    throw fileError(path, "a file that can be read", cause);
-  };
-  const name = resolve(path); // the working directory may be another when it is read
-  const found = await fileSystem().stat(name).catch(refuse);
-  if (found.isDirectory()) refuse(new Error("a folder"));
-  const { size } = found;
-  const bytes = new Uint8Array(size);
-  const read: FileReader["read"] = async (piece, each) => {
-    const file = await fileSystem().open(name, "r");
-    try {
-      for (let done = 0; done < size; ) {
-        const { bytesRead } = await file.read(bytes, done, Math.min(piece, size - done), done);
-        if (bytesRead === 0) throw new Error("the file was cut while it was read");
-        done += bytesRead;
-        each(done);
-      }
-    } finally {
-      await file.close();
-    }
-  };
-  return { bytes, read: (piece, each) => read(piece, each).catch(refuse) };
-}
-
 /** Who does not force to the disk what was written: some file systems, and Node.js under its permission model. */
 const UNFORCED: readonly unknown[] = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ERR_ACCESS_DENIED"];
 
@@ -232,15 +192,11 @@ function newFileFlags(): number {
 }
 
 /** @param rights Permissions, never wider meanwhile; by default those that new files get. */
-async function writeForced(
-  path: string,
-  bytes: Uint8Array | Iterable<Uint8Array>,
-  rights: Rights | undefined,
-): Promise<void> {
+async function writeForced(path: string, bytes: Pieces, rights: Rights | undefined): Promise<void> {
   const file = await fileSystem().open(path, newFileFlags(), rights?.mode);
   try {
     if (rights !== undefined) await handOn(file, rights);
-    for (const piece of isUint8Array(bytes) ? [bytes] : bytes) await file.writeFile(piece);
+    for await (const piece of isUint8Array(bytes) ? [bytes] : bytes) await file.writeFile(piece);
     await force(file.fd);
   } finally {
     await file.close();

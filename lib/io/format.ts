@@ -36,21 +36,21 @@ const IN_ARCHIVES = [
 ] as const;
 
 /** Bytes that are looked at, at the beginning and, where an archive lists its files, at the end. */
-const LOOKED_AT = 1 << 16;
+export const LOOKED_AT = 1 << 16;
 
-/** What a file is that is no safetensors file, in words. */
-export function formatOf(bytes: Uint8Array): string {
+/** What a file is that is no safetensors file, in words, by its first and its last {@link LOOKED_AT} bytes. */
+export function formatOf(bytes: Uint8Array, last: Uint8Array): string {
   if (bytes.length === 0) return "an empty file";
-  const begin = latin1(bytes.subarray(0, LOOKED_AT));
+  const begin = latin1(bytes);
   if (begin.startsWith(ZIP)) {
-    const ends = begin + latin1(bytes.subarray(-LOOKED_AT));
+    const ends = begin + latin1(last);
     return IN_ARCHIVES.find(([name]) => ends.includes(name))?.[1] ?? "a ZIP archive";
   }
   const known = SIGNATURES.find(([at, sign]) => begin.startsWith(sign, at));
   if (known !== undefined) return known[2];
   if (isPickle(bytes)) return "a Python pickle (.pkl, .joblib)";
   if (isOnnx(bytes)) return "an ONNX model";
-  if (isText(bytes.subarray(0, LOOKED_AT))) return /^\s*[[{]/.test(begin) ? "JSON" : "text";
+  if (isText(bytes)) return /^\s*[[{]/.test(begin) ? "JSON" : "text";
   return "something else";
 }
 

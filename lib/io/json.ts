@@ -54,6 +54,25 @@ export function nestingOf(json: string): number {
   return most;
 }
 
+/** Whether JSON text has more than `most` commas, colons and opening brackets outside of strings. */
+export function exceeds(text: string, most: number): boolean {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '"':
+        at = endOfString(text, at) - 1;
+        break;
+      case ",":
+      case ":":
+      case "[":
+      case "{":
+        count += 1;
+        if (count > most) return true;
+    }
+  }
+  return false;
+}
+
 /** The place behind the string that starts at `start`. */
 function endOfString(json: string, start: number): number {
   let at = start + 1;

@@ -1,27 +1,20 @@
-import { CarillonError, describe, messageOf } from "../errors.js";
+import { CarillonError, describe } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { arrayClass } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
-import {
-  CLASSES,
-  dtypeOf,
-  ELEMENT_BYTES,
-  isDtype,
-  STORED_NAMES,
-  type StoredDtype,
-  type StoredTensor,
-  storedTensor,
-} from "./element_types.js";
-import { formatOf } from "./format.js";
-import { repeatedKey } from "./json.js";
+import { CLASSES, ELEMENT_BYTES, isDtype, type StoredTensor, storedTensor } from "./element_types.js";
+import { formatOf, LOOKED_AT } from "./format.js";
+import { broken, checkCoverage, type Header, HeaderReader, METADATA, type StoredEntry, sizeOf } from "./header.js";
+import { DEFAULT_LIMITS, expectBytes } from "./limits.js";
+import { type ByteSource, PIECE_BYTES } from "./source.js";
+
+export type { StoredEntry } from "./header.js";
 
 /** The contents of a file; tensors in the order of its header. */
 export interface StoredTensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
-
-const METADATA = "__metadata__";
 
 /** Bytes of the header's length, and the alignment of the data behind the header. */
 const PREFIX = 8;
@@ -78,6 +71,14 @@ export function layOutSafetensors(
     total += bytesOf(tensor);
   }
   const header = new TextEncoder().encode(headerText(tensors, begins, metadata));
+  if (header.length > MAX_HEADER) {
+    throw problem(
+      "ERR_STATE",
+      "header",
+      `at most ${MAX_HEADER} bytes, names and metadata together,`,
+      `${header.length}`,
+    );
+  }
   const padded = header.length + ((PREFIX - (header.length % PREFIX)) % PREFIX);
   const head = new Uint8Array(PREFIX + padded);
   new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
@@ -132,149 +133,96 @@ function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   throw problem("ERR_SHAPE", name, `${sizeOf(shape)} elements, as shape [${shape.join(", ")}] has,`, describe(data));
 }
 
-/** One entry of the header, checked. */
-interface Entry {
-  readonly name: string;
-  readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
+/** A file whose header is read and verified, and whose data is not read yet. */
+export interface StoredFile extends Header {
+  readonly source: ByteSource;
 }
 
 /**
- * The tensors and the metadata of a safetensors file. All data is copied, so `bytes` may be reused.
- *
- * Everything is verified before a tensor is made: length and JSON of the header, no repeated key, types, shapes,
- * sizes, and that the data covers the rest of the file without hole or overlap. `ERR_FILE` names `where` and the
- * tensor at fault. Element types that are neither a typed array's nor F16 or BF16 are refused.
+ * Verifies the header of a safetensors file before anything else is read: its length and JSON, no repeated key, types, shapes, sizes,
+ * and that the data covers the rest of the file without hole or overlap. `ERR_FILE` names the source and the tensor at fault;
+ * what asks for more than the limits is refused when so much of it is read. Element types that are neither a typed array's nor F16
+ * or BF16 are refused.
  */
-export function decodeSafetensors(bytes: Uint8Array, where: string): StoredTensors {
-  const { header, start } = parseHeader(bytes, where);
-  const entries: Entry[] = [];
-  let metadata: Readonly<Record<string, string>> = {};
-  for (const [name, value] of Object.entries(header)) {
-    if (name === METADATA) metadata = parseMetadata(where, value);
-    else entries.push(parseEntry(where, name, value));
+export async function openSafetensors(source: ByteSource, limits = DEFAULT_LIMITS): Promise<StoredFile> {
+  const { where, size } = source;
+  const begin = await part(source, 0, LOOKED_AT);
+  const length = headerLength(where, begin, size);
+  if (typeof length !== "number") {
+    throw broken(where, "a safetensors file", formatOf(begin, await part(source, Math.max(0, size - LOOKED_AT), size)));
   }
-  checkCoverage(where, entries, bytes.length - start);
-  const tensors = new Map<string, StoredTensor>();
-  for (const entry of entries) tensors.set(entry.name, readTensor(bytes, start, entry));
-  return { tensors, metadata };
+  const start = PREFIX + length;
+  const reader = new HeaderReader(where, start, limits);
+  const piece = new Uint8Array(Math.min(length, HEADER_PIECE));
+  for (let at = PREFIX; at < start; at += piece.length) {
+    const next = piece.subarray(0, Math.min(piece.length, start - at));
+    await source.read(next, at);
+    reader.push(next);
+  }
+  const header = reader.end();
+  checkCoverage(where, header, start, size);
+  expectBytes(where, size - start, limits);
+  return { ...header, source };
 }
 
-function readTensor(bytes: Uint8Array, start: number, { dtype, shape, begin, end }: Entry): StoredTensor {
+/** Bytes of a header that are looked through at once: a thousand tensors, two milliseconds. */
+const HEADER_PIECE = 131_072;
+
+/** The bytes [begin, end) of a source, or those that it has of them. */
+async function part(source: ByteSource, begin: number, end: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.max(0, Math.min(end, source.size) - begin));
+  await source.read(bytes, begin);
+  return bytes;
+}
+
+/** The data of an entry. */
+export async function readTensor(
+  { source }: StoredFile,
+  { dtype, shape, begin, end }: StoredEntry,
+): Promise<StoredTensor> {
   const data = new Uint8Array(end - begin);
-  data.set(bytes.subarray(start + begin, start + end));
+  for (let at = 0; at < data.length; at += PIECE_BYTES) {
+    await source.read(data.subarray(at, at + PIECE_BYTES), begin + at);
+  }
   return storedTensor(dtype, shape, data.buffer);
 }
 
-/** Bytes of the header. A file of another format is told by what it is, one that was cut by what is missing. */
-function headerLength(bytes: Uint8Array, where: string): number {
-  const isObjectAhead = bytes.length > PREFIX && bytes[PREFIX] === 0x7b;
-  const other = formatOf(bytes);
-  if (bytes.length < PREFIX || !isObjectAhead) throw broken(where, "a safetensors file", other);
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, PREFIX).getBigUint64(0, true));
-  if (length > MAX_HEADER) throw broken(where, "a safetensors file", other);
-  const rest = bytes.length - PREFIX;
+/** The tensors and the metadata of a safetensors file, verified as by {@link openSafetensors}. All data is copied, so `bytes` may be reused. */
+export function decodeSafetensors(bytes: Uint8Array, where: string): StoredTensors {
+  const length = headerLength(where, bytes, bytes.length);
+  if (typeof length !== "number") {
+    throw broken(where, "a safetensors file", formatOf(bytes.subarray(0, LOOKED_AT), bytes.subarray(-LOOKED_AT)));
+  }
+  const start = PREFIX + length;
+  const reader = new HeaderReader(where, start, DEFAULT_LIMITS);
+  reader.push(bytes.subarray(PREFIX, start));
+  const header = reader.end();
+  checkCoverage(where, header, start, bytes.length);
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { dtype, shape, begin, end }] of header.entries) {
+    const data = new Uint8Array(end - begin);
+    data.set(bytes.subarray(begin, end));
+    tensors.set(name, storedTensor(dtype, shape, data.buffer));
+  }
+  return { tensors, metadata: header.metadata };
+}
+
+/** Bytes of the header; `undefined` of what is no such file. One that was cut is told by what is missing. */
+function headerLength(where: string, begin: Uint8Array, size: number): number | undefined {
+  const isObjectAhead = begin.length > PREFIX && begin[PREFIX] === 0x7b;
+  if (!isObjectAhead) return undefined;
+  const length = Number(new DataView(begin.buffer, begin.byteOffset, PREFIX).getBigUint64(0, true));
+  if (length > MAX_HEADER) return undefined;
+  const rest = size - PREFIX;
   if (length <= rest) return length;
   throw broken(where, `a header of ${length} bytes`, `${rest}: the file was cut, or is no safetensors file`);
 }
 
-/** The header, and the byte at which the data starts. */
-function parseHeader(bytes: Uint8Array, where: string): { readonly header: object; readonly start: number } {
-  const length = headerLength(bytes, where);
-  const start = PREFIX + length;
-  let text: string;
-  let header: unknown;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(PREFIX, start));
-    header = JSON.parse(text);
-  } catch (cause) {
-    throw new CarillonError(
-      "ERR_FILE",
-      where,
-      `expected a header in JSON for '${where}' but received ${messageOf(cause)}`,
-      {
-        cause,
-      },
-    );
-  }
-  if (!(isObject(header) && text.startsWith("{"))) throw broken(where, "an object as header", describe(header));
-  const repeated = repeatedKey(text);
-  if (repeated !== undefined) throw broken(where, "every key once", `${JSON.stringify(repeated)} twice`);
-  return { header, start };
-}
-
-function parseMetadata(where: string, value: unknown): Readonly<Record<string, string>> {
-  const place = `${where}: ${METADATA}`;
-  if (!isObject(value)) throw broken(place, "an object of strings", describe(value));
-  const pairs: [string, string][] = [];
-  for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw broken(`${place}.${key}`, "a string", describe(text));
-    pairs.push([key, text]);
-  }
-  return Object.fromEntries(pairs);
-}
-
-function parseEntry(where: string, name: string, value: unknown): Entry {
-  const place = `${where}: ${name}`;
-  if (!isObject(value)) throw broken(place, "an object with dtype, shape and data_offsets", describe(value));
-  const { dtype, shape, data_offsets: offsets, ...others } = { ...EMPTY_ENTRY, ...value };
-  const stray = Object.keys(others)[0];
-  if (stray !== undefined) throw broken(place, "only dtype, shape and data_offsets", JSON.stringify(stray));
-  const type = dtypeOf(dtype);
-  if (type === undefined) throw broken(`${place}.dtype`, `one of ${STORED_NAMES.join(", ")}`, describe(dtype));
-  if (!isSizes(shape)) throw broken(`${place}.shape`, "an array of sizes", JSON.stringify(shape));
-  if (!isSizes(offsets)) throw broken(`${place}.data_offsets`, "two offsets in bytes", JSON.stringify(offsets));
-  const [begin = -1, end = -1] = offsets;
-  const size = sizeOf(shape) * ELEMENT_BYTES[type];
-  if (offsets.length !== 2 || end - begin !== size) {
-    const expected = `two offsets ${size} bytes apart, as ${type.toUpperCase()} [${shape.join(", ")}] needs,`;
-    throw broken(`${place}.data_offsets`, expected, JSON.stringify(offsets));
-  }
-  return { name, dtype: type, shape, begin, end };
-}
-
-const EMPTY_ENTRY: Readonly<Record<"dtype" | "shape" | "data_offsets", unknown>> = {
-  dtype: undefined,
-  shape: undefined,
-  data_offsets: undefined,
-};
-
-/** The data of the tensors must cover the `length` bytes behind the header exactly once. */
-function checkCoverage(where: string, entries: readonly Entry[], length: number): void {
-  let covered = 0;
-  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== covered) throw broken(`${where}: ${name}`, `data from byte ${covered}`, `data from byte ${begin}`);
-    covered = end;
-  }
-  if (covered > length) throw broken(where, `${covered} bytes of data`, `${length}: the file was cut`);
-  if (covered < length) throw broken(where, `${covered} bytes of data`, `${length}`);
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Whether `value` is an array of integers ≥ 0. Their product may be too large: it then equals no length of data. */
-function isSizes(value: unknown): value is readonly number[] {
-  const sizes: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
-  return sizes?.every((size) => typeof size === "number" && Number.isSafeInteger(size) && size >= 0) ?? false;
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 function problem(
-  code: "ERR_SHAPE" | "ERR_DTYPE" | "ERR_OPTION" | "ERR_DETACHED",
+  code: "ERR_SHAPE" | "ERR_DTYPE" | "ERR_OPTION" | "ERR_DETACHED" | "ERR_STATE",
   where: string,
   expected: string,
   received: string,
 ): CarillonError {
   return new CarillonError(code, where, `expected ${expected} for '${where}' but received ${received}`);
-}
-
-function broken(where: string, expected: string, received: string): CarillonError {
-  return new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
 }

@@ -1,17 +1,15 @@
 // A seal: the SHA-256 of a safetensors file stands in it as its last tensor and covers every byte before, so that no
 // flipped, missing or added byte of the file goes unseen.
-import { CarillonError } from "../errors.js";
+import { CarillonError, shortened } from "../errors.js";
 import type { StoredTensor } from "./element_types.js";
-import { fileReader } from "./file.js";
-import { decodeSafetensors, layOutSafetensors, type StoredTensors } from "./safetensors.js";
+import type { CheckedLimits } from "./limits.js";
+import { layOutSafetensors, openSafetensors, type StoredFile } from "./safetensors.js";
+import { type ByteSource, makeBytes, PIECE_BYTES } from "./source.js";
 
 /** Name of the tensor. */
 export const SEAL = "sha256";
 const SEAL_BYTES = 32;
 const SEAL_TENSOR = { dtype: "u8", shape: [SEAL_BYTES] } as const;
-
-/** Bytes that are hashed or copied at once while JavaScript has other things to do: below a millisecond. */
-export const PIECE_BYTES = 512 * 1024;
 
 /** node:crypto is loaded by the first seal: that takes as long as a third of what an import of carillon does. */
 const sha256 = () => process.getBuiltinModule("node:crypto").createHash("sha256");
@@ -46,7 +44,8 @@ export function* sealedPieces(parts: readonly Uint8Array[]): Generator<Uint8Arra
 
 /** Parts and seal in one, in memory of their own, which can be transferred. */
 export function sealedBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((total, { length }) => total + length, SEAL_BYTES));
+  const size = parts.reduce((total, { length }) => total + length, SEAL_BYTES);
+  const bytes = makeBytes("checkpoint", size);
   let at = 0;
   for (const piece of sealedPieces(parts)) {
     bytes.set(piece, at);
@@ -55,38 +54,42 @@ export function sealedBytes(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** The contents of a sealed file without the seal; `ERR_FILE` says what is wrong with it. */
-export function openSealed(bytes: Uint8Array, where: string, format: string): StoredTensors {
-  const end = Math.max(0, bytes.length - SEAL_BYTES);
-  return opened(bytes, sha256().update(bytes.subarray(0, end)).digest(), where, format);
+/**
+ * Verifies a sealed file, which is read and hashed in pieces, so that JavaScript is not kept waiting; gives it without the seal.
+ * `ERR_FILE` says what is wrong with it.
+ */
+export async function openSealed(source: ByteSource, format: string, limits: CheckedLimits): Promise<StoredFile> {
+  return await expectSealed(await openSafetensors(source, limits), format);
 }
 
-/** {@link openSealed} of the file at `path`, read and hashed in pieces, so that JavaScript is not kept waiting. */
-export async function readSealed(path: string, format: string): Promise<StoredTensors> {
-  const { bytes, read } = await fileReader(path);
-  const hash = sha256();
-  const end = bytes.length - SEAL_BYTES;
-  let hashed = 0;
-  await read(PIECE_BYTES, (done) => {
-    const upTo = Math.max(hashed, Math.min(done, end));
-    hash.update(bytes.subarray(hashed, upTo));
-    hashed = upTo;
-  });
-  return opened(bytes, hash.digest(), path, format);
-}
-
-function opened(bytes: Uint8Array, digest: Buffer, where: string, format: string): StoredTensors {
-  // What breaks the structure is told first: it says more than that the hash differs.
-  const { tensors, metadata } = decodeSafetensors(bytes, where);
+/** {@link openSealed} of a file whose header is read. What breaks the structure is told first: it says more than that the hash differs. */
+export async function expectSealed(file: StoredFile, format: string): Promise<StoredFile> {
+  const { source, entries, metadata } = file;
+  const { where, size } = source;
   if (metadata.format !== format) refuse(where, `the format ${format}`, metadata.format ?? "none");
-  if (!digest.equals(bytes.subarray(-SEAL_BYTES)) || tensors.get(SEAL)?.shape[0] !== SEAL_BYTES) {
+  const hash = sha256();
+  const end = size - SEAL_BYTES;
+  const piece = new Uint8Array(Math.min(Math.max(0, end), PIECE_BYTES));
+  for (let at = 0; at < end; at += piece.length) {
+    const next = piece.subarray(0, Math.min(piece.length, end - at));
+    await source.read(next, at);
+    hash.update(next);
+  }
+  const sealed = new Uint8Array(Math.min(size, SEAL_BYTES));
+  await source.read(sealed, Math.max(0, end));
+  const { dtype, shape, end: behind } = entries.get(SEAL) ?? {};
+  if (!(hash.digest().equals(sealed) && dtype === "u8" && shape?.[0] === SEAL_BYTES && behind === size)) {
     refuse(where, "the bytes that its SHA-256 was made of", "others: the file is damaged");
   }
-  const rest = new Map(tensors);
+  const rest = new Map(entries);
   rest.delete(SEAL);
-  return { tensors: rest, metadata };
+  return { source, metadata, entries: rest };
 }
 
 function refuse(where: string, expected: string, received: string): never {
-  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
+  throw new CarillonError(
+    "ERR_FILE",
+    where,
+    `expected ${expected} for '${where}' but received ${shortened(received, 100)}`,
+  );
 }

@@ -3,6 +3,7 @@ import { arrayClass } from "../tensor/arrays.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type StoredDtype, type StoredTensor, storedTensor } from "./element_types.js";
 import { placeOf } from "./part.js";
+import { readTensor, type StoredFile } from "./safetensors.js";
 
 /**
  * What a checkpoint can keep and gives back as it was, to the bit: primitive values, plain objects and arrays of them, `Map`,
@@ -62,9 +63,21 @@ export function isOfBytes(name: unknown): name is keyof typeof OF_BYTES {
 
 const types = () => process.getBuiltinModule("node:util").types;
 
+/** Whether a tensor of this name is an array of a state. */
+export function isArrayOfState(name: string): boolean {
+  return name.startsWith(PREFIX);
+}
+
 /** How many of these tensors are arrays of a state. */
-export function countArrays(tensors: ReadonlyMap<string, StoredTensor>): number {
-  return [...tensors.keys()].filter((name) => name.startsWith(PREFIX)).length;
+export function countArrays(tensors: ReadonlyMap<string, unknown>): number {
+  return [...tensors.keys()].filter(isArrayOfState).length;
+}
+
+/** The arrays of a state that stand in a file. */
+export async function readArrays(file: StoredFile): Promise<ReadonlyMap<string, StoredTensor>> {
+  const arrays = new Map<string, StoredTensor>();
+  for (const [name, entry] of file.entries) if (isArrayOfState(name)) arrays.set(name, await readTensor(file, entry));
+  return arrays;
 }
 
 /**

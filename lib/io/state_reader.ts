@@ -4,7 +4,7 @@ import { isWithin } from "../options.js";
 import { formatShape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { StoredTensor } from "./element_types.js";
-import { nestingOf, repeatedKey } from "./json.js";
+import { exceeds, nestingOf, repeatedKey } from "./json.js";
 import { Part, placeOf, refusePart } from "./part.js";
 import { countArrays, DEEPEST, encodeState, isOfBytes, MARK, OF_BYTES, PREFIX } from "./state.js";
 
@@ -42,8 +42,18 @@ export function readState(
   return { part, expectAll };
 }
 
-/** Plain data as JSON text, as deep as states may be; `ERR_FILE` for other text, or a key that an object has twice. */
-export function parsePlain(text: string | undefined, file: string, path: string): Part {
+/**
+ * Plain data as JSON text, as deep as states may be; `ERR_FILE` for other text, or a key that an object has twice.
+ *
+ * @param most Commas, colons and opening brackets that it may have; they are counted first, as a value takes many times the memory of its text.
+ */
+export function parsePlain(
+  text: string | undefined,
+  file: string,
+  path: string,
+  most = Number.POSITIVE_INFINITY,
+): Part {
+  if (text !== undefined && exceeds(text, most)) refusePart(file, path, `at most ${most} commas and brackets`, "more");
   const value = parseJson(text, file, path);
   const nesting = nestingOf(text ?? "");
   if (nesting > DEEPEST) refusePart(file, path, `at most ${DEEPEST} objects in one another`, `${nesting}`);

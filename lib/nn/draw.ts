@@ -20,36 +20,64 @@ interface Origin {
   readonly seed: number;
 }
 
-/** Work that may be put off after every `yield`; gives the elements. */
-type Drawing<T = Float32Array> = Generator<undefined, T>;
+/** Work that may be put off after every `yield`. */
+type Drawing<T = void> = Generator<undefined, T>;
+
+/** Takes elements, from number `first` on, which are its own only until it returns. */
+export type Sink = (first: number, part: Float32Array) => void;
 
 /** Elements drawn between two `yield`s: half a millisecond. */
 const STRETCH = 16_384;
 
+/** Gives `count` elements, stretch by stretch: `write` has to write all of the one that begins at `first`. */
+function* stretches(count: number, sink: Sink, write: (part: Float32Array, first: number) => void): Drawing {
+  const room = new Float32Array(Math.min(count, STRETCH));
+  for (let first = 0; first < count; first += STRETCH) {
+    const part = room.subarray(0, Math.min(STRETCH, count - first));
+    write(part, first);
+    sink(first, part);
+    yield;
+  }
+}
+
 /** `count` numbers of a native operation over two constants: in double, rounded once. */
-function* fill(
+function* fillInto(
+  sink: Sink,
   operation: "uniform" | "normal",
   count: number,
   constants: readonly number[],
   { name, seed }: Origin,
 ): Drawing {
-  const data = new Float32Array(count);
   const hash = BASES.map((basis) => fnv1a(name, basis));
-  for (let first = 0; first < count; first += STRETCH) {
-    const part = data.subarray(first, first + STRETCH);
+  yield* stretches(count, sink, (part, first) => {
     const views = [new Tensor(part, [part.length], "f32")];
     execute({ operation, views, ints: [part.length, ...hash], doubles: constants }, { seed, step: 1, first });
+  });
+}
+
+/** Gives elements that are there, stretch by stretch. */
+function* give(data: Float32Array, sink: Sink): Drawing {
+  for (let first = 0; first < data.length; first += STRETCH) {
+    sink(first, data.subarray(first, first + STRETCH));
     yield;
   }
+}
+
+/** What {@link fillInto} gives, in one. */
+function* fill(...[operation, count, constants, origin]: Tail<Parameters<typeof fillInto>>): Drawing<Float32Array> {
+  const data = new Float32Array(count);
+  yield* fillInto((first, part) => data.set(part, first), operation, count, constants, origin);
   return data;
 }
+
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
 
 /** Standard normals in [low, high]: what falls outside is drawn again, all of it at once, until nothing is left. */
 function* fillTruncated(
   data: Float32Array,
   { low, high }: { low: number; high: number },
   { name, seed }: Origin,
-): Drawing<void> {
+): Drawing {
   let missing = Array.from(data.keys());
   for (let attempt = 0; missing.length > 0; attempt++) {
     const origin = { name: attempt === 0 ? name : `${name} ${attempt}`, seed };
@@ -63,7 +91,7 @@ function* fillTruncated(
 }
 
 /** Q of [rows, columns] normals, row-major: the vectors are the rows, or the columns where there are fewer of them. */
-function* fillOrthogonal(data: Float32Array, rows: number, gain: number): Drawing<void> {
+function* fillOrthogonal(data: Float32Array, rows: number, gain: number): Drawing {
   const columns = data.length / rows;
   const few = Math.min(rows, columns);
   const [along, across] = rows <= columns ? [1, columns] : [columns, 1];
@@ -77,7 +105,7 @@ function* fillOrthogonal(data: Float32Array, rows: number, gain: number): Drawin
 }
 
 /** Zeros in each of `rows` rows where the smallest uniform draws of the row stand; of two equal ones the first. */
-function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed }: Origin): Drawing<void> {
+function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed }: Origin): Drawing {
   const columns = data.length / rows;
   const keys = yield* fill("uniform", data.length, [0, 1], { name: `${name} zeros`, seed });
   for (let begin = 0; begin < data.length; begin += columns) {
@@ -89,53 +117,56 @@ function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, see
 }
 
 /**
- * The initial elements of the parameter `name`: draws from (seed, name, element index), so that adding a layer leaves the
- * others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
+ * Gives the initial elements of the parameter `name` to `sink`, in order: draws from (seed, name, element index), so that adding a layer
+ * leaves the others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
  */
-export function* drawing(name: string, shape: readonly number[], draw: Draw, seed: number): Drawing {
+export function* drawing(name: string, shape: readonly number[], draw: Draw, seed: number, sink: Sink): Drawing {
   const count = shape.reduce((product, size) => product * size, 1);
   const origin = { name, seed };
   const rows = shape[0] ?? 1;
   switch (draw.kind) {
     case "constant":
-      return new Float32Array(count).fill(draw.value);
+      return yield* stretches(count, sink, (part) => part.fill(draw.value));
     case "uniform":
-      return yield* fill("uniform", count, [draw.low, draw.high], origin);
+      return yield* fillInto(sink, "uniform", count, [draw.low, draw.high], origin);
     case "normal":
-      return yield* fill("normal", count, [draw.mean, draw.deviation], origin);
+      return yield* fillInto(sink, "normal", count, [draw.mean, draw.deviation], origin);
     case "truncatedNormal": {
       const data = new Float32Array(count);
       yield* fillTruncated(data, draw, origin);
-      return data.map((value) => draw.shift + draw.scale * value);
+      return yield* stretches(count, sink, (part, first) => {
+        for (let at = 0; at < part.length; at++) part[at] = draw.shift + draw.scale * (data[first + at] ?? 0);
+      });
     }
     case "orthogonal": {
       const data = yield* fill("normal", count, [0, 1], origin);
       yield* fillOrthogonal(data, rows, draw.gain);
-      return data;
+      return yield* give(data, sink);
     }
     case "sparse": {
       const data = yield* fill("normal", count, [0, draw.deviation], origin);
       yield* fillZeros(data, rows, draw.zeros, origin);
-      return data;
+      return yield* give(data, sink);
     }
-    case "identity":
-      return new Float32Array(count).map((_, index) =>
-        index % (count / rows) === Math.floor(index / (count / rows)) ? draw.gain : 0,
-      );
+    case "identity": {
+      const columns = count / rows;
+      return yield* stretches(count, sink, (part, first) => {
+        for (let at = 0; at < part.length; at++) {
+          part[at] = (first + at) % columns === Math.floor((first + at) / columns) ? draw.gain : 0;
+        }
+      });
+    }
   }
 }
 
 /** What {@link drawing} gives, at once. */
-export function drawParameter(name: string, shape: readonly number[], draw: Draw, seed: number): Float32Array {
-  const work = drawing(name, shape, draw, seed);
-  for (let step = work.next(); ; step = work.next()) if (step.done) return step.value;
+export function draw(...what: Parameters<typeof drawing>): void {
+  const work = drawing(...what);
+  while (work.next().done !== true);
 }
 
 /** What {@link drawing} gives, with turns of the event loop in between. */
-export async function drawInTurns(turns: Turns, ...what: Parameters<typeof drawing>): Promise<Float32Array> {
+export async function drawInTurns(turns: Turns, ...what: Parameters<typeof drawing>): Promise<void> {
   const work = drawing(...what);
-  for (let step = work.next(); ; step = work.next()) {
-    if (step.done) return step.value;
-    if (turns.over) await turns.next();
-  }
+  while (work.next().done !== true) if (turns.over) await turns.next();
 }

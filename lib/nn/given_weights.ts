@@ -1,5 +1,5 @@
-import { CarillonError, describe, fail } from "../errors.js";
-import { asFloat32, type StoredTensor } from "../io/element_types.js";
+import { CarillonError, fail, shortened } from "../errors.js";
+import { isFloating, type StoredTensor } from "../io/element_types.js";
 import { isFloats } from "../tensor/arrays.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { isPlainTensor, type PlainTensor, Tensor, tensor } from "../tensor/tensor.js";
@@ -14,6 +14,10 @@ export type GivenWeights = ReadonlyMap<string, Given> | Readonly<Record<string, 
 
 /** Names that a message lists. */
 const LISTED = 5;
+
+/** Characters of a name that a message shows, and names that one may be meant of. */
+const SHOWN = 100;
+const COMPARED = 1000;
 
 /** Those of exactly these parameters, by their names; nothing is copied. `ERR_OPTION`, `ERR_STATE` and `ERR_DTYPE` name what is wrong. */
 export function checkWeights(
@@ -56,37 +60,24 @@ function elementsOf(where: string, value: unknown, shape: readonly number[]): Fl
   return data.length === count ? data : fail("ERR_STATE", where, `${count} elements, ${wanted},`, data);
 }
 
-/** The weights of a file as f32, if they are those of exactly these parameters; otherwise `ERR_FILE`. */
-export function storedWeights(
+/** `ERR_FILE` unless the weights of a file are those of exactly these parameters, as floats. */
+export function expectWeights(
   where: string,
-  tensors: ReadonlyMap<string, StoredTensor>,
+  stored: ReadonlyMap<string, Pick<StoredTensor, "dtype" | "shape">>,
   parameters: readonly ParameterInfo[],
-): ReadonlyMap<string, Float32Array> {
+): void {
   expectNames(
     "ERR_FILE",
     where,
-    [...tensors].map(([name, { shape }]) => ({ name, shape })),
+    [...stored].map(([name, { shape }]) => ({ name, shape })),
     parameters,
   );
-  return new Map(
-    parameters.map(({ name, shape }) => {
-      const stored = tensors.get(name);
-      const floats = stored !== undefined && sameShape(stored.shape, shape) ? asFloat32(stored) : undefined;
-      if (floats === undefined) {
-        const received = stored === undefined ? "nothing" : `${stored.dtype} ${formatShape(stored.shape)}`;
-        refuse("ERR_FILE", where, `${name} as f32 ${formatShape(shape)}`, received);
-      }
-      const infinite =
-        stored?.dtype === "f64" ? floats.findIndex((value, at) => isOverflow(value, stored.data[at])) : -1;
-      if (infinite >= 0) refuse("ERR_FILE", where, `${name} in the range of f32`, describe(stored?.data[infinite]));
-      return [name, floats];
-    }),
-  );
-}
-
-/** Whether a finite number has become infinite. */
-function isOverflow(rounded: number, exact: number | bigint | undefined): boolean {
-  return !Number.isFinite(rounded) && Number.isFinite(exact);
+  for (const { name, shape } of parameters) {
+    const found = stored.get(name);
+    if (found !== undefined && sameShape(found.shape, shape) && isFloating(found.dtype)) continue;
+    const received = found === undefined ? "nothing" : `${found.dtype} ${formatShape(found.shape)}`;
+    refuse("ERR_FILE", where, `${name} as f32 ${formatShape(shape)}`, received);
+  }
 }
 
 /** A name that somebody gave, and the shape if it has one. */
@@ -102,16 +93,18 @@ function expectNames(
   given: readonly Named[],
   parameters: readonly ParameterInfo[],
 ): void {
-  const missing = parameters.filter(({ name }) => !given.some((one) => one.name === name));
-  const extra = given.filter(({ name }) => !parameters.some((one) => one.name === name));
+  const [ours, theirs] = [parameters, given].map((all) => new Set(all.map(({ name }) => name)));
+  const missing = parameters.filter(({ name }) => theirs?.has(name) !== true);
+  const extra = given.filter(({ name }) => ours?.has(name) !== true);
   if (missing.length === 0 && extra.length === 0) return;
-  const strange = listed(extra.map((one) => named(one) + hint(one, missing)));
-  const wanted = missing.length === 0 ? "the parameters of the model alone" : listed(missing.map(named));
+  const strange = listed(extra, (one) => named(one) + hint(one, missing.slice(0, COMPARED)));
+  const wanted = missing.length === 0 ? "the parameters of the model alone" : listed(missing, named);
   refuse(code, where, wanted, extra.length === 0 ? "nothing of that name" : strange);
 }
 
 function named({ name, shape }: Named): string {
-  return shape === undefined ? name : `${name} ${formatShape(shape)}`;
+  const shown = shortened(name, SHOWN);
+  return shape === undefined ? shown : `${shown} ${formatShape(shape)}`;
 }
 
 /** The parameter that is meant: the only one of the shape, or the nearest in name of those that fit. */
@@ -122,9 +115,9 @@ function hint({ name, shape }: Named, among: readonly ParameterInfo[]): string {
   return meant === undefined ? "" : ` (${meant}?)`;
 }
 
-function listed(names: readonly string[]): string {
-  const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : "";
-  return names.slice(0, LISTED).join(", ") + more;
+function listed<T>(all: readonly T[], inWords: (one: T) => string): string {
+  const more = all.length > LISTED ? ` and ${all.length - LISTED} more` : "";
+  return all.slice(0, LISTED).map(inWords).join(", ") + more;
 }
 
 function refuse(code: "ERR_FILE" | "ERR_STATE", where: string, expected: string, received: string): never {

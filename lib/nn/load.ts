@@ -1,13 +1,22 @@
-import { CarillonError, describe } from "../errors.js";
+import { CarillonError, describe, shortened } from "../errors.js";
 import type { Part } from "../io/part.js";
 import type { DropoutScaling } from "../ops/index.js";
+import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
-import { type Model, sequential } from "./model.js";
-import { describedLayers, type LoadOptions, openModel, readSource, type SavedLayer, savedLayers } from "./saved.js";
+import { checkLayers, type Model, modelOf } from "./model.js";
+import {
+  describedLayers,
+  type LoadOptions,
+  type SavedLayer,
+  type SavedModel,
+  savedLayers,
+  withModel,
+} from "./saved.js";
 import { LayerSequence } from "./sequence.js";
+import { layOut } from "./slab.js";
 
 function number(config: LayerConfig, key: string): number {
   return Number(config[key]);
@@ -35,6 +44,9 @@ const LAYERS: Readonly<Record<string, (config: LayerConfig, name: string | undef
 /** Settings that are not in files from before they were there. */
 const LATER: LayerConfig = { dropConnect: 0 };
 
+/** Characters of a kind that a message shows. */
+const SHOWN = 100;
+
 function refuse(where: string, what: string, expected: string, received: unknown): never {
   const message = `expected ${expected} for '${what}' in '${where}' but received ${describe(received)}`;
   throw new CarillonError("ERR_FILE", where, message);
@@ -55,7 +67,7 @@ function makeLayer({ kind, name, config }: SavedLayer, where: string): Layer {
   throw new CarillonError(
     "ERR_FILE",
     where,
-    `expected built-in layers in '${where}' but received '${kind}': build the model and use its load()`,
+    `expected built-in layers in '${where}' but received '${shortened(kind, SHOWN)}': build the model and use its load()`,
   );
 }
 
@@ -89,16 +101,24 @@ function asFileError<T>(where: string, read: () => T): T {
 
 /**
  * A model of built-in layers with its weights and units, from what `save`, `bytes` or `fit` has made: a model's file, or a
- * checkpoint, by its path or its bytes. `ERR_FILE` says what is wrong with it.
+ * checkpoint, by its path or its bytes (more than 4 MB of them are read in turns of the event loop, and must stay as they are until
+ * then). `ERR_FILE` says what is wrong with it.
  *
  * @example const model = await loadModel('runs/a/step-000000078.safetensors', { weights: 'last' });
  */
 export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
-  const { bytes, where } = await readSource("loadModel", source, options);
-  return asFileError(where, () => {
-    const saved = openModel(bytes, where, options);
-    const model: Model = sequential(...makeLayers(savedLayers(saved, where), where));
-    model.takeSaved(saved, where);
+  return await withModel("loadModel", source, options, async (saved) => {
+    const model = asFileError(saved.where, () => modelOf(layersOf(saved)));
+    await model.takeSaved(saved);
     return model;
   });
+}
+
+/** The layers of a file that has the weights for them: so what they ask for is no more than the file has. */
+function layersOf(saved: SavedModel): readonly Layer[] {
+  const { where } = saved;
+  const layers = makeLayers(savedLayers(saved, where), where);
+  checkLayers(layers);
+  expectWeights(where, saved.weights, layOut(new LayerSequence(layers).parameters).segments);
+  return layers;
 }

@@ -9,16 +9,17 @@ import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
+import { expectBytes } from "../io/limits.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { Brake } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
-import { drawInTurns, drawParameter } from "./draw.js";
+import { draw, drawInTurns } from "./draw.js";
 import { type Ending, endingOf } from "./ending.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
-import { checkWeights, type GivenWeights, storedWeights } from "./given_weights.js";
+import { checkWeights, expectWeights, type GivenWeights } from "./given_weights.js";
 import { Inference, PREDICT_BATCH } from "./inference.js";
 import { checkLayer, type Layer } from "./layer.js";
 import { checkLoss } from "./losses/loss.js";
@@ -32,21 +33,18 @@ import {
   type PredictOptions,
   type ProbabilityOptions,
 } from "./predict_options.js";
-import {
-  encodeModel,
-  type LoadOptions,
-  openModel,
-  readSource,
-  type SavedModel,
-  savedMeaning,
-  savedTransforms,
-} from "./saved.js";
+import { type LoadOptions, layOutModel, type SavedModel, savedMeaning, savedTransforms, withModel } from "./saved.js";
 import { LayerSequence } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
 import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
+import { makeRoom, Staging } from "./staging.js";
 import { formatSizes, summarize } from "./summary.js";
+import { type HeldModel, modelBytes, modelPieces } from "./written.js";
+
+/** Floats of a model that are copied, or drawn, at once: in a millisecond. */
+const FEW = 65_536;
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
 export class Model<In extends number = number, Out extends number = number> {
@@ -94,6 +92,7 @@ export class Model<In extends number = number, Out extends number = number> {
       described: () => ({ ...this.#meaning, outputs, ending: this.ending, transforms: this.#transforms }),
       record: (input) => this.#sequence.forward(input, this.#weights.values(), currentTrace("predict")),
       ensure: () => this.#ensure(),
+      prepare: () => (this.#initialized ? undefined : this.#prepared()),
       version: () => (this.#initialized ? this.#weights.shared.settled : undefined),
       clone: () => {
         this.#ensure();
@@ -257,12 +256,43 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
   bytes(): Uint8Array {
-    return encodeModel(this);
+    this.#ensure();
+    return modelBytes(layOutModel(this), this.#weights);
   }
 
-  /** Writes {@link bytes} to `path`: after a crash at any moment, the old file or the new one in full. */
+  /**
+   * Writes {@link bytes} to `path`, piece by piece: after a crash at any moment, the old file or the new one in full. It has the weights
+   * of the call, or of the last calls of programs and loads before it; during a run, of a finished step, copied first. Runs and programs
+   * that begin to write an idle model wait until they are read.
+   */
   async save(path: string): Promise<void> {
-    await writeFileAtomic(checkString("save.path", path), this.bytes());
+    checkString("save.path", path);
+    const held = this.#held();
+    held.catch(() => undefined); // told by who reads
+    try {
+      await writeFileAtomic(path, modelPieces(held, this.segments));
+    } finally {
+      (await held).release();
+    }
+  }
+
+  /** The file of the weights as they are now, or when the calls of programs and loads before this one are over. */
+  async #held(): Promise<HeldModel> {
+    const call = new Calls([{ slab: this.slab, writable: false }]).enter("save");
+    try {
+      if (call.ready !== undefined) await call.ready;
+      if (!this.#initialized) await this.#prepared();
+      const layout = layOutModel(this);
+      const held = this.#weights.shared.taken ? await this.#weights.copy() : this.#weights.shared.hold();
+      const release = (): void => {
+        held.release();
+        call.end();
+      };
+      return { layout, held, release };
+    } catch (error) {
+      call.end();
+      throw error;
+    }
   }
 
   /**
@@ -273,10 +303,7 @@ export class Model<In extends number = number, Out extends number = number> {
   async load(source: string | Uint8Array, options: LoadOptions = {}): Promise<this> {
     const call = this.#loads.enter("load");
     try {
-      const { bytes, where } = await readSource("load", source, options);
-      const saved = openModel(bytes, where, options);
-      await call.ready;
-      this.takeSaved(saved, where);
+      await withModel("load", source, options, (saved) => this.takeSaved(saved, call.ready));
       return this;
     } finally {
       await call.ready; // where there was nothing to load, too
@@ -284,14 +311,29 @@ export class Model<In extends number = number, Out extends number = number> {
     }
   }
 
-  /** {@link load} by who has the model. @internal */
-  takeSaved(saved: SavedModel, where: string): void {
-    const transforms =
-      saved.metadata === undefined ? this.#transforms : savedTransforms(saved, where, this.inputs, this.outputs);
-    const meaning = saved.metadata === undefined ? this.#meaning : savedMeaning(saved, where, this.outputs);
-    this.#write(storedWeights(where, saved.weights, this.parameters), "weights");
-    this.changeUnits(transforms);
-    this.changeMeaning(meaning);
+  /** {@link load} by who has the model, once `ready`. @internal */
+  async takeSaved(saved: SavedModel, ready?: Promise<unknown>): Promise<void> {
+    const { where, metadata, weights, file, limits } = saved;
+    expectWeights(where, weights, this.segments);
+    expectBytes(where, this.total * Float32Array.BYTES_PER_ELEMENT, limits);
+    const transforms = metadata === undefined ? undefined : savedTransforms(saved, where, this.inputs, this.outputs);
+    const meaning = metadata === undefined ? undefined : savedMeaning(saved, where, this.outputs);
+    const fillings = this.segments.flatMap(({ name, offset }) => {
+      const entry = weights.get(name);
+      if (entry === undefined) return [];
+      return [{ stretch: { key: name, slab: this.slab, offset }, entry, scale: entry.scale }];
+    });
+    const staging = await Staging.fill(file, fillings, where);
+    await ready;
+    staging.commit();
+    this.noteWritten();
+    if (transforms !== undefined) this.changeUnits(transforms);
+    if (meaning !== undefined) this.changeMeaning(meaning);
+  }
+
+  /** Its weights have their values, which somebody else has written. @internal */
+  noteWritten(): void {
+    this.#initialized = true;
   }
 
   /**
@@ -311,8 +353,12 @@ export class Model<In extends number = number, Out extends number = number> {
     const { threads, signal } = checkWork("evaluate", options);
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const held = hold("evaluate.data", data, isSmall(data));
-    this.#ensure();
-    const measured = this.clone(); // weights and units of one moment
+    const measured = new Model(this.layers, this.inputs, this.outputs); // weights and units of one moment
+    const copied = this.#copyBeside(measured.slab);
+    measured.#transforms = this.#transforms;
+    measured.#meaning = this.#meaning;
+    if (copied !== undefined) await copied;
+    measured.#initialized = true;
     const shape = {
       inputs: this.inputs,
       outputs: this.outputs,
@@ -394,40 +440,62 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
   restoreInitial(seed: number): void {
-    const drawn = this.segments.map(({ name, shape, spec }): [string, Float32Array] => {
-      return [name, drawParameter(name, shape, spec.init.resolve(shape), seed)];
+    this.#weights.rewrite((slab) => {
+      for (const drawing of this.#drawings(slab, seed)) draw(...drawing);
     });
-    this.#write(new Map(drawn), "initialize");
+    this.#initialized = true;
   }
 
   /**
    * Does what {@link restoreInitial} does with turns of the event loop in between, but for the last word: the model has
    * its weights when the function that this gives is called. @internal
    */
-  async prepareInitial(seed: number, signal: AbortSignal | undefined): Promise<() => void> {
+  async prepareInitial(seed: number, signal?: AbortSignal | undefined): Promise<() => void> {
+    const fresh = await makeRoom(this.total);
     const turns = new Turns(signal);
-    const drawn = new Map<string, Float32Array>();
-    for (const { name, shape, spec } of this.segments) {
-      drawn.set(name, await drawInTurns(turns, name, shape, spec.init.resolve(shape), seed));
-    }
-    const { version } = this;
-    await this.#weights.writeInTurns(drawn, "initialize", turns);
+    for (const drawing of this.#drawings(fresh, seed)) await drawInTurns(turns, ...drawing);
     return () => {
-      if (this.version !== version) return this.#write(drawn, "initialize"); // somebody has looked at it meanwhile
+      this.#weights.shared.replace(fresh);
       this.#initialized = true;
-      this.#weights.shared.version += 1;
     };
+  }
+
+  /** Draws each parameter into its place in a slab. */
+  #drawings(slab: NativeSlab, seed: number): readonly Parameters<typeof draw>[] {
+    return this.segments.map(({ name, shape, offset, spec }) => {
+      const write = (first: number, part: Float32Array): void => native.slabWrite(slab, offset + first, part);
+      return [name, shape, spec.init.resolve(shape), seed, write];
+    });
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */
   restore(values: GivenWeights, where: string): void {
-    this.#write(checkWeights(where, values, this.parameters), where);
+    this.#weights.write(checkWeights(where, values, this.parameters), where);
+    this.#initialized = true;
   }
 
-  #write(values: ReadonlyMap<string, Float32Array>, where: string): void {
-    this.#weights.write(values, where);
-    this.#initialized = true;
-    this.#weights.shared.version += 1;
+  /** Copies the weights, those of a large model on a native thread: there is nothing to wait for where it is done. */
+  #copyBeside(to: NativeSlab): Promise<void> | undefined {
+    if (this.total > FEW) return this.#copyLater(to);
+    this.#ensure();
+    native.slabCopy(this.slab, to);
+    return undefined;
+  }
+
+  async #copyLater(to: NativeSlab): Promise<void> {
+    if (!this.#initialized) await this.#prepared();
+    await native.slabCopyLater(this.slab, to);
+  }
+
+  /** Gives weights that nobody has asked for yet their values, those of a large model in turns; at once while a run has it. */
+  async #prepared(): Promise<void> {
+    while (!this.#initialized && this.total > FEW && !this.#weights.shared.taken) {
+      const { version } = this;
+      const seed = this.#seed;
+      const initialize = await this.prepareInitial(seed);
+      if (this.version === version && !this.#weights.shared.taken) initialize();
+    }
+    this.#ensure();
   }
 
   #ensure(): void {
@@ -456,6 +524,21 @@ type Outputs<L extends readonly Layer[]> = Last<L> extends number ? Last<L> : nu
  */
 export function sequential<const L extends readonly Layer[]>(...layers: Chained<L>): Model<Inputs<L>, Outputs<L>>;
 export function sequential(...layers: readonly unknown[]): Model {
+  return modelOf(layers);
+}
+
+/** {@link sequential} of a list, which may be longer than a call takes. */
+export function modelOf(layers: readonly unknown[]): Model {
+  const { checked, inputs, outputs } = checkLayers(layers);
+  return new Model(checked, inputs, outputs);
+}
+
+/** The layers of a model and its sizes. What is no layer, or does not fit the one before it, is `ERR_OPTION` or `ERR_SHAPE`. */
+export function checkLayers(layers: readonly unknown[]): {
+  readonly checked: readonly Layer[];
+  readonly inputs: number;
+  readonly outputs: number;
+} {
   const checked = layers.map((layer, index) => checkLayer(`sequential: layer ${index + 1}`, layer));
   const { inputs, outputs } = checkChain(checked);
   if (outputs === "same" || inputs === ANY_SIZE) {
@@ -465,5 +548,5 @@ export function sequential(...layers: readonly unknown[]): Model {
       "expected a layer with sizes in 'sequential', such as linear(4, 2)",
     );
   }
-  return new Model(checked, inputs, outputs);
+  return { checked, inputs, outputs };
 }

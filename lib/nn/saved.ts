@@ -1,10 +1,18 @@
+import { COPIED_AT_ONCE } from "../data/held.js";
 import { type Affine, affineOf, type Transforms } from "../data/transform.js";
-import { CarillonError, fail } from "../errors.js";
-import type { StoredTensor } from "../io/element_types.js";
-import { readFileChecked } from "../io/file.js";
+import { CarillonError, fail, shortened } from "../errors.js";
+import { exceeds } from "../io/json.js";
+import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
 import type { Part } from "../io/part.js";
-import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../io/safetensors.js";
-import { openSealed } from "../io/seal.js";
+import {
+  layOutSafetensors,
+  openSafetensors,
+  type SafetensorsLayout,
+  type StoredEntry,
+  type StoredFile,
+} from "../io/safetensors.js";
+import { expectSealed } from "../io/seal.js";
+import { type ByteSource, bytesSource, openFile } from "../io/source.js";
 import { parsePlain } from "../io/state_reader.js";
 import { checkKeys, checkOneOf, checkString } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
@@ -40,11 +48,10 @@ export function describeModel(
   };
 }
 
-/** Weights by name as f32 tensors; format and description as metadata. */
-export function encodeModel(model: Parameters<typeof describeModel>[0] & Pick<Model, "weights">): Uint8Array {
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, { shape, data }] of model.weights()) tensors.set(name, { dtype: "f32", shape, data });
-  return encodeSafetensors(tensors, { format: FORMATS.model, ...describeModel(model) });
+/** How the file of a model begins, with format and description as metadata, and where its weights stand in it by name, as f32. */
+export function layOutModel(model: Parameters<typeof describeModel>[0] & Pick<Model, "parameters">): SafetensorsLayout {
+  const tensors = model.parameters.map(({ name, shape }) => [name, { dtype: "f32", shape }] as const);
+  return layOutSafetensors(new Map(tensors), { format: FORMATS.model, ...describeModel(model) });
 }
 
 /** Layers as a file describes them. */
@@ -58,41 +65,66 @@ export function describeLayers(layers: readonly Layer[]): readonly SavedLayer[] 
 }
 
 function refuse(where: string, expected: string, received: string): never {
-  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
+  const shown = shortened(received, 200);
+  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${shown}`);
 }
 
-/** Which weights of a checkpoint are taken. */
+/** Which weights of a checkpoint are taken, and what a file may ask for. */
 export interface LoadOptions {
   /**
    * Of a checkpoint: the averages of a run with `averageWeights`, which its validation has measured, or those of its last step.
    * By default the averages, where there are any.
    */
   readonly weights?: "averaged" | "last" | undefined;
+  /** For files of people who are not trusted, or of which more is expected than the defaults let through. */
+  readonly limits?: FileLimits | undefined;
 }
 
-/** A file with weights. */
+/** Weights of a file, which have not been read. */
+export interface SavedWeight extends StoredEntry {
+  /** What they are multiplied by; 1 by default. */
+  readonly scale?: number | undefined;
+}
+
+/** A file with weights, whose header is verified, and of a checkpoint all of it. */
 export interface SavedModel {
+  /** What errors call it. */
+  readonly where: string;
+  readonly file: StoredFile;
+  readonly limits: CheckedLimits;
   /** By name. */
-  readonly weights: ReadonlyMap<string, StoredTensor>;
+  readonly weights: ReadonlyMap<string, SavedWeight>;
   /** What it says of the model; `undefined` for a file that is not of ours. */
   readonly metadata: Readonly<Record<string, string>> | undefined;
 }
 
-/** The bytes of a file, or those that were given, and what errors call them. */
-export async function readSource(
+/** Opens the file of a path, or bytes: a copy of them, or those themselves where they are many. */
+export async function openSource(caller: string, source: string | Uint8Array): Promise<ByteSource> {
+  if (typeof source === "string") return await openFile(checkString(`${caller}.path`, source));
+  if (!isUint8Array(source)) return fail("ERR_OPTION", `${caller}.path`, "a path, or the bytes of a file", source);
+  if (isDetached(source)) fail("ERR_DETACHED", caller, "bytes", source);
+  return bytesSource(source.length > COPIED_AT_ONCE ? source : new Uint8Array(source), caller);
+}
+
+/**
+ * Opens a model, a checkpoint of a run, or any safetensors file of weights, for `use`; `ERR_FILE` says what is wrong with it. Its
+ * numbers are not read yet.
+ */
+export async function withModel<T>(
   caller: string,
   source: string | Uint8Array,
   options: LoadOptions,
-): Promise<{ readonly bytes: Uint8Array; readonly where: string }> {
-  checkKeys(caller, options, ["weights"]);
+  use: (saved: SavedModel) => Promise<T>,
+): Promise<T> {
+  checkKeys(caller, options, ["weights", "limits"]);
   if (options.weights !== undefined) checkOneOf(`${caller}.weights`, options.weights, ["averaged", "last"]);
-  if (typeof source !== "string") {
-    if (!isUint8Array(source)) return fail("ERR_OPTION", `${caller}.path`, "a path, or the bytes of a file", source);
-    if (isDetached(source)) fail("ERR_DETACHED", caller, "bytes", source);
-    return { bytes: new Uint8Array(source), where: caller }; // the caller may write to its own
+  const limits = checkLimits(`${caller}.limits`, options.limits);
+  const opened = await openSource(caller, source);
+  try {
+    return await use(await openModel(opened, options, limits));
+  } finally {
+    await opened.close();
   }
-  const where = checkString(`${caller}.path`, source);
-  return { bytes: await readFileChecked(where), where };
 }
 
 /** `ERR_FILE` for a file of another layout, such as a later one. */
@@ -100,18 +132,26 @@ export function checkLayout(where: string, { version = String(VERSION) }: Readon
   if (version !== String(VERSION)) refuse(where, `version ${VERSION} of the format`, version);
 }
 
-/** Reads a model, a checkpoint of a run, or any safetensors file of weights; `ERR_FILE` says what is wrong with it. */
-export function openModel(bytes: Uint8Array, where: string, options: LoadOptions): SavedModel {
-  const { tensors, metadata } = decodeSafetensors(bytes, where);
+async function openModel(source: ByteSource, options: LoadOptions, limits: CheckedLimits): Promise<SavedModel> {
+  const { where } = source;
+  const file = await openSafetensors(source, limits);
+  const { entries, metadata } = file;
   const { format = "" } = metadata;
-  if (!format.startsWith("carillon.")) return { weights: tensors, metadata: undefined };
+  if (!format.startsWith("carillon.")) return { where, file, limits, weights: entries, metadata: undefined };
   if (format === FORMATS.loop)
     refuse(where, "a model or a checkpoint of fit", "one of a loop, which loadCheckpoint() reads");
   checkLayout(where, metadata);
-  if (format === FORMATS.model) return { weights: tensors, metadata };
+  if (format === FORMATS.model) return { where, file, limits, weights: entries, metadata };
   if (format !== FORMATS.checkpoint) refuse(where, `the format ${FORMATS.model} or ${FORMATS.checkpoint}`, format);
-  return { weights: servedWeights(openSealed(bytes, where, format), where, options), metadata };
+  const unsealed = await expectSealed(file, format);
+  return { where, file: unsealed, limits, weights: servedWeights(unsealed, where, options), metadata };
 }
+
+/** Commas, colons and brackets that JSON has besides those of its list. */
+const SLACK = 64;
+
+/** Commas, colons and brackets of a layer's description, at most. */
+const WORDS_OF_A_LAYER = 64;
 
 const WEIGHTS = "weights/";
 const AVERAGE = "average/";
@@ -126,23 +166,22 @@ export interface Averaging {
 
 /** Averages, or weights of the last step, by the names of parameters. */
 function servedWeights(
-  { tensors, metadata }: StoredTensors,
+  { entries, metadata }: StoredFile,
   where: string,
   { weights }: LoadOptions,
-): ReadonlyMap<string, StoredTensor> {
-  const below = (prefix: string): [string, StoredTensor][] =>
-    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : []));
+): ReadonlyMap<string, SavedWeight> {
+  const below = (prefix: string): [string, StoredEntry][] =>
+    [...entries].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : []));
   const last = new Map(below(WEIGHTS));
   const averaging = metadata.averages === undefined ? undefined : parseAveraging(where, metadata.averages);
   if (averaging === undefined && weights === "averaged")
     refuse(where, "a checkpoint with averaged weights", "one without");
   if (averaging === undefined || weights === "last") return last;
   const { scale, except } = averaging;
+  const asTheyAre = new Set(except);
   return new Map(
     below(AVERAGE).map(([name, average]) => {
-      if (except.includes(name)) return [name, last.get(name) ?? average];
-      if (average.dtype !== "f32" || scale === 1) return [name, average];
-      return [name, { ...average, data: average.data.map((value) => value * scale) }];
+      return [name, asTheyAre.has(name) ? (last.get(name) ?? average) : { ...average, scale }];
     }),
   );
 }
@@ -164,7 +203,9 @@ function transformsText({ inputs, targets }: Transforms): Record<string, string>
 /** The transforms of a saved model; `ERR_FILE` if they are not for these sizes. */
 export function savedTransforms({ metadata }: SavedModel, where: string, inputs: number, outputs: number): Transforms {
   const affine = (name: "inputs" | "targets", columns: number): Affine | undefined =>
-    metadata?.[name] === undefined ? undefined : affineOf(parsePlain(metadata[name], where, name), columns);
+    metadata?.[name] === undefined
+      ? undefined
+      : affineOf(parsePlain(metadata[name], where, name, 2 * columns + SLACK), columns);
   return { inputs: affine("inputs", inputs), targets: affine("targets", outputs) };
 }
 
@@ -180,7 +221,8 @@ function meaningText({ lossKind, classNames }: Meaning): Record<string, string> 
 export function savedMeaning({ metadata }: SavedModel, where: string, outputs: number): Meaning {
   const lossKind = rememberedKind(metadata?.loss); // one that nobody knows is of a later version
   if (metadata?.classes === undefined) return { lossKind, classNames: undefined };
-  return { lossKind, classNames: savedNames(parsePlain(metadata.classes, where, "classes"), outputs) };
+  const classes = parsePlain(metadata.classes, where, "classes", outputs + SLACK);
+  return { lossKind, classNames: savedNames(classes, outputs) };
 }
 
 /** Names of the classes of so many outputs, as a file has them. */
@@ -220,9 +262,14 @@ function configOf(config: Part): LayerConfig {
 }
 
 /** The layers that a file describes; `ERR_FILE` if it describes none. */
-export function savedLayers({ metadata }: SavedModel, where: string): readonly SavedLayer[] {
+export function savedLayers({ metadata, limits }: SavedModel, where: string): readonly SavedLayer[] {
   if (metadata === undefined) {
     return refuse(where, "a model", "a safetensors file of weights alone: build the model and use its load()");
   }
-  return describedLayers(parsePlain(metadata.layers, where, "layers"));
+  const { layers: text = "" } = metadata;
+  const most = `at most ${limits.layers} layers (limits.layers)`;
+  if (exceeds(text, limits.layers * WORDS_OF_A_LAYER + SLACK)) refuse(where, most, "more");
+  const layers = parsePlain(metadata.layers, where, "layers");
+  if (layers.list().length > limits.layers) refuse(where, most, `${layers.list().length}`);
+  return describedLayers(layers);
 }

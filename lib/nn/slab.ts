@@ -1,15 +1,11 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import type { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
-import { SharedMemory } from "../graph/shared.js";
+import { type Held, SharedMemory } from "../graph/shared.js";
 import { Value } from "../tensor/value.js";
 import type { ParameterSpec } from "./parameter.js";
 
 /** Segments of a slab start at multiples of this many floats, a cache line; the gaps are 0. */
 const SEGMENT_ALIGNMENT = 16;
-
-/** Elements written between two looks at the clock, at first and at most. */
-const PIECES = { least: 4096, most: 65_536 } as const;
 
 /** A parameter as users see it. */
 export interface ParameterInfo {
@@ -34,6 +30,12 @@ export interface Stretch {
   readonly offset: number;
 }
 
+/** Floats of a slab that a parameter of this shape takes. */
+export function room(shape: readonly number[]): number {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return Math.ceil(count / SEGMENT_ALIGNMENT) * SEGMENT_ALIGNMENT;
+}
+
 /** Lays parameters flat, one after another. */
 export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
   segments: readonly Segment[];
@@ -44,7 +46,7 @@ export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
   for (const [name, spec] of parameters) {
     const count = spec.shape.reduce((product, size) => product * size, 1);
     segments.push({ name, shape: spec.shape, offset, count, spec });
-    offset += Math.ceil(count / SEGMENT_ALIGNMENT) * SEGMENT_ALIGNMENT;
+    offset += room(spec.shape);
   }
   return { segments, total: offset };
 }
@@ -69,18 +71,42 @@ export class ParameterSlab {
     return new Map(this.#segments.map(({ name, offset, count }) => [name, all.slice(offset, offset + count)]));
   }
 
-  /** Overwrites all segments, or none: `ERR_STATE` where one is missing or of another length. */
-  write(values: ReadonlyMap<string, Float32Array>, where: string): void {
-    for (const { offset, data } of this.#checked(values, where)) native.slabWrite(this.slab, offset, data);
+  /** Copies all segments, as {@link read}, to where each is wanted. */
+  readInto(place: (segment: Segment) => Float32Array): void {
+    let from = this.slab;
+    if (this.shared.taken) {
+      from = native.slabCreate(this.shared.count, "f32"); // all of one step
+      native.slabCopy(this.slab, from);
+    }
+    for (const segment of this.#segments) native.slabRead(from, segment.offset, place(segment));
   }
 
-  /** As {@link write}, with turns of the event loop in between. */
-  async writeInTurns(values: ReadonlyMap<string, Float32Array>, where: string, turns: Turns): Promise<void> {
-    for (const { offset, data } of this.#checked(values, where)) {
-      await turns.inPieces(data.length, PIECES, (begin, end) => {
-        native.slabWrite(this.slab, offset + begin, data.subarray(begin, end));
-      });
+  /** A copy, made on a native thread after a finished step. */
+  async copy(): Promise<Held> {
+    const slab = native.slabCreate(this.shared.count, "f32");
+    await native.slabCopyLater(this.slab, slab);
+    return { slab, release: () => undefined };
+  }
+
+  /** Overwrites all segments, or none: `ERR_STATE` where one is missing or of another length. */
+  write(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    const checked = this.#checked(values, where);
+    this.rewrite((slab) => {
+      for (const { offset, data } of checked) native.slabWrite(slab, offset, data);
+    });
+  }
+
+  /** Has all of it written: to this slab, or to one that takes its place where somebody holds what is there. */
+  rewrite(write: (slab: NativeSlab) => void): void {
+    const { slab, shared } = this;
+    if (!shared.held) {
+      write(slab);
+      shared.version += 1;
+      return;
     }
+    const fresh = native.slabCreate(shared.count, "f32");
+    write(fresh);
+    shared.replace(fresh);
   }
 
   #checked(values: ReadonlyMap<string, Float32Array>, where: string): { offset: number; data: Float32Array }[] {

@@ -211,12 +211,12 @@ export class Minimizer {
   /** Overwrites the states of a model, and the counts; `ERR_STATE` where a state is missing, `ERR_BUSY` while a program is changing them. */
   restore(model: Model, states: ReadonlyMap<string, Float32Array>, counts: UpdateCounts): void {
     this.#stateOf(model).expectStill("restore");
-    this.overwrite(model, states, counts);
+    this.#stateOf(model).restore(states);
+    this.recount(counts);
   }
 
-  /** {@link restore} by who has the model. @internal */
-  overwrite(model: Model, states: ReadonlyMap<string, Float32Array>, counts: UpdateCounts): void {
-    this.#stateOf(model).restore(states);
+  /** Overwrites the counts, by who has overwritten the states. @internal */
+  recount(counts: UpdateCounts): void {
     this.#counter.restore(counts);
   }
 

@@ -1,13 +1,16 @@
 import { nativeInfo } from "../binding/native.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, shortened } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
-import { countArrays, encodeState, type State } from "../io/state.js";
+import type { StoredEntry, StoredFile } from "../io/safetensors.js";
+import { encodeState, type State } from "../io/state.js";
 import { copyState } from "../io/state_reader.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import { describeModel, FORMATS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
+import { Staging } from "../nn/staging.js";
 import type { Minimizer } from "../optim/minimizer.js";
+import { sameShape } from "../tensor/shape.js";
 import type { Decided } from "./callbacks.js";
 import type { DataProgress } from "./course.js";
 import type { Settings } from "./settings.js";
@@ -98,7 +101,8 @@ export function contentsOf(model: Model, minimizer: Minimizer, settings: Setting
 
 /** Throws `ERR_FILE`. */
 export function refuse(where: string, expected: string, received: string): never {
-  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
+  const shown = shortened(received, 200);
+  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${shown}`);
 }
 
 /** The tensors of these keys and shapes, by key without `prefix`; else `ERR_FILE`. */
@@ -106,31 +110,44 @@ export function section(
   where: string,
   prefix: string,
   shapes: Iterable<readonly [string, readonly number[]]>,
-  tensors: ReadonlyMap<string, StoredTensor>,
-): ReadonlyMap<string, Float32Array> {
+  entries: ReadonlyMap<string, StoredEntry>,
+): ReadonlyMap<string, StoredEntry> {
   return new Map(
     [...shapes].map(([name, shape]) => {
-      const stored = tensors.get(`${prefix}${name}`);
-      if (stored?.dtype !== "f32" || JSON.stringify(stored.shape) !== JSON.stringify(shape)) {
+      const stored = entries.get(`${prefix}${name}`);
+      if (stored?.dtype !== "f32" || !sameShape(stored.shape, shape)) {
         const received = stored === undefined ? "nothing" : `${stored.dtype} [${stored.shape.join(", ")}]`;
         refuse(where, `f32 [${shape.join(", ")}] as ${prefix}${name}`, received);
       }
-      return [name, stored.data];
+      return [name, stored];
     }),
   );
+}
+
+/** Reads what is stored by the keys of these stretches into memory that is to take the place of theirs. */
+export async function stage(
+  file: StoredFile,
+  stretches: readonly Stretch[],
+  stored: ReadonlyMap<string, StoredEntry>,
+): Promise<Staging> {
+  const fillings = stretches.flatMap((stretch) => {
+    const entry = stored.get(stretch.key);
+    return entry === undefined ? [] : [{ stretch, entry }];
+  });
+  return await Staging.fill(file, fillings, file.source.where);
 }
 
 /** A checkpoint, verified against the model and the optimizer that it is to continue. */
 export interface DecodedCheckpoint {
   readonly progress: Progress;
-  readonly weights: ReadonlyMap<string, Float32Array>;
-  /** By `state/parameter`. */
-  readonly states: ReadonlyMap<string, Float32Array>;
+  /** Weights and states, by the keys of {@link stretchesOf}. */
+  readonly stored: ReadonlyMap<string, StoredEntry>;
   /** Whether it has no averages, although the run is to have some: they begin at the weights. */
   readonly averagesBegin: boolean;
 }
 
-/** Tensors of averages have names that begin with this. */
+/** Tensors of weights and of averages have names that begin with these. */
+const WEIGHTS = "weights/";
 const AVERAGE = "average/";
 
 /**
@@ -140,23 +157,27 @@ const AVERAGE = "average/";
  * @param newAverages Whether the run may have averages where the checkpoint has none, or none where it has.
  */
 export function decodeCheckpoint(
-  { tensors, progress }: SoundCheckpoint,
+  { file: { entries }, arrays, progress }: SoundCheckpoint,
   where: string,
   model: Model,
   minimizer: Minimizer,
   newAverages: boolean,
 ): DecodedCheckpoint {
-  const names = [...tensors.keys()];
+  const names = [...entries.keys()];
   const shapes = [...minimizer.stateShapes(model)];
   const averages = names.filter((name) => name.startsWith(AVERAGE)).length;
   const averagesBegin = newAverages && averages === 0;
   const expectedStates = shapes.filter(([name]) => !(averagesBegin && name.startsWith(AVERAGE)));
   const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
-  const weights = section(where, "weights/", parameters, tensors);
-  const states = new Map(section(where, "", expectedStates, tensors));
+  const weights = section(where, WEIGHTS, parameters, entries);
+  const states = section(where, "", expectedStates, entries);
   const useless = newAverages && !shapes.some(([name]) => name.startsWith(AVERAGE)) ? averages : 0;
-  const expected = states.size + weights.size + countArrays(tensors) + useless;
-  if (tensors.size !== expected) refuse(where, `${expected} tensors`, `${tensors.size}`);
-  if (averagesBegin) for (const [name, data] of weights) states.set(`${AVERAGE}${name}`, data);
-  return { progress, weights, states, averagesBegin };
+  const expected = states.size + weights.size + arrays.size + useless;
+  if (entries.size !== expected) refuse(where, `${expected} tensors`, `${entries.size}`);
+  const stored = new Map(states);
+  for (const [name, entry] of weights) {
+    stored.set(`${WEIGHTS}${name}`, entry);
+    if (averagesBegin) stored.set(`${AVERAGE}${name}`, entry);
+  }
+  return { progress, stored, averagesBegin };
 }

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
+import { COPIED_AT_ONCE } from "../data/held.js";
 import { CarillonError, fail } from "../errors.js";
+import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { copied } from "../tensor/copied.js";
@@ -43,7 +45,7 @@ export interface CheckedCheckpoint {
   readonly takeOver: boolean;
 }
 
-/** A checkpoint's bytes, its path, or `'auto'`: the newest sound one in `checkpoint.dir`, or a new run if there is none. */
+/** A checkpoint's bytes, of which more than 4 MB must stay as they are until the start event, its path, or `'auto'`: the newest sound one in `checkpoint.dir`, or a new run if there is none. */
 export type ResumeFrom = Uint8Array | string;
 
 /** {@link ResumeFrom}, and what may differ from what the checkpoint has. */
@@ -56,6 +58,8 @@ export interface ResumeOptions {
    * states of the checkpoint and in its units. `epochs` counts the epochs before too; `steps` and schedules go by all steps.
    */
   readonly data?: "changed" | undefined;
+  /** What the file may ask for at most. */
+  readonly limits?: FileLimits | undefined;
 }
 
 /** What a run is asked to continue. */
@@ -64,6 +68,7 @@ export interface CheckedResume {
   readonly changed: readonly Setting[];
   /** Whether the data is another. */
   readonly newData: boolean;
+  readonly limits: CheckedLimits;
 }
 
 /** A copy of { steps } or { epochs }, checked. */
@@ -113,8 +118,9 @@ export function checkResume(
   const where = "fit.resume";
   if (given === undefined) return undefined;
   const whole: ResumeOptions = typeof given === "string" || isUint8Array(given) ? { from: given } : given;
-  checkKeys(where, whole, ["from", "changed", "data"]);
+  checkKeys(where, whole, ["from", "changed", "data", "limits"]);
   const { from, changed = [], data } = whole;
+  const limits = checkLimits(`${where}.limits`, whole.limits);
   const newData = data !== undefined && checkOneOf(`${where}.data`, data, ["changed"]) === "changed";
   if (isUint8Array(from)) {
     if (isDetached(from)) fail("ERR_DETACHED", where, "the bytes of a checkpoint", from);
@@ -135,6 +141,11 @@ export function checkResume(
   if (from === "auto" && checkpoint === undefined) {
     throw new CarillonError("ERR_OPTION", where, "expected 'fit.checkpoint', whose folder 'auto' looks into");
   }
-  const source = typeof from !== "string" ? copied(from) : from === "auto" ? from : resolve(from);
-  return { from: source, changed: [...changed], newData };
+  const own = typeof from === "string" ? (from === "auto" ? from : resolve(from)) : copyOfFew(from);
+  return { from: own, changed: [...changed], newData, limits };
+}
+
+/** Many bytes are read where they are. */
+function copyOfFew(bytes: Uint8Array): Uint8Array {
+  return bytes.length > COPIED_AT_ONCE ? bytes : copied(bytes);
 }

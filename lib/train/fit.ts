@@ -30,7 +30,6 @@ import {
 import { Pace } from "./pace.js";
 import { type Beginning, findBeginning, makeParts, type Parts } from "./parts.js";
 import { Preparation, stoppedBeforehand } from "./preparation.js";
-import { RESUME } from "./resume.js";
 import { type Run, type RunContext, startRun } from "./run.js";
 import { Tally } from "./tally.js";
 
@@ -154,12 +153,13 @@ class Fitting {
   }
 
   /** Begins where a checkpoint was made, and does what that has cut off at its step. */
-  async #takeUp({ progress, weights, states }: DecodedCheckpoint): Promise<void> {
+  async #takeUp({ progress }: DecodedCheckpoint): Promise<void> {
     const { minimizer, resumed } = this.#parts;
     this.#begun = true;
     this.#callbacks.begin(progress);
-    this.#model.restore(weights, RESUME);
-    minimizer.overwrite(this.#model, states, { steps: progress.step, updates: progress.step });
+    resumed.staging?.commit();
+    this.#model.noteWritten();
+    minimizer.recount({ steps: progress.step, updates: progress.step });
     this.#changeMeaning();
     this.#callbacks.stopAs(resumed.stoppedBy);
     this.#undecided = progress.undecided;

@@ -4,9 +4,12 @@ import { Calls } from "../graph/shared.js";
 import type { UpdateCounts } from "../graph/update_counter.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { writeFileAtomic } from "../io/file.js";
+import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
 import type { Part } from "../io/part.js";
-import { readSealed } from "../io/seal.js";
-import { countArrays, encodeState, type State } from "../io/state.js";
+import type { StoredFile } from "../io/safetensors.js";
+import { openSealed } from "../io/seal.js";
+import { openFile } from "../io/source.js";
+import { encodeState, readArrays, type State } from "../io/state.js";
 import { decodeState, parsePlain } from "../io/state_reader.js";
 import { Model } from "../nn/model.js";
 import { describeLayers, FORMATS } from "../nn/saved.js";
@@ -14,13 +17,19 @@ import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
 import type { Value } from "../tensor/value.js";
-import { numericsMetadata, refuse, section } from "./checkpoint.js";
+import { numericsMetadata, refuse, section, stage } from "./checkpoint.js";
 import { MOST_STEPS } from "./course.js";
 import { differenceOf } from "./difference.js";
 import { Snapshot } from "./snapshot.js";
 import { checkNumerics } from "./sound.js";
 
 const FORMAT = FORMATS.loop;
+
+/** How {@link loadCheckpoint} reads. */
+export interface LoopLoadOptions {
+  /** What the file may ask for at most. */
+  readonly limits?: FileLimits | undefined;
+}
 
 /** Any program. */
 type AnyProgram = Program<Readonly<Record<string, Spec>>, Readonly<Record<string, Value>>>;
@@ -171,49 +180,64 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
  * model, minimizer, seed or numerics version, and for a file that is cut or damaged. `ERR_BUSY`, `ERR_OPTION` as there. Until it is
  * done nothing else changes the models.
  */
-export async function loadCheckpoint(path: string, loop: LoopParts): Promise<State> {
+export async function loadCheckpoint(path: string, loop: LoopParts, options: LoopLoadOptions = {}): Promise<State> {
   const where = "loadCheckpoint";
   checkString(`${where}.path`, path);
   checkKeys(where, loop, ["models", "minimizers", "programs"]);
+  checkKeys(where, options, ["limits"]);
+  const limits = checkLimits(`${where}.limits`, options.limits);
   const parts = checkParts(where, loop, true);
   const slabs = new Set(stretchesOf(parts).map(({ slab }) => slab));
   const call = new Calls([...slabs].map((slab) => ({ slab, writable: true }))).enter(where);
   try {
-    return await restoreLoop(path, parts);
+    return await restoreLoop(path, parts, limits, call.ready);
   } finally {
+    await call.ready;
     call.end();
   }
 }
 
-async function restoreLoop(path: string, parts: Checked): Promise<State> {
-  const where = "loadCheckpoint";
-  const { tensors, metadata } = await readSealed(path, FORMAT);
-  expectIdlePrograms(where, parts.programs); // again: a step may have been asked for meanwhile
+async function restoreLoop(
+  path: string,
+  parts: Checked,
+  limits: CheckedLimits,
+  ready: Promise<unknown> | undefined,
+): Promise<State> {
+  const source = await openFile(path);
+  try {
+    return await readLoop(await openSealed(source, FORMAT, limits), path, parts, ready);
+  } finally {
+    await source.close();
+  }
+}
+
+async function readLoop(
+  file: StoredFile,
+  path: string,
+  parts: Checked,
+  ready: Promise<unknown> | undefined,
+): Promise<State> {
+  const { entries, metadata } = file;
   checkNumerics(path, metadata);
   checkDescription(path, metadata, parts);
+  const arrays = await readArrays(file);
   const stretches = stretchesOf(parts);
-  const expected = stretches.length + countArrays(tensors);
-  if (tensors.size !== expected) refuse(path, `${expected} tensors`, `${tensors.size}`);
-  const weights = [...parts.models].map(([name, model]) => [model, weightsOf(path, name, model, tensors)] as const);
-  const states = [...parts.minimizers].flatMap(([name, minimizer]) =>
-    minimizer.models.map((model, index) => {
-      return [
-        minimizer,
-        model,
-        section(path, statePrefix(name, index), minimizer.stateShapes(model), tensors),
-      ] as const;
-    }),
-  );
+  const expected = stretches.length + arrays.size;
+  if (entries.size !== expected) refuse(path, `${expected} tensors`, `${entries.size}`);
+  const shapes = stretches.map(({ key, shape }) => [key, shape] as const);
+  const stored = section(path, "", shapes, entries);
   const steps = parsePlain(metadata.steps, path, "steps");
   const counts = parsePlain(metadata.counts, path, "counts");
-  const state = decodeState(metadata.state, path, "state", tensors);
+  const state = decodeState(metadata.state, path, "state", arrays);
   const stepsOf = [...parts.programs].map(([name, program]) => [program, steps.at(name).count(0, MOST_STEPS)] as const);
-  const countsOf = new Map([...parts.minimizers].map(([name, minimizer]) => [minimizer, countsIn(counts.at(name))]));
+  const countsOf = [...parts.minimizers].map(([name, minimizer]) => [minimizer, countsIn(counts.at(name))] as const);
+  const staging = await stage(file, stretches, stored);
+  await ready;
+  expectIdlePrograms("loadCheckpoint", parts.programs); // again: a step may have been asked for meanwhile
   // Everything fits: only now is anything written.
-  for (const [model, values] of weights) model.restore(values, where);
-  for (const [minimizer, model, values] of states) {
-    minimizer.overwrite(model, values, countsOf.get(minimizer) ?? minimizer.counts);
-  }
+  staging.commit();
+  for (const model of parts.models.values()) model.noteWritten();
+  for (const [minimizer, count] of countsOf) minimizer.recount(count);
   for (const [program, step] of stepsOf) program.restore(step);
   return state as State; // of the kinds that encodeState writes
 }
@@ -224,14 +248,4 @@ function countsIn(part: Part): UpdateCounts {
   const updates = part.at("updates").count(steps);
   part.at("updates").expect((steps === 0) === (updates === 0), `updates of ${steps} steps`);
   return { steps, updates };
-}
-
-function weightsOf(
-  path: string,
-  name: string,
-  model: Model,
-  tensors: ReadonlyMap<string, StoredTensor>,
-): ReadonlyMap<string, Float32Array> {
-  const shapes = model.parameters.map(({ name: parameter, shape }) => [parameter, shape] as const);
-  return section(path, `weights/${name}/`, shapes, tensors);
 }

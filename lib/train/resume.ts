@@ -1,13 +1,17 @@
 import { basename } from "node:path";
 import type { Transform, Transforms } from "../data/transform.js";
 import { CarillonError, messageOf } from "../errors.js";
+import type { StoredTensor } from "../io/element_types.js";
 import { Part } from "../io/part.js";
-import type { StoredTensors } from "../io/safetensors.js";
-import { openSealed, readSealed } from "../io/seal.js";
+import type { StoredFile } from "../io/safetensors.js";
+import { openSealed } from "../io/seal.js";
+import { type ByteSource, bytesSource, openFile } from "../io/source.js";
+import { readArrays } from "../io/state.js";
 import { measuredSet } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
+import type { Staging } from "../nn/staging.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import { type DecodedCheckpoint, decodeCheckpoint, FORMAT, type Progress } from "./checkpoint.js";
+import { type DecodedCheckpoint, decodeCheckpoint, FORMAT, type Progress, stage, stretchesOf } from "./checkpoint.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedResume } from "./checkpoint_options.js";
 import { NO_TURNING } from "./course.js";
@@ -23,6 +27,8 @@ import { describedCheckpoint, expectNumbers, soundCheckpoint } from "./sound.js"
 export interface Resumed extends TakenUp {
   /** `undefined`: the run begins at its beginning. */
   readonly checkpoint: DecodedCheckpoint | undefined;
+  /** Its weights and states, to be put into their place. */
+  readonly staging: Staging | undefined;
   /** Whether the run has the bits of one that nobody has changed on its way. */
   readonly bitEqual: boolean;
   /** Of the file, if it is one. */
@@ -33,6 +39,7 @@ export interface Resumed extends TakenUp {
 /** A run from its beginning. */
 export const FROM_THE_BEGINNING: Resumed = {
   checkpoint: undefined,
+  staging: undefined,
   ...NO_TURNING,
   place: null,
   units: {},
@@ -65,9 +72,14 @@ function differs(where: string, { setting, path, saved, given }: ChangedSetting,
 }
 
 /** A checkpoint, if it is one of this very run, as far as that does not depend on data; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
-async function fitting(stored: StoredTensors, where: string, own: Own): Promise<Omit<Resumed, "path" | "passedOver">> {
+async function fitting(
+  file: StoredFile,
+  arrays: ReadonlyMap<string, StoredTensor>,
+  own: Own,
+): Promise<Omit<Found, "staging">> {
   const { model, minimizer, options, settings, resume, reader } = own;
-  const described = describedCheckpoint(stored, where);
+  const { where } = file.source;
+  const described = describedCheckpoint(file, arrays);
   const changes = changesOf(described.settings, settings());
   for (const change of changes) {
     const { setting } = change;
@@ -235,23 +247,37 @@ export async function findCheckpoint(
 }
 
 async function named(from: string | Uint8Array, own: Own): Promise<Resumed> {
-  const [where, path] = typeof from === "string" ? [from, from] : [RESUME, null];
-  const stored = typeof from === "string" ? await readSealed(from, FORMAT) : openSealed(from, RESUME, FORMAT);
-  return { ...(await fitting(stored, where, own)), path, passedOver: [] };
+  if (typeof from === "string") return { ...(await read(await openFile(from), own)), path: from, passedOver: [] };
+  return { ...(await read(bytesSource(from, RESUME), own)), path: null, passedOver: [] };
+}
+
+/** What a file has for a run. */
+type Found = Omit<Resumed, "path" | "passedOver">;
+
+/** A checkpoint that is whole and of this run; `verified` is called once it is known to be one. */
+async function read(source: ByteSource, own: Own, verified: () => void = () => undefined): Promise<Found> {
+  try {
+    const { model, minimizer, resume } = own;
+    const file = await openSealed(source, FORMAT, resume.limits);
+    verified();
+    const found = await fitting(file, await readArrays(file), own);
+    const stored = found.checkpoint?.stored ?? new Map();
+    return { ...found, staging: await stage(file, stretchesOf(model, minimizer), stored) };
+  } finally {
+    await source.close();
+  }
 }
 
 /** What has become of a file of the folder. `sealed`: it is a checkpoint, if none that this run can go on from. */
-type Tried =
-  | { readonly found: Omit<Resumed, "path" | "passedOver"> }
-  | { readonly error: unknown; readonly sealed: boolean };
+type Tried = { readonly found: Found } | { readonly error: unknown; readonly sealed: boolean };
 
 /** Whatever is wrong with a file is no reason to give up: the one before it may be sound. */
 async function tried({ path, step }: CheckpointFile, own: Own): Promise<Tried> {
   let sealed = false;
   try {
-    const stored = await readSealed(path, FORMAT);
-    sealed = true;
-    const found = await fitting(stored, path, own);
+    const found = await read(await openFile(path), own, () => {
+      sealed = true;
+    });
     new Part(path, "progress.step", found.checkpoint?.progress.step).equal(step); // as its name says
     return { found };
   } catch (error) {

@@ -1,7 +1,8 @@
 import { native } from "../binding/native.js";
 import { Turns } from "../data/turns.js";
 import type { StoredTensor } from "../io/element_types.js";
-import { PIECE_BYTES, sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
+import { sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
+import { PIECE_BYTES } from "../io/source.js";
 import type { Stretch } from "../nn/slab.js";
 import type { Contents } from "./checkpoint.js";
 

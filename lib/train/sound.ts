@@ -1,8 +1,8 @@
 // Whether a file is a checkpoint that a run can have written: each value, and what they say of one another.
-import { turn } from "../binding/clock.js";
+import { Turns } from "../data/turns.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { Part, refusePart } from "../io/part.js";
-import type { StoredTensors } from "../io/safetensors.js";
+import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { PREFIX as ARRAYS, countArrays } from "../io/state.js";
 import { parsePlain, readState } from "../io/state_reader.js";
 import { describedShapes } from "../nn/load.js";
@@ -15,7 +15,10 @@ import { checkProgress, type Reader } from "./progress_schema.js";
 import { checkSettingsPart, type StoredSettings } from "./settings_schema.js";
 
 /** A checkpoint whose settings and tensors a run can have written, be it another run. */
-export interface DescribedCheckpoint extends StoredTensors {
+export interface DescribedCheckpoint {
+  readonly file: StoredFile;
+  /** What stands in its progress. */
+  readonly arrays: ReadonlyMap<string, StoredTensor>;
   readonly where: string;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly stored: StoredSettings;
@@ -37,21 +40,23 @@ export function checkNumerics(where: string, { numericsVersion = "none" }: Reado
  * Reads what a checkpoint says of its run. Here, and for the rest, `ERR_FILE` names the first value that no run writes, what was expected there
  * and what came.
  */
-export function describedCheckpoint({ tensors, metadata }: StoredTensors, where: string): DescribedCheckpoint {
+export function describedCheckpoint(file: StoredFile, arrays: DescribedCheckpoint["arrays"]): DescribedCheckpoint {
+  const { entries, metadata, source } = file;
+  const { where } = source;
   checkLayout(where, metadata);
   checkNumerics(where, metadata);
   const settings = parsePlain(metadata.settings, where, "settings");
   const stored = checkSettingsPart(settings);
   expectSame(where, "layers", settings.at("layers").value, parsePlain(metadata.layers, where, "layers").value);
-  const shapes = checkWeights(where, tensors, settings.at("layers"));
-  checkStates(where, tensors, shapes, stored);
-  return { where, tensors, metadata, settings: plainOf(settings), stored, parameters: [...shapes.keys()] };
+  const shapes = checkWeights(where, entries, settings.at("layers"));
+  checkStates(where, entries, shapes, stored);
+  return { where, file, arrays, settings: plainOf(settings), stored, parameters: [...shapes.keys()] };
 }
 
 /** Reads the rest of a checkpoint of a run with such settings, metrics and callbacks. */
 export function soundCheckpoint(described: DescribedCheckpoint, reader: Reader): SoundCheckpoint {
-  const { where, tensors, metadata, stored } = described;
-  const { part, expectAll } = readState(metadata.progress, where, "progress", tensors);
+  const { where, file, arrays, stored } = described;
+  const { part, expectAll } = readState(file.metadata.progress, where, "progress", arrays);
   const progress = checkProgress(part, stored, reader);
   expectAll();
   checkAverages(described, progress.step);
@@ -59,26 +64,31 @@ export function soundCheckpoint(described: DescribedCheckpoint, reader: Reader):
   return { ...described, progress };
 }
 
-/** Elements that are looked at before JavaScript does other things. */
-const PIECE = 131_072;
+/** Elements that are looked at at once. */
+const PIECE = 65_536;
 
 /** `ERR_FILE` where a weight or state is not finite, as none of a file in a folder is, or a sum of squares is negative. */
-export async function expectNumbers({ tensors, where, parameters, stored }: SoundCheckpoint): Promise<void> {
+export async function expectNumbers({ file, where, parameters, stored }: SoundCheckpoint): Promise<void> {
   const positive = new Set(
     parameters.flatMap((parameter) =>
       stored.statesOf(parameter).flatMap(({ name, isPositive }) => (isPositive ? [`${name}/${parameter}`] : [])),
     ),
   );
-  for (const [name, { dtype, data }] of tensors) {
+  const room = new Float32Array(PIECE);
+  const turns = new Turns();
+  const inOrder = [...file.entries].sort(([, a], [, b]) => a.begin - b.begin);
+  for (const [name, { dtype, begin, end }] of inOrder) {
     if (dtype !== "f32" || name.startsWith(ARRAYS)) continue;
     const least = positive.has(name) ? 0 : Number.NEGATIVE_INFINITY;
-    for (let begin = 0; begin < data.length; begin += PIECE) {
-      const wrong = data.subarray(begin, begin + PIECE).findIndex((value) => !(value - value === 0 && value >= least));
+    for (let at = begin; at < end; at += room.byteLength) {
+      const piece = room.subarray(0, Math.min(room.byteLength, end - at) / room.BYTES_PER_ELEMENT);
+      await file.source.read(new Uint8Array(room.buffer, 0, piece.byteLength), at);
+      const wrong = piece.findIndex((value) => !(value - value === 0 && value >= least));
       if (wrong >= 0) {
-        const place = `${name}[${begin + wrong}]`;
-        refusePart(where, place, least === 0 ? "a number >= 0" : "a finite number", String(data[begin + wrong]));
+        const place = `${name}[${(at - begin) / room.BYTES_PER_ELEMENT + wrong}]`;
+        refusePart(where, place, least === 0 ? "a number >= 0" : "a finite number", String(piece[wrong]));
       }
-      if (data.length > PIECE) await turn();
+      if (turns.over) await turns.next();
     }
   }
 }
@@ -95,7 +105,7 @@ function expectSame(where: string, name: string, then: unknown, now: unknown): v
 const WEIGHTS = "weights/";
 const AVERAGE = "average/";
 
-function expectTensor(where: string, name: string, shape: readonly number[], stored: StoredTensor | undefined): void {
+function expectTensor(where: string, name: string, shape: readonly number[], stored: StoredEntry | undefined): void {
   if (stored?.dtype === "f32" && sameShape(stored.shape, shape)) return;
   const received = stored === undefined ? "nothing" : `${stored.dtype} ${formatShape(stored.shape)}`;
   refusePart(where, name, `f32 ${formatShape(shape)}`, received);
@@ -104,7 +114,7 @@ function expectTensor(where: string, name: string, shape: readonly number[], sto
 /** The shapes of the parameters, which are those that the layers say, as far as these are built-in ones. */
 function checkWeights(
   where: string,
-  tensors: StoredTensors["tensors"],
+  tensors: StoredFile["entries"],
   layers: Part,
 ): ReadonlyMap<string, readonly number[]> {
   const described = describedShapes(layers);
@@ -122,7 +132,7 @@ function checkWeights(
 /** Every parameter has its states and, where there are averages, one; there are no other tensors. */
 function checkStates(
   where: string,
-  tensors: StoredTensors["tensors"],
+  tensors: StoredFile["entries"],
   shapes: ReadonlyMap<string, readonly number[]>,
   { average, statesOf }: StoredSettings,
 ): void {
@@ -140,8 +150,8 @@ function checkStates(
 }
 
 /** How averages become weights follows from the steps. */
-function checkAverages({ where, metadata, stored: { average }, parameters }: DescribedCheckpoint, step: number): void {
-  const { averages: text } = metadata;
+function checkAverages({ where, file, stored: { average }, parameters }: DescribedCheckpoint, step: number): void {
+  const { averages: text } = file.metadata;
   if (average === undefined || text === undefined) {
     const isThere = (value: unknown): string => (value === undefined ? "none" : "some");
     if (average !== text) refusePart(where, "averages", isThere(average), isThere(text));
@@ -156,7 +166,8 @@ function checkAverages({ where, metadata, stored: { average }, parameters }: Des
 }
 
 /** What a model's file says stands in the progress too, but for the loss. */
-function checkDescription({ where, metadata, stored: { loss } }: DescribedCheckpoint, { data }: Progress): void {
+function checkDescription({ where, file, stored: { loss } }: DescribedCheckpoint, { data }: Progress): void {
+  const { metadata } = file;
   const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
   const { inputs, targets } = data.transforms;
   for (const [name, value] of Object.entries({ inputs, targets, classes: data.classes })) {

@@ -65,10 +65,12 @@ struct Environment::ProgramRun : Run {
   RunResult outcome;
 };
 
+// What is done between two looks whether it is to end.
+constexpr size_t kPart = size_t{4} << 20;
+
 struct Environment::SlabClearing : Run {
   SlabClearing(Napi::Env env, std::shared_ptr<Slab> slab_) : Run(env), slab(std::move(slab_)) {}
   void work(Turns& /*turns*/) override {
-    constexpr size_t kPart = size_t{4} << 20;
     for (size_t at = 0; at < slab->bytes() && !stopped; at += kPart) {
       std::memset(slab->data() + at, 0, std::min(kPart, slab->bytes() - at));
     }
@@ -94,6 +96,38 @@ struct Environment::AnswerRun : Run {
   std::shared_ptr<Program> program;
   AnswerRequest request;
   RunResult outcome;
+};
+
+struct Environment::SlabCopying : Run {
+  SlabCopying(Napi::Env env, std::shared_ptr<Slab> from_, std::shared_ptr<Slab> to_)
+      : Run(env), from(std::move(from_)), to(std::move(to_)) {
+    from->expect_copy();
+  }
+  void work(Turns& /*turns*/) override {
+    constexpr size_t kPage = 4096;
+    for (size_t at = 0; at < to->bytes() && !stopped; at += kPage) to->data()[at] = {};  // pages, before a run waits
+    from->gate().between_steps([this] {
+      for (size_t at = 0; at < to->bytes() && !stopped; at += kPart) {
+        std::memcpy(to->data() + at, from->data() + at, std::min(kPart, to->bytes() - at));
+      }
+    });
+    end();
+  }
+  void stop() override { stopped = true; }
+  void release() override {
+    end();  // where it never began
+    to->release(true);
+  }
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+
+  void end() {
+    if (!ended.exchange(true)) from->end_copy();
+  }
+
+  std::shared_ptr<Slab> from;
+  std::shared_ptr<Slab> to;
+  std::atomic<bool> stopped{false};
+  std::atomic<bool> ended{false};
 };
 
 Environment::Environment(Napi::Env env)
@@ -135,6 +169,10 @@ void Environment::work(Run* run) {
   to_javascript_.NonBlockingCall(run, [this](Napi::Env there, Napi::Function /*none*/, Run* done) {
     if (static_cast<napi_env>(there) != nullptr) finish(there, done);
   });
+}
+
+Napi::Promise Environment::copy(Napi::Env env, std::shared_ptr<Slab> from, std::shared_ptr<Slab> to) {
+  return start(env, std::make_unique<SlabCopying>(env, std::move(from), std::move(to)));
 }
 
 Napi::Promise Environment::start(Napi::Env env, std::unique_ptr<Run> owned) {

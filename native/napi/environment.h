@@ -46,6 +46,9 @@ class Environment {
   // already.
   Napi::Promise clear(Napi::Env env, std::shared_ptr<Slab> slab);
 
+  // Copies `from` at a step boundary to `to`, which is leased already, on a thread of its own.
+  Napi::Promise copy(Napi::Env env, std::shared_ptr<Slab> from, std::shared_ptr<Slab> to);
+
   // A handle is made: looks at them in the next turn of the event loop.
   void expect_end_of_burst();
 
@@ -67,6 +70,7 @@ class Environment {
   struct ProgramRun;
   struct SlabClearing;
   struct AnswerRun;
+  struct SlabCopying;
   Napi::Promise start(Napi::Env env, std::unique_ptr<Run> owned);
   void work(Run* run);
   Locked keep(std::unique_ptr<FileLock> owned, LockOutcome outcome);

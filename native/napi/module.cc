@@ -147,23 +147,55 @@ Napi::Value slab_write(const Napi::CallbackInfo& info) {
   std::byte* to = slab_range(info.Env(), *slab, count_of(info[1], "offset"), source);
   if (slab->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
   const size_t bytes = source.count * Slab::bytes_of(source.dtype);
+  slab->await_copies();
   if (bytes != 0) slab->gate().between_steps([&] { std::memcpy(to, source.data, bytes); });
   return info.Env().Undefined();
+}
+
+// Two slabs of one size, of which the second is free to be written.
+void expect_alike(Napi::Env env, const Slab& from, const Slab& to) {
+  if (from.count() != to.count() || from.dtype() != to.dtype()) {
+    throw_error(env, "ERR_NATIVE", "the slabs have different sizes");
+  }
+  if (to.leased()) throw_error(env, "ERR_BUSY", "a run has this memory");
 }
 
 // slabCopy(from, to): the whole slab, at a step boundary
 Napi::Value slab_copy(const Napi::CallbackInfo& info) {
   const auto from = handle_of<Slab>(info[0], "from");
   const auto to = handle_of<Slab>(info[1], "to");
-  if (from->count() != to->count() || from->dtype() != to->dtype()) {
-    throw_error(info.Env(), "ERR_NATIVE", "the slabs have different sizes");
-  }
   if (from == to) return info.Env().Undefined();
-  if (to->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
+  expect_alike(info.Env(), *from, *to);
+  to->await_copies();
   if (from->bytes() != 0) {
     from->gate().between_steps(
         [&] { to->gate().between_steps([&] { std::memcpy(to->data(), from->data(), from->bytes()); }); });
   }
+  return info.Env().Undefined();
+}
+
+// slabCopyLater(from, to) → Promise: the same on a native thread
+Napi::Value slab_copy_later(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto from = handle_of<Slab>(info[0], "from");
+  auto to = handle_of<Slab>(info[1], "to");
+  if (from == to) throw_error(env, "ERR_NATIVE", "expected two slabs");
+  expect_alike(env, *from, *to);
+  to->await_copies();
+  if (!to->lease(true)) throw_error(env, "ERR_BUSY", "a run has this memory");
+  return env.GetInstanceData<Environment>()->copy(env, std::move(from), std::move(to));
+}
+
+// slabSwap(a, b): each has the memory of the other, also for programs
+Napi::Value slab_swap(const Napi::CallbackInfo& info) {
+  const auto a = handle_of<Slab>(info[0], "a");
+  const auto b = handle_of<Slab>(info[1], "b");
+  if (a == b) return info.Env().Undefined();
+  expect_alike(info.Env(), *a, *b);
+  expect_alike(info.Env(), *b, *a);
+  a->await_copies();
+  b->await_copies();
+  a->swap(*b);
   return info.Env().Undefined();
 }
 
@@ -173,7 +205,7 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
   const Napi::Object object = object_argument(info, 0, "spec");
   ProgramSpec spec;
   spec.code = words_of(required(object, "code"), "code");
-  spec.views = words_of(required(object, "views"), "views");
+  spec.views = doubles_of(required(object, "views"), "views");
   const Napi::Value slabs = required(object, "slabs");
   if (!slabs.IsArray()) throw_error(env, "ERR_NATIVE", "expected an array for 'slabs'");
   const auto list = slabs.As<Napi::Array>();
@@ -409,6 +441,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("slabRead", slab_read);
   add("slabWrite", slab_write);
   add("slabCopy", slab_copy);
+  add("slabCopyLater", slab_copy_later);
+  add("slabSwap", slab_swap);
   add("programCreate", program_create);
   add("programRun", program_run);
   add("programRunSync", program_run_sync);

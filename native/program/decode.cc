@@ -65,6 +65,7 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   if (view_count != signature.count) refuse(*operation_, "wrong number of views");
   const std::span<const int32_t> indices = words.subspan(at, view_count);
   at += view_count;
+  indices_.assign(indices.begin(), indices.end());
   views_.reserve(view_count);
   for (size_t i = 0; i < view_count; ++i) {
     const int32_t index = indices[i];
@@ -108,6 +109,12 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
 void Instruction::resolve(size_t rows) {
   for (size_t i = 0; i < dimensions_; ++i) {
     ints_[i] = written_[i] < 0 ? -written_[i] * static_cast<int64_t>(rows) : written_[i];
+  }
+}
+
+void Instruction::rebind(std::span<const BoundView> views) {
+  for (size_t i = 0; i < views_.size(); ++i) {
+    if (indices_[i] >= 0) views_[i] = views[static_cast<size_t>(indices_[i])].data;
   }
 }
 

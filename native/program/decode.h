@@ -21,7 +21,7 @@ class ProgramError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Memory that a view refers to, bound for the whole life of the instruction.
+// Memory that a view refers to.
 struct BoundView {
   std::byte* data = nullptr;
   size_t count = 0;  // elements at the largest batch
@@ -40,6 +40,8 @@ class Instruction {
   // The memory of a view, of the length that was verified.
   void rebind(size_t view, void* data) { views_[view] = data; }
   size_t view_count() const { return views_.size(); }
+  // All views, whose memory lies elsewhere now.
+  void rebind(std::span<const BoundView> views);
   size_t scratch_bytes(const KernelTable& kernels) const;
   void run(const Context& context) const { operation_->run(context, arguments()); }
   const Operation& operation() const { return *operation_; }
@@ -50,6 +52,7 @@ class Instruction {
 
   const Operation* operation_ = nullptr;
   std::vector<void*> views_;
+  std::vector<int32_t> indices_;  // of the views
   std::vector<int64_t> written_;  // dimensions as written: negative ones count batches
   std::vector<int64_t> ints_;
   std::vector<double> doubles_;

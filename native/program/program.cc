@@ -13,12 +13,23 @@ namespace {
 // A run lets others of the process have a turn after this long.
 constexpr std::chrono::milliseconds kQuantum{20};
 
+// An integer of the view table.
+int64_t integer(double number) {
+  constexpr double kMost = 9007199254740991.0;
+  if (!(number >= -kMost && number <= kMost)) throw ProgramError("view table: a number out of range");
+  const auto value = static_cast<int64_t>(number);
+  if (static_cast<double>(value) != number) throw ProgramError("view table: a number that is no integer");
+  return value;
+}
+
 BoundView bind(const ViewEntry& entry, std::span<const std::shared_ptr<Slab>> slabs, const std::vector<bool>& writable,
                const AlignedBuffer& arena, size_t max_rows) {
   const auto bad = [](const char* what) { throw ProgramError(std::string("view table: ") + what); };
   if (entry.dtype < 0 || entry.dtype > 2) bad("no such dtype");
   if (entry.slot < 0 || static_cast<size_t>(entry.slot) > slabs.size()) bad("no such slot");
   if (entry.offset < 0 || entry.count < 0) bad("negative offset or count");
+  constexpr int64_t kMost = int64_t{1} << 40;  // elements of a slab
+  if (entry.offset > kMost || entry.count > kMost / static_cast<int64_t>(max_rows)) bad("offset or count out of range");
   const auto dtype = static_cast<Dtype>(entry.dtype);
   BoundView view;
   view.dtype = dtype;
@@ -68,13 +79,16 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
       origin_step_(spec.origin_step),
       origin_epoch_(spec.origin_epoch) {
   if (max_rows_ == 0) throw ProgramError("a batch has at least one row");
-  if (spec.views.size() % kViewWords != 0) throw ProgramError("view table of an odd length");
-  std::vector<BoundView> views;
-  for (size_t at = 0; at < spec.views.size(); at += kViewWords) {
-    const int32_t* w = &spec.views[at];
-    views.push_back(bind({w[0], w[1], w[2], w[3], w[4]}, slabs_, writable_, arena_, max_rows_));
+  if (spec.views.size() % kViewNumbers != 0) throw ProgramError("view table of an odd length");
+  for (size_t at = 0; at < spec.views.size(); at += kViewNumbers) {
+    const double* w = &spec.views[at];
+    const ViewEntry entry{integer(w[0]), integer(w[1]), integer(w[2]), integer(w[3]), integer(w[4])};
+    views_.push_back(bind(entry, slabs_, writable_, arena_, max_rows_));
+    places_.emplace_back(static_cast<size_t>(entry.slot),
+                         static_cast<size_t>(entry.offset) * Slab::bytes_of(views_.back().dtype));
   }
-  instructions_ = decode_all(spec.code, views, max_rows_);
+  for (const auto& slab : slabs_) bases_.push_back(slab->data());
+  instructions_ = decode_all(spec.code, views_, max_rows_);
   for (const Instruction& instruction : instructions_) {
     const Arguments a = instruction.arguments();
     const Operation* operation = &instruction.operation();
@@ -102,7 +116,8 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
 void Program::find_end(End& end, int32_t slot) {
   if (slot == 0) return;
   if (slot < 0 || static_cast<size_t>(slot) > slabs_.size()) throw ProgramError("no such slot of an end");
-  const Slab& slab = *slabs_[static_cast<size_t>(slot) - 1];
+  end.slab = static_cast<size_t>(slot) - 1;
+  const Slab& slab = *slabs_[end.slab];
   if (slab.dtype() != Dtype::f32 || slab.count() % max_rows_ != 0) throw ProgramError("an end of another size");
   end.home = end.bound = slab.data();
   end.columns = slab.count() / max_rows_;
@@ -130,7 +145,8 @@ void Program::verify_feed(const ProgramSpec& spec) {
   if (spec.order_slot < 1 || static_cast<size_t>(spec.order_slot) > slabs_.size()) {
     throw ProgramError("feed: no such order slot");
   }
-  const Slab& order = *slabs_[static_cast<size_t>(spec.order_slot) - 1];
+  order_slot_ = static_cast<size_t>(spec.order_slot);
+  const Slab& order = *slabs_[order_slot_ - 1];
   // A batch is read at any position of the order; the rows past the last example are never read.
   if (order.dtype() != Dtype::i32 || order.count() < samples_) throw ProgramError("feed: the order is too short");
   for (const Instruction& instruction : instructions_) {
@@ -145,6 +161,27 @@ void Program::verify_feed(const ProgramSpec& spec) {
   const int32_t words[] = {
       static_cast<int32_t>(OperationId::permutation), 1, 2, 0, 0, static_cast<int32_t>(samples_), spec.shuffle ? 1 : 0};
   order_ = decode_all(words, {&view, 1}, 1);
+}
+
+// The memory of a slab may have been exchanged since the last run.
+void Program::find_slabs() {
+  bool moved = false;
+  for (size_t i = 0; i < slabs_.size(); ++i) {
+    moved = moved || bases_[i] != slabs_[i]->data();
+    bases_[i] = slabs_[i]->data();
+  }
+  if (!moved) return;
+  for (size_t i = 0; i < views_.size(); ++i) {
+    const auto [slot, offset] = places_[i];
+    if (slot != 0) views_[i].data = bases_[slot - 1] + offset;
+  }
+  for (Instruction& instruction : instructions_) instruction.rebind(views_);
+  for (End& end : ends_) {
+    if (end.home != nullptr) end.home = end.bound = bases_[end.slab];
+  }
+  if (order_.empty()) return;
+  const BoundView order{bases_[order_slot_ - 1], samples_, Dtype::i32, true};
+  for (Instruction& instruction : order_) instruction.rebind({&order, 1});
 }
 
 bool Program::lease() {
@@ -254,6 +291,7 @@ void Program::run_step(Registers& registers, const Context& context, RunResult& 
 
 RunResult Program::run(const RunRequest& request, Turns& turns) {
   const FpEnvironment environment;
+  find_slabs();
   RunResult result;
   for (End& end : ends_) bind_end(end, end.home);
   finished_.store(0, std::memory_order_release);
@@ -288,6 +326,7 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
           log_columns_ == 0 ? nullptr : log + result.steps % std::max<size_t>(log_rows_, 1) * log_columns_;
       const Context context{kernels_, parallel, registers, scratch_.data(), result.fault};
       enter_gates();
+      if (!gated_.empty()) find_slabs();
       hold_writable(true);
       if (samples_ != 0) order_epoch(registers, context);
       const bool last = result.steps + 1 == request.steps;
@@ -310,6 +349,7 @@ RunResult Program::run(const RunRequest& request, Turns& turns) {
 
 RunResult Program::answer(const AnswerRequest& request, Turns& turns) {
   const FpEnvironment environment;
+  find_slabs();
   RunResult result;
   bind_end(ends_[0], request.x == nullptr
                          ? ends_[0].home

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../runtime/turns.h"
@@ -19,17 +20,17 @@ namespace carillon {
 
 // A row of the view table: where a view lies. Slot 0 is the arena; slot i > 0 is slabs[i − 1].
 struct ViewEntry {
-  int32_t slot;
-  int32_t dtype;
-  int32_t offset;   // elements
-  int32_t count;    // elements, or elements a row of the batch
-  int32_t batched;  // 1: count is multiplied by the batch's rows
+  int64_t slot;
+  int64_t dtype;
+  int64_t offset;   // elements
+  int64_t count;    // elements, or elements a row of the batch
+  int64_t batched;  // 1: count is multiplied by the batch's rows
 };
-inline constexpr size_t kViewWords = 5;
+inline constexpr size_t kViewNumbers = 5;
 
 struct ProgramSpec {
   std::span<const int32_t> code;
-  std::span<const int32_t> views;  // kViewWords a view
+  std::span<const double> views;  // kViewNumbers a view: integers below 2^53, as data may have 2^31 elements and more
   std::vector<std::shared_ptr<Slab>> slabs;
   std::vector<bool> writable;  // a slab
   std::vector<bool> gated;     // a slab: read between two steps of whoever writes it, without a lease; empty: none
@@ -126,6 +127,7 @@ class Program {
 
  private:
   void verify_feed(const ProgramSpec& spec);
+  void find_slabs();
   void prepare_scratch();
   void set_rows(size_t rows);
   void order_epoch(Registers& registers, const Context& context);
@@ -146,6 +148,7 @@ class Program {
     };
     std::byte* home = nullptr;
     std::byte* bound = nullptr;
+    size_t slab = 0;  // number of the slab, from 0
     size_t columns = 0;
     std::vector<Use> uses;
   };
@@ -159,8 +162,12 @@ class Program {
   AlignedBuffer arena_;
   AlignedBuffer scratch_;
   AlignedBuffer log_;
+  std::vector<BoundView> views_;
+  std::vector<std::pair<size_t, size_t>> places_;  // of the views: slot, and bytes from its beginning
+  std::vector<std::byte*> bases_;                  // where the slabs lay at the last look
   std::vector<Instruction> instructions_;
   std::vector<Instruction> order_;  // the permutation, where there is a feed
+  size_t order_slot_ = 0;
   size_t max_rows_;
   size_t resolved_rows_ = 0;
   size_t log_columns_;

@@ -4,14 +4,17 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
+#include <utility>
 
 #include "../ops/operation.h"
 #include "../runtime/memory.h"
 
 namespace carillon {
 
-// Lets readers in between two steps of a running program: the runner holds it for a step and yields to who waits.
+// Lets readers in between two steps of a running program, beside each other: the runner holds it for a step and yields
+// to who waits.
 class StepGate {
  public:
   void begin_step() {
@@ -31,13 +34,14 @@ class StepGate {
 
   template <typename Read>
   void between_steps(const Read& read) {
-    enter();
+    ++waiting_;
+    const std::shared_lock lock(mutex_);
+    --waiting_;
     read();
-    leave();
   }
 
  private:
-  std::mutex mutex_;
+  std::shared_mutex mutex_;
   std::atomic<int> waiting_{0};
 };
 
@@ -63,6 +67,27 @@ class Slab {
   bool written_by_a_run() const { return leases_.load() < 0; }
   bool leased() const { return leases_.load() != 0; }
 
+  // Copies that other threads are still to make: the JavaScript thread, which asks for them, waits for them before it
+  // writes.
+  void expect_copy() { ++copies_; }
+  void end_copy() { --copies_; }
+  void await_copies() {
+    while (copies_.load() != 0) {
+      gate_.between_steps([] {});
+      std::this_thread::yield();
+    }
+  }
+
+  // Exchanges the memory of two slabs of one size that nobody has leased or is copying. Programs look where it is at
+  // the beginning of every run, and those that read between steps as they begin to.
+  void swap(Slab& other) {
+    gate_.enter();
+    other.gate_.enter();
+    std::swap(buffer_, other.buffer_);
+    other.gate_.leave();
+    gate_.leave();
+  }
+
   static size_t bytes_of(Dtype dtype) { return dtype == Dtype::u8 ? 1 : 4; }
 
  private:
@@ -71,6 +96,7 @@ class Slab {
   Dtype dtype_;
   StepGate gate_;
   std::atomic<int> leases_{0};
+  std::atomic<int> copies_{0};
 };
 
 }  // namespace carillon

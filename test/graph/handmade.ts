@@ -75,7 +75,7 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
   ].flat();
   const spec: NativeProgramSpec = {
     code: Int32Array.from(code),
-    views: Int32Array.from(views),
+    views: Float64Array.from(views),
     slabs: slabs.map((slab, index) => ({ slab, writable: index >= 2 })),
     arenaCount: 96,
     maxRows: ROWS,

@@ -216,7 +216,7 @@ describe("random mutations end in an error or a clean run", () => {
         else if (next() < 0.5) target.splice(at, 1 + pick(4));
         else target.splice(at, 0, word);
       }
-      const mutated = { ...spec, code: Int32Array.from(code), views: Int32Array.from(views) };
+      const mutated = { ...spec, code: Int32Array.from(code), views: Float64Array.from(views) };
       const result = outcome(mutated, 1 + pick(ROWS));
       seen.set(result, (seen.get(result) ?? 0) + 1);
       expect(readable(slabs)).toEqual(before);
@@ -245,7 +245,7 @@ describe("random mutations end in an error or a clean run", () => {
       );
       const more = [0, 1, 80, 4, 0, 5, 2, 0, 16, 0];
       const slabs = [...spec.slabs, { slab: native.slabCreate(16, "u8"), writable: false }];
-      const table = Int32Array.of(...spec.views, ...more);
+      const table = Float64Array.of(...spec.views, ...more);
       const result = outcome({ ...spec, slabs, views: table, code: Int32Array.from(code) }, 1 + pick(ROWS));
       seen.add(`${name}: ${result}`);
     }

@@ -17,8 +17,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { fileReader, readFileChecked, realFolder, writeFileAtomic } from "../../lib/io/file.js";
+import { realFolder, writeFileAtomic } from "../../lib/io/file.js";
 import { lifeByMark, ownMark } from "../../lib/io/owner.js";
+import { openFile } from "../../lib/io/source.js";
 import { bundle } from "../train/child.js";
 
 let folder = "";
@@ -30,7 +31,7 @@ afterEach(() => rm(folder, { recursive: true }));
 test("writes and reads back, through missing folders, and leaves nothing beside", async () => {
   const path = join(folder, "runs/a/model.bin");
   await writeFileAtomic(path, Uint8Array.of(1, 2, 3));
-  expect([...(await readFileChecked(path))]).toEqual([1, 2, 3]);
+  expect([...(await readFile(path))]).toEqual([1, 2, 3]);
   expect(await readdir(join(folder, "runs/a"))).toEqual(["model.bin"]);
 });
 
@@ -154,7 +155,7 @@ test("many writers at once leave one whole file", async () => {
   const path = join(folder, "model.bin");
   const written = Array.from({ length: 20 }, (_, value) => new Uint8Array(5000).fill(value));
   await Promise.all(written.map((bytes) => writeFileAtomic(path, bytes)));
-  const read = await readFileChecked(path);
+  const read = await readFile(path);
   expect(read.length).toBe(5000);
   expect(new Set(read).size).toBe(1);
   expect(await readdir(folder)).toEqual(["model.bin"]);
@@ -182,19 +183,18 @@ test("a path through a file is refused", async () => {
 
 test("a missing file is ERR_FILE with its path and cause", async () => {
   const path = join(folder, "none.bin");
-  await expect(readFileChecked(path)).rejects.toMatchObject({
+  await expect(openFile(path)).rejects.toMatchObject({
     code: "ERR_FILE",
     where: path,
     message: expect.stringContaining("ENOENT"),
     cause: expect.objectContaining({ code: "ENOENT" }),
   });
-  await expect(readFileChecked(folder)).rejects.toMatchObject({ code: "ERR_FILE" });
+  await expect(openFile(folder)).rejects.toMatchObject({ code: "ERR_FILE" });
 });
 
 test("a folder is told as such", async () => {
   const message = expect.stringContaining("a folder");
-  await expect(readFileChecked(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
-  await expect(fileReader(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
+  await expect(openFile(folder)).rejects.toMatchObject({ code: "ERR_FILE", message });
   await expect(writeFileAtomic(folder, Uint8Array.of(1))).rejects.toMatchObject({ code: "ERR_FILE", message });
 });
 

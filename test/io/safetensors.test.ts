@@ -180,6 +180,7 @@ describe("reading", () => {
     expect(Object.entries(metadata)).toEqual([["__proto__", "a"]]);
   });
 
+  const EMPTY = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
   const entry = (dtype: string, shape: string, offsets: string): string =>
     `{"w":{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}}`;
   const two = (first: string, second: string): string =>
@@ -194,8 +195,16 @@ describe("reading", () => {
     ["an array as header", file("[]"), "t"],
     ["spaces before the header", file(" {}"), "t"],
     ["a byte order mark", file("\ufeff{}"), "t"],
-    ["a name twice", file(`{"w":0,"w":0}`), "t"],
-    ["a name twice, one with escapes", file(`{"w":{},"\\u0077":{}}`), "t"],
+    ["a name twice", file(`{"w":${EMPTY},"w":${EMPTY}}`), "t"],
+    ["a name twice, one with escapes", file(`{"w":${EMPTY},"\\u0077":${EMPTY}}`), "t"],
+    ["metadata twice", file(`{"__metadata__":{},"__metadata__":{}}`), "t"],
+    ["a comma at the end", file(`{"w":${EMPTY},}`), "t"],
+    ["a comma at the beginning", file(`{,"w":${EMPTY}}`), "t"],
+    ["something behind its object", file(`{"w":${EMPTY}} 1`), "t"],
+    ["the wrong bracket at its end", file(`{"w":${EMPTY}]`), "t"],
+    ["the wrong bracket inside", file(`{"w":{"shape":[0}]}`), "t"],
+    ["two members without a comma", file(`{"w":${EMPTY}"v":${EMPTY}}`), "t"],
+    ["a key without a value", file(`{"w"}`), "t"],
     ["a key twice in an entry", file(`{"w":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}}`), "t"],
     ["a key of metadata twice", file(`{"__metadata__":{"a":"1","a":"1"}}`), "t"],
     ["metadata that is no text", file(`{"__metadata__":{"a":1}}`), "t: __metadata__.a"],

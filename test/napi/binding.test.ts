@@ -29,7 +29,7 @@ const WRONG: readonly unknown[] = [
 
 const EMPTY: NativeProgramSpec = {
   code: new Int32Array(),
-  views: new Int32Array(),
+  views: new Float64Array(),
   slabs: [],
   arenaCount: 16,
   maxRows: 4,
@@ -120,7 +120,7 @@ test("code that is noise is refused before it runs", () => {
   let created = 0;
   for (let round = 0; round < 20_000; round++) {
     const code = Int32Array.from({ length: 4 + Math.floor(next() * 20) }, word);
-    const views = Int32Array.from({ length: 5 * (1 + Math.floor(next() * 4)) }, (_, index) =>
+    const views = Float64Array.from({ length: 5 * (1 + Math.floor(next() * 4)) }, (_, index) =>
       index % 5 === 0 ? Math.floor(next() * 3) : index % 5 === 1 ? Math.floor(next() * 2) : word(),
     );
     const fed = next() < 0.3;
@@ -161,7 +161,7 @@ describe("memory that a run has", () => {
     return native.programCreate({
       ...EMPTY,
       code: Int32Array.of(copy, 2, 1, 0, 0, 1, 4096),
-      views: Int32Array.of(0, 0, 0, 4096, 0, 1, 0, 0, 4096, 0),
+      views: Float64Array.of(0, 0, 0, 4096, 0, 1, 0, 0, 4096, 0),
       slabs: [{ slab, writable: true }],
       arenaCount: 4096,
       lanes: 0,

@@ -72,7 +72,7 @@ struct Classifier {
     ProgramSpec spec;
     spec.slabs = {weights, first, second, x, y, order};
     spec.writable = {true, true, true, false, false, true};
-    std::vector<int32_t> views;
+    std::vector<double> views;
     int32_t next = 0;
     size_t arena = 0;
     const auto view = [&](int32_t slot, Dtype dtype, size_t count, bool batched) {
@@ -80,7 +80,7 @@ struct Classifier {
       if (slot == 0) arena += (count * (batched ? kBatch : 1) + 15) / 16 * 16;
       for (const size_t word :
            {static_cast<size_t>(slot), static_cast<size_t>(dtype), offset, count, size_t{batched}}) {
-        views.push_back(static_cast<int32_t>(word));
+        views.push_back(static_cast<double>(word));
       }
       return next++;
     };

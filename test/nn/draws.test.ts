@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { drawParameter } from "../../lib/nn/draw.js";
+import { draw } from "../../lib/nn/draw.js";
 import type { Initializer } from "../../lib/nn/initializers.js";
 import * as initializers from "../../lib/nn/initializers.js";
 import { linear } from "../../lib/nn/layers/linear.js";
@@ -11,7 +11,9 @@ const SHAPE = [ROWS, COLUMNS] as const;
 const COUNT = ROWS * COLUMNS;
 
 function drawn(initializer: Initializer, seed = 1, shape: readonly number[] = SHAPE, name = "w"): Float32Array {
-  return drawParameter(name, shape, initializer.resolve(shape), seed);
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  draw(name, shape, initializer.resolve(shape), seed, (first, part) => data.set(part, first));
+  return data;
 }
 
 function moment(values: Iterable<number>, f: (x: number) => number): number {

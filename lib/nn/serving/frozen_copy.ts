@@ -22,6 +22,8 @@ export interface Network {
   record(x: Value): Value;
   /** Gives the weights values where they have none. */
   ensure(): void;
+  /** The same, in turns of the event loop where they are many; `undefined` where they have values already. */
+  prepare(): Promise<void> | undefined;
   /** A number that changes with the weights; `undefined` while somebody writes them. */
   version(): number | undefined;
   /** The same with a copy of the weights, which nobody changes. */
@@ -84,7 +86,7 @@ export class FrozenCopy {
   /** The same; of many weights on a native thread, while calls are answered from those before. */
   async take(): Promise<void> {
     if (this.program.sourceBytes <= AT_ONCE) return this.takeNow();
-    this.#network.ensure();
+    await this.#network.prepare();
     for (let tries = 0; tries < TRIES; tries++) {
       const version = this.#network.version();
       const moment = this.#momentOfNow();

@@ -1,0 +1,90 @@
+// Where the bytes of a file come from. They are read piece by piece, so that a file may be larger than an array, and so
+// that JavaScript does other things in between.
+import { now, turn } from "../binding/clock.js";
+import { CarillonError } from "../errors.js";
+import { isDetached } from "../tensor/detached.js";
+import { fileError, fileSystem } from "./file.js";
+
+/** Bytes that are read, hashed or written at once: below a millisecond. */
+export const PIECE_BYTES = 512 * 1024;
+
+/** Room for a file in memory; `ERR_STATE` where no array can be so long. */
+export function makeBytes(where: string, size: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(size);
+  } catch (cause) {
+    const problem = `expected a file that fits an array for '${where}' but received ${size} bytes: write it to a path`;
+    throw new CarillonError("ERR_STATE", where, problem, { cause });
+  }
+}
+
+/** Bytes that somebody has, at any place of which they can be read. */
+export interface ByteSource {
+  /** What errors call it. */
+  readonly where: string;
+  readonly size: number;
+  /** Fills `target`, of at most {@link PIECE_BYTES}, with the bytes from `at` on; `ERR_FILE` if there are none. */
+  read(target: Uint8Array, at: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens a file; `ERR_FILE` with the cause if it cannot be read. Its reader keeps a piece, so that small parts in order cost little. */
+export async function openFile(path: string): Promise<ByteSource> {
+  const refuse = (cause: unknown): never => {
+    throw fileError(path, "a file that can be read", cause);
+  };
+  const file = await fileSystem().open(path, "r").catch(refuse);
+  const found = await file.stat().catch(refuse);
+  if (!found.isFile()) {
+    await file.close();
+    refuse(new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket"));
+  }
+  const { size } = found;
+  const fill = async (target: Uint8Array, at: number): Promise<void> => {
+    for (let done = 0; done < target.length; ) {
+      const { bytesRead } = await file.read(target, done, target.length - done, at + done);
+      if (bytesRead === 0) throw new Error("the file was cut while it was read");
+      done += bytesRead;
+    }
+  };
+  const kept = new Uint8Array(Math.min(size, PIECE_BYTES));
+  let [begin, end] = [0, 0];
+  const read = async (target: Uint8Array, at: number): Promise<void> => {
+    if (at + target.length > size) throw new Error("the file was cut while it was read");
+    if (target.length >= kept.length) return await fill(target, at);
+    if (at < begin || at + target.length > end) {
+      end = 0; // a reading that fails leaves nothing
+      const length = Math.min(kept.length, size - at);
+      await fill(kept.subarray(0, length), at);
+      [begin, end] = [at, at + length];
+    }
+    target.set(kept.subarray(at - begin, at - begin + target.length));
+  };
+  return {
+    where: path,
+    size,
+    read: (target, at) => read(target, at).catch(refuse),
+    close: () => file.close(),
+  };
+}
+
+/** Bytes in memory; they must not change before the source is closed. `ERR_DETACHED` where they are transferred away. */
+export function bytesSource(bytes: Uint8Array, where: string): ByteSource {
+  const { length } = bytes;
+  let since = now();
+  return {
+    where,
+    size: length,
+    async read(target, at) {
+      if (now() - since > 1) {
+        await turn();
+        since = now();
+      }
+      if (bytes.length !== length || isDetached(bytes)) {
+        throw new CarillonError("ERR_DETACHED", where, `expected the bytes for '${where}' to stay until they are read`);
+      }
+      target.set(bytes.subarray(at, at + target.length));
+    },
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,44 @@
+// A model as the bytes of a file, at once or piece by piece.
+import { native } from "../binding/native.js";
+import type { Held } from "../graph/shared.js";
+import type { SafetensorsLayout } from "../io/safetensors.js";
+import { makeBytes, PIECE_BYTES } from "../io/source.js";
+import type { ParameterSlab, Segment } from "./slab.js";
+
+const PIECE = PIECE_BYTES / Float32Array.BYTES_PER_ELEMENT;
+
+/** All of it, in memory of its own; of a model that is trained meanwhile, after a finished step. */
+export function modelBytes({ head, begins, bytes: size }: SafetensorsLayout, weights: ParameterSlab): Uint8Array {
+  const bytes = makeBytes("bytes", head.length + size);
+  bytes.set(head);
+  weights.readInto(({ name, count }) => {
+    return new Float32Array(bytes.buffer, head.length + (begins.get(name) ?? 0), count);
+  });
+  return bytes;
+}
+
+/** A model whose weights stay as they are until the release. */
+export interface HeldModel {
+  readonly layout: SafetensorsLayout;
+  readonly held: Held;
+  release(): void;
+}
+
+/** The same piece by piece, each in memory that the next one overwrites. */
+export async function* modelPieces(
+  model: Promise<HeldModel>,
+  segments: readonly Segment[],
+): AsyncGenerator<Uint8Array> {
+  const { layout, held } = await model;
+  const { head, begins } = layout;
+  yield head;
+  const room = new Float32Array(PIECE);
+  const inOrder = [...segments].sort((a, b) => (begins.get(a.name) ?? 0) - (begins.get(b.name) ?? 0));
+  for (const { offset, count } of inOrder) {
+    for (let done = 0; done < count; done += PIECE) {
+      const piece = room.subarray(0, Math.min(PIECE, count - done));
+      native.slabRead(held.slab, offset + done, piece);
+      yield new Uint8Array(room.buffer, 0, piece.byteLength);
+    }
+  }
+}
