@@ -1,6 +1,7 @@
 // Files in which one value at a time is another: of their JSON, or of a tensor. Their seals fit them.
 import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../../lib/io/safetensors.js";
 import { SEAL, sealedBytes, sealedParts } from "../../lib/io/seal.js";
+import { sameShape } from "../../lib/tensor/shape.js";
 
 /** A file in which one value is another. */
 export interface Mutation {
@@ -132,7 +133,8 @@ function* tensorMutations(
       bytes: made({ tensors: new Map([...tensors].filter(([one]) => one !== name)) }),
     };
     yield { place: name, change: "twice", bytes: made({ tensors: new Map([...tensors, [`${name}x`, stored]]) }) };
-    yield { place: name, change: "flat", bytes: put({ ...stored, shape: [1, stored.data.length] }) };
+    const flat = [1, stored.data.length];
+    if (!sameShape(flat, stored.shape)) yield { place: name, change: "flat", bytes: put({ ...stored, shape: flat }) };
     if (stored.dtype === "i64" || stored.dtype === "u64") continue;
     for (const index of new Set([0, stored.data.length - 1])) {
       if (index < 0) continue;

@@ -1,6 +1,9 @@
 // Every value of real files, changed one at a time and sealed again: what no run can write is refused by its place, and what is
 // still accepted stands in a table with its reason. All of them: CARILLON_MUTATIONS=all npx vitest run test/train/mutations.test.ts
 
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   adam,
   type Callback,
@@ -17,18 +20,24 @@ import {
   l1,
   l2,
   linear,
+  loadCheckpoint,
   loadModel,
   type Model,
   maxNorm,
+  minimizer,
   minMax,
   mse,
   muon,
+  ops,
   partition,
+  program,
   reduceOnPlateau,
   relu,
   rmsprop,
+  saveCheckpoint,
   sequential,
   sgd,
+  spec,
   standardize,
   topK,
 } from "carillon";
@@ -181,6 +190,10 @@ const ACCEPTED: readonly (readonly [place: RegExp, change: RegExp, reason: strin
     /^-?[\d.e+]+$/,
     "any finite number is a weight or a state",
   ],
+  [/^(?:weights|states)\/(?:model|minimizer)\/.*\[\d+\]$/, /./, "of a loop, which may save any numbers"],
+  [/^state\b/, /./, "what a loop wants back, of any form"],
+  [/^steps\.program$/, /./, "of a loop: a program may have done any number of steps"],
+  [/^counts\.minimizer\.\w+$/, /./, "of a loop: a step makes as many updates as its body says"],
   [/^progress\.callbacks\.counting\b/, /./, "the state of a user's callback, of any form"],
   [/^progress\.metrics\.bias\b/, /./, "the state of a user's metric, of any form"],
   [/^arrays\//, /./, "elements of a callback's or metric's state, or figures that may be so, NaN too"],
@@ -295,5 +308,40 @@ describe("a model's file", () => {
     expect(wrong).toEqual([]);
     expect(taken).toBeLessThan(tried / 3);
     expect(tried).toBeGreaterThan(10);
+  });
+});
+
+describe("a loop's checkpoint", () => {
+  const loop = () => {
+    const model = sequential(linear(2, 1)).initialize(1);
+    const trainer = minimizer(model, adam());
+    const step = program({
+      inputs: { x: spec([8, 2]), y: spec([8, 1]) },
+      body({ x, y }) {
+        const loss = ops.mean(mse()(model.forward(x), y));
+        trainer.minimize(loss);
+        return { loss };
+      },
+    });
+    return { models: model, minimizers: trainer, programs: step };
+  };
+
+  test("loop", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "carillon-"));
+    const path = join(folder, "loop.safetensors");
+    try {
+      const saved = loop();
+      for (let i = 0; i < 3; i++) await saved.programs.run({ x: new Float32Array(16).fill(1), y: new Float32Array(8) });
+      await saveCheckpoint(path, { ...saved, state: { place: 3, seen: new Set([1]), sums: Float64Array.of(1, 2) } });
+      const other = loop();
+      const { tried, taken, wrong } = await tryAll("loop", await readFile(path), async (bytes) => {
+        await writeFile(path, bytes);
+        await loadCheckpoint(path, other);
+      });
+      expect(wrong).toEqual([]);
+      expect(taken).toBeLessThan(tried / 2);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
