@@ -14,7 +14,7 @@ import {
 import { expectSealed } from "../io/seal.js";
 import { type ByteSource, bytesSource, openFile } from "../io/source.js";
 import { parsePlain } from "../io/state_reader.js";
-import { checkKeys, checkOneOf, checkString } from "../options.js";
+import { checkKeys, checkOneOf, checkString, isWithin } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
 import type { Layer, LayerConfig } from "./layer.js";
@@ -244,7 +244,7 @@ export function describedLayers(layers: Part): readonly SavedLayer[] {
       config: config.value === null ? null : configOf(config),
     };
     if (same.value === undefined) return layer;
-    const first = list.slice(0, index).findIndex((_, place) => place === same.value);
+    const first = isWithin(same.value, { min: 0, max: index - 1, integer: true }) ? same.value : -1;
     same.expect(list[first]?.at("kind").value === layer.kind, `the place of a ${layer.kind} before it`);
     return { ...layer, same: first };
   });

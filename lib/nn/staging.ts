@@ -3,6 +3,7 @@ import { Turns } from "../data/turns.js";
 import { CarillonError, describe } from "../errors.js";
 import { SharedMemory } from "../graph/shared.js";
 import { asFloat32, ELEMENT_BYTES, type StoredTensor, storedTensor } from "../io/element_types.js";
+import { refusePart } from "../io/part.js";
 import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { room, type Stretch } from "./slab.js";
 
@@ -26,6 +27,8 @@ export interface Filling {
   readonly entry: StoredEntry;
   /** What they are multiplied by. */
   readonly scale?: number | undefined;
+  /** What none of them is below, where they are finite; otherwise they may be any. */
+  readonly least?: number | undefined;
 }
 
 /** Memory to take the place of that of slabs: filled beside whoever uses them, and theirs at once, or never. */
@@ -50,7 +53,7 @@ export class Staging {
     }
     const turns = new Turns();
     const scratch = new ArrayBuffer(PIECE);
-    for (const { stretch, entry, scale = 1 } of [...fillings].sort((a, b) => a.entry.begin - b.entry.begin)) {
+    for (const { stretch, entry, scale = 1, least } of [...fillings].sort((a, b) => a.entry.begin - b.entry.begin)) {
       const slab = staging.#fresh.get(memoryOf(stretch.slab)) ?? stretch.slab;
       let { offset } = stretch;
       for (let at = entry.begin; at < entry.end; at += PIECE) {
@@ -58,6 +61,7 @@ export class Staging {
         await file.source.read(new Uint8Array(scratch, 0, bytes), at);
         const piece = storedTensor(entry.dtype, [bytes / ELEMENT_BYTES[entry.dtype]], scratch);
         const floats = floatsOf(piece, where, stretch.key);
+        if (least !== undefined) expectNumbers(floats, least, where, { key: stretch.key, at: offset - stretch.offset });
         native.slabWrite(slab, offset, scale === 1 ? floats : floats.map((value) => value * scale));
         offset += floats.length;
         if (turns.over) await turns.next();
@@ -71,6 +75,19 @@ export class Staging {
     for (const [memory, fresh] of this.#fresh) memory.replace(fresh);
     this.#fresh.clear();
   }
+}
+
+/** `ERR_FILE` names an element that is not finite, or below `least`. */
+function expectNumbers(
+  floats: Float32Array,
+  least: number,
+  where: string,
+  { key, at }: { readonly key: string; readonly at: number },
+): void {
+  const wrong = floats.findIndex((value) => !(value - value === 0 && value >= least));
+  if (wrong < 0) return;
+  const expected = least === 0 ? "a number >= 0" : "a finite number";
+  refusePart(where, `${key}[${at + wrong}]`, expected, describe(floats[wrong]));
 }
 
 function memoryOf(slab: NativeSlab): SharedMemory {

@@ -124,15 +124,20 @@ export function section(
   );
 }
 
-/** Reads what is stored by the keys of these stretches into memory that is to take the place of theirs. */
+/**
+ * Reads what is stored by the keys of these stretches into memory that is to take the place of theirs.
+ *
+ * @param leastOf What no element of a key is below; where it says something, all are finite, else `ERR_FILE`.
+ */
 export async function stage(
   file: StoredFile,
   stretches: readonly Stretch[],
   stored: ReadonlyMap<string, StoredEntry>,
+  leastOf: (key: string) => number | undefined = () => undefined,
 ): Promise<Staging> {
   const fillings = stretches.flatMap((stretch) => {
     const entry = stored.get(stretch.key);
-    return entry === undefined ? [] : [{ stretch, entry }];
+    return entry === undefined ? [] : [{ stretch, entry, least: leastOf(stretch.key) }];
   });
   return await Staging.fill(file, fillings, file.source.where);
 }

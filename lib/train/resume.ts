@@ -21,7 +21,7 @@ import type { PassedOver } from "./events.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import type { Reader } from "./progress_schema.js";
 import { type ChangedSetting, changesOf, type Settings } from "./settings.js";
-import { describedCheckpoint, expectNumbers, soundCheckpoint } from "./sound.js";
+import { describedCheckpoint, leastOf, soundCheckpoint } from "./sound.js";
 
 /** What a run continues, and what it does not. */
 export interface Resumed extends TakenUp {
@@ -72,11 +72,7 @@ function differs(where: string, { setting, path, saved, given }: ChangedSetting,
 }
 
 /** A checkpoint, if it is one of this very run, as far as that does not depend on data; otherwise `ERR_FILE` or `ERR_STATE` says what differs. */
-async function fitting(
-  file: StoredFile,
-  arrays: ReadonlyMap<string, StoredTensor>,
-  own: Own,
-): Promise<Omit<Found, "staging">> {
+async function fitting(file: StoredFile, arrays: ReadonlyMap<string, StoredTensor>, own: Own): Promise<Found> {
   const { model, minimizer, options, settings, resume, reader } = own;
   const { where } = file.source;
   const described = describedCheckpoint(file, arrays);
@@ -88,7 +84,6 @@ async function fitting(
   }
   const newAverages = changes.some(({ setting }) => setting === "averageWeights");
   const sound = soundCheckpoint(described, reader);
-  await expectNumbers(sound);
   const checkpoint = decodeCheckpoint(sound, where, model, minimizer, newAverages);
   if (checkpoint.averagesBegin && options.averageWeights?.biasCorrection === true) {
     throw new CarillonError(
@@ -114,6 +109,7 @@ async function fitting(
     changes.length === 0 && !callbacks && units.changed === undefined && names !== undefined && !resume.newData;
   return {
     checkpoint,
+    staging: await stage(file, stretchesOf(model, minimizer), checkpoint.stored, leastOf(described)),
     ...placeOf(checkpoint, own),
     units: units.kept,
     names,
@@ -257,12 +253,9 @@ type Found = Omit<Resumed, "path" | "passedOver">;
 /** A checkpoint that is whole and of this run; `verified` is called once it is known to be one. */
 async function read(source: ByteSource, own: Own, verified: () => void = () => undefined): Promise<Found> {
   try {
-    const { model, minimizer, resume } = own;
-    const file = await openSealed(source, FORMAT, resume.limits);
+    const file = await openSealed(source, FORMAT, own.resume.limits);
     verified();
-    const found = await fitting(file, await readArrays(file), own);
-    const stored = found.checkpoint?.stored ?? new Map();
-    return { ...found, staging: await stage(file, stretchesOf(model, minimizer), stored) };
+    return await fitting(file, await readArrays(file), own);
   } finally {
     await source.close();
   }
