@@ -71,9 +71,16 @@ export function compilerOf(directory: string): string {
   return `${value("ID")} ${value("VERSION")}`;
 }
 
+function git(...args: readonly string[]): string | undefined {
+  const { status, stdout } = spawnSync("git", args, { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** Reports and the page that is made from them change nothing that is measured. */
 function revisionOfCheckout(): string | null {
-  const { status, stdout } = spawnSync("git", ["describe", "--always", "--dirty", "--exclude=*"], { encoding: "utf8" });
-  return status === 0 ? stdout.trim() : null;
+  const revision = git("rev-parse", "--short", "HEAD");
+  const changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results", ":!docs");
+  return revision === undefined ? null : changed === "" ? revision : `${revision}-dirty`;
 }
 
 export function thisMachine(): Machine {
