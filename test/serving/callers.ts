@@ -14,14 +14,27 @@ export interface CallersResult {
   readonly largest: number;
   /** What was wrong, if anything. */
   readonly problems: readonly string[];
-  /** Bytes of native memory, and of the process, after a warm-up and at the end. */
-  readonly native: readonly [before: number, after: number];
-  readonly resident: readonly [before: number, after: number];
+  /** After a warm-up and at the end, each behind a collection. */
+  readonly before: Memory;
+  readonly after: Memory;
+}
+
+/** Bytes. */
+interface Memory {
+  /** Native, of Carillon. */
+  readonly native: number;
+  /** Of JavaScript, with its buffers. */
+  readonly heap: number;
+  /** Of the process: what an allocator keeps, too. */
+  readonly resident: number;
 }
 
 const INPUTS = 8;
 const MOST_ROWS = 5;
 const BURST = 40;
+
+/** Calls that are made in any case, on a machine that has no time for us, too. */
+const LEAST_CALLS = 500;
 
 /** Share of the time before memory is looked at first. */
 const WARM_UP = 0.3;
@@ -98,9 +111,10 @@ export async function callAtRandom(milliseconds: number, seed: number): Promise<
   const training = sequential(linear(64, 256), relu(), linear(256, 1));
   const data = { x: new Float32Array(64 * 64).fill(0.1), y: new Float32Array(64) };
   const run = fit(training, { data, loss: mse(), optimizer: sgd({ lr: 0 }), steps: 1_000_000_000, threads: 1 });
-  const look = async (): Promise<[number, number]> => {
+  const look = async (): Promise<Memory> => {
     await collected();
-    return [runtime.memory().bytes, process.memoryUsage.rss()];
+    const { heapUsed, external, rss } = process.memoryUsage();
+    return { native: runtime.memory().bytes, heap: heapUsed + external, resident: rss };
   };
   // What is made once, is there.
   for (let time = 0; time < 2; time++) {
@@ -108,9 +122,9 @@ export async function callAtRandom(milliseconds: number, seed: number): Promise<
     await refresh();
   }
   const began = performance.now();
-  let before: [number, number] | undefined;
+  let before: Memory | undefined;
   let refreshing: Promise<void> = Promise.resolve();
-  while (performance.now() - began < milliseconds) {
+  while (performance.now() - began < milliseconds || calls < LEAST_CALLS) {
     const burst = Array.from({ length: pick(BURST) }, one);
     if (pick(20) === 0) refreshing = refreshing.then(refresh);
     if (pick(3) > 0) await Promise.all(burst);
@@ -131,7 +145,6 @@ export async function callAtRandom(milliseconds: number, seed: number): Promise<
   if (statistics.calls < answered || statistics.calls + statistics.aborted + statistics.refused > calls) {
     problem(`counted: ${JSON.stringify(statistics)} of ${calls} calls, ${answered} answered`);
   }
-  const [native, resident] = before ?? after;
   return {
     calls,
     answered,
@@ -141,7 +154,7 @@ export async function callAtRandom(milliseconds: number, seed: number): Promise<
     batches: statistics.batches,
     largest: statistics.largest,
     problems,
-    native: [native, after[0]],
-    resident: [resident, after[1]],
+    before: before ?? after,
+    after,
   };
 }

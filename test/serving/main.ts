@@ -8,8 +8,9 @@ import { callAtRandom } from "./callers.js";
 
 const MEGABYTE = 1_048_576;
 
-/** Bytes by which the memory of the process may grow: what an allocator keeps. */
-const MOST_GROWTH = 16 * MEGABYTE;
+/** Bytes by which the memory of JavaScript may grow, which the training's history takes, and that of the process: what an allocator keeps. */
+const MOST_HEAP = 4 * MEGABYTE;
+const MOST_GROWTH = 64 * MEGABYTE;
 
 /** Bytes that looking at memory takes itself: less than one a call. */
 const LOOKING = 1_048_576;
@@ -52,17 +53,20 @@ async function runMany(calls: number): Promise<{
 
 const milliseconds = values.quick ? 1500 : 60_000 * Number(values.minutes);
 const result = await callAtRandom(milliseconds, Number(values.seed));
-const { native, resident, problems, ...counts } = result;
+const { before, after, problems, ...counts } = result;
 console.log(JSON.stringify(counts));
-const growth = { native: native[1] - native[0], resident: resident[1] - resident[0] };
-console.log(
-  `native memory ${native[1]} bytes, ${growth.native} more than at first; the process ${growth.resident} more`,
-);
+const growth = {
+  native: after.native - before.native,
+  heap: after.heap - before.heap,
+  resident: after.resident - before.resident,
+};
+console.log(`grown since the warm-up, bytes: ${JSON.stringify(growth)}`);
 const many = await runMany(values.quick ? 100_000 : 1_000_000);
 console.log(`run(x, into) again and again: ${JSON.stringify(many)}`);
 const failures = [
   ...problems,
   ...(growth.native > 0 ? ["native memory grows"] : []),
+  ...(growth.heap > MOST_HEAP ? ["JavaScript's memory grows"] : []),
   ...(growth.resident > MOST_GROWTH && !values.quick ? ["the process grows"] : []),
   ...(many.collections > 0 || many.native > 0 || many.external > LOOKING || many.heap > LOOKING
     ? ["run(x, into) allocates"]
