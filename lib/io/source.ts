@@ -1,5 +1,6 @@
 // Where the bytes of a file come from. They are read piece by piece, so that a file may be larger than an array, and so
 // that JavaScript does other things in between.
+import { resolve } from "node:path";
 import { now, turn } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
 import { isDetached } from "../tensor/detached.js";
@@ -33,7 +34,8 @@ export async function openFile(path: string): Promise<ByteSource> {
   const refuse = (cause: unknown): never => {
     throw fileError(path, "a file that can be read", cause);
   };
-  const file = await fileSystem().open(path, "r").catch(refuse);
+  // The system opens it on another thread: the working directory may be another by then.
+  const file = await fileSystem().open(resolve(path), "r").catch(refuse);
   const found = await file.stat().catch(refuse);
   if (!found.isFile()) {
     await file.close();
