@@ -29,7 +29,8 @@ BoundView bind(const ViewEntry& entry, std::span<const std::shared_ptr<Slab>> sl
   if (entry.slot < 0 || static_cast<size_t>(entry.slot) > slabs.size()) bad("no such slot");
   if (entry.offset < 0 || entry.count < 0) bad("negative offset or count");
   constexpr int64_t kMost = int64_t{1} << 40;  // elements of a slab
-  if (entry.offset > kMost || entry.count > kMost / static_cast<int64_t>(max_rows)) bad("offset or count out of range");
+  const int64_t times = entry.batched != 0 ? static_cast<int64_t>(max_rows) : 1;
+  if (entry.offset > kMost || entry.count > kMost / times) bad("offset or count out of range");
   const auto dtype = static_cast<Dtype>(entry.dtype);
   BoundView view;
   view.dtype = dtype;
