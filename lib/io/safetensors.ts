@@ -154,10 +154,13 @@ export async function openSafetensors(source: ByteSource, limits = DEFAULT_LIMIT
   const start = PREFIX + length;
   const reader = new HeaderReader(where, start, limits);
   const piece = new Uint8Array(Math.min(length, HEADER_PIECE));
-  for (let at = PREFIX; at < start; at += piece.length) {
-    const next = piece.subarray(0, Math.min(piece.length, start - at));
-    await source.read(next, at);
-    reader.push(next);
+  const counter = new HeaderReader(where, start, limits, "count");
+  for (const pass of length > piece.length ? [counter, reader] : [reader]) {
+    for (let at = PREFIX; at < start; at += piece.length) {
+      const next = piece.subarray(0, Math.min(piece.length, start - at));
+      await source.read(next, at);
+      pass.push(next);
+    }
   }
   const header = reader.end();
   checkCoverage(where, header, start, size);
