@@ -28,7 +28,7 @@ const { values } = parseArgs({
     role: { type: "string" },
   },
 });
-const file = values.model ?? join(values.out, "model.safetensors");
+const file = values.model ?? join(values.out, "customers.safetensors");
 const self = fileURLToPath(import.meta.url);
 
 const FORMS = ["f32", "bf16", "int8"] as const;
