@@ -1,12 +1,12 @@
 import type { Features } from "../data/dataset.js";
 import { memberOf } from "../data/member.js";
-import type { Affine } from "../data/transform.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { FrozenProgram } from "./frozen.js";
 import { type Normalization, normalizationOf, type PredictedLabels, type ProbabilitiesAs } from "./meaning.js";
 import { labelsOf, runRows, tensorTaker } from "./serving/answers.js";
 import { FrozenCopy, type Moment, type Network, workOf } from "./serving/frozen_copy.js";
 import { type CallOptions, type Computer, Gathering, type Take } from "./serving/gathering.js";
+import { countRows, isRow } from "./serving/rows.js";
 
 /** Rows of a batch at inference. */
 export const PREDICT_BATCH = 256;
@@ -77,7 +77,9 @@ export class Inference {
   }
 
   #runSync(x: Features): { readonly outputs: Tensor<"f32">; readonly moment: Moment } {
-    const member = memberOf("predictSync.x", x, this.#network.inputs);
+    const { inputs } = this.#network;
+    countRows("predictSync.x", x, inputs);
+    const member = memberOf("predictSync.x", isRow(x, inputs) ? [x] : x, inputs);
     const { program, moment } = this.#copyNow();
     return { outputs: runRows(program, member, moment.units), moment };
   }
@@ -107,10 +109,6 @@ class ModelComputer implements Computer {
     this.work = workOf(network);
     this.#network = network;
     this.#kind = kind;
-  }
-
-  get expectedUnits(): Affine | undefined {
-    return this.#network.units().inputs;
   }
 
   /** Of the batch that {@link prepare} was called for last. */

@@ -60,19 +60,29 @@ export type ProbabilitiesAs = "softmax" | "sigmoid" | "outputs";
  * says nothing. `ERR_STATE` where outputs are no probabilities: targets with units, losses of values, hinge.
  */
 export function normalizationOf(where: string, model: Described, as?: ProbabilitiesAs | undefined): Normalization {
+  return normalizationFor("probabilities", where, model, as);
+}
+
+/** The same for labels, which are told by probabilities. */
+function normalizationFor(
+  wanted: "labels" | "probabilities",
+  where: string,
+  model: Described,
+  as?: ProbabilitiesAs | undefined,
+): Normalization {
   const { outputs, lossKind, ending, transforms } = model;
   if (as === "outputs") return "none";
   if (transforms.targets !== undefined) {
-    refuse(where, "outputs that are probabilities", "the targets have units", "predict() gives values in them");
+    refuse(where, `outputs that are ${wanted}`, "the targets have units", "predict() gives values in them");
   }
   if (as !== undefined) return as;
   if (ending !== undefined) return ending === "logSoftmax" ? "exp" : "none";
   const trained = lossKind === undefined ? undefined : LOSSES[lossKind];
   if (trained === undefined) return outputs === 1 ? "sigmoid" : "softmax";
   if (typeof trained === "string") return trained;
-  const instead =
-    "predict() gives the outputs, { as: 'sigmoid' } or { as: 'softmax' } makes probabilities of them all the same";
-  return refuse(where, "a model of probabilities", trained.without, instead);
+  const made = "{ as: 'sigmoid' } or { as: 'softmax' } makes probabilities of them all the same";
+  const instead = wanted === "labels" ? "predict() gives values" : `predict() gives the outputs, ${made}`;
+  return refuse(where, `a model of ${wanted}`, trained.without, instead);
 }
 
 /** Labels of rows: names where the classes have some, integers otherwise. */
@@ -102,7 +112,7 @@ export function labelsOfRows(where: string, model: Described, data: Float32Array
 function decisionOf(where: string, model: Described): (data: Float32Array, begin: number) => number {
   const { outputs, lossKind, ending } = model;
   if (lossKind === "hinge" && outputs === 1) return (data, begin) => sideOf(data[begin] ?? 0, 0, -1);
-  const normalization = lossKind === "hinge" ? "sigmoid" : normalizationOf(where, model);
+  const normalization = lossKind === "hinge" ? "sigmoid" : normalizationFor("labels", where, model);
   const apart = normalization === "sigmoid" || (normalization === "none" && ending === "sigmoid");
   if (outputs > 1 && !apart) {
     return (data, begin) => {

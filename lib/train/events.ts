@@ -35,7 +35,7 @@ export interface StartEvent {
   readonly passedOver: readonly PassedOver[];
 }
 
-/** After a step, every `reportEvery` steps. A slow reader gets the newest only. */
+/** After a step, every `reportEvery` steps. Of those that wait together for a reader it gets the newest only; `log` keeps every loss. */
 export interface StepEvent {
   readonly kind: "step";
   readonly step: number;

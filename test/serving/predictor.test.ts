@@ -128,6 +128,15 @@ describe("a row", () => {
     expect(await predictor.submit(x)).toMatchObject({ shape: [1, 3], data: expected });
   });
 
+  test("of predictSync too", async () => {
+    const model = network();
+    const row = [1, 2, 3, 4, 5, 6];
+    expect(model.predictSync(row).data).toEqual((await model.predict(row)).data);
+    expect(() => model.predictSync([1, 2])).toThrow(
+      "expected one row of 6 numbers, or an array of rows, for 'predictSync.x'",
+    );
+  });
+
   test("of one input: numbers are rows", () => {
     const one = sequential(linear(1, 1, { init: 1 }))
       .initialize(1)
@@ -430,6 +439,70 @@ describe("weights", () => {
     await fit(model, { data: several, inputs: null, loss: binaryCrossEntropy(), optimizer: adam(), epochs: 1 });
     await predictor.refresh();
     expect(predictor.run(x)).toEqual(await model.predictProbabilities(x));
+  });
+
+  describe("with other units than at the call", () => {
+    const START = 1_700_000_000; // of which float32 keeps hundreds only
+    const x = Array.from({ length: 512 }, (_, i) => [START + i]);
+    const plain = (): Model<1, 1> => sequential(linear(1, 8), relu(), linear(8, 1));
+
+    async function trained(): Promise<Model<1, 1>> {
+      const model = plain();
+      const data = { x, y: x.map((_, i) => i / 512) };
+      await fit(model, { data, inputs: standardize(), loss: mse(), optimizer: adam({ lr: 0.02 }), epochs: 5 });
+      return model;
+    }
+
+    test("rows that wait keep their digits", async () => {
+      const [model, other] = [plain().initialize(1), await trained()];
+      const predictor = model.predictor();
+      await model.load(other.bytes());
+      const right = other.predictSync([START + 100]).data;
+      const before = predictor.submit([START + 100]);
+      await predictor.refresh();
+      const behind = predictor.submit(Float64Array.of(START + 100));
+      expect((await behind).data).toEqual(right);
+      expect(predictor.run([START + 100]).data).toEqual(right);
+      expect((await before).data).toEqual(right);
+    });
+
+    test("bytes and floats that wait with doubles", async () => {
+      const model = await trained();
+      const predictor = model.predictor();
+      const answers = [Float32Array.of(START), [START + 100], Uint8Array.of(7)].map((row) => predictor.submit(row));
+      const right = [Float32Array.of(START), [START + 100], Uint8Array.of(7)].map((row) => predictor.run(row).data);
+      expect((await Promise.all(answers)).map(({ data }) => data)).toEqual(right);
+    });
+
+    test("a call of predict behind a load has those of the load", async () => {
+      const [model, other] = [plain().initialize(1), await trained()];
+      const large = model.predict(floats(3000).map(Math.abs));
+      const loaded = model.load(other.bytes()).then(() => model.predict([[START + 100]]));
+      expect((await loaded).data).toEqual(other.predictSync([START + 100]).data);
+      await large;
+    });
+
+    test("a value that float32 does not hold without them is refused, its neighbour answered", async () => {
+      const model = sequential(linear(2, 8), relu(), linear(8, 1));
+      const wide = {
+        x: [
+          [1e38, 1],
+          [-1e38, 2],
+        ],
+        y: [1, 2],
+      };
+      await fit(model, { data: wide, inputs: standardize(), loss: mse(), optimizer: adam(), epochs: 2 });
+      const predictor = model.predictor();
+      await model.load(sequential(linear(2, 8), relu(), linear(8, 1)).initialize(1).bytes());
+      const calls = [
+        [4e38, 1],
+        [1, 2],
+      ].map((row) => predictor.submit(row));
+      await predictor.refresh();
+      const [bad, good] = await Promise.allSettled(calls);
+      expect(bad).toMatchObject({ status: "rejected", reason: { code: "ERR_DATA" } });
+      expect(good).toMatchObject({ status: "fulfilled", value: { data: predictor.run([1, 2]).data } });
+    });
   });
 
   test("of a run are those between two steps", async () => {

@@ -3,7 +3,6 @@ import { now } from "../../binding/clock.js";
 import { threadsFor } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
 import { type Member, memberOf } from "../../data/member.js";
-import type { Affine } from "../../data/transform.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { onAbort } from "../../signals.js";
@@ -12,7 +11,7 @@ import { copyOf } from "../../tensor/copied.js";
 import type { FrozenProgram } from "../frozen.js";
 import { Expectation } from "./expectation.js";
 import type { Moment } from "./frozen_copy.js";
-import { changeRows, countRows, failRows, type Stage, takeRows, writeRows } from "./rows.js";
+import { changeRows, countRows, failRows, isPrecise, type Stage, takeRows, writeRows } from "./rows.js";
 
 /** What computes the batches of a {@link Gathering}. */
 export interface Computer {
@@ -20,8 +19,6 @@ export interface Computer {
   readonly maxBatch: number;
   /** Floating-point operations of a row, about. */
   readonly work: number;
-  /** Units that rows will have to be changed from, as far as is known now. */
-  readonly expectedUnits: Affine | undefined;
   /** Makes {@link program} and {@link moment} those of the next batch; a promise where that takes a while. */
   prepare(): Promise<void> | undefined;
   readonly program: FrozenProgram;
@@ -75,7 +72,7 @@ export type Take<T> = (outputs: Float32Array, begin: number, rows: number, momen
 /** Calls that are computed together; or a single one with more rows than a batch has, whose inputs stay as they were given. */
 interface Batch {
   readonly calls: Call[];
-  readonly stage: Stage;
+  stage: Stage;
   readonly large: Member | undefined;
   rows: number;
   moment: Moment;
@@ -199,15 +196,25 @@ export class Gathering {
 
   /** Copies the rows of a call behind those that wait, or into a new batch. */
   #add(call: Call, x: Features): void {
-    const { inputs, maxBatch, expectedUnits } = this.#computer;
+    const { inputs, maxBatch } = this.#computer;
     const last = this.#waiting.at(-1);
     const fits = last !== undefined && last.large === undefined && last.rows + call.rows <= maxBatch;
-    const stage = fits ? last.stage : this.#stages.take(inputs * maxBatch, expectedUnits !== undefined);
+    const stage = fits ? last.stage : this.#stages.take(inputs * maxBatch, isPrecise(x));
     const batch = fits ? last : { calls: [], stage, large: undefined, rows: 0, moment: NO_MOMENT };
-    writeRows(call.where, x, inputs, stage, batch.rows * inputs);
+    if (isFloats(stage) && isPrecise(x)) this.#widen(batch);
+    writeRows(call.where, x, inputs, batch.stage, batch.rows * inputs);
     batch.calls.push(call);
     batch.rows += call.rows;
     if (!fits) this.#waiting.push(batch);
+  }
+
+  /** Keeps the rows of a batch as doubles. */
+  #widen(batch: Batch): void {
+    const { inputs, maxBatch } = this.#computer;
+    const { stage } = batch;
+    batch.stage = this.#stages.take(inputs * maxBatch, true);
+    batch.stage.set(stage.subarray(0, batch.rows * inputs));
+    this.#stages.give(stage);
   }
 
   /** A call that waits leaves the queue; one that is being computed is not told what comes of it. */
@@ -287,14 +294,10 @@ export class Gathering {
     const { inputs } = this.#computer;
     if (units.inputs === undefined && isFloats(stage)) return stage;
     if (this.#changed.length === 0) this.#changed = new Float32Array(stage.length);
-    if (units.inputs === undefined) {
-      for (let index = 0; index < rows * inputs; index++) this.#changed[index] = stage[index] ?? 0;
-      return this.#changed;
-    }
     let begin = 0;
     for (const call of calls) {
       try {
-        changeRows(call.where, units.inputs, stage, { begin, end: begin + call.rows }, this.#changed);
+        changeRows(call.where, units.inputs, stage, { begin, end: begin + call.rows, columns: inputs }, this.#changed);
       } catch (error) {
         end(call);
         call.reject(error);

@@ -203,7 +203,7 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
     else {
       this.#doubles ??= new Float64Array(this.maxBatch * inputs);
       writeRows("run.x", x, inputs, this.#doubles, 0);
-      changeRows("run.x", affine, this.#doubles, { begin: 0, end: rows }, this.#floats);
+      changeRows("run.x", affine, this.#doubles, { begin: 0, end: rows, columns: inputs }, this.#floats);
     }
     return this.#floats;
   }
@@ -232,10 +232,6 @@ class FrozenComputer implements Computer {
     this.#settings = settings;
     this.#copy = this.#make();
     this.#copy.takeNow();
-  }
-
-  get expectedUnits(): Affine | undefined {
-    return this.moment.units.inputs;
   }
 
   get program(): FrozenProgram {

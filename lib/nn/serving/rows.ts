@@ -1,14 +1,20 @@
 // Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
 import { native } from "../../binding/native.js";
 import type { Features } from "../../data/dataset.js";
-import { failElement, floatsOf, type Member, memberOf, rowOf } from "../../data/member.js";
+import { failElement, floatsOf, isTensorLike, type Member, memberOf, rowOf } from "../../data/member.js";
 import { type Affine, transformed } from "../../data/transform.js";
 import { CarillonError, fail } from "../../errors.js";
 import { encode } from "../../ops/encode.js";
-import { isFloats } from "../../tensor/arrays.js";
+import { isFloats, isUint8Array } from "../../tensor/arrays.js";
 
-/** Memory of a batch: doubles where units are still to be changed, which float32 might lose digits of. */
+/** Memory of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
 export type Stage = Float32Array | Float64Array;
+
+/** Whether float32 may lose digits of what these memories or numbers hold. */
+export function isPrecise(x: Features): boolean {
+  const values: unknown = isTensorLike(x) ? x.data : x;
+  return !(isFloats(values) || isUint8Array(values));
+}
 
 /** A plain array of numbers that is one row, of a network with more than one input. */
 export function isRow(x: unknown, columns: number): x is readonly number[] {
@@ -133,20 +139,23 @@ export function firstNotFinite(values: Float32Array): number {
 }
 
 /**
- * Rows [begin, end) of a batch in the units of the network, to the same places of `target`; `ERR_DATA` for a value that float32 does
+ * Rows [begin, end) of a batch as the network takes them, to the same places of `target`; `ERR_DATA` for a value that float32 does
  * not hold then, by its row since `begin`.
  */
 export function changeRows(
   where: string,
-  affine: Affine,
+  affine: Affine | undefined,
   stage: Stage,
-  { begin, end }: { readonly begin: number; readonly end: number },
+  { begin, end, columns }: { readonly begin: number; readonly end: number; readonly columns: number },
   target: Float32Array,
 ): void {
-  const columns = affine.shift.length;
+  if (affine === undefined) {
+    target.set(stage.subarray(begin * columns, end * columns), begin * columns);
+    if (firstNotFinite(target.subarray(begin * columns, end * columns)) < 0) return;
+  }
   for (let index = begin * columns; index < end * columns; index++) {
     const value = stage[index] ?? 0;
-    target[index] = transformed(affine, index % columns, value);
+    if (affine !== undefined) target[index] = transformed(affine, index % columns, value);
     const stored = target[index] ?? 0;
     if (stored - stored === 0) continue;
     const row = Math.floor(index / columns) - begin;
