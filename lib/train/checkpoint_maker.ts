@@ -3,7 +3,7 @@ import type { Minimizer } from "../optim/minimizer.js";
 import { type BestCheckpoint, type Contents, contentsOf, type RunProgress, stretchesOf } from "./checkpoint.js";
 import type { CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
-import { CheckpointStore, type Written } from "./checkpoint_store.js";
+import { CheckpointStore, type Save, type Written } from "./checkpoint_store.js";
 import type { Parts } from "./parts.js";
 import type { Settings } from "./settings.js";
 import { Snapshot } from "./snapshot.js";
@@ -34,8 +34,13 @@ export class CheckpointMaker {
     this.#folder = folder;
     if (options === undefined || folder === undefined) return;
     const snapshot = new Snapshot(stretchesOf(model, minimizer));
-    const best = resumed.checkpoint?.progress.best ?? null;
-    this.#store = new CheckpointStore(options, folder, snapshot, files, best, tell);
+    this.#store = new CheckpointStore(
+      options,
+      folder,
+      snapshot,
+      { files, progress: resumed.checkpoint?.progress },
+      tell,
+    );
   }
 
   /** Makes the folder, if there is to be one. */
@@ -48,9 +53,15 @@ export class CheckpointMaker {
     return figure !== undefined && this.#options?.best?.isBetter(figure, this.#store?.best?.value) === true;
   }
 
-  /** Whether there is a folder without a file of this step. */
-  isMissing(step: number): boolean {
-    return this.#store !== undefined && this.#store.last !== step;
+  /**
+   * Whether there is a folder without a file of this step.
+   *
+   * @param isDecided Whether nothing is left to be decided at it; a file in which something was does not count then.
+   */
+  isMissing(step: number, isDecided: boolean): boolean {
+    if (this.#store === undefined) return false;
+    const { last } = this.#store;
+    return last.step !== step || (isDecided && !last.isDecided);
   }
 
   bytes(progress: RunProgress): Uint8Array {
@@ -80,10 +91,10 @@ export class CheckpointMaker {
   /**
    * Takes a checkpoint of a step and begins to write it into the folder.
    *
-   * @param figure The one that is watched, if it was measured at this step.
+   * @param save Its step, the figure that is watched, if it was measured there, and whether nothing is left to be decided.
    */
-  async save(step: number, figure: number | undefined, progress: () => RunProgress): Promise<void> {
-    await this.#store?.save({ step, figure, contents: (kept) => this.#contents(progress(), kept) });
+  async save(save: Omit<Save, "contents">, progress: () => RunProgress): Promise<void> {
+    await this.#store?.save({ ...save, contents: (kept) => this.#contents(progress(), kept) });
   }
 
   /** Waits for the file that is being written, and throws its failure. */

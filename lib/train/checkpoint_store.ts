@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
 import { fileError, fileSystem, writeFileAtomic } from "../io/file.js";
-import type { BestCheckpoint, Contents } from "./checkpoint.js";
+import type { BestCheckpoint, Contents, Progress } from "./checkpoint.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
 import type { Snapshot } from "./snapshot.js";
@@ -15,6 +15,8 @@ export interface Save {
   readonly step: number;
   /** The figure that is watched, if there is one yet. */
   readonly figure: number | undefined;
+  /** Whether nothing is left to be decided at this step. */
+  readonly isDecided: boolean;
   /** The rest of the file, given the best checkpoint so far. */
   contents(best: BestCheckpoint | null): Contents;
 }
@@ -31,32 +33,34 @@ export class CheckpointStore {
   /** Oldest first. */
   #kept: readonly CheckpointFile[];
   #best: BestCheckpoint | null;
-  #last: number;
+  #last: { readonly step: number; readonly isDecided: boolean };
   #writing: Promise<void> | undefined;
 
   /**
-   * @param kept Files of the run that is continued, and its best, which is none to a run that looks for something else.
+   * @param before Files of the run that is continued, and the progress that it is continued with, whose best is none to a run that
+   *   looks for something else.
    * @param tell Called when a file is on the disk.
    */
   constructor(
     options: CheckedCheckpoint,
     folder: CheckpointFolder,
     snapshot: Snapshot,
-    kept: readonly CheckpointFile[],
-    best: BestCheckpoint | null,
+    { files, progress }: { readonly files: readonly CheckpointFile[]; readonly progress: Progress | undefined },
     tell: (written: Written) => void,
   ) {
     this.#options = options;
     this.#folder = folder;
     this.#snapshot = snapshot;
-    this.#kept = [...kept].sort((a, b) => a.step - b.step);
+    this.#kept = [...files].sort((a, b) => a.step - b.step);
+    const best = progress?.best ?? null;
     this.#best = options.best === undefined || options.best.aim === best?.aim ? best : null;
-    this.#last = this.#kept.at(-1)?.step ?? -1;
+    const step = this.#kept.at(-1)?.step ?? -1;
+    this.#last = { step, isDecided: progress === undefined || !(progress.undecided || progress.pending.length > 0) };
     this.#tell = tell;
   }
 
-  /** Step of the newest one, −1 if there is none. */
-  get last(): number {
+  /** Step of the newest one, −1 if there is none, and whether nothing was left to be decided at it. */
+  get last(): { readonly step: number; readonly isDecided: boolean } {
     return this.#last;
   }
 
@@ -68,7 +72,7 @@ export class CheckpointStore {
    * Copies everything while the run waits, and begins to write it. A file that is still being written is waited for, and
    * its failure is thrown here. A number that is not finite is `ERR_NON_FINITE`, and nothing is written.
    */
-  async save({ step, figure, contents }: Save): Promise<void> {
+  async save({ step, figure, isDecided, contents }: Save): Promise<void> {
     await this.settle();
     const bad = await this.#snapshot.takeInPieces();
     if (bad !== undefined) {
@@ -81,8 +85,8 @@ export class CheckpointStore {
     const monitor = this.#options.best;
     if (figure !== undefined && monitor?.isBetter(figure, this.#best?.value) === true)
       this.#best = { aim: monitor.aim, step, value: figure };
-    this.#last = step;
     const path = this.#folder.pathOf(step);
+    this.#last = { step, isDecided };
     const pieces = this.#snapshot.pieces(contents(this.#best));
     const writing = this.#write({ step, path, best: this.#best?.step === step }, pieces);
     writing.catch(() => undefined); // told by settle()

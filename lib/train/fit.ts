@@ -110,7 +110,7 @@ class Fitting {
       }
       signal?.throwIfAborted();
       if (!this.#begun) return stoppedBeforehand(this.#context, this.#pace.seconds, this.#step);
-      if (this.#maker.isMissing(this.#step)) await this.#save(undefined);
+      if (this.#maker.isMissing(this.#step, this.#isDecided)) await this.#save(undefined);
       await this.#maker.settle();
       return await this.#finish();
     } finally {
@@ -170,7 +170,7 @@ class Fitting {
 
   /** Takes a checkpoint of this step and begins to write it; `figure` is one that was measured here, for the best. */
   async #save(figure: number | undefined): Promise<void> {
-    await this.#maker.save(this.#step, figure, () => this.#progress());
+    await this.#maker.save({ step: this.#step, figure, isDecided: this.#isDecided }, () => this.#progress());
   }
 
   /** Epochs end in between, unless something has to be measured there. */
@@ -264,8 +264,13 @@ class Fitting {
     const [isMeasured, isWhole] = [this.#tally.validationStep === this.#step, this.#isDue(EVERY_EPOCH)];
     const isFresh = best !== undefined && (isOfValidation(best.name) ? isMeasured : isWhole);
     const figure = isFresh ? figureOf(best.name, this.#tally.watched) : undefined;
-    const isMissing = this.#isDue(every) && this.#maker.isMissing(this.#step);
+    const isMissing = this.#isDue(every) && this.#maker.isMissing(this.#step, this.#isDecided);
     if (isMissing || this.#maker.isBest(figure)) await this.#save(figure);
+  }
+
+  /** Whether a checkpoint of now would leave nothing to be decided. */
+  get #isDecided(): boolean {
+    return this.#closing === undefined && !this.#undecided && this.#callbacks.pending.length === 0;
   }
 
   #isDue({ steps, epochs }: Every): boolean {

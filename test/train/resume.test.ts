@@ -1,4 +1,7 @@
 // A run that is cut after any step and continued is the run that was not cut: weights, states, events.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import {
   adam,
@@ -291,4 +294,32 @@ test("a decision that is over gives no checkpoint", async () => {
   };
   await fit(network(), { data: DATA, loss: crossEntropy(), optimizer: adam(), epochs: 1, callbacks: [keeping] });
   expect(late).toThrow(expect.objectContaining({ code: "ERR_STATE" }));
+});
+
+test("a job that is stopped at its first event each time, a validation that it owes, comes to its end", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "carillon-owed-"));
+  const steps: number[] = [];
+  try {
+    for (let start = 0; start < 40 && steps.at(-1) !== STEPS; start++) {
+      const run = fit(network(), {
+        data: DATA,
+        validation: HELD_OUT,
+        validate: { every: { steps: 3 } },
+        loss: crossEntropy(),
+        optimizer: adam(),
+        batchSize: BATCH,
+        epochs: EPOCHS,
+        checkpoint: { dir, every: { steps: 5 } },
+        resume: "auto",
+        reportEvery: 1,
+      });
+      for await (const { kind, step } of run) {
+        if (kind !== "start" && kind !== "end") run.stop();
+        if (kind === "end") steps.push(step);
+      }
+    }
+    expect(steps.at(-1)).toBe(STEPS);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
