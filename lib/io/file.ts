@@ -203,7 +203,8 @@ async function writeForced(path: string, bytes: Pieces, rights: Rights | undefin
   }
 }
 
-type FileHandle = Awaited<ReturnType<ReturnType<typeof fileSystem>["open"]>>;
+/** An open file. */
+export type FileHandle = Awaited<ReturnType<ReturnType<typeof fileSystem>["open"]>>;
 
 /** Owners are given away by the superuser alone, groups by their members; what may not be given stays this process's. */
 async function handOn(file: FileHandle, { mode, uid, gid }: Rights): Promise<void> {

@@ -170,7 +170,11 @@ export class FolderLock {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const number = native.lockTake(toNamespacedPath(path), text);
       if (typeof number === "number") {
-        this.#held = { number, path, file: await identity(path) };
+        const file = await identity(path).catch((cause: unknown) => {
+          native.lockRelease(number);
+          throw cause;
+        });
+        this.#held = { number, path, file };
         return;
       }
       await this.#displaceOwner(path, takeOver);

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { now, turn } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
 import { isDetached } from "../tensor/detached.js";
-import { fileError, fileSystem } from "./file.js";
+import { type FileHandle, fileError, fileSystem } from "./file.js";
 
 /** Bytes that are read, hashed or written at once: below a millisecond. */
 export const PIECE_BYTES = 512 * 1024;
@@ -34,14 +34,15 @@ export async function openFile(path: string): Promise<ByteSource> {
   const refuse = (cause: unknown): never => {
     throw fileError(path, "a file that can be read", cause);
   };
-  // The system opens it on another thread: the working directory may be another by then.
-  const file = await fileSystem().open(resolve(path), "r").catch(refuse);
-  const found = await file.stat().catch(refuse);
-  if (!found.isFile()) {
+  const { O_NONBLOCK = 0, O_RDONLY } = process.getBuiltinModule("node:fs").constants;
+  // The system opens it on another thread: the working directory may be another by then. Nobody waits for who writes into a pipe.
+  const file = await fileSystem()
+    .open(resolve(path), O_RDONLY | O_NONBLOCK)
+    .catch(refuse);
+  const size = await fileSize(file).catch(async (cause: unknown) => {
     await file.close();
-    refuse(new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket"));
-  }
-  const { size } = found;
+    return refuse(cause);
+  });
   const fill = async (target: Uint8Array, at: number): Promise<void> => {
     for (let done = 0; done < target.length; ) {
       const { bytesRead } = await file.read(target, done, target.length - done, at + done);
@@ -68,6 +69,13 @@ export async function openFile(path: string): Promise<ByteSource> {
     read: (target, at) => read(target, at).catch(refuse),
     close: () => file.close(),
   };
+}
+
+/** Bytes of what is open; throws unless it is a file. */
+async function fileSize(file: FileHandle): Promise<number> {
+  const found = await file.stat();
+  if (!found.isFile()) throw new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket");
+  return found.size;
 }
 
 /** Bytes in memory; they must not change before the source is closed. `ERR_DETACHED` where they are transferred away. */

@@ -198,6 +198,29 @@ test("a folder is told as such", async () => {
   await expect(writeFileAtomic(folder, Uint8Array.of(1))).rejects.toMatchObject({ code: "ERR_FILE", message });
 });
 
+test.skipIf(process.platform === "win32")("nobody waits for who writes into a pipe", async () => {
+  const pipe = join(folder, "pipe");
+  expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+  const message = expect.stringContaining("a device, a pipe or a socket");
+  await expect(openFile(pipe)).rejects.toMatchObject({ code: "ERR_FILE", message });
+});
+
+test("what is open is closed where its size cannot be told", async () => {
+  const path = join(folder, "file");
+  await writeFile(path, "bytes");
+  const { open } = process.getBuiltinModule("node:fs/promises");
+  const opened: Awaited<ReturnType<typeof open>>[] = [];
+  vi.spyOn(process.getBuiltinModule("node:fs/promises"), "open").mockImplementation(async (...given) => {
+    const file = await open(...given);
+    vi.spyOn(file, "stat").mockRejectedValue(new Error("EIO: i/o error, fstat"));
+    opened.push(file);
+    return file;
+  });
+  await expect(openFile(path)).rejects.toMatchObject({ code: "ERR_FILE", message: expect.stringContaining("EIO") });
+  vi.restoreAllMocks();
+  expect(opened.map(({ fd }) => fd)).toEqual([-1]);
+});
+
 describe("what cannot be forced to the disk", () => {
   const fs = process.getBuiltinModule("node:fs");
   afterEach(() => {

@@ -105,6 +105,14 @@ describe("where the file system has no locks", () => {
     await second.take();
   });
 
+  test("a file that cannot be looked at once it is made goes again", async () => {
+    const files = process.getBuiltinModule("node:fs/promises");
+    const { lstat } = files;
+    vi.spyOn(files, "lstat").mockImplementationOnce(lstat).mockRejectedValueOnce(new Error("EIO: i/o error, lstat"));
+    await expect(lockOf().take()).rejects.toMatchObject({ code: "ERR_FILE", message: expect.stringContaining("EIO") });
+    expect(await readdir(folder)).toEqual([".carillon.lock"]);
+  });
+
   test("one of this host that is over is taken over", async () => {
     await written({ process: spawnSync(process.execPath, ["-e", ""]).pid });
     const lock = lockOf();
