@@ -1,3 +1,5 @@
+import { extent } from "../tensor/shape.js";
+
 /** The typed array of each element type of a file; of f16 and bf16, which JavaScript has none for, the bits. */
 export interface StoredArrays {
   readonly f64: Float64Array;
@@ -73,7 +75,7 @@ export const STORED_NAMES: readonly string[] = Object.keys(ELEMENT_BYTES).map((d
 
 /** A tensor over the first of these bytes. */
 export function storedTensor(dtype: StoredDtype, shape: readonly number[], bytes: ArrayBuffer): StoredTensor {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = extent(shape);
   switch (dtype) {
     case "f64":
       return { dtype, shape, data: new Float64Array(bytes, 0, count) };

@@ -1,6 +1,7 @@
 // The header of a safetensors file, which anybody may have written. Its members are counted in the raw bytes and read one by
 // one as they are complete, so that what is refused costs no more than the bytes before it.
 import { CarillonError, describe, messageOf, shortened } from "../errors.js";
+import { extent } from "../tensor/shape.js";
 import { dtypeOf, ELEMENT_BYTES, STORED_NAMES, type StoredDtype } from "./element_types.js";
 import { repeatedKey } from "./json.js";
 import type { CheckedLimits } from "./limits.js";
@@ -244,7 +245,7 @@ function parseEntry(place: string, value: unknown, start: number): StoredEntry {
     throw broken(`${place}.shape`, `at most ${MOST_DIMENSIONS} sizes`, `${shape.length}`);
   if (!isSizes(offsets)) throw broken(`${place}.data_offsets`, "two offsets in bytes", shortJson(offsets));
   const [begin = -1, end = -1] = offsets;
-  const size = sizeOf(shape) * ELEMENT_BYTES[type];
+  const size = extent(shape) * ELEMENT_BYTES[type];
   if (offsets.length !== 2 || end - begin !== size) {
     const expected = `two offsets ${size} bytes apart, as ${type.toUpperCase()} [${shape.join(", ")}] needs,`;
     throw broken(`${place}.data_offsets`, expected, shortJson(offsets));
@@ -286,10 +287,6 @@ export function isObject(value: unknown): value is object {
 function isSizes(value: unknown): value is readonly number[] {
   const sizes: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
   return sizes?.every((size) => typeof size === "number" && Number.isSafeInteger(size) && size >= 0) ?? false;
-}
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 export function broken(where: string, expected: string, received: string): CarillonError {

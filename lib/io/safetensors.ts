@@ -2,9 +2,10 @@ import { CarillonError, describe } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { arrayClass } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
+import { extent } from "../tensor/shape.js";
 import { CLASSES, ELEMENT_BYTES, isDtype, type StoredTensor, storedTensor } from "./element_types.js";
 import { formatOf, LOOKED_AT } from "./format.js";
-import { broken, checkCoverage, type Header, HeaderReader, METADATA, type StoredEntry, sizeOf } from "./header.js";
+import { broken, checkCoverage, type Header, HeaderReader, METADATA, type StoredEntry } from "./header.js";
 import { DEFAULT_LIMITS, expectBytes } from "./limits.js";
 import { type ByteSource, PIECE_BYTES } from "./source.js";
 
@@ -88,7 +89,7 @@ export function layOutSafetensors(
 }
 
 function bytesOf({ dtype, shape }: Pick<StoredTensor, "dtype" | "shape">): number {
-  return sizeOf(shape) * ELEMENT_BYTES[dtype];
+  return extent(shape) * ELEMENT_BYTES[dtype];
 }
 
 /** Written by hand: an object would move names such as "0" to its front. */
@@ -127,10 +128,10 @@ function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   if (name === METADATA) throw problem("ERR_OPTION", name, "another name for a tensor", `"${METADATA}"`);
   if (!isDtype(dtype)) throw problem("ERR_DTYPE", name, "dtype f32, i32, u8 or another of a file", describe(dtype));
   if (arrayClass(data) !== CLASSES[dtype]) throw problem("ERR_DTYPE", name, `data of type ${dtype}`, describe(data));
-  if (data.length === sizeOf(shape)) return;
+  if (data.length === extent(shape)) return;
   if (isDetached(data))
     throw problem("ERR_DETACHED", name, "data", `${describe(data)} whose memory was transferred away`);
-  throw problem("ERR_SHAPE", name, `${sizeOf(shape)} elements, as shape [${shape.join(", ")}] has,`, describe(data));
+  throw problem("ERR_SHAPE", name, `${extent(shape)} elements, as shape [${shape.join(", ")}] has,`, describe(data));
 }
 
 /** A file whose header is read and verified, and whose data is not read yet. */

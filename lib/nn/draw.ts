@@ -1,5 +1,6 @@
 import type { Turns } from "../data/turns.js";
 import { execute } from "../ops/apply.js";
+import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Draw } from "./initializers.js";
 import { orthonormalize } from "./orthogonal.js";
@@ -121,7 +122,7 @@ function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, see
  * leaves the others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
  */
 export function* drawing(name: string, shape: readonly number[], draw: Draw, seed: number, sink: Sink): Drawing {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = extent(shape);
   const origin = { name, seed };
   const rows = shape[0] ?? 1;
   switch (draw.kind) {

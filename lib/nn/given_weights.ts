@@ -1,7 +1,7 @@
 import { CarillonError, fail, shortened } from "../errors.js";
 import { isFloating, type StoredTensor } from "../io/element_types.js";
 import { isFloats } from "../tensor/arrays.js";
-import { formatShape, sameShape } from "../tensor/shape.js";
+import { extent, formatShape, sameShape } from "../tensor/shape.js";
 import { isPlainTensor, type PlainTensor, Tensor, tensor } from "../tensor/tensor.js";
 import { nearest } from "../words.js";
 import type { ParameterInfo } from "./slab.js";
@@ -56,7 +56,7 @@ function elementsOf(where: string, value: unknown, shape: readonly number[]): Fl
   }
   const data = value instanceof Tensor ? value.attached : value;
   if (!isFloats(data)) return fail("ERR_DTYPE", where, `a tensor or Float32Array, ${wanted},`, data);
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = extent(shape);
   return data.length === count ? data : fail("ERR_STATE", where, `${count} elements, ${wanted},`, data);
 }
 

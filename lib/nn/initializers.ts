@@ -1,6 +1,7 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkNothing, checkNumber, checkOneOf } from "../options.js";
 import { normalArea, normalDensity } from "../tensor/exact.js";
+import { extent } from "../tensor/shape.js";
 import { gain } from "./gain.js";
 
 /** What the elements of one parameter are: the distribution that they are drawn from, or a matrix. */
@@ -61,7 +62,7 @@ export function fans(where: string, shape: readonly number[]): { readonly fanIn:
       `expected a weight of shape [out, …, in] for '${where}' but received [${shape.join(", ")}]`,
     );
   }
-  const field = shape.slice(1, -1).reduce((product, size) => product * size, 1);
+  const field = extent(shape.slice(1, -1));
   return { fanIn: inputs * field, fanOut: outputs * field };
 }
 

@@ -1,6 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 import { type Held, SharedMemory } from "../graph/shared.js";
+import { extent } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { ParameterSpec } from "./parameter.js";
 
@@ -32,7 +33,7 @@ export interface Stretch {
 
 /** Floats of a slab that a parameter of this shape takes. */
 export function room(shape: readonly number[]): number {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = extent(shape);
   return Math.ceil(count / SEGMENT_ALIGNMENT) * SEGMENT_ALIGNMENT;
 }
 
@@ -44,7 +45,7 @@ export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
   const segments: Segment[] = [];
   let offset = 0;
   for (const [name, spec] of parameters) {
-    const count = spec.shape.reduce((product, size) => product * size, 1);
+    const count = extent(spec.shape);
     segments.push({ name, shape: spec.shape, offset, count, spec });
     offset += room(spec.shape);
   }

@@ -1,3 +1,4 @@
+import { extent } from "../tensor/shape.js";
 import type { Layer } from "./layer.js";
 import type { ParameterInfo } from "./slab.js";
 
@@ -26,10 +27,6 @@ function grouped(count: number): string {
   return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
-function countOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 /** `784 → 10` */
 export function formatSizes({ inputs, outputs }: Pick<Summarized, "inputs" | "outputs">): string {
   return `${inputs} → ${outputs}`;
@@ -43,7 +40,7 @@ export function summarize({ layers, names, inputs, outputs, parameters }: Summar
     const name = names[index] ?? layer.kind;
     const specs = Object.entries(layer.parameters);
     const shared = names.indexOf(name) < index && specs.length > 0;
-    const count = shared ? 0 : specs.reduce((sum, [, { shape }]) => sum + countOf(shape), 0);
+    const count = shared ? 0 : specs.reduce((sum, [, { shape }]) => sum + extent(shape), 0);
     return {
       name,
       output: `[batch, ${features}]`,
@@ -51,7 +48,7 @@ export function summarize({ layers, names, inputs, outputs, parameters }: Summar
       details: shared ? `those of ${name} above` : detailsOf(layer),
     };
   });
-  const total = parameters.reduce((sum, { shape }) => sum + countOf(shape), 0);
+  const total = parameters.reduce((sum, { shape }) => sum + extent(shape), 0);
   return [`Model ${formatSizes({ inputs, outputs })}, ${grouped(total)} parameters`, ...formatRows(rows)].join("\n");
 }
 

@@ -18,6 +18,7 @@ import {
 } from "../regularizers/index.js";
 import { power } from "../tensor/exact.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
+import { extent } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
 import { applyDefined } from "./defined_update.js";
@@ -176,7 +177,7 @@ export class Minimizer {
     this.#stateOf(model).expectStill("states");
     return new Map(
       this.stretches(model).map(({ key, shape, slab, offset }): [string, Float32Array] => {
-        const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+        const data = new Float32Array(extent(shape));
         native.slabRead(slab, offset, data);
         return [key, data];
       }),

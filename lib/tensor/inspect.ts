@@ -1,4 +1,4 @@
-import { formatShape, type Shape } from "./shape.js";
+import { extent, formatShape, type Shape } from "./shape.js";
 
 /** The method that `console.log` and `util.inspect` call: by its registered name, so that `node:util` is not loaded for it. */
 export const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
@@ -91,7 +91,7 @@ export function formatElements(data: ArrayLike<number>, shape: readonly number[]
   const shownAt = (edge: number): number => shape.reduce((all, size) => all * Math.min(size, 2 * edge), 1);
   const edge = data.length <= most ? data.length : (EDGES.find((each) => shownAt(each) <= most) ?? 1);
   const axes = shape.map((size) => shownOf(size, edge));
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+  const strides = shape.map((_, axis) => extent(shape.slice(axis + 1)));
   const numbers = new Map<number, string>();
   const collect = (axis: number, offset: number): void => {
     if (axis === shape.length) numbers.set(offset, formatNumber(data[offset] ?? Number.NaN));

@@ -3,6 +3,7 @@ import type { State } from "../io/state.js";
 import { checkBoolean, checkKeys, checkNumber, checkString } from "../options.js";
 import { isFloats } from "../tensor/arrays.js";
 import { describedBy } from "../tensor/inspect.js";
+import { extent } from "../tensor/shape.js";
 import type { Best, Callback, CallbackHooks, StateAt } from "./callback.js";
 import { aimOf } from "./figure_ranges.js";
 import { MONITOR_KEYS, Monitor, type MonitorOptions } from "./monitor.js";
@@ -99,7 +100,7 @@ function checkKept(state: Part, aim: string, { step, figures, parameters }: Stat
   weights.expect(weights.members().size === parameters.length, `${parameters.length} parameters`);
   for (const { name, shape } of parameters) {
     const data = weights.at(name);
-    const count = shape.reduce((product, size) => product * size, 1);
+    const count = extent(shape);
     data.expect(isFloats(data.value) && data.value.length === count, `a Float32Array of ${count}`);
   }
 }

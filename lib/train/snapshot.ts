@@ -4,6 +4,7 @@ import type { StoredTensor } from "../io/element_types.js";
 import { sealedBytes, sealedParts, sealedPieces } from "../io/seal.js";
 import { PIECE_BYTES } from "../io/source.js";
 import type { Stretch } from "../nn/slab.js";
+import { extent } from "../tensor/shape.js";
 import type { Contents } from "./checkpoint.js";
 
 /** Elements copied between two looks at the clock, at first and at most. */
@@ -20,7 +21,7 @@ export class Snapshot {
 
   constructor(stretches: readonly Stretch[]) {
     this.#places = stretches.map((stretch) => {
-      return { ...stretch, copy: new Float32Array(stretch.shape.reduce((product, size) => product * size, 1)) };
+      return { ...stretch, copy: new Float32Array(extent(stretch.shape)) };
     });
   }
 
