@@ -214,6 +214,9 @@ async function handOn(file: FileHandle, { mode, uid, gid }: Rights): Promise<voi
   await file.chmod(mode).catch(ignoreError); // wider than the process gives new files
 }
 
+/** Of files on Windows. */
+const IN_USE: readonly unknown[] = ["EACCES", "EBUSY", "EPERM"];
+
 /**
  * Renames a file over another. Windows refuses while anyone has the other open, be it a reader, a second writer or a virus
  * scanner, who are soon done: there it is tried again for a second.
@@ -223,7 +226,7 @@ async function takeName(written: string, target: string): Promise<void> {
     try {
       return await fileSystem().rename(written, target);
     } catch (cause) {
-      if (!["EACCES", "EBUSY", "EPERM"].includes((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
+      if (!IN_USE.includes(codeOf(cause))) throw cause;
       await pause(wait);
     }
   }

@@ -1,4 +1,4 @@
-import { CarillonError, describe } from "../errors.js";
+import { CarillonError, describe, shortened } from "../errors.js";
 import { isWithin, type NumberRange, rangeText } from "../options.js";
 import { isDoubles } from "../tensor/arrays.js";
 
@@ -7,7 +7,7 @@ const SHOWN = 160;
 
 /** `ERR_FILE`: what a file has at a place is not what it should be. */
 export function refusePart(file: string, path: string, expected: string, received: string): never {
-  const place = path.length > SHOWN ? `${path.slice(0, SHOWN)}…` : path;
+  const place = shortened(path, SHOWN);
   throw new CarillonError(
     "ERR_FILE",
     file,

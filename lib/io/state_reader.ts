@@ -1,5 +1,5 @@
 // States as a file has them: text that encodeState can have written, or refused by the place at which it is not.
-import { describe, messageOf } from "../errors.js";
+import { describe, messageOf, shortened } from "../errors.js";
 import { isWithin } from "../options.js";
 import { formatShape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
@@ -66,7 +66,7 @@ function parseJson(text: string | undefined, file: string, path: string): unknow
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    return refusePart(file, path, "JSON", messageOf(cause).slice(0, LONGEST_REASON));
+    return refusePart(file, path, "JSON", shortened(messageOf(cause), LONGEST_REASON));
   }
   const repeated = repeatedKey(text);
   return repeated === undefined ? value : refusePart(file, path, "every key once", `${describe(repeated)} twice`);

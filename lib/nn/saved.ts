@@ -153,8 +153,9 @@ const SLACK = 64;
 /** Commas, colons and brackets of a layer's description, at most. */
 const WORDS_OF_A_LAYER = 64;
 
-const WEIGHTS = "weights/";
-const AVERAGE = "average/";
+/** Tensors of weights and of averages have names that begin with these. */
+export const WEIGHTS = "weights/";
+export const AVERAGE = "average/";
 
 /** How the averages of a checkpoint become weights. */
 export interface Averaging {

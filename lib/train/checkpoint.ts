@@ -6,7 +6,7 @@ import { encodeState, type State } from "../io/state.js";
 import { copyState } from "../io/state_reader.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
-import { describeModel, FORMATS } from "../nn/saved.js";
+import { AVERAGE, describeModel, FORMATS, WEIGHTS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Staging } from "../nn/staging.js";
 import type { Minimizer } from "../optim/minimizer.js";
@@ -79,7 +79,7 @@ export function numericsMetadata(): { readonly numericsVersion: string } {
 /** Where everything lies that a checkpoint holds: weights, one tensor a state and parameter. */
 export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretch[] {
   const weights = model.segments.map(({ name, shape, offset }) => {
-    return { key: `weights/${name}`, shape, slab: model.slab, offset };
+    return { key: `${WEIGHTS}${name}`, shape, slab: model.slab, offset };
   });
   return [...weights, ...minimizer.stretches(model)];
 }
@@ -151,10 +151,6 @@ export interface DecodedCheckpoint {
   readonly averagesBegin: boolean;
 }
 
-/** Tensors of weights and of averages have names that begin with these. */
-const WEIGHTS = "weights/";
-const AVERAGE = "average/";
-
 /**
  * Takes what a run goes on from out of a checkpoint. `ERR_FILE` says what does not fit: parameters of another model, states of
  * another optimizer.
@@ -162,8 +158,7 @@ const AVERAGE = "average/";
  * @param newAverages Whether the run may have averages where the checkpoint has none, or none where it has.
  */
 export function decodeCheckpoint(
-  { file: { entries }, arrays, progress }: SoundCheckpoint,
-  where: string,
+  { where, file: { entries }, arrays, progress }: SoundCheckpoint,
   model: Model,
   minimizer: Minimizer,
   newAverages: boolean,

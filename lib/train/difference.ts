@@ -1,3 +1,5 @@
+import { shortened } from "../errors.js";
+
 /** Where two pieces of plain data part, as people say it. */
 export interface Difference {
   /** Such as `optimizer.beta1`. */
@@ -46,8 +48,7 @@ const SHOWN = 80;
 
 /** `none`, `adam (lr 0.1, …)`, `0.9`, `[1, 2]`. */
 function shown(value: unknown): string {
-  const text = wordsOf(value);
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+  return shortened(wordsOf(value), SHOWN);
 }
 
 function wordsOf(value: unknown): string {

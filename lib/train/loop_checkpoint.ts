@@ -12,7 +12,7 @@ import { openFile } from "../io/source.js";
 import { encodeState, readArrays, type State } from "../io/state.js";
 import { decodeState, parsePlain } from "../io/state_reader.js";
 import { Model } from "../nn/model.js";
-import { describeLayers, FORMATS } from "../nn/saved.js";
+import { describeLayers, FORMATS, WEIGHTS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
@@ -103,7 +103,7 @@ function expectIdlePrograms(where: string, programs: ReadonlyMap<string, TracedP
 function stretchesOf({ models, minimizers }: Checked): readonly Stretch[] {
   const weights = [...models].flatMap(([name, model]) =>
     model.segments.map(({ name: parameter, shape, offset }) => {
-      return { key: `weights/${name}/${parameter}`, shape, slab: model.slab, offset };
+      return { key: `${WEIGHTS}${name}/${parameter}`, shape, slab: model.slab, offset };
     }),
   );
   const states = [...minimizers].flatMap(([name, minimizer]) =>

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Transform, Transforms } from "../data/transform.js";
-import { CarillonError, messageOf } from "../errors.js";
+import { CarillonError, messageOf, shortened } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { Part } from "../io/part.js";
 import type { StoredFile } from "../io/safetensors.js";
@@ -84,7 +84,7 @@ async function fitting(file: StoredFile, arrays: ReadonlyMap<string, StoredTenso
   }
   const newAverages = changes.some(({ setting }) => setting === "averageWeights");
   const sound = soundCheckpoint(described, reader);
-  const checkpoint = decodeCheckpoint(sound, where, model, minimizer, newAverages);
+  const checkpoint = decodeCheckpoint(sound, model, minimizer, newAverages);
   if (checkpoint.averagesBegin && options.averageWeights?.biasCorrection === true) {
     throw new CarillonError(
       "ERR_STATE",
@@ -284,10 +284,7 @@ const BRIEF = 120;
 /** Files whose reasons an error tells. */
 const TOLD = 4;
 
-function reasonOf(error: unknown): string {
-  const text = messageOf(error);
-  return text.length > REASON ? `${text.slice(0, REASON)}…` : text;
-}
+const reasonOf = (error: unknown): string => shortened(messageOf(error), REASON);
 
 /**
  * The newest checkpoint of a folder that is whole and of this run. If none is, damaged files are no reason not to begin anew;

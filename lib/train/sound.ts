@@ -5,7 +5,7 @@ import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { PREFIX as ARRAYS, countArrays } from "../io/state.js";
 import { parsePlain, readState } from "../io/state_reader.js";
 import { describedShapes } from "../nn/load.js";
-import { checkLayout, parseAveraging } from "../nn/saved.js";
+import { AVERAGE, checkLayout, parseAveraging, WEIGHTS } from "../nn/saved.js";
 import { power } from "../tensor/exact.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { numericsMetadata, type Progress, refuse } from "./checkpoint.js";
@@ -81,9 +81,6 @@ function expectSame(where: string, name: string, then: unknown, now: unknown): v
   const difference = differenceOf(name, then, now);
   if (difference !== undefined) refusePart(where, difference.path, difference.saved, difference.given);
 }
-
-const WEIGHTS = "weights/";
-const AVERAGE = "average/";
 
 function expectTensor(where: string, name: string, shape: readonly number[], stored: StoredEntry | undefined): void {
   if (stored?.dtype === "f32" && sameShape(stored.shape, shape)) return;
