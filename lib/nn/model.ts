@@ -4,7 +4,6 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
-import { Turns } from "../data/turns.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
@@ -16,7 +15,6 @@ import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { Brake } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
-import { draw, drawInTurns } from "./draw.js";
 import { type Ending, endingOf } from "./ending.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import { checkWeights, expectWeights, type GivenWeights } from "./given_weights.js";
@@ -38,13 +36,11 @@ import { LayerSequence } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
-import { layOut, type ParameterInfo, ParameterSlab, type Segment } from "./slab.js";
-import { makeRoom, Staging } from "./staging.js";
+import { layOut, type ParameterInfo, type Segment } from "./slab.js";
+import { Staging } from "./staging.js";
 import { formatSizes, summarize } from "./summary.js";
+import { ModelWeights } from "./weights.js";
 import { type HeldModel, modelBytes, modelPieces } from "./written.js";
-
-/** Floats of a model that are copied, or drawn, at once: in a millisecond. */
-const FEW = 65_536;
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
 export class Model<In extends number = number, Out extends number = number> {
@@ -59,12 +55,9 @@ export class Model<In extends number = number, Out extends number = number> {
   /** Floats of a slab of the parameters' layout. @internal */
   readonly total: number;
   readonly #sequence: LayerSequence;
-  readonly #weights: ParameterSlab;
+  readonly #weights: ModelWeights;
   readonly #loads: Calls;
   readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
-  #initialized = false;
-  /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
-  #seed = 0;
   readonly #network: Network;
   readonly #inference: Inference;
   #transforms: Transforms = {};
@@ -81,7 +74,7 @@ export class Model<In extends number = number, Out extends number = number> {
     this.segments = segments;
     this.total = total;
     this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
-    this.#weights = new ParameterSlab(segments, total);
+    this.#weights = new ModelWeights(segments, total);
     this.#loads = new Calls([{ slab: this.#weights.slab, writable: true }]);
     this.#network = {
       inputs,
@@ -91,11 +84,11 @@ export class Model<In extends number = number, Out extends number = number> {
       units: () => this.#transforms,
       described: () => ({ ...this.#meaning, outputs, ending: this.ending, transforms: this.#transforms }),
       record: (input) => this.#sequence.forward(input, this.#weights.values(), currentTrace("predict")),
-      ensure: () => this.#ensure(),
-      prepare: () => (this.#initialized ? undefined : this.#prepared()),
-      version: () => (this.#initialized ? this.#weights.shared.settled : undefined),
+      ensure: () => this.#weights.ensure(),
+      prepare: () => this.#weights.prepare(),
+      version: () => (this.initialized ? this.#weights.shared.settled : undefined),
       clone: () => {
-        this.#ensure();
+        this.#weights.ensure();
         return this.clone().#network;
       },
     };
@@ -107,7 +100,7 @@ export class Model<In extends number = number, Out extends number = number> {
    * a run has the model, the seed of the run).
    */
   get initialized(): boolean {
-    return this.#initialized;
+    return this.#weights.initialized;
   }
 
   /**
@@ -138,7 +131,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Copies of all parameters by name; during a run, as they were after a finished step. */
   weights(): ReadonlyMap<string, Tensor<"f32">> {
-    this.#ensure();
+    this.#weights.ensure();
     const values = this.#weights.read();
     return new Map(
       this.segments.map(({ name, shape }) => [name, new Tensor(values.get(name) ?? new Float32Array(), shape, "f32")]),
@@ -158,9 +151,9 @@ export class Model<In extends number = number, Out extends number = number> {
   /** A model of the same layers with a copy of the weights. */
   clone(): Model<In, Out> {
     const copy = new Model(this.layers, this.inputs, this.outputs);
-    if (this.#initialized) {
+    if (this.initialized) {
       native.slabCopy(this.#weights.slab, copy.#weights.slab);
-      copy.#initialized = true;
+      copy.noteWritten();
     }
     copy.#transforms = this.#transforms;
     copy.#meaning = this.#meaning;
@@ -236,7 +229,7 @@ export class Model<In extends number = number, Out extends number = number> {
   predictor<const A extends PredictedAs = "outputs">(options?: PredictorOptions<A>): Predictor<A>;
   predictor(options: PredictorOptions = {}): Predictor {
     const settings = checkPredictor(options, this.segments);
-    if (!this.#initialized && this.segments.length > 0) {
+    if (!this.initialized && this.segments.length > 0) {
       const expected = "expected a model with weights for 'predictor' but it has none yet";
       throw new CarillonError("ERR_STATE", "predictor", `${expected}: train it, load them, or call initialize()`);
     }
@@ -256,7 +249,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
   bytes(): Uint8Array {
-    this.#ensure();
+    this.#weights.ensure();
     return modelBytes(layOutModel(this), this.#weights);
   }
 
@@ -281,7 +274,8 @@ export class Model<In extends number = number, Out extends number = number> {
     const call = new Calls([{ slab: this.slab, writable: false }]).enter("save");
     try {
       if (call.ready !== undefined) await call.ready;
-      if (!this.#initialized) await this.#prepared();
+      const preparing = this.#weights.prepare();
+      if (preparing !== undefined) await preparing;
       const layout = layOutModel(this);
       const held = this.#weights.shared.taken ? await this.#weights.copy() : this.#weights.shared.hold();
       const release = (): void => {
@@ -333,7 +327,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Its weights have their values, which somebody else has written. @internal */
   noteWritten(): void {
-    this.#initialized = true;
+    this.#weights.initialized = true;
   }
 
   /**
@@ -354,11 +348,11 @@ export class Model<In extends number = number, Out extends number = number> {
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const held = hold("evaluate.data", data, isSmall(data));
     const measured = new Model(this.layers, this.inputs, this.outputs); // weights and units of one moment
-    const copied = this.#copyBeside(measured.slab);
+    const copied = this.#weights.copyBeside(measured.slab);
     measured.#transforms = this.#transforms;
     measured.#meaning = this.#meaning;
     if (copied !== undefined) await copied;
-    measured.#initialized = true;
+    measured.noteWritten();
     const shape = {
       inputs: this.inputs,
       outputs: this.outputs,
@@ -397,7 +391,7 @@ export class Model<In extends number = number, Out extends number = number> {
     if (known !== undefined) return known;
     const values = this.#weights.values();
     this.#traced.set(trace, values);
-    trace.first.add(() => this.#ensure());
+    trace.first.add(() => this.#weights.ensure());
     return values;
   }
 
@@ -418,8 +412,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Takes the model for a run; `ERR_BUSY` if one has it, or a program is changing it. @internal */
   acquire(where: string, seed: number): void {
-    this.#weights.shared.take(where);
-    this.#seed = seed;
+    this.#weights.take(where, seed);
   }
 
   /** When no program reads the weights themselves any more, for a run that has the model. @internal */
@@ -429,8 +422,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** @internal */
   release(): void {
-    this.#weights.shared.leave();
-    this.#seed = 0;
+    this.#weights.leave();
   }
 
   /** How often the weights were written, by a run, a program or by hand. @internal */
@@ -440,10 +432,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
   restoreInitial(seed: number): void {
-    this.#weights.rewrite((slab) => {
-      for (const drawing of this.#drawings(slab, seed)) draw(...drawing);
-    });
-    this.#initialized = true;
+    this.#weights.draw(seed);
   }
 
   /**
@@ -451,55 +440,13 @@ export class Model<In extends number = number, Out extends number = number> {
    * its weights when the function that this gives is called. @internal
    */
   async prepareInitial(seed: number, signal?: AbortSignal | undefined): Promise<() => void> {
-    const fresh = await makeRoom(this.total);
-    const turns = new Turns(signal);
-    for (const drawing of this.#drawings(fresh, seed)) await drawInTurns(turns, ...drawing);
-    return () => {
-      this.#weights.shared.replace(fresh);
-      this.#initialized = true;
-    };
-  }
-
-  /** Draws each parameter into its place in a slab. */
-  #drawings(slab: NativeSlab, seed: number): readonly Parameters<typeof draw>[] {
-    return this.segments.map(({ name, shape, offset, spec }) => {
-      const write = (first: number, part: Float32Array): void => native.slabWrite(slab, offset + first, part);
-      return [name, shape, spec.init.resolve(shape), seed, write];
-    });
+    return await this.#weights.drawInTurns(seed, signal);
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */
   restore(values: GivenWeights, where: string): void {
     this.#weights.write(checkWeights(where, values, this.parameters), where);
-    this.#initialized = true;
-  }
-
-  /** Copies the weights, those of a large model on a native thread: there is nothing to wait for where it is done. */
-  #copyBeside(to: NativeSlab): Promise<void> | undefined {
-    if (this.total > FEW) return this.#copyLater(to);
-    this.#ensure();
-    native.slabCopy(this.slab, to);
-    return undefined;
-  }
-
-  async #copyLater(to: NativeSlab): Promise<void> {
-    if (!this.#initialized) await this.#prepared();
-    await native.slabCopyLater(this.slab, to);
-  }
-
-  /** Gives weights that nobody has asked for yet their values, those of a large model in turns; at once while a run has it. */
-  async #prepared(): Promise<void> {
-    while (!this.#initialized && this.total > FEW && !this.#weights.shared.taken) {
-      const { version } = this;
-      const seed = this.#seed;
-      const initialize = await this.prepareInitial(seed);
-      if (this.version === version && !this.#weights.shared.taken) initialize();
-    }
-    this.#ensure();
-  }
-
-  #ensure(): void {
-    if (!this.#initialized) this.restoreInitial(this.#seed);
+    this.noteWritten();
   }
 
   /** `ERR_BUSY` while a run has the model, or a program is at work on it. @internal */
