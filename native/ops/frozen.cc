@@ -186,6 +186,23 @@ size_t scratch_frozen_product(const Arguments& a, const KernelTable& kernels) {
   return floats * sizeof(float);
 }
 
+// What a product as a whole has left to do, over rows.
+void finish_rows(const Context& context, const Product& product, bool sums_only) {
+  const FrozenTask& task = product.task;
+  if (product.unary == nullptr && !sums_only) return;
+  const size_t chunks = std::min(task.rows, context.parallel.chunks(task.rows * task.columns, kLeastElements));
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t begin = task.rows * chunk / chunks, end = task.rows * (chunk + 1) / chunks;
+    if (sums_only) {
+      FrozenTask part = task;
+      part.c += begin * task.c_stride;
+      part.rows = end - begin;
+      context.kernels.frozen_finish(part, 0, task.columns);
+    }
+    product.apply_unary(begin, end, 0, task.columns);
+  });
+}
+
 // f32: the packed weights are those of a packed product.
 void multiply_f32(const Context& context, const Arguments& a, const Product& product) {
   const GemmPlan plan = plan_of(shape_of(a), context.kernels);
@@ -194,6 +211,7 @@ void multiply_f32(const Context& context, const Arguments& a, const Product& pro
   gemm.bias = product.task.bias;
   if (product.task.rectified) gemm.activation = Activation::relu;
   multiply(context, plan, gemm);
+  finish_rows(context, product, false);
 }
 
 void widen_whole(const Context& context, const Product& product, float* out) {
@@ -240,6 +258,7 @@ void multiply_widened(const Context& context, const Arguments& a, const Product&
     widen_whole(context, product, blocks);
     gemm.right = blocks;
     multiply(context, plan, gemm);
+    finish_rows(context, product, !product.plain());
     return;
   }
   if (plan.left_pack) pack_operands(context, plan, false, gemm);
@@ -254,34 +273,12 @@ void multiply_widened(const Context& context, const Arguments& a, const Product&
   });
 }
 
-// What a product as a whole has left to do, over rows.
-void finish_rows(const Context& context, const Product& product, bool sums_only) {
-  const FrozenTask& task = product.task;
-  if (product.unary == nullptr && !sums_only) return;
-  const size_t chunks = std::min(task.rows, context.parallel.chunks(task.rows * task.columns, kLeastElements));
-  context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t begin = task.rows * chunk / chunks, end = task.rows * (chunk + 1) / chunks;
-    if (sums_only) {
-      FrozenTask part = task;
-      part.c += begin * task.c_stride;
-      part.rows = end - begin;
-      context.kernels.frozen_finish(part, 0, task.columns);
-    }
-    product.apply_unary(begin, end, 0, task.columns);
-  });
-}
-
 void run_frozen_product(const Context& context, const Arguments& a) {
   if (a.size(kM) == 0 || a.size(kN) == 0) return;
   const Product product(context.kernels, a);
   if (few(product.task.rows, context.kernels)) return multiply_few_rows(context, product);
-  if (product.form == WeightForm::f32) {
-    multiply_f32(context, a, product);
-    finish_rows(context, product, false);
-    return;
-  }
+  if (product.form == WeightForm::f32) return multiply_f32(context, a, product);
   multiply_widened(context, a, product);
-  if (WidenRoom(a, context.kernels).whole) finish_rows(context, product, !product.plain());
 }
 
 }  // namespace
