@@ -106,7 +106,14 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
   for (size_t i = 0; i < spec.gated.size(); ++i) {
     if (!spec.gated[i]) continue;
     if (writable_[i]) throw ProgramError("a slab that is read between steps is written");
+    if (std::count(slabs_.begin(), slabs_.end(), slabs_[i]) != 1) {
+      throw ProgramError("a slab that is read between steps has two slots");  // its gate would be taken twice
+    }
     gated_.push_back(slabs_[i].get());
+  }
+  const bool answers = spec.input_slot != 0 || spec.output_slot != 0;
+  if (answers && (samples_ != 0 || lanes_ != 0 || !gated_.empty())) {
+    throw ProgramError("answers need more than their input");  // a feed, schedules, a gate: answer() has none of them
   }
   find_end(ends_[0], spec.input_slot);
   find_end(ends_[1], spec.output_slot);
@@ -292,7 +299,7 @@ void Program::run_step(Registers& registers, const Context& context, RunResult& 
 
 RunResult Program::run(const RunRequest& request, Turns& turns) {
   const FpEnvironment environment;
-  find_slabs();
+  if (gated_.empty()) find_slabs();  // what is not leased may be exchanged until its gate is taken
   RunResult result;
   for (End& end : ends_) bind_end(end, end.home);
   finished_.store(0, std::memory_order_release);

@@ -13,6 +13,11 @@
 
 namespace carillon {
 
+// Until nobody reads any more: what readers do takes long where it is not over at once.
+inline void await_none(const std::atomic<int>& readers) {
+  while (readers.load() != 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
 // Lets readers in between two steps of a running program, beside each other: the runner holds it for a step and yields
 // to who waits. A step costs one lock of a mutex (those of std::shared_mutex cost small steps a twentieth of their
 // time): readers take it to be counted, and whoever has it alone waits until they are done.
@@ -21,7 +26,7 @@ class StepGate {
   void begin_step() {
     while (waiting_.load() != 0) std::this_thread::yield();
     mutex_.lock();
-    await_readers();
+    await_none(readers_);
   }
   void end_step() { mutex_.unlock(); }
 
@@ -30,7 +35,7 @@ class StepGate {
     ++waiting_;
     mutex_.lock();
     --waiting_;
-    await_readers();
+    await_none(readers_);
   }
   bool try_enter() {
     if (!mutex_.try_lock()) return false;
@@ -48,14 +53,22 @@ class StepGate {
       --waiting_;
       ++readers_;
     }
+    const Counted counted(readers_);
     read();
-    --readers_;
   }
 
  private:
-  void await_readers() const {
-    while (readers_.load() != 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
-  }
+  // A reader until it is left, be it by an error.
+  class Counted {
+   public:
+    explicit Counted(std::atomic<int>& readers) : readers_(readers) {}
+    ~Counted() { --readers_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    std::atomic<int>& readers_;
+  };
 
   std::mutex mutex_;
   std::atomic<int> waiting_{0};
@@ -88,12 +101,7 @@ class Slab {
   // writes.
   void expect_copy() { ++copies_; }
   void end_copy() { --copies_; }
-  void await_copies() {
-    while (copies_.load() != 0) {
-      gate_.between_steps([] {});
-      std::this_thread::yield();
-    }
-  }
+  void await_copies() const { await_none(copies_); }
 
   // Exchanges the memory of two slabs of one size that nobody has leased or is copying. Programs look where it is at
   // the beginning of every run, and those that read between steps as they begin to.
