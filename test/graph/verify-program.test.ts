@@ -76,6 +76,26 @@ describe("a program is refused", () => {
     expect(() => native.programCreate(spec as NativeProgramSpec)).toThrow(refused("expected"));
   });
 
+  test("that has more than its input to answer from", () => {
+    for (const end of ["inputSlot", "outputSlot"]) {
+      const spec = changed({ [end]: 1 }); // with a schedule
+      expect(() => native.programCreate(spec)).toThrow(refused("more than their input"));
+    }
+  });
+
+  test("that reads between steps what it has otherwise", () => {
+    const { slabs } = valid().spec;
+    const gated = slabs.map((each) => ({ ...each, gated: true }));
+    expect(() => native.programCreate(changed({ slabs: gated }))).toThrow(refused("is written"));
+    const [first] = gated;
+    for (const twice of [
+      [first, ...slabs.slice(1), first],
+      [first, ...slabs.slice(1), { ...first, writable: true, gated: false }],
+    ]) {
+      expect(() => native.programCreate(changed({ slabs: twice }))).toThrow(refused("two slots"));
+    }
+  });
+
   test("whose feed does not fit", () => {
     const order = native.slabCreate(6, "i32");
     const feed = {
