@@ -43,6 +43,7 @@ function bodyOf(request: IncomingMessage): Promise<string> {
     let text = "";
     request.setEncoding("utf8");
     request.on("data", (part: string) => {
+      if (text.length > MOST_LETTERS) return; // refused already: nothing more is kept
       text += part;
       if (text.length > MOST_LETTERS) reject(new RequestError(413, `expected at most ${MOST_LETTERS} characters`));
     });
@@ -122,8 +123,9 @@ export async function serve({ port, file, load, say }: ServerOptions): Promise<S
   /** The new engine stands in the place of the old one at once; who has asked that one is answered by it. */
   async function reload(): Promise<void> {
     try {
-      const old = engine;
-      engine = await load(file);
+      const loaded = await load(file);
+      const old = engine; // another reload may have ended meanwhile
+      engine = loaded;
       reloads += 1;
       say(`loaded ${file}`);
       await old.close();
