@@ -149,9 +149,9 @@ export interface Native {
     rows: number,
     y: Float32Array,
     threads: number,
-  ): NativeFault | undefined;
+  ): NativeFault | null;
   /** From the slab of the input to that of the output, on a native thread that stays. */
-  programAnswerAsync(program: NativeProgram, rows: number, threads: number): Promise<NativeFault | undefined>;
+  programAnswerAsync(program: NativeProgram, rows: number, threads: number): Promise<NativeFault | null>;
   programStop(program: NativeProgram): void;
   programFinished(program: NativeProgram): number;
   programLog(program: NativeProgram, begin: number, target: Float32Array): void;

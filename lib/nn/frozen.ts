@@ -145,7 +145,7 @@ export class FrozenProgram {
   runInto(x: Float32Array, rows: number, y: Float32Array, threads: number): void {
     const { here } = this.#filled();
     const fault = native.programAnswer(here.program, x, rows, y, threads);
-    if (fault !== undefined) throw failFault(fault);
+    if (fault !== null) throw failFault(fault);
   }
 
   /** The same on native threads. x is copied before this returns. One call at a time, else `ERR_BUSY`. */
@@ -155,13 +155,13 @@ export class FrozenProgram {
     const { program, input, output } = copy.there;
     native.slabWrite(input, 0, x.subarray(0, rows * this.inputs));
     copy.busy = true;
-    let fault: NativeFault | undefined;
+    let fault: NativeFault | null;
     try {
       fault = await native.programAnswerAsync(program, rows, threads);
     } finally {
       copy.busy = false;
     }
-    if (fault !== undefined) throw failFault(fault);
+    if (fault !== null) throw failFault(fault);
     native.slabRead(output, 0, y.subarray(0, rows * this.outputs));
   }
 

@@ -65,7 +65,7 @@ Napi::Value program_answer(const Napi::CallbackInfo& info) {
   const RunResult result = program->answer(request, env.GetInstanceData<Environment>()->turns());
   if (request.y == nullptr) program->read_output(y.data, request.rows);
   program->release();
-  return result.fault.what == nullptr ? env.Undefined() : result_object(env, result).Get("fault");
+  return fault_value(env, result);
 }
 
 Napi::Value program_answer_async(const Napi::CallbackInfo& info) {

@@ -89,9 +89,7 @@ struct Environment::AnswerRun : Run {
   void work(Turns& turns) override { outcome = program->answer(request, turns); }
   void stop() override {}  // it is short
   void release() override { program->release(); }
-  Napi::Value result(Napi::Env env) override {
-    return outcome.fault.what == nullptr ? env.Undefined() : result_object(env, outcome).Get("fault");
-  }
+  Napi::Value result(Napi::Env env) override { return fault_value(env, outcome); }
 
   std::shared_ptr<Program> program;
   AnswerRequest request;
@@ -253,21 +251,22 @@ void Environment::shut_down() {
   turns_.reset();  // joins the helpers when this was the last environment
 }
 
+Napi::Value fault_value(Napi::Env env, const RunResult& result) {
+  if (result.fault.what == nullptr) return env.Null();
+  Napi::Object fault = Napi::Object::New(env);
+  fault.Set("what", result.fault.what);
+  fault.Set("row", Napi::Number::New(env, static_cast<double>(result.fault.row)));
+  fault.Set("value", Napi::Number::New(env, static_cast<double>(result.fault.value)));
+  fault.Set("limit", Napi::Number::New(env, static_cast<double>(result.fault.limit)));
+  fault.Set("operation", result.fault_operation);
+  return fault;
+}
+
 Napi::Object result_object(Napi::Env env, const RunResult& result) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("steps", Napi::Number::New(env, static_cast<double>(result.steps)));
   object.Set("stopped", Napi::Boolean::New(env, result.stopped));
-  if (result.fault.what == nullptr) {
-    object.Set("fault", env.Null());
-  } else {
-    Napi::Object fault = Napi::Object::New(env);
-    fault.Set("what", result.fault.what);
-    fault.Set("row", Napi::Number::New(env, static_cast<double>(result.fault.row)));
-    fault.Set("value", Napi::Number::New(env, static_cast<double>(result.fault.value)));
-    fault.Set("limit", Napi::Number::New(env, static_cast<double>(result.fault.limit)));
-    fault.Set("operation", result.fault_operation);
-    object.Set("fault", fault);
-  }
+  object.Set("fault", fault_value(env, result));
   return object;
 }
 

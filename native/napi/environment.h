@@ -37,7 +37,7 @@ class Environment {
   Napi::Promise start(Napi::Env env, std::shared_ptr<Program> program, const RunRequest& request,
                       std::vector<double> lanes);
 
-  // Starts an answer from slab to slab on a thread that stays; the promise resolves with the fault or undefined. The
+  // Starts an answer from slab to slab on a thread that stays; the promise resolves with the fault or null. The
   // program's slabs are leased already.
   Napi::Promise answer(Napi::Env env, std::shared_ptr<Program> program, const AnswerRequest& request);
 
@@ -90,6 +90,10 @@ class Environment {
   bool closed_ = false;
 };
 
+// What made a step impossible, or null.
+Napi::Value fault_value(Napi::Env env, const RunResult& result);
+
+// { steps, stopped, fault }
 Napi::Object result_object(Napi::Env env, const RunResult& result);
 
 }  // namespace carillon

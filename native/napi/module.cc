@@ -93,7 +93,7 @@ Napi::Value execute_instruction(const Napi::CallbackInfo& info) {
     result.fault = execute(execution, kernels(env), env.GetInstanceData<Environment>()->scratch());
     return 0;
   });
-  return result_object(env, result).Get("fault");
+  return fault_value(env, result);
 }
 
 // A new native object in a JavaScript one. What is gone is freed before.
