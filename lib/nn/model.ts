@@ -276,8 +276,7 @@ export class Model<In extends number = number, Out extends number = number> {
       if (call.ready !== undefined) await call.ready;
       const preparing = this.#weights.prepare();
       if (preparing !== undefined) await preparing;
-      const layout = layOutModel(this);
-      const held = this.#weights.shared.taken ? await this.#weights.copy() : this.#weights.shared.hold();
+      const { layout, held } = await this.#layOut();
       const release = (): void => {
         held.release();
         call.end();
@@ -286,6 +285,17 @@ export class Model<In extends number = number, Out extends number = number> {
     } catch (error) {
       call.end();
       throw error;
+    }
+  }
+
+  /** Weights, and the description of the model that belongs to them: a run changes units and meaning with its first step. */
+  async #layOut(): Promise<Pick<HeldModel, "layout" | "held">> {
+    const { shared } = this.#weights;
+    for (;;) {
+      const [transforms, meaning, layout] = [this.#transforms, this.#meaning, layOutModel(this)];
+      if (!shared.taken) return { layout, held: shared.hold() };
+      const held = await this.#weights.copy();
+      if (transforms === this.#transforms && meaning === this.#meaning) return { layout, held };
     }
   }
 
@@ -348,10 +358,12 @@ export class Model<In extends number = number, Out extends number = number> {
     const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
     const held = hold("evaluate.data", data, isSmall(data));
     const measured = new Model(this.layers, this.inputs, this.outputs); // weights and units of one moment
-    const copied = this.#weights.copyBeside(measured.slab);
-    measured.#transforms = this.#transforms;
-    measured.#meaning = this.#meaning;
-    if (copied !== undefined) await copied;
+    do {
+      measured.#transforms = this.#transforms;
+      measured.#meaning = this.#meaning;
+      const copied = this.#weights.copyBeside(measured.slab);
+      if (copied !== undefined) await copied;
+    } while (measured.#transforms !== this.#transforms || measured.#meaning !== this.#meaning); // a run has begun meanwhile
     measured.noteWritten();
     const shape = {
       inputs: this.inputs,

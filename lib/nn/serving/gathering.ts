@@ -290,7 +290,7 @@ export class Gathering {
   }
 
   /** The rows of a batch as the network takes them. A call whose values do not fit is told so. */
-  #rowsOf({ stage, calls, rows, moment: { units } }: Batch): Float32Array {
+  #rowsOf({ stage, calls, moment: { units } }: Batch): Float32Array {
     const { inputs } = this.#computer;
     if (units.inputs === undefined && isFloats(stage)) return stage;
     if (this.#changed.length === 0) this.#changed = new Float32Array(stage.length);
