@@ -80,7 +80,6 @@ export class Freezer implements Replacement {
   readonly #packed = new Map<string, Value>();
   readonly #copies = new Map<string, NativeSlab>();
   readonly #numbers = new Map<NativeSlab, number>();
-  #sourceBytes = 0;
   #weightBytes = 0;
 
   /** @param formOf The form of the weights that stand at an offset, in floats, of a slab. */
@@ -91,11 +90,6 @@ export class Freezer implements Replacement {
   /** Memory that packing writes. */
   get own(): readonly FrozenSlab[] {
     return [...this.#own.values()];
-  }
-
-  /** Bytes that packing reads. */
-  get sourceBytes(): number {
-    return this.#sourceBytes;
   }
 
   /** Bytes of packed weights. */
@@ -142,7 +136,6 @@ export class Freezer implements Replacement {
     if (known !== undefined) return known;
     const copy = this.#make(count, "f32");
     this.#copies.set(key, copy);
-    this.#sourceBytes += count * Float32Array.BYTES_PER_ELEMENT;
     this.#emitPlaced("copy", [this.#source(slab, offset, count), this.#target(copy)], [count]);
     return copy;
   }
@@ -195,7 +188,6 @@ export class Freezer implements Replacement {
     if (known !== undefined) return known;
     const bytes = bytesOf(matrix, form);
     const packed = this.#make(bytes, "u8");
-    this.#sourceBytes += columns * depth * Float32Array.BYTES_PER_ELEMENT;
     this.#weightBytes += bytes;
     const places = [this.#source(slab, offset, columns * depth), this.#target(packed)];
     this.#emitPlaced("frozen_pack", places, [columns, depth, alongDepth ? 1 : 0, form]);

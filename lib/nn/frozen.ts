@@ -6,12 +6,14 @@ import {
   native,
 } from "../binding/native.js";
 import { threadLimit } from "../binding/threads.js";
+import { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
 import { Freezer, type FrozenSlab, type WeightForm } from "../graph/freeze.js";
 import { plan } from "../graph/plan.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { formatShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
+import { makeRoom } from "./staging.js";
 
 /** What a {@link FrozenProgram} is made from. */
 export interface FrozenOptions {
@@ -25,11 +27,15 @@ export interface FrozenOptions {
   readonly formOf?: ((slab: NativeSlab, offset: number) => WeightForm) | undefined;
 }
 
-/** A program over memory at both of its ends. */
-interface Line {
-  readonly program: NativeProgram;
+/** Memory that a program reads its rows from, and writes its outputs to. */
+interface Ends {
   readonly input: NativeSlab;
   readonly output: NativeSlab;
+}
+
+/** A program over memory at both of its ends. */
+interface Line extends Ends {
+  readonly program: NativeProgram;
 }
 
 /** One copy of the weights, with what fills it and what reads it. */
@@ -47,6 +53,38 @@ interface Copy {
   busy: boolean;
 }
 
+/** A network that was recorded and planned. */
+interface Planned extends Ends {
+  readonly outputs: number;
+  readonly trace: Trace;
+  readonly freezer: Freezer;
+  readonly instructions: ReturnType<typeof plan>;
+}
+
+/** Records and plans a network, one piece at each `next`. */
+function* planInPieces({ forward, inputs, maxBatch, formOf = () => "f32" }: FrozenOptions): Generator<void, Planned> {
+  const trace = new Trace(0, false);
+  const x = new Value(["batch", inputs], "f32", { kind: "input", name: "x" });
+  const y = tracing(trace, () => forward(x));
+  yield;
+  const outputs = checkOutputs(y);
+  const output = native.slabCreate(maxBatch * outputs, "f32");
+  trace.add({ kind: "output", value: y, slab: output });
+  const input = native.slabCreate(maxBatch * inputs, "f32");
+  const freezer = new Freezer(formOf);
+  yield;
+  const bindings = new Map([["x", { kind: "direct", slab: input } as const]]);
+  const instructions = plan(trace, { maxRows: maxBatch, bindings, replacement: freezer });
+  return { outputs, input, output, trace, freezer, instructions };
+}
+
+function atOnce<T>(pieces: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done === true) return value;
+  }
+}
+
 const NO_LANES = new Float64Array(0);
 
 /**
@@ -57,38 +95,26 @@ export class FrozenProgram {
   readonly inputs: number;
   readonly outputs: number;
   readonly maxBatch: number;
-  /** Bytes that packing reads. */
-  readonly sourceBytes: number;
   /** Bytes of the packed weights of products. */
   readonly weightBytes: number;
   readonly #own: readonly FrozenSlab[];
   readonly #packing: NativeProgramSpec;
   readonly #spec: NativeProgramSpec;
   readonly #first: ReadonlySet<() => void>;
-  readonly #ends: { readonly input: NativeSlab; readonly output: NativeSlab };
+  readonly #ends: Ends;
   #current: Copy;
   #spare: Copy | undefined;
   #packings = 0;
 
-  constructor({ forward, inputs, maxBatch, formOf = () => "f32" }: FrozenOptions) {
-    const trace = new Trace(0, false);
-    const x = new Value(["batch", inputs], "f32", { kind: "input", name: "x" });
-    const { output, outputs } = tracing(trace, () => {
-      const y = forward(x);
-      const columns = checkOutputs(y);
-      const slab = native.slabCreate(maxBatch * columns, "f32");
-      trace.add({ kind: "output", value: y, slab });
-      return { output: slab, outputs: columns };
-    });
-    const input = native.slabCreate(maxBatch * inputs, "f32");
-    const freezer = new Freezer(formOf);
-    const bindings = new Map([["x", { kind: "direct", slab: input } as const]]);
-    const { code, views, slabs, arenaCount } = plan(trace, { maxRows: maxBatch, bindings, replacement: freezer });
+  /** @param planned What {@link planInPieces} gives, if that was asked already. */
+  constructor(options: FrozenOptions, planned: Planned = atOnce(planInPieces(options))) {
+    const { outputs, input, output, trace, freezer, instructions } = planned;
+    const { inputs, maxBatch } = options;
+    const { code, views, slabs, arenaCount } = instructions;
     const slotOf = (slab: NativeSlab): number => slabs.findIndex((each) => each.slab === slab) + 1;
     this.inputs = inputs;
     this.outputs = outputs;
     this.maxBatch = maxBatch;
-    this.sourceBytes = freezer.sourceBytes;
     this.weightBytes = freezer.weightBytes;
     this.#own = freezer.own;
     this.#packing = freezer.packing();
@@ -105,6 +131,17 @@ export class FrozenProgram {
       outputSlot: slotOf(output),
     };
     this.#current = this.#copyOver(new Map());
+  }
+
+  /** Makes it with turns of the event loop in between: where none was made before, the code alone takes some milliseconds. */
+  static async inTurns(options: FrozenOptions): Promise<FrozenProgram> {
+    const turns = new Turns();
+    const planning = planInPieces(options);
+    for (;;) {
+      const { done, value } = planning.next();
+      if (turns.over) await turns.next();
+      if (done === true) return new FrozenProgram(options, value);
+    }
   }
 
   /** Whether there is a packing to answer from. */
@@ -148,19 +185,20 @@ export class FrozenProgram {
     if (fault !== null) throw failFault(fault);
   }
 
-  /** The same on native threads. x is copied before this returns. One call at a time, else `ERR_BUSY`. */
+  /** The same on native threads. x stays as it is until then. One call at a time, else `ERR_BUSY`. */
   async runAsync(x: Float32Array, rows: number, y: Float32Array, threads: number): Promise<void> {
     const copy = this.#filled();
-    copy.there ??= this.#lineOf(copy.instead, true);
-    const { program, input, output } = copy.there;
-    native.slabWrite(input, 0, x.subarray(0, rows * this.inputs));
-    copy.busy = true;
+    if (copy.busy) throw new CarillonError("ERR_BUSY", "run", "expected one call at a time for 'run'");
     let fault: NativeFault | null;
+    copy.busy = true;
     try {
-      fault = await native.programAnswerAsync(program, rows, threads);
+      copy.there ??= await this.#lineApart(copy);
+      native.slabWrite(copy.there.input, 0, x.subarray(0, rows * this.inputs));
+      fault = await native.programAnswerAsync(copy.there.program, rows, threads);
     } finally {
       copy.busy = false;
     }
+    const { output } = copy.there;
     if (fault !== null) throw failFault(fault);
     native.slabRead(output, 0, y.subarray(0, rows * this.outputs));
   }
@@ -190,19 +228,18 @@ export class FrozenProgram {
 
   #copyOver(instead: ReadonlyMap<NativeSlab, NativeSlab>): Copy {
     const packing = native.programCreate(replaced(this.#packing, instead));
-    return { packing, here: this.#lineOf(instead, false), there: undefined, instead, filled: 0, busy: false };
+    return { packing, here: this.#lineOf(instead, this.#ends), there: undefined, instead, filled: 0, busy: false };
   }
 
-  /** @param apart Whether both ends have memory of their own. */
-  #lineOf(instead: ReadonlyMap<NativeSlab, NativeSlab>, apart: boolean): Line {
-    const { input, output } = this.#ends;
-    const ends = apart
-      ? {
-          input: native.slabCreate(this.maxBatch * this.inputs, "f32"),
-          output: native.slabCreate(this.maxBatch * this.outputs, "f32"),
-        }
-      : this.#ends;
-    const all = new Map([...instead, [input, ends.input], [output, ends.output]]);
+  /** With memory of its own at both ends. */
+  async #lineApart({ instead }: Copy): Promise<Line> {
+    const input = await makeRoom(this.maxBatch * this.inputs);
+    const output = native.slabCreate(this.maxBatch * this.outputs, "f32"); // native threads write it first
+    return this.#lineOf(instead, { input, output });
+  }
+
+  #lineOf(instead: ReadonlyMap<NativeSlab, NativeSlab>, ends: Ends): Line {
+    const all = new Map([...instead, [this.#ends.input, ends.input], [this.#ends.output, ends.output]]);
     return { program: native.programCreate(replaced(this.#spec, all)), ...ends };
   }
 }

@@ -1,3 +1,4 @@
+import { commonTurns } from "../data/turns.js";
 import { CarillonError, describe, shortened } from "../errors.js";
 import type { Part } from "../io/part.js";
 import type { DropoutScaling } from "../ops/index.js";
@@ -6,7 +7,7 @@ import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
-import { checkLayers, type Model, modelOf } from "./model.js";
+import { checkLayers, Model } from "./model.js";
 import {
   describedLayers,
   type LoadOptions,
@@ -108,17 +109,18 @@ function asFileError<T>(where: string, read: () => T): T {
  */
 export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
   return await withModel("loadModel", source, options, async (saved) => {
-    const model = asFileError(saved.where, () => modelOf(layersOf(saved)));
+    const { checked, inputs, outputs } = asFileError(saved.where, () => layersOf(saved));
+    if (commonTurns.over) await commonTurns.next();
+    const model = asFileError(saved.where, () => new Model(checked, inputs, outputs));
     await model.takeSaved(saved);
     return model;
   });
 }
 
 /** The layers of a file that has the weights for them: so what they ask for is no more than the file has. */
-function layersOf(saved: SavedModel): readonly Layer[] {
+function layersOf(saved: SavedModel): ReturnType<typeof checkLayers> {
   const { where } = saved;
-  const layers = makeLayers(savedLayers(saved, where), where);
-  checkLayers(layers);
-  expectWeights(where, saved.weights, layOut(new LayerSequence(layers).parameters).segments);
+  const layers = checkLayers(makeLayers(savedLayers(saved, where), where));
+  expectWeights(where, saved.weights, layOut(new LayerSequence(layers.checked).parameters).segments);
   return layers;
 }

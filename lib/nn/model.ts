@@ -4,6 +4,7 @@ import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
+import { commonTurns } from "../data/turns.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
@@ -327,6 +328,7 @@ export class Model<In extends number = number, Out extends number = number> {
       if (entry === undefined) return [];
       return [{ stretch: { key: name, slab: this.slab, offset }, entry, scale: entry.scale }];
     });
+    if (commonTurns.over) await commonTurns.next();
     const staging = await Staging.fill(file, fillings, where);
     await ready;
     staging.commit();

@@ -1,5 +1,6 @@
 import { COPIED_AT_ONCE } from "../data/held.js";
 import { type Affine, affineOf, type Transforms } from "../data/transform.js";
+import { commonTurns } from "../data/turns.js";
 import { CarillonError, fail, shortened } from "../errors.js";
 import { exceeds } from "../io/json.js";
 import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
@@ -121,7 +122,9 @@ export async function withModel<T>(
   const limits = checkLimits(`${caller}.limits`, options.limits);
   const opened = await openSource(caller, source);
   try {
-    return await use(await openModel(opened, options, limits));
+    const saved = await openModel(opened, options, limits);
+    if (commonTurns.over) await commonTurns.next();
+    return await use(saved);
   } finally {
     await opened.close();
   }

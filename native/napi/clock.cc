@@ -1,5 +1,7 @@
 #include "clock.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <system_error>
 
@@ -9,9 +11,9 @@ namespace carillon {
 
 Clock::Clock(Napi::Env env, const Napi::ThreadSafeFunction& to_javascript, Holds& holds)
     : to_javascript_(to_javascript),
-      second_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)),
+      first_(Napi::ThreadSafeFunction::New(env, Napi::Function(), "carillon", 0, 1)),
       holds_(holds) {
-  second_.Unref(env);
+  first_.Unref(env);
 }
 
 double Clock::now() {
@@ -23,9 +25,11 @@ Napi::Promise Clock::turn(Napi::Env env) {
   const Napi::Promise promise = waiting_.back().Promise();
   if (waiting_.size() > 1) return promise;
   holds_.hold(env);
-  to_javascript_.NonBlockingCall([this](Napi::Env there, Napi::Function /*none*/) {
+  first_.NonBlockingCall([this](Napi::Env there, Napi::Function /*none*/) {
     if (static_cast<napi_env>(there) == nullptr) return;
-    second_.NonBlockingCall([this](Napi::Env here, Napi::Function /*none*/) {
+    std::move(waiting_.begin(), waiting_.end(), std::back_inserter(ending_));
+    waiting_.clear();
+    to_javascript_.NonBlockingCall([this](Napi::Env here, Napi::Function /*none*/) {
       if (static_cast<napi_env>(here) != nullptr) end_turn(here);
     });
   });
@@ -33,8 +37,7 @@ Napi::Promise Clock::turn(Napi::Env env) {
 }
 
 void Clock::end_turn(Napi::Env env) {
-  if (waiting_.empty()) return;  // shut down
-  const std::vector<Napi::Promise::Deferred> ended = std::exchange(waiting_, {});
+  const std::vector<Napi::Promise::Deferred> ended = std::exchange(ending_, {});
   holds_.release(env);
   for (const Napi::Promise::Deferred& each : ended) each.Resolve(env.Undefined());
 }
@@ -106,8 +109,9 @@ void Clock::shut_down() {
   changed_.notify_one();
   if (keeper_.joinable()) keeper_.join();
   waiting_.clear();
+  ending_.clear();
   timers_.clear();
-  second_.Abort();
+  first_.Abort();
 }
 
 }  // namespace carillon

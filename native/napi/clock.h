@@ -42,7 +42,7 @@ class Clock {
   // Milliseconds since some moment; they only grow.
   static double now();
 
-  // Resolves when the event loop has come to what waited before.
+  // Resolves when the event loop has come to all that waited before.
   Napi::Promise turn(Napi::Env env);
 
   // Calls `then` once, after so many milliseconds, unless stop_timer() is given the number that this gives.
@@ -63,11 +63,13 @@ class Clock {
   void keep_time();
 
   // A thread-safe function whose callback calls it again is called at once, up to a thousand times, before the event
-  // loop goes on. So a turn is a call of one from the callback of another.
+  // loop goes on. So a turn is a call of one from the callback of another; and of the one that was made before it, as
+  // libuv looks at them in that order: from the callback of the one the other is called without a turn.
   Napi::ThreadSafeFunction to_javascript_;
-  Napi::ThreadSafeFunction second_;
+  Napi::ThreadSafeFunction first_;
   Holds& holds_;
-  std::vector<Napi::Promise::Deferred> waiting_;  // for the end of this turn
+  std::vector<Napi::Promise::Deferred> waiting_;  // for the call of `first_`
+  std::vector<Napi::Promise::Deferred> ending_;   // behind it, for the end of this turn
   std::unordered_map<uint64_t, Timer> timers_;
   uint64_t last_number_ = 0;
 

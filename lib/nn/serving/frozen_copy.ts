@@ -3,7 +3,7 @@ import type { Transforms } from "../../data/transform.js";
 import type { WeightForm } from "../../graph/freeze.js";
 import { exp, sigmoid, softmax } from "../../ops/index.js";
 import type { Value } from "../../tensor/value.js";
-import { FrozenProgram } from "../frozen.js";
+import { type FrozenOptions, FrozenProgram } from "../frozen.js";
 import type { Described, Normalization } from "../meaning.js";
 import type { Segment } from "../slab.js";
 
@@ -47,9 +47,10 @@ const TRIES = 3;
 
 /** A network with weights of one moment, packed for speed, and what belongs to them. */
 export class FrozenCopy {
-  readonly program: FrozenProgram;
   moment: Moment = { units: {}, described: undefined };
   readonly #network: Network;
+  readonly #options: FrozenOptions;
+  #program: FrozenProgram | undefined;
   /** Of the weights, if nobody was writing them. */
   #version: number | undefined;
 
@@ -62,12 +63,17 @@ export class FrozenCopy {
     this.#network = network;
     const { inputs, segments, slab } = network;
     const names = new Map(segments.map(({ name, offset }) => [offset, name]));
-    this.program = new FrozenProgram({
+    this.#options = {
       forward: (x) => NORMALIZE[normalization](network.record(x)),
       inputs,
       maxBatch,
       formOf: (memory, offset) => (memory === slab ? formOf(names.get(offset) ?? "") : "f32"),
-    });
+    };
+  }
+
+  get program(): FrozenProgram {
+    this.#program ??= new FrozenProgram(this.#options);
+    return this.#program;
   }
 
   /** Whether it has the weights that the model has. */
@@ -83,9 +89,13 @@ export class FrozenCopy {
     this.#version = this.#network.version();
   }
 
-  /** The same; of many weights on a native thread, while calls are answered from those before. */
+  /** The same; of many weights in turns of the event loop and on a native thread, while calls are answered from those before. */
   async take(): Promise<void> {
-    if (this.program.sourceBytes <= AT_ONCE) return this.takeNow();
+    if (bytesOf(this.#network) <= AT_ONCE) return this.takeNow();
+    if (this.#program === undefined) {
+      const made = await FrozenProgram.inTurns(this.#options);
+      this.#program ??= made; // unless somebody needed it sooner
+    }
     await this.#network.prepare();
     for (let tries = 0; tries < TRIES; tries++) {
       const version = this.#network.version();
@@ -104,6 +114,11 @@ export class FrozenCopy {
   #momentOfNow(): Moment {
     return { units: this.#network.units(), described: this.#network.described() };
   }
+}
+
+/** Bytes of its weights. */
+function bytesOf({ segments }: Network): number {
+  return segments.reduce((sum, { count }) => sum + count * Float32Array.BYTES_PER_ELEMENT, 0);
 }
 
 /** Floating-point operations of a row, about. */

@@ -12,6 +12,7 @@ import type { FrozenProgram } from "../frozen.js";
 import { Expectation } from "./expectation.js";
 import type { Moment } from "./frozen_copy.js";
 import { changeRows, countRows, failRows, isPrecise, type Stage, takeRows, writeRows } from "./rows.js";
+import { roomFor, Stages } from "./stages.js";
 
 /** What computes the batches of a {@link Gathering}. */
 export interface Computer {
@@ -76,6 +77,8 @@ interface Batch {
   readonly large: Member | undefined;
   rows: number;
   moment: Moment;
+  /** What its outputs are written to. */
+  outputs: Float32Array;
 }
 
 const NO_ROWS = new Float32Array();
@@ -83,21 +86,6 @@ const NO_MOMENT: Moment = { units: {}, described: undefined };
 
 /** Microseconds of a millisecond. */
 const MICRO = 1000;
-
-/** Memory of batches, kept for the next ones: two are enough, one that is filled and one that is computed. */
-class Stages {
-  readonly #floats: Float32Array[] = [];
-  readonly #doubles: Float64Array[] = [];
-
-  take(count: number, precise: boolean): Stage {
-    return precise ? (this.#doubles.pop() ?? new Float64Array(count)) : (this.#floats.pop() ?? new Float32Array(count));
-  }
-
-  give(stage: Stage): void {
-    const kept: Stage[] = isFloats(stage) ? this.#floats : this.#doubles;
-    if (stage.length > 0 && kept.length < 2) kept.push(stage);
-  }
-}
 
 export class Gathering {
   readonly counts: Counts = {
@@ -115,7 +103,7 @@ export class Gathering {
   readonly #maxQueue: number;
   readonly #expectation: Expectation;
   readonly #waiting: Batch[] = [];
-  readonly #stages = new Stages();
+  readonly #stages: Stages;
   /** Rows in the units of the network. */
   #changed: Float32Array = NO_ROWS;
   #outputs: Float32Array = NO_ROWS;
@@ -126,6 +114,7 @@ export class Gathering {
   constructor(computer: Computer, maxQueue: number) {
     this.#computer = computer;
     this.#maxQueue = maxQueue;
+    this.#stages = new Stages(computer.inputs, computer.maxBatch);
     this.#expectation = new Expectation(computer.work);
   }
 
@@ -191,7 +180,7 @@ export class Gathering {
 
   #addLarge(call: Call, x: Features): void {
     const large = memberOf(call.where, copyOf(x), this.#computer.inputs);
-    this.#waiting.push({ calls: [call], stage: NO_ROWS, large, rows: call.rows, moment: NO_MOMENT });
+    this.#waiting.push({ calls: [call], stage: NO_ROWS, large, rows: call.rows, moment: NO_MOMENT, outputs: NO_ROWS });
   }
 
   /** Copies the rows of a call behind those that wait, or into a new batch. */
@@ -199,21 +188,22 @@ export class Gathering {
     const { inputs, maxBatch } = this.#computer;
     const last = this.#waiting.at(-1);
     const fits = last !== undefined && last.large === undefined && last.rows + call.rows <= maxBatch;
-    const stage = fits ? last.stage : this.#stages.take(inputs * maxBatch, isPrecise(x));
-    const batch = fits ? last : { calls: [], stage, large: undefined, rows: 0, moment: NO_MOMENT };
-    if (isFloats(stage) && isPrecise(x)) this.#widen(batch);
+    const rows = call.rows + (fits ? last.rows : 0);
+    const stage = fits ? last.stage : this.#stages.take(rows, isPrecise(x));
+    const batch = fits ? last : { calls: [], stage, large: undefined, rows: 0, moment: NO_MOMENT, outputs: NO_ROWS };
+    const widens = isFloats(stage) && isPrecise(x);
+    if (widens || stage.length < rows * inputs) this.#move(batch, rows, widens || !isFloats(stage));
     writeRows(call.where, x, inputs, batch.stage, batch.rows * inputs);
     batch.calls.push(call);
     batch.rows += call.rows;
     if (!fits) this.#waiting.push(batch);
   }
 
-  /** Keeps the rows of a batch as doubles. */
-  #widen(batch: Batch): void {
-    const { inputs, maxBatch } = this.#computer;
+  /** Takes other memory for a batch, for so many rows. */
+  #move(batch: Batch, rows: number, precise: boolean): void {
     const { stage } = batch;
-    batch.stage = this.#stages.take(inputs * maxBatch, true);
-    batch.stage.set(stage.subarray(0, batch.rows * inputs));
+    batch.stage = this.#stages.take(rows, precise);
+    batch.stage.set(stage.subarray(0, batch.rows * this.#computer.inputs));
     this.#stages.give(stage);
   }
 
@@ -281,7 +271,10 @@ export class Gathering {
     this.#leave(batch);
     batch.moment = moment;
     if (batch.large === undefined) closeRanks(batch, inputs);
-    if (this.#outputs.length === 0) this.#outputs = new Float32Array(maxBatch * program.outputs);
+    const { outputs } = program;
+    const rows = Math.min(batch.rows, maxBatch);
+    if (this.#outputs.length < rows * outputs) this.#outputs = new Float32Array(roomFor(rows, outputs, maxBatch));
+    batch.outputs = this.#outputs;
     this.counts.computing = batch.rows;
     if (batch.rows === 0) return;
     this.counts.batches += 1;
@@ -293,7 +286,7 @@ export class Gathering {
   #rowsOf({ stage, calls, moment: { units } }: Batch): Float32Array {
     const { inputs } = this.#computer;
     if (units.inputs === undefined && isFloats(stage)) return stage;
-    if (this.#changed.length === 0) this.#changed = new Float32Array(stage.length);
+    if (this.#changed.length < stage.length) this.#changed = new Float32Array(stage.length);
     let begin = 0;
     for (const call of calls) {
       try {
@@ -312,7 +305,7 @@ export class Gathering {
   #computeHere(batch: Batch): void {
     const began = now();
     if (batch.rows > 0) {
-      this.#computer.program.runInto(this.#rowsOf(batch), batch.rows, this.#outputs, 1);
+      this.#computer.program.runInto(this.#rowsOf(batch), batch.rows, batch.outputs, 1);
       const took = now() - began;
       this.#expectation.tookHere(batch.rows, took);
       this.counts.microseconds += MICRO * took;
@@ -322,14 +315,14 @@ export class Gathering {
 
   async #computeThere(batch: Batch): Promise<void> {
     const began = now();
-    await this.#computer.program.runAsync(this.#rowsOf(batch), batch.rows, this.#outputs, threadsOf(batch));
+    await this.#computer.program.runAsync(this.#rowsOf(batch), batch.rows, batch.outputs, threadsOf(batch));
     const took = now() - began;
     this.#expectation.tookThere(batch.rows, took);
     this.counts.microseconds += MICRO * took;
   }
 
   /** Computes a call that has more rows than a batch, all with the same weights. */
-  async #computeLarge({ calls, moment }: Batch, member: Member): Promise<void> {
+  async #computeLarge({ calls, moment, outputs: part }: Batch, member: Member): Promise<void> {
     const [call] = calls;
     const { inputs, maxBatch, program } = this.#computer;
     const { outputs } = program;
@@ -337,14 +330,14 @@ export class Gathering {
     const began = now();
     const all = new Float32Array(member.rows * outputs);
     const scratch = (): Float32Array => {
-      if (this.#changed.length === 0) this.#changed = new Float32Array(maxBatch * inputs);
+      if (this.#changed.length < maxBatch * inputs) this.#changed = new Float32Array(maxBatch * inputs);
       return this.#changed;
     };
     for (let begin = 0; begin < member.rows && !call.over; begin += maxBatch) {
       const end = Math.min(begin + maxBatch, member.rows);
       const x = takeRows(member, { begin, end }, moment.units.inputs, scratch);
-      await program.runAsync(x, end - begin, this.#outputs, threadsOf({ calls }));
-      all.set(this.#outputs.subarray(0, (end - begin) * outputs), begin * outputs);
+      await program.runAsync(x, end - begin, part, threadsOf({ calls }));
+      all.set(part.subarray(0, (end - begin) * outputs), begin * outputs);
     }
     this.counts.microseconds += MICRO * (now() - began);
     if (!call.over) this.#tell(call, all, 0, moment);
@@ -355,7 +348,7 @@ export class Gathering {
     const { outputs } = this.#computer.program;
     let begin = 0;
     for (const call of batch.calls) {
-      if (!call.over) this.#tell(call, this.#outputs, begin * outputs, batch.moment);
+      if (!call.over) this.#tell(call, batch.outputs, begin * outputs, batch.moment);
       begin += call.rows;
     }
     this.#stages.give(batch.stage);

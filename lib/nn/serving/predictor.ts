@@ -14,6 +14,7 @@ import { FrozenCopy, type Moment, type Network, workOf } from "./frozen_copy.js"
 import { type Computer, Gathering, type Take } from "./gathering.js";
 import type { Predicted, PredictedAs, PredictorSettings } from "./predictor_options.js";
 import { changeRows, countRows, failRows, failValue, firstNotFinite, writeRows } from "./rows.js";
+import { roomFor } from "./stages.js";
 
 /** Options of {@link Predictor.submit}. */
 export interface SubmitOptions {
@@ -60,8 +61,8 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
   readonly #gathering: Gathering;
   readonly #take: Take<unknown>;
   /** Rows of {@link run} that are not f32 as the network takes them. */
-  #floats: Float32Array | undefined;
-  #doubles: Float64Array | undefined;
+  #floats: Float32Array = new Float32Array();
+  #doubles: Float64Array = new Float64Array();
   #refreshes = 0;
   #refreshing: Promise<void> | undefined;
   #closed = false;
@@ -198,10 +199,11 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
       const bad = firstNotFinite(x);
       return bad < 0 ? x : failValue("run.x", x, inputs, bad);
     }
-    this.#floats ??= new Float32Array(this.maxBatch * inputs);
+    const room = rows * inputs;
+    if (this.#floats.length < room) this.#floats = new Float32Array(roomFor(rows, inputs, this.maxBatch));
     if (affine === undefined) writeRows("run.x", x, inputs, this.#floats, 0);
     else {
-      this.#doubles ??= new Float64Array(this.maxBatch * inputs);
+      if (this.#doubles.length < room) this.#doubles = new Float64Array(roomFor(rows, inputs, this.maxBatch));
       writeRows("run.x", x, inputs, this.#doubles, 0);
       changeRows("run.x", affine, this.#doubles, { begin: 0, end: rows, columns: inputs }, this.#floats);
     }
