@@ -27,6 +27,7 @@ export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export type { Priority } from "./graph/compiled.js";
 export type { WeightForm } from "./graph/freeze.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
+export type { ScheduleAt } from "./graph/lane.js";
 export { type Program, type ProgramContext, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
 export type { ProgramInput } from "./graph/program_input.js";
 export type { FileLimits } from "./io/limits.js";
@@ -151,7 +152,7 @@ export type { Optimizer, OptimizerState } from "./optim/optimizer.js";
 export { type Group, type Partition, partition } from "./optim/partition.js";
 export { type RadamOptions, radam } from "./optim/radam.js";
 export { type RmspropOptions, rmsprop } from "./optim/rmsprop.js";
-export type { Schedule, ScheduleAt } from "./optim/schedule.js";
+export type { Schedule } from "./optim/schedule.js";
 export {
   type CosineDecayOptions,
   cosineDecay,

@@ -123,6 +123,17 @@ test("there are no cycles at run time", () => {
   expect(cycles).toEqual([]);
 });
 
+test("the planner knows no effect: what an update, a guard or a metric is stands with its owner", () => {
+  const theirs = /\b(?:l1|l2|decay|shrink|maxNorm|clip\w*|average\w*|penalt\w*|metric\w*)\b/i;
+  const graph = library.filter((file) => partOf(file) === "graph");
+  expect(graph.length).toBeGreaterThan(15);
+  const found = graph.flatMap((file) => {
+    const lines = read(file).split("\n");
+    return lines.filter((line) => theirs.test(line)).map((line) => `${file}: ${line.trim()}`);
+  });
+  expect(found).toEqual([]);
+});
+
 function targetsAtRunTime(): Map<string, string[]> {
   const targets = new Map<string, string[]>();
   for (const { from, to, typeOnly } of imports) {
@@ -193,13 +204,13 @@ const NATIVE_ONLY: Readonly<Record<string, string>> = {
   permutation: "the feed of a program runs it at the start of an epoch",
 };
 
-/** Names of native operations in the TypeScript source: `operation: …` of rules and what the planner emits. */
+/** Names of native operations in the TypeScript source: `operation: …` of rules and what planner and effects emit. */
 function usedOperations(): Set<string> {
   const used = new Set<string>();
   for (const file of library) {
     const text = read(file);
     for (const [expression] of text.matchAll(
-      /\boperation: [^,}]+|#emitPlaced\(\s*"\w+"|\bdrawingRule<\w+>\(\s*"\w+"/g,
+      /\boperation: [^,}]+|(?:#emitPlaced|\.emit)\(\s*"\w+"|\bdrawingRule<\w+>\(\s*"\w+"/g,
     )) {
       // What a condition compares with is no operation.
       for (const [, name = ""] of expression.matchAll(/(?<!=== )"(\w+)"/g)) used.add(name);

@@ -1,6 +1,6 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { fail } from "../errors.js";
-import type { Binding } from "../graph/plan.js";
+import type { Binding } from "../graph/binding.js";
 import { unlessAborted } from "../signals.js";
 import { Block, type ExampleShape, rowShape } from "./block.js";
 import type { Examples, Features, Labels, Targets } from "./dataset.js";

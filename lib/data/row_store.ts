@@ -1,5 +1,5 @@
 import { native } from "../binding/native.js";
-import type { Binding } from "../graph/plan.js";
+import type { Binding } from "../graph/binding.js";
 
 /** How examples lie in memory. */
 export interface RowLayout {

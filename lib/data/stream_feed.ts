@@ -1,7 +1,7 @@
 import { now } from "../binding/clock.js";
 import { fitsMemory, gigabytes, memoryLimit } from "../binding/memory.js";
 import { CarillonError, fail } from "../errors.js";
-import type { Binding } from "../graph/plan.js";
+import type { Binding } from "../graph/binding.js";
 import { unlessAborted } from "../signals.js";
 import { seedKey } from "../tensor/philox.js";
 import type { ExampleShape } from "./block.js";

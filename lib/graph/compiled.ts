@@ -9,9 +9,11 @@ import {
 import { threadsFor } from "../binding/threads.js";
 import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
-import { type Binding, plan } from "./plan.js";
+import type { Binding } from "./binding.js";
+import type { Lane, ScheduleAt } from "./lane.js";
+import { plan } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
-import type { FiniteCheck, Lane, RateAt, Trace } from "./trace.js";
+import type { Trace } from "./trace.js";
 import type { UpdateCounter } from "./update_counter.js";
 
 /** Rows of a data set that the program gathers itself, epoch after epoch. */
@@ -100,8 +102,6 @@ export class CompiledProgram {
   readonly #feed: Feed | undefined;
   readonly #origin: FeedOrigin;
   #started = false;
-  /** What a fault of the guard is about. */
-  readonly checks: readonly FiniteCheck[];
   readonly logColumns: number;
   readonly logRows: number;
 
@@ -121,7 +121,6 @@ export class CompiledProgram {
     this.#order = order;
     this.#feed = feed;
     this.#origin = feed?.origin ?? START;
-    this.checks = trace.checks;
     this.#lanes = trace.lanes;
     this.#updates = trace.updates;
     this.#laneCount = trace.laneCount;
@@ -264,7 +263,7 @@ function rateAt(
   { totalSteps, stepsPerEpoch, epoch }: StepRange,
   last: number,
   origin: FeedOrigin,
-): RateAt {
+): ScheduleAt {
   const total = totalSteps ?? last;
   const epochSteps = stepsPerEpoch ?? (total === "unknown" ? 1 : total);
   return {

@@ -1,9 +1,9 @@
 import { type NativeDtype, type NativeProgramSpec, type NativeSlab, native, nativeInfo } from "../binding/native.js";
 import { unaryId } from "../ops/encode.js";
 import { type Instruction, Value } from "../tensor/value.js";
+import type { Replacement } from "./binding.js";
 import type { Step } from "./fuse.js";
 import { Instructions } from "./instructions.js";
-import type { Replacement } from "./plan.js";
 import { type Place, Views } from "./views.js";
 
 /** How packed weights are kept: as they are, as the upper halves of their floats, as integers with a scale an output. */

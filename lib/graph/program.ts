@@ -6,8 +6,9 @@ import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
+import type { Binding } from "./binding.js";
 import { CompiledProgram, checkPriority, type Effort, type Priority, type StepRange } from "./compiled.js";
-import type { Binding } from "./plan.js";
+import { giveOut } from "./output.js";
 import { givenTensor, type ProgramInput } from "./program_input.js";
 import { drawNormal, drawUniform } from "./program_noise.js";
 import type { Call, Calls } from "./shared.js";
@@ -159,7 +160,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       return Object.entries(checkOutputs(outputs)).map(([name, value]) => {
         if (!(value instanceof Value)) fail("ERR_OPTION", `program.body.${name}`, "a value", value);
         const output = port(name, value);
-        trace.add({ kind: "output", value, slab: output.slab });
+        trace.add(giveOut(value, output.slab));
         return output;
       });
     });

@@ -5,12 +5,13 @@ import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
 import type { Brake } from "./brake.js";
 import { Caller } from "./caller.js";
+import { LOG, LOG_COLUMNS, logScalar } from "./log.js";
 import type { Loss } from "./losses/loss.js";
 import { Meter } from "./meter.js";
 import type { Metric, MetricSet } from "./metrics/metric.js";
 import type { Figures } from "./metrics.js";
 import type { Model } from "./model.js";
-import { LOG, LOG_COLUMNS, type Objective, recordObjective } from "./objective.js";
+import { type Objective, recordObjective } from "./objective.js";
 import { Passes } from "./passes.js";
 
 /** Figures of a whole set. */
@@ -68,9 +69,9 @@ export class Sums {
 
 /** Logs what {@link Sums} adds up. */
 export function logObjective(trace: Trace, objective: Pick<Objective, "total" | "weight">): void {
-  trace.add({ kind: "log", value: objective.total, column: LOG.total });
-  trace.add({ kind: "log", value: objective.weight, column: LOG.weight });
-  trace.add({ kind: "log", value: ops.rowCount(), column: LOG.rows });
+  trace.add(logScalar(objective.total, LOG.total));
+  trace.add(logScalar(objective.weight, LOG.weight));
+  trace.add(logScalar(ops.rowCount(), LOG.rows));
 }
 
 /** What metrics are asked to measure of a model. */

@@ -9,6 +9,7 @@ import { threadLimit } from "../binding/threads.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
 import { Freezer, type FrozenSlab, type WeightForm } from "../graph/freeze.js";
+import { giveOut } from "../graph/output.js";
 import { plan } from "../graph/plan.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { formatShape } from "../tensor/shape.js";
@@ -69,7 +70,7 @@ function* planInPieces({ forward, inputs, maxBatch, formOf = () => "f32" }: Froz
   yield;
   const outputs = checkOutputs(y);
   const output = native.slabCreate(maxBatch * outputs, "f32");
-  trace.add({ kind: "output", value: y, slab: output });
+  trace.add(giveOut(y, output));
   const input = native.slabCreate(maxBatch * inputs, "f32");
   const freezer = new Freezer(formOf);
   yield;

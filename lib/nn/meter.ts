@@ -1,9 +1,9 @@
-import { type NativeSlab, native } from "../binding/native.js";
 import type { Trace } from "../graph/trace.js";
 import type { State } from "../io/state.js";
 import { isFloats } from "../tensor/arrays.js";
 import { elements } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
+import { Collected } from "./collected.js";
 import type { Accumulator, Metric, MetricSet, MetricValue } from "./metrics/metric.js";
 import type { Figures } from "./metrics.js";
 
@@ -20,34 +20,6 @@ export interface Measured {
   readonly target: Value;
   /** Absent where every example weighs 1. */
   readonly weights: Value | undefined;
-}
-
-/** A value's rows of the last steps. */
-class Collected {
-  readonly #slab: NativeSlab;
-  readonly #columns: number;
-  readonly #batch: number;
-  readonly #buffer: Float32Array | Int32Array;
-
-  constructor(trace: Trace, value: Value, batch: number, steps: number) {
-    this.#columns = elements(value.shape);
-    this.#batch = batch;
-    const count = steps * batch * this.#columns;
-    this.#slab = native.slabCreate(count, value.dtype);
-    this.#buffer = value.dtype === "i32" ? new Int32Array(count) : new Float32Array(count);
-    trace.add({ kind: "collect", value, slab: this.#slab, batch, steps });
-  }
-
-  /** Brings the rows of steps [begin, end) of the memory over here. */
-  read(begin: number, end: number): void {
-    const width = this.#batch * this.#columns;
-    native.slabRead(this.#slab, begin * width, this.#buffer.subarray(begin * width, end * width));
-  }
-
-  rows(slot: number, rows: number): Float32Array | Int32Array {
-    const first = slot * this.#batch * this.#columns;
-    return this.#buffer.subarray(first, first + rows * this.#columns);
-  }
 }
 
 /**
@@ -89,9 +61,14 @@ export class Meter {
     const fitting = Math.floor(MOST_BYTES / (ELEMENT_BYTES * width * batch));
     this.#steps = Math.min(Math.max(fitting, 1), CALL_STEPS);
     this.#columns = elements(output.shape);
-    this.#output = new Collected(trace, output, batch, this.#steps);
-    this.#target = new Collected(trace, target, batch, this.#steps);
-    this.#weights = weights === undefined ? undefined : new Collected(trace, weights, batch, this.#steps);
+    const collected = (value: Value): Collected => {
+      const rows = new Collected(value, batch, this.#steps);
+      trace.add(rows);
+      return rows;
+    };
+    this.#output = collected(output);
+    this.#target = collected(target);
+    this.#weights = weights === undefined ? undefined : collected(weights);
     this.#ones = weights === undefined ? new Float32Array(batch).fill(1) : this.#ones;
   }
 

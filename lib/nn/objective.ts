@@ -84,7 +84,3 @@ const SMALLEST = 1.1754943508222875e-38;
 export function divisorOf(weight: Value, { weighted }: Pick<BoundExamples, "weighted">): Value {
   return weighted ? ops.maximum(weight, SMALLEST) : weight;
 }
-
-/** Columns of the log in which an objective's sums stand. */
-export const LOG = { total: 0, weight: 1, rows: 2, penalty: 3 } as const;
-export const LOG_COLUMNS = 4;

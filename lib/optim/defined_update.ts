@@ -1,6 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { currentTrace } from "../graph/trace.js";
+import { assign } from "../nn/assign.js";
 import type { Segment } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
 import type { Penalties } from "../regularizers/index.js";
@@ -125,7 +126,7 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
   }
   // All values are computed before the first is written.
   for (const { slab, value } of [{ slab: update.parameterSlab, value: next }, ...written]) {
-    trace.add({ kind: "assign", value, slab, offset });
+    trace.add(assign(value, slab, offset));
   }
   return penalty;
 }

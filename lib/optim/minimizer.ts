@@ -1,6 +1,7 @@
 import { native } from "../binding/native.js";
 import { CarillonError, fail, introduce } from "../errors.js";
-import { currentTrace, type Lane, type LaneUpdate, type Trace } from "../graph/trace.js";
+import type { Lane, LaneUpdate } from "../graph/lane.js";
+import { currentTrace, type Trace } from "../graph/trace.js";
 import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
 import { Model } from "../nn/model.js";
 import type { Averaging } from "../nn/saved.js";
@@ -28,6 +29,7 @@ import type { Optimizer } from "./optimizer.js";
 import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
 import { rateAt, type Schedule } from "./schedule.js";
 import { segmentOf, type Trained, type TrainedGradient, TrainedParameters, type WithGradients } from "./trained.js";
+import { Update } from "./update.js";
 import { groupsInWords } from "./words.js";
 
 /** What {@link Minimizer.minimize} gives. */
@@ -36,11 +38,17 @@ export interface Minimized {
   readonly penalty: Value;
 }
 
-/**
- * Steps between two looks of the guard at the weights: a finite gradient leaves them finite unless the rate is absurd, and
- * the next loss then tells.
- */
-const WEIGHT_CHECKS = 64;
+/** A value of a parameter. @internal */
+export interface Named {
+  readonly name: string;
+  readonly value: Value;
+}
+
+/** Who looks at the gradients that an update is made of, and at the parameters behind it. @internal */
+export interface UpdateWatcher {
+  gradients(list: readonly Named[]): void;
+  weights(list: readonly Named[]): void;
+}
 
 /** Scalars behind a rule's own where the average starts late: its decay, and 1 − decay for rules made of operations. */
 const AVERAGE_SCALARS = 2;
@@ -139,7 +147,7 @@ export class Minimizer {
   }
 
   /** Records the update from gradients, which are multiplied by `scale` first. @internal */
-  apply(parameters: WithGradients, scale: Value | null): Minimized {
+  apply(parameters: WithGradients, scale: Value | null, watcher?: UpdateWatcher): Minimized {
     if (parameters.list.length === 0) {
       throw new CarillonError("ERR_TRACE", "minimize", "expected a model with parameters to train");
     }
@@ -152,7 +160,7 @@ export class Minimizer {
     const gradientScale = this.#clipScale(summed, early ? null : scale);
     const trace = currentTrace("minimize");
     const place = trace.nextUpdate(this.#counter);
-    for (const { segment, gradient } of summed) trace.expectFinite("gradient", segment.name, gradient);
+    watcher?.gradients(summed.map(({ segment, gradient }) => ({ name: segment.name, value: gradient })));
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
     const penalties = this.#models.flatMap((model) =>
@@ -166,9 +174,7 @@ export class Minimizer {
         return this.#updateGroup(model, optimizer, own, gradientScale, lane);
       }),
     );
-    for (const { segment, parameter } of summed) {
-      trace.expectFinite("weight", segment.name, parameter, WEIGHT_CHECKS);
-    }
+    watcher?.weights(summed.map(({ segment, parameter }) => ({ name: segment.name, value: parameter })));
     return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
   }
 
@@ -306,8 +312,7 @@ export class Minimizer {
     if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, gradientScale, lane);
     const { slots, average } = this.#stateOf(model);
     const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });
-    trace.add({
-      kind: "update",
+    const update = new Update({
       rule: nativeRule(optimizer),
       constants: optimizer.constants,
       scalars: lane.count - 1 - (this.#startsLate ? AVERAGE_SCALARS : 0),
@@ -324,6 +329,7 @@ export class Minimizer {
       gradientScale,
       penalty,
     });
+    trace.add(update);
     return [penalty];
   }
 

@@ -1,18 +1,6 @@
 import { fail } from "../errors.js";
+import type { ScheduleAt } from "../graph/lane.js";
 import { checkMade, checkNumber } from "../options.js";
-
-/** Where a run stands when a schedule is asked. */
-export interface ScheduleAt {
-  /** Optimizer step, counted from 1. */
-  readonly step: number;
-  /**
-   * Steps of the whole run. Over a stream they are known only if the run was told `steps`; a schedule that reads them
-   * otherwise ends the run with `ERR_OPTION`.
-   */
-  readonly steps: number;
-  /** Epoch of the step, counted from 1. */
-  readonly epoch: number;
-}
 
 /**
  * A value that changes from step to step. It must be a pure function of its argument: a run asks it ahead, for

@@ -1,11 +1,11 @@
 import { CarillonError } from "../errors.js";
 import { gradients } from "../graph/gradient.js";
-import type { UpdateSegment } from "../graph/trace.js";
 import type { Model } from "../nn/model.js";
 import type { Segment } from "../nn/slab.js";
 import type { Penalties } from "../regularizers/index.js";
 import type { Value } from "../tensor/value.js";
 import type { Optimizer } from "./optimizer.js";
+import type { UpdateSegment } from "./update.js";
 
 /** A parameter at work: whose it is, what trains it, what is done to it besides. */
 export interface Trained {

@@ -194,7 +194,7 @@ class Fitting {
 
   async #advance(target: number, lastRows: number): Promise<void> {
     const first = this.#step + 1;
-    const { program, seed } = this.#parts;
+    const { program, checks, seed } = this.#parts;
     const { threads, priority, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#course;
     const take = (): void => this.#tally.take(program, first);
@@ -224,7 +224,20 @@ class Fitting {
     const [model, step] = [this.#model, this.#step + 1];
     const streamed = this.#course.examplesOf(step, batchSize);
     const { origin } = this.#parts.resumed;
-    throw await nonFinite({ model, program, fault, step, seed, train, loss, batchSize, shuffle, origin, streamed });
+    throw await nonFinite({
+      model,
+      program,
+      checks,
+      fault,
+      step,
+      seed,
+      train,
+      loss,
+      batchSize,
+      shuffle,
+      origin,
+      streamed,
+    });
   }
 
   /** At a stop point: validation, then callbacks in their order, then a checkpoint. */

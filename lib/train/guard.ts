@@ -3,17 +3,21 @@ import { type NativeFault, native } from "../binding/native.js";
 import type { BoundExamples } from "../data/bind.js";
 import { CarillonError } from "../errors.js";
 import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
+import { giveOut } from "../graph/output.js";
 import { Trace, tracing } from "../graph/trace.js";
 import type { Loss } from "../nn/losses/loss.js";
 import type { Model } from "../nn/model.js";
 import { recordObjective } from "../nn/objective.js";
 import { elements } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
+import type { FiniteCheck } from "./finite.js";
 
 /** A run that a number stopped. */
 export interface Stopped {
   readonly model: Model;
   readonly program: CompiledProgram;
+  /** What its guard looks at, by the number that a fault reports. */
+  readonly checks: readonly FiniteCheck[];
   readonly fault: NativeFault;
   /** The step that was not done. */
   readonly step: number;
@@ -31,7 +35,7 @@ export interface Stopped {
 /** `ERR_NON_FINITE`, naming the layer or parameter, the step and the examples of its batch. */
 export async function nonFinite(stopped: Stopped): Promise<CarillonError> {
   const { program, fault, step } = stopped;
-  const { what = "loss", name = "loss", every = 1 } = program.checks[fault.value] ?? {};
+  const { what = "loss", name = "loss", every = 1 } = stopped.checks[fault.value] ?? {};
   const received = fault.limit === 0 ? "NaN" : fault.limit > 0 ? "Infinity" : "-Infinity";
   const examples = stopped.streamed ?? program.batchOf(step);
   const order = stopped.streamed === undefined ? "" : " of its epoch, in the order of training";
@@ -86,7 +90,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
   const look = (place: string, layer: string | undefined, value: Value): void => {
     const count = elements(value.shape) * batchSize;
     const slab = native.slabCreate(count, "f32");
-    trace.add({ kind: "output", value, slab });
+    trace.add(giveOut(value, slab));
     const read = (): Float32Array => {
       const data = new Float32Array(count);
       native.slabRead(slab, 0, data);

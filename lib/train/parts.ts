@@ -6,6 +6,7 @@ import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import { shuffleBufferOf } from "./data.js";
+import type { FiniteCheck } from "./finite.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import { checkData, findCheckpoint, type Resumed } from "./resume.js";
 import { type Settings, type SettingsSource, settingsOf } from "./settings.js";
@@ -25,6 +26,8 @@ export interface Beginning {
 export interface Parts extends Beginning {
   readonly seed: number;
   readonly program: CompiledProgram;
+  /** What its guard looks at, by the number that a fault reports. */
+  readonly checks: readonly FiniteCheck[];
   /** Metrics of the training examples. */
   readonly meter: Meter;
   readonly validator: Validator;
@@ -74,12 +77,12 @@ export async function makeParts(
   checkData(resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSet("fit.metrics", model, loss, metrics, options.train));
-  const program = compileStep(model, minimizer, seed, { ...options, meter, origin, guarded: true });
+  const { program, checks } = compileStep(model, minimizer, seed, { ...options, meter, origin });
   await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
   const files = (await folder?.filesUntil(checkpoint?.progress.step ?? 0, useless)) ?? [];
-  return { ...beginning, seed, program, meter, validator, files, initialize };
+  return { ...beginning, seed, program, checks, meter, validator, files, initialize };
 }

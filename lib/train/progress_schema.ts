@@ -1,9 +1,9 @@
 // What the progress of a checkpoint may be: values that no run can write are refused by their place.
 import { affineOf } from "../data/transform.js";
 import type { Part } from "../io/part.js";
+import { LOG, LOG_COLUMNS } from "../nn/log.js";
 import type { Accumulator, Metric } from "../nn/metrics/metric.js";
 import type { Model } from "../nn/model.js";
-import { LOG, LOG_COLUMNS } from "../nn/objective.js";
 import type { Callback } from "./callback.js";
 import type { Progress } from "./checkpoint.js";
 import { MOST_STEPS } from "./course.js";

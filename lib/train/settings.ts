@@ -1,10 +1,11 @@
 import type { ClassWeights } from "../data/bind.js";
+import type { ScheduleAt } from "../graph/lane.js";
 import type { Loss } from "../nn/losses/loss.js";
 import type { Model } from "../nn/model.js";
 import { describeLayers } from "../nn/saved.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { Clip } from "../optim/minimizer_options.js";
-import type { Schedule, ScheduleAt } from "../optim/schedule.js";
+import type { Schedule } from "../optim/schedule.js";
 import type { Regularizers } from "../regularizers/index.js";
 import { isFloats } from "../tensor/arrays.js";
 import { tensor } from "../tensor/tensor.js";

@@ -2,13 +2,17 @@ import type { BoundExamples } from "../data/bind.js";
 import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { logObjective } from "../nn/evaluator.js";
+import { LOG, LOG_COLUMNS, logScalar } from "../nn/log.js";
 import type { Loss } from "../nn/losses/loss.js";
 import { CALL_STEPS, type Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
-import { divisorOf, LOG, LOG_COLUMNS, type Objective, recordObjective } from "../nn/objective.js";
+import { divisorOf, type Objective, recordObjective } from "../nn/objective.js";
 import * as ops from "../ops/index.js";
 import type { Minimizer } from "../optim/minimizer.js";
-import { Value } from "../tensor/value.js";
+import type { TrainedParameters, WithGradients } from "../optim/trained.js";
+import type { Value } from "../tensor/value.js";
+import { type FiniteCheck, FiniteChecks } from "./finite.js";
+import { PartSums } from "./part_sums.js";
 
 /** What a training program is made of. */
 export interface StepOptions {
@@ -22,71 +26,87 @@ export interface StepOptions {
   readonly origin?: FeedOrigin | undefined;
   /** Parts that a batch is worked on in. */
   readonly accumulate: number;
-  /** Ends a step whose loss or gradients are not finite before it changes anything; false by default. */
-  readonly guarded?: boolean | undefined;
 }
 
-/** The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. */
-export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledProgram {
+/** A training program, and what its guard looks at, by the number that a fault reports. */
+export interface CompiledStep {
+  readonly program: CompiledProgram;
+  readonly checks: readonly FiniteCheck[];
+}
+
+/**
+ * The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. A step whose loss or
+ * gradients are not finite ends before it changes anything.
+ */
+export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
   const { train, batchSize, shuffle, origin, accumulate } = options;
-  const trace = new Trace(seed, true, options.guarded);
-  tracing(trace, () => {
-    if (accumulate === 1) recordWhole(trace, model, minimizer, options);
-    else recordDivided(trace, model, minimizer, options);
-  });
-  return new CompiledProgram(trace, {
+  const trace = new Trace(seed, true);
+  const checks = new FiniteChecks(trace);
+  tracing(trace, () => recordStep(trace, model, minimizer, checks, options));
+  const program = new CompiledProgram(trace, {
     maxRows: Math.ceil(batchSize / accumulate),
     bindings: train.bindings,
     feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined, origin },
     logColumns: LOG_COLUMNS,
     logRows: CALL_STEPS,
   });
+  return { program, checks: checks.list };
 }
 
-function recordWhole(trace: Trace, model: Model, minimizer: Minimizer, options: StepOptions): void {
-  const { loss, train, meter, batchSize } = options;
-  const objective = recordObjective(model, loss, train);
-  meter.record(trace, objective, batchSize);
-  logObjective(trace, objective);
-  trace.expectFinite("loss", "loss", objective.total);
-  const { penalty } = minimizer.minimize(objective.mean);
-  trace.add({ kind: "log", value: penalty, column: LOG.penalty });
+/** What the parts of a batch come to. */
+interface Combined {
+  readonly totals: Pick<Objective, "total" | "weight">;
+  /** Records what is left of the backward pass. */
+  gradients(): WithGradients;
+  /** What the gradients are still to be multiplied by. */
+  readonly scale: Value | null;
 }
 
-/**
- * The same in micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once, so
- * that it is never a mean of means.
- */
-function recordDivided(trace: Trace, model: Model, minimizer: Minimizer, options: StepOptions): void {
-  const { loss, train, meter, batchSize } = options;
-  const parameters = minimizer.trained(trace);
-  const accumulators: Value[] = [];
-  /** A value that every micro-batch adds to. */
-  const accumulator = ({ shape }: Pick<Value, "shape">): Value => {
-    const value = new Value(shape, "f32", { kind: "input", name: `accumulator ${accumulators.length}` });
-    accumulators.push(value);
-    trace.add({ kind: "clear", accumulator: value });
-    return value;
-  };
-  const sums = parameters.parameters.map(accumulator);
-  const scalar = { shape: [] };
-  const totals: Pick<Objective, "total" | "weight"> = { total: accumulator(scalar), weight: accumulator(scalar) };
-
-  trace.add({ kind: "micro" });
+/** A step in three phases: the parts of a batch, what they come to together, and what is done with it. */
+function recordStep(
+  trace: Trace,
+  model: Model,
+  minimizer: Minimizer,
+  checks: FiniteChecks,
+  options: StepOptions,
+): void {
+  const { loss, train, meter, batchSize, accumulate } = options;
+  const trained = minimizer.trained(trace);
+  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, trained, train);
   const objective = recordObjective(model, loss, train);
   meter.record(trace, objective, batchSize);
-  const { list } = parameters.gradientsOf(objective.total);
-  const parts = [...list.map(({ gradient }) => gradient), objective.total, objective.weight];
-  for (const [index, value] of parts.entries()) {
-    const sum = accumulators[index];
-    if (sum !== undefined) trace.add({ kind: "accumulate", accumulator: sum, value });
-  }
 
-  trace.add({ kind: "whole" });
+  // A sum over processes would be an effect on these totals and gradients.
+  const { totals, gradients, scale } = endPart(objective);
+
   logObjective(trace, totals);
-  trace.expectFinite("loss", "loss", totals.total);
-  const scale = ops.divide(1, divisorOf(totals.weight, train));
-  const summed = list.map((each, index) => ({ ...each, gradient: sums[index] ?? each.gradient }));
-  const { penalty } = minimizer.apply({ list: summed }, scale);
-  trace.add({ kind: "log", value: penalty, column: LOG.penalty });
+  checks.loss(totals.total);
+  const { penalty } = minimizer.apply(gradients(), scale, checks);
+  trace.add(logScalar(penalty, LOG.penalty));
+}
+
+/** Ends a part of a batch that an objective was recorded of. */
+type EndPart = (objective: Objective) => Combined;
+
+/** The batch as it is: the gradient is that of its mean. */
+function beginWhole(trained: TrainedParameters): EndPart {
+  return (objective) => {
+    return { totals: objective, gradients: () => trained.gradientsOf(objective.mean), scale: null };
+  };
+}
+
+/** Micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once: no mean of means. */
+function beginPart(trace: Trace, trained: TrainedParameters, train: BoundExamples): EndPart {
+  const sums = new PartSums(trace, [...trained.parameters.map(({ shape }) => shape), [], []]);
+  return ({ total, weight }) => {
+    const { list } = trained.gradientsOf(total);
+    const summed = sums.end([...list.map(({ gradient }) => gradient), total, weight]);
+    const totals = { total: summed.at(-2) ?? total, weight: summed.at(-1) ?? weight };
+    const gradients = list.map((each, index) => ({ ...each, gradient: summed[index] ?? each.gradient }));
+    return {
+      totals,
+      gradients: () => ({ list: gradients }),
+      scale: ops.divide(1, divisorOf(totals.weight, train)),
+    };
+  };
 }

@@ -1,9 +1,9 @@
 import type { CompiledProgram } from "../graph/compiled.js";
 import type { Brake } from "../nn/brake.js";
 import { type Evaluation, Sums } from "../nn/evaluator.js";
+import { LOG } from "../nn/log.js";
 import type { Meter } from "../nn/meter.js";
 import { type Figures, numbersOf } from "../nn/metrics.js";
-import { LOG } from "../nn/objective.js";
 import type { Progress } from "./checkpoint.js";
 import type { Course } from "./course.js";
 import { type EpochEvent, type FitEvent, figureBytes } from "./events.js";

@@ -1,5 +1,7 @@
 import { native, nativeInfo } from "../../lib/binding/native.js";
-import { type Binding, type Plan, plan } from "../../lib/graph/plan.js";
+import type { Binding } from "../../lib/graph/binding.js";
+import { giveOut } from "../../lib/graph/output.js";
+import { type Plan, plan } from "../../lib/graph/plan.js";
 import { Trace, tracing } from "../../lib/graph/trace.js";
 import type { Shape } from "../../lib/tensor/shape.js";
 import { Value } from "../../lib/tensor/value.js";
@@ -23,7 +25,7 @@ export function planned<S extends Shapes>(
   tracing(trace, () => {
     for (const value of body(Object.fromEntries(values) as { readonly [K in keyof S]: Value })) {
       const count = value.shape.reduce<number>((product, dim) => product * (dim === "batch" ? maxRows : dim), 1);
-      trace.add({ kind: "output", value, slab: native.slabCreate(count, value.dtype === "i32" ? "i32" : "f32") });
+      trace.add(giveOut(value, native.slabCreate(count, value.dtype === "i32" ? "i32" : "f32")));
     }
   });
   return plan(trace, { maxRows, bindings });

@@ -1,6 +1,6 @@
 import { fail } from "../../errors.js";
+import type { ScheduleAt } from "../../graph/lane.js";
 import { checkKeys, checkNumber } from "../../options.js";
-import type { ScheduleAt } from "../schedule.js";
 
 /** A stretch of time: a number of steps, or of epochs. */
 export type Period = number | { readonly epochs: number };

@@ -1,0 +1,26 @@
+import type { NativeSlab } from "../binding/native.js";
+import type { Dtype } from "../tensor/shape.js";
+import type { Value } from "../tensor/value.js";
+import type { Step } from "./fuse.js";
+
+/** Where an input's rows come from. */
+export type Binding =
+  /** The slab holds the batch itself. */
+  { readonly kind: "direct"; readonly slab: NativeSlab } | FeedBinding;
+
+/** Rows of a data set, gathered in the order of the epoch; u8 becomes f32 times `scale`. */
+export interface FeedBinding {
+  readonly kind: "feed";
+  readonly slab: NativeSlab;
+  readonly dtype: Dtype;
+  readonly samples: number;
+  readonly scale: number;
+}
+
+/** Memory and steps that stand in the place of those of a trace. */
+export interface Replacement {
+  /** How the values that `steps` compute are computed instead. */
+  steps(steps: ReadonlyMap<Value, Step>, roots: readonly Value[]): ReadonlyMap<Value, Step>;
+  /** The slab whose first `count` elements stand for those of `slab` from `offset` on; `undefined`: these themselves. */
+  memory(slab: NativeSlab, offset: number, count: number): NativeSlab | undefined;
+}

@@ -1,0 +1,103 @@
+import type { NativeSlab } from "../binding/native.js";
+import { CarillonError } from "../errors.js";
+import { elements, extent } from "../tensor/shape.js";
+import type { Value } from "../tensor/value.js";
+import type { Effect, Emitter, SlabPart } from "./effect.js";
+import type { Step } from "./fuse.js";
+import { Instructions } from "./instructions.js";
+import type { Gathered, Placement } from "./placement.js";
+import type { Schedule } from "./schedule.js";
+import { DTYPES, type Place } from "./views.js";
+
+/** Writes the instructions of a schedule whose values have places. */
+export class Emission implements Emitter {
+  readonly #placement: Placement;
+  readonly #order: NativeSlab | undefined;
+  readonly #instructions: Instructions;
+  #partsBegin = 0;
+  #partsEnd = 0;
+
+  /** @param order Slab of the epoch's order, where inputs are fed. */
+  constructor(schedule: Schedule, placement: Placement, order: NativeSlab | undefined) {
+    this.#placement = placement;
+    this.#order = order;
+    this.#instructions = new Instructions(placement.views);
+    for (const item of schedule.items) {
+      for (const gathered of placement.gatheredBefore(item)) this.#gather(gathered);
+      if ("effect" in item) item.effect.emit(this);
+      else this.#emitStep(item.value, item.step);
+    }
+  }
+
+  get words(): Int32Array {
+    return this.#instructions.words;
+  }
+
+  /** Instructions that run once for every part of a batch; end 0: all of them, once. */
+  get parts(): { readonly begin: number; readonly end: number } {
+    return { begin: this.#partsBegin, end: this.#partsEnd };
+  }
+
+  stepOf(value: Value): Step | undefined {
+    return this.#placement.stepOf(value);
+  }
+
+  totalOf(value: Value): number {
+    return this.#placement.totalOf(value);
+  }
+
+  placeOf(value: Value): Place {
+    return this.#placement.placeOf(value);
+  }
+
+  memory(slab: NativeSlab, access: "read" | "write", { count, dtype, offset = 0, batched = false }: SlabPart): Place {
+    return { slot: this.#placement.views.slot(slab, access === "write"), offset, count, batched, dtype };
+  }
+
+  laidOut(effect: Effect): Place {
+    const { begin, layout } = this.#placement.regionOf(effect);
+    for (const { value, offset } of layout.values) {
+      const count = elements(value.shape);
+      this.copy(value, { slot: 0, offset: begin + offset, count, batched: false, dtype: "f32" }, "gradient");
+    }
+    return { slot: 0, offset: begin, count: layout.total, batched: false, dtype: "f32" };
+  }
+
+  emit(
+    operation: string,
+    places: readonly (Place | null)[],
+    ints: readonly number[],
+    doubles: readonly number[] = [],
+  ): void {
+    this.#instructions.emitPlaced(operation, places, ints, doubles);
+  }
+
+  copy(value: Value, to: Place, where: string): void {
+    const from = this.placeOf(value);
+    if (from.slot === to.slot && from.offset === to.offset) return;
+    if (from.dtype !== "f32") throw new CarillonError("ERR_DTYPE", where, "only computed values can be given out");
+    this.emit("copy", [from, to], [extent(value.shape)]);
+  }
+
+  beginParts(): void {
+    this.#partsBegin = this.#instructions.count;
+  }
+
+  endParts(): void {
+    this.#partsEnd = this.#instructions.count;
+  }
+
+  #emitStep(value: Value, { lower, inputs }: Step): void {
+    if (lower === null) return;
+    this.#instructions.emit(lower(inputs, value), (operand) => this.placeOf(operand));
+    for (const emit of this.#placement.emittedBehind(value)) emit(this);
+  }
+
+  #gather({ place, binding }: Gathered): void {
+    if (this.#order === undefined) throw new CarillonError("ERR_TRACE", "program", "a feed without an order");
+    const { slab, dtype, samples, scale } = binding;
+    const source = this.memory(slab, "read", { count: samples * place.count, dtype });
+    const order = this.memory(this.#order, "write", { count: samples, dtype: "i32" });
+    this.emit("gather", [source, order, place], [-1, place.count, samples, DTYPES[dtype]], [scale]);
+  }
+}

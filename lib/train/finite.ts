@@ -1,0 +1,117 @@
+// How a guarded step looks for numbers that are not finite, by instructions that cost next to nothing.
+import type { Claims, Effect, Emitter, Planned } from "../graph/effect.js";
+import type { Trace } from "../graph/trace.js";
+import type { Named, UpdateWatcher } from "../optim/minimizer.js";
+import { elements, extent } from "../tensor/shape.js";
+import type { Value } from "../tensor/value.js";
+
+/** What a check looks at. */
+export interface FiniteCheck extends Named {
+  readonly what: "loss" | "gradient" | "weight";
+  /** Steps between two looks. */
+  readonly every: number;
+}
+
+/**
+ * Steps between two looks at the weights: a finite gradient leaves them finite unless the rate is absurd, and the next loss
+ * then tells.
+ */
+const WEIGHT_CHECKS = 64;
+
+/** Records the checks of a step. */
+export class FiniteChecks implements UpdateWatcher {
+  readonly #trace: Trace;
+  readonly #checks: FiniteCheck[] = [];
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
+
+  /** By the number that a fault reports. */
+  get list(): readonly FiniteCheck[] {
+    return this.#checks;
+  }
+
+  loss(value: Value): void {
+    this.#expect([{ what: "loss", name: "loss", value, every: 1 }]);
+  }
+
+  gradients(list: readonly Named[]): void {
+    this.#expect(list.map((each) => ({ what: "gradient", ...each, every: 1 })));
+  }
+
+  weights(list: readonly Named[]): void {
+    this.#expect(list.map((each) => ({ what: "weight", ...each, every: WEIGHT_CHECKS })));
+  }
+
+  #expect(checks: readonly FiniteCheck[]): void {
+    this.#trace.add(new ExpectFinite(checks, this.#checks.length));
+    this.#checks.push(...checks);
+  }
+}
+
+/** A product whose operands are looked at in its stead. */
+interface Operands {
+  readonly left: Value;
+  readonly right: Value;
+}
+
+/**
+ * The operands of a product that have fewer elements than it: where the sums of their squares are small it is finite, so
+ * that a weight's gradient need not be read again. A fused product has other operands than its operation.
+ */
+function operandsOf(value: Value, planned: Planned): Operands | undefined {
+  if (value.source.kind !== "operation") return undefined;
+  const { name, lower, inputs } = value.source.applied;
+  const [left, right] = inputs;
+  const plain = name === "matmul" && planned.stepOf(value)?.lower === lower;
+  if (!plain || left === undefined || right === undefined) return undefined;
+  const smaller = planned.totalOf(left) + planned.totalOf(right) < planned.totalOf(value);
+  return smaller ? { left, right } : undefined;
+}
+
+/** Ends the step as a fault, at once, where a number is not finite. */
+class ExpectFinite implements Effect {
+  readonly reads: readonly Value[];
+  readonly barrier = true;
+  readonly #checks: readonly (FiniteCheck & { readonly number: number })[];
+
+  /** @param first Number of the first check. */
+  constructor(checks: readonly FiniteCheck[], first: number) {
+    this.reads = checks.map(({ value }) => value);
+    this.#checks = checks.map((check, index) => ({ ...check, number: first + index }));
+  }
+
+  claim(memory: Claims): void {
+    const seen = new Set<Value>();
+    for (const { value, every, number } of this.#checks) {
+      const operands = operandsOf(value, memory);
+      if (operands === undefined || seen.has(value)) continue;
+      seen.add(value);
+      const { left, right } = operands;
+      memory.behind(value, (emitter) => {
+        const places = [value, left, right].map((each) => emitter.placeOf(each));
+        const sizes = [extent(left.shape), extent(right.shape)];
+        emitter.emit("expect_finite", places, [...sizes, every, 0, elements(value.shape), number]);
+      });
+    }
+  }
+
+  /** One instruction for all checks of one memory with one period. */
+  emit(emitter: Emitter): void {
+    const direct = this.#checks.filter(({ value }) => operandsOf(value, emitter) === undefined);
+    const ranges = direct.map(({ value, every, number }) => {
+      const place = emitter.placeOf(value);
+      return { place, every, number, count: elements(value.shape), memory: `${place.slot} ${every}` };
+    });
+    for (const memory of new Set(ranges.map((range) => range.memory))) {
+      const own = ranges.filter((range) => range.memory === memory);
+      const [first] = own;
+      if (first === undefined) continue;
+      const count = Math.max(...own.map((range) => range.place.offset + range.count));
+      const ints = own.flatMap((range) => [range.place.offset, range.count, range.number]);
+      const whole = { ...first.place, offset: 0, count, batched: false };
+      emitter.emit("expect_finite", [whole, null, null], [0, 0, first.every, ...ints]);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import type { Effect } from "../graph/effect.js";
+import type { Trace } from "../graph/trace.js";
+import { binaryId } from "../ops/encode.js";
+import { elements, type Shape } from "../tensor/shape.js";
+import { Value } from "../tensor/value.js";
+
+/** What follows runs once for every part of a batch, or once a step again. Only accumulators cross the border. */
+function border(emit: Effect["emit"]): Effect {
+  return { reads: [], barrier: true, emit };
+}
+
+/** Sets an accumulator to 0. */
+function clear(accumulator: Value): Effect {
+  return {
+    reads: [],
+    barrier: true,
+    claim: (memory) => memory.keep(accumulator),
+    emit(emitter) {
+      emitter.emit("fill", [emitter.placeOf(accumulator)], [elements(accumulator.shape)], [0]);
+    },
+  };
+}
+
+/** Adds a value to an accumulator. */
+function accumulate(accumulator: Value, value: Value): Effect {
+  return {
+    reads: [value],
+    barrier: true,
+    emit(emitter) {
+      const sum = emitter.placeOf(accumulator);
+      emitter.emit("binary", [sum, emitter.placeOf(value), sum], [1, sum.count, binaryId("add"), 0, 0]);
+    },
+  };
+}
+
+/** Sums over the parts of a batch: what is recorded until {@link end} runs once for every part. */
+export class PartSums {
+  readonly #trace: Trace;
+  readonly #sums: readonly Value[];
+
+  /** @param shapes Of the values to sum. */
+  constructor(trace: Trace, shapes: readonly Shape[]) {
+    this.#trace = trace;
+    this.#sums = shapes.map((shape, index) => new Value(shape, "f32", { kind: "input", name: `sum ${index}` }));
+    for (const sum of this.#sums) trace.add(clear(sum));
+    trace.add(border((emitter) => emitter.beginParts()));
+  }
+
+  /** Adds the values of a part, in the order of the shapes; returns their sums over all parts. */
+  end(values: readonly Value[]): readonly Value[] {
+    for (const [index, sum] of this.#sums.entries()) {
+      const value = values[index];
+      if (value !== undefined) this.#trace.add(accumulate(sum, value));
+    }
+    this.#trace.add(border((emitter) => emitter.endParts()));
+    return this.#sums;
+  }
+}
