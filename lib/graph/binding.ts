@@ -1,7 +1,6 @@
 import type { NativeSlab } from "../binding/native.js";
 import type { Dtype } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import type { Step } from "./fuse.js";
+import type { Pass } from "./draft.js";
 
 /** Where an input's rows come from. */
 export type Binding =
@@ -19,8 +18,8 @@ export interface FeedBinding {
 
 /** Memory and steps that stand in the place of those of a trace. */
 export interface Replacement {
-  /** How the values that `steps` compute are computed instead. */
-  steps(steps: ReadonlyMap<Value, Step>, roots: readonly Value[]): ReadonlyMap<Value, Step>;
+  /** Replaces steps, after all other passes. */
+  readonly pass: Pass;
   /** The slab whose first `count` elements stand for those of `slab` from `offset` on; `undefined`: these themselves. */
   memory(slab: NativeSlab, offset: number, count: number): NativeSlab | undefined;
 }

@@ -1,7 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
 import type { Dtype } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
-import type { Step } from "./fuse.js";
+import type { Step } from "./step.js";
 import type { Place } from "./views.js";
 
 /**

@@ -3,10 +3,10 @@ import { CarillonError } from "../errors.js";
 import { elements, extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import type { Effect, Emitter, SlabPart } from "./effect.js";
-import type { Step } from "./fuse.js";
 import { Instructions } from "./instructions.js";
 import type { Gathered, Placement } from "./placement.js";
 import type { Schedule } from "./schedule.js";
+import type { Step } from "./step.js";
 import { DTYPES, type Place } from "./views.js";
 
 /** Writes the instructions of a schedule whose values have places. */

@@ -2,8 +2,9 @@ import { type NativeDtype, type NativeProgramSpec, type NativeSlab, native, nati
 import { unaryId } from "../ops/encode.js";
 import { type Instruction, Value } from "../tensor/value.js";
 import type { Replacement } from "./binding.js";
-import type { Step } from "./fuse.js";
+import type { Pass } from "./draft.js";
 import { Instructions } from "./instructions.js";
+import type { Step } from "./step.js";
 import { type Place, Views } from "./views.js";
 
 /** How packed weights are kept: as they are, as the upper halves of their floats, as integers with a scale an output. */
@@ -105,29 +106,28 @@ export class Freezer implements Replacement {
     return { code: this.#instructions.words, views: this.#views.numbers, slabs, ...none, ...whole };
   }
 
-  steps(steps: ReadonlyMap<Value, Step>, roots: readonly Value[]): ReadonlyMap<Value, Step> {
-    const frozen = new Map(steps);
+  /** Has products read packed weights, and applies functions that follow them. */
+  readonly pass: Pass = (draft) => {
     const products = new Set<Value>();
     const uses = new Map<Value, number>();
-    for (const value of [...roots, ...[...steps.values()].flatMap(({ inputs }) => inputs)]) {
+    for (const value of [...draft.roots, ...[...draft.steps.values()].flatMap(({ inputs }) => inputs)]) {
       uses.set(value, (uses.get(value) ?? 0) + 1);
     }
-    for (const [value, step] of steps) {
+    for (const [value, step] of [...draft.steps]) {
       const product = this.#product(value, step);
       if (product !== undefined) {
-        frozen.set(value, product);
+        draft.replace(value, product);
         products.add(value);
         continue;
       }
       const [input] = step.inputs;
       if (input === undefined || !products.has(input) || uses.get(input) !== 1) continue;
-      const merged = mergedUnary(value, step, frozen.get(input));
+      const merged = mergedUnary(value, step, draft.steps.get(input));
       if (merged === undefined) continue;
-      frozen.set(value, merged);
-      frozen.delete(input);
+      draft.replace(value, merged);
+      draft.remove(input);
     }
-    return frozen;
-  }
+  };
 
   memory(slab: NativeSlab, offset: number, count: number): NativeSlab | undefined {
     if (this.#own.has(slab)) return undefined;

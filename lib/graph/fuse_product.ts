@@ -1,17 +1,8 @@
 import { activationId } from "../ops/encode.js";
 import { extent } from "../tensor/shape.js";
 import type { Applied, Instruction, Value } from "../tensor/value.js";
-import type { Step } from "./fuse.js";
-
-/** What fusion knows of a trace. */
-export interface Surroundings {
-  /** Whether nothing is updated between two values: otherwise one cannot be computed where the other stands. */
-  together(first: Value, last: Value): boolean;
-  /** How often a value is used, by operations and by what is wanted. */
-  uses(value: Value): number;
-  /** Operations that use a value. */
-  users(value: Value): readonly Value[];
-}
+import type { Draft, Pass } from "./draft.js";
+import type { Step } from "./step.js";
 
 /** The operation `name` behind `value`, if that is what it is. */
 export function applied(value: Value | undefined, name: string): Applied | undefined {
@@ -67,13 +58,13 @@ const alike = (a: Value, b: Value, value: Value): boolean =>
  * The gate behind `value`. relu′ after the mask of a dropout behind that relu is one gate: the dropped-out output is
  * positive exactly where relu's was and the element was kept (scale ≥ 1, so that nothing positive becomes 0).
  */
-function gateOf(value: Value, around: Surroundings): Gate | undefined {
+function gateOf(value: Value, draft: Draft): Gate | undefined {
   const [flowing, output] = applied(value, "reluGradient")?.inputs ?? [];
   if (flowing !== undefined && output !== undefined && alike(flowing, output, value)) {
     const mask = maskOf(flowing);
     const [inner] = applied(flowing, "dropout")?.inputs ?? [];
-    if (mask !== undefined && inner !== undefined && mask.scale >= 1 && around.uses(flowing) === 1) {
-      const dropped = around.users(output).find((user) => {
+    if (mask !== undefined && inner !== undefined && mask.scale >= 1 && draft.uses(flowing) === 1) {
+      const dropped = draft.users(output).find((user) => {
         const own = maskOf(user);
         return own !== undefined && user.id < value.id && sameMask(own, mask);
       });
@@ -108,14 +99,13 @@ function productOf(value: Value, inside: Inside): Pick<Chain, "product" | "activ
 }
 
 /** product → activation → dropout → gate, each only where it stands there. */
-function chainOf(value: Value, around: Surroundings): Chain | undefined {
-  const alone: Inside = (each) => around.uses(each) === 1 && around.together(each, value);
+function chainOf(value: Value, draft: Draft): Chain | undefined {
+  const alone: Inside = (each) => draft.uses(each) === 1 && draft.together(each, value);
   // A relu is also used by its gradient, which takes the dropped-out output instead where that is fused.
-  const rectified: Inside = (each) =>
-    around.together(each, value) && around.uses(each) - redirected(each, around) === 1;
-  const gate = gateOf(value, around);
+  const rectified: Inside = (each) => draft.together(each, value) && draft.uses(each) - redirected(each, draft) === 1;
+  const gate = gateOf(value, draft);
   const inner = gate === undefined ? value : gate.inner;
-  if (gate !== undefined && !(alone(inner) && around.together(gate.values, value))) return undefined;
+  if (gate !== undefined && !(alone(inner) && draft.together(gate.values, value))) return undefined;
   const mask = maskOf(inner);
   const [masked] = mask === undefined ? [inner] : (applied(inner, "dropout")?.inputs ?? []);
   if (masked === undefined) return undefined;
@@ -125,12 +115,12 @@ function chainOf(value: Value, around: Surroundings): Chain | undefined {
 }
 
 /** How many users of `output`, a relu's, will look at its dropped-out form instead. */
-function redirected(output: Value, around: Surroundings): number {
+function redirected(output: Value, draft: Draft): number {
   if (applied(output, "relu") === undefined) return 0;
-  return around.users(output).filter((user) => {
+  return draft.users(output).filter((user) => {
     if (applied(user, "reluGradient")?.inputs[1] !== output) return false;
-    const gate = gateOf(user, around);
-    return gate !== undefined && gate.values !== output && chainOf(user, around) !== undefined;
+    const gate = gateOf(user, draft);
+    return gate !== undefined && gate.values !== output && chainOf(user, draft) !== undefined;
   }).length;
 }
 
@@ -138,9 +128,9 @@ function redirected(output: Value, around: Surroundings): number {
  * A product with what follows it, which it applies while its tile is in cache, by the very roundings of the operations
  * alone: activation, dropout, gate of a gradient.
  */
-export function fuseProduct(value: Value, around: Surroundings): Step | undefined {
+function fuseProduct(value: Value, draft: Draft): Step | undefined {
   if (value.source.kind !== "operation") return undefined;
-  const chain = chainOf(value, around);
+  const chain = chainOf(value, draft);
   if (chain === undefined) return undefined;
   const { product, activation, mask, gate } = chain;
   const { lower, inputs } = product;
@@ -162,3 +152,11 @@ export function fuseProduct(value: Value, around: Surroundings): Step | undefine
     inPlace: null,
   };
 }
+
+/** Fuses products with what follows them. */
+export const fuseProducts: Pass = (draft) => {
+  for (const value of draft.steps.keys()) {
+    const step = fuseProduct(value, draft);
+    if (step !== undefined) draft.replace(value, step);
+  }
+};

@@ -5,10 +5,11 @@ import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
 import { Arena } from "./arena.js";
 import type { Binding, FeedBinding, Replacement } from "./binding.js";
+import type { Item } from "./draft.js";
 import type { Claims, Effect, Emitter, Layout } from "./effect.js";
-import type { Step } from "./fuse.js";
 import { Regions } from "./regions.js";
-import { type Item, readsOf, type Schedule } from "./schedule.js";
+import { readsOf, type Schedule } from "./schedule.js";
+import type { Step } from "./step.js";
 import { type Place, Views } from "./views.js";
 
 /** What places depend on besides the schedule. */

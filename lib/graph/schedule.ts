@@ -1,11 +1,11 @@
 import type { Value } from "../tensor/value.js";
 import type { Replacement } from "./binding.js";
+import { Draft, type Item, type Pass } from "./draft.js";
 import type { Effect } from "./effect.js";
-import { planSteps, type Step } from "./fuse.js";
+import { fuseCrossEntropies } from "./fuse.js";
+import { fuseProducts } from "./fuse_product.js";
+import type { Step } from "./step.js";
 import type { Trace } from "./trace.js";
-
-/** What a program does at one place. */
-export type Item = { readonly value: Value; readonly step: Step } | { readonly effect: Effect };
 
 /** Values that an item reads. A step without an instruction is another name of its input's memory. */
 export function readsOf(item: Item): readonly Value[] {
@@ -77,18 +77,13 @@ export class Schedule {
   }
 }
 
-/** The order of a trace, fused. */
+/** What is done to the steps of a trace, one pass after another. */
+const PASSES: readonly Pass[] = [fuseCrossEntropies, fuseProducts, (draft) => draft.removeUnused()];
+
+/** The order of a trace, after all passes. */
 export function scheduleOf(trace: Trace, replacement: Replacement | undefined): Schedule {
-  const bounds = trace.effects.filter(({ effect }) => effect.barrier);
-  const roots = trace.effects.flatMap(({ effect }) => effect.reads);
-  const fused = planSteps(
-    roots,
-    bounds.map(({ after }) => after),
-  );
-  const steps = replacement === undefined ? fused : replacement.steps(fused, roots);
-  const timed = [
-    ...[...steps].map(([value, step]) => ({ at: step.at ?? value.id, late: 0, item: { value, step } })),
-    ...trace.effects.map(({ after, effect }) => ({ at: after, late: 1, item: { effect } })),
-  ];
-  return new Schedule(timed.sort((a, b) => a.at - b.at || a.late - b.late).map(({ item }) => item));
+  const draft = new Draft(trace.effects);
+  for (const pass of PASSES) pass(draft);
+  replacement?.pass(draft);
+  return new Schedule(draft.items);
 }
