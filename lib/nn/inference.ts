@@ -4,8 +4,9 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { FrozenProgram } from "./frozen.js";
 import { type Normalization, normalizationOf, type PredictedLabels, type ProbabilitiesAs } from "./meaning.js";
 import { labelsOf, runRows, tensorTaker } from "./serving/answers.js";
+import type { Take } from "./serving/batch.js";
 import { FrozenCopy, type Moment, type Network, workOf } from "./serving/frozen_copy.js";
-import { type CallOptions, type Computer, Gathering, type Take } from "./serving/gathering.js";
+import { type CallOptions, type Computer, Gathering } from "./serving/gathering.js";
 import { countRows, isRow } from "./serving/rows.js";
 
 /** Rows of a batch at inference. */

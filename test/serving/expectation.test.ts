@@ -16,6 +16,12 @@ describe("without a measurement", () => {
   ])("%i operations a row, %i rows: %s", (work, rows, isShort) => {
     expect(new Expectation(work).isShort(rows)).toBe(isShort);
   });
+
+  test("a row of a large network is borne, a batch of it is long beside what its calls cost", () => {
+    const expectation = new Expectation(LARGE);
+    expect([expectation.isBearable(1), expectation.isBearable(64)]).toEqual([true, false]);
+    expect([expectation.isLong(1), expectation.isLong(256)]).toEqual([false, true]);
+  });
 });
 
 describe("by what batches have taken, milliseconds", () => {
@@ -40,9 +46,29 @@ describe("by what batches have taken, milliseconds", () => {
 
   test("what comes back from there soon is tried here", () => {
     const expectation = new Expectation(LARGE);
-    expectation.tookThere(1, 0.5);
+    expectation.tookThere(1, 0.6);
     expect(expectation.isShort(1)).toBe(false);
     expectation.tookThere(1, 0.15);
+    expect(expectation.isShort(1)).toBe(true);
+    expectation.tookThere(64, 0.6);
+    expect(expectation.isBearable(64)).toBe(false);
+    expectation.tookThere(64, 0.45);
+    expect([expectation.isBearable(64), expectation.isShort(64)]).toEqual([true, false]);
+  });
+
+  test("what takes 0.1 to 0.4 ms is borne where nobody else waits, and longer ones are soon not", () => {
+    const expectation = new Expectation(LARGE);
+    for (let batch = 0; batch < 20; batch++) expectation.tookHelped(1, 0.3);
+    expect([expectation.isShort(1), expectation.isBearable(1)]).toEqual([false, true]);
+    for (let batch = 0; batch < 8; batch++) expectation.tookHelped(1, 2);
+    expect(expectation.isBearable(1)).toBe(false);
+  });
+
+  test("with helpers a batch has to be much shorter before it is tried without", () => {
+    const expectation = new Expectation(LARGE);
+    for (let batch = 0; batch < 20; batch++) expectation.tookHelped(1, 0.08);
+    expect([expectation.isShort(1), expectation.isBearable(1)]).toEqual([false, true]);
+    expectation.tookHelped(1, 0.04);
     expect(expectation.isShort(1)).toBe(true);
   });
 });

@@ -1,11 +1,11 @@
 // What is made of outputs: tensors of the caller's own, in the units of the data, and labels.
 import type { Member } from "../../data/member.js";
-import { restoreRows, type Transforms } from "../../data/transform.js";
+import { type Affine, restoreRows, type Transforms } from "../../data/transform.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { FrozenProgram } from "../frozen.js";
 import { labelsOfRows, type PredictedLabels } from "../meaning.js";
+import type { Take } from "./batch.js";
 import type { Moment } from "./frozen_copy.js";
-import type { Take } from "./gathering.js";
 import { takeRows } from "./rows.js";
 
 /** Takes [rows, outputs] of its own memory, in the units of the data. */
@@ -22,24 +22,43 @@ export function labelsOf(where: string, data: Float32Array, { described }: Momen
   return described === undefined ? [] : labelsOfRows(where, described, data);
 }
 
-/** [rows, outputs] of any number of rows, batch by batch, on the calling thread. */
-export function runRows(program: FrozenProgram, member: Member, units: Transforms): Tensor<"f32"> {
+/** Rows of a call as the network takes them, and memory for their outputs. */
+export interface Part {
+  readonly x: Float32Array;
+  readonly rows: number;
+  readonly y: Float32Array;
+}
+
+/**
+ * Any number of rows, batch by batch: who takes a part writes its outputs to `y` before the next one is asked for. So `all`, [rows,
+ * outputs], is filled.
+ */
+export function* batchesOf(
+  { maxBatch, outputs }: Pick<FrozenProgram, "maxBatch" | "outputs">,
+  member: Member,
+  affine: Affine | undefined,
+  all: Float32Array,
+): Generator<Part, void> {
   const { rows, columns } = member;
-  const { maxBatch, outputs } = program;
   const most = Math.min(rows, maxBatch);
-  const result = new Float32Array(rows * outputs);
   let changed: Float32Array | undefined;
   const scratch = (): Float32Array => {
     changed ??= new Float32Array(most * columns);
     return changed;
   };
-  const part = rows <= maxBatch ? result : new Float32Array(most * outputs);
+  const y = rows <= maxBatch ? all : new Float32Array(most * outputs);
   for (let begin = 0; begin < rows; begin += maxBatch) {
     const end = Math.min(begin + maxBatch, rows);
-    const x = takeRows(member, { begin, end }, units.inputs, scratch);
-    program.runInto(x, end - begin, part, 1);
-    if (part !== result) result.set(part.subarray(0, (end - begin) * outputs), begin * outputs);
+    yield { x: takeRows(member, { begin, end }, affine, scratch), rows: end - begin, y };
+    if (y !== all) all.set(y.subarray(0, (end - begin) * outputs), begin * outputs);
   }
-  if (units.targets !== undefined) restoreRows(units.targets, result);
-  return new Tensor(result, [rows, outputs], "f32");
+}
+
+/** [rows, outputs] of any number of rows, on the calling thread. */
+export function runRows(program: FrozenProgram, member: Member, { inputs, targets }: Transforms): Tensor<"f32"> {
+  const { outputs } = program;
+  const result = new Float32Array(member.rows * outputs);
+  for (const { x, rows, y } of batchesOf(program, member, inputs, result)) program.runInto(x, rows, y, 1);
+  if (targets !== undefined) restoreRows(targets, result);
+  return new Tensor(result, [member.rows, outputs], "f32");
 }

@@ -4,8 +4,20 @@
  */
 const SHORT = 0.1;
 
-/** Milliseconds on another thread, with the way there and back, behind which a batch is tried on the JavaScript thread. */
-const WORTH_A_TRY = 0.2;
+/**
+ * The same of a single call that nobody waits behind: so long it may hold the event loop, which saves it the way. What comes meanwhile is
+ * gathered in the next turn.
+ */
+const BEARABLE = 0.4;
+
+/** Milliseconds on one thread beside which those of JavaScript for its calls are few. */
+const LONG = 5;
+
+/** Milliseconds that are not short any more. */
+const JUST_LONGER = 1.01 * SHORT;
+
+/** Milliseconds that the way to another thread and back takes at most: what comes back sooner than it may take here is tried here. */
+const WAY = 0.1;
 
 /**
  * A batch that takes longer than expected counts with no more than so many times the expectation, and with a quarter: somebody else may
@@ -39,7 +51,24 @@ export class Expectation {
     return (this.#took[sizeOf(rows)] ?? 0) <= SHORT;
   }
 
-  /** A batch on the JavaScript thread took so long. */
+  /** Whether it may be, with helpers, if it is a single call that nobody waits behind. */
+  isBearable(rows: number): boolean {
+    return (this.#took[sizeOf(rows)] ?? 0) <= BEARABLE;
+  }
+
+  /** Whether it takes much longer than what JavaScript has to do for its calls. */
+  isLong(rows: number): boolean {
+    return (this.#took[sizeOf(rows)] ?? 0) > LONG;
+  }
+
+  /** A batch on the JavaScript thread took so long with helpers, without which it is not tried again unless that promises to be short. */
+  tookHelped(rows: number, milliseconds: number): void {
+    const size = sizeOf(rows);
+    this.tookHere(rows, milliseconds);
+    if (milliseconds > SHORT / 2) this.#took[size] = Math.max(this.#took[size] ?? 0, JUST_LONGER);
+  }
+
+  /** A batch on the JavaScript thread alone took so long. */
   tookHere(rows: number, milliseconds: number): void {
     const size = sizeOf(rows);
     const known = Math.max(this.#took[size] ?? 0, LEAST);
@@ -50,7 +79,8 @@ export class Expectation {
   /** A batch on another thread took so long. */
   tookThere(rows: number, milliseconds: number): void {
     const size = sizeOf(rows);
-    if (milliseconds <= WORTH_A_TRY) this.#took[size] = Math.min(this.#took[size] ?? 0, SHORT);
+    const most = milliseconds <= SHORT + WAY ? SHORT : BEARABLE;
+    if (milliseconds <= most + WAY) this.#took[size] = Math.min(this.#took[size] ?? 0, most);
   }
 }
 

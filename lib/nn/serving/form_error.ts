@@ -5,8 +5,9 @@ import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/freeze.js";
 import { labelsOfRows, type Normalization } from "../meaning.js";
+import { batchesOf } from "./answers.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
-import { isRow, takeRows } from "./rows.js";
+import { isRow } from "./rows.js";
 
 /** How far the answers of a form of the weights are from those of f32. */
 export interface FormError {
@@ -63,19 +64,10 @@ export async function measureError(
 async function computeAll(copy: FrozenCopy, member: Member): Promise<Float32Array> {
   await copy.take();
   const { program, moment } = copy;
-  const { maxBatch, outputs } = program;
   const turns = new Turns();
-  const [x, y] = [new Float32Array(maxBatch * member.columns), new Float32Array(maxBatch * outputs)];
-  const all = new Float32Array(member.rows * outputs);
-  for (let begin = 0; begin < member.rows; begin += maxBatch) {
-    const end = Math.min(begin + maxBatch, member.rows);
-    await program.runAsync(
-      takeRows(member, { begin, end }, moment.units.inputs, () => x),
-      end - begin,
-      y,
-      1,
-    );
-    all.set(y.subarray(0, (end - begin) * outputs), begin * outputs);
+  const all = new Float32Array(member.rows * program.outputs);
+  for (const { x, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+    await program.runAsync(x, rows, y, 1);
     if (turns.over) await turns.next();
   }
   if (moment.units.targets !== undefined) restoreRows(moment.units.targets, all);

@@ -1,17 +1,18 @@
 // Calls gathered into batches: rows are copied into the batch that is being filled while the one before is computed.
 import { now } from "../../binding/clock.js";
-import { threadsFor } from "../../binding/threads.js";
+import { threadLimit } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
 import { type Member, memberOf } from "../../data/member.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { onAbort } from "../../signals.js";
-import { isFloats } from "../../tensor/arrays.js";
 import { copyOf } from "../../tensor/copied.js";
 import type { FrozenProgram } from "../frozen.js";
+import { batchesOf } from "./answers.js";
+import { Batch, type Call, PromisedCall, type Take } from "./batch.js";
 import { Expectation } from "./expectation.js";
 import type { Moment } from "./frozen_copy.js";
-import { changeRows, countRows, failRows, isPrecise, type Stage, takeRows, writeRows } from "./rows.js";
+import { countRows, failRows, isPrecise } from "./rows.js";
 import { roomFor, Stages } from "./stages.js";
 
 /** What computes the batches of a {@link Gathering}. */
@@ -53,36 +54,7 @@ export interface Counts {
   microseconds: number;
 }
 
-/** A call, until it is answered. */
-interface Call {
-  readonly where: string;
-  readonly rows: number;
-  readonly threads: number | undefined;
-  readonly take: (outputs: Float32Array, begin: number, moment: Moment) => void;
-  readonly reject: (reason: unknown) => void;
-  /** Takes the listener of its signal off. */
-  off: (() => void) | undefined;
-  /** Whether its batch has not begun. */
-  waits: boolean;
-  over: boolean;
-}
-
-/** Makes an answer of the outputs of a batch, in which those of `rows` rows begin at element `begin`; it copies what it needs. */
-export type Take<T> = (outputs: Float32Array, begin: number, rows: number, moment: Moment) => T;
-
-/** Calls that are computed together; or a single one with more rows than a batch has, whose inputs stay as they were given. */
-interface Batch {
-  readonly calls: Call[];
-  stage: Stage;
-  readonly large: Member | undefined;
-  rows: number;
-  moment: Moment;
-  /** What its outputs are written to. */
-  outputs: Float32Array;
-}
-
 const NO_ROWS = new Float32Array();
-const NO_MOMENT: Moment = { units: {}, described: undefined };
 
 /** Microseconds of a millisecond. */
 const MICRO = 1000;
@@ -105,8 +77,8 @@ export class Gathering {
   readonly #waiting: Batch[] = [];
   readonly #stages: Stages;
   /** Rows in the units of the network. */
-  #changed: Float32Array = NO_ROWS;
-  #outputs: Float32Array = NO_ROWS;
+  #changed = NO_ROWS;
+  #outputs = NO_ROWS;
   #working = false;
   #idle: (() => void)[] = [];
 
@@ -114,8 +86,8 @@ export class Gathering {
   constructor(computer: Computer, maxQueue: number) {
     this.#computer = computer;
     this.#maxQueue = maxQueue;
-    this.#stages = new Stages(computer.inputs, computer.maxBatch);
     this.#expectation = new Expectation(computer.work);
+    this.#stages = new Stages(computer.inputs, computer.maxBatch);
   }
 
   /** Whether a batch waits or is being computed. */
@@ -143,28 +115,20 @@ export class Gathering {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const rows = countRows(where, x, this.#computer.inputs);
+      const { inputs, maxBatch } = this.#computer;
+      const rows = countRows(where, x, inputs);
       if (rows > most) failRows(where, rows, most);
       if (this.counts.queued + rows > this.#maxQueue) this.#refuse(where, rows);
-      const call: Call = {
-        where,
-        rows,
-        threads,
-        take: (outputs, begin, moment) => resolve(take(outputs, begin, rows, moment)),
-        reject,
-        off: undefined,
-        waits: true,
-        over: false,
-      };
-      if (rows > this.#computer.maxBatch) this.#addLarge(call, x);
+      const call = new PromisedCall({ where, rows, threads }, take, resolve, reject);
+      if (rows > maxBatch) this.#waiting.push(Batch.ofLarge(call, memberOf(where, copyOf(x), inputs)));
       else this.#add(call, x);
       this.counts.queued += rows;
       if (signal !== undefined) call.off = onAbort(signal, () => this.#abort(call, signal.reason));
       if (this.#working) return;
       this.#working = true;
       // A batch that is full need not wait for the end of the turn: others are gathered while it is computed.
-      if ((this.#waiting[0]?.rows ?? 0) >= this.#computer.maxBatch) this.#work();
-      else Promise.resolve().then(() => this.#work());
+      if ((this.#waiting[0]?.rows ?? 0) >= maxBatch) this.#work(true);
+      else Promise.resolve().then(() => this.#work(false));
     });
   }
 
@@ -178,53 +142,41 @@ export class Gathering {
     );
   }
 
-  #addLarge(call: Call, x: Features): void {
-    const large = memberOf(call.where, copyOf(x), this.#computer.inputs);
-    this.#waiting.push({ calls: [call], stage: NO_ROWS, large, rows: call.rows, moment: NO_MOMENT, outputs: NO_ROWS });
-  }
-
   /** Copies the rows of a call behind those that wait, or into a new batch. */
   #add(call: Call, x: Features): void {
     const { inputs, maxBatch } = this.#computer;
     const last = this.#waiting.at(-1);
-    const fits = last !== undefined && last.large === undefined && last.rows + call.rows <= maxBatch;
-    const rows = call.rows + (fits ? last.rows : 0);
-    const stage = fits ? last.stage : this.#stages.take(rows, isPrecise(x));
-    const batch = fits ? last : { calls: [], stage, large: undefined, rows: 0, moment: NO_MOMENT, outputs: NO_ROWS };
-    const widens = isFloats(stage) && isPrecise(x);
-    if (widens || stage.length < rows * inputs) this.#move(batch, rows, widens || !isFloats(stage));
-    writeRows(call.where, x, inputs, batch.stage, batch.rows * inputs);
-    batch.calls.push(call);
-    batch.rows += call.rows;
-    if (!fits) this.#waiting.push(batch);
-  }
-
-  /** Takes other memory for a batch, for so many rows. */
-  #move(batch: Batch, rows: number, precise: boolean): void {
-    const { stage } = batch;
-    batch.stage = this.#stages.take(rows, precise);
-    batch.stage.set(stage.subarray(0, batch.rows * this.#computer.inputs));
-    this.#stages.give(stage);
+    if (last !== undefined && last.large === undefined && last.rows + call.rows <= maxBatch) {
+      last.add(call, x, this.#stages);
+      return;
+    }
+    const batch = Batch.over(this.#stages.take(call.rows, isPrecise(x)), inputs);
+    batch.add(call, x, this.#stages);
+    this.#waiting.push(batch);
   }
 
   /** A call that waits leaves the queue; one that is being computed is not told what comes of it. */
   #abort(call: Call, reason: unknown): void {
     if (call.waits) this.counts.queued -= call.rows;
     this.counts.aborted += 1;
-    end(call);
     call.reject(reason);
   }
 
-  /** Computes what waits, batch after batch. Calls of one are answered while the next is computed. */
-  async #work(): Promise<void> {
+  /**
+   * Computes what waits, batch after batch. Calls of one are answered while the next is computed.
+   *
+   * @param called Whether code of the caller's goes on behind this.
+   */
+  async #work(called: boolean): Promise<void> {
     let computed: Batch | undefined;
     const answer = (): void => {
       if (computed !== undefined) this.#answer(computed);
       computed = undefined;
     };
+    let busy = called;
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       try {
-        if (this.#expectation.isShort(first.rows) && commonTurns.over) {
+        if (this.#isHere(first) && commonTurns.over) {
           answer();
           await commonTurns.next();
         }
@@ -233,13 +185,16 @@ export class Gathering {
           answer();
           await ready;
         }
+        const here = this.#isHere(first);
         this.#begin(first);
-        if (first.large !== undefined || first.rows === 0 || this.#expectation.isShort(first.rows)) {
+        if (here || first.rows === 0) {
           answer();
-          if (first.large !== undefined) await this.#computeLarge(first, first.large);
-          else this.#computeHere(first);
+          this.#computeHere(first);
+        } else if (first.large !== undefined) {
+          answer();
+          await this.#computeLarge(first, first.large);
         } else {
-          const computing = this.#computeThere(first);
+          const computing = this.#computeThere(first, busy || computed !== undefined || this.#waiting.length > 0);
           answer();
           await computing;
           computed = first;
@@ -247,13 +202,21 @@ export class Gathering {
       } catch (error) {
         answer();
         if (this.#waiting[0] === first) this.#leave(first);
-        fail(first, error);
+        first.fail(error);
       }
+      busy = false;
       this.counts.computing = 0;
     }
     answer();
     this.#working = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Whether the batch, the first that waits, is computed on this thread: it is short, or a single call that nobody waits behind. */
+  #isHere({ rows, calls, large }: Batch): boolean {
+    if (large !== undefined) return false;
+    const alone = calls.length === 1 && this.#waiting.length === 1;
+    return this.#expectation.isShort(rows) || (alone && this.#expectation.isBearable(rows));
   }
 
   /** Takes the batch from the queue. */
@@ -267,10 +230,10 @@ export class Gathering {
 
   /** Takes the batch from the queue; without the rows that were given up, and in the units of the network. */
   #begin(batch: Batch): void {
-    const { inputs, maxBatch, program, moment } = this.#computer;
+    const { maxBatch, program, moment } = this.#computer;
     this.#leave(batch);
     batch.moment = moment;
-    if (batch.large === undefined) closeRanks(batch, inputs);
+    batch.closeRanks();
     const { outputs } = program;
     const rows = Math.min(batch.rows, maxBatch);
     if (this.#outputs.length < rows * outputs) this.#outputs = new Float32Array(roomFor(rows, outputs, maxBatch));
@@ -282,119 +245,58 @@ export class Gathering {
     this.counts.largest = Math.max(this.counts.largest, batch.rows);
   }
 
-  /** The rows of a batch as the network takes them. A call whose values do not fit is told so. */
-  #rowsOf({ stage, calls, moment: { units } }: Batch): Float32Array {
-    const { inputs } = this.#computer;
-    if (units.inputs === undefined && isFloats(stage)) return stage;
-    if (this.#changed.length < stage.length) this.#changed = new Float32Array(stage.length);
-    let begin = 0;
-    for (const call of calls) {
-      try {
-        changeRows(call.where, units.inputs, stage, { begin, end: begin + call.rows, columns: inputs }, this.#changed);
-      } catch (error) {
-        end(call);
-        call.reject(error);
-        this.#changed.fill(0, begin * inputs, (begin + call.rows) * inputs); // nobody else is touched
-      }
-      begin += call.rows;
-    }
-    return this.#changed;
+  #rowsOf(batch: Batch): Float32Array {
+    return batch.rowsFor((count) => {
+      if (this.#changed.length < count) this.#changed = new Float32Array(count);
+      return this.#changed;
+    });
   }
 
-  /** On this thread alone: what is over so soon would wait for helpers that have no processor. */
+  /** On this thread; alone, where it is short: what is over so soon would wait for helpers that have no processor. */
   #computeHere(batch: Batch): void {
-    const began = now();
-    if (batch.rows > 0) {
-      this.#computer.program.runInto(this.#rowsOf(batch), batch.rows, batch.outputs, 1);
+    const { rows } = batch;
+    if (rows > 0) {
+      const began = now();
+      const isShort = this.#expectation.isShort(rows);
+      this.#computer.program.runInto(this.#rowsOf(batch), rows, batch.outputs, isShort ? 1 : batch.threads);
       const took = now() - began;
-      this.#expectation.tookHere(batch.rows, took);
+      if (isShort) this.#expectation.tookHere(rows, took);
+      else this.#expectation.tookHelped(rows, took);
       this.counts.microseconds += MICRO * took;
     }
     this.#answer(batch);
   }
 
-  async #computeThere(batch: Batch): Promise<void> {
+  /** On native threads; all but one where this thread has other calls to see to, and loses no time by helpers that have no processor. */
+  async #computeThere(batch: Batch, busy: boolean): Promise<void> {
     const began = now();
-    await this.#computer.program.runAsync(this.#rowsOf(batch), batch.rows, batch.outputs, threadsOf(batch));
+    const { rows } = batch;
+    const others = busy && !this.#expectation.isLong(rows) ? Math.max(threadLimit() - 1, 1) : Number.POSITIVE_INFINITY;
+    const threads = Math.min(batch.threads, others);
+    await this.#computer.program.runAsync(this.#rowsOf(batch), rows, batch.outputs, threads);
     const took = now() - began;
-    this.#expectation.tookThere(batch.rows, took);
+    this.#expectation.tookThere(rows, took);
     this.counts.microseconds += MICRO * took;
   }
 
   /** Computes a call that has more rows than a batch, all with the same weights. */
-  async #computeLarge({ calls, moment, outputs: part }: Batch, member: Member): Promise<void> {
+  async #computeLarge({ calls, moment, threads }: Batch, member: Member): Promise<void> {
     const [call] = calls;
-    const { inputs, maxBatch, program } = this.#computer;
-    const { outputs } = program;
     if (call === undefined) return;
     const began = now();
-    const all = new Float32Array(member.rows * outputs);
-    const scratch = (): Float32Array => {
-      if (this.#changed.length < maxBatch * inputs) this.#changed = new Float32Array(maxBatch * inputs);
-      return this.#changed;
-    };
-    for (let begin = 0; begin < member.rows && !call.over; begin += maxBatch) {
-      const end = Math.min(begin + maxBatch, member.rows);
-      const x = takeRows(member, { begin, end }, moment.units.inputs, scratch);
-      await program.runAsync(x, end - begin, part, threadsOf({ calls }));
-      all.set(part.subarray(0, (end - begin) * outputs), begin * outputs);
+    const { program } = this.#computer;
+    const all = new Float32Array(member.rows * program.outputs);
+    for (const { x, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+      await program.runAsync(x, rows, y, threads);
+      if (call.over) return;
     }
     this.counts.microseconds += MICRO * (now() - began);
-    if (!call.over) this.#tell(call, all, 0, moment);
+    this.counts.calls += 1;
+    call.answer(all, 0, moment);
   }
 
   /** Tells every call of a computed batch what has come of it. */
   #answer(batch: Batch): void {
-    const { outputs } = this.#computer.program;
-    let begin = 0;
-    for (const call of batch.calls) {
-      if (!call.over) this.#tell(call, batch.outputs, begin * outputs, batch.moment);
-      begin += call.rows;
-    }
-    this.#stages.give(batch.stage);
+    this.counts.calls += batch.answer(this.#computer.program.outputs, this.#stages);
   }
-
-  #tell(call: Call, outputs: Float32Array, begin: number, moment: Moment): void {
-    end(call);
-    this.counts.calls += 1;
-    try {
-      call.take(outputs, begin, moment);
-    } catch (error) {
-      call.reject(error);
-    }
-  }
-}
-
-/** Nobody waits for the call any more. */
-function end(call: Call): void {
-  call.over = true;
-  call.off?.();
-}
-
-function fail({ calls }: Batch, error: unknown): void {
-  for (const call of calls) {
-    if (call.over) continue;
-    end(call);
-    call.reject(error);
-  }
-}
-
-/** Lets the rows of calls that are over be overwritten by those behind them. */
-function closeRanks(batch: Batch, inputs: number): void {
-  if (!batch.calls.some(({ over }) => over)) return;
-  let [from, to] = [0, 0];
-  for (const { over, rows } of batch.calls) {
-    if (!over && from !== to) batch.stage.copyWithin(to * inputs, from * inputs, (from + rows) * inputs);
-    if (!over) to += rows;
-    from += rows;
-  }
-  batch.rows = to;
-  batch.calls.splice(0, batch.calls.length, ...batch.calls.filter(({ over }) => !over));
-}
-
-/** Threads of a batch: as many as the most modest of its calls asks for. */
-function threadsOf({ calls }: Pick<Batch, "calls">): number {
-  let least: number | undefined;
-  for (const { threads } of calls) if (threads !== undefined) least = Math.min(least ?? threads, threads);
-  return threadsFor(least);
 }

@@ -12,6 +12,7 @@ export type Stage = Float32Array | Float64Array;
 
 /** Whether float32 may lose digits of what these memories or numbers hold. */
 export function isPrecise(x: Features): boolean {
+  if (isFloats(x)) return false;
   const values: unknown = isTensorLike(x) ? x.data : x;
   return !(isFloats(values) || isUint8Array(values));
 }
@@ -123,15 +124,15 @@ const sum = Int32Array.from(words);
 sum.set([0, 1], VIEWS);
 const total = new Float32Array(1);
 
-/** Place of the first value that is not finite; −1 if all are. A sum is finite only if all its terms are. */
-export function firstNotFinite(values: Float32Array): number {
-  if (values.length > FEW) {
-    sum[sum.length - 1] = values.length;
+/** Place of the first of `count` values that is not finite; −1 if all are. A sum is finite only if all its terms are. */
+export function firstNotFinite(values: Float32Array, count: number = values.length): number {
+  if (count > FEW) {
+    sum[sum.length - 1] = count;
     native.kernel(sum, 0, 1, 0, 1, values, total);
     const added = total[0] ?? 0;
     if (added - added === 0) return -1;
   }
-  for (let index = 0; index < values.length; index++) {
+  for (let index = 0; index < count; index++) {
     const value = values[index] ?? 0;
     if (value - value !== 0) return index;
   }
