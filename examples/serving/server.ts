@@ -134,6 +134,14 @@ export async function serve({ port, file, load, say }: ServerOptions): Promise<S
     }
   }
 
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject); // the port is taken, or not for us
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+
   // The folder, as files are replaced by renaming.
   let pending: NodeJS.Timeout | undefined;
   const watcher = watch(dirname(file), (_, name) => {
@@ -141,8 +149,6 @@ export async function serve({ port, file, load, say }: ServerOptions): Promise<S
     clearTimeout(pending);
     pending = setTimeout(reload, SETTLED);
   });
-
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port: (server.address() as AddressInfo).port,
     reload,

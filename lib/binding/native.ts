@@ -41,6 +41,16 @@ export interface NativeInfo {
   readonly binary: readonly string[];
   readonly activations: readonly string[];
   readonly optimizers: readonly string[];
+  /** Forms of packed weights, by number, with bytes of a weight and of the scale of an output. */
+  readonly weightForms: readonly NativeWeightForm[];
+  /** Packed weights have room for whole panels of so many outputs. */
+  readonly packedColumns: number;
+}
+
+export interface NativeWeightForm {
+  readonly name: string;
+  readonly weightBytes: number;
+  readonly scaleBytes: number;
 }
 
 /** Values that an eager instruction finds where a program has those of its step. */

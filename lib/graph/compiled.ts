@@ -1,5 +1,6 @@
 import { fitsMemory, gigabytes } from "../binding/memory.js";
 import {
+  type NativeFault,
   type NativeProgram,
   type NativeProgramSpec,
   type NativeRunResult,
@@ -288,7 +289,12 @@ function failUnknownSteps(step: number): never {
 function checked(result: NativeRunResult): NativeRunResult {
   const { fault } = result;
   if (fault === null || fault.what === "finite") return result;
-  throw new CarillonError(
+  throw faultError(fault);
+}
+
+/** What the data made impossible, by its row. */
+export function faultError(fault: NativeFault): CarillonError {
+  return new CarillonError(
     fault.what === "label" ? "ERR_LABEL" : "ERR_DATA",
     `${fault.what} of row ${fault.row}`,
     `expected an integer in [0, ${fault.limit}) for the ${fault.what} of row ${fault.row} of the batch but received ${fault.value}`,

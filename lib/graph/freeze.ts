@@ -10,16 +10,6 @@ import { type Place, Views } from "./views.js";
 /** How packed weights are kept: as they are, as the upper halves of their floats, as integers with a scale an output. */
 export type WeightForm = "f32" | "bf16" | "int8";
 
-/** By number, as native/kernels/table.h has them, with their bytes a weight. */
-const FORMS: readonly { readonly form: WeightForm; readonly bytes: number }[] = [
-  { form: "f32", bytes: 4 },
-  { form: "bf16", bytes: 2 },
-  { form: "int8", bytes: 1 },
-];
-
-/** Packed weights have room for whole panels of so many outputs (native/ops/operation.h). */
-const PACKED_COLUMNS = 32;
-
 /** Places of the integers of a native `gemm`. */
 const GEMM = { rows: 0, columns: 1, depth: 2, transposeA: 3, transposeB: 4, activation: 5, accumulate: 6 } as const;
 
@@ -44,9 +34,10 @@ interface Matrix {
 }
 
 function bytesOf({ columns, depth }: Matrix, form: number): number {
-  const room = Math.ceil(columns / PACKED_COLUMNS) * PACKED_COLUMNS;
-  const scales = FORMS[form]?.form === "int8" ? room * Float32Array.BYTES_PER_ELEMENT : 0;
-  return scales + room * depth * (FORMS[form]?.bytes ?? 0);
+  const { packedColumns, weightForms } = nativeInfo;
+  const room = Math.ceil(columns / packedColumns) * packedColumns;
+  const { weightBytes = 0, scaleBytes = 0 } = weightForms[form] ?? {};
+  return room * (scaleBytes + depth * weightBytes);
 }
 
 /** The weights of a product as an operand: memory of somebody's, as it is. */
@@ -173,7 +164,8 @@ export class Freezer implements Replacement {
     const matrix = matrixOf(instruction);
     const [x, , bias] = instruction.views;
     if (matrix === undefined || x === undefined || x === null) return undefined;
-    const form = FORMS.findIndex((each) => each.form === this.#formOf(matrix.slab, matrix.offset));
+    const wanted = this.#formOf(matrix.slab, matrix.offset);
+    const form = nativeInfo.weightForms.findIndex(({ name }) => name === wanted);
     const { ints } = instruction;
     const sizes = [ints[GEMM.rows] ?? 0, matrix.columns, matrix.depth];
     const operands = [x, this.#pack(matrix, form), ...(bias === undefined || bias === null ? [] : [bias])];

@@ -8,6 +8,7 @@ import {
 import { threadLimit } from "../binding/threads.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
+import { faultError } from "../graph/compiled.js";
 import { Freezer, type FrozenSlab, type WeightForm } from "../graph/freeze.js";
 import { giveOut } from "../graph/output.js";
 import { plan } from "../graph/plan.js";
@@ -183,7 +184,7 @@ export class FrozenProgram {
   runInto(x: Float32Array, rows: number, y: Float32Array, threads: number): void {
     const { here } = this.#filled();
     const fault = native.programAnswer(here.program, x, rows, y, threads);
-    if (fault !== null) throw failFault(fault);
+    if (fault !== null) throw faultError(fault);
   }
 
   /** The same on native threads. x stays as it is until then. One call at a time, else `ERR_BUSY`. */
@@ -200,7 +201,7 @@ export class FrozenProgram {
       copy.busy = false;
     }
     const { output } = copy.there;
-    if (fault !== null) throw failFault(fault);
+    if (fault !== null) throw faultError(fault);
     native.slabRead(output, 0, y.subarray(0, rows * this.outputs));
   }
 
@@ -262,13 +263,5 @@ function checkOutputs(y: Value): number {
     "ERR_SHAPE",
     "predict",
     `expected an output of [batch, n] for 'predict' but the model gives ${formatShape(y.shape)}`,
-  );
-}
-
-function failFault(fault: NativeFault): CarillonError {
-  return new CarillonError(
-    "ERR_DATA",
-    `${fault.what} of row ${fault.row}`,
-    `expected an integer in [0, ${fault.limit}) for the ${fault.what} of row ${fault.row} but received ${fault.value}`,
   );
 }

@@ -5,9 +5,6 @@
 //         its low half and lane N + l in its high half, so that a shift and an and widen them
 //   int8: integers q in [−127, 127] with a scale an output; the chain runs over float(q), its sum is multiplied
 
-constexpr size_t frozen_bytes(WeightForm form) {
-  return form == WeightForm::f32 ? 4 : form == WeightForm::bf16 ? 2 : 1;
-}
 static_assert(kGemmVectors == 2, "a lane of bf16 holds two outputs");
 
 // One row of a panel.
@@ -55,7 +52,7 @@ constexpr size_t kFrozenAhead = 4096;
 
 template <WeightForm form, size_t rows, size_t panels>
 void frozen_tile(const FrozenTile& tile) {
-  constexpr size_t row_bytes = kGemmColumns * frozen_bytes(form);
+  constexpr size_t row_bytes = kGemmColumns * form_bytes(form).weight;
   constexpr size_t nv = panels * kGemmVectors;
   F chain[rows][nv];
   CARILLON_UNROLL
@@ -143,7 +140,7 @@ void frozen_store(const FrozenTask& task, const float* sums, size_t stride, size
 
 template <WeightForm form>
 void frozen_product(const FrozenTask& task, size_t panel_begin, size_t panel_end) {
-  constexpr size_t row_bytes = kGemmColumns * frozen_bytes(form);
+  constexpr size_t row_bytes = kGemmColumns * form_bytes(form).weight;
   const size_t tiles = tiles_of(task.rows, kFrozenRows);
   const size_t at_once = frozen_panels_at_once(tiles_of(task.rows, tiles));
   float sums[kFrozenRows * kGemmMostVectors * F::N];
@@ -190,7 +187,7 @@ void frozen_finish(const FrozenTask& task, size_t column_begin, size_t column_en
 // `rows` rows of a panel as f32; int8 without its scale.
 template <WeightForm form>
 void frozen_widen(const unsigned char* packed, size_t rows, float* out) {
-  for (; rows != 0; --rows, packed += kGemmColumns * frozen_bytes(form), out += kGemmColumns) {
+  for (; rows != 0; --rows, packed += kGemmColumns * form_bytes(form).weight, out += kGemmColumns) {
     F w[kGemmVectors];
     frozen_load<form>(packed, w);
     store(out, w[0]);
@@ -264,7 +261,7 @@ CARILLON_INLINE void frozen_scales(const FrozenPacking& task, size_t panel, floa
 
 template <WeightForm form>
 void frozen_pack(const FrozenPacking& task, size_t panel_begin, size_t panel_end) {
-  constexpr size_t row_bytes = kGemmColumns * frozen_bytes(form);
+  constexpr size_t row_bytes = kGemmColumns * form_bytes(form).weight;
   float slice[kFrozenSlice * kGemmColumns];
   for (size_t panel = panel_begin; panel < panel_end; ++panel) {
     float* scales = task.scales == nullptr ? nullptr : task.scales + panel * kGemmColumns;

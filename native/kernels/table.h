@@ -114,6 +114,22 @@ inline constexpr size_t tile_begin(size_t rows, size_t tiles, size_t tile) {
 // How packed weights are kept; kernels/frozen-inl.h has their layout.
 enum class WeightForm : int32_t { f32 = 0, bf16 = 1, int8 = 2, count };
 
+// Bytes of a packed weight, and of the scale of an output.
+struct FormBytes {
+  size_t weight;
+  size_t scale;
+};
+constexpr FormBytes form_bytes(WeightForm form) {
+  switch (form) {
+    case WeightForm::bf16:
+      return {2, 0};
+    case WeightForm::int8:
+      return {1, sizeof(float)};
+    default:
+      return {sizeof(float), 0};
+  }
+}
+
 // c = relu((x·Wᵀ)·scale + bias), each only where wanted, x: [rows, k], c: [rows, columns]. Each element is one FMA
 // chain over p within chunks of kDepthChunk, chunks added in order, then the others, each a rounding of its own.
 struct FrozenTask {

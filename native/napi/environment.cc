@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <system_error>
 
 #include "args.h"
@@ -150,16 +151,22 @@ Napi::Promise Environment::clear(Napi::Env env, std::shared_ptr<Slab> slab) {
 }
 
 Napi::Promise Environment::answer(Napi::Env env, std::shared_ptr<Program> program, const AnswerRequest& request) {
-  runs_.push_back(std::make_unique<AnswerRun>(env, std::move(program), request));
-  Run* run = runs_.back().get();
-  holds_.hold(env);
-  if (!workers_.post([this, run] { work(run); }, thread_limit())) {
-    run->release();
-    runs_.pop_back();
-    holds_.release(env);
+  bool posted = false;
+  std::list<std::unique_ptr<Run>> made;  // with its place in the list, so that nothing can fail behind it
+  try {
+    made.push_back(std::make_unique<AnswerRun>(env, program, request));
+    Run* run = made.back().get();
+    posted = workers_.post([this, run] { work(run); }, thread_limit());
+  } catch (const std::bad_alloc&) {
+    // As where there is no thread.
+  }
+  if (!posted) {
+    program->release();
     throw_error(env, "ERR_NATIVE", "the system gives no thread for the call");
   }
-  return run->deferred.Promise();
+  holds_.hold(env);
+  runs_.splice(runs_.end(), made);
+  return runs_.back()->deferred.Promise();
 }
 
 void Environment::work(Run* run) {

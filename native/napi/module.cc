@@ -2,6 +2,7 @@
 // wraps it.
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "answers.h"
 #include "environment.h"
@@ -39,6 +40,22 @@ constexpr const char* kOptimizers[] = {
 };
 #undef X
 
+// [{ name, weightBytes, scaleBytes }], by WeightForm.
+Napi::Array weight_forms(Napi::Env env) {
+  constexpr const char* kNames[] = {"f32", "bf16", "int8"};
+  static_assert(std::size(kNames) == static_cast<size_t>(WeightForm::count));
+  Napi::Array array = Napi::Array::New(env, std::size(kNames));
+  for (uint32_t i = 0; i < std::size(kNames); ++i) {
+    const FormBytes bytes = form_bytes(static_cast<WeightForm>(i));
+    Napi::Object form = Napi::Object::New(env);
+    form.Set("name", kNames[i]);
+    form.Set("weightBytes", Napi::Number::New(env, static_cast<double>(bytes.weight)));
+    form.Set("scaleBytes", Napi::Number::New(env, static_cast<double>(bytes.scale)));
+    array.Set(i, form);
+  }
+  return array;
+}
+
 // info() → what the machine and the lists are.
 Napi::Value get_info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -54,6 +71,8 @@ Napi::Value get_info(const Napi::CallbackInfo& info) {
   object.Set("binary", names(env, kBinary));
   object.Set("activations", names(env, kActivations));
   object.Set("optimizers", names(env, kOptimizers));
+  object.Set("weightForms", weight_forms(env));
+  object.Set("packedColumns", Napi::Number::New(env, static_cast<double>(kPackedColumns)));
   return object;
 }
 
@@ -148,7 +167,7 @@ Napi::Value slab_write(const Napi::CallbackInfo& info) {
   if (slab->leased()) throw_error(info.Env(), "ERR_BUSY", "a run has this memory");
   const size_t bytes = source.count * Slab::bytes_of(source.dtype);
   slab->await_copies();
-  if (bytes != 0) slab->gate().between_steps([&] { std::memcpy(to, source.data, bytes); });
+  if (bytes != 0) slab->gate().alone([&] { std::memcpy(to, source.data, bytes); });
   return info.Env().Undefined();
 }
 
@@ -169,7 +188,7 @@ Napi::Value slab_copy(const Napi::CallbackInfo& info) {
   to->await_copies();
   if (from->bytes() != 0) {
     from->gate().between_steps(
-        [&] { to->gate().between_steps([&] { std::memcpy(to->data(), from->data(), from->bytes()); }); });
+        [&] { to->gate().alone([&] { std::memcpy(to->data(), from->data(), from->bytes()); }); });
   }
   return info.Env().Undefined();
 }

@@ -14,16 +14,13 @@ struct Packed {
   size_t weight_bytes;
 };
 
-constexpr size_t kFormBytes[] = {4, 2, 1};
-static_assert(std::size(kFormBytes) == static_cast<size_t>(WeightForm::count));
-
 bool is_form(int64_t form) { return form >= 0 && form < static_cast<int64_t>(WeightForm::count); }
 
 // Zeros where the sizes overflow; `view` is that of the packed bytes.
 Packed packed_of(size_t n, size_t k, int64_t form) {
   const size_t columns = round_up(n, kPackedColumns);
-  return {form == static_cast<int64_t>(WeightForm::int8) ? columns * sizeof(float) : 0,
-          columns * k * kFormBytes[static_cast<size_t>(form)]};
+  const FormBytes bytes = form_bytes(static_cast<WeightForm>(form));
+  return {columns * bytes.scale, columns * k * bytes.weight};
 }
 
 void need_packed(const Arguments& a, size_t view, size_t n, size_t k, int64_t form, Requirements& r) {
@@ -118,8 +115,7 @@ void multiply_few_rows(const Context& context, const Product& product) {
   const auto kernel = kernels.frozen_product[static_cast<size_t>(product.form)];
   const size_t panels = tiles_of(task.columns, kernels.gemm_columns);
   const size_t groups = tiles_of(panels, kernels.frozen_panels);
-  const size_t wanted =
-      context.parallel.chunks(work_of(task, kFormBytes[static_cast<size_t>(product.form)]), kLeastFlops);
+  const size_t wanted = context.parallel.chunks(work_of(task, form_bytes(product.form).weight), kLeastFlops);
   // With fewer groups than threads the panels themselves are shared out.
   const size_t unit = groups >= std::min<size_t>(wanted, context.parallel.threads()) ? kernels.frozen_panels : 1;
   const size_t units = tiles_of(panels, unit), chunks = std::min(units, wanted);
@@ -219,7 +215,7 @@ void widen_whole(const Context& context, const Product& product, float* out) {
   const size_t columns = context.kernels.gemm_columns;
   const size_t rows = tiles_of(task.columns, columns) * task.k;
   const auto kernel = context.kernels.frozen_widen[static_cast<size_t>(product.form)];
-  const size_t row_bytes = columns * kFormBytes[static_cast<size_t>(product.form)];
+  const size_t row_bytes = columns * form_bytes(product.form).weight;
   const size_t chunks = context.parallel.chunks(rows * columns, kLeastElements);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t begin = rows * chunk / chunks, end = rows * (chunk + 1) / chunks;
@@ -233,7 +229,7 @@ void multiply_block(const Context& context, const Product& product, const GemmTa
   const KernelTable& kernels = context.kernels;
   const FrozenTask& task = product.task;
   const size_t form = static_cast<size_t>(product.form);
-  const size_t row_bytes = kernels.gemm_columns * kFormBytes[form];
+  const size_t row_bytes = kernels.gemm_columns * form_bytes(product.form).weight;
   kernels.frozen_widen[form](task.weights + begin * task.k * row_bytes, (end - begin) * task.k, block);
   const size_t column = begin * kernels.gemm_columns;
   GemmTask part = gemm;

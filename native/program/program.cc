@@ -22,8 +22,8 @@ int64_t integer(double number) {
   return value;
 }
 
-BoundView bind(const ViewEntry& entry, std::span<const std::shared_ptr<Slab>> slabs, const std::vector<bool>& writable,
-               const AlignedBuffer& arena, size_t max_rows) {
+BoundView bind_view(const ViewEntry& entry, std::span<const std::shared_ptr<Slab>> slabs,
+                    const std::vector<bool>& writable, const AlignedBuffer& arena, size_t max_rows) {
   const auto bad = [](const char* what) { throw ProgramError(std::string("view table: ") + what); };
   if (entry.dtype < 0 || entry.dtype > 2) bad("no such dtype");
   if (entry.slot < 0 || static_cast<size_t>(entry.slot) > slabs.size()) bad("no such slot");
@@ -84,7 +84,7 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
   for (size_t at = 0; at < spec.views.size(); at += kViewNumbers) {
     const double* w = &spec.views[at];
     const ViewEntry entry{integer(w[0]), integer(w[1]), integer(w[2]), integer(w[3]), integer(w[4])};
-    views_.push_back(bind(entry, slabs_, writable_, arena_, max_rows_));
+    views_.push_back(bind_view(entry, slabs_, writable_, arena_, max_rows_));
     places_.emplace_back(static_cast<size_t>(entry.slot),
                          static_cast<size_t>(entry.offset) * Slab::bytes_of(views_.back().dtype));
   }
@@ -364,7 +364,7 @@ RunResult Program::answer(const AnswerRequest& request, Turns& turns) {
                          : const_cast<std::byte*>(reinterpret_cast<const std::byte*>(request.x)));  // read only
   bind_end(ends_[1], request.y == nullptr ? ends_[1].home : reinterpret_cast<std::byte*>(request.y));
   using Clock = std::chrono::steady_clock;
-  Pace& pace = answer_paces_[std::min<size_t>(std::bit_width(request.rows) / 2, answer_paces_.size() - 1)];
+  Pace& pace = answer_paces_[std::min(static_cast<size_t>(std::bit_width(request.rows)) / 2, answer_paces_.size() - 1)];
   const bool choice = request.threads > 1;
   const bool helped = choice && pace.helped();
   Turns::Run run(turns, Priority::normal, false);

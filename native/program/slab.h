@@ -45,6 +45,15 @@ class StepGate {
   }
   void leave() { mutex_.unlock(); }
 
+  // For who writes between two steps.
+  template <typename Write>
+  void alone(const Write& write) {
+    enter();
+    const std::lock_guard lock(mutex_, std::adopt_lock);
+    write();
+  }
+
+  // For who reads, beside others that do.
   template <typename Read>
   void between_steps(const Read& read) {
     ++waiting_;

@@ -63,6 +63,19 @@ TEST(a_window_is_made_of_many_short_calls) {
   CHECK(!pace.helped());  // the first look at the other way
 }
 
+TEST(a_call_that_was_held_up_once_decides_nothing) {
+  Pace pace;
+  for (size_t i = 0; i < 40; ++i) pace.record(1, 1.01 * Pace::kWindow / 20);  // without them it took 1.01
+  CHECK(!pace.helped());
+  for (size_t i = 0; i < 20; ++i) pace.record(1, 1.02 * Pace::kWindow / 20);
+  CHECK(pace.helped());
+  for (size_t look = 0; look < 4; ++look) {  // a time slice of somebody else in every window with helpers
+    pace.record(1, 0.2 * Pace::kWindow);
+    for (size_t i = 0; i < 16; ++i) pace.record(1, Pace::kWindow / 20);
+    CHECK(pace.helped() || look == 3);
+  }
+}
+
 TEST(a_slow_first_window_decides_nothing) {
   Pace pace;
   pace.record(10, 100 * Pace::kWindow);

@@ -267,6 +267,31 @@ TEST(program_lets_readers_in_between_steps) {
   CHECK(same_bits(classifier.values(), alone.values()));
 }
 
+TEST(gate_lets_nobody_read_what_is_being_written) {
+  StepGate gate;
+  std::atomic<bool> reading{false}, read{false}, written{false};
+  std::thread reader([&] {
+    gate.between_steps([&] {
+      reading = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      read = true;
+    });
+  });
+  while (!reading) std::this_thread::yield();
+  bool behind = false, alone = true;
+  std::thread late;
+  gate.alone([&] {
+    behind = read;
+    late = std::thread([&] { gate.between_steps([&] { alone = written; }); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    written = true;
+  });
+  reader.join();
+  late.join();
+  CHECK(behind);
+  CHECK(alone);
+}
+
 TEST(pool_runs_every_chunk_once) {
   ThreadPool pool;
   for (const unsigned threads : {2u, 3u, 5u}) {
