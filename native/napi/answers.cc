@@ -70,12 +70,12 @@ Napi::Value program_answer(const Napi::CallbackInfo& info) {
 
 Napi::Value program_answer_async(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto program = handle_of<Program>(info[0], "program");
+  const auto program = handle_of<Program>(info[0], "program");
   AnswerRequest request;
   request.rows = rows_of(info[1], *program);
   request.threads = threads_of(info[2]);
   lease(env, *program);
-  return env.GetInstanceData<Environment>()->answer(env, std::move(program), request);
+  return env.GetInstanceData<Environment>()->answer(env, program, request);
 }
 
 }  // namespace carillon

@@ -150,7 +150,8 @@ Napi::Promise Environment::clear(Napi::Env env, std::shared_ptr<Slab> slab) {
   return start(env, std::make_unique<SlabClearing>(env, std::move(slab)));
 }
 
-Napi::Promise Environment::answer(Napi::Env env, std::shared_ptr<Program> program, const AnswerRequest& request) {
+Napi::Promise Environment::answer(Napi::Env env, const std::shared_ptr<Program>& program,
+                                  const AnswerRequest& request) {
   bool posted = false;
   std::list<std::unique_ptr<Run>> made;  // with its place in the list, so that nothing can fail behind it
   try {

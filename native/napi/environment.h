@@ -39,7 +39,7 @@ class Environment {
 
   // Starts an answer from slab to slab on a thread that stays; the promise resolves with the fault or null. The
   // program's slabs are leased already.
-  Napi::Promise answer(Napi::Env env, std::shared_ptr<Program> program, const AnswerRequest& request);
+  Napi::Promise answer(Napi::Env env, const std::shared_ptr<Program>& program, const AnswerRequest& request);
 
   // Writes zeros over new memory on a thread of its own, so that the system finds its pages there and not while
   // JavaScript fills it: the first write to 200 MB takes half a second where the machine is virtual. The slab is leased
