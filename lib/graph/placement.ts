@@ -57,7 +57,7 @@ export class Placement implements Claims {
     for (const value of this.#kept) if (!this.#places.has(value)) this.#places.set(value, this.#inArena(value));
     for (const [index, item] of schedule.items.entries()) {
       for (const value of readsOf(item)) this.#find(value, item);
-      if ("effect" in item) for (const value of item.effect.writes ?? []) this.#places.set(value, this.#inArena(value));
+      if ("effect" in item) for (const value of item.effect.writes ?? []) this.#placeTemporary(value);
       else this.#placeResults(item.value, item.step, index);
       for (const base of schedule.lastReadBy(index)) this.#release(base);
     }
@@ -174,9 +174,13 @@ export class Placement implements Claims {
       if (this.#places.has(result.value)) continue;
       const input = result.inPlace === null ? undefined : inputs[result.inPlace];
       const taken = input === undefined ? undefined : this.#takeOver(result.value, input, index);
-      this.#places.set(result.value, taken ?? this.#inArena(result.value));
-      this.#temporary.add(result.value);
+      this.#placeTemporary(result.value, taken);
     }
+  }
+
+  #placeTemporary(value: Value, place: Place = this.#inArena(value)): void {
+    this.#places.set(value, place);
+    this.#temporary.add(value);
   }
 
   /** The memory of `input` if nobody needs it afterwards. */

@@ -3,7 +3,7 @@ import { CarillonError, fail, introduce } from "../errors.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
 import { copied } from "../tensor/copied.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
-import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape } from "../tensor/shape.js";
+import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Binding } from "./binding.js";
@@ -238,7 +238,7 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       const value = givenTensor(`program.inputs.${name}`, Reflect.get(inputs, name), { shape, dtype });
       const [first] = value.shape;
       if (isBatched(shape)) rows ??= first;
-      const fits = JSON.stringify(concrete(shape, rows ?? 1)) === JSON.stringify(value.shape) && value.dtype === dtype;
+      const fits = sameShape(concrete(shape, rows ?? 1), value.shape) && value.dtype === dtype;
       if (!fits || (rows ?? 1) > this.#maxRows) {
         throw new CarillonError(
           "ERR_SHAPE",

@@ -6,7 +6,7 @@ import type { Value } from "../tensor/value.js";
 /** Keeps a value's rows of the last `steps` steps: [steps, batch, columns], step s at (s − 1) mod `steps`. */
 export class Collected implements Effect {
   readonly reads: readonly [Value];
-  readonly barrier = true;
+  readonly barrier = false;
   readonly #slab: NativeSlab;
   readonly #columns: number;
   readonly #batch: number;

@@ -73,7 +73,8 @@ function operandsOf(value: Value, planned: Planned): Operands | undefined {
 /** Ends the step as a fault, at once, where a number is not finite. */
 class ExpectFinite implements Effect {
   readonly reads: readonly Value[];
-  readonly barrier = true;
+  /** It reads, and a step that it ends has changed nothing, whatever was computed before. */
+  readonly barrier = false;
   readonly #checks: readonly (FiniteCheck & { readonly number: number })[];
 
   /** @param first Number of the first check. */
