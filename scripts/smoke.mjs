@@ -37,6 +37,7 @@ export const SCRIPTS = {
     reason: "compiles everything once more, by node-gyp, and empties build/",
   },
   "build:js": { reason: "npm ci runs it as a part of prepare" },
+  operations: { forms: [["--check"]] },
   prebuild: { reason: "as build:gyp" },
   "prebuild:all": { reason: "needs Zig and many minutes; the workflow Release runs it" },
   tarball: { reason: "needs a registry; the workflow Release runs it, and npm pack is tried first" },

@@ -5,7 +5,6 @@ import { dirname, join, normalize, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { nativeInfo } from "../lib/binding/native.js";
-import * as carillon from "../lib/index.js";
 import { activationRules } from "../lib/ops/activations.js";
 import { binaryRules, unaryRules } from "../lib/ops/elementwise.js";
 import { NATIVE } from "./optim/every.js";
@@ -204,20 +203,17 @@ const NATIVE_ONLY: Readonly<Record<string, string>> = {
   permutation: "the feed of a program runs it at the start of an epoch",
 };
 
-/** Names of native operations in the TypeScript source: `operation: …` of rules and what planner and effects emit. */
+/** Names of native operations in the TypeScript source: those of instructions, of what the planner emits and of kernels. */
 function usedOperations(): Set<string> {
   const used = new Set<string>();
   for (const file of library) {
     const text = read(file);
-    for (const [expression] of text.matchAll(
-      /\boperation: [^,}]+|(?:#emitPlaced|\.emit)\(\s*"\w+"|\bdrawingRule<\w+>\(\s*"\w+"/g,
-    )) {
+    const calls = /\b(?:instruction\(|emitPlaced\(|emit\((?=\s*")|Template\(|new Call\([^,]+,)\s*([^,)]+)[,)]/g;
+    for (const [, expression = ""] of text.matchAll(calls)) {
       // What a condition compares with is no operation.
       for (const [, name = ""] of expression.matchAll(/(?<!=== )"(\w+)"/g)) used.add(name);
     }
   }
-  // nn/draw.ts: the kind of a distribution is the name of the operation.
-  for (const init of [carillon.xavierUniform(), carillon.xavierNormal()]) used.add(init.resolve([2, 2]).kind);
   return used;
 }
 
@@ -227,6 +223,11 @@ test("native lists and the loaded binary agree", () => {
   expect(listed("native/kernels/binary.def")).toEqual(nativeInfo.binary);
   expect(listed("native/kernels/activations.def")).toEqual(nativeInfo.activations);
   expect(listed("native/kernels/optimizers.def")).toEqual(nativeInfo.optimizers);
+  expect(listed("native/ops/spreads.def")).toEqual(nativeInfo.spreads);
+  expect(listed("native/ops/dtypes.def")).toEqual(nativeInfo.dtypes);
+  expect(listed("native/ops/layouts.def")).toEqual(nativeInfo.layouts);
+  expect(listed("native/kernels/gates.def")).toEqual(nativeInfo.gates);
+  expect(listed("native/kernels/forms.def")).toEqual(nativeInfo.forms);
 });
 
 test("every native operation is used under its one name", () => {

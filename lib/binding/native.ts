@@ -1,5 +1,6 @@
 import { CarillonError, type ErrorCode, isError } from "../errors.js";
 import { loadAddon } from "./load.js";
+import type { NativeLists } from "./operations.js";
 
 /** The arrays that native code reads and writes. */
 export type NativeArray = Float32Array | Int32Array | Uint8Array;
@@ -31,16 +32,14 @@ export interface NativeFault {
   readonly operation: string;
 }
 
-export interface NativeInfo {
+export interface NativeInfo extends Readonly<Record<keyof NativeLists, readonly string[]>> {
   readonly numericsVersion: number;
   readonly isa: string;
   readonly isas: readonly string[];
   readonly maxStates: number;
   readonly operations: readonly string[];
-  readonly unary: readonly string[];
-  readonly binary: readonly string[];
-  readonly activations: readonly string[];
-  readonly optimizers: readonly string[];
+  /** Of each operation, in the words of native/ops/operation.h: views; integers; doubles. */
+  readonly operands: readonly string[];
   /** Forms of packed weights, by number, with bytes of a weight and of the scale of an output. */
   readonly weightForms: readonly NativeWeightForm[];
   /** Packed weights have room for whole panels of so many outputs. */

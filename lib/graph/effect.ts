@@ -1,6 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
+import type { NativeOperation } from "../binding/operations.js";
 import type { Dtype } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
+import type { NumbersOf, Value, ViewsOf } from "../tensor/value.js";
 import type { Step } from "./step.js";
 import type { Place } from "./views.js";
 
@@ -67,13 +68,8 @@ export interface Emitter extends Planned {
   memory(slab: NativeSlab, access: "read" | "write", part: SlabPart): Place;
   /** What an effect has laid out; values that were computed elsewhere are copied there now. */
   laidOut(effect: Effect): Place;
-  /** An instruction; `null`: no such operand. */
-  emit(
-    operation: string,
-    places: readonly (Place | null)[],
-    ints: readonly number[],
-    doubles?: readonly number[] | undefined,
-  ): void;
+  /** An instruction over places, its operands by name. */
+  emit<N extends NativeOperation>(operation: N, views: ViewsOf<N, Place>, numbers: NumbersOf<N>): void;
   /** Copies an f32 value to `to`, unless it lies there; others are `ERR_DTYPE`, named by `where`. */
   copy(value: Value, to: Place, where: string): void;
   /** What follows runs once for every part of a batch. */

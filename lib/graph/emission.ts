@@ -1,13 +1,14 @@
 import type { NativeSlab } from "../binding/native.js";
+import type { NativeOperation } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
 import { elements, extent } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
+import type { NumbersOf, Value, ViewsOf } from "../tensor/value.js";
 import type { Effect, Emitter, SlabPart } from "./effect.js";
 import { Instructions } from "./instructions.js";
 import type { Gathered, Placement } from "./placement.js";
 import type { Schedule } from "./schedule.js";
 import type { Step } from "./step.js";
-import { DTYPES, type Place } from "./views.js";
+import type { Place } from "./views.js";
 
 /** Writes the instructions of a schedule whose values have places. */
 export class Emission implements Emitter {
@@ -63,20 +64,15 @@ export class Emission implements Emitter {
     return { slot: 0, offset: begin, count: layout.total, batched: false, dtype: "f32" };
   }
 
-  emit(
-    operation: string,
-    places: readonly (Place | null)[],
-    ints: readonly number[],
-    doubles: readonly number[] = [],
-  ): void {
-    this.#instructions.emitPlaced(operation, places, ints, doubles);
+  emit<N extends NativeOperation>(operation: N, views: ViewsOf<N, Place>, numbers: NumbersOf<N>): void {
+    this.#instructions.emitPlaced(operation, views, numbers);
   }
 
   copy(value: Value, to: Place, where: string): void {
     const from = this.placeOf(value);
     if (from.slot === to.slot && from.offset === to.offset) return;
     if (from.dtype !== "f32") throw new CarillonError("ERR_DTYPE", where, "only computed values can be given out");
-    this.emit("copy", [from, to], [extent(value.shape)]);
+    this.emit("copy", { x: from, y: to }, { count: extent(value.shape) });
   }
 
   beginParts(): void {
@@ -98,6 +94,7 @@ export class Emission implements Emitter {
     const { slab, dtype, samples, scale } = binding;
     const source = this.memory(slab, "read", { count: samples * place.count, dtype });
     const order = this.memory(this.#order, "write", { count: samples, dtype: "i32" });
-    this.emit("gather", [source, order, place], [-1, place.count, samples, DTYPES[dtype]], [scale]);
+    const sizes = { rows: -1, columns: place.count, sourceRows: samples };
+    this.emit("gather", { source, order, y: place }, { ...sizes, dtype, scale });
   }
 }

@@ -1,6 +1,8 @@
 import { type NativeDtype, type NativeProgramSpec, type NativeSlab, native, nativeInfo } from "../binding/native.js";
-import { unaryId } from "../ops/encode.js";
-import { type Instruction, Value } from "../tensor/value.js";
+import type { NativeLists } from "../binding/operations.js";
+import { at } from "../ops/apply.js";
+import { instruction } from "../ops/encode.js";
+import { type InstructionOf, type NumbersOf, Value } from "../tensor/value.js";
 import type { Replacement } from "./binding.js";
 import type { Pass } from "./draft.js";
 import { Instructions } from "./instructions.js";
@@ -8,14 +10,7 @@ import type { Step } from "./step.js";
 import { type Place, Views } from "./views.js";
 
 /** How packed weights are kept: as they are, as the upper halves of their floats, as integers with a scale an output. */
-export type WeightForm = "f32" | "bf16" | "int8";
-
-/** Places of the integers of a native `gemm`. */
-const GEMM = { rows: 0, columns: 1, depth: 2, transposeA: 3, transposeB: 4, activation: 5, accumulate: 6 } as const;
-
-/** Of a `frozen_product`: what is done to its finished elements, and that nothing is. */
-const UNARY = 4;
-const NO_UNARY = -1;
+export type WeightForm = NativeLists["forms"];
 
 /** Memory of a frozen program's own: a slab of one dtype, whose first elements are all of it. */
 export interface FrozenSlab {
@@ -33,31 +28,23 @@ interface Matrix {
   readonly alongDepth: boolean;
 }
 
-function bytesOf({ columns, depth }: Matrix, form: number): number {
+function bytesOf({ columns, depth }: Matrix, form: WeightForm): number {
   const { packedColumns, weightForms } = nativeInfo;
   const room = Math.ceil(columns / packedColumns) * packedColumns;
-  const { weightBytes = 0, scaleBytes = 0 } = weightForms[form] ?? {};
+  const { weightBytes = 0, scaleBytes = 0 } = weightForms.find(({ name }) => name === form) ?? {};
   return room * (scaleBytes + depth * weightBytes);
 }
 
 /** The weights of a product as an operand: memory of somebody's, as it is. */
-function matrixOf(instruction: Instruction): Matrix | undefined {
-  const { operation, views, ints } = instruction;
-  const weight = views[1];
-  if (operation !== "gemm" || weight?.source.kind !== "slab" || weight.dtype !== "f32") return undefined;
-  if (ints[GEMM.transposeA] !== 0 || ints[GEMM.accumulate] !== 0) return undefined;
-  const columns = ints[GEMM.columns] ?? 0;
-  const depth = ints[GEMM.depth] ?? 0;
+function matrixOf({ views, numbers }: InstructionOf<"gemm", Value>): Matrix | undefined {
+  const weight = views.b;
+  if (weight.source.kind !== "slab" || weight.dtype !== "f32") return undefined;
+  if (numbers.transposeA === true || numbers.accumulate === true) return undefined;
+  const { n: columns, k: depth } = numbers;
   const { slab, offset } = weight.source;
-  const alongDepth = ints[GEMM.transposeB] === 1;
+  const alongDepth = numbers.layoutB === "transposed";
   // Of weights that are the batch itself nothing can be packed before.
   return columns > 0 && depth > 0 ? { slab, offset, columns, depth, alongDepth } : undefined;
-}
-
-/** The unary function of an activation of products. */
-function unaryOf(activation: number | undefined): number {
-  const name = nativeInfo.activations[activation ?? 0] ?? "identity";
-  return name === "identity" ? NO_UNARY : unaryId(name);
 }
 
 /**
@@ -127,7 +114,7 @@ export class Freezer implements Replacement {
     if (known !== undefined) return known;
     const copy = this.#make(count, "f32");
     this.#copies.set(key, copy);
-    this.#emitPlaced("copy", [this.#source(slab, offset, count), this.#target(copy)], [count]);
+    this.#instructions.emitPlaced("copy", { x: this.#source(slab, offset, count), y: this.#target(copy) }, { count });
     return copy;
   }
 
@@ -152,28 +139,23 @@ export class Freezer implements Replacement {
     return { slot: this.#views.slot(slab, true), offset: 0, count, batched: false, dtype };
   }
 
-  #emitPlaced(operation: string, places: readonly Place[], ints: readonly number[]): void {
-    this.#instructions.emitPlaced(operation, places, ints, []);
-  }
-
   /** The product of `step` over packed weights, if it is one of weights that are memory. */
   #product(value: Value, step: Step): Step | undefined {
     const { lower, inputs } = step;
     if (lower === null || step.also !== undefined) return undefined;
-    const instruction = lower(inputs, value);
-    const matrix = matrixOf(instruction);
-    const [x, , bias] = instruction.views;
-    if (matrix === undefined || x === undefined || x === null) return undefined;
-    const wanted = this.#formOf(matrix.slab, matrix.offset);
-    const form = nativeInfo.weightForms.findIndex(({ name }) => name === wanted);
-    const { ints } = instruction;
-    const sizes = [ints[GEMM.rows] ?? 0, matrix.columns, matrix.depth];
+    const product = lower(inputs, value);
+    if (product.operation !== "gemm") return undefined;
+    const matrix = matrixOf(product);
+    if (matrix === undefined) return undefined;
+    const form = this.#formOf(matrix.slab, matrix.offset);
+    const { m, n, k, activation = "identity" } = product.numbers;
+    const { a: x, bias } = product.views;
     const operands = [x, this.#pack(matrix, form), ...(bias === undefined || bias === null ? [] : [bias])];
-    const unary = unaryOf(ints[GEMM.activation]);
-    return { ...step, inputs: operands, lower: productInstruction([...sizes, form, unary]), inPlace: null };
+    const f = activation === "identity" ? undefined : activation;
+    return { ...step, inputs: operands, lower: productInstruction({ m, n, k, form, function: f }), inPlace: null };
   }
 
-  #pack(matrix: Matrix, form: number): Value {
+  #pack(matrix: Matrix, form: WeightForm): Value {
     const { slab, offset, columns, depth, alongDepth } = matrix;
     const key = `${this.#numberOf(slab)} ${offset} ${columns} ${depth} ${alongDepth} ${form}`;
     const known = this.#packed.get(key);
@@ -181,29 +163,27 @@ export class Freezer implements Replacement {
     const bytes = bytesOf(matrix, form);
     const packed = this.#make(bytes, "u8");
     this.#weightBytes += bytes;
-    const places = [this.#source(slab, offset, columns * depth), this.#target(packed)];
-    this.#emitPlaced("frozen_pack", places, [columns, depth, alongDepth ? 1 : 0, form]);
+    const places = { weights: this.#source(slab, offset, columns * depth), packed: this.#target(packed) };
+    this.#instructions.emitPlaced("frozen_pack", places, { n: columns, k: depth, alongDepth, form });
     const value = new Value([bytes], "u8", { kind: "slab", slab: packed, offset: 0 });
     this.#packed.set(key, value);
     return value;
   }
 }
 
-function productInstruction(ints: readonly number[]): Step["lower"] {
-  return ([x, packed, bias], output) => ({
-    operation: "frozen_product",
-    views: [x ?? null, packed ?? null, bias ?? null, output],
-    ints,
-    doubles: [],
-  });
+function productInstruction(numbers: NumbersOf<"frozen_product">): Step["lower"] {
+  return (inputs, output) => {
+    const views = { x: at(inputs, 0), packed: at(inputs, 1), bias: inputs[2], c: output };
+    return instruction("frozen_product", views, numbers);
+  };
 }
 
 /** A function of a product that nobody else uses, as part of it: the roundings are those of the function alone. */
 function mergedUnary(value: Value, step: Step, product: Step | undefined): Step | undefined {
   if (step.lower === null || product === undefined || product.lower === null) return undefined;
-  const { operation, ints } = step.lower(step.inputs, value);
-  const own = product.lower(product.inputs, value).ints;
-  const [, unary] = ints;
-  if (operation !== "unary" || unary === undefined || own[UNARY] !== NO_UNARY) return undefined;
-  return { ...product, lower: productInstruction(own.with(UNARY, unary)) };
+  const last = step.lower(step.inputs, value);
+  const own = product.lower(product.inputs, value);
+  if (last.operation !== "unary" || own.operation !== "frozen_product") return undefined;
+  if (own.numbers.function !== undefined) return undefined;
+  return { ...product, lower: productInstruction({ ...own.numbers, function: last.numbers.function }) };
 }

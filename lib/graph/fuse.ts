@@ -1,3 +1,5 @@
+import { at } from "../ops/apply.js";
+import { instruction } from "../ops/encode.js";
 import { asMatrix, isBatched } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { type Draft, type Pass, reachable } from "./draft.js";
@@ -44,12 +46,12 @@ function crossEntropyGradientStep({ logits, labels, gradient, same }: CrossEntro
   const { rows, columns } = asMatrix(logits.shape);
   return {
     inputs: [logits, labels, gradient],
-    lower: (inputs, output) => ({
-      operation: "softmax_cross_entropy_gradient",
-      views: [...inputs, output],
-      ints: [rows, columns, same ? 1 : 0],
-      doubles: [],
-    }),
+    lower: (inputs, output) =>
+      instruction(
+        "softmax_cross_entropy_gradient",
+        { logits: at(inputs, 0), labels: at(inputs, 1), lossGradient: at(inputs, 2), logitsGradient: output },
+        { rows, columns, same },
+      ),
     inPlace: 0,
   };
 }
@@ -94,12 +96,11 @@ function pairCrossEntropy(
   const { rows, columns } = asMatrix(logits.shape);
   draft.replace(losses, {
     inputs: [logits, labels, gradient],
-    lower: (inputs, output) => ({
-      operation: "softmax_cross_entropy_both",
-      views: [...inputs, output, value],
-      ints: [rows, columns, same ? 1 : 0],
-      doubles: [],
-    }),
+    lower(inputs, output) {
+      const operands = { logits: at(inputs, 0), labels: at(inputs, 1), lossGradient: at(inputs, 2) };
+      const written = { losses: output, logitsGradient: value };
+      return instruction("softmax_cross_entropy_both", { ...operands, ...written }, { rows, columns, same });
+    },
     inPlace: null,
     also: { value, inPlace: 0 },
   });

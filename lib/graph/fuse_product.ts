@@ -1,4 +1,5 @@
-import { activationId } from "../ops/encode.js";
+import type { NativeLists } from "../binding/operations.js";
+import { instruction } from "../ops/encode.js";
 import { extent } from "../tensor/shape.js";
 import type { Applied, Instruction, Value } from "../tensor/value.js";
 import type { Draft, Pass } from "./draft.js";
@@ -9,13 +10,6 @@ export function applied(value: Value | undefined, name: string): Applied | undef
   if (value?.source.kind !== "operation") return undefined;
   return value.source.applied.name === name ? value.source.applied : undefined;
 }
-
-/** Places of the integers of a native `gemm` and of `gemm_fused`. */
-const GEMM_ACTIVATION = 5;
-/** What native/kernels/table.h numbers as Backward. */
-const BACKWARD = { none: 0, positive: 1, tanh: 2 } as const;
-/** A place that drops nothing. */
-const NO_SITE = -1;
 
 const EPILOGUES = ["relu", "tanh"] as const;
 
@@ -31,9 +25,9 @@ interface Mask {
 function maskOf(value: Value): Mask | undefined {
   const dropout = applied(value, "dropout");
   if (dropout === undefined || dropout.lower === null || dropout.draw !== undefined) return undefined;
-  const { ints, doubles } = dropout.lower(dropout.inputs, value);
-  const [, , site = NO_SITE, group, exampleRows = 0] = ints;
-  const [keep = 1, scale = 1, shift, dropped] = doubles;
+  const lowered = dropout.lower(dropout.inputs, value);
+  if (lowered.operation !== "dropout") return undefined;
+  const { site, group, exampleRows, keep, scale, shift, dropped } = lowered.numbers;
   if (group !== 1 || shift !== 0 || dropped !== 0) return undefined;
   return { site, exampleRows, keep, scale };
 }
@@ -43,7 +37,7 @@ const sameMask = (a: Mask, b: Mask): boolean =>
 
 /** How a gradient passes a gate: by the sign of an output of relu, or by the slope of tanh from its output. */
 interface Gate {
-  readonly backward: number;
+  readonly backward: NativeLists["gates"];
   readonly values: Value;
   readonly scale: number;
   /** The gradient before the gate. */
@@ -68,19 +62,19 @@ function gateOf(value: Value, draft: Draft): Gate | undefined {
         const own = maskOf(user);
         return own !== undefined && user.id < value.id && sameMask(own, mask);
       });
-      if (dropped !== undefined) return { backward: BACKWARD.positive, values: dropped, scale: mask.scale, inner };
+      if (dropped !== undefined) return { backward: "positive", values: dropped, scale: mask.scale, inner };
     }
-    return { backward: BACKWARD.positive, values: output, scale: 1, inner: flowing };
+    return { backward: "positive", values: output, scale: 1, inner: flowing };
   }
   const [gradient, bent] = applied(value, "tanhGradient")?.inputs ?? [];
   if (gradient === undefined || bent === undefined || !alike(gradient, bent, value)) return undefined;
-  return { backward: BACKWARD.tanh, values: bent, scale: 1, inner: gradient };
+  return { backward: "tanh", values: bent, scale: 1, inner: gradient };
 }
 
 /** A product and what follows it, from the last operation back to the first. */
 interface Chain {
   readonly product: Applied;
-  readonly activation: string;
+  readonly activation: NativeLists["activations"];
   readonly mask: Mask | undefined;
   readonly gate: Gate | undefined;
 }
@@ -140,14 +134,22 @@ function fuseProduct(value: Value, draft: Draft): Step | undefined {
     inputs: gate === undefined ? inputs : [...inputs, gate.values],
     lower(from, output): Instruction {
       const plain = lower(from.slice(0, count), output);
-      const ints = plain.ints.with(GEMM_ACTIVATION, activationId(activation));
-      if (mask === undefined && gate === undefined) return { ...plain, ints };
-      return {
-        operation: "gemm_fused",
-        views: [...plain.views, from[count] ?? null],
-        ints: [...ints, mask?.site ?? NO_SITE, mask?.exampleRows ?? 0, gate?.backward ?? BACKWARD.none],
-        doubles: [mask?.keep ?? 1, mask?.scale ?? 1, gate?.scale ?? 1],
-      };
+      if (plain.operation !== "gemm") return plain;
+      const numbers = { ...plain.numbers, activation };
+      if (mask === undefined && gate === undefined) return { ...plain, numbers };
+      return instruction(
+        "gemm_fused",
+        { ...plain.views, gate: from[count] },
+        {
+          ...numbers,
+          site: mask?.site,
+          exampleRows: mask?.exampleRows,
+          keep: mask?.keep,
+          keepScale: mask?.scale,
+          backward: gate?.backward,
+          gateScale: gate?.scale,
+        },
+      );
     },
     inPlace: null,
   };

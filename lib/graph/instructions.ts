@@ -1,9 +1,7 @@
+import type { NativeOperation } from "../binding/operations.js";
 import { encode } from "../ops/encode.js";
-import type { Instruction, Value } from "../tensor/value.js";
+import type { Instruction, NumbersOf, Value, ViewsOf } from "../tensor/value.js";
 import type { Place, Views } from "./views.js";
-
-/** Words of an instruction before those of its views. */
-const HEAD = 4;
 
 /** The instructions of a program, written one after another. */
 export class Instructions {
@@ -30,18 +28,9 @@ export class Instructions {
     encode(instruction, (value) => this.#views.view(placeOf(value)), this.#words);
   }
 
-  /** One over places that belong to no value; `null`: no such operand. */
-  emitPlaced(
-    operation: string,
-    places: readonly (Place | null)[],
-    ints: readonly number[],
-    doubles: readonly number[],
-  ): void {
+  /** One over places that belong to no value. */
+  emitPlaced<N extends NativeOperation>(operation: N, views: ViewsOf<N, Place>, numbers: NumbersOf<N>): void {
     this.#count += 1;
-    const indices = places.map((place) => (place === null ? -1 : this.#views.view(place)));
-    const words: number[] = [];
-    encode({ operation, views: places.map(() => null), ints, doubles }, () => -1, words);
-    for (const [index, view] of indices.entries()) words[HEAD + index] = view;
-    this.#words.push(...words);
+    encode<Place>({ operation, views, numbers }, (place) => this.#views.view(place), this.#words);
   }
 }

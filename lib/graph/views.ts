@@ -1,4 +1,5 @@
 import type { NativeSlab } from "../binding/native.js";
+import { numberOf } from "../ops/native_table.js";
 import type { Dtype } from "../tensor/shape.js";
 
 /** Memory of a value. Slot 0 is the arena. */
@@ -10,8 +11,6 @@ export interface Place {
   readonly batched: boolean;
   readonly dtype: Dtype;
 }
-
-export const DTYPES: Readonly<Record<Dtype, number>> = { f32: 0, i32: 1, u8: 2 };
 
 /** The slabs of a program by slot, and its table of views, each of which stands in it once. */
 export class Views {
@@ -40,7 +39,7 @@ export class Views {
     const known = this.#indices.get(key);
     if (known !== undefined) return known;
     const index = this.#indices.size;
-    this.#numbers.push(slot, DTYPES[dtype], offset, count, batched ? 1 : 0);
+    this.#numbers.push(slot, numberOf("dtypes", dtype), offset, count, batched ? 1 : 0);
     this.#indices.set(key, index);
     return index;
   }

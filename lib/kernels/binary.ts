@@ -1,5 +1,6 @@
+import type { NativeLists } from "../binding/operations.js";
 import { fail } from "../errors.js";
-import { binaryId } from "../ops/encode.js";
+import { camelCase, numberOf } from "../ops/native_table.js";
 import { checkKeys } from "../options.js";
 import { checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
 import { Call } from "./call.js";
@@ -20,17 +21,18 @@ export type BinaryKernel = (
 
 const THREADS_ONLY = ["threads"] as const;
 
-/** Spreads of native/ops/elementwise.cc: one element for each of y, or one for all. */
-const FULL = 0;
-const SCALAR = 1;
+/** One element for each of y, or one for all. */
+const FULL = numberOf("spreads", "full");
+const SCALAR = numberOf("spreads", "scalar");
 
-function kernel(native: string): BinaryKernel {
-  const where = native.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+function kernel(native: NativeLists["binary"]): BinaryKernel {
+  const where = camelCase(native);
   const [atA, atB, atY, atThreads] = [`${where}.a`, `${where}.b`, `${where}.y`, `${where}.threads`];
-  const call = new Call(where, { operation: "binary", views: ["a", "b", "y!"], ints: 5 });
+  const call = new Call(where, "binary");
+  const { at } = call;
   const number = new Float32Array(1);
-  call.int(0, 1);
-  call.int(2, binaryId(native));
+  call.set(at.rows, 1);
+  call.set(at.function, numberOf("binary", native));
   return (a, b, y, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
@@ -40,10 +42,10 @@ function kernel(native: string): BinaryKernel {
     if (left === right && typeof a === "number") fail("ERR_DTYPE", atB, "a Float32Array beside a number", b);
     if (typeof a === "number") number[0] = a;
     if (typeof b === "number") number[0] = b;
-    call.int(1, count);
-    call.int(3, typeof a === "number" ? SCALAR : FULL);
-    call.int(4, typeof b === "number" ? SCALAR : FULL);
-    call.run(threads, [left, right, y]);
+    call.set(at.columns, count);
+    call.set(at.spreadA, typeof a === "number" ? SCALAR : FULL);
+    call.set(at.spreadB, typeof b === "number" ? SCALAR : FULL);
+    call.run(threads, { a: left, b: right, y });
   };
 }
 

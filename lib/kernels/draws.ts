@@ -30,12 +30,13 @@ function drawOf(where: string, { seed, step, offset }: DrawOptions): Draw {
 }
 
 /** Integers of an instruction that draws for `count` elements in a row: each is a row of one column. */
-function place(call: Call, count: number, where: string, site: number): void {
-  call.int(0, count);
-  call.int(1, 1);
-  call.int(2, checkNumber(where, site, SITE));
-  call.int(3, 1);
-  call.int(4, 1);
+function place(call: Call<"dropout"> | Call<"noise">, count: number, where: string, site: number): void {
+  const { at } = call;
+  call.set(at.rows, count);
+  call.set(at.columns, 1);
+  call.set(at.site, checkNumber(where, site, SITE));
+  call.set(at.group, 1);
+  call.set(at.exampleRows, 1);
 }
 
 /** Either `rate` or `keep`, and the factor of what is kept. */
@@ -73,15 +74,13 @@ const KEEP_KEYS = ["rate", "keep", "scale"] as const satisfies readonly (keyof K
 const FORWARD_KEYS = ["x", "y", "shift", "dropped", ...KEEP_KEYS, ...DRAW_KEYS] as const;
 const BACKWARD_KEYS = ["outputGradient", "inputGradient", ...KEEP_KEYS, ...DRAW_KEYS] as const;
 
-const INTS = 5;
-
-const forwardCall = new Call("dropoutForward", { operation: "dropout", views: ["x", "y!"], ints: INTS, doubles: 4 });
+const forwardCall = new Call("dropoutForward", "dropout");
 
 /** Probability of keeping and the factor of what is kept. */
-function keep(call: Call, where: string, options: KeepOptions): void {
+function keep(call: Call<"dropout">, where: string, options: KeepOptions): void {
   const kept = keepOf(where, options.rate, options.keep);
-  call.double(0, kept);
-  call.double(1, options.scale === undefined ? 1 / kept : checkNumber(`${where}.scale`, options.scale));
+  call.set(call.at.keep, kept);
+  call.set(call.at.scale, options.scale === undefined ? 1 / kept : checkNumber(`${where}.scale`, options.scale));
 }
 
 /**
@@ -98,18 +97,13 @@ export function dropoutForward(options: DropoutForwardOptions): void {
   checkFloats("dropoutForward.y", y, count);
   place(forwardCall, count, "dropoutForward.site", options.site);
   keep(forwardCall, "dropoutForward", options);
-  forwardCall.double(2, shift === undefined ? 0 : checkNumber("dropoutForward.shift", shift));
-  forwardCall.double(3, dropped === undefined ? 0 : checkNumber("dropoutForward.dropped", dropped));
+  forwardCall.set(forwardCall.at.shift, shift === undefined ? 0 : checkNumber("dropoutForward.shift", shift));
+  forwardCall.set(forwardCall.at.dropped, dropped === undefined ? 0 : checkNumber("dropoutForward.dropped", dropped));
   const draw = drawOf("dropoutForward", options);
-  forwardCall.run(checkThreads("dropoutForward.threads", options.threads), [x, y], draw);
+  forwardCall.run(checkThreads("dropoutForward.threads", options.threads), { x, y }, draw);
 }
 
-const backwardCall = new Call("dropoutBackward", {
-  operation: "dropout",
-  views: ["outputGradient", "inputGradient!"],
-  ints: INTS,
-  doubles: 4,
-});
+const backwardCall = new Call("dropoutBackward", "dropout", { x: "outputGradient", y: "inputGradient" });
 
 /** inputGradient[i] = keep(offset + i) ? outputGradient[i]·scale : 0, with the mask of {@link dropoutForward}, drawn again. */
 export function dropoutBackward(options: DropoutBackwardOptions): void {
@@ -120,7 +114,8 @@ export function dropoutBackward(options: DropoutBackwardOptions): void {
   place(backwardCall, count, "dropoutBackward.site", options.site);
   keep(backwardCall, "dropoutBackward", options);
   const draw = drawOf("dropoutBackward", options);
-  backwardCall.run(checkThreads("dropoutBackward.threads", options.threads), [outputGradient, inputGradient], draw);
+  const threads = checkThreads("dropoutBackward.threads", options.threads);
+  backwardCall.run(threads, { x: outputGradient, y: inputGradient }, draw);
 }
 
 /** Options of {@link gaussianNoise}. */
@@ -136,7 +131,7 @@ export interface GaussianNoiseOptions extends DrawOptions {
 const NOISE_KEYS = ["x", "y", "deviation", ...DRAW_KEYS] as const;
 const DEVIATION = { min: 0 } as const;
 
-const noiseCall = new Call("gaussianNoise", { operation: "noise", views: ["x", "y!"], ints: INTS, doubles: 1 });
+const noiseCall = new Call("gaussianNoise", "noise");
 
 /**
  * y[i] = x[i]·(1 + deviation·n(offset + i)), n ~ N(0, 1) a function of (seed, step, site, index): that of
@@ -148,7 +143,7 @@ export function gaussianNoise(options: GaussianNoiseOptions): void {
   const count = lengthOf("gaussianNoise.x", x);
   checkFloats("gaussianNoise.y", y, count);
   place(noiseCall, count, "gaussianNoise.site", options.site);
-  noiseCall.double(0, checkNumber("gaussianNoise.deviation", deviation, DEVIATION));
+  noiseCall.set(noiseCall.at.deviation, checkNumber("gaussianNoise.deviation", deviation, DEVIATION));
   const draw = drawOf("gaussianNoise", options);
-  noiseCall.run(checkThreads("gaussianNoise.threads", options.threads), [x, y], draw);
+  noiseCall.run(checkThreads("gaussianNoise.threads", options.threads), { x, y }, draw);
 }

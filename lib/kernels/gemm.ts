@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { activationId } from "../ops/encode.js";
+import { numberOf } from "../ops/native_table.js";
 import { checkBoolean, checkKeys, checkOneOf } from "../options.js";
 import { checkFloats, checkSize, checkThreads, type ThreadOptions } from "./arguments.js";
 import { Call } from "./call.js";
@@ -33,7 +33,7 @@ export interface PackOptions extends ThreadOptions {
 
 const PACK_KEYS = ["n", "k", "b", "transposed", "packed", "threads"] as const satisfies readonly (keyof PackOptions)[];
 
-const packCall = new Call("packWeights", { operation: "gemm_pack", views: ["b", "packed!"], ints: 3 });
+const packCall = new Call("packWeights", "gemm_pack");
 
 /**
  * Writes b as the products read it, in panels of columns: gemm({ …, b: packed, packed: true }) then has the bits of the
@@ -50,10 +50,10 @@ export function packWeights(options: PackOptions): void {
   const packed = checkFloats("packWeights.packed", options.packed, packedLength(n, k));
   const transposed = flag("packWeights.transposed", options.transposed);
   const threads = checkThreads("packWeights.threads", options.threads);
-  packCall.int(0, n);
-  packCall.int(1, k);
-  packCall.int(2, transposed);
-  packCall.run(threads, [b, packed]);
+  packCall.set(packCall.at.n, n);
+  packCall.set(packCall.at.k, k);
+  packCall.set(packCall.at.alongDepth, transposed);
+  packCall.run(threads, { b, packed });
 }
 
 /** Options of {@link gemm}. */
@@ -100,15 +100,14 @@ const KEYS = [
   "threads",
 ] as const satisfies readonly (keyof GemmOptions)[];
 
-/** Places of the integers of `gemm` in native/ops/products.cc. */
-const INT = { m: 0, n: 1, k: 2, transposeA: 3, transposeB: 4, activation: 5, accumulate: 6 } as const;
+const PLAIN = numberOf("layouts", "plain");
+const TRANSPOSED = numberOf("layouts", "transposed");
+const PACKED = numberOf("layouts", "packed");
 
-/** The value of the integer `transposeB` where b is packed. */
-const PACKED = 2;
+const IDS: ReadonlyMap<unknown, number> = new Map(ACTIVATIONS.map((name) => [name, numberOf("activations", name)]));
 
-const IDS: ReadonlyMap<unknown, number> = new Map(ACTIVATIONS.map((name) => [name, activationId(name)]));
-
-const call = new Call("gemm", { operation: "gemm", views: ["a", "b", "bias", "c!"], ints: 7 });
+const call = new Call("gemm", "gemm");
+const { at } = call;
 
 function flag(where: string, value: boolean | undefined): 0 | 1 {
   if (value === undefined) return 0;
@@ -143,17 +142,17 @@ export function gemm(options: GemmOptions): void {
     if (activation !== "identity")
       fail("ERR_OPTION", "gemm.activation", "'identity', which accumulate needs,", activation);
   }
-  const id = IDS.get(activation) ?? activationId(checkOneOf("gemm.activation", activation, ACTIVATIONS));
+  const id = IDS.get(activation) ?? numberOf("activations", checkOneOf("gemm.activation", activation, ACTIVATIONS));
   const transposeA = flag("gemm.transposeA", options.transposeA);
   const transposeB = flag("gemm.transposeB", options.transposeB);
   if (packed && transposeB === 1) fail("ERR_OPTION", "gemm.transposeB", "false, as b is packed,", true);
   const threads = checkThreads("gemm.threads", options.threads);
-  call.int(INT.m, m);
-  call.int(INT.n, n);
-  call.int(INT.k, k);
-  call.int(INT.transposeA, transposeA);
-  call.int(INT.transposeB, packed ? PACKED : transposeB);
-  call.int(INT.activation, id);
-  call.int(INT.accumulate, accumulate);
-  call.run(threads, [a, b, bias, c]);
+  call.set(at.m, m);
+  call.set(at.n, n);
+  call.set(at.k, k);
+  call.set(at.transposeA, transposeA);
+  call.set(at.layoutB, packed ? PACKED : transposeB === 1 ? TRANSPOSED : PLAIN);
+  call.set(at.activation, id);
+  call.set(at.accumulate, accumulate);
+  call.run(threads, { a, b, bias, c });
 }

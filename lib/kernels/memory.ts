@@ -1,4 +1,5 @@
 import { fail } from "../errors.js";
+import { numberOf } from "../ops/native_table.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { isFloats, isInts, isUint8Array } from "../tensor/arrays.js";
 import {
@@ -15,19 +16,19 @@ import { Call } from "./call.js";
 
 const THREADS_ONLY = ["threads"] as const;
 
-const fillCall = new Call("fill", { operation: "fill", views: ["y!"], ints: 1, doubles: 1 });
+const fillCall = new Call("fill", "fill");
 
 /** y[i] = value, rounded to float32; NaN and infinities too. y: [count], count ≥ 0. */
 export function fill(y: Float32Array, value: number, options?: ThreadOptions): void {
   if (options !== undefined) checkKeys("fill", options, THREADS_ONLY);
   const threads = checkThreads("fill.threads", options?.threads);
   if (typeof value !== "number") fail("ERR_OPTION", "fill.value", "a number", value);
-  fillCall.int(0, lengthOf("fill.y", y));
-  fillCall.double(0, value);
-  fillCall.run(threads, [y]);
+  fillCall.set(fillCall.at.count, lengthOf("fill.y", y));
+  fillCall.set(fillCall.at.value, value);
+  fillCall.run(threads, { y });
 }
 
-const copyCall = new Call("copy", { operation: "copy", views: ["x", "y!"], ints: 1 });
+const copyCall = new Call("copy", "copy");
 
 /** y[i] = x[i]. x, y: [count], count ≥ 0; they may not overlap (`ERR_DATA`). */
 export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions): void {
@@ -35,8 +36,8 @@ export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions):
   const threads = checkThreads("copy.threads", options?.threads);
   const count = lengthOf("copy.x", x);
   checkFloats("copy.y", y, count);
-  copyCall.int(0, count);
-  copyCall.run(threads, [x, y]);
+  copyCall.set(copyCall.at.count, count);
+  copyCall.run(threads, { x, y });
 }
 
 /** Options of {@link convertU8}. */
@@ -45,7 +46,7 @@ export interface ConvertOptions extends ThreadOptions {
   readonly scale?: number | undefined;
 }
 
-const convertCall = new Call("convertU8", { operation: "convert", views: ["x", "y!"], ints: 1, doubles: 1 });
+const convertCall = new Call("convertU8", "convert");
 
 /** y[i] = float(x[i])·scale. x, y: [count], count ≥ 0. */
 export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptions): void {
@@ -54,9 +55,9 @@ export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptio
   if (!isUint8Array(x)) fail("ERR_DTYPE", "convertU8.x", "a Uint8Array", x);
   const count = countOf("convertU8.x", x);
   checkFloats("convertU8.y", y, count);
-  convertCall.int(0, count);
-  convertCall.double(0, checkNumber("convertU8.scale", options?.scale ?? 1));
-  convertCall.run(threads, [x, y]);
+  convertCall.set(convertCall.at.count, count);
+  convertCall.set(convertCall.at.scale, checkNumber("convertU8.scale", options?.scale ?? 1));
+  convertCall.run(threads, { x, y });
 }
 
 /** What {@link gather} takes: y is an Int32Array where the source is one, otherwise a Float32Array. */
@@ -84,15 +85,11 @@ export type GatherOptions = ThreadOptions & {
 
 const GATHER_KEYS = ["columns", "indices", "source", "y", "scale", "threads"] as const;
 
-/** Dtypes of native/ops/operation.h. */
-const DTYPES = { f32: 0, i32: 1, u8: 2 } as const;
+const F32 = numberOf("dtypes", "f32");
+const I32 = numberOf("dtypes", "i32");
+const U8 = numberOf("dtypes", "u8");
 
-const gatherCall = new Call("gather", {
-  operation: "gather",
-  views: ["source", "indices", "y!"],
-  ints: 4,
-  doubles: 1,
-});
+const gatherCall = new Call("gather", "gather", { order: "indices" });
 
 /**
  * y[r, c] = source[indices[r], c]; bytes become float(byte)·scale. An index outside of the source is `ERR_DATA`, found
@@ -113,10 +110,11 @@ export function gather(options: GatherOptions): void {
   if (integers) checkIntegers("gather.y", y as Int32Array, rows * columns);
   else checkFloats("gather.y", y as Float32Array, rows * columns);
   if (!bytes && scale !== undefined) fail("ERR_OPTION", "gather.scale", "none, which is for bytes,", scale);
-  gatherCall.int(0, rows);
-  gatherCall.int(1, columns);
-  gatherCall.int(2, sourceRows);
-  gatherCall.int(3, bytes ? DTYPES.u8 : integers ? DTYPES.i32 : DTYPES.f32);
-  gatherCall.double(0, checkNumber("gather.scale", scale ?? 1));
-  gatherCall.run(checkThreads("gather.threads", options.threads), [source, indices, y]);
+  const { at } = gatherCall;
+  gatherCall.set(at.rows, rows);
+  gatherCall.set(at.columns, columns);
+  gatherCall.set(at.sourceRows, sourceRows);
+  gatherCall.set(at.dtype, bytes ? U8 : integers ? I32 : F32);
+  gatherCall.set(at.scale, checkNumber("gather.scale", scale ?? 1));
+  gatherCall.run(checkThreads("gather.threads", options.threads), { source, order: indices, y });
 }

@@ -10,7 +10,7 @@ import {
   refuseOverlap,
   type ThreadOptions,
 } from "./arguments.js";
-import { Call, type Description } from "./call.js";
+import { Call } from "./call.js";
 
 /** Options of {@link softmax} and {@link logSoftmax}. */
 export interface SoftmaxOptions extends ThreadOptions {
@@ -26,27 +26,27 @@ export interface SoftmaxOptions extends ThreadOptions {
 
 const SOFTMAX_KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonly (keyof SoftmaxOptions)[];
 
-function rowwise(where: string, description: Description): (options: SoftmaxOptions) => void {
+function rowwise(where: string, operation: "softmax" | "log_softmax"): (options: SoftmaxOptions) => void {
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
   const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
-  const call = new Call(where, description);
+  const call = new Call(where, operation);
   return (options) => {
     checkKeys(where, options, SOFTMAX_KEYS);
     const rows = checkCount(atRows, options.rows);
     const columns = checkSize(atColumns, options.columns);
     const x = checkFloats(atX, options.x, rows * columns);
     const y = checkFloats(atY, options.y, rows * columns);
-    call.int(0, rows);
-    call.int(1, columns);
-    call.run(checkThreads(atThreads, options.threads), [x, y]);
+    call.set(call.at.rows, rows);
+    call.set(call.at.columns, columns);
+    call.run(checkThreads(atThreads, options.threads), { x, y });
   };
 }
 
 /** y = e^(x − max)/Σ e^(x − max) of each row; the sum as in `sum`, one division an element. */
-export const softmax = rowwise("softmax", { operation: "softmax", views: ["x", "y!"], ints: 2 });
+export const softmax = rowwise("softmax", "softmax");
 
 /** y = (x − max) − ln Σ e^(x − max) of each row. */
-export const logSoftmax = rowwise("logSoftmax", { operation: "log_softmax", views: ["x", "y!"], ints: 2 });
+export const logSoftmax = rowwise("logSoftmax", "log_softmax");
 
 /** Options of {@link softmaxCrossEntropy}. */
 export interface CrossEntropyOptions extends ThreadOptions {
@@ -71,11 +71,7 @@ const LOSS_KEYS = [
   "threads",
 ] as const satisfies readonly (keyof CrossEntropyOptions)[];
 
-const lossCall = new Call("softmaxCrossEntropy", {
-  operation: "softmax_cross_entropy",
-  views: ["logits", "labels", "losses!"],
-  ints: 2,
-});
+const lossCall = new Call("softmaxCrossEntropy", "softmax_cross_entropy");
 
 /**
  * losses[r] = ln Σ_c e^(x[r, c] − max) − (x[r, label] − max) of the logits x. A label outside [0, columns) is `ERR_LABEL`,
@@ -88,9 +84,9 @@ export function softmaxCrossEntropy(options: CrossEntropyOptions): void {
   const logits = checkFloats("softmaxCrossEntropy.logits", options.logits, rows * columns);
   const labels = checkIntegers("softmaxCrossEntropy.labels", options.labels, rows);
   const losses = checkFloats("softmaxCrossEntropy.losses", options.losses, rows);
-  lossCall.int(0, rows);
-  lossCall.int(1, columns);
-  lossCall.run(checkThreads("softmaxCrossEntropy.threads", options.threads), [logits, labels, losses]);
+  lossCall.set(lossCall.at.rows, rows);
+  lossCall.set(lossCall.at.columns, columns);
+  lossCall.run(checkThreads("softmaxCrossEntropy.threads", options.threads), { logits, labels, losses });
 }
 
 /** Options of {@link softmaxCrossEntropyGradient}. */
@@ -120,11 +116,7 @@ const GRADIENT_KEYS = [
 ] as const satisfies readonly (keyof CrossEntropyGradientOptions)[];
 
 const GRADIENT = "softmaxCrossEntropyGradient";
-const gradientCall = new Call(GRADIENT, {
-  operation: "softmax_cross_entropy_gradient",
-  views: ["logits", "labels", "lossGradient", "logitsGradient!"],
-  ints: 3,
-});
+const gradientCall = new Call(GRADIENT, "softmax_cross_entropy_gradient");
 const everywhere = new Float32Array(1);
 
 /**
@@ -145,10 +137,11 @@ export function softmaxCrossEntropyGradient(options: CrossEntropyGradientOptions
   // With one class they are as long as the logits, over which alone the kernel may write.
   if (columns === 1 && overlap(y, g)) refuseOverlap(GRADIENT, "logitsGradient", "lossGradient");
   if (columns === 1 && overlap(y, labels)) refuseOverlap(GRADIENT, "logitsGradient", "labels");
-  gradientCall.int(0, rows);
-  gradientCall.int(1, columns);
-  gradientCall.int(2, one ? 1 : 0);
-  gradientCall.run(checkThreads(`${GRADIENT}.threads`, options.threads), [logits, labels, g, y]);
+  gradientCall.set(gradientCall.at.rows, rows);
+  gradientCall.set(gradientCall.at.columns, columns);
+  gradientCall.set(gradientCall.at.same, one ? 1 : 0);
+  const threads = checkThreads(`${GRADIENT}.threads`, options.threads);
+  gradientCall.run(threads, { logits, labels, lossGradient: g, logitsGradient: y });
 }
 
 /** Options of {@link argmax}. */
@@ -165,7 +158,7 @@ export interface ArgmaxOptions extends ThreadOptions {
 
 const ARGMAX_KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonly (keyof ArgmaxOptions)[];
 
-const argmaxCall = new Call("argmax", { operation: "argmax", views: ["x", "y!"], ints: 2 });
+const argmaxCall = new Call("argmax", "argmax");
 
 /** y[r] = index of the first largest element of row r, or of its first NaN. */
 export function argmax(options: ArgmaxOptions): void {
@@ -174,9 +167,9 @@ export function argmax(options: ArgmaxOptions): void {
   const columns = checkSize("argmax.columns", options.columns);
   const x = checkFloats("argmax.x", options.x, rows * columns);
   const y = checkIntegers("argmax.y", options.y, rows);
-  argmaxCall.int(0, rows);
-  argmaxCall.int(1, columns);
-  argmaxCall.run(checkThreads("argmax.threads", options.threads), [x, y]);
+  argmaxCall.set(argmaxCall.at.rows, rows);
+  argmaxCall.set(argmaxCall.at.columns, columns);
+  argmaxCall.run(checkThreads("argmax.threads", options.threads), { x, y });
 }
 
 /** Options of {@link oneHot}. */
@@ -191,7 +184,7 @@ export interface OneHotOptions extends ThreadOptions {
 
 const ONE_HOT_KEYS = ["labels", "classes", "y", "threads"] as const satisfies readonly (keyof OneHotOptions)[];
 
-const oneHotCall = new Call("oneHot", { operation: "one_hot", views: ["labels", "y!"], ints: 2 });
+const oneHotCall = new Call("oneHot", "one_hot");
 
 /** y[r, c] = c = labels[r] ? 1 : 0. A label outside [0, classes) is `ERR_LABEL`, found before anything is written. */
 export function oneHot(options: OneHotOptions): void {
@@ -200,19 +193,19 @@ export function oneHot(options: OneHotOptions): void {
   const { labels } = options;
   const rows = lengthOfIntegers("oneHot.labels", labels);
   const y = checkFloats("oneHot.y", options.y, rows * classes);
-  oneHotCall.int(0, rows);
-  oneHotCall.int(1, classes);
-  oneHotCall.run(checkThreads("oneHot.threads", options.threads), [labels, y]);
+  oneHotCall.set(oneHotCall.at.rows, rows);
+  oneHotCall.set(oneHotCall.at.classes, classes);
+  oneHotCall.run(checkThreads("oneHot.threads", options.threads), { labels, y });
 }
 
-const countCall = new Call("countEqual", { operation: "count_equal", views: ["a", "b", "count!"], ints: 1 });
+const countCall = new Call("countEqual", "count_equal", { equal: "count" });
 const equal = new Float32Array(1);
 
 /** How many elements of two lists are equal, as float32: exact below 2²⁴. a, b: [count], count ≥ 0. */
 export function countEqual(a: Int32Array, b: Int32Array): number {
   const count = lengthOfIntegers("countEqual.a", a);
   checkIntegers("countEqual.b", b, count);
-  countCall.int(0, count);
-  countCall.run(1, [a, b, equal]);
+  countCall.set(countCall.at.count, count);
+  countCall.run(1, { a, b, equal });
   return equal[0] ?? 0;
 }

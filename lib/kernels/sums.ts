@@ -1,19 +1,22 @@
 import { checkKeys } from "../options.js";
 import { checkCount, checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
-import { Call, type Description } from "./call.js";
+import { Call } from "./call.js";
 
 const THREADS_ONLY = ["threads"] as const;
 
 const total = new Float32Array(1);
 
-function reduction(where: string, description: Description): (x: Float32Array, options?: ThreadOptions) => number {
+function reduction(
+  where: string,
+  operation: "sum" | "sum_squares",
+): (x: Float32Array, options?: ThreadOptions) => number {
   const [atX, atThreads] = [`${where}.x`, `${where}.threads`];
-  const call = new Call(where, description);
+  const call = new Call(where, operation);
   return (x, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
-    call.int(0, lengthOf(atX, x));
-    call.run(threads, [x, total]);
+    call.set(call.at.count, lengthOf(atX, x));
+    call.run(threads, { x, sum: total });
     return total[0] ?? 0;
   };
 }
@@ -24,10 +27,10 @@ function reduction(where: string, description: Description): (x: Float32Array, o
  *
  * @returns A float32 number.
  */
-export const sum = reduction("sum", { operation: "sum", views: ["x", "sum!"], ints: 1 });
+export const sum = reduction("sum", "sum");
 
 /** Σ x² in float32: the order of {@link sum}, one fused multiply-add a term. */
-export const sumSquares = reduction("sumSquares", { operation: "sum_squares", views: ["x", "sum!"], ints: 1 });
+export const sumSquares = reduction("sumSquares", "sum_squares");
 
 /** Options of {@link rowSum} and {@link columnSum}. */
 export interface MatrixSumOptions extends ThreadOptions {
@@ -43,30 +46,26 @@ export interface MatrixSumOptions extends ThreadOptions {
 
 const KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonly (keyof MatrixSumOptions)[];
 
-function matrixSum(
-  where: string,
-  sums: "rows" | "columns",
-  description: Description,
-): (options: MatrixSumOptions) => void {
+function matrixSum(where: string, operation: "row_sum" | "column_sum"): (options: MatrixSumOptions) => void {
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
   const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
-  const call = new Call(where, description);
+  const call = new Call(where, operation);
   return (options) => {
     checkKeys(where, options, KEYS);
     const rows = checkCount(atRows, options.rows);
     const columns = checkCount(atColumns, options.columns);
     const x = checkFloats(atX, options.x, rows * columns);
-    const y = checkFloats(atY, options.y, sums === "rows" ? rows : columns);
-    call.int(0, rows);
-    call.int(1, columns);
-    call.run(checkThreads(atThreads, options.threads), [x, y]);
+    const y = checkFloats(atY, options.y, operation === "row_sum" ? rows : columns);
+    call.set(call.at.rows, rows);
+    call.set(call.at.columns, columns);
+    call.run(checkThreads(atThreads, options.threads), { x, y });
   };
 }
 
 /** y[r] = Σ_c x[r, c], each as {@link sum}. Errors as everywhere: `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DATA`, `ERR_DETACHED`. */
-export const rowSum = matrixSum("rowSum", "rows", { operation: "row_sum", views: ["x", "y!"], ints: 2 });
+export const rowSum = matrixSum("rowSum", "row_sum");
 
 /**
  * y[c] = Σ_r x[r, c]: one chain of additions a column, rows in order, restarted every 128 rows, the blocks added in order.
  */
-export const columnSum = matrixSum("columnSum", "columns", { operation: "column_sum", views: ["x", "y!"], ints: 2 });
+export const columnSum = matrixSum("columnSum", "column_sum");

@@ -1,4 +1,5 @@
-import { unaryId } from "../ops/encode.js";
+import type { NativeLists } from "../binding/operations.js";
+import { camelCase, numberOf } from "../ops/native_table.js";
 import { checkKeys } from "../options.js";
 import { checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
 import { Call } from "./call.js";
@@ -13,18 +14,18 @@ export type UnaryKernel = (x: Float32Array, y: Float32Array, options?: ThreadOpt
 
 const THREADS_ONLY = ["threads"] as const;
 
-function kernel(native: string): UnaryKernel {
-  const where = native.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+function kernel(native: NativeLists["unary"]): UnaryKernel {
+  const where = camelCase(native);
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
-  const call = new Call(where, { operation: "unary", views: ["x", "y!"], ints: 2 });
-  call.int(1, unaryId(native));
+  const call = new Call(where, "unary");
+  call.set(call.at.function, numberOf("unary", native));
   return (x, y, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
     const count = lengthOf(atX, x);
     checkFloats(atY, y, count);
-    call.int(0, count);
-    call.run(threads, [x, y]);
+    call.set(call.at.count, count);
+    call.run(threads, { x, y });
   };
 }
 

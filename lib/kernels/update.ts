@@ -1,6 +1,5 @@
-import { nativeInfo } from "../binding/native.js";
 import { fail } from "../errors.js";
-import { optimizerId } from "../ops/encode.js";
+import { numberOf } from "../ops/native_table.js";
 import { nativeRule } from "../optim/define_optimizer.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js";
@@ -80,34 +79,11 @@ const FACTOR = { min: 0 } as const;
 const POSITIVE = { above: 0 } as const;
 const SHARE = { min: 0, below: 1 } as const;
 
-/** Places of the integers of `update`, with one segment, in native/ops/update.cc. */
-const INT = { rule: 0, lane: 1, constants: 2, scalars: 3, offset: 5, rows: 6, columns: 7, flags: 8 } as const;
-const INTS = 9;
-/** Places of its doubles: room for the constants, the head, the factors of the segment. */
-const DOUBLE = {
-  clipValue: 8,
-  averageDecay: 9,
-  l2: 10,
-  l1: 11,
-  decay: 12,
-  shrink: 13,
-  rateScale: 14,
-  maxNorm: 15,
-  squares: 16,
-  absolutes: 17,
-} as const;
-const DOUBLES = 18;
-/** Flag of a segment whose proximal step is taken in the metric of the rule. */
-const ADAPTIVE = 1;
 /** Scalars of a rule at most. */
 const MOST_SCALARS = 8;
 
 const METRICS = ["adaptive", "euclidean"] as const;
 const NONE = {};
-/** Views of the states; a description names them. */
-const STATES = Array.from({ length: nativeInfo.maxStates }, (_, index) => `states[${index}]`);
-const FIRST_STATE = 2;
-
 type StepKey = (typeof STEP_KEYS)[number];
 
 /** The description made last for a rule, and what it was made of: options rarely change from step to step. */
@@ -140,7 +116,7 @@ class Update<O extends AnyStep> {
   readonly #own: readonly (keyof O & string)[];
   /** The names of the options in messages. */
   readonly #at: Readonly<Record<StepKey, string>>;
-  readonly #call: Call;
+  readonly #call: Call<"update">;
   readonly #scale = new Float32Array(1);
   #last: Described | undefined;
 
@@ -151,21 +127,8 @@ class Update<O extends AnyStep> {
     this.#own = rule.decays === true ? [...rule.keys, "weightDecay"] : rule.keys;
     const names = STEP_KEYS.map((key): [StepKey, string] => [key, `${where}.${key}`]);
     this.#at = Object.fromEntries(names) as Record<StepKey, string>;
-    this.#call = new Call(where, {
-      operation: "update",
-      views: [
-        "parameters!",
-        "gradients",
-        ...STATES.map((state) => `${state}!`),
-        "average!",
-        "gradientScale",
-        "penalty!",
-      ],
-      ints: INTS,
-      doubles: DOUBLES,
-      lanes: 1 + MOST_SCALARS,
-    });
-    this.#call.double(DOUBLE.rateScale, 1);
+    this.#call = new Call(where, "update", {}, 1 + MOST_SCALARS);
+    this.#call.set(this.#call.at.segments.rateScale, 1);
   }
 
   run(options: O): void {
@@ -184,7 +147,7 @@ class Update<O extends AnyStep> {
     const penalty = options.penalty === undefined ? null : checkFloats(at.penalty, options.penalty, 1);
     const threads = checkThreads(at.threads, options.threads);
     if (count === 0) penalty?.fill(0);
-    else this.#call.run(threads, [parameters, gradients, ...states, average, scale, penalty]);
+    else this.#call.run(threads, { parameters, gradients, states, average, gradientScale: scale, penalty });
   }
 
   #describe(options: O, lr: number | undefined): Described {
@@ -197,25 +160,22 @@ class Update<O extends AnyStep> {
     const picked = Object.fromEntries(this.#own.map((key, index) => [key, values[index]]));
     const optimizer = this.#rule.describe({ ...picked, lr });
     const { constants } = optimizer;
-    this.#call.int(INT.rule, optimizerId(nativeRule(optimizer)));
-    this.#call.int(INT.constants, constants.length);
-    for (const [index, constant] of constants.entries()) this.#call.double(index, constant);
+    this.#call.set(this.#call.at.rule, numberOf("optimizers", nativeRule(optimizer)));
+    this.#call.setAll(this.#call.at.constants, constants);
     const names = optimizer.states.map(({ name }) => name);
-    for (const [index, name] of names.entries()) this.#call.name(FIRST_STATE + index, `states.${name}`);
+    for (const [index, name] of names.entries()) this.#call.name("states", index, `states.${name}`);
     this.#last = { optimizer, names, rated, values };
     return this.#last;
   }
 
-  /** The arrays in the order of the rule; `null` for what it does not have. */
+  /** The arrays in the order of the rule. */
   #states(
     given: Readonly<Record<string, Float32Array | undefined>>,
     names: readonly string[],
     count: number,
-  ): readonly (Float32Array | null)[] {
+  ): readonly Float32Array[] {
     checkKeys(this.#at.states, given, names);
-    return STATES.map((_, index) => {
-      const name = names[index];
-      if (name === undefined) return null;
+    return names.map((name) => {
       const state = given[name];
       // Names are put together only for the message.
       if (isFloats(state) && state.length === count) return state;
@@ -228,7 +188,7 @@ class Update<O extends AnyStep> {
     const step = checkNumber(this.#at.step, options.step, STEP);
     this.#call.lane(0, checkNumber(this.#at.lr, options.lr ?? optimizer.lr, FACTOR));
     const scalars = optimizer.scalars?.(step) ?? [];
-    this.#call.int(INT.scalars, scalars.length);
+    this.#call.set(this.#call.at.scalars, scalars.length);
     for (let index = 0; index < scalars.length; index++) this.#call.lane(1 + index, scalars[index] ?? 0);
   }
 
@@ -249,14 +209,15 @@ class Update<O extends AnyStep> {
     }
     const clip = clipValue === undefined ? Number.POSITIVE_INFINITY : checkNumber(at.clipValue, clipValue, POSITIVE);
     const call = this.#call;
-    call.double(DOUBLE.clipValue, clip);
-    call.double(DOUBLE.l2, l2);
-    call.double(DOUBLE.l1, proximal ? 0 : l1);
-    call.double(DOUBLE.shrink, proximal ? l1 : 0);
-    call.int(INT.flags, metric === "adaptive" ? ADAPTIVE : 0);
-    call.double(DOUBLE.decay, checkNumber(at.weightDecay, decay, FACTOR));
-    call.double(DOUBLE.squares, penalty === undefined ? 0 : l2);
-    call.double(DOUBLE.absolutes, penalty === undefined ? 0 : l1);
+    const { segments, clipValue: clipped } = call.at;
+    call.set(clipped, clip);
+    call.set(segments.l2, l2);
+    call.set(segments.l1, proximal ? 0 : l1);
+    call.set(segments.shrink, proximal ? l1 : 0);
+    call.set(segments.metric, metric === "adaptive" ? 1 : 0);
+    call.set(segments.decay, checkNumber(at.weightDecay, decay, FACTOR));
+    call.set(segments.penaltySquares, penalty === undefined ? 0 : l2);
+    call.set(segments.penaltyAbsolutes, penalty === undefined ? 0 : l1);
   }
 
   /** One segment: a row, or the rows whose norms are bounded. */
@@ -270,16 +231,17 @@ class Update<O extends AnyStep> {
       columns = checkSize(`${where}.columns`, maxNorm.columns);
       if (count % columns !== 0) fail("ERR_SHAPE", `${where}.columns`, `a divisor of ${count} parameters`, columns);
     }
-    this.#call.int(INT.rows, columns === 0 ? 0 : count / columns);
-    this.#call.int(INT.columns, columns);
-    this.#call.double(DOUBLE.maxNorm, bound);
+    const { segments } = this.#call.at;
+    this.#call.set(segments.rows, columns === 0 ? 0 : count / columns);
+    this.#call.set(segments.columns, columns);
+    this.#call.set(segments.maxNorm, bound);
   }
 
   #average(average: StepOptions["average"], count: number): Float32Array | null {
     if (average === undefined) return null;
     const where = this.#at.average;
     checkKeys(where, average, ["values", "decay"]);
-    this.#call.double(DOUBLE.averageDecay, checkNumber(`${where}.decay`, average.decay, SHARE));
+    this.#call.set(this.#call.at.averageDecay, checkNumber(`${where}.decay`, average.decay, SHARE));
     return checkFloats(`${where}.values`, average.values, count);
   }
 

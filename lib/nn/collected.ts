@@ -28,7 +28,8 @@ export class Collected implements Effect {
     const [value] = this.reads;
     const count = this.#steps * this.#batch * this.#columns;
     const kept = emitter.memory(this.#slab, "write", { count, dtype: value.dtype });
-    emitter.emit("collect", [emitter.placeOf(value), kept], [-1, this.#columns, this.#batch, this.#steps]);
+    const sizes = { rows: -1, columns: this.#columns, batch: this.#batch, steps: this.#steps };
+    emitter.emit("collect", { x: emitter.placeOf(value), kept }, sizes);
   }
 
   /** Brings the rows of steps [begin, end) of the memory over here. */

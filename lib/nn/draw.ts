@@ -1,5 +1,6 @@
 import type { Turns } from "../data/turns.js";
 import { execute } from "../ops/apply.js";
+import { instruction } from "../ops/encode.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Draw } from "./initializers.js";
@@ -13,7 +14,7 @@ function fnv1a(text: string, basis: number): number {
   return hash;
 }
 
-const BASES = [0x811c9dc5, 0x050c5d1f] as const;
+const [LOW_BASIS, HIGH_BASIS] = [0x811c9dc5, 0x050c5d1f];
 
 /** Where draws come from: a name may be followed by the number of the draw, which no parameter's name has. */
 interface Origin {
@@ -41,18 +42,22 @@ function* stretches(count: number, sink: Sink, write: (part: Float32Array, first
   }
 }
 
-/** `count` numbers of a native operation over two constants: in double, rounded once. */
-function* fillInto(
-  sink: Sink,
-  operation: "uniform" | "normal",
-  count: number,
-  constants: readonly number[],
-  { name, seed }: Origin,
-): Drawing {
-  const hash = BASES.map((basis) => fnv1a(name, basis));
+/** A distribution that a native operation draws from. */
+type Sampled = Extract<Draw, { readonly kind: "uniform" | "normal" }>;
+
+const STANDARD_NORMAL = { kind: "normal", mean: 0, deviation: 1 } as const;
+
+/** `count` numbers of a distribution: in double, rounded once. */
+function* fillInto(sink: Sink, draw: Sampled, count: number, { name, seed }: Origin): Drawing {
+  const [hashLow, hashHigh] = [fnv1a(name, LOW_BASIS), fnv1a(name, HIGH_BASIS)];
   yield* stretches(count, sink, (part, first) => {
-    const views = [new Tensor(part, [part.length], "f32")];
-    execute({ operation, views, ints: [part.length, ...hash], doubles: constants }, { seed, step: 1, first });
+    const y = new Tensor(part, [part.length], "f32");
+    const own = { count: part.length, hashLow, hashHigh };
+    const drawn =
+      draw.kind === "uniform"
+        ? instruction("uniform", { y }, { ...own, low: draw.low, high: draw.high })
+        : instruction("normal", { y }, { ...own, mean: draw.mean, deviation: draw.deviation });
+    execute(drawn, { seed, step: 1, first });
   });
 }
 
@@ -65,13 +70,11 @@ function* give(data: Float32Array, sink: Sink): Drawing {
 }
 
 /** What {@link fillInto} gives, in one. */
-function* fill(...[operation, count, constants, origin]: Tail<Parameters<typeof fillInto>>): Drawing<Float32Array> {
+function* fill(draw: Sampled, count: number, origin: Origin): Drawing<Float32Array> {
   const data = new Float32Array(count);
-  yield* fillInto((first, part) => data.set(part, first), operation, count, constants, origin);
+  yield* fillInto((first, part) => data.set(part, first), draw, count, origin);
   return data;
 }
-
-type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
 
 /** Standard normals in [low, high]: what falls outside is drawn again, all of it at once, until nothing is left. */
 function* fillTruncated(
@@ -82,7 +85,7 @@ function* fillTruncated(
   let missing = Array.from(data.keys());
   for (let attempt = 0; missing.length > 0; attempt++) {
     const origin = { name: attempt === 0 ? name : `${name} ${attempt}`, seed };
-    const drawn = yield* fill("normal", missing.length, [0, 1], origin);
+    const drawn = yield* fill(STANDARD_NORMAL, missing.length, origin);
     missing = missing.filter((index, place) => {
       const value = drawn[place] ?? 0;
       data[index] = value;
@@ -108,7 +111,7 @@ function* fillOrthogonal(data: Float32Array, rows: number, gain: number): Drawin
 /** Zeros in each of `rows` rows where the smallest uniform draws of the row stand; of two equal ones the first. */
 function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, seed }: Origin): Drawing {
   const columns = data.length / rows;
-  const keys = yield* fill("uniform", data.length, [0, 1], { name: `${name} zeros`, seed });
+  const keys = yield* fill({ kind: "uniform", low: 0, high: 1 }, data.length, { name: `${name} zeros`, seed });
   for (let begin = 0; begin < data.length; begin += columns) {
     const order = Array.from({ length: columns }, (_, column) => begin + column);
     order.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || a - b);
@@ -129,9 +132,8 @@ export function* drawing(name: string, shape: readonly number[], draw: Draw, see
     case "constant":
       return yield* stretches(count, sink, (part) => part.fill(draw.value));
     case "uniform":
-      return yield* fillInto(sink, "uniform", count, [draw.low, draw.high], origin);
     case "normal":
-      return yield* fillInto(sink, "normal", count, [draw.mean, draw.deviation], origin);
+      return yield* fillInto(sink, draw, count, origin);
     case "truncatedNormal": {
       const data = new Float32Array(count);
       yield* fillTruncated(data, draw, origin);
@@ -140,12 +142,12 @@ export function* drawing(name: string, shape: readonly number[], draw: Draw, see
       });
     }
     case "orthogonal": {
-      const data = yield* fill("normal", count, [0, 1], origin);
+      const data = yield* fill(STANDARD_NORMAL, count, origin);
       yield* fillOrthogonal(data, rows, draw.gain);
       return yield* give(data, sink);
     }
     case "sparse": {
-      const data = yield* fill("normal", count, [0, draw.deviation], origin);
+      const data = yield* fill({ kind: "normal", mean: 0, deviation: draw.deviation }, count, origin);
       yield* fillZeros(data, rows, draw.zeros, origin);
       return yield* give(data, sink);
     }

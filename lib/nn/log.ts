@@ -10,6 +10,6 @@ export function logScalar(value: Value, column: number): Effect {
   return {
     reads: [value],
     barrier: false,
-    emit: (emitter) => emitter.emit("log_scalar", [emitter.placeOf(value)], [column]),
+    emit: (emitter) => emitter.emit("log_scalar", { x: emitter.placeOf(value) }, { column }),
   };
 }

@@ -1,12 +1,12 @@
+import type { NativeLists } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
 import { asMatrix, extent, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
+import type { Instruction, Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Rule } from "./apply.js";
-import { binaryId } from "./encode.js";
+import { instruction } from "./encode.js";
 
-/** How an operand covers a result of [rows, columns]; the numbers are those of native/ops/elementwise.cc. */
-export const SPREAD = { full: 0, scalar: 1, row: 2, column: 3 } as const;
-export type Spread = keyof typeof SPREAD;
+/** How an operand covers a result of [rows, columns]: native/ops/spreads.def. */
+export type Spread = NativeLists["spreads"];
 
 /** How `shape` spreads over `target`, or `undefined` if it does not. */
 export function spreadOf(shape: Shape, target: Shape): Spread | undefined {
@@ -33,11 +33,12 @@ export function broadcastShape(where: string, a: Shape, b: Shape): Shape {
   );
 }
 
-/** The words of a native `binary` instruction that computes `output` of `inputs` spread over it. */
-export function binaryInts(name: string, inputs: readonly Value[], output: Value): readonly number[] {
-  const { rows, columns } = asMatrix(output.shape);
-  const spread = (index: number): number => SPREAD[spreadOf(at(inputs, index).shape, output.shape) ?? "full"];
-  return [rows, columns, binaryId(name), spread(0), spread(1)];
+/** y = f(a, b), a and b spread over y. */
+export function binaryInstruction(f: NativeLists["binary"], a: Value, b: Value, y: Value): Instruction {
+  const { rows, columns } = asMatrix(y.shape);
+  const spreadA = spreadOf(a.shape, y.shape) ?? "full";
+  const spreadB = spreadOf(b.shape, y.shape) ?? "full";
+  return instruction("binary", { a, b, y }, { rows, columns, function: f, spreadA, spreadB });
 }
 
 const reshapeRule: Rule<{ readonly shape: Shape }> = {
@@ -70,12 +71,7 @@ const broadcastRule: Rule<{ readonly shape: Shape }> = {
     return { shape };
   },
   // max(x, x) is x: a copy with the spreads of an elementwise function.
-  lower: (inputs, output) => ({
-    operation: "binary",
-    views: [at(inputs, 0), at(inputs, 0), output],
-    ints: binaryInts("maximum", [at(inputs, 0), at(inputs, 0)], output),
-    doubles: [],
-  }),
+  lower: (inputs, output) => binaryInstruction("maximum", at(inputs, 0), at(inputs, 0), output),
   gradient: (inputs, _output, gradient) => [reduceTo(gradient, at(inputs, 0).shape)],
 };
 
@@ -100,11 +96,9 @@ const sumRule: Rule<{ readonly axis: "all" | "first" | "last" }> = {
     return { shape: axis === "last" ? shape.slice(0, -1) : shape.slice(-1) };
   },
   lower(inputs, output, { axis }) {
-    const { shape } = at(inputs, 0);
-    const { rows, columns } = asMatrix(shape);
-    const views = [at(inputs, 0), output];
-    if (axis === "all") return { operation: "sum", views, ints: [extent(shape)], doubles: [] };
-    return { operation: axis === "last" ? "row_sum" : "column_sum", views, ints: [rows, columns], doubles: [] };
+    const x = at(inputs, 0);
+    if (axis === "all") return instruction("sum", { x, sum: output }, { count: extent(x.shape) });
+    return instruction(axis === "last" ? "row_sum" : "column_sum", { x, y: output }, asMatrix(x.shape));
   },
   gradient(inputs, output, gradient, { axis }) {
     const { shape } = at(inputs, 0);

@@ -6,6 +6,7 @@ import type { Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 import { reshape, sumOver } from "./broadcast.js";
 import { exp, flush, multiply, subtract } from "./elementwise.js";
+import { instruction } from "./encode.js";
 
 function sized(where: string, shape: Shape): { readonly leading: Shape; readonly classes: number } {
   const classes = shape.at(-1);
@@ -29,7 +30,7 @@ const softmaxRule: Rule<null> = {
   },
   lower: (inputs, output) => {
     const { rows, columns } = asMatrix(output.shape);
-    return { operation: "softmax", views: [at(inputs, 0), output], ints: [rows, columns], doubles: [] };
+    return instruction("softmax", { x: at(inputs, 0), y: output }, { rows, columns });
   },
   gradient(_inputs, output, gradient) {
     const { leading } = sized("softmax", output.shape);
@@ -56,7 +57,7 @@ const logSoftmaxRule: Rule<null> = {
   },
   lower: (inputs, output) => {
     const { rows, columns } = asMatrix(output.shape);
-    return { operation: "log_softmax", views: [at(inputs, 0), output], ints: [rows, columns], doubles: [] };
+    return instruction("log_softmax", { x: at(inputs, 0), y: output }, { rows, columns });
   },
   // g − softmax(x)·Σ g, softmax(x) as the exponential of what was computed already.
   gradient(_inputs, output, gradient) {
@@ -93,12 +94,8 @@ const softmaxCrossEntropyRule: Rule<null> = {
   infer: (inputs) => ({ shape: checkLabels("softmaxCrossEntropy", at(inputs, 0), at(inputs, 1)) }),
   lower(inputs, output) {
     const { rows, columns } = asMatrix(at(inputs, 0).shape);
-    return {
-      operation: "softmax_cross_entropy",
-      views: [at(inputs, 0), at(inputs, 1), output],
-      ints: [rows, columns],
-      doubles: [],
-    };
+    const [logits, labels] = [at(inputs, 0), at(inputs, 1)];
+    return instruction("softmax_cross_entropy", { logits, labels, losses: output }, { rows, columns });
   },
   // (softmax(x) − onehot(label))·g. A pass makes it one kernel with these very roundings.
   gradient(inputs, output, gradient) {
@@ -125,12 +122,10 @@ const oneHotRule: Rule<{ readonly classes: number }> = {
     expectDtype("oneHot", at(inputs, 0), "i32");
     return { shape: [...at(inputs, 0).shape, classes] };
   },
-  lower: (inputs, output, { classes }) => ({
-    operation: "one_hot",
-    views: [at(inputs, 0), output],
-    ints: [extent(at(inputs, 0).shape), classes],
-    doubles: [],
-  }),
+  lower(inputs, output, { classes }) {
+    const labels = at(inputs, 0);
+    return instruction("one_hot", { labels, y: output }, { rows: extent(labels.shape), classes });
+  },
   gradient: null,
 };
 
@@ -148,7 +143,7 @@ const argmaxRule: Rule<null> = {
   },
   lower(inputs, output) {
     const { rows, columns } = asMatrix(at(inputs, 0).shape);
-    return { operation: "argmax", views: [at(inputs, 0), output], ints: [rows, columns], doubles: [] };
+    return instruction("argmax", { x: at(inputs, 0), y: output }, { rows, columns });
   },
   gradient: null,
 };
@@ -170,12 +165,10 @@ const countEqualRule: Rule<null> = {
     }
     return { shape: [] };
   },
-  lower: (inputs, output) => ({
-    operation: "count_equal",
-    views: [at(inputs, 0), at(inputs, 1), output],
-    ints: [extent(at(inputs, 0).shape)],
-    doubles: [],
-  }),
+  lower(inputs, output) {
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    return instruction("count_equal", { a, b, equal: output }, { count: extent(a.shape) });
+  },
   gradient: null,
 };
 

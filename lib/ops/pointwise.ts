@@ -1,8 +1,10 @@
+import type { NativeLists } from "../binding/operations.js";
 import { extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { at, expectDtype, type Rule } from "./apply.js";
-import { binaryInts, broadcastShape, reduceTo } from "./broadcast.js";
-import { unaryId } from "./encode.js";
+import { binaryInstruction, broadcastShape, reduceTo } from "./broadcast.js";
+import { instruction } from "./encode.js";
+import { camelCase } from "./native_table.js";
 
 /** dℓ/dx of an elementwise function from x, y = f(x) and g = dℓ/dy. */
 export type UnaryGradient = (x: Value, y: Value, g: Value) => Value;
@@ -15,7 +17,7 @@ export type BinaryGradient = (
   g: Value,
 ) => readonly [Value | undefined, Value | undefined];
 
-function unaryRule(native: string, slope: UnaryGradient | null): Rule<null> {
+function unaryRule(native: NativeLists["unary"], slope: UnaryGradient | null): Rule<null> {
   const name = camelCase(native);
   return {
     name,
@@ -23,18 +25,14 @@ function unaryRule(native: string, slope: UnaryGradient | null): Rule<null> {
       expectDtype(name, at(inputs, 0), "f32");
       return { shape: at(inputs, 0).shape };
     },
-    lower: (inputs, output) => ({
-      operation: "unary",
-      views: [at(inputs, 0), output],
-      ints: [extent(output.shape), unaryId(native)],
-      doubles: [],
-    }),
+    lower: (inputs, output) =>
+      instruction("unary", { x: at(inputs, 0), y: output }, { count: extent(output.shape), function: native }),
     gradient: slope === null ? null : (inputs, output, gradient) => [slope(at(inputs, 0), output, gradient)],
     inPlace: 0,
   };
 }
 
-function binaryRule(native: string, slopes: BinaryGradient | null): Rule<null> {
+function binaryRule(native: NativeLists["binary"], slopes: BinaryGradient | null): Rule<null> {
   const name = camelCase(native);
   return {
     name,
@@ -43,12 +41,7 @@ function binaryRule(native: string, slopes: BinaryGradient | null): Rule<null> {
       expectDtype(name, at(inputs, 1), "f32");
       return { shape: broadcastShape(name, at(inputs, 0).shape, at(inputs, 1).shape) };
     },
-    lower: (inputs, output) => ({
-      operation: "binary",
-      views: [at(inputs, 0), at(inputs, 1), output],
-      ints: binaryInts(native, inputs, output),
-      doubles: [],
-    }),
+    lower: (inputs, output) => binaryInstruction(native, at(inputs, 0), at(inputs, 1), output),
     gradient:
       slopes === null
         ? null
@@ -60,28 +53,23 @@ function binaryRule(native: string, slopes: BinaryGradient | null): Rule<null> {
   };
 }
 
-/** The name of a native function in TypeScript, which errors bear: `hardTanh` of `hard_tanh`. */
-function camelCase(name: string): string {
-  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
-}
-
 function mapRules<N extends string, S>(
   table: Readonly<Record<N, S>>,
-  make: (native: string, slope: S) => Rule<null>,
+  make: (native: N, slope: S) => Rule<null>,
 ): Record<N, Rule<null>> {
-  const entries = Object.entries<S>(table).map(([name, slope]) => [name, make(name, slope)]);
-  return Object.fromEntries(entries) as Record<N, Rule<null>>;
+  const names = Object.keys(table) as N[];
+  return Object.fromEntries(names.map((name) => [name, make(name, table[name])])) as Record<N, Rule<null>>;
 }
 
 /** Rules of native functions of one argument by name; `null` where the slope is 0. */
-export function unaryRulesOf<N extends string>(
+export function unaryRulesOf<N extends NativeLists["unary"]>(
   table: Readonly<Record<N, UnaryGradient | null>>,
 ): Record<N, Rule<null>> {
   return mapRules<N, UnaryGradient | null>(table, unaryRule);
 }
 
 /** Rules of native functions of two arguments by name; `null` where both slopes are 0. */
-export function binaryRulesOf<N extends string>(
+export function binaryRulesOf<N extends NativeLists["binary"]>(
   table: Readonly<Record<N, BinaryGradient | null>>,
 ): Record<N, Rule<null>> {
   return mapRules<N, BinaryGradient | null>(table, binaryRule);

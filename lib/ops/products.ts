@@ -3,7 +3,7 @@ import { asMatrix, type Dim, extent, formatShape, type Shape } from "../tensor/s
 import type { Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 import { sumOver } from "./broadcast.js";
-import { activationId } from "./encode.js";
+import { instruction } from "./encode.js";
 
 /** Options of {@link matmul}. */
 export interface MatmulOptions {
@@ -50,19 +50,11 @@ const matmulRule: Rule<Transposes> = {
     return { shape: [m, n] };
   },
   lower(inputs, output, options) {
-    const { m, n, k } = product(at(inputs, 0), at(inputs, 1), options);
-    return {
-      operation: "gemm",
-      views: [at(inputs, 0), at(inputs, 1), null, output],
-      ints: [
-        ...[m, n, k].map((dim) => extent([dim])),
-        options.transposeA ? 1 : 0,
-        options.transposeB ? 1 : 0,
-        activationId("identity"),
-        0,
-      ],
-      doubles: [],
-    };
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    const { m, n, k } = product(a, b, options);
+    const sizes = { m: extent([m]), n: extent([n]), k: extent([k]) };
+    const layoutB = options.transposeB ? "transposed" : "plain";
+    return instruction("gemm", { a, b, c: output }, { ...sizes, transposeA: options.transposeA, layoutB });
   },
   gradient(inputs, _output, gradient, { transposeA, transposeB }) {
     const a = at(inputs, 0);
@@ -111,13 +103,10 @@ const linearRule: Rule<null> = {
     return { shape: [...x.shape.slice(0, -1), outputs] };
   },
   lower(inputs, output) {
-    const { rows, columns } = asMatrix(at(inputs, 0).shape);
-    return {
-      operation: "gemm",
-      views: [at(inputs, 0), at(inputs, 1), inputs[2] ?? null, output],
-      ints: [rows, asMatrix(output.shape).columns, columns, 0, 1, activationId("identity"), 0],
-      doubles: [],
-    };
+    const [x, weight, bias] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+    const { rows, columns } = asMatrix(x.shape);
+    const sizes = { m: rows, n: asMatrix(output.shape).columns, k: columns };
+    return instruction("gemm", { a: x, b: weight, bias, c: output }, { ...sizes, layoutB: "transposed" });
   },
   gradient(inputs, _output, gradient) {
     const x = at(inputs, 0);

@@ -2,8 +2,9 @@ import { fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { asMatrix, elements, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { EagerDraw, Value } from "../tensor/value.js";
+import type { EagerDraw, Instruction, NumbersOf, Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
+import { instruction } from "./encode.js";
 
 /** Whether what is kept is scaled in training (`'inverted'`) or everything at inference (`'classic'`). */
 export type DropoutScaling = "inverted" | "classic";
@@ -56,16 +57,18 @@ export interface NoiseAttributes extends Site {
   readonly deviation: number;
 }
 
-/** Rows, columns, site, rows that share a mask, rows an example: indices count the rows of the whole batch. */
-function maskInts(output: Value, { site, group }: Site): readonly number[] {
+/** Where the mask of `output` is drawn: indices count the rows of the whole batch. */
+function placeOf(output: Value, { site, group }: Site): Place {
   const { rows, columns } = asMatrix(output.shape);
-  return [rows, columns, site, group, isBatched(output.shape) ? Math.abs(rows) : 0];
+  return { rows, columns, site, group, exampleRows: isBatched(output.shape) ? Math.abs(rows) : 0 };
 }
+
+type Place = Pick<NumbersOf<"dropout" | "noise">, "rows" | "columns" | "site" | "group" | "exampleRows">;
 
 /** An operation whose gradient draws the same again: the same site, seed and step. */
 function drawingRule<A extends Site>(
-  name: string,
-  doubles: (attributes: A) => readonly number[],
+  name: "dropout" | "noise",
+  lower: (x: Value, y: Value, place: Place, attributes: A) => Instruction,
   backward: (attributes: A) => A,
 ): Rule<A> {
   const rule: Rule<A> = {
@@ -74,12 +77,7 @@ function drawingRule<A extends Site>(
       expectDtype(name, at(inputs, 0), "f32");
       return { shape: at(inputs, 0).shape };
     },
-    lower: (inputs, output, attributes) => ({
-      operation: name,
-      views: [at(inputs, 0), output],
-      ints: maskInts(output, attributes),
-      doubles: doubles(attributes),
-    }),
+    lower: (inputs, output, attributes) => lower(at(inputs, 0), output, placeOf(output, attributes), attributes),
     gradient(inputs, _output, gradient, attributes) {
       if (inputs.every((input) => input instanceof Tensor)) return [undefined];
       return [apply(rule, [gradient], backward(attributes), attributes.draw)];
@@ -91,13 +89,14 @@ function drawingRule<A extends Site>(
 
 const dropoutRule = drawingRule<DropoutAttributes>(
   "dropout",
-  ({ keep, scale, shift, dropped }) => [keep, scale, shift, dropped],
+  (x, y, place, { keep, scale, shift, dropped }) =>
+    instruction("dropout", { x, y }, { ...place, keep, scale, shift, dropped }),
   (attributes) => ({ ...attributes, shift: 0, dropped: 0 }),
 );
 
 const noiseRule = drawingRule<NoiseAttributes>(
   "noise",
-  ({ deviation }) => [deviation],
+  (x, y, place, { deviation }) => instruction("noise", { x, y }, { ...place, deviation }),
   (attributes) => attributes,
 );
 

@@ -5,11 +5,12 @@ import type { Value } from "../tensor/value.js";
 import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
 import { sumOver } from "./broadcast.js";
 import { divide, multiply } from "./elementwise.js";
+import { instruction } from "./encode.js";
 
 const rowCountRule: Rule<null> = {
   name: "rowCount",
   infer: () => ({ shape: [] }),
-  lower: (_inputs, output) => ({ operation: "row_count", views: [output], ints: [], doubles: [] }),
+  lower: (_inputs, output) => instruction("row_count", { y: output }, {}),
   gradient: null,
 };
 
@@ -24,12 +25,10 @@ const sumSquaresRule: Rule<null> = {
     expectDtype("sumSquares", at(inputs, 0), "f32");
     return { shape: [] };
   },
-  lower: (inputs, output) => ({
-    operation: "sum_squares",
-    views: [at(inputs, 0), output],
-    ints: [extent(at(inputs, 0).shape)],
-    doubles: [],
-  }),
+  lower(inputs, output) {
+    const x = at(inputs, 0);
+    return instruction("sum_squares", { x, sum: output }, { count: extent(x.shape) });
+  },
   gradient: (inputs, _output, gradient) => [multiply(gradient, multiply(2, at(inputs, 0)))],
 };
 
@@ -41,7 +40,7 @@ export function sumSquares<A extends Value>(x: A): Of<A> {
 const scheduleValueRule: Rule<{ readonly lane: number }> = {
   name: "scheduleValue",
   infer: () => ({ shape: [] }),
-  lower: (_inputs, output, { lane }) => ({ operation: "schedule_value", views: [output], ints: [lane], doubles: [] }),
+  lower: (_inputs, output, { lane }) => instruction("schedule_value", { y: output }, { lane }),
   gradient: null,
 };
 

@@ -1,3 +1,5 @@
+import { nativeInfo } from "../binding/native.js";
+import type { NativeLists } from "../binding/operations.js";
 import { fail } from "../errors.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { describedBy } from "../tensor/inspect.js";
@@ -111,7 +113,11 @@ export function isDefined(optimizer: Optimizer): optimizer is DefinedOptimizer {
   return optimizer.rule === null && "update" in optimizer;
 }
 
+const isNative = (rule: string | null): rule is NativeLists["optimizers"] =>
+  rule !== null && nativeInfo.optimizers.includes(rule);
+
 /** The native rule of an optimizer that has one. */
-export function nativeRule(optimizer: Optimizer): string {
-  return optimizer.rule ?? fail("ERR_OPTION", `${optimizer.kind}.rule`, "the name of a native rule", optimizer.rule);
+export function nativeRule(optimizer: Optimizer): NativeLists["optimizers"] {
+  const { rule, kind } = optimizer;
+  return isNative(rule) ? rule : fail("ERR_OPTION", `${kind}.rule`, "the name of a native rule", rule);
 }

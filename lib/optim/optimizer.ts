@@ -1,3 +1,4 @@
+import type { NativeLists } from "../binding/operations.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { Schedule } from "./schedule.js";
 
@@ -41,7 +42,7 @@ export interface Optimizer {
 interface Description {
   readonly kind: string;
   readonly lr: number | Schedule;
-  readonly rule: string;
+  readonly rule: NativeLists["optimizers"];
   readonly states?: readonly OptimizerState[] | undefined;
   readonly constants?: readonly number[] | undefined;
   readonly scalars?: ((step: number) => readonly number[]) | undefined;

@@ -1,10 +1,7 @@
-import { type NativeSlab, nativeInfo } from "../binding/native.js";
+import type { NativeSlab } from "../binding/native.js";
+import type { NativeLists } from "../binding/operations.js";
 import type { Claims, Effect, Emitter } from "../graph/effect.js";
-import { optimizerId } from "../ops/encode.js";
 import type { Value } from "../tensor/value.js";
-
-/** Constants that every native rule is given; it reads those that it knows. */
-const RULE_CONSTANTS = 8;
 
 /** A parameter in one update pass: a stretch of a slab, and what is done to it besides the rule. */
 export interface UpdateSegment {
@@ -31,7 +28,7 @@ export interface UpdateSegment {
 
 /** What one native update pass is made of. */
 export interface UpdatePass {
-  readonly rule: string;
+  readonly rule: NativeLists["optimizers"];
   readonly constants: readonly number[];
   /** Number of the rule's scalars, which stand in the lanes behind the rate's. */
   readonly scalars: number;
@@ -74,35 +71,22 @@ export class Update implements Effect {
     memory.layOut(this, { slab: parameters, total, values });
   }
 
-  /** Operands in the order of native/ops/update.cc. */
   emit(emitter: Emitter): void {
     const { rule, constants, scalars, lane, parameters, states, average, total, segments } = this.#pass;
     const { clipValue, gradientScale, penalty } = this.#pass;
     const whole = (slab: NativeSlab) => emitter.memory(slab, "write", { count: total, dtype: "f32" });
-    const absent = Array.from({ length: nativeInfo.maxStates - states.length }, () => null);
+    const averageDecay = typeof average?.decay === "number" ? average.decay : undefined;
     emitter.emit(
       "update",
-      [
-        ...[whole(parameters), emitter.laidOut(this), ...states.map(whole), ...absent],
-        average === null ? null : whole(average.slab),
-        gradientScale === null ? null : emitter.placeOf(gradientScale),
-        emitter.placeOf(penalty),
-      ],
-      [
-        ...[optimizerId(rule), lane, constants.length, scalars, average?.decay === "lane" ? 1 : 0],
-        ...segments.flatMap(({ offset, rows, columns, metric }) => [offset, rows, columns, metric ? 1 : 0]),
-      ],
-      [
-        ...Array.from({ length: RULE_CONSTANTS }, (_, index) => constants[index] ?? 0),
-        clipValue,
-        average === null || average.decay === "lane" ? 0 : average.decay,
-        ...segments.flatMap(factorsOf),
-      ],
+      {
+        parameters: whole(parameters),
+        gradients: emitter.laidOut(this),
+        states: states.map(whole),
+        average: average === null ? null : whole(average.slab),
+        gradientScale: gradientScale === null ? null : emitter.placeOf(gradientScale),
+        penalty: emitter.placeOf(penalty),
+      },
+      { rule, lane, constants, scalars, averageLane: average?.decay === "lane", clipValue, averageDecay, segments },
     );
   }
-}
-
-function factorsOf(segment: UpdateSegment): readonly number[] {
-  const { l2, l1, decay, shrink, rateScale, maxNorm, penaltySquares, penaltyAbsolutes } = segment;
-  return [l2, l1, decay, shrink, rateScale, maxNorm, penaltySquares, penaltyAbsolutes];
 }

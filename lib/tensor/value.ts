@@ -1,18 +1,24 @@
 import type { NativeSlab } from "../binding/native.js";
+import type { NativeOperands, NativeOperation } from "../binding/operations.js";
 import { CarillonError, introduce } from "../errors.js";
 import { INSPECT } from "./inspect.js";
 import { type Dtype, formatShape, type Shape } from "./shape.js";
 
-/** An instruction whose operands are still values. */
-export interface Instruction {
-  /** Name in native/ops/operations.def. */
-  readonly operation: string;
-  /** Operands in the order of the native signature; `null` for an absent optional one. */
-  readonly views: readonly (Value | null)[];
-  /** Integers; in the places of dimensions −k means k·batch. */
-  readonly ints: readonly number[];
-  readonly doubles: readonly number[];
+/** The views of an instruction by name. */
+export type ViewsOf<N extends NativeOperation, V> = NativeOperands<V>[N]["views"];
+
+/** The numbers of an instruction by name; of a dimension −k means k·batch. */
+export type NumbersOf<N extends NativeOperation> = NativeOperands<unknown>[N]["numbers"];
+
+/** An instruction of one native operation; V is what its views are still: values, or places in memory. */
+export interface InstructionOf<N extends NativeOperation, V> {
+  readonly operation: N;
+  readonly views: ViewsOf<N, V>;
+  readonly numbers: NumbersOf<N>;
 }
+
+/** An instruction of any operation. */
+export type Instruction<V = Value> = { [N in NativeOperation]: InstructionOf<N, V> }[NativeOperation];
 
 /** An operation applied to values: everything that passes over a graph need to know of it. */
 export interface Applied {

@@ -91,9 +91,12 @@ class ExpectFinite implements Effect {
       seen.add(value);
       const { left, right } = operands;
       memory.behind(value, (emitter) => {
-        const places = [value, left, right].map((each) => emitter.placeOf(each));
-        const sizes = [extent(left.shape), extent(right.shape)];
-        emitter.emit("expect_finite", places, [...sizes, every, 0, elements(value.shape), number]);
+        const ranges = [{ offset: 0, count: elements(value.shape), check: number }];
+        emitter.emit(
+          "expect_finite",
+          { x: emitter.placeOf(value), left: emitter.placeOf(left), right: emitter.placeOf(right) },
+          { leftCount: extent(left.shape), rightCount: extent(right.shape), every, ranges },
+        );
       });
     }
   }
@@ -110,9 +113,15 @@ class ExpectFinite implements Effect {
       const [first] = own;
       if (first === undefined) continue;
       const count = Math.max(...own.map((range) => range.place.offset + range.count));
-      const ints = own.flatMap((range) => [range.place.offset, range.count, range.number]);
       const whole = { ...first.place, offset: 0, count, batched: false };
-      emitter.emit("expect_finite", [whole, null, null], [0, 0, first.every, ...ints]);
+      emitter.emit(
+        "expect_finite",
+        { x: whole },
+        {
+          every: first.every,
+          ranges: own.map((range) => ({ offset: range.place.offset, count: range.count, check: range.number })),
+        },
+      );
     }
   }
 }

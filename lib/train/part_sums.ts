@@ -1,6 +1,5 @@
 import type { Effect } from "../graph/effect.js";
 import type { Trace } from "../graph/trace.js";
-import { binaryId } from "../ops/encode.js";
 import { elements, type Shape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 
@@ -16,7 +15,7 @@ function clear(accumulator: Value): Effect {
     barrier: true,
     claim: (memory) => memory.keep(accumulator),
     emit(emitter) {
-      emitter.emit("fill", [emitter.placeOf(accumulator)], [elements(accumulator.shape)], [0]);
+      emitter.emit("fill", { y: emitter.placeOf(accumulator) }, { count: elements(accumulator.shape), value: 0 });
     },
   };
 }
@@ -28,7 +27,11 @@ function accumulate(accumulator: Value, value: Value): Effect {
     barrier: true,
     emit(emitter) {
       const sum = emitter.placeOf(accumulator);
-      emitter.emit("binary", [sum, emitter.placeOf(value), sum], [1, sum.count, binaryId("add"), 0, 0]);
+      emitter.emit(
+        "binary",
+        { a: sum, b: emitter.placeOf(value), y: sum },
+        { rows: 1, columns: sum.count, function: "add", spreadA: "full", spreadB: "full" },
+      );
     },
   };
 }

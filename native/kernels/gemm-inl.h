@@ -53,7 +53,6 @@ void gemm_drop_rows(const GemmTask& task, size_t row, size_t column, size_t rows
 
 CARILLON_INLINE F gate_positive(F x, F gate, F scale) { return select(less(zero(), gate), mul(x, scale), zero()); }
 CARILLON_INLINE F gate_tanh(F x, F gate, F) { return tanh_gradient(x, gate); }
-CARILLON_INLINE F gate_multiply(F x, F gate, F) { return mul(x, gate); }
 
 template <F (*rule)(F, F, F)>
 CARILLON_INLINE void gemm_gate_rows(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
@@ -83,8 +82,7 @@ void gemm_finish(const GemmTask& task, size_t row, size_t column, size_t rows, s
     case Backward::tanh:
       gemm_gate_rows<gate_tanh>(task, row, column, rows, count);
       break;
-    case Backward::multiply:
-      gemm_gate_rows<gate_multiply>(task, row, column, rows, count);
+    case Backward::count:
       break;
   }
 }

@@ -56,9 +56,12 @@ enum class Activation : int32_t {
 
 inline constexpr size_t kDepthChunk = 1024;
 
-// What a product's backward pass does to a finished element: nothing; x where the gate (an output of relu, dropped out
-// or not) is positive, times `gate_scale`, else 0; x·(1 − gate²), the slope of tanh from its output; x·gate.
-enum class Backward : int32_t { none = 0, positive = 1, tanh = 2, multiply = 3 };
+enum class Backward : int32_t {
+#define X(name) name,
+#include "gates.def"
+#undef X
+  count
+};
 
 // One product as the kernels see it: t(i, j) = Σ_p left(i, p)·right(p, j), i in [0, rows), j in [0, columns).
 // The elements of `left` are broadcast, those of `right` are loaded as vectors; c is [rows, columns], or with
@@ -111,8 +114,12 @@ inline constexpr size_t tile_begin(size_t rows, size_t tiles, size_t tile) {
 
 // ---- Products of frozen weights ----------------------------------------------------------------------------
 
-// How packed weights are kept; kernels/frozen-inl.h has their layout.
-enum class WeightForm : int32_t { f32 = 0, bf16 = 1, int8 = 2, count };
+enum class WeightForm : int32_t {
+#define X(name) name,
+#include "forms.def"
+#undef X
+  count
+};
 
 // Bytes of a packed weight, and of the scale of an output.
 struct FormBytes {

@@ -26,6 +26,21 @@ Napi::Array names(Napi::Env env, const char* const (&list)[N]) {
 constexpr const char* kOperations[] = {
 #include "../ops/operations.def"
 };
+constexpr const char* kSpreads[] = {
+#include "../ops/spreads.def"
+};
+constexpr const char* kDtypes[] = {
+#include "../ops/dtypes.def"
+};
+constexpr const char* kLayouts[] = {
+#include "../ops/layouts.def"
+};
+constexpr const char* kGates[] = {
+#include "../kernels/gates.def"
+};
+constexpr const char* kForms[] = {
+#include "../kernels/forms.def"
+};
 constexpr const char* kUnary[] = {
 #include "../kernels/unary.def"
 };
@@ -42,13 +57,11 @@ constexpr const char* kOptimizers[] = {
 
 // [{ name, weightBytes, scaleBytes }], by WeightForm.
 Napi::Array weight_forms(Napi::Env env) {
-  constexpr const char* kNames[] = {"f32", "bf16", "int8"};
-  static_assert(std::size(kNames) == static_cast<size_t>(WeightForm::count));
-  Napi::Array array = Napi::Array::New(env, std::size(kNames));
-  for (uint32_t i = 0; i < std::size(kNames); ++i) {
+  Napi::Array array = Napi::Array::New(env, std::size(kForms));
+  for (uint32_t i = 0; i < std::size(kForms); ++i) {
     const FormBytes bytes = form_bytes(static_cast<WeightForm>(i));
     Napi::Object form = Napi::Object::New(env);
-    form.Set("name", kNames[i]);
+    form.Set("name", kForms[i]);
     form.Set("weightBytes", Napi::Number::New(env, static_cast<double>(bytes.weight)));
     form.Set("scaleBytes", Napi::Number::New(env, static_cast<double>(bytes.scale)));
     array.Set(i, form);
@@ -67,10 +80,21 @@ Napi::Value get_info(const Napi::CallbackInfo& info) {
   object.Set("isas", isas);
   object.Set("maxStates", Napi::Number::New(env, static_cast<double>(kMaxStates)));
   object.Set("operations", names(env, kOperations));
+  Napi::Array operands = Napi::Array::New(env);
+  for (int32_t id = 0; const Operation* operation = find_operation(id); ++id) {
+    const Operands& words = operation->operands;
+    operands.Set(operands.Length(), std::string(words.views) + "; " + words.ints + "; " + words.doubles);
+  }
+  object.Set("operands", operands);
   object.Set("unary", names(env, kUnary));
   object.Set("binary", names(env, kBinary));
   object.Set("activations", names(env, kActivations));
   object.Set("optimizers", names(env, kOptimizers));
+  object.Set("spreads", names(env, kSpreads));
+  object.Set("dtypes", names(env, kDtypes));
+  object.Set("layouts", names(env, kLayouts));
+  object.Set("gates", names(env, kGates));
+  object.Set("forms", names(env, kForms));
   object.Set("weightForms", weight_forms(env));
   object.Set("packedColumns", Napi::Number::New(env, static_cast<double>(kPackedColumns)));
   return object;

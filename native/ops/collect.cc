@@ -6,6 +6,8 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kCollect{"x:x kept:X", "rows:d columns:d batch:i steps:i", ""};
+
 // views: x, kept: f32 or i32 alike; ints: rows, columns, rows of a whole batch, steps that are kept
 // kept[((step − 1) mod steps)·batch + first + r] = x[r], where first counts the rows before this micro-batch.
 void check_collect(const Arguments& a, Requirements& r) {
@@ -37,6 +39,6 @@ void run_collect(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_collect{"collect", "xX", "ddii", 0, false, check_collect, nullptr, run_collect};
+constinit const Operation op_collect{"collect", kCollect, false, check_collect, nullptr, run_collect};
 
 }  // namespace carillon

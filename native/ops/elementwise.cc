@@ -7,6 +7,15 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kUnary{"x:f y:F", "count:d function:unary", ""};
+constexpr Operands kBinary{"a:f b:f y:F", "rows:d columns:d function:binary spread_a:spreads spread_b:spreads", ""};
+constexpr Operands kFill{"y:F", "count:d", "value"};
+constexpr Operands kCopy{"x:f y:F", "count:d", ""};
+constexpr Operands kConvert{"x:u y:F", "count:d", "scale"};
+constexpr Operands kRowCount{"y:F", "", ""};
+constexpr Operands kScheduleValue{"y:F", "lane:i", ""};
+constexpr Operands kLogScalar{"x:f", "column:i", ""};
+
 // Calls part(begin, end) over [0, count) in pieces that start at multiples of 16.
 template <typename Part>
 void over_elements(const Context& context, size_t count, const Part& part) {
@@ -32,8 +41,12 @@ void run_unary(const Context& context, const Arguments& a) {
   over_elements(context, a.size(0), [&](size_t begin, size_t end) { kernel(x + begin, y + begin, end - begin); });
 }
 
-// How an operand of [rows, columns] is laid out.
-enum class Spread : int64_t { full = 0, scalar = 1, row = 2, column = 3 };
+enum class Spread : int64_t {
+#define X(name) name,
+#include "spreads.def"
+#undef X
+  count
+};
 
 size_t spread_count(int64_t spread, size_t rows, size_t columns, Requirements& r) {
   switch (static_cast<Spread>(spread)) {
@@ -46,6 +59,8 @@ size_t spread_count(int64_t spread, size_t rows, size_t columns, Requirements& r
       return columns;
     case Spread::column:
       return rows;
+    case Spread::count:
+      break;
   }
   r.fail("no such spread");
   return 0;
@@ -172,14 +187,14 @@ void run_log_scalar(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_unary{"unary", "fF", "di", 0, true, check_unary, nullptr, run_unary};
-constinit const Operation op_binary{"binary", "ffF", "ddiii", 0, true, check_binary, nullptr, run_binary};
-constinit const Operation op_fill{"fill", "F", "d", 1, false, check_fill, nullptr, run_fill};
-constinit const Operation op_copy{"copy", "fF", "d", 0, false, check_copy, nullptr, run_copy};
-constinit const Operation op_convert{"convert", "uF", "d", 1, false, check_copy, nullptr, run_convert};
-constinit const Operation op_row_count{"row_count", "F", "", 0, false, check_scalar, nullptr, run_row_count};
-constinit const Operation op_schedule_value{"schedule_value",  "F", "i", 0, false, check_schedule_value, nullptr,
-                                            run_schedule_value};
-constinit const Operation op_log_scalar{"log_scalar", "f", "i", 0, false, check_log_scalar, nullptr, run_log_scalar};
+constinit const Operation op_unary{"unary", kUnary, true, check_unary, nullptr, run_unary};
+constinit const Operation op_binary{"binary", kBinary, true, check_binary, nullptr, run_binary};
+constinit const Operation op_fill{"fill", kFill, false, check_fill, nullptr, run_fill};
+constinit const Operation op_copy{"copy", kCopy, false, check_copy, nullptr, run_copy};
+constinit const Operation op_convert{"convert", kConvert, false, check_copy, nullptr, run_convert};
+constinit const Operation op_row_count{"row_count", kRowCount, false, check_scalar, nullptr, run_row_count};
+constinit const Operation op_schedule_value{"schedule_value",     kScheduleValue, false,
+                                            check_schedule_value, nullptr,        run_schedule_value};
+constinit const Operation op_log_scalar{"log_scalar", kLogScalar, false, check_log_scalar, nullptr, run_log_scalar};
 
 }  // namespace carillon

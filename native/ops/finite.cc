@@ -8,6 +8,9 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kExpectFinite{"x:f left:f? right:f?",
+                                 "left_count:d? right_count:d? every:i ranges*(offset,count,check)", ""};
+
 // views: where the numbers lie; the two operands of the product that gave them, or none
 // ints:  elements of the operands, steps between two looks, then (offset, count, number that a fault reports) a range
 constexpr size_t kHeadInts = 3;
@@ -98,7 +101,7 @@ void run_expect_finite(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_expect_finite{"expect_finite",     "ff?f?", "ddi*",           0, false,
-                                           check_expect_finite, nullptr, run_expect_finite};
+constinit const Operation op_expect_finite{"expect_finite",     kExpectFinite, false,
+                                           check_expect_finite, nullptr,       run_expect_finite};
 
 }  // namespace carillon

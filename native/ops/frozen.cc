@@ -8,6 +8,9 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kFrozenPack{"weights:f packed:U", "n:d k:d along_depth:b form:forms", ""};
+constexpr Operands kFrozenProduct{"x:f packed:u bias:f? c:F", "m:d n:d k:d form:forms function:unary?-1", ""};
+
 // What both operations know of packed weights: the scales of int8, one an output of whole panels, then the panels.
 struct Packed {
   size_t scale_bytes;
@@ -127,7 +130,7 @@ void multiply_few_rows(const Context& context, const Product& product) {
   });
 }
 
-GemmShape shape_of(const Arguments& a) { return {a.size(kM), a.size(kN), a.size(kK), false, kPacked, false}; }
+GemmShape shape_of(const Arguments& a) { return {a.size(kM), a.size(kN), a.size(kK), false, Layout::packed, false}; }
 
 GemmTask gemm_of(const FrozenTask& task) {
   GemmTask gemm{};
@@ -279,9 +282,9 @@ void run_frozen_product(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_frozen_pack{"frozen_pack",     "fU",    "ddii",         0, false,
-                                         check_frozen_pack, nullptr, run_frozen_pack};
-constinit const Operation op_frozen_product{
-    "frozen_product", "fuf?F", "dddii", 0, false, check_frozen_product, scratch_frozen_product, run_frozen_product};
+constinit const Operation op_frozen_pack{"frozen_pack",     kFrozenPack, false,
+                                         check_frozen_pack, nullptr,     run_frozen_pack};
+constinit const Operation op_frozen_product{"frozen_product",     kFrozenProduct,         false,
+                                            check_frozen_product, scratch_frozen_product, run_frozen_product};
 
 }  // namespace carillon

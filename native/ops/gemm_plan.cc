@@ -22,12 +22,12 @@ constexpr double kTransposeCost = 0.35;
 }  // namespace
 
 GemmPlan plan_of(const GemmShape& shape, const KernelTable& kernels) {
-  const auto [m, n, k, transpose_a, transpose_b, accumulate] = shape;
+  const auto [m, n, k, transpose_a, layout_b, accumulate] = shape;
   GemmPlan plan{};
   plan.apart = accumulate && k > kDepthChunk;
   const auto vectors = [&](size_t x) { return static_cast<double>(round_up(x, kernels.width)); };
   const double flops = 1.0 / (2.0 * static_cast<double>(kernels.width));
-  if (transpose_b == kTransposed) {
+  if (layout_b == Layout::transposed) {
     if (transpose_a) {
       plan.swapped = true;  // aᵀ has its rows along m already
     } else if (n <= kernels.gemm_few && m >= kernels.width) {
@@ -44,7 +44,7 @@ GemmPlan plan_of(const GemmShape& shape, const KernelTable& kernels) {
   }
   plan.rows = plan.swapped ? n : m;
   plan.columns = plan.swapped ? m : n;
-  plan.right_along_depth = plan.swapped ? !transpose_a : transpose_b == kTransposed;
+  plan.right_along_depth = plan.swapped ? !transpose_a : layout_b == Layout::transposed;
   const size_t left_bytes = plan.rows * k * sizeof(float), right_bytes = plan.columns * k * sizeof(float);
   if (plan.few) {
     plan.left_pack = plan.swapped && conflicting(k) && m >= 64;
@@ -54,7 +54,7 @@ GemmPlan plan_of(const GemmShape& shape, const KernelTable& kernels) {
     const size_t right_stride = n;
     plan.left_pack = plan.columns >= 128 && plan.rows >= 32 && k >= 32 &&
                      ((left_along_rows && left_bytes + right_bytes > kPackBytes) || conflicting(left_stride));
-    plan.right_pack = transpose_b != kPacked &&
+    plan.right_pack = layout_b != Layout::packed &&
                       (plan.right_along_depth || (plan.rows >= 64 && k >= 32 && plan.columns >= 64 &&
                                                   (right_bytes > kPackBytes / 2 || conflicting(right_stride))));
   }
@@ -66,8 +66,8 @@ GemmPlan plan_of(const GemmShape& shape, const KernelTable& kernels) {
 
 // Each condition holds wherever that of plan_of() holds for fewer rows.
 size_t most_floats(const GemmShape& shape, const KernelTable& kernels) {
-  const auto [m, n, k, transpose_a, transpose_b, accumulate] = shape;
-  const bool turned = transpose_b == kTransposed;
+  const auto [m, n, k, transpose_a, layout_b, accumulate] = shape;
+  const bool turned = layout_b == Layout::transposed;
   const size_t bytes = (m + n) * k * sizeof(float);
   const bool spread = bytes > kPackBytes || k >= kConflictStride || m >= kConflictStride;
   const auto left = [k = k, spread](size_t rows, size_t columns) {
@@ -81,7 +81,7 @@ size_t most_floats(const GemmShape& shape, const KernelTable& kernels) {
     floats += std::max(right(n), right(m));
   } else if (turned) {
     floats = left(n, m) + (many ? right(m) : 0);
-  } else if (transpose_b == kPlain && many) {
+  } else if (layout_b == Layout::plain && many) {
     floats += right(n);
   }
   return floats + (accumulate && k > kDepthChunk ? round_up(m * n, 16) : 0);

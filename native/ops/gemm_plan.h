@@ -9,13 +9,18 @@
 namespace carillon {
 
 // How b is given.
-enum Transposition : int64_t { kPlain = 0, kTransposed = 1, kPacked = 2 };
+enum class Layout : int64_t {
+#define X(name) name,
+#include "layouts.def"
+#undef X
+  count
+};
 
 // c: [m, n] from a: [m, k], or [k, m] if it is transposed, and b.
 struct GemmShape {
   size_t m, n, k;
   bool transpose_a;
-  int64_t transpose_b;  // a Transposition
+  Layout layout_b;
   bool accumulate;
 };
 

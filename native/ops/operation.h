@@ -15,7 +15,12 @@ namespace carillon {
 // Views of one instruction at most.
 inline constexpr size_t kMaxViews = 8;
 
-enum class Dtype : int32_t { f32 = 0, i32 = 1, u8 = 2 };
+enum class Dtype : int32_t {
+#define X(name) name,
+#include "dtypes.def"
+#undef X
+  count
+};
 
 // What changes from step to step.
 struct Registers {
@@ -78,16 +83,128 @@ struct Requirements {
   }
 };
 
-// views: a letter each, f i u read and F I U written, M read and written f32; x is f32, i32 or u8, X written as x is;
-//        '?' behind a letter: may be absent.
-// ints:  d a dimension (negative in code: −k means k·rows of the batch), i a plain integer; a final '*': any number
-// more of
-//        plain integers.
-struct Operation {
-  const char* name;
+// The operands of an operation by name, words apart by spaces. From these words TypeScript has its table
+// (lib/binding/operations.ts), so the order is written here and nowhere else.
+//
+// views:   name:letter, f i u read and F I U written, M read and written f32; x is f32, i32 or u8, X written as x is.
+//          '?' behind it: may be absent. name[3]: three of them.
+// ints:    name:d, a dimension (negative in code: −k means k·rows of the batch), dimensions first; i a plain integer;
+//          b 0 or 1; # how many numbers are given of the array of that name; or the name of a list of info(), whose
+//          names are numbered. '?' behind it: may be left out and is 0 then, '?-1': −1.
+// doubles: name, '?1' behind it: 1 where it is left out. name[8]: room for eight.
+// The last of ints, and of doubles: name*(…,…), any number of items of these.
+struct Operands {
   const char* views;
   const char* ints;
-  int doubles;    // exact number, or −1 − least number
+  const char* doubles;
+  char kinds[kMaxViews] = {};
+  bool optional[kMaxViews] = {};
+  size_t view_count = 0;
+  size_t dimensions = 0;
+  size_t int_count = 0;     // in front of the items
+  size_t int_item = 0;      // of an item; 0: there are none
+  size_t double_count = 0;  // likewise
+  size_t double_item = 0;
+
+  consteval Operands(const char* view_words, const char* int_words, const char* double_words)
+      : views(view_words), ints(int_words), doubles(double_words) {
+    for (Word w(views); w.next();) {
+      for (size_t i = 0; i < w.room; ++i, ++view_count) {
+        kinds[view_count] = w.kind;
+        optional[view_count] = w.optional;
+      }
+    }
+    for (Word w(ints); w.next();) {
+      if (w.items != 0) {
+        int_item = w.items;
+      } else {
+        if (w.kind == 'd' && w.plain_kind && dimensions++ != int_count) throw "dimensions come first";
+        ++int_count;
+      }
+    }
+    for (Word w(doubles); w.next();) {
+      if (w.items != 0) {
+        double_item = w.items;
+      } else {
+        double_count += w.room;
+      }
+    }
+  }
+
+  // Where the operand of that name stands. One that is not there does not compile.
+  consteval size_t view(const char* name) const { return place_of(views, name); }
+  consteval size_t integer(const char* name) const { return place_of(ints, name); }
+  consteval size_t number(const char* name) const { return place_of(doubles, name); }
+
+ private:
+  // One word after the other.
+  struct Word {
+    const char* at;
+    const char* name = nullptr;
+    size_t length = 0;        // of the name
+    size_t room = 1;          // places that it takes
+    size_t items = 0;         // of a list: the numbers of an item
+    char kind = 0;            // first letter of what stands behind ':'
+    bool plain_kind = false;  // and that it is a single one
+    bool optional = false;
+
+    consteval explicit Word(const char* words) : at(words) {}
+
+    consteval bool next() {
+      while (*at == ' ') ++at;
+      if (*at == 0) return false;
+      if (items != 0) throw "items come last";
+      name = at;
+      while (is_letter(*at)) ++at;
+      length = static_cast<size_t>(at - name);
+      if (length == 0) throw "a name is wanted";
+      room = 1;
+      kind = 0;
+      optional = false;
+      if (*at == '[') {
+        room = static_cast<size_t>(at[1] - '0');
+        if (at[2] != ']') throw "one digit in brackets is wanted";
+        at += 3;
+      }
+      if (*at == ':') {
+        kind = *++at;
+        plain_kind = !is_letter(at[1]);
+        while (is_letter(*at) || *at == '#') ++at;
+      }
+      if (*at == '?') {
+        optional = true;
+        while (*at != 0 && *at != ' ') ++at;
+      }
+      if (at[0] == '*' && at[1] == '(') {
+        for (items = 1; *at != ')'; ++at) {
+          if (*at == 0) throw "a list is not closed";
+          if (*at == ',') ++items;
+        }
+        ++at;
+      }
+      if (*at != 0 && *at != ' ') throw "operands stand apart by spaces";
+      return true;
+    }
+  };
+
+  static consteval bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  }
+
+  static consteval size_t place_of(const char* words, const char* wanted) {
+    size_t place = 0;
+    for (Word w(words); w.next(); place += w.room) {
+      size_t i = 0;
+      while (i < w.length && wanted[i] == w.name[i]) ++i;
+      if (i == w.length && wanted[i] == 0) return place;
+    }
+    throw "no operand has this name";
+  }
+};
+
+struct Operation {
+  const char* name;
+  Operands operands;
   bool in_place;  // the written view may be exactly a read one
   void (*check)(const Arguments& arguments, Requirements& requirements);
   size_t (*scratch)(const Arguments& arguments, const KernelTable& kernels);  // bytes, or nullptr

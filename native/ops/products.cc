@@ -9,19 +9,29 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kGemm{"a:f b:f bias:f? c:F",
+                         "m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b?", ""};
+constexpr Operands kGemmFused{"a:f b:f bias:f? c:F gate:f?",
+                              "m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b? "
+                              "site:i?-1 example_rows:i? backward:gates?",
+                              "keep?1 keep_scale?1 gate_scale?1"};
+constexpr Operands kGemmPack{"b:f packed:F", "n:d k:d along_depth:b", ""};
+
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
 
 // ints of a gemm
-enum GemmInt : size_t { kM, kN, kK, kTransposeA, kTransposeB, kActivation, kAccumulate };
+enum GemmInt : size_t { kM, kN, kK, kTransposeA, kLayoutB, kActivation, kAccumulate };
 // and, behind them, of a gemm_fused: place that drops (−1: none), rows of c an example (0: not an array of the batch),
 // what the gate does; its doubles
 enum FusedInt : size_t { kSite = kAccumulate + 1, kExampleRows, kBackward };
 enum FusedDouble : size_t { kKeep, kKeepScale, kGateScale };
 constexpr size_t kGateView = 4;
 
+Layout layout_of(const Arguments& a) { return static_cast<Layout>(a.ints[kLayoutB]); }
+
 GemmShape shape_of(const Arguments& a) {
-  return {a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, a.ints[kTransposeB], a.ints[kAccumulate] != 0};
+  return {a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, layout_of(a), a.ints[kAccumulate] != 0};
 }
 
 // Floats of b packed: panels of 32 columns at most, whatever the kernels are.
@@ -38,12 +48,12 @@ void check_gemm(const Arguments& a, Requirements& r) {
   if (a.ints[kActivation] < 0 || a.ints[kActivation] >= static_cast<int64_t>(Activation::count)) {
     r.fail("no such activation");
   }
-  if (a.ints[kTransposeB] < 0 || a.ints[kTransposeB] > kPacked) r.fail("no such form of b");
+  if (a.ints[kLayoutB] < 0 || a.ints[kLayoutB] >= static_cast<int64_t>(Layout::count)) r.fail("no such form of b");
   if (a.ints[kAccumulate] != 0 && (a.views[2] != nullptr || a.ints[kActivation] != 0)) {
     r.fail("accumulation takes no bias or activation");
   }
   r.need(0, a.size(kM), a.size(kK));
-  if (a.ints[kTransposeB] == kPacked) {
+  if (layout_of(a) == Layout::packed) {
     packed_floats(a.size(kN), a.size(kK), r);
   } else {
     r.need(1, a.size(kK), a.size(kN));
@@ -58,7 +68,7 @@ void check_gemm_fused(const Arguments& a, Requirements& r) {
   if (a.ints[kAccumulate] != 0) r.fail("a fused product does not accumulate");
   if (a.ints[kSite] < -1 || a.ints[kExampleRows] < 0) r.fail("bad place of a mask");
   if (!(a.doubles[kKeep] >= 0 && a.doubles[kKeep] <= 1)) r.fail("keep outside [0, 1]");
-  if (a.ints[kBackward] < 0 || a.ints[kBackward] > static_cast<int64_t>(Backward::multiply)) r.fail("no such gate");
+  if (a.ints[kBackward] < 0 || a.ints[kBackward] >= static_cast<int64_t>(Backward::count)) r.fail("no such gate");
   if ((a.views[kGateView] != nullptr) != (a.ints[kBackward] != 0)) r.fail("a gate and what it does go together");
   r.need(kGateView, a.size(kM), a.size(kN));
 }
@@ -76,7 +86,7 @@ GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   task.left_depth_stride = !plan.swapped && transpose_a ? m : 1;
   task.right = a.view<const float>(plan.swapped ? 0 : 1);
   task.right_stride = plan.right_along_depth ? k : plan.swapped ? m : n;
-  task.right_packed = a.ints[kTransposeB] == kPacked;
+  task.right_packed = layout_of(a) == Layout::packed;
   task.right_along_depth = plan.right_along_depth;
   task.rows = plan.rows;
   task.columns = plan.columns;
@@ -298,9 +308,9 @@ void run_gemm_pack(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_gemm{"gemm", "fff?F", "dddiiii", 0, false, check_gemm, scratch_gemm, run_gemm};
-constinit const Operation op_gemm_fused{"gemm_fused", "fff?Ff?",        "dddiiiiiii",       3,
-                                        false,        check_gemm_fused, scratch_gemm_fused, run_gemm_fused};
-constinit const Operation op_gemm_pack{"gemm_pack", "fF", "ddi", 0, false, check_gemm_pack, nullptr, run_gemm_pack};
+constinit const Operation op_gemm{"gemm", kGemm, false, check_gemm, scratch_gemm, run_gemm};
+constinit const Operation op_gemm_fused{"gemm_fused",     kGemmFused,         false,
+                                        check_gemm_fused, scratch_gemm_fused, run_gemm_fused};
+constinit const Operation op_gemm_pack{"gemm_pack", kGemmPack, false, check_gemm_pack, nullptr, run_gemm_pack};
 
 }  // namespace carillon

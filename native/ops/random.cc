@@ -12,6 +12,13 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kDropout{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i", "keep scale shift dropped"};
+constexpr Operands kNoise{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i", "deviation"};
+constexpr Operands kUniform{"y:F", "count:d hash_low:i hash_high:i", "low high"};
+constexpr Operands kNormal{"y:F", "count:d hash_low:i hash_high:i", "mean deviation"};
+constexpr Operands kPermutation{"order:I", "count:d shuffled:b", ""};
+constexpr Operands kGather{"source:x order:i y:X", "rows:d columns:d source_rows:d dtype:dtypes", "scale"};
+
 // views: x, y
 // ints:  rows, columns, site, rows that share a mask, rows an example (0: not an array of the batch)
 // The element at (row, column) has the index (first + row)/group·columns + column, where first counts the rows of the
@@ -239,11 +246,11 @@ void run_gather(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_dropout{"dropout", "fF", "ddiii", 4, true, check_dropout, nullptr, run_dropout};
-constinit const Operation op_noise{"noise", "fF", "ddiii", 1, true, check_noise, nullptr, run_noise};
-constinit const Operation op_uniform{"uniform", "F", "dii", 2, false, check_draw, nullptr, run_uniform};
-constinit const Operation op_normal{"normal", "F", "dii", 2, false, check_draw, nullptr, run_normal};
-constinit const Operation op_permutation{"permutation", "I", "di", 0, false, check_draw, nullptr, run_permutation};
-constinit const Operation op_gather{"gather", "xiX", "dddi", 1, false, check_gather, nullptr, run_gather};
+constinit const Operation op_dropout{"dropout", kDropout, true, check_dropout, nullptr, run_dropout};
+constinit const Operation op_noise{"noise", kNoise, true, check_noise, nullptr, run_noise};
+constinit const Operation op_uniform{"uniform", kUniform, false, check_draw, nullptr, run_uniform};
+constinit const Operation op_normal{"normal", kNormal, false, check_draw, nullptr, run_normal};
+constinit const Operation op_permutation{"permutation", kPermutation, false, check_draw, nullptr, run_permutation};
+constinit const Operation op_gather{"gather", kGather, false, check_gather, nullptr, run_gather};
 
 }  // namespace carillon

@@ -6,6 +6,21 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kSum{"x:f sum:F", "count:d", ""};
+constexpr Operands kSumSquares{"x:f sum:F", "count:d", ""};
+constexpr Operands kRowSum{"x:f y:F", "rows:d columns:d", ""};
+constexpr Operands kColumnSum{"x:f y:F", "rows:d columns:d", ""};
+constexpr Operands kSoftmax{"x:f y:F", "rows:d columns:d", ""};
+constexpr Operands kLogSoftmax{"x:f y:F", "rows:d columns:d", ""};
+constexpr Operands kSoftmaxCrossEntropy{"logits:f labels:i losses:F", "rows:d columns:d", ""};
+constexpr Operands kSoftmaxCrossEntropyGradient{"logits:f labels:i loss_gradient:f logits_gradient:F",
+                                                "rows:d columns:d same:b", ""};
+constexpr Operands kSoftmaxCrossEntropyBoth{"logits:f labels:i loss_gradient:f losses:F logits_gradient:F",
+                                            "rows:d columns:d same:b", ""};
+constexpr Operands kOneHot{"labels:i y:F", "rows:d classes:d", ""};
+constexpr Operands kArgmax{"x:f y:I", "rows:d columns:d", ""};
+constexpr Operands kCountEqual{"a:i b:i equal:F", "count:d", ""};
+
 // Calls part(begin, end) over rows, in pieces worth a thread.
 template <typename Part>
 void over_rows(const Context& context, size_t rows, size_t columns, const Part& part) {
@@ -215,23 +230,27 @@ void run_count_equal(const Context& /*context*/, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_sum{"sum", "fF", "d", 0, false, check_sum, nullptr, run_sum};
-constinit const Operation op_sum_squares{"sum_squares", "fF", "d", 0, false, check_sum, nullptr, run_sum_squares};
-constinit const Operation op_row_sum{"row_sum", "fF", "dd", 0, false, check_row_sum, nullptr, run_row_sum};
-constinit const Operation op_column_sum{"column_sum", "fF", "dd", 0, false, check_column_sum, nullptr, run_column_sum};
-constinit const Operation op_softmax{"softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_softmax};
-constinit const Operation op_log_softmax{"log_softmax", "fF", "dd", 0, true, check_softmax, nullptr, run_log_softmax};
+constinit const Operation op_sum{"sum", kSum, false, check_sum, nullptr, run_sum};
+constinit const Operation op_sum_squares{"sum_squares", kSumSquares, false, check_sum, nullptr, run_sum_squares};
+constinit const Operation op_row_sum{"row_sum", kRowSum, false, check_row_sum, nullptr, run_row_sum};
+constinit const Operation op_column_sum{"column_sum", kColumnSum, false, check_column_sum, nullptr, run_column_sum};
+constinit const Operation op_softmax{"softmax", kSoftmax, true, check_softmax, nullptr, run_softmax};
+constinit const Operation op_log_softmax{"log_softmax", kLogSoftmax, true, check_softmax, nullptr, run_log_softmax};
 constinit const Operation op_softmax_cross_entropy{
-    "softmax_cross_entropy", "fiF", "dd", 0, false, check_softmax_cross_entropy, nullptr, run_softmax_cross_entropy};
-constinit const Operation op_softmax_cross_entropy_gradient{
-    "softmax_cross_entropy_gradient",  "fifF", "ddi", 0, true, check_softmax_cross_entropy_gradient, nullptr,
-    run_softmax_cross_entropy_gradient};
+    "softmax_cross_entropy",  kSoftmaxCrossEntropy, false, check_softmax_cross_entropy, nullptr,
+    run_softmax_cross_entropy};
+constinit const Operation op_softmax_cross_entropy_gradient{"softmax_cross_entropy_gradient",
+                                                            kSoftmaxCrossEntropyGradient,
+                                                            true,
+                                                            check_softmax_cross_entropy_gradient,
+                                                            nullptr,
+                                                            run_softmax_cross_entropy_gradient};
 constinit const Operation op_softmax_cross_entropy_both{
-    "softmax_cross_entropy_both",  "fifFF", "ddi", 0, true, check_softmax_cross_entropy_both, nullptr,
+    "softmax_cross_entropy_both",  kSoftmaxCrossEntropyBoth, true, check_softmax_cross_entropy_both, nullptr,
     run_softmax_cross_entropy_both};
-constinit const Operation op_one_hot{"one_hot", "iF", "dd", 0, false, check_one_hot, nullptr, run_one_hot};
-constinit const Operation op_argmax{"argmax", "fI", "dd", 0, false, check_argmax, nullptr, run_argmax};
-constinit const Operation op_count_equal{"count_equal", "iiF",          "d", 0, false, check_count_equal,
-                                         nullptr,       run_count_equal};
+constinit const Operation op_one_hot{"one_hot", kOneHot, false, check_one_hot, nullptr, run_one_hot};
+constinit const Operation op_argmax{"argmax", kArgmax, false, check_argmax, nullptr, run_argmax};
+constinit const Operation op_count_equal{"count_equal",     kCountEqual, false,
+                                         check_count_equal, nullptr,     run_count_equal};
 
 }  // namespace carillon

@@ -8,6 +8,12 @@
 namespace carillon {
 namespace {
 
+constexpr Operands kUpdate{
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?",
+    "rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b)",
+    "constants[8] clip_value average_decay? "
+    "segments*(l2,l1,decay,shrink,rate_scale,max_norm,penalty_squares,penalty_absolutes)"};
+
 // views: parameters, gradients, states ×3, average, gradient scale, penalty
 // ints:  rule, lane of the rate, constants of the rule, scalars of the rule (the lanes behind the rate's), whether the
 //        lane behind those is the decay of the average, then (offset, rows, columns, flags) a segment
@@ -249,7 +255,6 @@ void run_update(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_update{"update", "MfM?M?M?M?f?F?", "iiiii*",       -1 - static_cast<int>(kHeadDoubles),
-                                    false,    check_update,     scratch_update, run_update};
+constinit const Operation op_update{"update", kUpdate, false, check_update, scratch_update, run_update};
 
 }  // namespace carillon

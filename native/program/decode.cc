@@ -11,21 +11,6 @@ size_t bytes_of(Dtype dtype) { return dtype == Dtype::u8 ? 1 : 4; }
   throw ProgramError(std::string("operation '") + operation.name + "': " + message);
 }
 
-// The views of a signature.
-struct Signature {
-  char kind[kMaxViews] = {};
-  bool optional[kMaxViews] = {};
-  size_t count = 0;
-
-  explicit Signature(const char* views) {
-    for (const char* c = views; *c != 0 && count < kMaxViews; ++c, ++count) {
-      kind[count] = *c;
-      optional[count] = c[1] == '?';
-      if (optional[count]) ++c;
-    }
-  }
-};
-
 bool writes(char kind) { return kind == 'F' || kind == 'I' || kind == 'M' || kind == 'X' || kind == 'U'; }
 
 bool dtype_fits(char kind, Dtype dtype) {
@@ -52,7 +37,7 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   if (words.size() - at < 4) throw ProgramError("code ends inside an instruction");
   operation_ = find_operation(words[at]);
   if (operation_ == nullptr) throw ProgramError("no operation has the number " + std::to_string(words[at]));
-  const Signature signature(operation_->views);
+  const Operands& operands = operation_->operands;
   const auto in_range = [](int32_t value) { return value >= 0 && value <= 1 << 24; };
   if (!in_range(words[at + 1]) || !in_range(words[at + 2]) || !in_range(words[at + 3]))
     refuse(*operation_, "bad counts");
@@ -62,14 +47,14 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   at += 4;
   if (words.size() - at < view_count + int_count + 2 * double_count) refuse(*operation_, "code ends inside it");
 
-  if (view_count != signature.count) refuse(*operation_, "wrong number of views");
+  if (view_count != operands.view_count) refuse(*operation_, "wrong number of views");
   const std::span<const int32_t> indices = words.subspan(at, view_count);
   at += view_count;
   indices_.assign(indices.begin(), indices.end());
   views_.reserve(view_count);
   for (size_t i = 0; i < view_count; ++i) {
     const int32_t index = indices[i];
-    if (index == -1 && signature.optional[i]) {
+    if (index == -1 && operands.optional[i]) {
       views_.push_back(nullptr);
       continue;
     }
@@ -77,23 +62,20 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
     views_.push_back(views[static_cast<size_t>(index)].data);
   }
 
-  size_t fixed = std::strlen(operation_->ints);
-  const bool open = fixed != 0 && operation_->ints[fixed - 1] == '*';
-  if (open) --fixed;
-  if (open ? int_count < fixed : int_count != fixed) refuse(*operation_, "wrong number of integers");
-  written_.reserve(int_count);
-  for (size_t i = 0; i < int_count; ++i) {
-    const int64_t value = words[at + i];
-    const bool dimension = i < fixed && operation_->ints[i] == 'd';
-    if (dimension) ++dimensions_;
-    written_.push_back(value);
+  const bool open = operands.int_item != 0;
+  if (open ? int_count < operands.int_count : int_count != operands.int_count) {
+    refuse(*operation_, "wrong number of integers");
   }
+  written_.reserve(int_count);
+  for (size_t i = 0; i < int_count; ++i) written_.push_back(words[at + i]);
   ints_ = written_;
+  dimensions_ = operands.dimensions;
   at += int_count;
 
-  const bool exact = operation_->doubles >= 0;
-  const auto wanted = static_cast<size_t>(exact ? operation_->doubles : -1 - operation_->doubles);
-  if (exact ? double_count != wanted : double_count < wanted) refuse(*operation_, "wrong number of constants");
+  const size_t wanted = operands.double_count;
+  if (operands.double_item == 0 ? double_count != wanted : double_count < wanted) {
+    refuse(*operation_, "wrong number of constants");
+  }
   doubles_.reserve(double_count);
   for (size_t i = 0; i < double_count; ++i) {
     double value = 0;
@@ -127,7 +109,7 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
   operation_->check(arguments(), requirements);
   if (!requirements.error.empty()) refuse(*operation_, requirements.error);
 
-  const Signature signature(operation_->views);
+  const Operands& operands = operation_->operands;
   struct Range {
     const std::byte* begin;
     const std::byte* end;
@@ -136,18 +118,18 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
   Range ranges[kMaxViews];
   size_t count = 0;
   const bool u8_source = std::strcmp(operation_->name, "gather") == 0;
-  for (size_t i = 0; i < signature.count; ++i) {
+  for (size_t i = 0; i < operands.view_count; ++i) {
     if (views_[i] == nullptr && indices[i] == -1) continue;
     const BoundView& view = views[static_cast<size_t>(indices[i])];
     const auto refuse_view = [&](const std::string& what) { refuse(*operation_, "view " + std::to_string(i) + what); };
-    const bool written = writes(signature.kind[i]);
-    if (!dtype_fits(signature.kind[i], view.dtype)) refuse_view(" has another dtype");
+    const bool written = writes(operands.kinds[i]);
+    if (!dtype_fits(operands.kinds[i], view.dtype)) refuse_view(" has another dtype");
     if (u8_source && i != 1) {  // the source is as the integer says, u8 becomes f32
       const auto source = static_cast<Dtype>(ints_[3]);
       const Dtype expected = i == 0 ? source : source == Dtype::i32 ? Dtype::i32 : Dtype::f32;
       if (view.dtype != expected) refuse_view(" has another dtype");
     }
-    if (!u8_source && (signature.kind[i] == 'x' || signature.kind[i] == 'X')) {  // four bytes each, copied as they are
+    if (!u8_source && (operands.kinds[i] == 'x' || operands.kinds[i] == 'X')) {  // four bytes each, copied as they are
       const Dtype source = views[static_cast<size_t>(indices[0])].dtype;
       if (view.dtype == Dtype::u8 || view.dtype != source) refuse_view(" has another dtype");
     }

@@ -24,8 +24,8 @@ const summing = (value: Value, slab: NativeSlab, barrier: boolean): Effect => ({
   emit: (emitter) =>
     emitter.emit(
       "sum",
-      [emitter.placeOf(value), emitter.memory(slab, "write", { count: 1, dtype: "f32" })],
-      [extent(value.shape)],
+      { x: emitter.placeOf(value), sum: emitter.memory(slab, "write", { count: 1, dtype: "f32" }) },
+      { count: extent(value.shape) },
     ),
 });
 
@@ -35,10 +35,14 @@ const doubling = (value: Value, twice: Value): Effect => ({
   writes: [twice],
   barrier: false,
   claim: (memory) =>
-    memory.behind(value, (emitter) =>
-      emitter.emit("copy", [emitter.placeOf(value), emitter.memory(seen, "write", { count: 2, dtype: "f32" })], [2]),
-    ),
-  emit: (emitter) => emitter.emit("copy", [emitter.placeOf(value), emitter.placeOf(twice)], [elements(value.shape)]),
+    memory.behind(value, (emitter) => {
+      const y = emitter.memory(seen, "write", { count: 2, dtype: "f32" });
+      emitter.emit("copy", { x: emitter.placeOf(value), y }, { count: 2 });
+    }),
+  emit(emitter) {
+    const count = elements(value.shape);
+    emitter.emit("copy", { x: emitter.placeOf(value), y: emitter.placeOf(twice) }, { count });
+  },
 });
 const seen = native.slabCreate(2, "f32");
 
@@ -89,7 +93,7 @@ describe("an effect of this file", () => {
         reads: [],
         barrier: true,
         claim: (memory) => memory.keep(kept),
-        emit: (emitter) => emitter.emit("fill", [emitter.placeOf(kept)], [4], [1]),
+        emit: (emitter) => emitter.emit("fill", { y: emitter.placeOf(kept) }, { count: 4, value: 1 }),
       });
       return [ops.add(ops.exp(ops.negate(x)), kept)];
     });

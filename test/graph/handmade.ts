@@ -6,7 +6,7 @@ import {
   native,
   nativeInfo,
 } from "../../lib/binding/native.js";
-import { optimizerId } from "../../lib/ops/encode.js";
+import { numberOf } from "../../lib/ops/native_table.js";
 
 /** Number of an operation. */
 export const operation = (name: string): number => nativeInfo.operations.indexOf(name);
@@ -68,7 +68,12 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
     words("softmax_cross_entropy_gradient", [3, 1, 7, 3], [-1, OUT, 1]),
     words("gemm_fused", [3, 0, -1, 6, 2], [OUT, IN, -1, 1, 0, 0, 0, -1, 0, 1], [1, 1, 2]),
     words("gemm", [3, 0, -1, 6], [OUT, IN, -1, 1, 0, 0, 0]),
-    words("update", [2, 6, -1, -1, -1, -1, -1, 8], [optimizerId("sgd"), 0, 0, 0, 0, 0, OUT, IN, 0], UPDATE_DOUBLES),
+    words(
+      "update",
+      [2, 6, -1, -1, -1, -1, -1, 8],
+      [numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, OUT, IN, 0],
+      UPDATE_DOUBLES,
+    ),
     words("dropout", [3, 3], [-1, OUT, 0, 1, 1], [0.5, 2, 0, 0]),
     words("gemm_fused", [0, 2, -1, 3, -1], [-1, OUT, IN, 0, 1, 1, 0, 1, 1, 0], [0.5, 2, 1]),
     words("log_scalar", [5], [0]),

@@ -7,7 +7,7 @@ import {
   native,
   nativeInfo,
 } from "../../lib/binding/native.js";
-import { activationId, binaryId, optimizerId, unaryId } from "../../lib/ops/encode.js";
+import { numberOf } from "../../lib/ops/native_table.js";
 import { INT_MAX, INT_MIN, operation, refused, registers, valid, words } from "./handmade.js";
 
 /*
@@ -22,7 +22,7 @@ function run(code: readonly number[], views: readonly NativeArray[], changed: Pa
 describe("one instruction", () => {
   const x = Float32Array.of(1, 2, 3, 4);
   const y = new Float32Array(4);
-  const good = words("unary", [0, 1], [4, unaryId("negate")]);
+  const good = words("unary", [0, 1], [4, numberOf("unary", "negate")]);
 
   test("the good one runs", () => {
     expect(run(good, [x, y])).toBeNull();
@@ -65,7 +65,7 @@ describe("one instruction", () => {
     ["a negative activation", words("gemm", [0, 0, -1, 1], [2, 2, 2, 0, 0, -1, 0]), "no such activation"],
     [
       "accumulation with an activation",
-      words("gemm", [0, 0, -1, 1], [2, 2, 2, 0, 0, activationId("relu"), 1]),
+      words("gemm", [0, 0, -1, 1], [2, 2, 2, 0, 0, numberOf("activations", "relu"), 1]),
       "accumulation",
     ],
     ["a product that needs more than a", words("gemm", [0, 0, -1, 1], [2, 2, 3, 0, 0, 0, 0]), "are needed"],
@@ -118,7 +118,7 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1],
-        [optimizerId("adam"), 0, 0, 0, 0, 0, 1, 4, 0],
+        [numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "states",
@@ -147,7 +147,7 @@ describe("one instruction", () => {
 
   test("a row may not be the matrix that is written in place", () => {
     const matrix = new Float32Array(8);
-    const row = words("binary", [0, 1, 0], [2, 4, binaryId("add"), 0, 2]);
+    const row = words("binary", [0, 1, 0], [2, 4, numberOf("binary", "add"), 0, 2]);
     expect(() => run(row, [matrix, matrix.subarray(0, 4)])).toThrow(refused("overlaps"));
     expect(run(row, [matrix, new Float32Array(4)])).toBeNull();
   });

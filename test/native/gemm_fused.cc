@@ -62,8 +62,7 @@ void apart(Product& x, float* c, float* gate, const Chain& chain, const KernelTa
     case Backward::tanh:
       binary(Binary::tanh_gradient, c, gate, count, 0, table);
       break;
-    case Backward::multiply:
-      binary(Binary::multiply, c, gate, count, 0, table);
+    case Backward::count:
       break;
   }
 }
@@ -95,7 +94,7 @@ constexpr Chain kChains[] = {
     {false, Activation::identity, 1.0 / 3, Backward::positive, 1},
     {true, Activation::identity, -1, Backward::tanh, 1},
     {false, Activation::relu, 0.8, Backward::tanh, 1},
-    {true, Activation::tanh, 0.5, Backward::multiply, 1},
+    {true, Activation::tanh, 0.5, Backward::tanh, 1},
 };
 
 // Batch offsets whose first element is at a multiple of 256 (0), and, for most n, at none of 16.

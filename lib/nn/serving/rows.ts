@@ -4,7 +4,7 @@ import type { Features } from "../../data/dataset.js";
 import { failElement, floatsOf, isTensorLike, type Member, memberOf, rowOf } from "../../data/member.js";
 import { type Affine, transformed } from "../../data/transform.js";
 import { CarillonError, fail } from "../../errors.js";
-import { encode } from "../../ops/encode.js";
+import { Template } from "../../ops/template.js";
 import { isFloats, isUint8Array } from "../../tensor/arrays.js";
 
 /** Memory of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
@@ -116,19 +116,14 @@ export function failRows(where: string, rows: number, most: number): never {
 /** Values that one look of JavaScript takes as long for as the call of a kernel. */
 const FEW = 1024;
 
-/** Where an instruction has its views; the one integer of a sum, its number of elements, comes last. */
-const VIEWS = 4;
-const words: number[] = [];
-encode({ operation: "sum", views: [null, null], ints: [0], doubles: [] }, () => -1, words);
-const sum = Int32Array.from(words);
-sum.set([0, 1], VIEWS);
+const sum = new Template("sum");
 const total = new Float32Array(1);
 
 /** Place of the first of `count` values that is not finite; −1 if all are. A sum is finite only if all its terms are. */
 export function firstNotFinite(values: Float32Array, count: number = values.length): number {
   if (count > FEW) {
-    sum[sum.length - 1] = count;
-    native.kernel(sum, 0, 1, 0, 1, values, total);
+    sum.set(sum.at.count, count);
+    native.kernel(sum.words, 0, 1, 0, 1, values, total);
     const added = total[0] ?? 0;
     if (added - added === 0) return -1;
   }

@@ -1,0 +1,368 @@
+// Written by `npm run operations` from what native/ops/*.cc states. A test holds it equal to the addon.
+
+/** Names that native code numbers, by list. */
+export interface NativeLists {
+  readonly unary:
+    | "negate"
+    | "absolute"
+    | "sign"
+    | "exp"
+    | "log"
+    | "sqrt"
+    | "square"
+    | "reciprocal"
+    | "relu"
+    | "tanh"
+    | "sigmoid"
+    | "flush"
+    | "log1p"
+    | "expm1"
+    | "erf"
+    | "softplus"
+    | "gelu"
+    | "gelu_slope"
+    | "gelu_tanh"
+    | "gelu_tanh_slope"
+    | "silu"
+    | "silu_slope"
+    | "mish"
+    | "mish_slope"
+    | "selu"
+    | "selu_slope"
+    | "relu6"
+    | "relu6_slope"
+    | "hard_tanh"
+    | "hard_tanh_slope"
+    | "hard_sigmoid"
+    | "hard_sigmoid_slope"
+    | "hard_silu"
+    | "hard_silu_slope";
+  readonly binary:
+    | "add"
+    | "subtract"
+    | "multiply"
+    | "divide"
+    | "minimum"
+    | "maximum"
+    | "greater"
+    | "relu_gradient"
+    | "tanh_gradient"
+    | "leaky_relu"
+    | "leaky_relu_slope"
+    | "elu"
+    | "elu_slope";
+  readonly activations: "identity" | "relu" | "tanh";
+  readonly optimizers:
+    | "sgd"
+    | "momentum"
+    | "adagrad"
+    | "rmsprop"
+    | "rmsprop_momentum"
+    | "rmsprop_centered"
+    | "rmsprop_centered_momentum"
+    | "adam"
+    | "amsgrad"
+    | "nadam"
+    | "radam"
+    | "adamax"
+    | "adadelta"
+    | "lion";
+  readonly spreads: "full" | "scalar" | "row" | "column";
+  readonly dtypes: "f32" | "i32" | "u8";
+  readonly layouts: "plain" | "transposed" | "packed";
+  readonly gates: "none" | "positive" | "tanh";
+  readonly forms: "f32" | "bf16" | "int8";
+}
+
+/** What an instruction of each native operation is given, by name; V stands for a view. */
+export interface NativeOperands<V> {
+  readonly unary: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly count: number; readonly function: NativeLists["unary"] };
+  };
+  readonly binary: {
+    readonly views: { readonly a: V; readonly b: V; readonly y: V };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly function: NativeLists["binary"];
+      readonly spreadA: NativeLists["spreads"];
+      readonly spreadB: NativeLists["spreads"];
+    };
+  };
+  readonly fill: {
+    readonly views: { readonly y: V };
+    readonly numbers: { readonly count: number; readonly value: number };
+  };
+  readonly copy: { readonly views: { readonly x: V; readonly y: V }; readonly numbers: { readonly count: number } };
+  readonly gemm: {
+    readonly views: { readonly a: V; readonly b: V; readonly bias?: V | null | undefined; readonly c: V };
+    readonly numbers: {
+      readonly m: number;
+      readonly n: number;
+      readonly k: number;
+      readonly transposeA?: boolean | undefined;
+      readonly layoutB?: NativeLists["layouts"] | undefined;
+      readonly activation?: NativeLists["activations"] | undefined;
+      readonly accumulate?: boolean | undefined;
+    };
+  };
+  readonly gemm_fused: {
+    readonly views: {
+      readonly a: V;
+      readonly b: V;
+      readonly bias?: V | null | undefined;
+      readonly c: V;
+      readonly gate?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly m: number;
+      readonly n: number;
+      readonly k: number;
+      readonly transposeA?: boolean | undefined;
+      readonly layoutB?: NativeLists["layouts"] | undefined;
+      readonly activation?: NativeLists["activations"] | undefined;
+      readonly accumulate?: boolean | undefined;
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly backward?: NativeLists["gates"] | undefined;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+      readonly gateScale?: number | undefined;
+    };
+  };
+  readonly gemm_pack: {
+    readonly views: { readonly b: V; readonly packed: V };
+    readonly numbers: { readonly n: number; readonly k: number; readonly alongDepth: boolean };
+  };
+  readonly sum: { readonly views: { readonly x: V; readonly sum: V }; readonly numbers: { readonly count: number } };
+  readonly sum_squares: {
+    readonly views: { readonly x: V; readonly sum: V };
+    readonly numbers: { readonly count: number };
+  };
+  readonly row_sum: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly column_sum: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly softmax: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly log_softmax: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly softmax_cross_entropy: {
+    readonly views: { readonly logits: V; readonly labels: V; readonly losses: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly softmax_cross_entropy_gradient: {
+    readonly views: { readonly logits: V; readonly labels: V; readonly lossGradient: V; readonly logitsGradient: V };
+    readonly numbers: { readonly rows: number; readonly columns: number; readonly same: boolean };
+  };
+  readonly softmax_cross_entropy_both: {
+    readonly views: {
+      readonly logits: V;
+      readonly labels: V;
+      readonly lossGradient: V;
+      readonly losses: V;
+      readonly logitsGradient: V;
+    };
+    readonly numbers: { readonly rows: number; readonly columns: number; readonly same: boolean };
+  };
+  readonly one_hot: {
+    readonly views: { readonly labels: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly classes: number };
+  };
+  readonly argmax: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly count_equal: {
+    readonly views: { readonly a: V; readonly b: V; readonly equal: V };
+    readonly numbers: { readonly count: number };
+  };
+  readonly dropout: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly site: number;
+      readonly group: number;
+      readonly exampleRows: number;
+      readonly keep: number;
+      readonly scale: number;
+      readonly shift: number;
+      readonly dropped: number;
+    };
+  };
+  readonly noise: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly site: number;
+      readonly group: number;
+      readonly exampleRows: number;
+      readonly deviation: number;
+    };
+  };
+  readonly gather: {
+    readonly views: { readonly source: V; readonly order: V; readonly y: V };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly sourceRows: number;
+      readonly dtype: NativeLists["dtypes"];
+      readonly scale: number;
+    };
+  };
+  readonly collect: {
+    readonly views: { readonly x: V; readonly kept: V };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly batch: number;
+      readonly steps: number;
+    };
+  };
+  readonly convert: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly count: number; readonly scale: number };
+  };
+  readonly row_count: { readonly views: { readonly y: V }; readonly numbers: Readonly<Record<string, never>> };
+  readonly schedule_value: { readonly views: { readonly y: V }; readonly numbers: { readonly lane: number } };
+  readonly uniform: {
+    readonly views: { readonly y: V };
+    readonly numbers: {
+      readonly count: number;
+      readonly hashLow: number;
+      readonly hashHigh: number;
+      readonly low: number;
+      readonly high: number;
+    };
+  };
+  readonly normal: {
+    readonly views: { readonly y: V };
+    readonly numbers: {
+      readonly count: number;
+      readonly hashLow: number;
+      readonly hashHigh: number;
+      readonly mean: number;
+      readonly deviation: number;
+    };
+  };
+  readonly permutation: {
+    readonly views: { readonly order: V };
+    readonly numbers: { readonly count: number; readonly shuffled: boolean };
+  };
+  readonly update: {
+    readonly views: {
+      readonly parameters: V;
+      readonly gradients: V;
+      readonly states: readonly V[];
+      readonly average?: V | null | undefined;
+      readonly gradientScale?: V | null | undefined;
+      readonly penalty?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rule: NativeLists["optimizers"];
+      readonly lane: number;
+      readonly scalars: number;
+      readonly averageLane?: boolean | undefined;
+      readonly constants: readonly number[];
+      readonly clipValue: number;
+      readonly averageDecay?: number | undefined;
+      readonly segments: readonly {
+        readonly offset: number;
+        readonly rows: number;
+        readonly columns: number;
+        readonly metric: boolean;
+        readonly l2: number;
+        readonly l1: number;
+        readonly decay: number;
+        readonly shrink: number;
+        readonly rateScale: number;
+        readonly maxNorm: number;
+        readonly penaltySquares: number;
+        readonly penaltyAbsolutes: number;
+      }[];
+    };
+  };
+  readonly log_scalar: { readonly views: { readonly x: V }; readonly numbers: { readonly column: number } };
+  readonly expect_finite: {
+    readonly views: { readonly x: V; readonly left?: V | null | undefined; readonly right?: V | null | undefined };
+    readonly numbers: {
+      readonly leftCount?: number | undefined;
+      readonly rightCount?: number | undefined;
+      readonly every: number;
+      readonly ranges: readonly { readonly offset: number; readonly count: number; readonly check: number }[];
+    };
+  };
+  readonly frozen_pack: {
+    readonly views: { readonly weights: V; readonly packed: V };
+    readonly numbers: {
+      readonly n: number;
+      readonly k: number;
+      readonly alongDepth: boolean;
+      readonly form: NativeLists["forms"];
+    };
+  };
+  readonly frozen_product: {
+    readonly views: { readonly x: V; readonly packed: V; readonly bias?: V | null | undefined; readonly c: V };
+    readonly numbers: {
+      readonly m: number;
+      readonly n: number;
+      readonly k: number;
+      readonly form: NativeLists["forms"];
+      readonly function?: NativeLists["unary"] | undefined;
+    };
+  };
+}
+
+/** Name of a native operation. */
+export type NativeOperation = keyof NativeOperands<unknown>;
+
+/** The operands of every operation in the words of native/ops/operation.h: views; integers; doubles. */
+export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
+  unary: "x:f y:F; count:d function:unary; ",
+  binary: "a:f b:f y:F; rows:d columns:d function:binary spread_a:spreads spread_b:spreads; ",
+  fill: "y:F; count:d; value",
+  copy: "x:f y:F; count:d; ",
+  gemm: "a:f b:f bias:f? c:F; m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b?; ",
+  gemm_fused:
+    "a:f b:f bias:f? c:F gate:f?; m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b? site:i?-1 example_rows:i? backward:gates?; keep?1 keep_scale?1 gate_scale?1",
+  gemm_pack: "b:f packed:F; n:d k:d along_depth:b; ",
+  sum: "x:f sum:F; count:d; ",
+  sum_squares: "x:f sum:F; count:d; ",
+  row_sum: "x:f y:F; rows:d columns:d; ",
+  column_sum: "x:f y:F; rows:d columns:d; ",
+  softmax: "x:f y:F; rows:d columns:d; ",
+  log_softmax: "x:f y:F; rows:d columns:d; ",
+  softmax_cross_entropy: "logits:f labels:i losses:F; rows:d columns:d; ",
+  softmax_cross_entropy_gradient: "logits:f labels:i loss_gradient:f logits_gradient:F; rows:d columns:d same:b; ",
+  softmax_cross_entropy_both: "logits:f labels:i loss_gradient:f losses:F logits_gradient:F; rows:d columns:d same:b; ",
+  one_hot: "labels:i y:F; rows:d classes:d; ",
+  argmax: "x:f y:I; rows:d columns:d; ",
+  count_equal: "a:i b:i equal:F; count:d; ",
+  dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; keep scale shift dropped",
+  noise: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; deviation",
+  gather: "source:x order:i y:X; rows:d columns:d source_rows:d dtype:dtypes; scale",
+  collect: "x:x kept:X; rows:d columns:d batch:i steps:i; ",
+  convert: "x:u y:F; count:d; scale",
+  row_count: "y:F; ; ",
+  schedule_value: "y:F; lane:i; ",
+  uniform: "y:F; count:d hash_low:i hash_high:i; low high",
+  normal: "y:F; count:d hash_low:i hash_high:i; mean deviation",
+  permutation: "order:I; count:d shuffled:b; ",
+  update:
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?; rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,shrink,rate_scale,max_norm,penalty_squares,penalty_absolutes)",
+  log_scalar: "x:f; column:i; ",
+  expect_finite: "x:f left:f? right:f?; left_count:d? right_count:d? every:i ranges*(offset,count,check); ",
+  frozen_pack: "weights:f packed:U; n:d k:d along_depth:b form:forms; ",
+  frozen_product: "x:f packed:u bias:f? c:F; m:d n:d k:d form:forms function:unary?-1; ",
+};

@@ -1,0 +1,113 @@
+// The operands of native operations in their order, which stands in the words of lib/binding/operations.ts and nowhere else.
+import { nativeInfo } from "../binding/native.js";
+import { type NativeLists, type NativeOperation, OPERANDS } from "../binding/operations.js";
+import { CarillonError } from "../errors.js";
+
+/** A view of an instruction, or `room` of them under one name. */
+export interface ViewSlot {
+  readonly name: string;
+  readonly room: number;
+  readonly written: boolean;
+}
+
+/** A number of an instruction, or `room` doubles under one name. */
+export interface NumberSlot {
+  readonly name: string;
+  readonly room: number;
+  /** How a name, a flag or a list becomes a number; `plain`: as it is. */
+  readonly kind: "plain" | "flag" | "length" | keyof NativeLists;
+  /** What it is where it is left out. */
+  readonly absent: number;
+}
+
+/** The integers or the doubles of an instruction: one after another, then those of each item of a list. */
+export interface NumberSlots {
+  readonly head: readonly NumberSlot[];
+  readonly list: { readonly name: string; readonly slots: readonly NumberSlot[] } | null;
+}
+
+/** What the words of an instruction are, in their order. */
+export interface OperandTable {
+  readonly operation: number;
+  readonly views: readonly ViewSlot[];
+  readonly viewCount: number;
+  readonly ints: NumberSlots;
+  readonly doubles: NumberSlots;
+}
+
+function older(name: string): never {
+  throw new CarillonError("ERR_NATIVE", name, `the native binary is older than this package: it has no '${name}'`);
+}
+
+const lists = new Map<string, ReadonlyMap<string, number>>();
+
+/** The number of a name in a list of native code. */
+export function numberOf<L extends keyof NativeLists>(list: L, name: NativeLists[L]): number {
+  return numberIn(list, name);
+}
+
+/** {@link numberOf} a name that the compiler does not know; `ERR_NATIVE` where the list has it not. */
+export function numberIn(list: keyof NativeLists, name: string): number {
+  let numbers = lists.get(list);
+  if (numbers === undefined) {
+    numbers = new Map(nativeInfo[list].map((each, index) => [each, index]));
+    lists.set(list, numbers);
+  }
+  return numbers.get(name) ?? older(name);
+}
+
+/** Words of native code in the spelling of TypeScript: `exampleRows` of `example_rows`. */
+export function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function viewSlot(word: string): ViewSlot {
+  const [, name = "", room = "1", kind = ""] = /^(\w+)(?:\[(\d)\])?:(\w)/.exec(word) ?? [];
+  return { name: camelCase(name), room: Number(room), written: kind === kind.toUpperCase() };
+}
+
+const isList = (kind: string): kind is keyof NativeLists => kind in nativeInfo;
+
+function numberSlot(word: string): NumberSlot {
+  const [, name = "", room = "1", kind = "d", absent = "0"] =
+    /^(\w+)(?:\[(\d)\])?(?::([\w#]+))?(?:\?(\S*))?$/.exec(word) ?? [];
+  const plain = kind === "b" ? "flag" : kind === "#" ? "length" : "plain";
+  return {
+    name: camelCase(name),
+    room: Number(room),
+    kind: isList(kind) ? kind : plain,
+    absent: Number(absent),
+  };
+}
+
+function numberSlots(words: readonly string[]): NumberSlots {
+  const [, name, items] = /^(\w+)\*\((.*)\)$/.exec(words.at(-1) ?? "") ?? [];
+  if (name === undefined || items === undefined) return { head: words.map(numberSlot), list: null };
+  return {
+    head: words.slice(0, -1).map(numberSlot),
+    list: { name: camelCase(name), slots: items.split(",").map(numberSlot) },
+  };
+}
+
+const tables = new Map<NativeOperation, OperandTable>();
+
+/** The table of an operation; `ERR_NATIVE` where the binary has the operation not at all, or with other operands. */
+export function tableOf(name: NativeOperation): OperandTable {
+  const known = tables.get(name);
+  if (known !== undefined) return known;
+  const operation = nativeInfo.operations.indexOf(name);
+  if (nativeInfo.operands[operation] !== OPERANDS[name]) older(name);
+  const [views = [], ints = [], doubles = []] = OPERANDS[name]
+    .split(";")
+    .map((words) => words.split(" ").filter((word) => word !== ""));
+  const viewSlots = views.map(viewSlot);
+  const table = {
+    operation,
+    views: viewSlots,
+    viewCount: viewSlots.reduce((count, { room }) => count + room, 0),
+    ints: numberSlots(ints),
+    doubles: numberSlots(doubles),
+  };
+  tables.set(name, table);
+  return table;
+}
