@@ -1,6 +1,6 @@
 import type { NativeSlab } from "../binding/native.js";
 import type { Dtype } from "../tensor/shape.js";
-import type { Pass } from "./draft.js";
+import type { Pass } from "./passes/pass.js";
 
 /** Where an input's rows come from. */
 export type Binding =

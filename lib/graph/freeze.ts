@@ -4,8 +4,8 @@ import { at } from "../ops/apply.js";
 import { instruction } from "../ops/encode.js";
 import { type InstructionOf, type NumbersOf, Value } from "../tensor/value.js";
 import type { Replacement } from "./binding.js";
-import type { Pass } from "./draft.js";
 import { Instructions } from "./instructions.js";
+import type { Pass } from "./passes/pass.js";
 import type { Step } from "./step.js";
 import { type Place, Views } from "./views.js";
 

@@ -1,9 +1,8 @@
 import type { Value } from "../tensor/value.js";
 import type { Replacement } from "./binding.js";
-import { Draft, type Item, type Pass } from "./draft.js";
 import type { Effect } from "./effect.js";
-import { fuseCrossEntropies } from "./fuse.js";
-import { fuseProducts } from "./fuse_product.js";
+import { PASSES } from "./passes/index.js";
+import { Draft, type Item } from "./passes/pass.js";
 import type { Step } from "./step.js";
 import type { Trace } from "./trace.js";
 
@@ -76,9 +75,6 @@ export class Schedule {
     return this.#lastRead.get(base);
   }
 }
-
-/** What is done to the steps of a trace, one pass after another. */
-const PASSES: readonly Pass[] = [fuseCrossEntropies, fuseProducts, (draft) => draft.removeUnused()];
 
 /** The order of a trace, after all passes. */
 export function scheduleOf(trace: Trace, replacement: Replacement | undefined): Schedule {

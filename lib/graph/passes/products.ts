@@ -1,15 +1,9 @@
-import type { NativeLists } from "../binding/operations.js";
-import { instruction } from "../ops/encode.js";
-import { extent } from "../tensor/shape.js";
-import type { Applied, Instruction, Value } from "../tensor/value.js";
-import type { Draft, Pass } from "./draft.js";
-import type { Step } from "./step.js";
-
-/** The operation `name` behind `value`, if that is what it is. */
-export function applied(value: Value | undefined, name: string): Applied | undefined {
-  if (value?.source.kind !== "operation") return undefined;
-  return value.source.applied.name === name ? value.source.applied : undefined;
-}
+import type { NativeLists } from "../../binding/operations.js";
+import { instruction } from "../../ops/encode.js";
+import { extent } from "../../tensor/shape.js";
+import type { Applied, Instruction, Value } from "../../tensor/value.js";
+import type { Step } from "../step.js";
+import { applied, type Draft, type Pass } from "./pass.js";
 
 const EPILOGUES = ["relu", "tanh"] as const;
 

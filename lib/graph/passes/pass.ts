@@ -1,6 +1,6 @@
-import type { Value } from "../tensor/value.js";
-import type { Effect } from "./effect.js";
-import type { Step } from "./step.js";
+import type { Applied, Value } from "../../tensor/value.js";
+import type { Effect } from "../effect.js";
+import type { Step } from "../step.js";
 
 /** What a program does at one place. */
 export type Item = { readonly value: Value; readonly step: Step } | { readonly effect: Effect };
@@ -16,6 +16,12 @@ export type Pass = (draft: Draft) => void;
 
 function inputsOf(value: Value): readonly Value[] {
   return value.source.kind === "operation" ? value.source.applied.inputs : [];
+}
+
+/** The operation `name` behind `value`, if that is what it is. */
+export function applied(value: Value | undefined, name: string): Applied | undefined {
+  if (value?.source.kind !== "operation") return undefined;
+  return value.source.applied.name === name ? value.source.applied : undefined;
 }
 
 /** `roots` and everything they need, in the order of creation. */

@@ -1,10 +1,9 @@
-import { at } from "../ops/apply.js";
-import { instruction } from "../ops/encode.js";
-import { asMatrix, isBatched } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import { type Draft, type Pass, reachable } from "./draft.js";
-import { applied } from "./fuse_product.js";
-import type { Step } from "./step.js";
+import { at } from "../../ops/apply.js";
+import { instruction } from "../../ops/encode.js";
+import { asMatrix, isBatched } from "../../tensor/shape.js";
+import type { Value } from "../../tensor/value.js";
+import type { Step } from "../step.js";
+import { applied, type Draft, type Pass, reachable } from "./pass.js";
 
 /** What lies behind reshapes, whose memory is that of their input. */
 function unshaped(value: Value | undefined): Value | undefined {

@@ -1,0 +1,6 @@
+import { fuseCrossEntropies } from "./cross_entropies.js";
+import type { Pass } from "./pass.js";
+import { fuseProducts } from "./products.js";
+
+/** What is done to the steps of every trace, one pass after another. */
+export const PASSES: readonly Pass[] = [fuseCrossEntropies, fuseProducts, (draft) => draft.removeUnused()];
