@@ -14,6 +14,8 @@ export class Turns {
   readonly #signal: AbortSignal | undefined;
   readonly #length: number;
   #since = now();
+  /** A turn that was asked for and has not come, and when that was. */
+  #asked: { readonly turn: Promise<void>; readonly at: number } | undefined;
 
   /** An abort of `signal` is thrown at the end of a turn. */
   constructor(signal?: AbortSignal | undefined, milliseconds = TURN) {
@@ -31,6 +33,23 @@ export class Turns {
     await turn();
     this.#since = now();
     this.#signal?.throwIfAborted();
+  }
+
+  /**
+   * What short work that somebody waits for has to wait for before it begins: nothing, unless a turn that was asked for before is due. It
+   * is asked for here, where the last one is long ago: if nobody has held the event loop meanwhile, it comes by itself.
+   */
+  get due(): Promise<void> | undefined {
+    if (this.#asked !== undefined) return now() - this.#asked.at > this.#length ? this.#asked.turn : undefined;
+    if (this.over) {
+      const taken = async (): Promise<void> => {
+        await turn();
+        this.#since = now();
+        this.#asked = undefined;
+      };
+      this.#asked = { turn: taken(), at: now() };
+    }
+    return undefined;
   }
 
   /**

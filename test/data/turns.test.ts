@@ -48,3 +48,31 @@ describe("work in pieces", () => {
     expect((await pieces(3, 2, 0)).ends).toEqual([2, 3]);
   });
 });
+
+describe("a turn that short work waits for", () => {
+  test("is none where the event loop has had them by itself", async () => {
+    const turns = new Turns();
+    for (let work = 0; work < 5; work++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(turns.due).toBe(undefined);
+    }
+  });
+
+  test("is one where the loop has been held for two of its lengths", async () => {
+    const turns = new Turns(undefined, 2);
+    let came = false;
+    setImmediate(() => {
+      came = true;
+    });
+    spin(3);
+    expect(turns.due).toBe(undefined); // asked for
+    await Promise.resolve();
+    spin(3);
+    const { due } = turns;
+    expect(due).toBeInstanceOf(Promise);
+    expect(came).toBe(false);
+    await due;
+    expect(came).toBe(true);
+    expect(turns.due).toBe(undefined);
+  });
+});

@@ -72,7 +72,7 @@ describe("where every piece takes longer than a turn may last", () => {
 
   test("a large model is recorded, planned and packed in turns, and native threads find its memory", async () => {
     const model = large().initialize(1);
-    const x = new Float32Array(2100).fill(0.5);
+    const x = new Float32Array(16 * 2100).fill(0.5); // 16 rows, as one is computed here
     const expected = large().initialize(1).predictSync(x).data;
     const next = vi.spyOn(Turns.prototype, "next");
     const clear = vi.spyOn(native, "slabClear");

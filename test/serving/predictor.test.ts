@@ -15,6 +15,7 @@ import {
   minimizer,
   mse,
   ops,
+  type Predictor,
   parameter,
   program,
   relu,
@@ -446,8 +447,16 @@ describe("weights", () => {
     const x = Array.from({ length: 512 }, (_, i) => [START + i]);
     const plain = (): Model<1, 1> => sequential(linear(1, 8), relu(), linear(8, 1));
 
-    /** The last turn of the event loop is so long ago that a batch waits for the next one. */
-    const turnOver = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3));
+    /** The event loop is held for so long that a batch waits for its next turn. */
+    async function turnOver(predictor: Predictor, row: readonly number[]): Promise<void> {
+      hold();
+      await predictor.submit(row); // by which a turn is asked for
+      hold();
+    }
+
+    function hold(): void {
+      for (const until = performance.now() + 3; performance.now() < until; );
+    }
 
     async function trained(): Promise<Model<1, 1>> {
       const model = plain();
@@ -461,7 +470,7 @@ describe("weights", () => {
       const predictor = model.predictor();
       await model.load(other.bytes());
       const right = other.predictSync([START + 100]).data;
-      await turnOver();
+      await turnOver(predictor, [START]);
       const before = predictor.submit([START + 100]);
       await predictor.refresh();
       const behind = predictor.submit(Float64Array.of(START + 100));
@@ -498,7 +507,7 @@ describe("weights", () => {
       await fit(model, { data: wide, inputs: standardize(), loss: mse(), optimizer: adam(), epochs: 2 });
       const predictor = model.predictor();
       await model.load(sequential(linear(2, 8), relu(), linear(8, 1)).initialize(1).bytes());
-      await turnOver();
+      await turnOver(predictor, [1, 1]);
       const calls = [
         [4e38, 1],
         [1, 2],

@@ -176,9 +176,10 @@ export class Gathering {
     let busy = called;
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       try {
-        if (this.#isHere(first) && commonTurns.over) {
+        const due = this.#isHere(first) ? commonTurns.due : undefined;
+        if (due !== undefined) {
           answer();
-          await commonTurns.next();
+          await due;
         }
         const ready = this.#computer.prepare();
         if (ready !== undefined) {
