@@ -22,9 +22,16 @@ export type PlanOptions = Omit<PlacementOptions, "since">;
 
 /** Places and instructions of a trace: its values and effects are put in order and fused, then placed, then written. */
 export function plan(trace: Trace, options: PlanOptions): Plan {
+  return atOnce(planInPieces(trace, options));
+}
+
+/** The same one piece at each `next`: where this code runs for the first time it takes some milliseconds. */
+export function* planInPieces(trace: Trace, options: PlanOptions): Generator<void, Plan> {
   const { order, replacement } = options;
   const schedule = scheduleOf(trace, replacement);
+  yield;
   const placement = new Placement(schedule, { ...options, since: trace.since });
+  yield;
   const { words, parts } = new Emission(schedule, placement, order);
   const { views, arenaCount } = placement;
   return {
@@ -36,4 +43,12 @@ export function plan(trace: Trace, options: PlanOptions): Plan {
     microBegin: parts.begin,
     microEnd: parts.end,
   };
+}
+
+/** What work in pieces comes to, all of them one after another. */
+export function atOnce<T>(pieces: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done === true) return value;
+  }
 }

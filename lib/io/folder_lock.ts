@@ -2,7 +2,7 @@ import { join, toNamespacedPath } from "node:path";
 import { wait as pause } from "../binding/clock.js";
 import { native } from "../binding/native.js";
 import { CarillonError, codeOf } from "../errors.js";
-import { fileSystem, folderError } from "./file.js";
+import { fileSystem, folderError, readingFlags } from "./file.js";
 import { describeOwner, lifeOf, type Owner, ownMark, parseOwner, thisProcess } from "./owner.js";
 
 /** Locked by who has the folder; its text says who that is, or was last. It stays: who waits for it must find the same file. */
@@ -31,7 +31,7 @@ function textOf(path: string): string | undefined {
   const { closeSync, openSync, readSync } = files();
   let file: number | undefined;
   try {
-    file = openSync(path, "r");
+    file = openSync(path, readingFlags());
     const bytes = new Uint8Array(MOST_BYTES);
     return new TextDecoder().decode(bytes.subarray(0, readSync(file, bytes, 0, MOST_BYTES, 0)));
   } catch {
@@ -154,7 +154,7 @@ export class FolderLock {
 
   /** Makes the file that is to be locked if it is missing. So Node.js, which knows what is permitted, opens each path before native code. */
   async #permit(path: string): Promise<void> {
-    const { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = files().constants;
+    const { O_CREAT, O_EXCL, O_WRONLY } = files().constants;
     const made = await fileSystem()
       .open(path, O_CREAT | O_EXCL | O_WRONLY, 0o666)
       .catch((cause: unknown) => {
@@ -162,7 +162,7 @@ export class FolderLock {
         throw cause;
       });
     await made?.close();
-    await (await fileSystem().open(path, O_RDONLY)).close();
+    await (await fileSystem().open(path, readingFlags())).close();
   }
 
   async #makeOwner(path: string, takeOver: boolean): Promise<void> {
@@ -192,6 +192,8 @@ export class FolderLock {
     const folder = await fileSystem().mkdtemp(`${path}-${ownMark()}-`);
     const aside = join(folder, OWNER);
     try {
+      // Somebody else may have displaced it meanwhile, and have the folder: without a turn between look and renaming nearly never after it.
+      if (textOf(path) !== text) return;
       files().renameSync(path, aside);
       if (textOf(aside) !== text) files().renameSync(aside, path); // that of somebody who was quicker
     } catch (cause) {

@@ -5,6 +5,7 @@ import { extent } from "../tensor/shape.js";
 import { dtypeOf, ELEMENT_BYTES, STORED_NAMES, type StoredDtype } from "./element_types.js";
 import { repeatedKey } from "./json.js";
 import type { CheckedLimits } from "./limits.js";
+import { broken } from "./refusal.js";
 
 export const METADATA = "__metadata__";
 
@@ -287,8 +288,4 @@ export function isObject(value: unknown): value is object {
 function isSizes(value: unknown): value is readonly number[] {
   const sizes: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
   return sizes?.every((size) => typeof size === "number" && Number.isSafeInteger(size) && size >= 0) ?? false;
-}
-
-export function broken(where: string, expected: string, received: string): CarillonError {
-  return new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${received}`);
 }

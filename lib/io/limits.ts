@@ -1,6 +1,6 @@
 import { gigabytes, memoryLimit } from "../binding/memory.js";
-import { CarillonError } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
+import { refuseFile } from "./refusal.js";
 
 /** What a file may ask for at most; one that asks for more is refused (`ERR_FILE`) before it costs anything. */
 export interface FileLimits {
@@ -41,10 +41,6 @@ export function expectBytes(where: string, bytes: number, { bytes: limit }: Chec
   if (limit === undefined && bytes <= LITTLE) return;
   const most = limit ?? memoryLimit();
   if (bytes <= most) return;
-  throw new CarillonError(
-    "ERR_FILE",
-    where,
-    `expected tensors of at most ${limit === undefined ? gigabytes(most) : `${most} bytes`} (limits.bytes) for ` +
-      `'${where}' but received ${bytes} bytes`,
-  );
+  const shown = limit === undefined ? gigabytes(most) : `${most} bytes`;
+  refuseFile(where, `tensors of at most ${shown} (limits.bytes)`, `${bytes} bytes`);
 }

@@ -5,9 +5,10 @@ import { isDetached } from "../tensor/detached.js";
 import { extent } from "../tensor/shape.js";
 import { CLASSES, ELEMENT_BYTES, isDtype, type StoredTensor, storedTensor } from "./element_types.js";
 import { formatOf, LOOKED_AT } from "./format.js";
-import { broken, checkCoverage, type Header, HeaderReader, METADATA, type StoredEntry } from "./header.js";
+import { checkCoverage, type Header, HeaderReader, METADATA, type StoredEntry } from "./header.js";
 import { DEFAULT_LIMITS, expectBytes } from "./limits.js";
-import { type ByteSource, PIECE_BYTES } from "./source.js";
+import { broken } from "./refusal.js";
+import { type ByteSource, bytesFor, PIECE_BYTES } from "./source.js";
 
 export type { StoredEntry } from "./header.js";
 
@@ -179,12 +180,13 @@ async function part(source: ByteSource, begin: number, end: number): Promise<Uin
   return bytes;
 }
 
-/** The data of an entry. */
+/** The data of an entry; `ERR_FILE` where no array can be so long. */
 export async function readTensor(
-  { source }: StoredFile,
+  { source }: Pick<StoredFile, "source">,
   { dtype, shape, begin, end }: StoredEntry,
 ): Promise<StoredTensor> {
-  const data = new Uint8Array(end - begin);
+  const tooLong = (): CarillonError => broken(source.where, "tensors that fit an array", `one of ${end - begin} bytes`);
+  const data = bytesFor(end - begin, tooLong);
   for (let at = 0; at < data.length; at += PIECE_BYTES) {
     await source.read(data.subarray(at, at + PIECE_BYTES), begin + at);
   }

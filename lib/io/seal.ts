@@ -1,8 +1,8 @@
 // A seal: the SHA-256 of a safetensors file stands in it as its last tensor and covers every byte before, so that no
 // flipped, missing or added byte of the file goes unseen.
-import { CarillonError, shortened } from "../errors.js";
 import type { StoredTensor } from "./element_types.js";
 import type { CheckedLimits } from "./limits.js";
+import { refuseFile } from "./refusal.js";
 import { layOutSafetensors, openSafetensors, type StoredFile } from "./safetensors.js";
 import { type ByteSource, makeBytes, PIECE_BYTES } from "./source.js";
 
@@ -66,7 +66,7 @@ export async function openSealed(source: ByteSource, format: string, limits: Che
 export async function expectSealed(file: StoredFile, format: string): Promise<StoredFile> {
   const { source, entries, metadata } = file;
   const { where, size } = source;
-  if (metadata.format !== format) refuse(where, `the format ${format}`, metadata.format ?? "none");
+  if (metadata.format !== format) refuseFile(where, `the format ${format}`, metadata.format ?? "none");
   const hash = sha256();
   const end = size - SEAL_BYTES;
   const piece = new Uint8Array(Math.min(Math.max(0, end), PIECE_BYTES));
@@ -79,17 +79,9 @@ export async function expectSealed(file: StoredFile, format: string): Promise<St
   await source.read(sealed, Math.max(0, end));
   const { dtype, shape, end: behind } = entries.get(SEAL) ?? {};
   if (!(hash.digest().equals(sealed) && dtype === "u8" && shape?.[0] === SEAL_BYTES && behind === size)) {
-    refuse(where, "the bytes that its SHA-256 was made of", "others: the file is damaged");
+    refuseFile(where, "the bytes that its SHA-256 was made of", "others: the file is damaged");
   }
   const rest = new Map(entries);
   rest.delete(SEAL);
   return { source, metadata, entries: rest };
-}
-
-function refuse(where: string, expected: string, received: string): never {
-  throw new CarillonError(
-    "ERR_FILE",
-    where,
-    `expected ${expected} for '${where}' but received ${shortened(received, 100)}`,
-  );
 }

@@ -4,19 +4,26 @@ import { resolve } from "node:path";
 import { now, turn } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
 import { isDetached } from "../tensor/detached.js";
-import { type FileHandle, fileError, fileSystem } from "./file.js";
+import { type FileHandle, fileError, fileSystem, readingFlags } from "./file.js";
 
 /** Bytes that are read, hashed or written at once: below a millisecond. */
 export const PIECE_BYTES = 512 * 1024;
 
-/** Room for a file in memory; `ERR_STATE` where no array can be so long. */
-export function makeBytes(where: string, size: number): Uint8Array<ArrayBuffer> {
+/** So many bytes, or the error where no array can be so long. */
+export function bytesFor(size: number, tooLong: (cause: unknown) => CarillonError): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(size);
   } catch (cause) {
-    const problem = `expected a file that fits an array for '${where}' but received ${size} bytes: write it to a path`;
-    throw new CarillonError("ERR_STATE", where, problem, { cause });
+    throw tooLong(cause);
   }
+}
+
+/** Room for a file in memory; `ERR_STATE` where no array can be so long. */
+export function makeBytes(where: string, size: number): Uint8Array<ArrayBuffer> {
+  return bytesFor(size, (cause) => {
+    const problem = `expected a file that fits an array for '${where}' but received ${size} bytes: write it to a path`;
+    return new CarillonError("ERR_STATE", where, problem, { cause });
+  });
 }
 
 /** Bytes that somebody has, at any place of which they can be read. */
@@ -34,11 +41,8 @@ export async function openFile(path: string): Promise<ByteSource> {
   const refuse = (cause: unknown): never => {
     throw fileError(path, "a file that can be read", cause);
   };
-  const { O_NONBLOCK = 0, O_RDONLY } = process.getBuiltinModule("node:fs").constants;
-  // The system opens it on another thread: the working directory may be another by then. Nobody waits for who writes into a pipe.
-  const file = await fileSystem()
-    .open(resolve(path), O_RDONLY | O_NONBLOCK)
-    .catch(refuse);
+  // The system opens it on another thread: the working directory may be another by then.
+  const file = await fileSystem().open(resolve(path), readingFlags()).catch(refuse);
   const size = await fileSize(file).catch(async (cause: unknown) => {
     await file.close();
     return refuse(cause);

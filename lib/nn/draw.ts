@@ -1,20 +1,13 @@
 import type { Turns } from "../data/turns.js";
 import { execute } from "../ops/apply.js";
 import { instruction } from "../ops/encode.js";
+import { FNV_BASIS, fnv1a } from "../tensor/fnv1a.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Draw } from "./initializers.js";
 import { orthonormalize } from "./orthogonal.js";
 
-/** FNV-1a (Fowler, Noll, Vo) over the UTF-8 bytes of `text`, from `basis`, as a signed 32-bit word. */
-function fnv1a(text: string, basis: number): number {
-  const PRIME = 0x01000193;
-  let hash = basis;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, PRIME);
-  return hash;
-}
-
-const [LOW_BASIS, HIGH_BASIS] = [0x811c9dc5, 0x050c5d1f];
+const [LOW_BASIS, HIGH_BASIS] = [FNV_BASIS, 0x050c5d1f];
 
 /** Where draws come from: a name may be followed by the number of the draw, which no parameter's name has. */
 interface Origin {

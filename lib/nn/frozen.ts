@@ -11,7 +11,7 @@ import { CarillonError } from "../errors.js";
 import { faultError } from "../graph/compiled.js";
 import { Freezer, type FrozenSlab, type WeightForm } from "../graph/freeze.js";
 import { giveOut } from "../graph/output.js";
-import { plan } from "../graph/plan.js";
+import { atOnce, type Plan, planInPieces } from "../graph/plan.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { formatShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
@@ -60,11 +60,16 @@ interface Planned extends Ends {
   readonly outputs: number;
   readonly trace: Trace;
   readonly freezer: Freezer;
-  readonly instructions: ReturnType<typeof plan>;
+  readonly instructions: Plan;
 }
 
 /** Records and plans a network, one piece at each `next`. */
-function* planInPieces({ forward, inputs, maxBatch, formOf = () => "f32" }: FrozenOptions): Generator<void, Planned> {
+function* prepareInPieces({
+  forward,
+  inputs,
+  maxBatch,
+  formOf = () => "f32",
+}: FrozenOptions): Generator<void, Planned> {
   const trace = new Trace(0, false);
   const x = new Value(["batch", inputs], "f32", { kind: "input", name: "x" });
   const y = tracing(trace, () => forward(x));
@@ -76,15 +81,8 @@ function* planInPieces({ forward, inputs, maxBatch, formOf = () => "f32" }: Froz
   const freezer = new Freezer(formOf);
   yield;
   const bindings = new Map([["x", { kind: "direct", slab: input } as const]]);
-  const instructions = plan(trace, { maxRows: maxBatch, bindings, replacement: freezer });
+  const instructions = yield* planInPieces(trace, { maxRows: maxBatch, bindings, replacement: freezer });
   return { outputs, input, output, trace, freezer, instructions };
-}
-
-function atOnce<T>(pieces: Generator<void, T>): T {
-  for (;;) {
-    const { done, value } = pieces.next();
-    if (done === true) return value;
-  }
 }
 
 const NO_LANES = new Float64Array(0);
@@ -108,8 +106,8 @@ export class FrozenProgram {
   #spare: Copy | undefined;
   #packings = 0;
 
-  /** @param planned What {@link planInPieces} gives, if that was asked already. */
-  constructor(options: FrozenOptions, planned: Planned = atOnce(planInPieces(options))) {
+  /** @param planned What {@link prepareInPieces} gives, if that was asked already. */
+  constructor(options: FrozenOptions, planned: Planned = atOnce(prepareInPieces(options))) {
     const { outputs, input, output, trace, freezer, instructions } = planned;
     const { inputs, maxBatch } = options;
     const { code, views, slabs, arenaCount } = instructions;
@@ -138,7 +136,7 @@ export class FrozenProgram {
   /** Makes it with turns of the event loop in between: where none was made before, the code alone takes some milliseconds. */
   static async inTurns(options: FrozenOptions): Promise<FrozenProgram> {
     const turns = new Turns();
-    const planning = planInPieces(options);
+    const planning = prepareInPieces(options);
     for (;;) {
       const { done, value } = planning.next();
       if (turns.over) await turns.next();

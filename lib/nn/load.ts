@@ -1,6 +1,6 @@
 import { commonTurns } from "../data/turns.js";
 import { CarillonError, describe, shortened } from "../errors.js";
-import type { Part } from "../io/part.js";
+import { type Part, refusePart } from "../io/part.js";
 import type { DropoutScaling } from "../ops/index.js";
 import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
@@ -48,16 +48,11 @@ const LATER: LayerConfig = { dropConnect: 0 };
 /** Characters of a kind that a message shows. */
 const SHOWN = 100;
 
-function refuse(where: string, what: string, expected: string, received: unknown): never {
-  const message = `expected ${expected} for '${what}' in '${where}' but received ${describe(received)}`;
-  throw new CarillonError("ERR_FILE", where, message);
-}
-
 /** The layer, if it is the one that the file describes: a number is no text, and what a reader does not know changes nothing. */
 function expectConfig(layer: Layer, described: LayerConfig, where: string): Layer {
   for (const [key, made] of Object.entries(layer.config ?? {})) {
     const given = Object.hasOwn(described, key) ? described[key] : LATER[key];
-    if (given !== made) refuse(where, `${layer.kind}.${key}`, describe(made), given);
+    if (given !== made) refusePart(where, `${layer.kind}.${key}`, describe(made), describe(given));
   }
   return layer;
 }

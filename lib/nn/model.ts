@@ -262,11 +262,15 @@ export class Model<In extends number = number, Out extends number = number> {
   async save(path: string): Promise<void> {
     checkString("save.path", path);
     const held = this.#held();
-    held.catch(() => undefined); // told by who reads
+    const pieces = held.then((model) => modelPieces(model, this.segments));
+    pieces.catch(() => undefined); // told by who writes, when its turn has come
     try {
-      await writeFileAtomic(path, modelPieces(held, this.segments));
+      await writeFileAtomic(path, pieces);
     } finally {
-      (await held).release();
+      await held.then(
+        ({ release }) => release(),
+        () => undefined,
+      ); // told before, or the writing's own error is
     }
   }
 

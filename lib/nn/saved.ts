@@ -1,10 +1,11 @@
 import { COPIED_AT_ONCE } from "../data/held.js";
 import { type Affine, affineOf, type Transforms } from "../data/transform.js";
 import { commonTurns } from "../data/turns.js";
-import { CarillonError, fail, shortened } from "../errors.js";
+import { fail } from "../errors.js";
 import { exceeds } from "../io/json.js";
 import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
 import type { Part } from "../io/part.js";
+import { refuseFile } from "../io/refusal.js";
 import {
   layOutSafetensors,
   openSafetensors,
@@ -63,11 +64,6 @@ export function describeLayers(layers: readonly Layer[]): readonly SavedLayer[] 
     const shares = first < index && Object.keys(parameters).length > 0;
     return { kind, name, config, ...(shares ? { same: first } : {}) };
   });
-}
-
-function refuse(where: string, expected: string, received: string): never {
-  const shown = shortened(received, 200);
-  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${shown}`);
 }
 
 /** Which weights of a checkpoint are taken, and what a file may ask for. */
@@ -132,7 +128,7 @@ export async function withModel<T>(
 
 /** `ERR_FILE` for a file of another layout, such as a later one. */
 export function checkLayout(where: string, { version = String(VERSION) }: Readonly<Record<string, string>>): void {
-  if (version !== String(VERSION)) refuse(where, `version ${VERSION} of the format`, version);
+  if (version !== String(VERSION)) refuseFile(where, `version ${VERSION} of the format`, version);
 }
 
 async function openModel(source: ByteSource, options: LoadOptions, limits: CheckedLimits): Promise<SavedModel> {
@@ -142,10 +138,10 @@ async function openModel(source: ByteSource, options: LoadOptions, limits: Check
   const { format = "" } = metadata;
   if (!format.startsWith("carillon.")) return { where, file, limits, weights: entries, metadata: undefined };
   if (format === FORMATS.loop)
-    refuse(where, "a model or a checkpoint of fit", "one of a loop, which loadCheckpoint() reads");
+    refuseFile(where, "a model or a checkpoint of fit", "one of a loop, which loadCheckpoint() reads");
   checkLayout(where, metadata);
   if (format === FORMATS.model) return { where, file, limits, weights: entries, metadata };
-  if (format !== FORMATS.checkpoint) refuse(where, `the format ${FORMATS.model} or ${FORMATS.checkpoint}`, format);
+  if (format !== FORMATS.checkpoint) refuseFile(where, `the format ${FORMATS.model} or ${FORMATS.checkpoint}`, format);
   const unsealed = await expectSealed(file, format);
   return { where, file: unsealed, limits, weights: servedWeights(unsealed, where, options), metadata };
 }
@@ -179,7 +175,7 @@ function servedWeights(
   const last = new Map(below(WEIGHTS));
   const averaging = metadata.averages === undefined ? undefined : parseAveraging(where, metadata.averages);
   if (averaging === undefined && weights === "averaged")
-    refuse(where, "a checkpoint with averaged weights", "one without");
+    refuseFile(where, "a checkpoint with averaged weights", "one without");
   if (averaging === undefined || weights === "last") return last;
   const { scale, except } = averaging;
   const asTheyAre = new Set(except);
@@ -268,12 +264,12 @@ function configOf(config: Part): LayerConfig {
 /** The layers that a file describes; `ERR_FILE` if it describes none. */
 export function savedLayers({ metadata, limits }: SavedModel, where: string): readonly SavedLayer[] {
   if (metadata === undefined) {
-    return refuse(where, "a model", "a safetensors file of weights alone: build the model and use its load()");
+    return refuseFile(where, "a model", "a safetensors file of weights alone: build the model and use its load()");
   }
   const { layers: text = "" } = metadata;
   const most = `at most ${limits.layers} layers (limits.layers)`;
-  if (exceeds(text, limits.layers * WORDS_OF_A_LAYER + SLACK)) refuse(where, most, "more");
+  if (exceeds(text, limits.layers * WORDS_OF_A_LAYER + SLACK)) refuseFile(where, most, "more");
   const layers = parsePlain(metadata.layers, where, "layers");
-  if (layers.list().length > limits.layers) refuse(where, most, `${layers.list().length}`);
+  if (layers.list().length > limits.layers) refuseFile(where, most, `${layers.list().length}`);
   return describedLayers(layers);
 }

@@ -4,6 +4,7 @@ import { CarillonError, describe } from "../errors.js";
 import { SharedMemory } from "../graph/shared.js";
 import { asFloat32, ELEMENT_BYTES, type StoredTensor, storedTensor } from "../io/element_types.js";
 import { refusePart } from "../io/part.js";
+import { refuseFile } from "../io/refusal.js";
 import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { room, type Stretch } from "./slab.js";
 
@@ -102,9 +103,5 @@ function floatsOf(piece: StoredTensor, where: string, name: string): Float32Arra
   const { data } = piece;
   const at = floats.findIndex((value, index) => !Number.isFinite(value) && Number.isFinite(data[index]));
   if (at < 0) return floats;
-  throw new CarillonError(
-    "ERR_FILE",
-    where,
-    `expected ${name} in the range of f32 for '${where}' but received ${describe(data[at])}`,
-  );
+  return refuseFile(where, `${name} in the range of f32`, describe(data[at]));
 }

@@ -25,11 +25,7 @@ export interface HeldModel {
 }
 
 /** The same piece by piece, each in memory that the next one overwrites. */
-export async function* modelPieces(
-  model: Promise<HeldModel>,
-  segments: readonly Segment[],
-): AsyncGenerator<Uint8Array> {
-  const { layout, held } = await model;
+export function* modelPieces({ layout, held }: HeldModel, segments: readonly Segment[]): Generator<Uint8Array> {
   const { head, begins } = layout;
   yield head;
   const room = new Float32Array(PIECE);

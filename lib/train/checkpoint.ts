@@ -1,6 +1,6 @@
 import { nativeInfo } from "../binding/native.js";
-import { CarillonError, shortened } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
+import { refuseFile } from "../io/refusal.js";
 import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { encodeState, type State } from "../io/state.js";
 import { copyState } from "../io/state_reader.js";
@@ -56,12 +56,15 @@ export interface BestCheckpoint {
   readonly value: number;
 }
 
-/** A copy that later decisions do not change. One that cannot be made is told of where a checkpoint is made of it. */
-export function copyOf(progress: RunProgress): RunProgress {
+/** Gives a copy of now, which later decisions do not change. Where none can be made, whoever asks for it is told why. */
+export function keptProgress(progress: () => RunProgress): () => RunProgress {
   try {
-    return copyState(progress);
-  } catch {
-    return progress;
+    const copy = copyState(progress(), "checkpoint");
+    return () => copy;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 
@@ -99,12 +102,6 @@ export function contentsOf(model: Model, minimizer: Minimizer, settings: Setting
   return { metadata, arrays };
 }
 
-/** Throws `ERR_FILE`. */
-export function refuse(where: string, expected: string, received: string): never {
-  const shown = shortened(received, 200);
-  throw new CarillonError("ERR_FILE", where, `expected ${expected} for '${where}' but received ${shown}`);
-}
-
 /** The tensors of these keys and shapes, by key without `prefix`; else `ERR_FILE`. */
 export function section(
   where: string,
@@ -117,7 +114,7 @@ export function section(
       const stored = entries.get(`${prefix}${name}`);
       if (stored?.dtype !== "f32" || !sameShape(stored.shape, shape)) {
         const received = stored === undefined ? "nothing" : `${stored.dtype} [${stored.shape.join(", ")}]`;
-        refuse(where, `f32 [${shape.join(", ")}] as ${prefix}${name}`, received);
+        refuseFile(where, `f32 [${shape.join(", ")}] as ${prefix}${name}`, received);
       }
       return [name, stored];
     }),
@@ -173,7 +170,7 @@ export function decodeCheckpoint(
   const states = section(where, "", expectedStates, entries);
   const useless = newAverages && !shapes.some(([name]) => name.startsWith(AVERAGE)) ? averages : 0;
   const expected = states.size + weights.size + arrays.size + useless;
-  if (entries.size !== expected) refuse(where, `${expected} tensors`, `${entries.size}`);
+  if (entries.size !== expected) refuseFile(where, `${expected} tensors`, `${entries.size}`);
   const stored = new Map(states);
   for (const [name, entry] of weights) {
     stored.set(`${WEIGHTS}${name}`, entry);

@@ -74,7 +74,7 @@ export class CheckpointMaker {
    * The same, for when somebody asks: of the weights as they are then, and this progress. What is given holds on to nothing
    * else of the run.
    */
-  later(progress: RunProgress): () => Uint8Array {
+  later(progress: () => RunProgress): () => Uint8Array {
     const [model, minimizer, settings, best] = [
       this.#model,
       this.#minimizer,
@@ -84,7 +84,7 @@ export class CheckpointMaker {
     return () => {
       const snapshot = new Snapshot(stretchesOf(model, minimizer));
       snapshot.take();
-      return snapshot.bytes(contentsOf(model, minimizer, settings(), { ...progress, best }));
+      return snapshot.bytes(contentsOf(model, minimizer, settings(), { ...progress(), best }));
     };
   }
 

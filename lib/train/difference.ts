@@ -1,4 +1,5 @@
 import { shortened } from "../errors.js";
+import { placeOf } from "../io/part.js";
 
 /** Where two pieces of plain data part, as people say it. */
 export interface Difference {
@@ -17,7 +18,7 @@ export function differenceOf(path: string, saved: unknown, given: unknown): Diff
   if (isRecord(saved) && isRecord(given)) {
     if (saved.kind !== given.kind) return { path, saved: shown(saved.kind), given: shown(given.kind) };
     const keys = [...new Set([...Object.keys(saved), ...Object.keys(given)])];
-    return firstOf(keys.map((key) => [placeOf(path, key), saved[key], given[key]]));
+    return firstOf(keys.map((key) => [key.split(".").reduce(placeOf, path), saved[key], given[key]]));
   }
   if (Object.is(saved ?? null, given ?? null)) return undefined;
   return { path, saved: shown(saved), given: shown(given) };
@@ -29,10 +30,6 @@ function firstOf(parts: readonly (readonly [path: string, saved: unknown, given:
     if (difference !== undefined) return difference;
   }
   return undefined;
-}
-
-function placeOf(path: string, key: string): string {
-  return /^[\w.]+$/.test(key) ? `${path}.${key}` : `${path} ${key}`;
 }
 
 function isList(value: unknown): value is readonly unknown[] {

@@ -10,7 +10,7 @@ import type { Model } from "../nn/model.js";
 import { unlessAborted } from "../signals.js";
 import type { Every } from "./callback.js";
 import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks.js";
-import { copyOf, type DecodedCheckpoint, type RunProgress } from "./checkpoint.js";
+import { type DecodedCheckpoint, keptProgress, type RunProgress } from "./checkpoint.js";
 import { CheckpointFolder } from "./checkpoint_folder.js";
 import { CheckpointMaker } from "./checkpoint_maker.js";
 import type { Course } from "./course.js";
@@ -56,7 +56,7 @@ class Fitting {
   /** Whether validation and callbacks of this step are still to come: a stop has cut them off. */
   #undecided = false;
   /** The progress that checkpoints of the last step keep, where a longer run would not have decided there what this one has. */
-  #closing: RunProgress | undefined;
+  #closing: (() => RunProgress) | undefined;
 
   constructor(model: Model, options: CheckedOptions, context: Context, parts: Parts) {
     const { brake } = context;
@@ -254,7 +254,7 @@ class Fitting {
     this.#undecided = true;
     // What only the end of the run makes due is done once more where it is resumed, unless the resumed run is a longer one.
     const extra = measured !== regular || asked.length !== this.#callbacks.due(isDue, regular, false).length;
-    if (last && extra && !this.#callbacks.isEmpty) this.#closing = copyOf(this.#progress());
+    if (last && extra && !this.#callbacks.isEmpty) this.#closing = keptProgress(() => this.#progress());
     if ((ends || asked.length > 0) && !(await this.#tally.measure())) return;
     const validation = measured ? await this.#validate() : undefined;
     if (measured && validation === undefined) return;
@@ -310,7 +310,7 @@ class Fitting {
   }
 
   #progress(): RunProgress {
-    if (this.#closing !== undefined) return this.#closing;
+    if (this.#closing !== undefined) return this.#closing();
     const { batchSize, shuffle, transforms, classNames } = this.#options;
     const { origin, bitEqual } = this.#parts.resumed;
     const decided = this.#callbacks.decided();
@@ -347,7 +347,8 @@ class Fitting {
     const { bitEqual } = this.#parts.resumed;
     const figures = { reason, stoppedBy, step, seconds, best, bitEqual, history, losses };
     const kept = last;
-    return resultOf(figures, this.#model, this.#parts.minimizer, kept ?? this.#maker.later(copyOf(this.#progress())));
+    const checkpoint = kept ?? this.#maker.later(keptProgress(() => this.#progress()));
+    return resultOf(figures, this.#model, this.#parts.minimizer, checkpoint);
   }
 }
 

@@ -6,6 +6,7 @@ import type { StoredTensor } from "../io/element_types.js";
 import { writeFileAtomic } from "../io/file.js";
 import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
 import type { Part } from "../io/part.js";
+import { refuseFile } from "../io/refusal.js";
 import type { StoredFile } from "../io/safetensors.js";
 import { openSealed } from "../io/seal.js";
 import { openFile } from "../io/source.js";
@@ -17,7 +18,7 @@ import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
 import { checkKeys, checkString } from "../options.js";
 import type { Value } from "../tensor/value.js";
-import { numericsMetadata, refuse, section, stage } from "./checkpoint.js";
+import { numericsMetadata, section, stage } from "./checkpoint.js";
 import { MOST_STEPS } from "./course.js";
 import { differenceOf } from "./difference.js";
 import { Snapshot } from "./snapshot.js";
@@ -137,7 +138,7 @@ function checkDescription(path: string, metadata: Readonly<Record<string, string
   for (const [name, text] of Object.entries(descriptionText(parts))) {
     const then = parsePlain(metadata[name], path, name).value;
     const difference = differenceOf(name, then, JSON.parse(text));
-    if (difference !== undefined) refuse(path, `${difference.path} ${difference.saved}`, difference.given);
+    if (difference !== undefined) refuseFile(path, `${difference.path} ${difference.saved}`, difference.given);
   }
 }
 
@@ -223,7 +224,7 @@ async function readLoop(
   const arrays = await readArrays(file);
   const stretches = stretchesOf(parts);
   const expected = stretches.length + arrays.size;
-  if (entries.size !== expected) refuse(path, `${expected} tensors`, `${entries.size}`);
+  if (entries.size !== expected) refuseFile(path, `${expected} tensors`, `${entries.size}`);
   const shapes = stretches.map(({ key, shape }) => [key, shape] as const);
   const stored = section(path, "", shapes, entries);
   const steps = parsePlain(metadata.steps, path, "steps");

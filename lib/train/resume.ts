@@ -110,7 +110,7 @@ async function fitting(file: StoredFile, arrays: ReadonlyMap<string, StoredTenso
   return {
     checkpoint,
     staging: await stage(file, stretchesOf(model, minimizer), checkpoint.stored, leastOf(described)),
-    ...placeOf(checkpoint, own),
+    ...continuationOf(checkpoint, own),
     units: units.kept,
     names,
     bitEqual: isSame && progress.bitEqual,
@@ -207,7 +207,10 @@ function kindOf(given: Transform | null | undefined, kept: string | undefined): 
 }
 
 /** Where a run goes on: at the very place, or, over other data, behind the epoch that was begun. */
-function placeOf({ progress }: DecodedCheckpoint, { resume, options }: Own): Pick<Resumed, "place" | "origin" | "cut"> {
+function continuationOf(
+  { progress }: DecodedCheckpoint,
+  { resume, options }: Own,
+): Pick<Resumed, "place" | "origin" | "cut"> {
   const { step, samples, batchSize, data } = progress;
   const { stream, origin } = data;
   if (!resume.newData) return { place: stream, origin, cut: false };

@@ -1,6 +1,8 @@
 // Whether a file is a checkpoint that a run can have written: each value, and what they say of one another.
+
 import type { StoredTensor } from "../io/element_types.js";
 import { Part, refusePart } from "../io/part.js";
+import { refuseFile } from "../io/refusal.js";
 import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { PREFIX as ARRAYS, countArrays } from "../io/state.js";
 import { parsePlain, readState } from "../io/state_reader.js";
@@ -8,7 +10,7 @@ import { describedShapes } from "../nn/load.js";
 import { AVERAGE, checkLayout, parseAveraging, WEIGHTS } from "../nn/saved.js";
 import { power } from "../tensor/exact.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
-import { numericsMetadata, type Progress, refuse } from "./checkpoint.js";
+import { numericsMetadata, type Progress } from "./checkpoint.js";
 import { differenceOf } from "./difference.js";
 import { checkProgress, type Reader } from "./progress_schema.js";
 import { checkSettingsPart, type StoredSettings } from "./settings_schema.js";
@@ -32,7 +34,7 @@ export interface SoundCheckpoint extends DescribedCheckpoint {
 /** `ERR_FILE` unless what was computed then is what would be computed now. */
 export function checkNumerics(where: string, { numericsVersion = "none" }: Readonly<Record<string, string>>): void {
   const { numericsVersion: version } = numericsMetadata();
-  if (numericsVersion !== version) refuse(where, `numericsVersion ${version}`, numericsVersion);
+  if (numericsVersion !== version) refuseFile(where, `numericsVersion ${version}`, numericsVersion);
 }
 
 /**

@@ -80,6 +80,7 @@ test.skipIf(process.platform === "win32")("what is no file is no lock", async ()
   await rm(lock, { recursive: true });
   expect(spawnSync("mkfifo", [lock]).status).toBe(0);
   await expect(lockOf().takeIfMarked()).rejects.toEqual(refused);
+  await expect(lockOf().take()).rejects.toEqual(refused); // and nobody waits for who writes into it
 });
 
 describe("where the file system has no locks", () => {
@@ -132,6 +133,21 @@ describe("where the file system has no locks", () => {
     expect(await readFile(owner(), "utf8")).toBe(before);
     await lockOf(true).take();
     expect(JSON.parse(await readFile(owner(), "utf8"))).toEqual(thisProcess());
+  });
+
+  test("one that somebody else has displaced meanwhile is left to who has the folder now", async () => {
+    const [files, { renameSync }] = [process.getBuiltinModule("node:fs/promises"), process.getBuiltinModule("node:fs")];
+    const { mkdtemp: make } = files;
+    const renaming = vi.spyOn(process.getBuiltinModule("node:fs"), "renameSync").mockImplementation(renameSync);
+    await written({ process: spawnSync(process.execPath, ["-e", ""]).pid });
+    vi.spyOn(files, "mkdtemp").mockImplementationOnce(async (prefix) => {
+      await rm(owner());
+      await written({ process: process.ppid, started: "" });
+      return await make(String(prefix));
+    });
+    await expect(lockOf().take()).rejects.toEqual(busy(`process ${process.ppid} of`));
+    expect(renaming).not.toHaveBeenCalled();
+    expect((await readdir(folder)).sort()).toEqual([".carillon.lock", ".carillon.owner"]);
   });
 
   test("who has been taken over notices before it writes", async () => {

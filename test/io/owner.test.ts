@@ -1,7 +1,16 @@
 // Which processes live: of this host, of another start of it, of another host; and what stands in names of files.
 import { spawn, spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { describeOwner, lifeByMark, lifeOf, type Owner, ownMark, parseOwner, thisProcess } from "../../lib/io/owner.js";
+import {
+  describeOwner,
+  lifeByMark,
+  lifeOf,
+  nameBeforeMark,
+  type Owner,
+  ownMark,
+  parseOwner,
+  thisProcess,
+} from "../../lib/io/owner.js";
 
 /** Number of a process that is over. */
 function overProcess(): number {
@@ -70,6 +79,16 @@ describe("an owner in a file", () => {
   test("is none in what is no JSON", () => {
     for (const text of ["", "{", "\0\0\0", "7"]) expect(parseOwner(text)).toBeUndefined();
   });
+});
+
+test.each([
+  [`step-000000001.safetensors-${ownMark()}-a1B2c3`, "step-000000001.safetensors"],
+  [`a-b-${ownMark()}-a1B2c3`, "a-b"],
+  ["step-000000001.safetensors-a1B2c3", "step-000000001.safetensors"],
+  ["step-000000001.safetensors-a1B2c", undefined],
+  ["step-000000001.safetensors", undefined],
+])("of %s the name is %s", (name, expected) => {
+  expect(nameBeforeMark(name)).toBe(expected);
 });
 
 describe("a mark in a name", () => {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { asFloat32, type StoredTensor } from "../../lib/io/element_types.js";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors, encodeSafetensors, readTensor } from "../../lib/io/safetensors.js";
 
 const fixture = (name: string): Promise<Buffer> => readFile(new URL(`./fixtures/${name}`, import.meta.url));
 
@@ -171,6 +171,15 @@ describe("reading", () => {
     const { tensors } = decodeSafetensors(bytes, "t");
     bytes.fill(0);
     expect(tensors.get("v")?.data).toEqual(Float32Array.of(2));
+  });
+
+  test("a tensor that no array can be as long as is refused by the file's name", async () => {
+    const [size, read] = [2 ** 52, async () => undefined];
+    const source = { where: "large.safetensors", size, read, close: read };
+    const refused = { code: "ERR_FILE", where: "large.safetensors", message: expect.stringContaining(`${size} bytes`) };
+    await expect(readTensor({ source }, { dtype: "u8", shape: [size], begin: 0, end: size })).rejects.toMatchObject(
+      refused,
+    );
   });
 
   test("names of Object.prototype are names", () => {

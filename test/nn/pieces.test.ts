@@ -150,6 +150,35 @@ describe("JavaScript goes on", () => {
 });
 
 describe("a save", () => {
+  /** A model whose weights cannot be drawn. */
+  const broken = (): Model<2, 2> =>
+    sequential(
+      linear(2, 2, {
+        init: {
+          kind: "own",
+          resolve: () => {
+            throw new Error("no weights today");
+          },
+        },
+      }),
+    );
+
+  test("tells what was wrong: with the weights as it is, with the file where there are weights", async () => {
+    const [folderOfNone, path] = [join(folder, "none"), join(folder, "broken")];
+    await writeFile(folderOfNone, "");
+    await expect(broken().save(path)).rejects.toThrow(/^no weights today$/);
+    const waiting = network().initialize(1).save(path); // the next one to this path waits for it
+    await expect(broken().save(path)).rejects.toThrow(/^no weights today$/);
+    await waiting;
+    const refused = {
+      code: "ERR_FILE",
+      message: expect.stringMatching(/a file that can be written.*(ENOTDIR|EEXIST)/),
+    };
+    const model = small().initialize(1);
+    await expect(model.save(join(folderOfNone, "model"))).rejects.toMatchObject(refused);
+    model.initialize(2); // nobody holds it any more
+  });
+
   const rows = [
     [1, 2],
     [3, 4],

@@ -1,5 +1,6 @@
 import type { NativeSlab } from "../../binding/native.js";
 import type { Transforms } from "../../data/transform.js";
+import { commonTurns } from "../../data/turns.js";
 import type { WeightForm } from "../../graph/freeze.js";
 import { exp, sigmoid, softmax } from "../../ops/index.js";
 import type { Value } from "../../tensor/value.js";
@@ -95,6 +96,7 @@ export class FrozenCopy {
     if (this.#program === undefined) {
       const made = await FrozenProgram.inTurns(this.#options);
       this.#program ??= made; // unless somebody needed it sooner
+      if (commonTurns.over) await commonTurns.next();
     }
     await this.#network.prepare();
     for (let tries = 0; tries < TRIES; tries++) {
