@@ -113,3 +113,17 @@ export async function bundleProgram(program, outfile, external) {
     logLevel: "warning",
   });
 }
+
+/**
+ * Whether a bundle is of a process that is not over yet, whose number stands at the end of its name.
+ *
+ * @param {string} name
+ */
+export function isOfLiving(name) {
+  const number = Number(/-(\d+)\.mjs$/.exec(name)?.[1] ?? 0);
+  try {
+    return number > 0 && process.kill(number, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

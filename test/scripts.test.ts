@@ -1,13 +1,16 @@
 // Every script, suite and example has a short form that `npm run smoke` brings to its end, or says why it has none; and
 // what the documentation tells people to run is there.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { describe, expect, test } from "vitest";
 import { COMMANDS } from "../bench/command.js";
 import { SUITES } from "../bench/suites.js";
 import { withoutComments } from "../scripts/package-source.mjs";
 import { BENCH, SCRIPTS } from "../scripts/smoke.mjs";
-import { root } from "../scripts/tools.mjs";
+import { isOfLiving, root, run } from "../scripts/tools.mjs";
 
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
 const { scripts } = JSON.parse(read("package.json")) as { scripts: Readonly<Record<string, string>> };
@@ -42,6 +45,37 @@ test("programs that scripts start are there, and every program of examples/ and 
   expect(started.filter((program) => !existsSync(join(root, program)))).toEqual([]);
   const programs = [...filesBelow("examples", "main.ts"), ...filesBelow("test", "/main.ts")];
   expect(programs.filter((program) => !started.includes(program))).toEqual([]);
+});
+
+test("two programs of one name that are started at once run beside each other, and leave nothing", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "carillon-run-"));
+  const bundles = join(root, "build/examples");
+  try {
+    const over = `main-${spawnSync(process.execPath, ["-e", ""]).pid}.mjs`;
+    mkdirSync(bundles, { recursive: true });
+    writeFileSync(join(bundles, over), ""); // of a run that was killed
+    // Each starts its own file again, as many of ours do, after the others were bundled.
+    const text = `
+      import { spawnSync } from "node:child_process";
+      import { fileURLToPath } from "node:url";
+      const name = "NAME";
+      if (process.argv[2] === "again") console.log(name);
+      else {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        spawnSync(process.execPath, [fileURLToPath(import.meta.url), "again"], { stdio: "inherit" });
+      }`;
+    const started = ["a", "b", "b"].map((name) => {
+      mkdirSync(join(folder, name), { recursive: true });
+      writeFileSync(join(folder, name, "main.ts"), text.replace("NAME", name));
+      return run(process.execPath, ["scripts/run.mjs", join(folder, name, "main.ts")]);
+    });
+    const told = await Promise.all(started);
+    expect(told).toMatchObject(["a", "b", "b"].map((name) => ({ status: 0, output: `${name}\n` })));
+    const left = readdirSync(bundles);
+    expect(left.filter((name) => !isOfLiving(name))).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe("what people are told to run is there", () => {

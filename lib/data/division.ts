@@ -17,7 +17,7 @@ export interface DivisionOptions<Row = never> {
   readonly order?: "random" | "time" | undefined;
   /** Rows of a set all of whose members are flat. */
   readonly rows?: number | undefined;
-  /** An integer in [0, 2⁵³), 0 by default. */
+  /** An integer in [0, 2⁵³), 0 by default; none with `order: 'time'`. */
   readonly seed?: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface Division {
   readonly key: SeedKey;
 }
 
-/** `ERR_OPTION` unless at most one of `stratify`, `groups` and `order: 'time'` is given. */
+/** `ERR_OPTION` unless at most one of `stratify`, `groups` and `order: 'time'` is given, and a seed only where something is drawn. */
 export function checkDivision(where: string, options: AnyDivision): Division {
   const { stratify = false, groups, order = "random", seed = 0 } = options;
   checkOneOf(`${where}.order`, order, ["random", "time"]);
@@ -53,6 +53,9 @@ export function checkDivision(where: string, options: AnyDivision): Division {
   if (asked.length > 1) {
     const message = `expected one of 'stratify', 'groups' and order: 'time' for '${where}' but received ${asked.length}`;
     throw new CarillonError("ERR_OPTION", where, message);
+  }
+  if (order === "time" && options.seed !== undefined) {
+    fail("ERR_OPTION", `${where}.seed`, "none, as nothing is drawn in the order of time,", seed);
   }
   return { by: asked[0] ?? "rows", key: seedKey(`${where}.seed`, seed) };
 }

@@ -136,6 +136,8 @@ async function openModel(source: ByteSource, options: LoadOptions, limits: Check
   const file = await openSafetensors(source, limits);
   const { entries, metadata } = file;
   const { format = "" } = metadata;
+  if (options.weights === "averaged" && format !== FORMATS.checkpoint)
+    refuseFile(where, "a checkpoint with averaged weights", format === FORMATS.model ? "a model" : "another file");
   if (!format.startsWith("carillon.")) return { where, file, limits, weights: entries, metadata: undefined };
   if (format === FORMATS.loop)
     refuseFile(where, "a model or a checkpoint of fit", "one of a loop, which loadCheckpoint() reads");

@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
 import { formatShape } from "../tensor/shape.js";
@@ -55,6 +55,9 @@ export function muon(options: MuonOptions = {}): DefinedOptimizer {
   checkKeys("muon", options, ["lr", "momentum", "nesterov", "weightDecay"]);
   const beta = checkNumber("muon.momentum", options.momentum ?? DEFAULT_MOMENTUM, { min: 0, below: 1 });
   const nesterov = checkBoolean("muon.nesterov", options.nesterov ?? true);
+  if (options.nesterov === true && beta === 0) {
+    fail("ERR_OPTION", "muon.momentum", "a number > 0, which nesterov needs,", beta);
+  }
   const definition: OptimizerDefinition = {
     kind: "muon",
     lr: options.lr ?? DEFAULT_LR,

@@ -13,7 +13,7 @@ export interface LinearOptions {
   readonly bias?: boolean | undefined;
   /** Of the weight; Xavier uniform by default. A number is a constant. */
   readonly init?: Initializer | number | undefined;
-  /** Of the bias; 0 by default. */
+  /** Of the bias, if there is one; 0 by default. */
   readonly biasInit?: Initializer | number | undefined;
   /** Of the weight; `null`: none, `undefined`: the model-wide one. */
   readonly regularizer?: Regularizers | undefined;
@@ -51,6 +51,7 @@ export function linear<const In extends number, const Out extends number>(
   const config = { inputs, outputs, bias: biased, dropConnect: rate };
   if (!biased) {
     if (biasRegularizer) fail("ERR_OPTION", "linear.biasRegularizer", "none, as there is no bias,", biasRegularizer);
+    if (biasInit !== undefined) fail("ERR_OPTION", "linear.biasInit", "none, as there is no bias,", biasInit);
     return defineLayer({
       kind: "linear",
       inputs,
