@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { nativeInfo } from "../lib/binding/native.js";
 import { activationRules } from "../lib/ops/activations.js";
 import { binaryRules, unaryRules } from "../lib/ops/elementwise.js";
+import { camelCase } from "../lib/ops/native_table.js";
 import { NATIVE } from "./optim/every.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -212,7 +213,8 @@ function usedOperations(): Set<string> {
   const used = new Set<string>();
   for (const file of library) {
     const text = read(file);
-    const calls = /\b(?:instruction\(|emitPlaced\(|emit\((?=\s*")|Template\(|new Call\([^,]+,)\s*([^,)]+)[,)]/g;
+    const calls =
+      /\b(?:operation: |instruction\(|emitPlaced\(|emit\((?=\s*")|Template\(|new Call\([^,]+,)\s*([^,)}]+)[,)}]/g;
     for (const [, expression = ""] of text.matchAll(calls)) {
       // What a condition compares with is no operation.
       for (const [, name = ""] of expression.matchAll(/(?<!=== )"(\w+)"/g)) used.add(name);
@@ -243,7 +245,7 @@ test("every native operation is used under its one name", () => {
 
 test("every elementwise kernel has a rule, and every rule a kernel", () => {
   const ruled = [unaryRules, binaryRules, activationRules].flatMap((rules) => Object.keys(rules));
-  expect(ruled.sort()).toEqual([...nativeInfo.unary, ...nativeInfo.binary].sort());
+  expect(ruled.sort()).toEqual([...nativeInfo.unary, ...nativeInfo.binary].map(camelCase).sort());
 });
 
 test("every activation of a product is fused, and nothing else", () => {

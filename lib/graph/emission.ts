@@ -83,9 +83,9 @@ export class Emission implements Emitter {
     this.#partsEnd = this.#instructions.count;
   }
 
-  #emitStep(value: Value, { lower, inputs }: Step): void {
+  #emitStep(value: Value, { lower, inputs, outputs }: Step): void {
     if (lower === null) return;
-    this.#instructions.emit(lower(inputs, value), (operand) => this.placeOf(operand));
+    this.#instructions.emit(lower(inputs, outputs), (operand) => this.placeOf(operand));
     for (const emit of this.#placement.emittedBehind(value)) emit(this);
   }
 

@@ -142,8 +142,8 @@ export class Freezer implements Replacement {
   /** The product of `step` over packed weights, if it is one of weights that are memory. */
   #product(value: Value, step: Step): Step | undefined {
     const { lower, inputs } = step;
-    if (lower === null || step.also !== undefined) return undefined;
-    const product = lower(inputs, value);
+    if (lower === null || step.outputs.length > 1) return undefined;
+    const product = lower(inputs, [value]);
     if (product.operation !== "gemm") return undefined;
     const matrix = matrixOf(product);
     if (matrix === undefined) return undefined;
@@ -152,7 +152,7 @@ export class Freezer implements Replacement {
     const { a: x, bias } = product.views;
     const operands = [x, this.#pack(matrix, form), ...(bias === undefined || bias === null ? [] : [bias])];
     const f = activation === "identity" ? undefined : activation;
-    return { ...step, inputs: operands, lower: productInstruction({ m, n, k, form, function: f }), inPlace: null };
+    return frozenProduct(value, operands, { m, n, k, form, function: f });
   }
 
   #pack(matrix: Matrix, form: WeightForm): Value {
@@ -171,19 +171,25 @@ export class Freezer implements Replacement {
   }
 }
 
-function productInstruction(numbers: NumbersOf<"frozen_product">): Step["lower"] {
-  return (inputs, output) => {
-    const views = { x: at(inputs, 0), packed: at(inputs, 1), bias: inputs[2], c: output };
-    return instruction("frozen_product", views, numbers);
+function frozenProduct(value: Value, operands: readonly Value[], numbers: NumbersOf<"frozen_product">): Step {
+  return {
+    inputs: operands,
+    outputs: [value],
+    lower(inputs, outputs) {
+      const views = { x: at(inputs, 0), packed: at(inputs, 1), bias: inputs[2], c: at(outputs, 0) };
+      return instruction("frozen_product", views, numbers);
+    },
+    inPlace: null,
+    applied: null,
   };
 }
 
 /** A function of a product that nobody else uses, as part of it: the roundings are those of the function alone. */
 function mergedUnary(value: Value, step: Step, product: Step | undefined): Step | undefined {
   if (step.lower === null || product === undefined || product.lower === null) return undefined;
-  const last = step.lower(step.inputs, value);
-  const own = product.lower(product.inputs, value);
+  const last = step.lower(step.inputs, step.outputs);
+  const own = product.lower(product.inputs, product.outputs);
   if (last.operation !== "unary" || own.operation !== "frozen_product") return undefined;
   if (own.numbers.function !== undefined) return undefined;
-  return { ...product, lower: productInstruction({ ...own.numbers, function: last.numbers.function }) };
+  return frozenProduct(value, product.inputs, { ...own.numbers, function: last.numbers.function });
 }

@@ -1,11 +1,10 @@
 import { fail } from "../errors.js";
 import type { Of } from "../ops/apply.js";
-import { broadcast } from "../ops/broadcast.js";
+import { broadcast, recorded } from "../ops/broadcast.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { gradients } from "./gradient.js";
 import { evaluate } from "./interpret.js";
-import { recorded } from "./recorded.js";
 
 /** One in the place of each argument: with data where all arguments have some, otherwise symbols. */
 type Like<A extends readonly Value[]> = { readonly [K in keyof A]: Of<A[number]> };

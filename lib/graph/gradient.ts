@@ -2,11 +2,8 @@ import { CarillonError } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Value } from "../tensor/value.js";
-
-function inputsOf(value: Value): readonly Value[] {
-  return value.source.kind === "operation" ? value.source.applied.inputs : [];
-}
+import { flowsBack, type Value } from "../tensor/value.js";
+import { inputsOf } from "./passes/pass.js";
 
 /** Every operation that `loss` needs, operands first. */
 function ancestors(loss: Value): Value[] {
@@ -44,11 +41,13 @@ export function gradients(loss: Value, wrt: readonly Value[]): readonly (Value |
   const flowing = new Map<Value, Value>();
   if (needed.has(loss)) flowing.set(loss, new Tensor(Float32Array.of(1), [], "f32"));
   for (const value of order.toReversed()) {
-    const gradient = flowing.get(value);
-    if (gradient === undefined || value.source.kind !== "operation" || !needed.has(value)) continue;
+    if (value.source.kind !== "operation" || !needed.has(value)) continue;
     const { applied } = value.source;
-    if (applied.gradient === null || !applied.inputs.some((input) => needed.has(input))) continue;
-    const parts = applied.gradient(value, gradient);
+    // When the first output of an operation comes, everything has flowed to the others.
+    if (applied.outputs[0] !== value) continue;
+    const flows = applied.outputs.map((output) => flowing.get(output));
+    if (flows.every((flow) => flow === undefined) || !applied.inputs.some((input) => needed.has(input))) continue;
+    const parts = flowsBack(applied, flows);
     for (const [index, input] of applied.inputs.entries()) {
       const part = parts[index];
       if (part === undefined || !needed.has(input)) continue;

@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
-import { execute } from "../ops/apply.js";
-import { elements } from "../tensor/shape.js";
-import { allocate, Tensor } from "../tensor/tensor.js";
+import { computedNow } from "../ops/apply.js";
+import { isBatched } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
 
 /** Computes recorded values now, operation after operation, from tensors in the place of inputs. */
@@ -16,7 +16,10 @@ export function evaluate(roots: readonly Value[], known: ReadonlyMap<Value, Valu
       else {
         const waiting = inputsOf(given).filter((input) => !computed.has(input));
         if (waiting.length > 0) stack.push(...waiting);
-        else computed.set(value, run(given, computed));
+        else {
+          run(given, computed);
+          computed.set(value, find(computed, given));
+        }
       }
     }
     return find(computed, root);
@@ -36,18 +39,17 @@ function inputsOf(value: Value): readonly Value[] {
   throw new CarillonError("ERR_TRACE", "evaluate", "a value has no data outside of its program");
 }
 
-function run(value: Value, computed: ReadonlyMap<Value, Tensor>): Tensor {
+/** Computes all outputs of the operation that gives a value. */
+function run(value: Value, computed: Map<Value, Tensor>): void {
   if (value.source.kind !== "operation")
     throw new CarillonError("ERR_TRACE", "evaluate", "a value without an operation");
-  const { inputs, lower, draw } = value.source.applied;
-  const tensors = inputs.map((input) => find(computed, input));
-  const sizes = value.shape.filter((dim) => dim !== "batch");
-  if (sizes.length !== value.shape.length) {
+  const { applied } = value.source;
+  if (applied.outputs.some(({ shape }) => isBatched(shape))) {
     throw new CarillonError("ERR_TRACE", "evaluate", "a batch has a size inside of a program only");
   }
-  const [first] = tensors;
-  if (lower === null && first !== undefined) return new Tensor(first.attached, sizes, first.dtype);
-  const output = new Tensor(allocate(value.dtype, elements(value.shape)), sizes, value.dtype);
-  if (lower !== null) execute(lower(tensors, output), draw);
-  return output;
+  const tensors = applied.inputs.map((input) => find(computed, input));
+  for (const [index, tensor] of computedNow(applied, tensors, applied.outputs).entries()) {
+    const output = applied.outputs[index];
+    if (output !== undefined) computed.set(output, tensor);
+  }
 }

@@ -58,7 +58,7 @@ export class Placement implements Claims {
     for (const [index, item] of schedule.items.entries()) {
       for (const value of readsOf(item)) this.#find(value, item);
       if ("effect" in item) for (const value of item.effect.writes ?? []) this.#placeTemporary(value);
-      else this.#placeResults(item.value, item.step, index);
+      else this.#placeResults(item.step, index);
       for (const base of schedule.lastReadBy(index)) this.#release(base);
     }
   }
@@ -167,14 +167,13 @@ export class Placement implements Claims {
   }
 
   /** Places of what a step computes: claimed ones, the memory of an input that ends there, or new memory. */
-  #placeResults(value: Value, { lower, inputs, inPlace, also }: Step, index: number): void {
+  #placeResults({ lower, inputs, outputs, inPlace }: Step, index: number): void {
     if (lower === null) return;
-    const results = also === undefined ? [{ value, inPlace }] : [{ value, inPlace }, also];
-    for (const result of results) {
-      if (this.#places.has(result.value)) continue;
-      const input = result.inPlace === null ? undefined : inputs[result.inPlace];
-      const taken = input === undefined ? undefined : this.#takeOver(result.value, input, index);
-      this.#placeTemporary(result.value, taken);
+    for (const [number, output] of outputs.entries()) {
+      if (this.#places.has(output)) continue;
+      const input = inPlace?.output === number ? inputs[inPlace.input] : undefined;
+      const taken = input === undefined ? undefined : this.#takeOver(output, input, index);
+      this.#placeTemporary(output, taken);
     }
   }
 

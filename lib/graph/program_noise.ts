@@ -1,8 +1,8 @@
+import { recorded } from "../ops/broadcast.js";
 import * as ops from "../ops/index.js";
 import { checkShape, type Shape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
-import { recorded } from "./recorded.js";
 
 /** At this rate the factor 1 + σz of `ops.gaussianDropout` has σ = 1. */
 const RATE = 0.5;

@@ -15,8 +15,7 @@ export function readsOf(item: Item): readonly Value[] {
 /** Values that an item computes. */
 export function writesOf(item: Item): readonly Value[] {
   if ("effect" in item) return item.effect.writes ?? [];
-  const { value, step } = item;
-  return step.also === undefined ? [value] : [value, step.also.value];
+  return item.step.outputs;
 }
 
 /** The steps and effects of a trace in the order in which they are done. */

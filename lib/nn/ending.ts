@@ -14,7 +14,7 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
 /** The operation that gives a value, behind reshapes and the choice of rows (`chooseRows`). */
 export function operationOf(value: Value): string | undefined {
   if (value.source.kind !== "operation") return undefined;
-  const { name, inputs } = value.source.applied;
+  const { operation: name, inputs } = value.source.applied;
   const [input] = inputs;
   const through = name === "reshape" || name === "reluGradient";
   return through && input !== undefined ? operationOf(input) : name;

@@ -2,7 +2,14 @@ import { checkKeys, checkOneOf } from "../options.js";
 import type { Value } from "../tensor/value.js";
 import { apply, type Of, type Operand, toValue } from "./apply.js";
 import { add, divide, exp, expm1, greater, minimum, multiply, sigmoid, square, subtract, tanh } from "./elementwise.js";
-import { type BinaryGradient, binaryRulesOf, type UnaryGradient, unaryRulesOf } from "./pointwise.js";
+import {
+  type BinaryGradient,
+  type BinaryOperation,
+  binaryRulesOf,
+  type UnaryGradient,
+  type UnaryOperation,
+  unaryRulesOf,
+} from "./pointwise.js";
 
 /** 1/√(2π), the density of the standard normal distribution at 0. */
 const DENSITY = 1 / Math.sqrt(2 * Math.PI);
@@ -58,44 +65,44 @@ function mishBend(x: Value): Value {
 
 /** Activations whose slope is a native function of its own. */
 type SlopeName =
-  `${"gelu" | "gelu_tanh" | "silu" | "mish" | "selu" | "relu6" | `hard_${"tanh" | "sigmoid" | "silu"}`}_slope`;
+  `${"gelu" | "geluTanh" | "silu" | "mish" | "selu" | "relu6" | `hard${"Tanh" | "Sigmoid" | "Silu"}`}Slope`;
 
 /** Activations and their slopes, from x; `null` where the slope of a slope is 0. */
 const UNARY = {
   softplus: (x, _y, g) => multiply(g, sigmoid(x)),
-  gelu: (x, _y, g) => multiply(g, slopeOf("gelu_slope", x)),
-  gelu_slope: (x, _y, g) => multiply(g, geluBend(x)),
-  gelu_tanh: (x, _y, g) => multiply(g, slopeOf("gelu_tanh_slope", x)),
-  gelu_tanh_slope: (x, _y, g) => multiply(g, geluTanhBend(x)),
-  silu: (x, _y, g) => multiply(g, slopeOf("silu_slope", x)),
-  silu_slope: (x, _y, g) => multiply(g, siluBend(x)),
-  mish: (x, _y, g) => multiply(g, slopeOf("mish_slope", x)),
-  mish_slope: (x, _y, g) => multiply(g, mishBend(x)),
-  selu: (x, _y, g) => multiply(g, slopeOf("selu_slope", x)),
+  gelu: (x, _y, g) => multiply(g, slopeOf("geluSlope", x)),
+  geluSlope: (x, _y, g) => multiply(g, geluBend(x)),
+  geluTanh: (x, _y, g) => multiply(g, slopeOf("geluTanhSlope", x)),
+  geluTanhSlope: (x, _y, g) => multiply(g, geluTanhBend(x)),
+  silu: (x, _y, g) => multiply(g, slopeOf("siluSlope", x)),
+  siluSlope: (x, _y, g) => multiply(g, siluBend(x)),
+  mish: (x, _y, g) => multiply(g, slopeOf("mishSlope", x)),
+  mishSlope: (x, _y, g) => multiply(g, mishBend(x)),
+  selu: (x, _y, g) => multiply(g, slopeOf("seluSlope", x)),
   // x < 0 ? λα·eˣ : λ, whose slope is itself below 0.
-  selu_slope: (x, y, g) => multiply(g, multiply(negative(x), y)),
-  relu6: (x, _y, g) => multiply(g, slopeOf("relu6_slope", x)),
-  relu6_slope: null,
-  hard_tanh: (x, _y, g) => multiply(g, slopeOf("hard_tanh_slope", x)),
-  hard_tanh_slope: null,
-  hard_sigmoid: (x, _y, g) => multiply(g, slopeOf("hard_sigmoid_slope", x)),
-  hard_sigmoid_slope: null,
-  hard_silu: (x, _y, g) => multiply(g, slopeOf("hard_silu_slope", x)),
+  seluSlope: (x, y, g) => multiply(g, multiply(negative(x), y)),
+  relu6: (x, _y, g) => multiply(g, slopeOf("relu6Slope", x)),
+  relu6Slope: null,
+  hardTanh: (x, _y, g) => multiply(g, slopeOf("hardTanhSlope", x)),
+  hardTanhSlope: null,
+  hardSigmoid: (x, _y, g) => multiply(g, slopeOf("hardSigmoidSlope", x)),
+  hardSigmoidSlope: null,
+  hardSilu: (x, _y, g) => multiply(g, slopeOf("hardSiluSlope", x)),
   // (2x + 3)/6 between −3 and 3, flat outside.
-  hard_silu_slope: (x, _y, g) => divide(multiply(g, multiply(greater(x, -3), greater(3, x))), 3),
-} as const satisfies Record<string, UnaryGradient | null>;
+  hardSiluSlope: (x, _y, g) => divide(multiply(g, multiply(greater(x, -3), greater(3, x))), 3),
+} as const satisfies Partial<Record<UnaryOperation, UnaryGradient | null>>;
 
 /** Activations with a number, which may be a value and has a gradient then. */
 const BINARY = {
-  leaky_relu: (x, slope, _y, g) => [multiply(g, leakyReluSlope(x, slope)), multiply(g, minimum(x, 0))],
-  leaky_relu_slope: (x, _slope, _y, g) => [undefined, multiply(g, negative(x))],
+  leakyRelu: (x, slope, _y, g) => [multiply(g, leakyReluSlope(x, slope)), multiply(g, minimum(x, 0))],
+  leakyReluSlope: (x, _slope, _y, g) => [undefined, multiply(g, negative(x))],
   elu: (x, alpha, _y, g) => [multiply(g, eluSlope(x, alpha)), multiply(g, expm1(minimum(x, 0)))],
   // x < 0 ? α·eˣ : 1.
-  elu_slope: (x, _alpha, y, g) => {
+  eluSlope: (x, _alpha, y, g) => {
     const below = negative(x);
     return [multiply(g, multiply(below, y)), multiply(g, multiply(below, exp(minimum(x, 0))))];
   },
-} as const satisfies Record<string, BinaryGradient>;
+} as const satisfies Partial<Record<BinaryOperation, BinaryGradient>>;
 
 type UnaryName = keyof typeof UNARY;
 type BinaryName = keyof typeof BINARY;
@@ -106,11 +113,11 @@ const binaryRules = binaryRulesOf<BinaryName>(BINARY);
 /** Rules of this file, for the tests that walk all operations. */
 export const activationRules = { ...unaryRules, ...binaryRules } as const;
 
-function unary<A extends Operand>(name: UnaryName, x: A): Of<A> {
+function unary<A extends Operand, N extends UnaryName>(name: N, x: A): Of<A> {
   return apply(unaryRules[name], [toValue(x)], null) as Of<A>;
 }
 
-function binary<A extends Operand, B extends Operand>(name: BinaryName, a: A, b: B): Of<A | B> {
+function binary<A extends Operand, B extends Operand, N extends BinaryName>(name: N, a: A, b: B): Of<A | B> {
   return apply(binaryRules[name], [toValue(a), toValue(b)], null) as Of<A | B>;
 }
 
@@ -120,9 +127,9 @@ export function slopeOf(name: SlopeName, x: Value): Value {
 }
 
 /** y = x < 0 ? slope : 1, the slope of leakyRelu. */
-export const leakyReluSlope = (x: Value, slope: Value): Value => binary("leaky_relu_slope", x, slope);
+export const leakyReluSlope = (x: Value, slope: Value): Value => binary("leakyReluSlope", x, slope);
 /** y = x < 0 ? alpha·eˣ : 1, the slope of elu. */
-export const eluSlope = (x: Value, alpha: Value): Value => binary("elu_slope", x, alpha);
+export const eluSlope = (x: Value, alpha: Value): Value => binary("eluSlope", x, alpha);
 
 /** y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)), at most 2 ulp off. Dugas et al. 2001. */
 export const softplus = <A extends Operand>(x: A): Of<A> => unary("softplus", x);
@@ -140,7 +147,7 @@ export interface GeluOptions {
 export function gelu<A extends Operand>(x: A, options: GeluOptions = {}): Of<A> {
   checkKeys("gelu", options, ["approximate"]);
   const approximate = checkOneOf("gelu.approximate", options.approximate ?? "none", ["none", "tanh"]);
-  return unary(approximate === "tanh" ? "gelu_tanh" : "gelu", x);
+  return unary(approximate === "tanh" ? "geluTanh" : "gelu", x);
 }
 
 /** y = x/(1 + e⁻ˣ), also called swish. Elfwing, Uchibe, Doya 2017; Ramachandran, Zoph, Le 2017. */
@@ -152,15 +159,15 @@ export const selu = <A extends Operand>(x: A): Of<A> => unary("selu", x);
 /** y = min(max(x, 0), 6). Krizhevsky 2010. */
 export const relu6 = <A extends Operand>(x: A): Of<A> => unary("relu6", x);
 /** y = min(max(x, −1), 1). Collobert 2004. */
-export const hardTanh = <A extends Operand>(x: A): Of<A> => unary("hard_tanh", x);
+export const hardTanh = <A extends Operand>(x: A): Of<A> => unary("hardTanh", x);
 /** y = min(max(x + 3, 0), 6)/6. Courbariaux, Bengio, David 2015, with the slope of Howard et al. 2019 (PyTorch, Keras 3). */
-export const hardSigmoid = <A extends Operand>(x: A): Of<A> => unary("hard_sigmoid", x);
+export const hardSigmoid = <A extends Operand>(x: A): Of<A> => unary("hardSigmoid", x);
 /** y = x·min(max(x + 3, 0), 6)/6, also called hard swish. Howard et al. 2019. */
-export const hardSilu = <A extends Operand>(x: A): Of<A> => unary("hard_silu", x);
+export const hardSilu = <A extends Operand>(x: A): Of<A> => unary("hardSilu", x);
 
 /** y = x < 0 ? slope·x : x. `slope` may be a value, broadcast like a second operand. Maas, Hannun, Ng 2013. */
 export function leakyRelu<A extends Operand, S extends Operand = number>(x: A, slope?: S): Of<A | S> {
-  return binary("leaky_relu", x, slope ?? LEAKY_SLOPE) as Of<A | S>;
+  return binary("leakyRelu", x, slope ?? LEAKY_SLOPE) as Of<A | S>;
 }
 
 /** y = x < 0 ? alpha·(eˣ − 1) : x with alpha > 0, 1 by default. Clevert, Unterthiner, Hochreiter 2016. */

@@ -1,8 +1,9 @@
 import { type NativeArray, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
+import type { EagerDraw, OperationAttributes, OperationName } from "../tensor/attributes.js";
 import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
-import { type EagerDraw, type Instruction, Value } from "../tensor/value.js";
+import { type Applied, type Instruction, type Rule, Value, type ValueSpec } from "../tensor/value.js";
 import { encode } from "./encode.js";
 
 /** What functions on values accept: a number is a constant scalar. */
@@ -10,21 +11,6 @@ export type Operand = Value | number;
 
 /** Tensors give a Tensor at once; a symbol among them gives a symbol. */
 export type Of<A extends Operand> = [A] extends [Tensor | number] ? Tensor<"f32"> : Value;
-
-/** How one operation infers, computes and differentiates. Written once, executed or recorded. */
-export interface Rule<A> {
-  readonly name: string;
-  /** Checks the inputs and gives the output's shape; its dtype is f32 unless told. */
-  infer(inputs: readonly Value[], attributes: A): { readonly shape: Shape; readonly dtype?: Dtype };
-  /** `null`: the output is the input's memory under another shape. */
-  readonly lower: ((inputs: readonly Value[], output: Value, attributes: A) => Instruction) | null;
-  /** `null`: nothing flows back (integers, counts, steps of zero slope). */
-  readonly gradient:
-    | ((inputs: readonly Value[], output: Value, gradient: Value, attributes: A) => readonly (Value | undefined)[])
-    | null;
-  /** Index of the input whose memory the output may take. */
-  readonly inPlace?: number;
-}
 
 export function toValue(operand: Operand): Value {
   return typeof operand === "number" ? new Tensor(Float32Array.of(operand), [], "f32") : operand;
@@ -57,42 +43,97 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
   }
 }
 
+/** A new tensor of `spec`, whose shape has no batch. */
+function made({ shape, dtype }: ValueSpec): Tensor {
+  const sizes = shape.filter((dim) => dim !== "batch");
+  return new Tensor(allocate(dtype, elements(shape)), sizes, dtype);
+}
+
+/** The outputs of an operation on tensors, computed now. */
+export function computedNow<K extends OperationName>(
+  { rule, attributes, draw }: Applied<K>,
+  inputs: readonly Tensor[],
+  specs: readonly ValueSpec[],
+): readonly Tensor[] {
+  const [input] = inputs;
+  const [spec] = specs;
+  if (rule.lower === null && input !== undefined && spec !== undefined) {
+    const sizes = spec.shape.filter((dim) => dim !== "batch");
+    return [new Tensor(input.attached, sizes, input.dtype)];
+  }
+  const outputs = specs.map(made);
+  if (rule.lower !== null) execute(rule.lower(inputs, outputs, attributes), draw);
+  return outputs;
+}
+
+/** {@link applyAll} of an operation with one output. */
+export function apply<K extends OperationName>(
+  rule: Rule<K>,
+  inputs: readonly Value[],
+  attributes: OperationAttributes[K],
+  draw?: EagerDraw,
+): Value {
+  return at(applyAll(rule, inputs, attributes, draw), 0);
+}
+
 /**
  * Applies `rule`: executes it when every input is a Tensor, otherwise records it; so too where a Tensor is spread over a
- * batch, whose rows a program knows. Checks shapes either way.
+ * batch, whose rows a program knows. Checks shapes either way. Returns the outputs.
  */
-export function apply<A>(rule: Rule<A>, inputs: readonly Value[], attributes: A, draw?: EagerDraw): Value {
+export function applyAll<K extends OperationName>(
+  rule: Rule<K>,
+  inputs: readonly Value[],
+  attributes: OperationAttributes[K],
+  draw?: EagerDraw,
+): readonly Value[] {
   for (const input of inputs) {
     if (!(input instanceof Value)) {
       fail("ERR_OPTION", rule.name, "a tensor or a number", input);
     }
   }
-  const { shape, dtype = "f32" } = rule.infer(inputs, attributes);
-  const { lower, gradient } = rule;
+  const specs = rule.infer(inputs, attributes);
+  const outputs: Value[] = [];
+  const applied: Applied<K> = { operation: rule.name, rule, attributes, inputs, outputs, draw };
   const tensors = inputs.filter((input) => input instanceof Tensor);
-  if (tensors.length === inputs.length && inputs.length > 0 && !isBatched(shape)) {
-    const numbers = shape.filter((dim) => dim !== "batch");
-    const [first] = tensors;
-    if (lower === null && first !== undefined) return new Tensor(first.attached, numbers, first.dtype);
-    const output = new Tensor(allocate(dtype, elements(shape)), numbers, dtype);
-    if (lower !== null) execute(lower(inputs, output, attributes), draw);
-    return output;
+  if (tensors.length === inputs.length && inputs.length > 0 && !specs.some(({ shape }) => isBatched(shape))) {
+    return computedNow(applied, tensors, specs);
   }
-  return new Value(shape, dtype, {
-    kind: "operation",
-    applied: {
-      name: rule.name,
-      inputs,
-      lower: lower === null ? null : (from, output) => lower(from, output, attributes),
-      gradient: gradient === null ? null : (output, flowing) => gradient(inputs, output, flowing, attributes),
-      inPlace: rule.inPlace ?? null,
-      draw,
-    },
-  });
+  return recordedAs(applied, outputs, specs);
 }
 
-/** The input at `index`; rules are called with the number of inputs that they were made for. */
-export function at(inputs: readonly Value[], index: number): Value {
+/** An applied operation as one of all, whichever K is. */
+function oneOf<K extends OperationName>(applied: Applied<K>): Applied;
+function oneOf(applied: Applied): Applied {
+  return applied;
+}
+
+/** Symbols for the outputs of an operation, put into `outputs`. */
+function recordedAs<K extends OperationName>(
+  applied: Applied<K>,
+  outputs: Value[],
+  specs: readonly ValueSpec[],
+): readonly Value[] {
+  const source = { kind: "operation", applied: oneOf(applied) } as const;
+  for (const { shape, dtype } of specs) outputs.push(new Value(shape, dtype, source));
+  return outputs;
+}
+
+/** Records `rule` whatever its inputs are: a symbol for its first output. */
+export function record<K extends OperationName>(
+  rule: Rule<K>,
+  inputs: readonly Value[],
+  attributes: OperationAttributes[K],
+): Value {
+  const outputs: Value[] = [];
+  const applied: Applied<K> = { operation: rule.name, rule, attributes, inputs, outputs, draw: undefined };
+  return at(recordedAs(applied, outputs, rule.infer(inputs, attributes)), 0);
+}
+
+/** What one f32 output of a shape is. */
+export const f32 = (shape: Shape): readonly ValueSpec[] => [{ shape, dtype: "f32" }];
+
+/** The value at `index`; rules are called with the number of inputs and outputs that they were made for. */
+export function at(inputs: readonly (Value | undefined)[], index: number): Value {
   const value = inputs[index];
   if (value === undefined) throw new CarillonError("ERR_TRACE", "inputs", `an operation lacks its input ${index}`);
   return value;

@@ -1,8 +1,9 @@
 import type { NativeLists } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
 import { asMatrix, extent, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
-import type { Instruction, Value } from "../tensor/value.js";
-import { apply, at, expectDtype, type Rule } from "./apply.js";
+import { Tensor } from "../tensor/tensor.js";
+import type { Instruction, Rule, Value } from "../tensor/value.js";
+import { apply, at, expectDtype, f32, record } from "./apply.js";
 import { instruction } from "./encode.js";
 
 /** How an operand covers a result of [rows, columns]: native/ops/spreads.def. */
@@ -41,7 +42,7 @@ export function binaryInstruction(f: NativeLists["binary"], a: Value, b: Value, 
   return instruction("binary", { a, b, y }, { rows, columns, function: f, spreadA, spreadB });
 }
 
-const reshapeRule: Rule<{ readonly shape: Shape }> = {
+const reshapeRule: Rule<"reshape"> = {
   name: "reshape",
   infer(inputs, { shape }) {
     const from = at(inputs, 0);
@@ -52,10 +53,10 @@ const reshapeRule: Rule<{ readonly shape: Shape }> = {
         `expected as many elements as ${formatShape(from.shape)} for 'reshape' but received ${formatShape(shape)}`,
       );
     }
-    return { shape, dtype: from.dtype };
+    return [{ shape, dtype: from.dtype }];
   },
   lower: null,
-  gradient: (inputs, _output, gradient) => [reshape(gradient, at(inputs, 0).shape)],
+  gradient: (inputs, _outputs, flows) => [reshape(at(flows, 0), at(inputs, 0).shape)],
 };
 
 /** The same elements under another shape; `'batch'` stays the first axis. */
@@ -63,29 +64,34 @@ export function reshape(x: Value, shape: Shape): Value {
   return sameShape(x.shape, shape) ? x : apply(reshapeRule, [x], { shape });
 }
 
-const broadcastRule: Rule<{ readonly shape: Shape }> = {
+const broadcastRule: Rule<"broadcast"> = {
   name: "broadcast",
   infer(inputs, { shape }) {
     expectDtype("broadcast", at(inputs, 0), "f32");
     broadcastShape("broadcast", shape, at(inputs, 0).shape);
-    return { shape };
+    return f32(shape);
   },
   // max(x, x) is x: a copy with the spreads of an elementwise function.
-  lower: (inputs, output) => binaryInstruction("maximum", at(inputs, 0), at(inputs, 0), output),
-  gradient: (inputs, _output, gradient) => [reduceTo(gradient, at(inputs, 0).shape)],
+  lower: (inputs, outputs) => binaryInstruction("maximum", at(inputs, 0), at(inputs, 0), at(outputs, 0)),
+  gradient: (inputs, _outputs, flows) => [reduceTo(at(flows, 0), at(inputs, 0).shape)],
 };
+
+/** A symbol for `x`, even if it is a tensor. */
+export function recorded(x: Value): Value {
+  return x instanceof Tensor ? record(reshapeRule, [x], { shape: x.shape }) : x;
+}
 
 /** `x` repeated over `shape`: a scalar everywhere, a row [n] down [m, n], a column [m, 1] across [m, n]. */
 export function broadcast(x: Value, shape: Shape): Value {
   return sameShape(x.shape, shape) ? x : apply(broadcastRule, [x], { shape });
 }
 
-const sumRule: Rule<{ readonly axis: "all" | "first" | "last" }> = {
+const sumRule: Rule<"sum"> = {
   name: "sum",
   infer(inputs, { axis }) {
     const { shape } = at(inputs, 0);
     expectDtype("sum", at(inputs, 0), "f32");
-    if (axis === "all") return { shape: [] };
+    if (axis === "all") return f32([]);
     if (shape.length < 2) {
       throw new CarillonError(
         "ERR_SHAPE",
@@ -93,16 +99,17 @@ const sumRule: Rule<{ readonly axis: "all" | "first" | "last" }> = {
         `expected two axes or more for 'sum' but received ${formatShape(shape)}`,
       );
     }
-    return { shape: axis === "last" ? shape.slice(0, -1) : shape.slice(-1) };
+    return f32(axis === "last" ? shape.slice(0, -1) : shape.slice(-1));
   },
-  lower(inputs, output, { axis }) {
-    const x = at(inputs, 0);
-    if (axis === "all") return instruction("sum", { x, sum: output }, { count: extent(x.shape) });
-    return instruction(axis === "last" ? "row_sum" : "column_sum", { x, y: output }, asMatrix(x.shape));
+  lower(inputs, outputs, { axis }) {
+    const [x, y] = [at(inputs, 0), at(outputs, 0)];
+    if (axis === "all") return instruction("sum", { x, sum: y }, { count: extent(x.shape) });
+    return instruction(axis === "last" ? "row_sum" : "column_sum", { x, y }, asMatrix(x.shape));
   },
-  gradient(inputs, output, gradient, { axis }) {
+  gradient(inputs, outputs, flows, { axis }) {
+    const flowing = at(flows, 0);
     const { shape } = at(inputs, 0);
-    return [broadcast(axis === "last" ? reshape(gradient, [...output.shape, 1]) : gradient, shape)];
+    return [broadcast(axis === "last" ? reshape(flowing, [...at(outputs, 0).shape, 1]) : flowing, shape)];
   },
 };
 

@@ -2,8 +2,8 @@ import { CarillonError } from "../errors.js";
 import { checkNumber } from "../options.js";
 import { asMatrix, extent, formatShape, type Shape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Value } from "../tensor/value.js";
-import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
+import type { Instruction, Rule, Value } from "../tensor/value.js";
+import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { reshape, sumOver } from "./broadcast.js";
 import { exp, flush, multiply, subtract } from "./elementwise.js";
 import { instruction } from "./encode.js";
@@ -20,24 +20,26 @@ function sized(where: string, shape: Shape): { readonly leading: Shape; readonly
   return { leading: shape.slice(0, -1), classes };
 }
 
-const softmaxRule: Rule<null> = {
+/** y of x, row by row. */
+function rowwise(operation: "softmax" | "log_softmax" | "argmax", x: Value, y: Value): Instruction {
+  return instruction(operation, { x, y }, asMatrix(x.shape));
+}
+
+const softmaxRule: Rule<"softmax"> = {
   name: "softmax",
   infer(inputs) {
     const { shape } = at(inputs, 0);
     expectDtype("softmax", at(inputs, 0), "f32");
     sized("softmax", shape);
-    return { shape };
+    return f32(shape);
   },
-  lower: (inputs, output) => {
-    const { rows, columns } = asMatrix(output.shape);
-    return instruction("softmax", { x: at(inputs, 0), y: output }, { rows, columns });
-  },
-  gradient(_inputs, output, gradient) {
-    const { leading } = sized("softmax", output.shape);
-    const flowing = multiply(gradient, output);
-    if (leading.length === 0) return [subtract(flowing, multiply(output, sumOver(flowing, "all")))];
+  lower: (inputs, outputs) => rowwise("softmax", at(inputs, 0), at(outputs, 0)),
+  gradient(_inputs, outputs, flows) {
+    const [y, flowing] = [at(outputs, 0), multiply(at(flows, 0), at(outputs, 0))];
+    const { leading } = sized("softmax", y.shape);
+    if (leading.length === 0) return [subtract(flowing, multiply(y, sumOver(flowing, "all")))];
     const along = reshape(sumOver(flowing, "last"), [...leading, 1]);
-    return [subtract(flowing, multiply(output, along))];
+    return [subtract(flowing, multiply(y, along))];
   },
   inPlace: 0,
 };
@@ -47,22 +49,20 @@ export function softmax<A extends Value>(x: A): Of<A> {
   return apply(softmaxRule, [x], null) as Of<A>;
 }
 
-const logSoftmaxRule: Rule<null> = {
+const logSoftmaxRule: Rule<"logSoftmax"> = {
   name: "logSoftmax",
   infer(inputs) {
     const { shape } = at(inputs, 0);
     expectDtype("logSoftmax", at(inputs, 0), "f32");
     sized("logSoftmax", shape);
-    return { shape };
+    return f32(shape);
   },
-  lower: (inputs, output) => {
-    const { rows, columns } = asMatrix(output.shape);
-    return instruction("log_softmax", { x: at(inputs, 0), y: output }, { rows, columns });
-  },
+  lower: (inputs, outputs) => rowwise("log_softmax", at(inputs, 0), at(outputs, 0)),
   // g − softmax(x)·Σ g, softmax(x) as the exponential of what was computed already.
-  gradient(_inputs, output, gradient) {
-    const { leading } = sized("logSoftmax", output.shape);
-    const probabilities = exp(output);
+  gradient(_inputs, outputs, flows) {
+    const [y, gradient] = [at(outputs, 0), at(flows, 0)];
+    const { leading } = sized("logSoftmax", y.shape);
+    const probabilities = exp(y);
     if (leading.length === 0) return [subtract(gradient, multiply(probabilities, sumOver(gradient, "all")))];
     const along = reshape(sumOver(gradient, "last"), [...leading, 1]);
     return [subtract(gradient, multiply(probabilities, along))];
@@ -89,21 +89,19 @@ function checkLabels(where: string, logits: Value, labels: Value): Shape {
   return leading;
 }
 
-const softmaxCrossEntropyRule: Rule<null> = {
+const softmaxCrossEntropyRule: Rule<"softmaxCrossEntropy"> = {
   name: "softmaxCrossEntropy",
-  infer: (inputs) => ({ shape: checkLabels("softmaxCrossEntropy", at(inputs, 0), at(inputs, 1)) }),
-  lower(inputs, output) {
-    const { rows, columns } = asMatrix(at(inputs, 0).shape);
+  infer: (inputs) => f32(checkLabels("softmaxCrossEntropy", at(inputs, 0), at(inputs, 1))),
+  lower(inputs, outputs) {
     const [logits, labels] = [at(inputs, 0), at(inputs, 1)];
-    return instruction("softmax_cross_entropy", { logits, labels, losses: output }, { rows, columns });
+    return instruction("softmax_cross_entropy", { logits, labels, losses: at(outputs, 0) }, asMatrix(logits.shape));
   },
   // (softmax(x) − onehot(label))·g. A pass makes it one kernel with these very roundings.
-  gradient(inputs, output, gradient) {
-    const logits = at(inputs, 0);
-    const labels = at(inputs, 1);
+  gradient(inputs, outputs, flows) {
+    const [logits, labels] = [at(inputs, 0), at(inputs, 1)];
     const { classes } = sized("softmaxCrossEntropy", logits.shape);
     const off = subtract(softmax(logits), reshape(oneHot(labels, classes), logits.shape));
-    return [flush(multiply(off, reshape(gradient, [...output.shape, 1]))), undefined];
+    return [flush(multiply(off, reshape(at(flows, 0), [...at(outputs, 0).shape, 1]))), undefined];
   },
 };
 
@@ -116,15 +114,15 @@ export function softmaxCrossEntropy<X extends Value, L extends Value>(logits: X,
   return apply(softmaxCrossEntropyRule, [logits, labels], null) as Of<X | L>;
 }
 
-const oneHotRule: Rule<{ readonly classes: number }> = {
+const oneHotRule: Rule<"oneHot"> = {
   name: "oneHot",
   infer(inputs, { classes }) {
     expectDtype("oneHot", at(inputs, 0), "i32");
-    return { shape: [...at(inputs, 0).shape, classes] };
+    return f32([...at(inputs, 0).shape, classes]);
   },
-  lower(inputs, output, { classes }) {
+  lower(inputs, outputs, { classes }) {
     const labels = at(inputs, 0);
-    return instruction("one_hot", { labels, y: output }, { rows: extent(labels.shape), classes });
+    return instruction("one_hot", { labels, y: at(outputs, 0) }, { rows: extent(labels.shape), classes });
   },
   gradient: null,
 };
@@ -135,16 +133,13 @@ export function oneHot<L extends Value>(labels: L, classes: number): Of<L> {
   return apply(oneHotRule, [labels], { classes }) as Of<L>;
 }
 
-const argmaxRule: Rule<null> = {
+const argmaxRule: Rule<"argmax"> = {
   name: "argmax",
   infer(inputs) {
     expectDtype("argmax", at(inputs, 0), "f32");
-    return { shape: sized("argmax", at(inputs, 0).shape).leading, dtype: "i32" };
+    return [{ shape: sized("argmax", at(inputs, 0).shape).leading, dtype: "i32" }];
   },
-  lower(inputs, output) {
-    const { rows, columns } = asMatrix(at(inputs, 0).shape);
-    return instruction("argmax", { x: at(inputs, 0), y: output }, { rows, columns });
-  },
+  lower: (inputs, outputs) => rowwise("argmax", at(inputs, 0), at(outputs, 0)),
   gradient: null,
 };
 
@@ -155,7 +150,7 @@ export function argmax(x: Value): Value {
   return apply(argmaxRule, [x], null);
 }
 
-const countEqualRule: Rule<null> = {
+const countEqualRule: Rule<"countEqual"> = {
   name: "countEqual",
   infer(inputs) {
     expectDtype("countEqual", at(inputs, 0), "i32");
@@ -163,11 +158,11 @@ const countEqualRule: Rule<null> = {
     if (extent(at(inputs, 0).shape) !== extent(at(inputs, 1).shape)) {
       throw new CarillonError("ERR_SHAPE", "countEqual", "expected two lists of one length for 'countEqual'");
     }
-    return { shape: [] };
+    return f32([]);
   },
-  lower(inputs, output) {
+  lower(inputs, outputs) {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
-    return instruction("count_equal", { a, b, equal: output }, { count: extent(a.shape) });
+    return instruction("count_equal", { a, b, equal: at(outputs, 0) }, { count: extent(a.shape) });
   },
   gradient: null,
 };

@@ -1,7 +1,14 @@
 import type { Value } from "../tensor/value.js";
 import { apply, type Of, type Operand, toValue } from "./apply.js";
 import { reshape } from "./broadcast.js";
-import { type BinaryGradient, binaryRulesOf, type UnaryGradient, unaryRulesOf } from "./pointwise.js";
+import {
+  type BinaryGradient,
+  type BinaryOperation,
+  binaryRulesOf,
+  type UnaryGradient,
+  type UnaryOperation,
+  unaryRulesOf,
+} from "./pointwise.js";
 
 /** 2/√π, the slope of erf at 0. */
 const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
@@ -23,7 +30,7 @@ const UNARY = {
   log1p: (x, _y, g) => divide(g, add(1, x)),
   expm1: (_x, y, g) => multiply(g, add(y, 1)),
   erf: (x, _y, g) => multiply(g, multiply(TWO_OVER_ROOT_PI, exp(negate(square(x))))),
-} as const satisfies Record<string, UnaryGradient | null>;
+} as const satisfies Partial<Record<UnaryOperation, UnaryGradient | null>>;
 
 /** Elementwise functions of two arguments, before the sum over what was broadcast. */
 const BINARY = {
@@ -35,12 +42,12 @@ const BINARY = {
   minimum: (a, b, _y, g) => [multiply(g, subtract(1, greater(a, b))), multiply(g, greater(a, b))],
   maximum: (a, b, _y, g) => [multiply(g, subtract(1, greater(b, a))), multiply(g, greater(b, a))],
   greater: null,
-  relu_gradient: (_g, output, _y, g) => [reluGradient(g, output), undefined],
-  tanh_gradient: (flowing, output, _y, g) => [
+  reluGradient: (_g, output, _y, g) => [reluGradient(g, output), undefined],
+  tanhGradient: (flowing, output, _y, g) => [
     tanhGradient(g, output),
     multiply(multiply(g, flowing), multiply(-2, output)),
   ],
-} as const satisfies Record<string, BinaryGradient | null>;
+} as const satisfies Partial<Record<BinaryOperation, BinaryGradient | null>>;
 
 export type UnaryName = keyof typeof UNARY;
 export type BinaryName = keyof typeof BINARY;
@@ -49,11 +56,11 @@ export type BinaryName = keyof typeof BINARY;
 export const unaryRules = unaryRulesOf<UnaryName>(UNARY);
 export const binaryRules = binaryRulesOf<BinaryName>(BINARY);
 
-function unary<A extends Operand>(name: UnaryName, x: A): Of<A> {
+function unary<A extends Operand, N extends UnaryName>(name: N, x: A): Of<A> {
   return apply(unaryRules[name], [toValue(x)], null) as Of<A>;
 }
 
-function binary<A extends Operand, B extends Operand>(name: BinaryName, a: A, b: B): Of<A | B> {
+function binary<A extends Operand, B extends Operand, N extends BinaryName>(name: N, a: A, b: B): Of<A | B> {
   return apply(binaryRules[name], [toValue(a), toValue(b)], null) as Of<A | B>;
 }
 
@@ -112,7 +119,7 @@ export function clip<A extends Operand, L extends Operand, H extends Operand>(x:
 }
 
 /** y = output > 0 ? gradient : 0, the gradient of relu from its output. */
-export const reluGradient = (gradient: Value, output: Value): Value => binary("relu_gradient", gradient, output);
+export const reluGradient = (gradient: Value, output: Value): Value => binary("reluGradient", gradient, output);
 /**
  * The rows of x, [batch, n] or [batch], whose weight is above 0; 0 in the others, whose gradient is 0 too, whatever comes back.
  * x itself without weights.
@@ -122,4 +129,4 @@ export function chooseRows(x: Value, weights: Value | undefined): Value {
   return reluGradient(x, x.shape.length === 1 ? weights : reshape(weights, [...x.shape.slice(0, -1), 1]));
 }
 /** y = gradient·(1 − output²), the gradient of tanh from its output. */
-export const tanhGradient = (gradient: Value, output: Value): Value => binary("tanh_gradient", gradient, output);
+export const tanhGradient = (gradient: Value, output: Value): Value => binary("tanhGradient", gradient, output);

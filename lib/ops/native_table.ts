@@ -61,6 +61,19 @@ export function camelCase(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** `hard_tanh` of `hardTanh`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A name of a native list; `ERR_NATIVE` where the list has it not. */
+export function inList<L extends keyof NativeLists>(list: L, name: string): NativeLists[L] {
+  const known: readonly string[] = nativeInfo[list];
+  return isIn<NativeLists[L]>(known, name) ? name : older(name);
+}
+
+const isIn = <N extends string>(list: readonly string[], name: string): name is N => list.includes(name);
+
 function viewSlot(word: string): ViewSlot {
   const [, name = "", room = "1", kind = ""] = /^(\w+)(?:\[(\d)\])?:(\w)/.exec(word) ?? [];
   return { name: camelCase(name), room: Number(room), written: kind === kind.toUpperCase() };

@@ -1,10 +1,11 @@
 import type { NativeLists } from "../binding/operations.js";
+import type { CamelCase, OperationName } from "../tensor/attributes.js";
 import { extent } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import { at, expectDtype, type Rule } from "./apply.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { at, expectDtype, f32 } from "./apply.js";
 import { binaryInstruction, broadcastShape, reduceTo } from "./broadcast.js";
 import { instruction } from "./encode.js";
-import { camelCase } from "./native_table.js";
+import { inList, snakeCase } from "./native_table.js";
 
 /** dℓ/dx of an elementwise function from x, y = f(x) and g = dℓ/dy. */
 export type UnaryGradient = (x: Value, y: Value, g: Value) => Value;
@@ -17,60 +18,60 @@ export type BinaryGradient = (
   g: Value,
 ) => readonly [Value | undefined, Value | undefined];
 
-function unaryRule(native: NativeLists["unary"], slope: UnaryGradient | null): Rule<null> {
-  const name = camelCase(native);
+/** Names of elementwise operations: those of native functions, in the spelling of TypeScript. */
+export type UnaryOperation = CamelCase<NativeLists["unary"]>;
+export type BinaryOperation = CamelCase<NativeLists["binary"]>;
+
+function unaryRule<K extends UnaryOperation>(name: K, slope: UnaryGradient | null): Rule<K> {
+  const native = inList("unary", snakeCase(name));
   return {
     name,
     infer(inputs) {
       expectDtype(name, at(inputs, 0), "f32");
-      return { shape: at(inputs, 0).shape };
+      return f32(at(inputs, 0).shape);
     },
-    lower: (inputs, output) =>
-      instruction("unary", { x: at(inputs, 0), y: output }, { count: extent(output.shape), function: native }),
-    gradient: slope === null ? null : (inputs, output, gradient) => [slope(at(inputs, 0), output, gradient)],
+    lower(inputs, outputs) {
+      const [x, y] = [at(inputs, 0), at(outputs, 0)];
+      return instruction("unary", { x, y }, { count: extent(y.shape), function: native });
+    },
+    gradient: slope === null ? null : (inputs, outputs, flows) => [slope(at(inputs, 0), at(outputs, 0), at(flows, 0))],
     inPlace: 0,
   };
 }
 
-function binaryRule(native: NativeLists["binary"], slopes: BinaryGradient | null): Rule<null> {
-  const name = camelCase(native);
+function binaryRule<K extends BinaryOperation>(name: K, slopes: BinaryGradient | null): Rule<K> {
+  const native = inList("binary", snakeCase(name));
   return {
     name,
     infer(inputs) {
       expectDtype(name, at(inputs, 0), "f32");
       expectDtype(name, at(inputs, 1), "f32");
-      return { shape: broadcastShape(name, at(inputs, 0).shape, at(inputs, 1).shape) };
+      return f32(broadcastShape(name, at(inputs, 0).shape, at(inputs, 1).shape));
     },
-    lower: (inputs, output) => binaryInstruction(native, at(inputs, 0), at(inputs, 1), output),
+    lower: (inputs, outputs) => binaryInstruction(native, at(inputs, 0), at(inputs, 1), at(outputs, 0)),
     gradient:
       slopes === null
         ? null
-        : (inputs, output, gradient) =>
-            slopes(at(inputs, 0), at(inputs, 1), output, gradient).map((flow, index) =>
+        : (inputs, outputs, flows) =>
+            slopes(at(inputs, 0), at(inputs, 1), at(outputs, 0), at(flows, 0)).map((flow, index) =>
               flow === undefined ? undefined : reduceTo(flow, at(inputs, index).shape),
             ),
     inPlace: 0,
   };
 }
 
-function mapRules<N extends string, S>(
-  table: Readonly<Record<N, S>>,
-  make: (native: N, slope: S) => Rule<null>,
-): Record<N, Rule<null>> {
-  const names = Object.keys(table) as N[];
-  return Object.fromEntries(names.map((name) => [name, make(name, table[name])])) as Record<N, Rule<null>>;
-}
+type Rules<K extends OperationName> = { readonly [P in K]: Rule<P> };
 
 /** Rules of native functions of one argument by name; `null` where the slope is 0. */
-export function unaryRulesOf<N extends NativeLists["unary"]>(
-  table: Readonly<Record<N, UnaryGradient | null>>,
-): Record<N, Rule<null>> {
-  return mapRules<N, UnaryGradient | null>(table, unaryRule);
+export function unaryRulesOf<K extends UnaryOperation>(table: Readonly<Record<K, UnaryGradient | null>>): Rules<K> {
+  const rules: { [P in K]?: Rule<P> } = {};
+  for (const name of Object.keys(table) as K[]) rules[name] = unaryRule(name, table[name]);
+  return rules as Rules<K>;
 }
 
 /** Rules of native functions of two arguments by name; `null` where both slopes are 0. */
-export function binaryRulesOf<N extends NativeLists["binary"]>(
-  table: Readonly<Record<N, BinaryGradient | null>>,
-): Record<N, Rule<null>> {
-  return mapRules<N, BinaryGradient | null>(table, binaryRule);
+export function binaryRulesOf<K extends BinaryOperation>(table: Readonly<Record<K, BinaryGradient | null>>): Rules<K> {
+  const rules: { [P in K]?: Rule<P> } = {};
+  for (const name of Object.keys(table) as K[]) rules[name] = binaryRule(name, table[name]);
+  return rules as Rules<K>;
 }

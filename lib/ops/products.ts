@@ -1,7 +1,8 @@
 import { CarillonError } from "../errors.js";
+import type { Transposes } from "../tensor/attributes.js";
 import { asMatrix, type Dim, extent, formatShape, type Shape } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { sumOver } from "./broadcast.js";
 import { instruction } from "./encode.js";
 
@@ -11,12 +12,6 @@ export interface MatmulOptions {
   readonly transposeA?: boolean | undefined;
   /** Use bᵀ. */
   readonly transposeB?: boolean | undefined;
-}
-
-/** Which operands are transposed. */
-export interface Transposes {
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
 }
 
 function pair(where: string, shape: Shape): readonly [Dim, Dim] {
@@ -43,22 +38,21 @@ function product(a: Value, b: Value, { transposeA, transposeB }: Transposes): { 
   return { m, n, k };
 }
 
-const matmulRule: Rule<Transposes> = {
+const matmulRule: Rule<"matmul"> = {
   name: "matmul",
   infer(inputs, options) {
     const { m, n } = product(at(inputs, 0), at(inputs, 1), options);
-    return { shape: [m, n] };
+    return f32([m, n]);
   },
-  lower(inputs, output, options) {
+  lower(inputs, outputs, options) {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
     const { m, n, k } = product(a, b, options);
     const sizes = { m: extent([m]), n: extent([n]), k: extent([k]) };
     const layoutB = options.transposeB ? "transposed" : "plain";
-    return instruction("gemm", { a, b, c: output }, { ...sizes, transposeA: options.transposeA, layoutB });
+    return instruction("gemm", { a, b, c: at(outputs, 0) }, { ...sizes, transposeA: options.transposeA, layoutB });
   },
-  gradient(inputs, _output, gradient, { transposeA, transposeB }) {
-    const a = at(inputs, 0);
-    const b = at(inputs, 1);
+  gradient(inputs, _outputs, flows, { transposeA, transposeB }) {
+    const [a, b, gradient] = [at(inputs, 0), at(inputs, 1), at(flows, 0)];
     return [
       transposeA
         ? matmul(b, gradient, { transposeA: transposeB, transposeB: true })
@@ -68,6 +62,7 @@ const matmulRule: Rule<Transposes> = {
         : matmul(a, gradient, { transposeA: !transposeA }),
     ];
   },
+  takesEpilogue: true,
 };
 
 /**
@@ -79,7 +74,7 @@ export function matmul<A extends Value, B extends Value>(a: A, b: B, options: Ma
   return apply(matmulRule, [a, b], transposes) as Of<A | B>;
 }
 
-const linearRule: Rule<null> = {
+const linearRule: Rule<"linear"> = {
   name: "linear",
   infer(inputs) {
     const x = at(inputs, 0);
@@ -100,20 +95,20 @@ const linearRule: Rule<null> = {
         `expected [${outputs}] for 'linear.bias' but received ${formatShape(bias.shape)}`,
       );
     }
-    return { shape: [...x.shape.slice(0, -1), outputs] };
+    return f32([...x.shape.slice(0, -1), outputs]);
   },
-  lower(inputs, output) {
-    const [x, weight, bias] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+  lower(inputs, outputs) {
+    const [x, weight, bias, c] = [at(inputs, 0), at(inputs, 1), inputs[2], at(outputs, 0)];
     const { rows, columns } = asMatrix(x.shape);
-    const sizes = { m: rows, n: asMatrix(output.shape).columns, k: columns };
-    return instruction("gemm", { a: x, b: weight, bias, c: output }, { ...sizes, layoutB: "transposed" });
+    const sizes = { m: rows, n: asMatrix(c.shape).columns, k: columns };
+    return instruction("gemm", { a: x, b: weight, bias, c }, { ...sizes, layoutB: "transposed" });
   },
-  gradient(inputs, _output, gradient) {
-    const x = at(inputs, 0);
-    const weight = at(inputs, 1);
-    const flows = [matmul(gradient, weight), matmul(gradient, x, { transposeA: true })];
-    return inputs.length === 3 ? [...flows, sumOver(gradient, "first")] : flows;
+  gradient(inputs, _outputs, flows) {
+    const [x, weight, gradient] = [at(inputs, 0), at(inputs, 1), at(flows, 0)];
+    const parts = [matmul(gradient, weight), matmul(gradient, x, { transposeA: true })];
+    return inputs.length === 3 ? [...parts, sumOver(gradient, "first")] : parts;
   },
+  takesEpilogue: true,
 };
 
 /**

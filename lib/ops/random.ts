@@ -1,9 +1,10 @@
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
+import type { EagerDraw, Site } from "../tensor/attributes.js";
 import { asMatrix, elements, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { EagerDraw, Instruction, NumbersOf, Value } from "../tensor/value.js";
-import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
+import type { NumbersOf, Rule, Value, ValueSpec } from "../tensor/value.js";
+import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { instruction } from "./encode.js";
 
 /** Whether what is kept is scaled in training (`'inverted'`) or everything at inference (`'classic'`). */
@@ -36,69 +37,52 @@ export function keepOf(where: string, rate: number | undefined, keep: number | u
   return 1 - checkNumber(`${where}.rate`, rate, { min: 0, below: 1 });
 }
 
-/** Which elements a draw belongs to. */
-interface Site {
-  readonly site: number;
-  /** Rows that share a mask: 1, or the places of one example in spatial dropout. */
-  readonly group: number;
-  readonly draw: EagerDraw | undefined;
-}
-
-/** What the rule of dropout needs: kept elements become scale·x + shift, the others `dropped`. */
-export interface DropoutAttributes extends Site {
-  readonly keep: number;
-  readonly scale: number;
-  readonly shift: number;
-  readonly dropped: number;
-}
-
-/** What the rule of multiplicative noise needs. */
-export interface NoiseAttributes extends Site {
-  readonly deviation: number;
-}
-
 /** Where the mask of `output` is drawn: indices count the rows of the whole batch. */
-function placeOf(output: Value, { site, group }: Site): Place {
+export function maskPlace(output: Value, { site, group }: Pick<Site, "site" | "group">): MaskPlace {
   const { rows, columns } = asMatrix(output.shape);
   return { rows, columns, site, group, exampleRows: isBatched(output.shape) ? Math.abs(rows) : 0 };
 }
 
-type Place = Pick<NumbersOf<"dropout" | "noise">, "rows" | "columns" | "site" | "group" | "exampleRows">;
+/** Sizes of a mask, its site, rows that share a mask, and rows an example, 0 of what is no batch. */
+export type MaskPlace = Pick<NumbersOf<"dropout" | "noise">, "rows" | "columns" | "site" | "group" | "exampleRows">;
 
-/** An operation whose gradient draws the same again: the same site, seed and step. */
-function drawingRule<A extends Site>(
-  name: "dropout" | "noise",
-  lower: (x: Value, y: Value, place: Place, attributes: A) => Instruction,
-  backward: (attributes: A) => A,
-): Rule<A> {
-  const rule: Rule<A> = {
-    name,
-    infer(inputs) {
-      expectDtype(name, at(inputs, 0), "f32");
-      return { shape: at(inputs, 0).shape };
-    },
-    lower: (inputs, output, attributes) => lower(at(inputs, 0), output, placeOf(output, attributes), attributes),
-    gradient(inputs, _output, gradient, attributes) {
-      if (inputs.every((input) => input instanceof Tensor)) return [undefined];
-      return [apply(rule, [gradient], backward(attributes), attributes.draw)];
-    },
-    inPlace: 0,
-  };
-  return rule;
+/** Checks the one input of an operation that draws; its output is like it. */
+function like(name: string, inputs: readonly Value[]): readonly ValueSpec[] {
+  expectDtype(name, at(inputs, 0), "f32");
+  return f32(at(inputs, 0).shape);
 }
 
-const dropoutRule = drawingRule<DropoutAttributes>(
-  "dropout",
-  (x, y, place, { keep, scale, shift, dropped }) =>
-    instruction("dropout", { x, y }, { ...place, keep, scale, shift, dropped }),
-  (attributes) => ({ ...attributes, shift: 0, dropped: 0 }),
-);
+/** Whether there is nobody to tell a gradient: tensors, which draw no more. */
+const known = (inputs: readonly Value[]): boolean => inputs.every((input) => input instanceof Tensor);
 
-const noiseRule = drawingRule<NoiseAttributes>(
-  "noise",
-  (x, y, place, { deviation }) => instruction("noise", { x, y }, { ...place, deviation }),
-  (attributes) => attributes,
-);
+const dropoutRule: Rule<"dropout"> = {
+  name: "dropout",
+  infer: (inputs) => like("dropout", inputs),
+  lower(inputs, outputs, { site, group, keep, scale, shift, dropped }) {
+    const [x, y] = [at(inputs, 0), at(outputs, 0)];
+    return instruction("dropout", { x, y }, { ...maskPlace(y, { site, group }), keep, scale, shift, dropped });
+  },
+  // The same mask, drawn again.
+  gradient(inputs, _outputs, flows, attributes) {
+    if (known(inputs)) return [undefined];
+    return [apply(dropoutRule, [at(flows, 0)], { ...attributes, shift: 0, dropped: 0 }, attributes.draw)];
+  },
+  inPlace: 0,
+};
+
+const noiseRule: Rule<"noise"> = {
+  name: "noise",
+  infer: (inputs) => like("noise", inputs),
+  lower(inputs, outputs, { site, group, deviation }) {
+    const [x, y] = [at(inputs, 0), at(outputs, 0)];
+    return instruction("noise", { x, y }, { ...maskPlace(y, { site, group }), deviation });
+  },
+  gradient(inputs, _outputs, flows, attributes) {
+    if (known(inputs)) return [undefined];
+    return [apply(noiseRule, [at(flows, 0)], attributes, attributes.draw)];
+  },
+  inPlace: 0,
+};
 
 /** Seed and step, which tensors need and symbols may have outside of a program. */
 function drawOf(where: string, x: Value, { seed, step }: DrawOptions): EagerDraw | undefined {

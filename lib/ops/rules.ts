@@ -1,3 +1,5 @@
+import type { OperationName } from "../tensor/attributes.js";
+import type { Rule } from "../tensor/value.js";
 import { activationRules } from "./activations.js";
 import { broadcastRules } from "./broadcast.js";
 import { classificationRules } from "./classification.js";
@@ -6,8 +8,10 @@ import { productRules } from "./products.js";
 import { randomRules } from "./random.js";
 import { sumRules } from "./sums.js";
 
-/** Every operation by name: what tests walk so that none is forgotten. */
-export const rules = {
+export type { OperationName } from "../tensor/attributes.js";
+
+/** The rule of every operation: one that is missing does not compile. Tests walk them, so that none is forgotten. */
+export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...unaryRules,
   ...binaryRules,
   ...activationRules,
@@ -16,6 +20,4 @@ export const rules = {
   ...productRules,
   ...randomRules,
   ...sumRules,
-} as const;
-
-export type OperationName = keyof typeof rules;
+};

@@ -1,16 +1,16 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys, checkOneOf } from "../options.js";
 import { elements, extent, formatShape, isBatched } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import { apply, at, expectDtype, type Of, type Rule } from "./apply.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { sumOver } from "./broadcast.js";
 import { divide, multiply } from "./elementwise.js";
 import { instruction } from "./encode.js";
 
-const rowCountRule: Rule<null> = {
+const rowCountRule: Rule<"rowCount"> = {
   name: "rowCount",
-  infer: () => ({ shape: [] }),
-  lower: (_inputs, output) => instruction("row_count", { y: output }, {}),
+  infer: () => f32([]),
+  lower: (_inputs, outputs) => instruction("row_count", { y: at(outputs, 0) }, {}),
   gradient: null,
 };
 
@@ -19,17 +19,17 @@ export function rowCount(): Value {
   return apply(rowCountRule, [], null);
 }
 
-const sumSquaresRule: Rule<null> = {
+const sumSquaresRule: Rule<"sumSquares"> = {
   name: "sumSquares",
   infer(inputs) {
     expectDtype("sumSquares", at(inputs, 0), "f32");
-    return { shape: [] };
+    return f32([]);
   },
-  lower(inputs, output) {
+  lower(inputs, outputs) {
     const x = at(inputs, 0);
-    return instruction("sum_squares", { x, sum: output }, { count: extent(x.shape) });
+    return instruction("sum_squares", { x, sum: at(outputs, 0) }, { count: extent(x.shape) });
   },
-  gradient: (inputs, _output, gradient) => [multiply(gradient, multiply(2, at(inputs, 0)))],
+  gradient: (inputs, _outputs, flows) => [multiply(at(flows, 0), multiply(2, at(inputs, 0)))],
 };
 
 /** Σ x² over everything, a scalar: the order of additions of {@link sum}, a fused multiply-add a term. */
@@ -37,10 +37,10 @@ export function sumSquares<A extends Value>(x: A): Of<A> {
   return apply(sumSquaresRule, [x], null) as Of<A>;
 }
 
-const scheduleValueRule: Rule<{ readonly lane: number }> = {
+const scheduleValueRule: Rule<"scheduleValue"> = {
   name: "scheduleValue",
-  infer: () => ({ shape: [] }),
-  lower: (_inputs, output, { lane }) => instruction("schedule_value", { y: output }, { lane }),
+  infer: () => f32([]),
+  lower: (_inputs, outputs, { lane }) => instruction("schedule_value", { y: at(outputs, 0) }, { lane }),
   gradient: null,
 };
 

@@ -68,7 +68,7 @@ function penaltyOf({ penalties, parameter }: DefinedUpdate): Value {
 
 /** Whether `value` is the memory of a parameter or a state itself, under whatever shape. */
 function isMemory({ source }: Value): boolean {
-  if (source.kind !== "operation" || source.applied.lower !== null) return source.kind === "slab";
+  if (source.kind !== "operation" || source.applied.rule.lower !== null) return source.kind === "slab";
   return source.applied.inputs.some(isMemory);
 }
 

@@ -1,6 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
 import type { NativeOperands, NativeOperation } from "../binding/operations.js";
 import { CarillonError, introduce } from "../errors.js";
+import type { EagerDraw, OperationAttributes, OperationName } from "./attributes.js";
 import { INSPECT } from "./inspect.js";
 import { type Dtype, formatShape, type Shape } from "./shape.js";
 
@@ -20,26 +21,68 @@ export interface InstructionOf<N extends NativeOperation, V> {
 /** An instruction of any operation. */
 export type Instruction<V = Value> = { [N in NativeOperation]: InstructionOf<N, V> }[NativeOperation];
 
-/** An operation applied to values: everything that passes over a graph need to know of it. */
-export interface Applied {
-  readonly name: string;
-  readonly inputs: readonly Value[];
-  /** The instruction that computes `output` from `inputs` (which a pass may have replaced); `null`: the same memory. */
-  readonly lower: ((inputs: readonly Value[], output: Value) => Instruction) | null;
-  /** ∂ℓ/∂inputs from ∂ℓ/∂output, as values; `undefined` where nothing flows. `null`: not differentiable. */
-  readonly gradient: ((output: Value, gradient: Value) => readonly (Value | undefined)[]) | null;
-  /** The output may lie where this input lies, if that is not needed afterwards. */
-  readonly inPlace: number | null;
-  /** What is drawn from outside of a program, which has its own seed and step. */
-  readonly draw: EagerDraw | undefined;
+/** Shape and dtype of a value. */
+export interface ValueSpec {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
 }
 
-/** Registers of an eager instruction that draws. */
-export interface EagerDraw {
-  readonly seed: number;
-  readonly step: number;
-  /** Index of the first element that is drawn, of the initializers' operations; 0 by default. */
-  readonly first?: number | undefined;
+/** How one operation infers, computes and differentiates. Written once, executed or recorded. */
+export interface Rule<K extends OperationName> {
+  readonly name: K;
+  /** Checks the inputs and tells what the outputs are. */
+  readonly infer: (inputs: readonly Value[], attributes: OperationAttributes[K]) => readonly ValueSpec[];
+  /** The instruction that computes the outputs; `null`: the one output is the first input's memory under another shape. */
+  readonly lower:
+    | ((inputs: readonly Value[], outputs: readonly Value[], attributes: OperationAttributes[K]) => Instruction)
+    | null;
+  /**
+   * ∂ℓ/∂inputs from ∂ℓ/∂outputs (`undefined` of an output that ℓ does not depend on), as values; `undefined` where nothing
+   * flows. `null`: not differentiable (integers, counts, steps of zero slope).
+   */
+  readonly gradient:
+    | ((
+        inputs: readonly Value[],
+        outputs: readonly Value[],
+        flowing: readonly (Value | undefined)[],
+        attributes: OperationAttributes[K],
+      ) => readonly (Value | undefined)[])
+    | null;
+  /** The first output may lie where this input lies, if that is not needed afterwards. */
+  readonly inPlace?: number;
+  /** An activation, a mask or a gate behind it may become a part of its instruction, which is a `gemm`. */
+  readonly takesEpilogue?: true;
+}
+
+/** An operation applied to values: everything that passes over a graph need to know of it, as data. */
+export type Applied<K extends OperationName = OperationName> = {
+  readonly [P in K]: {
+    readonly operation: P;
+    readonly rule: Rule<P>;
+    readonly attributes: OperationAttributes[P];
+    readonly inputs: readonly Value[];
+    readonly outputs: readonly Value[];
+    /** What is drawn from outside of a program, which has its own seed and step. */
+    readonly draw: EagerDraw | undefined;
+  };
+}[K];
+
+/** The instruction that computes `outputs` from `inputs` as an applied operation does; `ERR_TRACE` of one without. */
+export function instructionOf<K extends OperationName>(
+  { operation, rule, attributes }: Applied<K>,
+  inputs: readonly Value[],
+  outputs: readonly Value[],
+): Instruction {
+  if (rule.lower === null) throw new CarillonError("ERR_TRACE", operation, `'${operation}' computes nothing`);
+  return rule.lower(inputs, outputs, attributes);
+}
+
+/** ∂ℓ/∂inputs of an applied operation from ∂ℓ/∂outputs; `undefined` where nothing flows. */
+export function flowsBack<K extends OperationName>(
+  { rule, attributes, inputs, outputs }: Applied<K>,
+  flowing: readonly (Value | undefined)[],
+): readonly (Value | undefined)[] {
+  return rule.gradient === null ? [] : rule.gradient(inputs, outputs, flowing, attributes);
 }
 
 /** Where a value comes from. */
@@ -112,7 +155,7 @@ introduce(Value.prototype, "a symbolic value");
 function describeSource(source: Source): string {
   switch (source.kind) {
     case "operation":
-      return `what '${source.applied.name}' gives`;
+      return `what '${source.applied.operation}' gives`;
     case "input":
       return `the input '${source.name}'`;
     case "slab":

@@ -62,9 +62,9 @@ interface Operands {
  */
 function operandsOf(value: Value, planned: Planned): Operands | undefined {
   if (value.source.kind !== "operation") return undefined;
-  const { name, lower, inputs } = value.source.applied;
-  const [left, right] = inputs;
-  const plain = name === "matmul" && planned.stepOf(value)?.lower === lower;
+  const { applied } = value.source;
+  const [left, right] = applied.inputs;
+  const plain = applied.operation === "matmul" && planned.stepOf(value)?.applied === applied;
   if (!plain || left === undefined || right === undefined) return undefined;
   const smaller = planned.totalOf(left) + planned.totalOf(right) < planned.totalOf(value);
   return smaller ? { left, right } : undefined;

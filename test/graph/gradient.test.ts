@@ -12,7 +12,7 @@ const input = (shape: readonly number[]): Value => new Value(shape, "f32", { kin
 /** Names of the operations behind `value`, in the order of a walk from it. */
 function names(value: Value | undefined): string[] {
   if (value?.source.kind !== "operation") return [];
-  const { name, inputs } = value.source.applied;
+  const { operation: name, inputs } = value.source.applied;
   return [name, ...inputs.flatMap(names)];
 }
 

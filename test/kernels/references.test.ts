@@ -27,7 +27,7 @@ function matrix(drawn: Drawn | undefined): { readonly rows: number; readonly col
 }
 
 const unary = Object.entries(kernels.unary).map(([name, kernel]): [string, Adapter] => [
-  snakeCase(name),
+  name,
   ([x], _label, outputs) => {
     const y = new Float32Array(outputs);
     kernel(floats(x), y);
@@ -36,7 +36,7 @@ const unary = Object.entries(kernels.unary).map(([name, kernel]): [string, Adapt
 ]);
 
 const binary = Object.entries(kernels.binary).map(([name, kernel]): [string, Adapter] => [
-  snakeCase(name),
+  name,
   ([a, b], _label, outputs) => {
     const operand = (drawn: Drawn | undefined): Float32Array | number | undefined => {
       const array = floats(drawn);
@@ -52,11 +52,6 @@ const binary = Object.entries(kernels.binary).map(([name, kernel]): [string, Ada
     return y;
   },
 ]);
-
-/** `relu_gradient` of `reluGradient`, but `gelu` and `log1p` as they are. */
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
 
 const SITES: Readonly<Record<string, number>> = { "keep 0.5": 0, "keep 0.3": 3, "keep 1": 1 };
 

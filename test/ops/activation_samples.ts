@@ -91,11 +91,11 @@ export const activationSamples = {
   softplus: unary("softplus", ops.softplus, softplus, bent, { error: ulps(3) }),
   // Measured on [−4, 4]: 5.2 ulp, below 0; test/native/activations.cc walks all floats.
   gelu: unary("gelu", ops.gelu, (x) => x * share(x), bent, { error: ulps(6), cancellation: 1 }),
-  gelu_slope: unary("geluSlope", slope("gelu_slope"), (x) => share(x) + x * density(x), bent, {
+  geluSlope: unary("geluSlope", slope("geluSlope"), (x) => share(x) + x * density(x), bent, {
     error: near(2, 1),
     cancellation: 2,
   }),
-  gelu_tanh: unary(
+  geluTanh: unary(
     "geluTanh",
     (x) => ops.gelu(x, { approximate: "tanh" }),
     (x) => 0.5 * x * (1 + geluTanh(x).t),
@@ -103,9 +103,9 @@ export const activationSamples = {
     // σ(v), v rounded thrice: its error counts |v| times where σ is small, and |v| < 11 here.
     { error: ulps(24), cancellation: 2 },
   ),
-  gelu_tanh_slope: unary(
+  geluTanhSlope: unary(
     "geluTanhSlope",
-    slope("gelu_tanh_slope"),
+    slope("geluTanhSlope"),
     (x) => {
       const { t, slope: u } = geluTanh(x);
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * u;
@@ -114,12 +114,12 @@ export const activationSamples = {
     { error: near(4, 1), cancellation: 4 },
   ),
   silu: unary("silu", ops.silu, (x) => x * sigmoid(x), bent, { error: ulps(3), cancellation: 1 }),
-  silu_slope: unary("siluSlope", slope("silu_slope"), (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))), bent, {
+  siluSlope: unary("siluSlope", slope("siluSlope"), (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))), bent, {
     error: near(2, 1),
     cancellation: 2,
   }),
   mish: unary("mish", ops.mish, (x) => x * mishGate(x).t, bent, { error: ulps(5), cancellation: 1 }),
-  mish_slope: unary("mishSlope", slope("mish_slope"), (x) => mishGate(x).t + x * mishGate(x).slope, bent, {
+  mishSlope: unary("mishSlope", slope("mishSlope"), (x) => mishGate(x).t + x * mishGate(x).slope, bent, {
     error: near(3, 1),
     cancellation: 3,
   }),
@@ -127,53 +127,53 @@ export const activationSamples = {
     error: ulps(3),
     cancellation: 4,
   }),
-  selu_slope: unary(
+  seluSlope: unary(
     "seluSlope",
-    slope("selu_slope"),
+    slope("seluSlope"),
     (x) => SCALE * (x < 0 ? ALPHA * Math.exp(x) : 1),
     among([-20, -0.05], [0.05, 2]),
     // λα and λ as float32, exp within 1 ulp, and one rounding.
     { error: ulps(2) },
   ),
   relu6: unary("relu6", ops.relu6, (x) => clamp(x, 0, 6), aroundSix, { error: exact }),
-  relu6_slope: unary("relu6Slope", slope("relu6_slope"), (x) => (x > 0 && x < 6 ? 1 : 0), aroundSix, {
+  relu6Slope: unary("relu6Slope", slope("relu6Slope"), (x) => (x > 0 && x < 6 ? 1 : 0), aroundSix, {
     error: exact,
     differentiable: [],
   }),
-  hard_tanh: unary("hardTanh", ops.hardTanh, (x) => clamp(x, -1, 1), aroundOne, { error: exact }),
-  hard_tanh_slope: unary("hardTanhSlope", slope("hard_tanh_slope"), (x) => (Math.abs(x) < 1 ? 1 : 0), aroundOne, {
+  hardTanh: unary("hardTanh", ops.hardTanh, (x) => clamp(x, -1, 1), aroundOne, { error: exact }),
+  hardTanhSlope: unary("hardTanhSlope", slope("hardTanhSlope"), (x) => (Math.abs(x) < 1 ? 1 : 0), aroundOne, {
     error: exact,
     differentiable: [],
   }),
   // x + 3, ⅙ as a float32, the product.
-  hard_sigmoid: unary("hardSigmoid", ops.hardSigmoid, (x) => clamp(x + 3, 0, 6) / 6, aroundThree, {
+  hardSigmoid: unary("hardSigmoid", ops.hardSigmoid, (x) => clamp(x + 3, 0, 6) / 6, aroundThree, {
     error: near(2, 1),
   }),
-  hard_sigmoid_slope: unary(
+  hardSigmoidSlope: unary(
     "hardSigmoidSlope",
-    slope("hard_sigmoid_slope"),
+    slope("hardSigmoidSlope"),
     (x) => (Math.abs(x) < 3 ? 1 / 6 : 0),
     aroundThree,
     { error: ulps(1), differentiable: [] },
   ),
-  hard_silu: unary("hardSilu", ops.hardSilu, (x) => (x * clamp(x + 3, 0, 6)) / 6, aroundThree, {
+  hardSilu: unary("hardSilu", ops.hardSilu, (x) => (x * clamp(x + 3, 0, 6)) / 6, aroundThree, {
     error: near(3, 3),
     cancellation: 1,
   }),
-  hard_silu_slope: unary(
+  hardSiluSlope: unary(
     "hardSiluSlope",
-    slope("hard_silu_slope"),
+    slope("hardSiluSlope"),
     (x) => (x <= -3 ? 0 : x >= 3 ? 1 : (2 * x + 3) / 6),
     aroundThree,
     { error: near(2, 1) },
   ),
 
-  leaky_relu: binary(
+  leakyRelu: binary(
     "leakyRelu",
     (x, slopes) => ops.leakyRelu(x, slopes),
     (x, s) => (x < 0 ? s * x : x),
   ),
-  leaky_relu_slope: binary("leakyReluSlope", activations.leakyReluSlope, (x, s) => (x < 0 ? s : 1), {
+  leakyReluSlope: binary("leakyReluSlope", activations.leakyReluSlope, (x, s) => (x < 0 ? s : 1), {
     differentiable: [1],
   }),
   elu: binary(
@@ -186,7 +186,7 @@ export const activationSamples = {
       cancellation: 4,
     },
   ),
-  elu_slope: binary("eluSlope", activations.eluSlope, (x, alpha) => (x < 0 ? alpha * Math.exp(x) : 1), {
+  eluSlope: binary("eluSlope", activations.eluSlope, (x, alpha) => (x < 0 ? alpha * Math.exp(x) : 1), {
     draws: [apart(0.25, 2), within(0.5, 2)],
     error: ulps(2),
     cancellation: 4,

@@ -172,8 +172,8 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
     draws: [sixteenths(0), sixteenths(1)],
     differentiable: [],
   }),
-  relu_gradient: binary("reluGradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
-  tanh_gradient: binary("tanhGradient", tanhGradient, (g, y) => g * (1 - y * y), {
+  reluGradient: binary("reluGradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
+  tanhGradient: binary("tanhGradient", tanhGradient, (g, y) => g * (1 - y * y), {
     draws: [anywhere, inside],
     error: tanhGradientError,
     cancellation: 2,

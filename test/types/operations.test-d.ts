@@ -1,8 +1,9 @@
 // Operands by name: what is missing, misspelt or of another list is an error of the compiler.
 import { instruction } from "../../lib/ops/encode.js";
 import { numberOf } from "../../lib/ops/native_table.js";
+import { type OperationName, rules } from "../../lib/ops/rules.js";
 import { Template } from "../../lib/ops/template.js";
-import type { Value } from "../../lib/tensor/value.js";
+import type { Applied, Rule, Value } from "../../lib/tensor/value.js";
 
 declare const [a, b, c]: readonly [Value, Value, Value];
 const sizes = { m: 1, n: 2, k: 3 };
@@ -31,3 +32,15 @@ numberOf("spread", "full");
 numberOf("spreads", "rows");
 // @ts-expect-error a softmax has no depth
 new Template("softmax").at.depth;
+
+const { matmul, ...others } = rules;
+// @ts-expect-error a rule is missing
+const incomplete: { readonly [K in OperationName]: Rule<K> } = others;
+// @ts-expect-error the rule of another operation
+const mistaken: { readonly [K in OperationName]: Rule<K> } = { ...others, matmul: rules.linear };
+export const complete: { readonly [K in OperationName]: Rule<K> } = { ...incomplete, ...mistaken, matmul };
+
+declare const behind: Applied;
+// @ts-expect-error only dropout keeps
+behind.attributes?.keep;
+if (behind.operation === "dropout") behind.attributes.keep.toFixed();

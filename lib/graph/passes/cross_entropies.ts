@@ -41,17 +41,17 @@ function crossEntropyGradient(value: Value, draft: Draft): CrossEntropyGradient 
   return { logits, labels, gradient, same };
 }
 
-function crossEntropyGradientStep({ logits, labels, gradient, same }: CrossEntropyGradient): Step {
-  const { rows, columns } = asMatrix(logits.shape);
+function crossEntropyGradientStep(value: Value, { logits, labels, gradient, same }: CrossEntropyGradient): Step {
   return {
     inputs: [logits, labels, gradient],
-    lower: (inputs, output) =>
-      instruction(
-        "softmax_cross_entropy_gradient",
-        { logits: at(inputs, 0), labels: at(inputs, 1), lossGradient: at(inputs, 2), logitsGradient: output },
-        { rows, columns, same },
-      ),
-    inPlace: 0,
+    outputs: [value],
+    lower(inputs, outputs) {
+      const operands = { logits: at(inputs, 0), labels: at(inputs, 1), lossGradient: at(inputs, 2) };
+      const views = { ...operands, logitsGradient: at(outputs, 0) };
+      return instruction("softmax_cross_entropy_gradient", views, { ...asMatrix(logits.shape), same });
+    },
+    inPlace: { input: 0, output: 0 },
+    applied: null,
   };
 }
 
@@ -87,21 +87,21 @@ function pairCrossEntropy(
     return x === logits && y === labels && user.id < value.id && draft.together(user, value);
   });
   const step = losses === undefined ? undefined : draft.steps.get(losses);
-  if (losses === undefined || step === undefined || step.also !== undefined) return;
+  if (losses === undefined || step === undefined || step.outputs.length > 1) return;
   const before = neededBehind(gradient, losses, draft, moved);
   if (before === undefined) return;
   draft.moveBefore(before, losses);
   for (const each of before) moved.add(each);
-  const { rows, columns } = asMatrix(logits.shape);
   draft.replace(losses, {
     inputs: [logits, labels, gradient],
-    lower(inputs, output) {
+    outputs: [losses, value],
+    lower(inputs, outputs) {
       const operands = { logits: at(inputs, 0), labels: at(inputs, 1), lossGradient: at(inputs, 2) };
-      const written = { losses: output, logitsGradient: value };
-      return instruction("softmax_cross_entropy_both", { ...operands, ...written }, { rows, columns, same });
+      const views = { ...operands, losses: at(outputs, 0), logitsGradient: at(outputs, 1) };
+      return instruction("softmax_cross_entropy_both", views, { ...asMatrix(logits.shape), same });
     },
-    inPlace: null,
-    also: { value, inPlace: 0 },
+    inPlace: { input: 0, output: 1 },
+    applied: null,
   });
   draft.remove(value);
 }
@@ -113,7 +113,7 @@ export const fuseCrossEntropies: Pass = (draft) => {
     const gradient = crossEntropyGradient(value, draft);
     if (gradient === undefined) continue;
     gradients.set(value, gradient);
-    draft.replace(value, crossEntropyGradientStep(gradient));
+    draft.replace(value, crossEntropyGradientStep(value, gradient));
   }
   const moved = new Set<Value>();
   for (const [value, gradient] of gradients) pairCrossEntropy(value, gradient, draft, moved);

@@ -1,6 +1,7 @@
+import type { OperationName } from "../../tensor/attributes.js";
 import type { Applied, Value } from "../../tensor/value.js";
 import type { Effect } from "../effect.js";
-import type { Step } from "../step.js";
+import { type Step, stepOf } from "../step.js";
 
 /** What a program does at one place. */
 export type Item = { readonly value: Value; readonly step: Step } | { readonly effect: Effect };
@@ -14,15 +15,24 @@ export interface Recorded {
 /** Changes how values of a draft are computed, where the same bits come out. */
 export type Pass = (draft: Draft) => void;
 
-function inputsOf(value: Value): readonly Value[] {
-  return value.source.kind === "operation" ? value.source.applied.inputs : [];
+/** What a value is made from; of a further output of an operation, its first. */
+export function inputsOf(value: Value): readonly Value[] {
+  if (value.source.kind !== "operation") return [];
+  const { inputs, outputs } = value.source.applied;
+  const [first = value] = outputs;
+  return first === value ? inputs : [first];
 }
 
 /** The operation `name` behind `value`, if that is what it is. */
-export function applied(value: Value | undefined, name: string): Applied | undefined {
+export function applied<K extends OperationName>(value: Value | undefined, name: K): AppliedAs<K> | undefined {
   if (value?.source.kind !== "operation") return undefined;
-  return value.source.applied.name === name ? value.source.applied : undefined;
+  const found = value.source.applied;
+  return is(found, name) ? found : undefined;
 }
+
+type AppliedAs<K extends OperationName> = Extract<Applied, { readonly operation: K }>;
+
+const is = <K extends OperationName>(found: Applied, name: K): found is AppliedAs<K> => found.operation === name;
 
 /** `roots` and everything they need, in the order of creation. */
 export function reachable(roots: readonly Value[], needs: (value: Value) => readonly Value[]): readonly Value[] {
@@ -52,9 +62,10 @@ export class Draft {
     const values = reachable(this.roots, inputsOf);
     for (const value of values) {
       if (value.source.kind !== "operation") continue;
-      const { inputs, lower, inPlace } = value.source.applied;
-      this.#steps.set(value, { inputs, lower, inPlace });
-      for (const input of inputs) {
+      const { applied } = value.source;
+      const [first] = applied.outputs;
+      if (first === value) this.#steps.set(value, stepOf(applied));
+      for (const input of first === value ? applied.inputs : []) {
         const users = this.#users.get(input);
         if (users === undefined) this.#users.set(input, [value]);
         else users.push(value);
@@ -111,11 +122,11 @@ export class Draft {
   /** Removes the steps whose values nothing needs any more. */
   removeUnused(): void {
     const producers = new Map<Value, Value>();
-    for (const [value, { also }] of this.#steps) if (also !== undefined) producers.set(also.value, value);
+    for (const [value, { outputs }] of this.#steps) for (const output of outputs) producers.set(output, value);
     const needed = new Set(
       reachable(this.roots, (value) => {
-        const producer = producers.get(value);
-        return producer === undefined ? (this.#steps.get(value)?.inputs ?? []) : [producer];
+        const producer = producers.get(value) ?? value;
+        return producer === value ? (this.#steps.get(value)?.inputs ?? []) : [producer];
       }),
     );
     for (const value of this.#steps.keys()) if (!needed.has(value)) this.remove(value);

@@ -1,7 +1,8 @@
 import type { NativeLists } from "../../binding/operations.js";
 import { instruction } from "../../ops/encode.js";
+import { maskPlace } from "../../ops/random.js";
 import { extent } from "../../tensor/shape.js";
-import type { Applied, Instruction, Value } from "../../tensor/value.js";
+import { type Applied, type Instruction, instructionOf, type Value } from "../../tensor/value.js";
 import type { Step } from "../step.js";
 import { applied, type Draft, type Pass } from "./pass.js";
 
@@ -18,10 +19,9 @@ interface Mask {
 /** The mask behind `value` = dropout(x), where it is one of elements, without a shift, drawn by the program itself. */
 function maskOf(value: Value): Mask | undefined {
   const dropout = applied(value, "dropout");
-  if (dropout === undefined || dropout.lower === null || dropout.draw !== undefined) return undefined;
-  const lowered = dropout.lower(dropout.inputs, value);
-  if (lowered.operation !== "dropout") return undefined;
-  const { site, group, exampleRows, keep, scale, shift, dropped } = lowered.numbers;
+  if (dropout === undefined || dropout.draw !== undefined) return undefined;
+  const { site, group, keep, scale, shift, dropped } = dropout.attributes;
+  const { exampleRows } = maskPlace(value, { site, group });
   if (group !== 1 || shift !== 0 || dropped !== 0) return undefined;
   return { site, exampleRows, keep, scale };
 }
@@ -81,9 +81,8 @@ function productOf(value: Value, inside: Inside): Pick<Chain, "product" | "activ
   const name = EPILOGUES.find((epilogue) => applied(value, epilogue) !== undefined);
   const [before = value] = name === undefined ? [value] : (applied(value, name)?.inputs ?? []);
   if (name !== undefined && !inside(before)) return undefined;
-  const product = applied(before, "linear") ?? applied(before, "matmul");
-  if (product === undefined || product.lower === null) return undefined;
-  return { product, activation: name ?? "identity" };
+  if (before.source.kind !== "operation" || before.source.applied.rule.takesEpilogue !== true) return undefined;
+  return { product: before.source.applied, activation: name ?? "identity" };
 }
 
 /** product → activation → dropout → gate, each only where it stands there. */
@@ -121,13 +120,14 @@ function fuseProduct(value: Value, draft: Draft): Step | undefined {
   const chain = chainOf(value, draft);
   if (chain === undefined) return undefined;
   const { product, activation, mask, gate } = chain;
-  const { lower, inputs } = product;
-  if (lower === null || (activation === "identity" && mask === undefined && gate === undefined)) return undefined;
+  const { inputs } = product;
+  if (activation === "identity" && mask === undefined && gate === undefined) return undefined;
   const count = inputs.length;
   return {
     inputs: gate === undefined ? inputs : [...inputs, gate.values],
-    lower(from, output): Instruction {
-      const plain = lower(from.slice(0, count), output);
+    outputs: [value],
+    lower(from, outputs): Instruction {
+      const plain = instructionOf(product, from.slice(0, count), outputs);
       if (plain.operation !== "gemm") return plain;
       const numbers = { ...plain.numbers, activation };
       if (mask === undefined && gate === undefined) return { ...plain, numbers };
@@ -146,6 +146,7 @@ function fuseProduct(value: Value, draft: Draft): Step | undefined {
       );
     },
     inPlace: null,
+    applied: null,
   };
 }
 

@@ -1,0 +1,70 @@
+import type { NativeLists } from "../binding/operations.js";
+import type { Shape } from "./shape.js";
+
+/** A native name in the spelling of TypeScript: `hardTanh` of `hard_tanh`. */
+export type CamelCase<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S;
+
+/** Which operands of a product are transposed. */
+export interface Transposes {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** Registers of an eager instruction that draws. */
+export interface EagerDraw {
+  readonly seed: number;
+  readonly step: number;
+  /** Index of the first element that is drawn, of the initializers' operations; 0 by default. */
+  readonly first?: number | undefined;
+}
+
+/** Which elements a draw belongs to. */
+export interface Site {
+  /** Number of the place in the network that draws. */
+  readonly site: number;
+  /** Rows that share a mask: 1, or the places of one example in spatial dropout. */
+  readonly group: number;
+  /** What is drawn from outside of a program, which has its own seed and step. */
+  readonly draw: EagerDraw | undefined;
+}
+
+/** Of dropout: kept elements become scale·x + shift, the others `dropped`. */
+export interface DropoutAttributes extends Site {
+  readonly keep: number;
+  readonly scale: number;
+  readonly shift: number;
+  readonly dropped: number;
+}
+
+/** Of multiplicative noise. */
+export interface NoiseAttributes extends Site {
+  readonly deviation: number;
+}
+
+/** Elementwise functions of native code, which have no attributes. */
+type Pointwise = { readonly [K in CamelCase<NativeLists["unary"] | NativeLists["binary"]>]: null };
+
+/** Every operation by name, with what its rule is told besides its inputs. `ops/rules.ts` has a rule for each. */
+export interface OperationAttributes extends Pointwise {
+  readonly reshape: { readonly shape: Shape };
+  readonly broadcast: { readonly shape: Shape };
+  readonly sum: { readonly axis: "all" | "first" | "last" };
+  readonly sumSquares: null;
+  readonly rowCount: null;
+  readonly scheduleValue: { readonly lane: number };
+  readonly softmax: null;
+  readonly logSoftmax: null;
+  readonly softmaxCrossEntropy: null;
+  readonly oneHot: { readonly classes: number };
+  readonly argmax: null;
+  readonly countEqual: null;
+  readonly matmul: Transposes;
+  readonly linear: null;
+  readonly dropout: DropoutAttributes;
+  readonly noise: NoiseAttributes;
+}
+
+/** Name of an operation. */
+export type OperationName = keyof OperationAttributes;
