@@ -286,7 +286,6 @@ export interface NativeOperands<V> {
         readonly l1: number;
         readonly decay: number;
         readonly shrink: number;
-        readonly rateScale: number;
         readonly maxNorm: number;
         readonly penaltySquares: number;
         readonly penaltyAbsolutes: number;
@@ -360,7 +359,7 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   normal: "y:F; count:d hash_low:i hash_high:i; mean deviation",
   permutation: "order:I; count:d shuffled:b; ",
   update:
-    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?; rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,shrink,rate_scale,max_norm,penalty_squares,penalty_absolutes)",
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?; rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
   log_scalar: "x:f; column:i; ",
   expect_finite: "x:f left:f? right:f?; left_count:d? right_count:d? every:i ranges*(offset,count,check); ",
   frozen_pack: "weights:f packed:U; n:d k:d along_depth:b form:forms; ",

@@ -128,7 +128,6 @@ class Update<O extends AnyStep> {
     const names = STEP_KEYS.map((key): [StepKey, string] => [key, `${where}.${key}`]);
     this.#at = Object.fromEntries(names) as Record<StepKey, string>;
     this.#call = new Call(where, "update", {}, 1 + MOST_SCALARS);
-    this.#call.set(this.#call.at.segments.rateScale, 1);
   }
 
   run(options: O): void {

@@ -72,7 +72,6 @@ export function segmentOf({
     decay,
     shrink,
     metric,
-    rateScale: 1,
     maxNorm: shape.length >= 2 ? maxNorm : 0,
     penaltySquares: l2,
     penaltyAbsolutes: l1 + shrink,

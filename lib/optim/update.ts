@@ -17,8 +17,6 @@ export interface UpdateSegment {
   /** λ of the proximal step, whose threshold is ηλ, in the rule's metric or not. */
   readonly shrink: number;
   readonly metric: boolean;
-  /** Factor of the learning rate. */
-  readonly rateScale: number;
   /** Bound of the rows' norms, 0: none. */
   readonly maxNorm: number;
   /** Factors of the reported penalty: (λ/2)·Σθ² and λ·Σ|θ|. */

@@ -12,7 +12,7 @@ constexpr Operands kUpdate{
     "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?",
     "rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b)",
     "constants[8] clip_value average_decay? "
-    "segments*(l2,l1,decay,shrink,rate_scale,max_norm,penalty_squares,penalty_absolutes)"};
+    "segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
 
 // views: parameters, gradients, states ×3, average, gradient scale, penalty
 // ints:  rule, lane of the rate, constants of the rule, scalars of the rule (the lanes behind the rate's), whether the
@@ -29,7 +29,7 @@ constexpr size_t kHeadDoubles = kConstants + 2;
 constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
 
 // Factors of a segment, in this order.
-enum Factor : size_t { kL2, kL1, kDecay, kShrink, kRateScale, kMaxNorm, kPenaltySquares, kPenaltyAbsolutes, kFactors };
+enum Factor : size_t { kL2, kL1, kDecay, kShrink, kMaxNorm, kPenaltySquares, kPenaltyAbsolutes, kFactors };
 
 // Flags of a segment.
 constexpr int64_t kMetric = 1;
@@ -74,7 +74,7 @@ void check_update(const Arguments& a, Requirements& r) {
   }
   if ((a.int_count - kHeadInts) % kSegmentInts != 0) return r.fail("four integers a segment are wanted");
   const size_t segments = segment_count(a);
-  if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("eight numbers a segment are wanted");
+  if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("seven numbers a segment are wanted");
   size_t end = 0;
   for (size_t i = 0; i < segments; ++i) {
     for (size_t k = 0; k < kSegmentInts; ++k) {
@@ -148,12 +148,11 @@ void bound_rows(const Context& context, float* parameters, size_t rows, size_t c
 // The arguments of one segment: products of the rate in double, rounded once.
 UpdateArguments for_segment(UpdateArguments u, const Segment& segment, double rate) {
   const double* f = segment.factors;
-  const double own = rate * f[kRateScale];
-  u.rate = static_cast<float>(own);
+  u.rate = static_cast<float>(rate);
   u.l2 = static_cast<float>(f[kL2]);
   u.l1 = static_cast<float>(f[kL1]);
-  u.decay = static_cast<float>(own * f[kDecay]);
-  u.shrink = static_cast<float>(own * f[kShrink]);
+  u.decay = static_cast<float>(rate * f[kDecay]);
+  u.shrink = static_cast<float>(rate * f[kShrink]);
   u.metric = segment.metric;
   u.squares = f[kPenaltySquares] != 0;
   u.absolutes = f[kPenaltyAbsolutes] != 0;

@@ -35,8 +35,8 @@ export const ROWS = 4;
 const IN = 3;
 const OUT = 5;
 
-/** Room for 8 constants of the rule, value to clip at, decay of the average; then of the segment: L2 0.1, rate scale 1. */
-const UPDATE_DOUBLES = [...new Array<number>(8).fill(0), Number.POSITIVE_INFINITY, 0, 0.1, 0, 0, 0, 1, 0, 0.1, 0];
+/** Room for 8 constants of the rule, value to clip at, decay of the average; then of the segment: L2 and penalty 0.1. */
+const UPDATE_DOUBLES = [...new Array<number>(8).fill(0), Number.POSITIVE_INFINITY, 0, 0.1, 0, 0, 0, 0, 0.1, 0];
 
 /** One training step by hand: a product, a loss, its gradient, an update, a log. */
 export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: readonly NativeSlab[] } {

@@ -204,7 +204,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["uniform", [1, 3, 2]],
   ["normal", [1, 3, 2]],
   ["permutation", [1, 2, 0]],
-  ["update", [8, 9, 18]],
+  ["update", [8, 9, 17]],
   ["log_scalar", [1, 1, 0]],
 ]);
 
