@@ -1,7 +1,7 @@
 // Training with half of the hidden units dead, whose momenta fall into the range of denormal numbers.
 import type { StoredTensor } from "../../lib/io/element_types.js";
-import { decodeSafetensors } from "../../lib/io/safetensors.js";
 import { SEAL, sealedBytes, sealedParts } from "../../lib/io/seal.js";
+import { decodeSafetensors } from "../../test/io/whole_file.js";
 import { median } from "../report.js";
 import type { Network } from "./networks.js";
 import { type Checkpoint, checkpointAt, OurStep } from "./ours.js";
@@ -37,7 +37,7 @@ function deadEnds(name: string, shape: readonly number[], layers: number, index:
  * weights into and out of them where some 70,000 steps without a gradient would have brought them.
  */
 export function withDeadUnits({ step, bytes }: Checkpoint, layers: number): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, "checkpoint");
+  const { tensors, metadata } = decodeSafetensors(bytes);
   const unsealed = [...tensors].filter(([name]) => name !== SEAL);
   const changed = new Map(
     unsealed.map(([name, tensor]): [string, StoredTensor] => {

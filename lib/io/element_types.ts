@@ -43,22 +43,6 @@ export const ELEMENT_BYTES: Readonly<Record<StoredDtype, number>> = {
   u8: 1,
 };
 
-/** The class of each type's array, as `arrayClass` tells it. */
-export const CLASSES: Readonly<Record<StoredDtype, string>> = {
-  f64: "Float64Array",
-  i64: "BigInt64Array",
-  u64: "BigUint64Array",
-  f32: "Float32Array",
-  i32: "Int32Array",
-  u32: "Uint32Array",
-  f16: "Uint16Array",
-  bf16: "Uint16Array",
-  i16: "Int16Array",
-  u16: "Uint16Array",
-  i8: "Int8Array",
-  u8: "Uint8Array",
-};
-
 /** The type whose name a file has, such as `F32`. */
 export function dtypeOf(stored: unknown): StoredDtype | undefined {
   if (typeof stored !== "string" || stored !== stored.toUpperCase()) return undefined;
@@ -66,7 +50,7 @@ export function dtypeOf(stored: unknown): StoredDtype | undefined {
   return isDtype(dtype) ? dtype : undefined;
 }
 
-export function isDtype(value: string): value is StoredDtype {
+function isDtype(value: string): value is StoredDtype {
   return Object.hasOwn(ELEMENT_BYTES, value);
 }
 

@@ -1,9 +1,7 @@
 import { CarillonError, describe } from "../errors.js";
 import { checkKeys } from "../options.js";
-import { arrayClass } from "../tensor/arrays.js";
-import { isDetached } from "../tensor/detached.js";
 import { extent } from "../tensor/shape.js";
-import { CLASSES, ELEMENT_BYTES, isDtype, type StoredTensor, storedTensor } from "./element_types.js";
+import { ELEMENT_BYTES, type StoredTensor, storedTensor } from "./element_types.js";
 import { formatOf, LOOKED_AT } from "./format.js";
 import { checkCoverage, type Header, HeaderReader, METADATA, type StoredEntry } from "./header.js";
 import { DEFAULT_LIMITS, expectBytes } from "./limits.js";
@@ -12,43 +10,11 @@ import { type ByteSource, bytesFor, PIECE_BYTES } from "./source.js";
 
 export type { StoredEntry } from "./header.js";
 
-/** The contents of a file; tensors in the order of its header. */
-export interface StoredTensors {
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 /** Bytes of the header's length, and the alignment of the data behind the header. */
 const PREFIX = 8;
 
 /** The reference implementation refuses longer headers, in bytes. */
 const MAX_HEADER = 100_000_000;
-
-/**
- * The bytes of a safetensors file: 8 bytes length of the header (little-endian), the header in JSON, padded with
- * spaces to a multiple of 8 bytes, the data of all tensors without gaps.
- *
- * The same input gives the same bytes: names stand in the order of the map, metadata is sorted by key. In the data,
- * tensors of larger elements come first, so that all are aligned. Format: github.com/huggingface/safetensors.
- *
- * Errors: data that is not the product of its shape (`ERR_SHAPE`), elements of another type than `dtype` says
- * (`ERR_DTYPE`), memory that was transferred away (`ERR_DETACHED`), the name `__metadata__` or metadata that is not
- * text (`ERR_OPTION`).
- */
-export function encodeSafetensors(
-  tensors: ReadonlyMap<string, StoredTensor>,
-  metadata: Readonly<Record<string, string>> = {},
-): Uint8Array<ArrayBuffer> {
-  for (const [name, tensor] of tensors) checkTensor(name, tensor);
-  const { head, begins, bytes: size } = layOutSafetensors(tensors, metadata);
-  const bytes = new Uint8Array(head.length + size);
-  bytes.set(head);
-  for (const [name, { data }] of tensors) {
-    const begin = head.length + (begins.get(name) ?? 0);
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), begin);
-  }
-  return bytes;
-}
 
 /** A file without its data: what comes first, and where the data of each tensor has to stand behind it. */
 export interface SafetensorsLayout {
@@ -60,7 +26,14 @@ export interface SafetensorsLayout {
   readonly bytes: number;
 }
 
-/** The layout that {@link encodeSafetensors} gives to tensors of these types and shapes, for those who write piece by piece. */
+/**
+ * The layout of a safetensors file of tensors of these types and shapes: 8 bytes length of the header (little-endian), the header in JSON,
+ * padded with spaces to a multiple of 8 bytes, the data of all tensors without gaps.
+ *
+ * The same input gives the same bytes: names stand in the order of the map, metadata is sorted by key. In the data, tensors of larger elements
+ * come first, so that all are aligned. Format: github.com/huggingface/safetensors. Metadata that is not text is `ERR_OPTION`, a header that no
+ * reader takes `ERR_STATE`.
+ */
 export function layOutSafetensors(
   tensors: ReadonlyMap<string, Pick<StoredTensor, "dtype" | "shape">>,
   metadata: Readonly<Record<string, string>>,
@@ -125,16 +98,6 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): string[] {
   return keys;
 }
 
-function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
-  if (name === METADATA) throw problem("ERR_OPTION", name, "another name for a tensor", `"${METADATA}"`);
-  if (!isDtype(dtype)) throw problem("ERR_DTYPE", name, "dtype f32, i32, u8 or another of a file", describe(dtype));
-  if (arrayClass(data) !== CLASSES[dtype]) throw problem("ERR_DTYPE", name, `data of type ${dtype}`, describe(data));
-  if (data.length === extent(shape)) return;
-  if (isDetached(data))
-    throw problem("ERR_DETACHED", name, "data", `${describe(data)} whose memory was transferred away`);
-  throw problem("ERR_SHAPE", name, `${extent(shape)} elements, as shape [${shape.join(", ")}] has,`, describe(data));
-}
-
 /** A file whose header is read and verified, and whose data is not read yet. */
 export interface StoredFile extends Header {
   readonly source: ByteSource;
@@ -193,26 +156,6 @@ export async function readTensor(
   return storedTensor(dtype, shape, data.buffer);
 }
 
-/** The tensors and the metadata of a safetensors file, verified as by {@link openSafetensors}. All data is copied, so `bytes` may be reused. */
-export function decodeSafetensors(bytes: Uint8Array, where: string): StoredTensors {
-  const length = headerLength(where, bytes, bytes.length);
-  if (typeof length !== "number") {
-    throw broken(where, "a safetensors file", formatOf(bytes.subarray(0, LOOKED_AT), bytes.subarray(-LOOKED_AT)));
-  }
-  const start = PREFIX + length;
-  const reader = new HeaderReader(where, start, DEFAULT_LIMITS);
-  reader.push(bytes.subarray(PREFIX, start));
-  const header = reader.end();
-  checkCoverage(where, header, start, bytes.length);
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, { dtype, shape, begin, end }] of header.entries) {
-    const data = new Uint8Array(end - begin);
-    data.set(bytes.subarray(begin, end));
-    tensors.set(name, storedTensor(dtype, shape, data.buffer));
-  }
-  return { tensors, metadata: header.metadata };
-}
-
 /** Bytes of the header; `undefined` of what is no such file. One that was cut is told by what is missing. */
 function headerLength(where: string, begin: Uint8Array, size: number): number | undefined {
   const isObjectAhead = begin.length > PREFIX && begin[PREFIX] === 0x7b;
@@ -224,11 +167,6 @@ function headerLength(where: string, begin: Uint8Array, size: number): number | 
   throw broken(where, `a header of ${length} bytes`, `${rest}: the file was cut, or is no safetensors file`);
 }
 
-function problem(
-  code: "ERR_SHAPE" | "ERR_DTYPE" | "ERR_OPTION" | "ERR_DETACHED" | "ERR_STATE",
-  where: string,
-  expected: string,
-  received: string,
-): CarillonError {
+function problem(code: "ERR_OPTION" | "ERR_STATE", where: string, expected: string, received: string): CarillonError {
   return new CarillonError(code, where, `expected ${expected} for '${where}' but received ${received}`);
 }

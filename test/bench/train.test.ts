@@ -10,7 +10,7 @@ import { linesOf, scalingPicture } from "../../bench/train/picture.js";
 import { points, type ScalingRow, SERIES } from "../../bench/train/points.js";
 import { byPeer, fastest, rowOf, type Turn } from "../../bench/train/rows.js";
 import { bestSetting, commandsOf, enter, PEERS, titleOfSetting } from "../../bench/train/settings.js";
-import { decodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors } from "../io/whole_file.js";
 
 describe("networks and examples", () => {
   test("the networks are those that are asked for", () => {
@@ -224,8 +224,8 @@ describe("rows", () => {
 test("dead units stay dead, and their momenta are where they fall out of the normal range", async () => {
   const small: Network = { sizes: [6, 4, 4, 2], batch: 32 };
   const living = await checkpointAt(small, 5);
-  const { tensors } = decodeSafetensors(withDeadUnits(living, 3).bytes, "dead");
-  const before = decodeSafetensors(living.bytes, "living").tensors;
+  const { tensors } = decodeSafetensors(withDeadUnits(living, 3).bytes);
+  const before = decodeSafetensors(living.bytes).tensors;
   const biases = tensors.get("weights/linear2.bias")?.data ?? [];
   expect([...biases].map((bias) => bias === -1000)).toEqual([false, true, false, true]);
   expect(tensors.get("weights/linear3.bias")).toEqual(before.get("weights/linear3.bias"));

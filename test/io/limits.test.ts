@@ -2,8 +2,9 @@
 import { linear, loadModel, relu, sequential } from "carillon";
 import { describe, expect, test } from "vitest";
 import { checkLimits, type FileLimits } from "../../lib/io/limits.js";
-import { encodeSafetensors, openSafetensors } from "../../lib/io/safetensors.js";
+import { openSafetensors } from "../../lib/io/safetensors.js";
 import { type ByteSource, bytesSource } from "../../lib/io/source.js";
+import { encodeSafetensors } from "./whole_file.js";
 
 interface Generated {
   readonly source: ByteSource;

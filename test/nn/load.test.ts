@@ -20,7 +20,7 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 import { bitsOf } from "../train/synthetic.js";
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
@@ -53,7 +53,7 @@ test("a file of the first writer, which said no version, is read as ever", async
 });
 
 test("keys of metadata that nobody knows change nothing", async () => {
-  const { tensors, metadata } = decodeSafetensors(network().initialize(3).bytes(), "model");
+  const { tensors, metadata } = decodeSafetensors(network().initialize(3).bytes());
   const later = encodeSafetensors(tensors, { ...metadata, colour: "blue", inventedLater: '{"a":[1]}' });
   expect(bitsOf(await loadModel(later))).toBe(bitsOf(network().initialize(3)));
 });
@@ -148,7 +148,7 @@ describe("a checkpoint is a model", () => {
   test("also with layers of one's own, by load", async () => {
     const model = network();
     const { checkpoint } = await fit(model, { ...OPTIONS, optimizer: adam() });
-    const { tensors, metadata } = decodeSafetensors(model.bytes(), "model");
+    const { tensors, metadata } = decodeSafetensors(model.bytes());
     const own = (metadata.layers ?? "").replace('"relu"', '"mine"');
     await expect(loadModel(encodeSafetensors(tensors, { ...metadata, layers: own }))).rejects.toThrow("use its load()");
     expect(bitsOf(await network().load(checkpoint()))).toBe(bitsOf(model));

@@ -34,7 +34,7 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 
 let folder = "";
 beforeAll(async () => {
@@ -189,7 +189,7 @@ describe("the loss is remembered", () => {
   });
 
   test("a file of before, without one, has the rule; one that nobody knows does too", async () => {
-    const { tensors, metadata } = decodeSafetensors((await trained(mirror(3), mse())).bytes(), "bytes");
+    const { tensors, metadata } = decodeSafetensors((await trained(mirror(3), mse())).bytes());
     expect(metadata.loss).toBe("mse");
     for (const changed of [{ loss: "focal" }, { loss: undefined }]) {
       const { loss, ...rest } = { ...metadata, ...changed };

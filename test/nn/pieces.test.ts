@@ -20,7 +20,7 @@ import {
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { asFloat32, type StoredTensor } from "../../lib/io/element_types.js";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 import { bitsOf } from "../train/synthetic.js";
 
 let folder = "";
@@ -61,7 +61,7 @@ test("a file has the bytes of bytes(), and both are read to the bit", async () =
   const path = join(folder, "model");
   await model.save(path);
   const bytes = model.bytes();
-  const { tensors } = decodeSafetensors(bytes, "model");
+  const { tensors } = decodeSafetensors(bytes);
   for (const [name, { data }] of model.weights()) expect(areSame(tensors.get(name)?.data, data)).toBe(true);
   const read = [await loadModel(path), await loadModel(bytes), await network().load(path), await network().load(bytes)];
   for (const each of read) expect(bitsOf(each)).toBe(bitsOf(model));

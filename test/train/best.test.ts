@@ -21,7 +21,7 @@ import {
   sequential,
 } from "carillon";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { decodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors } from "../io/whole_file.js";
 import { listing } from "./listing.js";
 import { bitsOf, clusters, hashOf } from "./synthetic.js";
 
@@ -74,7 +74,7 @@ const nameOf = (step: number): string => `step-${String(step).padStart(9, "0")}.
 
 /** Bits of the weights in a checkpoint, in the order of the model. */
 function bitsIn(step: number): string {
-  const { tensors } = decodeSafetensors(readFileSync(join(dir, nameOf(step))), "checkpoint");
+  const { tensors } = decodeSafetensors(readFileSync(join(dir, nameOf(step))));
   const entries = ["linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"].map((name) => {
     const stored = tensors.get(`weights/${name}`);
     if (stored?.dtype !== "f32") throw new Error(`no ${name}`);

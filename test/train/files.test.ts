@@ -18,7 +18,7 @@ import {
   sgd,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 import { bitsOf, clusters } from "./synthetic.js";
 import { type Anything, expectRefusal } from "./wrong.js";
 
@@ -41,7 +41,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** The checkpoint with other metadata, and a seal that fits them. */
 function withMetadata(change: Readonly<Record<string, string>>): Uint8Array {
-  const { tensors, metadata } = decodeSafetensors(checkpoint, "checkpoint");
+  const { tensors, metadata } = decodeSafetensors(checkpoint);
   return sealed(encodeSafetensors(tensors, { ...metadata, ...change }));
 }
 
@@ -57,12 +57,12 @@ function withByte(index: number): Uint8Array {
 }
 
 function unsealed(): Uint8Array {
-  const { tensors, metadata } = decodeSafetensors(checkpoint, "checkpoint");
+  const { tensors, metadata } = decodeSafetensors(checkpoint);
   return encodeSafetensors(new Map([...tensors].filter(([name]) => name !== "sha256")), metadata);
 }
 
 function withProgress(change: Anything): Uint8Array {
-  const { metadata } = decodeSafetensors(checkpoint, "checkpoint");
+  const { metadata } = decodeSafetensors(checkpoint);
   const progress: unknown = JSON.parse(metadata.progress ?? "");
   return withMetadata({ progress: JSON.stringify({ ...(progress as object), ...change }) });
 }
@@ -211,7 +211,7 @@ describe("models", () => {
   });
 
   function encoded(layers: unknown, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-    const { tensors } = decodeSafetensors(network().bytes(), "model");
+    const { tensors } = decodeSafetensors(network().bytes());
     return encodeSafetensors(tensors, { format: "carillon.model", layers: JSON.stringify(layers), ...metadata });
   }
   const layer = (inputs: unknown, outputs: unknown): unknown => {

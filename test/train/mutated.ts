@@ -1,7 +1,8 @@
 // Files in which one value at a time is another: of their JSON, or of a tensor. Their seals fit them.
-import { decodeSafetensors, encodeSafetensors, type StoredTensors } from "../../lib/io/safetensors.js";
+
 import { SEAL, sealedBytes, sealedParts } from "../../lib/io/seal.js";
 import { sameShape } from "../../lib/tensor/shape.js";
+import { decodeSafetensors, encodeSafetensors, type WholeFile } from "../io/whole_file.js";
 
 /** A file in which one value is another. */
 export interface Mutation {
@@ -12,7 +13,7 @@ export interface Mutation {
   bytes(): Uint8Array;
 }
 
-type Stored = StoredTensors["tensors"] extends ReadonlyMap<string, infer T> ? T : never;
+type Stored = WholeFile["tensors"] extends ReadonlyMap<string, infer T> ? T : never;
 
 /** What is put in the place of a value, by its name. */
 const VALUES: Readonly<Record<string, unknown>> = {
@@ -60,10 +61,10 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** Every mutation of a file. */
 export function* mutationsOf(file: Uint8Array): Generator<Mutation> {
-  const { tensors, metadata } = decodeSafetensors(file, "file");
+  const { tensors, metadata } = decodeSafetensors(file);
   const isSealed = tensors.has(SEAL);
   const rest = new Map([...tensors].filter(([name]) => name !== SEAL));
-  const made = (change: Partial<StoredTensors>) => (): Uint8Array => {
+  const made = (change: Partial<WholeFile>) => (): Uint8Array => {
     const all = { tensors: rest, metadata, ...change };
     return isSealed
       ? sealedBytes(sealedParts(all.tensors, all.metadata))
@@ -122,7 +123,7 @@ function* jsonMutations(value: Json, place: string): Generator<readonly [place: 
 
 function* tensorMutations(
   tensors: ReadonlyMap<string, Stored>,
-  made: (change: Partial<StoredTensors>) => () => Uint8Array,
+  made: (change: Partial<WholeFile>) => () => Uint8Array,
 ): Generator<Mutation> {
   for (const [name, stored] of tensors) {
     const put = (other: Stored) =>

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { adam, crossEntropy, earlyStopping, type FitEvent, fit, linear, type Model, sequential } from "carillon";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { decodeSafetensors, encodeSafetensors } from "../../lib/io/safetensors.js";
 import { SEAL, sealedBytes, sealedParts } from "../../lib/io/seal.js";
+import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 import { clusters } from "./synthetic.js";
 
 const network = (): Model => sequential(linear(4, 3));
@@ -38,7 +38,7 @@ async function resealed(
   path: string,
   change: (metadata: Record<string, string>) => Record<string, string>,
 ): Promise<void> {
-  const { tensors, metadata } = decodeSafetensors(await readFile(path), path);
+  const { tensors, metadata } = decodeSafetensors(await readFile(path));
   const rest = new Map([...tensors].filter(([name]) => name !== SEAL));
   await writeFile(path, sealedBytes(sealedParts(rest, change({ ...metadata }))));
 }

@@ -19,7 +19,7 @@ import {
   tanh,
 } from "carillon";
 import { describe, expect, test } from "vitest";
-import { decodeSafetensors } from "../../lib/io/safetensors.js";
+import { decodeSafetensors } from "../io/whole_file.js";
 import { type Bounded, exact } from "./bounded.js";
 import {
   accumulatingRule,
@@ -56,7 +56,7 @@ const EVEN = Array.from({ length: ROWS }, () => 1);
 
 /** Weights, then states, as a checkpoint holds them. */
 function networksOf(checkpoint: Uint8Array, states: readonly string[]): [Network, ...Network[]] {
-  const { tensors } = decodeSafetensors(checkpoint, "checkpoint");
+  const { tensors } = decodeSafetensors(checkpoint);
   const valuesOf = (name: string): number[] => {
     const stored = tensors.get(name);
     return stored?.dtype === "f32" ? Array.from(stored.data) : [];
