@@ -60,6 +60,8 @@ describe("by what batches have taken, milliseconds", () => {
     const expectation = new Expectation(LARGE);
     for (let batch = 0; batch < 20; batch++) expectation.tookHelped(1, 0.3);
     expect([expectation.isShort(1), expectation.isBearable(1)]).toEqual([false, true]);
+    expectation.tookHelped(1, 4); // lost its processor
+    expect(expectation.isBearable(1)).toBe(true);
     for (let batch = 0; batch < 8; batch++) expectation.tookHelped(1, 2);
     expect(expectation.isBearable(1)).toBe(false);
   });

@@ -26,6 +26,9 @@ const WAY = 0.1;
 const MOST_GROWTH = 4;
 const SHARE = 0.25;
 
+/** The same of a batch that had helpers: one that lost its processor shall not send the next call the long way. */
+const MOST_GROWTH_HELPED = 2;
+
 /** Floating-point operations a millisecond of a processor that nobody has measured yet. */
 const SPEED = 40e6;
 
@@ -64,15 +67,18 @@ export class Expectation {
   /** A batch on the JavaScript thread took so long with helpers, without which it is not tried again unless that promises to be short. */
   tookHelped(rows: number, milliseconds: number): void {
     const size = sizeOf(rows);
-    this.tookHere(rows, milliseconds);
+    this.#count(size, milliseconds, MOST_GROWTH_HELPED);
     if (milliseconds > SHORT / 2) this.#took[size] = Math.max(this.#took[size] ?? 0, JUST_LONGER);
   }
 
   /** A batch on the JavaScript thread alone took so long. */
   tookHere(rows: number, milliseconds: number): void {
-    const size = sizeOf(rows);
+    this.#count(sizeOf(rows), milliseconds, MOST_GROWTH);
+  }
+
+  #count(size: number, milliseconds: number, growth: number): void {
     const known = Math.max(this.#took[size] ?? 0, LEAST);
-    const counted = Math.min(milliseconds, MOST_GROWTH * known);
+    const counted = Math.min(milliseconds, growth * known);
     this.#took[size] = counted < known ? counted : known + SHARE * (counted - known);
   }
 

@@ -288,10 +288,11 @@ export class Gathering {
     const { program } = this.#computer;
     const all = new Float32Array(member.rows * program.outputs);
     for (const { x, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+      if (call.over) break;
       await program.runAsync(x, rows, y, threads);
-      if (call.over) return;
     }
     this.counts.microseconds += MICRO * (now() - began);
+    if (call.over) return;
     this.counts.calls += 1;
     call.answer(all, 0, moment);
   }
