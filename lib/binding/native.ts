@@ -29,6 +29,8 @@ export interface NativeFault {
   readonly value: number;
   /** The value should have been in [0, limit). Of a number that is not finite: 1 for ∞, −1 for −∞, 0 for NaN. */
   readonly limit: number;
+  /** Of an index: its place in the row, where a row has several. */
+  readonly column?: number;
   readonly operation: string;
 }
 

@@ -45,6 +45,11 @@ export interface NativeLists {
     | "minimum"
     | "maximum"
     | "greater"
+    | "greater_equal"
+    | "less"
+    | "less_equal"
+    | "equal"
+    | "not_equal"
     | "relu_gradient"
     | "tanh_gradient"
     | "leaky_relu"
@@ -88,6 +93,31 @@ export interface NativeOperands<V> {
       readonly function: NativeLists["binary"];
       readonly spreadA: NativeLists["spreads"];
       readonly spreadB: NativeLists["spreads"];
+    };
+  };
+  readonly binary_spread: {
+    readonly views: { readonly a: V; readonly b: V; readonly y: V };
+    readonly numbers: {
+      readonly outer: number;
+      readonly function: NativeLists["binary"];
+      readonly strideA: number;
+      readonly strideB: number;
+      readonly axes: readonly { readonly size: number; readonly strideA: number; readonly strideB: number }[];
+    };
+  };
+  readonly where: {
+    readonly views: { readonly condition: V; readonly a: V; readonly b: V; readonly y: V };
+    readonly numbers: {
+      readonly outer: number;
+      readonly strideCondition: number;
+      readonly strideA: number;
+      readonly strideB: number;
+      readonly axes: readonly {
+        readonly size: number;
+        readonly strideCondition: number;
+        readonly strideA: number;
+        readonly strideB: number;
+      }[];
     };
   };
   readonly fill: {
@@ -135,6 +165,17 @@ export interface NativeOperands<V> {
     readonly views: { readonly b: V; readonly packed: V };
     readonly numbers: { readonly n: number; readonly k: number; readonly alongDepth: boolean };
   };
+  readonly gemm_batch: {
+    readonly views: { readonly a: V; readonly b: V; readonly c: V };
+    readonly numbers: {
+      readonly products: number;
+      readonly m: number;
+      readonly n: number;
+      readonly k: number;
+      readonly transposeA?: boolean | undefined;
+      readonly transposeB?: boolean | undefined;
+    };
+  };
   readonly sum: { readonly views: { readonly x: V; readonly sum: V }; readonly numbers: { readonly count: number } };
   readonly sum_squares: {
     readonly views: { readonly x: V; readonly sum: V };
@@ -147,6 +188,10 @@ export interface NativeOperands<V> {
   readonly column_sum: {
     readonly views: { readonly x: V; readonly y: V };
     readonly numbers: { readonly rows: number; readonly columns: number };
+  };
+  readonly axis_sum: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: { readonly outer: number; readonly rows: number; readonly columns: number };
   };
   readonly softmax: {
     readonly views: { readonly x: V; readonly y: V };
@@ -219,6 +264,53 @@ export interface NativeOperands<V> {
       readonly sourceRows: number;
       readonly dtype: NativeLists["dtypes"];
       readonly scale: number;
+    };
+  };
+  readonly take: {
+    readonly views: { readonly table: V; readonly indices: V; readonly y: V };
+    readonly numbers: {
+      readonly count: number;
+      readonly tableRows: number;
+      readonly columns: number;
+      readonly width: number;
+    };
+  };
+  readonly take_gradient: {
+    readonly views: { readonly gradient: V; readonly indices: V; readonly y: V };
+    readonly numbers: {
+      readonly count: number;
+      readonly tableRows: number;
+      readonly columns: number;
+      readonly width: number;
+    };
+  };
+  readonly concat: {
+    readonly views: { readonly parts: readonly V[]; readonly y: V };
+    readonly numbers: { readonly outer: number; readonly parts: readonly { readonly columns: number }[] };
+  };
+  readonly slice: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly outer: number;
+      readonly columns: number;
+      readonly begin: number;
+      readonly count: number;
+    };
+  };
+  readonly pad: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly outer: number;
+      readonly columns: number;
+      readonly before: number;
+      readonly after: number;
+    };
+  };
+  readonly transpose: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly outer: number;
+      readonly axes: readonly { readonly size: number; readonly stride: number }[];
     };
   };
   readonly collect: {
@@ -330,16 +422,21 @@ export type NativeOperation = keyof NativeOperands<unknown>;
 export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   unary: "x:f y:F; count:d function:unary; ",
   binary: "a:f b:f y:F; rows:d columns:d function:binary spread_a:spreads spread_b:spreads; ",
+  binary_spread: "a:f b:f y:F; outer:d function:binary stride_a:i stride_b:i axes*(size,stride_a,stride_b); ",
+  where:
+    "condition:f a:f b:f y:F; outer:d stride_condition:i stride_a:i stride_b:i axes*(size,stride_condition,stride_a,stride_b); ",
   fill: "y:F; count:d; value",
   copy: "x:f y:F; count:d; ",
   gemm: "a:f b:f bias:f? c:F; m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b?; ",
   gemm_fused:
     "a:f b:f bias:f? c:F gate:f?; m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b? site:i?-1 example_rows:i? backward:gates?; keep?1 keep_scale?1 gate_scale?1",
   gemm_pack: "b:f packed:F; n:d k:d along_depth:b; ",
+  gemm_batch: "a:f b:f c:F; products:d m:i n:i k:i transpose_a:b? transpose_b:b?; ",
   sum: "x:f sum:F; count:d; ",
   sum_squares: "x:f sum:F; count:d; ",
   row_sum: "x:f y:F; rows:d columns:d; ",
   column_sum: "x:f y:F; rows:d columns:d; ",
+  axis_sum: "x:f y:F; outer:d rows:d columns:d; ",
   softmax: "x:f y:F; rows:d columns:d; ",
   log_softmax: "x:f y:F; rows:d columns:d; ",
   softmax_cross_entropy: "logits:f labels:i losses:F; rows:d columns:d; ",
@@ -351,6 +448,12 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; keep scale shift dropped",
   noise: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; deviation",
   gather: "source:x order:i y:X; rows:d columns:d source_rows:d dtype:dtypes; scale",
+  take: "table:x indices:i y:X; count:d table_rows:d columns:i width:i; ",
+  take_gradient: "gradient:f indices:i y:F; count:d table_rows:d columns:i width:i; ",
+  concat: "parts[7]:x? y:X; outer:d parts*(columns); ",
+  slice: "x:x y:X; outer:d columns:i begin:i count:i; ",
+  pad: "x:x y:X; outer:d columns:i before:i after:i; ",
+  transpose: "x:x y:X; outer:d axes*(size,stride); ",
   collect: "x:x kept:X; rows:d columns:d batch:i steps:i; ",
   convert: "x:u y:F; count:d; scale",
   row_count: "y:F; ; ",

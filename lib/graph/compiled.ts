@@ -292,11 +292,12 @@ function checked(result: NativeRunResult): NativeRunResult {
   throw faultError(fault);
 }
 
-/** What the data made impossible, by its row. */
-export function faultError(fault: NativeFault): CarillonError {
+/** What the data made impossible, by its row, and by its place there where a row has several numbers. */
+export function faultError({ what, row, column, limit, value }: NativeFault): CarillonError {
+  const place = `${what} of row ${row}${column === undefined ? "" : `, column ${column}`}`;
   return new CarillonError(
-    fault.what === "label" ? "ERR_LABEL" : "ERR_DATA",
-    `${fault.what} of row ${fault.row}`,
-    `expected an integer in [0, ${fault.limit}) for the ${fault.what} of row ${fault.row} of the batch but received ${fault.value}`,
+    what === "label" ? "ERR_LABEL" : "ERR_DATA",
+    place,
+    `expected an integer in [0, ${limit}) for the ${place} of the batch but received ${value}`,
   );
 }

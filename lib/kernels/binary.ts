@@ -65,6 +65,16 @@ export const binary = {
   maximum: kernel("maximum"),
   /** y = a > b ? 1 : 0 */
   greater: kernel("greater"),
+  /** y = a ≥ b ? 1 : 0 */
+  greaterEqual: kernel("greater_equal"),
+  /** y = a < b ? 1 : 0 */
+  less: kernel("less"),
+  /** y = a ≤ b ? 1 : 0 */
+  lessEqual: kernel("less_equal"),
+  /** y = a = b ? 1 : 0; NaN equals nothing. */
+  equal: kernel("equal"),
+  /** y = a ≠ b ? 1 : 0; NaN differs from everything. */
+  notEqual: kernel("not_equal"),
   /** y = b > 0 ? a : 0: the gradient of relu from the gradient a and the output b. */
   reluGradient: kernel("relu_gradient"),
   /** y = a·(1 − b·b), three roundings: the gradient of tanh from the gradient a and the output b. */

@@ -34,11 +34,12 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
   const registers = { seed, step, epoch: 0, rows: 1, batchOffset: first, rate: 0 };
   const fault = native.execute(Int32Array.from(words), views, registers);
   if (fault !== null) {
-    const code = fault.what === "label" ? "ERR_LABEL" : "ERR_DATA";
+    const { what, row, column, limit, value } = fault;
+    const place = `${what === "label" ? "labels" : "indices"}[${column === undefined ? row : `${row}, ${column}`}]`;
     throw new CarillonError(
-      code,
-      `${fault.what}s[${fault.row}]`,
-      `expected an integer in [0, ${fault.limit}) for '${fault.what}s[${fault.row}]' but received ${fault.value}`,
+      what === "label" ? "ERR_LABEL" : "ERR_DATA",
+      place,
+      `expected an integer in [0, ${limit}) for '${place}' but received ${value}`,
     );
   }
 }

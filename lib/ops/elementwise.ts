@@ -42,6 +42,11 @@ const BINARY = {
   minimum: (a, b, _y, g) => [multiply(g, subtract(1, greater(a, b))), multiply(g, greater(a, b))],
   maximum: (a, b, _y, g) => [multiply(g, subtract(1, greater(b, a))), multiply(g, greater(b, a))],
   greater: null,
+  greaterEqual: null,
+  less: null,
+  lessEqual: null,
+  equal: null,
+  notEqual: null,
   reluGradient: (_g, output, _y, g) => [reluGradient(g, output), undefined],
   tanhGradient: (flowing, output, _y, g) => [
     tanhGradient(g, output),
@@ -95,7 +100,7 @@ export const sigmoid = <A extends Operand>(x: A): Of<A> => unary("sigmoid", x);
 /** y = |x| < 2⁻¹²⁶ ? 0 : x: keeps denormal numbers, which slow every later operation, out of gradients. */
 export const flush = <A extends Operand>(x: A): Of<A> => unary("flush", x);
 
-/** y = a + b. Operands of one shape, or a scalar, a row [n] or a column [m, 1] with [m, n]; so for all below. */
+/** y = a + b. Shapes that are equal or, aligned at their last axes, differ by axes of 1, along which an operand is repeated; so for all below. */
 export const add = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("add", a, b);
 /** y = a − b */
 export const subtract = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("subtract", a, b);
@@ -109,6 +114,18 @@ export const minimum = <A extends Operand, B extends Operand>(a: A, b: B): Of<A 
 export const maximum = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("maximum", a, b);
 /** y = a > b ? 1 : 0; its gradient is 0. */
 export const greater = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("greater", a, b);
+
+/** y = a ≥ b ? 1 : 0; its gradient is 0. */
+export const greaterEqual = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> =>
+  binary("greaterEqual", a, b);
+/** y = a < b ? 1 : 0; its gradient is 0. */
+export const less = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("less", a, b);
+/** y = a ≤ b ? 1 : 0; its gradient is 0. */
+export const lessEqual = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("lessEqual", a, b);
+/** y = a = b ? 1 : 0, −0 = +0; NaN equals nothing. Its gradient is 0. */
+export const equal = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("equal", a, b);
+/** y = a ≠ b ? 1 : 0; NaN differs from everything. Its gradient is 0. */
+export const notEqual = <A extends Operand, B extends Operand>(a: A, b: B): Of<A | B> => binary("notEqual", a, b);
 
 /**
  * y = min(max(x, low), high): x within [low, high]. At a bound itself the gradient still flows, outside of it none.

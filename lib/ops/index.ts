@@ -13,23 +13,40 @@ export {
   softplus,
 } from "./activations.js";
 export type { Of, Operand } from "./apply.js";
+export {
+  type AlongOptions,
+  type ConcatOptions,
+  concat,
+  type Moved,
+  pad,
+  type StackOptions,
+  slice,
+  stack,
+  transpose,
+} from "./arrange.js";
+export type { Axes } from "./axis.js";
 export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
 export {
   absolute,
   add,
   clip,
   divide,
+  equal,
   erf,
   exp,
   expm1,
   flush,
   greater,
+  greaterEqual,
+  less,
+  lessEqual,
   log,
   log1p,
   maximum,
   minimum,
   multiply,
   negate,
+  notEqual,
   reciprocal,
   relu,
   sigmoid,
@@ -49,5 +66,7 @@ export {
   gaussianDropout,
   spatialDropout,
 } from "./random.js";
-export { broadcast, reshape } from "./shape.js";
-export { mean, rowCount, type SumOptions, sum, sumSquares } from "./sums.js";
+export { broadcast, type FlattenOptions, flatten, reshape } from "./shape.js";
+export { mean, rowCount, type SumAxis, type SumOptions, sum, sumSquares } from "./sums.js";
+export { take } from "./take.js";
+export { where } from "./where.js";

@@ -1,9 +1,9 @@
 import { CarillonError } from "../errors.js";
 import type { Transposes } from "../tensor/attributes.js";
 import { asMatrix, type Dim, extent, formatShape, type Shape } from "../tensor/shape.js";
-import type { Rule, Value } from "../tensor/value.js";
+import { type Rule, Value } from "../tensor/value.js";
 import { apply, at, expectDtype, f32, type Of } from "./apply.js";
-import { sumOver } from "./broadcast.js";
+import { broadcast, reshape, spreadShape, sumOver } from "./broadcast.js";
 import { instruction } from "./encode.js";
 
 /** Options of {@link matmul}. */
@@ -22,56 +22,129 @@ function pair(where: string, shape: Shape): readonly [Dim, Dim] {
   return [rows, columns];
 }
 
-function product(a: Value, b: Value, { transposeA, transposeB }: Transposes): { m: Dim; n: Dim; k: Dim } {
-  expectDtype("matmul", a, "f32");
-  expectDtype("matmul", b, "f32");
-  const [m, k] = transposeA ? [...pair("matmul", a.shape)].reverse() : pair("matmul", a.shape);
-  const [other, n] = transposeB ? [...pair("matmul", b.shape)].reverse() : pair("matmul", b.shape);
-  if (m === undefined || n === undefined || k === undefined || k !== other || n === "batch") {
-    const text = (shape: Shape, transposed: boolean): string => `${formatShape(shape)}${transposed ? "ᵀ" : ""}`;
+/** Rows and columns of an operand of `matmul`, transposed if wanted; rows are all axes but the last. */
+function sides(shape: Shape, transposed: boolean): readonly [number, number] {
+  if (shape.length < 2) {
     throw new CarillonError(
       "ERR_SHAPE",
       "matmul",
-      `expected [m, k] and [k, n] for 'matmul' but received ${text(a.shape, transposeA)} and ${text(b.shape, transposeB)}`,
+      `expected two axes or more for 'matmul' but received ${formatShape(shape)}`,
     );
   }
-  return { m, n, k };
+  const { rows, columns } = asMatrix(shape);
+  return transposed ? [columns, rows] : [rows, columns];
 }
 
+function failProduct(a: Value, b: Value, { transposeA, transposeB }: Transposes): never {
+  const text = (shape: Shape, transposed: boolean): string => `${formatShape(shape)}${transposed ? "ᵀ" : ""}`;
+  throw new CarillonError(
+    "ERR_SHAPE",
+    "matmul",
+    `expected [m, k] and [k, n] for 'matmul' but received ${text(a.shape, transposeA)} and ${text(b.shape, transposeB)}`,
+  );
+}
+
+/** Sizes of one product; −k is k·rows of the batch. */
+function product(a: Value, b: Value, transposes: Transposes): { m: number; n: number; k: number } {
+  expectDtype("matmul", a, "f32");
+  expectDtype("matmul", b, "f32");
+  const [m, k] = sides(a.shape, transposes.transposeA);
+  const [other, n] = sides(b.shape, transposes.transposeB);
+  return k === other && n > 0 ? { m, n, k } : failProduct(a, b, transposes);
+}
+
+/** One product: of more axes than two, all but the last are rows. */
 const matmulRule: Rule<"matmul"> = {
   name: "matmul",
   infer(inputs, options) {
-    const { m, n } = product(at(inputs, 0), at(inputs, 1), options);
-    return f32([m, n]);
+    const a = at(inputs, 0);
+    const { m, n } = product(a, at(inputs, 1), options);
+    return f32(options.transposeA ? [m, n] : [...a.shape.slice(0, -1), n]);
   },
   lower(inputs, outputs, options) {
-    const [a, b] = [at(inputs, 0), at(inputs, 1)];
-    const { m, n, k } = product(a, b, options);
-    const sizes = { m: extent([m]), n: extent([n]), k: extent([k]) };
+    const [a, b, c] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
     const layoutB = options.transposeB ? "transposed" : "plain";
-    return instruction("gemm", { a, b, c: at(outputs, 0) }, { ...sizes, transposeA: options.transposeA, layoutB });
+    const sizes = product(a, b, options);
+    return instruction("gemm", { a, b, c }, { ...sizes, transposeA: options.transposeA, layoutB });
   },
-  gradient(inputs, _outputs, flows, { transposeA, transposeB }) {
-    const [a, b, gradient] = [at(inputs, 0), at(inputs, 1), at(flows, 0)];
-    return [
-      transposeA
-        ? matmul(b, gradient, { transposeA: transposeB, transposeB: true })
-        : matmul(gradient, b, { transposeB: !transposeB }),
-      transposeB
-        ? matmul(gradient, a, { transposeA: true, transposeB: transposeA })
-        : matmul(a, gradient, { transposeA: !transposeA }),
-    ];
+  gradient(inputs, _outputs, flows, options) {
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    const [byA, byB] = productGradients(matmulRule, a, b, at(flows, 0), options);
+    return [reshape(byA, a.shape), reshape(byB, b.shape)];
   },
   takesEpilogue: true,
 };
 
+/** ∂ℓ/∂a and ∂ℓ/∂b of op(a)·op(b), products of the same kind. */
+function productGradients<K extends "matmul" | "batchedMatmul">(
+  rule: Rule<K>,
+  a: Value,
+  b: Value,
+  gradient: Value,
+  { transposeA, transposeB }: Transposes,
+): readonly [Value, Value] {
+  const multiplied = (left: Value, right: Value, transposedLeft: boolean, transposedRight: boolean): Value =>
+    apply(rule, [left, right], { transposeA: transposedLeft, transposeB: transposedRight });
+  return [
+    transposeA ? multiplied(b, gradient, transposeB, true) : multiplied(gradient, b, false, !transposeB),
+    transposeB ? multiplied(gradient, a, true, transposeA) : multiplied(a, gradient, !transposeA, false),
+  ];
+}
+
+/** A product for each element of the leading axes, which are the same in a and b. */
+const batchedMatmulRule: Rule<"batchedMatmul"> = {
+  name: "batchedMatmul",
+  infer(inputs, options) {
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    const { m, n } = matrices(a, b, options);
+    return f32([...a.shape.slice(0, -2), m, n]);
+  },
+  lower(inputs, outputs, options) {
+    const [a, b, c] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
+    const numbers = { products: extent(c.shape.slice(0, -2)), ...matrices(a, b, options), ...options };
+    return instruction("gemm_batch", { a, b, c }, numbers);
+  },
+  gradient: (inputs, _outputs, flows, options) =>
+    productGradients(batchedMatmulRule, at(inputs, 0), at(inputs, 1), at(flows, 0), options),
+};
+
+/** Sizes of the products of two lists of matrices; the batch is none of them. */
+function matrices(a: Value, b: Value, transposes: Transposes): { m: number; n: number; k: number } {
+  const last = (value: Value, transposed: boolean): readonly [number, number] =>
+    sides(value.shape.slice(-2), transposed);
+  expectDtype("matmul", a, "f32");
+  expectDtype("matmul", b, "f32");
+  const [m, k] = last(a, transposes.transposeA);
+  const [other, n] = last(b, transposes.transposeB);
+  return k === other && Math.min(m, n, k) > 0 ? { m, n, k } : failProduct(a, b, transposes);
+}
+
+/** Products over leading axes that differ by axes of 1. */
+function batched(a: Value, b: Value, transposes: Transposes): Value {
+  const leading = [a.shape.slice(0, -2), b.shape.slice(0, -2)] as const;
+  if (!transposes.transposeA && leading[1].length <= leading[0].length && extent(leading[1]) === 1) {
+    // One right side for all: one product of all rows.
+    return apply(matmulRule, [a, reshape(b, b.shape.slice(-2))], transposes);
+  }
+  matrices(a, b, transposes);
+  const common = spreadShape(...leading) ?? failProduct(a, b, transposes);
+  const repeated = (value: Value): Value => broadcast(value, [...common, ...value.shape.slice(-2)]);
+  return apply(batchedMatmulRule, [repeated(a), repeated(b)], transposes);
+}
+
 /**
  * y = op(a)·op(b), [m, n] from [m, k] and [k, n]. Every element is one chain of fused multiply-adds over k, restarted
  * every 1,024 terms. `'batch'` may be m or k.
+ *
+ * Of more axes the last two are the matrices, and those before them, aligned at the last, differ by axes of 1 at most: [b, m, k]
+ * and [b, k, n] give b products, each with the bits that it has alone. [b, m, k] and [k, n] are one product of b·m rows.
  */
 export function matmul<A extends Value, B extends Value>(a: A, b: B, options: MatmulOptions = {}): Of<A | B> {
   const transposes = { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false };
-  return apply(matmulRule, [a, b], transposes) as Of<A | B>;
+  const several =
+    [a, b].every((value) => value instanceof Value && value.shape.length >= 2) &&
+    (a.shape.length > 2 || b.shape.length > 2);
+  return (several ? batched(a, b, transposes) : apply(matmulRule, [a, b], transposes)) as Of<A | B>;
 }
 
 const linearRule: Rule<"linear"> = {
@@ -81,11 +154,11 @@ const linearRule: Rule<"linear"> = {
     const [outputs, features] = pair("linear.weight", at(inputs, 1).shape);
     const bias = inputs[2];
     for (const value of inputs) expectDtype("linear", value, "f32");
-    if (x.shape.length !== 2 || x.shape[1] !== features || outputs === "batch") {
+    if (x.shape.length < 2 || x.shape.at(-1) !== features || outputs === "batch") {
       throw new CarillonError(
         "ERR_SHAPE",
         "linear",
-        `expected x of [batch, ${features}] for 'linear' but received ${formatShape(x.shape)}`,
+        `expected x of [batch, ${features}], or with axes between them, for 'linear' but received ${formatShape(x.shape)}`,
       );
     }
     if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== outputs)) {
@@ -105,14 +178,17 @@ const linearRule: Rule<"linear"> = {
   },
   gradient(inputs, _outputs, flows) {
     const [x, weight, gradient] = [at(inputs, 0), at(inputs, 1), at(flows, 0)];
-    const parts = [matmul(gradient, weight), matmul(gradient, x, { transposeA: true })];
+    const parts = [
+      apply(matmulRule, [gradient, weight], { transposeA: false, transposeB: false }),
+      apply(matmulRule, [gradient, x], { transposeA: true, transposeB: false }),
+    ];
     return inputs.length === 3 ? [...parts, sumOver(gradient, "first")] : parts;
   },
   takesEpilogue: true,
 };
 
 /**
- * y = x·Wᵀ + b with x: [batch, in], weight: [out, in], bias: [out] (optional), y: [batch, out]. The sum over `in` is one
+ * y = x·Wᵀ + b with x: [batch, …, in], weight: [out, in], bias: [out] (optional), y: [batch, …, out]. The sum over `in` is one
  * chain of fused multiply-adds restarted every 1,024 terms; the bias is added once, at the end.
  */
 export function linear<X extends Value, W extends Value, B extends Value = W>(
@@ -124,4 +200,4 @@ export function linear<X extends Value, W extends Value, B extends Value = W>(
 }
 
 /** Rules of this file, for the tests that walk all operations. */
-export const productRules = { matmul: matmulRule, linear: linearRule } as const;
+export const productRules = { matmul: matmulRule, batchedMatmul: batchedMatmulRule, linear: linearRule } as const;

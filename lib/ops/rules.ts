@@ -1,12 +1,15 @@
 import type { OperationName } from "../tensor/attributes.js";
 import type { Rule } from "../tensor/value.js";
 import { activationRules } from "./activations.js";
+import { arrangeRules } from "./arrange.js";
 import { broadcastRules } from "./broadcast.js";
 import { classificationRules } from "./classification.js";
 import { binaryRules, unaryRules } from "./elementwise.js";
 import { productRules } from "./products.js";
 import { randomRules } from "./random.js";
 import { sumRules } from "./sums.js";
+import { takeRules } from "./take.js";
+import { whereRules } from "./where.js";
 
 export type { OperationName } from "../tensor/attributes.js";
 
@@ -15,9 +18,12 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...unaryRules,
   ...binaryRules,
   ...activationRules,
+  ...arrangeRules,
   ...broadcastRules,
   ...classificationRules,
   ...productRules,
   ...randomRules,
   ...sumRules,
+  ...takeRules,
+  ...whereRules,
 };

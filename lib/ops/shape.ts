@@ -1,15 +1,44 @@
-import type { Shape } from "../tensor/shape.js";
-import { checkShape } from "../tensor/shape.js";
+import { CarillonError } from "../errors.js";
+import { checkKeys, checkNumber } from "../options.js";
+import { checkShape, type Dim, elements, extent, formatShape, type Shape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import type { Of } from "./apply.js";
+import type { Moved } from "./arrange.js";
 import * as spread from "./broadcast.js";
 
-/** The same elements under another shape; `'batch'` stays the first axis. */
-export function reshape<A extends Value>(x: A, shape: Shape): Of<A> {
-  return spread.reshape(x, checkShape("reshape", shape)) as Of<A>;
+/** `shape` with the size that one −1 in it stands for, so that it has as many elements as `from`. */
+function inferred(from: Shape, shape: Shape): Shape {
+  if (!Array.isArray(shape) || shape.filter((dim) => dim === -1).length !== 1) return shape;
+  const size = elements(from) / elements(shape.filter((dim) => dim !== -1));
+  if (Number.isSafeInteger(size)) return shape.map((dim) => (dim === -1 ? size : dim));
+  throw new CarillonError(
+    "ERR_SHAPE",
+    "reshape",
+    `expected sizes that divide those of ${formatShape(from)} for 'reshape' but received ${formatShape(shape)}`,
+  );
 }
 
-/** `x` repeated over `shape`: a scalar everywhere, a row [n] down [m, n], a column [m, 1] across [m, n]. */
+/** The same elements under another shape; one size may be −1, whatever is left. `'batch'` stays the first axis. */
+export function reshape<A extends Value>(x: A, shape: Shape): Moved<A> {
+  return spread.reshape(x, checkShape("reshape", inferred(x.shape, shape))) as Moved<A>;
+}
+
+/** Options of {@link flatten}. */
+export interface FlattenOptions {
+  /** Axes in front that stay: 1, the batch or the rows, by default. */
+  readonly keep?: number | undefined;
+}
+
+/** [batch, …] as [batch, n]: all axes behind those that stay become one. */
+export function flatten<A extends Value>(x: A, options: FlattenOptions = {}): Moved<A> {
+  checkKeys("flatten", options, ["keep"]);
+  const range = { min: x.shape[0] === "batch" ? 1 : 0, max: x.shape.length, integer: true };
+  const keep = checkNumber("flatten.keep", options.keep ?? Math.min(1, x.shape.length), range);
+  const kept: readonly Dim[] = x.shape.slice(0, keep);
+  return spread.reshape(x, [...kept, extent(x.shape.slice(keep))]) as Moved<A>;
+}
+
+/** `x` repeated over `shape` along the axes of 1 and those that it lacks in front. */
 export function broadcast<A extends Value>(x: A, shape: Shape): Of<A> {
   return spread.broadcast(x, checkShape("broadcast", shape)) as Of<A>;
 }

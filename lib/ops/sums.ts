@@ -1,9 +1,10 @@
-import { CarillonError } from "../errors.js";
-import { checkKeys, checkOneOf } from "../options.js";
-import { elements, extent, formatShape, isBatched } from "../tensor/shape.js";
-import type { Rule, Value } from "../tensor/value.js";
+import { fail } from "../errors.js";
+import { checkBoolean, checkKeys, checkOneOf } from "../options.js";
+import { type Dim, elements, extent, isBatched, type Shape } from "../tensor/shape.js";
+import { type Rule, Value } from "../tensor/value.js";
 import { apply, at, expectDtype, f32, type Of } from "./apply.js";
-import { sumOver } from "./broadcast.js";
+import { type Axes, axesOf } from "./axis.js";
+import { reshape, sumAxes, sumOver } from "./broadcast.js";
 import { divide, multiply } from "./elementwise.js";
 import { instruction } from "./encode.js";
 
@@ -48,36 +49,64 @@ const scheduleValueRule: Rule<"scheduleValue"> = {
 export function scheduleValue(lane: number): Value {
   return apply(scheduleValueRule, [], { lane });
 }
-const AXES = ["all", "first", "last"] as const;
+
+const NAMED = ["all", "first", "last"] as const;
+
+/** What is summed: everything, all axes but the last, the last, or axes by number, counted from the last where negative. */
+export type SumAxis = (typeof NAMED)[number] | Axes;
 
 /** Options of {@link sum} and {@link mean}. */
 export interface SumOptions {
-  /** Over everything (the default), over all axes but the last, or over the last axis. */
-  readonly axis?: "all" | "first" | "last" | undefined;
+  /** Over everything (`'all'`, the default), all axes but the last (`'first'`), the last one, or over one or several by number. */
+  readonly axis?: SumAxis | undefined;
+  /** Axes that are summed stay as axes of 1; by default they go. */
+  readonly keepDims?: boolean | undefined;
 }
 
-/** Σ x over 16 lanes in fixed blocks; over the axis `'first'`, one chain a column, restarted every 128 rows. */
-export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
-  checkKeys("sum", options, ["axis"]);
-  return sumOver(x, checkOneOf("sum.axis", options.axis ?? "all", AXES)) as Of<A>;
+/** Σ over the axes of an option, and the same with axes of 1 in their place. */
+function summed(where: string, x: Value, options: SumOptions): { readonly total: Value; readonly kept: Value } {
+  checkKeys(where, options, ["axis", "keepDims"]);
+  if (!(x instanceof Value)) fail("ERR_OPTION", where, "a tensor", x);
+  const { axis = "all" } = options;
+  const rank = x.shape.length;
+  if (typeof axis === "string") {
+    const named = checkOneOf(`${where}.axis`, axis, NAMED);
+    const total = sumOver(x, named);
+    return { total, kept: keepDims(where, options, total, () => reducedShape(x, named, rank)) };
+  }
+  const axes = axesOf(`${where}.axis`, axis, x.shape);
+  const total = sumAxes(x, axes);
+  return {
+    total,
+    kept: keepDims(where, options, total, () => x.shape.map((dim, place): Dim => (axes.includes(place) ? 1 : dim))),
+  };
+}
+
+function keepDims(where: string, options: SumOptions, total: Value, shape: () => Shape): Value {
+  return checkBoolean(`${where}.keepDims`, options.keepDims ?? false) ? reshape(total, shape()) : total;
+}
+
+function reducedShape(x: Value, axis: (typeof NAMED)[number], rank: number): Shape {
+  return x.shape.map((dim, place): Dim => (axis === "all" || (axis === "last") === (place === rank - 1) ? 1 : dim));
 }
 
 /**
- * Σ x divided by the number of terms; in a batch, by the rows that there really are. One division either way: counts below
+ * Σ x over 16 lanes in fixed blocks where the last axis is among the summed ones; over axes before it one chain a column,
+ * restarted every 128 rows. Axes that are no neighbours are summed one run of neighbours after another, the last run first.
+ */
+export function sum<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
+  return summed("sum", x, options).kept as Of<A>;
+}
+
+/**
+ * {@link sum} divided by the number of terms; in a batch, by the rows that there really are. One division either way: counts below
  * 2²⁴ are exact, so that a program and a call agree.
  */
 export function mean<A extends Value>(x: A, options: SumOptions = {}): Of<A> {
-  checkKeys("mean", options, ["axis"]);
-  const axis = checkOneOf("mean.axis", options.axis ?? "all", AXES);
-  const total = sumOver(x, axis);
-  const last = x.shape.at(-1) ?? 1;
-  if (axis === "last") {
-    if (last === "batch") throw new CarillonError("ERR_SHAPE", "mean", `no second axis in ${formatShape(x.shape)}`);
-    return divide(total, last) as Of<A>;
-  }
+  const { total, kept } = summed("mean", x, options);
   const terms = elements(x.shape) / elements(total.shape);
-  if (!isBatched(x.shape)) return divide(total, terms) as Of<A>;
-  return divide(total, terms === 1 ? rowCount() : multiply(rowCount(), terms)) as Of<A>;
+  if (!isBatched(x.shape) || isBatched(total.shape)) return divide(kept, terms) as Of<A>;
+  return divide(kept, terms === 1 ? rowCount() : multiply(rowCount(), terms)) as Of<A>;
 }
 
 /** Rules of this file, for the tests that walk all operations. */

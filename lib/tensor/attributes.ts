@@ -43,6 +43,20 @@ export interface NoiseAttributes extends Site {
   readonly deviation: number;
 }
 
+/** A stretch of an axis. */
+export interface Cut {
+  readonly axis: number;
+  readonly begin: number;
+  readonly count: number;
+}
+
+/** Zeros at both ends of an axis. */
+export interface Margins {
+  readonly axis: number;
+  readonly before: number;
+  readonly after: number;
+}
+
 /** Elementwise functions of native code, which have no attributes. */
 type Pointwise = { readonly [K in CamelCase<NativeLists["unary"] | NativeLists["binary"]>]: null };
 
@@ -51,7 +65,17 @@ export interface OperationAttributes extends Pointwise {
   readonly reshape: { readonly shape: Shape };
   readonly broadcast: { readonly shape: Shape };
   readonly sum: { readonly axis: "all" | "first" | "last" };
+  /** Σ over the axes [from, to). */
+  readonly axisSum: { readonly from: number; readonly to: number };
   readonly sumSquares: null;
+  readonly concat: { readonly axis: number };
+  readonly slice: Cut;
+  readonly pad: Margins;
+  /** Axis i of the result is axis `order[i]`. */
+  readonly transpose: { readonly order: readonly number[] };
+  readonly take: null;
+  readonly takeGradient: { readonly shape: Shape };
+  readonly where: null;
   readonly rowCount: null;
   readonly scheduleValue: { readonly lane: number };
   readonly softmax: null;
@@ -61,6 +85,7 @@ export interface OperationAttributes extends Pointwise {
   readonly argmax: null;
   readonly countEqual: null;
   readonly matmul: Transposes;
+  readonly batchedMatmul: Transposes;
   readonly linear: null;
   readonly dropout: DropoutAttributes;
   readonly noise: NoiseAttributes;

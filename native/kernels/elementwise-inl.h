@@ -32,6 +32,10 @@ CARILLON_INLINE F greater(F a, F b) { return select(less(b, a), splat(1.0f), zer
 CARILLON_INLINE F relu_gradient(F gradient, F output) { return select(less(zero(), output), gradient, zero()); }
 CARILLON_INLINE F tanh_gradient(F gradient, F output) { return mul(gradient, sub(splat(1.0f), mul(output, output))); }
 
+// Comparisons that the vectors do not have themselves.
+CARILLON_INLINE M greater_equal(F a, F b) { return less_equal(b, a); }
+CARILLON_INLINE M not_equal(F a, F b) { return flip(equal(a, b)); }
+
 // ---- Drivers: whole vectors, with prefetch where the arrays are far, then one partial vector
 
 using UnaryRule = F (*)(F);
@@ -97,6 +101,70 @@ void binary_vector_scalar(const float* a, float b, float* y, size_t count) {
 template <BinaryRule rule>
 void binary_scalar_vector(float a, const float* b, float* y, size_t count) {
   map_with_scalar<rule, true>(b, a, y, count);
+}
+
+// A comparison as a rule: 1 where it holds, else 0.
+using Comparison = M (*)(F, F);
+template <Comparison holds>
+CARILLON_INLINE F truth(F a, F b) {
+  return select(holds(a, b), splat(1.0f), zero());
+}
+template <Comparison holds>
+void binary_vector_vector(const float* a, const float* b, float* y, size_t count) {
+  binary_vector_vector<truth<holds>>(a, b, y, count);
+}
+template <Comparison holds>
+void binary_vector_scalar(const float* a, float b, float* y, size_t count) {
+  binary_vector_scalar<truth<holds>>(a, b, y, count);
+}
+template <Comparison holds>
+void binary_scalar_vector(float a, const float* b, float* y, size_t count) {
+  binary_scalar_vector<truth<holds>>(a, b, y, count);
+}
+
+// An operand of which there are elements, or one for all.
+struct WhereOperand {
+  const float* x;
+  bool full;
+  CARILLON_INLINE F whole(size_t i) const { return full ? load(x + i) : splat(*x); }
+  CARILLON_INLINE F part(size_t i, size_t count) const { return full ? load_part(x + i, count) : splat(*x); }
+};
+
+void where_f32(const float* const* operands, const bool* full, float* y, size_t count) {
+  const WhereOperand condition{operands[0], full[0]};
+  const WhereOperand a{operands[1], full[1]};
+  const WhereOperand b{operands[2], full[2]};
+  size_t i = 0;
+  for (; i + F::N <= count; i += F::N) {
+    store(y + i, select(equal(condition.whole(i), zero()), b.whole(i), a.whole(i)));
+  }
+  const size_t rest = count - i;
+  if (rest == 0) return;
+  store_part(y + i, select(equal(condition.part(i, rest), zero()), b.part(i, rest), a.part(i, rest)), rest);
+}
+
+// y[p·y_stride + c] = x[c·x_stride + p] for p in [0, rows), c in [0, columns); bits as they are.
+void transpose_f32(const float* x, size_t x_stride, float* y, size_t y_stride, size_t rows, size_t columns) {
+  for (size_t p = 0; p < rows; p += F::N) {
+    const size_t high = smaller_of(F::N, rows - p);
+    for (size_t c = 0; c < columns; c += F::N) {
+      const size_t wide = smaller_of(F::N, columns - c);
+      F tile[F::N];
+      for (size_t i = 0; i < F::N; ++i) {
+        const float* from = x + (c + i) * x_stride + p;
+        tile[i] = i >= wide ? zero() : high == F::N ? load(from) : load_part(from, high);
+      }
+      transpose(tile);
+      for (size_t i = 0; i < high; ++i) {
+        float* to = y + (p + i) * y_stride + c;
+        if (wide == F::N) {
+          store(to, tile[i]);
+        } else {
+          store_part(to, tile[i], wide);
+        }
+      }
+    }
+  }
 }
 
 void fill_f32(float* y, float value, size_t count) {

@@ -16,6 +16,8 @@ constexpr KernelTable make_table(const char* name) noexcept {
 #include "binary.def"
 #undef X
           },
+      .where_f32 = where_f32,
+      .transpose_f32 = transpose_f32,
       .fill_f32 = fill_f32,
       .average_f32 = average_f32,
       .convert_u8_f32 = convert_u8_f32,

@@ -242,6 +242,11 @@ struct KernelTable {
   UnaryKernel unary[static_cast<size_t>(Unary::count)];
   BinaryKernels binary[static_cast<size_t>(Binary::count)];
 
+  // y[i] = operands[0][i] ≠ 0 ? operands[1][i] : operands[2][i], NaN ≠ 0; an operand that is not `full` has one element
+  // for all. y may be a full operand.
+  void (*where_f32)(const float* const* operands, const bool* full, float* y, size_t count);
+  // y[p·y_stride + c] = x[c·x_stride + p] for p in [0, rows), c in [0, columns); bits as they are.
+  void (*transpose_f32)(const float* x, size_t x_stride, float* y, size_t y_stride, size_t rows, size_t columns);
   void (*fill_f32)(float* y, float value, size_t count);
   // average[i] = fma(keep, average[i], take·x[i]), flushed: the moving average as the update kernels make it.
   void (*average_f32)(const float* x, float* average, size_t count, float keep, float take);

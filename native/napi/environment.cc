@@ -266,6 +266,7 @@ Napi::Value fault_value(Napi::Env env, const RunResult& result) {
   fault.Set("row", Napi::Number::New(env, static_cast<double>(result.fault.row)));
   fault.Set("value", Napi::Number::New(env, static_cast<double>(result.fault.value)));
   fault.Set("limit", Napi::Number::New(env, static_cast<double>(result.fault.limit)));
+  if (result.fault.column >= 0) fault.Set("column", Napi::Number::New(env, static_cast<double>(result.fault.column)));
   fault.Set("operation", result.fault_operation);
   return fault;
 }

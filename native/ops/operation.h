@@ -41,6 +41,7 @@ struct Fault {
   size_t row = 0;
   int64_t value = 0;
   int64_t limit = 0;
+  int64_t column = -1;  // of an index in its row; −1: the row has one
 };
 
 struct Context {

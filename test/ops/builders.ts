@@ -62,6 +62,19 @@ const PAIRS: readonly (readonly [a: readonly number[], b: readonly number[], bat
     [0, 1],
   ],
   [[1, 5], [5], []],
+  [[3, 1], [1, 4], [0]],
+  [
+    [2, 1, 5],
+    [2, 3, 1],
+    [0, 1],
+  ],
+  [[3, 1], [2, 3, 4], [1]],
+  [
+    [2, 1, 3],
+    [2, 4, 3],
+    [0, 1],
+  ],
+  [[1, 3, 1, 2], [2, 1, 17, 1], [1]],
 ];
 
 /** What every elementwise function of floats refuses. */
@@ -113,7 +126,7 @@ export function binary(
     [[[3, 4]], [[3]]],
     [[[3, 4]], [[4, 1]]],
     [[[3, 4]], [[4, 3]]],
-    [[[3, 1]], [[1, 4]]],
+    [[[2, 3, 1]], [[2, 4, 4]]],
   ];
   return [
     {
@@ -128,6 +141,18 @@ export function binary(
         ...refusedDtypes(name, 2),
         ...unequal.map((inputs): Refusal => ({ inputs, code: "ERR_SHAPE", where: name })),
       ],
+      ...rest,
+    },
+    // A column of rows over a matrix of columns, and a matrix over a list of columns: axes with strides of their own.
+    {
+      label: "spread",
+      apply,
+      reference: elementwise(f),
+      error: rounded,
+      samples: [],
+      large: pair([131, 1, 17], [131, 19, 1], [0, 1]),
+      differentiable: [0, 1],
+      rowwise: true,
       ...rest,
     },
     // A row over a matrix is split by rows, in another loop than what has no spread or a scalar.

@@ -25,6 +25,29 @@ function matrix({ shape, data }: Numbers, transposed: boolean): Matrix {
   return { rows: columns, columns: rows, at: (row, column) => get(data, column * columns + row) };
 }
 
+/** Products of the matrices of the last two axes, those before them aligned at the last, axes of 1 repeated. */
+export function productOfMatrices(
+  transposeA: boolean,
+  transposeB: boolean,
+): (...inputs: Numbers[]) => readonly number[] {
+  const one = product(transposeA, transposeB);
+  return (...inputs) => {
+    const [a, b] = inputs;
+    if (a === undefined || b === undefined) return [];
+    const of = ({ shape, data }: Numbers, leading: readonly number[], index: number): Numbers => {
+      const each = size(shape.slice(-2));
+      const lists = Array.from({ length: data.length / each }, (_, list) => list);
+      const list = covering({ shape: shape.slice(0, -2), data: lists }, leading, index);
+      return { shape: shape.slice(-2), data: data.slice(list * each, (list + 1) * each) };
+    };
+    const rank = Math.max(a.shape.length, b.shape.length) - 2;
+    const leading = Array.from({ length: rank }, (_, axis) => {
+      return Math.max(a.shape.slice(0, -2).at(axis - rank) ?? 1, b.shape.slice(0, -2).at(axis - rank) ?? 1);
+    });
+    return places(leading).flatMap((_, index) => one(of(a, leading, index), of(b, leading, index)));
+  };
+}
+
 /** op(a)·op(b) + bias, summed in order. */
 export function product(transposeA: boolean, transposeB: boolean): (...inputs: Numbers[]) => readonly number[] {
   return (...inputs) => {
@@ -42,18 +65,38 @@ export function product(transposeA: boolean, transposeB: boolean): (...inputs: N
   };
 }
 
-/** Element of `x` that covers element `index` of a result of `shape`: equal, a scalar, a row [n] or a column [m, 1]. */
-function covering(x: Numbers, shape: readonly number[], index: number): number {
-  const last = shape.at(-1) ?? 1;
-  if (x.data.length === size(shape)) return get(x.data, index);
-  if (x.data.length === 1) return get(x.data, 0);
-  return x.shape.at(-1) === last ? get(x.data, index % last) : get(x.data, Math.floor(index / last));
+/** The places of a shape, row-major. */
+export function places(shape: readonly number[]): readonly (readonly number[])[] {
+  return shape.reduce<readonly (readonly number[])[]>(
+    (before, dim) => before.flatMap((place) => Array.from({ length: dim }, (_, along) => [...place, along])),
+    [[]],
+  );
 }
 
-/** The shape of more elements: of the operand that the other one spreads over. */
+/** Element of `x` that covers element `index` of a result of `shape`, aligned at the last axes; axes of 1 are repeated. */
+function covering(x: Numbers, shape: readonly number[], index: number): number {
+  if (x.data.length === 1) return get(x.data, 0);
+  let rest = index;
+  let place = 0;
+  let stride = 1;
+  for (let back = 1; back <= shape.length; back++) {
+    const dim = shape.at(-back) ?? 1;
+    const own = x.shape.at(-back) ?? 1;
+    if (own !== 1) place += (rest % dim) * stride;
+    stride *= own;
+    rest = Math.floor(rest / dim);
+  }
+  return get(x.data, place);
+}
+
+/** The shape that both spread over; of operands of one element each, that of more axes. */
 function larger(a: Numbers, b: Numbers): readonly number[] {
-  if (a.data.length !== b.data.length) return a.data.length > b.data.length ? a.shape : b.shape;
-  return a.shape.length >= b.shape.length ? a.shape : b.shape;
+  if (size(a.shape) === 1) return size(b.shape) === 1 && a.shape.length >= b.shape.length ? a.shape : b.shape;
+  if (size(b.shape) === 1) return a.shape;
+  const rank = Math.max(a.shape.length, b.shape.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    return Math.max(a.shape.at(axis - rank) ?? 1, b.shape.at(axis - rank) ?? 1);
+  });
 }
 
 /** An elementwise function of two operands, one spread over the other. */

@@ -3,6 +3,7 @@ import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
 import { activationSamples } from "./activation_samples.js";
+import { axisSamples } from "./axis_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
 import { drawingSamples } from "./drawing_samples.js";
@@ -22,9 +23,13 @@ import {
 
 const anywhere = within(-2, 2);
 const positive = within(0.5, 3);
+const few = (u: number): number => Math.floor(u * 4) - 1.5;
 
 /** Below about −7 tanh and sigmoid are flat to the last bit; the gradient is looked at where they are not. */
 const bent = within(-4, 4);
+
+/** Few different numbers: equal ones among them. */
+const compared = { draws: [few, few], differentiable: [] } as const;
 
 /** Leaves both factors of g·(1 − o²) apart from 0. */
 const inside = within(-0.9, 0.9);
@@ -100,24 +105,30 @@ function products(transposeA: boolean, transposeB: boolean): Usage {
   };
 }
 
+/** x·Wᵀ + b, all axes of x but the last its rows. */
+function rowsProduct(x?: Numbers, ...others: readonly Numbers[]): readonly number[] {
+  const columns = x?.shape.at(-1) ?? 1;
+  const data = x?.data ?? [];
+  return reference.product(false, true)({ shape: [data.length / columns, columns], data }, ...others);
+}
+
 function linears(biased: boolean): Usage {
-  const of = (batch: number, features: number, outputs: number) => {
+  const of = (leading: number | readonly number[], features: number, outputs: number) => {
     const bias = biased ? [floats([outputs])] : [];
-    return sample([floats([batch, features]), floats([outputs, features]), ...bias]);
+    return sample([floats([leading, features].flat()), floats([outputs, features]), ...bias]);
   };
   return {
     label: biased ? "with bias" : "without bias",
     apply: (x, weight, bias) => ops.linear(x, weight, bias),
-    reference: reference.product(false, true),
-    error: productError(({ shape }) => shape.at(-1) ?? 1, reference.product(false, true)),
-    samples: [of(1, 1, 1), of(5, 17, 3), of(3, 33, 17), of(17, 4, 33), of(2, 1030, 2)],
+    reference: rowsProduct,
+    error: productError(({ shape }) => shape.at(-1) ?? 1, rowsProduct),
+    samples: [of(1, 1, 1), of(5, 17, 3), of(3, 33, 17), of(17, 4, 33), of(2, 1030, 2), of([2, 3], 4, 5)],
     large: of(131, 70, 90),
     differentiable: biased ? [0, 1, 2] : [0, 1],
     rowwise: true,
     refusals: [
       { inputs: [[[3]], [[4, 3]]], code: "ERR_SHAPE", where: "linear" },
       { inputs: [[[2, 5]], [[4, 3]]], code: "ERR_SHAPE", where: "linear" },
-      { inputs: [[[2, 5, 3]], [[4, 3]]], code: "ERR_SHAPE", where: "linear" },
       { inputs: [[[2, 3]], [[3]]], code: "ERR_SHAPE", where: "linear.weight" },
       { inputs: [[[2, 3]], [[4, 3]], [[3]]], code: "ERR_SHAPE", where: "linear.bias" },
       { inputs: [[[2, 3]], [[4, 3]], [[1, 4]]], code: "ERR_SHAPE", where: "linear.bias" },
@@ -172,6 +183,11 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
     draws: [sixteenths(0), sixteenths(1)],
     differentiable: [],
   }),
+  greaterEqual: binary("greaterEqual", ops.greaterEqual, (a, b) => (a >= b ? 1 : 0), { ...compared }),
+  less: binary("less", ops.less, (a, b) => (a < b ? 1 : 0), { ...compared }),
+  lessEqual: binary("lessEqual", ops.lessEqual, (a, b) => (a <= b ? 1 : 0), { ...compared }),
+  equal: binary("equal", ops.equal, (a, b) => (a === b ? 1 : 0), { ...compared }),
+  notEqual: binary("notEqual", ops.notEqual, (a, b) => (a !== b ? 1 : 0), { ...compared }),
   reluGradient: binary("reluGradient", reluGradient, (g, y) => (y > 0 ? g : 0), { differentiable: [0] }),
   tanhGradient: binary("tanhGradient", tanhGradient, (g, y) => g * (1 - y * y), {
     draws: [anywhere, inside],
@@ -324,6 +340,8 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       ],
     },
   ],
+
+  ...axisSamples,
 
   matmul: [products(false, false), products(false, true), products(true, false), products(true, true)],
   linear: [linears(true), linears(false)],
