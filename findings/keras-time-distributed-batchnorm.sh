@@ -4,12 +4,13 @@
 # Version:   Keras 3.15.1 with JAX 0.10.0 (the same with the PyTorch backend).
 # Behaviour: the layer runs once a step over the batch of that step: each has its own mean and variance in training, and the running values
 #            move once a step, so that the last steps of a sequence weigh most. Inference then applies these to all steps.
-# Seen:      four sequences of three steps with means 0, 10, 20: the outputs of each step have mean 0, and at momentum 0.5 the moving mean is about 12
-#            and the moving variance 0.3. BatchNormalization() on the same [batch, time, features]: step means −1.2, 0, 1.2, variance above 30.
-# Guess:     the wrapper means "on the last axis, at each step with the same weights": for a layer that acts on the last axis anyway it is the same with and
-#            without it, as for Dense. In Keras 2 the steps were one large batch, as in TensorFlow.js today.
+# Seen:      four sequences of three steps with means 0, 10, 20: the outputs of each step have mean 0, and at momentum 0.5 the moving
+#            mean is about 12, the moving variance 0.5. BatchNormalization() on the same [batch, time, features]: step means −1.2, 0, 1.2,
+#            moving variance above 30.
+# Guess:     the wrapper applies one layer to all steps: for a layer that acts on the last axis anyway it is the same with and without
+#            it, as for Dense. In Keras 2, where the batch size is left open, the steps were one large batch.
 # Matters:   networks of Keras 2 with this idiom (video, sensor windows, speech) train otherwise after the move to Keras 3, and their
-#            outputs in training and at inference have nothing to do with each other.
+#            outputs in training and at inference differ by all that the steps differ in.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The GroupNormalization operator of ONNX gives NaN in ONNX Runtime where a group's mean is large; LayerNormalization of the same numbers is right.
+# ONNX's GroupNormalization gives NaN in ONNX Runtime where a group's mean is large; LayerNormalization of the same numbers is right.
 #
 # Version:   onnxruntime 1.32.0, onnx 1.23.2 (CPU), opset 21.
-# Behaviour: the runtime has no kernel of its own for it on the CPU and expands the function body of the standard, which takes the variance as
-#            E[x²] − E[x]² in float32. The operators LayerNormalization, InstanceNormalization and MeanVarianceNormalization subtract the mean first.
+# Behaviour: it is computed as the function body of the standard says, with the variance as E[x²] − E[x]² in float32. LayerNormalization,
+#            InstanceNormalization and MeanVarianceNormalization of the runtime do not lose it.
 # Seen:      rows of 64 values, one group, deviation 1: at mean 1,000 the largest error is 0.095 (layer normalization 3e-5), at mean 10,000
 #            there are NaN (layer normalization 6e-4).
 # Guess:     normalizing over one group is layer normalization, to rounding, in one and the same runtime.

@@ -2,12 +2,13 @@
 # Evaluating a PyTorch network with Embedding(max_norm=…) changes its weights: under eval(), no_grad() and with the table frozen.
 #
 # Version:   PyTorch 2.13.0 (CPU), Embedding and EmbeddingBag.
-# Behaviour: every lookup first shortens the rows that it reads, in place, past autograd. It asks neither for training mode nor for requires_grad.
+# Behaviour: every lookup first shortens the rows that it reads, in place, past autograd. It asks neither for
+#            training mode nor for requires_grad.
 # Seen:      rows of norm 3.46, max_norm 1, eval(), inference_mode(), requires_grad_(False): after a lookup of row 1 that row has norm 1 in
 #            weight, the others 3.46. Adam on two copies, of which one is evaluated on the other ids between the steps: the tables differ.
 # Guess:     a constraint of training acts in training; an evaluation leaves no trace.
-# Matters:   a run with a validation set is another run than one without; pretrained and frozen vectors are rewritten by whatever ids were looked up first; the
-#            file saved after a test differs from the one tested, and two threads that serve one model write to it.
+# Matters:   a run with a validation set is another run than one without; pretrained and frozen vectors are rewritten wherever they
+#            are looked up; the file saved after a test differs from the one tested, and threads that serve one model write to it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -7,7 +7,7 @@
 #            them. The updates are right.
 # Seen:      a table of 10 rows, 32 random ids a step: the buffer has more than 100 entries after 10 steps and more than 1,000 after 100.
 # Guess:     as many entries as rows were touched, at most those of the table; constant time a step.
-# Matters:   sparse=True with SGD and momentum is what the documentation names for large tables: memory and time of a step rise with the
+# Matters:   SGD is one of three optimizers that the documentation names for sparse=True: memory and time of a step rise with the
 #            number of steps, until an embedding that fits many times over ends a long run by exhaustion; checkpoints grow too.
 #            Calling coalesce() on the buffer now and then helps.
 set -euo pipefail
