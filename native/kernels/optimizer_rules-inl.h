@@ -9,22 +9,10 @@
 // What a rule's flags decide is decided without a jump, which would stand between the vectors: by a neutral number (·1,
 // +0 where no −0 comes) or by a mask.
 //
-// What UpdateArguments.rule holds, the step's scalars behind the bar (floats, made by the caller in double without
-// libm); `inside` etc. are 0 or 1:
-//   sgd                        –
-//   momentum                   β, 1 − τ, Nesterov, accumulating (of no use here), rate inside
-//                              | first: velocity = g (step 1 of accumulating)
-//   adagrad                    ε, inside
-//   rmsprop, rmsprop_centered  ρ, 1 − ρ, ε, inside
-//   …_momentum                 ρ, 1 − ρ, ε, inside, μ, rate inside
-//   adam, amsgrad              β₁, 1 − β₁, β₂, 1 − β₂, ε, inside | c₁ = 1/(1 − β₁ᵗ), c₂ = 1/(1 − β₂ᵗ)
-//   nadam                      β₁, 1 − β₁, β₂, 1 − β₂, ε, inside | a, b, c₂
-//   radam                      β₁, 1 − β₁, β₂, 1 − β₂, ε, inside | k, adaptive
-//   adamax                     β₁, 1 − β₁, β₂, ε, inside the maximum | c₁
-//   adadelta                   ρ, 1 − ρ, ε
-//   lion                       β₁, 1 − β₁, β₂, 1 − β₂
-// States are written flushed (math-inl.h): a dead unit's velocity shrinks by β each step and would stay denormal. What
-// a step computes from a state it takes before the flush.
+// What UpdateArguments.rule holds is named beside each rule: its constants, then the scalars of the step (floats, made
+// by the caller in double without libm). What is `take` is 1 − `keep`; what tells a form is 0 or 1. States are written
+// flushed (math-inl.h): a dead unit's velocity shrinks by β each step and would stay denormal. What a step computes
+// from a state it takes before the flush.
 //
 // A direction comes with its metric, that of the proximal step: what the rule divided by, 1 where it did not.
 
@@ -83,12 +71,14 @@ struct MomentumRule : PlainStages {
   F minus_rate, rate_inside;
   Mean velocity;
   M nesterov, first;
+  // β, 1 − τ, …; accumulating is of no use here; in the first step of the accumulating form velocity = g.
+  enum Number : size_t { kKeep, kTake, kNesterov, kAccumulating, kRateInside, kFirst };
   CARILLON_INLINE explicit MomentumRule(const UpdateArguments& u)
-      : minus_rate(splat(u.rule[4] != 0.0f ? -1.0f : -u.rate)),
-        rate_inside(splat(u.rule[4] != 0.0f ? u.rate : 1.0f)),
-        velocity(u.rule[0], u.rule[1]),
-        nesterov(all_or_none(u.rule[2])),
-        first(all_or_none(u.rule[5])) {}
+      : minus_rate(splat(u.rule[kRateInside] != 0.0f ? -1.0f : -u.rate)),
+        rate_inside(splat(u.rule[kRateInside] != 0.0f ? u.rate : 1.0f)),
+        velocity(u.rule[kKeep], u.rule[kTake]),
+        nesterov(all_or_none(u.rule[kNesterov])),
+        first(all_or_none(u.rule[kFirst])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     const F g = mul(rate_inside, s.g);
     const F v = select(first, g, velocity.of(state[0], g));
@@ -101,8 +91,9 @@ struct MomentumRule : PlainStages {
 struct AdagradRule : QuotientStages {
   F minus_rate;
   Epsilon epsilon;
+  enum Number : size_t { kEpsilon, kInside };
   CARILLON_INLINE explicit AdagradRule(const UpdateArguments& u)
-      : minus_rate(splat(-u.rate)), epsilon(u.rule[0], u.rule[1]) {}
+      : minus_rate(splat(-u.rate)), epsilon(u.rule[kEpsilon], u.rule[kInside]) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     s.above = s.g;
     s.below = fma(s.g, s.g, state[0]);
@@ -124,12 +115,13 @@ struct RmspropRule : QuotientStages {
   Mean mean;
   Epsilon epsilon;
   F decay;
+  enum Number : size_t { kKeep, kTake, kEpsilon, kInside, kDecay, kRateInside };  // the last two with momentum alone
   CARILLON_INLINE explicit RmspropRule(const UpdateArguments& u)
-      : minus_rate(splat(momentum && u.rule[5] != 0.0f ? -1.0f : -u.rate)),
-        rate_inside(splat(u.rule[5] != 0.0f ? u.rate : 1.0f)),
-        mean(u.rule[0], u.rule[1]),
-        epsilon(u.rule[2], u.rule[3]),
-        decay(splat(u.rule[4])) {}
+      : minus_rate(splat(momentum && u.rule[kRateInside] != 0.0f ? -1.0f : -u.rate)),
+        rate_inside(splat(u.rule[kRateInside] != 0.0f ? u.rate : 1.0f)),
+        mean(u.rule[kKeep], u.rule[kTake]),
+        epsilon(u.rule[kEpsilon], u.rule[kInside]),
+        decay(splat(u.rule[kDecay])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     const F second_moment = mean.of_squares(state[0], s.g);
     state[0] = flush(second_moment);
@@ -151,11 +143,14 @@ struct RmspropRule : QuotientStages {
   }
 };
 
+// Constants of Adam and its kin; behind them stand the scalars of each.
+enum AdamNumber : size_t { kBeta1, kTake1, kBeta2, kTake2, kAdamEpsilon, kAdamInside, kAdamScalars };
+
 // The two moments of Adam and its kin: m = fma(β₁, m, (1 − β₁)·g), v = fma(β₂, v, ((1 − β₂)·g)·g).
 struct Moments {
   Mean first, second;
   CARILLON_INLINE explicit Moments(const UpdateArguments& u)
-      : first(u.rule[0], u.rule[1]), second(u.rule[2], u.rule[3]) {}
+      : first(u.rule[kBeta1], u.rule[kTake1]), second(u.rule[kBeta2], u.rule[kTake2]) {}
   CARILLON_INLINE void step(F g, F* state, F& m, F& v) const {
     m = first.of(state[0], g);
     v = second.of_squares(state[1], g);
@@ -172,12 +167,13 @@ struct AdamRule : QuotientStages {
   Moments moments;
   Epsilon epsilon;
   F correction1, correction2;
+  enum Number : size_t { kCorrection1 = kAdamScalars, kCorrection2 };  // c₁ = 1/(1 − β₁ᵗ), c₂ = 1/(1 − β₂ᵗ)
   CARILLON_INLINE explicit AdamRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
         moments(u),
-        epsilon(u.rule[4], u.rule[5]),
-        correction1(splat(u.rule[6])),
-        correction2(splat(u.rule[7])) {}
+        epsilon(u.rule[kAdamEpsilon], u.rule[kAdamInside]),
+        correction1(splat(u.rule[kCorrection1])),
+        correction2(splat(u.rule[kCorrection2])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     F m, v;
     moments.step(s.g, state, m, v);
@@ -198,13 +194,14 @@ struct NadamRule : QuotientStages {
   Moments moments;
   Epsilon epsilon;
   F of_moment, of_gradient, correction2;
+  enum Number : size_t { kOfMoment = kAdamScalars, kOfGradient, kCorrection2 };  // a, b, c₂
   CARILLON_INLINE explicit NadamRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
         moments(u),
-        epsilon(u.rule[4], u.rule[5]),
-        of_moment(splat(u.rule[6])),
-        of_gradient(splat(u.rule[7])),
-        correction2(splat(u.rule[8])) {}
+        epsilon(u.rule[kAdamEpsilon], u.rule[kAdamInside]),
+        of_moment(splat(u.rule[kOfMoment])),
+        of_gradient(splat(u.rule[kOfGradient])),
+        correction2(splat(u.rule[kCorrection2])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     F m, v;
     moments.step(s.g, state, m, v);
@@ -222,12 +219,13 @@ struct RadamRule : QuotientStages {
   Epsilon epsilon;
   F factor;
   M adaptive;
+  enum Number : size_t { kFactor = kAdamScalars, kAdaptive };
   CARILLON_INLINE explicit RadamRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
         moments(u),
-        epsilon(u.rule[4], u.rule[5]),
-        factor(splat(u.rule[6])),
-        adaptive(all_or_none(u.rule[7])) {}
+        epsilon(u.rule[kAdamEpsilon], u.rule[kAdamInside]),
+        factor(splat(u.rule[kFactor])),
+        adaptive(all_or_none(u.rule[kAdaptive])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     F m;
     moments.step(s.g, state, m, s.below);
@@ -243,13 +241,14 @@ struct AdamaxRule : QuotientStages {
   Mean first;
   F decay, inside, behind;  // ε as in Epsilon
   F correction1;
+  enum Number : size_t { kKeep1, kTake1, kKeep2, kEpsilon, kInside, kCorrection1 };  // inside the maximum
   CARILLON_INLINE explicit AdamaxRule(const UpdateArguments& u)
       : minus_rate(splat(-u.rate)),
-        first(u.rule[0], u.rule[1]),
-        decay(splat(u.rule[2])),
-        inside(splat(u.rule[4] != 0.0f ? u.rule[3] : 0.0f)),
-        behind(splat(u.rule[4] != 0.0f ? 0.0f : u.rule[3])),
-        correction1(splat(u.rule[5])) {}
+        first(u.rule[kKeep1], u.rule[kTake1]),
+        decay(splat(u.rule[kKeep2])),
+        inside(splat(u.rule[kInside] != 0.0f ? u.rule[kEpsilon] : 0.0f)),
+        behind(splat(u.rule[kInside] != 0.0f ? 0.0f : u.rule[kEpsilon])),
+        correction1(splat(u.rule[kCorrection1])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     const F m = first.of(state[0], s.g);
     const F norm = maximum(mul(decay, state[1]), add(abs(s.g), inside));
@@ -267,8 +266,9 @@ struct AdadeltaRule : QuotientStages {
   F minus_rate;
   Mean mean;
   F epsilon;
+  enum Number : size_t { kKeep, kTake, kEpsilon };
   CARILLON_INLINE explicit AdadeltaRule(const UpdateArguments& u)
-      : minus_rate(splat(-u.rate)), mean(u.rule[0], u.rule[1]), epsilon(splat(u.rule[2])) {}
+      : minus_rate(splat(-u.rate)), mean(u.rule[kKeep], u.rule[kTake]), epsilon(splat(u.rule[kEpsilon])) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     const F second_moment = mean.of_squares(state[0], s.g);
     s.above = add(state[1], epsilon);
@@ -291,8 +291,9 @@ struct AdadeltaRule : QuotientStages {
 struct LionRule : PlainStages {
   F minus_rate;
   Mean look, mean;
+  enum Number : size_t { kKeepLook, kTakeLook, kKeep, kTake };
   CARILLON_INLINE explicit LionRule(const UpdateArguments& u)
-      : minus_rate(splat(-u.rate)), look(u.rule[0], u.rule[1]), mean(u.rule[2], u.rule[3]) {}
+      : minus_rate(splat(-u.rate)), look(u.rule[kKeepLook], u.rule[kTakeLook]), mean(u.rule[kKeep], u.rule[kTake]) {}
   CARILLON_INLINE void begin(Step& s, F* state) const {
     s.d = sign(look.of(state[0], s.g));
     state[0] = flush(mean.of(state[0], s.g));

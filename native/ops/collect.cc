@@ -6,24 +6,31 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kCollect{"x:x kept:X", "rows:d columns:d batch:i steps:i", ""};
+struct CollectAt {
+  static constexpr Operands all{"x:x kept:X", "rows:d columns:d batch:i steps:i", ""};
+  static constexpr size_t x = all.view("x"), kept = all.view("kept");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), batch = all.integer("batch"),
+                          steps = all.integer("steps");
+};
 
-// views: x, kept: f32 or i32 alike; ints: rows, columns, rows of a whole batch, steps that are kept
+// f32 or i32 alike; `batch` rows of a whole batch, `steps` that are kept:
 // kept[((step − 1) mod steps)·batch + first + r] = x[r], where first counts the rows before this micro-batch.
 void check_collect(const Arguments& a, Requirements& r) {
-  if (a.ints[2] < 1 || a.ints[3] < 1 || a.ints[0] > a.ints[2]) {
+  if (a.ints[CollectAt::batch] < 1 || a.ints[CollectAt::steps] < 1 ||
+      a.ints[CollectAt::rows] > a.ints[CollectAt::batch]) {
     r.fail("rows out of range");
     return;
   }
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(2) * a.size(3), a.size(1));  // both are int32 words: their product fits
+  r.need(CollectAt::x, a.size(CollectAt::rows), a.size(CollectAt::columns));
+  r.need(CollectAt::kept, a.size(CollectAt::batch) * a.size(CollectAt::steps),
+         a.size(CollectAt::columns));  // both are int32 words: their product fits
 }
 
 void run_collect(const Context& context, const Arguments& a) {
   const Registers& registers = context.registers;
-  const size_t rows = a.size(0);
-  const size_t columns = a.size(1);
-  const size_t batch = a.size(2);
+  const size_t rows = a.size(CollectAt::rows);
+  const size_t columns = a.size(CollectAt::columns);
+  const size_t batch = a.size(CollectAt::batch);
   if (registers.batch_offset + rows > batch) {
     if (context.fault.what == nullptr) {
       context.fault = {"index", rows - 1, static_cast<int64_t>(registers.batch_offset + rows - 1),
@@ -31,14 +38,15 @@ void run_collect(const Context& context, const Arguments& a) {
     }
     return;
   }
-  const size_t slot = (registers.step - 1) % a.size(3);
+  const size_t slot = (registers.step - 1) % a.size(CollectAt::steps);
   const size_t first = (slot * batch + registers.batch_offset) * columns;
   if (rows * columns == 0) return;
-  std::memcpy(a.view<float>(1) + first, a.view<const float>(0), rows * columns * sizeof(float));
+  std::memcpy(a.view<float>(CollectAt::kept) + first, a.view<const float>(CollectAt::x),
+              rows * columns * sizeof(float));
 }
 
 }  // namespace
 
-constinit const Operation op_collect{"collect", kCollect, false, check_collect, nullptr, run_collect};
+constinit const Operation op_collect{"collect", CollectAt::all, false, check_collect, nullptr, run_collect};
 
 }  // namespace carillon

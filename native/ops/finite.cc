@@ -8,13 +8,18 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kExpectFinite{"x:f left:f? right:f?",
-                                 "left_count:d? right_count:d? every:i ranges*(offset,count,check)", ""};
+struct ExpectFiniteAt {
+  static constexpr Operands all{"x:f left:f? right:f?",
+                                "left_count:d? right_count:d? every:i ranges*(offset,count,check)", ""};
+  static constexpr size_t x = all.view("x"), left = all.view("left"), right = all.view("right");
+  static constexpr size_t left_count = all.integer("left_count"), right_count = all.integer("right_count"),
+                          every = all.integer("every");
+};
 
-// views: where the numbers lie; the two operands of the product that gave them, or none
-// ints:  elements of the operands, steps between two looks, then (offset, count, number that a fault reports) a range
-constexpr size_t kHeadInts = 3;
-constexpr size_t kRangeInts = 3;
+// x: where the numbers lie; left, right: the operands of the product that gave them, or none. It is looked every so
+// many steps; a fault reports the number of a range's check.
+constexpr size_t kHeadInts = ExpectFiniteAt::all.int_count;
+constexpr size_t kRangeInts = ExpectFiniteAt::all.int_item;
 constexpr size_t kBlock = 4096;  // elements between two looks at a sum: what a first-level cache holds
 constexpr float kBounded = 1e30f;
 
@@ -28,16 +33,17 @@ size_t range_count(const Arguments& a) { return (a.int_count - kHeadInts) / kRan
 
 void check_expect_finite(const Arguments& a, Requirements& r) {
   if ((a.int_count - kHeadInts) % kRangeInts != 0) return r.fail("three integers a range are wanted");
-  if (a.ints[2] <= 0) return r.fail("looks every so many steps, at least 1");
-  if ((a.views[1] == nullptr) != (a.views[2] == nullptr)) return r.fail("both operands or none");
+  if (a.ints[ExpectFiniteAt::every] <= 0) return r.fail("looks every so many steps, at least 1");
+  if ((a.views[ExpectFiniteAt::left] == nullptr) != (a.views[ExpectFiniteAt::right] == nullptr))
+    return r.fail("both operands or none");
   size_t end = 0;
   for (size_t at = kHeadInts; at < a.int_count; at += kRangeInts) {
     if (a.ints[at] < 0 || a.ints[at + 1] < 0) return r.fail("a negative range");
     end = std::max(end, a.size(at) + a.size(at + 1));
   }
-  r.need(0, end);
-  r.need(1, a.size(0));
-  r.need(2, a.size(1));
+  r.need(ExpectFiniteAt::x, end);
+  r.need(ExpectFiniteAt::left, a.size(ExpectFiniteAt::left_count));
+  r.need(ExpectFiniteAt::right, a.size(ExpectFiniteAt::right_count));
 }
 
 // True if the sum of squares is small, in every chunk: then so are all elements, and none is NaN.
@@ -82,15 +88,16 @@ size_t first_not_finite(const Context& context, const Range& range) {
 }
 
 void run_expect_finite(const Context& context, const Arguments& a) {
-  if (context.registers.step % a.size(2) != 0) return;
+  if (context.registers.step % a.size(ExpectFiniteAt::every) != 0) return;
   // |Σ l·r| ≤ ‖l‖·‖r‖, for every part of the sum too: operands of small squares give a finite product.
-  const auto* left = a.view<const float>(1);
-  if (left != nullptr && bounded(context, left, a.size(0)) && bounded(context, a.view<const float>(2), a.size(1))) {
+  const auto* left = a.view<const float>(ExpectFiniteAt::left);
+  if (left != nullptr && bounded(context, left, a.size(ExpectFiniteAt::left_count)) &&
+      bounded(context, a.view<const float>(ExpectFiniteAt::right), a.size(ExpectFiniteAt::right_count))) {
     return;
   }
   for (size_t i = 0; i < range_count(a); ++i) {
     const size_t at = kHeadInts + kRangeInts * i;
-    const Range range{a.view<const float>(0) + a.size(at), a.size(at + 1), a.ints[at + 2]};
+    const Range range{a.view<const float>(ExpectFiniteAt::x) + a.size(at), a.size(at + 1), a.ints[at + 2]};
     const size_t index = first_not_finite(context, range);
     if (index == range.count) continue;
     const float value = range.x[index];
@@ -101,7 +108,7 @@ void run_expect_finite(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_expect_finite{"expect_finite",     kExpectFinite, false,
-                                           check_expect_finite, nullptr,       run_expect_finite};
+constinit const Operation op_expect_finite{"expect_finite", ExpectFiniteAt::all, false, check_expect_finite,
+                                           nullptr,         run_expect_finite};
 
 }  // namespace carillon

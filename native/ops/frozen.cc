@@ -8,8 +8,18 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kFrozenPack{"weights:f packed:U", "n:d k:d along_depth:b form:forms", ""};
-constexpr Operands kFrozenProduct{"x:f packed:u bias:f? c:F", "m:d n:d k:d form:forms function:unary?-1", ""};
+struct FrozenPackAt {
+  static constexpr Operands all{"weights:f packed:U", "n:d k:d along_depth:b form:forms", ""};
+  static constexpr size_t weights = all.view("weights"), packed = all.view("packed");
+  static constexpr size_t n = all.integer("n"), k = all.integer("k"), along_depth = all.integer("along_depth"),
+                          form = all.integer("form");
+};
+struct FrozenProductAt {
+  static constexpr Operands all{"x:f packed:u bias:f? c:F", "m:d n:d k:d form:forms function:unary?-1", ""};
+  static constexpr size_t x = all.view("x"), packed = all.view("packed"), bias = all.view("bias"), c = all.view("c");
+  static constexpr size_t m = all.integer("m"), n = all.integer("n"), k = all.integer("k"), form = all.integer("form"),
+                          function = all.integer("function");
+};
 
 // What both operations know of packed weights: the scales of int8, one an output of whole panels, then the panels.
 struct Packed {
@@ -35,41 +45,41 @@ void need_packed(const Arguments& a, size_t view, size_t n, size_t k, int64_t fo
   if (reinterpret_cast<uintptr_t>(a.views[view]) % kAlignment != 0) r.fail("packed weights begin at a cache line");
 }
 
-// views: weights, packed; ints: n, k, rows of the weights along k (a weight [n, k]) or not ([k, n]), form
-enum PackInt : size_t { kPackN, kPackK, kAlongDepth, kPackForm };
+// `along_depth`: rows of the weights along k (a weight [n, k]) or not ([k, n]).
 
 void check_frozen_pack(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(kPackN), a.size(kPackK));
-  need_packed(a, 1, a.size(kPackN), a.size(kPackK), a.ints[kPackForm], r);
+  r.need(FrozenPackAt::weights, a.size(FrozenPackAt::n), a.size(FrozenPackAt::k));
+  need_packed(a, FrozenPackAt::packed, a.size(FrozenPackAt::n), a.size(FrozenPackAt::k), a.ints[FrozenPackAt::form], r);
 }
 
 void run_frozen_pack(const Context& context, const Arguments& a) {
-  const size_t n = a.size(kPackN), k = a.size(kPackK);
+  const size_t n = a.size(FrozenPackAt::n), k = a.size(FrozenPackAt::k);
   FrozenPacking task{};
-  task.weights = a.view<const float>(0);
-  task.along_depth = a.ints[kAlongDepth] != 0;
+  task.weights = a.view<const float>(FrozenPackAt::weights);
+  task.along_depth = a.ints[FrozenPackAt::along_depth] != 0;
   task.stride = task.along_depth ? k : n;
   task.columns = n;
   task.k = k;
-  const Packed packed = packed_of(n, k, a.ints[kPackForm]);
-  if (packed.scale_bytes != 0) task.scales = a.view<float>(1);
-  task.packed = a.view<unsigned char>(1) + packed.scale_bytes;
+  const Packed packed = packed_of(n, k, a.ints[FrozenPackAt::form]);
+  if (packed.scale_bytes != 0) task.scales = a.view<float>(FrozenPackAt::packed);
+  task.packed = a.view<unsigned char>(FrozenPackAt::packed) + packed.scale_bytes;
   const size_t panels = tiles_of(n, context.kernels.gemm_columns);
   const size_t chunks = std::min(panels, context.parallel.chunks(n * k, kLeastElements));
-  const auto kernel = context.kernels.frozen_pack[a.size(kPackForm)];
+  const auto kernel = context.kernels.frozen_pack[a.size(FrozenPackAt::form)];
   context.parallel.run(chunks,
                        [&](size_t chunk) { kernel(task, panels * chunk / chunks, panels * (chunk + 1) / chunks); });
 }
 
-// views: x, packed, bias, c; ints: m, n, k, form, function of the finished elements (−1: none)
-enum ProductInt : size_t { kM, kN, kK, kForm, kUnary };
+// `function`: of the finished elements, −1: none.
 
 void check_frozen_product(const Arguments& a, Requirements& r) {
-  if (a.ints[kUnary] < -1 || a.ints[kUnary] >= static_cast<int64_t>(Unary::count)) r.fail("no such function");
-  r.need(0, a.size(kM), a.size(kK));
-  need_packed(a, 1, a.size(kN), a.size(kK), a.ints[kForm], r);
-  r.need(2, a.size(kN));
-  r.need(3, a.size(kM), a.size(kN));
+  if (a.ints[FrozenProductAt::function] < -1 || a.ints[FrozenProductAt::function] >= static_cast<int64_t>(Unary::count))
+    r.fail("no such function");
+  r.need(FrozenProductAt::x, a.size(FrozenProductAt::m), a.size(FrozenProductAt::k));
+  need_packed(a, FrozenProductAt::packed, a.size(FrozenProductAt::n), a.size(FrozenProductAt::k),
+              a.ints[FrozenProductAt::form], r);
+  r.need(FrozenProductAt::bias, a.size(FrozenProductAt::n));
+  r.need(FrozenProductAt::c, a.size(FrozenProductAt::m), a.size(FrozenProductAt::n));
 }
 
 // A product with its operands; `unary` is what is left to do by the unary kernel.
@@ -78,19 +88,22 @@ struct Product {
   WeightForm form = WeightForm::f32;
   UnaryKernel unary = nullptr;
 
-  Product(const KernelTable& kernels, const Arguments& a) : form(static_cast<WeightForm>(a.ints[kForm])) {
-    const Packed packed = packed_of(a.size(kN), a.size(kK), a.ints[kForm]);
-    task.x = a.view<const float>(0);
-    if (packed.scale_bytes != 0) task.scales = a.view<const float>(1);
-    task.weights = a.view<const unsigned char>(1) + packed.scale_bytes;
-    task.bias = a.view<const float>(2);
-    task.c = a.view<float>(3);
-    task.c_stride = a.size(kN);
-    task.rows = a.size(kM);
-    task.columns = a.size(kN);
-    task.k = a.size(kK);
-    task.rectified = a.ints[kUnary] == static_cast<int64_t>(Unary::relu);
-    if (!task.rectified && a.ints[kUnary] >= 0) unary = kernels.unary[a.size(kUnary)];
+  Product(const KernelTable& kernels, const Arguments& a)
+      : form(static_cast<WeightForm>(a.ints[FrozenProductAt::form])) {
+    const Packed packed =
+        packed_of(a.size(FrozenProductAt::n), a.size(FrozenProductAt::k), a.ints[FrozenProductAt::form]);
+    task.x = a.view<const float>(FrozenProductAt::x);
+    if (packed.scale_bytes != 0) task.scales = a.view<const float>(FrozenProductAt::packed);
+    task.weights = a.view<const unsigned char>(FrozenProductAt::packed) + packed.scale_bytes;
+    task.bias = a.view<const float>(FrozenProductAt::bias);
+    task.c = a.view<float>(FrozenProductAt::c);
+    task.c_stride = a.size(FrozenProductAt::n);
+    task.rows = a.size(FrozenProductAt::m);
+    task.columns = a.size(FrozenProductAt::n);
+    task.k = a.size(FrozenProductAt::k);
+    task.rectified = a.ints[FrozenProductAt::function] == static_cast<int64_t>(Unary::relu);
+    if (!task.rectified && a.ints[FrozenProductAt::function] >= 0)
+      unary = kernels.unary[a.size(FrozenProductAt::function)];
   }
 
   bool plain() const { return task.scales == nullptr && task.bias == nullptr && !task.rectified; }
@@ -130,7 +143,10 @@ void multiply_few_rows(const Context& context, const Product& product) {
   });
 }
 
-GemmShape shape_of(const Arguments& a) { return {a.size(kM), a.size(kN), a.size(kK), false, Layout::packed, false}; }
+GemmShape shape_of(const Arguments& a) {
+  return {
+      a.size(FrozenProductAt::m), a.size(FrozenProductAt::n), a.size(FrozenProductAt::k), false, Layout::packed, false};
+}
 
 GemmTask gemm_of(const FrozenTask& task) {
   GemmTask gemm{};
@@ -148,7 +164,7 @@ GemmTask gemm_of(const FrozenTask& task) {
 
 // Panels that are widened at once: all that a thread walks, with their whole k.
 size_t group_of(const Arguments& a, const KernelTable& kernels) {
-  const size_t panel_bytes = kernels.gemm_columns * a.size(kK) * sizeof(float);
+  const size_t panel_bytes = kernels.gemm_columns * a.size(FrozenProductAt::k) * sizeof(float);
   return std::max<size_t>(kBlockBytes / std::max<size_t>(panel_bytes, 1), 1);
 }
 
@@ -163,8 +179,8 @@ struct WidenRoom {
   size_t blocks;
 
   WidenRoom(const Arguments& a, const KernelTable& kernels) {
-    const size_t panels = tiles_of(a.size(kN), kernels.gemm_columns);
-    const size_t panel_floats = kernels.gemm_columns * a.size(kK);
+    const size_t panels = tiles_of(a.size(FrozenProductAt::n), kernels.gemm_columns);
+    const size_t panel_floats = kernels.gemm_columns * a.size(FrozenProductAt::k);
     whole = panels * panel_floats * sizeof(float) <= kWholeBytes;
     group = whole ? panels : group_of(a, kernels);
     block_floats = group * panel_floats;
@@ -178,7 +194,8 @@ size_t left_floats(const Arguments& a, const KernelTable& kernels) {
 
 size_t scratch_frozen_product(const Arguments& a, const KernelTable& kernels) {
   size_t floats = left_floats(a, kernels);
-  if (a.ints[kForm] != static_cast<int64_t>(WeightForm::f32) && !few(a.size(kM), kernels)) {
+  if (a.ints[FrozenProductAt::form] != static_cast<int64_t>(WeightForm::f32) &&
+      !few(a.size(FrozenProductAt::m), kernels)) {
     const WidenRoom room(a, kernels);
     floats += room.blocks * room.block_floats;
   }
@@ -273,7 +290,7 @@ void multiply_widened(const Context& context, const Arguments& a, const Product&
 }
 
 void run_frozen_product(const Context& context, const Arguments& a) {
-  if (a.size(kM) == 0 || a.size(kN) == 0) return;
+  if (a.size(FrozenProductAt::m) == 0 || a.size(FrozenProductAt::n) == 0) return;
   const Product product(context.kernels, a);
   if (few(product.task.rows, context.kernels)) return multiply_few_rows(context, product);
   if (product.form == WeightForm::f32) return multiply_f32(context, a, product);
@@ -282,9 +299,9 @@ void run_frozen_product(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_frozen_pack{"frozen_pack",     kFrozenPack, false,
-                                         check_frozen_pack, nullptr,     run_frozen_pack};
-constinit const Operation op_frozen_product{"frozen_product",     kFrozenProduct,         false,
+constinit const Operation op_frozen_pack{"frozen_pack",     FrozenPackAt::all, false,
+                                         check_frozen_pack, nullptr,           run_frozen_pack};
+constinit const Operation op_frozen_product{"frozen_product",     FrozenProductAt::all,   false,
                                             check_frozen_product, scratch_frozen_product, run_frozen_product};
 
 }  // namespace carillon

@@ -9,68 +9,85 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kGemm{"a:f b:f bias:f? c:F",
-                         "m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b?", ""};
-constexpr Operands kGemmFused{"a:f b:f bias:f? c:F gate:f?",
-                              "m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b? "
-                              "site:i?-1 example_rows:i? backward:gates?",
-                              "keep?1 keep_scale?1 gate_scale?1"};
-constexpr Operands kGemmPack{"b:f packed:F", "n:d k:d along_depth:b", ""};
+struct GemmAt {
+  static constexpr Operands all{
+      "a:f b:f bias:f? c:F", "m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b?", ""};
+  static constexpr size_t a = all.view("a"), b = all.view("b"), bias = all.view("bias"), c = all.view("c");
+  static constexpr size_t m = all.integer("m"), n = all.integer("n"), k = all.integer("k"),
+                          transpose_a = all.integer("transpose_a"), layout_b = all.integer("layout_b"),
+                          activation = all.integer("activation"), accumulate = all.integer("accumulate");
+};
+struct GemmFusedAt {
+  static constexpr Operands all{"a:f b:f bias:f? c:F gate:f?",
+                                "m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b? "
+                                "site:i?-1 example_rows:i? backward:gates?",
+                                "keep?1 keep_scale?1 gate_scale?1"};
+  static constexpr size_t a = all.view("a"), b = all.view("b"), bias = all.view("bias"), c = all.view("c"),
+                          gate = all.view("gate");
+  static constexpr size_t m = all.integer("m"), n = all.integer("n"), k = all.integer("k"),
+                          transpose_a = all.integer("transpose_a"), layout_b = all.integer("layout_b"),
+                          activation = all.integer("activation"), accumulate = all.integer("accumulate"),
+                          site = all.integer("site"), example_rows = all.integer("example_rows"),
+                          backward = all.integer("backward");
+  static constexpr size_t keep = all.number("keep"), keep_scale = all.number("keep_scale"),
+                          gate_scale = all.number("gate_scale");
+};
+struct GemmPackAt {
+  static constexpr Operands all{"b:f packed:F", "n:d k:d along_depth:b", ""};
+  static constexpr size_t b = all.view("b"), packed = all.view("packed");
+  static constexpr size_t n = all.integer("n"), k = all.integer("k"), along_depth = all.integer("along_depth");
+};
 
 // Bits of a mask below which a second thread does not pay: about 10 µs of drawing.
 constexpr size_t kLeastMaskBits = 1 << 17;
 
-// ints of a gemm
-enum GemmInt : size_t { kM, kN, kK, kTransposeA, kLayoutB, kActivation, kAccumulate };
-// and, behind them, of a gemm_fused: place that drops (−1: none), rows of c an example (0: not an array of the batch),
-// what the gate does; its doubles
-enum FusedInt : size_t { kSite = kAccumulate + 1, kExampleRows, kBackward };
-enum FusedDouble : size_t { kKeep, kKeepScale, kGateScale };
-constexpr size_t kGateView = 4;
+// A fused product is a product up to there. `site`: the place that drops (−1: none); `example_rows`: rows of c an
+// example (0: not an array of the batch).
+static_assert(GemmFusedAt::c == GemmAt::c && GemmFusedAt::accumulate == GemmAt::accumulate);
 
-Layout layout_of(const Arguments& a) { return static_cast<Layout>(a.ints[kLayoutB]); }
+Layout layout_of(const Arguments& a) { return static_cast<Layout>(a.ints[GemmAt::layout_b]); }
 
 GemmShape shape_of(const Arguments& a) {
-  return {a.size(kM), a.size(kN), a.size(kK), a.ints[kTransposeA] != 0, layout_of(a), a.ints[kAccumulate] != 0};
+  return {a.size(GemmAt::m), a.size(GemmAt::n),
+          a.size(GemmAt::k), a.ints[GemmAt::transpose_a] != 0,
+          layout_of(a),      a.ints[GemmAt::accumulate] != 0};
 }
 
-// Floats of b packed: panels of 32 columns at most, whatever the kernels are.
-size_t packed_floats(size_t n, size_t k, Requirements& r) {
-  if (n > std::numeric_limits<size_t>::max() / 64) {
-    r.fail("dimensions overflow");
-    return 0;
-  }
-  r.need(1, round_up(n, kPackedColumns), k);
-  return r.counts[1];
+// A view of b packed: panels of 32 columns at most, whatever the kernels are.
+void need_packed(size_t n, size_t k, size_t view, Requirements& r) {
+  if (n > std::numeric_limits<size_t>::max() / 64) return r.fail("dimensions overflow");
+  r.need(view, round_up(n, kPackedColumns), k);
 }
 
 void check_gemm(const Arguments& a, Requirements& r) {
-  if (a.ints[kActivation] < 0 || a.ints[kActivation] >= static_cast<int64_t>(Activation::count)) {
+  if (a.ints[GemmAt::activation] < 0 || a.ints[GemmAt::activation] >= static_cast<int64_t>(Activation::count)) {
     r.fail("no such activation");
   }
-  if (a.ints[kLayoutB] < 0 || a.ints[kLayoutB] >= static_cast<int64_t>(Layout::count)) r.fail("no such form of b");
-  if (a.ints[kAccumulate] != 0 && (a.views[2] != nullptr || a.ints[kActivation] != 0)) {
+  if (a.ints[GemmAt::layout_b] < 0 || a.ints[GemmAt::layout_b] >= static_cast<int64_t>(Layout::count))
+    r.fail("no such form of b");
+  if (a.ints[GemmAt::accumulate] != 0 && (a.views[GemmAt::bias] != nullptr || a.ints[GemmAt::activation] != 0)) {
     r.fail("accumulation takes no bias or activation");
   }
-  r.need(0, a.size(kM), a.size(kK));
+  r.need(GemmAt::a, a.size(GemmAt::m), a.size(GemmAt::k));
   if (layout_of(a) == Layout::packed) {
-    packed_floats(a.size(kN), a.size(kK), r);
+    need_packed(a.size(GemmAt::n), a.size(GemmAt::k), GemmAt::b, r);
   } else {
-    r.need(1, a.size(kK), a.size(kN));
+    r.need(GemmAt::b, a.size(GemmAt::k), a.size(GemmAt::n));
   }
-  r.need(2, a.size(kN));
-  r.need(3, a.size(kM), a.size(kN));
+  r.need(GemmAt::bias, a.size(GemmAt::n));
+  r.need(GemmAt::c, a.size(GemmAt::m), a.size(GemmAt::n));
 }
 
-// views: a, b, bias, c, gate
 void check_gemm_fused(const Arguments& a, Requirements& r) {
   check_gemm(a, r);
-  if (a.ints[kAccumulate] != 0) r.fail("a fused product does not accumulate");
-  if (a.ints[kSite] < -1 || a.ints[kExampleRows] < 0) r.fail("bad place of a mask");
-  if (!(a.doubles[kKeep] >= 0 && a.doubles[kKeep] <= 1)) r.fail("keep outside [0, 1]");
-  if (a.ints[kBackward] < 0 || a.ints[kBackward] >= static_cast<int64_t>(Backward::count)) r.fail("no such gate");
-  if ((a.views[kGateView] != nullptr) != (a.ints[kBackward] != 0)) r.fail("a gate and what it does go together");
-  r.need(kGateView, a.size(kM), a.size(kN));
+  if (a.ints[GemmAt::accumulate] != 0) r.fail("a fused product does not accumulate");
+  if (a.ints[GemmFusedAt::site] < -1 || a.ints[GemmFusedAt::example_rows] < 0) r.fail("bad place of a mask");
+  if (!(a.doubles[GemmFusedAt::keep] >= 0 && a.doubles[GemmFusedAt::keep] <= 1)) r.fail("keep outside [0, 1]");
+  if (a.ints[GemmFusedAt::backward] < 0 || a.ints[GemmFusedAt::backward] >= static_cast<int64_t>(Backward::count))
+    r.fail("no such gate");
+  if ((a.views[GemmFusedAt::gate] != nullptr) != (a.ints[GemmFusedAt::backward] != 0))
+    r.fail("a gate and what it does go together");
+  r.need(GemmFusedAt::gate, a.size(GemmAt::m), a.size(GemmAt::n));
 }
 
 size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) {
@@ -78,13 +95,13 @@ size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) {
 }
 
 GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
-  const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
-  const bool transpose_a = a.ints[kTransposeA] != 0;
+  const size_t m = a.size(GemmAt::m), n = a.size(GemmAt::n), k = a.size(GemmAt::k);
+  const bool transpose_a = a.ints[GemmAt::transpose_a] != 0;
   GemmTask task{};
-  task.left = a.view<const float>(plan.swapped ? 1 : 0);
+  task.left = a.view<const float>(plan.swapped ? GemmAt::b : GemmAt::a);
   task.left_row_stride = !plan.swapped && transpose_a ? 1 : k;
   task.left_depth_stride = !plan.swapped && transpose_a ? m : 1;
-  task.right = a.view<const float>(plan.swapped ? 0 : 1);
+  task.right = a.view<const float>(plan.swapped ? GemmAt::a : GemmAt::b);
   task.right_stride = plan.right_along_depth ? k : plan.swapped ? m : n;
   task.right_packed = layout_of(a) == Layout::packed;
   task.right_along_depth = plan.right_along_depth;
@@ -92,11 +109,11 @@ GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   task.columns = plan.columns;
   task.k = k;
   task.transposed = plan.swapped;
-  task.c = a.view<float>(3);
+  task.c = a.view<float>(GemmAt::c);
   task.c_stride = n;
-  task.bias = a.view<const float>(2);
-  task.activation = static_cast<Activation>(a.ints[kActivation]);
-  task.accumulate = a.ints[kAccumulate] != 0 && !plan.apart;
+  task.bias = a.view<const float>(GemmAt::bias);
+  task.activation = static_cast<Activation>(a.ints[GemmAt::activation]);
+  task.accumulate = a.ints[GemmAt::accumulate] != 0 && !plan.apart;
   return task;
 }
 
@@ -222,13 +239,13 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
 namespace {
 
 void run_product(const Context& context, const Arguments& a, const GemmPlan& plan, GemmTask& task) {
-  const size_t m = a.size(kM), n = a.size(kN);
+  const size_t m = a.size(GemmAt::m), n = a.size(GemmAt::n);
   if (m == 0 || n == 0) return;
   auto* sum = static_cast<float*>(context.scratch) + plan.left_floats + plan.right_floats;
   if (plan.apart) task.c = sum;
   multiply(context, plan, task);
   if (plan.apart) {
-    auto* c = a.view<float>(3);
+    auto* c = a.view<float>(GemmAt::c);
     context.kernels.binary[static_cast<size_t>(Binary::add)].vector_vector(c, sum, c, m * n);
   }
 }
@@ -244,8 +261,9 @@ constexpr uint64_t kMaskUnit = 256;
 
 // Bytes of the bits of m·n elements wherever they begin, and what a reader of four bytes touches behind them.
 size_t mask_bytes(const Arguments& a) {
-  if (a.ints[kSite] < 0) return 0;
-  return round_up((a.size(kM) * a.size(kN) + kMaskUnit) / 8 + sizeof(uint32_t), kAlignment) + kMaskUnit / 8;
+  if (a.ints[GemmFusedAt::site] < 0) return 0;
+  return round_up((a.size(GemmAt::m) * a.size(GemmAt::n) + kMaskUnit) / 8 + sizeof(uint32_t), kAlignment) +
+         kMaskUnit / 8;
 }
 
 size_t scratch_gemm_fused(const Arguments& a, const KernelTable& kernels) {
@@ -254,8 +272,9 @@ size_t scratch_gemm_fused(const Arguments& a, const KernelTable& kernels) {
 
 // The bits of the mask of c, behind what the product packs.
 void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
-  const size_t count = a.size(kM) * a.size(kN);
-  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(kExampleRows) * a.size(kN);
+  const size_t count = a.size(GemmAt::m) * a.size(GemmAt::n);
+  const uint64_t first =
+      static_cast<uint64_t>(context.registers.batch_offset) * a.size(GemmFusedAt::example_rows) * a.size(GemmAt::n);
   const uint64_t begin = first / kMaskUnit * kMaskUnit;
   auto* bits =
       reinterpret_cast<uint16_t*>(static_cast<std::byte*>(context.scratch) +
@@ -263,8 +282,8 @@ void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
   DropoutArguments arguments{};
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
-  arguments.site = static_cast<uint32_t>(a.ints[kSite]);
-  arguments.threshold = dropout_threshold(a.doubles[kKeep]);
+  arguments.site = static_cast<uint32_t>(a.ints[GemmFusedAt::site]);
+  arguments.threshold = dropout_threshold(a.doubles[GemmFusedAt::keep]);
   const size_t all = count + static_cast<size_t>(first - begin);
   const size_t chunks = context.parallel.chunks(all, kLeastMaskBits);
   const size_t step = round_up((all + chunks - 1) / chunks, kMaskUnit);
@@ -274,30 +293,30 @@ void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
   });
   task.keep = reinterpret_cast<const uint8_t*>(bits);
   task.keep_offset = static_cast<size_t>(first - begin);
-  task.keep_scale = static_cast<float>(a.doubles[kKeepScale]);
+  task.keep_scale = static_cast<float>(a.doubles[GemmFusedAt::keep_scale]);
 }
 
 void run_gemm_fused(const Context& context, const Arguments& a) {
   const GemmPlan plan = plan_of(shape_of(a), context.kernels);
   GemmTask task = task_of(a, plan);
-  if (a.ints[kSite] >= 0) draw_mask(context, a, task);
-  task.backward = static_cast<Backward>(a.ints[kBackward]);
-  task.gate_values = a.view<const float>(kGateView);
-  task.gate_scale = static_cast<float>(a.doubles[kGateScale]);
+  if (a.ints[GemmFusedAt::site] >= 0) draw_mask(context, a, task);
+  task.backward = static_cast<Backward>(a.ints[GemmFusedAt::backward]);
+  task.gate_values = a.view<const float>(GemmFusedAt::gate);
+  task.gate_scale = static_cast<float>(a.doubles[GemmFusedAt::gate_scale]);
   run_product(context, a, plan, task);
 }
 
-// views: b, packed; ints: n, k, rows of b along k (a weight [n, k]) or not ([k, n])
+// `along_depth`: rows of b along k (a weight [n, k]) or not ([k, n]).
 void check_gemm_pack(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(0), a.size(1));
-  packed_floats(a.size(0), a.size(1), r);
+  r.need(GemmPackAt::b, a.size(GemmPackAt::n), a.size(GemmPackAt::k));
+  need_packed(a.size(GemmPackAt::n), a.size(GemmPackAt::k), GemmPackAt::packed, r);
 }
 
 void run_gemm_pack(const Context& context, const Arguments& a) {
-  const size_t n = a.size(0), k = a.size(1);
-  const bool along_depth = a.ints[2] != 0;
-  const auto* b = a.view<const float>(0);
-  auto* packed = a.view<float>(1);
+  const size_t n = a.size(GemmPackAt::n), k = a.size(GemmPackAt::k);
+  const bool along_depth = a.ints[GemmPackAt::along_depth] != 0;
+  const auto* b = a.view<const float>(GemmPackAt::b);
+  auto* packed = a.view<float>(GemmPackAt::packed);
   const size_t panels = tiles_of(n, context.kernels.gemm_columns);
   const size_t chunks = std::min(panels, context.parallel.chunks(n * k, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
@@ -308,9 +327,9 @@ void run_gemm_pack(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_gemm{"gemm", kGemm, false, check_gemm, scratch_gemm, run_gemm};
-constinit const Operation op_gemm_fused{"gemm_fused",     kGemmFused,         false,
+constinit const Operation op_gemm{"gemm", GemmAt::all, false, check_gemm, scratch_gemm, run_gemm};
+constinit const Operation op_gemm_fused{"gemm_fused",     GemmFusedAt::all,   false,
                                         check_gemm_fused, scratch_gemm_fused, run_gemm_fused};
-constinit const Operation op_gemm_pack{"gemm_pack", kGemmPack, false, check_gemm_pack, nullptr, run_gemm_pack};
+constinit const Operation op_gemm_pack{"gemm_pack", GemmPackAt::all, false, check_gemm_pack, nullptr, run_gemm_pack};
 
 }  // namespace carillon

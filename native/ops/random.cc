@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "../runtime/memory.h"
+#include "gather.h"
 #include "math_double.h"
 #include "operation.h"
 #include "philox.h"
@@ -12,31 +13,59 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kDropout{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i", "keep scale shift dropped"};
-constexpr Operands kNoise{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i", "deviation"};
-constexpr Operands kUniform{"y:F", "count:d hash_low:i hash_high:i", "low high"};
-constexpr Operands kNormal{"y:F", "count:d hash_low:i hash_high:i", "mean deviation"};
-constexpr Operands kPermutation{"order:I", "count:d shuffled:b", ""};
-constexpr Operands kGather{"source:x order:i y:X", "rows:d columns:d source_rows:d dtype:dtypes", "scale"};
+struct DropoutAt {
+  static constexpr Operands all{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i",
+                                "keep scale shift dropped"};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), site = all.integer("site"),
+                          group = all.integer("group"), example_rows = all.integer("example_rows");
+  static constexpr size_t keep = all.number("keep"), scale = all.number("scale"), shift = all.number("shift"),
+                          dropped = all.number("dropped");
+};
+struct NoiseAt {
+  static constexpr Operands all{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i", "deviation"};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), site = all.integer("site"),
+                          group = all.integer("group"), example_rows = all.integer("example_rows");
+  static constexpr size_t deviation = all.number("deviation");
+};
+struct UniformAt {
+  static constexpr Operands all{"y:F", "count:d hash_low:i hash_high:i", "low high"};
+  static constexpr size_t y = all.view("y");
+  static constexpr size_t count = all.integer("count"), hash_low = all.integer("hash_low"),
+                          hash_high = all.integer("hash_high");
+  static constexpr size_t low = all.number("low"), high = all.number("high");
+};
+struct NormalAt {
+  static constexpr Operands all{"y:F", "count:d hash_low:i hash_high:i", "mean deviation"};
+  static constexpr size_t y = all.view("y");
+  static constexpr size_t count = all.integer("count"), hash_low = all.integer("hash_low"),
+                          hash_high = all.integer("hash_high");
+  static constexpr size_t mean = all.number("mean"), deviation = all.number("deviation");
+};
+struct PermutationAt {
+  static constexpr Operands all{"order:I", "count:d shuffled:b", ""};
+  static constexpr size_t order = all.view("order");
+  static constexpr size_t count = all.integer("count"), shuffled = all.integer("shuffled");
+};
 
-// views: x, y
-// ints:  rows, columns, site, rows that share a mask, rows an example (0: not an array of the batch)
-// The element at (row, column) has the index (first + row)/group·columns + column, where first counts the rows of the
-// examples before this micro-batch: the mask is that of the whole optimizer batch.
+// `group`: rows that share a mask; `example_rows`: rows an example (0: not an array of the batch). The element at (row,
+// column) has the index (first + row)/group·columns + column, where first counts the rows of the examples before this
+// micro-batch: the mask is that of the whole optimizer batch.
 void check_masked(const Arguments& a, Requirements& r) {
-  if (a.ints[2] < 0) r.fail("negative site");
-  if (a.ints[3] < 1 || a.ints[4] < 0) r.fail("bad rows of a mask");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0), a.size(1));
+  if (a.ints[DropoutAt::site] < 0) r.fail("negative site");
+  if (a.ints[DropoutAt::group] < 1 || a.ints[DropoutAt::example_rows] < 0) r.fail("bad rows of a mask");
+  r.need(DropoutAt::x, a.size(DropoutAt::rows), a.size(DropoutAt::columns));
+  r.need(DropoutAt::y, a.size(DropoutAt::rows), a.size(DropoutAt::columns));
 }
 
 // Calls part(begin, end, index of the first element) over stretches with consecutive indices.
 template <typename Part>
 void over_masked(const Context& context, const Arguments& a, const Part& part) {
-  const size_t rows = a.size(0);
-  const size_t columns = a.size(1);
-  const size_t group = a.size(3);
-  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(4);
+  const size_t rows = a.size(DropoutAt::rows);
+  const size_t columns = a.size(DropoutAt::columns);
+  const size_t group = a.size(DropoutAt::group);
+  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(DropoutAt::example_rows);
   if (group == 1) {
     // A block of the generator serves 256 neighbouring elements: pieces begin at whole blocks of the local index.
     const size_t count = rows * columns;
@@ -58,52 +87,51 @@ void over_masked(const Context& context, const Arguments& a, const Part& part) {
   });
 }
 
-// doubles: probability of keeping; scale and shift of what is kept; what the rest becomes
+// keep: probability of keeping; scale and shift of what is kept; `dropped`: what the rest becomes.
 void check_dropout(const Arguments& a, Requirements& r) {
-  if (!(a.doubles[0] >= 0 && a.doubles[0] <= 1)) r.fail("keep outside [0, 1]");
+  if (!(a.doubles[DropoutAt::keep] >= 0 && a.doubles[DropoutAt::keep] <= 1)) r.fail("keep outside [0, 1]");
   check_masked(a, r);
 }
 
 void run_dropout(const Context& context, const Arguments& a) {
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
+  const auto* x = a.view<const float>(DropoutAt::x);
+  auto* y = a.view<float>(DropoutAt::y);
   DropoutArguments arguments{};
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
-  arguments.site = static_cast<uint32_t>(a.ints[2]);
-  arguments.threshold = dropout_threshold(a.doubles[0]);
-  arguments.scale = static_cast<float>(a.doubles[1]);
-  arguments.shift = static_cast<float>(a.doubles[2]);
-  arguments.dropped = static_cast<float>(a.doubles[3]);
+  arguments.site = static_cast<uint32_t>(a.ints[DropoutAt::site]);
+  arguments.threshold = dropout_threshold(a.doubles[DropoutAt::keep]);
+  arguments.scale = static_cast<float>(a.doubles[DropoutAt::scale]);
+  arguments.shift = static_cast<float>(a.doubles[DropoutAt::shift]);
+  arguments.dropped = static_cast<float>(a.doubles[DropoutAt::dropped]);
   over_masked(context, a, [&](size_t begin, size_t end, uint64_t index) {
     context.kernels.dropout_f32(x + begin, y + begin, end - begin, index, arguments);
   });
 }
 
-// doubles: deviation
 void check_noise(const Arguments& a, Requirements& r) {
-  if (!(a.doubles[0] >= 0)) r.fail("negative deviation");
+  if (!(a.doubles[NoiseAt::deviation] >= 0)) r.fail("negative deviation");
   check_masked(a, r);
 }
 
 void run_noise(const Context& context, const Arguments& a) {
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
+  const auto* x = a.view<const float>(NoiseAt::x);
+  auto* y = a.view<float>(NoiseAt::y);
   NoiseArguments arguments{};
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
-  arguments.site = static_cast<uint32_t>(a.ints[2]);
-  arguments.deviation = static_cast<float>(a.doubles[0]);
+  arguments.site = static_cast<uint32_t>(a.ints[NoiseAt::site]);
+  arguments.deviation = static_cast<float>(a.doubles[NoiseAt::deviation]);
   over_masked(context, a, [&](size_t begin, size_t end, uint64_t index) {
     context.kernels.noise_f32(x + begin, y + begin, end - begin, index, arguments);
   });
 }
 
-void check_draw(const Arguments& a, Requirements& r) { r.need(0, a.size(0)); }
+void check_draw(const Arguments& a, Requirements& r) { r.need(UniformAt::y, a.size(UniformAt::count)); }
 
 PhiloxBlock draw(const Context& context, const Arguments& a, size_t index, uint32_t attempt) {
-  const auto low = static_cast<uint32_t>(a.ints[1]);
-  const auto high = static_cast<uint32_t>(a.ints[2]);
+  const auto low = static_cast<uint32_t>(a.ints[UniformAt::hash_low]);
+  const auto high = static_cast<uint32_t>(a.ints[UniformAt::hash_high]);
   return philox({static_cast<uint32_t>(index), low, high, static_cast<uint32_t>(Purpose::initializer) | attempt << 8},
                 context.registers.seed);
 }
@@ -114,25 +142,25 @@ double unit_interval(uint32_t high, uint32_t low) {
   return (static_cast<double>(bits) + 0.5) * (1.0 / 4503599627370496.0);
 }
 
-// ints: count, low and high half of the parameter name's hash; doubles: low, high. y = low + (high − low)·u. The first
+// The hash is that of the parameter's name. y = low + (high − low)·u. The first
 // element is that of the register batch_offset, so that a draw can be made in parts.
 void run_uniform(const Context& context, const Arguments& a) {
-  auto* y = a.view<float>(0);
+  auto* y = a.view<float>(UniformAt::y);
   const size_t first = context.registers.batch_offset;
-  const double low = a.doubles[0];
-  const double width = a.doubles[1] - low;
-  for (size_t i = 0; i < a.size(0); ++i) {
+  const double low = a.doubles[UniformAt::low];
+  const double width = a.doubles[UniformAt::high] - low;
+  for (size_t i = 0; i < a.size(UniformAt::count); ++i) {
     const PhiloxBlock block = draw(context, a, first + i, 0);
     y[i] = static_cast<float>(low + width * unit_interval(block[0], block[1]));
   }
 }
 
-// ints as above; doubles: mean, deviation. Marsaglia's polar method (1964) with one normal an index: every rejected
+// Marsaglia's polar method (1964) with one normal an index: every rejected
 // pair draws again with the next attempt.
 void run_normal(const Context& context, const Arguments& a) {
-  auto* y = a.view<float>(0);
+  auto* y = a.view<float>(NormalAt::y);
   const size_t first = context.registers.batch_offset;
-  for (size_t i = 0; i < a.size(0); ++i) {
+  for (size_t i = 0; i < a.size(NormalAt::count); ++i) {
     double normal = 0;
     for (uint32_t attempt = 0;; ++attempt) {
       const PhiloxBlock block = draw(context, a, first + i, attempt);
@@ -143,7 +171,7 @@ void run_normal(const Context& context, const Arguments& a) {
       normal = u * exact_sqrt(-2 * log_double(s) / s);
       break;
     }
-    y[i] = static_cast<float>(a.doubles[0] + a.doubles[1] * normal);
+    y[i] = static_cast<float>(a.doubles[NormalAt::mean] + a.doubles[NormalAt::deviation] * normal);
   }
 }
 
@@ -165,13 +193,13 @@ size_t bounded(const Context& context, uint32_t word, uint32_t bound) {
   return static_cast<size_t>(product >> 32);
 }
 
-// ints: count, shuffled. The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it
+// The order of the epoch in the registers: 0 … count−1, or a Fisher–Yates permutation of it
 // whose place for the last of `bound` elements is bounded() by Philox of (bound, epoch, attempt).
 void run_permutation(const Context& context, const Arguments& a) {
-  auto* order = a.view<int32_t>(0);
-  const size_t count = a.size(0);
+  auto* order = a.view<int32_t>(PermutationAt::order);
+  const size_t count = a.size(PermutationAt::count);
   for (size_t i = 0; i < count; ++i) order[i] = static_cast<int32_t>(i);
-  if (a.ints[1] == 0) return;
+  if (a.ints[PermutationAt::shuffled] == 0) return;
   uint32_t words[kShuffleWords];
   for (size_t last = count; last > 1;) {
     const size_t drawn = std::min(last - 1, kShuffleWords);
@@ -184,13 +212,12 @@ void run_permutation(const Context& context, const Arguments& a) {
   }
 }
 
-// views: source, order, y; ints: rows, columns, rows of the source, dtype; doubles: scale of u8
-// y[r] = source[order[position + r]]
+// `dtype` of the source, `scale` of u8. y[r] = source[order[position + r]]
 void check_gather(const Arguments& a, Requirements& r) {
-  if (a.ints[3] < 0 || a.ints[3] > 2) r.fail("no such dtype");
-  r.need(0, a.size(2), a.size(1));
-  r.need(1, a.size(0));
-  r.need(2, a.size(0), a.size(1));
+  if (a.ints[GatherAt::dtype] < 0 || a.ints[GatherAt::dtype] > 2) r.fail("no such dtype");
+  r.need(GatherAt::source, a.size(GatherAt::source_rows), a.size(GatherAt::columns));
+  r.need(GatherAt::order, a.size(GatherAt::rows));
+  r.need(GatherAt::y, a.size(GatherAt::rows), a.size(GatherAt::columns));
 }
 
 // A row of a data set lies anywhere in memory: its lines are asked for while the rows before it are copied, up to this
@@ -216,41 +243,43 @@ void gather_rows(const std::byte* source, const int32_t* order, std::byte* y, si
 }
 
 void run_gather(const Context& context, const Arguments& a) {
-  const size_t rows = a.size(0);
-  const size_t columns = a.size(1);
-  const auto source_rows = static_cast<int64_t>(a.size(2));
-  const auto* order = a.view<const int32_t>(1) + context.registers.position;
+  const size_t rows = a.size(GatherAt::rows);
+  const size_t columns = a.size(GatherAt::columns);
+  const auto source_rows = static_cast<int64_t>(a.size(GatherAt::source_rows));
+  const auto* order = a.view<const int32_t>(GatherAt::order) + context.registers.position;
   for (size_t row = 0; row < rows; ++row) {
     if (order[row] < 0 || order[row] >= source_rows) {
       if (context.fault.what == nullptr) context.fault = {"index", row, order[row], source_rows};
       return;
     }
   }
-  const auto scale = static_cast<float>(a.doubles[0]);
+  const auto scale = static_cast<float>(a.doubles[GatherAt::scale]);
   const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
   const size_t chunks = context.parallel.chunks(rows, least);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t begin = rows * chunk / chunks;
     const size_t end = rows * (chunk + 1) / chunks;
-    if (static_cast<Dtype>(a.ints[3]) != Dtype::u8) {
-      gather_rows(a.view<const std::byte>(0), order, a.view<std::byte>(2), columns * sizeof(float), begin, end);
+    if (static_cast<Dtype>(a.ints[GatherAt::dtype]) != Dtype::u8) {
+      gather_rows(a.view<const std::byte>(GatherAt::source), order, a.view<std::byte>(GatherAt::y),
+                  columns * sizeof(float), begin, end);
       return;
     }
-    const auto* source = a.view<const uint8_t>(0);
+    const auto* source = a.view<const uint8_t>(GatherAt::source);
     for (size_t row = begin; row < end; ++row) {
       context.kernels.convert_u8_f32(source + static_cast<size_t>(order[row]) * columns, scale,
-                                     a.view<float>(2) + row * columns, columns);
+                                     a.view<float>(GatherAt::y) + row * columns, columns);
     }
   });
 }
 
 }  // namespace
 
-constinit const Operation op_dropout{"dropout", kDropout, true, check_dropout, nullptr, run_dropout};
-constinit const Operation op_noise{"noise", kNoise, true, check_noise, nullptr, run_noise};
-constinit const Operation op_uniform{"uniform", kUniform, false, check_draw, nullptr, run_uniform};
-constinit const Operation op_normal{"normal", kNormal, false, check_draw, nullptr, run_normal};
-constinit const Operation op_permutation{"permutation", kPermutation, false, check_draw, nullptr, run_permutation};
-constinit const Operation op_gather{"gather", kGather, false, check_gather, nullptr, run_gather};
+constinit const Operation op_dropout{"dropout", DropoutAt::all, true, check_dropout, nullptr, run_dropout};
+constinit const Operation op_noise{"noise", NoiseAt::all, true, check_noise, nullptr, run_noise};
+constinit const Operation op_uniform{"uniform", UniformAt::all, false, check_draw, nullptr, run_uniform};
+constinit const Operation op_normal{"normal", NormalAt::all, false, check_draw, nullptr, run_normal};
+constinit const Operation op_permutation{"permutation", PermutationAt::all, false, check_draw,
+                                         nullptr,       run_permutation};
+constinit const Operation op_gather{"gather", GatherAt::all, false, check_gather, nullptr, run_gather};
 
 }  // namespace carillon

@@ -6,20 +6,70 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kSum{"x:f sum:F", "count:d", ""};
-constexpr Operands kSumSquares{"x:f sum:F", "count:d", ""};
-constexpr Operands kRowSum{"x:f y:F", "rows:d columns:d", ""};
-constexpr Operands kColumnSum{"x:f y:F", "rows:d columns:d", ""};
-constexpr Operands kSoftmax{"x:f y:F", "rows:d columns:d", ""};
-constexpr Operands kLogSoftmax{"x:f y:F", "rows:d columns:d", ""};
-constexpr Operands kSoftmaxCrossEntropy{"logits:f labels:i losses:F", "rows:d columns:d", ""};
-constexpr Operands kSoftmaxCrossEntropyGradient{"logits:f labels:i loss_gradient:f logits_gradient:F",
-                                                "rows:d columns:d same:b", ""};
-constexpr Operands kSoftmaxCrossEntropyBoth{"logits:f labels:i loss_gradient:f losses:F logits_gradient:F",
-                                            "rows:d columns:d same:b", ""};
-constexpr Operands kOneHot{"labels:i y:F", "rows:d classes:d", ""};
-constexpr Operands kArgmax{"x:f y:I", "rows:d columns:d", ""};
-constexpr Operands kCountEqual{"a:i b:i equal:F", "count:d", ""};
+struct SumAt {
+  static constexpr Operands all{"x:f sum:F", "count:d", ""};
+  static constexpr size_t x = all.view("x"), sum = all.view("sum");
+  static constexpr size_t count = all.integer("count");
+};
+struct SumSquaresAt {
+  static constexpr Operands all{"x:f sum:F", "count:d", ""};
+  static constexpr size_t x = all.view("x"), sum = all.view("sum");
+  static constexpr size_t count = all.integer("count");
+};
+struct RowSumAt {
+  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+};
+struct ColumnSumAt {
+  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+};
+struct SoftmaxAt {
+  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+};
+struct LogSoftmaxAt {
+  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+};
+struct SoftmaxCrossEntropyAt {
+  static constexpr Operands all{"logits:f labels:i losses:F", "rows:d columns:d", ""};
+  static constexpr size_t logits = all.view("logits"), labels = all.view("labels"), losses = all.view("losses");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+};
+struct SoftmaxCrossEntropyGradientAt {
+  static constexpr Operands all{"logits:f labels:i loss_gradient:f logits_gradient:F", "rows:d columns:d same:b", ""};
+  static constexpr size_t logits = all.view("logits"), labels = all.view("labels"),
+                          loss_gradient = all.view("loss_gradient"), logits_gradient = all.view("logits_gradient");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), same = all.integer("same");
+};
+struct SoftmaxCrossEntropyBothAt {
+  static constexpr Operands all{"logits:f labels:i loss_gradient:f losses:F logits_gradient:F",
+                                "rows:d columns:d same:b", ""};
+  static constexpr size_t logits = all.view("logits"), labels = all.view("labels"),
+                          loss_gradient = all.view("loss_gradient"), losses = all.view("losses"),
+                          logits_gradient = all.view("logits_gradient");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), same = all.integer("same");
+};
+struct OneHotAt {
+  static constexpr Operands all{"labels:i y:F", "rows:d classes:d", ""};
+  static constexpr size_t labels = all.view("labels"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), classes = all.integer("classes");
+};
+struct ArgmaxAt {
+  static constexpr Operands all{"x:f y:I", "rows:d columns:d", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+};
+struct CountEqualAt {
+  static constexpr Operands all{"a:i b:i equal:F", "count:d", ""};
+  static constexpr size_t a = all.view("a"), b = all.view("b"), equal = all.view("equal");
+  static constexpr size_t count = all.integer("count");
+};
 
 // Calls part(begin, end) over rows, in pieces worth a thread.
 template <typename Part>
@@ -34,42 +84,43 @@ void over_rows(const Context& context, size_t rows, size_t columns, const Part& 
 }
 
 void check_sum(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(0));
-  r.need(1, 1);
+  r.need(SumAt::x, a.size(SumAt::count));
+  r.need(SumAt::sum, 1);
 }
 
 void run_sum(const Context& context, const Arguments& a) {
-  *a.view<float>(1) = context.kernels.sum_f32(a.view<const float>(0), a.size(0));
+  *a.view<float>(SumAt::sum) = context.kernels.sum_f32(a.view<const float>(SumAt::x), a.size(SumAt::count));
 }
 
 void run_sum_squares(const Context& context, const Arguments& a) {
-  *a.view<float>(1) = context.kernels.sum_squares_f32(a.view<const float>(0), a.size(0));
+  *a.view<float>(SumSquaresAt::sum) =
+      context.kernels.sum_squares_f32(a.view<const float>(SumSquaresAt::x), a.size(SumSquaresAt::count));
 }
 
 void check_row_sum(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0));
+  r.need(RowSumAt::x, a.size(RowSumAt::rows), a.size(RowSumAt::columns));
+  r.need(RowSumAt::y, a.size(RowSumAt::rows));
 }
 
 void run_row_sum(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(RowSumAt::columns);
+  const auto* x = a.view<const float>(RowSumAt::x);
+  auto* y = a.view<float>(RowSumAt::y);
+  over_rows(context, a.size(RowSumAt::rows), columns, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) y[row] = context.kernels.sum_f32(x + row * columns, columns);
   });
 }
 
 void check_column_sum(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(1));
+  r.need(ColumnSumAt::x, a.size(ColumnSumAt::rows), a.size(ColumnSumAt::columns));
+  r.need(ColumnSumAt::y, a.size(ColumnSumAt::columns));
 }
 
 void run_column_sum(const Context& context, const Arguments& a) {
-  const size_t rows = a.size(0);
-  const size_t columns = a.size(1);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
+  const size_t rows = a.size(ColumnSumAt::rows);
+  const size_t columns = a.size(ColumnSumAt::columns);
+  const auto* x = a.view<const float>(ColumnSumAt::x);
+  auto* y = a.view<float>(ColumnSumAt::y);
   const size_t groups = (columns + 15) / 16;
   const size_t chunks = std::min(std::max<size_t>(groups, 1), context.parallel.chunks(rows * columns, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
@@ -80,25 +131,25 @@ void run_column_sum(const Context& context, const Arguments& a) {
 }
 
 void check_softmax(const Arguments& a, Requirements& r) {
-  if (a.ints[1] == 0) r.fail("softmax over no columns");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0), a.size(1));
+  if (a.ints[SoftmaxAt::columns] == 0) r.fail("softmax over no columns");
+  r.need(SoftmaxAt::x, a.size(SoftmaxAt::rows), a.size(SoftmaxAt::columns));
+  r.need(SoftmaxAt::y, a.size(SoftmaxAt::rows), a.size(SoftmaxAt::columns));
 }
 
 void run_softmax(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(SoftmaxAt::columns);
+  const auto* x = a.view<const float>(SoftmaxAt::x);
+  auto* y = a.view<float>(SoftmaxAt::y);
+  over_rows(context, a.size(SoftmaxAt::rows), columns, [&](size_t begin, size_t end) {
     context.kernels.softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
   });
 }
 
 void run_log_softmax(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(LogSoftmaxAt::columns);
+  const auto* x = a.view<const float>(LogSoftmaxAt::x);
+  auto* y = a.view<float>(LogSoftmaxAt::y);
+  over_rows(context, a.size(LogSoftmaxAt::rows), columns, [&](size_t begin, size_t end) {
     context.kernels.log_softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
   });
 }
@@ -116,141 +167,147 @@ bool labels_fit(const Context& context, const int32_t* labels, size_t rows, size
   return true;
 }
 
-// views: logits, labels, losses
 void check_softmax_cross_entropy(const Arguments& a, Requirements& r) {
-  if (a.ints[1] == 0) r.fail("cross-entropy over no classes");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0));
-  r.need(2, a.size(0));
+  if (a.ints[SoftmaxCrossEntropyAt::columns] == 0) r.fail("cross-entropy over no classes");
+  r.need(SoftmaxCrossEntropyAt::logits, a.size(SoftmaxCrossEntropyAt::rows), a.size(SoftmaxCrossEntropyAt::columns));
+  r.need(SoftmaxCrossEntropyAt::labels, a.size(SoftmaxCrossEntropyAt::rows));
+  r.need(SoftmaxCrossEntropyAt::losses, a.size(SoftmaxCrossEntropyAt::rows));
 }
 
 void run_softmax_cross_entropy(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const auto* x = a.view<const float>(0);
-  const auto* labels = a.view<const int32_t>(1);
-  auto* losses = a.view<float>(2);
-  if (!labels_fit(context, labels, a.size(0), columns)) return;
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(SoftmaxCrossEntropyAt::columns);
+  const auto* x = a.view<const float>(SoftmaxCrossEntropyAt::logits);
+  const auto* labels = a.view<const int32_t>(SoftmaxCrossEntropyAt::labels);
+  auto* losses = a.view<float>(SoftmaxCrossEntropyAt::losses);
+  if (!labels_fit(context, labels, a.size(SoftmaxCrossEntropyAt::rows), columns)) return;
+  over_rows(context, a.size(SoftmaxCrossEntropyAt::rows), columns, [&](size_t begin, size_t end) {
     context.kernels.softmax_cross_entropy_f32(x + begin * columns, labels + begin, losses + begin, end - begin,
                                               columns);
   });
 }
 
-// views: logits, labels, gradient of the losses, gradient of the logits; ints: rows, columns, one gradient for all rows
+// `same`: one gradient for all rows.
 void check_softmax_cross_entropy_gradient(const Arguments& a, Requirements& r) {
-  if (a.ints[1] == 0) r.fail("cross-entropy over no classes");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0));
-  r.need(2, a.ints[2] != 0 ? 1 : a.size(0));
-  r.need(3, a.size(0), a.size(1));
+  if (a.ints[SoftmaxCrossEntropyGradientAt::columns] == 0) r.fail("cross-entropy over no classes");
+  r.need(SoftmaxCrossEntropyGradientAt::logits, a.size(SoftmaxCrossEntropyGradientAt::rows),
+         a.size(SoftmaxCrossEntropyGradientAt::columns));
+  r.need(SoftmaxCrossEntropyGradientAt::labels, a.size(SoftmaxCrossEntropyGradientAt::rows));
+  r.need(SoftmaxCrossEntropyGradientAt::loss_gradient,
+         a.ints[SoftmaxCrossEntropyGradientAt::same] != 0 ? 1 : a.size(SoftmaxCrossEntropyGradientAt::rows));
+  r.need(SoftmaxCrossEntropyGradientAt::logits_gradient, a.size(SoftmaxCrossEntropyGradientAt::rows),
+         a.size(SoftmaxCrossEntropyGradientAt::columns));
 }
 
 void run_softmax_cross_entropy_gradient(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const size_t g_stride = a.ints[2] != 0 ? 0 : 1;
-  const auto* x = a.view<const float>(0);
-  const auto* labels = a.view<const int32_t>(1);
-  const auto* g = a.view<const float>(2);
-  auto* y = a.view<float>(3);
-  if (!labels_fit(context, labels, a.size(0), columns)) return;
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(SoftmaxCrossEntropyGradientAt::columns);
+  const size_t g_stride = a.ints[SoftmaxCrossEntropyGradientAt::same] != 0 ? 0 : 1;
+  const auto* x = a.view<const float>(SoftmaxCrossEntropyGradientAt::logits);
+  const auto* labels = a.view<const int32_t>(SoftmaxCrossEntropyGradientAt::labels);
+  const auto* g = a.view<const float>(SoftmaxCrossEntropyGradientAt::loss_gradient);
+  auto* y = a.view<float>(SoftmaxCrossEntropyGradientAt::logits_gradient);
+  if (!labels_fit(context, labels, a.size(SoftmaxCrossEntropyGradientAt::rows), columns)) return;
+  over_rows(context, a.size(SoftmaxCrossEntropyGradientAt::rows), columns, [&](size_t begin, size_t end) {
     context.kernels.softmax_cross_entropy_gradient_f32(x + begin * columns, labels + begin, g + begin * g_stride,
                                                        g_stride, y + begin * columns, end - begin, columns);
   });
 }
 
-// views: logits, labels, gradient of the losses, losses, gradient of the logits; ints as above. The two above as one.
+// The two above as one.
 void check_softmax_cross_entropy_both(const Arguments& a, Requirements& r) {
-  if (a.ints[1] == 0) r.fail("cross-entropy over no classes");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0));
-  r.need(2, a.ints[2] != 0 ? 1 : a.size(0));
-  r.need(3, a.size(0));
-  r.need(4, a.size(0), a.size(1));
+  if (a.ints[SoftmaxCrossEntropyBothAt::columns] == 0) r.fail("cross-entropy over no classes");
+  r.need(SoftmaxCrossEntropyBothAt::logits, a.size(SoftmaxCrossEntropyBothAt::rows),
+         a.size(SoftmaxCrossEntropyBothAt::columns));
+  r.need(SoftmaxCrossEntropyBothAt::labels, a.size(SoftmaxCrossEntropyBothAt::rows));
+  r.need(SoftmaxCrossEntropyBothAt::loss_gradient,
+         a.ints[SoftmaxCrossEntropyBothAt::same] != 0 ? 1 : a.size(SoftmaxCrossEntropyBothAt::rows));
+  r.need(SoftmaxCrossEntropyBothAt::losses, a.size(SoftmaxCrossEntropyBothAt::rows));
+  r.need(SoftmaxCrossEntropyBothAt::logits_gradient, a.size(SoftmaxCrossEntropyBothAt::rows),
+         a.size(SoftmaxCrossEntropyBothAt::columns));
 }
 
 void run_softmax_cross_entropy_both(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const size_t g_stride = a.ints[2] != 0 ? 0 : 1;
-  const auto* x = a.view<const float>(0);
-  const auto* labels = a.view<const int32_t>(1);
-  const auto* g = a.view<const float>(2);
-  auto* losses = a.view<float>(3);
-  auto* y = a.view<float>(4);
-  if (!labels_fit(context, labels, a.size(0), columns)) return;
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(SoftmaxCrossEntropyBothAt::columns);
+  const size_t g_stride = a.ints[SoftmaxCrossEntropyBothAt::same] != 0 ? 0 : 1;
+  const auto* x = a.view<const float>(SoftmaxCrossEntropyBothAt::logits);
+  const auto* labels = a.view<const int32_t>(SoftmaxCrossEntropyBothAt::labels);
+  const auto* g = a.view<const float>(SoftmaxCrossEntropyBothAt::loss_gradient);
+  auto* losses = a.view<float>(SoftmaxCrossEntropyBothAt::losses);
+  auto* y = a.view<float>(SoftmaxCrossEntropyBothAt::logits_gradient);
+  if (!labels_fit(context, labels, a.size(SoftmaxCrossEntropyBothAt::rows), columns)) return;
+  over_rows(context, a.size(SoftmaxCrossEntropyBothAt::rows), columns, [&](size_t begin, size_t end) {
     context.kernels.softmax_cross_entropy_both_f32(x + begin * columns, labels + begin, g + begin * g_stride, g_stride,
                                                    losses + begin, y + begin * columns, end - begin, columns);
   });
 }
 
-// views: labels, y
 void check_one_hot(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(0));
-  r.need(1, a.size(0), a.size(1));
+  r.need(OneHotAt::labels, a.size(OneHotAt::rows));
+  r.need(OneHotAt::y, a.size(OneHotAt::rows), a.size(OneHotAt::classes));
 }
 
 void run_one_hot(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const auto* labels = a.view<const int32_t>(0);
-  auto* y = a.view<float>(1);
-  if (!labels_fit(context, labels, a.size(0), columns)) return;
-  context.kernels.fill_f32(y, 0.0f, a.size(0) * columns);
-  for (size_t row = 0; row < a.size(0); ++row) y[row * columns + static_cast<size_t>(labels[row])] = 1.0f;
+  const size_t columns = a.size(OneHotAt::classes);
+  const auto* labels = a.view<const int32_t>(OneHotAt::labels);
+  auto* y = a.view<float>(OneHotAt::y);
+  if (!labels_fit(context, labels, a.size(OneHotAt::rows), columns)) return;
+  context.kernels.fill_f32(y, 0.0f, a.size(OneHotAt::rows) * columns);
+  for (size_t row = 0; row < a.size(OneHotAt::rows); ++row) y[row * columns + static_cast<size_t>(labels[row])] = 1.0f;
 }
 
 void check_argmax(const Arguments& a, Requirements& r) {
-  if (a.ints[1] == 0) r.fail("argmax over no columns");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0));
+  if (a.ints[ArgmaxAt::columns] == 0) r.fail("argmax over no columns");
+  r.need(ArgmaxAt::x, a.size(ArgmaxAt::rows), a.size(ArgmaxAt::columns));
+  r.need(ArgmaxAt::y, a.size(ArgmaxAt::rows));
 }
 
 void run_argmax(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<int32_t>(1);
-  over_rows(context, a.size(0), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(ArgmaxAt::columns);
+  const auto* x = a.view<const float>(ArgmaxAt::x);
+  auto* y = a.view<int32_t>(ArgmaxAt::y);
+  over_rows(context, a.size(ArgmaxAt::rows), columns, [&](size_t begin, size_t end) {
     context.kernels.argmax_f32(x + begin * columns, y + begin, end - begin, columns);
   });
 }
 
 void check_count_equal(const Arguments& a, Requirements& r) {
-  r.need(0, a.size(0));
-  r.need(1, a.size(0));
-  r.need(2, 1);
+  r.need(CountEqualAt::a, a.size(CountEqualAt::count));
+  r.need(CountEqualAt::b, a.size(CountEqualAt::count));
+  r.need(CountEqualAt::equal, 1);
 }
 
 void run_count_equal(const Context& /*context*/, const Arguments& a) {
-  const auto* x = a.view<const int32_t>(0);
-  const auto* y = a.view<const int32_t>(1);
+  const auto* x = a.view<const int32_t>(CountEqualAt::a);
+  const auto* y = a.view<const int32_t>(CountEqualAt::b);
   size_t equal = 0;
-  for (size_t i = 0; i < a.size(0); ++i) equal += x[i] == y[i] ? 1 : 0;
-  *a.view<float>(2) = static_cast<float>(equal);
+  for (size_t i = 0; i < a.size(CountEqualAt::count); ++i) equal += x[i] == y[i] ? 1 : 0;
+  *a.view<float>(CountEqualAt::equal) = static_cast<float>(equal);
 }
 
 }  // namespace
 
-constinit const Operation op_sum{"sum", kSum, false, check_sum, nullptr, run_sum};
-constinit const Operation op_sum_squares{"sum_squares", kSumSquares, false, check_sum, nullptr, run_sum_squares};
-constinit const Operation op_row_sum{"row_sum", kRowSum, false, check_row_sum, nullptr, run_row_sum};
-constinit const Operation op_column_sum{"column_sum", kColumnSum, false, check_column_sum, nullptr, run_column_sum};
-constinit const Operation op_softmax{"softmax", kSoftmax, true, check_softmax, nullptr, run_softmax};
-constinit const Operation op_log_softmax{"log_softmax", kLogSoftmax, true, check_softmax, nullptr, run_log_softmax};
+constinit const Operation op_sum{"sum", SumAt::all, false, check_sum, nullptr, run_sum};
+constinit const Operation op_sum_squares{"sum_squares", SumSquaresAt::all, false, check_sum, nullptr, run_sum_squares};
+constinit const Operation op_row_sum{"row_sum", RowSumAt::all, false, check_row_sum, nullptr, run_row_sum};
+constinit const Operation op_column_sum{"column_sum",     ColumnSumAt::all, false,
+                                        check_column_sum, nullptr,          run_column_sum};
+constinit const Operation op_softmax{"softmax", SoftmaxAt::all, true, check_softmax, nullptr, run_softmax};
+constinit const Operation op_log_softmax{"log_softmax", LogSoftmaxAt::all, true,
+                                         check_softmax, nullptr,           run_log_softmax};
 constinit const Operation op_softmax_cross_entropy{
-    "softmax_cross_entropy",  kSoftmaxCrossEntropy, false, check_softmax_cross_entropy, nullptr,
+    "softmax_cross_entropy",  SoftmaxCrossEntropyAt::all, false, check_softmax_cross_entropy, nullptr,
     run_softmax_cross_entropy};
 constinit const Operation op_softmax_cross_entropy_gradient{"softmax_cross_entropy_gradient",
-                                                            kSoftmaxCrossEntropyGradient,
+                                                            SoftmaxCrossEntropyGradientAt::all,
                                                             true,
                                                             check_softmax_cross_entropy_gradient,
                                                             nullptr,
                                                             run_softmax_cross_entropy_gradient};
 constinit const Operation op_softmax_cross_entropy_both{
-    "softmax_cross_entropy_both",  kSoftmaxCrossEntropyBoth, true, check_softmax_cross_entropy_both, nullptr,
+    "softmax_cross_entropy_both",  SoftmaxCrossEntropyBothAt::all, true, check_softmax_cross_entropy_both, nullptr,
     run_softmax_cross_entropy_both};
-constinit const Operation op_one_hot{"one_hot", kOneHot, false, check_one_hot, nullptr, run_one_hot};
-constinit const Operation op_argmax{"argmax", kArgmax, false, check_argmax, nullptr, run_argmax};
-constinit const Operation op_count_equal{"count_equal",     kCountEqual, false,
-                                         check_count_equal, nullptr,     run_count_equal};
+constinit const Operation op_one_hot{"one_hot", OneHotAt::all, false, check_one_hot, nullptr, run_one_hot};
+constinit const Operation op_argmax{"argmax", ArgmaxAt::all, false, check_argmax, nullptr, run_argmax};
+constinit const Operation op_count_equal{"count_equal",     CountEqualAt::all, false,
+                                         check_count_equal, nullptr,           run_count_equal};
 
 }  // namespace carillon

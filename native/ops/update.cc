@@ -8,28 +8,32 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kUpdate{
-    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?",
-    "rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b)",
-    "constants[8] clip_value average_decay? "
-    "segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
+struct UpdateAt {
+  static constexpr Operands all{
+      "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?",
+      "rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b)",
+      "constants[8] clip_value average_decay? "
+      "segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
+  static constexpr size_t parameters = all.view("parameters"), gradients = all.view("gradients"),
+                          states = all.view("states"), average = all.view("average"),
+                          gradient_scale = all.view("gradient_scale"), penalty = all.view("penalty");
+  static constexpr size_t rule = all.integer("rule"), lane = all.integer("lane"), constants = all.integer("constants"),
+                          scalars = all.integer("scalars"), average_lane = all.integer("average_lane");
+  static constexpr size_t constants_room = all.number("constants"), clip_value = all.number("clip_value"),
+                          average_decay = all.number("average_decay");
+};
 
-// views: parameters, gradients, states ×3, average, gradient scale, penalty
-// ints:  rule, lane of the rate, constants of the rule, scalars of the rule (the lanes behind the rate's), whether the
-//        lane behind those is the decay of the average, then (offset, rows, columns, flags) a segment
-// doubles: room for the constants, value to clip at, decay of the average, then the factors of each segment
-constexpr size_t kFirstState = 2;
-constexpr size_t kAverage = kFirstState + kMaxStates;
-constexpr size_t kGradientScale = kAverage + 1;
-constexpr size_t kPenalty = kGradientScale + 1;
-constexpr size_t kHeadInts = 5;
-constexpr size_t kSegmentInts = 4;
-constexpr size_t kConstants = 8;
-constexpr size_t kHeadDoubles = kConstants + 2;
+// Lanes: the rate's, behind it those of the rule's scalars, and where `average_lane` says so the decay of the average.
+constexpr size_t kHeadInts = UpdateAt::all.int_count;
+constexpr size_t kSegmentInts = UpdateAt::all.int_item;
+constexpr size_t kConstants = UpdateAt::clip_value - UpdateAt::constants_room;
+constexpr size_t kHeadDoubles = UpdateAt::all.double_count;
+static_assert(UpdateAt::average - UpdateAt::states == kMaxStates);
 constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
 
 // Factors of a segment, in this order.
 enum Factor : size_t { kL2, kL1, kDecay, kShrink, kMaxNorm, kPenaltySquares, kPenaltyAbsolutes, kFactors };
+static_assert(kFactors == UpdateAt::all.double_item);
 
 // Flags of a segment.
 constexpr int64_t kMetric = 1;
@@ -66,10 +70,13 @@ Segment segment_of(const Arguments& a, size_t index) {
 }
 
 void check_update(const Arguments& a, Requirements& r) {
-  if (a.ints[0] < 0 || a.ints[0] >= static_cast<int64_t>(Optimizer::count)) return r.fail("no such rule");
-  if (a.ints[1] < 0) return r.fail("no such schedule");
-  if (a.ints[4] != 0 && a.ints[4] != 1) return r.fail("a decay of the average or none is wanted");
-  if (a.ints[2] < 0 || a.ints[3] < 0 || a.size(2) > kConstants || a.size(3) > kRuleFloats - kConstants) {
+  if (a.ints[UpdateAt::rule] < 0 || a.ints[UpdateAt::rule] >= static_cast<int64_t>(Optimizer::count))
+    return r.fail("no such rule");
+  if (a.ints[UpdateAt::lane] < 0) return r.fail("no such schedule");
+  if (a.ints[UpdateAt::average_lane] != 0 && a.ints[UpdateAt::average_lane] != 1)
+    return r.fail("a decay of the average or none is wanted");
+  if (a.ints[UpdateAt::constants] < 0 || a.ints[UpdateAt::scalars] < 0 || a.size(UpdateAt::constants) > kConstants ||
+      a.size(UpdateAt::scalars) > kRuleFloats - kConstants) {
     return r.fail("too many constants of the rule");
   }
   if ((a.int_count - kHeadInts) % kSegmentInts != 0) return r.fail("four integers a segment are wanted");
@@ -85,16 +92,17 @@ void check_update(const Arguments& a, Requirements& r) {
     if (segment.rows == 0 || segment.columns == 0) return r.fail("an empty segment");
     end = segment.offset + segment.count();
   }
-  const size_t states = kStates[a.ints[0]];
-  r.need(0, end);
-  r.need(1, end);
+  const size_t states = kStates[a.ints[UpdateAt::rule]];
+  r.need(UpdateAt::parameters, end);
+  r.need(UpdateAt::gradients, end);
   for (size_t i = 0; i < kMaxStates; ++i) {
-    if ((a.views[kFirstState + i] != nullptr) != (i < states)) return r.fail("wrong number of states for the rule");
-    r.need(kFirstState + i, end);
+    if ((a.views[UpdateAt::states + i] != nullptr) != (i < states))
+      return r.fail("wrong number of states for the rule");
+    r.need(UpdateAt::states + i, end);
   }
-  r.need(kAverage, end);
-  r.need(kGradientScale, 1);
-  r.need(kPenalty, 1);
+  r.need(UpdateAt::average, end);
+  r.need(UpdateAt::gradient_scale, 1);
+  r.need(UpdateAt::penalty, 1);
 }
 
 size_t all_blocks(const Arguments& a) {
@@ -111,7 +119,7 @@ size_t distance_of(const Arguments& a) {
   const size_t segments = segment_count(a);
   if (segments == 0) return 0;
   const Segment last = segment_of(a, segments - 1);
-  const size_t arrays = 2 + kStates[a.ints[0]] + (a.view<float>(kAverage) == nullptr ? 0 : 1);
+  const size_t arrays = 2 + kStates[a.ints[UpdateAt::rule]] + (a.view<float>(UpdateAt::average) == nullptr ? 0 : 1);
   return prefetch_distance((last.offset + last.count()) * arrays * sizeof(float), arrays);
 }
 
@@ -122,16 +130,19 @@ double lane(const Context& context, size_t index) {
 // What is the same for every segment.
 UpdateArguments prepare(const Context& context, const Arguments& a) {
   UpdateArguments u{};
-  const auto* scale = a.view<const float>(kGradientScale);
+  const auto* scale = a.view<const float>(UpdateAt::gradient_scale);
   u.gradient_scale = scale == nullptr ? 1.0f : *scale;
-  u.clip_value = static_cast<float>(a.doubles[kConstants]);
-  const double decay = a.ints[4] == 0 ? a.doubles[kConstants + 1] : lane(context, a.size(1) + 1 + a.size(3));
+  u.clip_value = static_cast<float>(a.doubles[UpdateAt::clip_value]);
+  const double decay = a.ints[UpdateAt::average_lane] == 0
+                           ? a.doubles[UpdateAt::average_decay]
+                           : lane(context, a.size(UpdateAt::lane) + 1 + a.size(UpdateAt::scalars));
   u.average_keep = static_cast<float>(decay);
   u.average_take = static_cast<float>(1 - decay);
   u.ahead = distance_of(a);
-  const size_t constants = a.size(2);
-  for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[i]);
-  for (size_t i = 0; i < a.size(3); ++i) u.rule[constants + i] = static_cast<float>(lane(context, a.size(1) + 1 + i));
+  const size_t constants = a.size(UpdateAt::constants);
+  for (size_t i = 0; i < constants; ++i) u.rule[i] = static_cast<float>(a.doubles[UpdateAt::constants_room + i]);
+  for (size_t i = 0; i < a.size(UpdateAt::scalars); ++i)
+    u.rule[constants + i] = static_cast<float>(lane(context, a.size(UpdateAt::lane) + 1 + i));
   return u;
 }
 
@@ -168,13 +179,13 @@ struct Slices {
 
 Slices slices_at(const Arguments& a, size_t begin) {
   Slices s{};
-  s.parameters = a.view<float>(0) + begin;
-  s.gradients = a.view<const float>(1) + begin;
+  s.parameters = a.view<float>(UpdateAt::parameters) + begin;
+  s.gradients = a.view<const float>(UpdateAt::gradients) + begin;
   for (size_t i = 0; i < kMaxStates; ++i) {
-    auto* state = a.view<float>(kFirstState + i);
+    auto* state = a.view<float>(UpdateAt::states + i);
     s.states[i] = state == nullptr ? nullptr : state + begin;
   }
-  auto* average = a.view<float>(kAverage);
+  auto* average = a.view<float>(UpdateAt::average);
   s.average = average == nullptr ? nullptr : average + begin;
   return s;
 }
@@ -183,7 +194,7 @@ Slices slices_at(const Arguments& a, size_t begin) {
 // the kernel takes; the average comes last then, as the weights are final only after the scaling.
 UpdateSums update_block(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
                         size_t begin, size_t length) {
-  const UpdateKernel kernel = context.kernels.update[a.ints[0]];
+  const UpdateKernel kernel = context.kernels.update[a.ints[UpdateAt::rule]];
   if (!segment.by_rows()) {
     const Slices s = slices_at(a, segment.offset + begin);
     return kernel(s.parameters, s.gradients, s.states, s.average, length, u);
@@ -221,7 +232,7 @@ double penalty_of(const Arguments& a, const UpdateSums* sums) {
 
 void run_update(const Context& context, const Arguments& a) {
   const UpdateArguments common = prepare(context, a);
-  const double rate = lane(context, a.size(1));
+  const double rate = lane(context, a.size(UpdateAt::lane));
   const size_t segments = segment_count(a);
   const size_t blocks = all_blocks(a);
   auto* sums = static_cast<UpdateSums*>(context.scratch);
@@ -249,11 +260,11 @@ void run_update(const Context& context, const Arguments& a) {
       before = end;
     }
   });
-  if (auto* penalty = a.view<float>(kPenalty)) *penalty = static_cast<float>(penalty_of(a, sums));
+  if (auto* penalty = a.view<float>(UpdateAt::penalty)) *penalty = static_cast<float>(penalty_of(a, sums));
 }
 
 }  // namespace
 
-constinit const Operation op_update{"update", kUpdate, false, check_update, scratch_update, run_update};
+constinit const Operation op_update{"update", UpdateAt::all, false, check_update, scratch_update, run_update};
 
 }  // namespace carillon

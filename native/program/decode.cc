@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "../ops/gather.h"
+
 namespace carillon {
 namespace {
 
@@ -117,19 +119,19 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
   };
   Range ranges[kMaxViews];
   size_t count = 0;
-  const bool u8_source = std::strcmp(operation_->name, "gather") == 0;
+  const bool gathers = operation_ == &op_gather;
   for (size_t i = 0; i < operands.view_count; ++i) {
     if (views_[i] == nullptr && indices[i] == -1) continue;
     const BoundView& view = views[static_cast<size_t>(indices[i])];
     const auto refuse_view = [&](const std::string& what) { refuse(*operation_, "view " + std::to_string(i) + what); };
     const bool written = writes(operands.kinds[i]);
     if (!dtype_fits(operands.kinds[i], view.dtype)) refuse_view(" has another dtype");
-    if (u8_source && i != 1) {  // the source is as the integer says, u8 becomes f32
-      const auto source = static_cast<Dtype>(ints_[3]);
-      const Dtype expected = i == 0 ? source : source == Dtype::i32 ? Dtype::i32 : Dtype::f32;
+    if (gathers && i != GatherAt::order) {  // the source is as the integer says, u8 becomes f32
+      const auto source = static_cast<Dtype>(ints_[GatherAt::dtype]);
+      const Dtype expected = i == GatherAt::source ? source : source == Dtype::i32 ? Dtype::i32 : Dtype::f32;
       if (view.dtype != expected) refuse_view(" has another dtype");
     }
-    if (!u8_source && (operands.kinds[i] == 'x' || operands.kinds[i] == 'X')) {  // four bytes each, copied as they are
+    if (!gathers && (operands.kinds[i] == 'x' || operands.kinds[i] == 'X')) {  // four bytes each, copied as they are
       const Dtype source = views[static_cast<size_t>(indices[0])].dtype;
       if (view.dtype == Dtype::u8 || view.dtype != source) refuse_view(" has another dtype");
     }

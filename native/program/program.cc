@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 
+#include "../ops/gather.h"
 #include "../runtime/fp_environment.h"
 
 namespace carillon {
@@ -160,10 +161,10 @@ void Program::verify_feed(const ProgramSpec& spec) {
   for (const Instruction& instruction : instructions_) {
     if (&instruction.operation() != &op_gather) continue;
     const Arguments a = instruction.arguments();
-    if (a.views[1] != order.data()) throw ProgramError("gather reads another order than the feed's");
+    if (a.views[GatherAt::order] != order.data()) throw ProgramError("gather reads another order than the feed's");
     Instruction single = instruction;  // a short last batch must read fewer rows too
     single.resolve(1);
-    if (single.arguments().ints[0] > 1) throw ProgramError("gather of more rows than the batch");
+    if (single.arguments().ints[GatherAt::rows] > 1) throw ProgramError("gather of more rows than the batch");
   }
   const BoundView view{order.data(), samples_, Dtype::i32, true};
   const int32_t words[] = {

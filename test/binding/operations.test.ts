@@ -59,16 +59,16 @@ test("views of one name, room for constants, and the items of a list", () => {
       segments: [
         {
           ...{ offset: 16, rows: 2, columns: 3, metric: true, l2: 1, l1: 2, decay: 3, shrink: 4 },
-          ...{ rateScale: 5, maxNorm: 6, penaltySquares: 7, penaltyAbsolutes: 8 },
+          ...{ maxNorm: 5, penaltySquares: 6, penaltyAbsolutes: 7 },
         },
       ],
     },
   });
   const rule = nativeInfo.optimizers.indexOf("adam");
   expect(update).toEqual([
-    ...[operation("update"), 8, 9, 18, 0, 1, 2, 3, -1, -1, -1, 4],
+    ...[operation("update"), 8, 9, 17, 0, 1, 2, 3, -1, -1, -1, 4],
     ...[rule, 5, 2, 2, 0, 16, 2, 3, 1],
-    ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8),
+    ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7),
   ]);
 });
 
@@ -86,7 +86,7 @@ test("a template has its fields where an instruction has its words", () => {
     views: { parameters: 0, gradients: 1, states: [2, 3, 4], average: 5, gradientScale: 6, penalty: 7 },
     numbers: {
       ...{ rule: "lion", lane: 0, scalars: 0, constants: [0.5, 0.25], clipValue: 0 },
-      segments: [{ ...item, rateScale: 0, maxNorm: 0, penaltySquares: 0, penaltyAbsolutes: 0.75 }],
+      segments: [{ ...item, maxNorm: 0, penaltySquares: 0, penaltyAbsolutes: 0.75 }],
     },
   });
   expect([...template.words]).toEqual([...whole, ...halves(0.125)]);
