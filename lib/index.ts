@@ -25,9 +25,9 @@ export {
 } from "./data/transform.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export type { Priority } from "./graph/compiled.js";
-export type { WeightForm } from "./graph/freeze.js";
 export { grad, valueAndGrad } from "./graph/grad.js";
 export type { ScheduleAt } from "./graph/lane.js";
+export type { WeightForm } from "./graph/passes/frozen_products.js";
 export { type Program, type ProgramContext, type ProgramOptions, program, type Spec, spec } from "./graph/program.js";
 export type { ProgramInput } from "./graph/program_input.js";
 export type { FileLimits } from "./io/limits.js";

@@ -3,6 +3,7 @@
 import { CarillonError, describe, type ErrorCode, fail } from "../errors.js";
 import { isBigInts, isBytes, isFloats, isNumberArray, type NumberArray } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
+import { extent } from "../tensor/shape.js";
 import type { TensorLike } from "./dataset.js";
 import { type Affine, transformed } from "./transform.js";
 
@@ -64,7 +65,7 @@ function flatValues(where: string, value: unknown, columns: number, place: Place
   }
   const { shape, data } = value;
   const line = columns === 1 && shape.length === 1;
-  const fits = (line || (shape.length === 2 && shape[1] === columns)) && data.length === sizeOf(shape);
+  const fits = (line || (shape.length === 2 && shape[1] === columns)) && data.length === extent(shape);
   if (!(fits || isDetached(data))) {
     const received = `[${shape.join(", ")}]`;
     const expected = `a tensor of shape ${columns === 1 ? "[rows]" : `[rows, ${columns}]`}`;
@@ -239,8 +240,4 @@ export function isTensorLike(value: unknown): value is TensorLike {
     "data" in value &&
     isNumberArray(value.data)
   );
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

@@ -1,31 +1,16 @@
 import { type NativeDtype, type NativeProgramSpec, type NativeSlab, native, nativeInfo } from "../binding/native.js";
-import type { NativeLists } from "../binding/operations.js";
-import { at } from "../ops/apply.js";
-import { instruction } from "../ops/encode.js";
-import { type InstructionOf, type NumbersOf, Value } from "../tensor/value.js";
+import { Value } from "../tensor/value.js";
 import type { Replacement } from "./binding.js";
 import { Instructions } from "./instructions.js";
+import { freezeProducts, type Matrix, type PackedMatrix, type WeightForm } from "./passes/frozen_products.js";
 import type { Pass } from "./passes/pass.js";
-import type { Step } from "./step.js";
 import { type Place, Views } from "./views.js";
-
-/** How packed weights are kept: as they are, as the upper halves of their floats, as integers with a scale an output. */
-export type WeightForm = NativeLists["forms"];
 
 /** Memory of a frozen program's own: a slab of one dtype, whose first elements are all of it. */
 export interface FrozenSlab {
   readonly slab: NativeSlab;
   readonly count: number;
   readonly dtype: NativeDtype;
-}
-
-/** Weights that a product reads: a matrix in a slab, rows along k (a weight [n, k]) or not ([k, n]). */
-interface Matrix {
-  readonly slab: NativeSlab;
-  readonly offset: number;
-  readonly columns: number;
-  readonly depth: number;
-  readonly alongDepth: boolean;
 }
 
 function bytesOf({ columns, depth }: Matrix, form: WeightForm): number {
@@ -35,23 +20,12 @@ function bytesOf({ columns, depth }: Matrix, form: WeightForm): number {
   return room * (scaleBytes + depth * weightBytes);
 }
 
-/** The weights of a product as an operand: memory of somebody's, as it is. */
-function matrixOf({ views, numbers }: InstructionOf<"gemm", Value>): Matrix | undefined {
-  const weight = views.b;
-  if (weight.source.kind !== "slab" || weight.dtype !== "f32") return undefined;
-  if (numbers.transposeA === true || numbers.accumulate === true) return undefined;
-  const { n: columns, k: depth } = numbers;
-  const { slab, offset } = weight.source;
-  const alongDepth = numbers.layoutB === "transposed";
-  // Of weights that are the batch itself nothing can be packed before.
-  return columns > 0 && depth > 0 ? { slab, offset, columns, depth, alongDepth } : undefined;
-}
-
 /**
  * Puts a copy in the place of all memory that a trace reads: weights of products packed, everything else as it is. What is
  * copied, and how, is a program of its own, {@link packing}.
  */
 export class Freezer implements Replacement {
+  readonly pass: Pass = freezeProducts((matrix) => this.#pack(matrix));
   readonly #formOf: (slab: NativeSlab, offset: number) => WeightForm;
   readonly #views = new Views();
   readonly #instructions = new Instructions(this.#views);
@@ -83,29 +57,6 @@ export class Freezer implements Replacement {
     const whole = { maxRows: 1, orderSlot: 0, microBegin: 0, microEnd: 0 };
     return { code: this.#instructions.words, views: this.#views.numbers, slabs, ...none, ...whole };
   }
-
-  /** Has products read packed weights, and applies functions that follow them. */
-  readonly pass: Pass = (draft) => {
-    const products = new Set<Value>();
-    const uses = new Map<Value, number>();
-    for (const value of [...draft.roots, ...[...draft.steps.values()].flatMap(({ inputs }) => inputs)]) {
-      uses.set(value, (uses.get(value) ?? 0) + 1);
-    }
-    for (const [value, step] of [...draft.steps]) {
-      const product = this.#product(value, step);
-      if (product !== undefined) {
-        draft.replace(value, product);
-        products.add(value);
-        continue;
-      }
-      const [input] = step.inputs;
-      if (input === undefined || !products.has(input) || uses.get(input) !== 1) continue;
-      const merged = mergedUnary(value, step, draft.steps.get(input));
-      if (merged === undefined) continue;
-      draft.replace(value, merged);
-      draft.remove(input);
-    }
-  };
 
   memory(slab: NativeSlab, offset: number, count: number): NativeSlab | undefined {
     if (this.#own.has(slab)) return undefined;
@@ -139,27 +90,12 @@ export class Freezer implements Replacement {
     return { slot: this.#views.slot(slab, true), offset: 0, count, batched: false, dtype };
   }
 
-  /** The product of `step` over packed weights, if it is one of weights that are memory. */
-  #product(value: Value, step: Step): Step | undefined {
-    const { lower, inputs } = step;
-    if (lower === null || step.outputs.length > 1) return undefined;
-    const product = lower(inputs, [value]);
-    if (product.operation !== "gemm") return undefined;
-    const matrix = matrixOf(product);
-    if (matrix === undefined) return undefined;
+  #pack(matrix: Matrix): PackedMatrix {
     const form = this.#formOf(matrix.slab, matrix.offset);
-    const { m, n, k, activation = "identity" } = product.numbers;
-    const { a: x, bias } = product.views;
-    const operands = [x, this.#pack(matrix, form), ...(bias === undefined || bias === null ? [] : [bias])];
-    const f = activation === "identity" ? undefined : activation;
-    return frozenProduct(value, operands, { m, n, k, form, function: f });
-  }
-
-  #pack(matrix: Matrix, form: WeightForm): Value {
     const { slab, offset, columns, depth, alongDepth } = matrix;
     const key = `${this.#numberOf(slab)} ${offset} ${columns} ${depth} ${alongDepth} ${form}`;
     const known = this.#packed.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return { packed: known, form };
     const bytes = bytesOf(matrix, form);
     const packed = this.#make(bytes, "u8");
     this.#weightBytes += bytes;
@@ -167,29 +103,6 @@ export class Freezer implements Replacement {
     this.#instructions.emitPlaced("frozen_pack", places, { n: columns, k: depth, alongDepth, form });
     const value = new Value([bytes], "u8", { kind: "slab", slab: packed, offset: 0 });
     this.#packed.set(key, value);
-    return value;
+    return { packed: value, form };
   }
-}
-
-function frozenProduct(value: Value, operands: readonly Value[], numbers: NumbersOf<"frozen_product">): Step {
-  return {
-    inputs: operands,
-    outputs: [value],
-    lower(inputs, outputs) {
-      const views = { x: at(inputs, 0), packed: at(inputs, 1), bias: inputs[2], c: at(outputs, 0) };
-      return instruction("frozen_product", views, numbers);
-    },
-    inPlace: null,
-    applied: null,
-  };
-}
-
-/** A function of a product that nobody else uses, as part of it: the roundings are those of the function alone. */
-function mergedUnary(value: Value, step: Step, product: Step | undefined): Step | undefined {
-  if (step.lower === null || product === undefined || product.lower === null) return undefined;
-  const last = step.lower(step.inputs, step.outputs);
-  const own = product.lower(product.inputs, product.outputs);
-  if (last.operation !== "unary" || own.operation !== "frozen_product") return undefined;
-  if (own.numbers.function !== undefined) return undefined;
-  return frozenProduct(value, product.inputs, { ...own.numbers, function: last.numbers.function });
 }

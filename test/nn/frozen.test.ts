@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { WeightForm } from "../../lib/graph/freeze.js";
+import type { WeightForm } from "../../lib/graph/passes/frozen_products.js";
 import {
   crossEntropy,
   defineLayer,

@@ -3,7 +3,7 @@ import { type Member, memberOf } from "../../data/member.js";
 import { restoreRows } from "../../data/transform.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
-import type { WeightForm } from "../../graph/freeze.js";
+import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { labelsOfRows, type Normalization } from "../meaning.js";
 import { batchesOf } from "./answers.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";

@@ -1,7 +1,7 @@
 import type { NativeSlab } from "../../binding/native.js";
 import type { Transforms } from "../../data/transform.js";
 import { commonTurns } from "../../data/turns.js";
-import type { WeightForm } from "../../graph/freeze.js";
+import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { exp, sigmoid, softmax } from "../../ops/index.js";
 import type { Value } from "../../tensor/value.js";
 import { type FrozenOptions, FrozenProgram } from "../frozen.js";

@@ -1,5 +1,5 @@
 import { fail } from "../../errors.js";
-import type { WeightForm } from "../../graph/freeze.js";
+import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { matchesPattern } from "../../words.js";
