@@ -56,6 +56,7 @@ export {
   subtract,
   tanh,
 } from "./elementwise.js";
+export { type ExtremeOptions, max, min } from "./extremes.js";
 export { linear, type MatmulOptions, matmul } from "./products.js";
 export {
   alphaDropout,
