@@ -23,6 +23,7 @@ import {
   oneCycle,
   ones,
   ops,
+  program,
   relu,
   runtime,
   selu,
@@ -30,6 +31,7 @@ import {
   sgd,
   sgdMomentum,
   sigmoid,
+  spec,
   split,
   Tensor,
   tanh,
@@ -289,6 +291,40 @@ for (const [m, n, k] of [
     const b = numbers(transposeB ? [n, k] : [k, n], 13);
     const product = ops.matmul(a, b, { transposeA, transposeB });
     print(`matmul [${m}, ${k}]·[${k}, ${n}]${transposeA ? ", aᵀ" : ""}${transposeB ? ", bᵀ" : ""}`, product.data);
+  }
+}
+
+// ---- Operations on axes
+
+/** Every operation on axes, forwards and backwards. */
+function onAxes(x: Value, column: Value, table: Value, indices: Value): Value {
+  const rows = ops.take(table, indices);
+  const spread = ops.multiply(ops.subtract(x, ops.mean(x, { axis: 1, keepDims: true })), column);
+  const products = ops.matmul(ops.transpose(spread), x);
+  const parts = [ops.flatten(products), ops.slice(ops.flatten(x), 3, 40), rows];
+  const wide = ops.concat(parts.map((part) => ops.pad(part, 1, 2)));
+  const chosen = ops.where(ops.lessEqual(wide, 0.1), ops.exp(wide), ops.max(wide, { axis: -1, keepDims: true }));
+  return ops.sum(ops.square(ops.sum(chosen, { axis: 0 })));
+}
+
+const axesInputs = [numbers([47, 130, 3], 19), numbers([130, 1], 23), numbers([29, 33], 29)] as const;
+const [axesX, axesColumn, axesTable] = axesInputs;
+const places = tensor(Int32Array.from({ length: 47 }, (_, row) => (row * row) % 29));
+const axesGradient = grad((x, column, table) => onAxes(x, column, table, places))(axesX, axesColumn, axesTable);
+print("operations on axes", dataOf(onAxes(axesX, axesColumn, axesTable, places)), ...axesGradient.map(dataOf));
+for (const threads of [1, 2, 3, 4]) {
+  const step = program({
+    threads,
+    maxBatch: 50,
+    inputs: { x: spec(["batch", 130, 3]), rows: spec(["batch"], "i32") },
+    body({ x, rows }) {
+      const [byX, byColumn, byTable] = grad((a, b, c) => onAxes(a, b, c, rows))(x, axesColumn, axesTable);
+      return { byX, byColumn, byTable };
+    },
+  });
+  const { byX, byColumn, byTable } = await step.run({ x: axesX, rows: places });
+  if (hashOf([byX, byColumn, byTable].map(dataOf)) !== hashOf(axesGradient.map(dataOf))) {
+    throw new Error(`operations on axes: ${threads} threads differ from a call`);
   }
 }
 
