@@ -28,7 +28,7 @@ const SCALAR = numberOf("spreads", "scalar");
 function kernel(native: NativeLists["binary"]): BinaryKernel {
   const where = camelCase(native);
   const [atA, atB, atY, atThreads] = [`${where}.a`, `${where}.b`, `${where}.y`, `${where}.threads`];
-  const call = new Call(where, "binary");
+  const call = new Call(where, "binary", ["a", "b", "y"]);
   const { at } = call;
   const number = new Float32Array(1);
   call.set(at.rows, 1);
@@ -45,7 +45,7 @@ function kernel(native: NativeLists["binary"]): BinaryKernel {
     call.set(at.columns, count);
     call.set(at.spreadA, typeof a === "number" ? SCALAR : FULL);
     call.set(at.spreadB, typeof b === "number" ? SCALAR : FULL);
-    call.run(threads, { a: left, b: right, y });
+    call.run(threads, [left, right, y]);
   };
 }
 

@@ -1,13 +1,14 @@
-import { type NativeArray, type NativeFault, native, nativeInfo } from "../binding/native.js";
+import { type NativeArray, type NativeFault, native } from "../binding/native.js";
 import type { NativeOperation } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
+import { HEAD } from "../ops/encode.js";
 import { tableOf } from "../ops/native_table.js";
 import { Template } from "../ops/template.js";
 import type { ViewsOf } from "../tensor/value.js";
 import { explainRefusal, type Operand } from "./arguments.js";
 
-/** What a kernel calls its arrays in messages, where that is not the name of the view. */
-export type Names<N extends NativeOperation> = { readonly [K in keyof ViewsOf<N, NativeArray>]?: string };
+/** Names of the views of an operation. */
+export type ViewName<N extends NativeOperation> = keyof ViewsOf<N, NativeArray> & string;
 
 /** What a draw depends on besides its index; other kernels read none of it. */
 export interface Draw {
@@ -19,42 +20,56 @@ export interface Draw {
 
 const NO_DRAW: Draw = { seed: 0, step: 1, offset: 0 };
 
-type Given = NativeArray | readonly NativeArray[] | null | undefined;
-
-const isList = (given: Given): given is readonly NativeArray[] => Array.isArray(given);
-
 /** One instruction, made once and filled in by every call. */
 export class Call<N extends NativeOperation> extends Template<N> {
   readonly #where: string;
-  readonly #views: readonly string[];
   readonly #operands: Operand[];
+  /** Words of the views, in the order in which the arrays come. */
+  readonly #words: readonly number[];
 
-  constructor(where: string, operation: N, names: Names<N> = {}, lanes = 0) {
+  /**
+   * @param views In the order in which the arrays of a call come; several of one name one after another.
+   * @param names What messages call an array, where that is not the name of its view.
+   */
+  constructor(
+    where: string,
+    operation: N,
+    views: readonly ViewName<N>[],
+    names: { readonly [K in ViewName<N>]?: string } = {},
+    lanes = 0,
+  ) {
     super(operation, lanes);
     this.#where = where;
-    const known: Readonly<Record<string, string | undefined>> = names;
-    const { views } = tableOf(operation);
-    this.#views = views.map(({ name }) => name);
-    this.#operands = views.flatMap(({ name, room, written }) =>
-      Array.from({ length: room }, (_, index) => ({
-        name: room === 1 ? (known[name] ?? name) : `${name}[${index}]`,
-        written,
-      })),
+    let word = HEAD;
+    const slots = new Map<string, readonly (Operand & { readonly word: number })[]>();
+    for (const { name, room, written } of tableOf(operation).views) {
+      const first = word;
+      const own = (place: number): string => (room === 1 ? name : `${name}[${place}]`);
+      const places = Array.from({ length: room }, (_, place) => ({ name: own(place), written, word: first + place }));
+      slots.set(name, places);
+      word += room;
+    }
+    this.words.fill(-1, HEAD, word);
+    const operands = views.flatMap((view) =>
+      (slots.get(view) ?? []).map((slot) => ({ ...slot, name: names[view] ?? slot.name })),
     );
+    this.#operands = operands.map(({ name, written }) => ({ name, written }));
+    this.#words = operands.map((operand) => operand.word);
   }
 
-  /** Names array `index` of those under one name in messages from now on. */
-  name(view: keyof ViewsOf<N, NativeArray> & string, index: number, name: string): void {
-    const at = this.#views.indexOf(view) + index;
-    this.#operands[at] = { name, written: this.#operands[at]?.written ?? false };
+  /** Names array `index` in messages from now on. */
+  name(index: number, name: string): void {
+    this.#operands[index] = { name, written: this.#operands[index]?.written ?? false };
   }
 
   /**
-   * Runs the instruction on arrays by the names of its views. Nothing is written where it throws: `ERR_LABEL` and `ERR_DATA` for
-   * what the data make impossible, `ERR_DATA` for arrays that overlap or are shared with other threads.
+   * Runs the instruction on `arrays`, `null` for one that is absent. Nothing is written where it throws: `ERR_LABEL` and
+   * `ERR_DATA` for what the data make impossible, `ERR_DATA` for arrays that overlap or are shared with other threads.
    */
-  run(threads: number, views: ViewsOf<N, NativeArray>, draw: Draw = NO_DRAW): void {
-    const arrays = this.#inOrder(views);
+  run(threads: number, arrays: readonly (NativeArray | null)[], draw: Draw = NO_DRAW): void {
+    for (let index = 0; index < arrays.length; index++) {
+      this.words[this.#words[index] ?? HEAD] = arrays[index] === null ? -1 : index;
+    }
     let fault: NativeFault | null;
     try {
       fault = native.kernel(this.words, draw.seed, draw.step, draw.offset, threads, ...arrays);
@@ -63,20 +78,6 @@ export class Call<N extends NativeOperation> extends Template<N> {
       throw error;
     }
     if (fault !== null) this.#impossible(fault);
-  }
-
-  #inOrder(views: Readonly<Record<string, Given>>): readonly (NativeArray | null)[] {
-    const arrays: (NativeArray | null)[] = [];
-    const put = (array: NativeArray | null): void => {
-      this.setView(arrays.length, array !== null);
-      arrays.push(array);
-    };
-    for (let view = 0; view < this.#views.length; view++) {
-      const given = views[this.#views[view] ?? ""];
-      if (!isList(given)) put(given ?? null);
-      else for (let index = 0; index < nativeInfo.maxStates; index++) put(given[index] ?? null);
-    }
-    return arrays;
   }
 
   #impossible({ what, row, value, limit }: NativeFault): never {

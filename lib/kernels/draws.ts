@@ -74,7 +74,7 @@ const KEEP_KEYS = ["rate", "keep", "scale"] as const satisfies readonly (keyof K
 const FORWARD_KEYS = ["x", "y", "shift", "dropped", ...KEEP_KEYS, ...DRAW_KEYS] as const;
 const BACKWARD_KEYS = ["outputGradient", "inputGradient", ...KEEP_KEYS, ...DRAW_KEYS] as const;
 
-const forwardCall = new Call("dropoutForward", "dropout");
+const forwardCall = new Call("dropoutForward", "dropout", ["x", "y"]);
 
 /** Probability of keeping and the factor of what is kept. */
 function keep(call: Call<"dropout">, where: string, options: KeepOptions): void {
@@ -100,10 +100,10 @@ export function dropoutForward(options: DropoutForwardOptions): void {
   forwardCall.set(forwardCall.at.shift, shift === undefined ? 0 : checkNumber("dropoutForward.shift", shift));
   forwardCall.set(forwardCall.at.dropped, dropped === undefined ? 0 : checkNumber("dropoutForward.dropped", dropped));
   const draw = drawOf("dropoutForward", options);
-  forwardCall.run(checkThreads("dropoutForward.threads", options.threads), { x, y }, draw);
+  forwardCall.run(checkThreads("dropoutForward.threads", options.threads), [x, y], draw);
 }
 
-const backwardCall = new Call("dropoutBackward", "dropout", { x: "outputGradient", y: "inputGradient" });
+const backwardCall = new Call("dropoutBackward", "dropout", ["x", "y"], { x: "outputGradient", y: "inputGradient" });
 
 /** inputGradient[i] = keep(offset + i) ? outputGradient[i]·scale : 0, with the mask of {@link dropoutForward}, drawn again. */
 export function dropoutBackward(options: DropoutBackwardOptions): void {
@@ -115,7 +115,7 @@ export function dropoutBackward(options: DropoutBackwardOptions): void {
   keep(backwardCall, "dropoutBackward", options);
   const draw = drawOf("dropoutBackward", options);
   const threads = checkThreads("dropoutBackward.threads", options.threads);
-  backwardCall.run(threads, { x: outputGradient, y: inputGradient }, draw);
+  backwardCall.run(threads, [outputGradient, inputGradient], draw);
 }
 
 /** Options of {@link gaussianNoise}. */
@@ -131,7 +131,7 @@ export interface GaussianNoiseOptions extends DrawOptions {
 const NOISE_KEYS = ["x", "y", "deviation", ...DRAW_KEYS] as const;
 const DEVIATION = { min: 0 } as const;
 
-const noiseCall = new Call("gaussianNoise", "noise");
+const noiseCall = new Call("gaussianNoise", "noise", ["x", "y"]);
 
 /**
  * y[i] = x[i]·(1 + deviation·n(offset + i)), n ~ N(0, 1) a function of (seed, step, site, index): that of
@@ -145,5 +145,5 @@ export function gaussianNoise(options: GaussianNoiseOptions): void {
   place(noiseCall, count, "gaussianNoise.site", options.site);
   noiseCall.set(noiseCall.at.deviation, checkNumber("gaussianNoise.deviation", deviation, DEVIATION));
   const draw = drawOf("gaussianNoise", options);
-  noiseCall.run(checkThreads("gaussianNoise.threads", options.threads), { x, y }, draw);
+  noiseCall.run(checkThreads("gaussianNoise.threads", options.threads), [x, y], draw);
 }

@@ -33,7 +33,7 @@ export interface PackOptions extends ThreadOptions {
 
 const PACK_KEYS = ["n", "k", "b", "transposed", "packed", "threads"] as const satisfies readonly (keyof PackOptions)[];
 
-const packCall = new Call("packWeights", "gemm_pack");
+const packCall = new Call("packWeights", "gemm_pack", ["b", "packed"]);
 
 /**
  * Writes b as the products read it, in panels of columns: gemm({ …, b: packed, packed: true }) then has the bits of the
@@ -53,7 +53,7 @@ export function packWeights(options: PackOptions): void {
   packCall.set(packCall.at.n, n);
   packCall.set(packCall.at.k, k);
   packCall.set(packCall.at.alongDepth, transposed);
-  packCall.run(threads, { b, packed });
+  packCall.run(threads, [b, packed]);
 }
 
 /** Options of {@link gemm}. */
@@ -106,7 +106,7 @@ const PACKED = numberOf("layouts", "packed");
 
 const IDS: ReadonlyMap<unknown, number> = new Map(ACTIVATIONS.map((name) => [name, numberOf("activations", name)]));
 
-const call = new Call("gemm", "gemm");
+const call = new Call("gemm", "gemm", ["a", "b", "bias", "c"]);
 const { at } = call;
 
 function flag(where: string, value: boolean | undefined): 0 | 1 {
@@ -154,5 +154,5 @@ export function gemm(options: GemmOptions): void {
   call.set(at.layoutB, packed ? PACKED : transposeB === 1 ? TRANSPOSED : PLAIN);
   call.set(at.activation, id);
   call.set(at.accumulate, accumulate);
-  call.run(threads, { a, b, bias, c });
+  call.run(threads, [a, b, bias, c]);
 }

@@ -16,7 +16,7 @@ import { Call } from "./call.js";
 
 const THREADS_ONLY = ["threads"] as const;
 
-const fillCall = new Call("fill", "fill");
+const fillCall = new Call("fill", "fill", ["y"]);
 
 /** y[i] = value, rounded to float32; NaN and infinities too. y: [count], count ≥ 0. */
 export function fill(y: Float32Array, value: number, options?: ThreadOptions): void {
@@ -25,10 +25,10 @@ export function fill(y: Float32Array, value: number, options?: ThreadOptions): v
   if (typeof value !== "number") fail("ERR_OPTION", "fill.value", "a number", value);
   fillCall.set(fillCall.at.count, lengthOf("fill.y", y));
   fillCall.set(fillCall.at.value, value);
-  fillCall.run(threads, { y });
+  fillCall.run(threads, [y]);
 }
 
-const copyCall = new Call("copy", "copy");
+const copyCall = new Call("copy", "copy", ["x", "y"]);
 
 /** y[i] = x[i]. x, y: [count], count ≥ 0; they may not overlap (`ERR_DATA`). */
 export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions): void {
@@ -37,7 +37,7 @@ export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions):
   const count = lengthOf("copy.x", x);
   checkFloats("copy.y", y, count);
   copyCall.set(copyCall.at.count, count);
-  copyCall.run(threads, { x, y });
+  copyCall.run(threads, [x, y]);
 }
 
 /** Options of {@link convertU8}. */
@@ -46,7 +46,7 @@ export interface ConvertOptions extends ThreadOptions {
   readonly scale?: number | undefined;
 }
 
-const convertCall = new Call("convertU8", "convert");
+const convertCall = new Call("convertU8", "convert", ["x", "y"]);
 
 /** y[i] = float(x[i])·scale. x, y: [count], count ≥ 0. */
 export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptions): void {
@@ -57,7 +57,7 @@ export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptio
   checkFloats("convertU8.y", y, count);
   convertCall.set(convertCall.at.count, count);
   convertCall.set(convertCall.at.scale, checkNumber("convertU8.scale", options?.scale ?? 1));
-  convertCall.run(threads, { x, y });
+  convertCall.run(threads, [x, y]);
 }
 
 /** What {@link gather} takes: y is an Int32Array where the source is one, otherwise a Float32Array. */
@@ -89,7 +89,7 @@ const F32 = numberOf("dtypes", "f32");
 const I32 = numberOf("dtypes", "i32");
 const U8 = numberOf("dtypes", "u8");
 
-const gatherCall = new Call("gather", "gather", { order: "indices" });
+const gatherCall = new Call("gather", "gather", ["source", "order", "y"], { order: "indices" });
 
 /**
  * y[r, c] = source[indices[r], c]; bytes become float(byte)·scale. An index outside of the source is `ERR_DATA`, found
@@ -116,5 +116,5 @@ export function gather(options: GatherOptions): void {
   gatherCall.set(at.sourceRows, sourceRows);
   gatherCall.set(at.dtype, bytes ? U8 : integers ? I32 : F32);
   gatherCall.set(at.scale, checkNumber("gather.scale", scale ?? 1));
-  gatherCall.run(checkThreads("gather.threads", options.threads), { source, order: indices, y });
+  gatherCall.run(checkThreads("gather.threads", options.threads), [source, indices, y]);
 }

@@ -29,7 +29,7 @@ const SOFTMAX_KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies
 function rowwise(where: string, operation: "softmax" | "log_softmax"): (options: SoftmaxOptions) => void {
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
   const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
-  const call = new Call(where, operation);
+  const call = new Call(where, operation, ["x", "y"]);
   return (options) => {
     checkKeys(where, options, SOFTMAX_KEYS);
     const rows = checkCount(atRows, options.rows);
@@ -38,7 +38,7 @@ function rowwise(where: string, operation: "softmax" | "log_softmax"): (options:
     const y = checkFloats(atY, options.y, rows * columns);
     call.set(call.at.rows, rows);
     call.set(call.at.columns, columns);
-    call.run(checkThreads(atThreads, options.threads), { x, y });
+    call.run(checkThreads(atThreads, options.threads), [x, y]);
   };
 }
 
@@ -71,7 +71,7 @@ const LOSS_KEYS = [
   "threads",
 ] as const satisfies readonly (keyof CrossEntropyOptions)[];
 
-const lossCall = new Call("softmaxCrossEntropy", "softmax_cross_entropy");
+const lossCall = new Call("softmaxCrossEntropy", "softmax_cross_entropy", ["logits", "labels", "losses"]);
 
 /**
  * losses[r] = ln Σ_c e^(x[r, c] − max) − (x[r, label] − max) of the logits x. A label outside [0, columns) is `ERR_LABEL`,
@@ -86,7 +86,7 @@ export function softmaxCrossEntropy(options: CrossEntropyOptions): void {
   const losses = checkFloats("softmaxCrossEntropy.losses", options.losses, rows);
   lossCall.set(lossCall.at.rows, rows);
   lossCall.set(lossCall.at.columns, columns);
-  lossCall.run(checkThreads("softmaxCrossEntropy.threads", options.threads), { logits, labels, losses });
+  lossCall.run(checkThreads("softmaxCrossEntropy.threads", options.threads), [logits, labels, losses]);
 }
 
 /** Options of {@link softmaxCrossEntropyGradient}. */
@@ -116,7 +116,12 @@ const GRADIENT_KEYS = [
 ] as const satisfies readonly (keyof CrossEntropyGradientOptions)[];
 
 const GRADIENT = "softmaxCrossEntropyGradient";
-const gradientCall = new Call(GRADIENT, "softmax_cross_entropy_gradient");
+const gradientCall = new Call(GRADIENT, "softmax_cross_entropy_gradient", [
+  "logits",
+  "labels",
+  "lossGradient",
+  "logitsGradient",
+]);
 const everywhere = new Float32Array(1);
 
 /**
@@ -141,7 +146,7 @@ export function softmaxCrossEntropyGradient(options: CrossEntropyGradientOptions
   gradientCall.set(gradientCall.at.columns, columns);
   gradientCall.set(gradientCall.at.same, one ? 1 : 0);
   const threads = checkThreads(`${GRADIENT}.threads`, options.threads);
-  gradientCall.run(threads, { logits, labels, lossGradient: g, logitsGradient: y });
+  gradientCall.run(threads, [logits, labels, g, y]);
 }
 
 /** Options of {@link argmax}. */
@@ -158,7 +163,7 @@ export interface ArgmaxOptions extends ThreadOptions {
 
 const ARGMAX_KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonly (keyof ArgmaxOptions)[];
 
-const argmaxCall = new Call("argmax", "argmax");
+const argmaxCall = new Call("argmax", "argmax", ["x", "y"]);
 
 /** y[r] = index of the first largest element of row r, or of its first NaN. */
 export function argmax(options: ArgmaxOptions): void {
@@ -169,7 +174,7 @@ export function argmax(options: ArgmaxOptions): void {
   const y = checkIntegers("argmax.y", options.y, rows);
   argmaxCall.set(argmaxCall.at.rows, rows);
   argmaxCall.set(argmaxCall.at.columns, columns);
-  argmaxCall.run(checkThreads("argmax.threads", options.threads), { x, y });
+  argmaxCall.run(checkThreads("argmax.threads", options.threads), [x, y]);
 }
 
 /** Options of {@link oneHot}. */
@@ -184,7 +189,7 @@ export interface OneHotOptions extends ThreadOptions {
 
 const ONE_HOT_KEYS = ["labels", "classes", "y", "threads"] as const satisfies readonly (keyof OneHotOptions)[];
 
-const oneHotCall = new Call("oneHot", "one_hot");
+const oneHotCall = new Call("oneHot", "one_hot", ["labels", "y"]);
 
 /** y[r, c] = c = labels[r] ? 1 : 0. A label outside [0, classes) is `ERR_LABEL`, found before anything is written. */
 export function oneHot(options: OneHotOptions): void {
@@ -195,10 +200,10 @@ export function oneHot(options: OneHotOptions): void {
   const y = checkFloats("oneHot.y", options.y, rows * classes);
   oneHotCall.set(oneHotCall.at.rows, rows);
   oneHotCall.set(oneHotCall.at.classes, classes);
-  oneHotCall.run(checkThreads("oneHot.threads", options.threads), { labels, y });
+  oneHotCall.run(checkThreads("oneHot.threads", options.threads), [labels, y]);
 }
 
-const countCall = new Call("countEqual", "count_equal", { equal: "count" });
+const countCall = new Call("countEqual", "count_equal", ["a", "b", "equal"], { equal: "count" });
 const equal = new Float32Array(1);
 
 /** How many elements of two lists are equal, as float32: exact below 2²⁴. a, b: [count], count ≥ 0. */
@@ -206,6 +211,6 @@ export function countEqual(a: Int32Array, b: Int32Array): number {
   const count = lengthOfIntegers("countEqual.a", a);
   checkIntegers("countEqual.b", b, count);
   countCall.set(countCall.at.count, count);
-  countCall.run(1, { a, b, equal });
+  countCall.run(1, [a, b, equal]);
   return equal[0] ?? 0;
 }

@@ -11,12 +11,12 @@ function reduction(
   operation: "sum" | "sum_squares",
 ): (x: Float32Array, options?: ThreadOptions) => number {
   const [atX, atThreads] = [`${where}.x`, `${where}.threads`];
-  const call = new Call(where, operation);
+  const call = new Call(where, operation, ["x", "sum"]);
   return (x, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
     call.set(call.at.count, lengthOf(atX, x));
-    call.run(threads, { x, sum: total });
+    call.run(threads, [x, total]);
     return total[0] ?? 0;
   };
 }
@@ -49,7 +49,7 @@ const KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonl
 function matrixSum(where: string, operation: "row_sum" | "column_sum"): (options: MatrixSumOptions) => void {
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
   const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
-  const call = new Call(where, operation);
+  const call = new Call(where, operation, ["x", "y"]);
   return (options) => {
     checkKeys(where, options, KEYS);
     const rows = checkCount(atRows, options.rows);
@@ -58,7 +58,7 @@ function matrixSum(where: string, operation: "row_sum" | "column_sum"): (options
     const y = checkFloats(atY, options.y, operation === "row_sum" ? rows : columns);
     call.set(call.at.rows, rows);
     call.set(call.at.columns, columns);
-    call.run(checkThreads(atThreads, options.threads), { x, y });
+    call.run(checkThreads(atThreads, options.threads), [x, y]);
   };
 }
 

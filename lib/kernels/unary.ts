@@ -17,7 +17,7 @@ const THREADS_ONLY = ["threads"] as const;
 function kernel(native: NativeLists["unary"]): UnaryKernel {
   const where = camelCase(native);
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
-  const call = new Call(where, "unary");
+  const call = new Call(where, "unary", ["x", "y"]);
   call.set(call.at.function, numberOf("unary", native));
   return (x, y, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
@@ -25,7 +25,7 @@ function kernel(native: NativeLists["unary"]): UnaryKernel {
     const count = lengthOf(atX, x);
     checkFloats(atY, y, count);
     call.set(call.at.count, count);
-    call.run(threads, { x, y });
+    call.run(threads, [x, y]);
   };
 }
 

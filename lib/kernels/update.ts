@@ -1,3 +1,4 @@
+import { nativeInfo } from "../binding/native.js";
 import { fail } from "../errors.js";
 import { numberOf } from "../ops/native_table.js";
 import { nativeRule } from "../optim/define_optimizer.js";
@@ -84,6 +85,10 @@ const MOST_SCALARS = 8;
 
 const METRICS = ["adaptive", "euclidean"] as const;
 const NONE = {};
+const VIEWS = ["parameters", "gradients", "states", "average", "gradientScale", "penalty"] as const;
+const FIRST_STATE = VIEWS.indexOf("states");
+const STATES = Array.from({ length: nativeInfo.maxStates }, (_, place) => place);
+
 type StepKey = (typeof STEP_KEYS)[number];
 
 /** The description made last for a rule, and what it was made of: options rarely change from step to step. */
@@ -127,7 +132,7 @@ class Update<O extends AnyStep> {
     this.#own = rule.decays === true ? [...rule.keys, "weightDecay"] : rule.keys;
     const names = STEP_KEYS.map((key): [StepKey, string] => [key, `${where}.${key}`]);
     this.#at = Object.fromEntries(names) as Record<StepKey, string>;
-    this.#call = new Call(where, "update", {}, 1 + MOST_SCALARS);
+    this.#call = new Call(where, "update", VIEWS, {}, 1 + MOST_SCALARS);
   }
 
   run(options: O): void {
@@ -146,7 +151,7 @@ class Update<O extends AnyStep> {
     const penalty = options.penalty === undefined ? null : checkFloats(at.penalty, options.penalty, 1);
     const threads = checkThreads(at.threads, options.threads);
     if (count === 0) penalty?.fill(0);
-    else this.#call.run(threads, { parameters, gradients, states, average, gradientScale: scale, penalty });
+    else this.#call.run(threads, [parameters, gradients, ...states, average, scale, penalty]);
   }
 
   #describe(options: O, lr: number | undefined): Described {
@@ -162,19 +167,21 @@ class Update<O extends AnyStep> {
     this.#call.set(this.#call.at.rule, numberOf("optimizers", nativeRule(optimizer)));
     this.#call.setAll(this.#call.at.constants, constants);
     const names = optimizer.states.map(({ name }) => name);
-    for (const [index, name] of names.entries()) this.#call.name("states", index, `states.${name}`);
+    for (const [index, name] of names.entries()) this.#call.name(FIRST_STATE + index, `states.${name}`);
     this.#last = { optimizer, names, rated, values };
     return this.#last;
   }
 
-  /** The arrays in the order of the rule. */
+  /** The arrays in the order of the rule, `null` for what it does not have. */
   #states(
     given: Readonly<Record<string, Float32Array | undefined>>,
     names: readonly string[],
     count: number,
-  ): readonly Float32Array[] {
+  ): readonly (Float32Array | null)[] {
     checkKeys(this.#at.states, given, names);
-    return names.map((name) => {
+    return STATES.map((place) => {
+      const name = names[place];
+      if (name === undefined) return null;
       const state = given[name];
       // Names are put together only for the message.
       if (isFloats(state) && state.length === count) return state;

@@ -74,9 +74,12 @@ export function inList<L extends keyof NativeLists>(list: L, name: string): Nati
 
 const isIn = <N extends string>(list: readonly string[], name: string): name is N => list.includes(name);
 
+/** A name as the string that property names are: others are looked for in a table of strings at every access. */
+const asKey = (name: string): string => Object.keys({ [camelCase(name)]: name })[0] ?? name;
+
 function viewSlot(word: string): ViewSlot {
   const [, name = "", room = "1", kind = ""] = /^(\w+)(?:\[(\d)\])?:(\w)/.exec(word) ?? [];
-  return { name: camelCase(name), room: Number(room), written: kind === kind.toUpperCase() };
+  return { name: asKey(name), room: Number(room), written: kind === kind.toUpperCase() };
 }
 
 const isList = (kind: string): kind is keyof NativeLists => kind in nativeInfo;
@@ -86,7 +89,7 @@ function numberSlot(word: string): NumberSlot {
     /^(\w+)(?:\[(\d)\])?(?::([\w#]+))?(?:\?(\S*))?$/.exec(word) ?? [];
   const plain = kind === "b" ? "flag" : kind === "#" ? "length" : "plain";
   return {
-    name: camelCase(name),
+    name: asKey(name),
     room: Number(room),
     kind: isList(kind) ? kind : plain,
     absent: Number(absent),
@@ -98,7 +101,7 @@ function numberSlots(words: readonly string[]): NumberSlots {
   if (name === undefined || items === undefined) return { head: words.map(numberSlot), list: null };
   return {
     head: words.slice(0, -1).map(numberSlot),
-    list: { name: camelCase(name), slots: items.split(",").map(numberSlot) },
+    list: { name: asKey(name), slots: items.split(",").map(numberSlot) },
   };
 }
 

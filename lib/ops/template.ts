@@ -49,11 +49,6 @@ export class Template<N extends NativeOperation> {
     this.at = fieldsOf(table, ints, doubles) as Fields<N>; // the types are written from the same table
   }
 
-  /** View number `view` is the array of that number, or absent. */
-  setView(view: number, present: boolean): void {
-    this.words[HEAD + view] = present ? view : -1;
-  }
-
   /** An integer has been checked to be below 2³¹. */
   set(field: Field, value: number): void {
     if (field.double) this.#write(field.at, value);
