@@ -178,6 +178,86 @@ void measure_rows(StreamedSuite& suite, const Machine& machine) {
   }
 }
 
+// Rows of kAxisColumns elements, in groups of kAxisRows where an axis lies in the middle.
+constexpr size_t kAxisColumns = 128;
+constexpr size_t kAxisRows = 8;
+
+// An operation that moves or combines elements along axes: `arrays` arrays of [groups, kAxisRows, kAxisColumns], the
+// last of which it writes. A call moves `bytes` an element.
+struct AxisKernel {
+  const char* name;
+  const Operation& operation;
+  Pattern pattern;
+  double bytes;
+  std::vector<int64_t> (*ints)(int64_t groups);
+};
+
+Entrant over_axes(const Machine& machine, const AxisKernel& kernel, float* memory, size_t bytes, double& moved) {
+  const int arrays = kernel.pattern.arrays();
+  const size_t groups = array_count(bytes, arrays) / (kAxisRows * kAxisColumns);
+  const size_t count = groups * kAxisRows * kAxisColumns;
+  moved = kernel.bytes * static_cast<double>(count);
+  std::vector<void*> views;
+  for (int array = 0; array < arrays; ++array) views.push_back(array_at(memory, bytes, arrays, array));
+  auto call =
+      std::make_shared<Call>(machine, kernel.operation, std::move(views), kernel.ints(static_cast<int64_t>(groups)));
+  return {[call] { (*call)(); }};
+}
+
+void measure_axes(StreamedSuite& suite, const Machine& machine) {
+  constexpr int64_t rows = kAxisRows, columns = kAxisColumns, group = rows * columns;
+  const AxisKernel kernels[] = {
+      {"transpose, [groups·8, 128]",
+       op_transpose,
+       {1, 0, 1},
+       8,
+       [](int64_t groups) {
+         return std::vector<int64_t>{1, columns, 1, groups * rows, columns};
+       }},
+      {"transpose, [groups, 8, 128] by groups",
+       op_transpose,
+       {1, 0, 1},
+       8,
+       [](int64_t groups) {
+         return std::vector<int64_t>{groups, columns, 1, rows, columns};
+       }},
+      {"slice, all of 128",
+       op_slice,
+       {1, 0, 1},
+       8,
+       [](int64_t groups) {
+         return std::vector<int64_t>{groups * rows, columns, 0, columns};
+       }},
+      {"pad, nothing around 128",
+       op_pad,
+       {1, 0, 1},
+       8,
+       [](int64_t groups) {
+         return std::vector<int64_t>{groups * rows, columns, 0, 0};
+       }},
+      {"where",
+       op_where,
+       {2, 0, 1},
+       12,
+       [](int64_t groups) {
+         return std::vector<int64_t>{groups * group, 1, 1, 1};
+       }},
+      {"add, a row of each group over its rows",
+       op_binary_spread,
+       {2, 0, 1},
+       8.5,
+       [](int64_t groups) {
+         return std::vector<int64_t>{
+             groups, static_cast<int64_t>(Binary::add), group, group, rows, columns, 0, columns, 1, 1};
+       }},
+  };
+  for (const AxisKernel& kernel : kernels) {
+    suite.measure({kernel.name, kernel.pattern, [&](float* memory, size_t bytes, double& moved) {
+                     return over_axes(machine, kernel, memory, bytes, moved);
+                   }});
+  }
+}
+
 // Rows × columns as one row; a site, masks of single rows, no array of the batch.
 std::vector<int64_t> mask_ints(int64_t count) { return {1, count, 1, 1, 0}; }
 
@@ -189,6 +269,7 @@ void run_elementwise(const Machine& machine, const Options& options) {
   measure_binary(suite, machine);
   measure_copies(suite, machine);
   measure_rows(suite, machine);
+  measure_axes(suite, machine);
 }
 
 // Forward in place; backward is the same kernel on the gradient, its mask drawn again, or after ReLU the sign of the
