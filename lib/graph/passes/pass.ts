@@ -53,11 +53,14 @@ export class Draft {
   /** Behind which values nothing of what comes before may be computed, and nothing of what comes after before. */
   readonly #barriers: readonly number[];
   readonly #users = new Map<Value, Value[]>();
+  /** How often effects read a value. */
+  readonly #wanted = new Map<Value, number>();
   readonly #steps = new Map<Value, Step>();
   #order: readonly (Value | Recorded)[];
 
   constructor(effects: readonly Recorded[]) {
     this.roots = effects.flatMap(({ effect }) => effect.reads);
+    for (const root of this.roots) this.#wanted.set(root, (this.#wanted.get(root) ?? 0) + 1);
     this.#barriers = effects.filter(({ effect }) => effect.barrier).map(({ after }) => after);
     const values = reachable(this.roots, inputsOf);
     for (const value of values) {
@@ -95,7 +98,7 @@ export class Draft {
 
   /** How often a value is used in the source, by operations and by effects. */
   uses(value: Value): number {
-    return this.users(value).length + this.roots.filter((root) => root === value).length;
+    return this.users(value).length + (this.#wanted.get(value) ?? 0);
   }
 
   /** Operations of the source that use a value, once for every use. */
