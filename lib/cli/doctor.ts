@@ -69,7 +69,8 @@ export function atLeast(version: string, range: string): boolean {
   return index < 0 || (have[index] ?? 0) > (want[index] ?? 0);
 }
 
-const SECONDS = 30;
+/** As long as the slowest kernels may take on a machine with much else to do; longer means that it hangs. */
+const SECONDS = 120;
 
 /** Runs self_check.js in a process of its own, with the kernels `isa`, or those that an import takes. */
 function checkItself(args: readonly string[], isa?: string): SelfCheck | string {

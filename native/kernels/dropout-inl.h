@@ -211,7 +211,6 @@ void dropout_mask_bits(uint16_t* bits, size_t count, uint64_t first_index, const
 }
 
 // x, y: the elements of the run. A tie keeps its x, since y may be x.
-template <bool shifted>
 struct DropoutValues {
   const float* x;
   float* y;
@@ -219,8 +218,13 @@ struct DropoutValues {
   float held[DropoutTies::kMost];
 
   CARILLON_INLINE DropoutValues(const float* from, float* to, const DropoutArguments& a)
-      : x(from), y(to), scale(splat(a.scale)), shift(splat(a.shift)), dropped(splat(a.dropped)) {}
-  CARILLON_INLINE F scaled(F value) const { return shifted ? fma(value, scale, shift) : mul(value, scale); }
+      : x(from),
+        y(to),
+        scale(splat(a.scale)),
+        shift(splat(a.shift != 0.0f ? a.shift : -0.0f)),
+        dropped(splat(a.dropped)) {}
+  // With −0 added it is x·scale to the bit, −0 too.
+  CARILLON_INLINE F scaled(F value) const { return fma(value, scale, shift); }
   // Byte b, shifted to the top, decides with what lies below it: a word is below limit·2^24 where its top byte is below
   // the limit. So the lanes make the masks of floats themselves, and nothing goes through bits.
   CARILLON_INLINE void put(const DropoutLanes& lanes, uint32_t limit, size_t place) {
@@ -255,8 +259,7 @@ struct DropoutValues {
   CARILLON_INLINE void put_lanes(M keep, size_t i) { store(y + i, select(keep, scaled(load(x + i)), dropped)); }
 };
 
-template <bool shifted>
-void dropout_values(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
+void dropout_f32(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
   for (size_t i = 0; i < count;) {
     const DropoutStretch stretch(count - i, first_index + i);
     float buffer[kSuperblock];
@@ -264,17 +267,9 @@ void dropout_values(const float* x, float* y, size_t count, uint64_t first_index
       __builtin_memset(buffer, 0, sizeof buffer);
       __builtin_memcpy(buffer + stretch.place, x + i, stretch.length * sizeof(float));
     }
-    DropoutValues<shifted> target(stretch.whole ? x + i : buffer, stretch.whole ? y + i : buffer, arguments);
+    DropoutValues target(stretch.whole ? x + i : buffer, stretch.whole ? y + i : buffer, arguments);
     dropout_superblocks(target, stretch.superblock, stretch.superblocks, arguments);
     if (!stretch.whole) __builtin_memcpy(y + i, buffer + stretch.place, stretch.length * sizeof(float));
     i += stretch.length;
-  }
-}
-
-void dropout_f32(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments) {
-  if (arguments.shift != 0.0f) {
-    dropout_values<true>(x, y, count, first_index, arguments);
-  } else {
-    dropout_values<false>(x, y, count, first_index, arguments);
   }
 }
