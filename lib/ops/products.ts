@@ -64,8 +64,8 @@ const matmulRule: Rule<"matmul"> = {
   lower(inputs, outputs, options) {
     const [a, b, c] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
     const layoutB = options.transposeB ? "transposed" : "plain";
-    const sizes = product(a, b, options);
-    return instruction("gemm", { a, b, c }, { ...sizes, transposeA: options.transposeA, layoutB });
+    const { m, n, k } = product(a, b, options);
+    return instruction("gemm", { a, b, c }, { m, n, k, transposeA: options.transposeA, layoutB });
   },
   gradient(inputs, _outputs, flows, options) {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
