@@ -1,4 +1,5 @@
 import type { NativeLists } from "../../binding/operations.js";
+import { CarillonError } from "../../errors.js";
 import { instruction } from "../../ops/encode.js";
 import { maskPlace } from "../../ops/random.js";
 import { extent } from "../../tensor/shape.js";
@@ -128,7 +129,9 @@ function fuseProduct(value: Value, draft: Draft): Step | undefined {
     outputs: [value],
     lower(from, outputs): Instruction {
       const plain = instructionOf(product, from.slice(0, count), outputs);
-      if (plain.operation !== "gemm") return plain;
+      if (plain.operation !== "gemm") {
+        throw new CarillonError("ERR_TRACE", product.operation, `an operation of ${plain.operation} takes no epilogue`);
+      }
       const numbers = { ...plain.numbers, activation };
       if (mask === undefined && gate === undefined) return { ...plain, numbers };
       return instruction(
