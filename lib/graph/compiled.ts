@@ -292,12 +292,16 @@ function checked(result: NativeRunResult): NativeRunResult {
   throw faultError(fault);
 }
 
-/** What the data made impossible, by its row, and by its place there where a row has several numbers. */
-export function faultError({ what, row, column, limit, value }: NativeFault): CarillonError {
+/**
+ * What the data made impossible, by its row, and by its place there where a row has several numbers.
+ *
+ * @param of What the row is counted in.
+ */
+export function faultError({ what, row, column, limit, value }: NativeFault, of = "the batch"): CarillonError {
   const place = `${what} of row ${row}${column === undefined ? "" : `, column ${column}`}`;
   return new CarillonError(
     what === "label" ? "ERR_LABEL" : "ERR_DATA",
     place,
-    `expected an integer in [0, ${limit}) for the ${place} of the batch but received ${value}`,
+    `expected an integer in [0, ${limit}) for the ${place} of ${of} but received ${value}`,
   );
 }

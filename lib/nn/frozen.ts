@@ -8,6 +8,7 @@ import {
 import { threadLimit } from "../binding/threads.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
+import { alongBatch } from "../graph/along_batch.js";
 import { faultError } from "../graph/compiled.js";
 import { Freezer, type FrozenSlab } from "../graph/freeze.js";
 import { giveOut } from "../graph/output.js";
@@ -59,6 +60,7 @@ interface Copy {
 /** A network that was recorded and planned. */
 interface Planned extends Ends {
   readonly outputs: number;
+  readonly alongBatch: string | undefined;
   readonly trace: Trace;
   readonly freezer: Freezer;
   readonly instructions: Plan;
@@ -83,7 +85,7 @@ function* prepareInPieces({
   yield;
   const bindings = new Map([["x", { kind: "direct", slab: input } as const]]);
   const instructions = yield* planInPieces(trace, { maxRows: maxBatch, bindings, replacement: freezer });
-  return { outputs, input, output, trace, freezer, instructions };
+  return { outputs, alongBatch: alongBatch(y), input, output, trace, freezer, instructions };
 }
 
 const NO_LANES = new Float64Array(0);
@@ -96,6 +98,8 @@ export class FrozenProgram {
   readonly inputs: number;
   readonly outputs: number;
   readonly maxBatch: number;
+  /** An operation by which the outputs of a row depend on the other rows of its call; `undefined` where there is none. */
+  readonly alongBatch: string | undefined;
   /** Bytes of the packed weights of products. */
   readonly weightBytes: number;
   readonly #own: readonly FrozenSlab[];
@@ -116,6 +120,7 @@ export class FrozenProgram {
     this.inputs = inputs;
     this.outputs = outputs;
     this.maxBatch = maxBatch;
+    this.alongBatch = planned.alongBatch;
     this.weightBytes = freezer.weightBytes;
     this.#own = freezer.own;
     this.#packing = freezer.packing();
@@ -178,16 +183,24 @@ export class FrozenProgram {
 
   /**
    * y: [rows, outputs] from x: [rows, inputs], on the calling thread and at most `threads` − 1 helpers; both are used as they lie
-   * and nothing is allocated. They may be the same memory.
+   * and nothing is allocated. They may be the same memory. A number that is out of range is told by its row, counted from `begin` on.
    */
-  runInto(x: Float32Array, rows: number, y: Float32Array, threads: number): void {
-    const { here } = this.#filled();
-    const fault = native.programAnswer(here.program, x, rows, y, threads);
-    if (fault !== null) throw faultError(fault);
+  runInto(x: Float32Array, rows: number, y: Float32Array, threads: number, begin = 0): void {
+    checkFault(this.tryInto(x, rows, y, threads), begin);
   }
 
-  /** The same on native threads. x stays as it is until then. One call at a time, else `ERR_BUSY`. */
-  async runAsync(x: Float32Array, rows: number, y: Float32Array, threads: number): Promise<void> {
+  /** {@link runInto} on native threads. x stays as it is until then. One call at a time, else `ERR_BUSY`. */
+  async runAsync(x: Float32Array, rows: number, y: Float32Array, threads: number, begin = 0): Promise<void> {
+    checkFault(await this.tryAsync(x, rows, y, threads), begin);
+  }
+
+  /** {@link runInto} that gives what is wrong with a row, instead of throwing it; y is of no use then. */
+  tryInto(x: Float32Array, rows: number, y: Float32Array, threads: number): NativeFault | null {
+    return native.programAnswer(this.#filled().here.program, x, rows, y, threads);
+  }
+
+  /** {@link runAsync} that gives what is wrong with a row, as {@link tryInto} does. */
+  async tryAsync(x: Float32Array, rows: number, y: Float32Array, threads: number): Promise<NativeFault | null> {
     const copy = this.#filled();
     if (copy.busy) throw new CarillonError("ERR_BUSY", "run", "expected one call at a time for 'run'");
     let fault: NativeFault | null;
@@ -199,9 +212,8 @@ export class FrozenProgram {
     } finally {
       copy.busy = false;
     }
-    const { output } = copy.there;
-    if (fault !== null) throw faultError(fault);
-    native.slabRead(output, 0, y.subarray(0, rows * this.outputs));
+    if (fault === null) native.slabRead(copy.there.output, 0, y.subarray(0, rows * this.outputs));
+    return fault;
   }
 
   #filled(): Copy {
@@ -243,6 +255,11 @@ export class FrozenProgram {
     const all = new Map([...instead, [this.#ends.input, ends.input], [this.#ends.output, ends.output]]);
     return { program: native.programCreate(replaced(this.#spec, all)), ...ends };
   }
+}
+
+/** Throws what is wrong with a row of a call, of which row `begin` was the first that was computed. */
+function checkFault(fault: NativeFault | null, begin: number): void {
+  if (fault !== null) throw faultError({ ...fault, row: begin + fault.row }, "the call");
 }
 
 function replaced(spec: NativeProgramSpec, instead: ReadonlyMap<NativeSlab, NativeSlab>): NativeProgramSpec {

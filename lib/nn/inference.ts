@@ -7,7 +7,7 @@ import { labelsOf, runRows, tensorTaker } from "./serving/answers.js";
 import type { Take } from "./serving/batch.js";
 import { FrozenCopy, type Moment, type Network, workOf } from "./serving/frozen_copy.js";
 import { type CallOptions, type Computer, Gathering } from "./serving/gathering.js";
-import { countRows, isRow } from "./serving/rows.js";
+import { countRows, failParts, isRow } from "./serving/rows.js";
 
 /** Rows of a batch at inference. */
 export const PREDICT_BATCH = 256;
@@ -82,6 +82,9 @@ export class Inference {
     countRows("predictSync.x", x, inputs);
     const member = memberOf("predictSync.x", isRow(x, inputs) ? [x] : x, inputs);
     const { program, moment } = this.#copyNow();
+    const { alongBatch, maxBatch } = program;
+    if (alongBatch !== undefined && member.rows > maxBatch)
+      failParts("predictSync.x", member.rows, maxBatch, alongBatch);
     return { outputs: runRows(program, member, moment.units), moment };
   }
 

@@ -25,6 +25,8 @@ export function labelsOf(where: string, data: Float32Array, { described }: Momen
 /** Rows of a call as the network takes them, and memory for their outputs. */
 export interface Part {
   readonly x: Float32Array;
+  /** Its first row. */
+  readonly begin: number;
   readonly rows: number;
   readonly y: Float32Array;
 }
@@ -49,7 +51,7 @@ export function* batchesOf(
   const y = rows <= maxBatch ? all : new Float32Array(most * outputs);
   for (let begin = 0; begin < rows; begin += maxBatch) {
     const end = Math.min(begin + maxBatch, rows);
-    yield { x: takeRows(member, { begin, end }, affine, scratch), rows: end - begin, y };
+    yield { x: takeRows(member, { begin, end }, affine, scratch), begin, rows: end - begin, y };
     if (y !== all) all.set(y.subarray(0, (end - begin) * outputs), begin * outputs);
   }
 }
@@ -58,7 +60,7 @@ export function* batchesOf(
 export function runRows(program: FrozenProgram, member: Member, { inputs, targets }: Transforms): Tensor<"f32"> {
   const { outputs } = program;
   const result = new Float32Array(member.rows * outputs);
-  for (const { x, rows, y } of batchesOf(program, member, inputs, result)) program.runInto(x, rows, y, 1);
+  for (const { x, begin, rows, y } of batchesOf(program, member, inputs, result)) program.runInto(x, rows, y, 1, begin);
   if (targets !== undefined) restoreRows(targets, result);
   return new Tensor(result, [member.rows, outputs], "f32");
 }

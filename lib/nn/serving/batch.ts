@@ -1,7 +1,9 @@
 // Calls that are computed together, and the memory that their rows are copied to.
+import type { NativeFault } from "../../binding/native.js";
 import { threadsFor } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
 import type { Member } from "../../data/member.js";
+import { faultError } from "../../graph/compiled.js";
 import { isFloats } from "../../tensor/arrays.js";
 import type { Moment } from "./frozen_copy.js";
 import { changeRows, failValue, firstNotFinite, isPrecise, type Stage, writeRows } from "./rows.js";
@@ -138,6 +140,37 @@ export class Batch {
     }
     this.rows = to;
     this.calls.splice(0, this.calls.length, ...this.calls.filter(({ over }) => !over));
+  }
+
+  /** Refuses the call that what was computed is impossible with, and leaves its rows out. Whether there is one, so that the others may be computed again. */
+  leavesOut(fault: NativeFault): boolean {
+    const before = this.calls.length;
+    let begin = 0;
+    for (const call of this.calls) {
+      const row = fault.row - begin;
+      if (row >= 0 && row < call.rows && !call.over) call.reject(faultError({ ...fault, row }, "the call"));
+      begin += call.rows;
+    }
+    this.closeRanks();
+    return this.calls.length < before;
+  }
+
+  /** Its calls in batches of their own, without those that are over. */
+  apart(stages: Stages): Batch[] {
+    let begin = 0;
+    const batches: Batch[] = [];
+    for (const call of this.calls) {
+      const end = begin + call.rows;
+      const values = this.#stage.subarray(begin * this.#columns, end * this.#columns);
+      begin = end;
+      if (call.over) continue;
+      const batch = new Batch(this.#columns, values.slice(), undefined);
+      batch.calls.push(call);
+      batch.rows = call.rows;
+      batches.push(batch);
+    }
+    stages.give(this.#stage);
+    return batches;
   }
 
   #refuse(): void {

@@ -66,8 +66,8 @@ async function computeAll(copy: FrozenCopy, member: Member): Promise<Float32Arra
   const { program, moment } = copy;
   const turns = new Turns();
   const all = new Float32Array(member.rows * program.outputs);
-  for (const { x, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
-    await program.runAsync(x, rows, y, 1);
+  for (const { x, begin, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+    await program.runAsync(x, rows, y, 1, begin);
     if (turns.over) await turns.next();
   }
   if (moment.units.targets !== undefined) restoreRows(moment.units.targets, all);

@@ -1,10 +1,12 @@
 // Calls gathered into batches: rows are copied into the batch that is being filled while the one before is computed.
 import { now } from "../../binding/clock.js";
+import type { NativeFault } from "../../binding/native.js";
 import { threadLimit } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
 import { type Member, memberOf } from "../../data/member.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
+import { faultError } from "../../graph/compiled.js";
 import { onAbort } from "../../signals.js";
 import { copyOf } from "../../tensor/copied.js";
 import type { FrozenProgram } from "../frozen.js";
@@ -12,7 +14,7 @@ import { batchesOf } from "./answers.js";
 import { Batch, type Call, PromisedCall, type Take } from "./batch.js";
 import { Expectation } from "./expectation.js";
 import type { Moment } from "./frozen_copy.js";
-import { countRows, failRows, isPrecise } from "./rows.js";
+import { countRows, failParts, failRows, isPrecise } from "./rows.js";
 import { roomFor, Stages } from "./stages.js";
 
 /** What computes the batches of a {@link Gathering}. */
@@ -186,11 +188,16 @@ export class Gathering {
           answer();
           await ready;
         }
+        if (first.calls.length > 1 && this.#computer.program.alongBatch !== undefined) {
+          this.#waiting.splice(0, 1, ...first.apart(this.#stages)); // a call's rows see no others
+          continue;
+        }
         const here = this.#isHere(first);
         this.#begin(first);
         if (here || first.rows === 0) {
           answer();
-          this.#computeHere(first);
+          if (!this.#computeHere(first)) await this.#computeThere(first, true);
+          this.#answer(first);
         } else if (first.large !== undefined) {
           answer();
           await this.#computeLarge(first, first.large);
@@ -253,31 +260,43 @@ export class Gathering {
     });
   }
 
-  /** On this thread; alone, where it is short: what is over so soon would wait for helpers that have no processor. */
-  #computeHere(batch: Batch): void {
+  /**
+   * On this thread; alone, where it is short: what is over so soon would wait for helpers that have no processor. Whether it is done: not
+   * if calls that are impossible have left it.
+   */
+  #computeHere(batch: Batch): boolean {
     const { rows } = batch;
-    if (rows > 0) {
-      const began = now();
-      const isShort = this.#expectation.isShort(rows);
-      this.#computer.program.runInto(this.#rowsOf(batch), rows, batch.outputs, isShort ? 1 : batch.threads);
-      const took = now() - began;
-      if (isShort) this.#expectation.tookHere(rows, took);
-      else this.#expectation.tookHelped(rows, took);
-      this.counts.microseconds += MICRO * took;
-    }
-    this.#answer(batch);
+    if (rows === 0) return true;
+    const began = now();
+    const isShort = this.#expectation.isShort(rows);
+    const { program } = this.#computer;
+    const fault = program.tryInto(this.#rowsOf(batch), rows, batch.outputs, isShort ? 1 : batch.threads);
+    const took = now() - began;
+    this.counts.microseconds += MICRO * took;
+    if (fault !== null) leaveOut(batch, fault);
+    else if (isShort) this.#expectation.tookHere(rows, took);
+    else this.#expectation.tookHelped(rows, took);
+    return fault === null || batch.rows === 0;
   }
 
-  /** On native threads; all but one where this thread has other calls to see to, and loses no time by helpers that have no processor. */
+  /**
+   * On native threads; all but one where this thread has other calls to see to, and loses no time by helpers that have no processor.
+   * Again without each call that is impossible.
+   */
   async #computeThere(batch: Batch, busy: boolean): Promise<void> {
-    const began = now();
-    const { rows } = batch;
-    const others = busy && !this.#expectation.isLong(rows) ? Math.max(threadLimit() - 1, 1) : Number.POSITIVE_INFINITY;
-    const threads = Math.min(batch.threads, others);
-    await this.#computer.program.runAsync(this.#rowsOf(batch), rows, batch.outputs, threads);
-    const took = now() - began;
-    this.#expectation.tookThere(rows, took);
-    this.counts.microseconds += MICRO * took;
+    const { program } = this.#computer;
+    while (batch.rows > 0) {
+      const began = now();
+      const { rows } = batch;
+      const others =
+        busy && !this.#expectation.isLong(rows) ? Math.max(threadLimit() - 1, 1) : Number.POSITIVE_INFINITY;
+      const threads = Math.min(batch.threads, others);
+      const fault = await program.tryAsync(this.#rowsOf(batch), rows, batch.outputs, threads);
+      const took = now() - began;
+      this.counts.microseconds += MICRO * took;
+      if (fault === null) return this.#expectation.tookThere(rows, took);
+      leaveOut(batch, fault);
+    }
   }
 
   /** Computes a call that has more rows than a batch, all with the same weights. */
@@ -286,10 +305,12 @@ export class Gathering {
     if (call === undefined) return;
     const began = now();
     const { program } = this.#computer;
+    const { alongBatch, maxBatch } = program;
+    if (alongBatch !== undefined) failParts(call.where, member.rows, maxBatch, alongBatch);
     const all = new Float32Array(member.rows * program.outputs);
-    for (const { x, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+    for (const { x, begin, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
       if (call.over) break;
-      await program.runAsync(x, rows, y, threads);
+      await program.runAsync(x, rows, y, threads, begin);
     }
     this.counts.microseconds += MICRO * (now() - began);
     if (call.over) return;
@@ -301,4 +322,9 @@ export class Gathering {
   #answer(batch: Batch): void {
     this.counts.calls += batch.answer(this.#computer.program.outputs, this.#stages);
   }
+}
+
+/** Refuses the call that a fault stands in. */
+function leaveOut(batch: Batch, fault: NativeFault): void {
+  if (!batch.leavesOut(fault)) throw faultError(fault);
 }

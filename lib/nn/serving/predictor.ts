@@ -257,7 +257,15 @@ class FrozenComputer implements Computer {
 
   #make(): FrozenCopy {
     const { as, maxBatch, formOf } = this.#settings;
-    return new FrozenCopy(this.#network, normalizationFor(as, this.#network.described()), maxBatch, formOf);
+    const copy = new FrozenCopy(this.#network, normalizationFor(as, this.#network.described()), maxBatch, formOf);
+    const { alongBatch } = copy.program;
+    if (alongBatch === undefined) return copy;
+    throw new CarillonError(
+      "ERR_STATE",
+      "predictor",
+      `expected a network that answers each row by itself for 'predictor' but its '${alongBatch}' works along the batch: ` +
+        "use 'predict', or a program",
+    );
   }
 }
 

@@ -113,6 +113,12 @@ export function failRows(where: string, rows: number, most: number): never {
   throw new CarillonError("ERR_SHAPE", where, `${expected} for '${where}' but received ${rows}`);
 }
 
+/** `ERR_SHAPE`: a call would be cut into parts, whose rows would not see each other. */
+export function failParts(where: string, rows: number, most: number, operation: string): never {
+  const expected = `expected at most ${most} rows for '${where}', as '${operation}' of the network works along the batch,`;
+  throw new CarillonError("ERR_SHAPE", where, `${expected} but received ${rows}`);
+}
+
 /** Values that one look of JavaScript takes as long for as the call of a kernel. */
 const FEW = 1024;
 
