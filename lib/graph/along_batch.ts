@@ -1,10 +1,11 @@
 import { isBatched } from "../tensor/shape.js";
 import type { Applied, Value } from "../tensor/value.js";
 
-/** Whether an operation makes of one row of a batch something that other rows, or their number, have a part in. */
+/** Whether what an operation makes of a row of a batch depends on other rows, on how many there are, or on its place among them. */
 function mixesRows({ operation, inputs, outputs }: Applied): boolean {
   if (operation === "rowCount") return true;
   const batched = inputs.some(({ shape }) => isBatched(shape));
+  if (batched && (operation === "dropout" || operation === "noise")) return true; // by the numbers of elements
   if (batched && outputs.some(({ shape }) => !isBatched(shape))) return true;
   // A row of the table is named by its number.
   const table = operation === "take" ? inputs[0] : operation === "takeGradient" ? outputs[0] : undefined;
