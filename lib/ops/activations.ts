@@ -10,6 +10,7 @@ import {
   type UnaryOperation,
   unaryRulesOf,
 } from "./pointwise.js";
+import { where } from "./where.js";
 
 /** 1/√(2π), the density of the standard normal distribution at 0. */
 const DENSITY = 1 / Math.sqrt(2 * Math.PI);
@@ -63,6 +64,9 @@ function mishBend(x: Value): Value {
   return multiply(slope, add(2, multiply(x, subtract(subtract(1, s), multiply(2, multiply(t, s))))));
 }
 
+/** g·slope, 0 where the slope is, whatever g is. */
+const through = (slope: Value, g: Value): Value => where(slope, multiply(g, slope), 0);
+
 /** Activations whose slope is a native function of its own. */
 type SlopeName =
   `${"gelu" | "geluTanh" | "silu" | "mish" | "selu" | "relu6" | `hard${"Tanh" | "Sigmoid" | "Silu"}`}Slope`;
@@ -80,27 +84,28 @@ const UNARY = {
   mishSlope: (x, _y, g) => multiply(g, mishBend(x)),
   selu: (x, _y, g) => multiply(g, slopeOf("seluSlope", x)),
   // x < 0 ? λα·eˣ : λ, whose slope is itself below 0.
-  seluSlope: (x, y, g) => multiply(g, multiply(negative(x), y)),
-  relu6: (x, _y, g) => multiply(g, slopeOf("relu6Slope", x)),
+  seluSlope: (x, y, g) => where(negative(x), multiply(g, y), 0),
+  // A slope of 0 lets nothing through, however large it is.
+  relu6: (x, _y, g) => where(slopeOf("relu6Slope", x), g, 0),
   relu6Slope: null,
-  hardTanh: (x, _y, g) => multiply(g, slopeOf("hardTanhSlope", x)),
+  hardTanh: (x, _y, g) => where(slopeOf("hardTanhSlope", x), g, 0),
   hardTanhSlope: null,
-  hardSigmoid: (x, _y, g) => multiply(g, slopeOf("hardSigmoidSlope", x)),
+  hardSigmoid: (x, _y, g) => through(slopeOf("hardSigmoidSlope", x), g),
   hardSigmoidSlope: null,
-  hardSilu: (x, _y, g) => multiply(g, slopeOf("hardSiluSlope", x)),
+  hardSilu: (x, _y, g) => through(slopeOf("hardSiluSlope", x), g),
   // (2x + 3)/6 between −3 and 3, flat outside.
-  hardSiluSlope: (x, _y, g) => divide(multiply(g, multiply(greater(x, -3), greater(3, x))), 3),
+  hardSiluSlope: (x, _y, g) => where(multiply(greater(x, -3), greater(3, x)), divide(g, 3), 0),
 } as const satisfies Partial<Record<UnaryOperation, UnaryGradient | null>>;
 
 /** Activations with a number, which may be a value and has a gradient then. */
 const BINARY = {
   leakyRelu: (x, slope, _y, g) => [multiply(g, leakyReluSlope(x, slope)), multiply(g, minimum(x, 0))],
-  leakyReluSlope: (x, _slope, _y, g) => [undefined, multiply(g, negative(x))],
+  leakyReluSlope: (x, _slope, _y, g) => [undefined, where(negative(x), g, 0)],
   elu: (x, alpha, _y, g) => [multiply(g, eluSlope(x, alpha)), multiply(g, expm1(minimum(x, 0)))],
   // x < 0 ? α·eˣ : 1.
   eluSlope: (x, _alpha, y, g) => {
     const below = negative(x);
-    return [multiply(g, multiply(below, y)), multiply(g, multiply(below, exp(minimum(x, 0))))];
+    return [where(below, multiply(g, y), 0), where(below, multiply(g, exp(minimum(x, 0))), 0)];
   },
 } as const satisfies Partial<Record<BinaryOperation, BinaryGradient>>;
 

@@ -1,7 +1,7 @@
 import { type NativeArray, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import type { EagerDraw, OperationAttributes, OperationName } from "../tensor/attributes.js";
-import { type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
+import { checkElements, type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { type Applied, type Instruction, type Rule, Value, type ValueSpec } from "../tensor/value.js";
 import { encode } from "./encode.js";
@@ -67,6 +67,27 @@ export function computedNow<K extends OperationName>(
   return outputs;
 }
 
+/** Whether only a step of its program writes the memory of `x`: not a caller, who has a tensor, and no effect, as of weights. */
+function isComputed({ source }: Value): boolean {
+  if (source.kind !== "operation") return false;
+  const { rule, inputs } = source.applied;
+  return rule.lower !== null || isComputed(at(inputs, 0));
+}
+
+/**
+ * {@link apply} of an operation that changes nothing: `x` itself where it is computed, since nobody can tell, otherwise its
+ * elements in memory of their own. What the operation refuses it refuses either way.
+ */
+export function applyUnchanged<K extends OperationName>(
+  rule: Rule<K>,
+  x: Value,
+  attributes: OperationAttributes[K],
+): Value {
+  if (!(x instanceof Value) || !isComputed(x)) return apply(rule, [x], attributes);
+  rule.infer([x], attributes);
+  return x;
+}
+
 /** {@link applyAll} of an operation with one output. */
 export function apply<K extends OperationName>(
   rule: Rule<K>,
@@ -93,6 +114,7 @@ export function applyAll<K extends OperationName>(
     }
   }
   const specs = rule.infer(inputs, attributes);
+  for (const { shape } of specs) checkElements(rule.name, shape);
   const outputs: Value[] = [];
   const applied: Applied<K> = { operation: rule.name, rule, attributes, inputs, outputs, draw };
   const tensors = inputs.filter((input) => input instanceof Tensor);

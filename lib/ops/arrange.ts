@@ -4,7 +4,7 @@ import type { Cut, Margins } from "../tensor/attributes.js";
 import { type Dim, extent, formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Rule, Value } from "../tensor/value.js";
-import { apply, at } from "./apply.js";
+import { apply, applyUnchanged, at } from "./apply.js";
 import { type Axes, around, axesOf, axisOf, joined, replaced, sizeAlong, stridesOf } from "./axis.js";
 import { reshape } from "./broadcast.js";
 import { instruction } from "./encode.js";
@@ -89,7 +89,9 @@ const sliceRule: Rule<"slice"> = {
 };
 
 const cut = (x: Value, stretch: Cut): Value => {
-  return stretch.count === x.shape[stretch.axis] ? x : apply(sliceRule, [x], stretch);
+  return stretch.count === x.shape[stretch.axis]
+    ? applyUnchanged(sliceRule, x, stretch)
+    : apply(sliceRule, [x], stretch);
 };
 
 const padRule: Rule<"pad"> = {
@@ -111,11 +113,13 @@ const padRule: Rule<"pad"> = {
 };
 
 const padded = (x: Value, margins: Margins): Value => {
-  return margins.before === 0 && margins.after === 0 ? x : apply(padRule, [x], margins);
+  const nothing = margins.before === 0 && margins.after === 0;
+  return nothing ? applyUnchanged(padRule, x, margins) : apply(padRule, [x], margins);
 };
 
 function joinedValues(values: readonly Value[], axis: number): Value {
-  if (values.length <= PARTS) return values.length === 1 ? at(values, 0) : apply(concatRule, values, { axis });
+  if (values.length === 1) return applyUnchanged(concatRule, at(values, 0), { axis });
+  if (values.length <= PARTS) return apply(concatRule, values, { axis });
   // Groups of even size: each element is copied once a level.
   const groups = Math.min(PARTS, Math.ceil(values.length / PARTS));
   const each = Math.ceil(values.length / groups);
@@ -269,13 +273,13 @@ function inverse(order: readonly number[]): readonly number[] {
   return order.map((_, axis) => order.indexOf(axis));
 }
 
-/** `x` with its axes in `order`: another shape of the same memory where no elements change places. */
+/** `x` with its axes in `order`: of a computed value another shape of the same memory where no elements change places. */
 function turned(x: Value, order: readonly number[]): Value {
   const wide = order.filter((axis) => x.shape[axis] !== 1);
   const still = wide.every((axis, index) => index === 0 || (wide[index - 1] ?? 0) < axis);
   if (!still) return apply(transposeRule, [x], { order });
   return reshape(
-    x,
+    applyUnchanged(transposeRule, x, { order }),
     order.map((axis): Dim => x.shape[axis] ?? 1),
   );
 }

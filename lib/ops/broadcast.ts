@@ -3,7 +3,7 @@ import { CarillonError } from "../errors.js";
 import { asMatrix, type Dim, extent, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Instruction, Rule, Value } from "../tensor/value.js";
-import { apply, at, expectDtype, f32, record } from "./apply.js";
+import { apply, applyUnchanged, at, expectDtype, f32, record } from "./apply.js";
 import { around, joined, stridesOf } from "./axis.js";
 import { instruction } from "./encode.js";
 
@@ -147,6 +147,11 @@ export function recorded(x: Value): Value {
 /** `x` repeated over `shape` along the axes of 1 and those that it lacks in front. */
 export function broadcast(x: Value, shape: Shape): Value {
   return sameShape(x.shape, shape) ? x : apply(broadcastRule, [x], { shape });
+}
+
+/** {@link broadcast} for callers, whose tensors and weights it does not share. */
+export function broadcastOrCopy(x: Value, shape: Shape): Value {
+  return sameShape(x.shape, shape) ? applyUnchanged(broadcastRule, x, { shape }) : apply(broadcastRule, [x], { shape });
 }
 
 const sumRule: Rule<"sum"> = {

@@ -9,6 +9,7 @@ import {
   type UnaryOperation,
   unaryRulesOf,
 } from "./pointwise.js";
+import { where } from "./where.js";
 
 /** 2/√π, the slope of erf at 0. */
 const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
@@ -32,15 +33,18 @@ const UNARY = {
   erf: (x, _y, g) => multiply(g, multiply(TWO_OVER_ROOT_PI, exp(negate(square(x))))),
 } as const satisfies Partial<Record<UnaryOperation, UnaryGradient | null>>;
 
+/** `g` for the second of two operands where `second` is 1, otherwise for the first. */
+const chosen = (second: Value, g: Value): readonly [Value, Value] => [where(second, 0, g), where(second, g, 0)];
+
 /** Elementwise functions of two arguments, before the sum over what was broadcast. */
 const BINARY = {
   add: (_a, _b, _y, g) => [g, g],
   subtract: (_a, _b, _y, g) => [g, negate(g)],
   multiply: (a, b, _y, g) => [multiply(g, b), multiply(g, a)],
   divide: (_a, b, y, g) => [divide(g, b), negate(multiply(g, divide(y, b)))],
-  // Where both are equal, the whole gradient goes to the first.
-  minimum: (a, b, _y, g) => [multiply(g, subtract(1, greater(a, b))), multiply(g, greater(a, b))],
-  maximum: (a, b, _y, g) => [multiply(g, subtract(1, greater(b, a))), multiply(g, greater(b, a))],
+  // Where both are equal, the whole gradient goes to the first. What was not chosen gets 0, however large g is.
+  minimum: (a, b, _y, g) => chosen(greater(a, b), g),
+  maximum: (a, b, _y, g) => chosen(greater(b, a), g),
   greater: null,
   greaterEqual: null,
   less: null,

@@ -1,4 +1,5 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
+import { checkBoolean, checkKeys } from "../options.js";
 import type { Transposes } from "../tensor/attributes.js";
 import { asMatrix, type Dim, extent, formatShape, type Shape } from "../tensor/shape.js";
 import { type Rule, Value } from "../tensor/value.js";
@@ -132,6 +133,17 @@ function batched(a: Value, b: Value, transposes: Transposes): Value {
   return apply(batchedMatmulRule, [repeated(a), repeated(b)], transposes);
 }
 
+const AS_THEY_ARE: Transposes = { transposeA: false, transposeB: false };
+
+function transposesOf(options: MatmulOptions): Transposes {
+  checkKeys("matmul", options, ["transposeA", "transposeB"]);
+  const { transposeA = false, transposeB = false } = options;
+  return {
+    transposeA: checkBoolean("matmul.transposeA", transposeA),
+    transposeB: checkBoolean("matmul.transposeB", transposeB),
+  };
+}
+
 /**
  * y = op(a)·op(b), [m, n] from [m, k] and [k, n]. Every element is one chain of fused multiply-adds over k, restarted
  * every 1,024 terms. `'batch'` may be m or k.
@@ -139,11 +151,10 @@ function batched(a: Value, b: Value, transposes: Transposes): Value {
  * Of more axes the last two are the matrices, and those before them, aligned at the last, differ by axes of 1 at most: [b, m, k]
  * and [b, k, n] give b products, each with the bits that it has alone. [b, m, k] and [k, n] are one product of b·m rows.
  */
-export function matmul<A extends Value, B extends Value>(a: A, b: B, options: MatmulOptions = {}): Of<A | B> {
-  const transposes = { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false };
-  const several =
-    [a, b].every((value) => value instanceof Value && value.shape.length >= 2) &&
-    (a.shape.length > 2 || b.shape.length > 2);
+export function matmul<A extends Value, B extends Value>(a: A, b: B, options?: MatmulOptions): Of<A | B> {
+  const transposes = options === undefined ? AS_THEY_ARE : transposesOf(options);
+  for (const value of [a, b]) if (!(value instanceof Value)) fail("ERR_OPTION", "matmul", "a tensor", value);
+  const several = a.shape.length >= 2 && b.shape.length >= 2 && (a.shape.length > 2 || b.shape.length > 2);
   return (several ? batched(a, b, transposes) : apply(matmulRule, [a, b], transposes)) as Of<A | B>;
 }
 

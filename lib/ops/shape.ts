@@ -40,5 +40,5 @@ export function flatten<A extends Value>(x: A, options: FlattenOptions = {}): Mo
 
 /** `x` repeated over `shape` along the axes of 1 and those that it lacks in front. */
 export function broadcast<A extends Value>(x: A, shape: Shape): Of<A> {
-  return spread.broadcast(x, checkShape("broadcast", shape)) as Of<A>;
+  return spread.broadcastOrCopy(x, checkShape("broadcast", shape)) as Of<A>;
 }

@@ -4,7 +4,7 @@ import { type Dim, elements, extent, isBatched, type Shape } from "../tensor/sha
 import { type Rule, Value } from "../tensor/value.js";
 import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { type Axes, axesOf } from "./axis.js";
-import { reshape, sumAxes, sumOver } from "./broadcast.js";
+import { broadcastOrCopy, reshape, sumAxes, sumOver } from "./broadcast.js";
 import { divide, multiply } from "./elementwise.js";
 import { instruction } from "./encode.js";
 
@@ -75,7 +75,7 @@ function summed(where: string, x: Value, options: SumOptions): { readonly total:
     return { total, kept: keepDims(where, options, total, () => reducedShape(x, named, rank)) };
   }
   const axes = axesOf(`${where}.axis`, axis, x.shape);
-  const total = sumAxes(x, axes);
+  const total = axes.length === 0 ? broadcastOrCopy(x, x.shape) : sumAxes(x, axes);
   return {
     total,
     kept: keepDims(where, options, total, () => x.shape.map((dim, place): Dim => (axes.includes(place) ? 1 : dim))),

@@ -52,7 +52,6 @@ export function asMatrix(shape: Shape): { readonly rows: number; readonly column
 /** Checks sizes ≥ 1 and that only the first axis is `'batch'`; else `ERR_SHAPE`. */
 export function checkShape(where: string, shape: Shape): Shape {
   if (!Array.isArray(shape)) fail("ERR_SHAPE", where, "an array of sizes", shape);
-  let product = 1;
   for (const [axis, dim] of shape.entries()) {
     if (dim === "batch" ? axis > 0 : !(Number.isSafeInteger(dim) && dim >= 1)) {
       throw new CarillonError(
@@ -61,14 +60,16 @@ export function checkShape(where: string, shape: Shape): Shape {
         `expected sizes >= 1 (only the first axis may be 'batch') for '${where}' but received ${formatShape(shape)}`,
       );
     }
-    if (dim !== "batch") product *= dim;
   }
-  if (product > MAX_ELEMENTS) {
-    throw new CarillonError(
-      "ERR_SHAPE",
-      where,
-      `expected fewer than 2^31 elements for '${where}' but received ${formatShape(shape)}`,
-    );
-  }
-  return shape;
+  return checkElements(where, shape);
+}
+
+/** `ERR_SHAPE` for more elements, or more a row of the batch, than a program can count. */
+export function checkElements(where: string, shape: Shape): Shape {
+  if (elements(shape) <= MAX_ELEMENTS) return shape;
+  throw new CarillonError(
+    "ERR_SHAPE",
+    where,
+    `expected fewer than 2^31 elements for '${where}' but received ${formatShape(shape)}`,
+  );
 }

@@ -220,7 +220,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       ],
       large: sample([floats([20_011])], []),
       differentiable: [0],
-      refusals: [{ inputs: [[[2, 3]]], code: "ERR_SHAPE", where: "broadcast" }],
+      refusals: [{ inputs: [[[2, 3], "i32"]], code: "ERR_DTYPE", where: "broadcast" }],
     },
     {
       label: "column",
