@@ -1,7 +1,7 @@
 import type { NativeSlab } from "../binding/native.js";
 import type { NativeOperation } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
-import { elements, extent } from "../tensor/shape.js";
+import { elements, extent, isBatched } from "../tensor/shape.js";
 import type { NumbersOf, Value, ViewsOf } from "../tensor/value.js";
 import type { Effect, Emitter, SlabPart } from "./effect.js";
 import { Instructions } from "./instructions.js";
@@ -71,8 +71,13 @@ export class Emission implements Emitter {
   copy(value: Value, to: Place, where: string): void {
     const from = this.placeOf(value);
     if (from.slot === to.slot && from.offset === to.offset) return;
-    if (from.dtype !== "f32") throw new CarillonError("ERR_DTYPE", where, "only computed values can be given out");
-    this.emit("copy", { x: from, y: to }, { count: extent(value.shape) });
+    if (from.dtype === "f32") this.emit("copy", { x: from, y: to }, { count: extent(value.shape) });
+    else if (from.dtype === "i32") {
+      // All of every row: words are copied whatever they are.
+      const count = elements(value.shape);
+      const outer = isBatched(value.shape) ? -1 : 1;
+      this.emit("slice", { x: from, y: to }, { outer, columns: count, begin: 0, count });
+    } else throw new CarillonError("ERR_DTYPE", where, `expected dtype f32 or i32 for '${where}' but received u8`);
   }
 
   beginParts(): void {

@@ -159,6 +159,10 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       const outputs = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value }, contextOf(trace));
       return Object.entries(checkOutputs(outputs)).map(([name, value]) => {
         if (!(value instanceof Value)) fail("ERR_OPTION", `program.body.${name}`, "a value", value);
+        if (value.dtype === "u8") {
+          const where = `program.body.${name}`;
+          throw new CarillonError("ERR_DTYPE", where, `expected dtype f32 or i32 for '${where}' but received u8`);
+        }
         const output = port(name, value);
         trace.add(giveOut(value, output.slab));
         return output;

@@ -151,8 +151,8 @@ export interface GeluOptions {
  */
 export function gelu<A extends Operand>(x: A, options: GeluOptions = {}): Of<A> {
   checkKeys("gelu", options, ["approximate"]);
-  const approximate = checkOneOf("gelu.approximate", options.approximate ?? "none", ["none", "tanh"]);
-  return unary(approximate === "tanh" ? "geluTanh" : "gelu", x);
+  const { approximate = "none" } = options;
+  return unary(checkOneOf("gelu.approximate", approximate, ["none", "tanh"]) === "tanh" ? "geluTanh" : "gelu", x);
 }
 
 /** y = x/(1 + e⁻ˣ), also called swish. Elfwing, Uchibe, Doya 2017; Ramachandran, Zoph, Le 2017. */
@@ -172,10 +172,10 @@ export const hardSilu = <A extends Operand>(x: A): Of<A> => unary("hardSilu", x)
 
 /** y = x < 0 ? slope·x : x. `slope` may be a value, broadcast like a second operand. Maas, Hannun, Ng 2013. */
 export function leakyRelu<A extends Operand, S extends Operand = number>(x: A, slope?: S): Of<A | S> {
-  return binary("leakyRelu", x, slope ?? LEAKY_SLOPE) as Of<A | S>;
+  return binary("leakyRelu", x, slope === undefined ? LEAKY_SLOPE : slope) as Of<A | S>;
 }
 
 /** y = x < 0 ? alpha·(eˣ − 1) : x with alpha > 0, 1 by default. Clevert, Unterthiner, Hochreiter 2016. */
 export function elu<A extends Operand, S extends Operand = number>(x: A, alpha?: S): Of<A | S> {
-  return binary("elu", x, alpha ?? ELU_ALPHA) as Of<A | S>;
+  return binary("elu", x, alpha === undefined ? ELU_ALPHA : alpha) as Of<A | S>;
 }

@@ -1,4 +1,4 @@
-import { type NativeArray, native } from "../binding/native.js";
+import { type NativeArray, type NativeFault, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import type { EagerDraw, OperationAttributes, OperationName } from "../tensor/attributes.js";
 import { checkElements, type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
@@ -14,6 +14,19 @@ export type Of<A extends Operand> = [A] extends [Tensor | number] ? Tensor<"f32"
 
 export function toValue(operand: Operand): Value {
   return typeof operand === "number" ? new Tensor(Float32Array.of(operand), [], "f32") : operand;
+}
+
+/** `ERR_OPTION` unless `value` is a tensor or a symbol. */
+export function checkValue(where: string, value: unknown): void {
+  if (!(value instanceof Value)) fail("ERR_OPTION", where, "a tensor", value);
+}
+
+/** `indices[1, 0]`: where a number that is no row stands among those of an instruction. */
+function placeIn({ views }: Instruction, { what, row, column }: NativeFault): string {
+  const name = what === "label" ? "labels" : "indices";
+  const given: unknown = Reflect.get(views, name);
+  if (given instanceof Value && given.shape.length === 0) return name;
+  return `${name}[${column === undefined ? row : `${row}, ${column}`}]`;
 }
 
 /** Runs one instruction on tensors now. */
@@ -34,8 +47,8 @@ export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, s
   const registers = { seed, step, epoch: 0, rows: 1, batchOffset: first, rate: 0 };
   const fault = native.execute(Int32Array.from(words), views, registers);
   if (fault !== null) {
-    const { what, row, column, limit, value } = fault;
-    const place = `${what === "label" ? "labels" : "indices"}[${column === undefined ? row : `${row}, ${column}`}]`;
+    const { what, limit, value } = fault;
+    const place = placeIn(instruction, fault);
     throw new CarillonError(
       what === "label" ? "ERR_LABEL" : "ERR_DATA",
       place,

@@ -3,8 +3,8 @@ import { checkKeys, checkNumber } from "../options.js";
 import type { Cut, Margins } from "../tensor/attributes.js";
 import { type Dim, extent, formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type Rule, Value } from "../tensor/value.js";
-import { apply, applyUnchanged, at } from "./apply.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { apply, applyUnchanged, at, checkValue } from "./apply.js";
 import { type Axes, around, axesOf, axisOf, joined, replaced, sizeAlong, stridesOf } from "./axis.js";
 import { reshape } from "./broadcast.js";
 import { instruction } from "./encode.js";
@@ -29,25 +29,7 @@ const concatRule: Rule<"concat"> = {
     const first = at(inputs, 0);
     expectWords("concat", first);
     let size = 0;
-    for (const [index, { shape, dtype }] of inputs.entries()) {
-      if (dtype !== first.dtype) {
-        throw new CarillonError(
-          "ERR_DTYPE",
-          `concat[${index}]`,
-          `expected dtype ${first.dtype}, as the first has, for 'concat[${index}]' but received ${dtype}`,
-        );
-      }
-      const fits = shape.length === first.shape.length && shape.every((dim, i) => i === axis || dim === first.shape[i]);
-      if (!fits) {
-        throw new CarillonError(
-          "ERR_SHAPE",
-          `concat[${index}]`,
-          `expected ${formatShape(first.shape)} with any size of axis ${axis} for 'concat[${index}]' but received ` +
-            formatShape(shape),
-        );
-      }
-      size += sizeAlong("concat", shape, axis, "joined");
-    }
+    for (const { shape } of inputs) size += sizeAlong("concat", shape, axis, "joined");
     return [{ shape: replaced(first.shape, axis, size), dtype: first.dtype }];
   },
   lower(inputs, outputs, { axis }) {
@@ -129,12 +111,21 @@ function joinedValues(values: readonly Value[], axis: number): Value {
   return joinedValues(parts, axis);
 }
 
+/** The first of values of one dtype that can be moved. */
 function checkValues(where: string, values: readonly Value[]): Value {
   if (!Array.isArray(values) || values.length === 0) fail("ERR_OPTION", where, "an array of values", values);
-  for (const [index, value] of values.entries()) {
-    if (!(value instanceof Value)) fail("ERR_OPTION", `${where}[${index}]`, "a tensor", value);
+  for (const [index, value] of values.entries()) checkValue(`${where}[${index}]`, value);
+  const first = at(values, 0);
+  expectWords(where, first);
+  for (const [index, { dtype }] of values.entries()) {
+    if (dtype === first.dtype) continue;
+    throw new CarillonError(
+      "ERR_DTYPE",
+      `${where}[${index}]`,
+      `expected dtype ${first.dtype}, as the first has, for '${where}[${index}]' but received ${dtype}`,
+    );
   }
-  return at(values, 0);
+  return first;
 }
 
 /** Options of {@link concat}. */
@@ -147,7 +138,18 @@ export interface ConcatOptions {
 export function concat<A extends Value>(values: readonly A[], options: ConcatOptions = {}): Moved<A> {
   checkKeys("concat", options, ["axis"]);
   const first = checkValues("concat", values);
-  return joinedValues(values, axisOf("concat.axis", options.axis ?? -1, first.shape)) as Moved<A>;
+  const { axis: given = -1 } = options;
+  const axis = axisOf("concat.axis", given, first.shape);
+  for (const [index, { shape }] of values.entries()) {
+    if (shape.length === first.shape.length && shape.every((dim, i) => i === axis || dim === first.shape[i])) continue;
+    throw new CarillonError(
+      "ERR_SHAPE",
+      `concat[${index}]`,
+      `expected ${formatShape(first.shape)} with any size of axis ${axis} for 'concat[${index}]' but received ` +
+        formatShape(shape),
+    );
+  }
+  return joinedValues(values, axis) as Moved<A>;
 }
 
 /** Options of {@link stack}. */
@@ -160,7 +162,8 @@ export interface StackOptions {
 export function stack<A extends Value>(values: readonly A[], options: StackOptions = {}): Moved<A> {
   checkKeys("stack", options, ["axis"]);
   const first = checkValues("stack", values);
-  const axis = axisOf("stack.axis", options.axis ?? -1, [...first.shape, 1]);
+  const { axis: given = -1 } = options;
+  const axis = axisOf("stack.axis", given, [...first.shape, 1]);
   for (const [index, { shape }] of values.entries()) {
     if (sameShape(shape, first.shape) && !(axis === 0 && shape[0] === "batch")) continue;
     throw new CarillonError(
@@ -191,7 +194,7 @@ function numbersAlong(where: string, given: Axes | undefined, count: number): re
 
 /** The axes of an option, in the order in which they are given. */
 function axesAlong(where: string, axis: Axes | undefined, shape: Shape): readonly number[] {
-  const list = [axis ?? -1].flat();
+  const list = [axis === undefined ? -1 : axis].flat();
   axesOf(where, list, shape);
   return list.map((one) => axisOf(where, one, shape));
 }
@@ -202,19 +205,20 @@ function axesAlong(where: string, axis: Axes | undefined, shape: Shape): readonl
  */
 export function slice<A extends Value>(x: A, begin: Axes, end?: Axes, options: AlongOptions = {}): Moved<A> {
   checkKeys("slice", options, ["axis"]);
-  checkValues("slice", [x]);
+  checkValue("slice", x);
   const axes = axesAlong("slice.axis", options.axis, x.shape);
   const begins = numbersAlong("slice.begin", begin, axes.length);
   const ends = numbersAlong("slice.end", end, axes.length);
   let result: Value = x;
   for (const [index, axis] of axes.entries()) {
     const size = sizeAlong("slice", x.shape, axis, "cut");
-    const place = (name: "begin" | "end", given: number): number => {
+    const place = (name: "begin" | "end", given: number | undefined, absent: number): number => {
+      if (given === undefined) return absent;
       const number = checkNumber(`slice.${name}`, given, { min: -size, max: size, integer: true });
       return number < 0 ? number + size : number;
     };
-    const from = place("begin", begins[index] ?? 0);
-    const to = place("end", ends[index] ?? size);
+    const from = place("begin", begins[index], 0);
+    const to = place("end", ends[index], size);
     if (to <= from) {
       throw new CarillonError(
         "ERR_SHAPE",
@@ -230,7 +234,7 @@ export function slice<A extends Value>(x: A, begin: Axes, end?: Axes, options: A
 /** `before` zeros in front and `after` zeros behind along one axis or several. Not along the batch. */
 export function pad<A extends Value>(x: A, before: Axes, after: Axes, options: AlongOptions = {}): Moved<A> {
   checkKeys("pad", options, ["axis"]);
-  checkValues("pad", [x]);
+  checkValue("pad", x);
   const axes = axesAlong("pad.axis", options.axis, x.shape);
   const counts = (name: "before" | "after", given: Axes): readonly number[] =>
     numbersAlong(`pad.${name}`, given, axes.length).map((count) =>
@@ -289,7 +293,8 @@ function turned(x: Value, order: readonly number[]): Value {
  * The batch stays the first axis.
  */
 export function transpose<A extends Value>(x: A, order?: readonly number[]): Moved<A> {
-  checkValues("transpose", [x]);
+  checkValue("transpose", x);
+  if (order !== undefined && !Array.isArray(order)) fail("ERR_OPTION", "transpose.order", "an array of axes", order);
   const { shape } = x;
   const places = shape.map((_, axis) => axis);
   if (order === undefined && shape.length < 2) {

@@ -39,11 +39,10 @@ export function spreadShape(a: Shape, b: Shape): Shape | undefined {
 
 /**
  * The shape of an elementwise result of operands whose shapes, aligned at their last axes, differ by axes of 1 or that one of
- * them lacks: the larger size of every axis. Anything else is `ERR_SHAPE`. What has one element spreads over any shape.
+ * them lacks: as many axes as the longer has, the larger size of each. Anything else is `ERR_SHAPE`.
  */
 export function broadcastShape(where: string, a: Shape, b: Shape): Shape {
-  if (spreadOf(b, a) !== undefined && !(spreadOf(a, b) !== undefined && b.length > a.length)) return a;
-  if (spreadOf(a, b) !== undefined) return b;
+  if (b.length === 0 || sameShape(a, b)) return a;
   const shape = spreadShape(a, b);
   if (shape !== undefined) return shape;
   throw new CarillonError(

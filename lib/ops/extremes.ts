@@ -1,8 +1,8 @@
 import { fail } from "../errors.js";
 import { checkBoolean, checkKeys } from "../options.js";
 import { type Dim, elements, type Shape } from "../tensor/shape.js";
-import { Value } from "../tensor/value.js";
-import { expectDtype, type Of } from "./apply.js";
+import type { Value } from "../tensor/value.js";
+import { checkValue, expectDtype, type Of } from "./apply.js";
 import { transpose } from "./arrange.js";
 import { type Axes, axesOf, sizeAlong } from "./axis.js";
 import { reshape, sumOver } from "./broadcast.js";
@@ -35,10 +35,11 @@ function comparedAxes(name: string, x: Value, axis: "all" | "last" | Axes): read
  */
 function largest(name: string, x: Value, options: ExtremeOptions): Value {
   checkKeys(name, options, ["axis", "keepDims"]);
-  if (!(x instanceof Value)) fail("ERR_OPTION", name, "a tensor", x);
+  checkValue(name, x);
   expectDtype(name, x, "f32");
-  const keepDims = checkBoolean(`${name}.keepDims`, options.keepDims ?? false);
-  const axes = comparedAxes(name, x, options.axis ?? "all");
+  const { axis = "all", keepDims = false } = options;
+  checkBoolean(`${name}.keepDims`, keepDims);
+  const axes = comparedAxes(name, x, axis);
   const others = x.shape.flatMap((_, place) => (axes.includes(place) ? [] : [place]));
   const kept: Shape = others.map((place) => x.shape[place] ?? 1);
   const size = elements(axes.map((place): Dim => x.shape[place] ?? 1));
@@ -60,7 +61,7 @@ export function max<A extends Value>(x: A, options: ExtremeOptions = {}): Of<A> 
 
 /** The smallest element, otherwise as {@link max}. */
 export function min<A extends Value>(x: A, options: ExtremeOptions = {}): Of<A> {
-  if (!(x instanceof Value)) fail("ERR_OPTION", "min", "a tensor", x);
+  checkValue("min", x);
   expectDtype("min", x, "f32");
   return negate(largest("min", negate(x), options)) as Of<A>;
 }

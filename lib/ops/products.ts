@@ -1,9 +1,9 @@
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError } from "../errors.js";
 import { checkBoolean, checkKeys } from "../options.js";
 import type { Transposes } from "../tensor/attributes.js";
 import { asMatrix, type Dim, extent, formatShape, type Shape } from "../tensor/shape.js";
-import { type Rule, Value } from "../tensor/value.js";
-import { apply, at, expectDtype, f32, type Of } from "./apply.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { apply, at, checkValue, expectDtype, f32, type Of } from "./apply.js";
 import { broadcast, reshape, spreadShape, sumOver } from "./broadcast.js";
 import { instruction } from "./encode.js";
 
@@ -153,7 +153,8 @@ function transposesOf(options: MatmulOptions): Transposes {
  */
 export function matmul<A extends Value, B extends Value>(a: A, b: B, options?: MatmulOptions): Of<A | B> {
   const transposes = options === undefined ? AS_THEY_ARE : transposesOf(options);
-  for (const value of [a, b]) if (!(value instanceof Value)) fail("ERR_OPTION", "matmul", "a tensor", value);
+  checkValue("matmul", a);
+  checkValue("matmul", b);
   const several = a.shape.length >= 2 && b.shape.length >= 2 && (a.shape.length > 2 || b.shape.length > 2);
   return (several ? batched(a, b, transposes) : apply(matmulRule, [a, b], transposes)) as Of<A | B>;
 }

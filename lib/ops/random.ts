@@ -121,8 +121,8 @@ export function spatialDropout<A extends Value>(x: A, options: DropoutOptions): 
 function masked<A extends Value>(where: string, x: A, options: DropoutOptions, group: number): Of<A> {
   checkKeys(where, options, ["rate", "keep", "scaling", "site", "seed", "step"]);
   const keep = keepOf(where, options.rate, options.keep);
-  const scaling = checkOneOf(`${where}.scaling`, options.scaling ?? "inverted", ["inverted", "classic"]);
-  const scale = scaling === "inverted" ? 1 / keep : 1;
+  const { scaling = "inverted" } = options;
+  const scale = checkOneOf(`${where}.scaling`, scaling, ["inverted", "classic"]) === "inverted" ? 1 / keep : 1;
   const site = siteOf(where, x, options, group);
   return apply(dropoutRule, [x], { ...site, keep, scale, shift: 0, dropped: 0 }, site.draw) as Of<A>;
 }

@@ -1,8 +1,7 @@
-import { fail } from "../errors.js";
 import { checkBoolean, checkKeys, checkOneOf } from "../options.js";
 import { type Dim, elements, extent, isBatched, type Shape } from "../tensor/shape.js";
-import { type Rule, Value } from "../tensor/value.js";
-import { apply, at, expectDtype, f32, type Of } from "./apply.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { apply, at, checkValue, expectDtype, f32, type Of } from "./apply.js";
 import { type Axes, axesOf } from "./axis.js";
 import { broadcastOrCopy, reshape, sumAxes, sumOver } from "./broadcast.js";
 import { divide, multiply } from "./elementwise.js";
@@ -66,24 +65,24 @@ export interface SumOptions {
 /** Σ over the axes of an option, and the same with axes of 1 in their place. */
 function summed(where: string, x: Value, options: SumOptions): { readonly total: Value; readonly kept: Value } {
   checkKeys(where, options, ["axis", "keepDims"]);
-  if (!(x instanceof Value)) fail("ERR_OPTION", where, "a tensor", x);
+  checkValue(where, x);
   const { axis = "all" } = options;
   const rank = x.shape.length;
   if (typeof axis === "string") {
     const named = checkOneOf(`${where}.axis`, axis, NAMED);
     const total = sumOver(x, named);
-    return { total, kept: keepDims(where, options, total, () => reducedShape(x, named, rank)) };
+    return { total, kept: kept(where, options, total, () => reducedShape(x, named, rank)) };
   }
   const axes = axesOf(`${where}.axis`, axis, x.shape);
   const total = axes.length === 0 ? broadcastOrCopy(x, x.shape) : sumAxes(x, axes);
   return {
     total,
-    kept: keepDims(where, options, total, () => x.shape.map((dim, place): Dim => (axes.includes(place) ? 1 : dim))),
+    kept: kept(where, options, total, () => x.shape.map((dim, place): Dim => (axes.includes(place) ? 1 : dim))),
   };
 }
 
-function keepDims(where: string, options: SumOptions, total: Value, shape: () => Shape): Value {
-  return checkBoolean(`${where}.keepDims`, options.keepDims ?? false) ? reshape(total, shape()) : total;
+function kept(where: string, { keepDims = false }: SumOptions, total: Value, shape: () => Shape): Value {
+  return checkBoolean(`${where}.keepDims`, keepDims) ? reshape(total, shape()) : total;
 }
 
 function reducedShape(x: Value, axis: (typeof NAMED)[number], rank: number): Shape {

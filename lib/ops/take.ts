@@ -2,7 +2,7 @@ import { CarillonError } from "../errors.js";
 import { elements, extent, formatShape, type Shape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Rule, Value } from "../tensor/value.js";
-import { apply, at, expectDtype, f32 } from "./apply.js";
+import { apply, at, checkValue, expectDtype, f32 } from "./apply.js";
 import type { Moved } from "./arrange.js";
 import { instruction } from "./encode.js";
 
@@ -65,6 +65,8 @@ const takeGradientRule: Rule<"takeGradient"> = {
  * it, one chain from +0 in their order.
  */
 export function take<T extends Value, I extends Value>(table: T, indices: I): [I] extends [Tensor] ? Moved<T> : Value {
+  checkValue("take", table);
+  checkValue("take.indices", indices);
   return apply(takeRule, [table, indices], null) as [I] extends [Tensor] ? Moved<T> : Value;
 }
 
