@@ -65,7 +65,7 @@ export const SCRIPTS = {
   "server-test": { forms: [["--quick"]] },
   "serving-test": { forms: [["--quick"]] },
   "crash-test": { forms: [["--kills", "2", "--fights", "2"]] },
-  "file-test": { forms: [["--gigabytes", "0.05", "--milliseconds", "20"]] },
+  "file-test": { forms: [["--gigabytes", "0.1", "--milliseconds", "20"]] },
   check: { reason: "the first step of .ci/run" },
   format: { reason: "writes what check looks at" },
 };

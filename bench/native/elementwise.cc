@@ -198,8 +198,9 @@ Entrant over_axes(const Machine& machine, const AxisKernel& kernel, float* memor
   const size_t count = groups * kAxisRows * kAxisColumns;
   moved = kernel.bytes * static_cast<double>(count);
   std::vector<void*> views;
-  views.reserve(static_cast<size_t>(arrays));
+  views.reserve(static_cast<size_t>(arrays) + 1);
   for (int array = 0; array < arrays; ++array) views.push_back(array_at(memory, bytes, arrays, array));
+  if (&kernel.operation == &op_where) views.insert(views.begin() + 2, views[1]);  // both choices are one array
   auto call =
       std::make_shared<Call>(machine, kernel.operation, std::move(views), kernel.ints(static_cast<int64_t>(groups)));
   return {[call] { (*call)(); }};
