@@ -2,10 +2,17 @@ import type { Features } from "../data/dataset.js";
 import { memberOf } from "../data/member.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { FrozenProgram } from "./frozen.js";
-import { type Normalization, normalizationOf, type PredictedLabels, type ProbabilitiesAs } from "./meaning.js";
-import { labelsOf, runRows, tensorTaker } from "./serving/answers.js";
+import {
+  type Described,
+  labelsOfRows,
+  type Normalization,
+  normalizationOf,
+  type PredictedLabels,
+  type ProbabilitiesAs,
+} from "./meaning.js";
+import { labelTaker, runRows, tensorTaker } from "./serving/answers.js";
 import type { Take } from "./serving/batch.js";
-import { FrozenCopy, type Moment, type Network, workOf } from "./serving/frozen_copy.js";
+import { FrozenCopy, type Network, workOf } from "./serving/frozen_copy.js";
 import { type CallOptions, type Computer, Gathering } from "./serving/gathering.js";
 import { countRows, failParts, isRow } from "./serving/rows.js";
 
@@ -29,23 +36,22 @@ export class Inference {
   readonly #network: Network;
   readonly #queues = new Map<Kind, Queue>();
   readonly #tensor: Take<Tensor<"f32">>;
+  readonly #labels: Take<PredictedLabels>;
   /** Of `predictSync` that finds other weights in the model while calls are being computed with those before. */
   #spare: FrozenCopy | undefined;
 
   constructor(network: Network) {
     this.#network = network;
     this.#tensor = tensorTaker(network.outputs);
+    this.#labels = labelTaker("predict", network.outputs);
   }
 
   outputs(x: Features, work: CallOptions): Promise<Tensor<"f32">> {
     return this.#queue("outputs").gathering.submit("predict.x", x, this.#tensor, work);
   }
 
-  labels(where: string, x: Features, work: CallOptions): Promise<PredictedLabels> {
-    const take: Take<PredictedLabels> = (outputs, begin, rows, moment) => {
-      return labelsOf(where, this.#tensor(outputs, begin, rows, moment).data, moment);
-    };
-    return this.#queue("outputs").gathering.submit("predict.x", x, take, work);
+  labels(x: Features, work: CallOptions): Promise<PredictedLabels> {
+    return this.#queue("outputs").gathering.submit("predict.x", x, this.#labels, work);
   }
 
   probabilities(
@@ -60,9 +66,9 @@ export class Inference {
     return this.#runSync(x).outputs;
   }
 
-  labelsSync(where: string, x: Features): PredictedLabels {
-    const { outputs, moment } = this.#runSync(x);
-    return labelsOf(where, outputs.data, moment);
+  labelsSync(x: Features): PredictedLabels {
+    const { outputs, described } = this.#runSync(x);
+    return labelsOfRows("predictSync", described, outputs.data);
   }
 
   /** A copy of the weights that the model has now. */
@@ -77,15 +83,15 @@ export class Inference {
     return copy;
   }
 
-  #runSync(x: Features): { readonly outputs: Tensor<"f32">; readonly moment: Moment } {
+  #runSync(x: Features): { readonly outputs: Tensor<"f32">; readonly described: Described } {
     const { inputs } = this.#network;
     countRows("predictSync.x", x, inputs);
     const member = memberOf("predictSync.x", isRow(x, inputs) ? [x] : x, inputs);
-    const { program, moment } = this.#copyNow();
+    const { program, described } = this.#copyNow();
     const { alongBatch, maxBatch } = program;
     if (alongBatch !== undefined && member.rows > maxBatch)
       failParts("predictSync.x", member.rows, maxBatch, alongBatch);
-    return { outputs: runRows(program, member, moment.units), moment };
+    return { outputs: runRows(program, member, described), described };
   }
 
   #queue(kind: Kind): Queue {
@@ -120,8 +126,8 @@ class ModelComputer implements Computer {
     return this.copy.program;
   }
 
-  get moment(): Moment {
-    return this.copy.moment;
+  get described(): Described {
+    return this.copy.described;
   }
 
   get copy(): FrozenCopy {

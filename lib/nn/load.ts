@@ -14,6 +14,7 @@ import {
   type SavedLayer,
   type SavedModel,
   savedLayers,
+  takeSaved,
   withModel,
 } from "./saved.js";
 import { LayerSequence } from "./sequence.js";
@@ -107,7 +108,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
     const { checked, inputs, outputs } = asFileError(saved.where, () => layersOf(saved));
     if (commonTurns.over) await commonTurns.next();
     const model = asFileError(saved.where, () => new Model(checked, inputs, outputs));
-    await model.takeSaved(saved);
+    await takeSaved(model, saved);
     return model;
   });
 }

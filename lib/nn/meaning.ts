@@ -6,13 +6,18 @@ import type { Ending } from "./ending.js";
 import type { Loss } from "./losses/loss.js";
 import { largest } from "./metrics/labels.js";
 
-/** What a training says of the outputs. */
+/** What a training says of the inputs and outputs of a model. */
 export interface Meaning {
+  /** Changes of units between the data and the network. */
+  readonly transforms: Transforms;
   /** Kind of its loss, if it is a built-in one. */
   readonly lossKind: string | undefined;
   /** Names of the classes in the order of their integers, if they have some. */
   readonly classNames: ClassNames | undefined;
 }
+
+/** Of a model that nothing has trained. */
+export const NO_MEANING: Meaning = { transforms: {}, lossKind: undefined, classNames: undefined };
 
 /** What makes outputs probabilities: `'exp'` of their logarithms; `'none'` where they are. */
 export type Normalization = "softmax" | "sigmoid" | "exp" | "none";
@@ -43,9 +48,11 @@ export function labelClasses({ kind, target }: Loss, outputs: number): number | 
 /** A model as its outputs are asked about. */
 export interface Described extends Meaning {
   readonly outputs: number;
-  readonly transforms: Transforms;
   readonly ending: Ending | undefined;
 }
+
+/** Of weights that nobody has taken yet. */
+export const UNDESCRIBED: Described = { ...NO_MEANING, outputs: 0, ending: undefined };
 
 function refuse(where: string, expected: string, reason: string, instead: string): never {
   throw new CarillonError("ERR_STATE", where, `expected ${expected} for '${where}' but ${reason}: ${instead}`);

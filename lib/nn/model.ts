@@ -1,44 +1,37 @@
 import { type NativeSlab, native } from "../binding/native.js";
-import { bindData } from "../data/bind_stream.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
-import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
-import { commonTurns } from "../data/turns.js";
-import { CarillonError, fail, introduce } from "../errors.js";
+import { CarillonError, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { writeFileAtomic } from "../io/file.js";
-import { expectBytes } from "../io/limits.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { Brake } from "./brake.js";
 import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
 import { type Ending, endingOf } from "./ending.js";
-import { type Evaluation, Evaluator } from "./evaluator.js";
-import { checkWeights, expectWeights, type GivenWeights } from "./given_weights.js";
-import { Inference, PREDICT_BATCH } from "./inference.js";
+import { evaluateModel } from "./evaluate.js";
+import type { Evaluation } from "./evaluator.js";
+import { checkWeights, type GivenWeights } from "./given_weights.js";
+import { Inference } from "./inference.js";
 import { checkLayer, type Layer } from "./layer.js";
-import { checkLoss } from "./losses/loss.js";
-import type { Meaning, PredictedLabels } from "./meaning.js";
-import { findMetrics, type MetricKey, type Metrics } from "./metrics.js";
+import { type Described, type Meaning, NO_MEANING, type PredictedLabels } from "./meaning.js";
+import type { MetricKey, Metrics } from "./metrics.js";
 import {
   checkPredict,
-  checkWork,
   type EvaluateOptions,
   type LabelOptions,
   type PredictOptions,
   type ProbabilityOptions,
 } from "./predict_options.js";
-import { type LoadOptions, layOutModel, type SavedModel, savedMeaning, savedTransforms, withModel } from "./saved.js";
+import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
 import { LayerSequence } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
 import { layOut, type ParameterInfo, type Segment } from "./slab.js";
-import { Staging } from "./staging.js";
 import { formatSizes, summarize } from "./summary.js";
 import { ModelWeights } from "./weights.js";
 import { type HeldModel, modelBytes, modelPieces } from "./written.js";
@@ -61,8 +54,9 @@ export class Model<In extends number = number, Out extends number = number> {
   readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
   readonly #network: Network;
   readonly #inference: Inference;
-  #transforms: Transforms = {};
-  #meaning: Meaning = { lossKind: undefined, classNames: undefined };
+  /** Another object after every change. */
+  #meaning = NO_MEANING;
+  #described: Described | undefined;
   #ending: { readonly is: Ending | undefined } | undefined;
 
   /** @internal */
@@ -82,16 +76,12 @@ export class Model<In extends number = number, Out extends number = number> {
       outputs,
       segments,
       slab: this.#weights.slab,
-      units: () => this.#transforms,
-      described: () => ({ ...this.#meaning, outputs, ending: this.ending, transforms: this.#transforms }),
+      described: () => this.#describe(),
       record: (input) => this.#sequence.forward(input, this.#weights.values(), currentTrace("predict")),
       ensure: () => this.#weights.ensure(),
       prepare: () => this.#weights.prepare(),
       version: () => (this.initialized ? this.#weights.shared.settled : undefined),
-      clone: () => {
-        this.#weights.ensure();
-        return this.clone().#network;
-      },
+      clone: async () => (await this.cloneBeside()).#network,
     };
     this.#inference = new Inference(this.#network);
   }
@@ -109,7 +99,7 @@ export class Model<In extends number = number, Out extends number = number> {
    * give the units of the data; `forward`, inside of a program, does not.
    */
   get transforms(): Transforms {
-    return this.#transforms;
+    return this.#meaning.transforms;
   }
 
   /** Kind of the loss of the last training, `'crossEntropy'` for one, if it was a built-in one: it says what probabilities are. */
@@ -156,8 +146,22 @@ export class Model<In extends number = number, Out extends number = number> {
       native.slabCopy(this.#weights.slab, copy.#weights.slab);
       copy.noteWritten();
     }
-    copy.#transforms = this.#transforms;
     copy.#meaning = this.#meaning;
+    return copy;
+  }
+
+  /**
+   * The same beside whatever else goes on, without holding the event loop up: weights, and what belongs to them, of one moment, as a run
+   * changes units and meaning with its first step. @internal
+   */
+  async cloneBeside(): Promise<Model<In, Out>> {
+    const copy = new Model(this.layers, this.inputs, this.outputs);
+    do {
+      copy.#meaning = this.#meaning;
+      const copied = this.#weights.copyBeside(copy.slab);
+      if (copied !== undefined) await copied;
+    } while (copy.#meaning !== this.#meaning);
+    copy.noteWritten();
     return copy;
   }
 
@@ -193,7 +197,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   async #predict(x: Features, options: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     const { as, ...work } = checkPredict("predict", options, ["outputs", "labels"]);
-    return await (as === "labels" ? this.#inference.labels("predict", x, work) : this.#inference.outputs(x, work));
+    return await (as === "labels" ? this.#inference.labels(x, work) : this.#inference.outputs(x, work));
   }
 
   /** `predict` on the calling thread, for one row or a few. */
@@ -202,7 +206,7 @@ export class Model<In extends number = number, Out extends number = number> {
   predictSync(x: Features, options?: { readonly as?: string | undefined }): unknown {
     if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
-    return as === "labels" ? this.#inference.labelsSync("predictSync", x) : this.#inference.outputsSync(x);
+    return as === "labels" ? this.#inference.labelsSync(x) : this.#inference.outputsSync(x);
   }
 
   /**
@@ -281,7 +285,9 @@ export class Model<In extends number = number, Out extends number = number> {
       if (call.ready !== undefined) await call.ready;
       const preparing = this.#weights.prepare();
       if (preparing !== undefined) await preparing;
-      const { layout, held } = await this.#layOut();
+      const model = this.#weights.shared.taken ? await this.cloneBeside() : this;
+      const layout = layOutModel(model);
+      const held = model.#weights.shared.hold();
       const release = (): void => {
         held.release();
         call.end();
@@ -293,17 +299,6 @@ export class Model<In extends number = number, Out extends number = number> {
     }
   }
 
-  /** Weights, and the description of the model that belongs to them: a run changes units and meaning with its first step. */
-  async #layOut(): Promise<Pick<HeldModel, "layout" | "held">> {
-    const { shared } = this.#weights;
-    for (;;) {
-      const [transforms, meaning, layout] = [this.#transforms, this.#meaning, layOutModel(this)];
-      if (!shared.taken) return { layout, held: shared.hold() };
-      const held = await this.#weights.copy();
-      if (transforms === this.#transforms && meaning === this.#meaning) return { layout, held };
-    }
-  }
-
   /**
    * Takes over the weights of a file, by its path or its bytes: of a saved model or a checkpoint with the same parameters, with its
    * units; or of any safetensors file that has them under the same names and shapes, as f32, f64 (rounded to the nearest), f16 or bf16.
@@ -312,33 +307,12 @@ export class Model<In extends number = number, Out extends number = number> {
   async load(source: string | Uint8Array, options: LoadOptions = {}): Promise<this> {
     const call = this.#loads.enter("load");
     try {
-      await withModel("load", source, options, (saved) => this.takeSaved(saved, call.ready));
+      await withModel("load", source, options, (saved) => takeSaved(this, saved, call.ready));
       return this;
     } finally {
       await call.ready; // where there was nothing to load, too
       call.end();
     }
-  }
-
-  /** {@link load} by who has the model, once `ready`. @internal */
-  async takeSaved(saved: SavedModel, ready?: Promise<unknown>): Promise<void> {
-    const { where, metadata, weights, file, limits } = saved;
-    expectWeights(where, weights, this.segments);
-    expectBytes(where, this.total * Float32Array.BYTES_PER_ELEMENT, limits);
-    const transforms = metadata === undefined ? undefined : savedTransforms(saved, where, this.inputs, this.outputs);
-    const meaning = metadata === undefined ? undefined : savedMeaning(saved, where, this.outputs);
-    const fillings = this.segments.flatMap(({ name, offset }) => {
-      const entry = weights.get(name);
-      if (entry === undefined) return [];
-      return [{ stretch: { key: name, slab: this.slab, offset }, entry, scale: entry.scale }];
-    });
-    if (commonTurns.over) await commonTurns.next();
-    const staging = await Staging.fill(file, fillings, where);
-    await ready;
-    staging.commit();
-    this.noteWritten();
-    if (transforms !== undefined) this.changeUnits(transforms);
-    if (meaning !== undefined) this.changeMeaning(meaning);
   }
 
   /** Its weights have their values, which somebody else has written. @internal */
@@ -358,42 +332,7 @@ export class Model<In extends number = number, Out extends number = number> {
     data: Examples<Features, Labels | Targets> | Dataset,
     options: EvaluateOptions<Metrics>,
   ): Promise<Evaluation> {
-    checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
-    const loss = checkLoss("evaluate.loss", options.loss, this.outputs);
-    const { threads, signal } = checkWork("evaluate", options);
-    const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
-    const held = hold("evaluate.data", data, isSmall(data));
-    const measured = new Model(this.layers, this.inputs, this.outputs); // weights and units of one moment
-    do {
-      measured.#transforms = this.#transforms;
-      measured.#meaning = this.#meaning;
-      const copied = this.#weights.copyBeside(measured.slab);
-      if (copied !== undefined) await copied;
-    } while (measured.#transforms !== this.#transforms || measured.#meaning !== this.#meaning); // a run has begun meanwhile
-    measured.noteWritten();
-    const shape = {
-      inputs: this.inputs,
-      outputs: this.outputs,
-      target: loss.target ?? "values",
-      names: measured.classNames,
-    } as const;
-    const examples = await bindData("evaluate.data", held.data, {
-      shape,
-      batch: PREDICT_BATCH,
-      transforms: measured.transforms,
-      unchanged: held.unchanged,
-      signal,
-    });
-    const brake = new Brake(signal);
-    try {
-      const evaluator = new Evaluator("evaluate.metrics", measured, loss, metrics, examples, PREDICT_BATCH);
-      const evaluation = await evaluator.run(brake, { threads });
-      signal?.throwIfAborted();
-      return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
-    } finally {
-      brake.release();
-      await examples.stream?.close();
-    }
+    return await evaluateModel(this, data, options);
   }
 
   /** What its outputs are already, if they are probabilities. @internal */
@@ -401,6 +340,12 @@ export class Model<In extends number = number, Out extends number = number> {
     const input = new Value(["batch", this.inputs], "f32", { kind: "input", name: "x" });
     this.#ending ??= { is: tracing(new Trace(0, false), () => endingOf(this.forward(input))) };
     return this.#ending.is;
+  }
+
+  /** The same object until units or meaning change. */
+  #describe(): Described {
+    this.#described ??= { ...this.#meaning, outputs: this.outputs, ending: this.ending };
+    return this.#described;
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */
@@ -414,13 +359,9 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /** @internal */
-  changeUnits(transforms: Transforms): void {
-    this.#transforms = transforms;
-  }
-
-  /** @internal */
   changeMeaning(meaning: Meaning): void {
     this.#meaning = meaning;
+    this.#described = undefined;
   }
 
   /** Memory of the weights. @internal */

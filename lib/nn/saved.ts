@@ -3,7 +3,7 @@ import { type Affine, affineOf, type Transforms } from "../data/transform.js";
 import { commonTurns } from "../data/turns.js";
 import { fail } from "../errors.js";
 import { exceeds } from "../io/json.js";
-import { type CheckedLimits, checkLimits, type FileLimits } from "../io/limits.js";
+import { type CheckedLimits, checkLimits, expectBytes, type FileLimits } from "../io/limits.js";
 import type { Part } from "../io/part.js";
 import { refuseFile } from "../io/refusal.js";
 import {
@@ -19,9 +19,11 @@ import { parsePlain } from "../io/state_reader.js";
 import { checkKeys, checkOneOf, checkString, isWithin } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
+import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { type Meaning, rememberedKind } from "./meaning.js";
 import type { Model } from "./model.js";
+import { Staging } from "./staging.js";
 
 /** What files are told apart by: a model, what a run goes on from, and the same of a loop written by hand. */
 export const FORMATS = { model: "carillon.model", checkpoint: "carillon.checkpoint", loop: "carillon.loop" } as const;
@@ -83,6 +85,9 @@ export interface SavedWeight extends StoredEntry {
   readonly scale?: number | undefined;
 }
 
+/** What a file of ours says besides its numbers. */
+type Metadata = Readonly<Record<string, string>>;
+
 /** A file with weights, whose header is verified, and of a checkpoint all of it. */
 export interface SavedModel {
   /** What errors call it. */
@@ -92,7 +97,7 @@ export interface SavedModel {
   /** By name. */
   readonly weights: ReadonlyMap<string, SavedWeight>;
   /** What it says of the model; `undefined` for a file that is not of ours. */
-  readonly metadata: Readonly<Record<string, string>> | undefined;
+  readonly metadata: Metadata | undefined;
 }
 
 /** Opens the file of a path, or bytes: a copy of them, or those themselves where they are many. */
@@ -126,8 +131,30 @@ export async function withModel<T>(
   }
 }
 
+/**
+ * Fills memory with the weights of a file, and makes it the model's, with what the file says of them, once `ready`. `ERR_FILE` if they
+ * are not for this model; then nothing is written.
+ */
+export async function takeSaved(model: Model, saved: SavedModel, ready?: Promise<unknown>): Promise<void> {
+  const { where, metadata, weights, file, limits } = saved;
+  const { segments, slab, total } = model;
+  expectWeights(where, weights, segments);
+  expectBytes(where, total * Float32Array.BYTES_PER_ELEMENT, limits);
+  const meaning = metadata === undefined ? undefined : savedMeaning(where, metadata, model);
+  const fillings = segments.flatMap(({ name, offset }) => {
+    const entry = weights.get(name);
+    return entry === undefined ? [] : [{ stretch: { key: name, slab, offset }, entry, scale: entry.scale }];
+  });
+  if (commonTurns.over) await commonTurns.next();
+  const staging = await Staging.fill(file, fillings, where);
+  await ready;
+  staging.commit();
+  model.noteWritten();
+  if (meaning !== undefined) model.changeMeaning(meaning);
+}
+
 /** `ERR_FILE` for a file of another layout, such as a later one. */
-export function checkLayout(where: string, { version = String(VERSION) }: Readonly<Record<string, string>>): void {
+export function checkLayout(where: string, { version = String(VERSION) }: Metadata): void {
   if (version !== String(VERSION)) refuseFile(where, `version ${VERSION} of the format`, version);
 }
 
@@ -202,29 +229,29 @@ function transformsText({ inputs, targets }: Transforms): Record<string, string>
   };
 }
 
-/** The transforms of a saved model; `ERR_FILE` if they are not for these sizes. */
-export function savedTransforms({ metadata }: SavedModel, where: string, inputs: number, outputs: number): Transforms {
+/** What a saved model's training says of it; `ERR_FILE` if that is not for so many inputs and outputs. */
+function savedMeaning(
+  where: string,
+  metadata: Metadata,
+  { inputs, outputs }: Pick<Model, "inputs" | "outputs">,
+): Meaning {
   const affine = (name: "inputs" | "targets", columns: number): Affine | undefined =>
-    metadata?.[name] === undefined
+    metadata[name] === undefined
       ? undefined
       : affineOf(parsePlain(metadata[name], where, name, 2 * columns + SLACK), columns);
-  return { inputs: affine("inputs", inputs), targets: affine("targets", outputs) };
+  const transforms = { inputs: affine("inputs", inputs), targets: affine("targets", outputs) };
+  const lossKind = rememberedKind(metadata.loss); // one that nobody knows is of a later version
+  if (metadata.classes === undefined) return { transforms, lossKind, classNames: undefined };
+  const classes = parsePlain(metadata.classes, where, "classes", outputs + SLACK);
+  return { transforms, lossKind, classNames: savedNames(classes, outputs) };
 }
 
 /** As metadata; a model that remembers nothing has none. */
-function meaningText({ lossKind, classNames }: Meaning): Record<string, string> {
+function meaningText({ lossKind, classNames }: Pick<Meaning, "lossKind" | "classNames">): Record<string, string> {
   return {
     ...(lossKind === undefined ? {} : { loss: lossKind }),
     ...(classNames === undefined ? {} : { classes: JSON.stringify(classNames) }),
   };
-}
-
-/** What a saved model's training says of its outputs; `ERR_FILE` if the names of classes are not for so many outputs. */
-export function savedMeaning({ metadata }: SavedModel, where: string, outputs: number): Meaning {
-  const lossKind = rememberedKind(metadata?.loss); // one that nobody knows is of a later version
-  if (metadata?.classes === undefined) return { lossKind, classNames: undefined };
-  const classes = parsePlain(metadata.classes, where, "classes", outputs + SLACK);
-  return { lossKind, classNames: savedNames(classes, outputs) };
 }
 
 /** Names of the classes of so many outputs, as a file has them. */

@@ -1,6 +1,6 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
-import { type Held, SharedMemory } from "../graph/shared.js";
+import { SharedMemory } from "../graph/shared.js";
 import { extent } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { ParameterSpec } from "./parameter.js";
@@ -80,13 +80,6 @@ export class ParameterSlab {
       native.slabCopy(this.slab, from);
     }
     for (const segment of this.#segments) native.slabRead(from, segment.offset, place(segment));
-  }
-
-  /** A copy, made on a native thread after a finished step. */
-  async copy(): Promise<Held> {
-    const slab = native.slabCreate(this.shared.count, "f32");
-    await native.slabCopyLater(this.slab, slab);
-    return { slab, release: () => undefined };
   }
 
   /** Overwrites all segments, or none: `ERR_STATE` where one is missing or of another length. */

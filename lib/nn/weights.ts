@@ -81,9 +81,9 @@ export class ModelWeights extends ParameterSlab {
     });
   }
 
-  /** Copies the weights, those of a large model on a native thread: there is nothing to wait for where it is done. */
+  /** Copies the weights; many, and those that a run has, on a native thread. There is nothing to wait for where it is done. */
   copyBeside(to: NativeSlab): Promise<void> | undefined {
-    if (this.shared.count > FEW) return this.#copyLater(to);
+    if (this.shared.count > FEW || this.shared.taken) return this.#copyLater(to);
     this.ensure();
     native.slabCopy(this.slab, to);
     return undefined;

@@ -148,8 +148,7 @@ class Fitting {
   /** What inputs and outputs of the model mean from now on. */
   #changeMeaning(): void {
     const { transforms, loss, classNames } = this.#options;
-    this.#model.changeUnits(transforms);
-    this.#model.changeMeaning({ lossKind: rememberedKind(loss.kind), classNames });
+    this.#model.changeMeaning({ transforms, lossKind: rememberedKind(loss.kind), classNames });
   }
 
   /** Begins where a checkpoint was made, and does what that has cut off at its step. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fit, linear, type Model, mse, sequential, sgd, standardize, tanh } from "carillon";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
+import { NO_MEANING } from "../../lib/nn/meaning.js";
 import { bitsOf, numbers } from "./synthetic.js";
 
 let folder = "";
@@ -35,7 +36,7 @@ async function moments(): Promise<Map<string, number>> {
   await look();
   await fit(model, { ...whole, ...units, callbacks: [{ name: "look", every: { steps: 1 }, decide: look }] });
   const begun = make();
-  begun.changeUnits(model.transforms);
+  begun.changeMeaning({ ...NO_MEANING, transforms: model.transforms });
   known.set(keyOf(begun), (await begun.evaluate(data, { loss: mse() })).loss);
   return known;
 }

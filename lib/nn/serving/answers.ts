@@ -1,25 +1,25 @@
 // What is made of outputs: tensors of the caller's own, in the units of the data, and labels.
 import type { Member } from "../../data/member.js";
-import { type Affine, restoreRows, type Transforms } from "../../data/transform.js";
+import { type Affine, restoreRows } from "../../data/transform.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { FrozenProgram } from "../frozen.js";
-import { labelsOfRows, type PredictedLabels } from "../meaning.js";
+import { type Described, labelsOfRows, type PredictedLabels } from "../meaning.js";
 import type { Take } from "./batch.js";
-import type { Moment } from "./frozen_copy.js";
 import { takeRows } from "./rows.js";
 
 /** Takes [rows, outputs] of its own memory, in the units of the data. */
 export function tensorTaker(outputs: number): Take<Tensor<"f32">> {
-  return (all, begin, rows, { units }) => {
+  return (all, begin, rows, { transforms }) => {
     const data = all.slice(begin, begin + rows * outputs);
-    if (units.targets !== undefined) restoreRows(units.targets, data);
+    if (transforms.targets !== undefined) restoreRows(transforms.targets, data);
     return new Tensor(data, [rows, outputs], "f32");
   };
 }
 
-/** Labels of outputs in the units of the data. */
-export function labelsOf(where: string, data: Float32Array, { described }: Moment): PredictedLabels {
-  return described === undefined ? [] : labelsOfRows(where, described, data);
+/** Takes the labels of outputs, as {@link labelsOfRows} tells them. */
+export function labelTaker(where: string, outputs: number): Take<PredictedLabels> {
+  const tensor = tensorTaker(outputs);
+  return (all, begin, rows, described) => labelsOfRows(where, described, tensor(all, begin, rows, described).data);
 }
 
 /** Rows of a call as the network takes them, and memory for their outputs. */
@@ -57,8 +57,9 @@ export function* batchesOf(
 }
 
 /** [rows, outputs] of any number of rows, on the calling thread. */
-export function runRows(program: FrozenProgram, member: Member, { inputs, targets }: Transforms): Tensor<"f32"> {
+export function runRows(program: FrozenProgram, member: Member, { transforms }: Described): Tensor<"f32"> {
   const { outputs } = program;
+  const { inputs, targets } = transforms;
   const result = new Float32Array(member.rows * outputs);
   for (const { x, begin, rows, y } of batchesOf(program, member, inputs, result)) program.runInto(x, rows, y, 1, begin);
   if (targets !== undefined) restoreRows(targets, result);

@@ -5,12 +5,12 @@ import type { Features } from "../../data/dataset.js";
 import type { Member } from "../../data/member.js";
 import { faultError } from "../../graph/compiled.js";
 import { isFloats } from "../../tensor/arrays.js";
-import type { Moment } from "./frozen_copy.js";
+import { type Described, UNDESCRIBED } from "../meaning.js";
 import { changeRows, failValue, firstNotFinite, isPrecise, type Stage, writeRows } from "./rows.js";
 import type { Stages } from "./stages.js";
 
 /** Makes an answer of the outputs of a batch, in which those of `rows` rows begin at element `begin`; it copies what it needs. */
-export type Take<T> = (outputs: Float32Array, begin: number, rows: number, moment: Moment) => T;
+export type Take<T> = (outputs: Float32Array, begin: number, rows: number, described: Described) => T;
 
 /** A call, until it is answered. */
 export interface Call {
@@ -24,7 +24,7 @@ export interface Call {
   /** Whether nobody waits for it any more. */
   readonly over: boolean;
   /** Tells what comes of it, of outputs that begin at element `begin`. */
-  answer(outputs: Float32Array, begin: number, moment: Moment): void;
+  answer(outputs: Float32Array, begin: number, described: Described): void;
   reject(reason: unknown): void;
 }
 
@@ -54,10 +54,10 @@ export class PromisedCall<T> implements Call {
     this.#reject = reject;
   }
 
-  answer(outputs: Float32Array, begin: number, moment: Moment): void {
+  answer(outputs: Float32Array, begin: number, described: Described): void {
     this.#end();
     try {
-      this.#resolve(this.#take(outputs, begin, this.rows, moment));
+      this.#resolve(this.#take(outputs, begin, this.rows, described));
     } catch (error) {
       this.#reject(error);
     }
@@ -75,14 +75,14 @@ export class PromisedCall<T> implements Call {
 }
 
 const NO_ROWS = new Float32Array();
-const NO_MOMENT: Moment = { units: {}, described: undefined };
 
 /** Calls that are computed together; or a single one with more rows than a batch has, whose inputs stay as they were given. */
 export class Batch {
   readonly calls: Call[] = [];
   readonly large: Member | undefined;
   rows = 0;
-  moment = NO_MOMENT;
+  /** What belongs to the weights that it is computed with. */
+  described = UNDESCRIBED;
   /** What its outputs are written to. */
   outputs = NO_ROWS;
   readonly #columns: number;
@@ -142,8 +142,8 @@ export class Batch {
     this.calls.splice(0, this.calls.length, ...this.calls.filter(({ over }) => !over));
   }
 
-  /** Refuses the call that what was computed is impossible with, and leaves its rows out. Whether there is one, so that the others may be computed again. */
-  leavesOut(fault: NativeFault): boolean {
+  /** Refuses the call that a fault stands in, and leaves its rows out: the others may be computed again. Throws a fault that is nobody's. */
+  leaveOut(fault: NativeFault): void {
     const before = this.calls.length;
     let begin = 0;
     for (const call of this.calls) {
@@ -152,7 +152,7 @@ export class Batch {
       begin += call.rows;
     }
     this.closeRanks();
-    return this.calls.length < before;
+    if (this.calls.length === before) throw faultError(fault);
   }
 
   /** Its calls in batches of their own, without those that are over. */
@@ -187,7 +187,7 @@ export class Batch {
 
   /** The rows as the network takes them; in memory of so many elements of `changed` where they are not that already. A call whose values do not fit is told so. */
   rowsFor(changed: (count: number) => Float32Array): Float32Array {
-    const { inputs } = this.moment.units;
+    const { inputs } = this.described.transforms;
     if (inputs === undefined && isFloats(this.#stage)) return this.#stage;
     const columns = this.#columns;
     const target = changed(this.#stage.length);
@@ -206,7 +206,7 @@ export class Batch {
     let [begin, answered] = [0, 0];
     for (const call of this.calls) {
       if (!call.over) {
-        call.answer(this.outputs, begin * outputs, this.moment);
+        call.answer(this.outputs, begin * outputs, this.described);
         answered += 1;
       }
       begin += call.rows;

@@ -37,7 +37,7 @@ export async function measureError(
 ): Promise<FormError> {
   const { inputs } = network;
   const member = memberOf(where, isRow(x, inputs) ? [x] : x, inputs);
-  const still = network.clone();
+  const still = await network.clone();
   const outputsOf = async (form: (parameter: string) => WeightForm, as: Normalization): Promise<Float32Array> => {
     return await computeAll(new FrozenCopy(still, as, maxBatch, form), member);
   };
@@ -63,14 +63,15 @@ export async function measureError(
 /** Answers for all rows, on native threads. */
 async function computeAll(copy: FrozenCopy, member: Member): Promise<Float32Array> {
   await copy.take();
-  const { program, moment } = copy;
+  const { program, described } = copy;
+  const { inputs, targets } = described.transforms;
   const turns = new Turns();
   const all = new Float32Array(member.rows * program.outputs);
-  for (const { x, begin, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+  for (const { x, begin, rows, y } of batchesOf(program, member, inputs, all)) {
     await program.runAsync(x, rows, y, 1, begin);
     if (turns.over) await turns.next();
   }
-  if (moment.units.targets !== undefined) restoreRows(moment.units.targets, all);
+  if (targets !== undefined) restoreRows(targets, all);
   return all;
 }
 

@@ -1,11 +1,10 @@
 import type { NativeSlab } from "../../binding/native.js";
-import type { Transforms } from "../../data/transform.js";
 import { commonTurns } from "../../data/turns.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { exp, sigmoid, softmax } from "../../ops/index.js";
 import type { Value } from "../../tensor/value.js";
 import { type FrozenOptions, FrozenProgram } from "../frozen.js";
-import type { Described, Normalization } from "../meaning.js";
+import { type Described, type Normalization, UNDESCRIBED } from "../meaning.js";
 import type { Segment } from "../slab.js";
 
 /** What predictions read of a model, at the moment when they read it. */
@@ -15,9 +14,7 @@ export interface Network {
   readonly segments: readonly Segment[];
   /** Memory of its weights. */
   readonly slab: NativeSlab;
-  /** Changes of units between the data and the network. */
-  units(): Transforms;
-  /** What the outputs mean. */
+  /** What belongs to its weights; the same object until that changes. */
   described(): Described;
   /** Records the network over its own weights: y from x. */
   record(x: Value): Value;
@@ -28,13 +25,7 @@ export interface Network {
   /** A number that changes with the weights; `undefined` while somebody writes them. */
   version(): number | undefined;
   /** The same with a copy of the weights, which nobody changes. */
-  clone(): Network;
-}
-
-/** What belongs to the weights of a frozen copy. */
-export interface Moment {
-  readonly units: Transforms;
-  readonly described: Described | undefined;
+  clone(): Promise<Network>;
 }
 
 /** What makes outputs probabilities. */
@@ -48,7 +39,8 @@ const TRIES = 3;
 
 /** A network with weights of one moment, packed for speed, and what belongs to them. */
 export class FrozenCopy {
-  moment: Moment = { units: {}, described: undefined };
+  /** What belongs to the weights that it has. */
+  described = UNDESCRIBED;
   readonly #network: Network;
   readonly #options: FrozenOptions;
   #program: FrozenProgram | undefined;
@@ -86,7 +78,7 @@ export class FrozenCopy {
   takeNow(): void {
     this.#network.ensure();
     this.program.packNow();
-    this.moment = this.#momentOfNow();
+    this.described = this.#network.described();
     this.#version = this.#network.version();
   }
 
@@ -101,20 +93,16 @@ export class FrozenCopy {
     await this.#network.prepare();
     for (let tries = 0; tries < TRIES; tries++) {
       const version = this.#network.version();
-      const moment = this.#momentOfNow();
+      const described = this.#network.described();
       await this.program.pack();
-      // Somebody may have written weights, or begun to, one after another; a run changes units with its first step.
-      const still = version === this.#network.version() && moment.units === this.#network.units();
+      // Somebody may have written weights, or begun to, one after another; a run changes what belongs to them with its first step.
+      const still = version === this.#network.version() && described === this.#network.described();
       if (!still) continue;
-      this.moment = moment;
+      this.described = described;
       this.#version = version;
       return;
     }
     this.takeNow();
-  }
-
-  #momentOfNow(): Moment {
-    return { units: this.#network.units(), described: this.#network.described() };
   }
 }
 

@@ -1,19 +1,17 @@
 // Calls gathered into batches: rows are copied into the batch that is being filled while the one before is computed.
 import { now } from "../../binding/clock.js";
-import type { NativeFault } from "../../binding/native.js";
 import { threadLimit } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
 import { type Member, memberOf } from "../../data/member.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
-import { faultError } from "../../graph/compiled.js";
 import { onAbort } from "../../signals.js";
 import { copyOf } from "../../tensor/copied.js";
 import type { FrozenProgram } from "../frozen.js";
+import type { Described } from "../meaning.js";
 import { batchesOf } from "./answers.js";
 import { Batch, type Call, PromisedCall, type Take } from "./batch.js";
 import { Expectation } from "./expectation.js";
-import type { Moment } from "./frozen_copy.js";
 import { countRows, failParts, failRows, isPrecise } from "./rows.js";
 import { roomFor, Stages } from "./stages.js";
 
@@ -23,10 +21,10 @@ export interface Computer {
   readonly maxBatch: number;
   /** Floating-point operations of a row, about. */
   readonly work: number;
-  /** Makes {@link program} and {@link moment} those of the next batch; a promise where that takes a while. */
+  /** Makes {@link program} and {@link described} those of the next batch; a promise where that takes a while. */
   prepare(): Promise<void> | undefined;
   readonly program: FrozenProgram;
-  readonly moment: Moment;
+  readonly described: Described;
 }
 
 /** How a call is worked on. */
@@ -238,9 +236,9 @@ export class Gathering {
 
   /** Takes the batch from the queue; without the rows that were given up, and in the units of the network. */
   #begin(batch: Batch): void {
-    const { maxBatch, program, moment } = this.#computer;
+    const { maxBatch, program, described } = this.#computer;
     this.#leave(batch);
-    batch.moment = moment;
+    batch.described = described;
     batch.closeRanks();
     const { outputs } = program;
     const rows = Math.min(batch.rows, maxBatch);
@@ -273,7 +271,7 @@ export class Gathering {
     const fault = program.tryInto(this.#rowsOf(batch), rows, batch.outputs, isShort ? 1 : batch.threads);
     const took = now() - began;
     this.counts.microseconds += MICRO * took;
-    if (fault !== null) leaveOut(batch, fault);
+    if (fault !== null) batch.leaveOut(fault);
     else if (isShort) this.#expectation.tookHere(rows, took);
     else this.#expectation.tookHelped(rows, took);
     return fault === null || batch.rows === 0;
@@ -295,12 +293,12 @@ export class Gathering {
       const took = now() - began;
       this.counts.microseconds += MICRO * took;
       if (fault === null) return this.#expectation.tookThere(rows, took);
-      leaveOut(batch, fault);
+      batch.leaveOut(fault);
     }
   }
 
   /** Computes a call that has more rows than a batch, all with the same weights. */
-  async #computeLarge({ calls, moment, threads }: Batch, member: Member): Promise<void> {
+  async #computeLarge({ calls, described, threads }: Batch, member: Member): Promise<void> {
     const [call] = calls;
     if (call === undefined) return;
     const began = now();
@@ -308,23 +306,18 @@ export class Gathering {
     const { alongBatch, maxBatch } = program;
     if (alongBatch !== undefined) failParts(call.where, member.rows, maxBatch, alongBatch);
     const all = new Float32Array(member.rows * program.outputs);
-    for (const { x, begin, rows, y } of batchesOf(program, member, moment.units.inputs, all)) {
+    for (const { x, begin, rows, y } of batchesOf(program, member, described.transforms.inputs, all)) {
       if (call.over) break;
       await program.runAsync(x, rows, y, threads, begin);
     }
     this.counts.microseconds += MICRO * (now() - began);
     if (call.over) return;
     this.counts.calls += 1;
-    call.answer(all, 0, moment);
+    call.answer(all, 0, described);
   }
 
   /** Tells every call of a computed batch what has come of it. */
   #answer(batch: Batch): void {
     this.counts.calls += batch.answer(this.#computer.program.outputs, this.#stages);
   }
-}
-
-/** Refuses the call that a fault stands in. */
-function leaveOut(batch: Batch, fault: NativeFault): void {
-  if (!batch.leavesOut(fault)) throw faultError(fault);
 }

@@ -8,10 +8,10 @@ import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "
 import type { FrozenProgram } from "../frozen.js";
 import { type Described, labelsOfRows, type Normalization, normalizationOf } from "../meaning.js";
 import { checkSignal } from "../predict_options.js";
-import { labelsOf, tensorTaker } from "./answers.js";
+import { labelTaker, tensorTaker } from "./answers.js";
 import type { Take } from "./batch.js";
 import { type FormError, measureError } from "./form_error.js";
-import { FrozenCopy, type Moment, type Network, workOf } from "./frozen_copy.js";
+import { FrozenCopy, type Network, workOf } from "./frozen_copy.js";
 import { type Computer, Gathering } from "./gathering.js";
 import type { Predicted, PredictedAs, PredictorSettings } from "./predictor_options.js";
 import { changeRows, countRows, failRows, failValue, firstNotFinite, writeRows } from "./rows.js";
@@ -99,12 +99,13 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
     const { inputs, outputs } = this;
     const rows = countRows("run.x", x, inputs);
     if (rows > this.maxBatch) failRows("run.x", rows, this.maxBatch);
-    const { program, moment } = this.#computer;
+    const { program, described } = this.#computer;
+    const { transforms } = described;
     if (into !== undefined) this.#checkInto(into, rows * outputs);
     const y = into ?? new Float32Array(rows * outputs);
-    program.runInto(this.#rowsOf(x, rows, moment.units.inputs), rows, y, threadsFor(this.#settings.threads));
-    if (into === undefined) return this.#take(y, 0, rows, moment);
-    if (moment.units.targets !== undefined) restoreRows(moment.units.targets, y.subarray(0, rows * outputs));
+    program.runInto(this.#rowsOf(x, rows, transforms.inputs), rows, y, threadsFor(this.#settings.threads));
+    if (into === undefined) return this.#take(y, 0, rows, described);
+    if (transforms.targets !== undefined) restoreRows(transforms.targets, y.subarray(0, rows * outputs));
     return into;
   }
 
@@ -241,8 +242,8 @@ class FrozenComputer implements Computer {
     return this.#copy.program;
   }
 
-  get moment(): Moment {
-    return this.#copy.moment;
+  get described(): Described {
+    return this.#copy.described;
   }
 
   prepare(): undefined {
@@ -279,7 +280,5 @@ export function normalizationFor(as: PredictedAs, described: Described): Normali
 }
 
 function takerOf(as: PredictedAs, outputs: number): Take<unknown> {
-  const tensor = tensorTaker(outputs);
-  if (as !== "labels") return tensor;
-  return (all, begin, rows, moment) => labelsOf("predictor", tensor(all, begin, rows, moment).data, moment);
+  return as === "labels" ? labelTaker("predictor", outputs) : tensorTaker(outputs);
 }
