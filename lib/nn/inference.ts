@@ -1,5 +1,4 @@
 import type { Features } from "../data/dataset.js";
-import { memberOf } from "../data/member.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { FrozenProgram } from "./frozen.js";
 import {
@@ -14,7 +13,7 @@ import { labelTaker, runRows, tensorTaker } from "./serving/answers.js";
 import type { Take } from "./serving/batch.js";
 import { FrozenCopy, type Network, workOf } from "./serving/frozen_copy.js";
 import { type CallOptions, type Computer, Gathering } from "./serving/gathering.js";
-import { countRows, failParts, isRow } from "./serving/rows.js";
+import { failParts, memberOfCall } from "./serving/rows.js";
 
 /** Rows of a batch at inference. */
 export const PREDICT_BATCH = 256;
@@ -85,8 +84,7 @@ export class Inference {
 
   #runSync(x: Features): { readonly outputs: Tensor<"f32">; readonly described: Described } {
     const { inputs } = this.#network;
-    countRows("predictSync.x", x, inputs);
-    const member = memberOf("predictSync.x", isRow(x, inputs) ? [x] : x, inputs);
+    const member = memberOfCall("predictSync.x", x, inputs);
     const { program, described } = this.#copyNow();
     const { alongBatch, maxBatch } = program;
     if (alongBatch !== undefined && member.rows > maxBatch)

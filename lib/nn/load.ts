@@ -7,7 +7,7 @@ import type { Layer, LayerConfig } from "./layer.js";
 import { activationLayers } from "./layers/activations.js";
 import { alphaDropout, dropout, gaussianDropout, spatialDropout } from "./layers/dropout.js";
 import { linear } from "./layers/linear.js";
-import { checkLayers, Model } from "./model.js";
+import { Model } from "./model.js";
 import {
   describedLayers,
   type LoadOptions,
@@ -17,7 +17,7 @@ import {
   takeSaved,
   withModel,
 } from "./saved.js";
-import { LayerSequence } from "./sequence.js";
+import { checkLayers, LayerSequence } from "./sequence.js";
 import { layOut } from "./slab.js";
 
 function number(config: LayerConfig, key: string): number {

@@ -5,18 +5,17 @@ import type { Transforms } from "../data/transform.js";
 import { CarillonError, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
-import { writeFileAtomic } from "../io/file.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import { ANY_SIZE, type Chained, checkChain, type First, type Last } from "./chain.js";
+import type { Chained, First, Last } from "./chain.js";
 import { type Ending, endingOf } from "./ending.js";
 import { evaluateModel } from "./evaluate.js";
 import type { Evaluation } from "./evaluator.js";
 import { checkWeights, type GivenWeights } from "./given_weights.js";
 import { Inference } from "./inference.js";
-import { checkLayer, type Layer } from "./layer.js";
+import type { Layer } from "./layer.js";
 import { type Described, type Meaning, NO_MEANING, type PredictedLabels } from "./meaning.js";
 import type { MetricKey, Metrics } from "./metrics.js";
 import {
@@ -27,14 +26,14 @@ import {
   type ProbabilityOptions,
 } from "./predict_options.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
-import { LayerSequence } from "./sequence.js";
+import { checkLayers, LayerSequence } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
 import { layOut, type ParameterInfo, type Segment } from "./slab.js";
 import { formatSizes, summarize } from "./summary.js";
 import { ModelWeights } from "./weights.js";
-import { type HeldModel, modelBytes, modelPieces } from "./written.js";
+import { type HeldModel, modelBytes, writeModel } from "./written.js";
 
 /** Layers one after another, and the weights that they own. Made by {@link sequential}. */
 export class Model<In extends number = number, Out extends number = number> {
@@ -265,17 +264,7 @@ export class Model<In extends number = number, Out extends number = number> {
    */
   async save(path: string): Promise<void> {
     checkString("save.path", path);
-    const held = this.#held();
-    const pieces = held.then((model) => modelPieces(model, this.segments));
-    pieces.catch(() => undefined); // told by who writes, when its turn has come
-    try {
-      await writeFileAtomic(path, pieces);
-    } finally {
-      await held.then(
-        ({ release }) => release(),
-        () => undefined,
-      ); // told before, or the writing's own error is
-    }
+    await writeModel(path, this.#held(), this.segments);
   }
 
   /** The file of the weights as they are now, or when the calls of programs and loads before this one are over. */
@@ -437,22 +426,4 @@ export function sequential(...layers: readonly unknown[]): Model {
 export function modelOf(layers: readonly unknown[]): Model {
   const { checked, inputs, outputs } = checkLayers(layers);
   return new Model(checked, inputs, outputs);
-}
-
-/** The layers of a model and its sizes. What is no layer, or does not fit the one before it, is `ERR_OPTION` or `ERR_SHAPE`. */
-export function checkLayers(layers: readonly unknown[]): {
-  readonly checked: readonly Layer[];
-  readonly inputs: number;
-  readonly outputs: number;
-} {
-  const checked = layers.map((layer, index) => checkLayer(`sequential: layer ${index + 1}`, layer));
-  const { inputs, outputs } = checkChain(checked);
-  if (outputs === "same" || inputs === ANY_SIZE) {
-    throw new CarillonError(
-      "ERR_SHAPE",
-      "sequential",
-      "expected a layer with sizes in 'sequential', such as linear(4, 2)",
-    );
-  }
-  return { checked, inputs, outputs };
 }

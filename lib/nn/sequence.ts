@@ -2,7 +2,8 @@ import { CarillonError, describe } from "../errors.js";
 import type { Trace } from "../graph/trace.js";
 import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
-import type { Layer } from "./layer.js";
+import { ANY_SIZE, checkChain } from "./chain.js";
+import { checkLayer, type Layer } from "./layer.js";
 import type { ParameterSpec } from "./parameter.js";
 
 /** Layers one after another, with names: what they declare and what they compute. */
@@ -86,4 +87,22 @@ function nameLayers(layers: readonly Layer[]): readonly string[] {
     names.set(layer, name);
     return name;
   });
+}
+
+/** The layers of a model and its sizes. What is no layer, or does not fit the one before it, is `ERR_OPTION` or `ERR_SHAPE`. */
+export function checkLayers(layers: readonly unknown[]): {
+  readonly checked: readonly Layer[];
+  readonly inputs: number;
+  readonly outputs: number;
+} {
+  const checked = layers.map((layer, index) => checkLayer(`sequential: layer ${index + 1}`, layer));
+  const { inputs, outputs } = checkChain(checked);
+  if (outputs === "same" || inputs === ANY_SIZE) {
+    throw new CarillonError(
+      "ERR_SHAPE",
+      "sequential",
+      "expected a layer with sizes in 'sequential', such as linear(4, 2)",
+    );
+  }
+  return { checked, inputs, outputs };
 }

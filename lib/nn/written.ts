@@ -1,6 +1,7 @@
 // A model as the bytes of a file, at once or piece by piece.
 import { native } from "../binding/native.js";
 import type { Held } from "../graph/shared.js";
+import { writeFileAtomic } from "../io/file.js";
 import type { SafetensorsLayout } from "../io/safetensors.js";
 import { makeBytes, PIECE_BYTES } from "../io/source.js";
 import type { ParameterSlab, Segment } from "./slab.js";
@@ -24,8 +25,22 @@ export interface HeldModel {
   release(): void;
 }
 
-/** The same piece by piece, each in memory that the next one overwrites. */
-export function* modelPieces({ layout, held }: HeldModel, segments: readonly Segment[]): Generator<Uint8Array> {
+/** Writes a held model to a path, or tells why it could not be held, and releases it. */
+export async function writeModel(path: string, held: Promise<HeldModel>, segments: readonly Segment[]): Promise<void> {
+  const pieces = held.then((model) => modelPieces(model, segments));
+  pieces.catch(() => undefined); // told by who writes, when its turn has come
+  try {
+    await writeFileAtomic(path, pieces);
+  } finally {
+    await held.then(
+      ({ release }) => release(),
+      () => undefined,
+    ); // told before, or the writing's own error is
+  }
+}
+
+/** The file piece by piece, each in memory that the next one overwrites. */
+function* modelPieces({ layout, held }: HeldModel, segments: readonly Segment[]): Generator<Uint8Array> {
   const { head, begins } = layout;
   yield head;
   const room = new Float32Array(PIECE);

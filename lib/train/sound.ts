@@ -1,5 +1,4 @@
 // Whether a file is a checkpoint that a run can have written: each value, and what they say of one another.
-
 import type { StoredTensor } from "../io/element_types.js";
 import { Part, refusePart } from "../io/part.js";
 import { refuseFile } from "../io/refusal.js";

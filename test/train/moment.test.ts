@@ -25,27 +25,29 @@ const units = { inputs: standardize(), targets: standardize() } as const;
 const make = (): Model => sequential(linear(2, 20_000), tanh(), linear(20_000, 1)).initialize(1);
 const keyOf = (model: Model): string => `${bitsOf(model)} ${JSON.stringify(model.transforms)}`;
 
-/** What the model is at the moments of the run, and the loss of each. */
-async function moments(): Promise<Map<string, number>> {
+const lossOf = async (model: Model): Promise<number> => (await model.evaluate(data, { loss: mse() })).loss;
+
+/** What bf16 costs, in the units of the data. */
+const errorOf = async (model: Model): Promise<number> =>
+  (await model.predictor({ weights: "bf16" }).error(data.x)).rootMeanSquare;
+
+/** What the model is at the moments of the run, and a figure of each. */
+async function moments(figureOf: (model: Model) => Promise<number>): Promise<Map<string, number>> {
   const known = new Map<string, number>();
   const model = make();
   const look = async (): Promise<void> => {
-    const { loss } = await model.clone().evaluate(data, { loss: mse() });
-    known.set(keyOf(model), loss);
+    known.set(keyOf(model), await figureOf(model.clone()));
   };
   await look();
   await fit(model, { ...whole, ...units, callbacks: [{ name: "look", every: { steps: 1 }, decide: look }] });
   const begun = make();
   begun.changeMeaning({ ...NO_MEANING, transforms: model.transforms });
-  known.set(keyOf(begun), (await begun.evaluate(data, { loss: mse() })).loss);
+  known.set(keyOf(begun), await figureOf(begun));
   return known;
 }
 
-test("a file saved, and an evaluation, while a run begins and changes units", async () => {
-  const known = await moments();
-  expect(known.size).toBe(5);
-  const model = make();
-  const path = join(folder, "model.safetensors");
+/** A run of the model, and copies of weights that are made behind its first step only. */
+function runWithLateCopies(model: Model) {
   let begin = (): void => undefined;
   const begun = new Promise<void>((resolve) => {
     begin = resolve;
@@ -53,10 +55,29 @@ test("a file saved, and an evaluation, while a run begins and changes units", as
   const copy = native.slabCopyLater.bind(native);
   const late = vi.spyOn(native, "slabCopyLater").mockImplementation((from, to) => begun.then(() => copy(from, to)));
   const callbacks = [{ name: "begun", every: { steps: 1 }, decide: () => begin() }];
-  const run = fit(model, { ...whole, ...units, callbacks });
-  const [{ loss }] = await Promise.all([model.evaluate(data, { loss: mse() }), model.save(path), run]);
+  return { late, run: fit(model, { ...whole, ...units, callbacks }) };
+}
+
+test("a file saved, and an evaluation, while a run begins and changes units", async () => {
+  const known = await moments(lossOf);
+  expect(known.size).toBe(5);
+  const model = make();
+  const path = join(folder, "model.safetensors");
+  const { late, run } = runWithLateCopies(model);
+  const [loss] = await Promise.all([lossOf(model), model.save(path), run]);
   expect([...known.keys()]).toContain(keyOf(await make().load(path)));
   expect([...known.values()]).toContain(loss);
   expect(late).toHaveBeenCalledTimes(4); // each again, as units had changed
+  late.mockRestore();
+});
+
+test("the error of a predictor's form, while a run begins and changes units", async () => {
+  const known = await moments(errorOf);
+  expect(known.size).toBe(5);
+  const model = make();
+  const { late, run } = runWithLateCopies(model);
+  const [error] = await Promise.all([errorOf(model), run]);
+  expect([...known.values()]).toContain(error);
+  expect(late).toHaveBeenCalledTimes(2);
   late.mockRestore();
 });

@@ -1,5 +1,5 @@
 import type { Features } from "../../data/dataset.js";
-import { type Member, memberOf } from "../../data/member.js";
+import type { Member } from "../../data/member.js";
 import { restoreRows } from "../../data/transform.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
@@ -7,7 +7,7 @@ import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { labelsOfRows, type Normalization } from "../meaning.js";
 import { batchesOf } from "./answers.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
-import { isRow } from "./rows.js";
+import { memberOfCall } from "./rows.js";
 
 /** How far the answers of a form of the weights are from those of f32. */
 export interface FormError {
@@ -36,7 +36,7 @@ export async function measureError(
   x: Features,
 ): Promise<FormError> {
   const { inputs } = network;
-  const member = memberOf(where, isRow(x, inputs) ? [x] : x, inputs);
+  const member = memberOfCall(where, x, inputs);
   const still = await network.clone();
   const outputsOf = async (form: (parameter: string) => WeightForm, as: Normalization): Promise<Float32Array> => {
     return await computeAll(new FrozenCopy(still, as, maxBatch, form), member);

@@ -271,7 +271,7 @@ class FrozenComputer implements Computer {
 }
 
 /** What is done to the outputs; `ERR_STATE` where the model has no such answers. */
-export function normalizationFor(as: PredictedAs, described: Described): Normalization {
+function normalizationFor(as: PredictedAs, described: Described): Normalization {
   const where = "predictor.as";
   if (as === "outputs") return "none";
   if (as !== "labels") return normalizationOf(where, described, as === "probabilities" ? undefined : as);

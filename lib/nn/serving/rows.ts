@@ -18,7 +18,7 @@ export function isPrecise(x: Features): boolean {
 }
 
 /** A plain array of numbers that is one row, of a network with more than one input. */
-export function isRow(x: unknown, columns: number): x is readonly number[] {
+function isRow(x: unknown, columns: number): x is readonly number[] {
   return columns > 1 && Array.isArray(x) && x.length > 0 && typeof x[0] !== "object";
 }
 
@@ -31,6 +31,12 @@ export function countRows(where: string, x: Features, columns: number): number {
     return x.length === columns ? 1 : fail("ERR_DATA", where, `one row of ${columns} numbers, or an array of rows,`, x);
   }
   return memberOf(where, x, columns).rows;
+}
+
+/** The rows of all that {@link countRows} takes. */
+export function memberOfCall(where: string, x: Features, columns: number): Member {
+  countRows(where, x, columns);
+  return memberOf(where, isRow(x, columns) ? [x] : x, columns);
 }
 
 /**
