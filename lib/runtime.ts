@@ -1,5 +1,5 @@
 import { type NativeMemory, native, nativeInfo } from "./binding/native.js";
-import { threadLimit } from "./binding/threads.js";
+import { THREADS, threadLimit } from "./binding/threads.js";
 import { checkNumber } from "./options.js";
 
 /** What this process computes with. */
@@ -23,7 +23,7 @@ export const runtime = {
    * 20 ms on. Bits do not depend on it.
    */
   limitThreads(threads: number): void {
-    native.threadLimit(checkNumber("runtime.limitThreads", threads, { min: 1, max: 1024, integer: true }));
+    native.threadLimit(checkNumber("runtime.limitThreads", threads, THREADS));
   },
   /** Native memory of programs, weights and data: bytes and buffers held now, allocations since the start. */
   memory: (): NativeMemory => native.memory(),

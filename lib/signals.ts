@@ -1,9 +1,17 @@
+import { fail } from "./errors.js";
+
 /** An AbortSignal of any realm, or one of a polyfill that does as much. */
-export function isAbortSignal(value: unknown): value is AbortSignal {
+function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== "object" || value === null || typeof Reflect.get(value, "aborted") !== "boolean") return false;
   return ["addEventListener", "removeEventListener", "throwIfAborted"].every(
     (method) => typeof Reflect.get(value, method) === "function",
   );
+}
+
+/** A signal of options, or none; else `ERR_OPTION`. */
+export function checkSignal(where: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || isAbortSignal(signal)) return signal;
+  return fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
 }
 
 /** Who waits for a signal's abort, and the one listener that the signal has for all of them. */

@@ -2,6 +2,9 @@ import { fail } from "../errors.js";
 import { MOST_THREADS, readCores, threadsOf } from "./cores.js";
 import { native } from "./native.js";
 
+/** What an option of threads may be; native code has the same bounds. */
+export const THREADS = { min: 1, max: MOST_THREADS, integer: true } as const;
+
 /** CARILLON_THREADS, `undefined` if it is not given or empty; `ERR_OPTION` unless it is an integer from 1 to 1024. */
 function givenThreads(text: string | undefined = process.env.CARILLON_THREADS): number | undefined {
   if (text === undefined || text === "") return undefined;

@@ -1,4 +1,5 @@
 import { type NativeArray, type NativeSlab, native } from "../binding/native.js";
+import { THREADS } from "../binding/threads.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
 import { copied } from "../tensor/copied.js";
@@ -302,8 +303,7 @@ export function program<const I extends Inputs, O extends Outputs>(options: Prog
   checkFunction("program.body", options.body);
   if (options.seed !== undefined) checkNumber("program.seed", options.seed, { min: 0, integer: true });
   if (options.training !== undefined) checkBoolean("program.training", options.training);
-  if (options.threads !== undefined)
-    checkNumber("program.threads", options.threads, { min: 1, max: 1024, integer: true });
+  if (options.threads !== undefined) checkNumber("program.threads", options.threads, THREADS);
   checkPriority("program.priority", options.priority);
   if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
   const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));

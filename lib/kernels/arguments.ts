@@ -1,5 +1,5 @@
 import type { NativeArray } from "../binding/native.js";
-import { threadsFor } from "../binding/threads.js";
+import { THREADS, threadsFor } from "../binding/threads.js";
 import { CarillonError, fail, tagOf } from "../errors.js";
 import { checkNumber } from "../options.js";
 import { isFloats, isInts, isUint8Array } from "../tensor/arrays.js";
@@ -17,8 +17,6 @@ export interface ThreadOptions {
 /** Elements of an array at most: counts are 32-bit words of an instruction. */
 const MOST_ELEMENTS = 2_147_483_647;
 
-/** What one call may lease, the bound of native/napi/kernels.cc. */
-const THREADS = { min: 1, max: 1024, integer: true } as const;
 const SIZE = { min: 1, max: MOST_ELEMENTS, integer: true } as const;
 const COUNT = { min: 0, max: MOST_ELEMENTS, integer: true } as const;
 

@@ -1,6 +1,6 @@
-import { fail } from "../errors.js";
+import { THREADS } from "../binding/threads.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
-import { isAbortSignal } from "../signals.js";
+import { checkSignal } from "../signals.js";
 import type { Loss } from "./losses/loss.js";
 import type { ProbabilitiesAs } from "./meaning.js";
 import type { Metrics } from "./metrics.js";
@@ -38,14 +38,8 @@ export interface ProbabilityOptions extends PredictOptions {
 
 /** Threads and signal of options, checked. */
 export function checkWork(where: string, { threads, signal }: PredictOptions): PredictOptions {
-  if (threads !== undefined) checkNumber(`${where}.threads`, threads, { min: 1, max: 1024, integer: true });
+  if (threads !== undefined) checkNumber(`${where}.threads`, threads, THREADS);
   return { threads, signal: checkSignal(where, signal) };
-}
-
-/** A signal of options, or none; else `ERR_OPTION`. */
-export function checkSignal(where: string, signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal === undefined || isAbortSignal(signal)) return signal;
-  return fail("ERR_OPTION", `${where}.signal`, "an AbortSignal", signal);
 }
 
 const NONE = {} as const;

@@ -1,4 +1,4 @@
-import { threadLimit } from "../binding/threads.js";
+import { THREADS, threadLimit } from "../binding/threads.js";
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import { checkNames } from "../data/labels.js";
@@ -17,7 +17,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
-import { isAbortSignal } from "../signals.js";
+import { checkSignal } from "../signals.js";
 import type { Callback, Every } from "./callback.js";
 import { EVERY_EPOCH } from "./callbacks.js";
 import {
@@ -290,9 +290,7 @@ function checkClasses(
 export function checkSettings(model: Model, options: FitOptions): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS, MEANT);
-  const count = (
-    key: "epochs" | "steps" | "batchSize" | "accumulate" | "reportEvery" | "threads",
-  ): number | undefined => {
+  const count = (key: "epochs" | "steps" | "batchSize" | "accumulate" | "reportEvery"): number | undefined => {
     const value = options[key];
     return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
   };
@@ -309,10 +307,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
   checkBiasRegularizers("fit.biasRegularizer", biasRegularizer);
   const clip = checkClip("fit.clip", options.clip) ?? undefined;
   const averageWeights = checkAverage("fit.averageWeights", options.averageWeights) ?? undefined;
-  const { signal } = options;
-  if (signal !== undefined && !isAbortSignal(signal)) {
-    fail("ERR_OPTION", "fit.signal", "an AbortSignal", signal);
-  }
+  const signal = checkSignal("fit", options.signal);
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
@@ -324,8 +319,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
   const validate = checkSchedule(options.validate, options.validation);
   const checkpoint = checkCheckpoint(options.checkpoint, checkFigure);
   const resume = checkResume(options.resume, checkpoint);
-  const threads = count("threads") ?? threadLimit();
-  if (threads > MOST_THREADS) fail("ERR_OPTION", "fit.threads", `an integer in [1, ${MOST_THREADS}]`, threads);
+  const threads = options.threads === undefined ? threadLimit() : checkNumber("fit.threads", options.threads, THREADS);
 
   const targets = checkTransform("fit.targets", options.targets);
   if (targets && (loss.target ?? "values") !== "values") {
@@ -362,8 +356,6 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
     resume,
   };
 }
-
-const MOST_THREADS = 1024;
 
 /** The validation's part of the events of epochs. */
 export type ValidationOf<M extends Metrics, V, S> = V extends undefined

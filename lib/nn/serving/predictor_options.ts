@@ -1,3 +1,4 @@
+import { THREADS } from "../../binding/threads.js";
 import { fail } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
@@ -61,7 +62,7 @@ export function checkPredictor(options: PredictorOptions, segments: readonly Seg
     max: MOST_ROWS,
     integer: true,
   });
-  if (threads !== undefined) checkNumber(`${where}.threads`, threads, { min: 1, max: 1024, integer: true });
+  if (threads !== undefined) checkNumber(`${where}.threads`, threads, THREADS);
   const queue = options.maxQueue ?? Math.max(QUEUE, maxBatch);
   return {
     maxBatch,
