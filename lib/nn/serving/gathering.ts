@@ -59,6 +59,7 @@ const NO_ROWS = new Float32Array();
 /** Microseconds of a millisecond. */
 const MICRO = 1000;
 
+/** The queue of a computer: calls wait in batches, one of which is filled while another is computed. */
 export class Gathering {
   readonly counts: Counts = {
     queued: 0,
