@@ -7,6 +7,7 @@ import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
+import type { RowSpecs } from "../tensor/row_spec.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Chained, First, Last } from "./chain.js";
@@ -39,6 +40,8 @@ import { type HeldModel, modelBytes, writeModel } from "./written.js";
 export class Model<In extends number = number, Out extends number = number> {
   readonly inputs: In;
   readonly outputs: Out;
+  /** What its inputs and outputs hold for every row. */
+  readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
   /** Names are kind, ordinal and role (`linear1.weight`), or the layer's own name and role. */
   readonly parameters: readonly ParameterInfo[];
@@ -62,6 +65,10 @@ export class Model<In extends number = number, Out extends number = number> {
   constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
     this.inputs = inputs;
     this.outputs = outputs;
+    this.rows = {
+      inputs: [{ name: "x", shape: [inputs], dtype: "f32" }],
+      outputs: [{ name: "y", shape: [outputs], dtype: "f32" }],
+    };
     this.layers = layers;
     this.#sequence = new LayerSequence(layers);
     const { segments, total } = layOut(this.#sequence.parameters);
