@@ -120,7 +120,7 @@ export {
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export { type Model, sequential } from "./nn/model.js";
-export { type ParameterOptions, type ParameterSpec, parameter } from "./nn/parameter.js";
+export { type ParameterOptions, type ParameterRole, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
 export type { LoadOptions } from "./nn/saved.js";
 export type { FormError } from "./nn/serving/form_error.js";

@@ -4,7 +4,7 @@ import { describedBy, type Shown } from "../tensor/inspect.js";
 import { formatShape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { ANY_SIZE, type Sized } from "./chain.js";
-import type { ParameterSpec } from "./parameter.js";
+import { PARAMETER_ROLES, type ParameterSpec } from "./parameter.js";
 
 /** What a layer may ask while it is traced. */
 export interface LayerContext {
@@ -82,7 +82,8 @@ function checkParameters(where: string, parameters: unknown): void {
 }
 
 function isParameter(spec: unknown): spec is ParameterSpec {
-  if (typeof spec !== "object" || spec === null || !("shape" in spec && "init" in spec)) return false;
+  if (typeof spec !== "object" || spec === null || !("shape" in spec && "init" in spec && "role" in spec)) return false;
+  if (!PARAMETER_ROLES.some((role) => role === spec.role)) return false;
   return Array.isArray(spec.shape) && typeof spec.init === "object" && spec.init !== null && "resolve" in spec.init;
 }
 

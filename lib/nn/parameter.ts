@@ -1,33 +1,57 @@
-import { checkKeys } from "../options.js";
+import { fail } from "../errors.js";
+import { checkKeys, checkOneOf } from "../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import { checkShape } from "../tensor/shape.js";
-import { type Initializer, toInitializer, xavierUniform } from "./initializers.js";
+import { type Initializer, lecunNormal, toInitializer, xavierUniform } from "./initializers.js";
+
+/** The names of {@link ParameterRole}. */
+export const PARAMETER_ROLES = ["weight", "bias", "scale", "table"] as const;
+
+/**
+ * What a parameter is for, which penalties, decay and optimizers ask: `weight` of a product, `bias`, `scale` of a normalization,
+ * `table` of rows that are looked up.
+ */
+export type ParameterRole = (typeof PARAMETER_ROLES)[number];
 
 /** A weight that training changes, as a layer declares it. */
 export interface ParameterSpec {
   readonly shape: readonly number[];
+  readonly role: ParameterRole;
   readonly init: Initializer;
-  /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its rank. */
+  /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its role. */
   readonly regularizer: Regularizers | undefined;
 }
 
 /** Options of {@link parameter}. */
 export interface ParameterOptions {
-  /** Initializer, or the constant to fill with. Xavier uniform by default, 0 for rank < 2. */
+  /** `weight` by default, `bias` for rank < 2. */
+  readonly role?: ParameterRole | undefined;
+  /** Initializer, or the constant to fill with. Xavier uniform by default, 0 for rank < 2; of a scale 1, of a table LeCun normal. */
   readonly init?: Initializer | number | undefined;
-  /** `null`: none; `undefined`: the model-wide one, which for rank < 2 is that of biases. */
+  /** `null`: none; `undefined`: the model-wide one of weights or of biases; scales and tables have no other than their own. */
   readonly regularizer?: Regularizers | undefined;
 }
 
-/** Declares a parameter of `shape` for {@link defineLayer}. */
+/** What is drawn where nobody says otherwise. */
+function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
+  if (role === "table") return lecunNormal();
+  if (role === "scale") return toInitializer("parameter.init", 1, xavierUniform());
+  return shape.length >= 2 ? xavierUniform() : toInitializer("parameter.init", 0, xavierUniform());
+}
+
+/** Declares a parameter of `shape` for {@link defineLayer}. A table of rank < 2 has no rows: `ERR_OPTION`. */
 export function parameter(shape: readonly number[], options: ParameterOptions = {}): ParameterSpec {
-  checkKeys("parameter", options, ["init", "regularizer"]);
+  checkKeys("parameter", options, ["role", "init", "regularizer"]);
   checkShape("parameter", shape);
-  if (shape.length < 2) checkBiasRegularizers("parameter.regularizer", options.regularizer);
-  const fallback = shape.length >= 2 ? xavierUniform() : toInitializer("parameter.init", 0, xavierUniform());
+  const byRank = shape.length >= 2 ? "weight" : "bias";
+  const role = checkOneOf("parameter.role", options.role ?? byRank, PARAMETER_ROLES);
+  if (role === "table" && shape.length < 2)
+    fail("ERR_OPTION", "parameter.role", "another role for rank < 2 than", role);
+  if (role === "bias" || role === "scale") checkBiasRegularizers("parameter.regularizer", options.regularizer);
   return {
     shape: [...shape],
-    init: toInitializer("parameter.init", options.init, fallback),
+    role,
+    init: toInitializer("parameter.init", options.init, initOf(role, shape)),
     regularizer: checked("parameter.regularizer", options.regularizer),
   };
 }

@@ -7,7 +7,7 @@ import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 export interface AdamwOptions extends MomentsOptions {
   /** Defaults and arithmetic of a framework: its decay reaches all parameters. */
   readonly compat?: Compat | undefined;
-  /** Decoupled decay λ ≥ 0 of parameters of rank ≥ 2: 0.01 by default (Keras: 0.004). */
+  /** Decoupled decay λ ≥ 0 of weights: 0.01 by default (Keras: 0.004). */
   readonly weightDecay?: number | undefined;
 }
 

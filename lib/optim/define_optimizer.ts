@@ -1,6 +1,7 @@
 import { nativeInfo } from "../binding/native.js";
 import type { NativeLists } from "../binding/operations.js";
 import { fail } from "../errors.js";
+import type { ParameterRole } from "../nn/parameter.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { describedBy } from "../tensor/inspect.js";
 import type { Value } from "../tensor/value.js";
@@ -11,6 +12,7 @@ import { checkRate, type Schedule } from "./schedule.js";
 export interface OptimizerStep {
   /** Name of the parameter. */
   readonly name: string;
+  readonly role: ParameterRole;
   /** θ, after decoupled decay. */
   readonly parameter: Value;
   /** ∂ℓ/∂θ, clipped, with the penalties' gradients. */
@@ -38,7 +40,7 @@ export interface OptimizerDefinition {
   readonly states?: Readonly<Record<string, number>> | undefined;
   /** Finite numbers that the update needs in step t, from 1, always as many: a pure function. */
   readonly scalars?: ((step: number) => readonly number[]) | undefined;
-  /** Decoupled decay of parameters of rank ≥ 2, ≥ 0. */
+  /** Decoupled decay of weights, ≥ 0. */
   readonly weightDecay?: number | undefined;
   /** Recorded once a parameter; `step` is data of the program, never numbers. */
   update(step: OptimizerStep): OptimizerUpdate;

@@ -5,9 +5,10 @@ import { assign } from "../nn/assign.js";
 import type { Segment } from "../nn/slab.js";
 import * as ops from "../ops/index.js";
 import type { Penalties } from "../regularizers/index.js";
-import { elements, formatShape, sameShape } from "../tensor/shape.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { DefinedOptimizer } from "./define_optimizer.js";
+import { rowsOf } from "./trained.js";
 
 /** One parameter that an optimizer made of operations updates. */
 export interface DefinedUpdate {
@@ -43,15 +44,15 @@ function shapedGradient(update: DefinedUpdate): Value {
 }
 
 /** Proximal step (Euclidean: a rule made of operations tells no denominator), then the bound on the rows' norms. */
-function constrained(parameter: Value, { penalties, rate }: DefinedUpdate): Value {
+function constrained(parameter: Value, { penalties, rate, segment }: DefinedUpdate): Value {
   let next = parameter;
   if (penalties.shrink !== 0) {
     const rest = ops.subtract(ops.absolute(next), ops.multiply(rate, penalties.shrink));
     next = ops.multiply(ops.sign(next), ops.maximum(rest, 0));
   }
-  const [rows] = next.shape;
-  if (penalties.maxNorm !== 0 && next.shape.length >= 2 && rows !== undefined) {
-    const matrix = ops.reshape(next, [rows, elements(next.shape) / Number(rows)]);
+  if (penalties.maxNorm !== 0) {
+    const rows = rowsOf(segment.shape);
+    const matrix = ops.reshape(next, [rows, segment.count / rows]);
     const norms = ops.reshape(ops.sqrt(ops.sum(ops.square(matrix), { axis: "last" })), [rows, 1]);
     const factor = ops.divide(penalties.maxNorm, ops.maximum(norms, penalties.maxNorm));
     next = ops.reshape(ops.multiply(matrix, factor), next.shape);
@@ -89,6 +90,7 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
   const gradient = shapedGradient(update);
   const made = optimizer.update({
     name,
+    role: segment.spec.role,
     parameter: decayed,
     gradient,
     states: Object.fromEntries(states),

@@ -4,6 +4,7 @@ import type { Lane, LaneUpdate } from "../graph/lane.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
 import { Model } from "../nn/model.js";
+import type { ParameterRole } from "../nn/parameter.js";
 import type { Averaging } from "../nn/saved.js";
 import type { Segment, Stretch } from "../nn/slab.js";
 import { formatSizes } from "../nn/summary.js";
@@ -61,7 +62,8 @@ export class Minimizer {
   readonly #groups: readonly Group[];
   readonly #models: readonly Model[];
   readonly #memory: ReadonlyMap<Model, ModelState>;
-  readonly #wide: { readonly weights: readonly Regularizer[]; readonly biases: readonly Regularizer[] };
+  /** Model-wide regularizers by role. */
+  readonly #wide: Readonly<Record<ParameterRole, readonly Regularizer[]>>;
   readonly #clip: Clip | null;
   readonly #average: AverageWeights | null;
   readonly #counter = new UpdateCounter();
@@ -81,8 +83,10 @@ export class Minimizer {
     this.#groups = groupsOf(optimizer);
     this.#models = [...models];
     this.#wide = {
-      weights: checkRegularizers("minimizer.regularizer", options.regularizer),
-      biases: checkBiasRegularizers("minimizer.biasRegularizer", options.biasRegularizer),
+      weight: checkRegularizers("minimizer.regularizer", options.regularizer),
+      bias: checkBiasRegularizers("minimizer.biasRegularizer", options.biasRegularizer),
+      scale: [],
+      table: [],
     };
     this.#clip = checkClip("minimizer.clip", options.clip);
     this.#average = checkAverage("minimizer.averageWeights", options.averageWeights);
@@ -245,12 +249,11 @@ export class Minimizer {
     return state;
   }
 
-  /** Its own regularizers, or the model-wide ones of its rank, and the optimizer's decay. */
-  #penalties({ spec, shape }: Segment, { decay }: Optimizer): Penalties {
-    const own =
-      spec.regularizer === undefined ? this.#wide[shape.length >= 2 ? "weights" : "biases"] : spec.regularizer;
+  /** Its own regularizers, or the model-wide ones of its role, and the optimizer's decay. */
+  #penalties({ spec: { role, regularizer } }: Segment, { decay }: Optimizer): Penalties {
+    const own = regularizer === undefined ? this.#wide[role] : regularizer;
     const penalties = penaltiesOf(checkRegularizers("regularizer", own));
-    if (decay === null || !(decay.everywhere || shape.length >= 2)) return penalties;
+    if (decay === null || !(decay.everywhere || role === "weight")) return penalties;
     return { ...penalties, decay: penalties.decay + decay.lambda };
   }
 

@@ -22,9 +22,9 @@ export interface AverageWeights {
 
 /** Options of {@link minimizer}. */
 export interface MinimizerOptions {
-  /** Model-wide, for parameters of rank ≥ 2 that have none of their own. */
+  /** Model-wide, for weights that have none of their own. */
   readonly regularizer?: Regularizers | undefined;
-  /** Penalties, model-wide, for parameters of rank < 2 that have none of their own: biases, scales and shifts. */
+  /** Penalties, model-wide, for biases that have none of their own. */
   readonly biasRegularizer?: Regularizers | undefined;
   readonly clip?: Clip | undefined;
   readonly averageWeights?: AverageWeights | undefined;

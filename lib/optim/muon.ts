@@ -48,8 +48,8 @@ function orthogonalized(matrix: Value, tall: boolean): Value {
  * `V ← βV + g`, `D = g + βV` (Nesterov) or `V`; X = D/‖D‖_F, five times `X ← aX + bAX + cA²X` with A = XXᵀ and
  * (a, b, c) = (3.4445, −4.7750, 2.0315), all in f32; `θ ← θ − η·√max(1, rows/columns)·X`. V is the state `momentum`.
  *
- * Jordan et al. 2024. Use {@link partition} to give biases and the output layer to {@link adamw}; a parameter that is no
- * matrix is `ERR_SHAPE`.
+ * Jordan et al. 2024. Use {@link partition} to give biases, tables and the output layer to {@link adamw}; a parameter that is
+ * no weight matrix is `ERR_SHAPE`.
  */
 export function muon(options: MuonOptions = {}): DefinedOptimizer {
   checkKeys("muon", options, ["lr", "momentum", "nesterov", "weightDecay"]);
@@ -63,13 +63,15 @@ export function muon(options: MuonOptions = {}): DefinedOptimizer {
     lr: options.lr ?? DEFAULT_LR,
     states: { momentum: 0 },
     weightDecay: options.weightDecay,
-    update({ name, parameter, gradient, states, rate }) {
+    update({ name, role, parameter, gradient, states, rate }) {
       const [rows, columns] = parameter.shape;
-      if (parameter.shape.length !== 2 || typeof rows !== "number" || typeof columns !== "number") {
+      const matrix = parameter.shape.length === 2 && typeof rows === "number" && typeof columns === "number";
+      if (!matrix || role !== "weight") {
+        const received = matrix ? `a ${role}` : formatShape(parameter.shape);
         throw new CarillonError(
           "ERR_SHAPE",
           name,
-          `expected a matrix for 'muon' but '${name}' is ${formatShape(parameter.shape)}: give it to another optimizer`,
+          `expected a ${matrix ? "weight " : ""}matrix for 'muon' but '${name}' is ${received}: give it to another optimizer`,
         );
       }
       const before = states.momentum ?? gradient;

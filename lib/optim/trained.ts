@@ -52,6 +52,11 @@ export class TrainedParameters {
   }
 }
 
+/** Rows of a parameter whose norms may be bounded: those of its first axis, of a vector the whole. */
+export function rowsOf(shape: readonly number[]): number {
+  return shape.length >= 2 ? (shape[0] ?? 1) : 1;
+}
+
 /** How the native pass treats one parameter. */
 export function segmentOf({
   segment,
@@ -60,7 +65,7 @@ export function segmentOf({
   summed,
 }: TrainedGradient & { readonly summed: boolean }): UpdateSegment {
   const { offset, count, shape } = segment;
-  const rows = shape.length >= 2 ? (shape[0] ?? 1) : 1;
+  const rows = rowsOf(shape);
   const { l2, l1, decay, shrink, metric, maxNorm } = penalties;
   return {
     offset,
@@ -72,7 +77,7 @@ export function segmentOf({
     decay,
     shrink,
     metric,
-    maxNorm: shape.length >= 2 ? maxNorm : 0,
+    maxNorm,
     penaltySquares: l2,
     penaltyAbsolutes: l1 + shrink,
   };

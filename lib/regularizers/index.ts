@@ -19,8 +19,8 @@ interface Lasso {
 
 /**
  * A penalty on, or a bound of, the size of weights. It belongs to a layer, or to the whole model where a layer names
- * none. `regularizer` reaches parameters of rank ≥ 2, so biases are left alone unless `biasRegularizer` names penalties for
- * them. Several are given as an array.
+ * none. `regularizer` reaches weights; biases are left alone unless `biasRegularizer` names penalties for them, scales and tables
+ * unless they name their own. Several are given as an array.
  */
 export type Regularizer =
   | { readonly kind: "l2"; readonly lambda: number }
@@ -171,7 +171,7 @@ export function checkRegularizers(where: string, given: Regularizers | undefined
   return list;
 }
 
-/** As {@link checkRegularizers}, for parameters of rank < 2: a bound of rows is `ERR_OPTION`, as they have none. */
+/** As {@link checkRegularizers}, for biases and scales: a bound of rows is `ERR_OPTION`, as they have none. */
 export function checkBiasRegularizers(where: string, given: Regularizers | undefined): readonly Regularizer[] {
   const list = checkRegularizers(where, given);
   if (list.some(({ kind }) => kind === "maxNorm")) {

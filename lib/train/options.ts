@@ -67,9 +67,9 @@ export interface FitOptions<
   readonly loss: Loss;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
-  /** Model-wide, one or several, for parameters of rank ≥ 2 that have none of their own. */
+  /** Model-wide, one or several, for weights that have none of their own. */
   readonly regularizer?: Regularizers | undefined;
-  /** The same for parameters of rank < 2, such as biases, which are left alone otherwise: penalties only. */
+  /** The same for biases, which are left alone otherwise: penalties only. */
   readonly biasRegularizer?: Regularizers | undefined;
   /** Bounds the gradient of the data loss: its global norm, or each element. */
   readonly clip?: Clip | undefined;
