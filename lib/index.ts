@@ -23,6 +23,8 @@ export {
   type Transform,
   type Transforms,
 } from "./data/transform.js";
+export type { Description, Json } from "./described.js";
+export { type Described, descriptionOf, fromDescription } from "./descriptions.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";
 export type { Priority } from "./graph/compiled.js";
 export { grad, valueAndGrad } from "./graph/grad.js";

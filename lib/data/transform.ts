@@ -1,3 +1,4 @@
+import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import type { Part } from "../io/part.js";
 import { checkKeys, checkNothing, checkNumber } from "../options.js";
@@ -130,6 +131,10 @@ export class ColumnStatistics {
   }
 }
 
+function transform(kind: string, options: Readonly<Record<string, unknown>>, fit: Transform["fit"]): Transform {
+  return madeBy(kind, options, Object.freeze({ kind, fit }));
+}
+
 /**
  * Columns of mean 0 and deviation 1: `(value − mean)/σ`, σ² the mean of (value − mean)² over the training examples. A
  * constant column becomes 0. Every example counts once, whatever it weighs; one of weight 0, its own or that of its class, is left
@@ -138,9 +143,8 @@ export class ColumnStatistics {
 export function standardize(): Transform;
 export function standardize(...given: readonly unknown[]): Transform {
   checkNothing("standardize", given);
-  return Object.freeze({
-    kind: "standardize",
-    fit: ({ mean, deviation, min, max }: ColumnSummary) => ({ shift: mean, scale: max === min ? 1 : deviation }),
+  return transform("standardize", {}, ({ mean, deviation, min, max }) => {
+    return { shift: mean, scale: max === min ? 1 : deviation };
   });
 }
 
@@ -161,12 +165,9 @@ export function minMax(options: MinMaxOptions = {}): Transform {
   if (!(Array.isArray(range) && range.length === 2)) fail("ERR_OPTION", "minMax.range", "two numbers", range);
   const from = checkNumber("minMax.range[0]", range[0]);
   const to = checkNumber("minMax.range[1]", range[1], { above: from });
-  return Object.freeze({
-    kind: "minMax",
-    fit({ min, max }: ColumnSummary) {
-      const scale = (max === min ? 1 : max - min) / (to - from);
-      return { shift: min - from * scale, scale };
-    },
+  return transform("minMax", { range: [from, to] }, ({ min, max }) => {
+    const scale = (max === min ? 1 : max - min) / (to - from);
+    return { shift: min - from * scale, scale };
   });
 }
 
@@ -176,7 +177,7 @@ export function minMax(options: MinMaxOptions = {}): Transform {
  */
 export function divideBy(divisor: number): Transform {
   const scale = checkNumber("divideBy.divisor", divisor, { above: 0 });
-  return Object.freeze({ kind: "divideBy", fit: () => ({ shift: 0, scale }) });
+  return transform("divideBy", { divisor: scale }, () => ({ shift: 0, scale }));
 }
 
 /** A transform, `null` for none, or `undefined`; else `ERR_OPTION`. */

@@ -37,6 +37,22 @@ export class Part {
     return refusePart(this.file, this.path, expected, received);
   }
 
+  /** What is made of this value; what `make` refuses is `ERR_FILE`, with its place. */
+  made<T>(make: (where: string, value: unknown) => T): T {
+    try {
+      return make(this.path, this.value);
+    } catch (cause) {
+      if (!(cause instanceof CarillonError)) throw cause;
+      const place = `'${shortened(cause.where, SHOWN)}' in '${this.file}'`;
+      throw new CarillonError(
+        "ERR_FILE",
+        this.file,
+        cause.message.replace(`'${cause.where}'`, () => place),
+        { cause },
+      );
+    }
+  }
+
   expect(holds: boolean, expected: string): void {
     if (!holds) this.refuse(expected);
   }

@@ -1,3 +1,4 @@
+import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkNothing, checkNumber, checkOneOf } from "../options.js";
 import { normalArea, normalDensity } from "../tensor/exact.js";
@@ -74,15 +75,20 @@ function normal(deviation: number): Draw {
   return { kind: "normal", mean: 0, deviation };
 }
 
+function initializer(
+  kind: string,
+  options: Readonly<Record<string, unknown>>,
+  resolve: Initializer["resolve"],
+): Initializer {
+  return madeBy(kind, options, Object.freeze({ kind, resolve }));
+}
+
 function xavier(kind: string, options: XavierOptions, draw: (root: number) => Draw): Initializer {
   checkKeys(kind, options, ["gain"]);
   const factor = checkNumber(`${kind}.gain`, options.gain ?? 1, { above: 0 });
-  return Object.freeze({
-    kind,
-    resolve(shape: readonly number[]): Draw {
-      const { fanIn, fanOut } = fans(kind, shape);
-      return draw(factor * Math.sqrt(2 / (fanIn + fanOut)));
-    },
+  return initializer(kind, { gain: factor }, (shape) => {
+    const { fanIn, fanOut } = fans(kind, shape);
+    return draw(factor * Math.sqrt(2 / (fanIn + fanOut)));
   });
 }
 
@@ -103,10 +109,7 @@ function he(kind: string, options: HeOptions, draw: (factor: number, fan: number
   checkKeys(kind, options, ["mode", "gain"]);
   const mode = checkOneOf(`${kind}.mode`, options.mode ?? "fanIn", ["fanIn", "fanOut"]);
   const factor = checkNumber(`${kind}.gain`, options.gain ?? gain("relu"), { above: 0 });
-  return Object.freeze({
-    kind,
-    resolve: (shape: readonly number[]): Draw => draw(factor, fans(kind, shape)[mode]),
-  });
+  return initializer(kind, { mode, gain: factor }, (shape) => draw(factor, fans(kind, shape)[mode]));
 }
 
 /** He (Kaiming) uniform: U(−a, a) with `a = gain·√(3/fan)`. For the ReLU family. He, Zhang, Ren, Sun 2015. */
@@ -122,10 +125,7 @@ export function heNormal(options: HeOptions = {}): Initializer {
 function lecun(kind: string, options: XavierOptions, draw: (deviation: number) => Draw): Initializer {
   checkKeys(kind, options, ["gain"]);
   const factor = checkNumber(`${kind}.gain`, options.gain ?? 1, { above: 0 });
-  return Object.freeze({
-    kind,
-    resolve: (shape: readonly number[]): Draw => draw(factor / Math.sqrt(fans(kind, shape).fanIn)),
-  });
+  return initializer(kind, { gain: factor }, (shape) => draw(factor / Math.sqrt(fans(kind, shape).fanIn)));
 }
 
 /** LeCun uniform: U(−a, a) with `a = gain·√(3/fanIn)`, variance gain²/fanIn. LeCun, Bottou, Orr, Müller 1998. */
@@ -182,7 +182,7 @@ export function truncatedNormal(options: TruncatedNormalOptions): Initializer {
   const spread = Math.sqrt(1 + (low * normalDensity(low) - high * normalDensity(high)) / share - own * own);
   const scale = deviation / spread;
   const draw: Draw = Object.freeze({ kind: "truncatedNormal", shift: mean - scale * own, scale, low, high });
-  return Object.freeze({ kind: "truncatedNormal", resolve: () => draw });
+  return initializer("truncatedNormal", { mean, deviation, low, high }, () => draw);
 }
 
 /** Options of {@link orthogonal} and {@link identity}. */
@@ -199,12 +199,9 @@ export interface MatrixOptions {
 export function orthogonal(options: MatrixOptions = {}): Initializer {
   checkKeys("orthogonal", options, ["gain"]);
   const factor = checkNumber("orthogonal.gain", options.gain ?? 1, { above: 0 });
-  return Object.freeze({
-    kind: "orthogonal",
-    resolve(shape: readonly number[]): Draw {
-      fans("orthogonal", shape);
-      return { kind: "orthogonal", gain: factor };
-    },
+  return initializer("orthogonal", { gain: factor }, (shape) => {
+    fans("orthogonal", shape);
+    return { kind: "orthogonal", gain: factor };
   });
 }
 
@@ -212,16 +209,13 @@ export function orthogonal(options: MatrixOptions = {}): Initializer {
 export function identity(options: MatrixOptions = {}): Initializer {
   checkKeys("identity", options, ["gain"]);
   const factor = checkNumber("identity.gain", options.gain ?? 1, { above: 0 });
-  return Object.freeze({
-    kind: "identity",
-    resolve(shape: readonly number[]): Draw {
-      if (shape.length === 2) return { kind: "identity", gain: factor };
-      throw new CarillonError(
-        "ERR_SHAPE",
-        "identity",
-        `expected a weight of shape [out, in] for 'identity' but received [${shape.join(", ")}]`,
-      );
-    },
+  return initializer("identity", { gain: factor }, (shape) => {
+    if (shape.length === 2) return { kind: "identity", gain: factor };
+    throw new CarillonError(
+      "ERR_SHAPE",
+      "identity",
+      `expected a weight of shape [out, in] for 'identity' but received [${shape.join(", ")}]`,
+    );
   });
 }
 
@@ -244,21 +238,18 @@ export function sparse(options: SparseOptions): Initializer {
   checkKeys("sparse", options, ["sparsity", "deviation"]);
   const sparsity = checkNumber("sparse.sparsity", options.sparsity, { min: 0, max: 1 });
   const deviation = checkNumber("sparse.deviation", options.deviation ?? DEFAULT_SPARSE_DEVIATION, { above: 0 });
-  return Object.freeze({
-    kind: "sparse",
-    resolve: (shape: readonly number[]): Draw => {
-      return { kind: "sparse", zeros: Math.round(sparsity * fans("sparse", shape).fanIn), deviation };
-    },
+  return initializer("sparse", { sparsity, deviation }, (shape) => {
+    return { kind: "sparse", zeros: Math.round(sparsity * fans("sparse", shape).fanIn), deviation };
   });
 }
 
-function filled(kind: string, where: string, value: number): Initializer {
+function filled(kind: "constant" | "zeros" | "ones", where: string, value: number): Initializer {
   checkNumber(where, value);
   if (!Number.isFinite(Math.fround(value))) {
     fail("ERR_OPTION", where, "a number that float32 holds", value);
   }
   const draw: Draw = Object.freeze({ kind: "constant", value });
-  return Object.freeze({ kind, resolve: () => draw });
+  return initializer(kind, kind === "constant" ? { value } : {}, () => draw);
 }
 
 /** Every element is `value`, a finite float32. */

@@ -1,6 +1,6 @@
 import { checkKeys, checkNumber } from "../options.js";
 import { type Compat, checkCompat, checkKerasDecay } from "./compat.js";
-import { checkEpsilon } from "./epsilon.js";
+import { checkEpsilon, epsilonOption } from "./epsilon.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
@@ -37,14 +37,15 @@ export function adadelta(options: AdadeltaOptions = {}): Optimizer {
   const compat = checkCompat("adadelta", options.compat, ["pytorch", "keras"]);
   const preset = PRESETS[compat ?? "own"];
   const rho = checkNumber("adadelta.rho", options.rho ?? preset.rho, { min: 0, below: 1 });
-  const [epsilon] = checkEpsilon("adadelta", options.epsilon, preset.epsilon, compat, ["inside"]);
+  const epsilon = checkEpsilon("adadelta", options.epsilon, preset.epsilon, compat, ["inside"]);
   return describeOptimizer({
     kind: "adadelta",
     lr: checkRate("adadelta.lr", options.lr ?? preset.lr),
     rule: "adadelta",
     states: zeroStates("secondMoment", "deltaMoment"),
-    constants: [rho, 1 - rho, epsilon],
+    constants: [rho, 1 - rho, epsilon[0]],
     decay: checkKerasDecay("adadelta", options.weightDecay, compat),
     clipsSum: compat === "keras",
+    options: { rho, epsilon: epsilonOption(epsilon), compat },
   });
 }

@@ -1,6 +1,6 @@
 import { checkKeys, checkNumber } from "../options.js";
 import { type Compat, checkCompat, checkKerasDecay } from "./compat.js";
-import { checkEpsilon, type Epsilon } from "./epsilon.js";
+import { checkEpsilon, type Epsilon, epsilonOption } from "./epsilon.js";
 import { describeOptimizer, type Optimizer } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
@@ -39,13 +39,15 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
   const initial = checkNumber("adagrad.initialAccumulator", options.initialAccumulator ?? preset.initialAccumulator, {
     min: 0,
   });
+  const epsilon = checkEpsilon("adagrad", options.epsilon, preset.epsilon, compat);
   return describeOptimizer({
     kind: "adagrad",
     lr: checkRate("adagrad.lr", options.lr ?? preset.lr),
     rule: "adagrad",
     states: [{ name: "sumOfSquares", initial }],
-    constants: checkEpsilon("adagrad", options.epsilon, preset.epsilon, compat),
+    constants: epsilon,
     decay: checkKerasDecay("adagrad", options.weightDecay, compat),
     clipsSum: compat === "keras",
+    options: { epsilon: epsilonOption(epsilon), initialAccumulator: initial, compat },
   });
 }

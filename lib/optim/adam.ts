@@ -1,5 +1,5 @@
 import { type Compat, checkKerasDecay } from "./compat.js";
-import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants } from "./moments.js";
+import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
 /** Options of {@link adam}: η is 0.001, ε is 1e-8 by default (Keras: 1e-7). */
@@ -39,5 +39,6 @@ export function adam(options: AdamOptions = {}): Optimizer {
     scalars: adamCorrections(moments),
     decay: checkKerasDecay("adam", options.weightDecay, moments.compat),
     clipsSum: moments.compat === "keras",
+    options: momentsOptions(moments),
   });
 }

@@ -1,5 +1,5 @@
 import { type Compat, checkKerasDecay } from "./compat.js";
-import { checkMoments, correction, type MomentsOptions } from "./moments.js";
+import { checkMoments, correction, type MomentsOptions, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
 /** Options of {@link adamax}: η is 0.002 (Keras: 0.001), ε is 1e-8 outside by default (Keras: 1e-7). */
@@ -36,5 +36,6 @@ export function adamax(options: AdamaxOptions = {}): Optimizer {
     scalars: (step) => [correction(beta1, step)],
     decay: checkKerasDecay("adamax", options.weightDecay, moments.compat),
     clipsSum: moments.compat === "keras",
+    options: momentsOptions(moments),
   });
 }

@@ -1,6 +1,6 @@
 import { ADAM_PRESETS } from "./adam.js";
 import { type Compat, checkDecay } from "./compat.js";
-import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants } from "./moments.js";
+import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
 /** Options of {@link adamw}: η is 0.001, ε is 1e-8 by default (Keras: 1e-7). */
@@ -33,5 +33,6 @@ export function adamw(options: AdamwOptions = {}): Optimizer {
     scalars: adamCorrections(moments),
     decay: checkDecay("adamw", lambda, moments.compat),
     clipsSum: moments.compat === "keras",
+    options: momentsOptions(moments),
   });
 }

@@ -1,6 +1,6 @@
 import { ADAM_PRESETS } from "./adam.js";
 import { type Compat, checkKerasDecay } from "./compat.js";
-import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants } from "./moments.js";
+import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
 /** Options of {@link amsgrad}: η is 0.001, ε is 1e-8 by default (Keras: 1e-7). */
@@ -30,5 +30,6 @@ export function amsgrad(options: AmsgradOptions = {}): Optimizer {
     scalars: adamCorrections(moments),
     decay: checkKerasDecay("amsgrad", options.weightDecay, moments.compat),
     clipsSum: moments.compat === "keras",
+    options: momentsOptions(moments),
   });
 }

@@ -10,6 +10,11 @@ export type Epsilon = number | { readonly value: number; readonly placement?: Ep
 /** ε and its place, as the native rules take them: 1 inside, 0 outside. */
 export type EpsilonConstants = readonly [value: number, inside: 0 | 1];
 
+/** The option that these constants were made of. */
+export function epsilonOption([value, inside]: EpsilonConstants): Epsilon {
+  return { value, placement: inside === 1 ? "inside" : "outside" };
+}
+
 /** What an optimizer does where nothing is said, by itself or as a framework. */
 export interface EpsilonDefault {
   readonly value: number;

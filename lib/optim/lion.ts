@@ -42,5 +42,6 @@ export function lion(options: LionOptions = {}): Optimizer {
     constants: [beta1, 1 - beta1, beta2, 1 - beta2],
     decay: checkDecay("lion", options.weightDecay ?? 0, compat),
     clipsSum: compat === "keras",
+    options: { beta1, beta2, compat },
   });
 }

@@ -31,7 +31,7 @@ import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "
 import { rateAt, type Schedule } from "./schedule.js";
 import { segmentOf, type Trained, type TrainedGradient, TrainedParameters, type WithGradients } from "./trained.js";
 import { Update } from "./update.js";
-import { groupsInWords } from "./words.js";
+import { groupsTold, type Telling } from "./words.js";
 
 /** What {@link Minimizer.minimize} gives. */
 export interface Minimized {
@@ -94,8 +94,8 @@ export class Minimizer {
   }
 
   /** Optimizers, without their rates, and averages as plain data: what a checkpoint is compared by. @internal */
-  get inWords(): { readonly optimizer: unknown; readonly averageWeights: unknown } {
-    return { optimizer: groupsInWords(this.#groups), averageWeights: this.#average };
+  told(telling: Telling): { readonly optimizer: unknown; readonly averageWeights: unknown } {
+    return { optimizer: groupsTold(this.#groups, telling), averageWeights: this.#average };
   }
 
   /** Sets the averages to the weights, as before step 1. */

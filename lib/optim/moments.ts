@@ -1,7 +1,7 @@
 import { checkKeys, checkNumber } from "../options.js";
 import { power } from "../tensor/exact.js";
 import { type Compat, checkCompat } from "./compat.js";
-import { checkEpsilon, type Epsilon, type EpsilonConstants, type EpsilonDefault } from "./epsilon.js";
+import { checkEpsilon, type Epsilon, type EpsilonConstants, type EpsilonDefault, epsilonOption } from "./epsilon.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
 /** Options of the optimizers with Adam's two averages. */
@@ -55,6 +55,11 @@ export function checkMoments<const C extends Compat>(
     epsilon: checkEpsilon(kind, options.epsilon, preset.epsilon, compat),
     compat,
   };
+}
+
+/** The options that these were made of. */
+export function momentsOptions({ beta1, beta2, epsilon, compat }: Moments<Compat>): Readonly<Record<string, unknown>> {
+  return { beta1, beta2, epsilon: epsilonOption(epsilon), compat };
 }
 
 /** β₁, 1 − β₁, β₂, 1 − β₂, ε, inside: the constants of the rules with Adam's averages. */

@@ -1,3 +1,4 @@
+import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import * as ops from "../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
@@ -82,5 +83,7 @@ export function muon(options: MuonOptions = {}): DefinedOptimizer {
       return { parameter: ops.subtract(parameter, ops.multiply(ops.multiply(rate, scale), x)), states: { momentum } };
     },
   };
-  return definedOptimizer(definition, [beta, nesterov ? 1 : 0]);
+  const made = definedOptimizer(definition, [beta, nesterov ? 1 : 0]);
+  const ahead = beta > 0 ? { nesterov } : {};
+  return madeBy("muon", { lr: made.lr, momentum: beta, ...ahead, weightDecay: made.decay?.lambda ?? 0 }, made);
 }

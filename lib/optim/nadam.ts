@@ -1,7 +1,7 @@
 import { checkNumber } from "../options.js";
 import { power } from "../tensor/exact.js";
 import { type Compat, checkKerasDecay, contradicts } from "./compat.js";
-import { checkMoments, correction, type MomentsOptions, momentsConstants } from "./moments.js";
+import { checkMoments, correction, type MomentsOptions, momentsConstants, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
 /** Options of {@link nadam}: η is 0.002 (Keras: 0.001), ε is 1e-8 by default (Keras: 1e-7). */
@@ -53,6 +53,7 @@ export function nadam(options: NadamOptions = {}): Optimizer {
     },
     decay: checkKerasDecay("nadam", options.weightDecay, compat),
     clipsSum: compat === "keras",
+    options: { ...momentsOptions(moments), momentumDecay: psi },
   });
 }
 

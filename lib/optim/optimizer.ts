@@ -1,4 +1,5 @@
 import type { NativeLists } from "../binding/operations.js";
+import { madeBy } from "../described.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { Schedule } from "./schedule.js";
 
@@ -48,11 +49,13 @@ interface Description {
   readonly scalars?: ((step: number) => readonly number[]) | undefined;
   readonly decay?: DecoupledDecay | null | undefined;
   readonly clipsSum?: boolean | undefined;
+  /** What it was made with, besides its rate and its decay. */
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** An immutable description of a native rule. */
-export function describeOptimizer(description: Description): Optimizer {
-  const { states = [], constants = [], scalars = null, decay = null, clipsSum = false } = description;
+export function describeOptimizer({ options, ...description }: Description): Optimizer {
+  const { kind, lr, states = [], constants = [], scalars = null, decay = null, clipsSum = false } = description;
   const optimizer: Optimizer = {
     ...description,
     states: Object.freeze(states.map((state) => Object.freeze(state))),
@@ -61,7 +64,8 @@ export function describeOptimizer(description: Description): Optimizer {
     decay: decay === null ? null : Object.freeze(decay),
     clipsSum,
   };
-  return Object.freeze(describedBy(optimizer, () => forPeople(optimizer)));
+  const described = Object.freeze(describedBy(optimizer, () => forPeople(optimizer)));
+  return madeBy(kind, { lr, weightDecay: decay?.lambda ?? 0, ...options }, described);
 }
 
 /** What `console.log` shows of a description. */

@@ -1,4 +1,5 @@
 import { nativeInfo } from "../binding/native.js";
+import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkFunction, checkObject, checkOneOf, checkString } from "../options.js";
 import { matchesPattern } from "../words.js";
@@ -29,18 +30,16 @@ export function partition(groups: readonly (readonly [pattern: string, optimizer
   if (!Array.isArray(groups) || groups.length === 0) {
     fail("ERR_OPTION", "partition", "an array of [pattern, optimizer]", groups);
   }
-  return Object.freeze({
-    kind: "partition",
-    groups: groups.map((group, index) => {
-      const where = `partition[${index}]`;
-      if (!Array.isArray(group) || group.length !== 2) fail("ERR_OPTION", where, "[pattern, optimizer or null]", group);
-      const [pattern, optimizer] = group;
-      return {
-        pattern: checkString(where, pattern),
-        optimizer: optimizer === null ? null : checkOptimizer(where, optimizer),
-      };
-    }),
+  const checked = groups.map((group, index) => {
+    const where = `partition[${index}]`;
+    if (!Array.isArray(group) || group.length !== 2) fail("ERR_OPTION", where, "[pattern, optimizer or null]", group);
+    const [pattern, optimizer] = group;
+    return {
+      pattern: checkString(where, pattern),
+      optimizer: optimizer === null ? null : checkOptimizer(where, optimizer),
+    };
   });
+  return madeBy("partition", { groups: checked }, Object.freeze({ kind: "partition", groups: checked }));
 }
 
 /** `value` if it is the description of an optimizer, else `ERR_OPTION`. */

@@ -1,5 +1,5 @@
 import { power } from "../tensor/exact.js";
-import { checkMoments, correction, type MomentsOptions, momentsConstants } from "./moments.js";
+import { checkMoments, correction, type MomentsOptions, momentsConstants, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 
 /** Options of {@link radam}: η is 0.001, ε is 1e-8 by default. */
@@ -42,5 +42,6 @@ export function radam(options: RadamOptions = {}): Optimizer {
       const rectifier = Math.sqrt(((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length));
       return [rectifier * Math.sqrt(1 - decayed) * correction(beta1, step), 1];
     },
+    options: momentsOptions(moments),
   });
 }

@@ -1,6 +1,6 @@
 import { checkBoolean, checkKeys, checkNumber } from "../options.js";
 import { type Compat, checkCompat, checkKerasDecay, checkRateInside } from "./compat.js";
-import { checkEpsilon, type Epsilon } from "./epsilon.js";
+import { checkEpsilon, type Epsilon, epsilonOption } from "./epsilon.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
@@ -70,5 +70,13 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     constants: [rho, 1 - rho, ...epsilon, ...velocity],
     decay: checkKerasDecay("rmsprop", options.weightDecay, compat),
     clipsSum: compat === "keras",
+    options: {
+      rho,
+      epsilon: epsilonOption(epsilon),
+      centered,
+      momentum,
+      ...(momentum > 0 ? { rateInside } : {}),
+      compat,
+    },
   });
 }

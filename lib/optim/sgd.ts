@@ -62,6 +62,7 @@ interface MomentumRule {
   readonly rateInside: boolean;
   readonly decay?: DecoupledDecay | null | undefined;
   readonly clipsSum?: boolean | undefined;
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 function momentumRule({ beta, intake, nesterov, accumulating, rateInside, ...rest }: MomentumRule): Optimizer {
@@ -99,14 +100,15 @@ export function sgd(options: SgdOptions): Optimizer {
   if (momentum === 0) {
     if (nesterov) fail("ERR_OPTION", "sgd.momentum", "a number > 0, which nesterov needs,", momentum);
     if (dampening > 0) fail("ERR_OPTION", "sgd.dampening", "0, as there is no momentum,", dampening);
-    return describeOptimizer({ kind: "sgd", lr, rule: "sgd", decay, clipsSum });
+    return describeOptimizer({ kind: "sgd", lr, rule: "sgd", decay, clipsSum, options: { compat } });
   }
   if (nesterov && dampening > 0) {
     fail("ERR_OPTION", "sgd.dampening", "0, which nesterov needs,", dampening);
   }
   if (compat === "keras" && dampening > 0) contradicts("sgd", "dampening", compat, "0", dampening);
   const form = { beta: momentum, intake: 1 - dampening, nesterov, accumulating: true, rateInside };
-  return momentumRule({ kind: "sgd", lr, ...form, decay, clipsSum });
+  const kept = { momentum, dampening, nesterov, rateInside, compat };
+  return momentumRule({ kind: "sgd", lr, ...form, decay, clipsSum, options: kept });
 }
 
 /**
@@ -120,5 +122,5 @@ export function sgdMomentum(options: SgdMomentumOptions): Optimizer {
   const lr = checkRate("sgdMomentum.lr", options.lr);
   const beta = checkNumber("sgdMomentum.beta", options.beta ?? DEFAULT_BETA, { min: 0, below: 1 });
   const form = { beta, intake: 1 - beta, nesterov: false, accumulating: false, rateInside: false };
-  return momentumRule({ kind: "sgdMomentum", lr, ...form });
+  return momentumRule({ kind: "sgdMomentum", lr, ...form, options: { beta } });
 }

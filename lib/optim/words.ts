@@ -1,3 +1,4 @@
+import { optimizers } from "./kinds.js";
 import type { Optimizer } from "./optimizer.js";
 import type { Group } from "./partition.js";
 
@@ -33,9 +34,21 @@ const CONSTANTS: Readonly<Record<string, readonly Word[]>> = {
 /** Steps whose scalars tell one form of a rule from another. */
 const TOLD_STEPS = [1, 2, 100] as const;
 
-/** An optimizer as plain data, without its rate: options by their names, and whatever else its updates depend on. */
-function wordsOf(optimizer: Optimizer | null): unknown {
+/**
+ * How a checkpoint tells what a run is made of: by descriptions, and what has none in words. The first files, which knew no
+ * descriptions, have words alone.
+ */
+export type Telling = "descriptions" | "words";
+
+/** An optimizer as plain data, without its rate. */
+function toldOf(optimizer: Optimizer | null, telling: Telling): unknown {
   if (optimizer === null) return "frozen";
+  const kind = telling === "words" ? undefined : optimizers.kindOf(optimizer);
+  return kind === undefined ? wordsOf(optimizer) : optimizers.describe(kind, optimizer, ["lr"]);
+}
+
+/** The options of an optimizer by their names, and whatever else its updates depend on. */
+function wordsOf(optimizer: Optimizer): unknown {
   const { kind, rule, states, constants, scalars, decay, clipsSum } = optimizer;
   const names = CONSTANTS[kind] ?? [];
   const options = constants.map((constant, index): readonly [string, unknown] => {
@@ -58,11 +71,10 @@ function wordsOf(optimizer: Optimizer | null): unknown {
 }
 
 /** What trains which parameters, as plain data: of a single optimizer its own, otherwise by patterns. */
-export function groupsInWords(groups: readonly Group[]): unknown {
+export function groupsTold(groups: readonly Group[], telling: Telling): unknown {
   const [first] = groups;
-  if (groups.length === 1 && first?.pattern === "*") return wordsOf(first.optimizer);
-  return {
-    kind: "partition",
-    ...Object.fromEntries(groups.map(({ pattern, optimizer }) => [pattern, wordsOf(optimizer)])),
-  };
+  if (groups.length === 1 && first?.pattern === "*") return toldOf(first.optimizer, telling);
+  const told = groups.map(({ pattern, optimizer }) => [pattern, toldOf(optimizer, telling)]);
+  if (telling === "words") return { kind: "partition", ...Object.fromEntries(told) };
+  return { kind: "partition", options: { groups: told } };
 }

@@ -156,14 +156,21 @@ function addLasso(sum: Penalties, lambda: number, { proximal, metric }: Lasso): 
   return { ...sum, shrink: sum.shrink + lambda, metric: metric === "adaptive" };
 }
 
+function isOfKind(value: unknown): value is Regularizer {
+  return typeof value === "object" && value !== null && "kind" in value && Object.hasOwn(FACTORS, `${value.kind}`);
+}
+
+/** Whether `value` is a regularizer, made or written down. */
+export function isRegularizer(value: unknown): value is Regularizer {
+  return isOfKind(value) && FACTORS[value.kind].every((name) => typeof Reflect.get(value, name) === "number");
+}
+
 /** The regularizers that an option stands for; a value that is none is `ERR_OPTION`. */
 export function checkRegularizers(where: string, given: Regularizers | undefined): readonly Regularizer[] {
   if (given === undefined || given === null) return [];
   const list: readonly Regularizer[] = Array.isArray(given) ? given : [given];
   for (const each of list) {
-    if (typeof each !== "object" || each === null || !Object.hasOwn(FACTORS, each.kind)) {
-      fail("ERR_OPTION", where, "a regularizer such as l2(1e-4)", each);
-    }
+    if (!isOfKind(each)) fail("ERR_OPTION", where, "a regularizer such as l2(1e-4)", each);
     for (const name of FACTORS[each.kind]) checkNumber(`${where}.${name}`, Reflect.get(each, name), { min: 0 });
   }
   const metrics = new Set(list.flatMap((each) => ("proximal" in each && each.proximal ? [each.metric] : [])));

@@ -5,14 +5,14 @@ import type { CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
 import { CheckpointStore, type Save, type Written } from "./checkpoint_store.js";
 import type { Parts } from "./parts.js";
-import type { Settings } from "./settings.js";
+import type { ToldSettings } from "./settings.js";
 import { Snapshot } from "./snapshot.js";
 
 /** Makes the checkpoints of a run: bytes for who asks, files in its folder if it has one. */
 export class CheckpointMaker {
   readonly #model: Model;
   readonly #minimizer: Minimizer;
-  readonly #settings: () => Settings;
+  readonly #settings: ToldSettings;
   readonly #options: CheckedCheckpoint | undefined;
   readonly #folder: CheckpointFolder | undefined;
   readonly #store: CheckpointStore | undefined;
@@ -84,7 +84,7 @@ export class CheckpointMaker {
     return () => {
       const snapshot = new Snapshot(stretchesOf(model, minimizer));
       snapshot.take();
-      return snapshot.bytes(contentsOf(model, minimizer, settings(), { ...progress(), best }));
+      return snapshot.bytes(contentsOf(model, minimizer, settings("descriptions"), { ...progress(), best }));
     };
   }
 
@@ -103,6 +103,7 @@ export class CheckpointMaker {
   }
 
   #contents(progress: RunProgress, best: BestCheckpoint | null): Contents {
-    return contentsOf(this.#model, this.#minimizer, this.#settings(), { ...progress, best });
+    const settings = this.#settings("descriptions");
+    return contentsOf(this.#model, this.#minimizer, settings, { ...progress, best });
   }
 }

@@ -17,8 +17,9 @@ export function differenceOf(path: string, saved: unknown, given: unknown): Diff
   }
   if (isRecord(saved) && isRecord(given)) {
     if (saved.kind !== given.kind) return { path, saved: shown(saved.kind), given: shown(given.kind) };
-    const keys = [...new Set([...Object.keys(saved), ...Object.keys(given)])];
-    return firstOf(keys.map((key) => [key.split(".").reduce(placeOf, path), saved[key], given[key]]));
+    const [then, now] = [withOptions(saved), withOptions(given)];
+    const keys = [...new Set([...Object.keys(then), ...Object.keys(now)])];
+    return firstOf(keys.map((key) => [key.split(".").reduce(placeOf, path), then[key], now[key]]));
   }
   if (Object.is(saved ?? null, given ?? null)) return undefined;
   return { path, saved: shown(saved), given: shown(given) };
@@ -40,6 +41,12 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A description as people say it, `optimizer.beta1`: its options are members of their own. */
+function withOptions(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { options, ...rest } = value;
+  return typeof value.kind === "string" && isRecord(options) ? { ...rest, ...options } : value;
+}
+
 /** Characters that a message shows of a value. */
 const SHOWN = 80;
 
@@ -53,7 +60,7 @@ function wordsOf(value: unknown): string {
   if (typeof value === "string") return value === "" ? '""' : value;
   if (isList(value)) return `[${value.map(wordsOf).join(", ")}]`;
   if (!isRecord(value)) return String(value);
-  const { kind, ...rest } = value;
+  const { kind, ...rest } = withOptions(value);
   const parts = Object.entries(rest)
     .filter(([, part]) => part !== null && part !== undefined)
     .map(([key, part]) => `${key} ${wordsOf(part)}`)

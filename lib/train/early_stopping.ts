@@ -1,3 +1,4 @@
+import { madeBy } from "../described.js";
 import type { Part } from "../io/part.js";
 import type { State } from "../io/state.js";
 import { checkBoolean, checkKeys, checkNumber, checkString } from "../options.js";
@@ -73,10 +74,16 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
   const name = checkString("earlyStopping.name", options.name ?? "earlyStopping");
   const checkState: Callback["checkState"] = (state, at) => checkKept(state, monitor.aim, at);
   const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin, checkState });
-  return describedBy(callback, () => ({
-    title: `Callback ${name}`,
-    fields: { monitor: monitor.name, patience, best: callback.best },
-  }));
+  const { mode, minDelta } = monitor;
+  const made = { ...options, mode, minDelta, patience, restoreBest, name };
+  return madeBy(
+    "earlyStopping",
+    made,
+    describedBy(callback, () => ({
+      title: `Callback ${name}`,
+      fields: { monitor: monitor.name, patience, best: callback.best },
+    })),
+  );
 }
 
 function stateOf({ best, waited, weights }: Kept, aim: string): State {

@@ -16,6 +16,7 @@ import { Model } from "../nn/model.js";
 import { describeLayers, FORMATS, WEIGHTS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Minimizer } from "../optim/minimizer.js";
+import type { Telling } from "../optim/words.js";
 import { checkKeys, checkString } from "../options.js";
 import type { Value } from "../tensor/value.js";
 import { numericsMetadata, section, stage } from "./checkpoint.js";
@@ -119,23 +120,29 @@ function statePrefix(minimizer: string, model: number): string {
   return `states/${minimizer}/${model}/`;
 }
 
+/** Of files that are written; those without the key have words. */
+const TELLING = "descriptions";
+
 /** What the file must agree with, as plain data. */
-function description({ models, minimizers, programs }: Checked): Readonly<Record<string, unknown>> {
+function description({ models, minimizers, programs }: Checked, telling: Telling): Readonly<Record<string, unknown>> {
   return {
     layers: Object.fromEntries([...models].map(([name, model]) => [name, describeLayers(model.layers)])),
-    minimizers: Object.fromEntries([...minimizers].map(([name, minimizer]) => [name, minimizer.inWords])),
+    minimizers: Object.fromEntries([...minimizers].map(([name, minimizer]) => [name, minimizer.told(telling)])),
     seeds: Object.fromEntries([...programs].map(([name, { seed }]) => [name, seed])),
   };
 }
 
 /** {@link description} as metadata. */
-function descriptionText(parts: Checked): Record<string, string> {
-  return Object.fromEntries(Object.entries(description(parts)).map(([name, value]) => [name, JSON.stringify(value)]));
+function descriptionText(parts: Checked, telling: Telling): Record<string, string> {
+  const entries = Object.entries(description(parts, telling));
+  return Object.fromEntries(entries.map(([name, value]) => [name, JSON.stringify(value)]));
 }
 
 /** `ERR_FILE` with the first place where the parts are not those of the file. */
 function checkDescription(path: string, metadata: Readonly<Record<string, string>>, parts: Checked): void {
-  for (const [name, text] of Object.entries(descriptionText(parts))) {
+  const { telling } = metadata;
+  if (telling !== undefined && telling !== TELLING) refuseFile(path, `telling ${TELLING}`, telling);
+  for (const [name, text] of Object.entries(descriptionText(parts, telling ?? "words"))) {
     const then = parsePlain(metadata[name], path, name).value;
     const difference = differenceOf(name, then, JSON.parse(text));
     if (difference !== undefined) refuseFile(path, `${difference.path} ${difference.saved}`, difference.given);
@@ -167,7 +174,8 @@ export async function saveCheckpoint(path: string, loop: SavedLoop): Promise<voi
   const metadata = {
     format: FORMAT,
     ...numericsMetadata(),
-    ...descriptionText(parts),
+    telling: TELLING,
+    ...descriptionText(parts, TELLING),
     steps: JSON.stringify(Object.fromEntries(steps)),
     counts: JSON.stringify(Object.fromEntries(counts)),
     state: encodeState(loop.state ?? null, arrays, `${where}.state`),

@@ -74,26 +74,28 @@ export function checkMonitor(where: string, figure: unknown, metrics: readonly s
 /** A figure and when it is better than another. */
 export class Monitor {
   readonly name: string;
-  readonly #minDelta: number;
+  readonly minDelta: number;
+  readonly mode: MonitorMode;
   readonly #sign: number;
 
   constructor(where: string, { monitor, minDelta, mode }: MonitorOptions) {
     this.name = checkString(`${where}.monitor`, monitor);
-    this.#minDelta = checkNumber(`${where}.minDelta`, minDelta ?? 0, { min: 0 });
+    this.minDelta = checkNumber(`${where}.minDelta`, minDelta ?? 0, { min: 0 });
     const plain = isOfValidation(monitor) ? monitor.slice(VALIDATION.length) : monitor;
     const usual = isLowerBetter(plain) ? "min" : "max";
-    this.#sign = checkOneOf(`${where}.mode`, mode ?? usual, ["min", "max"]) === "min" ? -1 : 1;
+    this.mode = checkOneOf(`${where}.mode`, mode ?? usual, ["min", "max"]);
+    this.#sign = this.mode === "min" ? -1 : 1;
   }
 
   /** What it looks for, such as `min validation.loss`: a best value means nothing to a monitor of something else. */
   get aim(): string {
-    return `${this.#sign < 0 ? "min" : "max"} ${this.name}`;
+    return `${this.mode} ${this.name}`;
   }
 
   /** Whether `value` is better than `best` by more than `minDelta`. NaN never is. */
   isBetter(value: number, best: number | undefined): boolean {
     if (best === undefined) return !Number.isNaN(value);
-    return this.#sign * value > this.#sign * best + this.#minDelta;
+    return this.#sign * value > this.#sign * best + this.minDelta;
   }
 
   /** Whether the figure is new at this step: one of validation is only where the set was measured. */

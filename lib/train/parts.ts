@@ -4,12 +4,13 @@ import { measuredSet } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
+import type { Telling } from "../optim/words.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import { shuffleBufferOf } from "./data.js";
 import type { FiniteCheck } from "./finite.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import { checkData, findCheckpoint, type Resumed } from "./resume.js";
-import { type Settings, type SettingsSource, settingsOf } from "./settings.js";
+import { type Settings, type SettingsSource, settingsOf, type ToldSettings } from "./settings.js";
 import { compileStep } from "./step.js";
 import { Validator } from "./validator.js";
 
@@ -17,7 +18,7 @@ import { Validator } from "./validator.js";
 export interface Beginning {
   readonly minimizer: Minimizer;
   /** Made when somebody first asks: they ask users' functions. They hold on to no data. */
-  readonly settings: () => Settings;
+  readonly settings: ToldSettings;
   readonly resumed: Resumed;
   readonly folder: CheckpointFolder | undefined;
 }
@@ -52,10 +53,11 @@ export async function findBeginning(
     validate: validationData === undefined ? null : validate,
     shuffleBuffer: shuffleBufferOf(options),
   };
-  let made: Settings | undefined;
-  const settings = (): Settings => {
-    made ??= settingsOf(model, minimizer, source);
-    return made;
+  const made = new Map<Telling, Settings>();
+  const settings: ToldSettings = (telling) => {
+    const told = made.get(telling) ?? settingsOf(model, minimizer, source, telling);
+    made.set(telling, told);
+    return told;
   };
   return { minimizer, settings, folder, resumed: await findCheckpoint(model, minimizer, options, folder, settings) };
 }

@@ -1,3 +1,4 @@
+import { madeBy } from "../described.js";
 import type { Part } from "../io/part.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { describedBy } from "../tensor/inspect.js";
@@ -86,8 +87,14 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions): Callback {
   const name = checkString(`${where}.name`, options.name ?? where);
   const checkState: Callback["checkState"] = (state, at) => checkWaiting(state, monitor.aim, at);
   const callback = Object.assign(begin(), { name, every: options.every, monitor: monitor.name, begin, checkState });
-  return describedBy(callback, () => ({
-    title: `Callback ${name}`,
-    fields: { monitor: monitor.name, factor, patience },
-  }));
+  const { mode, minDelta } = monitor;
+  const made = { ...options, mode, minDelta, factor, patience, cooldown, minScale, name };
+  return madeBy(
+    where,
+    made,
+    describedBy(callback, () => ({
+      title: `Callback ${name}`,
+      fields: { monitor: monitor.name, factor, patience },
+    })),
+  );
 }

@@ -20,7 +20,7 @@ import { differenceOf } from "./difference.js";
 import type { PassedOver } from "./events.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import type { Reader } from "./progress_schema.js";
-import { type ChangedSetting, changesOf, type Settings } from "./settings.js";
+import { type ChangedSetting, changesOf, type ToldSettings } from "./settings.js";
 import { describedCheckpoint, leastOf, soundCheckpoint } from "./sound.js";
 
 /** What a run continues, and what it does not. */
@@ -58,7 +58,7 @@ interface Own {
   readonly model: Model;
   readonly minimizer: Minimizer;
   readonly options: CheckedSettings;
-  readonly settings: () => Settings;
+  readonly settings: ToldSettings;
   readonly resume: CheckedResume;
   readonly reader: Reader;
 }
@@ -76,7 +76,7 @@ async function fitting(file: StoredFile, arrays: ReadonlyMap<string, StoredTenso
   const { model, minimizer, options, settings, resume, reader } = own;
   const { where } = file.source;
   const described = describedCheckpoint(file, arrays);
-  const changes = changesOf(described.settings, settings());
+  const changes = changesOf(described.settings, settings);
   for (const change of changes) {
     const { setting } = change;
     if (resume.changed.includes(setting) || (setting === "shuffleBuffer" && resume.newData)) continue;
@@ -231,7 +231,7 @@ export async function findCheckpoint(
   minimizer: Minimizer,
   options: CheckedSettings,
   folder: CheckpointFolder | undefined,
-  settings: () => Settings,
+  settings: ToldSettings,
 ): Promise<Resumed> {
   const { resume } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
@@ -297,7 +297,7 @@ async function newestSound(folder: CheckpointFolder | undefined, own: Own): Prom
   const passedOver: PassedOver[] = [];
   let foreign: unknown;
   const files = (await folder?.list()) ?? [];
-  if (files.length > 0) own.settings(); // a schedule or a loss that throws is no fault of a file
+  if (files.length > 0) own.settings("descriptions"); // a schedule or a loss that throws is no fault of a file
   for (const file of files) {
     const one = await tried(file, own);
     if ("found" in one) return { ...one.found, path: file.path, passedOver };

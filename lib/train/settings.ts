@@ -1,12 +1,17 @@
 import type { ClassWeights } from "../data/bind.js";
+import { describedOr } from "../described.js";
 import type { ScheduleAt } from "../graph/lane.js";
+import { losses } from "../nn/kinds/losses.js";
 import type { Loss } from "../nn/losses/loss.js";
 import type { Model } from "../nn/model.js";
 import { describeLayers } from "../nn/saved.js";
+import { schedules } from "../optim/kinds.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { Clip } from "../optim/minimizer_options.js";
 import type { Schedule } from "../optim/schedule.js";
+import type { Telling } from "../optim/words.js";
 import type { Regularizers } from "../regularizers/index.js";
+import { penalties } from "../regularizers/kinds.js";
 import { isFloats } from "../tensor/arrays.js";
 import { tensor } from "../tensor/tensor.js";
 import type { Every } from "./callback.js";
@@ -39,8 +44,8 @@ export const SETTINGS = [...COMPARED, "inputs", "targets", "classes", "metrics",
 /** A setting that a resumed run has in common with the one that it continues, unless it says that it was changed. */
 export type Setting = (typeof SETTINGS)[number];
 
-/** Each setting as plain data in the words of its options. Functions are told by what they give. */
-export type Settings = Readonly<Record<(typeof COMPARED)[number], unknown>>;
+/** Each setting as plain data: descriptions, and for what has none words; functions of one's own are told by what they give. */
+export type Settings = Readonly<Record<(typeof COMPARED)[number], unknown>> & { readonly telling?: Telling };
 
 /** In the place of the rows that a stream is shuffled with. */
 export const IN_MEMORY = "that of data in memory";
@@ -61,20 +66,27 @@ export interface SettingsSource {
   readonly shuffleBuffer: number | null;
 }
 
+/** The settings of a run as checkpoints have them, those of the first files too. */
+export type ToldSettings = (telling: Telling) => Settings;
+
 /** The settings of a run, as the JSON of a checkpoint gives them back. */
-export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsSource): Settings {
+export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsSource, telling: Telling): Settings {
   const { loss, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
   const { batchSize, shuffle, shuffleBuffer } = source;
+  const told = (given: Regularizers): unknown => {
+    return telling === "words" ? given : penalties.describe("regularizer", given);
+  };
   const own = model.segments.flatMap(({ name, spec }) =>
-    spec.regularizer === undefined ? [] : [[name, spec.regularizer] as const],
+    spec.regularizer === undefined ? [] : [[name, told(spec.regularizer)] as const],
   );
   const settings: Settings = {
+    ...(telling === "words" ? {} : { telling }),
     layers: describeLayers(model.layers),
-    loss: lossWords(loss, model.outputs),
-    ...minimizer.inWords,
-    lr: ratesInWords(minimizer.rates),
-    regularizer: { model: regularizer, ...Object.fromEntries(own) },
-    biasRegularizer: biasRegularizer ?? null,
+    loss: lossTold(loss, model.outputs, telling),
+    ...minimizer.told(telling),
+    lr: ratesTold(minimizer.rates, telling),
+    regularizer: { model: told(regularizer), ...Object.fromEntries(own) },
+    biasRegularizer: told(biasRegularizer ?? null),
     clip: clip ?? null,
     accumulate,
     classWeights: classWeights ?? null,
@@ -86,8 +98,10 @@ export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsS
   return JSON.parse(JSON.stringify(settings)) as Settings; // the same keys
 }
 
-/** A loss is told by its name, its options, and by what it gives for three examples. */
-function lossWords(loss: Loss, outputs: number): unknown {
+/** A loss of one's own is told by its name, its options, and by what it gives for three examples. */
+function lossTold(loss: Loss, outputs: number, telling: Telling): unknown {
+  const known = telling === "words" ? undefined : losses.kindOf(loss);
+  if (known !== undefined) return losses.describe(known, loss);
   const kind = loss.kind ?? (loss.name === "" ? "a function" : loss.name);
   return { kind, ...loss.options, "what it gives for three examples": givenBy(loss, outputs) };
 }
@@ -123,18 +137,27 @@ const ASKED: readonly ScheduleAt[] = [1, 2, 3, 10, 50, 100, 101, 250, 500, 900, 
 }));
 
 /** The one rate, or those of a partition by its patterns. */
-function ratesInWords(rates: readonly (readonly [pattern: string, lr: number | Schedule])[]): unknown {
+function ratesTold(rates: Minimizer["rates"], telling: Telling): unknown {
   const [first] = rates;
-  if (rates.length === 1 && first?.[0] === "*") return rateWords(first[1]);
-  return Object.fromEntries(rates.map(([pattern, lr]) => [pattern, rateWords(lr)]));
+  if (rates.length === 1 && first?.[0] === "*") return rateTold(first[1], telling);
+  return Object.fromEntries(rates.map(([pattern, lr]) => [pattern, rateTold(lr, telling)]));
 }
 
 /** Kind of a rate that is a function. */
 export const A_SCHEDULE = "a schedule";
 
-/** A rate, or what a schedule gives at some places. */
-function rateWords(lr: number | Schedule): unknown {
+function rateTold(lr: number | Schedule, telling: Telling): unknown {
   if (typeof lr === "number") return lr;
+  return telling === "words"
+    ? scheduleWords(lr)
+    : describedOr(
+        () => schedules.describe("lr", lr),
+        () => scheduleWords(lr),
+      );
+}
+
+/** What a schedule gives at some places. */
+function scheduleWords(lr: Schedule): unknown {
   try {
     return { kind: A_SCHEDULE, ...Object.fromEntries(ASKED.map((at) => [`at step ${at.step} of 1000`, lr(at)])) };
   } catch {
@@ -148,7 +171,8 @@ export interface ChangedSetting extends Difference {
 }
 
 /** All settings that differ, each with the first place where it does. */
-export function changesOf(then: Readonly<Record<string, unknown>>, now: Settings): readonly ChangedSetting[] {
+export function changesOf(then: Readonly<Record<string, unknown>>, told: ToldSettings): readonly ChangedSetting[] {
+  const now = told(then.telling === "descriptions" ? "descriptions" : "words");
   return COMPARED.flatMap((setting) => {
     const difference = differenceOf(setting, then[setting], now[setting]);
     return difference === undefined ? [] : [{ setting, ...difference }];

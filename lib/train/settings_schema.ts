@@ -1,5 +1,9 @@
 // What the settings of a checkpoint may be: values that no option takes are refused by their place.
+import { LENIENT } from "../described.js";
 import type { Part } from "../io/part.js";
+import { losses } from "../nn/kinds/losses.js";
+import { optimizers, schedules } from "../optim/kinds.js";
+import { regularizers } from "../regularizers/kinds.js";
 import { matchesPattern } from "../words.js";
 import { A_SCHEDULE, COMPARED, IN_MEMORY } from "./settings.js";
 
@@ -32,8 +36,12 @@ const POSITIVE_STATES = ["secondMoment", "maxSecondMoment", "sumOfSquares", "inf
 /** Reads the settings of a checkpoint; `ERR_FILE` names the first that no run has. */
 export function checkSettingsPart(settings: Part): StoredSettings {
   for (const name of COMPARED) settings.at(name).expect(settings.at(name).value !== undefined, "a setting or null");
+  const telling = settings.at("telling");
+  if (telling.value !== undefined) telling.equal("descriptions");
   checkLayers(settings.at("layers"));
   const loss = settings.at("loss").at("kind").text();
+  if (isDescription(settings.at("loss")))
+    settings.at("loss").made((where, given) => losses.make(where, given, LENIENT));
   checkRates(settings.at("lr"));
   checkPenalties(settings.at("regularizer"), settings.at("biasRegularizer"));
   checkClip(settings.at("clip"));
@@ -51,6 +59,11 @@ export function checkSettingsPart(settings: Part): StoredSettings {
   };
 }
 
+/** Whether it is the description of a built-in thing; one of the user's own is told in words, as all are in the first files. */
+function isDescription(part: Part): boolean {
+  return part.at("options").value !== undefined;
+}
+
 function checkLayers(layers: Part): void {
   for (const layer of layers.list()) layer.at("kind").text();
 }
@@ -61,7 +74,8 @@ function checkRates(lr: Part): void {
     lr.number({ min: 0 });
     return;
   }
-  if (lr.at("kind").value === A_SCHEDULE) checkSchedule(lr);
+  if (isDescription(lr)) lr.made((where, given) => schedules.make(where, given, LENIENT));
+  else if (lr.at("kind").value === A_SCHEDULE) checkSchedule(lr);
   else for (const rate of lr.members().values()) checkRates(rate);
 }
 
@@ -73,6 +87,10 @@ function checkSchedule(schedule: Part): void {
 function checkPenalties(...penalties: readonly Part[]): void {
   for (const penalty of penalties) {
     if (penalty.isNothing) continue;
+    if (!Array.isArray(penalty.value) && isDescription(penalty)) {
+      penalty.made((where, given) => regularizers.make(where, given, LENIENT));
+      continue;
+    }
     const parts = Array.isArray(penalty.value) ? penalty.list() : [...penalty.members().values()];
     for (const part of parts) {
       if (typeof part.value === "number") part.number({ min: 0 });
@@ -114,11 +132,34 @@ const FROZEN = "frozen";
 /** States of one optimizer, none where it leaves parameters as they are. */
 function statesIn(optimizer: Part): readonly StoredState[] {
   if (optimizer.value === FROZEN) return [];
+  if (isDescription(optimizer)) return statesMade(optimizer);
   optimizer.at("kind").text();
   const states = optimizer.at("states, as they begin").members();
   for (const initial of states.values()) initial.number();
   const isNative = optimizer.at("rule").value !== null;
   return [...states.keys()].map((name) => ({ name, isPositive: isNative && POSITIVE_STATES.includes(name) }));
+}
+
+/** Those of a built-in optimizer, whose rate stands elsewhere. */
+function statesMade(optimizer: Part): readonly StoredState[] {
+  const options = Object.fromEntries([...optimizer.at("options").members()].map(([name, { value }]) => [name, value]));
+  const description = { kind: optimizer.at("kind").value, options: { ...options, lr: 0 } };
+  const made = optimizer.made((where) => optimizers.make(where, description, LENIENT));
+  if ("groups" in made) return optimizer.refuse("an optimizer of its own", "a partition");
+  return made.states.map(({ name }) => ({ name, isPositive: made.rule !== null && POSITIVE_STATES.includes(name) }));
+}
+
+/** Patterns of a partition and what trains what matches. */
+function groupsIn(optimizer: Part): readonly (readonly [pattern: string, words: Part])[] {
+  if (!isDescription(optimizer)) return [...optimizer.members()].filter(([pattern]) => pattern !== "kind");
+  return optimizer
+    .at("options")
+    .at("groups")
+    .list()
+    .map((group) => {
+      const [pattern, words] = group.list(2);
+      return pattern === undefined || words === undefined ? group.refuse("a list of 2") : [pattern.text(), words];
+    });
 }
 
 function unmatched(optimizer: Part, parameter: string): never {
@@ -130,7 +171,7 @@ function statesOf(optimizer: Part): StoredSettings["statesOf"] {
     const states = statesIn(optimizer);
     return () => states;
   }
-  const groups = [...optimizer.members()].filter(([pattern]) => pattern !== "kind");
+  const groups = groupsIn(optimizer);
   const states = groups.map(([, words]) => statesIn(words));
   const patterns = groups.map(([pattern]) => pattern);
   return (parameter) =>

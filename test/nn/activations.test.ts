@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as carillon from "carillon";
 import { type Layer, linear, loadModel, ops, sequential, type Tensor, tensor } from "carillon";
 import { afterAll, describe, expect, test } from "vitest";
-import { activationLayers } from "../../lib/nn/layers/activations.js";
+import { activationLayers } from "../../lib/nn/kinds/layers.js";
 
 /** Each layer, and the operation that it must be. */
 const LAYERS: Readonly<Record<string, readonly [layer: Layer<number, "same">, operation: (x: Tensor) => Tensor]>> = {

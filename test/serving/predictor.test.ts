@@ -31,7 +31,7 @@ import {
   tensor,
 } from "carillon";
 import { describe, expect, test } from "vitest";
-import { activationLayers } from "../../lib/nn/layers/activations.js";
+import { activationLayers } from "../../lib/nn/kinds/layers.js";
 import { collected } from "../collected.js";
 import { clusters, numbers } from "../train/synthetic.js";
 

@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { CarillonError } from "../../errors.js";
 import { ELU_ALPHA, LEAKY_SLOPE } from "../../ops/activations.js";
 import * as ops from "../../ops/index.js";
@@ -9,7 +10,7 @@ import { defineLayer, type Layer, type LayerConfig } from "../layer.js";
 type Activation = Layer<number, "same">;
 
 function layer(kind: string, config: LayerConfig, forward: (x: Value) => Value): Activation {
-  return defineLayer({ kind, outputs: "same", config, forward: (x) => forward(x) });
+  return madeBy(kind, config, defineLayer({ kind, outputs: "same", config, forward: (x) => forward(x) }));
 }
 
 function plain(kind: string, forward: (x: Value) => Value): () => Activation {
@@ -117,23 +118,3 @@ export function gelu(options: GeluLayerOptions = {}): Activation {
   const approximate = checkOneOf("gelu.approximate", options.approximate ?? "none", ["none", "tanh"]);
   return layer("gelu", { approximate }, (x) => ops.gelu(x, { approximate }));
 }
-
-/** The activations by kind, made from the description in a saved model. */
-export const activationLayers: Readonly<Record<string, (config: LayerConfig) => Activation>> = {
-  relu,
-  relu6,
-  tanh,
-  sigmoid,
-  softplus,
-  silu,
-  mish,
-  selu,
-  hardTanh,
-  hardSigmoid,
-  hardSilu,
-  softmax,
-  logSoftmax,
-  leakyRelu: ({ slope }) => leakyRelu({ slope: Number(slope) }),
-  elu: ({ alpha }) => elu({ alpha: Number(alpha) }),
-  gelu: ({ approximate }) => gelu({ approximate: approximate === "tanh" ? "tanh" : "none" }),
-};

@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import * as ops from "../../ops/index.js";
 import { type DropoutScaling, keepOf } from "../../ops/random.js";
 import { checkKeys, checkOneOf } from "../../options.js";
@@ -58,16 +59,18 @@ function masking(
   const options: DropoutLayerOptions = optionsOf(rate);
   const keep = keptShare(kind, options, ["scaling"]);
   const scaling = checkOneOf(`${kind}.scaling`, options.scaling ?? "inverted", ["inverted", "classic"]);
-  return defineLayer({
+  const { name } = options;
+  const layer = defineLayer({
     kind,
     outputs: "same",
-    name: options.name,
+    name,
     config: { keep, scaling },
     forward(x, _parameters, { training, nextSite }) {
       if (training) return keep === 1 ? x : drop(x, { keep, scaling, site: nextSite() });
       return scaling === "classic" ? ops.multiply(x, keep) : x;
     },
   });
+  return madeBy(kind, { keep, scaling, name }, layer);
 }
 
 /**
@@ -93,13 +96,15 @@ function drawing(
 ): Layer<number, "same"> {
   const options = optionsOf(rate);
   const keep = keptShare(kind, options, []);
-  return defineLayer({
+  const { name } = options;
+  const layer = defineLayer({
     kind,
     outputs: "same",
-    name: options.name,
+    name,
     config: { keep },
     forward: (x, _parameters, { training, nextSite }) => {
       return training && keep < 1 ? drop(x, { keep, site: nextSite() }) : x;
     },
   });
+  return madeBy(kind, { keep, name }, layer);
 }

@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
@@ -49,10 +50,11 @@ export function linear<const In extends number, const Out extends number>(
   const biased = checkBoolean("linear.bias", options.bias ?? true);
   const weight = parameter([outputs, inputs], { init, regularizer });
   const config = { inputs, outputs, bias: biased, dropConnect: rate };
+  const made = { ...config, init: weight.init, regularizer: weight.regularizer, name };
   if (!biased) {
     if (biasRegularizer) fail("ERR_OPTION", "linear.biasRegularizer", "none, as there is no bias,", biasRegularizer);
     if (biasInit !== undefined) fail("ERR_OPTION", "linear.biasInit", "none, as there is no bias,", biasInit);
-    return defineLayer({
+    const layer = defineLayer({
       kind: "linear",
       inputs,
       outputs,
@@ -61,14 +63,17 @@ export function linear<const In extends number, const Out extends number>(
       parameters: { weight },
       forward: (x, parameters, context) => ops.linear(x, connected(parameters.weight, rate, context)),
     });
+    return madeBy("linear", made, layer);
   }
-  return defineLayer({
+  const bias = parameter([outputs], { init: biasInit, regularizer: biasRegularizer });
+  const layer = defineLayer({
     kind: "linear",
     inputs,
     outputs,
     name,
     config,
-    parameters: { weight, bias: parameter([outputs], { init: biasInit, regularizer: biasRegularizer }) },
+    parameters: { weight, bias },
     forward: (x, parameters, context) => ops.linear(x, connected(parameters.weight, rate, context), parameters.bias),
   });
+  return madeBy("linear", { ...made, biasInit: bias.init, biasRegularizer: bias.regularizer }, layer);
 }

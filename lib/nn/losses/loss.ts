@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { CarillonError, introduce } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkMade } from "../../options.js";
@@ -39,9 +40,8 @@ export function loss(
     return compute(output, given);
   };
   introduce(checked, `the loss ${kind}()`);
-  return Object.freeze(
-    describedBy(Object.assign(checked, description), () => ({ title: `Loss ${kind}`, fields: { target } })),
-  );
+  const made = Object.assign(checked, description);
+  return madeBy(kind, options, Object.freeze(describedBy(made, () => ({ title: `Loss ${kind}`, fields: { target } }))));
 }
 
 /** Output and target of a loss under one shape: [batch, n]. */

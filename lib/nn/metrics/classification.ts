@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { CarillonError } from "../../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { type Labels, labelsAbove, labelsOf } from "./labels.js";
@@ -56,7 +57,7 @@ export const accuracy: Metric<"accuracy"> = {
 export function topK<const K extends number>(k: K): Metric<`top${K}`> {
   checkNumber("topK.k", k, { min: 1, integer: true });
   const name = `top${k}` as const;
-  return Object.freeze({
+  const metric: Metric<`top${K}`> = {
     name,
     range: SHARE,
     begin(set: MetricSet): Accumulator {
@@ -76,7 +77,8 @@ export function topK<const K extends number>(k: K): Metric<`top${K}`> {
         return before < k;
       });
     },
-  });
+  };
+  return madeBy("topK", { k }, Object.freeze(metric));
 }
 
 function expectClasses(name: string, labels: Labels, { where }: MetricSet): void {
@@ -214,7 +216,7 @@ function averagedMetric(kind: string, options: AverageOptions, score: (counts: C
   const { average, threshold, name = kind } = options;
   if (average !== undefined) checkOneOf(`${kind}.average`, average, AVERAGES);
   if (threshold !== undefined) checkNumber(`${kind}.threshold`, threshold, { min: 0, max: 1 });
-  return Object.freeze({
+  const metric: Metric = {
     name: checkMetricName(`${kind}.name`, name),
     range: SHARE,
     begin(set: MetricSet): Accumulator {
@@ -233,7 +235,8 @@ function averagedMetric(kind: string, options: AverageOptions, score: (counts: C
         (place) => (place === labels.count * COUNTS ? "figures" : place % COUNTS === COUNTS - 1 ? "mark" : "weights"),
       );
     },
-  });
+  };
+  return madeBy(kind, { average, threshold, name }, Object.freeze(metric));
 }
 
 /**

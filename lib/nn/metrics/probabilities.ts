@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import { isInts } from "../../tensor/arrays.js";
 import { exp, log } from "../../tensor/exact.js";
@@ -187,7 +188,7 @@ export function calibrationError(options: CalibrationOptions = {}): Metric<"cali
   const range = { min: 1, max: MOST_BINS, integer: true };
   const bins = checkNumber("calibrationError.bins", options.bins ?? DEFAULT_BINS, range);
   const name = "calibrationError";
-  return Object.freeze({
+  const metric: Metric<typeof name> = {
     name,
     range: SHARE,
     begin(set: MetricSet): Accumulator {
@@ -221,7 +222,8 @@ export function calibrationError(options: CalibrationOptions = {}): Metric<"cali
         (place) => (place % PER_BIN === 1 ? "figures" : "weights"),
       );
     },
-  });
+  };
+  return madeBy(name, { bins }, Object.freeze(metric));
 }
 
 function errorOf(sums: Float64Array): number {

@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkNumber, noteMakers } from "../../options.js";
 import { cos } from "../../tensor/exact.js";
@@ -55,19 +56,19 @@ export function cosineDecay(options: CosineDecayOptions): Schedule {
   const end = checkNumber("cosineDecay.end", options.end ?? 0, { min: 0 });
   const own = checkSteps("cosineDecay.steps", options.steps);
   if (options.restarts === undefined) {
-    return (at) => {
+    return madeBy("cosineDecay", { lr, end, steps: own }, (at) => {
       const total = own ?? at.steps;
       return halfCosine(lr, end, Math.min(at.step - 1, total) / total);
-    };
+    });
   }
   if (own !== undefined) fail("ERR_OPTION", "cosineDecay.steps", "no steps, as restarts has a period,", own);
   checkKeys("cosineDecay.restarts", options.restarts, ["period", "factor"]);
   const first = checkNumber("cosineDecay.restarts.period", options.restarts.period, { min: 1, integer: true });
   const factor = checkNumber("cosineDecay.restarts.factor", options.restarts.factor ?? 1, { min: 1 });
-  return ({ step }) => {
+  return madeBy("cosineDecay", { lr, end, restarts: { period: first, factor } }, ({ step }) => {
     const { done, period } = within(step - 1, first, factor);
     return halfCosine(lr, end, done / period);
-  };
+  });
 }
 
 /** Options of {@link oneCycle}. */
@@ -107,13 +108,13 @@ export function oneCycle(options: OneCycleOptions): Schedule {
   const endDivisor = checkNumber("oneCycle.endDivisor", options.endDivisor ?? DEFAULT_END_DIVISOR, { min: 1 });
   const start = max / startDivisor;
   const end = start / endDivisor;
-  return (at) => {
+  return madeBy("oneCycle", { max, steps: own, warmup, startDivisor, endDivisor }, (at) => {
     const last = (own ?? at.steps) - 1;
     const peak = warmup * (last + 1) - 1;
     const done = Math.min(at.step - 1, last);
     if (done < peak) return halfCosine(start, max, done / peak);
     return done > peak ? halfCosine(max, end, (done - peak) / (last - peak)) : max;
-  };
+  });
 }
 
 noteMakers(cosineDecay, oneCycle);

@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { checkBoolean, checkKeys, checkNumber, noteMakers } from "../../options.js";
 import { power } from "../../tensor/exact.js";
 import type { Schedule } from "../schedule.js";
@@ -23,7 +24,7 @@ export function stepDecay(options: StepDecayOptions): Schedule {
   const lr = checkNumber("stepDecay.lr", options.lr, { min: 0 });
   const every = checkPeriod("stepDecay.every", options.every);
   const factor = checkNumber("stepDecay.factor", options.factor ?? DEFAULT_FACTOR, { above: 0 });
-  return (at) => lr * power(factor, Math.floor(periodsDone(every, at)));
+  return madeBy("stepDecay", { lr, every, factor }, (at) => lr * power(factor, Math.floor(periodsDone(every, at))));
 }
 
 /** Options of {@link exponentialDecay}. */
@@ -48,10 +49,10 @@ export function exponentialDecay(options: ExponentialDecayOptions): Schedule {
   const rate = checkNumber("exponentialDecay.rate", options.rate, { above: 0 });
   const every = checkPeriod("exponentialDecay.every", options.every ?? 1);
   const staircase = checkBoolean("exponentialDecay.staircase", options.staircase ?? false);
-  return (at) => {
+  return madeBy("exponentialDecay", { lr, rate, every, staircase }, (at) => {
     const periods = periodsDone(every, at);
     return lr * power(rate, staircase ? Math.floor(periods) : periods);
-  };
+  });
 }
 
 /** Options of {@link polynomialDecay}. */
@@ -76,10 +77,10 @@ export function polynomialDecay(options: PolynomialDecayOptions): Schedule {
   const end = checkNumber("polynomialDecay.end", options.end ?? 0, { min: 0 });
   const own = checkSteps("polynomialDecay.steps", options.steps);
   const exponent = checkNumber("polynomialDecay.power", options.power ?? 1, { above: 0 });
-  return (at) => {
+  return madeBy("polynomialDecay", { lr, end, steps: own, power: exponent }, (at) => {
     const total = own ?? at.steps;
     return end + (lr - end) * power(1 - Math.min(at.step - 1, total) / total, exponent);
-  };
+  });
 }
 
 noteMakers(stepDecay, exponentialDecay, polynomialDecay);

@@ -1,3 +1,4 @@
+import { madeBy } from "../../described.js";
 import { checkKeys, checkNumber, noteMakers } from "../../options.js";
 import { checkRate, type Schedule } from "../schedule.js";
 
@@ -24,7 +25,7 @@ export function warmup(schedule: Schedule | number, options: WarmupOptions): Sch
   checkKeys("warmup", options, ["steps", "from"]);
   const length = checkNumber("warmup.steps", options.steps, { min: 1, integer: true });
   const from = checkNumber("warmup.from", options.from ?? 1 / (length + 1), { min: 0, max: 1 });
-  return (at) => {
+  return madeBy("warmup", { schedule: rate, steps: length, from }, (at) => {
     const { step, epoch } = at;
     const inner = {
       step: Math.max(step - length, 1),
@@ -35,7 +36,7 @@ export function warmup(schedule: Schedule | number, options: WarmupOptions): Sch
     };
     const value = typeof rate === "number" ? rate : rate(inner);
     return step > length ? value : (from + ((1 - from) * (step - 1)) / length) * value;
-  };
+  });
 }
 
 noteMakers(warmup);

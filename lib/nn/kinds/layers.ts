@@ -1,0 +1,61 @@
+import { Family, type Kind, kind, plain } from "../../described.js";
+import { penalties } from "../../regularizers/kinds.js";
+import type { Layer } from "../layer.js";
+import * as activations from "../layers/activations.js";
+import {
+  alphaDropout,
+  type DropoutLayerOptions,
+  dropout,
+  gaussianDropout,
+  type RateOptions,
+  spatialDropout,
+} from "../layers/dropout.js";
+import { type LinearOptions, linear } from "../layers/linear.js";
+import { filling } from "./initializers.js";
+
+const RATE = { rate: plain, keep: plain, name: plain };
+
+/** Activations by kind. */
+export const activationLayers: Readonly<Record<string, Kind<Layer>>> = {
+  relu: kind(activations.relu, {}),
+  relu6: kind(activations.relu6, {}),
+  tanh: kind(activations.tanh, {}),
+  sigmoid: kind(activations.sigmoid, {}),
+  softplus: kind(activations.softplus, {}),
+  silu: kind(activations.silu, {}),
+  mish: kind(activations.mish, {}),
+  selu: kind(activations.selu, {}),
+  hardTanh: kind(activations.hardTanh, {}),
+  hardSigmoid: kind(activations.hardSigmoid, {}),
+  hardSilu: kind(activations.hardSilu, {}),
+  softmax: kind(activations.softmax, {}),
+  logSoftmax: kind(activations.logSoftmax, {}),
+  leakyRelu: kind(activations.leakyRelu, { slope: plain }),
+  elu: kind(activations.elu, { alpha: plain }),
+  gelu: kind(activations.gelu, { approximate: plain }),
+};
+
+/** Layers by kind. */
+export const layers = new Family<Layer>("layer", {
+  linear: kind(
+    ({ inputs, outputs, ...options }: LinearOptions & { readonly inputs: number; readonly outputs: number }) => {
+      return linear(inputs, outputs, options);
+    },
+    {
+      inputs: plain,
+      outputs: plain,
+      bias: plain,
+      init: filling,
+      biasInit: filling,
+      regularizer: penalties,
+      biasRegularizer: penalties,
+      dropConnect: plain,
+      name: plain,
+    },
+  ),
+  ...activationLayers,
+  dropout: kind((options: DropoutLayerOptions) => dropout(options), { ...RATE, scaling: plain }),
+  spatialDropout: kind((options: DropoutLayerOptions) => spatialDropout(options), { ...RATE, scaling: plain }),
+  alphaDropout: kind((options: RateOptions) => alphaDropout(options), RATE),
+  gaussianDropout: kind((options: RateOptions) => gaussianDropout(options), RATE),
+});

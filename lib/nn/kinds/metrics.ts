@@ -1,0 +1,15 @@
+import { Family, kind, plain } from "../../described.js";
+import { type AverageOptions, f1, precision, recall, topK } from "../metrics/classification.js";
+import type { Metric } from "../metrics/metric.js";
+import { calibrationError } from "../metrics/probabilities.js";
+
+const AVERAGE = { average: plain, threshold: plain, name: plain };
+
+/** Metrics that are made, by kind; the others are names. */
+export const metrics = new Family<Metric>("metric", {
+  topK: kind(({ k }: { readonly k: number }) => topK(k), { k: plain }),
+  precision: kind(({ name = "precision", ...options }: AverageOptions) => precision({ ...options, name }), AVERAGE),
+  recall: kind(({ name = "recall", ...options }: AverageOptions) => recall({ ...options, name }), AVERAGE),
+  f1: kind(({ name = "f1", ...options }: AverageOptions) => f1({ ...options, name }), AVERAGE),
+  calibrationError: kind(calibrationError, { bins: plain }),
+});

@@ -1,0 +1,88 @@
+import { Family, type Form, isNull, isNumber, kind, orPlain, plain } from "../described.js";
+import { fail } from "../errors.js";
+import { adadelta } from "./adadelta.js";
+import { adagrad } from "./adagrad.js";
+import { adam } from "./adam.js";
+import { adamax } from "./adamax.js";
+import { adamw } from "./adamw.js";
+import { amsgrad } from "./amsgrad.js";
+import { lion } from "./lion.js";
+import { muon } from "./muon.js";
+import { nadam } from "./nadam.js";
+import type { Optimizer } from "./optimizer.js";
+import { type Group, type Partition, partition } from "./partition.js";
+import { radam } from "./radam.js";
+import { rmsprop } from "./rmsprop.js";
+import type { Schedule } from "./schedule.js";
+import { cosineDecay, oneCycle } from "./schedules/cosine.js";
+import { exponentialDecay, polynomialDecay, stepDecay } from "./schedules/decay.js";
+import { type WarmupOptions, warmup } from "./schedules/warmup.js";
+import { sgd, sgdMomentum } from "./sgd.js";
+
+/** A learning rate: a number, or a schedule. */
+export const rate: Form = orPlain(isNumber, () => schedules);
+
+/** Schedules by kind. */
+export const schedules: Family<Schedule> = new Family<Schedule>("schedule", {
+  cosineDecay: kind(cosineDecay, { lr: plain, end: plain, steps: plain, restarts: plain }),
+  oneCycle: kind(oneCycle, { max: plain, steps: plain, warmup: plain, startDivisor: plain, endDivisor: plain }),
+  stepDecay: kind(stepDecay, { lr: plain, every: plain, factor: plain }),
+  exponentialDecay: kind(exponentialDecay, { lr: plain, rate: plain, every: plain, staircase: plain }),
+  polynomialDecay: kind(polynomialDecay, { lr: plain, end: plain, steps: plain, power: plain }),
+  warmup: kind(
+    ({ schedule, ...options }: WarmupOptions & { readonly schedule: Schedule | number }) => warmup(schedule, options),
+    { schedule: rate, steps: plain, from: plain },
+  ),
+});
+
+const FRAMEWORK = { lr: rate, compat: plain, weightDecay: plain };
+const MOMENTS = { lr: rate, beta1: plain, beta2: plain, epsilon: plain, compat: plain };
+
+const trained: Form = orPlain(isNull, () => optimizers);
+
+/** [pattern, optimizer or `null`] of each group. */
+const groups: Form = {
+  describe: (where, given) => {
+    const list = given as readonly Group[]; // as partition() has noted them
+    return list.map(({ pattern, optimizer }, index) => [pattern, trained.describe(`${where}[${index}]`, optimizer)]);
+  },
+  make: (where, given, reading) => {
+    if (!Array.isArray(given)) return fail("ERR_OPTION", where, "a list of [pattern, optimizer]", given);
+    return Array.from(given, (group: unknown, index) => {
+      const place = `${where}[${index}]`;
+      if (!Array.isArray(group) || group.length !== 2) return fail("ERR_OPTION", place, "[pattern, optimizer]", group);
+      const [pattern, optimizer]: readonly unknown[] = group;
+      return [pattern, trained.make(`${place}[1]`, optimizer, reading)];
+    });
+  },
+};
+
+/** Optimizers by kind, and their partitions. */
+export const optimizers: Family<Optimizer | Partition> = new Family<Optimizer | Partition>("optimizer", {
+  sgd: kind(sgd, { ...FRAMEWORK, momentum: plain, dampening: plain, nesterov: plain, rateInside: plain }),
+  sgdMomentum: kind(sgdMomentum, { lr: rate, beta: plain }),
+  adagrad: kind(adagrad, { ...FRAMEWORK, epsilon: plain, initialAccumulator: plain }),
+  adadelta: kind(adadelta, { ...FRAMEWORK, rho: plain, epsilon: plain }),
+  rmsprop: kind(rmsprop, {
+    ...FRAMEWORK,
+    rho: plain,
+    epsilon: plain,
+    centered: plain,
+    momentum: plain,
+    rateInside: plain,
+  }),
+  adam: kind(adam, { ...MOMENTS, weightDecay: plain }),
+  adamw: kind(adamw, { ...MOMENTS, weightDecay: plain }),
+  adamax: kind(adamax, { ...MOMENTS, weightDecay: plain }),
+  amsgrad: kind(amsgrad, { ...MOMENTS, weightDecay: plain }),
+  nadam: kind(nadam, { ...MOMENTS, weightDecay: plain, momentumDecay: plain }),
+  radam: kind(radam, MOMENTS),
+  lion: kind(lion, { ...FRAMEWORK, beta1: plain, beta2: plain }),
+  muon: kind(muon, { lr: rate, momentum: plain, nesterov: plain, weightDecay: plain }),
+  partition: kind(
+    ({ groups: given }: { readonly groups: Parameters<typeof partition>[0] }): Optimizer | Partition => {
+      return partition(given);
+    },
+    { groups },
+  ),
+});

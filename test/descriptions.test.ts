@@ -1,0 +1,543 @@
+// Every built-in as plain data and back: a kind is the name of an export, and one without a description fails here.
+import * as carillon from "carillon";
+import {
+  adadelta,
+  adagrad,
+  adam,
+  adamax,
+  adamw,
+  alphaDropout,
+  amsgrad,
+  binaryCrossEntropy,
+  calibrationError,
+  constant,
+  cosineDecay,
+  cosineSimilarity,
+  crossEntropy,
+  type Described,
+  type Description,
+  defineLayer,
+  defineMetric,
+  defineOptimizer,
+  descriptionOf,
+  divideBy,
+  dropout,
+  earlyStopping,
+  elasticNet,
+  elu,
+  exponentialDecay,
+  type FitOptions,
+  f1,
+  fit,
+  fromDescription,
+  gaussianDropout,
+  gelu,
+  hardSigmoid,
+  hardSilu,
+  hardTanh,
+  heNormal,
+  heUniform,
+  hinge,
+  huber,
+  identity,
+  klDivergence,
+  type Loss,
+  l1,
+  l2,
+  leakyRelu,
+  lecunNormal,
+  lecunUniform,
+  linear,
+  lion,
+  loadModel,
+  logSoftmax,
+  type Model,
+  mae,
+  maxNorm,
+  minMax,
+  mish,
+  mse,
+  muon,
+  nadam,
+  oneCycle,
+  ones,
+  orthogonal,
+  partition,
+  polynomialDecay,
+  precision,
+  radam,
+  recall,
+  reduceOnPlateau,
+  relu,
+  relu6,
+  rmsprop,
+  selu,
+  sequential,
+  sgd,
+  sgdMomentum,
+  sigmoid,
+  silu,
+  softmax,
+  softplus,
+  sparse,
+  spatialDropout,
+  standardize,
+  stepDecay,
+  tanh,
+  topK,
+  truncatedNormal,
+  warmup,
+  weightDecay,
+  xavierNormal,
+  xavierUniform,
+  zeros,
+} from "carillon";
+import { describe, expect, test } from "vitest";
+import { bitsOf } from "./train/synthetic.js";
+
+type Family = keyof Described;
+
+/** Things of each kind, with other options than the default ones; together they have every option of the kind. */
+const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Described[F][]>> } = {
+  layer: {
+    linear: [
+      linear(6, 6),
+      linear(6, 6, { bias: false, init: 0.1, regularizer: null, dropConnect: 0.25, name: "own" }),
+      linear(6, 6, { init: heNormal({ gain: 2 }), biasInit: ones(), regularizer: [l2(0.1), maxNorm(2)] }),
+      linear(6, 6, { biasRegularizer: l1(0.5) }),
+    ],
+    relu: [relu()],
+    relu6: [relu6()],
+    tanh: [tanh()],
+    sigmoid: [sigmoid()],
+    softplus: [softplus()],
+    silu: [silu()],
+    mish: [mish()],
+    selu: [selu()],
+    hardTanh: [hardTanh()],
+    hardSigmoid: [hardSigmoid()],
+    hardSilu: [hardSilu()],
+    softmax: [softmax()],
+    logSoftmax: [logSoftmax()],
+    leakyRelu: [leakyRelu({ slope: 0.3 })],
+    elu: [elu({ alpha: 0.5 })],
+    gelu: [gelu({ approximate: "tanh" }), gelu()],
+    dropout: [dropout(0.1), dropout({ keep: 0.7, scaling: "classic", name: "d" })],
+    spatialDropout: [spatialDropout({ rate: 0.3, scaling: "classic", name: "d" })],
+    alphaDropout: [alphaDropout({ rate: 0.3, name: "d" })],
+    gaussianDropout: [gaussianDropout({ keep: 0.6, name: "d" })],
+  },
+  loss: {
+    mse: [mse()],
+    mae: [mae()],
+    huber: [huber({ delta: 0.1 })],
+    cosineSimilarity: [cosineSimilarity({ epsilon: 0.5 })],
+    crossEntropy: [crossEntropy({ labelSmoothing: 0.1 }), crossEntropy({ target: "probabilities" })],
+    binaryCrossEntropy: [binaryCrossEntropy()],
+    hinge: [hinge()],
+    klDivergence: [klDivergence()],
+  },
+  optimizer: {
+    sgd: [
+      sgd({ lr: 0.1 }),
+      sgd({ lr: 0.1, momentum: 0.9, nesterov: true }),
+      sgd({ lr: 0.1, momentum: 0.9, dampening: 0.3, rateInside: true }),
+      sgd({ compat: "keras", weightDecay: 0.1 }),
+      sgd({ compat: "keras", momentum: 0.5 }),
+      sgd({ compat: "pytorch", momentum: 0.5, dampening: 0.1 }),
+    ],
+    sgdMomentum: [sgdMomentum({ lr: 0.1, beta: 0.5 })],
+    adagrad: [
+      adagrad({ lr: 0.1, initialAccumulator: 0.3, epsilon: 1e-3 }),
+      adagrad({ compat: "keras", weightDecay: 0.1 }),
+    ],
+    adadelta: [adadelta({ lr: 0.5, rho: 0.5, epsilon: 1e-3 }), adadelta({ compat: "keras", weightDecay: 0.1 })],
+    rmsprop: [
+      rmsprop({ lr: 0.1, rho: 0.5, epsilon: { value: 1e-3, placement: "outside" }, centered: true }),
+      rmsprop({ momentum: 0.5, rateInside: true }),
+      rmsprop({ compat: "keras", weightDecay: 0.1 }),
+      rmsprop({ compat: "pytorch", momentum: 0.5 }),
+    ],
+    adam: [
+      adam({ lr: 0.1, beta1: 0.5, beta2: 0.7, epsilon: { value: 1e-3, placement: "inside" } }),
+      adam({ compat: "keras", weightDecay: 0.1 }),
+      adam({ lr: warmup(cosineDecay({ lr: 0.1, restarts: { period: 2 } }), { steps: 2 }) }),
+    ],
+    adamw: [adamw({ lr: 0.1, weightDecay: 0.3 }), adamw({ compat: "pytorch", beta1: 0.1, beta2: 0.2, epsilon: 0.5 })],
+    adamax: [adamax({ lr: 0.1, beta1: 0.5, beta2: 0.7, epsilon: 1e-3 }), adamax({ compat: "keras", weightDecay: 0.1 })],
+    amsgrad: [
+      amsgrad({ lr: 0.1, beta1: 0.5, beta2: 0.7, epsilon: 1e-3 }),
+      amsgrad({ compat: "keras", weightDecay: 0.1 }),
+    ],
+    nadam: [
+      nadam({ lr: 0.1, beta1: 0.5, beta2: 0.7, epsilon: 1e-3, momentumDecay: 0.5 }),
+      nadam({ compat: "keras", weightDecay: 0.1 }),
+    ],
+    radam: [radam({ lr: 0.1, beta1: 0.5, beta2: 0.7, epsilon: 1e-3 }), radam({ compat: "pytorch" })],
+    lion: [lion({ lr: 0.1, beta1: 0.5, beta2: 0.7, weightDecay: 0.1 }), lion({ compat: "keras" })],
+    muon: [muon({ lr: 0.1, momentum: 0.5, nesterov: false, weightDecay: 0.1 }), muon({ momentum: 0 }), muon()],
+    partition: [
+      partition([
+        ["linear1.*", adam({ beta1: 0.5 })],
+        ["*", null],
+      ]),
+    ],
+  },
+  schedule: {
+    cosineDecay: [
+      cosineDecay({ lr: 0.5, end: 0.1, steps: 7 }),
+      cosineDecay({ lr: 0.5, restarts: { period: 2, factor: 1.5 } }),
+      cosineDecay({ lr: 0.5 }),
+    ],
+    oneCycle: [oneCycle({ max: 0.5, steps: 9, warmup: 0.4, startDivisor: 3, endDivisor: 7 })],
+    stepDecay: [stepDecay({ lr: 0.5, every: 2, factor: 0.3 }), stepDecay({ lr: 0.5, every: { epochs: 1 } })],
+    exponentialDecay: [exponentialDecay({ lr: 0.5, rate: 0.3, every: { epochs: 2 }, staircase: true })],
+    polynomialDecay: [polynomialDecay({ lr: 0.5, end: 0.1, steps: 5, power: 2 })],
+    warmup: [warmup(0.5, { steps: 3 }), warmup(stepDecay({ lr: 0.5, every: 1 }), { steps: 2, from: 0.1 })],
+  },
+  initializer: {
+    constant: [constant(0.25)],
+    zeros: [zeros()],
+    ones: [ones()],
+    xavierUniform: [xavierUniform({ gain: 2 })],
+    xavierNormal: [xavierNormal({ gain: 2 })],
+    heUniform: [heUniform({ gain: 2, mode: "fanOut" })],
+    heNormal: [heNormal({ gain: 2, mode: "fanOut" })],
+    lecunUniform: [lecunUniform({ gain: 2 })],
+    lecunNormal: [lecunNormal({ gain: 2 })],
+    truncatedNormal: [truncatedNormal({ mean: 0.1, deviation: 0.2, low: -1, high: 3 })],
+    orthogonal: [orthogonal({ gain: 2 })],
+    identity: [identity({ gain: 2 })],
+    sparse: [sparse({ sparsity: 0.5, deviation: 0.2 })],
+  },
+  regularizer: {
+    l1: [l1(0.1), l1(0.1, { proximal: true, metric: "euclidean" })],
+    l2: [l2(0.1), { kind: "l2", lambda: 0.2 }],
+    elasticNet: [elasticNet({ l1: 0.1, l2: 0.2 }), elasticNet({ l1: 0.1, l2: 0.2, proximal: true })],
+    weightDecay: [weightDecay(0.1)],
+    maxNorm: [maxNorm(0.5)],
+  },
+  transform: {
+    standardize: [standardize()],
+    minMax: [minMax({ range: [-1, 3] })],
+    divideBy: [divideBy(7)],
+  },
+  metric: {
+    topK: [topK(2)],
+    precision: [precision({ average: "micro", name: "p" }), precision({ threshold: 0.3 })],
+    recall: [recall({ average: "weighted", name: "r" }), recall({ threshold: 0.3 })],
+    f1: [f1({ average: "macro", name: "f" }), f1({ threshold: 0.3 })],
+    calibrationError: [calibrationError({ bins: 4 })],
+  },
+  callback: {
+    earlyStopping: [
+      earlyStopping({
+        monitor: "loss",
+        patience: 1,
+        minDelta: 100,
+        mode: "max",
+        restoreBest: true,
+        every: { steps: 2 },
+        name: "early",
+      }),
+    ],
+    reduceOnPlateau: [
+      reduceOnPlateau({
+        monitor: "loss",
+        patience: 1,
+        minDelta: 100,
+        mode: "max",
+        factor: 0.5,
+        cooldown: 1,
+        minScale: 0.3,
+        every: { steps: 1 },
+        name: "slower",
+      }),
+    ],
+  },
+};
+
+/** Exports that make nothing of which a description could be. */
+const OTHERS = [
+  "CarillonError",
+  "Tensor",
+  "Value",
+  "bestThreshold",
+  "dataset",
+  "defineLayer",
+  "defineMetric",
+  "defineOptimizer",
+  "descriptionOf",
+  "findLearningRate",
+  "fit",
+  "fromDescription",
+  "gain",
+  "grad",
+  "kFold",
+  "loadCheckpoint",
+  "loadModel",
+  "minimizer",
+  "ops",
+  "parameter",
+  "program",
+  "runtime",
+  "saveCheckpoint",
+  "sequential",
+  "spec",
+  "split",
+  "tensor",
+  "valueAndGrad",
+];
+
+const FAMILIES = Object.keys(SAMPLES) as Family[];
+
+const EVERY = FAMILIES.flatMap((family) =>
+  Object.entries(SAMPLES[family]).flatMap(([kind, things]: [string, readonly Described[Family][]]) =>
+    things.map((thing, index) => ({ family, kind, index, thing })),
+  ),
+);
+
+test("every export has a description, or makes nothing that could have one", () => {
+  const described = FAMILIES.flatMap((family) => Object.keys(SAMPLES[family]));
+  expect([...described, ...OTHERS].sort()).toEqual(Object.keys(carillon).sort());
+});
+
+const throughJson = (description: Description): unknown => JSON.parse(JSON.stringify(description));
+
+test.each(EVERY)("$family $kind, $index: the same again, through JSON", ({ family, kind, thing }) => {
+  const description = descriptionOf(thing);
+  expect(description.kind).toBe(kind);
+  expect(throughJson(description)).toEqual(description);
+  const again = fromDescription(family, throughJson(description));
+  expect(descriptionOf(again)).toEqual(description);
+  // Whatever else can be seen of it.
+  const seen = (one: object): unknown => JSON.parse(JSON.stringify(one));
+  if (typeof thing === "object") expect(seen(again)).toEqual(seen(thing));
+});
+
+test("no option of a kind is without a sample", () => {
+  for (const family of FAMILIES) {
+    for (const [kind, things] of Object.entries<readonly Described[Family][]>(SAMPLES[family])) {
+      const known = optionsOf(family, kind);
+      const shown = new Set(things.flatMap((thing) => Object.keys(descriptionOf(thing).options)));
+      const told = known.filter((option) => !(kind.endsWith("ropout") && option === "rate")); // as keep
+      expect([...shown].sort(), kind).toEqual(told.sort());
+    }
+  }
+});
+
+/** The options that a kind knows, as the error for another one tells them. */
+function optionsOf(family: Family, kind: string): readonly string[] {
+  const { message } = refusal(() => fromDescription(family, { kind, options: { "~~~~~~~~~~~~": 1 } }));
+  const [, known = ""] = /Known: (.*)$/.exec(message) ?? [];
+  return [...known.matchAll(/'(\w+)'/g)].map(([, name = ""]) => name);
+}
+
+function refusal(run: () => unknown): carillon.CarillonError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof carillon.CarillonError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+const ROWS = 12;
+const X = Array.from({ length: ROWS }, (_, row) => [row / 6 - 1, (row * 5) % 3, 1 - row / 12, (row * 7) % 4]);
+const LABELS = X.map((_, row) => row % 3);
+const VALUES = X.map(([a = 0, b = 0, c = 0]) => [a + b, b - c, a * c]);
+
+const TARGETS: Readonly<Record<NonNullable<Loss["target"]>, number[] | number[][]>> = {
+  classes: LABELS,
+  values: VALUES,
+  probabilities: LABELS.map((label) => [0, 1, 2].map((one) => (one === label ? 1 : 0))),
+  signs: LABELS.map((label) => [0, 1, 2].map((one) => (one === label ? 1 : -1))),
+};
+
+const plain = (): Model => sequential(linear(4, 6, { bias: false }), linear(6, 3, { bias: false }));
+
+/** A run in which a thing has its place, and what else it depends on. */
+const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; options: Partial<FitOptions> } } = {
+  layer: (layer) => ({ model: sequential(linear(4, 6), layer, linear(6, 3)), options: {} }),
+  loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
+  optimizer: (optimizer) => ({ model: plain(), options: { optimizer } }),
+  schedule: (lr) => ({ model: plain(), options: { optimizer: sgd({ lr }) } }),
+  initializer: (init) => ({ model: sequential(linear(4, 6), linear(6, 3, { init })), options: {} }),
+  regularizer: (regularizer) => ({ model: plain(), options: { regularizer } }),
+  transform: (inputs) => ({ model: plain(), options: { inputs } }),
+  metric: (metric) => {
+    const isBinary = "threshold" in descriptionOf(metric).options;
+    const y = isBinary ? TARGETS.probabilities : LABELS;
+    const loss = isBinary ? binaryCrossEntropy() : crossEntropy();
+    return { model: plain(), options: { loss, data: { x: X, y }, metrics: [metric] } };
+  },
+  callback: (callback) => ({ model: plain(), options: { callbacks: [callback] } }),
+};
+
+async function outcome<F extends Family>(family: F, thing: Described[F]): Promise<unknown> {
+  const { model, options } = RUNS[family](thing);
+  const base = {
+    data: { x: X, y: VALUES },
+    loss: mse(),
+    optimizer: sgd({ lr: 0.1 }),
+    batchSize: 4,
+    seed: 5,
+    epochs: 2,
+  };
+  const { history, step, reason } = await fit(model, { ...base, ...options } as FitOptions);
+  const figures = history.map(({ loss, metrics }) => ({ loss, metrics }));
+  return { bits: bitsOf(model), figures, step, reason };
+}
+
+test.each(EVERY)("$family $kind, $index: the same bits of a run", async ({ family, thing }) => {
+  const again = fromDescription(family, throughJson(descriptionOf(thing)));
+  expect(await outcome(family, again)).toEqual(await outcome(family, thing));
+});
+
+test("what is absent is the default, and options too", () => {
+  expect(descriptionOf(fromDescription("optimizer", { kind: "adam" }))).toEqual(descriptionOf(adam()));
+  expect(descriptionOf(fromDescription("layer", { kind: "dropout", options: { rate: 0.25 } }))).toEqual({
+    kind: "dropout",
+    options: { keep: 0.75, scaling: "inverted" },
+  });
+});
+
+test("a description is what its documentation shows", () => {
+  expect(descriptionOf(adam({ lr: cosineDecay({ lr: 0.01 }) }))).toEqual({
+    kind: "adam",
+    options: {
+      lr: { kind: "cosineDecay", options: { lr: 0.01, end: 0 } },
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: { value: 1e-8, placement: "outside" },
+      weightDecay: 0,
+    },
+  });
+  expect(descriptionOf(linear(2, 3, { regularizer: l2(0.5) }))).toEqual({
+    kind: "linear",
+    options: {
+      inputs: 2,
+      outputs: 3,
+      bias: true,
+      init: { kind: "xavierUniform", options: { gain: 1 } },
+      biasInit: { kind: "constant", options: { value: 0 } },
+      regularizer: { kind: "l2", options: { lambda: 0.5 } },
+      dropConnect: 0,
+    },
+  });
+});
+
+describe("what is one's own has none", () => {
+  const own = defineLayer({ kind: "relu", outputs: "same", forward: (x) => x });
+  const ownOptimizer = defineOptimizer({ kind: "adam", lr: 1, update: ({ parameter }) => ({ parameter }) });
+  const metric = defineMetric({
+    name: "rows",
+    start: (): number => 0,
+    add: (sum, { rows }) => sum + rows,
+    result: (sum) => sum,
+  });
+  const half = (): number => 0.5;
+
+  test.each<[string, Described[Family], string, string]>([
+    ["a layer", own, "descriptionOf", `one of your own, "relu"`],
+    ["a loss", (output: carillon.Value) => output, "descriptionOf", "one of your own"],
+    ["an optimizer", ownOptimizer, "descriptionOf", `one of your own, "adam"`],
+    ["a copy", { ...adam() }, "descriptionOf", `one of your own, "adam"`],
+    ["a metric", metric, "descriptionOf", "object with name"],
+    [
+      "a schedule",
+      adam({ lr: half }),
+      "adam.lr",
+      "expected a built-in schedule for 'adam.lr' but received one of your own",
+    ],
+    ["a schedule in another", sgd({ lr: warmup(half, { steps: 2 }) }), "sgd.lr.schedule", "built-in schedule"],
+    ["an optimizer of some", partition([["*", ownOptimizer]]), "partition.groups[0]", `one of your own, "adam"`],
+    [
+      "an initializer",
+      linear(2, 2, { init: { kind: "mine", resolve: () => ({ kind: "constant", value: 0 }) } }),
+      "linear.init",
+      `expected a built-in initializer for 'linear.init' but received one of your own, "mine"`,
+    ],
+  ])("%s", (_, thing, where, message) => {
+    const error = refusal(() => descriptionOf(thing));
+    expect(error).toMatchObject({ code: "ERR_OPTION", where });
+    expect(error.message).toContain(message);
+  });
+
+  test("a layer of one's own is no built-in one by its name: its file has no description of it", async () => {
+    const model = sequential(linear(2, 2), own).initialize(1);
+    await expect(loadModel(model.bytes())).rejects.toMatchObject({ code: "ERR_FILE" });
+  });
+});
+
+describe("a description that is none is refused by its place", () => {
+  let deep: unknown = 0.1;
+  for (let depth = 0; depth < 100_000; depth++) deep = { kind: "warmup", options: { schedule: deep, steps: 1 } };
+  const cyclic: { kind: string; options: Record<string, unknown> } = { kind: "warmup", options: { steps: 1 } };
+  cyclic.options.schedule = cyclic;
+
+  test.each<[Family, unknown, string, string]>([
+    ["optimizer", undefined, "ERR_OPTION", "optimizer"],
+    ["optimizer", "adam", "ERR_OPTION", "optimizer"],
+    ["optimizer", [], "ERR_OPTION", "optimizer"],
+    ["optimizer", adam, "ERR_OPTION", "optimizer"],
+    ["optimizer", {}, "ERR_OPTION", "optimizer.kind"],
+    ["optimizer", { kind: "adamm" }, "ERR_OPTION", "optimizer.kind"],
+    ["optimizer", { kind: "toString" }, "ERR_OPTION", "optimizer.kind"],
+    ["optimizer", { kind: "__proto__" }, "ERR_OPTION", "optimizer.kind"],
+    ["optimizer", { kind: "mse" }, "ERR_OPTION", "optimizer.kind"],
+    ["optimizer", { kind: "adam", lr: 0.1 }, "ERR_UNKNOWN_OPTION", "optimizer.lr"],
+    ["optimizer", { kind: "adam", options: 3 }, "ERR_OPTION", "optimizer.options"],
+    ["optimizer", { kind: "adam", options: null }, "ERR_OPTION", "optimizer.options"],
+    ["optimizer", { kind: "adam", options: { beta: 1 } }, "ERR_UNKNOWN_OPTION", "optimizer.options.beta"],
+    ["optimizer", { kind: "adam", options: { beta1: "0.9" } }, "ERR_OPTION", "optimizer.options.beta1"],
+    ["optimizer", { kind: "adam", options: { beta1: 1 } }, "ERR_OPTION", "optimizer.options.beta1"],
+    ["optimizer", { kind: "adam", options: { beta1: null } }, "ERR_OPTION", "optimizer.options.beta1"],
+    ["optimizer", { kind: "adam", options: { lr: "fast" } }, "ERR_OPTION", "optimizer.options.lr"],
+    ["optimizer", { kind: "adam", options: { lr: { kind: "adam" } } }, "ERR_OPTION", "optimizer.options.lr.kind"],
+    [
+      "optimizer",
+      { kind: "adam", options: { lr: { kind: "cosineDecay", options: { lr: -1 } } } },
+      "ERR_OPTION",
+      "optimizer.options.lr.options.lr",
+    ],
+    ["optimizer", { kind: "sgd", options: {} }, "ERR_OPTION", "optimizer.options.lr"],
+    ["optimizer", { kind: "partition", options: { groups: 1 } }, "ERR_OPTION", "optimizer.options.groups"],
+    ["optimizer", { kind: "partition", options: { groups: [["*"]] } }, "ERR_OPTION", "optimizer.options.groups[0]"],
+    [
+      "optimizer",
+      { kind: "partition", options: { groups: [["*", { kind: "sgd", options: { lr: -1 } }]] } },
+      "ERR_OPTION",
+      "optimizer.options.groups[0][1].options.lr",
+    ],
+    ["layer", { kind: "linear", options: { inputs: 2 } }, "ERR_OPTION", "layer.options.outputs"],
+    [
+      "layer",
+      { kind: "linear", options: { inputs: 2, outputs: 2, regularizer: [{ kind: "l2", options: { lambda: -1 } }] } },
+      "ERR_OPTION",
+      "layer.options.regularizer[0].options.lambda",
+    ],
+    ["regularizer", { kind: "l2", lambda: 1 }, "ERR_UNKNOWN_OPTION", "regularizer.lambda"],
+    ["transform", { kind: "minMax", options: { range: [1] } }, "ERR_OPTION", "transform.options.range"],
+    ["callback", { kind: "earlyStopping", options: { monitor: "loss" } }, "ERR_OPTION", "callback.options.patience"],
+  ])("%s %o", (family, given, code, where) => {
+    const error = refusal(() => fromDescription(family, given));
+    expect(error).toMatchObject({ code, where });
+    expect(error.message).toContain(code === "ERR_OPTION" ? `'${where}'` : `but received '${where.split(".").at(-1)}'`);
+  });
+
+  test.each([
+    ["deep", deep],
+    ["cyclic", cyclic],
+  ])("one that is too %s", (_, given) => {
+    const error = refusal(() => fromDescription("schedule", given));
+    expect(error.code).toBe("ERR_OPTION");
+    expect(error.message).toContain("at most 100 descriptions in one another");
+  });
+
+  test("a family that there is not", () => {
+    const error = refusal(() => Reflect.apply(fromDescription, undefined, ["optimiser", { kind: "adam" }]));
+    expect(error).toMatchObject({ code: "ERR_OPTION", where: "fromDescription.family" });
+  });
+});
