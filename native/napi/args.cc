@@ -67,25 +67,35 @@ std::span<const double> doubles_of(Napi::Value value, const char* name) {
   return {array.Data(), array.ElementLength()};
 }
 
-BoundView memory_of(Napi::Value value, const char* name) {
-  if (!value.IsTypedArray()) expected(value, "a typed array", name);
-  const auto array = value.As<Napi::TypedArray>();
+BoundView memory_of(Napi::Value value, const char* name, bool* shared) {
+  const Napi::Env env = value.Env();
+  napi_typedarray_type type = napi_float64_array;
+  size_t count = 0;
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &count, &data, shared == nullptr ? nullptr : &buffer, nullptr) !=
+      napi_ok) {
+    expected(value, "a typed array", name);
+  }
+  if (shared != nullptr) {
+    bool own = false;
+    napi_is_arraybuffer(env, buffer, &own);
+    *shared = !own;
+  }
   BoundView view;
+  view.data = static_cast<std::byte*>(data);
+  view.count = count;
   view.writable = true;
-  view.count = array.ElementLength();
-  switch (array.TypedArrayType()) {
+  switch (type) {
     case napi_float32_array:
       view.dtype = Dtype::f32;
-      view.data = reinterpret_cast<std::byte*>(array.As<Napi::Float32Array>().Data());
       break;
     case napi_int32_array:
       view.dtype = Dtype::i32;
-      view.data = reinterpret_cast<std::byte*>(array.As<Napi::Int32Array>().Data());
       break;
     case napi_uint8_array:
     case napi_uint8_clamped_array:
       view.dtype = Dtype::u8;
-      view.data = reinterpret_cast<std::byte*>(array.As<Napi::Uint8Array>().Data());
       break;
     default:
       expected(value, "a Float32Array, Int32Array or Uint8Array", name);

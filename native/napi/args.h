@@ -27,8 +27,9 @@ bool boolean_of(Napi::Value value, const char* name);
 
 std::span<const int32_t> words_of(Napi::Value value, const char* name);
 std::span<const double> doubles_of(Napi::Value value, const char* name);
-// A Float32Array, Int32Array or Uint8Array.
-BoundView memory_of(Napi::Value value, const char* name);
+// A Float32Array, Int32Array or Uint8Array, in one question to the engine. Who asks for `shared` is told whether other
+// threads may have its memory.
+BoundView memory_of(Napi::Value value, const char* name, bool* shared = nullptr);
 Dtype dtype_of(Napi::Value value, const char* name);
 
 }  // namespace carillon

@@ -19,37 +19,11 @@ constexpr size_t kFirstView = 5;
 // Scalars of a rule at most, with the rate.
 constexpr size_t kMostLanes = 16;
 
-// Memory of a typed array in one question to the engine. Shared memory is refused: another thread may change an index
-// between the check and the read.
-BoundView view_of(Napi::Env env, napi_value value) {
-  napi_typedarray_type type = napi_float64_array;
-  size_t count = 0;
-  void* data = nullptr;
-  napi_value buffer = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &count, &data, &buffer, nullptr) != napi_ok) {
-    throw_error(env, "ERR_NATIVE", "expected typed arrays for 'views'");
-  }
-  bool own = false;
-  napi_is_arraybuffer(env, buffer, &own);
-  if (!own) throw_error(env, "ERR_NATIVE", "expected memory that is not shared for 'views'");
-  BoundView view;
-  view.data = static_cast<std::byte*>(data);
-  view.count = count;
-  view.writable = true;
-  switch (type) {
-    case napi_float32_array:
-      view.dtype = Dtype::f32;
-      break;
-    case napi_int32_array:
-      view.dtype = Dtype::i32;
-      break;
-    case napi_uint8_array:
-    case napi_uint8_clamped_array:
-      view.dtype = Dtype::u8;
-      break;
-    default:
-      throw_error(env, "ERR_NATIVE", "expected Float32Array, Int32Array or Uint8Array for 'views'");
-  }
+// Shared memory is refused: another thread may change an index between the check and the read.
+BoundView view_of(Napi::Value value) {
+  bool shared = false;
+  const BoundView view = memory_of(value, "views", &shared);
+  if (shared) throw_error(value.Env(), "ERR_NATIVE", "expected memory that is not shared for 'views'");
   return view;
 }
 
@@ -78,7 +52,7 @@ Napi::Value run_kernel(const Napi::CallbackInfo& info) {
   const size_t view_count = info.Length() > kFirstView ? info.Length() - kFirstView : 0;
   if (view_count > views.size()) throw_error(env, "ERR_NATIVE", "too many views");
   for (size_t i = 0; i < view_count; ++i) {
-    if (!info[kFirstView + i].IsNull()) views[i] = view_of(env, info[kFirstView + i]);
+    if (!info[kFirstView + i].IsNull()) views[i] = view_of(info[kFirstView + i]);
   }
 
   auto* const environment = env.GetInstanceData<Environment>();

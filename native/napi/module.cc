@@ -119,8 +119,10 @@ Napi::Value execute_instruction(const Napi::CallbackInfo& info) {
   execution.code = words_of(info[0], "code");
   if (!info[1].IsArray()) throw_error(env, "ERR_NATIVE", "expected an array for 'views'");
   const auto list = info[1].As<Napi::Array>();
+  const uint32_t count = list.Length();
   std::vector<BoundView> views;
-  for (uint32_t i = 0; i < list.Length(); ++i) views.push_back(memory_of(list.Get(i), "views"));
+  views.reserve(std::min<size_t>(count, kMaxViews));
+  for (uint32_t i = 0; i < count; ++i) views.push_back(memory_of(list.Get(i), "views"));
   execution.views = views;
   const Napi::Object r = object_argument(info, 2, "registers");
   execution.registers.seed = count_of(required(r, "seed"), "seed");
