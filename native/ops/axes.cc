@@ -16,18 +16,6 @@ constexpr Operands kAxisSum{"x:f y:F", "outer:d rows:d columns:d", ""};
 
 constexpr size_t kWord = sizeof(uint32_t);
 
-// Calls part(begin, end) over rows of `columns` words, in pieces worth a thread.
-template <typename Part>
-void over_rows(const Context& context, size_t rows, size_t columns, const Part& part) {
-  const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
-  const size_t chunks = context.parallel.chunks(rows, least);
-  context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t begin = rows * chunk / chunks;
-    const size_t end = rows * (chunk + 1) / chunks;
-    if (begin < end) part(begin, end);
-  });
-}
-
 // Copies `columns` words of every row; rows begin `x_stride` and `y_stride` words apart.
 void copy_rows(const uint32_t* x, size_t x_stride, uint32_t* y, size_t y_stride, size_t columns, size_t rows) {
   if (columns == 1) {  // a call of memcpy would cost more than the copy

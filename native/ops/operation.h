@@ -2,6 +2,7 @@
 // threads here, above the kernels. Eager calls and programs run the same functions.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -231,5 +232,17 @@ inline constexpr size_t kPackedColumns = 32;
 
 // Elements below which a second thread costs more than it brings: about 10 µs of streaming work.
 inline constexpr size_t kLeastElements = 16384;
+
+// Calls part(begin, end) over rows of `columns` elements, in pieces worth a thread.
+template <typename Part>
+void over_rows(const Context& context, size_t rows, size_t columns, const Part& part) {
+  const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
+  const size_t chunks = context.parallel.chunks(rows, least);
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t begin = rows * chunk / chunks;
+    const size_t end = rows * (chunk + 1) / chunks;
+    if (begin < end) part(begin, end);
+  });
+}
 
 }  // namespace carillon

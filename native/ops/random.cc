@@ -13,34 +13,39 @@
 namespace carillon {
 namespace {
 
-struct DropoutAt {
-  static constexpr Operands all{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i",
-                                "keep scale shift dropped"};
+// Of what draws for every element of x.
+struct MaskedAt {
+  static constexpr const char* views = "x:f y:F";
+  static constexpr const char* ints = "rows:d columns:d site:i group:i example_rows:i";
+  static constexpr Operands all{views, ints, ""};
   static constexpr size_t x = all.view("x"), y = all.view("y");
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), site = all.integer("site"),
                           group = all.integer("group"), example_rows = all.integer("example_rows");
+};
+struct DropoutAt : MaskedAt {
+  static constexpr Operands all{views, ints, "keep scale shift dropped"};
   static constexpr size_t keep = all.number("keep"), scale = all.number("scale"), shift = all.number("shift"),
                           dropped = all.number("dropped");
 };
-struct NoiseAt {
-  static constexpr Operands all{"x:f y:F", "rows:d columns:d site:i group:i example_rows:i", "deviation"};
-  static constexpr size_t x = all.view("x"), y = all.view("y");
-  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), site = all.integer("site"),
-                          group = all.integer("group"), example_rows = all.integer("example_rows");
+struct NoiseAt : MaskedAt {
+  static constexpr Operands all{views, ints, "deviation"};
   static constexpr size_t deviation = all.number("deviation");
 };
-struct UniformAt {
-  static constexpr Operands all{"y:F", "count:d hash_low:i hash_high:i", "low high"};
+// Of what draws initial weights.
+struct DrawnAt {
+  static constexpr const char* views = "y:F";
+  static constexpr const char* ints = "count:d hash_low:i hash_high:i";
+  static constexpr Operands all{views, ints, ""};
   static constexpr size_t y = all.view("y");
   static constexpr size_t count = all.integer("count"), hash_low = all.integer("hash_low"),
                           hash_high = all.integer("hash_high");
+};
+struct UniformAt : DrawnAt {
+  static constexpr Operands all{views, ints, "low high"};
   static constexpr size_t low = all.number("low"), high = all.number("high");
 };
-struct NormalAt {
-  static constexpr Operands all{"y:F", "count:d hash_low:i hash_high:i", "mean deviation"};
-  static constexpr size_t y = all.view("y");
-  static constexpr size_t count = all.integer("count"), hash_low = all.integer("hash_low"),
-                          hash_high = all.integer("hash_high");
+struct NormalAt : DrawnAt {
+  static constexpr Operands all{views, ints, "mean deviation"};
   static constexpr size_t mean = all.number("mean"), deviation = all.number("deviation");
 };
 struct PermutationAt {
@@ -53,19 +58,19 @@ struct PermutationAt {
 // column) has the index (first + row)/group·columns + column, where first counts the rows of the examples before this
 // micro-batch: the mask is that of the whole optimizer batch.
 void check_masked(const Arguments& a, Requirements& r) {
-  if (a.ints[DropoutAt::site] < 0) r.fail("negative site");
-  if (a.ints[DropoutAt::group] < 1 || a.ints[DropoutAt::example_rows] < 0) r.fail("bad rows of a mask");
-  r.need(DropoutAt::x, a.size(DropoutAt::rows), a.size(DropoutAt::columns));
-  r.need(DropoutAt::y, a.size(DropoutAt::rows), a.size(DropoutAt::columns));
+  if (a.ints[MaskedAt::site] < 0) r.fail("negative site");
+  if (a.ints[MaskedAt::group] < 1 || a.ints[MaskedAt::example_rows] < 0) r.fail("bad rows of a mask");
+  r.need(MaskedAt::x, a.size(MaskedAt::rows), a.size(MaskedAt::columns));
+  r.need(MaskedAt::y, a.size(MaskedAt::rows), a.size(MaskedAt::columns));
 }
 
 // Calls part(begin, end, index of the first element) over stretches with consecutive indices.
 template <typename Part>
 void over_masked(const Context& context, const Arguments& a, const Part& part) {
-  const size_t rows = a.size(DropoutAt::rows);
-  const size_t columns = a.size(DropoutAt::columns);
-  const size_t group = a.size(DropoutAt::group);
-  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(DropoutAt::example_rows);
+  const size_t rows = a.size(MaskedAt::rows);
+  const size_t columns = a.size(MaskedAt::columns);
+  const size_t group = a.size(MaskedAt::group);
+  const uint64_t first = static_cast<uint64_t>(context.registers.batch_offset) * a.size(MaskedAt::example_rows);
   if (group == 1) {
     // A block of the generator serves 256 neighbouring elements: pieces begin at whole blocks of the local index.
     const size_t count = rows * columns;
@@ -78,10 +83,8 @@ void over_masked(const Context& context, const Arguments& a, const Part& part) {
     });
     return;
   }
-  const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
-  const size_t chunks = context.parallel.chunks(rows, least);
-  context.parallel.run(chunks, [&](size_t chunk) {
-    for (size_t row = rows * chunk / chunks; row < rows * (chunk + 1) / chunks; ++row) {
+  over_rows(context, rows, columns, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
       part(row * columns, (row + 1) * columns, (first + row) / group * columns);
     }
   });
@@ -127,11 +130,11 @@ void run_noise(const Context& context, const Arguments& a) {
   });
 }
 
-void check_draw(const Arguments& a, Requirements& r) { r.need(UniformAt::y, a.size(UniformAt::count)); }
+void check_draw(const Arguments& a, Requirements& r) { r.need(DrawnAt::y, a.size(DrawnAt::count)); }
 
 PhiloxBlock draw(const Context& context, const Arguments& a, size_t index, uint32_t attempt) {
-  const auto low = static_cast<uint32_t>(a.ints[UniformAt::hash_low]);
-  const auto high = static_cast<uint32_t>(a.ints[UniformAt::hash_high]);
+  const auto low = static_cast<uint32_t>(a.ints[DrawnAt::hash_low]);
+  const auto high = static_cast<uint32_t>(a.ints[DrawnAt::hash_high]);
   return philox({static_cast<uint32_t>(index), low, high, static_cast<uint32_t>(Purpose::initializer) | attempt << 8},
                 context.registers.seed);
 }

@@ -6,32 +6,14 @@
 namespace carillon {
 namespace {
 
+// Of sum and sum_squares.
 struct SumAt {
   static constexpr Operands all{"x:f sum:F", "count:d", ""};
   static constexpr size_t x = all.view("x"), sum = all.view("sum");
   static constexpr size_t count = all.integer("count");
 };
-struct SumSquaresAt {
-  static constexpr Operands all{"x:f sum:F", "count:d", ""};
-  static constexpr size_t x = all.view("x"), sum = all.view("sum");
-  static constexpr size_t count = all.integer("count");
-};
-struct RowSumAt {
-  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
-  static constexpr size_t x = all.view("x"), y = all.view("y");
-  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
-};
-struct ColumnSumAt {
-  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
-  static constexpr size_t x = all.view("x"), y = all.view("y");
-  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
-};
-struct SoftmaxAt {
-  static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
-  static constexpr size_t x = all.view("x"), y = all.view("y");
-  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
-};
-struct LogSoftmaxAt {
+// Of what makes numbers of rows: sums, softmax.
+struct RowsAt {
   static constexpr Operands all{"x:f y:F", "rows:d columns:d", ""};
   static constexpr size_t x = all.view("x"), y = all.view("y");
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
@@ -71,18 +53,6 @@ struct CountEqualAt {
   static constexpr size_t count = all.integer("count");
 };
 
-// Calls part(begin, end) over rows, in pieces worth a thread.
-template <typename Part>
-void over_rows(const Context& context, size_t rows, size_t columns, const Part& part) {
-  const size_t least = columns == 0 ? std::max<size_t>(rows, 1) : (kLeastElements + columns - 1) / columns;
-  const size_t chunks = context.parallel.chunks(rows, least);
-  context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t begin = rows * chunk / chunks;
-    const size_t end = rows * (chunk + 1) / chunks;
-    if (begin < end) part(begin, end);
-  });
-}
-
 void check_sum(const Arguments& a, Requirements& r) {
   r.need(SumAt::x, a.size(SumAt::count));
   r.need(SumAt::sum, 1);
@@ -93,34 +63,33 @@ void run_sum(const Context& context, const Arguments& a) {
 }
 
 void run_sum_squares(const Context& context, const Arguments& a) {
-  *a.view<float>(SumSquaresAt::sum) =
-      context.kernels.sum_squares_f32(a.view<const float>(SumSquaresAt::x), a.size(SumSquaresAt::count));
+  *a.view<float>(SumAt::sum) = context.kernels.sum_squares_f32(a.view<const float>(SumAt::x), a.size(SumAt::count));
 }
 
 void check_row_sum(const Arguments& a, Requirements& r) {
-  r.need(RowSumAt::x, a.size(RowSumAt::rows), a.size(RowSumAt::columns));
-  r.need(RowSumAt::y, a.size(RowSumAt::rows));
+  r.need(RowsAt::x, a.size(RowsAt::rows), a.size(RowsAt::columns));
+  r.need(RowsAt::y, a.size(RowsAt::rows));
 }
 
 void run_row_sum(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(RowSumAt::columns);
-  const auto* x = a.view<const float>(RowSumAt::x);
-  auto* y = a.view<float>(RowSumAt::y);
-  over_rows(context, a.size(RowSumAt::rows), columns, [&](size_t begin, size_t end) {
+  const size_t columns = a.size(RowsAt::columns);
+  const auto* x = a.view<const float>(RowsAt::x);
+  auto* y = a.view<float>(RowsAt::y);
+  over_rows(context, a.size(RowsAt::rows), columns, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) y[row] = context.kernels.sum_f32(x + row * columns, columns);
   });
 }
 
 void check_column_sum(const Arguments& a, Requirements& r) {
-  r.need(ColumnSumAt::x, a.size(ColumnSumAt::rows), a.size(ColumnSumAt::columns));
-  r.need(ColumnSumAt::y, a.size(ColumnSumAt::columns));
+  r.need(RowsAt::x, a.size(RowsAt::rows), a.size(RowsAt::columns));
+  r.need(RowsAt::y, a.size(RowsAt::columns));
 }
 
 void run_column_sum(const Context& context, const Arguments& a) {
-  const size_t rows = a.size(ColumnSumAt::rows);
-  const size_t columns = a.size(ColumnSumAt::columns);
-  const auto* x = a.view<const float>(ColumnSumAt::x);
-  auto* y = a.view<float>(ColumnSumAt::y);
+  const size_t rows = a.size(RowsAt::rows);
+  const size_t columns = a.size(RowsAt::columns);
+  const auto* x = a.view<const float>(RowsAt::x);
+  auto* y = a.view<float>(RowsAt::y);
   const size_t groups = (columns + 15) / 16;
   const size_t chunks = std::min(std::max<size_t>(groups, 1), context.parallel.chunks(rows * columns, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
@@ -131,26 +100,19 @@ void run_column_sum(const Context& context, const Arguments& a) {
 }
 
 void check_softmax(const Arguments& a, Requirements& r) {
-  if (a.ints[SoftmaxAt::columns] == 0) r.fail("softmax over no columns");
-  r.need(SoftmaxAt::x, a.size(SoftmaxAt::rows), a.size(SoftmaxAt::columns));
-  r.need(SoftmaxAt::y, a.size(SoftmaxAt::rows), a.size(SoftmaxAt::columns));
+  if (a.ints[RowsAt::columns] == 0) r.fail("softmax over no columns");
+  r.need(RowsAt::x, a.size(RowsAt::rows), a.size(RowsAt::columns));
+  r.need(RowsAt::y, a.size(RowsAt::rows), a.size(RowsAt::columns));
 }
 
-void run_softmax(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(SoftmaxAt::columns);
-  const auto* x = a.view<const float>(SoftmaxAt::x);
-  auto* y = a.view<float>(SoftmaxAt::y);
-  over_rows(context, a.size(SoftmaxAt::rows), columns, [&](size_t begin, size_t end) {
-    context.kernels.softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
-  });
-}
-
-void run_log_softmax(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(LogSoftmaxAt::columns);
-  const auto* x = a.view<const float>(LogSoftmaxAt::x);
-  auto* y = a.view<float>(LogSoftmaxAt::y);
-  over_rows(context, a.size(LogSoftmaxAt::rows), columns, [&](size_t begin, size_t end) {
-    context.kernels.log_softmax_f32(x + begin * columns, y + begin * columns, end - begin, columns);
+// y of x row by row, as many elements.
+template <auto kernel>
+void run_rows(const Context& context, const Arguments& a) {
+  const size_t columns = a.size(RowsAt::columns);
+  const auto* x = a.view<const float>(RowsAt::x);
+  auto* y = a.view<float>(RowsAt::y);
+  over_rows(context, a.size(RowsAt::rows), columns, [&](size_t begin, size_t end) {
+    (context.kernels.*kernel)(x + begin * columns, y + begin * columns, end - begin, columns);
   });
 }
 
@@ -286,13 +248,13 @@ void run_count_equal(const Context& /*context*/, const Arguments& a) {
 }  // namespace
 
 constinit const Operation op_sum{"sum", SumAt::all, false, check_sum, nullptr, run_sum};
-constinit const Operation op_sum_squares{"sum_squares", SumSquaresAt::all, false, check_sum, nullptr, run_sum_squares};
-constinit const Operation op_row_sum{"row_sum", RowSumAt::all, false, check_row_sum, nullptr, run_row_sum};
-constinit const Operation op_column_sum{"column_sum",     ColumnSumAt::all, false,
-                                        check_column_sum, nullptr,          run_column_sum};
-constinit const Operation op_softmax{"softmax", SoftmaxAt::all, true, check_softmax, nullptr, run_softmax};
-constinit const Operation op_log_softmax{"log_softmax", LogSoftmaxAt::all, true,
-                                         check_softmax, nullptr,           run_log_softmax};
+constinit const Operation op_sum_squares{"sum_squares", SumAt::all, false, check_sum, nullptr, run_sum_squares};
+constinit const Operation op_row_sum{"row_sum", RowsAt::all, false, check_row_sum, nullptr, run_row_sum};
+constinit const Operation op_column_sum{"column_sum", RowsAt::all, false, check_column_sum, nullptr, run_column_sum};
+constinit const Operation op_softmax{"softmax",     RowsAt::all, true,
+                                     check_softmax, nullptr,     run_rows<&KernelTable::softmax_f32>};
+constinit const Operation op_log_softmax{"log_softmax", RowsAt::all, true,
+                                         check_softmax, nullptr,     run_rows<&KernelTable::log_softmax_f32>};
 constinit const Operation op_softmax_cross_entropy{
     "softmax_cross_entropy",  SoftmaxCrossEntropyAt::all, false, check_softmax_cross_entropy, nullptr,
     run_softmax_cross_entropy};
