@@ -31,21 +31,20 @@ function placeIn({ views }: Instruction, { what, row, column }: NativeFault): st
 
 /** Runs one instruction on tensors now. */
 export function execute(instruction: Instruction, draw: EagerDraw = { seed: 0, step: 1 }): void {
-  const indices = new Map<Value, number>();
+  const values: Value[] = []; // so few that looking through them costs less than a map
   const views: NativeArray[] = [];
   const words: number[] = [];
   const indexOf = (value: Value): number => {
-    const known = indices.get(value);
-    if (known !== undefined) return known;
+    const known = values.indexOf(value);
+    if (known >= 0) return known;
     if (!(value instanceof Tensor)) throw new CarillonError("ERR_TRACE", instruction.operation, "a symbol has no data");
-    indices.set(value, views.length);
-    views.push(value.attached);
-    return views.length - 1;
+    values.push(value);
+    return views.push(value.attached) - 1;
   };
   encode(instruction, indexOf, words);
   const { seed, step, first = 0 } = draw;
   const registers = { seed, step, epoch: 0, rows: 1, batchOffset: first, rate: 0 };
-  const fault = native.execute(Int32Array.from(words), views, registers);
+  const fault = native.execute(new Int32Array(words), views, registers);
   if (fault !== null) {
     const { what, limit, value } = fault;
     const place = placeIn(instruction, fault);

@@ -34,12 +34,12 @@ const isList = <T>(given: T | readonly T[] | null | undefined): given is readonl
 const isItems = (given: Given | readonly Item[]): given is readonly Item[] => Array.isArray(given);
 const isNumbers = (given: Given | readonly Item[]): given is readonly number[] => Array.isArray(given);
 
-function numberFrom({ kind, absent }: NumberSlot, given: Given | readonly Item[]): number {
+function numberFrom({ names, absent }: NumberSlot, given: Given | readonly Item[]): number {
   if (typeof given === "number") return given;
   if (given === undefined) return absent;
   if (typeof given === "boolean") return given ? 1 : 0;
   if (typeof given !== "string") return given.length;
-  return kind === "plain" || kind === "flag" || kind === "length" ? absent : numberIn(kind, given);
+  return names === null ? absent : numberIn(names, given);
 }
 
 /** Appends the numbers of `slots` to `target`. */

@@ -10,12 +10,15 @@ export interface ViewSlot {
   readonly written: boolean;
 }
 
+/** A list of native code: its names and their numbers. */
+export type Names = ReadonlyMap<string, number>;
+
 /** A number of an instruction, or `room` doubles under one name. */
 export interface NumberSlot {
   readonly name: string;
   readonly room: number;
-  /** How a name, a flag or a list becomes a number; `plain`: as it is. */
-  readonly kind: "plain" | "flag" | "length" | keyof NativeLists;
+  /** The numbers of the names that may be given; `null` where none may. */
+  readonly names: Names | null;
   /** What it is where it is left out. */
   readonly absent: number;
 }
@@ -39,21 +42,24 @@ function older(name: string): never {
   throw new CarillonError("ERR_NATIVE", name, `the native binary is older than this package: it has no '${name}'`);
 }
 
-const lists = new Map<string, ReadonlyMap<string, number>>();
+const lists = new Map<string, Names>();
+
+function namesOf(list: keyof NativeLists): Names {
+  const known = lists.get(list);
+  if (known !== undefined) return known;
+  const names = new Map(nativeInfo[list].map((each, index) => [each, index]));
+  lists.set(list, names);
+  return names;
+}
 
 /** The number of a name in a list of native code. */
 export function numberOf<L extends keyof NativeLists>(list: L, name: NativeLists[L]): number {
-  return numberIn(list, name);
+  return numberIn(namesOf(list), name);
 }
 
 /** {@link numberOf} a name that the compiler does not know; `ERR_NATIVE` where the list has it not. */
-export function numberIn(list: keyof NativeLists, name: string): number {
-  let numbers = lists.get(list);
-  if (numbers === undefined) {
-    numbers = new Map(nativeInfo[list].map((each, index) => [each, index]));
-    lists.set(list, numbers);
-  }
-  return numbers.get(name) ?? older(name);
+export function numberIn(names: Names, name: string): number {
+  return names.get(name) ?? older(name);
 }
 
 /** Words of native code in the spelling of TypeScript: `exampleRows` of `example_rows`. */
@@ -87,11 +93,10 @@ const isList = (kind: string): kind is keyof NativeLists => kind in nativeInfo;
 function numberSlot(word: string): NumberSlot {
   const [, name = "", room = "1", kind = "d", absent = "0"] =
     /^(\w+)(?:\[(\d)\])?(?::([\w#]+))?(?:\?(\S*))?$/.exec(word) ?? [];
-  const plain = kind === "b" ? "flag" : kind === "#" ? "length" : "plain";
   return {
     name: asKey(name),
     room: Number(room),
-    kind: isList(kind) ? kind : plain,
+    names: isList(kind) ? namesOf(kind) : null,
     absent: Number(absent),
   };
 }
