@@ -8,11 +8,33 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kConcat{"parts[7]:x? y:X", "outer:d parts*(columns)", ""};
-constexpr Operands kSlice{"x:x y:X", "outer:d columns:i begin:i count:i", ""};
-constexpr Operands kPad{"x:x y:X", "outer:d columns:i before:i after:i", ""};
-constexpr Operands kTranspose{"x:x y:X", "outer:d axes*(size,stride)", ""};
-constexpr Operands kAxisSum{"x:f y:F", "outer:d rows:d columns:d", ""};
+struct ConcatAt {
+  static constexpr Operands all{"parts[7]:x? y:X", "outer:d parts*(columns)", ""};
+  static constexpr size_t parts = all.view("parts"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer");
+};
+struct SliceAt {
+  static constexpr Operands all{"x:x y:X", "outer:d columns:i begin:i count:i", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer"), columns = all.integer("columns"), begin = all.integer("begin"),
+                          count = all.integer("count");
+};
+struct PadAt {
+  static constexpr Operands all{"x:x y:X", "outer:d columns:i before:i after:i", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer"), columns = all.integer("columns"),
+                          before = all.integer("before"), after = all.integer("after");
+};
+struct TransposeAt {
+  static constexpr Operands all{"x:x y:X", "outer:d axes*(size,stride)", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer");
+};
+struct AxisSumAt {
+  static constexpr Operands all{"x:f y:F", "outer:d rows:d columns:d", ""};
+  static constexpr size_t x = all.view("x"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer"), rows = all.integer("rows"), columns = all.integer("columns");
+};
 
 constexpr size_t kWord = sizeof(uint32_t);
 
@@ -25,10 +47,11 @@ void copy_rows(const uint32_t* x, size_t x_stride, uint32_t* y, size_t y_stride,
   for (size_t row = 0; row < rows; ++row) std::memcpy(y + row * y_stride, x + row * x_stride, columns * kWord);
 }
 
-// ---- concat: rows of y are the rows of all parts side by side. ints: outer, then the columns of each part
+// ---- concat: rows of y are the rows of all parts side by side
 
-constexpr size_t kParts = 7;
-constexpr size_t kPartColumns = 1;  // place of the first
+constexpr size_t kParts = ConcatAt::y - ConcatAt::parts;
+constexpr size_t kPartColumns = ConcatAt::all.int_count;  // place of the first
+static_assert(ConcatAt::parts == 0);
 
 size_t parts_of(const Arguments& a) { return a.int_count - kPartColumns; }
 
@@ -46,18 +69,18 @@ void check_concat(const Arguments& a, Requirements& r) {
     }
     if (part >= parts) continue;
     if (a.ints[kPartColumns + part] < 0) r.fail("negative columns");
-    r.need(part, a.size(0), a.size(kPartColumns + part));
+    r.need(part, a.size(ConcatAt::outer), a.size(kPartColumns + part));
     columns += a.size(kPartColumns + part);
   }
-  r.need(kParts, a.size(0), columns);
+  r.need(ConcatAt::y, a.size(ConcatAt::outer), columns);
 }
 
 void run_concat(const Context& context, const Arguments& a) {
   const size_t parts = parts_of(a);
   size_t columns = 0;
   for (size_t part = 0; part < parts; ++part) columns += a.size(kPartColumns + part);
-  auto* y = a.view<uint32_t>(kParts);
-  if (a.size(0) == 1) {  // a part is one run
+  auto* y = a.view<uint32_t>(ConcatAt::y);
+  if (a.size(ConcatAt::outer) == 1) {  // a part is one run
     size_t begin = 0;
     for (size_t part = 0; part < parts; ++part) {
       const size_t count = a.size(kPartColumns + part);
@@ -68,7 +91,7 @@ void run_concat(const Context& context, const Arguments& a) {
     }
     return;
   }
-  over_rows(context, a.size(0), columns, [&](size_t from, size_t to) {
+  over_rows(context, a.size(ConcatAt::outer), columns, [&](size_t from, size_t to) {
     size_t begin = 0;
     for (size_t part = 0; part < parts; ++part) {
       const size_t count = a.size(kPartColumns + part);
@@ -79,37 +102,39 @@ void run_concat(const Context& context, const Arguments& a) {
   });
 }
 
-// ---- slice: y[r] = x[r, begin … begin + count). ints: outer, columns of x, begin, count
+// ---- slice: y[r] = x[r, begin … begin + count)
 
 void check_slice(const Arguments& a, Requirements& r) {
-  if (a.ints[2] < 0 || a.ints[3] < 0 || a.ints[2] + a.ints[3] > a.ints[1]) r.fail("a slice outside of its row");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0), a.size(3));
+  if (a.ints[SliceAt::begin] < 0 || a.ints[SliceAt::count] < 0 ||
+      a.ints[SliceAt::begin] + a.ints[SliceAt::count] > a.ints[SliceAt::columns])
+    r.fail("a slice outside of its row");
+  r.need(SliceAt::x, a.size(SliceAt::outer), a.size(SliceAt::columns));
+  r.need(SliceAt::y, a.size(SliceAt::outer), a.size(SliceAt::count));
 }
 
 void run_slice(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1), begin = a.size(2), count = a.size(3);
-  const auto* x = a.view<const uint32_t>(0);
-  auto* y = a.view<uint32_t>(1);
-  over_rows(context, a.size(0), count, [&](size_t from, size_t to) {
+  const size_t columns = a.size(SliceAt::columns), begin = a.size(SliceAt::begin), count = a.size(SliceAt::count);
+  const auto* x = a.view<const uint32_t>(SliceAt::x);
+  auto* y = a.view<uint32_t>(SliceAt::y);
+  over_rows(context, a.size(SliceAt::outer), count, [&](size_t from, size_t to) {
     copy_rows(x + from * columns + begin, columns, y + from * count, count, count, to - from);
   });
 }
 
-// ---- pad: y[r] = `before` zeros, x[r], `after` zeros. ints: outer, columns of x, before, after
+// ---- pad: y[r] = `before` zeros, x[r], `after` zeros
 
 void check_pad(const Arguments& a, Requirements& r) {
-  if (a.ints[1] < 0 || a.ints[2] < 0 || a.ints[3] < 0) r.fail("negative columns");
-  r.need(0, a.size(0), a.size(1));
-  r.need(1, a.size(0), a.size(1) + a.size(2) + a.size(3));
+  if (a.ints[PadAt::columns] < 0 || a.ints[PadAt::before] < 0 || a.ints[PadAt::after] < 0) r.fail("negative columns");
+  r.need(PadAt::x, a.size(PadAt::outer), a.size(PadAt::columns));
+  r.need(PadAt::y, a.size(PadAt::outer), a.size(PadAt::columns) + a.size(PadAt::before) + a.size(PadAt::after));
 }
 
 void run_pad(const Context& context, const Arguments& a) {
-  const size_t columns = a.size(1), before = a.size(2), after = a.size(3);
+  const size_t columns = a.size(PadAt::columns), before = a.size(PadAt::before), after = a.size(PadAt::after);
   const size_t wide = columns + before + after;
-  const auto* x = a.view<const uint32_t>(0);
-  auto* y = a.view<uint32_t>(1);
-  over_rows(context, a.size(0), wide, [&](size_t from, size_t to) {
+  const auto* x = a.view<const uint32_t>(PadAt::x);
+  auto* y = a.view<uint32_t>(PadAt::y);
+  over_rows(context, a.size(PadAt::outer), wide, [&](size_t from, size_t to) {
     for (size_t row = from; row < to; ++row) {
       uint32_t* out = y + row * wide;
       std::memset(out, 0, before * kWord);
@@ -120,10 +145,9 @@ void run_pad(const Context& context, const Arguments& a) {
 }
 
 // ---- transpose: in every one of `outer` blocks the elements of x in the order of the axes of y.
-// ints: outer, then size and stride in x of every axis of y
 
-constexpr size_t kFirstAxis = 1;
-constexpr size_t kAxisWords = 2;
+constexpr size_t kFirstAxis = TransposeAt::all.int_count;
+constexpr size_t kAxisWords = TransposeAt::all.int_item;
 
 size_t axes_of(const Arguments& a) { return (a.int_count - kFirstAxis) / kAxisWords; }
 size_t axis_size(const Arguments& a, size_t axis) { return a.size(kFirstAxis + kAxisWords * axis); }
@@ -150,8 +174,8 @@ void check_transpose(const Arguments& a, Requirements& r) {
     }
   }
   if (last >= count) r.fail("an element outside of its block");
-  r.need(0, a.size(0), count);
-  r.need(1, a.size(0), count);
+  r.need(TransposeAt::x, a.size(TransposeAt::outer), count);
+  r.need(TransposeAt::y, a.size(TransposeAt::outer), count);
 }
 
 // Columns of x that a unit of work takes: whole lines of what is written.
@@ -159,10 +183,10 @@ constexpr size_t kTile = 64;
 
 void run_transpose(const Context& context, const Arguments& a) {
   const size_t axes = axes_of(a);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
+  const auto* x = a.view<const float>(TransposeAt::x);
+  auto* y = a.view<float>(TransposeAt::y);
   if (axes == 0) {
-    over_rows(context, a.size(0), 1,
+    over_rows(context, a.size(TransposeAt::outer), 1,
               [&](size_t from, size_t to) { std::memcpy(y + from, x + from, (to - from) * kWord); });
     return;
   }
@@ -179,7 +203,7 @@ void run_transpose(const Context& context, const Arguments& a) {
     if (axis == side) side_stride = block;
     block *= axis_size(a, axis);
   }
-  planes.add(a.size(0), {block, block});
+  planes.add(a.size(TransposeAt::outer), {block, block});
   size_t y_stride = block;
   for (size_t axis = 0; axis < axes; ++axis) {
     y_stride /= axis_size(a, axis);
@@ -209,40 +233,42 @@ void run_transpose(const Context& context, const Arguments& a) {
   });
 }
 
-// ---- axis_sum: y[o, c] = Σ_r x[o, r, c], the chains of column sums. ints: outer, rows, columns
+// ---- axis_sum: y[o, c] = Σ_r x[o, r, c], the chains of column sums
 
 void check_axis_sum(const Arguments& a, Requirements& r) {
-  if (!bounded_product(a.size(0), a.size(1)) || !bounded_product(a.size(0), a.size(2))) {
+  if (!bounded_product(a.size(AxisSumAt::outer), a.size(AxisSumAt::rows)) ||
+      !bounded_product(a.size(AxisSumAt::outer), a.size(AxisSumAt::columns))) {
     r.fail("dimensions overflow");
     return;
   }
-  r.need(0, a.size(0) * a.size(1), a.size(2));
-  r.need(1, a.size(0), a.size(2));
+  r.need(AxisSumAt::x, a.size(AxisSumAt::outer) * a.size(AxisSumAt::rows), a.size(AxisSumAt::columns));
+  r.need(AxisSumAt::y, a.size(AxisSumAt::outer), a.size(AxisSumAt::columns));
 }
 
 void run_axis_sum(const Context& context, const Arguments& a) {
-  const size_t rows = a.size(1), columns = a.size(2);
-  const auto* x = a.view<const float>(0);
-  auto* y = a.view<float>(1);
+  const size_t rows = a.size(AxisSumAt::rows), columns = a.size(AxisSumAt::columns);
+  const auto* x = a.view<const float>(AxisSumAt::x);
+  auto* y = a.view<float>(AxisSumAt::y);
   const size_t groups = (columns + 15) / 16;
-  over_rows(context, a.size(0) * groups, rows * std::min<size_t>(columns, 16), [&](size_t from, size_t to) {
-    for (size_t unit = from; unit < to;) {
-      const size_t outer = unit / groups;
-      const size_t first = unit % groups;
-      const size_t last = std::min(groups, first + (to - unit));
-      context.kernels.column_sum_f32(x + outer * rows * columns, rows, columns, y + outer * columns, first * 16,
-                                     std::min(columns, last * 16));
-      unit += last - first;
-    }
-  });
+  over_rows(context, a.size(AxisSumAt::outer) * groups, rows * std::min<size_t>(columns, 16),
+            [&](size_t from, size_t to) {
+              for (size_t unit = from; unit < to;) {
+                const size_t outer = unit / groups;
+                const size_t first = unit % groups;
+                const size_t last = std::min(groups, first + (to - unit));
+                context.kernels.column_sum_f32(x + outer * rows * columns, rows, columns, y + outer * columns,
+                                               first * 16, std::min(columns, last * 16));
+                unit += last - first;
+              }
+            });
 }
 
 }  // namespace
 
-constinit const Operation op_concat{"concat", kConcat, false, check_concat, nullptr, run_concat};
-constinit const Operation op_slice{"slice", kSlice, false, check_slice, nullptr, run_slice};
-constinit const Operation op_pad{"pad", kPad, false, check_pad, nullptr, run_pad};
-constinit const Operation op_transpose{"transpose", kTranspose, false, check_transpose, nullptr, run_transpose};
-constinit const Operation op_axis_sum{"axis_sum", kAxisSum, false, check_axis_sum, nullptr, run_axis_sum};
+constinit const Operation op_concat{"concat", ConcatAt::all, false, check_concat, nullptr, run_concat};
+constinit const Operation op_slice{"slice", SliceAt::all, false, check_slice, nullptr, run_slice};
+constinit const Operation op_pad{"pad", PadAt::all, false, check_pad, nullptr, run_pad};
+constinit const Operation op_transpose{"transpose", TransposeAt::all, false, check_transpose, nullptr, run_transpose};
+constinit const Operation op_axis_sum{"axis_sum", AxisSumAt::all, false, check_axis_sum, nullptr, run_axis_sum};
 
 }  // namespace carillon

@@ -8,35 +8,39 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kGemmBatch{"a:f b:f c:F", "products:d m:i n:i k:i transpose_a:b? transpose_b:b?", ""};
-
-// ints of a gemm_batch: products, then a gemm's m, n, k and transposes. a, b, c: that many matrices one behind another.
-enum BatchInt : size_t { kProducts, kM, kN, kK, kTransposeA, kTransposeB };
+// a, b, c: so many matrices one behind another.
+struct GemmBatchAt {
+  static constexpr Operands all{"a:f b:f c:F", "products:d m:i n:i k:i transpose_a:b? transpose_b:b?", ""};
+  static constexpr size_t a = all.view("a"), b = all.view("b"), c = all.view("c");
+  static constexpr size_t products = all.integer("products"), m = all.integer("m"), n = all.integer("n"),
+                          k = all.integer("k"), transpose_a = all.integer("transpose_a"),
+                          transpose_b = all.integer("transpose_b");
+};
 
 // Products that are computed at once have room of their own, this many floats in all at most unless one takes more.
 constexpr size_t kRoomFloats = 1 << 20;
 constexpr size_t kMostRooms = 16;
 
 GemmShape batch_shape_of(const Arguments& a) {
-  return {a.size(kM),
-          a.size(kN),
-          a.size(kK),
-          a.ints[kTransposeA] != 0,
-          a.ints[kTransposeB] != 0 ? Layout::transposed : Layout::plain,
+  return {a.size(GemmBatchAt::m),
+          a.size(GemmBatchAt::n),
+          a.size(GemmBatchAt::k),
+          a.ints[GemmBatchAt::transpose_a] != 0,
+          a.ints[GemmBatchAt::transpose_b] != 0 ? Layout::transposed : Layout::plain,
           false};
 }
 
 void check_gemm_batch(const Arguments& a, Requirements& r) {
-  for (size_t i = kM; i <= kK; ++i) {
+  for (const size_t i : {GemmBatchAt::m, GemmBatchAt::n, GemmBatchAt::k}) {
     if (a.ints[i] < 1) {
       r.fail("a product of nothing");
       return;
     }
   }
   // Sizes are int32 words: their products fit.
-  r.need(0, a.size(kProducts), a.size(kM) * a.size(kK));
-  r.need(1, a.size(kProducts), a.size(kK) * a.size(kN));
-  r.need(2, a.size(kProducts), a.size(kM) * a.size(kN));
+  r.need(GemmBatchAt::a, a.size(GemmBatchAt::products), a.size(GemmBatchAt::m) * a.size(GemmBatchAt::k));
+  r.need(GemmBatchAt::b, a.size(GemmBatchAt::products), a.size(GemmBatchAt::k) * a.size(GemmBatchAt::n));
+  r.need(GemmBatchAt::c, a.size(GemmBatchAt::products), a.size(GemmBatchAt::m) * a.size(GemmBatchAt::n));
 }
 
 size_t room_floats(const Arguments& a, const KernelTable& kernels) {
@@ -45,7 +49,7 @@ size_t room_floats(const Arguments& a, const KernelTable& kernels) {
 
 size_t rooms(const Arguments& a, size_t floats) {
   const size_t fit = floats == 0 ? kMostRooms : std::min(kMostRooms, kRoomFloats / floats);
-  return std::max<size_t>(std::min(fit, a.size(kProducts)), 1);
+  return std::max<size_t>(std::min(fit, a.size(GemmBatchAt::products)), 1);
 }
 
 size_t scratch_gemm_batch(const Arguments& a, const KernelTable& kernels) {
@@ -54,10 +58,10 @@ size_t scratch_gemm_batch(const Arguments& a, const KernelTable& kernels) {
 }
 
 void multiply_one(const Context& context, const Arguments& a, const GemmPlan& plan, size_t product) {
-  const size_t m = a.size(kM), n = a.size(kN), k = a.size(kK);
-  const bool transpose_a = a.ints[kTransposeA] != 0;
-  const float* const left = a.view<const float>(0) + product * m * k;
-  const float* const right = a.view<const float>(1) + product * k * n;
+  const size_t m = a.size(GemmBatchAt::m), n = a.size(GemmBatchAt::n), k = a.size(GemmBatchAt::k);
+  const bool transpose_a = a.ints[GemmBatchAt::transpose_a] != 0;
+  const float* const left = a.view<const float>(GemmBatchAt::a) + product * m * k;
+  const float* const right = a.view<const float>(GemmBatchAt::b) + product * k * n;
   GemmTask task{};
   task.left = plan.swapped ? right : left;
   task.left_row_stride = !plan.swapped && transpose_a ? 1 : k;
@@ -69,7 +73,7 @@ void multiply_one(const Context& context, const Arguments& a, const GemmPlan& pl
   task.columns = plan.columns;
   task.k = k;
   task.transposed = plan.swapped;
-  task.c = a.view<float>(2) + product * m * n;
+  task.c = a.view<float>(GemmBatchAt::c) + product * m * n;
   task.c_stride = n;
   multiply(context, plan, task);
 }
@@ -77,10 +81,10 @@ void multiply_one(const Context& context, const Arguments& a, const GemmPlan& pl
 // Each product as gemm computes it: side by side, one thread each, where there are enough of them, else one after
 // another.
 void run_gemm_batch(const Context& context, const Arguments& a) {
-  const size_t products = a.size(kProducts);
+  const size_t products = a.size(GemmBatchAt::products);
   if (products == 0) return;
   const GemmPlan plan = plan_of(batch_shape_of(a), context.kernels);
-  const size_t flops = 2 * a.size(kM) * a.size(kN) * a.size(kK);
+  const size_t flops = 2 * a.size(GemmBatchAt::m) * a.size(GemmBatchAt::n) * a.size(GemmBatchAt::k);
   const size_t floats = room_floats(a, context.kernels);
   const size_t chunks = std::min(context.parallel.chunks(products * flops, kLeastFlops), rooms(a, floats));
   if (chunks < std::min<size_t>(context.parallel.threads(), 2) || products < context.parallel.threads()) {
@@ -98,7 +102,7 @@ void run_gemm_batch(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_gemm_batch{"gemm_batch",     kGemmBatch,         false,
+constinit const Operation op_gemm_batch{"gemm_batch",     GemmBatchAt::all,   false,
                                         check_gemm_batch, scratch_gemm_batch, run_gemm_batch};
 
 }  // namespace carillon

@@ -7,26 +7,37 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kBinarySpread{"a:f b:f y:F",
-                                 "outer:d function:binary stride_a:i stride_b:i axes*(size,stride_a,stride_b)", ""};
-constexpr Operands kWhere{"condition:f a:f b:f y:F",
-                          "outer:d stride_condition:i stride_a:i stride_b:i "
-                          "axes*(size,stride_condition,stride_a,stride_b)",
-                          ""};
+struct BinarySpreadAt {
+  static constexpr Operands all{"a:f b:f y:F",
+                                "outer:d function:binary stride_a:i stride_b:i axes*(size,stride_a,stride_b)", ""};
+  static constexpr size_t a = all.view("a"), b = all.view("b"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer"), function = all.integer("function"),
+                          first_stride = all.integer("stride_a");
+};
+struct WhereAt {
+  static constexpr Operands all{"condition:f a:f b:f y:F",
+                                "outer:d stride_condition:i stride_a:i stride_b:i "
+                                "axes*(size,stride_condition,stride_a,stride_b)",
+                                ""};
+  static constexpr size_t condition = all.view("condition"), a = all.view("a"), b = all.view("b"), y = all.view("y");
+  static constexpr size_t outer = all.integer("outer"), first_stride = all.integer("stride_condition");
+};
 
 // Elements of the last axis that are a unit of work at most; a multiple of 16.
 constexpr size_t kSegment = kLeastElements;
 
-// The axes of an instruction: `outer` first, whose size is ints[0] and whose strides begin at ints[kFirst], then the
-// items behind them: a size and the strides.
-template <size_t operands, size_t kFirst>
+// The axes of an instruction: `outer` first, a stride of it for each of the first views, the `operands`, one behind
+// another; then the items, a size and the strides.
+template <typename At, size_t operands>
 struct Axes {
-  static constexpr size_t kItem = 1 + operands;
-  static constexpr size_t kItems = kFirst + operands;
+  static constexpr size_t kFirst = At::first_stride;
+  static constexpr size_t kItem = At::all.int_item;
+  static constexpr size_t kItems = At::all.int_count;
+  static_assert(kItem == 1 + operands && kItems == kFirst + operands && At::y == operands);
 
   static size_t count(const Arguments& a) { return 1 + (a.int_count - kItems) / kItem; }
   static int64_t size(const Arguments& a, size_t axis) {
-    return axis == 0 ? a.ints[0] : a.ints[kItems + (axis - 1) * kItem];
+    return axis == 0 ? a.ints[At::outer] : a.ints[kItems + (axis - 1) * kItem];
   }
   static int64_t stride(const Arguments& a, size_t axis, size_t operand) {
     return axis == 0 ? a.ints[kFirst + operand] : a.ints[kItems + (axis - 1) * kItem + 1 + operand];
@@ -94,19 +105,19 @@ struct Axes {
   }
 };
 
-// ints: outer, function, strides of a and b along it; then size and strides of every further axis
-using BinaryAxes = Axes<2, 2>;
+using BinaryAxes = Axes<BinarySpreadAt, 2>;
 
 void check_binary_spread(const Arguments& a, Requirements& r) {
-  if (a.ints[1] < 0 || a.ints[1] >= static_cast<int64_t>(Binary::count)) r.fail("no such function");
+  if (a.ints[BinarySpreadAt::function] < 0 || a.ints[BinarySpreadAt::function] >= static_cast<int64_t>(Binary::count))
+    r.fail("no such function");
   BinaryAxes::check(a, r);
 }
 
 void run_binary_spread(const Context& context, const Arguments& arguments) {
-  const BinaryKernels& kernels = context.kernels.binary[arguments.size(1)];
-  const auto* a = arguments.view<const float>(0);
-  const auto* b = arguments.view<const float>(1);
-  auto* y = arguments.view<float>(2);
+  const BinaryKernels& kernels = context.kernels.binary[arguments.size(BinarySpreadAt::function)];
+  const auto* a = arguments.view<const float>(BinarySpreadAt::a);
+  const auto* b = arguments.view<const float>(BinarySpreadAt::b);
+  auto* y = arguments.view<float>(BinarySpreadAt::y);
   const size_t last = BinaryAxes::count(arguments) - 1;
   const bool full_a = BinaryAxes::stride(arguments, last, 0) != 0;
   const bool full_b = BinaryAxes::stride(arguments, last, 1) != 0;
@@ -127,16 +138,16 @@ void run_binary_spread(const Context& context, const Arguments& arguments) {
   });
 }
 
-// y = condition ≠ 0 ? a : b; NaN is not 0. ints: outer, strides of condition, a and b along it; then as above
-using WhereAxes = Axes<3, 1>;
+// y = condition ≠ 0 ? a : b; NaN is not 0.
+using WhereAxes = Axes<WhereAt, 3>;
 
 void check_where(const Arguments& a, Requirements& r) { WhereAxes::check(a, r); }
 
 void run_where(const Context& context, const Arguments& arguments) {
-  const auto* condition = arguments.view<const float>(0);
-  const auto* a = arguments.view<const float>(1);
-  const auto* b = arguments.view<const float>(2);
-  auto* y = arguments.view<float>(3);
+  const auto* condition = arguments.view<const float>(WhereAt::condition);
+  const auto* a = arguments.view<const float>(WhereAt::a);
+  const auto* b = arguments.view<const float>(WhereAt::b);
+  auto* y = arguments.view<float>(WhereAt::y);
   const size_t last = WhereAxes::count(arguments) - 1;
   std::array<bool, 3> full;
   for (size_t i = 0; i < full.size(); ++i) full[i] = WhereAxes::stride(arguments, last, i) != 0;
@@ -148,8 +159,8 @@ void run_where(const Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-constinit const Operation op_binary_spread{"binary_spread",     kBinarySpread, true,
-                                           check_binary_spread, nullptr,       run_binary_spread};
-constinit const Operation op_where{"where", kWhere, true, check_where, nullptr, run_where};
+constinit const Operation op_binary_spread{"binary_spread", BinarySpreadAt::all, true, check_binary_spread,
+                                           nullptr,         run_binary_spread};
+constinit const Operation op_where{"where", WhereAt::all, true, check_where, nullptr, run_where};
 
 }  // namespace carillon

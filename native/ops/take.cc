@@ -7,19 +7,29 @@
 namespace carillon {
 namespace {
 
-constexpr Operands kTake{"table:x indices:i y:X", "count:d table_rows:d columns:i width:i", ""};
-constexpr Operands kTakeGradient{"gradient:f indices:i y:F", "count:d table_rows:d columns:i width:i", ""};
-
-// ints of both: indices, rows of the table, columns, indices a row (of the batch, which a fault names)
-enum TakeInt : size_t { kIndices, kTableRows, kColumns, kWidth };
+// Of both: `count` indices, `width` of them a row of the batch, which a fault names.
+struct IndexedAt {
+  static constexpr const char* ints = "count:d table_rows:d columns:i width:i";
+  static constexpr Operands all{"", ints, ""};
+  static constexpr size_t count = all.integer("count"), table_rows = all.integer("table_rows"),
+                          columns = all.integer("columns"), width = all.integer("width");
+};
+struct TakeAt : IndexedAt {
+  static constexpr Operands all{"table:x indices:i y:X", ints, ""};
+  static constexpr size_t table = all.view("table"), indices = all.view("indices"), y = all.view("y");
+};
+struct TakeGradientAt : IndexedAt {
+  static constexpr Operands all{"gradient:f indices:i y:F", ints, ""};
+  static constexpr size_t gradient = all.view("gradient"), indices = all.view("indices"), y = all.view("y");
+};
 
 // False, with the fault recorded, when an index is no row: nothing has been read or written then.
 bool indices_fit(const Context& context, const Arguments& a, const int32_t* indices) {
-  const size_t rows = a.size(kTableRows);
-  for (size_t i = 0; i < a.size(kIndices); ++i) {
+  const size_t rows = a.size(IndexedAt::table_rows);
+  for (size_t i = 0; i < a.size(IndexedAt::count); ++i) {
     if (indices[i] >= 0 && static_cast<size_t>(indices[i]) < rows) continue;
     if (context.fault.what == nullptr) {
-      const size_t width = a.size(kWidth);
+      const size_t width = a.size(IndexedAt::width);
       context.fault = {"index", i / width, indices[i], static_cast<int64_t>(rows)};
       context.fault.column = width == 1 ? -1 : static_cast<int64_t>(i % width);
     }
@@ -29,15 +39,15 @@ bool indices_fit(const Context& context, const Arguments& a, const int32_t* indi
 }
 
 void check_sizes(const Arguments& a, Requirements& r) {
-  if (a.ints[kColumns] < 0 || a.ints[kWidth] < 1) r.fail("bad columns");
+  if (a.ints[IndexedAt::columns] < 0 || a.ints[IndexedAt::width] < 1) r.fail("bad columns");
 }
 
-// views: table, indices, y; y[i] = table[indices[i]]
+// y[i] = table[indices[i]]
 void check_take(const Arguments& a, Requirements& r) {
   check_sizes(a, r);
-  r.need(0, a.size(kTableRows), a.size(kColumns));
-  r.need(1, a.size(kIndices));
-  r.need(2, a.size(kIndices), a.size(kColumns));
+  r.need(TakeAt::table, a.size(IndexedAt::table_rows), a.size(IndexedAt::columns));
+  r.need(TakeAt::indices, a.size(IndexedAt::count));
+  r.need(TakeAt::y, a.size(IndexedAt::count), a.size(IndexedAt::columns));
 }
 
 // Rows lie anywhere in memory: their lines are asked for while the rows before them are copied, up to this many bytes.
@@ -50,12 +60,12 @@ void fetch_row(const std::byte* row, size_t bytes) {
 }
 
 void run_take(const Context& context, const Arguments& a) {
-  const size_t count = a.size(kIndices), columns = a.size(kColumns);
+  const size_t count = a.size(IndexedAt::count), columns = a.size(IndexedAt::columns);
   const size_t bytes = columns * sizeof(uint32_t);
-  const auto* indices = a.view<const int32_t>(1);
+  const auto* indices = a.view<const int32_t>(TakeAt::indices);
   if (!indices_fit(context, a, indices)) return;
-  const auto* table = a.view<const std::byte>(0);
-  auto* y = a.view<std::byte>(2);
+  const auto* table = a.view<const std::byte>(TakeAt::table);
+  auto* y = a.view<std::byte>(TakeAt::y);
   const size_t chunks = context.parallel.chunks(count * columns, kLeastElements);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t end = count * (chunk + 1) / chunks;
@@ -66,20 +76,20 @@ void run_take(const Context& context, const Arguments& a) {
   });
 }
 
-// views: gradient of y, indices, gradient of the table: each row is one chain from +0 over the indices that name it,
-// ascending.
+// y, the gradient of the table: each row is one chain from +0 over the indices that name it, ascending.
 void check_take_gradient(const Arguments& a, Requirements& r) {
   check_sizes(a, r);
-  r.need(0, a.size(kIndices), a.size(kColumns));
-  r.need(1, a.size(kIndices));
-  r.need(2, a.size(kTableRows), a.size(kColumns));
+  r.need(TakeGradientAt::gradient, a.size(IndexedAt::count), a.size(IndexedAt::columns));
+  r.need(TakeGradientAt::indices, a.size(IndexedAt::count));
+  r.need(TakeGradientAt::y, a.size(IndexedAt::table_rows), a.size(IndexedAt::columns));
 }
 
 void run_take_gradient(const Context& context, const Arguments& a) {
-  const size_t count = a.size(kIndices), rows = a.size(kTableRows), columns = a.size(kColumns);
-  const auto* gradient = a.view<const float>(0);
-  const auto* indices = a.view<const int32_t>(1);
-  auto* y = a.view<float>(2);
+  const size_t count = a.size(IndexedAt::count), rows = a.size(IndexedAt::table_rows),
+               columns = a.size(IndexedAt::columns);
+  const auto* gradient = a.view<const float>(TakeGradientAt::gradient);
+  const auto* indices = a.view<const int32_t>(TakeGradientAt::indices);
+  auto* y = a.view<float>(TakeGradientAt::y);
   if (!indices_fit(context, a, indices)) return;
   const auto add = context.kernels.binary[static_cast<size_t>(Binary::add)].vector_vector;
   // Each part has rows of its own and looks at all indices, so that no sum depends on the threads.
@@ -98,8 +108,8 @@ void run_take_gradient(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_take{"take", kTake, false, check_take, nullptr, run_take};
-constinit const Operation op_take_gradient{"take_gradient",     kTakeGradient, false,
-                                           check_take_gradient, nullptr,       run_take_gradient};
+constinit const Operation op_take{"take", TakeAt::all, false, check_take, nullptr, run_take};
+constinit const Operation op_take_gradient{"take_gradient", TakeGradientAt::all, false, check_take_gradient,
+                                           nullptr,         run_take_gradient};
 
 }  // namespace carillon
