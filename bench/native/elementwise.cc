@@ -178,6 +178,83 @@ void measure_rows(StreamedSuite& suite, const Machine& machine) {
   }
 }
 
+// A normalization of [rows, columns], forward or backward, by rows or by columns. Bytes are the least that it moves: of
+// rows forward a read and a write an element, backward two reads and a write; of columns forward three reads and a
+// write, backward four reads and a write. The pattern reads and writes in the same mix.
+struct NormKernel {
+  const char* name;
+  const Operation& operation;
+  Pattern pattern;
+  bool gradient;
+  bool by_rows;
+};
+
+Entrant normalization(const Machine& machine, const NormKernel& kernel, size_t columns, float* memory, size_t bytes,
+                      double& moved) {
+  const size_t rows = array_count(bytes, 2) / columns;
+  moved = 4.0 * static_cast<double>(rows * columns) *
+          (kernel.pattern.read + 2 * kernel.pattern.updated + kernel.pattern.written);
+  struct Side {
+    std::vector<float> scale, shift, first, second;
+  };
+  auto side = std::make_shared<Side>();
+  side->scale.resize(columns, 1.0f);
+  side->shift.resize(2 * columns, 0.5f);
+  side->first.resize(std::max(rows, columns), 1.0f);
+  side->second.resize(std::max(rows, columns), 0.25f);
+  float* x = memory;
+  float* y = array_at(memory, bytes, 2, 1);
+  float *scale = side->scale.data(), *shift = side->shift.data();
+  float *first = side->first.data(), *second = side->second.data();
+  std::vector<void*> views;
+  std::vector<int64_t> ints{static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
+  if (kernel.by_rows) {
+    ints.push_back(1);
+    views = {x, scale, shift, y, first, second};
+    if (kernel.gradient) views = {x, y, scale, first, second, y, shift, shift + columns};
+  } else if (kernel.gradient) {
+    ints.push_back(0);
+    views = {x, y, scale, first, second, y, shift, shift + columns};
+  } else {
+    views = {x, scale, shift, nullptr, nullptr, y, first, second};
+  }
+  const std::vector<double> doubles =
+      kernel.by_rows && kernel.gradient ? std::vector<double>{} : std::vector<double>{1e-5};
+  auto call = std::make_shared<Call>(machine, kernel.operation, std::move(views), std::move(ints), doubles);
+  const std::function<void()> run = [call, side] { (*call)(); };
+  if (kernel.gradient) return {run, y, rows * columns};
+  return {run};
+}
+
+void measure_normalizations(StreamedSuite& suite, const Machine& machine) {
+  const NormKernel kernels[] = {
+      {"row_norm", op_row_norm, {1, 0, 1}, false, true},
+      {"row_norm_gradient", op_row_norm_gradient, {1, 1, 0}, true, true},
+      {"column_norm", op_column_norm, {3, 0, 1}, false, false},
+      {"column_norm_gradient", op_column_norm_gradient, {3, 1, 0}, true, false},
+  };
+  for (const NormKernel& kernel : kernels) {
+    for (const size_t columns : {size_t{64}, size_t{512}}) {
+      suite.measure({std::string(kernel.name) + ", rows of " + std::to_string(columns), kernel.pattern,
+                     [&, columns](float* memory, size_t bytes, double& moved) {
+                       return normalization(machine, kernel, columns, memory, bytes, moved);
+                     }});
+    }
+  }
+  suite.measure(
+      {"scale_shift, rows of 512", {1, 0, 1}, [&](float* memory, size_t bytes, double& moved) {
+         constexpr size_t columns = 512;
+         const size_t rows = array_count(bytes, 2) / columns;
+         moved = 8.0 * static_cast<double>(rows * columns);
+         auto side = std::make_shared<std::vector<float>>(2 * columns, 0.5f);
+         std::vector<void*> views{memory, side->data(), side->data() + columns, array_at(memory, bytes, 2, 1)};
+         auto call =
+             std::make_shared<Call>(machine, op_scale_shift, std::move(views),
+                                    std::vector<int64_t>{static_cast<int64_t>(rows), static_cast<int64_t>(columns)});
+         return Entrant{[call, side] { (*call)(); }};
+       }});
+}
+
 // Rows of kAxisColumns elements, in groups of kAxisRows where an axis lies in the middle.
 constexpr size_t kAxisColumns = 128;
 constexpr size_t kAxisRows = 8;
@@ -271,6 +348,7 @@ void run_elementwise(const Machine& machine, const Options& options) {
   measure_binary(suite, machine);
   measure_copies(suite, machine);
   measure_rows(suite, machine);
+  measure_normalizations(suite, machine);
   measure_axes(suite, machine);
 }
 

@@ -94,6 +94,6 @@ constexpr ProbeTable make_probes(const char* name) noexcept {
       .streams = {stream_probe<0, 1, 0>(), stream_probe<0, 2, 0>(), stream_probe<0, 3, 0>(), stream_probe<0, 4, 0>(),
                   stream_probe<1, 1, 0>(), stream_probe<1, 2, 0>(), stream_probe<1, 3, 0>(), stream_probe<1, 4, 0>(),
                   stream_probe<1, 5, 0>(), stream_probe<1, 0, 0>(), stream_probe<0, 0, 1>(), stream_probe<1, 0, 1>(),
-                  stream_probe<2, 0, 1>()},
+                  stream_probe<2, 0, 1>(), stream_probe<3, 0, 1>(), stream_probe<3, 1, 0>()},
   };
 }

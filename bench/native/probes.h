@@ -29,7 +29,7 @@ struct StreamProbe {
 };
 
 inline constexpr size_t kStreamStep = 64;
-inline constexpr size_t kStreamProbes = 13;
+inline constexpr size_t kStreamProbes = 15;
 inline constexpr int kMostArrays = 6;
 
 struct ProbeTable {

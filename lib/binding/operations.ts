@@ -219,6 +219,70 @@ export interface NativeOperands<V> {
     };
     readonly numbers: { readonly rows: number; readonly columns: number; readonly same: boolean };
   };
+  readonly row_norm: {
+    readonly views: {
+      readonly x: V;
+      readonly scale?: V | null | undefined;
+      readonly shift?: V | null | undefined;
+      readonly y: V;
+      readonly inverse: V;
+      readonly mean?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly groups: number;
+      readonly epsilon: number;
+    };
+  };
+  readonly row_norm_gradient: {
+    readonly views: {
+      readonly x: V;
+      readonly g: V;
+      readonly scale?: V | null | undefined;
+      readonly inverse: V;
+      readonly mean?: V | null | undefined;
+      readonly dx: V;
+      readonly dscale?: V | null | undefined;
+      readonly dshift?: V | null | undefined;
+    };
+    readonly numbers: { readonly rows: number; readonly columns: number; readonly groups: number };
+  };
+  readonly column_norm: {
+    readonly views: {
+      readonly x: V;
+      readonly scale?: V | null | undefined;
+      readonly shift?: V | null | undefined;
+      readonly runningMean?: V | null | undefined;
+      readonly runningVariance?: V | null | undefined;
+      readonly y: V;
+      readonly mean: V;
+      readonly variance: V;
+    };
+    readonly numbers: { readonly rows: number; readonly columns: number; readonly epsilon: number };
+  };
+  readonly column_norm_gradient: {
+    readonly views: {
+      readonly x: V;
+      readonly g: V;
+      readonly scale?: V | null | undefined;
+      readonly mean: V;
+      readonly variance: V;
+      readonly dx: V;
+      readonly dscale?: V | null | undefined;
+      readonly dshift?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly running: boolean;
+      readonly epsilon: number;
+    };
+  };
+  readonly scale_shift: {
+    readonly views: { readonly x: V; readonly scale: V; readonly shift: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly columns: number };
+  };
   readonly one_hot: {
     readonly views: { readonly labels: V; readonly y: V };
     readonly numbers: { readonly rows: number; readonly classes: number };
@@ -442,6 +506,13 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   softmax_cross_entropy: "logits:f labels:i losses:F; rows:d columns:d; ",
   softmax_cross_entropy_gradient: "logits:f labels:i loss_gradient:f logits_gradient:F; rows:d columns:d same:b; ",
   softmax_cross_entropy_both: "logits:f labels:i loss_gradient:f losses:F logits_gradient:F; rows:d columns:d same:b; ",
+  row_norm: "x:f scale:f? shift:f? y:F inverse:F mean:F?; rows:d columns:d groups:i; epsilon",
+  row_norm_gradient: "x:f g:f scale:f? inverse:f mean:f? dx:F dscale:F? dshift:F?; rows:d columns:d groups:i; ",
+  column_norm:
+    "x:f scale:f? shift:f? running_mean:f? running_variance:f? y:F mean:F variance:F; rows:d columns:d; epsilon",
+  column_norm_gradient:
+    "x:f g:f scale:f? mean:f variance:f dx:F dscale:F? dshift:F?; rows:d columns:d running:b; epsilon",
+  scale_shift: "x:f scale:f shift:f y:F; rows:d columns:d; ",
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",

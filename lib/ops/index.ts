@@ -26,6 +26,7 @@ export {
 } from "./arrange.js";
 export type { Axes } from "./axis.js";
 export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
+export { type BatchNormed, type BatchNormOptions, batchNorm, scaleShift } from "./column_norm.js";
 export {
   absolute,
   add,
@@ -67,6 +68,7 @@ export {
   gaussianDropout,
   spatialDropout,
 } from "./random.js";
+export { groupNorm, layerNorm, type NormOptions, rmsNorm } from "./row_norm.js";
 export { broadcast, type FlattenOptions, flatten, reshape } from "./shape.js";
 export { mean, rowCount, type SumAxis, type SumOptions, sum, sumSquares } from "./sums.js";
 export { take } from "./take.js";

@@ -4,9 +4,11 @@ import { activationRules } from "./activations.js";
 import { arrangeRules } from "./arrange.js";
 import { broadcastRules } from "./broadcast.js";
 import { classificationRules } from "./classification.js";
+import { columnNormRules } from "./column_norm.js";
 import { binaryRules, unaryRules } from "./elementwise.js";
 import { productRules } from "./products.js";
 import { randomRules } from "./random.js";
+import { rowNormRules } from "./row_norm.js";
 import { sumRules } from "./sums.js";
 import { takeRules } from "./take.js";
 import { whereRules } from "./where.js";
@@ -21,8 +23,10 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...arrangeRules,
   ...broadcastRules,
   ...classificationRules,
+  ...columnNormRules,
   ...productRules,
   ...randomRules,
+  ...rowNormRules,
   ...sumRules,
   ...takeRules,
   ...whereRules,

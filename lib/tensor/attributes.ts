@@ -57,6 +57,25 @@ export interface Margins {
   readonly after: number;
 }
 
+/** Of the normalization of rows. */
+export interface RowNormAttributes {
+  /** Parts of a row that are normalized by themselves. */
+  readonly groups: number;
+  /** Whether the mean is taken off. */
+  readonly centered: boolean;
+  /** The function that a caller knows, for messages. */
+  readonly where: string;
+}
+
+/** Of the normalization of columns. */
+export interface ColumnNormAttributes {
+  readonly epsilon: number;
+  /** Whether there are a scale and a shift. */
+  readonly affine: boolean;
+  /** Whether a lone row is normalized by running values. */
+  readonly running: boolean;
+}
+
 /** Elementwise functions of native code, which have no attributes. */
 type Pointwise = { readonly [K in CamelCase<NativeLists["unary"] | NativeLists["binary"]>]: null };
 
@@ -81,6 +100,11 @@ export interface OperationAttributes extends Pointwise {
   readonly softmax: null;
   readonly logSoftmax: null;
   readonly softmaxCrossEntropy: null;
+  readonly rowNorm: RowNormAttributes & { readonly epsilon: number };
+  readonly rowNormGradient: RowNormAttributes & { readonly scaled: boolean; readonly shifted: boolean };
+  readonly columnNorm: ColumnNormAttributes;
+  readonly columnNormGradient: ColumnNormAttributes;
+  readonly scaleShift: null;
   readonly oneHot: { readonly classes: number };
   readonly argmax: null;
   readonly countEqual: null;

@@ -5,6 +5,7 @@
 #include "reduce-inl.h"
 #include "softmax_narrow-inl.h"
 #include "softmax-inl.h"
+#include "normalize-inl.h"
 #include "philox-inl.h"
 #include "dropout-inl.h"
 #include "noise-inl.h"

@@ -233,6 +233,57 @@ struct UpdateSums {
 using UpdateKernel = UpdateSums (*)(float* parameters, const float* gradients, float* const* states, float* average,
                                     size_t count, const UpdateArguments& arguments);
 
+// ---- Normalization -----------------------------------------------------------------------------------------
+
+// x, y: rows of `columns` elements; scale, shift: rows of as many, one for each of `groups` rows in turn, or nullptr.
+struct RowNorm {
+  const float* x;
+  const float* scale;
+  const float* shift;
+  float* y;        // may be x
+  float* mean;     // one a row, or nullptr: the mean is taken to be 0
+  float* inverse;  // one a row, 1/√(variance + ε)
+  size_t columns;
+  size_t groups;
+  float epsilon;
+};
+
+struct RowNormGradient {
+  const float* x;
+  const float* g;
+  const float* scale;
+  const float* mean;  // or nullptr
+  const float* inverse;
+  float* dx;  // may be g
+  size_t columns;
+  size_t groups;
+};
+
+// Rows of x and g begin `stride` elements apart. center and inverse: one a row, `row_stride` apart; without an inverse
+// one center a column. A row without a center has 0.
+struct NormSums {
+  const float* x;
+  const float* g;
+  size_t stride;
+  const float* center;
+  const float* inverse;
+  size_t row_stride;
+  float* flows;
+  float* products;
+};
+
+// center, offset, slope, factor: one a column.
+struct ColumnNormGradient {
+  const float* x;
+  const float* g;
+  const float* center;
+  const float* offset;
+  const float* slope;
+  const float* factor;
+  float* dx;  // may be g
+  size_t columns;
+};
+
 // ---- The table ---------------------------------------------------------------------------------------------
 
 struct KernelTable {
@@ -274,6 +325,23 @@ struct KernelTable {
                                          float* losses, float* y, size_t rows, size_t columns);
   // index of the first maximum of each row
   void (*argmax_f32)(const float* x, int32_t* y, size_t rows, size_t columns);
+
+  // Of rows [begin, end): mean = x₀ + Σ(x − x₀)/columns, inverse = 1/√(Σ(x − mean)²/columns + ε), y = fma(n, scale,
+  // shift) with n = (x − mean)·inverse; sums in the order of sum_f32.
+  void (*row_norm_f32)(const RowNorm& task, size_t begin, size_t end);
+  // dx = ((p − a) − n·b)·inverse, p = g·scale, a = Σp/columns (0 without a mean), b = Σ(p·n)/columns.
+  void (*row_norm_gradient_f32)(const RowNormGradient& task, size_t begin, size_t end);
+  // Added to chains of a column, rows in order: flows += g, products = fma(g, n, products), with n = (x −
+  // center)·inverse, or x − center where there is no inverse.
+  void (*norm_sums_f32)(const NormSums& task, size_t rows, size_t columns);
+  // Added likewise: sums += x − center[c], or with `squared` its square by one fma; rows of x begin `stride` apart.
+  void (*column_deviations_f32)(const float* x, size_t stride, size_t rows, size_t columns, const float* center,
+                                bool squared, float* sums);
+  // y = fma(x − center, factor, shift), each one a column; an absent center is 0, an absent shift −0. y may be x.
+  void (*column_norm_f32)(const float* x, size_t rows, size_t columns, const float* center, const float* factor,
+                          const float* shift, float* y);
+  // Of rows [begin, end): dx = ((g − offset) − (x − center)·slope)·factor
+  void (*column_norm_gradient_f32)(const ColumnNormGradient& task, size_t begin, size_t end);
 
   // y[i] = keep(first_index + i) ? x[i]·scale + shift : dropped; y may be x.
   void (*dropout_f32)(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments);

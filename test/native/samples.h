@@ -66,6 +66,7 @@ class Guarded {
   }
   float* data() { return values_.data() + begin_; }
   float& operator[](size_t i) { return data()[i]; }
+  size_t size() const { return count_; }
   bool intact() const {
     for (size_t i = 0; i < values_.size(); ++i) {
       if ((i < begin_ || i >= begin_ + count_) && bits(values_[i]) != bits(kPattern)) return false;

@@ -7,6 +7,7 @@ import { axisSamples } from "./axis_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
 import { drawingSamples } from "./drawing_samples.js";
+import { normSamples } from "./norm_samples.js";
 import * as reference from "./references.js";
 import {
   apart,
@@ -342,6 +343,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   ],
 
   ...axisSamples,
+  ...normSamples,
 
   matmul: [products(false, false), products(false, true), products(true, false), products(true, true)],
   linear: [linears(true), linears(false)],
