@@ -34,8 +34,8 @@ export { type Program, type ProgramContext, type ProgramOptions, program, type S
 export type { ProgramInput } from "./graph/program_input.js";
 export type { FileLimits } from "./io/limits.js";
 export type { State } from "./io/state.js";
+export type { Given, Taken, Takes } from "./nn/chain.js";
 export type { Evaluation } from "./nn/evaluator.js";
-
 export { type GainName, gain } from "./nn/gain.js";
 export type { GivenWeights } from "./nn/given_weights.js";
 export {
@@ -60,7 +60,16 @@ export {
   xavierUniform,
   zeros,
 } from "./nn/initializers.js";
-export { defineLayer, type Layer, type LayerContext, type LayerDefinition } from "./nn/layer.js";
+export type {
+  defineLayer,
+  Layer,
+  LayerContext,
+  LayerDefinition,
+  LayerPart,
+  LayerResult,
+  Nestable,
+  StateSpec,
+} from "./nn/layer.js";
 export {
   type EluOptions,
   elu,
@@ -91,6 +100,8 @@ export {
   spatialDropout,
 } from "./nn/layers/dropout.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
+export { type ResidualOptions, residual } from "./nn/layers/residual.js";
+export { flatten, reshape } from "./nn/layers/shapes.js";
 export { loadModel } from "./nn/load.js";
 export {
   binaryCrossEntropy,
@@ -122,9 +133,11 @@ export {
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export { type Model, sequential } from "./nn/model.js";
+export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/network.js";
 export { type ParameterOptions, type ParameterRole, type ParameterSpec, parameter } from "./nn/parameter.js";
 export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
 export type { LoadOptions } from "./nn/saved.js";
+export type { SequentialOptions } from "./nn/sequential_options.js";
 export type { FormError } from "./nn/serving/form_error.js";
 export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";
 export type { Predicted, PredictedAs, PredictorOptions, WeightForms } from "./nn/serving/predictor_options.js";

@@ -110,7 +110,7 @@ export function checkOneOf<const T extends string>(where: string, value: unknown
 }
 
 /** Prototype `null` or the `Object.prototype` of any realm. */
-function isPlainObject(value: unknown): value is object {
+export function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -63,9 +63,9 @@ export function modelOf(network: Network): Model {
 }
 
 export function ours(model: Model, x: Float32Array, weights: WeightForm, threads: number): Entrant {
-  const rows = x.length / model.inputs;
+  const rows = x.length / Number(model.inputs);
   const predictor = model.predictor({ maxBatch: rows, weights, threads });
-  const into = new Float32Array(rows * model.outputs);
+  const into = new Float32Array(rows * Number(model.outputs));
   return {
     call: () => predictor.run(x, into),
     outputs: () => Promise.resolve(predictor.run(x, into)),

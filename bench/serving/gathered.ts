@@ -29,12 +29,12 @@ async function timed(work: () => unknown): Promise<number> {
 
 export async function measureGathered(network: Network, { quick, print }: SuiteOptions): Promise<Gathered> {
   const model = modelOf(network);
-  const { inputs } = model;
+  const inputs = Number(model.inputs);
   const predictor = model.predictor();
   const all = floats(CALLS * inputs, 3);
   const rows = Array.from({ length: CALLS }, (_, row) => all.subarray(row * inputs, (row + 1) * inputs));
   const [row = all] = rows;
-  const into = new Float32Array(model.outputs);
+  const into = new Float32Array(Number(model.outputs));
   const turns = quick ? 1 : TURNS;
   const times: Record<"run" | "submit" | "predict" | "oneBatch" | "submitted" | "predicted", number[]> = {
     run: [],

@@ -77,7 +77,7 @@ export const onnxruntime =
       return [{ inputs: weight.length / bias.length, outputs: bias.length, weight, bias }];
     });
     const session = await ort.InferenceSession.create(onnxModel(layers), { intraOpNumThreads: threads });
-    const { inputs, outputs } = model;
+    const [inputs, outputs] = [Number(model.inputs), Number(model.outputs)];
     return {
       inputs,
       answer: async (rows) => {

@@ -16,12 +16,13 @@ import type { Call, Calls } from "./shared.js";
 import { Trace, tracing } from "./trace.js";
 
 /** Shape and dtype of an input; the first axis may be `'batch'`. */
-export interface Spec {
-  readonly shape: Shape;
-  readonly dtype: "f32" | "i32";
+export interface Spec<S extends Shape = Shape, D extends "f32" | "i32" = "f32" | "i32"> {
+  readonly shape: S;
+  readonly dtype: D;
 }
 
 /** An input of a program: `spec(['batch', 784])`, `spec(['batch'], 'i32')`. */
+export function spec<const S extends Shape, D extends "f32" | "i32" = "f32">(shape: S, dtype?: D): Spec<S, D>;
 export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
   if (dtype !== "f32" && dtype !== "i32") fail("ERR_DTYPE", "spec.dtype", "'f32' or 'i32'", dtype);
   return { shape: [...checkShape("spec", shape)], dtype };
@@ -157,8 +158,8 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       return [name, new Value(shape, dtype, { kind: "input", name })];
     });
     this.#outputs = tracing(trace, () => {
-      const outputs = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value }, contextOf(trace));
-      return Object.entries(checkOutputs(outputs)).map(([name, value]) => {
+      const results = body(Object.fromEntries(values) as { readonly [K in keyof I]: Value }, contextOf(trace));
+      const ports = Object.entries(checkOutputs(results)).map(([name, value]) => {
         if (!(value instanceof Value)) fail("ERR_OPTION", `program.body.${name}`, "a value", value);
         if (value.dtype === "u8") {
           const where = `program.body.${name}`;
@@ -168,6 +169,8 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
         trace.add(giveOut(value, output.slab));
         return output;
       });
+      trace.end();
+      return ports;
     });
     const bindings = this.#inputs.map(({ name, slab }): [string, Binding] => [name, { kind: "direct", slab }]);
     this.#compiled = new CompiledProgram(trace, { maxRows, bindings: new Map(bindings) });

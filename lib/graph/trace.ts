@@ -14,6 +14,8 @@ export class Trace {
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
   /** What has to be done before a first step: weights that nobody has looked at have to be drawn. */
   readonly first = new Set<() => void>();
+  /** What is recorded at the end of a step, by {@link end}. */
+  readonly last = new Set<() => void>();
   readonly #lanes: Lane[] = [];
   readonly #updates = new Map<UpdateCounter, number>();
   #sites = 0;
@@ -26,6 +28,12 @@ export class Trace {
   /** Records what happens at this place of the source. */
   add(effect: Effect): void {
     this.effects.push({ after: lastValueId(), effect });
+  }
+
+  /** Records what a step ends with; a trace that nobody ends changes nothing of it. */
+  end(): void {
+    for (const record of this.last) record();
+    this.last.clear();
   }
 
   /** Reserves values that change from step to step and are uploaded for the steps of a call. */

@@ -1,15 +1,42 @@
 import { CarillonError } from "../errors.js";
+import { checkShape, elements, formatShape, type Shape, sameShape } from "../tensor/shape.js";
+import type { ValueSpec } from "../tensor/value.js";
+import type { Product } from "./size_product.js";
 
-/** What a chain of layers needs to know of one: the sizes of its last axis. */
-export interface Sized<In extends number = number, Out extends number | "same" = number | "same"> {
+/** What a layer takes of every row: so many features on its last axis, or a whole shape. {@link ANY_SIZE} takes all. */
+export type Taken = number | readonly number[];
+
+/**
+ * What a layer gives for every row: so many features in the place of the last axis, or a whole shape; `'same'`: what it took;
+ * `'flat'`: all elements on one axis; one axis more; or so many features on the last of the axes that its `infer` tells.
+ */
+export type Given =
+  | number
+  | readonly number[]
+  | "same"
+  | "flat"
+  | { readonly append: number }
+  | { readonly last: number };
+
+/** Elements that a layer takes. `'any'` are given as they were taken, all others as f32. */
+export type Takes = "f32" | "i32" | "any";
+
+/** Elements between two layers. */
+type Element = "f32" | "i32";
+
+/** What a chain of layers needs to know of one. */
+export interface Sized<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes> {
   readonly kind: string;
-  /** Features taken; {@link ANY_SIZE} (type `number`) takes any. */
+  /** Features taken, {@link ANY_SIZE} (type `number`) for any; or the shape of a row, without the axis of the batch. */
   readonly inputs: In;
-  /** Features given; `'same'` passes the size through. */
   readonly outputs: Out;
+  /** `'f32'` by default. */
+  readonly takes?: T | undefined;
+  /** What it makes of the value that it is given, where its sizes do not say that. */
+  infer?(given: ValueSpec): ValueSpec;
 }
 
-/** `inputs` of a layer that takes any number of features. */
+/** `inputs` of a layer that takes any row. */
 export const ANY_SIZE: number = 0;
 
 /** False only for two literals that cannot be equal. */
@@ -21,99 +48,264 @@ export type Agree<A extends number, B extends number> = number extends A
       ? false
       : true;
 
-/** Features after layer H if `Size` came in: a pass-through keeps it, or tells it where it has a size of its own. */
-type Given<H extends Sized, Size> = H["outputs"] extends "same"
-  ? number extends H["inputs"]
-    ? Size
-    : H["inputs"]
-  : H["outputs"] extends number
-    ? H["outputs"]
-    : number;
+/** Whether two shapes agree, axis by axis. */
+type AgreeAll<A extends readonly number[], B extends readonly number[]> = number extends A["length"] | B["length"]
+  ? true
+  : A extends readonly [infer First extends number, ...infer Rest extends readonly number[]]
+    ? B extends readonly [infer Other extends number, ...infer Others extends readonly number[]]
+      ? Agree<First, Other> extends true
+        ? AgreeAll<Rest, Others>
+        : false
+      : false
+    : B extends readonly []
+      ? true
+      : false;
 
-/** The layer (counted from 1) that set the size after H: H itself unless it merely passes it through. */
-type Giver<H extends Sized, From extends number, Index extends number> = H["outputs"] extends "same"
+/** Size of the last axis; `never` of a row without axes. */
+type Features<Row> = Row extends number
+  ? Row
+  : Row extends readonly [...unknown[], infer Size extends number]
+    ? Size
+    : Row extends readonly []
+      ? never
+      : number;
+
+/** Whether a layer that takes `In` takes `Row`: the features of a row whose other axes are not known (a number), or its shape. */
+type Fits<Row, In> = [In] extends [number]
+  ? number extends In
+    ? true
+    : [Features<Row>] extends [never]
+      ? false
+      : Agree<Features<Row>, In>
+  : [In] extends [readonly number[]]
+    ? [Row] extends [readonly number[]]
+      ? AgreeAll<Row, In>
+      : [Row] extends [number]
+        ? [Features<In>] extends [never]
+          ? number extends Row
+            ? true
+            : false
+          : Agree<Row, Features<In>>
+        : true
+    : true;
+
+/** A row with N features on its last axis. */
+type WithFeatures<Row, N extends number> = Row extends readonly [...infer Leading extends readonly number[], number]
+  ? readonly [...Leading, N]
+  : N;
+
+/** A row after layer H if `Row` came in: a pass-through keeps it, or tells its size where it has one of its own. */
+type After<H extends Sized, Row> = [H["outputs"]] extends ["same"]
+  ? number extends H["inputs"]
+    ? Row
+    : H["inputs"] extends number
+      ? WithFeatures<Row, H["inputs"]>
+      : H["inputs"]
+  : [H["outputs"]] extends [number]
+    ? H extends { readonly rows: unknown }
+      ? H["outputs"]
+      : WithFeatures<Row, H["outputs"]>
+    : [H["outputs"]] extends [readonly number[]]
+      ? H["outputs"]
+      : [H["outputs"]] extends ["flat"]
+        ? Row extends readonly number[]
+          ? readonly [Product<Row>]
+          : number
+        : [H["outputs"]] extends [{ readonly append: infer N extends number }]
+          ? Row extends readonly number[]
+            ? readonly [...Row, N]
+            : N
+          : [H["outputs"]] extends [{ readonly last: infer N extends number }]
+            ? N
+            : number;
+
+/** The layer (counted from 1) that set the row after H: H itself unless it merely passes it through. */
+type Giver<H extends Sized, From extends number, Index extends number> = [H["outputs"]] extends ["same"]
   ? number extends H["inputs"]
     ? From
     : Index
   : Index;
 
-/** The sentence of the compiler; {@link checkChain} says the same at run time. */
+/** What H takes, where it says one of the two. */
+type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends [never]
+  ? "f32"
+  : Exclude<H["takes"], undefined>;
+
+/** False only for a layer that takes other elements than come in. */
+type FitsElement<E, T> = [E] extends ["f32"]
+  ? [T] extends ["i32"]
+    ? false
+    : true
+  : [E] extends ["i32"]
+    ? [T] extends ["f32"]
+      ? false
+      : true
+    : true;
+
+type ElementAfter<H extends Sized, E> = [TakenBy<H>] extends ["any"] ? E : "any" extends TakenBy<H> ? Element : "f32";
+
+type Joined<Sizes extends readonly unknown[], Text extends string = ""> = Sizes extends readonly [
+  infer Size extends number,
+  ...infer Rest,
+]
+  ? Joined<Rest, Text extends "" ? `${Size}` : `${Text}, ${Size}`>
+  : `[${Text}]`;
+
+/** A row in the words of a sentence behind "takes". */
+type InWords<Row> = Row extends number ? `${Row} features` : Row extends readonly number[] ? Joined<Row> : "others";
+
+/** The same behind "gives", where features are understood if those were taken. */
+type GivenInWords<Row, In> = In extends number
+  ? [Features<Row>] extends [never]
+    ? "[]"
+    : `${Features<Row>}`
+  : InWords<Row>;
+
+type Origin<From extends number> = From extends 0 ? "the input has" : `layer ${From} gives`;
+
+/** The sentences of the compiler; {@link checkChain} says the same at run time. */
 type Misfit<
   Index extends number,
-  Takes extends number,
+  H extends Sized,
   From extends number,
-  Size extends number,
-> = `layer ${Index} takes ${Takes} features, but layer ${From} gives ${Size}`;
+  Row,
+> = `layer ${Index} takes ${InWords<H["inputs"]>}, but ${Origin<From>} ${GivenInWords<Row, H["inputs"]>}`;
+
+type Before<Done extends readonly unknown[]> = Done["length"] extends number ? Done["length"] : number;
+
+type MisfitElement<
+  Done extends readonly unknown[],
+  H extends Sized,
+  E,
+> = `layer ${[...Done, H]["length"]} takes ${TakenBy<H>}, but ${Origin<Before<Done>>} ${E & string}`;
 
 /**
  * The tuple of layers L mapped onto itself, with a sentence in place of the first layer that does not fit.
  *
  * Write `function sequential<L extends readonly Layer[]>(...layers: Chained<L>)`: the compiler then reports the
- * sentence at the argument at fault. `Size` and `From` are the features so far and the layer that gave them;
- * `Done` holds the layers that fit. Keep it tail recursive: that form takes 200 layers, the other one dies at 50.
+ * sentence at the argument at fault. `Row` and `From` are the row so far (a number: only its features are known) and the layer that
+ * gave it; `E` are its elements; `Done` holds the layers that fit. Keep it tail recursive: that form takes 200 layers, the other one
+ * dies at 50.
  */
 export type Chained<
-  L extends readonly Sized[],
-  Size extends number = number,
+  L extends readonly unknown[],
+  Row = number,
   From extends number = 0,
+  E = Element,
   Done extends readonly unknown[] = [],
-> = L extends readonly [infer H extends Sized, ...infer R extends readonly Sized[]]
-  ? Agree<Size, H["inputs"]> extends true
-    ? Chained<R, Given<H, Size>, Giver<H, From, [...Done, H]["length"]>, [...Done, H]>
-    : [...Done, Misfit<[...Done, H]["length"], H["inputs"], From, Size>, ...R]
+> = L extends readonly [infer H extends Sized, ...infer R]
+  ? FitsElement<E, TakenBy<H>> extends true
+    ? Fits<Row, H["inputs"]> extends true
+      ? Chained<R, After<H, Row>, Giver<H, From, [...Done, H]["length"]>, ElementAfter<H, E>, [...Done, H]>
+      : [...Done, Misfit<[...Done, H]["length"], H, From, Row>, ...R]
+    : [...Done, MisfitElement<Done, H, E>, ...R]
   : [...Done, ...L];
 
-/** Features that a chain takes: those of its first layer that is no pass-through for any size. */
-export type First<L extends readonly Sized[]> = L extends readonly [
-  infer H extends Sized,
-  ...infer R extends readonly Sized[],
-]
+/**
+ * The tuple L with what stands in its place in `Checked`, if that is another type. A parameter `...layers: InPlace<L, …>` keeps literals
+ * of L as a `const` type parameter does, for which the compiler has to see L itself.
+ */
+export type InPlace<L extends readonly unknown[], Checked> = {
+  readonly [K in keyof L]: K extends keyof Checked ? (L[K] extends Checked[K] ? L[K] : Checked[K]) : L[K];
+};
+
+/** What a chain takes: that of its first layer that is no pass-through for any row. */
+export type First<L extends readonly unknown[]> = L extends readonly [infer H extends Sized, ...infer R]
   ? number extends H["inputs"]
-    ? H["outputs"] extends "same"
+    ? [H["outputs"]] extends ["same"]
       ? First<R>
       : number
     : H["inputs"]
   : number;
 
-/** Features that a chain gives; `'same'` if all of it passes any size through. */
-export type Last<L extends readonly Sized[], Size extends number | "same" = "same"> = L extends readonly [
-  infer H extends Sized,
-  ...infer R extends readonly Sized[],
-]
-  ? Last<R, Given<H, Size>>
+/** What a chain gives; `'same'` if all of it passes any row through. */
+export type Last<L extends readonly unknown[], Row = "same"> = L extends readonly [infer H extends Sized, ...infer R]
+  ? Last<R, After<H, Row>>
   : number extends L["length"]
     ? number | "same"
-    : Size;
+    : Row;
 
-/** Sizes of a whole chain, as {@link First} and {@link Last} say at compile time. */
-export interface ChainSizes {
-  readonly inputs: number;
-  readonly outputs: number | "same";
+/** Rows of one axis as the number of their features. */
+export type Plain<Row> = Row extends readonly [infer N extends number] ? N : Row extends Taken ? Row : number;
+
+/** The rows that a layer takes, where it says their whole shape: one axis of so many features, if it names those alone. */
+function rowsOf(layer: Sized | undefined, dtype: ValueSpec["dtype"]): ValueSpec | undefined {
+  if (layer === undefined || layer.inputs === ANY_SIZE) return undefined;
+  const { inputs, takes = "f32" } = layer;
+  const row = typeof inputs === "number" ? [inputs] : inputs;
+  return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : takes };
+}
+
+/** What a layer makes of a value that it takes. */
+export function givenBy(layer: Sized, given: ValueSpec): ValueSpec {
+  const { kind, outputs, takes = "f32" } = layer;
+  if (layer.infer !== undefined) {
+    const { shape, dtype } = layer.infer(given);
+    return { shape: checkShape(`${kind}.infer`, shape), dtype };
+  }
+  const dtype = takes === "any" ? given.dtype : "f32";
+  return { shape: shapeGiven(outputs, given.shape), dtype };
+}
+
+function shapeGiven(outputs: Given, shape: Shape): Shape {
+  if (outputs === "same") return shape;
+  if (outputs === "flat") return [...shape.slice(0, 1), elements(shape.slice(1))];
+  if (typeof outputs === "number") return [...shape.slice(0, -1), outputs];
+  if ("append" in outputs) return [...shape, outputs.append];
+  if ("last" in outputs) return [...shape.slice(0, -1), outputs.last];
+  return [...shape.slice(0, 1), ...outputs];
+}
+
+/** Throws the sentence of {@link Chained} if a layer, the one at `position` from 0, does not take what the layer `from` gave. */
+function expectTaken(layer: Sized, position: number, from: number, { shape, dtype }: ValueSpec): void {
+  const { kind, inputs, takes = "f32" } = layer;
+  const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, given: string): never => {
+    const origin = place === 0 ? "the input has" : `layer ${place} gives`;
+    const sentence = `layer ${position + 1} takes ${taken}, but ${origin} ${given}`;
+    throw new CarillonError(code, `layer ${position + 1} (${kind})`, sentence);
+  };
+  if (takes !== "any" && takes !== dtype) refuse("ERR_DTYPE", takes, position, dtype);
+  const row = shape.slice(1);
+  if (typeof inputs !== "number") {
+    if (!sameShape(row, inputs)) refuse("ERR_SHAPE", formatShape(inputs), from, formatShape(row));
+  } else if (inputs !== ANY_SIZE && row.at(-1) !== inputs) {
+    refuse("ERR_SHAPE", `${inputs} features`, from, `${row.at(-1) ?? formatShape(row)}`);
+  }
+}
+
+/** What goes through a chain of layers, as far as it can be told. */
+export interface ChainSpecs {
+  /** What the first layer is given; `undefined` where nobody says that. */
+  readonly input: ValueSpec | undefined;
+  /** What each layer gives. */
+  readonly outputs: readonly (ValueSpec | undefined)[];
 }
 
 /**
- * Checks at run time that every layer takes what the one before it gives, and returns the sizes of the chain.
+ * Checks at run time that every layer takes what the one before it gives, and tells what that is.
  *
- * Throws `ERR_SHAPE` with the sentence of {@link Chained}; layers are counted from 1.
+ * Throws `ERR_SHAPE` or `ERR_DTYPE` with the sentence of {@link Chained}; layers are counted from 1.
+ *
+ * @param input What the first layer is given; by default what the first layer with sizes takes, behind layers that pass any row through.
  */
-export function checkChain(layers: readonly Sized[]): ChainSizes {
-  let inputs = ANY_SIZE;
-  let size: number | "same" = "same";
+export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefined): ChainSpecs {
+  const begin = layers.findIndex((layer) => !passesThrough(layer));
+  const dtype = layers.find(({ takes }) => takes !== "any")?.takes === "i32" ? "i32" : "f32";
+  const first = input ?? (begin < 0 ? undefined : rowsOf(layers[begin], dtype));
+  let given = first;
   let from = 0;
-  for (const [position, layer] of layers.entries()) {
-    const sized = layer.inputs !== ANY_SIZE;
-    if (sized && size !== "same" && layer.inputs !== size) {
-      throw new CarillonError(
-        "ERR_SHAPE",
-        `layer ${position + 1} (${layer.kind})`,
-        `layer ${position + 1} takes ${layer.inputs} features, but layer ${from} gives ${size}`,
-      );
-    }
-    if (sized && size === "same") inputs = layer.inputs;
-    const gives = layer.outputs === "same" ? layer.inputs : layer.outputs;
-    if (layer.outputs === "same" && !sized) continue;
-    size = gives;
-    from = position + 1;
-  }
-  return { inputs, outputs: size };
+  const outputs = layers.map((layer, position): ValueSpec | undefined => {
+    given ??= rowsOf(layer, "f32"); // behind a layer that gives what nobody knows
+    if (given === undefined) return undefined;
+    expectTaken(layer, position, from, given);
+    given = givenBy(layer, given);
+    if (!passesThrough(layer)) from = position + 1;
+    return given;
+  });
+  return { input: first, outputs };
+}
+
+/** Whether a layer takes any row and gives it as it is. */
+function passesThrough({ inputs, outputs, infer }: Sized): boolean {
+  return inputs === ANY_SIZE && outputs === "same" && infer === undefined;
 }

@@ -19,14 +19,14 @@ export async function evaluateModel(
   options: EvaluateOptions<Metrics>,
 ): Promise<Evaluation> {
   checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
-  const loss = checkLoss("evaluate.loss", options.loss, model.outputs);
+  const loss = checkLoss("evaluate.loss", options.loss, model.columns.outputs);
   const { threads, signal } = checkWork("evaluate", options);
   const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
   const held = hold("evaluate.data", data, isSmall(data));
   const measured = await model.cloneBeside();
-  const { inputs, outputs, classNames, transforms } = measured;
+  const { classNames, transforms } = measured;
   const examples = await bindData("evaluate.data", held.data, {
-    shape: { inputs, outputs, target: loss.target ?? "values", names: classNames },
+    shape: { ...measured.columns, target: loss.target ?? "values", names: classNames },
     batch: PREDICT_BATCH,
     transforms,
     unchanged: held.unchanged,

@@ -83,7 +83,7 @@ export function measuredSet(
   { units }: Pick<BoundExamples, "units">,
 ): MetricSet {
   const ending = metrics.length === 0 ? undefined : model.ending;
-  return { where, loss, outputs: model.outputs, ending, units: units.targets };
+  return { where, loss, outputs: model.columns.outputs, ending, units: units.targets };
 }
 
 /** A program that measures a model on a set of examples, in their order, at inference. */

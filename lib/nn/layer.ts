@@ -1,51 +1,110 @@
 import { fail } from "../errors.js";
-import { checkFunction, checkKeys, checkNumber, checkObject, checkString } from "../options.js";
+import { checkFunction, checkKeys, checkNumber, checkObject, checkOneOf, checkString } from "../options.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
-import { formatShape } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import { ANY_SIZE, type Sized } from "./chain.js";
+import type { RowSpecs } from "../tensor/row_spec.js";
+import { checkShape, formatShape, isBatched } from "../tensor/shape.js";
+import type { Value, ValueSpec } from "../tensor/value.js";
+import { ANY_SIZE, type Given, type Sized, type Taken, type Takes } from "./chain.js";
 import { PARAMETER_ROLES, type ParameterSpec } from "./parameter.js";
 
-/** What a layer may ask while it is traced. */
-export interface LayerContext {
-  /** False at inference: nothing is drawn. */
+/** What a layer may ask while it is traced; `S` are the names of its states, `B` those of the layers inside of it. */
+export interface LayerContext<S extends string = string, B extends string = string> {
+  /** False at inference: nothing is drawn, and no state changes. */
   readonly training: boolean;
   /** A number for the next place of the network that draws random numbers. */
   nextSite(): number;
+  /** Its states, as the step found them, or as this layer has left them where it was used before. */
+  readonly state: { readonly [K in S]: Value };
+  /** The layers inside of it as functions. */
+  readonly layers: { readonly [K in B]: (x: Value) => Value };
+}
+
+/** Numbers that a layer keeps besides its parameters: no gradient, penalty or average reaches them; they are saved with the weights. */
+export interface StateSpec {
+  readonly shape: readonly number[];
+  /** What all elements are before the first step. */
+  readonly init: number;
+}
+
+/** What a layer with states gives: `state` has new values of those that change, which count after the step, in training. */
+export interface LayerResult<S extends string = string> {
+  readonly output: Value;
+  readonly state?: { readonly [K in S]?: Value } | undefined;
 }
 
 /** Plain data that describe a built-in layer in a saved model. */
-export type LayerConfig = Readonly<Record<string, string | number | boolean | null>>;
+export type LayerConfig = Readonly<Record<string, string | number | boolean | null | readonly number[]>>;
 
-/** One layer: sizes of its last axis, parameters, and how it computes. Made by {@link defineLayer}. */
-export interface Layer<In extends number = number, Out extends number | "same" = number | "same">
-  extends Sized<In, Out> {
+/** One layer: what it takes and gives of every row, parameters, and how it computes. Made by {@link defineLayer}. */
+export interface Layer<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes>
+  extends Sized<In, Out, T> {
   readonly name?: string | undefined;
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
+  /** By names that are not those of parameters. */
+  readonly state?: Readonly<Record<string, StateSpec>> | undefined;
+  /** Layers inside of it: their names follow its own, as in `residual1.linear2.weight`. */
+  readonly layers?: Readonly<Record<string, Layer>> | undefined;
+  /** Names of those that follow one another, if they do: for files and tables. */
+  readonly order?: readonly string[] | undefined;
   /** For {@link loadModel}; `undefined` for a layer that a user defined. */
   readonly config?: LayerConfig | undefined;
-  forward(x: Value, parameters: Readonly<Record<string, Value>>, context: LayerContext): Value;
+  forward(x: Value, parameters: Readonly<Record<string, Value>>, context: LayerContext): Value | LayerResult;
 }
 
 /** What {@link defineLayer} takes. */
 export interface LayerDefinition<
-  In extends number,
-  Out extends number | "same",
+  In extends Taken,
+  Out extends Given,
   P extends Readonly<Record<string, ParameterSpec>>,
+  T extends Takes = "f32",
+  S extends Readonly<Record<string, StateSpec>> = Readonly<Record<never, never>>,
+  B extends Readonly<Record<string, LayerPart>> = Readonly<Record<never, never>>,
 > {
   /** First part of the names of its parameters: `linear` gives `linear1.weight`. */
   readonly kind: string;
-  /** Features taken; any number when absent. */
+  /** Features that it takes on the last axis, or the shape of a row, without the axis of the batch; any row when absent. */
   readonly inputs?: In | undefined;
-  /** Features given; `'same'` passes the number through. */
+  /**
+   * What it gives for a row: features in the place of the last axis; a whole shape; `'same'`: the shape that it took; `'flat'`: all
+   * elements on one axis; `{ append: n }`: one axis more; `{ last: n }`: n features on the last of the axes that `infer` tells.
+   */
   readonly outputs: Out;
+  /** Elements that it takes, `'f32'` by default. It gives f32; with `'any'` what it took. */
+  readonly takes?: T | undefined;
+  /** What it makes of the value that it is given, where `inputs` and `outputs` do not say all of it. */
+  infer?(given: ValueSpec): ValueSpec;
   /** Used in the place of kind and ordinal. */
   readonly name?: string | undefined;
   readonly parameters?: P | undefined;
+  /** Numbers that it keeps: `{ mean: { shape: [n], init: 0 } }`. */
+  readonly state?: S | undefined;
+  /** Layers, or models of them, that `forward` calls as functions of its context. */
+  readonly layers?: B | undefined;
   readonly config?: LayerConfig | undefined;
   /** y: [batch, outputs] from x: [batch, inputs], recorded once. */
-  forward(x: Value, parameters: { readonly [K in keyof P]: Value }, context: LayerContext): Value;
+  forward(
+    x: Value,
+    parameters: { readonly [K in keyof P]: Value },
+    context: LayerContext<keyof S & string, keyof B & string>,
+  ): Value | LayerResult<keyof S & string>;
 }
+
+/** A model that is a part of another one as a layer: it has its layers there, not its weights. */
+export interface Nestable<In = unknown, Out = unknown> {
+  readonly kind: string;
+  readonly inputs: In;
+  readonly outputs: Out;
+  readonly takes?: Takes | undefined;
+  readonly rows: RowSpecs;
+  /** @internal */
+  readonly [BLOCK]: () => Layer;
+}
+
+/** Under which a model is a layer. @internal */
+export const BLOCK: unique symbol = Symbol("block");
+
+/** What may stand among layers. */
+export type LayerPart = Layer | Nestable;
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
@@ -56,15 +115,73 @@ export function checkName(where: string, name: string | undefined): string | und
 }
 
 /** What {@link defineLayer} has made, or anything of that form; else `ERR_OPTION`. */
-export function checkLayer(where: string, value: unknown): Layer {
+export function checkLayer(where: string, given: unknown): Layer {
+  const value = isNestable(given) ? given[BLOCK]() : given;
   if (!isLayer(value)) return fail("ERR_OPTION", where, "a layer", value);
   const { kind, name, inputs, outputs, parameters } = value;
   checkName(`${where}.kind`, kind);
   checkName(`${where}.name`, name);
-  if (inputs !== ANY_SIZE) checkNumber(`${where}.inputs`, inputs, { min: 1, integer: true });
-  if (outputs !== "same") checkNumber(`${where}.outputs`, outputs, { min: 1, integer: true });
+  if (inputs !== ANY_SIZE) checkTaken(`${where}.inputs`, inputs);
+  checkGiven(`${where}.outputs`, outputs);
+  if (value.takes !== undefined) checkOneOf(`${where}.takes`, value.takes, TAKES);
   checkParameters(`${where}.parameters`, parameters);
+  checkStates(`${where}.state`, value.state, parameters);
   return value;
+}
+
+function isNestable(value: unknown): value is Nestable {
+  return typeof value === "object" && value !== null && BLOCK in value;
+}
+
+/** States by names that may stand beside those of the parameters. */
+function checkStates(where: string, state: unknown, parameters: object): void {
+  if (state === undefined) return;
+  checkObject(where, state);
+  for (const [role, spec] of Object.entries(Object(state)) as [string, unknown][]) {
+    const place = `${where}.${role}`;
+    checkName(`${where}: a role`, role);
+    if (Object.hasOwn(parameters, role)) fail("ERR_OPTION", place, "a name that no parameter has", role);
+    const { shape, init } = stateOf(place, spec);
+    if (!Array.isArray(shape)) fail("ERR_OPTION", `${place}.shape`, "an array of sizes", shape);
+    checkShape(`${place}.shape`, shape);
+    if (isBatched(shape)) fail("ERR_SHAPE", `${place}.shape`, "sizes without 'batch'", shape);
+    checkNumber(`${place}.init`, init);
+  }
+}
+
+function stateOf(where: string, spec: unknown): { readonly shape?: unknown; readonly init?: unknown } {
+  if (typeof spec !== "object" || spec === null) return fail("ERR_OPTION", where, "{ shape, init }", spec);
+  checkKeys(where, spec, ["shape", "init"]);
+  return spec;
+}
+
+/** Layers by names that may stand in those of parameters. */
+export function checkInside(where: string, layers: Readonly<Record<string, unknown>>): Readonly<Record<string, Layer>> {
+  checkObject(where, layers);
+  return Object.fromEntries(
+    Object.entries(layers).map(([name, layer]) => {
+      checkName(`${where}: a name`, name);
+      return [name, checkLayer(`${where}.${name}`, layer)];
+    }),
+  );
+}
+
+const TAKES: readonly Takes[] = ["f32", "i32", "any"];
+const SIZE = { min: 1, integer: true } as const;
+
+/** `ERR_OPTION` for what no layer takes of a row: a number of features, or a shape. */
+function checkTaken(where: string, inputs: unknown): void {
+  if (Array.isArray(inputs)) for (const size of inputs) checkNumber(where, size, SIZE);
+  else checkNumber(where, inputs, SIZE);
+}
+
+/** `ERR_OPTION` for what no layer gives for a row. */
+function checkGiven(where: string, outputs: unknown): void {
+  if (outputs === "same" || outputs === "flat") return;
+  if (typeof outputs === "object" && outputs !== null && !Array.isArray(outputs)) {
+    checkKeys(where, outputs, "append" in outputs ? ["append"] : ["last"]);
+    checkNumber(where, Object.values(outputs)[0], SIZE);
+  } else checkTaken(where, outputs);
 }
 
 function isLayer(value: unknown): value is Layer {
@@ -87,6 +204,11 @@ function isParameter(spec: unknown): spec is ParameterSpec {
   return Array.isArray(spec.shape) && typeof spec.init === "object" && spec.init !== null && "resolve" in spec.init;
 }
 
+const KEYS = [
+  ...["kind", "inputs", "outputs", "takes", "infer", "name"],
+  ...["parameters", "state", "layers", "config", "forward"],
+];
+
 /**
  * A layer from operations. The built-in layers are made by it too.
  *
@@ -97,25 +219,38 @@ function isParameter(spec: unknown): spec is ParameterSpec {
  * });
  */
 export function defineLayer<
-  const In extends number = number,
-  const Out extends number | "same" = "same",
+  const In extends Taken = number,
+  const Out extends Given = "same",
   P extends Readonly<Record<string, ParameterSpec>> = Readonly<Record<never, never>>,
->(definition: LayerDefinition<In, Out, P>): Layer<In, Out> {
-  checkKeys("defineLayer", definition, ["kind", "inputs", "outputs", "name", "parameters", "config", "forward"]);
-  const { kind, inputs, outputs, name, parameters, config, forward } = definition;
+  const T extends Takes = "f32",
+  S extends Readonly<Record<string, StateSpec>> = Readonly<Record<never, never>>,
+  B extends Readonly<Record<string, LayerPart>> = Readonly<Record<never, never>>,
+>(definition: LayerDefinition<In, Out, P, T, S, B>): Layer<In, Out, T> {
+  checkKeys("defineLayer", definition, KEYS);
+  const { kind, inputs, outputs, takes, infer, name, parameters, state, layers, config, forward } = definition;
   checkString("defineLayer.kind", kind);
   checkName("defineLayer.kind", kind);
   if (parameters !== undefined) checkParameters(`${kind}.parameters`, parameters);
+  checkStates(`${kind}.state`, state, parameters ?? {});
+  const inside = layers === undefined ? undefined : checkInside(`${kind}.layers`, layers);
   checkName(`${kind}.name`, name);
   checkFunction("defineLayer.forward", forward);
-  if (inputs !== undefined) checkNumber(`${kind}.inputs`, inputs, { min: 1, integer: true });
-  if (outputs !== "same") checkNumber(`${kind}.outputs`, outputs, { min: 1, integer: true });
-  const layer: Layer<In, Out> = {
+  if (inputs !== undefined) checkTaken(`${kind}.inputs`, inputs);
+  checkGiven(`${kind}.outputs`, outputs);
+  if (takes !== undefined) checkOneOf(`${kind}.takes`, takes, TAKES);
+  if (infer !== undefined) checkFunction(`${kind}.infer`, infer);
+  else if (typeof outputs === "object" && "last" in outputs)
+    fail("ERR_OPTION", `${kind}.infer`, "a function, as 'outputs' tells the last axis alone,", infer);
+  const layer: Layer<In, Out, T> = {
     kind,
     inputs: inputs ?? (ANY_SIZE as In),
     outputs,
+    takes,
     name,
+    ...(infer === undefined ? {} : { infer }),
     parameters: parameters ?? {},
+    ...(state === undefined ? {} : { state }),
+    ...(inside === undefined ? {} : { layers: inside }),
     config,
     forward: forward as Layer["forward"],
   };
@@ -124,8 +259,18 @@ export function defineLayer<
 
 /** For people: sizes if it has any, settings, and the shapes of its parameters. */
 function describeLayer({ kind, inputs, outputs, name, parameters, config }: Layer): Shown {
-  const sizes = inputs === ANY_SIZE ? "" : ` ${inputs} → ${outputs === "same" ? inputs : outputs}`;
+  const sizes =
+    inputs === ANY_SIZE
+      ? ""
+      : ` ${formatSize(inputs)} → ${outputs === "same" ? formatSize(inputs) : formatSize(outputs)}`;
   const { inputs: _in, outputs: _out, ...settings } = config ?? {};
   const shapes = Object.fromEntries(Object.entries(parameters).map(([role, { shape }]) => [role, formatShape(shape)]));
   return { title: `Layer ${kind}${sizes}`, fields: { name, ...shapes, ...settings, ...shapes } };
+}
+
+/** `784`, `[28, 28, 1]`, `flat`. */
+function formatSize(size: Given): string {
+  if (typeof size === "number" || typeof size === "string") return `${size}`;
+  if ("append" in size) return `[…, ${size.append}]`;
+  return "last" in size ? `[…, ${size.last}]` : formatShape(size);
 }

@@ -3,55 +3,104 @@ import { LENIENT } from "../described.js";
 import { CarillonError, describe, shortened } from "../errors.js";
 import { type Part, refusePart } from "../io/part.js";
 import { expectWeights } from "./given_weights.js";
-import { layers } from "./kinds/layers.js";
-import type { Layer } from "./layer.js";
+import { layers as kinds } from "./kinds/layers.js";
+import type { Layer, LayerConfig } from "./layer.js";
+import { relu } from "./layers/activations.js";
+import { residualOf } from "./layers/residual.js";
 import { Model } from "./model.js";
+import { nameLayers } from "./naming.js";
 import {
   describedLayers,
   type LoadOptions,
   type SavedLayer,
   type SavedModel,
+  savedInput,
   savedLayers,
   takeSaved,
   withModel,
 } from "./saved.js";
-import { checkLayers, LayerSequence } from "./sequence.js";
-import { layOut } from "./slab.js";
+import { byName, type Definition, sequence } from "./sequence.js";
+import { checkInput } from "./sequential_options.js";
+import { Structure } from "./structure.js";
 
 /** Characters of a kind that a message shows. */
 const SHOWN = 100;
 
-/** A layer as a file has it; initial values and penalties are not part of a saved model. What is absent is the default. */
-function makeLayer({ kind, name, config }: SavedLayer, index: number, where: string): Layer {
-  if (isBuiltIn(kind) && config !== null) {
+/** How each block is made of its layers. */
+const BLOCKS: Readonly<
+  Record<string, (layers: readonly Layer[], config: LayerConfig, name: string | undefined) => Layer>
+> = {
+  sequential: (layers, { input, dtype }, name) => {
+    const given = Array.isArray(input) ? { shape: ["batch", ...input], dtype } : undefined;
+    return sequence(layers, { input: given && checkInput("sequential.input", given), name }).block;
+  },
+  residual: (layers, { project }, name) => residualOf(layers, { project: project === true, name }),
+};
+
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/** What layers declare. */
+export interface DescribedShapes {
+  readonly parameters: Shapes;
+  readonly states: Shapes;
+}
+
+/** Makes layers as a file describes them. */
+class LayerMaker {
+  readonly #where: string;
+  /** In the order in which the file has them. */
+  readonly #made: Layer[] = [];
+
+  constructor(where: string) {
+    this.#where = where;
+  }
+
+  makeAll(described: readonly SavedLayer[]): readonly Layer[] {
+    return described.map((layer) => {
+      const place = this.#made.length;
+      const known = layer.same === undefined ? undefined : this.#made[layer.same];
+      this.#made.push(known ?? relu()); // its place; those inside come next
+      const made = known ?? this.#make(layer, place);
+      this.#made[place] = made;
+      return made;
+    });
+  }
+
+  #make({ kind, name, config, layers }: SavedLayer, place: number): Layer {
+    const block = Object.hasOwn(BLOCKS, kind) ? BLOCKS[kind] : undefined;
+    if (block !== undefined && config !== null) return block(this.makeAll(layers ?? []), config, name ?? undefined);
+    if (isBuiltIn(kind) && config !== null) return this.#makePlain(kind, name, config, place);
+    throw new CarillonError(
+      "ERR_FILE",
+      this.#where,
+      `expected built-in layers in '${this.#where}' but received '${shortened(kind, SHOWN)}': build the model and use its load()`,
+    );
+  }
+
+  /** Initial values and penalties are not part of a saved model. What is absent is the default. */
+  #makePlain(kind: string, name: string | null, config: LayerConfig, index: number): Layer {
     const place = `layers[${index}]`;
-    const layer = layers.make(place, { kind, options: { ...config, name: name ?? undefined } }, LENIENT);
-    return layer.name === (name ?? undefined) ? layer : refusePart(where, `${place}.name`, "no name", describe(name));
+    const layer = kinds.make(place, { kind, options: { ...config, name: name ?? undefined } }, LENIENT);
+    if (layer.name === (name ?? undefined)) return layer;
+    return refusePart(this.#where, `${place}.name`, "no name", describe(name));
   }
-  throw new CarillonError(
-    "ERR_FILE",
-    where,
-    `expected built-in layers in '${where}' but received '${shortened(kind, SHOWN)}': build the model and use its load()`,
-  );
 }
 
-const isBuiltIn = (kind: unknown): boolean => typeof kind === "string" && layers.names.includes(kind);
+const isBuiltIn = (kind: string): boolean => kinds.names.includes(kind);
 
-function makeLayers(described: readonly SavedLayer[], where: string): readonly Layer[] {
-  const made: Layer[] = [];
-  for (const [index, layer] of described.entries()) {
-    const { same } = layer;
-    made.push((same === undefined ? undefined : made[same]) ?? makeLayer(layer, index, where));
-  }
-  return made;
-}
-
-/** The shapes of the parameters that a file's layers have, by name; `undefined` if a user defined one of them. `ERR_FILE`. */
-export function describedShapes(described: Part): ReadonlyMap<string, readonly number[]> | undefined {
-  if (!described.list().every((layer) => isBuiltIn(layer.at("kind").value))) return undefined;
-  return asFileError(described.file, () => {
-    const { parameters } = new LayerSequence(makeLayers(describedLayers(described), described.file));
-    return new Map([...parameters].map(([name, { shape }]) => [name, shape]));
+/** The parameters and states that a file's layers have, by name; `undefined` if a user defined one of them. `ERR_FILE`. */
+export function describedShapes(layers: Part): DescribedShapes | undefined {
+  const isKnown = ({ kind, layers: inside = [] }: SavedLayer): boolean =>
+    (isBuiltIn(kind) || Object.hasOwn(BLOCKS, kind)) && inside.every(isKnown);
+  const described = describedLayers(layers);
+  if (!described.every(isKnown)) return undefined;
+  return asFileError(layers.file, () => {
+    const made = new LayerMaker(layers.file).makeAll(described);
+    const names = nameLayers(made);
+    const { parameters, states } = new Structure(byName(made, names));
+    const shapesOf = (all: ReadonlyMap<string, { readonly shape: readonly number[] }>): Shapes =>
+      new Map([...all].map(([name, { shape }]) => [name, shape]));
+    return { parameters: shapesOf(parameters), states: shapesOf(states) };
   });
 }
 
@@ -73,18 +122,21 @@ function asFileError<T>(where: string, read: () => T): T {
  */
 export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
   return await withModel("loadModel", source, options, async (saved) => {
-    const { checked, inputs, outputs } = asFileError(saved.where, () => layersOf(saved));
+    const definition = asFileError(saved.where, () => definitionOf(saved));
     if (commonTurns.over) await commonTurns.next();
-    const model = asFileError(saved.where, () => new Model(checked, inputs, outputs));
+    const model = asFileError(saved.where, () => new Model(definition));
     await takeSaved(model, saved);
     return model;
   });
 }
 
 /** The layers of a file that has the weights for them: so what they ask for is no more than the file has. */
-function layersOf(saved: SavedModel): ReturnType<typeof checkLayers> {
+function definitionOf(saved: SavedModel): Definition {
   const { where } = saved;
-  const checked = checkLayers(makeLayers(savedLayers(saved, where), where));
-  expectWeights(where, saved.weights, layOut(new LayerSequence(checked.checked).parameters).segments);
-  return checked;
+  const layers = new LayerMaker(where).makeAll(savedLayers(saved, where));
+  const definition = sequence(layers, { input: savedInput(saved, where) });
+  const { parameters, states } = definition.structure;
+  const expected = [...parameters, ...states].map(([name, { shape }]) => ({ name, shape }));
+  expectWeights(where, saved.weights, expected);
+  return definition;
 }

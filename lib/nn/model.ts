@@ -1,23 +1,26 @@
-import { type NativeSlab, native } from "../binding/native.js";
+import type { NativeSlab } from "../binding/native.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
-import { CarillonError, introduce } from "../errors.js";
+import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
+import { reshape } from "../ops/index.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
-import type { RowSpecs } from "../tensor/row_spec.js";
+import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
+import { elements } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import type { Chained, First, Last } from "./chain.js";
+import type { InPlace, Taken, Takes } from "./chain.js";
 import { type Ending, endingOf } from "./ending.js";
 import { evaluateModel } from "./evaluate.js";
 import type { Evaluation } from "./evaluator.js";
 import { checkWeights, type GivenWeights } from "./given_weights.js";
 import { Inference } from "./inference.js";
-import type { Layer } from "./layer.js";
+import { BLOCK, type Layer, type LayerPart, type Nestable } from "./layer.js";
 import { type Described, type Meaning, NO_MEANING, type PredictedLabels } from "./meaning.js";
+import { ModelMemory } from "./memory.js";
 import type { MetricKey, Metrics } from "./metrics.js";
 import {
   checkPredict,
@@ -27,33 +30,48 @@ import {
   type ProbabilityOptions,
 } from "./predict_options.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
-import { checkLayers, LayerSequence } from "./sequence.js";
+import { type Definition, type Sizes, sequence, type Values } from "./sequence.js";
+import {
+  type Arguments,
+  checkSequential,
+  type InputOf,
+  isOptions,
+  type OutputOf,
+  type SequentialOptions,
+} from "./sequential_options.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
-import { layOut, type ParameterInfo, type Segment } from "./slab.js";
+import type { ParameterInfo, Segment, Stretch } from "./slab.js";
+import type { Recording } from "./structure.js";
 import { formatSizes, summarize } from "./summary.js";
-import { ModelWeights } from "./weights.js";
+import { TracedStates } from "./traced_states.js";
 import { type HeldModel, modelBytes, writeModel } from "./written.js";
 
-/** Layers one after another, and the weights that they own. Made by {@link sequential}. */
-export class Model<In extends number = number, Out extends number = number> {
+/** What is recorded of rows: a value, or several by name. */
+type ValuesOf<S extends Sizes> = S extends Taken ? Value : { readonly [K in keyof S]: Value };
+
+/** Layers, and the weights that they have in it. Made by {@link sequential}. */
+export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implements Nestable<In, Out> {
+  /** What it is as a layer of another model. */
+  readonly kind: string;
+  /** Elements of a row, or its shape where it has not just one axis; of several inputs by name. */
   readonly inputs: In;
   readonly outputs: Out;
+  readonly takes?: Takes | undefined;
   /** What its inputs and outputs hold for every row. */
   readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
-  /** Names are kind, ordinal and role (`linear1.weight`), or the layer's own name and role. */
+  /** Names are kind, ordinal and role (`linear1.weight`), or the layer's own name and role; behind those of the blocks around it. */
   readonly parameters: readonly ParameterInfo[];
+  /** What its layers keep besides parameters: running means and the like. */
+  readonly state: readonly ParameterInfo[];
 
-  /** @internal */
-  readonly segments: readonly Segment[];
-  /** Floats of a slab of the parameters' layout. @internal */
-  readonly total: number;
-  readonly #sequence: LayerSequence;
-  readonly #weights: ModelWeights;
+  readonly #definition: Definition;
+  readonly #memory: ModelMemory;
   readonly #loads: Calls;
-  readonly #traced = new WeakMap<Trace, ReadonlyMap<string, Value>>();
+  readonly #parametersIn = new WeakMap<Trace, ReadonlyMap<string, Value>>();
+  readonly #statesIn = new WeakMap<Trace, TracedStates>();
   readonly #network: Network;
   readonly #inference: Inference;
   /** Another object after every change. */
@@ -62,34 +80,69 @@ export class Model<In extends number = number, Out extends number = number> {
   #ending: { readonly is: Ending | undefined } | undefined;
 
   /** @internal */
-  constructor(layers: readonly Layer[], inputs: In, outputs: Out) {
-    this.inputs = inputs;
-    this.outputs = outputs;
-    this.rows = {
-      inputs: [{ name: "x", shape: [inputs], dtype: "f32" }],
-      outputs: [{ name: "y", shape: [outputs], dtype: "f32" }],
-    };
+  constructor(definition: Definition) {
+    const { layers, rows, structure, sizes, block } = definition;
+    this.kind = block.kind;
+    this.inputs = sizes.inputs as In;
+    this.outputs = sizes.outputs as Out;
+    this.takes = block.takes;
+    this.rows = rows;
     this.layers = layers;
-    this.#sequence = new LayerSequence(layers);
-    const { segments, total } = layOut(this.#sequence.parameters);
-    this.segments = segments;
-    this.total = total;
-    this.parameters = segments.map(({ name, shape }) => ({ name, shape }));
-    this.#weights = new ModelWeights(segments, total);
-    this.#loads = new Calls([{ slab: this.#weights.slab, writable: true }]);
+    this.#definition = definition;
+    this.#memory = new ModelMemory(structure.parameters, structure.states);
+    const info = ({ name, shape }: ParameterInfo): ParameterInfo => ({ name, shape });
+    this.parameters = this.#memory.segments.map(info);
+    this.state = this.#memory.states.map(info);
+    this.#loads = new Calls(this.#memory.uses(true));
     this.#network = {
-      inputs,
-      outputs,
-      segments,
-      slab: this.#weights.slab,
+      ...this.columns,
+      segments: this.#memory.segments,
+      slab: this.#memory.slab,
       described: () => this.#describe(),
-      record: (input) => this.#sequence.forward(input, this.#weights.values(), currentTrace("predict")),
-      ensure: () => this.#weights.ensure(),
-      prepare: () => this.#weights.prepare(),
-      version: () => (this.initialized ? this.#weights.shared.settled : undefined),
+      record: (input) => this.#recordFlat(input),
+      ensure: () => this.#memory.ensure(),
+      prepare: () => this.#memory.prepare(),
+      version: () => (this.initialized ? this.#memory.settled : undefined),
       clone: async () => (await this.cloneBeside()).#network,
     };
     this.#inference = new Inference(this.#network);
+  }
+
+  /** Of the parameters. @internal */
+  get segments(): readonly Segment[] {
+    return this.#memory.segments;
+  }
+
+  /** Floats of a slab of the parameters' layout. @internal */
+  get total(): number {
+    return this.#memory.total;
+  }
+
+  /** Where parameters and states lie, by name. @internal */
+  get stretches(): readonly Stretch[] {
+    return this.#memory.stretches;
+  }
+
+  /** Layers as files describe them. @internal */
+  get described(): readonly Layer[] {
+    return this.#definition.described;
+  }
+
+  /** Elements of a row of all inputs, and of all outputs. @internal */
+  get columns(): { readonly inputs: number; readonly outputs: number } {
+    const sum = (specs: readonly RowSpec[]): number => specs.reduce((total, { shape }) => total + elements(shape), 0);
+    return { inputs: sum(this.rows.inputs), outputs: sum(this.rows.outputs) };
+  }
+
+  /**
+   * A layer of these layers. `ERR_STATE` where it has weights: another model has its own, and would leave these behind unnoticed.
+   * @internal
+   */
+  [BLOCK](): Layer {
+    if (!this.initialized) return this.#definition.block;
+    const instead = "build its layers anew, and give the new model their weights by setWeights()";
+    const expected = `expected a model without weights as a layer but this one has some: ${instead}`;
+    throw new CarillonError("ERR_STATE", "sequential", expected);
   }
 
   /**
@@ -97,7 +150,7 @@ export class Model<In extends number = number, Out extends number = number> {
    * a run has the model, the seed of the run).
    */
   get initialized(): boolean {
-    return this.#weights.initialized;
+    return this.#memory.initialized;
   }
 
   /**
@@ -126,17 +179,22 @@ export class Model<In extends number = number, Out extends number = number> {
     return this;
   }
 
-  /** Copies of all parameters by name; during a run, as they were after a finished step. */
+  /** Copies of all parameters and states by name; during a run, as they were after a finished step. */
   weights(): ReadonlyMap<string, Tensor<"f32">> {
-    this.#weights.ensure();
-    const values = this.#weights.read();
+    this.#memory.ensure();
+    const values = this.#memory.read();
     return new Map(
-      this.segments.map(({ name, shape }) => [name, new Tensor(values.get(name) ?? new Float32Array(), shape, "f32")]),
+      this.stored.map(({ name, shape }) => [name, new Tensor(values.get(name) ?? new Float32Array(), shape, "f32")]),
     );
   }
 
+  /** Parameters and states: what files have. @internal */
+  get stored(): readonly ParameterInfo[] {
+    return this.state.length === 0 ? this.parameters : [...this.parameters, ...this.state];
+  }
+
   /**
-   * Overwrites all parameters, given by name in a Map or an object; nothing is written unless every one is there with its shape
+   * Overwrites all parameters and states, given by name in a Map or an object; nothing is written unless every one is there with its shape
    * and no other (`ERR_STATE`), as floats (`ERR_DTYPE`). `ERR_BUSY` as for {@link initialize}.
    */
   setWeights(weights: GivenWeights): this {
@@ -147,9 +205,9 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** A model of the same layers with a copy of the weights. */
   clone(): Model<In, Out> {
-    const copy = new Model(this.layers, this.inputs, this.outputs);
+    const copy = new Model<In, Out>(this.#definition);
     if (this.initialized) {
-      native.slabCopy(this.#weights.slab, copy.#weights.slab);
+      this.#memory.copyTo(copy.#memory);
       copy.noteWritten();
     }
     copy.#meaning = this.#meaning;
@@ -161,10 +219,10 @@ export class Model<In extends number = number, Out extends number = number> {
    * changes units and meaning with its first step. @internal
    */
   async cloneBeside(): Promise<Model<In, Out>> {
-    const copy = new Model(this.layers, this.inputs, this.outputs);
+    const copy = new Model<In, Out>(this.#definition);
     do {
       copy.#meaning = this.#meaning;
-      const copied = this.#weights.copyBeside(copy.slab);
+      const copied = this.#memory.copyBeside(copy.#memory);
       if (copied !== undefined) await copied;
     } while (copy.#meaning !== this.#meaning);
     copy.noteWritten();
@@ -172,18 +230,36 @@ export class Model<In extends number = number, Out extends number = number> {
   }
 
   /**
-   * Records the network inside the body of a program: y: [batch, outputs] from x: [batch, inputs]. A second call uses the
-   * same weights, and draws its dropout masks for itself.
+   * Records the network inside the body of a program: y: [batch, outputs] from x: [batch, inputs], or records of them by name. A
+   * second call uses the same weights, and draws its dropout masks for itself.
    */
-  forward(x: Value): Value {
-    const trace = currentTrace("forward");
-    return this.#sequence.forward(x, this.values(trace), trace);
+  forward(x: Value): Value;
+  forward(x: ValuesOf<In>): ValuesOf<Out>;
+  forward(x: Value | Values): unknown {
+    const { inputs, outputs } = this.rows;
+    const given = inputs.map(({ name }) => {
+      const value = x instanceof Value ? x : x[name];
+      return value ?? fail("ERR_OPTION", `forward.${name}`, "a value", value);
+    });
+    const values = this.recordRows(given);
+    const [first] = values;
+    const isOne = outputs.length === 1 && outputs[0]?.name === "y";
+    return isOne && first !== undefined ? first : Object.fromEntries(outputs.map(({ name }, at) => [name, values[at]]));
   }
 
-  /** {@link forward}, telling what every layer gives. @internal */
-  watch(x: Value, tell: (name: string, output: Value) => void): Value {
+  /** The outputs of these inputs, in the order of {@link rows}; `tell` is told what every layer gives. @internal */
+  recordRows(inputs: readonly Value[], tell?: Recording["tell"]): readonly Value[] {
     const trace = currentTrace("forward");
-    return this.#sequence.forward(x, this.values(trace), trace, tell);
+    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell };
+    const { structure, record } = this.#definition;
+    return record(inputs, structure.functions(recording));
+  }
+
+  /** [batch, n] of a single input and output, whatever shape its rows have. */
+  #recordFlat(x: Value): Value {
+    const [input] = this.rows.inputs;
+    const [y = x] = this.recordRows([reshape(x, ["batch", ...(input?.shape ?? [])])]);
+    return y.shape.length === 2 ? y : reshape(y, ["batch", elements(y.shape)]);
   }
 
   /**
@@ -249,7 +325,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */
   summary(): string {
-    return summarize({ ...this, names: this.#sequence.names });
+    return summarize({ ...this.#definition, parameters: this.parameters });
   }
 
   /** @internal */
@@ -260,8 +336,8 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
   bytes(): Uint8Array {
-    this.#weights.ensure();
-    return modelBytes(layOutModel(this), this.#weights);
+    this.#memory.ensure();
+    return modelBytes(layOutModel(this), this.#memory);
   }
 
   /**
@@ -271,19 +347,19 @@ export class Model<In extends number = number, Out extends number = number> {
    */
   async save(path: string): Promise<void> {
     checkString("save.path", path);
-    await writeModel(path, this.#held(), this.segments);
+    await writeModel(path, this.#held());
   }
 
   /** The file of the weights as they are now, or when the calls of programs and loads before this one are over. */
   async #held(): Promise<HeldModel> {
-    const call = new Calls([{ slab: this.slab, writable: false }]).enter("save");
+    const call = new Calls(this.#memory.uses(false)).enter("save");
     try {
       if (call.ready !== undefined) await call.ready;
-      const preparing = this.#weights.prepare();
+      const preparing = this.#memory.prepare();
       if (preparing !== undefined) await preparing;
-      const model = this.#weights.shared.taken ? await this.cloneBeside() : this;
+      const model = this.#memory.taken ? await this.cloneBeside() : this;
       const layout = layOutModel(model);
-      const held = model.#weights.shared.hold();
+      const held = model.#memory.hold();
       const release = (): void => {
         held.release();
         call.end();
@@ -313,7 +389,7 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Its weights have their values, which somebody else has written. @internal */
   noteWritten(): void {
-    this.#weights.initialized = true;
+    this.#memory.initialized = true;
   }
 
   /**
@@ -333,25 +409,39 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** What its outputs are already, if they are probabilities. @internal */
   get ending(): Ending | undefined {
-    const input = new Value(["batch", this.inputs], "f32", { kind: "input", name: "x" });
-    this.#ending ??= { is: tracing(new Trace(0, false), () => endingOf(this.forward(input))) };
+    this.#ending ??= { is: tracing(new Trace(0, false), () => this.#findEnding()) };
     return this.#ending.is;
+  }
+
+  #findEnding(): Ending | undefined {
+    const inputs = this.rows.inputs.map(({ name, shape, dtype }) => {
+      return new Value(["batch", ...shape], dtype, { kind: "input", name });
+    });
+    const [output, ...others] = this.recordRows(inputs);
+    return output === undefined || others.length > 0 ? undefined : endingOf(output);
   }
 
   /** The same object until units or meaning change. */
   #describe(): Described {
-    this.#described ??= { ...this.#meaning, outputs: this.outputs, ending: this.ending };
+    this.#described ??= { ...this.#meaning, outputs: this.columns.outputs, ending: this.ending };
     return this.#described;
   }
 
   /** Parameters as values of `trace`, the same values at every call. @internal */
   values(trace: Trace): ReadonlyMap<string, Value> {
-    const known = this.#traced.get(trace);
+    const known = this.#parametersIn.get(trace);
     if (known !== undefined) return known;
-    const values = this.#weights.values();
-    this.#traced.set(trace, values);
-    trace.first.add(() => this.#weights.ensure());
+    const values = this.#memory.values();
+    this.#parametersIn.set(trace, values);
+    trace.first.add(() => this.#memory.ensure());
     return values;
+  }
+
+  /** States in `trace`, the same at every call. @internal */
+  states(trace: Trace): TracedStates {
+    const states = this.#statesIn.get(trace) ?? new TracedStates(trace, this.#memory.stateValues());
+    this.#statesIn.set(trace, states);
+    return states;
   }
 
   /** @internal */
@@ -362,32 +452,32 @@ export class Model<In extends number = number, Out extends number = number> {
 
   /** Memory of the weights. @internal */
   get slab(): NativeSlab {
-    return this.#weights.slab;
+    return this.#memory.slab;
   }
 
   /** Takes the model for a run; `ERR_BUSY` if one has it, or a program is changing it. @internal */
   acquire(where: string, seed: number): void {
-    this.#weights.take(where, seed);
+    this.#memory.take(where, seed);
   }
 
   /** When no program reads the weights themselves any more, for a run that has the model. @internal */
   get unread(): Promise<unknown> | undefined {
-    return this.#weights.shared.unread;
+    return this.#memory.unread;
   }
 
   /** @internal */
   release(): void {
-    this.#weights.leave();
+    this.#memory.leave();
   }
 
   /** How often the weights were written, by a run, a program or by hand. @internal */
   get version(): number {
-    return this.#weights.shared.version;
+    return this.#memory.version;
   }
 
   /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
   restoreInitial(seed: number): void {
-    this.#weights.draw(seed);
+    this.#memory.draw(seed);
   }
 
   /**
@@ -395,42 +485,43 @@ export class Model<In extends number = number, Out extends number = number> {
    * its weights when the function that this gives is called. @internal
    */
   async prepareInitial(seed: number, signal?: AbortSignal | undefined): Promise<() => void> {
-    return await this.#weights.drawInTurns(seed, signal);
+    return await this.#memory.drawInTurns(seed, signal);
   }
 
   /** Writes weights although a run has the model: it is the run's own. @internal */
   restore(values: GivenWeights, where: string): void {
-    this.#weights.write(checkWeights(where, values, this.parameters), where);
+    this.#memory.write(checkWeights(where, values, this.stored), where);
     this.noteWritten();
   }
 
   /** `ERR_BUSY` while a run has the model, or a program is at work on it. @internal */
   expectIdle(where: string): void {
-    this.#weights.shared.expectIdle(where);
+    this.#memory.expectIdle(where);
   }
 
   /** `ERR_BUSY` while a run or a program is changing the model. @internal */
   expectStill(where: string): void {
-    this.#weights.shared.expectStill(where);
+    this.#memory.expectStill(where);
   }
 }
 introduce(Model.prototype, "a model");
 
-/** Sizes of a model: of its first and last layer with sizes. */
-type Inputs<L extends readonly Layer[]> = First<L>;
-type Outputs<L extends readonly Layer[]> = Last<L> extends number ? Last<L> : number;
-
 /**
- * A model of layers, each taking what the one before it gives. The compiler says which layer does not fit, and so does
- * `ERR_SHAPE` at run time.
+ * A model of layers, each taking what the one before it gives. The compiler says which layer does not fit, and so do
+ * `ERR_SHAPE` and `ERR_DTYPE` at run time.
+ *
+ * The first argument may say what a row is, `{ input: [28, 28, 1] }` or `{ input: spec(['batch'], 'i32') }`; otherwise the first layer
+ * with sizes does.
  */
-export function sequential<const L extends readonly Layer[]>(...layers: Chained<L>): Model<Inputs<L>, Outputs<L>>;
-export function sequential(...layers: readonly unknown[]): Model {
-  return modelOf(layers);
+export function sequential<const L extends readonly (LayerPart | SequentialOptions)[]>(
+  ...layers: InPlace<L, Arguments<L>>
+): Model<InputOf<L>, OutputOf<L>>;
+export function sequential(...given: readonly unknown[]): Model {
+  const [first, ...rest] = given;
+  return new Model(isOptions(first) ? sequence(rest, checkSequential(first)) : sequence(given));
 }
 
 /** {@link sequential} of a list, which may be longer than a call takes. */
 export function modelOf(layers: readonly unknown[]): Model {
-  const { checked, inputs, outputs } = checkLayers(layers);
-  return new Model(checked, inputs, outputs);
+  return new Model(sequence(layers));
 }

@@ -36,12 +36,15 @@ export function recordObjective(
 ): Objective {
   const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
     new Value(shape, dtype, { kind: "input", name });
-  const x = input("x", ["batch", model.inputs], "f32");
+  const [rows] = model.rows.inputs;
+  const x = input("x", ["batch", ...(rows?.shape ?? [])], rows?.dtype ?? "f32");
   const classes = loss.target === "classes";
-  const y = classes ? input("y", ["batch"], "i32") : input("y", ["batch", model.outputs], "f32");
+  const y = classes
+    ? input("y", ["batch"], "i32")
+    : input("y", ["batch", ...(model.rows.outputs[0]?.shape ?? [])], "f32");
   const { inputs } = examples.units;
   const fed = inputs === undefined ? x : toUnits(x, inputs);
-  const output = watcher === undefined ? model.forward(fed) : model.watch(fed, watcher.layer);
+  const [output = fed] = model.recordRows([fed], watcher?.layer);
   const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
   // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
   const chosen = examples.zeros ? w : undefined;

@@ -19,11 +19,14 @@ import { parsePlain } from "../io/state_reader.js";
 import { checkKeys, checkOneOf, checkString, isWithin } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
+import type { ValueSpec } from "../tensor/value.js";
 import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { type Meaning, rememberedKind } from "./meaning.js";
 import type { Model } from "./model.js";
+import { room } from "./slab.js";
 import { Staging } from "./staging.js";
+import { DEEPEST } from "./structure.js";
 
 /** What files are told apart by: a model, what a run goes on from, and the same of a loop written by hand. */
 export const FORMATS = { model: "carillon.model", checkpoint: "carillon.checkpoint", loop: "carillon.loop" } as const;
@@ -36,36 +39,56 @@ export interface SavedLayer {
   readonly kind: string;
   readonly name: string | null;
   readonly config: LayerConfig | null;
-  /** Place, from 0, of the layer before it that it is: its parameters are shared. */
+  /** Place, from 0, of the layer before it that it is, counted as a reader meets them: its parameters are shared. */
   readonly same?: number | undefined;
+  /** Layers of a block, in order. */
+  readonly layers?: readonly SavedLayer[] | undefined;
 }
 
 /** What a file says of a model besides its weights, as metadata. */
 export function describeModel(
-  model: Pick<Model, "layers" | "transforms" | "lossKind" | "classNames">,
+  model: Pick<Model, "described" | "rows" | "transforms" | "lossKind" | "classNames">,
 ): Record<string, string> {
   return {
     version: String(VERSION),
-    layers: JSON.stringify(describeLayers(model.layers)),
+    layers: JSON.stringify(describeLayers(model.described)),
+    ...inputText(model),
     ...transformsText(model.transforms),
     ...meaningText(model),
   };
 }
 
 /** How the file of a model begins, with format and description as metadata, and where its weights stand in it by name, as f32. */
-export function layOutModel(model: Parameters<typeof describeModel>[0] & Pick<Model, "parameters">): SafetensorsLayout {
-  const tensors = model.parameters.map(({ name, shape }) => [name, { dtype: "f32", shape }] as const);
+export function layOutModel(model: Parameters<typeof describeModel>[0] & Pick<Model, "stored">): SafetensorsLayout {
+  const tensors = model.stored.map(({ name, shape }) => [name, { dtype: "f32", shape }] as const);
   return layOutSafetensors(new Map(tensors), { format: FORMATS.model, ...describeModel(model) });
 }
 
 /** Layers as a file describes them. */
 export function describeLayers(layers: readonly Layer[]): readonly SavedLayer[] {
-  return layers.map((layer, index): SavedLayer => {
-    const { kind, name = null, config = null, parameters } = layer;
-    const first = layers.indexOf(layer);
-    const shares = first < index && Object.keys(parameters).length > 0;
-    return { kind, name, config, ...(shares ? { same: first } : {}) };
-  });
+  const places = new Map<Layer, number>();
+  let next = 0;
+  const describeAll = (all: readonly Layer[]): readonly SavedLayer[] =>
+    all.map((layer): SavedLayer => {
+      const { kind, name = null, config = null } = layer;
+      const first = places.get(layer);
+      if (first === undefined) places.set(layer, next);
+      next += 1;
+      if (first !== undefined && declares(layer)) return { kind, name, config, same: first };
+      const inside = layersInside(layer);
+      return { kind, name, config, ...(inside.length > 0 ? { layers: describeAll(inside) } : {}) };
+    });
+  return describeAll(layers);
+}
+
+/** Whether a layer, or one inside of it, has parameters or states, so that it matters which one it is. */
+function declares({ parameters, state = {}, layers = {} }: Layer): boolean {
+  return [parameters, state].some((all) => Object.keys(all).length > 0) || Object.values(layers).some(declares);
+}
+
+/** Those that follow one another in a block. */
+function layersInside({ layers = {}, order = [] }: Layer): readonly Layer[] {
+  return order.flatMap((name) => layers[name] ?? []);
 }
 
 /** Which weights of a checkpoint are taken, and what a file may ask for. */
@@ -137,13 +160,14 @@ export async function withModel<T>(
  */
 export async function takeSaved(model: Model, saved: SavedModel, ready?: Promise<unknown>): Promise<void> {
   const { where, metadata, weights, file, limits } = saved;
-  const { segments, slab, total } = model;
-  expectWeights(where, weights, segments);
-  expectBytes(where, total * Float32Array.BYTES_PER_ELEMENT, limits);
+  const { stored, stretches } = model;
+  expectWeights(where, weights, stored);
+  const floats = stored.reduce((sum, { shape }) => sum + room(shape), 0);
+  expectBytes(where, floats * Float32Array.BYTES_PER_ELEMENT, limits);
   const meaning = metadata === undefined ? undefined : savedMeaning(where, metadata, model);
-  const fillings = segments.flatMap(({ name, offset }) => {
-    const entry = weights.get(name);
-    return entry === undefined ? [] : [{ stretch: { key: name, slab, offset }, entry, scale: entry.scale }];
+  const fillings = stretches.flatMap((stretch) => {
+    const entry = weights.get(stretch.key);
+    return entry === undefined ? [] : [{ stretch, entry, scale: entry.scale }];
   });
   if (commonTurns.over) await commonTurns.next();
   const staging = await Staging.fill(file, fillings, where);
@@ -181,8 +205,9 @@ const SLACK = 64;
 /** Commas, colons and brackets of a layer's description, at most. */
 const WORDS_OF_A_LAYER = 64;
 
-/** Tensors of weights and of averages have names that begin with these. */
+/** Tensors of weights, of states of layers and of averages have names that begin with these. */
 export const WEIGHTS = "weights/";
+export const STATES = "layers/";
 export const AVERAGE = "average/";
 
 /** How the averages of a checkpoint become weights. */
@@ -201,24 +226,43 @@ function servedWeights(
 ): ReadonlyMap<string, SavedWeight> {
   const below = (prefix: string): [string, StoredEntry][] =>
     [...entries].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : []));
-  const last = new Map(below(WEIGHTS));
+  const last = new Map([...below(WEIGHTS), ...below(STATES)]);
   const averaging = metadata.averages === undefined ? undefined : parseAveraging(where, metadata.averages);
   if (averaging === undefined && weights === "averaged")
     refuseFile(where, "a checkpoint with averaged weights", "one without");
   if (averaging === undefined || weights === "last") return last;
   const { scale, except } = averaging;
   const asTheyAre = new Set(except);
-  return new Map(
-    below(AVERAGE).map(([name, average]) => {
-      return [name, asTheyAre.has(name) ? (last.get(name) ?? average) : { ...average, scale }];
-    }),
-  );
+  const averages = below(AVERAGE).map(([name, average]): [string, SavedWeight] => {
+    return [name, asTheyAre.has(name) ? (last.get(name) ?? average) : { ...average, scale }];
+  });
+  return new Map([...last, ...averages]); // states of layers have no averages
 }
 
 /** How averages become weights, as a file has it; `ERR_FILE` names what it cannot be. */
 export function parseAveraging(where: string, text: string): Averaging {
   const averages = parsePlain(text, where, "averages");
   return { scale: averages.at("scale").number({ min: 1 }), except: averages.at("except").names() };
+}
+
+/** Rows of a model as metadata, `{ "shape": [28, 28, 1], "dtype": "f32" }`: what a file without it has is told by its layers. */
+function inputText({ rows: { inputs } }: Pick<Model, "rows">): Record<string, string> {
+  const [x] = inputs;
+  const isPlain = x === undefined || (x.shape.length === 1 && x.dtype === "f32");
+  return isPlain ? {} : { input: JSON.stringify({ shape: x.shape, dtype: x.dtype }) };
+}
+
+/** What the model of a file is given, if the file says it; `ERR_FILE` for what no model is. */
+export function savedInput({ metadata }: SavedModel, where: string): ValueSpec | undefined {
+  if (metadata?.input === undefined) return undefined;
+  const input = parsePlain(metadata.input, where, "input", SLACK);
+  const shape = input
+    .at("shape")
+    .list()
+    .map((size) => size.count(1));
+  const dtype = input.at("dtype").text();
+  input.at("dtype").expect(dtype === "f32" || dtype === "i32", "f32 or i32");
+  return { shape: ["batch", ...shape], dtype: dtype === "i32" ? "i32" : "f32" };
 }
 
 /** As metadata; a model without transforms has none. */
@@ -233,7 +277,7 @@ function transformsText({ inputs, targets }: Transforms): Record<string, string>
 function savedMeaning(
   where: string,
   metadata: Metadata,
-  { inputs, outputs }: Pick<Model, "inputs" | "outputs">,
+  { columns: { inputs, outputs } }: Pick<Model, "columns">,
 ): Meaning {
   const affine = (name: "inputs" | "targets", columns: number): Affine | undefined =>
     metadata[name] === undefined
@@ -264,28 +308,44 @@ export function savedNames(classes: Part, outputs: number): readonly string[] {
 
 /** Layers as a file describes them; `ERR_FILE` names what no layer has. */
 export function describedLayers(layers: Part): readonly SavedLayer[] {
-  const list = layers.list();
-  return list.map((part, index) => {
-    const [name, config, same] = [part.at("name"), part.at("config"), part.at("same")];
-    const layer: SavedLayer = {
-      kind: part.at("kind").text(),
-      name: name.value === null ? null : name.text(),
-      config: config.value === null ? null : configOf(config),
-    };
-    if (same.value === undefined) return layer;
-    const first = isWithin(same.value, { min: 0, max: index - 1, integer: true }) ? same.value : -1;
-    same.expect(list[first]?.at("kind").value === layer.kind, `the place of a ${layer.kind} before it`);
-    return { ...layer, same: first };
-  });
+  const met: Part[] = [];
+  const read = (all: Part, depth: number): readonly SavedLayer[] => {
+    all.expect(depth <= DEEPEST, `at most ${DEEPEST} layers in one another`);
+    return all.list().map((part) => {
+      const [name, config, same, inside] = [part.at("name"), part.at("config"), part.at("same"), part.at("layers")];
+      const place = met.push(part) - 1;
+      const layer: SavedLayer = {
+        kind: part.at("kind").text(),
+        name: name.value === null ? null : name.text(),
+        config: config.value === null ? null : configOf(config),
+      };
+      if (same.value !== undefined) {
+        const first = isWithin(same.value, { min: 0, max: place - 1, integer: true }) ? same.value : -1;
+        same.expect(met[first]?.at("kind").value === layer.kind, `the place of a ${layer.kind} before it`);
+        return { ...layer, same: first };
+      }
+      return inside.value === undefined ? layer : { ...layer, layers: read(inside, depth + 1) };
+    });
+  };
+  return read(layers, 1);
+}
+
+/** Layers with those inside of them. */
+function countLayers(layers: Part, depth = 1): number {
+  layers.expect(depth <= DEEPEST, `at most ${DEEPEST} layers in one another`);
+  const inside = layers.list().map((part) => part.at("layers"));
+  return inside.reduce((sum, all) => sum + 1 + (all.value === undefined ? 0 : countLayers(all, depth + 1)), 0);
 }
 
 function configOf(config: Part): LayerConfig {
-  const isSetting = (value: unknown): value is LayerConfig[string] =>
+  const isPlain = (value: unknown): value is LayerConfig[string] =>
     value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  const isSetting = (value: unknown): value is LayerConfig[string] =>
+    isPlain(value) || (Array.isArray(value) && value.every((each) => typeof each === "number"));
   return Object.fromEntries(
     [...config.members()].map(([key, part]) => {
       const { value } = part;
-      return [key, isSetting(value) ? value : part.refuse("text, a number, true, false or null")];
+      return [key, isSetting(value) ? value : part.refuse("text, a number, numbers, true, false or null")];
     }),
   );
 }
@@ -299,6 +359,7 @@ export function savedLayers({ metadata, limits }: SavedModel, where: string): re
   const most = `at most ${limits.layers} layers (limits.layers)`;
   if (exceeds(text, limits.layers * WORDS_OF_A_LAYER + SLACK)) refuseFile(where, most, "more");
   const layers = parsePlain(metadata.layers, where, "layers");
-  if (layers.list().length > limits.layers) refuseFile(where, most, `${layers.list().length}`);
+  const count = countLayers(layers);
+  if (count > limits.layers) refuseFile(where, most, `${count}`);
   return describedLayers(layers);
 }

@@ -1,108 +1,114 @@
-import { CarillonError, describe } from "../errors.js";
-import type { Trace } from "../graph/trace.js";
-import { formatShape, type Shape, sameShape } from "../tensor/shape.js";
-import { Value } from "../tensor/value.js";
-import { ANY_SIZE, checkChain } from "./chain.js";
+import { CarillonError } from "../errors.js";
+import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
+import type { Value, ValueSpec } from "../tensor/value.js";
+import { checkChain, type Taken } from "./chain.js";
 import { checkLayer, type Layer } from "./layer.js";
-import type { ParameterSpec } from "./parameter.js";
+import { nameLayers } from "./naming.js";
+import { Structure } from "./structure.js";
 
-/** Layers one after another, with names: what they declare and what they compute. */
-export class LayerSequence {
+/** What a model is made of, besides its weights. */
+export interface Definition {
   readonly layers: readonly Layer[];
   /** Of the layers, in their order; the same layer twice has one name. */
   readonly names: readonly string[];
-
-  constructor(layers: readonly Layer[]) {
-    this.layers = layers;
-    this.names = nameLayers(layers);
-  }
-
-  /** What the layers declare, by name and role. */
-  get parameters(): ReadonlyMap<string, ParameterSpec> {
-    const specs = new Map<string, ParameterSpec>();
-    for (const [index, layer] of this.layers.entries()) {
-      for (const [role, spec] of Object.entries(layer.parameters)) specs.set(`${this.names[index]}.${role}`, spec);
-    }
-    return specs;
-  }
-
-  /**
-   * Records y: [batch, outputs] from x: [batch, inputs] in `trace`; a layer that gives another shape than it says is `ERR_SHAPE`.
-   *
-   * @param values Parameters by name.
-   * @param tell Told what every layer gives.
-   */
-  forward(
-    x: Value,
-    values: ReadonlyMap<string, Value>,
-    trace: Trace,
-    tell?: ((name: string, output: Value) => void) | undefined,
-  ): Value {
-    const context = { training: trace.training, nextSite: () => trace.nextSite() };
-    return this.layers.reduce((input, layer, index) => {
-      const own = Object.keys(layer.parameters).map((role): [string, Value | undefined] => {
-        return [role, values.get(`${this.names[index]}.${role}`)];
-      });
-      const present = own.filter((entry): entry is [string, Value] => entry[1] !== undefined);
-      const output: unknown = layer.forward(input, Object.fromEntries(present), context);
-      const name = this.names[index] ?? layer.kind;
-      const checked = checkOutput(name, output, layer.outputs, input.shape);
-      tell?.(name, checked);
-      return checked;
-    }, x);
-  }
+  /** What each layer is given, where the model says it. */
+  readonly given: readonly ValueSpec[];
+  readonly structure: Structure;
+  readonly rows: RowSpecs;
+  /** What a model calls its inputs and outputs: features, a shape, or either by name. */
+  readonly sizes: { readonly inputs: Sizes; readonly outputs: Sizes };
+  /** What files describe. */
+  readonly described: readonly Layer[];
+  /** Records the outputs from the inputs, in the order of the rows, by functions of the layers. */
+  record(inputs: readonly Value[], functions: Functions): readonly Value[];
+  /** The model as a layer of another one. */
+  readonly block: Layer;
 }
 
-/** What a layer gives has its outputs as last axis, the others are those that it was given; else `ERR_SHAPE`. */
-function checkOutput(name: string, output: unknown, outputs: number | "same", given: Shape): Value {
-  const shape = outputs === "same" ? given : [...given.slice(0, -1), outputs];
-  if (output instanceof Value && sameShape(output.shape, shape)) return output;
-  const received = output instanceof Value ? formatShape(output.shape) : describe(output);
-  throw new CarillonError(
-    "ERR_SHAPE",
-    name,
-    `expected ${formatShape(shape)} from the layer '${name}' but received ${received}`,
-  );
+/** Rows of a model: those of one input or output, or of several by name. */
+export type Sizes = Taken | Readonly<Record<string, Taken>>;
+
+/** Values by name. */
+export type Values = Readonly<Record<string, Value>>;
+
+/** Layers by name, as functions. */
+export type Functions = Readonly<Record<string, (x: Value) => Value>>;
+
+/** Layers one after another, and what goes through them as far as they tell. */
+export interface LayerChain {
+  readonly layers: readonly Layer[];
+  readonly names: readonly string[];
+  readonly input: ValueSpec | undefined;
+  readonly outputs: readonly (ValueSpec | undefined)[];
 }
 
-/** Kind and ordinal of that kind (`linear2`), or the layer's own name; the same layer twice shares its parameters. */
-function nameLayers(layers: readonly Layer[]): readonly string[] {
-  const counts = new Map<string, number>();
-  const names = new Map<Layer, string>();
-  const taken = new Set<string>();
-  return layers.map((layer) => {
-    const known = names.get(layer);
-    if (known !== undefined) return known;
-    const ordinal = (counts.get(layer.kind) ?? 0) + 1;
-    counts.set(layer.kind, ordinal);
-    const name = layer.name ?? `${layer.kind}${ordinal}`;
-    if (taken.has(name)) {
-      throw new CarillonError(
-        "ERR_OPTION",
-        name,
-        `expected a name of its own for each layer but '${name}' stands twice`,
-      );
-    }
-    taken.add(name);
-    names.set(layer, name);
-    return name;
-  });
+/** What is no layer, or does not fit the one before it, is `ERR_OPTION`, `ERR_SHAPE` or `ERR_DTYPE`. */
+export function chainOf(where: string, given: readonly unknown[], from?: ValueSpec | undefined): LayerChain {
+  const layers = given.map((layer, index) => checkLayer(`${where}: layer ${index + 1}`, layer));
+  return { layers, names: nameLayers(layers), ...checkChain(layers, from) };
 }
 
-/** The layers of a model and its sizes. What is no layer, or does not fit the one before it, is `ERR_OPTION` or `ERR_SHAPE`. */
-export function checkLayers(layers: readonly unknown[]): {
-  readonly checked: readonly Layer[];
-  readonly inputs: number;
-  readonly outputs: number;
-} {
-  const checked = layers.map((layer, index) => checkLayer(`sequential: layer ${index + 1}`, layer));
-  const { inputs, outputs } = checkChain(checked);
-  if (outputs === "same" || inputs === ANY_SIZE) {
-    throw new CarillonError(
-      "ERR_SHAPE",
-      "sequential",
-      "expected a layer with sizes in 'sequential', such as linear(4, 2)",
-    );
-  }
-  return { checked, inputs, outputs };
+/** Applies layers by their names, in order. */
+export function applyChain(names: readonly string[], functions: Functions, x: Value): Value {
+  return names.reduce((value, name) => functions[name]?.(value) ?? value, x);
+}
+
+/** The layers by name. */
+export function byName(layers: readonly Layer[], names: readonly string[]): Readonly<Record<string, Layer>> {
+  return Object.fromEntries(layers.map((layer, index) => [names[index] ?? layer.kind, layer]));
+}
+
+/** The definition of `sequential`; `ERR_SHAPE` where nothing says what its rows are. */
+export function sequence(
+  given: readonly unknown[],
+  { input: from, name }: { readonly input?: ValueSpec | undefined; readonly name?: string | undefined } = {},
+): Definition {
+  const chain = chainOf("sequential", given, from);
+  const { layers, names, input, outputs } = chain;
+  const gives = outputs.filter((output) => output !== undefined);
+  const last = gives.at(-1);
+  if (input === undefined || last === undefined || gives.length < layers.length) return refuseRows(layers);
+  const structure = new Structure(byName(layers, names));
+  const [x, y] = [rowOf("x", input), rowOf("y", last)];
+  return {
+    layers,
+    names,
+    given: [input, ...gives.slice(0, -1)],
+    structure,
+    rows: { inputs: [x], outputs: [y] },
+    sizes: { inputs: sizeOf(x), outputs: sizeOf(y) },
+    described: layers,
+    record: (inputs, functions) => inputs.map((value) => applyChain(names, functions, value)),
+    block: {
+      kind: "sequential",
+      name,
+      inputs: sizeOf(x),
+      outputs: sizeOf(y),
+      takes: x.dtype,
+      parameters: {},
+      layers: structure.layers,
+      order: names,
+      config: from === undefined ? {} : { input: x.shape, dtype: x.dtype },
+      infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
+      forward: (value, _parameters, context) => applyChain(names, context.layers, value),
+    },
+  };
+}
+
+function refuseRows(layers: readonly Layer[]): never {
+  const expected = layers.every(({ outputs }) => outputs === "same")
+    ? "expected a layer with sizes in 'sequential', such as linear(4, 2)"
+    : "expected { input }, the shape of a row, as the first argument of 'sequential', as its first layers take any";
+  throw new CarillonError("ERR_SHAPE", "sequential", expected);
+}
+
+/** A row of a value of [batch, …]. */
+export function rowOf(name: string, { shape, dtype }: ValueSpec): RowSpec {
+  return { name, shape: shape.slice(1).map(Number), dtype: dtype === "i32" ? "i32" : "f32" };
+}
+
+/** Elements of a row with one axis, otherwise its shape. */
+export function sizeOf({ shape }: RowSpec): Taken {
+  const [size] = shape;
+  return shape.length === 1 && size !== undefined ? size : shape;
 }

@@ -14,11 +14,15 @@ export interface ParameterInfo {
   readonly shape: readonly number[];
 }
 
-/** A parameter and its stretch of the model's slab. */
-export interface Segment extends ParameterInfo {
+/** A tensor by name and its stretch of a slab. */
+export interface Placed extends ParameterInfo {
   /** First element in the slab. */
   readonly offset: number;
   readonly count: number;
+}
+
+/** A parameter and its stretch of the model's slab. */
+export interface Segment extends Placed {
   readonly spec: ParameterSpec;
 }
 
@@ -37,14 +41,13 @@ export function room(shape: readonly number[]): number {
   return Math.ceil(count / SEGMENT_ALIGNMENT) * SEGMENT_ALIGNMENT;
 }
 
-/** Lays parameters flat, one after another. */
-export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
-  segments: readonly Segment[];
-  total: number;
-} {
-  const segments: Segment[] = [];
+/** Lays parameters, or states, flat, one after another. */
+export function layOut<S extends { readonly shape: readonly number[] }>(
+  specs: ReadonlyMap<string, S>,
+): { segments: readonly (Placed & { readonly spec: S })[]; total: number } {
+  const segments: (Placed & { readonly spec: S })[] = [];
   let offset = 0;
-  for (const [name, spec] of parameters) {
+  for (const [name, spec] of specs) {
     const count = extent(spec.shape);
     segments.push({ name, shape: spec.shape, offset, count, spec });
     offset += room(spec.shape);
@@ -52,39 +55,29 @@ export function layOut(parameters: ReadonlyMap<string, ParameterSpec>): {
   return { segments, total: offset };
 }
 
-/** Float memory laid out as a model's parameters: the weights, or a state of the optimizer. */
-export class ParameterSlab {
+/** Float memory of tensors by name: the weights, states of layers, or a state of the optimizer in the weights' layout. */
+export class SegmentSlab {
   readonly slab: NativeSlab;
   readonly shared: SharedMemory;
-  readonly #segments: readonly Segment[];
+  readonly segments: readonly Placed[];
 
-  constructor(segments: readonly Segment[], total: number) {
-    this.#segments = segments;
+  constructor(segments: readonly Placed[], total: number) {
+    this.segments = segments;
     this.slab = native.slabCreate(total, "f32");
     this.shared = new SharedMemory(this.slab, total);
   }
 
   /** Copies of all segments; during a run, as they were after a finished step. */
   read(): Map<string, Float32Array> {
-    const end = this.#segments.at(-1);
+    const end = this.segments.at(-1);
     const all = new Float32Array(end === undefined ? 0 : end.offset + end.count);
     native.slabRead(this.slab, 0, all);
-    return new Map(this.#segments.map(({ name, offset, count }) => [name, all.slice(offset, offset + count)]));
-  }
-
-  /** Copies all segments, as {@link read}, to where each is wanted. */
-  readInto(place: (segment: Segment) => Float32Array): void {
-    let from = this.slab;
-    if (this.shared.taken) {
-      from = native.slabCreate(this.shared.count, "f32"); // all of one step
-      native.slabCopy(this.slab, from);
-    }
-    for (const segment of this.#segments) native.slabRead(from, segment.offset, place(segment));
+    return new Map(this.segments.map(({ name, offset, count }) => [name, all.slice(offset, offset + count)]));
   }
 
   /** Overwrites all segments, or none: `ERR_STATE` where one is missing or of another length. */
   write(values: ReadonlyMap<string, Float32Array>, where: string): void {
-    const checked = this.#checked(values, where);
+    const checked = this.checked(values, where);
     this.rewrite((slab) => {
       for (const { offset, data } of checked) native.slabWrite(slab, offset, data);
     });
@@ -103,8 +96,9 @@ export class ParameterSlab {
     shared.replace(fresh);
   }
 
-  #checked(values: ReadonlyMap<string, Float32Array>, where: string): { offset: number; data: Float32Array }[] {
-    return this.#segments.map(({ name, offset, count }) => {
+  /** The numbers of all segments and where they go; `ERR_STATE` where some are missing or too many. */
+  checked(values: ReadonlyMap<string, Float32Array>, where: string): { offset: number; data: Float32Array }[] {
+    return this.segments.map(({ name, offset, count }) => {
       const data = values.get(name);
       if (data?.length === count) return { offset, data };
       const received = data === undefined ? "nothing" : `${data.length}`;
@@ -118,9 +112,9 @@ export class ParameterSlab {
 
   /** The parameters as values of a program that uses this memory. */
   values(): ReadonlyMap<string, Value> {
-    const entry = ({ name, shape, offset }: Segment): [string, Value] => {
+    const entry = ({ name, shape, offset }: Placed): [string, Value] => {
       return [name, new Value(shape, "f32", { kind: "slab", slab: this.slab, offset })];
     };
-    return new Map(this.#segments.map(entry));
+    return new Map(this.segments.map(entry));
   }
 }

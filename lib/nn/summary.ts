@@ -1,4 +1,7 @@
-import { extent } from "../tensor/shape.js";
+import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
+import { extent, formatShape } from "../tensor/shape.js";
+import type { ValueSpec } from "../tensor/value.js";
+import { givenBy } from "./chain.js";
 import type { Layer } from "./layer.js";
 import type { ParameterInfo } from "./slab.js";
 
@@ -12,11 +15,12 @@ interface Row {
 
 /** What a table of a model is made of. */
 export interface Summarized {
-  readonly inputs: number;
-  readonly outputs: number;
+  readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
   /** Of the layers, in their order; a layer that stands twice has one name. */
   readonly names: readonly string[];
+  /** What each layer is given, where that is known. */
+  readonly given: readonly ValueSpec[];
   readonly parameters: readonly ParameterInfo[];
 }
 
@@ -27,35 +31,67 @@ function grouped(count: number): string {
   return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
-/** `784 → 10` */
-export function formatSizes({ inputs, outputs }: Pick<Summarized, "inputs" | "outputs">): string {
-  return `${inputs} → ${outputs}`;
+/** `784 → 10`, `[28, 28, 1] → 10` */
+export function formatSizes({ rows: { inputs, outputs } }: Pick<Summarized, "rows">): string {
+  return `${inputs.map(formatRow).join(", ")} → ${outputs.map(formatRow).join(", ")}`;
+}
+
+function formatRow({ shape, dtype }: RowSpec): string {
+  const size = shape.length === 1 ? `${shape[0]}` : formatShape(shape);
+  return dtype === "f32" ? size : `${dtype} ${size}`;
 }
 
 /** A table: a layer a row, with its name, what it gives, how many parameters it has and their shapes; the sum on top. */
-export function summarize({ layers, names, inputs, outputs, parameters }: Summarized): string {
-  let features = inputs;
-  const rows = layers.map((layer, index): Row => {
-    if (layer.outputs !== "same") features = layer.outputs;
-    const name = names[index] ?? layer.kind;
-    const specs = Object.entries(layer.parameters);
-    const shared = names.indexOf(name) < index && specs.length > 0;
-    const count = shared ? 0 : specs.reduce((sum, [, { shape }]) => sum + extent(shape), 0);
-    return {
-      name,
-      output: `[batch, ${features}]`,
-      parameters: grouped(count),
-      details: shared ? `those of ${name} above` : detailsOf(layer),
-    };
-  });
+export function summarize({ rows: sizes, layers, names, given, parameters }: Summarized): string {
+  const seen = new Map<Layer, string>();
+  const rows = layers.flatMap((layer, index) => rowsOf(names[index] ?? layer.kind, layer, given[index], seen));
   const total = parameters.reduce((sum, { shape }) => sum + extent(shape), 0);
-  return [`Model ${formatSizes({ inputs, outputs })}, ${grouped(total)} parameters`, ...formatRows(rows)].join("\n");
+  return [`Model ${formatSizes({ rows: sizes })}, ${grouped(total)} parameters`, ...formatRows(rows)].join("\n");
+}
+
+/** The row of a layer, and behind it those of the layers inside. */
+function rowsOf(name: string, layer: Layer, given: ValueSpec | undefined, seen: Map<Layer, string>): readonly Row[] {
+  const before = seen.get(layer);
+  const gives = given === undefined ? undefined : givenBy(layer, given);
+  const output = gives === undefined ? "" : formatShape(gives.shape);
+  const inside = Object.entries(layer.layers ?? {});
+  const shapes = Object.values({ ...layer.parameters, ...layer.state });
+  if (before !== undefined && (shapes.length > 0 || inside.length > 0)) {
+    return [{ name, output, parameters: "0", details: `those of ${before} above` }];
+  }
+  seen.set(layer, name);
+  const count = Object.values(layer.parameters).reduce((sum, { shape }) => sum + extent(shape), 0);
+  const own = { name, output, parameters: inside.length > 0 ? "" : grouped(count), details: detailsOf(layer) };
+  const order = layer.order ?? [];
+  const inputs =
+    given === undefined
+      ? []
+      : inputsOf(
+          order.flatMap((each) => layer.layers?.[each] ?? []),
+          given,
+        );
+  const below = inside.flatMap(([key, each]) => rowsOf(`${name}.${key}`, each, inputs[order.indexOf(key)], seen));
+  return [own, ...below];
+}
+
+/** What each layer of a block is given. */
+function inputsOf(layers: readonly Layer[], given: ValueSpec): readonly ValueSpec[] {
+  let value = given;
+  return layers.map((layer) => {
+    const taken = value;
+    value = givenBy(layer, value);
+    return taken;
+  });
 }
 
 /** Names and shapes of the parameters; of a layer without any, how it is set. */
-function detailsOf({ parameters, config = {} }: Layer): string {
-  const shapes = Object.entries(parameters).map(([role, { shape }]) => `${role} [${shape.join(", ")}]`);
-  const settings = Object.entries(config).map(([key, value]) => `${key} ${value}`);
+function detailsOf({ parameters, state = {}, config = {} }: Layer): string {
+  const shapes = [...Object.entries(parameters), ...Object.entries(state)].map(
+    ([role, { shape }]) => `${role} [${shape.join(", ")}]`,
+  );
+  const settings = Object.entries(config).map(
+    ([key, value]) => `${key} ${Array.isArray(value) ? formatShape(value) : value}`,
+  );
   return (shapes.length > 0 ? shapes : settings).join(", ");
 }
 

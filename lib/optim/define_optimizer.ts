@@ -36,7 +36,7 @@ export interface OptimizerDefinition {
   readonly kind: string;
   /** Learning rate η ≥ 0, or a schedule. */
   readonly lr: number | Schedule;
-  /** Names of the states, other than `weights` and `average`, and the value of their elements before step 1. */
+  /** Names of the states, other than `weights`, `average` and `layers`, and the value of their elements before step 1. */
   readonly states?: Readonly<Record<string, number>> | undefined;
   /** Finite numbers that the update needs in step t, from 1, always as many: a pure function. */
   readonly scalars?: ((step: number) => readonly number[]) | undefined;
@@ -47,7 +47,7 @@ export interface OptimizerDefinition {
 }
 
 /** First parts of the names of other tensors in a checkpoint. */
-const TAKEN = ["weights", "average"];
+const TAKEN = ["weights", "average", "layers"];
 
 /** `scalars` with every answer checked: finite numbers, as many as at the first step. */
 function checkedScalars(where: string, scalars: (step: number) => readonly number[]): typeof scalars {
@@ -93,7 +93,7 @@ export function definedOptimizer(definition: OptimizerDefinition, constants: rea
   const lambda = checkNumber(`${kind}.weightDecay`, weightDecay, { min: 0 });
   const states = Object.entries(definition.states ?? {}).map(([name, initial]): OptimizerState => {
     const where = `${kind}.states.${name}`;
-    if (TAKEN.includes(name)) fail("ERR_OPTION", where, `another name than ${TAKEN.join(" and ")}`, name);
+    if (TAKEN.includes(name)) fail("ERR_OPTION", where, `another name than ${TAKEN.join(", ")}`, name);
     return { name, initial: checkNumber(where, initial) };
   });
   const optimizer: DefinedOptimizer = {

@@ -106,23 +106,26 @@ export class Minimizer {
   }
 
   /**
-   * The averaged weights of a model; `undefined` without `averageWeights`. Frozen parameters, and all of them before the first
-   * update, are their own average.
+   * The averaged weights of a model; `undefined` without `averageWeights`. Frozen parameters, states of layers, and all of them before
+   * the first update, are their own average.
    */
   averages(model: Model): ReadonlyMap<string, Float32Array> | undefined {
     const values = this.#memory.get(model)?.average?.read();
     const averaging = this.averaging(model);
-    if (values === undefined || averaging === undefined || this.#average?.biasCorrection !== true) return values;
+    if (values === undefined || averaging === undefined) return values;
     const { scale, except } = averaging;
+    const corrects = this.#average?.biasCorrection === true;
+    if (!corrects && model.state.length === 0) return values;
     const weights = model.weights();
-    return new Map(
-      [...values].map(([name, data]) => {
-        return [
-          name,
-          (except.includes(name) ? weights.get(name)?.data : undefined) ?? data.map((value) => value * scale),
-        ];
-      }),
-    );
+    const averages = [...values].map(([name, data]): [string, Float32Array] => {
+      const own = except.includes(name) ? weights.get(name)?.data : undefined;
+      return [name, own ?? (corrects ? data.map((value) => value * scale) : data)];
+    });
+    const states = model.state.map(({ name }): [string, Float32Array] => [
+      name,
+      weights.get(name)?.data ?? new Float32Array(),
+    ]);
+    return new Map([...averages, ...states]);
   }
 
   /** How the memory of the averages becomes {@link averages}. @internal */

@@ -1,19 +1,19 @@
 import type { Model } from "../nn/model.js";
-import { ParameterSlab, type Stretch } from "../nn/slab.js";
+import { SegmentSlab, type Stretch } from "../nn/slab.js";
 import type { OptimizerState } from "./optimizer.js";
 import { type Group, groupOf } from "./partition.js";
 
 /** Memory that an optimizer needs for one model: as many slabs as its hungriest group has states. */
 export class ModelState {
-  readonly slots: readonly ParameterSlab[];
-  readonly average: ParameterSlab | null;
+  readonly slots: readonly SegmentSlab[];
+  readonly average: SegmentSlab | null;
   readonly #model: Model;
   readonly #groups: readonly Group[];
 
   constructor(model: Model, groups: readonly Group[], averaged: boolean) {
     this.#model = model;
     this.#groups = groups;
-    const make = (): ParameterSlab => new ParameterSlab(model.segments, model.total);
+    const make = (): SegmentSlab => new SegmentSlab(model.segments, model.total);
     const counts = model.segments.map(({ name }) => this.#statesOf(name).length);
     this.slots = Array.from({ length: Math.max(0, ...counts) }, make);
     this.average = averaged ? make() : null;
@@ -24,7 +24,7 @@ export class ModelState {
   stretches(): readonly Stretch[] {
     const { segments } = this.#model;
     const places = new Map(segments.map((segment) => [segment.name, segment]));
-    const stretch = (key: string, parameter: string, memory: ParameterSlab | null | undefined): Stretch[] => {
+    const stretch = (key: string, parameter: string, memory: SegmentSlab | null | undefined): Stretch[] => {
       const { shape, offset } = places.get(parameter) ?? { shape: [], offset: 0 };
       return memory == null ? [] : [{ key, shape, slab: memory.slab, offset }];
     };

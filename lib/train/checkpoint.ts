@@ -6,7 +6,7 @@ import { encodeState, type State } from "../io/state.js";
 import { copyState } from "../io/state_reader.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
-import { AVERAGE, describeModel, FORMATS, WEIGHTS } from "../nn/saved.js";
+import { AVERAGE, describeModel, FORMATS, STATES, WEIGHTS } from "../nn/saved.js";
 import type { Stretch } from "../nn/slab.js";
 import { Staging } from "../nn/staging.js";
 import type { Minimizer } from "../optim/minimizer.js";
@@ -79,12 +79,13 @@ export function numericsMetadata(): { readonly numericsVersion: string } {
   return { numericsVersion: String(nativeInfo.numericsVersion) };
 }
 
-/** Where everything lies that a checkpoint holds: weights, one tensor a state and parameter. */
+/** Where everything lies that a checkpoint holds: weights, states of layers, one tensor a state and parameter. */
 export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretch[] {
-  const weights = model.segments.map(({ name, shape, offset }) => {
-    return { key: `${WEIGHTS}${name}`, shape, slab: model.slab, offset };
+  const states = new Set(model.state.map(({ name }) => name));
+  const own = model.stretches.map((stretch) => {
+    return { ...stretch, key: `${states.has(stretch.key) ? STATES : WEIGHTS}${stretch.key}` };
   });
-  return [...weights, ...minimizer.stretches(model)];
+  return [...own, ...minimizer.stretches(model)];
 }
 
 /** What stands beside weights and states; arrays are copies. */
@@ -165,13 +166,14 @@ export function decodeCheckpoint(
   const averages = names.filter((name) => name.startsWith(AVERAGE)).length;
   const averagesBegin = newAverages && averages === 0;
   const expectedStates = shapes.filter(([name]) => !(averagesBegin && name.startsWith(AVERAGE)));
-  const parameters = model.parameters.map(({ name, shape }) => [name, shape] as const);
-  const weights = section(where, WEIGHTS, parameters, entries);
+  const shapesOf = (all: typeof model.parameters) => all.map(({ name, shape }) => [name, shape] as const);
+  const weights = section(where, WEIGHTS, shapesOf(model.parameters), entries);
+  const kept = section(where, STATES, shapesOf(model.state), entries);
   const states = section(where, "", expectedStates, entries);
   const useless = newAverages && !shapes.some(([name]) => name.startsWith(AVERAGE)) ? averages : 0;
-  const expected = states.size + weights.size + arrays.size + useless;
+  const expected = states.size + weights.size + kept.size + arrays.size + useless;
   if (entries.size !== expected) refuseFile(where, `${expected} tensors`, `${entries.size}`);
-  const stored = new Map(states);
+  const stored = new Map([...states, ...[...kept].map(([name, entry]) => [`${STATES}${name}`, entry] as const)]);
   for (const [name, entry] of weights) {
     stored.set(`${WEIGHTS}${name}`, entry);
     if (averagesBegin) stored.set(`${AVERAGE}${name}`, entry);

@@ -45,7 +45,7 @@ export async function prepareData(
   const { data, validationData, batchSize } = settings;
   const { is: names } = resumed.names ?? { is: await namesFor(model, settings, signal) };
   const target = settings.loss.target ?? "values";
-  const shape = { inputs: model.inputs, outputs: model.outputs, target, names } as const;
+  const shape = { ...model.columns, target, names } as const;
   const { unchanged } = held;
   const { transforms, classFactors } = await measureTraining(model, settings, shape, resumed.units, {
     unchanged,
@@ -88,7 +88,7 @@ async function namesFor(
   { data, loss, classes: given }: CheckedSettings,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
-  const classes = labelClasses(loss, model.outputs);
+  const classes = labelClasses(loss, model.columns.outputs);
   if (classes === undefined || given === null) return undefined;
   const known = given ?? (model.classNames?.length === classes ? model.classNames : undefined);
   if (known !== undefined || data instanceof Dataset) return known;

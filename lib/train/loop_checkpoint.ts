@@ -104,9 +104,7 @@ function expectIdlePrograms(where: string, programs: ReadonlyMap<string, TracedP
 
 function stretchesOf({ models, minimizers }: Checked): readonly Stretch[] {
   const weights = [...models].flatMap(([name, model]) =>
-    model.segments.map(({ name: parameter, shape, offset }) => {
-      return { key: `${WEIGHTS}${name}/${parameter}`, shape, slab: model.slab, offset };
-    }),
+    model.stretches.map((stretch) => ({ ...stretch, key: `${WEIGHTS}${name}/${stretch.key}` })),
   );
   const states = [...minimizers].flatMap(([name, minimizer]) =>
     minimizer.models.flatMap((model, index) =>
@@ -126,7 +124,7 @@ const TELLING = "descriptions";
 /** What the file must agree with, as plain data. */
 function description({ models, minimizers, programs }: Checked, telling: Telling): Readonly<Record<string, unknown>> {
   return {
-    layers: Object.fromEntries([...models].map(([name, model]) => [name, describeLayers(model.layers)])),
+    layers: Object.fromEntries([...models].map(([name, model]) => [name, describeLayers(model.described)])),
     minimizers: Object.fromEntries([...minimizers].map(([name, minimizer]) => [name, minimizer.told(telling)])),
     seeds: Object.fromEntries([...programs].map(([name, { seed }]) => [name, seed])),
   };

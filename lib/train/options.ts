@@ -294,7 +294,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
     const value = options[key];
     return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
   };
-  const loss = checkLoss("fit.loss", options.loss, model.outputs);
+  const loss = checkLoss("fit.loss", options.loss, model.columns.outputs);
   const epochs = count("epochs");
   const limit = count("steps");
   if (limit !== undefined) checkSteps("fit.steps", limit);
@@ -331,8 +331,8 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
     validate,
     inputs: checkTransform("fit.inputs", options.inputs),
     targets,
-    classWeights: checkClassWeights(options.classWeights, loss, model.outputs),
-    classes: checkClasses(options.classes, loss, model.outputs),
+    classWeights: checkClassWeights(options.classWeights, loss, model.columns.outputs),
+    classes: checkClasses(options.classes, loss, model.columns.outputs),
     epochs,
     limit,
     loss,

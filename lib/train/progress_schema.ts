@@ -65,14 +65,14 @@ function checkData(data: Part, step: number, { shuffleBuffer }: StoredSettings, 
   }
   const transforms = data.at("transforms");
   for (const [name, columns] of [
-    ["inputs", model.inputs],
-    ["targets", model.outputs],
+    ["inputs", model.columns.inputs],
+    ["targets", model.columns.outputs],
   ] as const) {
     const affine = transforms.at(name);
     if (!affine.isNothing) affineOf(affine, columns);
   }
   const classes = data.at("classes");
-  const count = model.outputs === 1 ? 2 : model.outputs;
+  const count = model.columns.outputs === 1 ? 2 : model.columns.outputs;
   if (classes.value !== null) classes.expect(classes.names().length === count, `the names of ${count} classes`);
 }
 

@@ -81,8 +81,8 @@ export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsS
   );
   const settings: Settings = {
     ...(telling === "words" ? {} : { telling }),
-    layers: describeLayers(model.layers),
-    loss: lossTold(loss, model.outputs, telling),
+    layers: describeLayers(model.described),
+    loss: lossTold(loss, model.columns.outputs, telling),
     ...minimizer.told(telling),
     lr: ratesTold(minimizer.rates, telling),
     regularizer: { model: told(regularizer), ...Object.fromEntries(own) },

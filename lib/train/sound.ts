@@ -6,7 +6,7 @@ import type { StoredEntry, StoredFile } from "../io/safetensors.js";
 import { PREFIX as ARRAYS, countArrays } from "../io/state.js";
 import { parsePlain, readState } from "../io/state_reader.js";
 import { describedShapes } from "../nn/load.js";
-import { AVERAGE, checkLayout, parseAveraging, WEIGHTS } from "../nn/saved.js";
+import { AVERAGE, checkLayout, parseAveraging, STATES, WEIGHTS } from "../nn/saved.js";
 import { power } from "../tensor/exact.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { numericsMetadata, type Progress } from "./checkpoint.js";
@@ -95,15 +95,24 @@ function checkWeights(
   tensors: StoredFile["entries"],
   layers: Part,
 ): ReadonlyMap<string, readonly number[]> {
-  const described = describedShapes(layers);
-  for (const [name, shape] of described ?? []) expectTensor(where, WEIGHTS + name, shape, tensors.get(WEIGHTS + name));
+  const known = describedShapes(layers);
+  for (const [prefix, all] of [
+    [WEIGHTS, known?.parameters],
+    [STATES, known?.states],
+  ] as const) {
+    for (const [name, shape] of all ?? []) expectTensor(where, prefix + name, shape, tensors.get(prefix + name));
+  }
   const shapes = new Map<string, readonly number[]>();
   for (const [key, { shape }] of tensors) {
     if (!key.startsWith(WEIGHTS)) continue;
     const name = key.slice(WEIGHTS.length);
-    if (described?.has(name) === false) refusePart(where, key, "the parameters of its layers alone", "another");
+    if (known?.parameters.has(name) === false) refusePart(where, key, "the parameters of its layers alone", "another");
     shapes.set(name, shape);
   }
+  const stray = [...tensors.keys()].find(
+    (key) => key.startsWith(STATES) && known?.states.has(key.slice(STATES.length)) === false,
+  );
+  if (stray !== undefined) refusePart(where, stray, "the states of its layers alone", "another");
   return shapes;
 }
 
@@ -114,7 +123,7 @@ function checkStates(
   shapes: ReadonlyMap<string, readonly number[]>,
   { average, statesOf }: StoredSettings,
 ): void {
-  const expected = new Set<string>();
+  const expected = new Set([...tensors.keys()].filter((key) => key.startsWith(STATES)));
   for (const [parameter, shape] of shapes) {
     const prefixes = [WEIGHTS, ...statesOf(parameter).map(({ name }) => `${name}/`), ...(average ? [AVERAGE] : [])];
     for (const prefix of prefixes) {

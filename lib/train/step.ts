@@ -72,7 +72,7 @@ function recordStep(
 ): void {
   const { loss, train, meter, batchSize, accumulate } = options;
   const trained = minimizer.trained(trace);
-  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, trained, train);
+  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, train);
   const objective = recordObjective(model, loss, train);
   meter.record(trace, objective, batchSize);
 
@@ -82,6 +82,7 @@ function recordStep(
   logObjective(trace, totals);
   checks.loss(totals.total);
   const { penalty } = minimizer.apply(gradients(), scale, checks);
+  trace.end(); // behind the checks: a step that they end has changed no state
   trace.add(logScalar(penalty, LOG.penalty));
 }
 
@@ -96,10 +97,13 @@ function beginWhole(trained: TrainedParameters): EndPart {
 }
 
 /** Micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once: no mean of means. */
-function beginPart(trace: Trace, trained: TrainedParameters, train: BoundExamples): EndPart {
+function beginPart(trace: Trace, model: Model, trained: TrainedParameters, train: BoundExamples): EndPart {
+  const states = model.states(trace);
+  states.beginParts();
   const sums = new PartSums(trace, [...trained.parameters.map(({ shape }) => shape), [], []]);
   return ({ total, weight }) => {
     const { list } = trained.gradientsOf(total);
+    states.endPart();
     const summed = sums.end([...list.map(({ gradient }) => gradient), total, weight]);
     const totals = { total: summed.at(-2) ?? total, weight: summed.at(-1) ?? weight };
     const gradients = list.map((each, index) => ({ ...each, gradient: summed[index] ?? each.gradient }));

@@ -38,8 +38,8 @@ function square(bytes: number): Model {
 /** Two steps from the beginning, or the second of them from a checkpoint; each is written. */
 async function train(dir: string, size: number, resume?: string): Promise<void> {
   const model = square(size / 2); // a velocity as large as the weights
-  const x = Float32Array.from({ length: 2 * model.inputs }, (_, index) => ((index * 7) % 11) / 11 - 0.5);
-  const y = new Float32Array(2 * model.outputs).fill(1);
+  const x = Float32Array.from({ length: 2 * Number(model.inputs) }, (_, index) => ((index * 7) % 11) / 11 - 0.5);
+  const y = new Float32Array(2 * Number(model.outputs)).fill(1);
   const optimizer = sgdMomentum({ lr: 0.1 });
   const checkpoint = { dir, every: { steps: 1 } };
   await fit(model, { data: { x, y }, loss: mse(), optimizer, batchSize: 1, steps: 2, seed: 1, checkpoint, resume });
@@ -95,7 +95,7 @@ const PARTS: Readonly<Record<string, (folder: string, size: number) => Promise<b
   },
   async predict(folder) {
     const model = await loadModel(join(folder, "model"));
-    const x = new Float32Array(model.inputs).fill(1);
+    const x = new Float32Array(Number(model.inputs)).fill(1);
     return { firstPredict: await heldBy(() => model.predict(x)), nextPredict: await heldBy(() => model.predict(x)) };
   },
   async write(folder, size) {

@@ -26,7 +26,11 @@ describe("what has the form of a layer is one", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["a model", sequential(linear(2, 2)), "expected a layer for 'sequential: layer 1' but received a model"],
+    [
+      "a model with weights",
+      sequential(linear(2, 2)).initialize(),
+      "expected a model without weights as a layer but this one has some",
+    ],
     ["a function", linear, "but received function linear, which was not called"],
     [
       "an object that computes alone",

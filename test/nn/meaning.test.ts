@@ -62,7 +62,7 @@ function targetsOf(loss: Loss, columns: number): readonly number[] | readonly (r
 }
 
 async function trained(model: Model, loss: Loss, rows: readonly (readonly number[])[] = x): Promise<Model> {
-  await fit(model, { ...still, loss, data: { x: rows, y: targetsOf(loss, model.outputs) } });
+  await fit(model, { ...still, loss, data: { x: rows, y: targetsOf(loss, Number(model.outputs)) } });
   return model;
 }
 

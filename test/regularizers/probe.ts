@@ -69,7 +69,7 @@ export class Probe {
     if (start !== undefined) model.setWeights(start);
     this.trainer = minimizer(model, optimizer, rest);
     const compiled = program({
-      inputs: { x: spec(["batch", model.inputs]) },
+      inputs: { x: spec(["batch", Number(model.inputs)]) },
       maxBatch: 1,
       threads,
       body: ({ x }) => ({ penalty: this.trainer.minimize(ops.sum(model.forward(x))).penalty }),

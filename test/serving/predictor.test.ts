@@ -45,10 +45,10 @@ const network = (): Model<6, 3> =>
 
 /** What a program over the model gives, whose instructions are not packed. */
 function byProgram(model: Model, x: Float32Array): Float32Array {
-  const rows = x.length / model.inputs;
-  const inputs = { x: spec(["batch", model.inputs]) };
+  const rows = x.length / Number(model.inputs);
+  const inputs = { x: spec(["batch", Number(model.inputs)]) };
   const forward = program({ inputs, maxBatch: rows, body: (given) => ({ y: model.forward(given.x) }) });
-  const { y } = forward.runSync({ x: tensor(x, [rows, model.inputs]) }) as { y: Tensor<"f32"> };
+  const { y } = forward.runSync({ x: tensor(x, [rows, Number(model.inputs)]) }) as { y: Tensor<"f32"> };
   return y.data;
 }
 

@@ -66,7 +66,7 @@ sequential(
   tanh,
 );
 const loaded: Promise<Model> = loadModel("model.safetensors");
-holds<Equal<Awaited<typeof loaded>, Model<number, number>>>();
+holds<Equal<Awaited<typeof loaded>, Model>>();
 
 // Options of fit: known keys only, of the right types; undefined is accepted for every optional one.
 declare const x: Float32Array;
@@ -276,7 +276,7 @@ const scale = defineLayer({
     return ops.multiply(input, parameters.factor);
   },
 });
-holds<Equal<typeof scale, Layer<3, "same">>>();
+holds<Equal<typeof scale, Layer<3, "same", "f32">>>();
 holds<Equal<typeof scaled, Model<3, 2>>>();
 const scaled = sequential(scale, linear(3, 2));
 

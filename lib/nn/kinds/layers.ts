@@ -1,4 +1,4 @@
-import { Family, type Kind, kind, plain } from "../../described.js";
+import { Family, type Form, type Kind, kind, listOf, plain } from "../../described.js";
 import { penalties } from "../../regularizers/kinds.js";
 import type { Layer } from "../layer.js";
 import * as activations from "../layers/activations.js";
@@ -11,6 +11,8 @@ import {
   spatialDropout,
 } from "../layers/dropout.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
+import { type ResidualOptions, residualOf } from "../layers/residual.js";
+import { flatten, reshape } from "../layers/shapes.js";
 import { filling } from "./initializers.js";
 
 const RATE = { rate: plain, keep: plain, name: plain };
@@ -33,6 +35,12 @@ export const activationLayers: Readonly<Record<string, Kind<Layer>>> = {
   leakyRelu: kind(activations.leakyRelu, { slope: plain }),
   elu: kind(activations.elu, { alpha: plain }),
   gelu: kind(activations.gelu, { approximate: plain }),
+};
+
+/** Layers of a block. */
+const inOrder: Form = {
+  describe: (where, value) => listOf(layers, "layers").describe(where, value),
+  make: (where, given, reading) => listOf(layers, "layers").make(where, given, reading),
 };
 
 /** Layers by kind. */
@@ -58,4 +66,11 @@ export const layers = new Family<Layer>("layer", {
   spatialDropout: kind((options: DropoutLayerOptions) => spatialDropout(options), { ...RATE, scaling: plain }),
   alphaDropout: kind((options: RateOptions) => alphaDropout(options), RATE),
   gaussianDropout: kind((options: RateOptions) => gaussianDropout(options), RATE),
+  flatten: kind(flatten, {}),
+  reshape: kind(({ shape }: { readonly shape: readonly number[] }) => reshape(shape), { shape: plain }),
+  residual: kind(
+    ({ layers: inside, ...options }: ResidualOptions & { readonly layers: readonly Layer[] }) =>
+      residualOf(inside, options),
+    { layers: inOrder, project: plain, name: plain, kind: plain },
+  ),
 });

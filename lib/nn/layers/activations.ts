@@ -7,7 +7,7 @@ import type { Value } from "../../tensor/value.js";
 import { defineLayer, type Layer, type LayerConfig } from "../layer.js";
 
 /** An activation: a layer without parameters, for any number of features. */
-type Activation = Layer<number, "same">;
+type Activation = Layer<number, "same", "f32">;
 
 function layer(kind: string, config: LayerConfig, forward: (x: Value) => Value): Activation {
   return madeBy(kind, config, defineLayer({ kind, outputs: "same", config, forward: (x) => forward(x) }));

@@ -39,7 +39,7 @@ function optionsOf<O extends RateOptions>(rate: number | O): O | RateOptions {
  *
  * @param rate Probability of dropping, or options.
  */
-export function dropout(rate: number | DropoutLayerOptions): Layer<number, "same"> {
+export function dropout(rate: number | DropoutLayerOptions): Layer<number, "same", "f32"> {
   return masking("dropout", rate, ops.dropout);
 }
 
@@ -47,7 +47,7 @@ export function dropout(rate: number | DropoutLayerOptions): Layer<number, "same
  * Dropout of whole channels: x: [batch, …, channels], one draw an example and channel for all places (Tompson et al. 2015).
  * Scaling and errors as {@link dropout}.
  */
-export function spatialDropout(rate: number | DropoutLayerOptions): Layer<number, "same"> {
+export function spatialDropout(rate: number | DropoutLayerOptions): Layer<number, "same", "f32"> {
   return masking("spatialDropout", rate, ops.spatialDropout);
 }
 
@@ -55,7 +55,7 @@ function masking(
   kind: string,
   rate: number | DropoutLayerOptions,
   drop: (x: Value, options: ops.DropoutOptions) => Value,
-): Layer<number, "same"> {
+): Layer<number, "same", "f32"> {
   const options: DropoutLayerOptions = optionsOf(rate);
   const keep = keptShare(kind, options, ["scaling"]);
   const scaling = checkOneOf(`${kind}.scaling`, options.scaling ?? "inverted", ["inverted", "classic"]);
@@ -77,7 +77,7 @@ function masking(
  * Dropout for SELU networks: in training dropped units become α′ and an affine map keeps mean 0 and variance 1; the
  * identity at inference. Formula at `ops.alphaDropout`; Klambauer et al. 2017.
  */
-export function alphaDropout(rate: number | RateOptions): Layer<number, "same"> {
+export function alphaDropout(rate: number | RateOptions): Layer<number, "same", "f32"> {
   return drawing("alphaDropout", rate, ops.alphaDropout);
 }
 
@@ -85,7 +85,7 @@ export function alphaDropout(rate: number | RateOptions): Layer<number, "same"> 
  * Multiplies by noise N(1, rate/(1 − rate)) in training: the mean and variance of inverted dropout; the identity at
  * inference. Srivastava et al. 2014, section 10.
  */
-export function gaussianDropout(rate: number | RateOptions): Layer<number, "same"> {
+export function gaussianDropout(rate: number | RateOptions): Layer<number, "same", "f32"> {
   return drawing("gaussianDropout", rate, ops.gaussianDropout);
 }
 
@@ -93,7 +93,7 @@ function drawing(
   kind: string,
   rate: number | RateOptions,
   drop: (x: Value, options: ops.GaussianDropoutOptions) => Value,
-): Layer<number, "same"> {
+): Layer<number, "same", "f32"> {
   const options = optionsOf(rate);
   const keep = keptShare(kind, options, []);
   const { name } = options;

@@ -39,7 +39,7 @@ export function linear<const In extends number, const Out extends number>(
   inputs: In,
   outputs: Out,
   options: LinearOptions = {},
-): Layer<In, Out> {
+): Layer<In, Out, "f32"> {
   checkKeys("linear", options, ["bias", "init", "biasInit", "regularizer", "biasRegularizer", "dropConnect", "name"]);
   checkNumber("linear.inputs", inputs, { min: 1, integer: true });
   checkNumber("linear.outputs", outputs, { min: 1, integer: true });

@@ -1,0 +1,129 @@
+import { madeBy } from "../../described.js";
+import { CarillonError } from "../../errors.js";
+import * as ops from "../../ops/index.js";
+import { checkBoolean, checkKeys, isPlainObject } from "../../options.js";
+import { formatShape, sameShape } from "../../tensor/shape.js";
+import type { Value, ValueSpec } from "../../tensor/value.js";
+import {
+  type Agree,
+  ANY_SIZE,
+  type Chained,
+  checkChain,
+  type First,
+  type InPlace,
+  type Last,
+  type Plain,
+  type Taken,
+} from "../chain.js";
+import { checkName, type Layer, type LayerPart } from "../layer.js";
+import { applyChain, byName, chainOf } from "../sequence.js";
+import { linear } from "./linear.js";
+
+/** What {@link residual} may be given before its layers. */
+export interface ResidualOptions {
+  /**
+   * Whether the input goes through a `linear` without bias, over its last axis, where the layers give another number of features; false
+   * by default: then they have to give as many as they take.
+   */
+  readonly project?: boolean | undefined;
+  readonly name?: string | undefined;
+  readonly kind?: never;
+}
+
+/** The layers, with a sentence in the place of the last one where the sum has two sizes. */
+type Summed<L extends readonly unknown[], Done = Chained<L>> =
+  L extends Readonly<Done>
+    ? Plain<Last<L>> extends infer Gives
+      ? [Plain<First<L>>, Gives] extends [infer Takes extends number, infer Size extends number]
+        ? Agree<Takes, Size> extends true
+          ? Done
+          : L extends readonly [...infer Before, unknown]
+            ? [
+                ...Before,
+                `the layers give ${Size} features, but the input that is added has ${Takes}: { project: true } fits it`,
+              ]
+            : Done
+        : Done
+      : Done
+    : Done;
+
+type Arguments<L extends readonly unknown[]> = L extends readonly [infer O extends ResidualOptions, ...infer Layers]
+  ? O extends { readonly project: true }
+    ? [O, ...Chained<Layers>]
+    : [O, ...Summed<Layers>]
+  : Summed<L>;
+
+type LayersOf<L extends readonly unknown[]> = L extends readonly [ResidualOptions, ...infer Layers] ? Layers : L;
+
+/** A block that passes rows of any size gives what it takes. */
+type Output<L extends readonly unknown[]> =
+  Plain<Last<L>> extends infer Row ? (number extends Row ? "same" : Row & Taken) : "same";
+
+/**
+ * y = x + f(x), where f are the layers one after another: what f leaves alone goes straight through (He et al. 2015). Shapes of x and
+ * f(x) are the same, else `ERR_SHAPE`; with `{ project: true }` their last axes may differ, then y = x·Pᵀ + f(x) with a weight
+ * P of its own.
+ */
+export function residual<const L extends readonly (LayerPart | ResidualOptions)[]>(
+  ...layers: InPlace<L, Arguments<L>>
+): Layer<Plain<First<LayersOf<L>>>, Output<LayersOf<L>>, "f32">;
+export function residual(...given: readonly unknown[]): Layer {
+  const [first, ...rest] = given;
+  const isOptions = isPlainObject(first) && !("forward" in first || "kind" in first);
+  return isOptions ? residualOf(rest, first) : residualOf(given, {});
+}
+
+/** {@link residual} of a list. */
+export function residualOf(given: readonly unknown[], options: ResidualOptions): Layer {
+  checkKeys("residual", options, ["project", "name"]);
+  const project = checkBoolean("residual.project", options.project ?? false);
+  const name = checkName("residual.name", options.name);
+  const chain = chainOf("residual", given);
+  const { layers, names, input } = chain;
+  const gives = chain.outputs.at(-1);
+  const [taken, given_] = [featuresOf(input), featuresOf(gives)];
+  const differ = taken !== undefined && given_ !== undefined && taken !== given_;
+  if (input !== undefined && gives !== undefined && !project) expectSum(input, gives);
+  const projection = project && differ ? linear(taken, given_, { bias: false, name: "projection" }) : undefined;
+  const infer = (value: ValueSpec): ValueSpec => {
+    const result = checkChain(layers, value).outputs.at(-1) ?? value;
+    expectSum(
+      projection === undefined ? value : { ...value, shape: [...value.shape.slice(0, -1), given_ ?? 1] },
+      result,
+    );
+    return result;
+  };
+  const block = Object.freeze({
+    kind: "residual",
+    name,
+    inputs: taken ?? ANY_SIZE,
+    outputs: "same",
+    takes: "f32",
+    parameters: {},
+    layers: { ...byName(layers, names), ...(projection === undefined ? {} : { projection }) },
+    order: names,
+    config: { project },
+    infer,
+    forward: (x: Value, _parameters, { layers: inside }) => {
+      const skipped = inside.projection === undefined ? x : inside.projection(x);
+      return ops.add(skipped, applyChain(names, inside, x));
+    },
+  } satisfies Layer);
+  return madeBy("residual", { layers, project, name }, block);
+}
+
+function featuresOf(value: ValueSpec | undefined): number | undefined {
+  const last = value?.shape.at(-1);
+  return typeof last === "number" ? last : undefined;
+}
+
+/** `ERR_SHAPE` unless both may be added. */
+function expectSum(taken: ValueSpec, gives: ValueSpec): void {
+  if (sameShape(taken.shape, gives.shape)) return;
+  const [ours, theirs] = [featuresOf(taken), featuresOf(gives)];
+  const sentence =
+    taken.shape.length === 2 && gives.shape.length === 2
+      ? `the layers give ${theirs} features, but the input that is added has ${ours}: { project: true } fits it`
+      : `the layers give ${formatShape(gives.shape.slice(1))}, but the input that is added has ${formatShape(taken.shape.slice(1))}`;
+  throw new CarillonError("ERR_SHAPE", "residual", sentence);
+}

@@ -1,0 +1,172 @@
+import { CarillonError, describe, fail } from "../errors.js";
+import type { Spec } from "../graph/program.js";
+import { Trace, tracing } from "../graph/trace.js";
+import { checkFunction, checkKeys, checkObject } from "../options.js";
+import type { RowSpec } from "../tensor/row_spec.js";
+import { formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
+import { Value } from "../tensor/value.js";
+import type { Taken } from "./chain.js";
+import { checkInside, checkName, type Layer, type LayerPart } from "./layer.js";
+import { Model } from "./model.js";
+import { type Definition, type Functions, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
+import { checkInput } from "./sequential_options.js";
+import { Structure } from "./structure.js";
+
+/** What {@link network} takes. */
+export interface NetworkDefinition<
+  I extends Readonly<Record<string, Spec>>,
+  L extends Readonly<Record<string, LayerPart>>,
+  O extends Value | Values,
+> {
+  /** By name: `spec(['batch'], 'i32')` for a number a row, `spec(['batch', 3])` for three. */
+  readonly inputs: I;
+  /** Names of parameters begin with theirs. One that `forward` calls twice has the same parameters both times. */
+  readonly layers: L;
+  /** Records the network: a value of [batch, …], or several by name, from the inputs, by the layers as functions. */
+  forward(inputs: { readonly [K in keyof I]: Value }, layers: { readonly [K in keyof L]: (x: Value) => Value }): O;
+}
+
+type RowOf<S> = S extends { readonly shape: readonly ["batch"] }
+  ? readonly []
+  : S extends { readonly shape: readonly ["batch", infer N extends number] }
+    ? N
+    : S extends { readonly shape: readonly ["batch", ...infer Row extends readonly number[]] }
+      ? Row
+      : Taken;
+
+/** What a model of these inputs takes, by name. */
+export type NetworkInputs<I> = { readonly [K in keyof I]: RowOf<I[K]> };
+
+/** What it gives: by name, if there are several outputs. */
+export type NetworkOutputs<O> = O extends Value ? number : { readonly [K in keyof O]: Taken };
+
+/**
+ * A model of any form: several inputs by name, one output or several by name, layers in any order.
+ *
+ * `forward` is called whenever the network is recorded, and computes with operations and layers alone.
+ *
+ * @example
+ * const towers = network({
+ *   inputs: { left: spec(['batch', 8]), right: spec(['batch', 8]) },
+ *   layers: { tower: sequential(linear(8, 16), relu()), head: linear(32, 1) },
+ *   forward: ({ left, right }, { tower, head }) => head(ops.concat([tower(left), tower(right)])),
+ * });
+ */
+export function network<
+  const I extends Readonly<Record<string, Spec>>,
+  const L extends Readonly<Record<string, LayerPart>>,
+  const O extends Value | Values,
+>(definition: NetworkDefinition<I, L, O>): Model<NetworkInputs<I>, NetworkOutputs<O>>;
+export function network(
+  given: NetworkDefinition<Readonly<Record<string, Spec>>, Readonly<Record<string, LayerPart>>, Value | Values>,
+): Model {
+  checkKeys("network", given, ["inputs", "layers", "forward"]);
+  checkFunction("network.forward", given.forward);
+  checkObject("network.inputs", given.inputs);
+  return new Model(definitionOf(rowsOf(given.inputs), checkInside("network.layers", given.layers), given.forward));
+}
+
+/** The inputs by name; `ERR_OPTION` for what is none. */
+function rowsOf(inputs: Readonly<Record<string, unknown>>): readonly RowSpec[] {
+  const rows = Object.entries(inputs).map(([name, input]): RowSpec => {
+    checkName("network.inputs: a name", name);
+    return rowOf(name, checkInput(`network.inputs.${name}`, input));
+  });
+  return rows.length > 0 ? rows : fail("ERR_OPTION", "network.inputs", "an input or more by name", inputs);
+}
+
+type Forward = (inputs: Values, layers: Functions) => unknown;
+
+function definitionOf(
+  inputs: readonly RowSpec[],
+  layers: Readonly<Record<string, Layer>>,
+  forward: Forward,
+): Definition {
+  const structure = new Structure(layers);
+  const run = (values: readonly Value[], functions: Functions): Values =>
+    outputsOf(forward(Object.fromEntries(inputs.map(({ name }, at) => [name, values[at]])) as Values, functions));
+  const outputs = Object.entries(inferred(structure, inputs, run)).map(([name, value]) => rowOf(name, value));
+  const record: Definition["record"] = (values, functions) => {
+    const given = run(values, functions);
+    return outputs.map((row) => outputAt(given, row));
+  };
+  const sizesOf = (rows: readonly RowSpec[]): Sizes => Object.fromEntries(rows.map((row) => [row.name, sizeOf(row)]));
+  const [[x], [y]] = [inputs, outputs];
+  const only = x !== undefined && y !== undefined && inputs.length === 1 && outputs.length === 1 ? { x, y } : undefined;
+  const names = Object.keys(layers);
+  const block: Layer = {
+    kind: "network",
+    inputs: only?.x.shape ?? [],
+    outputs: only?.y.shape ?? [],
+    takes: only?.x.dtype,
+    parameters: {},
+    layers,
+    order: names,
+    forward: (value, _parameters, context) => {
+      const [output] = only === undefined ? [] : record([value], context.layers);
+      return output ?? fail("ERR_OPTION", "network", "a network with one input and one output as a layer", inputs);
+    },
+  };
+  return {
+    layers: Object.values(layers),
+    names,
+    given: [],
+    structure,
+    rows: { inputs, outputs },
+    sizes: { inputs: sizesOf(inputs), outputs: y?.name === "y" && outputs.length === 1 ? sizeOf(y) : sizesOf(outputs) },
+    described: [block],
+    record,
+    block,
+  };
+}
+
+/** An output that was there when the network was made; `ERR_STATE` where it is another one now. */
+function outputAt(outputs: Values, { name, shape }: RowSpec): Value {
+  const output = outputs[name];
+  if (output !== undefined && sameShape(output.shape.slice(1), shape)) return output;
+  const received = output === undefined ? "none" : formatShape(output.shape);
+  const expected = `expected ${formatShape(["batch", ...shape])} as '${name}' of 'network.forward', as before,`;
+  throw new CarillonError("ERR_STATE", "network.forward", `${expected} but received ${received}`);
+}
+
+/** Records the network once, for what it gives. */
+function inferred(
+  structure: Structure,
+  inputs: readonly RowSpec[],
+  run: (values: readonly Value[], functions: Functions) => Values,
+): Values {
+  const value = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
+    new Value(shape, dtype, { kind: "input", name });
+  const unknown = (specs: ReadonlyMap<string, { readonly shape: readonly number[] }>): Map<string, Value> =>
+    new Map([...specs].map(([name, { shape }]) => [name, value(name, shape, "f32")]));
+  const trace = new Trace(0, false);
+  return tracing(trace, () => {
+    const given = inputs.map(({ name, shape, dtype }) => value(name, ["batch", ...shape], dtype));
+    const recording = { trace, parameters: unknown(structure.parameters), states: unknown(structure.states) };
+    return run(given, structure.functions(recording));
+  });
+}
+
+/** The outputs by name, `y` where there is one without; `ERR_OPTION` and `ERR_SHAPE` for what is none. */
+function outputsOf(given: unknown): Values {
+  const where = "network.forward";
+  const named: Readonly<Record<string, unknown>> =
+    given instanceof Value ? { y: given } : typeof given === "object" && given !== null ? { ...given } : {};
+  const outputs = Object.entries(named).map(([name, output]): [string, Value] => {
+    checkName(`${where}: a name`, name);
+    if (!(output instanceof Value)) return fail("ERR_OPTION", `${where}.${name}`, "a value", output);
+    if (isBatched(output.shape) && output.dtype !== "u8") return [name, output];
+    const received = `${output.dtype} ${formatShape(output.shape)}`;
+    throw new CarillonError(
+      "ERR_SHAPE",
+      where,
+      `expected [batch, …] as '${name}' of '${where}' but received ${received}`,
+    );
+  });
+  if (outputs.length > 0) return Object.fromEntries(outputs);
+  throw new CarillonError(
+    "ERR_OPTION",
+    where,
+    `expected a value, or several by name, of '${where}' but received ${describe(given)}`,
+  );
+}

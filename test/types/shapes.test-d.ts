@@ -1,0 +1,174 @@
+// Shapes and elements of a chain of layers, checked by the compiler. A line under @ts-expect-error must not compile.
+import {
+  defineLayer,
+  flatten,
+  type Layer,
+  linear,
+  type Model,
+  ops,
+  relu,
+  reshape,
+  residual,
+  sequential,
+  spec,
+} from "carillon";
+import type { Chained, Last } from "../../lib/nn/chain.js";
+import type { Product } from "../../lib/nn/size_product.js";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+/** Compiles only if the type argument is exactly `true`. */
+declare function holds<T extends true>(): T;
+
+/** A pooling of channels: rows of a whole shape. */
+declare function pool(): Layer<readonly [28, 28, 1], readonly [14, 14, 8]>;
+/** A convolution: channels alone are known. */
+declare function convolve<const In extends number, const Out extends number>(
+  from: In,
+  to: Out,
+): Layer<In, { last: Out }>;
+declare function embed<const N extends number>(count: number, size: N): Layer<number, { append: N }, "i32">;
+
+// A model knows the shape of its rows; one axis is a number.
+const net = sequential({ input: [28, 28, 1] }, flatten(), linear(784, 10));
+holds<Equal<typeof net, Model<readonly [28, 28, 1], 10>>>();
+const kept = sequential({ input: [28, 28, 1] }, linear(1, 8), relu());
+holds<Equal<typeof kept, Model<readonly [28, 28, 1], readonly [28, 28, 8]>>>();
+const plain = sequential({ input: [784] }, linear(784, 10));
+holds<Equal<typeof plain, Model<784, 10>>>();
+const pooled = sequential(pool(), flatten(), linear(1568, 10));
+holds<Equal<typeof pooled, Model<readonly [28, 28, 1], 10>>>();
+const shaped = sequential(linear(8, 12), reshape([3, 4]), linear(4, 2));
+holds<Equal<typeof shaped, Model<8, readonly [3, 2]>>>();
+const table = sequential({ input: spec(["batch", 5], "i32") }, embed(100, 32), flatten(), linear(160, 1));
+holds<Equal<typeof table, Model<5, 1>>>();
+
+sequential(
+  { input: [28, 28, 1] },
+  flatten(),
+  relu(),
+  // @ts-expect-error layer 3 takes 576 features, but layer 1 gives 784
+  linear(576, 10),
+);
+sequential(
+  { input: [28, 28, 1] },
+  // @ts-expect-error layer 1 takes 784 features, but the input has 1
+  linear(784, 10),
+);
+sequential(
+  { input: [28, 14, 1] },
+  // @ts-expect-error layer 1 takes [28, 28, 1], but the input has [28, 14, 1]
+  pool(),
+);
+sequential(
+  linear(4, 8),
+  // @ts-expect-error layer 2 takes i32, but layer 1 gives f32
+  embed(10, 4),
+);
+sequential(
+  { input: spec(["batch", 8], "i32") },
+  // @ts-expect-error layer 1 takes f32, but the input has i32
+  linear(8, 2),
+);
+// Elements pass through what takes any; an embedding takes them.
+sequential({ input: spec(["batch", 2, 4], "i32") }, flatten(), embed(10, 3), flatten(), linear(24, 1));
+
+// Sentences.
+type Flat = Layer<number, "flat", "any">;
+type Small = [Layer<576, 10>];
+holds<
+  Equal<
+    Chained<[Flat, Layer<576, 10>], readonly [28, 28, 1], 0, "f32">,
+    [Flat, "layer 2 takes 576 features, but layer 1 gives 784"]
+  >
+>();
+holds<
+  Equal<
+    Chained<[Layer<readonly [28, 28, 1], 4>], readonly [14, 14, 8], 0, "f32">,
+    ["layer 1 takes [28, 28, 1], but the input has [14, 14, 8]"]
+  >
+>();
+holds<Equal<Chained<[Layer<number, 4, "i32">], 5, 0, "f32">, ["layer 1 takes i32, but the input has f32"]>>();
+holds<Equal<Chained<Small, readonly [], 0, "f32">, ["layer 1 takes 576 features, but the input has []"]>>();
+// Where sizes are known at run time alone, it is left to that.
+declare const width: number;
+sequential({ input: [width, 28, 1] }, flatten(), linear(784, 10));
+sequential(linear(4, 8), convolve(8, 16), flatten(), linear(99, 1));
+
+// Products of sizes.
+holds<Equal<Product<[28, 28, 1]>, 784>>();
+holds<Equal<Product<[]>, 1>>();
+holds<Equal<Product<[7, 7, 64]>, 3136>>();
+holds<Equal<Product<[1024, 1024, 999]>, 1047527424>>();
+holds<Equal<Product<[99, 99]>, 9801>>();
+holds<Equal<Product<[1000, 1000]>, 1000000>>();
+holds<Equal<Product<[number, 3]>, number>>();
+
+// A model is a layer, a block too.
+const inner = sequential(linear(8, 8), relu());
+const outer = sequential(linear(4, 8), inner, linear(8, 2));
+holds<Equal<typeof outer, Model<4, 2>>>();
+sequential(
+  linear(4, 9),
+  // @ts-expect-error layer 2 takes 8 features, but layer 1 gives 9
+  inner,
+);
+sequential(
+  { input: [28, 28, 1] },
+  sequential({ input: [28, 28, 1] }, flatten(), linear(784, 10)),
+  flatten(),
+  linear(10, 2),
+);
+sequential(linear(4, 8), residual(linear(8, 16), relu(), linear(16, 8)), linear(8, 2));
+residual(
+  linear(8, 16),
+  // @ts-expect-error the layers give 7 features, but the input that is added has 8
+  linear(16, 7),
+);
+sequential(residual({ project: true }, linear(8, 16)), linear(16, 2));
+sequential(
+  residual(linear(8, 8)),
+  // @ts-expect-error layer 2 takes 9 features, but layer 1 gives 8
+  linear(9, 2),
+);
+// @ts-expect-error no such option
+residual({ projects: true }, linear(8, 16));
+// @ts-expect-error no such option
+sequential({ inputs: [8] }, linear(8, 16));
+
+// States and layers inside have their names.
+const layer = defineLayer({
+  kind: "centred",
+  inputs: 3,
+  outputs: "same",
+  state: { mean: { shape: [3], init: 0 } },
+  layers: { inner: linear(3, 3) },
+  forward(x, _parameters, { state: { mean }, layers: { inner: f }, training }) {
+    const output = f(ops.subtract(x, mean));
+    return training ? { output, state: { mean: ops.mean(x, { axis: 0 }) } } : output;
+  },
+});
+holds<Equal<typeof layer, Layer<3, "same", "f32">>>();
+defineLayer({
+  kind: "wrong",
+  outputs: "same",
+  state: { mean: { shape: [3], init: 0 } },
+  // @ts-expect-error no such state
+  forward: (x, _parameters, { state: { variance } }) => ops.subtract(x, variance),
+});
+defineLayer({
+  kind: "wrong",
+  outputs: "same",
+  state: { mean: { shape: [3], init: 0 } },
+  // @ts-expect-error no such state is kept
+  forward: (x) => ({ output: x, state: { variance: x } }),
+});
+
+// 200 layers of whole shapes.
+type Repeat<T, N extends number, Done extends T[] = []> = Done["length"] extends N ? Done : Repeat<T, N, [...Done, T]>;
+type Deep = Repeat<Layer<8, 8>, 200>;
+holds<Equal<Chained<Deep, readonly [4, 8], 0, "f32">, Deep>>();
+holds<Equal<Last<Deep, readonly [4, 8]>, readonly [4, 8]>>();
+declare const listed: Layer[];
+holds<Equal<typeof unknown, Model<64, number>>>();
+const unknown = sequential(linear(64, 128), ...listed);
