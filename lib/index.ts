@@ -60,15 +60,15 @@ export {
   xavierUniform,
   zeros,
 } from "./nn/initializers.js";
-export type {
+export {
   defineLayer,
-  Layer,
-  LayerContext,
-  LayerDefinition,
-  LayerPart,
-  LayerResult,
-  Nestable,
-  StateSpec,
+  type Layer,
+  type LayerContext,
+  type LayerDefinition,
+  type LayerPart,
+  type LayerResult,
+  type Nestable,
+  type StateSpec,
 } from "./nn/layer.js";
 export {
   type EluOptions,

@@ -69,8 +69,8 @@ export const layers = new Family<Layer>("layer", {
   flatten: kind(flatten, {}),
   reshape: kind(({ shape }: { readonly shape: readonly number[] }) => reshape(shape), { shape: plain }),
   residual: kind(
-    ({ layers: inside, ...options }: ResidualOptions & { readonly layers: readonly Layer[] }) =>
+    ({ layers: inside, ...options }: Omit<ResidualOptions, "kind"> & { readonly layers: readonly Layer[] }) =>
       residualOf(inside, options),
-    { layers: inOrder, project: plain, name: plain, kind: plain },
+    { layers: inOrder, project: plain, name: plain },
   ),
 });
