@@ -131,7 +131,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     gaussianDropout: [gaussianDropout({ keep: 0.6, name: "d" })],
     flatten: [flatten()],
     reshape: [reshape([2, 3])],
-    residual: [residual({ project: true, name: "r" }, linear(2, 3), relu()), residual(residual(linear(2, 2)))],
+    residual: [residual({ project: true, name: "r" }, linear(6, 6), relu()), residual(residual(linear(6, 6)))],
   },
   loss: {
     mse: [mse()],
@@ -366,7 +366,7 @@ const plain = (): Model => sequential(linear(4, 6, { bias: false }), linear(6, 3
 
 /** A run in which a thing has its place, and what else it depends on. */
 const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; options: Partial<FitOptions> } } = {
-  layer: (layer) => ({ model: sequential(linear(4, 6), layer, linear(6, 3)), options: {} }),
+  layer: (layer) => ({ model: sequential(linear(4, 6), layer, flatten(), linear(6, 3)), options: {} }),
   loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
   optimizer: (optimizer) => ({ model: plain(), options: { optimizer } }),
   schedule: (lr) => ({ model: plain(), options: { optimizer: sgd({ lr }) } }),
