@@ -99,8 +99,11 @@ export {
   type RateOptions,
   spatialDropout,
 } from "./nn/layers/dropout.js";
+export { groupNorm } from "./nn/layers/group_norm.js";
+export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { type ResidualOptions, residual } from "./nn/layers/residual.js";
+export { rmsNorm } from "./nn/layers/rms_norm.js";
 export { flatten, reshape } from "./nn/layers/shapes.js";
 export { loadModel } from "./nn/load.js";
 export {

@@ -10,12 +10,21 @@ import {
   type RateOptions,
   spatialDropout,
 } from "../layers/dropout.js";
+import { groupNorm } from "../layers/group_norm.js";
+import { layerNorm, type NormLayerOptions } from "../layers/layer_norm.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
+import { rmsNorm } from "../layers/rms_norm.js";
 import { flatten, reshape } from "../layers/shapes.js";
 import { filling } from "./initializers.js";
 
+const NORM = { inputs: plain, epsilon: plain, affine: plain, name: plain };
 const RATE = { rate: plain, keep: plain, name: plain };
+
+/** Features of a layer that gives as many as it takes. */
+interface Inputs {
+  readonly inputs: number;
+}
 
 /** Activations by kind. */
 export const activationLayers: Readonly<Record<string, Kind<Layer>>> = {
@@ -62,6 +71,14 @@ export const layers = new Family<Layer>("layer", {
     },
   ),
   ...activationLayers,
+  layerNorm: kind(({ inputs, ...options }: NormLayerOptions & Inputs) => layerNorm(inputs, options), NORM),
+  rmsNorm: kind(({ inputs, ...options }: NormLayerOptions & Inputs) => rmsNorm(inputs, options), NORM),
+  groupNorm: kind(
+    ({ inputs, groups, ...options }: NormLayerOptions & Inputs & { readonly groups: number }) => {
+      return groupNorm(inputs, groups, options);
+    },
+    { ...NORM, groups: plain },
+  ),
   dropout: kind((options: DropoutLayerOptions) => dropout(options), { ...RATE, scaling: plain }),
   spatialDropout: kind((options: DropoutLayerOptions) => spatialDropout(options), { ...RATE, scaling: plain }),
   alphaDropout: kind((options: RateOptions) => alphaDropout(options), RATE),

@@ -1,0 +1,36 @@
+import { madeBy } from "../../described.js";
+import * as ops from "../../ops/index.js";
+import { defineLayer, type Layer } from "../layer.js";
+import { parameter } from "../parameter.js";
+import { checkNormOptions, type NormLayerOptions } from "./layer_norm.js";
+
+/**
+ * Normalization by the root of the mean square: y = x/√(Σx²/inputs + ε)·scale over the features of each row, x: [batch, …, inputs].
+ * There is no mean and no shift; with `affine: false` no scale. Zhang, Sennrich 2019.
+ */
+export function rmsNorm<const In extends number>(inputs: In, options: NormLayerOptions = {}): Layer<In, "same"> {
+  const { epsilon, affine } = checkNormOptions("rmsNorm", inputs, options);
+  const { name } = options;
+  const config = { inputs, epsilon, affine };
+  if (!affine) {
+    const plain = defineLayer({
+      kind: "rmsNorm",
+      inputs,
+      outputs: "same",
+      name,
+      config,
+      forward: (x) => ops.rmsNorm(x, undefined, { epsilon }),
+    });
+    return madeBy("rmsNorm", { ...config, name }, plain);
+  }
+  const layer = defineLayer({
+    kind: "rmsNorm",
+    inputs,
+    outputs: "same",
+    name,
+    config,
+    parameters: { scale: parameter([inputs], { role: "scale" }) },
+    forward: (x, { scale }) => ops.rmsNorm(x, scale, { epsilon }),
+  });
+  return madeBy("rmsNorm", { ...config, name }, layer);
+}
