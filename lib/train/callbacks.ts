@@ -3,7 +3,8 @@ import type { State } from "../io/state.js";
 import type { Brake } from "../nn/brake.js";
 import { checkFunction, checkNumber } from "../options.js";
 import type { Best, Callback, CallbackHooks, Decision, Ending, Every } from "./callback.js";
-import { isOfValidation, type Watched } from "./monitor.js";
+import { isOfValidation } from "./figure_ranges.js";
+import type { Watched } from "./monitor.js";
 
 /** When something is done that says nothing else. */
 export const EVERY_EPOCH: Every = { epochs: 1 };

@@ -1,7 +1,6 @@
 import type { Part } from "../io/part.js";
 import type { Metric } from "../nn/metrics/metric.js";
 import type { NumberRange } from "../options.js";
-import { isOfValidation } from "./monitor.js";
 
 /** Losses that are at least this. Cross-entropies are sums of float32 that may come out below 0 by rounding. */
 const LEAST: Readonly<Record<string, number>> = {
@@ -16,8 +15,14 @@ const LEAST: Readonly<Record<string, number>> = {
 /** Figures that are no metrics. */
 const LOSSES: readonly string[] = ["loss", "dataLoss", "penalty"];
 
-const VALIDATION = "validation.";
+/** First part of the name of a figure of the validation set. */
+export const VALIDATION = "validation.";
 const AIM = /^(?:min|max) (?=.)/;
+
+/** Whether a figure of that name is one of the validation set. */
+export function isOfValidation(name: string): boolean {
+  return name.startsWith(VALIDATION);
+}
 
 /** What is looked for, such as `min validation.loss`; else `ERR_FILE`. */
 export function aimOf(aim: Part): string {

@@ -16,9 +16,10 @@ import { CheckpointMaker } from "./checkpoint_maker.js";
 import type { Course } from "./course.js";
 import { holdData, makeCourse, prepareData, refuseSecondPasses, samplesOf } from "./data.js";
 import type { EndReason, FitEvent } from "./events.js";
+import { isOfValidation } from "./figure_ranges.js";
 import { type FitResult, resultOf } from "./fit_result.js";
 import { nonFinite } from "./guard.js";
-import { figureOf, isOfValidation } from "./monitor.js";
+import { figureOf } from "./monitor.js";
 import {
   type CheckedOptions,
   checkSettings,

@@ -3,6 +3,7 @@ import { isLowerBetter, metricNames } from "../nn/metrics.js";
 import { alternatives, checkNumber, checkOneOf, checkString } from "../options.js";
 import { meantBy } from "../words.js";
 import type { Decision, Every } from "./callback.js";
+import { isOfValidation, VALIDATION } from "./figure_ranges.js";
 
 /** Which way a figure is better. */
 export type MonitorMode = "min" | "max";
@@ -29,13 +30,6 @@ export interface MonitorOptions {
 
 /** Keys of {@link MonitorOptions}. */
 export const MONITOR_KEYS = ["monitor", "minDelta", "mode", "every", "name"] as const;
-
-const VALIDATION = "validation.";
-
-/** Whether a figure of that name is one of the validation set. */
-export function isOfValidation(name: string): boolean {
-  return name.startsWith(VALIDATION);
-}
 
 /** How Keras, Lightning and others call a figure: of which set, and the rest. */
 const PREFIXED = /^(validation|valid|val|eval|test|training|train)[_./ ]?(.+)$/i;
