@@ -36,18 +36,24 @@ interface Reading {
   readonly lenient: boolean;
   /** Descriptions around this one. */
   readonly depth: number;
+  readonly met: Met;
 }
+
+/** Things that may be shared, in the order in which one description, from its outermost thing on, has them: a place is told by its number. */
+export type Met = unknown[];
 
 /** Descriptions in one another, at most: whoever walks through them calls itself. */
 const DEEPEST = 100;
 
-const STRICT: Reading = { lenient: false, depth: 0 };
-export const LENIENT: Reading = { lenient: true, depth: 0 };
+/** A reading from its beginning. */
+export function reading(lenient: boolean): Reading {
+  return { lenient, depth: 0, met: [] };
+}
 
 /** How the values of an option stand in a description, both ways; `ERR_OPTION` names the place that does not fit. */
 export interface Form {
-  describe(where: string, value: unknown): Json;
-  make(where: string, given: unknown, reading?: Reading): unknown;
+  describe(where: string, value: unknown, met: Met): Json;
+  make(where: string, given: unknown, how: Reading): unknown;
 }
 
 /** Values that are JSON as they are: the function that takes them checks which. */
@@ -72,16 +78,16 @@ export function listOf(form: Form, noun: string): Form {
     return Array.from(list, (value: unknown, index) => one(`${where}[${index}]`, value));
   };
   return {
-    describe: (where, list) => map(where, list, (place, value) => form.describe(place, value)),
-    make: (where, list, reading) => map(where, list, (place, value) => form.make(place, value, reading)),
+    describe: (where, list, met) => map(where, list, (place, value) => form.describe(place, value, met)),
+    make: (where, list, how) => map(where, list, (place, value) => form.make(place, value, how)),
   };
 }
 
 /** `form`, or one of the values that `isPlain` takes, which stand as they are. */
 export function orPlain(isPlain: (value: unknown) => boolean, form: () => Form): Form {
   return {
-    describe: (where, value) => (isPlain(value) ? copyOf(where, value) : form().describe(where, value)),
-    make: (where, given, reading) => (isPlain(given) ? given : form().make(where, given, reading)),
+    describe: (where, value, met) => (isPlain(value) ? copyOf(where, value) : form().describe(where, value, met)),
+    make: (where, given, how) => (isPlain(given) ? given : form().make(where, given, how)),
   };
 }
 
@@ -127,20 +133,22 @@ export class Family<T extends object> implements Form {
   }
 
   /** The description of a thing, but for some options; `ERR_OPTION` for one that none of our functions has made, or that has such a part. */
-  describe(where: string, thing: unknown, except: readonly string[] = []): Description {
+  describe(where: string, thing: unknown, met: Met = [], except: readonly string[] = []): Description {
     const making = this.#makingOf(thing);
     const known = making === undefined ? undefined : this.#named(making.kind);
     if (making === undefined || known === undefined) return refuseOwn(`a built-in ${this.#noun}`, where, thing);
     const options = Object.entries(known.forms).flatMap(([name, form]): [string, Json][] => {
       const value = making.options[name];
-      return value === undefined || except.includes(name) ? [] : [[name, form.describe(`${where}.${name}`, value)]];
+      return value === undefined || except.includes(name)
+        ? []
+        : [[name, form.describe(`${where}.${name}`, value, met)]];
     });
     return { kind: making.kind, options: Object.fromEntries(options) };
   }
 
   /** The thing that a description is of; `ERR_OPTION` or `ERR_UNKNOWN_OPTION` names the place of what it cannot be of. */
-  make(where: string, given: unknown, reading = STRICT): T {
-    const { lenient, depth } = reading;
+  make(where: string, given: unknown, how = reading(false)): T {
+    const { lenient, depth } = how;
     if (depth >= DEEPEST) fail("ERR_OPTION", where, `at most ${DEEPEST} descriptions in one another`, given);
     const { kind: name, options = {} } = members(where, given, ["kind", "options"], lenient);
     const known = this.#named(checkOneOf(`${where}.kind`, name, this.names));
@@ -148,7 +156,7 @@ export class Family<T extends object> implements Form {
     const place = `${where}.options`;
     const present = Object.entries(members(place, options, Object.keys(known.forms), lenient));
     const made = present.map(([option, value]) => {
-      return [option, known.forms[option]?.make(`${place}.${option}`, value, { lenient, depth: depth + 1 })];
+      return [option, known.forms[option]?.make(`${place}.${option}`, value, { ...how, depth: depth + 1 })];
     });
     return placed(`${name}`, place, () => known.make(Object.fromEntries(made)));
   }

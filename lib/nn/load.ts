@@ -1,5 +1,5 @@
 import { commonTurns } from "../data/turns.js";
-import { LENIENT } from "../described.js";
+import { reading } from "../described.js";
 import { CarillonError, describe, shortened } from "../errors.js";
 import { type Part, refusePart } from "../io/part.js";
 import { expectWeights } from "./given_weights.js";
@@ -80,7 +80,7 @@ class LayerMaker {
   /** Initial values and penalties are not part of a saved model. What is absent is the default. */
   #makePlain(kind: string, name: string | null, config: LayerConfig, index: number): Layer {
     const place = `layers[${index}]`;
-    const layer = kinds.make(place, { kind, options: { ...config, name: name ?? undefined } }, LENIENT);
+    const layer = kinds.make(place, { kind, options: { ...config, name: name ?? undefined } }, reading(true));
     if (layer.name === (name ?? undefined)) return layer;
     return refusePart(this.#where, `${place}.name`, "no name", describe(name));
   }

@@ -1,5 +1,6 @@
 import { Family, type Form, isNull, isNumber, kind, orPlain, plain } from "../described.js";
 import { fail } from "../errors.js";
+import { checkString } from "../options.js";
 import { adadelta } from "./adadelta.js";
 import { adagrad } from "./adagrad.js";
 import { adam } from "./adam.js";
@@ -42,17 +43,21 @@ const trained: Form = orPlain(isNull, () => optimizers);
 
 /** [pattern, optimizer or `null`] of each group. */
 const groups: Form = {
-  describe: (where, given) => {
+  describe: (where, given, met) => {
     const list = given as readonly Group[]; // as partition() has noted them
-    return list.map(({ pattern, optimizer }, index) => [pattern, trained.describe(`${where}[${index}]`, optimizer)]);
+    return list.map(({ pattern, optimizer }, index) => [
+      pattern,
+      trained.describe(`${where}[${index}]`, optimizer, met),
+    ]);
   },
-  make: (where, given, reading) => {
+  make: (where, given, how) => {
     if (!Array.isArray(given)) return fail("ERR_OPTION", where, "a list of [pattern, optimizer]", given);
     return Array.from(given, (group: unknown, index) => {
       const place = `${where}[${index}]`;
       if (!Array.isArray(group) || group.length !== 2) return fail("ERR_OPTION", place, "[pattern, optimizer]", group);
       const [pattern, optimizer]: readonly unknown[] = group;
-      return [pattern, trained.make(`${place}[1]`, optimizer, reading)];
+      checkString(`${place}[0]`, pattern);
+      return [pattern, trained.make(`${place}[1]`, optimizer, how)];
     });
   },
 };

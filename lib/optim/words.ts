@@ -44,7 +44,7 @@ export type Telling = "descriptions" | "words";
 function toldOf(optimizer: Optimizer | null, telling: Telling): unknown {
   if (optimizer === null) return "frozen";
   const kind = telling === "words" ? undefined : optimizers.kindOf(optimizer);
-  return kind === undefined ? wordsOf(optimizer) : optimizers.describe(kind, optimizer, ["lr"]);
+  return kind === undefined ? wordsOf(optimizer) : optimizers.describe(kind, optimizer, [], ["lr"]);
 }
 
 /** The options of an optimizer by their names, and whatever else its updates depend on. */

@@ -39,6 +39,6 @@ const list = listOf(regularizers, "regularizers");
 
 /** One regularizer, several, or none. */
 export const penalties: Form = orPlain(isNull, () => ({
-  describe: (where, given) => (Array.isArray(given) ? list : regularizers).describe(where, given),
-  make: (where, given, reading) => (Array.isArray(given) ? list : regularizers).make(where, given, reading),
+  describe: (where, given, met) => (Array.isArray(given) ? list : regularizers).describe(where, given, met),
+  make: (where, given, how) => (Array.isArray(given) ? list : regularizers).make(where, given, how),
 }));

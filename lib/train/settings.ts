@@ -74,7 +74,7 @@ export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsS
   const { loss, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
   const { batchSize, shuffle, shuffleBuffer } = source;
   const told = (given: Regularizers): unknown => {
-    return telling === "words" ? given : penalties.describe("regularizer", given);
+    return telling === "words" ? given : penalties.describe("regularizer", given, []);
   };
   const own = model.segments.flatMap(({ name, spec }) =>
     spec.regularizer === undefined ? [] : [[name, told(spec.regularizer)] as const],

@@ -1,5 +1,5 @@
 // What the settings of a checkpoint may be: values that no option takes are refused by their place.
-import { LENIENT } from "../described.js";
+import { reading } from "../described.js";
 import type { Part } from "../io/part.js";
 import { losses } from "../nn/kinds/losses.js";
 import { optimizers, schedules } from "../optim/kinds.js";
@@ -41,7 +41,7 @@ export function checkSettingsPart(settings: Part): StoredSettings {
   checkLayers(settings.at("layers"));
   const loss = settings.at("loss").at("kind").text();
   if (isDescription(settings.at("loss")))
-    settings.at("loss").made((where, given) => losses.make(where, given, LENIENT));
+    settings.at("loss").made((where, given) => losses.make(where, given, reading(true)));
   checkRates(settings.at("lr"));
   checkPenalties(settings.at("regularizer"), settings.at("biasRegularizer"));
   checkClip(settings.at("clip"));
@@ -74,7 +74,7 @@ function checkRates(lr: Part): void {
     lr.number({ min: 0 });
     return;
   }
-  if (isDescription(lr)) lr.made((where, given) => schedules.make(where, given, LENIENT));
+  if (isDescription(lr)) lr.made((where, given) => schedules.make(where, given, reading(true)));
   else if (lr.at("kind").value === A_SCHEDULE) checkSchedule(lr);
   else for (const rate of lr.members().values()) checkRates(rate);
 }
@@ -88,7 +88,7 @@ function checkPenalties(...penalties: readonly Part[]): void {
   for (const penalty of penalties) {
     if (penalty.isNothing) continue;
     if (!Array.isArray(penalty.value) && isDescription(penalty)) {
-      penalty.made((where, given) => regularizers.make(where, given, LENIENT));
+      penalty.made((where, given) => regularizers.make(where, given, reading(true)));
       continue;
     }
     const parts = Array.isArray(penalty.value) ? penalty.list() : [...penalty.members().values()];
@@ -144,7 +144,7 @@ function statesIn(optimizer: Part): readonly StoredState[] {
 function statesMade(optimizer: Part): readonly StoredState[] {
   const options = Object.fromEntries([...optimizer.at("options").members()].map(([name, { value }]) => [name, value]));
   const description = { kind: optimizer.at("kind").value, options: { ...options, lr: 0 } };
-  const made = optimizer.made((where) => optimizers.make(where, description, LENIENT));
+  const made = optimizer.made((where) => optimizers.make(where, description, reading(true)));
   if ("groups" in made) return optimizer.refuse("an optimizer of its own", "a partition");
   return made.states.map(({ name }) => ({ name, isPositive: made.rule !== null && POSITIVE_STATES.includes(name) }));
 }
