@@ -31,7 +31,7 @@ export function makingOf(thing: unknown): Making | undefined {
 }
 
 /** How a description is read. */
-interface Reading {
+export interface Reading {
   /** Keys that are not known change nothing, as in files, which a later version may have written. */
   readonly lenient: boolean;
   /** Descriptions around this one. */
@@ -124,6 +124,11 @@ export class Family<T extends object> implements Form {
   /** Names of its kinds. */
   get names(): readonly string[] {
     return Object.keys(this.#kinds);
+  }
+
+  /** Names of the options of a kind. */
+  optionsOf(name: string): readonly string[] {
+    return Object.keys(this.#named(name)?.forms ?? {});
   }
 
   /** Which of its kinds `thing` is of. */

@@ -6,9 +6,11 @@ import { initializers } from "./nn/kinds/initializers.js";
 import { layers } from "./nn/kinds/layers.js";
 import { losses } from "./nn/kinds/losses.js";
 import { metrics } from "./nn/kinds/metrics.js";
+import { models } from "./nn/kinds/models.js";
 import type { Layer } from "./nn/layer.js";
 import type { Loss } from "./nn/losses/loss.js";
 import type { Metric } from "./nn/metrics/metric.js";
+import type { Model } from "./nn/model.js";
 import { optimizers, schedules } from "./optim/kinds.js";
 import type { Optimizer } from "./optim/optimizer.js";
 import type { Partition } from "./optim/partition.js";
@@ -21,6 +23,7 @@ import { callbacks } from "./train/kinds.js";
 
 /** What has a description, by the name of its family. */
 export interface Described {
+  readonly model: Model;
   readonly layer: Layer;
   readonly loss: Loss;
   readonly optimizer: Optimizer | Partition;
@@ -33,6 +36,7 @@ export interface Described {
 }
 
 const FAMILIES: { readonly [F in keyof Described]: Family<Described[F]> } = {
+  model: models,
   layer: layers,
   loss: losses,
   optimizer: optimizers,
@@ -48,7 +52,7 @@ const FAMILIES: { readonly [F in keyof Described]: Family<Described[F]> } = {
 const NAMES = Object.keys(FAMILIES) as (keyof Described)[];
 
 /**
- * The kind of a built-in layer, loss, optimizer, schedule, initializer, regularizer, transform, metric or callback, which is the name of the
+ * The kind of a model of built-in layers, or of a built-in layer, loss, optimizer, schedule, initializer, regularizer, transform, metric or callback, which is the name of the
  * function that makes it, and its options, defaults too: plain data that JSON keeps, of which {@link fromDescription} makes the
  * same again. `ERR_OPTION` names what is your own, such as a schedule in `adam.lr`; a copy (`{ ...adam() }`) is too.
  *

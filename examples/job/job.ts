@@ -7,18 +7,16 @@ import {
   type FitResult,
   fit,
   fromDescription,
-  type Layer,
   type Loss,
   type Model,
   type Optimizer,
   type Partition,
-  sequential,
   type Transform,
 } from "carillon";
 
 /** A job as a file has it. */
 export interface JobFile {
-  readonly layers: readonly Description[];
+  readonly model: Description;
   readonly loss: Description;
   readonly optimizer: Description;
   readonly inputs: Description;
@@ -30,7 +28,7 @@ export interface JobFile {
 
 /** The same, made. */
 export interface Job {
-  readonly layers: readonly Layer[];
+  readonly model: Model;
   readonly loss: Loss;
   readonly optimizer: Optimizer | Partition;
   readonly inputs: Transform;
@@ -42,10 +40,10 @@ export interface Job {
 
 /** Makes what a file describes; what it cannot mean is an error with its place, `optimizer.options.lr.kind`. */
 export function readJob(text: string): Job {
-  const { layers, loss, optimizer, inputs, callbacks, ...rest }: JobFile = JSON.parse(text);
+  const { model, loss, optimizer, inputs, callbacks, ...rest }: JobFile = JSON.parse(text);
   return {
     ...rest,
-    layers: layers.map((layer) => fromDescription("layer", layer)),
+    model: fromDescription("model", model),
     loss: fromDescription("loss", loss),
     optimizer: fromDescription("optimizer", optimizer),
     inputs: fromDescription("transform", inputs),
@@ -54,10 +52,10 @@ export function readJob(text: string): Job {
 }
 
 /** The file of a job, with every default that it did not say. */
-export function writeJob({ layers, loss, optimizer, inputs, callbacks, ...rest }: Job): string {
+export function writeJob({ model, loss, optimizer, inputs, callbacks, ...rest }: Job): string {
   const file: JobFile = {
     ...rest,
-    layers: layers.map(descriptionOf),
+    model: descriptionOf(model),
     loss: descriptionOf(loss),
     optimizer: descriptionOf(optimizer),
     inputs: descriptionOf(inputs),
@@ -66,12 +64,7 @@ export function writeJob({ layers, loss, optimizer, inputs, callbacks, ...rest }
   return JSON.stringify(file, null, 2);
 }
 
-/** Trains the job's network. */
-export async function runJob(
-  { layers, ...options }: Job,
-  data: Examples,
-  validation: Examples,
-): Promise<{ readonly model: Model; readonly result: FitResult }> {
-  const model: Model = sequential(...layers);
-  return { model, result: await fit(model, { ...options, data, validation, metrics: ["accuracy"] }) };
+/** Trains the job's model. */
+export async function runJob({ model, ...options }: Job, data: Examples, validation: Examples): Promise<FitResult> {
+  return await fit(model, { ...options, data, validation, metrics: ["accuracy"] });
 }

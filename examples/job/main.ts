@@ -16,7 +16,7 @@ const { values } = parseArgs({
 const examples = join(dirname(createRequire(import.meta.url).resolve("carillon/package.json")), "examples");
 const file = values.job ?? join(examples, "job/job.json");
 const job = readJob(await readFile(file, "utf8"));
-const { model, result } = await runJob(
+const result = await runJob(
   values.epochs === undefined ? job : { ...job, epochs: Number(values.epochs) },
   moons(512),
   moons(256, 512),
@@ -28,5 +28,5 @@ for (const { epoch, loss, validation } of result.history) {
 
 await mkdir(values.out, { recursive: true });
 await writeFile(`${values.out}/job.json`, writeJob(job)); // with every default that the file did not say
-await model.save(`${values.out}/model.safetensors`);
+await job.model.save(`${values.out}/model.safetensors`);
 console.log(`${result.reason} after ${result.step} steps; job and model are in ${values.out}`);

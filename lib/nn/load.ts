@@ -2,11 +2,10 @@ import { commonTurns } from "../data/turns.js";
 import { reading } from "../described.js";
 import { CarillonError, describe, shortened } from "../errors.js";
 import { type Part, refusePart } from "../io/part.js";
+import { refuseFile } from "../io/refusal.js";
 import { expectWeights } from "./given_weights.js";
-import { layers as kinds } from "./kinds/layers.js";
-import type { Layer, LayerConfig } from "./layer.js";
-import { relu } from "./layers/activations.js";
-import { residualOf } from "./layers/residual.js";
+import { layers as kinds, makeOne } from "./kinds/layers.js";
+import type { Layer } from "./layer.js";
 import { Model } from "./model.js";
 import { nameLayers } from "./naming.js";
 import {
@@ -20,22 +19,10 @@ import {
   withModel,
 } from "./saved.js";
 import { byName, type Definition, sequence } from "./sequence.js";
-import { checkInput } from "./sequential_options.js";
 import { Structure } from "./structure.js";
 
 /** Characters of a kind that a message shows. */
 const SHOWN = 100;
-
-/** How each block is made of its layers. */
-const BLOCKS: Readonly<
-  Record<string, (layers: readonly Layer[], config: LayerConfig, name: string | undefined) => Layer>
-> = {
-  sequential: (layers, { input, dtype }, name) => {
-    const given = Array.isArray(input) ? { shape: ["batch", ...input], dtype } : undefined;
-    return sequence(layers, { input: given && checkInput("sequential.input", given), name }).block;
-  },
-  residual: (layers, { project }, name) => residualOf(layers, { project: project === true, name }),
-};
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 
@@ -45,57 +32,46 @@ export interface DescribedShapes {
   readonly states: Shapes;
 }
 
-/** Makes layers as a file describes them. */
-class LayerMaker {
-  readonly #where: string;
-  /** In the order in which the file has them. */
-  readonly #made: Layer[] = [];
+/** Layers as a file has them; initial values and penalties are not part of it. What is absent is the default. */
+function makeLayers(saved: readonly SavedLayer[], where: string): readonly Layer[] {
+  const described = saved.map((layer, index) => descriptionOf(layer, `layers[${index}]`, where));
+  const how = reading(true);
+  return asFileError(where, () => described.map((layer, index) => makeOne(`layers[${index}]`, layer, how)));
+}
 
-  constructor(where: string) {
-    this.#where = where;
+/** The description of a layer, whose options a file has beside its name and the layers inside of it. */
+function descriptionOf({ kind, name, config, same, layers = [] }: SavedLayer, place: string, where: string): unknown {
+  if (same !== undefined) return { same };
+  if (!isBuiltIn(kind) || config === null) {
+    const known = shortened(kind, SHOWN);
+    const instead = "build the model and use its load()";
+    return refuseFile(where, "built-in layers", `'${known}': ${instead}`);
   }
-
-  makeAll(described: readonly SavedLayer[]): readonly Layer[] {
-    return described.map((layer) => {
-      const place = this.#made.length;
-      const known = layer.same === undefined ? undefined : this.#made[layer.same];
-      this.#made.push(known ?? relu()); // its place; those inside come next
-      const made = known ?? this.#make(layer, place);
-      this.#made[place] = made;
-      return made;
-    });
-  }
-
-  #make({ kind, name, config, layers }: SavedLayer, place: number): Layer {
-    const block = Object.hasOwn(BLOCKS, kind) ? BLOCKS[kind] : undefined;
-    if (block !== undefined && config !== null) return block(this.makeAll(layers ?? []), config, name ?? undefined);
-    if (isBuiltIn(kind) && config !== null) return this.#makePlain(kind, name, config, place);
-    throw new CarillonError(
-      "ERR_FILE",
-      this.#where,
-      `expected built-in layers in '${this.#where}' but received '${shortened(kind, SHOWN)}': build the model and use its load()`,
-    );
-  }
-
-  /** Initial values and penalties are not part of a saved model. What is absent is the default. */
-  #makePlain(kind: string, name: string | null, config: LayerConfig, index: number): Layer {
-    const place = `layers[${index}]`;
-    const layer = kinds.make(place, { kind, options: { ...config, name: name ?? undefined } }, reading(true));
-    if (layer.name === (name ?? undefined)) return layer;
-    return refusePart(this.#where, `${place}.name`, "no name", describe(name));
-  }
+  const { input, dtype } = config;
+  const options = kinds.optionsOf(kind);
+  if (name !== null && !options.includes("name")) refusePart(where, `${place}.name`, "no name", describe(name));
+  return {
+    kind,
+    options: {
+      ...config,
+      ...(name === null ? {} : { name }),
+      ...(Array.isArray(input) ? { input: { shape: ["batch", ...input], dtype } } : {}),
+      ...(options.includes("layers")
+        ? { layers: layers.map((layer, index) => descriptionOf(layer, `${place}.layers[${index}]`, where)) }
+        : {}),
+    },
+  };
 }
 
 const isBuiltIn = (kind: string): boolean => kinds.names.includes(kind);
 
 /** The parameters and states that a file's layers have, by name; `undefined` if a user defined one of them. `ERR_FILE`. */
 export function describedShapes(layers: Part): DescribedShapes | undefined {
-  const isKnown = ({ kind, layers: inside = [] }: SavedLayer): boolean =>
-    (isBuiltIn(kind) || Object.hasOwn(BLOCKS, kind)) && inside.every(isKnown);
+  const isKnown = ({ kind, layers: inside = [] }: SavedLayer): boolean => isBuiltIn(kind) && inside.every(isKnown);
   const described = describedLayers(layers);
   if (!described.every(isKnown)) return undefined;
   return asFileError(layers.file, () => {
-    const made = new LayerMaker(layers.file).makeAll(described);
+    const made = makeLayers(described, layers.file);
     const names = nameLayers(made);
     const { parameters, states } = new Structure(byName(made, names));
     const shapesOf = (all: ReadonlyMap<string, { readonly shape: readonly number[] }>): Shapes =>
@@ -133,7 +109,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
 /** The layers of a file that has the weights for them: so what they ask for is no more than the file has. */
 function definitionOf(saved: SavedModel): Definition {
   const { where } = saved;
-  const layers = new LayerMaker(where).makeAll(savedLayers(saved, where));
+  const layers = makeLayers(savedLayers(saved, where), where);
   const definition = sequence(layers, { input: savedInput(saved, where) });
   const { parameters, states } = definition.structure;
   const expected = [...parameters, ...states].map(([name, { shape }]) => ({ name, shape }));

@@ -2,6 +2,7 @@ import type { NativeSlab } from "../binding/native.js";
 import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
+import { madeBy, makingOf } from "../described.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
@@ -106,6 +107,8 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
       clone: async () => (await this.cloneBeside()).#network,
     };
     this.#inference = new Inference(this.#network);
+    const making = makingOf(block);
+    if (making !== undefined) madeBy(making.kind, making.options, this);
   }
 
   /** Of the parameters. @internal */

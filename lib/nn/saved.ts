@@ -82,7 +82,7 @@ export function describeLayers(layers: readonly Layer[]): readonly SavedLayer[] 
 }
 
 /** Whether a layer, or one inside of it, has parameters or states, so that it matters which one it is. */
-function declares({ parameters, state = {}, layers = {} }: Layer): boolean {
+export function declares({ parameters, state = {}, layers = {} }: Layer): boolean {
   return [parameters, state].some((all) => Object.keys(all).length > 0) || Object.values(layers).some(declares);
 }
 

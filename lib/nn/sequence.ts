@@ -1,3 +1,4 @@
+import { madeBy } from "../described.js";
 import { CarillonError } from "../errors.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
@@ -70,6 +71,19 @@ export function sequence(
   if (input === undefined || last === undefined || gives.length < layers.length) return refuseRows(layers);
   const structure = new Structure(byName(layers, names));
   const [x, y] = [rowOf("x", input), rowOf("y", last)];
+  const block: Layer = {
+    kind: "sequential",
+    name,
+    inputs: sizeOf(x),
+    outputs: sizeOf(y),
+    takes: x.dtype,
+    parameters: {},
+    layers: structure.layers,
+    order: names,
+    config: from === undefined ? {} : { input: x.shape, dtype: x.dtype },
+    infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
+    forward: (value, _parameters, context) => applyChain(names, context.layers, value),
+  };
   return {
     layers,
     names,
@@ -79,19 +93,7 @@ export function sequence(
     sizes: { inputs: sizeOf(x), outputs: sizeOf(y) },
     described: layers,
     record: (inputs, functions) => inputs.map((value) => applyChain(names, functions, value)),
-    block: {
-      kind: "sequential",
-      name,
-      inputs: sizeOf(x),
-      outputs: sizeOf(y),
-      takes: x.dtype,
-      parameters: {},
-      layers: structure.layers,
-      order: names,
-      config: from === undefined ? {} : { input: x.shape, dtype: x.dtype },
-      infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
-      forward: (value, _parameters, context) => applyChain(names, context.layers, value),
-    },
+    block: madeBy("sequential", { layers, input: from?.dtype === "f32" ? x.shape : from, name }, block),
   };
 }
 

@@ -190,6 +190,6 @@ test.each([
   expect(callbacks.keeping).toEqual({ ...state, bytes: [1, 2], tensor: [9] });
   expect(JSON.parse(metadata.settings ?? "")).toMatchObject({
     loss: { kind: "mse" },
-    optimizer: { kind: "adam", beta1: 0.9 },
+    optimizer: { kind: "adam", options: { beta1: 0.9 } },
   });
 });

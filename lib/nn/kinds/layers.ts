@@ -1,6 +1,7 @@
-import { Family, type Form, type Kind, kind, listOf, plain } from "../../described.js";
+import { Family, type Form, type Kind, kind, listOf, type Met, plain, type Reading } from "../../described.js";
+import { fail } from "../../errors.js";
 import { penalties } from "../../regularizers/kinds.js";
-import type { Layer } from "../layer.js";
+import { checkName, type Layer } from "../layer.js";
 import * as activations from "../layers/activations.js";
 import {
   alphaDropout,
@@ -16,6 +17,9 @@ import { type LinearOptions, linear } from "../layers/linear.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
 import { flatten, reshape } from "../layers/shapes.js";
+import { declares } from "../saved.js";
+import { type Definition, sequence } from "../sequence.js";
+import { checkInput } from "../sequential_options.js";
 import { filling } from "./initializers.js";
 
 const NORM = { inputs: plain, epsilon: plain, affine: plain, name: plain };
@@ -46,11 +50,54 @@ export const activationLayers: Readonly<Record<string, Kind<Layer>>> = {
   gelu: kind(activations.gelu, { approximate: plain }),
 };
 
-/** Layers of a block. */
-const inOrder: Form = {
-  describe: (where, value) => listOf(layers, "layers").describe(where, value),
-  make: (where, given, reading) => listOf(layers, "layers").make(where, given, reading),
+/** A layer among others: one that was there before, with its parameters, is `{ same: i }`, the i-th of the description, from 0. */
+const oneOfSeveral: Form = {
+  describe: (where, given, met) => {
+    const first = met.indexOf(given);
+    met.push(given);
+    const isShared = first >= 0 && declares(given as Layer); // a block has layers
+    return isShared ? { same: first } : layers.describe(where, given, met);
+  },
+  make: makeOne,
 };
+
+/** A layer of a description, in which others came before. */
+export function makeOne(where: string, given: unknown, how: Reading): Layer {
+  const { met } = how;
+  const place = met.push(undefined) - 1;
+  const layer = isReference(given) ? knownOf(`${where}.same`, given.same, met) : layers.make(where, given, how);
+  met[place] = layer;
+  return layer;
+}
+
+function isReference(given: unknown): given is { readonly same: unknown } {
+  return typeof given === "object" && given !== null && "same" in given;
+}
+
+function knownOf(where: string, same: unknown, met: Met): Layer {
+  const known = typeof same === "number" ? met[same] : undefined;
+  if (known === undefined) fail("ERR_OPTION", where, "the place of a layer before it", same);
+  return known as Layer; // as makeOne has put it there
+}
+
+/** Layers one after another. */
+const inOrder = listOf(oneOfSeveral, "layers");
+
+/** Options of {@link sequential} as a description has them. */
+export interface SequentialParts {
+  readonly layers: readonly Layer[];
+  readonly input?: unknown;
+  readonly name?: string | undefined;
+}
+
+/** The forms of these. */
+export const SEQUENTIAL = { layers: inOrder, input: plain, name: plain };
+
+/** What they say. */
+export function sequentialOf({ layers: inside = [], input, name }: SequentialParts): Definition {
+  const from = input === undefined ? undefined : checkInput("sequential.input", input);
+  return sequence(inside, { input: from, name: checkName("sequential.name", name) });
+}
 
 /** Layers by kind. */
 export const layers = new Family<Layer>("layer", {
@@ -85,8 +132,9 @@ export const layers = new Family<Layer>("layer", {
   gaussianDropout: kind((options: RateOptions) => gaussianDropout(options), RATE),
   flatten: kind(flatten, {}),
   reshape: kind(({ shape }: { readonly shape: readonly number[] }) => reshape(shape), { shape: plain }),
+  sequential: kind((parts: SequentialParts) => sequentialOf(parts).block, SEQUENTIAL),
   residual: kind(
-    ({ layers: inside, ...options }: Omit<ResidualOptions, "kind"> & { readonly layers: readonly Layer[] }) =>
+    ({ layers: inside = [], ...options }: Omit<ResidualOptions, "kind"> & { readonly layers: readonly Layer[] }) =>
       residualOf(inside, options),
     { layers: inOrder, project: plain, name: plain },
   ),
