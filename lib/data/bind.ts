@@ -2,12 +2,23 @@ import { type NativeSlab, native } from "../binding/native.js";
 import { fail } from "../errors.js";
 import type { Binding } from "../graph/binding.js";
 import { unlessAborted } from "../signals.js";
-import { Block, type ExampleShape, rowShape } from "./block.js";
-import type { Examples, Features, Labels, Targets } from "./dataset.js";
-import { type Answers, Measurement, type Questions } from "./measure.js";
-import { bytesOf, floatsOf, hasBytes } from "./member.js";
+import { pathsOf } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
+import {
+  Block,
+  blockForm,
+  type ExampleShape,
+  type TargetRows,
+  type TargetShape,
+  targetColumns,
+  weightNames,
+} from "./block.js";
+import type { Examples } from "./dataset.js";
+import { type Answers, type ClassFactors, Measurement, type Questions } from "./measure.js";
+import { bytesOf, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
+import type { Flat, RowPart } from "./row_store.js";
 import type { StreamFeed } from "./stream_feed.js";
-import { type Affine, commonFactor, fitsProgram, type Transforms } from "./transform.js";
+import { type Affine, fitsProgram, NO_UNITS, type UnitsOfRows, unitsLeft } from "./transform.js";
 import { Turns } from "./turns.js";
 
 /** Examples copied into native memory, as programs read them. */
@@ -15,30 +26,24 @@ export interface BoundExamples {
   /** Rows of the memory: all examples, or those of a block of a stream. */
   readonly samples: number;
   readonly bindings: ReadonlyMap<string, Binding>;
-  readonly weighted: boolean;
-  /** Whether a weight may be 0. */
-  readonly zeros: boolean;
-  readonly units: Units;
+  /** What the program has still to do to each input: it is bytes. */
+  readonly inputs: readonly (Affine | undefined)[];
+  readonly outputs: readonly BoundTargets[];
   /** Where the rows come from a stream. */
   readonly stream?: StreamFeed | undefined;
 }
 
-/** Units that differ between a set and what the network sees. */
-export interface Units {
-  /** What the program has still to do to the inputs: they are bytes. */
-  readonly inputs: Affine | undefined;
+/** Targets of an output in native memory. */
+export interface BoundTargets {
+  /** Name of the weights in the bindings, if there are some; outputs may have the same ones. */
+  readonly weight: string | undefined;
+  /** Whether a weight may be 0. */
+  readonly zeros: boolean;
   /** What the targets went through. */
-  readonly targets: Affine | undefined;
+  readonly units: Affine | undefined;
 }
 
-/** Units of bound data: bytes are left to the program, and to the gather where one factor does it. */
-export function unitsOf({ inputs, targets }: Transforms, dtype: "f32" | "u8"): Units & { readonly scale: number } {
-  if (dtype === "f32" || inputs === undefined) return { inputs: undefined, targets, scale: 1 };
-  const factor = commonFactor(inputs);
-  return factor === undefined ? { inputs, targets, scale: 1 } : { inputs: undefined, targets, scale: factor };
-}
-
-type Data = Examples<Features, Labels | Targets>;
+type Data = Examples;
 
 /** Elements that are worked on between two looks at the clock, at first and at most. */
 const FEW = 512;
@@ -75,52 +80,59 @@ export async function measureExamples(
   questions: Questions,
   interruption: Interruption = {},
 ): Promise<Answers> {
-  const measurement = new Measurement(where, shape, questions);
+  const form = blockForm(where, shape);
+  const measurement = new Measurement(form, questions);
   if (Measurement.needed(questions)) {
     interruption.unchanged?.();
-    const block = new Block(where, data, rowShape(shape));
-    await inChunks(block.rows, shape.inputs + shape.outputs, interruption, (begin, end) => {
+    const block = new Block(form, data);
+    await inChunks(block.rows, numbersOf(shape), interruption, (begin, end) => {
       for (let row = begin; row < end; row++) measurement.take(block, row);
     });
   }
   return measurement.answers();
 }
 
+/** Numbers of a row. */
+function numbersOf({ inputs, targets }: ExampleShape): number {
+  return [...inputs, ...targets].reduce((sum, { shape }) => sum + extent(shape), 0);
+}
+
 /** What {@link bindExamples} does to a set. */
 export interface BindOptions extends Interruption {
-  /** A factor ≥ 0 a class, for classes or a column of zeros and ones. */
-  readonly classFactors?: readonly number[] | undefined;
-  readonly transforms?: Transforms | undefined;
+  /** A factor ≥ 0 a class, of outputs with classes or a column of zeros and ones. */
+  readonly classFactors?: ClassFactors | undefined;
+  readonly units?: UnitsOfRows | undefined;
 }
 
 /** Bytes from which the system is made to find memory before it is filled. */
 const LARGE = 2_097_152;
 
 /** Memory for a member; where there is much of it a native thread writes to it first, as that may take long. */
-async function makeRoom(count: number, dtype: "f32" | "i32" | "u8", signal?: AbortSignal): Promise<NativeSlab> {
+async function makeRoom(count: number, dtype: RowPart["dtype"], signal?: AbortSignal): Promise<NativeSlab> {
   const slab = native.slabCreate(count, dtype);
   const bytes = dtype === "u8" ? count : count * Float32Array.BYTES_PER_ELEMENT;
   if (bytes >= LARGE) await unlessAborted(signal, native.slabClear(slab));
   return slab;
 }
 
-/** A member to be written, rows of so many values. */
-interface Part {
-  readonly columns: number;
-  readonly dtype: "f32" | "i32" | "u8";
-  /** The rows [begin, end), in `scratch` if they have to be written anew. */
-  read(begin: number, end: number, scratch: Float32Array): Float32Array | Int32Array | Uint8Array;
+/** A part to be written. */
+interface Source extends Omit<RowPart, "name"> {
+  /** Makes what gives the rows [begin, end): as they lie, or written anew to memory for so many values. */
+  reader(room: number): (begin: number, end: number) => Flat;
 }
 
 /** Rows of a part in native memory. The first row is looked at before memory is taken for all. */
-async function copyPart(rows: number, part: Part, interruption: Interruption): Promise<NativeSlab> {
-  const { columns, dtype, read } = part;
-  const scratch = new Float32Array(Math.max(CHUNK, columns));
+async function copyPart(
+  rows: number,
+  { columns, dtype, reader }: Source,
+  interruption: Interruption,
+): Promise<NativeSlab> {
+  const read = reader(Math.max(CHUNK, columns));
   interruption.unchanged?.();
-  read(0, 1, scratch);
+  read(0, 1);
   const slab = await makeRoom(rows * columns, dtype, interruption.signal);
   await inChunks(rows, columns, interruption, (begin, end) => {
-    native.slabWrite(slab, begin * columns, read(begin, end, scratch));
+    native.slabWrite(slab, begin * columns, read(begin, end));
   });
   return slab;
 }
@@ -128,87 +140,131 @@ async function copyPart(rows: number, part: Part, interruption: Interruption): P
 /** Weights of all rows, those of their classes included: finite, ≥ 0, not all 0 (`ERR_DATA`). */
 async function weightsOf(
   where: string,
-  block: Block,
+  rows: number,
+  target: TargetRows,
   factors: readonly number[] | undefined,
   interruption: Interruption,
-): Promise<Float32Array | undefined> {
-  if (block.weight === undefined && factors === undefined) return undefined;
-  const weights = new Float32Array(block.rows);
-  await inChunks(block.rows, 1, interruption, (begin, end) => {
-    for (let row = begin; row < end; row++) weights[row] = block.weigh(row, factors);
+): Promise<Float32Array> {
+  const weights = new Float32Array(rows);
+  await inChunks(rows, 1, interruption, (begin, end) => {
+    for (let row = begin; row < end; row++) weights[row] = target.weigh(row, factors);
   });
   if (!weights.some((weight) => weight > 0)) fail("ERR_DATA", where, "a weight above 0 somewhere", "only zeros");
   return weights;
 }
 
-/** Inputs: bytes as they are, everything else as f32 in the new units; 0 in a row that weighs nothing. */
-function inputsOf(
-  { x }: Block,
+/** An input: bytes as they are, everything else in the new units; 0 in a row that weighs nothing in any output. */
+function inputOf(
+  member: Member,
   affine: Affine | undefined,
-  weights: Float32Array | undefined,
-  dtype: "f32" | "u8",
-): Part {
-  const { columns } = x;
-  const leftOut = (row: number): boolean => weights?.[row] === 0;
-  const read: Part["read"] = (begin, end, scratch) => {
-    const given = dtype === "u8" ? bytesOf(x, begin, end) : floatsOf(x, begin, end, affine, scratch, leftOut);
-    if (weights === undefined || !weights.subarray(begin, end).includes(0)) return given;
-    const own = given.slice();
-    for (let row = begin; row < end; row++) {
-      if (leftOut(row)) own.fill(0, (row - begin) * columns, (row - begin + 1) * columns);
+  leftOut: Float32Array | undefined,
+  bytes: boolean,
+): Source {
+  const { columns, dtype } = member;
+  const isLeftOut = (row: number): boolean => leftOut?.[row] === 0;
+  const values = (room: number): ((begin: number, end: number) => Flat) => {
+    if (bytes) return (begin, end) => bytesOf(member, begin, end);
+    if (dtype === "i32") {
+      const scratch = new Int32Array(room);
+      return (begin, end) => integersOf(member, begin, end, scratch, isLeftOut);
     }
-    return own;
+    const scratch = new Float32Array(room);
+    return (begin, end) => floatsOf(member, begin, end, affine, scratch, isLeftOut);
   };
-  return { columns, dtype, read };
+  const reader: Source["reader"] = (room) => {
+    const read = values(room);
+    return (begin, end) => {
+      const given = read(begin, end);
+      if (leftOut === undefined || !leftOut.subarray(begin, end).includes(0)) return given;
+      const own = given.slice();
+      for (let row = begin; row < end; row++) {
+        if (isLeftOut(row)) own.fill(0, (row - begin) * columns, (row - begin + 1) * columns);
+      }
+      return own;
+    };
+  };
+  return { columns, dtype: bytes ? "u8" : dtype, reader };
 }
 
 function targetsOf(
-  block: Block,
-  { target }: ExampleShape,
+  target: TargetRows,
+  shape: TargetShape,
   affine: Affine | undefined,
   weights: Float32Array | undefined,
-): Part {
-  if (target === "classes") {
-    const read: Part["read"] = (begin, end) =>
-      Int32Array.from({ length: end - begin }, (_, index) => block.label(begin + index));
-    return { columns: 1, dtype: "i32", read };
+): Source {
+  const columns = targetColumns(shape);
+  if (shape.target === "classes") {
+    const read = (begin: number, end: number): Flat =>
+      Int32Array.from({ length: end - begin }, (_, index) => target.label(begin + index));
+    return { columns, dtype: "i32", reader: () => read };
   }
-  const { columns } = block.y;
-  const read: Part["read"] = (begin, end, scratch) => {
-    for (let row = begin; row < end; row++) {
-      block.writeTargets(row, affine, scratch, (row - begin) * columns, weights?.[row] === 0);
-    }
-    return scratch.subarray(0, (end - begin) * columns);
+  const reader: Source["reader"] = (room) => {
+    const scratch = new Float32Array(room);
+    return (begin, end) => {
+      for (let row = begin; row < end; row++) {
+        target.write(row, affine, scratch, (row - begin) * columns, weights?.[row] === 0);
+      }
+      return scratch.subarray(0, (end - begin) * columns);
+    };
   };
-  return { columns, dtype: "f32", read };
+  return { columns, dtype: "f32", reader };
+}
+
+/** The weights that say which rows are left out, 0 in each: those of the output, or of several what any of them weighs; `undefined` for none. */
+function leavesOut(weights: readonly (Float32Array | undefined)[]): Float32Array | undefined {
+  if (!weights.every((own) => own?.includes(0))) return undefined;
+  const [first, ...others] = weights;
+  if (first === undefined || others.length === 0) return first;
+  const largest = first.map((weight, row) => Math.max(weight, ...others.map((own) => own?.[row] ?? 0)));
+  return largest.includes(0) ? largest : undefined;
 }
 
 /**
- * Checks and copies { x, y, weight } into slabs named x, y and weight, the weights times the factors of their classes. Errors
+ * Checks and copies { x, y, weight } into slabs named by their paths, x, y and weight, the weights times the factors of their classes. Errors
  * name `where` and the row. Long work is done in turns; the data must not change meanwhile.
  */
 export async function bindExamples(
   where: string,
   data: Data,
   shape: ExampleShape,
-  { classFactors, transforms = {}, ...interruption }: BindOptions = {},
+  { classFactors = [], units = NO_UNITS, ...interruption }: BindOptions = {},
 ): Promise<BoundExamples> {
   interruption.unchanged?.();
-  const block = new Block(where, data, rowShape(shape));
+  const block = new Block(blockForm(where, shape), data);
   const { rows: samples } = block;
-  const dtype = hasBytes(block.x) && fitsProgram(transforms.inputs) ? "u8" : "f32";
-  const units = unitsOf(transforms, dtype);
   const bindings = new Map<string, Binding>();
-  const feed = async (name: string, part: Part, scale = 1): Promise<void> => {
-    const slab = await copyPart(samples, part, interruption);
-    bindings.set(name, { kind: "feed", slab, dtype: part.dtype, samples, scale });
+  const feed = async (name: string, source: Source, scale = 1): Promise<void> => {
+    const slab = await copyPart(samples, source, interruption);
+    bindings.set(name, { kind: "feed", slab, dtype: source.dtype, samples, scale });
   };
-  const weights = await weightsOf(`${where}.weight`, block, classFactors, interruption);
-  const zeros = weights?.includes(0) ?? false;
-  await feed("x", inputsOf(block, transforms.inputs, zeros ? weights : undefined, dtype), units.scale);
-  await feed("y", targetsOf(block, shape, transforms.targets, weights));
-  if (weights !== undefined) {
-    await feed("weight", { columns: 1, dtype: "f32", read: (begin, end) => weights.subarray(begin, end) });
+  const names = weightNames(block, shape, classFactors);
+  const weights = new Map<string, Float32Array>();
+  for (const [at, target] of block.targets.entries()) {
+    const name = names[at];
+    if (name === undefined || weights.has(name)) continue;
+    weights.set(name, await weightsOf(`${where}.${name}`, samples, target, classFactors[at], interruption));
   }
-  return { samples, bindings, weighted: weights !== undefined, zeros, units };
+  const own = names.map((name) => (name === undefined ? undefined : weights.get(name)));
+  const leftOut = leavesOut(own);
+  const inputs: (Affine | undefined)[] = [];
+  for (const [at, path] of pathsOf("x", shape.inputs).entries()) {
+    const [member, affine] = [block.inputs[at], units.inputs[at]];
+    if (member === undefined) continue;
+    const bytes = hasBytes(member) && fitsProgram(affine);
+    const left = unitsLeft(affine, bytes);
+    await feed(path, inputOf(member, affine, leftOut, bytes), left.scale);
+    inputs.push(left.affine);
+  }
+  for (const [at, path] of pathsOf("y", shape.targets).entries()) {
+    const [target, form] = [block.targets[at], shape.targets[at]];
+    if (target === undefined || form === undefined) continue;
+    await feed(path, targetsOf(target, form, units.targets[at], own[at]));
+  }
+  for (const [name, values] of weights) {
+    await feed(name, { columns: 1, dtype: "f32", reader: () => (begin, end) => values.subarray(begin, end) });
+  }
+  const outputs = names.map((weight, at) => {
+    return { weight, zeros: own[at]?.includes(0) ?? false, units: units.targets[at] };
+  });
+  return { samples, bindings, inputs, outputs };
 }

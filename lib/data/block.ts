@@ -1,5 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys } from "../options.js";
+import { areMembers } from "../tensor/copied.js";
+import { areNamed, pathsOf, type RowSpec, type Whole } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
 import { areLabels, type ClassNames, classAt, classOf, labelMember, placesOf } from "./labels.js";
 import {
   at,
@@ -8,36 +11,92 @@ import {
   IN_MEMORY,
   type Member,
   memberOf,
+  NUMBER,
   onlyValue,
   type Place,
+  placeIn,
+  type RowForm,
   writeFloats,
 } from "./member.js";
-
 import type { Affine } from "./transform.js";
 
-/** What a set of examples must fit. */
-export interface ExampleShape {
-  readonly inputs: number;
-  readonly outputs: number;
+/** What the targets of an output must fit. */
+export interface TargetShape extends RowSpec {
   readonly target: "classes" | "probabilities" | "signs" | "values";
   /** Labels may be these. */
   readonly names?: ClassNames | undefined;
 }
 
-/** A shape to read rows by. */
-export interface RowShape extends ExampleShape {
-  /** Place of each name. */
-  readonly places: ReadonlyMap<string, number>;
+/** What a set of examples must fit. */
+export interface ExampleShape {
+  readonly inputs: readonly RowSpec[];
+  readonly targets: readonly TargetShape[];
 }
 
-/** What rows of `shape` are read by. */
-export function rowShape(shape: ExampleShape): RowShape {
-  return { ...shape, places: placesOf(shape.names) };
+/** Numbers that a row of targets has: 1 for classes. */
+export function targetColumns({ target, shape }: TargetShape): number {
+  return target === "classes" ? 1 : extent(shape);
 }
 
 /** Classes that weights can tell apart: those of labels, or 0 and 1 of a single column. */
-export function classesOf({ target, outputs }: ExampleShape): number {
-  return target === "classes" ? outputs : 2;
+export function classesOf({ target, shape }: TargetShape): number {
+  return target === "classes" ? extent(shape) : 2;
+}
+
+/** A {@link TargetShape} to read rows by. */
+interface TargetForm {
+  readonly where: string;
+  /** Of the weights, where the output has its own. */
+  readonly weight: string;
+  readonly target: TargetShape["target"];
+  readonly classes: number;
+  /** Of numbers. */
+  readonly form: RowForm;
+  readonly names: ClassNames | undefined;
+  /** Place of each name of a class. */
+  readonly places: ReadonlyMap<string, number>;
+}
+
+/** An {@link ExampleShape} to read blocks by, and what errors call its members. */
+export interface BlockForm {
+  readonly where: string;
+  readonly shape: ExampleShape;
+  readonly inputs: readonly { readonly where: string; readonly form: RowForm }[];
+  readonly targets: readonly TargetForm[];
+  /** Names of the inputs, of the outputs; `undefined` where there is one that has none of its own. */
+  readonly names: Readonly<Record<Whole, readonly string[] | undefined>>;
+}
+
+/** What blocks of `shape` are read by. */
+export function blockForm(where: string, shape: ExampleShape): BlockForm {
+  const { inputs, targets } = shape;
+  const called = (whole: Whole, specs: readonly RowSpec[], by: string): readonly string[] =>
+    pathsOf(whole, specs, `${where}.${by}`);
+  const namesOf = (whole: Whole, specs: readonly RowSpec[]): readonly string[] | undefined =>
+    areNamed(whole, specs) ? specs.map(({ name }) => name) : undefined;
+  const [ofInputs, ofTargets, ofWeights] = [
+    called("x", inputs, "x"),
+    called("y", targets, "y"),
+    called("y", targets, "weight"),
+  ];
+  return {
+    where,
+    shape,
+    inputs: inputs.map(({ shape: axes, dtype }, at) => ({
+      where: ofInputs[at] ?? where,
+      form: { shape: axes, dtype },
+    })),
+    targets: targets.map((one, at) => ({
+      where: ofTargets[at] ?? where,
+      weight: ofWeights[at] ?? where,
+      target: one.target,
+      classes: classesOf(one),
+      form: { shape: one.shape, dtype: "f32" },
+      names: one.names,
+      places: placesOf(one.names),
+    })),
+    names: { x: namesOf("x", inputs), y: namesOf("y", targets) },
+  };
 }
 
 /** Members of a set. */
@@ -73,53 +132,64 @@ function checkExamples(where: string, value: unknown, place: Place): Readonly<Re
 }
 
 /**
- * Some examples { x, y, weight? }: all of a set in memory, or an item of a stream. What a set must be as a whole is checked when
- * it is made; its values, as they are read.
+ * The values of a record in the order of `names`; `value` itself where there are none. What is no record of them is `ERR_DATA`, and so
+ * is a name that is missing; another one is `ERR_UNKNOWN_OPTION`, which tells the one that was meant.
  */
-export class Block {
-  readonly rows: number;
-  readonly x: Member;
+export function namedValues(
+  where: string,
+  value: unknown,
+  names: readonly string[] | undefined,
+  place: Place = IN_MEMORY,
+): readonly unknown[] {
+  if (names === undefined) return [value];
+  const expected = `{ ${names.join(", ")} }`;
+  if (!areMembers(value)) return failItem("ERR_DATA", where, expected, place, value);
+  checkNames(where, value, names);
+  return names.map(
+    (name) => value[name] ?? failItem("ERR_DATA", `${where}.${name}`, `rows, one of ${expected},`, place, value[name]),
+  );
+}
+
+function checkNames(where: string, value: Readonly<Record<string, unknown>>, names: readonly string[]): void {
+  for (const key in value) if (!names.includes(key)) checkKeys(where, { [key]: 0 }, names);
+}
+
+/** What an output's weights are given as, if it has some. */
+interface GivenWeight {
+  readonly where: string;
+  readonly value: unknown;
+}
+
+/** Targets of an output, and what its rows weigh. */
+export class TargetRows {
   readonly y: Member;
   readonly weight: Member | undefined;
-  readonly #shape: RowShape;
+  readonly #form: TargetForm;
   /** Whether the targets of a single output are names or bigints, which stand for 0 and 1. */
   readonly #named: boolean;
 
-  /**
-   * Errors: what is no { x, y }, other keys, and for each member those of `memberOf`; y or weight of another number of rows than
-   * x (`ERR_DATA`).
-   */
-  constructor(where: string, data: unknown, shape: RowShape, place: Place = IN_MEMORY) {
-    const { x, y, weight } = checkExamples(where, data, place);
-    this.#shape = shape;
-    this.x = memberOf(`${where}.x`, x, shape.inputs, place);
-    this.rows = this.x.rows;
-    this.#named = shape.target === "probabilities" && shape.outputs === 1 && areLabels(y);
-    this.y = this.#fitting(this.#targets(`${where}.y`, y, place));
-    this.weight = weight === undefined ? undefined : this.#fitting(memberOf(`${where}.weight`, weight, 1, place));
-  }
-
-  #targets(where: string, y: unknown, place: Place): Member {
-    const { target, outputs } = this.#shape;
-    if (target === "classes") return labelMember(where, y, outputs, this.rows, place);
-    if (this.#named) return labelMember(where, y, 2, undefined, place);
-    return memberOf(where, y, outputs, place);
-  }
-
-  #fitting(member: Member): Member {
-    if (member.rows === this.rows) return member;
-    const { where, place, rows } = member;
-    throw new CarillonError(
-      "ERR_DATA",
-      where,
-      `expected ${this.rows} rows, as x has,${at(place)} for '${where}' but received ${rows}`,
-    );
+  /** @param fitting Refuses a member of another number of rows. */
+  constructor(
+    form: TargetForm,
+    y: unknown,
+    weight: GivenWeight | undefined,
+    rows: number,
+    place: Place,
+    fitting: (member: Member) => Member,
+  ) {
+    const { where, target, classes } = form;
+    this.#form = form;
+    this.#named = target === "probabilities" && extent(form.form.shape) === 1 && areLabels(y);
+    if (target === "classes") this.y = fitting(labelMember(where, y, classes, rows, place));
+    else
+      this.y = fitting(this.#named ? labelMember(where, y, 2, undefined, place) : memberOf(where, y, form.form, place));
+    this.weight = weight && fitting(memberOf(weight.where, weight.value, NUMBER, place));
   }
 
   /** The class of a row, 0 or 1 of a single column; what is none is `ERR_LABEL`. */
   label(row: number): number {
-    const { target, outputs, places } = this.#shape;
-    if (target === "classes") return classAt(this.y, row, { ...this.#shape, classes: outputs }, places);
+    const { target, places } = this.#form;
+    if (target === "classes") return classAt(this.y, row, this.#form, places);
     const value = onlyValue(this.y, row);
     const found = classOf(value, 2, places);
     if (found >= 0) return found;
@@ -139,18 +209,94 @@ export class Block {
   /**
    * Writes the targets of a row as f32, as `writeFloats` does; probabilities outside of [0, 1] and signs but −1 and 1 are `ERR_LABEL`.
    */
-  writeTargets(row: number, affine: Affine | undefined, target: Float32Array, to: number, leftOut = false): void {
-    const { names, places, target: kind } = this.#shape;
-    if (this.#named) target[to] = classAt(this.y, row, { classes: 2, names }, places);
+  write(row: number, affine: Affine | undefined, target: Float32Array, to: number, leftOut = false): void {
+    const { places, target: kind } = this.#form;
+    if (this.#named) target[to] = classAt(this.y, row, this.#form, places);
     else writeFloats(this.y, row, affine, target, to, leftOut);
     if (kind !== "probabilities" && kind !== "signs") return;
     for (let column = 0; column < this.y.columns; column++) {
       const value = target[to + column] ?? 0;
       if (kind === "signs" ? value === 1 || value === -1 : value >= 0 && value <= 1) continue;
-      const { where, place } = this.y;
-      const name = `${place.noun} ${place.first + row}, column ${column}`;
+      const { where, place, shape } = this.y;
+      const name = `${place.noun} ${place.first + row}, ${placeIn(shape, column)}`;
       const expected = kind === "signs" ? "-1 or 1" : "a number in [0, 1]";
       failItem("ERR_LABEL", where, `${expected} in ${name}`, IN_MEMORY, value);
     }
   }
+}
+
+/**
+ * Some examples { x, y, weight? }: all of a set in memory, or an item of a stream. What a set must be as a whole is checked when
+ * it is made; its values, as they are read.
+ */
+export class Block {
+  readonly rows: number;
+  /** In the order of the shape. */
+  readonly inputs: readonly Member[];
+  readonly targets: readonly TargetRows[];
+
+  /**
+   * Errors: what is no { x, y }, other keys, and for each member those of `memberOf`; members of another number of rows than the first
+   * (`ERR_DATA`).
+   */
+  constructor(form: BlockForm, data: unknown, place: Place = IN_MEMORY) {
+    const { where, inputs, names } = form;
+    const { x, y, weight } = checkExamples(where, data, place);
+    let first: Member | undefined;
+    const fitting = (member: Member): Member => {
+      first ??= member;
+      return member.rows === first.rows ? member : failRows(member, first, where);
+    };
+    const values = namedValues(`${where}.x`, x, names.x, place);
+    this.inputs = inputs.map((one, at) => fitting(memberOf(one.where, values[at], one.form, place)));
+    this.rows = this.inputs[0]?.rows ?? 0;
+    const targets = namedValues(`${where}.y`, y, names.y, place);
+    const weights = weightsOf(form, weight);
+    this.targets = form.targets.map(
+      (one, at) => new TargetRows(one, targets[at], weights[at], this.rows, place, fitting),
+    );
+  }
+
+  /** Which outputs have weights. */
+  get weighted(): readonly boolean[] {
+    return this.targets.map(({ weight }) => weight !== undefined);
+  }
+}
+
+/** The weights of each output: those of all, or its own of a record; an output that this does not name weighs 1. */
+function weightsOf(
+  { where, targets, names: { y: names } }: BlockForm,
+  given: unknown,
+): readonly (GivenWeight | undefined)[] {
+  if (given === undefined) return [];
+  const all = `${where}.weight`;
+  if (names === undefined || !areMembers(given)) return targets.map(() => ({ where: all, value: given }));
+  checkNames(all, given, names);
+  return targets.map(({ weight }, at) => {
+    const value = given[names[at] ?? ""];
+    return value === undefined ? undefined : { where: weight, value };
+  });
+}
+
+/** Names of the weights of each output that has some, by which programs know them: one for all where all weigh the same. */
+export function weightNames(
+  { targets: [first, ...others], weighted }: Pick<Block, "targets" | "weighted">,
+  { targets }: ExampleShape,
+  factors: readonly unknown[],
+): readonly (string | undefined)[] {
+  const given = first?.weight?.where;
+  const isCommon = given !== undefined && others.every(({ weight }) => weight?.where === given);
+  if (isCommon && factors.every((each) => each === undefined)) return targets.map(() => "weight");
+  return pathsOf("y", targets, "weight").map((path, at) =>
+    weighted[at] === true || factors[at] !== undefined ? path : undefined,
+  );
+}
+
+function failRows({ where, place, rows }: Member, first: Member, set: string): never {
+  const [expected, as] = [first.rows, first.where.slice(set.length + 1)];
+  throw new CarillonError(
+    "ERR_DATA",
+    where,
+    `expected ${expected} rows, as ${as} has,${at(place)} for '${where}' but received ${rows}`,
+  );
 }

@@ -1,26 +1,28 @@
 import { fail } from "../errors.js";
 import { copyOf } from "../tensor/copied.js";
-import { Block, type ExampleShape, type RowShape, rowShape } from "./block.js";
-import type { Measurement } from "./measure.js";
-import { failItem, failRow, hasBytes, writeFloats } from "./member.js";
-import type { RowLayout, RowStore } from "./row_store.js";
-import type { Transforms } from "./transform.js";
+import { pathsOf } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
+import { Block, type BlockForm, blockForm, type ExampleShape, targetColumns, weightNames } from "./block.js";
+import type { ClassFactors, Measurement } from "./measure.js";
+import { failItem, failRow, hasBytes, type Member, writeFloats, writeIntegers } from "./member.js";
+import type { PartMemory, RowLayout, RowPart, RowStore } from "./row_store.js";
+import type { Affine, UnitsOfRows } from "./transform.js";
 
 /** Reads the items of a pass over a stream row by row, with the checks of data in memory; errors say which example it was. */
 export class ExampleReader {
-  readonly #where: string;
-  readonly #shape: RowShape;
+  readonly #form: BlockForm;
   #item: Block | undefined;
   #row = 0;
   /** Examples before the item. */
   #before = 0;
-  /** Whether the first item has weights: then all have. */
-  #weighted: boolean | undefined;
-  #weighs = false;
+  /** Which outputs have weights in the first item: then they have some in all. */
+  #weighted: readonly boolean[] | undefined;
+  /** Outputs of which an example has weighed more than nothing. */
+  readonly #weighs: boolean[];
 
   constructor(where: string, shape: ExampleShape) {
-    this.#where = where;
-    this.#shape = rowShape(shape);
+    this.#form = blockForm(where, shape);
+    this.#weighs = shape.targets.map(() => false);
   }
 
   /** Examples of the item that are still to be read. */
@@ -28,9 +30,12 @@ export class ExampleReader {
     return (this.#item?.rows ?? 0) - this.#row;
   }
 
-  /** Whether an example that was read weighs more than nothing. */
-  get weighs(): boolean {
-    return this.#weighs;
+  /** Name of the weights of an output of which no example that was read weighs more than nothing. */
+  get weightless(): string | undefined {
+    const { where, targets, names } = this.#form;
+    const at = this.#weighs.indexOf(false);
+    if (at < 0) return undefined;
+    return names.y === undefined ? `${where}.weight` : (targets[at]?.weight ?? where);
   }
 
   /**
@@ -42,63 +47,114 @@ export class ExampleReader {
     this.#before += this.#item?.rows ?? 0;
     this.#row = 0;
     const place = { noun: "example", first: this.#before } as const;
-    const item = new Block(this.#where, value, this.#shape, place);
-    const weighted = item.weight !== undefined;
+    const item = new Block(this.#form, value, place);
+    const { weighted } = item;
     this.#weighted ??= weighted;
-    if (weighted !== this.#weighted) {
-      const expected = weighted
+    const other = weighted.findIndex((has, at) => has !== this.#weighted?.[at]);
+    if (other >= 0) {
+      const expected = weighted[other]
         ? "no weight, as the first example has none,"
         : "a weight, as the first example has one,";
-      failItem("ERR_DATA", `${this.#where}.weight`, expected, place, Reflect.get(Object(value), "weight"));
+      failItem("ERR_DATA", `${this.#form.where}.weight`, expected, place, Reflect.get(Object(value), "weight"));
     }
-    this.#item = first || item.rows > 1 ? new Block(this.#where, copyOfExamples(value), this.#shape, place) : item;
+    this.#item = first || item.rows > 1 ? new Block(this.#form, copyOfExamples(value), place) : item;
   }
 
   get #block(): Block {
-    return this.#item ?? failNoExamples(this.#where, 1);
+    return this.#item ?? failNoExamples(this.#form.where, 1);
   }
 
-  /** The layout of examples like the item's; bytes stay bytes unless told otherwise. */
-  layout(classWeights: boolean, keepBytes = true): RowLayout {
-    const { inputs, outputs, target } = this.#shape;
-    const classes = target === "classes";
-    return {
-      inputs,
-      columns: classes ? 1 : outputs,
-      dtype: keepBytes && hasBytes(this.#block.x) ? "u8" : "f32",
-      classes,
-      weighted: classWeights || this.#weighted === true,
-    };
+  /**
+   * The layout of examples like the item's.
+   *
+   * @param factors Of the classes: an output that has some has weights.
+   * @param keepsBytes Whether bytes of an input stay bytes.
+   */
+  layout(factors: ClassFactors, keepsBytes: (input: number) => boolean): RowLayout {
+    const { inputs, targets } = this.#form.shape;
+    const [x, y] = [pathsOf("x", inputs), pathsOf("y", targets)];
+    const ofInputs = inputs.map(({ shape, dtype }, at): RowPart => {
+      const member = this.#block.inputs[at];
+      const bytes = member !== undefined && hasBytes(member) && keepsBytes(at);
+      return { name: x[at] ?? "", columns: extent(shape), dtype: bytes ? "u8" : dtype };
+    });
+    const ofTargets = targets.map((one, at): RowPart => {
+      return { name: y[at] ?? "", columns: targetColumns(one), dtype: one.target === "classes" ? "i32" : "f32" };
+    });
+    const parts = [...ofInputs, ...ofTargets];
+    const weights = weightNames(this.#block, this.#form.shape, factors).map((name) => {
+      if (name === undefined) return undefined;
+      const known = parts.findIndex((part) => part.name === name);
+      return known >= 0 ? known : parts.push({ name, columns: 1, dtype: "f32" }) - 1;
+    });
+    return { parts, weights };
   }
 
   /**
    * Reads the next example into row `to` of `store`; bytes stay in their units. Of an example that weighs nothing the inputs
    * are 0, so that the network computes nothing with them.
    */
-  read(store: RowStore, to: number, transforms: Transforms, factors: readonly number[] | undefined): void {
+  read(store: RowStore, to: number, { inputs, targets }: UnitsOfRows, factors: ClassFactors): void {
     const block = this.#block;
     const row = this.#row;
-    const { dtype, columns, classes, inputs } = store.layout;
-    const weight = block.weigh(row, factors);
-    const first = to * inputs;
-    if (dtype === "u8") {
-      const { values } = block.x;
-      if (!hasBytes(block.x)) failRow(block.x, "ERR_DTYPE", row, "a Uint8Array, as at first,", values);
-      for (let column = 0; column < inputs; column++) store.x[first + column] = Number(values[row * inputs + column]);
-    } else writeFloats(block.x, row, transforms.inputs, store.x as Float32Array, first, weight === 0);
-    if (weight === 0) store.x.fill(0, first, first + inputs);
-    else this.#weighs = true;
-    if (classes) store.y[to] = block.label(row);
-    else block.writeTargets(row, transforms.targets, store.y as Float32Array, to * columns, weight === 0);
-    if (store.weight !== undefined) store.weight[to] = weight;
+    const { layout, parts } = store;
+    const count = block.inputs.length;
+    let weighs = false;
+    for (let at = 0; at < block.targets.length; at++) {
+      const weight = block.targets[at]?.weigh(row, factors[at]) ?? 0;
+      const place = layout.weights[at];
+      const memory = place === undefined ? undefined : parts[place];
+      if (memory !== undefined) memory.data[to] = weight;
+      if (weight === 0) continue;
+      this.#weighs[at] = true;
+      weighs = true;
+    }
+    for (let at = 0; at < count; at++) {
+      const [member, memory] = [block.inputs[at], parts[at]];
+      if (member !== undefined && memory !== undefined) writeInput(member, row, inputs[at], memory, to, !weighs);
+    }
+    for (let at = 0; at < block.targets.length; at++) {
+      const [target, memory] = [block.targets[at], parts[count + at]];
+      if (target === undefined || memory === undefined) continue;
+      const place = layout.weights[at];
+      const leftOut = place !== undefined && parts[place]?.data[to] === 0;
+      if (memory.dtype === "i32") memory.data[to] = target.label(row);
+      else if (memory.dtype === "f32") {
+        const { columns = 1 } = layout.parts[count + at] ?? {};
+        target.write(row, targets[at], memory.data, to * columns, leftOut);
+      }
+    }
     this.#row += 1;
   }
 
   /** Takes the next example into figures instead, in its own units. */
   measure(measurement: Measurement): void {
-    if (measurement.take(this.#block, this.#row)) this.#weighs = true;
+    if (measurement.take(this.#block, this.#row)) this.#weighs.fill(true);
     this.#row += 1;
   }
+}
+
+/** Writes an input of a row to row `to` of its memory: zeros, where the row is left out. */
+function writeInput(
+  member: Member,
+  row: number,
+  affine: Affine | undefined,
+  memory: PartMemory,
+  to: number,
+  leftOut: boolean,
+): void {
+  const { columns } = member;
+  const first = to * columns;
+  if (memory.dtype === "f32") writeFloats(member, row, affine, memory.data, first, leftOut);
+  else if (memory.dtype === "i32") writeIntegers(member, row, memory.data, first, leftOut);
+  else {
+    const { values } = member;
+    if (!hasBytes(member)) failRow(member, "ERR_DTYPE", row, "a Uint8Array, as at first,", values);
+    for (let column = 0; column < columns; column++) {
+      memory.data[first + column] = Number(values[row * columns + column]);
+    }
+  }
+  if (leftOut) memory.data.fill(0, first, first + columns);
 }
 
 function copyOfExamples(value: unknown): Readonly<Record<string, unknown>> {

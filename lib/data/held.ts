@@ -1,11 +1,11 @@
 // What a caller may do with its memory once a call has returned.
 import { CarillonError, describe, tagOf } from "../errors.js";
-import { copyOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
-import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import { areMembers, copyOf, depthOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
+import type { Examples } from "./dataset.js";
 import { isTensorLike } from "./member.js";
 import { Dataset } from "./stream.js";
 
-type Data = Examples<Features, Labels | Targets> | Dataset;
+type Data = Examples | Dataset;
 
 /** Bytes of all sets of a call up to which they are copied at once; a number in an array counts as four. */
 export const COPIED_AT_ONCE = 4_194_304;
@@ -24,7 +24,7 @@ export function isSmall(...sets: readonly (Data | undefined)[]): boolean {
   let bytes = 0;
   for (const set of sets) {
     if (!isInMemory(set)) continue;
-    for (const member of Object.values(set)) bytes += bytesOf(member, COPIED_AT_ONCE - bytes);
+    for (const [, member] of membersOf("", set)) bytes += bytesOf(member, COPIED_AT_ONCE - bytes);
     if (bytes > COPIED_AT_ONCE) return false;
   }
   return true;
@@ -36,15 +36,27 @@ function isInMemory(set: unknown): set is object {
   return !(Array.isArray(set) || isTypedArray(set));
 }
 
+/** The members of a set and their paths, those of a record one by one. */
+function membersOf(where: string, set: object): readonly (readonly [path: string, value: unknown])[] {
+  return Object.entries(set).flatMap(([name, value]: [string, unknown]) => {
+    const path = `${where}.${name}`;
+    return areMembers(value)
+      ? Object.entries(value).map(([key, one]) => [`${path}.${key}`, one] as const)
+      : [[path, value] as const];
+  });
+}
+
 /** Bytes of `value`; counting ends above `enough`. */
-function bytesOf(value: unknown, enough: number): number {
+function bytesOf(value: unknown, enough: number, depth = depthOf(value)): number {
   if (isTypedArray(value)) return value.byteLength;
   if (isTensorLike(value)) return value.data.byteLength;
   if (!Array.isArray(value)) return 0;
   let bytes = 0;
   for (let index = 0; index < value.length && bytes <= enough; index++) {
     const row: unknown = value[index];
-    bytes += isTypedArray(row) ? row.byteLength : NUMBER * (Array.isArray(row) ? row.length : 1);
+    if (isTypedArray(row)) bytes += row.byteLength;
+    else if (!Array.isArray(row)) bytes += NUMBER;
+    else bytes += depth > 2 ? bytesOf(row, enough - bytes, depth - 1) : NUMBER * row.length;
   }
   return bytes;
 }
@@ -52,12 +64,11 @@ function bytesOf(value: unknown, enough: number): number {
 /** A copy of a set in memory if it is to be copied at once; otherwise the set, and what notices that it went away. */
 export function hold<D extends Data>(where: string, data: D, atOnce: boolean): Held<D> {
   if (!isInMemory(data)) return { data, unchanged: () => undefined };
-  const members = Object.entries(data);
   if (atOnce) {
-    const copy: unknown = Object.assign(Object.create(Object.getPrototypeOf(data)), data, duplicates(members));
+    const copy: unknown = Object.assign(Object.create(Object.getPrototypeOf(data)), data, duplicates(data));
     return { data: copy as D, unchanged: () => undefined }; // the same members
   }
-  const watches = members.map(([name, value]) => watch(`${where}.${name}`, isTensorLike(value) ? value.data : value));
+  const watches = membersOf(where, data).map(([path, value]) => watch(path, isTensorLike(value) ? value.data : value));
   return {
     data,
     unchanged() {
@@ -66,8 +77,8 @@ export function hold<D extends Data>(where: string, data: D, atOnce: boolean): H
   };
 }
 
-function duplicates(members: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(members.map(([name, value]) => [name, copyOf(value)]));
+function duplicates(data: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, copyOf(value)]));
 }
 
 function watch(where: string, value: unknown): () => void {

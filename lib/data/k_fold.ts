@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
-import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import type { Examples, Inputs, Outputs } from "./dataset.js";
 import {
   type AnyDivision,
   checkDivision,
@@ -57,13 +57,13 @@ const FOLD_PURPOSE = 8;
  * }
  */
 export function kFold<Row>(data: readonly Row[], k: number, options?: KFoldOptions<Row>): Iterable<FoldOf<Row[]>>;
-export function kFold<X extends Features, Y extends Labels | Targets>(
+export function kFold<X extends Inputs, Y extends Outputs>(
   data: Examples<X, Y>,
   k: number,
   options?: KFoldOptions,
 ): Iterable<Fold<X, Y>>;
 export function kFold(
-  data: readonly unknown[] | Examples<Features, Labels | Targets>,
+  data: readonly unknown[] | Examples,
   k: number,
   options: AnyDivision = {},
 ): Iterable<FoldOf<unknown>> {

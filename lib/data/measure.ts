@@ -1,19 +1,27 @@
-import { type Block, classesOf, type ExampleShape } from "./block.js";
+import { type Block, type BlockForm, classesOf } from "./block.js";
 import { failElement, type Member, rowOf } from "./member.js";
-import { ColumnStatistics, type Transform, type Transforms } from "./transform.js";
+import { type Affine, ColumnStatistics, type Transform, type UnitsOfRows, unitColumns } from "./transform.js";
 
-/** What a first look at the training examples is to find out. */
-export interface Questions {
-  readonly inputs: Transform | undefined;
-  readonly targets: Transform | undefined;
+/** What a first look at the training examples is to find out of an output. */
+export interface TargetQuestions {
+  readonly transform: Transform | undefined;
   /** Factors of the classes: `'balanced'` asks for them; of those that are given, a class of factor 0 is left out. */
   readonly classWeights: "balanced" | readonly number[] | undefined;
 }
 
-/** What was found. */
+/** The same of all inputs and outputs, in their order. */
+export interface Questions {
+  readonly inputs: readonly (Transform | undefined)[];
+  readonly targets: readonly TargetQuestions[];
+}
+
+/** Factors of the classes of each output that has some. */
+export type ClassFactors = readonly (readonly number[] | undefined)[];
+
+/** What was found, in the order of inputs and outputs. */
 export interface Answers {
-  readonly transforms: Transforms;
-  readonly classFactors: readonly number[] | undefined;
+  readonly units: UnitsOfRows;
+  readonly classFactors: ClassFactors;
 }
 
 /**
@@ -25,67 +33,107 @@ function balancedFactors(counts: readonly number[]): readonly number[] {
   return counts.map((count) => (count === 0 ? 0 : examples / (counts.length * count)));
 }
 
+/** What is added up for an output. */
+interface TargetFigures {
+  readonly statistics: ColumnStatistics | undefined;
+  /** Examples of each class. */
+  readonly counts: number[] | undefined;
+  readonly factors: readonly number[] | undefined;
+}
+
 /** Figures over all training examples, row by row in their order; a row of weight 0 is as if it were not there. */
 export class Measurement {
-  readonly #where: string;
+  readonly #form: BlockForm;
   readonly #questions: Questions;
-  readonly #inputs: ColumnStatistics | undefined;
-  readonly #targets: ColumnStatistics | undefined;
-  readonly #counts: number[] | undefined;
-  readonly #factors: readonly number[] | undefined;
+  readonly #inputs: readonly (ColumnStatistics | undefined)[];
+  readonly #targets: readonly TargetFigures[];
 
-  constructor(where: string, shape: ExampleShape, questions: Questions) {
-    const { inputs, targets, classWeights } = questions;
-    this.#where = where;
+  constructor(form: BlockForm, questions: Questions) {
+    const { inputs, targets } = form.shape;
+    this.#form = form;
     this.#questions = questions;
-    this.#inputs = inputs === undefined ? undefined : new ColumnStatistics(shape.inputs);
-    this.#targets = targets === undefined ? undefined : new ColumnStatistics(shape.outputs);
-    this.#counts = classWeights === "balanced" ? new Array<number>(classesOf(shape)).fill(0) : undefined;
-    this.#factors = classWeights === "balanced" ? undefined : classWeights;
+    this.#inputs = inputs.map(({ shape }, at) =>
+      questions.inputs[at] === undefined ? undefined : new ColumnStatistics(unitColumns(shape)),
+    );
+    this.#targets = targets.map((target, at) => {
+      const { transform, classWeights } = questions.targets[at] ?? { transform: undefined, classWeights: undefined };
+      const balanced = classWeights === "balanced";
+      return {
+        statistics: transform === undefined ? undefined : new ColumnStatistics(unitColumns(target.shape)),
+        counts: balanced ? new Array<number>(classesOf(target)).fill(0) : undefined,
+        factors: balanced ? undefined : classWeights,
+      };
+    });
   }
 
   /** Whether there is anything to find out. */
-  static needed({ inputs, targets, classWeights }: Questions): boolean {
-    return inputs !== undefined || targets !== undefined || classWeights === "balanced";
+  static needed({ inputs, targets }: Questions): boolean {
+    const asks = ({ transform, classWeights }: TargetQuestions): boolean =>
+      transform !== undefined || classWeights === "balanced";
+    return inputs.some((transform) => transform !== undefined) || targets.some(asks);
   }
 
   /** Takes in a row, and says whether it weighs anything; `ERR_DATA` or `ERR_LABEL` with its place. */
   take(block: Block, row: number): boolean {
-    if (block.weigh(row, this.#factors) === 0) return false;
-    if (this.#inputs !== undefined) measureRow(block.x, row, this.#inputs, false);
-    // Predictions are float32, and go back to these units.
-    if (this.#targets !== undefined) measureRow(block.y, row, this.#targets, true);
-    if (this.#counts !== undefined) {
-      const label = block.label(row);
-      this.#counts[label] = (this.#counts[label] ?? 0) + 1;
+    let weighs = false;
+    for (let at = 0; at < block.targets.length; at++) {
+      const [target, figures] = [block.targets[at], this.#targets[at]];
+      if (target === undefined || target.weigh(row, figures?.factors) === 0) continue;
+      if (!weighs) this.#takeInputs(block, row);
+      weighs = true;
+      // Predictions are float32, and go back to these units.
+      if (figures?.statistics !== undefined) measureRow(target.y, row, figures.statistics, true);
+      if (figures?.counts === undefined) continue;
+      const label = target.label(row);
+      figures.counts[label] = (figures.counts[label] ?? 0) + 1;
     }
-    return true;
+    return weighs;
+  }
+
+  #takeInputs({ inputs }: Block, row: number): void {
+    for (let at = 0; at < inputs.length; at++) {
+      const [member, statistics] = [inputs[at], this.#inputs[at]];
+      if (statistics !== undefined && member !== undefined) measureRow(member, row, statistics, false);
+    }
   }
 
   /** Of all rows; `ERR_DATA` names a column of which no transform can be made. */
   answers(): Answers {
-    const fitted = (name: "x" | "y", statistics: ColumnStatistics | undefined, transform: Transform | undefined) =>
-      transform === undefined || statistics === undefined || statistics.rows === 0
+    const { inputs, targets } = this.#form;
+    const fitted = (
+      where: string | undefined,
+      statistics: ColumnStatistics | undefined,
+      transform: Transform | undefined,
+      narrow: boolean,
+    ): Affine | undefined =>
+      transform === undefined || where === undefined || statistics === undefined || statistics.rows === 0
         ? undefined
-        : statistics.fit(`${this.#where}.${name}`, transform, name === "y");
+        : statistics.fit(where, transform, narrow);
     return {
-      transforms: {
-        inputs: fitted("x", this.#inputs, this.#questions.inputs),
-        targets: fitted("y", this.#targets, this.#questions.targets),
+      units: {
+        inputs: this.#inputs.map((one, at) => fitted(inputs[at]?.where, one, this.#questions.inputs[at], false)),
+        targets: this.#targets.map(({ statistics }, at) =>
+          fitted(targets[at]?.where, statistics, this.#questions.targets[at]?.transform, true),
+        ),
       },
-      classFactors: this.#counts === undefined ? this.#factors : balancedFactors(this.#counts),
+      classFactors: this.#targets.map(({ counts, factors }) =>
+        counts === undefined ? factors : balancedFactors(counts),
+      ),
     };
   }
 }
 
 /** Takes a row of finite numbers into statistics, unrounded; with `narrow` they have to be finite as float32. */
 function measureRow(member: Member, row: number, statistics: ColumnStatistics, narrow: boolean): void {
+  const { columns } = member;
   const values = rowOf(member, row);
-  const from = member.nested ? 0 : row * member.columns;
-  for (let column = 0; column < member.columns; column++) {
+  const from = member.nested ? 0 : row * columns;
+  for (let column = 0; column < columns; column++) {
     const value: unknown = values[from + column];
     const finite = typeof value === "number" && Number.isFinite(narrow ? Math.fround(value) : value);
     if (!finite) failElement(member, row, column, value);
   }
-  statistics.add(values as ArrayLike<number>, from);
+  for (let first = 0; first < columns; first += statistics.columns) {
+    statistics.add(values as ArrayLike<number>, from + first);
+  }
 }

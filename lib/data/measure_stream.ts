@@ -1,6 +1,6 @@
 import { fail, isPromise } from "../errors.js";
 import { unlessAborted } from "../signals.js";
-import type { ExampleShape } from "./block.js";
+import { blockForm, type ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
 import { type Answers, Measurement, type Questions } from "./measure.js";
 import { type Dataset, END } from "./stream.js";
@@ -14,9 +14,10 @@ export async function measureStream(
   questions: Questions,
   signal?: AbortSignal | undefined,
 ): Promise<Answers> {
-  const purpose = `'${questions.inputs?.kind ?? questions.targets?.kind ?? "balanced"}'`;
+  const kinds = [...questions.inputs, ...questions.targets.map(({ transform }) => transform)];
+  const purpose = `'${kinds.find((transform) => transform !== undefined)?.kind ?? "balanced"}'`;
   dataset.expectPasses(where, purpose);
-  const measurement = new Measurement(where, shape, questions);
+  const measurement = new Measurement(blockForm(where, shape), questions);
   const reader = new ExampleReader(where, shape);
   const turns = new Turns(signal);
   const pass = await dataset.open(where, purpose, signal);
@@ -36,6 +37,7 @@ export async function measureStream(
     await pass.close();
   }
   if (examples === 0) failNoExamples(where, 1);
-  if (!reader.weighs) fail("ERR_DATA", `${where}.weight`, "a weight above 0 somewhere", "only zeros");
+  const { weightless } = reader;
+  if (weightless !== undefined) fail("ERR_DATA", weightless, "a weight above 0 somewhere", "only zeros");
   return measurement.answers();
 }

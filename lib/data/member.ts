@@ -1,9 +1,10 @@
 // One member of a set (x, y or weight): how it may be written, and its values checked one by one. Data in memory and the
 // items of a stream go through the same functions, so that both are equally strict.
 import { CarillonError, describe, type ErrorCode, fail } from "../errors.js";
-import { isBigInts, isBytes, isFloats, isNumberArray, type NumberArray } from "../tensor/arrays.js";
+import { isBigInts, isBytes, isFloats, isInts, isNumberArray, type NumberArray } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
-import { extent } from "../tensor/shape.js";
+import type { RowSpec } from "../tensor/row_spec.js";
+import { extent, formatShape, sameShape } from "../tensor/shape.js";
 import type { TensorLike } from "./dataset.js";
 import { type Affine, transformed } from "./transform.js";
 
@@ -16,11 +17,18 @@ export interface Place {
 /** Rows of a set in memory. */
 export const IN_MEMORY: Place = { noun: "row", first: 0 };
 
+/** What a row has: axes and kind of its numbers. */
+export type RowForm = Pick<RowSpec, "shape" | "dtype">;
+
+/** One number a row: weights. */
+export const NUMBER: RowForm = { shape: [1], dtype: "f32" };
+
 /** Rows of so many values: one after another, or an array each. */
-export interface Member {
+export interface Member extends RowForm {
   readonly where: string;
   readonly place: Place;
   readonly rows: number;
+  /** Values of a row. */
   readonly columns: number;
   readonly values: ArrayLike<unknown>;
   /** Whether each of `values` is a row. */
@@ -28,51 +36,63 @@ export interface Member {
 }
 
 /**
- * The rows of `value`: an array of rows; numbers, if a row has one; a typed array with all values, row by row; a tensor
- * [rows, columns]. Of a stream also one number, or a plain array with all values.
+ * The rows of `value`: an array of rows, nested as deep as a row has axes, or a typed array each; numbers, if a row has one; a typed
+ * array with all values, row by row; a tensor [rows, …shape]. Of a stream also one number, or a plain array with all values, or one
+ * nested row.
  *
  * Errors: no rows, or a part of one (`ERR_DATA`); a tensor of another shape (`ERR_SHAPE`); anything else (`ERR_DTYPE`);
  * memory that was transferred away (`ERR_DETACHED`).
  */
-export function memberOf(where: string, value: unknown, columns: number, place: Place = IN_MEMORY): Member {
+export function memberOf(where: string, value: unknown, form: RowForm, place: Place = IN_MEMORY): Member {
   const streamed = place.noun === "example";
+  const { shape, dtype } = form;
+  const columns = extent(shape);
   if (Array.isArray(value)) {
     if (value.length === 0) failEmpty(where, place, value);
-    const nested = typeof value[0] === "object" || !(streamed || columns === 1);
-    return {
-      where,
-      place,
-      columns,
-      values: value,
-      nested,
-      rows: nested ? value.length : countRows(where, place, value, columns),
-    };
+    if (streamed && shape.length > 1 && isNested(value, columns, shape.length))
+      return memberOf(where, [value], form, place);
+    const nested = typeof value[0] === "object" || !(streamed || isNumber(shape));
+    const rows = nested ? value.length : countRows(where, place, value, columns);
+    return { where, place, shape, dtype, columns, values: value, nested, rows };
   }
-  const alone = streamed && columns === 1 && typeof value !== "object" && typeof value !== "undefined";
-  if (alone) return memberOf(where, [value], columns, place);
-  const values = flatValues(where, value, columns, place);
-  return { where, place, columns, values, nested: false, rows: countRows(where, place, values, columns) };
+  const alone = streamed && isNumber(shape) && typeof value !== "object" && typeof value !== "undefined";
+  if (alone) return memberOf(where, [value], form, place);
+  const values = flatValues(where, value, shape, place);
+  return { where, place, shape, dtype, columns, values, nested: false, rows: countRows(where, place, values, columns) };
+}
+
+/** Whether a row is a number, which needs no array. */
+function isNumber(shape: readonly number[]): boolean {
+  return shape.length === 0 || (shape.length === 1 && shape[0] === 1);
+}
+
+/** Whether arrays are nested as deep as a row has axes; a typed array with all values of a row stands for all of these. */
+export function isNested(value: unknown, columns: number, axes: number): boolean {
+  if (axes === 0) return typeof value !== "object";
+  if (Array.isArray(value)) return isNested(value[0], columns, axes - 1);
+  return axes === 1 && isNumberArray(value) && value.length !== columns;
 }
 
 /** The typed array of flat data, or of a tensor whose shape fits. */
-function flatValues(where: string, value: unknown, columns: number, place: Place): NumberArray {
+function flatValues(where: string, value: unknown, axes: readonly number[], place: Place): NumberArray {
   if (isNumberArray(value)) return value;
   if (isBigInts(value)) failBigInts(where, place, value);
   if (!isTensorLike(value)) {
-    const expected =
-      columns === 1 ? "a typed array, an array of numbers or a tensor" : "a typed array, an array of rows or a tensor";
+    const expected = isNumber(axes)
+      ? "a typed array, an array of numbers or a tensor"
+      : "a typed array, an array of rows or a tensor";
     return failItem("ERR_DTYPE", where, expected, place, value);
   }
   const { shape, data } = value;
-  const line = columns === 1 && shape.length === 1;
-  const fits = (line || (shape.length === 2 && shape[1] === columns)) && data.length === extent(shape);
+  const [, ...own] = shape;
+  const line = isNumber(axes) && shape.length === 1;
+  const fits = (line || (shape.length > 0 && sameShape(own, axes))) && data.length === extent(shape);
   if (!(fits || isDetached(data))) {
-    const received = `[${shape.join(", ")}]`;
-    const expected = `a tensor of shape ${columns === 1 ? "[rows]" : `[rows, ${columns}]`}`;
+    const expected = `a tensor of shape ${isNumber(axes) ? "[rows]" : `[${["rows", ...axes].join(", ")}]`}`;
     throw new CarillonError(
       "ERR_SHAPE",
       where,
-      `expected ${expected}${at(place)} for '${where}' but received ${received}`,
+      `expected ${expected}${at(place)} for '${where}' but received ${formatShape(shape)}`,
     );
   }
   return data;
@@ -87,9 +107,9 @@ function countRows(where: string, place: Place, values: ArrayLike<unknown>, colu
   return failItem("ERR_DATA", where, expected, place, values);
 }
 
-/** Whether a member's values are bytes, which stay bytes in memory. */
-export function hasBytes({ values }: Member): boolean {
-  return isBytes(values);
+/** Whether a member's values are bytes that stay bytes in memory: where floats are wanted. */
+export function hasBytes({ values, dtype }: Member): boolean {
+  return dtype === "f32" && isBytes(values);
 }
 
 /** Bytes of rows [begin, end), without a copy. */
@@ -142,21 +162,61 @@ export function writeFloats(
   const { columns } = member;
   const values = rowOf(member, row);
   const from = member.nested ? 0 : row * columns;
+  const width = affine === undefined ? columns : affine.shift.length;
+  for (let first = 0; first < columns; first += width) {
+    for (let column = 0; column < width; column++) {
+      const value: unknown = values[from + first + column];
+      if (typeof value !== "number") failElement(member, row, first + column, value);
+      target[to + first + column] = transformed(affine, column, value);
+      const stored = target[to + first + column] ?? 0;
+      if (stored - stored === 0) continue;
+      if (!(leftOut && Number.isFinite(value))) failElement(member, row, first + column, value);
+      target[to + first + column] = 0;
+    }
+  }
+}
+
+/**
+ * Rows [begin, end) as i32: as they lie, where they are that already, otherwise written to `scratch`. What is no integer of 32 bits is
+ * `ERR_DATA` with its row and column.
+ */
+export function integersOf(
+  member: Member,
+  begin: number,
+  end: number,
+  scratch: Int32Array,
+  leftOut: (row: number) => boolean = () => false,
+): Int32Array {
+  const { values, columns, nested } = member;
+  if (!nested && isInts(values)) {
+    const part = values.subarray(begin * columns, end * columns);
+    return part.length === (end - begin) * columns ? part : failGone(member);
+  }
+  for (let row = begin; row < end; row++) writeIntegers(member, row, scratch, (row - begin) * columns, leftOut(row));
+  return scratch.subarray(0, (end - begin) * columns);
+}
+
+/** Writes one row from element `to` on, as {@link integersOf}. Of a row that is left out other numbers become 0. */
+export function writeIntegers(member: Member, row: number, target: Int32Array, to: number, leftOut = false): void {
+  const { columns } = member;
+  const values = rowOf(member, row);
+  const from = member.nested ? 0 : row * columns;
   for (let column = 0; column < columns; column++) {
     const value: unknown = values[from + column];
     if (typeof value !== "number") failElement(member, row, column, value);
-    target[to + column] = transformed(affine, column, value);
-    const stored = target[to + column] ?? 0;
-    if (stored - stored === 0) continue;
+    target[to + column] = value;
+    if (target[to + column] === value) continue;
     if (!(leftOut && Number.isFinite(value))) failElement(member, row, column, value);
     target[to + column] = 0;
   }
 }
 
-/** What holds the values of a row: the row itself, or all rows. */
-export function rowOf({ where, place, columns, values, nested }: Member, row: number): ArrayLike<unknown> {
+/** What holds the values of a row: the row itself, one after another, or all rows. */
+export function rowOf(member: Member, row: number): ArrayLike<unknown> {
+  const { where, place, shape, columns, values, nested } = member;
   if (!nested) return values;
   const found: unknown = values[row];
+  if (shape.length !== 1 && !(isNumberArray(found) && shape.length > 1)) return deepRow(member, row, found);
   const name = `${place.noun} ${place.first + row}`;
   if (!(Array.isArray(found) || isNumberArray(found))) {
     if (isBigInts(found)) failBigInts(where, place, found);
@@ -169,18 +229,52 @@ export function rowOf({ where, place, columns, values, nested }: Member, row: nu
   return found;
 }
 
+/** The values of a nested row one after another; `ERR_DATA` names the place of what is not as long as its axis. */
+function deepRow({ where, place, shape, columns }: Member, row: number, found: unknown): readonly unknown[] {
+  const flat: unknown[] = [];
+  const append = (value: unknown, indices: readonly number[]): void => {
+    const size = shape[indices.length];
+    const name = `${place.noun} ${place.first + row}${indices.length === 0 ? "" : `, element [${indices.join(", ")}]`}`;
+    if (size === undefined) fail("ERR_DATA", where, `a number in ${name}`, value);
+    if (isBigInts(value)) failBigInts(where, place, value);
+    if (!((Array.isArray(value) || isNumberArray(value)) && value.length === size)) {
+      fail("ERR_DATA", where, `${formatShape(shape.slice(indices.length))} numbers in ${name}`, value);
+    }
+    const isLast = indices.length === shape.length - 1;
+    for (let index = 0; index < size; index++) {
+      if (isLast) flat.push(value[index]);
+      else append(value[index], [...indices, index]);
+    }
+  };
+  append(found, []);
+  return flat.length === columns ? flat : fail("ERR_DATA", where, `${formatShape(shape)} numbers a row`, found);
+}
+
 /** The only value of a row. */
 export function onlyValue(member: Member, row: number): unknown {
   const values = rowOf(member, row);
   return values[member.nested ? 0 : row];
 }
 
-/** `ERR_DATA`: this value is no number that float32 can hold. */
+/** `ERR_DATA`: this value is no number that float32 can hold, or no integer of 32 bits. */
 export function failElement(member: Member, row: number, column: number, value: unknown): never {
-  const { where, place, values, nested, rows, columns } = member;
+  const { where, place, dtype, shape, values, nested, rows, columns } = member;
   if (!nested && isNumberArray(values) && values.length < rows * columns) failGone(member);
-  const expected = `a finite float32 in ${place.noun} ${place.first + row}, column ${column}`;
-  return fail("ERR_DATA", where, expected, value);
+  const wanted = dtype === "i32" ? "a 32-bit integer" : "a finite float32";
+  return fail("ERR_DATA", where, `${wanted} in ${place.noun} ${place.first + row}, ${placeIn(shape, column)}`, value);
+}
+
+/** `column 3` of a row, or `element [2, 1]` of one with several axes. */
+export function placeIn(shape: readonly number[], column: number): string {
+  if (shape.length < 2) return `column ${column}`;
+  let left = column;
+  const indices = shape.map((_, axis) => {
+    const step = extent(shape.slice(axis + 1));
+    const index = Math.floor(left / step);
+    left -= index * step;
+    return index;
+  });
+  return `element ${formatShape(indices)}`;
 }
 
 /** An error about one row: `expected X for 'data.y' but received Y in row 3`. */

@@ -1,20 +1,37 @@
-import { native } from "../binding/native.js";
+import { type NativeSlab, native } from "../binding/native.js";
 import type { Binding } from "../graph/binding.js";
 
-/** How examples lie in memory. */
-export interface RowLayout {
-  readonly inputs: number;
-  /** Values of y a row: 1 for classes. */
+/** What of every example lies together: an input, the targets of an output, its weights. */
+export interface RowPart {
+  /** Of the program's input. */
+  readonly name: string;
   readonly columns: number;
-  readonly dtype: "f32" | "u8";
-  readonly classes: boolean;
-  readonly weighted: boolean;
+  readonly dtype: "f32" | "i32" | "u8";
+}
+
+/** How examples lie in memory: the inputs, then the targets, then the weights of those outputs that have some. */
+export interface RowLayout {
+  readonly parts: readonly RowPart[];
+  /** Place of the weights of each output among the parts. */
+  readonly weights: readonly (number | undefined)[];
 }
 
 /** Columns up to which a loop copies faster than `set`. */
 const LOOPED = 48;
 
-type Flat = Float32Array | Int32Array | Uint8Array;
+/** Values of rows one after another. */
+export type Flat = Float32Array | Int32Array | Uint8Array;
+
+/** Memory of a part. */
+export type PartMemory =
+  | { readonly dtype: "f32"; readonly data: Float32Array }
+  | { readonly dtype: "i32"; readonly data: Int32Array }
+  | { readonly dtype: "u8"; readonly data: Uint8Array };
+
+function memoryFor(dtype: RowPart["dtype"], count: number): PartMemory {
+  if (dtype === "u8") return { dtype, data: new Uint8Array(count) };
+  return dtype === "i32" ? { dtype, data: new Int32Array(count) } : { dtype, data: new Float32Array(count) };
+}
 
 function copyRow(from: Flat, fromRow: number, to: Flat, toRow: number, columns: number): void {
   const source = fromRow * columns;
@@ -29,60 +46,54 @@ function copyRow(from: Flat, fromRow: number, to: Flat, toRow: number, columns: 
 /** Memory for some examples. */
 export class RowStore {
   readonly layout: RowLayout;
-  readonly x: Float32Array | Uint8Array;
-  readonly y: Float32Array | Int32Array;
-  readonly weight: Float32Array | undefined;
+  /** In the order of the layout. */
+  readonly parts: readonly PartMemory[];
 
   constructor(rows: number, layout: RowLayout) {
-    const { inputs, columns, dtype, classes, weighted } = layout;
     this.layout = layout;
-    this.x = dtype === "u8" ? new Uint8Array(rows * inputs) : new Float32Array(rows * inputs);
-    this.y = classes ? new Int32Array(rows) : new Float32Array(rows * columns);
-    this.weight = weighted ? new Float32Array(rows) : undefined;
+    this.parts = layout.parts.map(({ dtype, columns }) => memoryFor(dtype, rows * columns));
   }
 
   /** Bytes of one example. */
-  static bytesOf({ inputs, columns, dtype, weighted }: RowLayout): number {
-    const FLOAT = 4;
-    return inputs * (dtype === "u8" ? 1 : FLOAT) + FLOAT * (columns + (weighted ? 1 : 0));
+  static bytesOf({ parts }: RowLayout): number {
+    const WORD = 4;
+    return parts.reduce((sum, { columns, dtype }) => sum + columns * (dtype === "u8" ? 1 : WORD), 0);
   }
 
   /** Overwrites row `toRow` by row `fromRow` of `from`. */
   copy(from: RowStore, fromRow: number, toRow: number): void {
-    copyRow(from.x, fromRow, this.x, toRow, this.layout.inputs);
-    copyRow(from.y, fromRow, this.y, toRow, this.layout.columns);
-    if (this.weight !== undefined) this.weight[toRow] = from.weight?.[fromRow] ?? 1;
+    const { parts } = this.layout;
+    for (let at = 0; at < parts.length; at++) {
+      const [source, target] = [from.parts[at], this.parts[at]];
+      if (source !== undefined && target !== undefined)
+        copyRow(source.data, fromRow, target.data, toRow, parts[at]?.columns ?? 0);
+    }
   }
 }
 
 /** Examples in native memory, as programs read them. */
 export class NativeRows {
   readonly bindings: ReadonlyMap<string, Binding>;
-  readonly #parts: readonly { readonly name: "x" | "y" | "weight"; readonly columns: number }[];
+  readonly #slabs: readonly { readonly slab: NativeSlab; readonly columns: number }[];
 
-  constructor(rows: number, { inputs, columns, dtype, classes, weighted }: RowLayout, scale: number) {
-    const parts = [
-      { name: "x", columns: inputs, dtype, scale },
-      { name: "y", columns, dtype: classes ? "i32" : "f32", scale: 1 },
-      ...(weighted ? [{ name: "weight", columns: 1, dtype: "f32", scale: 1 } as const] : []),
-    ] as const;
-    this.#parts = parts;
+  /** @param scales What bytes of a part are multiplied by. */
+  constructor(rows: number, { parts }: RowLayout, scales: readonly number[]) {
+    const made = parts.map((part, at) => {
+      return { ...part, slab: native.slabCreate(rows * part.columns, part.dtype), scale: scales[at] ?? 1 };
+    });
+    this.#slabs = made;
     this.bindings = new Map(
-      parts.map((part) => {
-        const slab = native.slabCreate(rows * part.columns, part.dtype);
-        return [part.name, { kind: "feed", slab, dtype: part.dtype, samples: rows, scale: part.scale }] as const;
-      }),
+      made.map(({ name, slab, dtype, scale }) => [name, { kind: "feed", slab, dtype, samples: rows, scale }] as const),
     );
   }
 
   /** Copies `count` rows of `store` from row `from` to row `to`. `ERR_BUSY` while a program reads this memory. */
   write(store: RowStore, from: number, to: number, count: number): void {
     if (count === 0) return;
-    for (const { name, columns } of this.#parts) {
-      const slab = this.bindings.get(name)?.slab;
-      const data = store[name];
-      if (slab === undefined || data === undefined) continue;
-      native.slabWrite(slab, to * columns, data.subarray(from * columns, (from + count) * columns));
+    for (const [at, { slab, columns }] of this.#slabs.entries()) {
+      const data = store.parts[at]?.data;
+      if (data !== undefined)
+        native.slabWrite(slab, to * columns, data.subarray(from * columns, (from + count) * columns));
     }
   }
 }

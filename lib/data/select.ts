@@ -2,9 +2,9 @@
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { type NumberArray, zerosLike } from "../tensor/arrays.js";
-import { isTypedArray, type TypedArray } from "../tensor/copied.js";
+import { areMembers, isTypedArray, type Members, type TypedArray } from "../tensor/copied.js";
 import { EXAMPLE_KEYS, MEANT } from "./block.js";
-import type { Examples, Weights } from "./dataset.js";
+import type { Examples, Weights, WeightsOf } from "./dataset.js";
 import { isTensorLike } from "./member.js";
 
 /** The type of some rows of T: the same kind of array; a tensor becomes its shape and data. */
@@ -20,13 +20,15 @@ export type Selection<T> = T extends Float32Array
           ? { readonly shape: readonly number[]; readonly data: D }
           : T extends readonly (infer E)[]
             ? E[]
-            : never;
+            : T extends Readonly<Record<string, unknown>>
+              ? { readonly [K in keyof T]: Selection<T[K]> }
+              : never;
 
 /** Some rows of a set. */
 export interface Part<X, Y> {
   readonly x: Selection<X>;
   readonly y: Selection<Y>;
-  readonly weight?: Selection<Weights> | undefined;
+  readonly weight?: WeightsOf<Y, Selection<Weights>> | undefined;
 }
 
 /** A set that rows can be taken out of. */
@@ -70,20 +72,51 @@ function examplesOf(where: string, data: Examples, given: number | undefined): D
   }
   checkKeys(`${where}.data`, data, EXAMPLE_KEYS, MEANT);
   const { x, y, weight } = data;
-  const known = [x, y].map(ownRows).find((rows) => rows !== undefined);
-  const rows = known ?? given ?? lengthOf(where, weight === undefined ? "y" : "weight", weight ?? y);
+  const members = membersOf(weight === undefined ? { x, y } : { x, y, weight });
+  const known = members.flatMap(({ path, value }) => (path.startsWith("weight") ? [] : [ownRows(value)]));
+  const rows = known.find((own) => own !== undefined) ?? given ?? rowsOfFlat(where, members);
   if (rows < 2) fail("ERR_DATA", `${where}.data`, "at least two rows", rows);
-  const members = Object.entries(weight === undefined ? { x, y } : { x, y, weight });
-  for (const [name, value] of members) checkRows(where, name, value, rows);
+  for (const { path, value } of members) checkRows(where, path, value, rows);
   return {
     rows,
     items: undefined,
     targets: () => y,
-    take: (indices) =>
-      Object.fromEntries(
-        members.map(([name, value]) => [name, selected(value, lengthOf(where, name, value) / rows, indices)]),
-      ),
+    take: (indices) => {
+      const part = (path: string, value: unknown): unknown =>
+        selected(value, lengthOf(where, path, value) / rows, indices);
+      return Object.fromEntries(
+        Object.entries(weight === undefined ? { x, y } : { x, y, weight }).map(([name, value]: [string, unknown]) => [
+          name,
+          areMembers(value) ? mapped(value, (key, one) => part(`${name}.${key}`, one)) : part(name, value),
+        ]),
+      );
+    },
   };
+}
+
+/** What rows are taken out of: x, y and weight, or what stands in them by name. */
+interface DivisibleMember {
+  readonly path: string;
+  readonly value: unknown;
+}
+
+function membersOf(set: Readonly<Record<string, unknown>>): readonly DivisibleMember[] {
+  return Object.entries(set).flatMap(([name, value]) => {
+    if (!areMembers(value)) return [{ path: name, value }];
+    return Object.entries(value).map(([key, one]) => ({ path: `${name}.${key}`, value: one }));
+  });
+}
+
+function mapped(record: Members, map: (key: string, value: unknown) => unknown): Members {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(key, value)]));
+}
+
+/** Rows of a set that is all flat: those of the weights, or of the first targets, one number a row. */
+function rowsOfFlat(where: string, members: readonly DivisibleMember[]): number {
+  const telling = (whole: string): DivisibleMember | undefined =>
+    members.find(({ path }) => path === whole || path.startsWith(`${whole}.`));
+  const { path, value } = telling("weight") ?? telling("y") ?? { path: "y", value: undefined };
+  return lengthOf(where, path, value);
 }
 
 /** First axis of a tensor or of an array of arrays; flat data does not tell. */
@@ -101,7 +134,8 @@ function lengthOf(where: string, name: string, value: unknown): number {
 function checkRows(where: string, name: string, value: unknown, rows: number): void {
   const columns = lengthOf(where, name, value) / rows;
   const nested = Array.isArray(value) && typeof value[0] === "object";
-  if (Number.isInteger(columns) && columns > 0 && (columns === 1 || !(nested || name === "weight"))) return;
+  const single = nested || name === "weight" || name.startsWith("weight.");
+  if (Number.isInteger(columns) && columns > 0 && (columns === 1 || !single)) return;
   fail("ERR_DATA", `${where}.data.${name}`, `${rows} rows, as the other data has,`, value);
 }
 

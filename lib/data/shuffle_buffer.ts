@@ -1,10 +1,11 @@
 import { CarillonError, isPromise } from "../errors.js";
 import type { Key } from "../tensor/philox.js";
 import type { ExampleReader } from "./example_reader.js";
+import type { ClassFactors } from "./measure.js";
 import { drawBelow } from "./permutation.js";
 import { type RowLayout, RowStore } from "./row_store.js";
 import { END, type Pass } from "./stream.js";
-import type { Transforms } from "./transform.js";
+import type { UnitsOfRows } from "./transform.js";
 import type { Turns } from "./turns.js";
 
 /** Purpose word of the draws from a shuffle buffer. */
@@ -30,8 +31,8 @@ export interface ShuffleOptions {
   readonly key: Key;
   /** From 1. */
   readonly epoch: number;
-  readonly transforms: Transforms;
-  readonly classFactors: readonly number[] | undefined;
+  readonly units: UnitsOfRows;
+  readonly classFactors: ClassFactors;
 }
 
 /**
@@ -113,8 +114,8 @@ export class ShuffleBuffer {
   }
 
   #read(): void {
-    const { transforms, classFactors } = this.#options;
-    this.#reader.read(this.#store, this.#size, transforms, classFactors);
+    const { units, classFactors } = this.#options;
+    this.#reader.read(this.#store, this.#size, units, classFactors);
     this.#size += 1;
   }
 }

@@ -1,6 +1,6 @@
 import { CarillonError, describe } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
-import type { Examples, Features, Labels, Targets } from "./dataset.js";
+import type { Examples, Inputs, Outputs } from "./dataset.js";
 import {
   type AnyDivision,
   checkDivision,
@@ -67,16 +67,16 @@ type Three = { readonly test: number };
  */
 export function split<Row>(data: readonly Row[], options: SplitOptions<Row> & Three): ThreeWaySplit<Row[]>;
 export function split<Row>(data: readonly Row[], options: SplitOptions<Row>): Split<Row[]>;
-export function split<X extends Features, Y extends Labels | Targets>(
+export function split<X extends Inputs, Y extends Outputs>(
   data: Examples<X, Y>,
   options: SplitOptions & Three,
 ): ThreeWaySplit<Part<X, Y>>;
-export function split<X extends Features, Y extends Labels | Targets>(
+export function split<X extends Inputs, Y extends Outputs>(
   data: Examples<X, Y>,
   options: SplitOptions,
 ): Split<Part<X, Y>>;
 export function split(
-  data: readonly unknown[] | Examples<Features, Labels | Targets>,
+  data: readonly unknown[] | Examples,
   options: AnyDivision & Pick<SplitOptions, "validation" | "test">,
 ): Split<unknown> | ThreeWaySplit<unknown> {
   checkKeys("split", options, ["validation", "test", ...DIVISION_KEYS]);

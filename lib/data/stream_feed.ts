@@ -6,10 +6,11 @@ import { unlessAborted } from "../signals.js";
 import { seedKey } from "../tensor/philox.js";
 import type { ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
+import type { ClassFactors } from "./measure.js";
 import { NativeRows, type RowLayout, RowStore } from "./row_store.js";
 import { ShuffleBuffer, shuffleMemory } from "./shuffle_buffer.js";
 import { type Dataset, END, type Pass } from "./stream.js";
-import { commonFactor, fitsProgram, type Transforms } from "./transform.js";
+import { fitsProgram, type UnitsLeft, type UnitsOfRows, unitsLeft } from "./transform.js";
 import { Turns } from "./turns.js";
 
 /** How a stream is read and laid out. */
@@ -23,8 +24,8 @@ export interface StreamFeedOptions {
   /** Rows a step. */
   readonly batch: number;
   readonly shuffle: boolean;
-  readonly transforms: Transforms;
-  readonly classFactors: readonly number[] | undefined;
+  readonly units: UnitsOfRows;
+  readonly classFactors: ClassFactors;
 }
 
 /** Where reading begins: after so many steps of a run, in an epoch of which so many rows are done. */
@@ -72,6 +73,8 @@ const PATIENCE = 20;
  */
 export class StreamFeed {
   readonly layout: RowLayout;
+  /** What is still to be done to the inputs. */
+  readonly units: readonly UnitsLeft[];
   /** Batches that a block has room for. */
   readonly batches: number;
   readonly #options: StreamFeedOptions;
@@ -96,13 +99,14 @@ export class StreamFeed {
   private constructor(options: StreamFeedOptions, pass: Pass, reader: ExampleReader) {
     this.#options = options;
     this.#opened = { pass, reader };
-    this.layout = reader.layout(options.classFactors !== undefined, fitsProgram(options.transforms.inputs));
+    const { classFactors, units } = options;
+    this.layout = reader.layout(classFactors, (input) => fitsProgram(units.inputs[input]));
+    this.units = units.inputs.map((affine, input) => unitsLeft(affine, this.layout.parts[input]?.dtype === "u8"));
     const bytes = options.batch * RowStore.bytesOf(this.layout);
     expectRoom(options, 2 * bytes);
     this.batches = Math.min(Math.max(Math.floor(BLOCK_BYTES / bytes), 1), BLOCK_STEPS);
-    const { inputs } = options.transforms;
-    const factor = inputs === undefined || this.layout.dtype !== "u8" ? undefined : commonFactor(inputs);
-    this.#native = new NativeRows(this.batches * options.batch, this.layout, factor ?? 1);
+    const scales = this.units.map(({ scale }) => scale);
+    this.#native = new NativeRows(this.batches * options.batch, this.layout, scales);
     this.#staging = new RowStore(this.batches * options.batch, this.layout);
     this.#capacity = options.shuffle ? options.dataset.shuffleBuffer : 1;
     this.#memory = shuffleMemory(this.#capacity, this.layout);
@@ -217,9 +221,9 @@ export class StreamFeed {
 
   /** At the end of an epoch, or of the run: something must have weighed more than nothing, as in a set in memory. */
   #checkWeights(): void {
-    if (!this.layout.weighted || this.#reader?.weighs === true) return;
-    const expected = `a weight above 0 somewhere in epoch ${this.#epoch}`;
-    fail("ERR_DATA", `${this.#options.where}.weight`, expected, "only zeros");
+    const weightless = this.#reader?.weightless;
+    if (weightless === undefined) return;
+    fail("ERR_DATA", weightless, `a weight above 0 somewhere in epoch ${this.#epoch}`, "only zeros");
   }
 
   get #impatient(): boolean {
@@ -227,7 +231,7 @@ export class StreamFeed {
   }
 
   async #openEpoch(): Promise<ShuffleBuffer> {
-    const { where, shape, dataset, transforms, classFactors } = this.#options;
+    const { where, shape, dataset, units, classFactors } = this.#options;
     this.#epoch += 1;
     const opened = this.#opened ?? {
       reader: new ExampleReader(where, shape),
@@ -243,7 +247,10 @@ export class StreamFeed {
       key: seedKey(where, this.#place.seed),
       epoch: this.#epoch,
       // Bytes stay what they are: the program changes their units.
-      transforms: this.layout.dtype === "u8" ? { targets: transforms.targets } : transforms,
+      units: {
+        inputs: units.inputs.map((affine, input) => (this.layout.parts[input]?.dtype === "u8" ? undefined : affine)),
+        targets: units.targets,
+      },
       classFactors,
     });
     if (this.#epoch === this.#place.epoch) await this.#replay(buffer);

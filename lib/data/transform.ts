@@ -228,6 +228,19 @@ export function commonFactor({ shift, scale }: Affine): number | undefined {
   return shift.every((one) => one === 0) && scale.every((one) => one === first) ? 1 / first : undefined;
 }
 
+/** Units of a bound input: what the program has still to do to it, and what the gather multiplies bytes by. */
+export interface UnitsLeft {
+  readonly affine: Affine | undefined;
+  readonly scale: number;
+}
+
+/** Of rows that are in the new units already, or of bytes, which are left to the program, or to the gather where one factor does it. */
+export function unitsLeft(affine: Affine | undefined, bytes: boolean): UnitsLeft {
+  if (!bytes || affine === undefined) return { affine: undefined, scale: 1 };
+  const factor = commonFactor(affine);
+  return factor === undefined ? { affine, scale: 1 } : { affine: undefined, scale: factor };
+}
+
 /** A fitted transform as a file has it; `ERR_FILE` unless it has finite figures for each of `columns` columns, and scales that are not 0. */
 export function affineOf(part: Part, columns: number): Affine {
   const figures = (name: "shift" | "scale"): readonly number[] =>
@@ -240,8 +253,24 @@ export function affineOf(part: Part, columns: number): Affine {
   return affine;
 }
 
+/** Changes of units that a model's raw inputs and targets go through, in their order. */
+export interface UnitsOfRows {
+  readonly inputs: readonly (Affine | undefined)[];
+  readonly targets: readonly (Affine | undefined)[];
+}
+
+/** None. */
+export const NO_UNITS: UnitsOfRows = { inputs: [], targets: [] };
+
+/** Columns that rows of a shape have units for: those of the last axis. */
+export function unitColumns(shape: readonly number[]): number {
+  return shape.at(-1) ?? 1;
+}
+
 /** Changes of units that a model's raw inputs and targets go through. */
 export interface Transforms {
   readonly inputs?: Affine | undefined;
   readonly targets?: Affine | undefined;
+  /** Those of a model with named inputs or outputs. */
+  readonly named?: Record<"inputs" | "targets", Readonly<Record<string, Affine>>> | undefined;
 }

@@ -1,5 +1,5 @@
 import { bindData } from "../data/bind_stream.js";
-import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Examples } from "../data/dataset.js";
 import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import { fail } from "../errors.js";
@@ -7,34 +7,41 @@ import { checkKeys } from "../options.js";
 import { Brake } from "./brake.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import { PREDICT_BATCH } from "./inference.js";
-import { checkLoss } from "./losses/loss.js";
-import { findMetrics, type Metrics } from "./metrics.js";
+import { checkLosses, exampleShape } from "./losses/outputs.js";
+import { findMetricsOf, type MetricsOf } from "./metrics.js";
 import type { Model } from "./model.js";
 import { checkWork, type EvaluateOptions } from "./predict_options.js";
 
 /** What `Model.evaluate` gives: of a copy of the model, which nobody changes. */
 export async function evaluateModel(
   model: Model,
-  data: Examples<Features, Labels | Targets> | Dataset,
-  options: EvaluateOptions<Metrics>,
+  data: Examples | Dataset,
+  options: EvaluateOptions<MetricsOf>,
 ): Promise<Evaluation> {
-  checkKeys("evaluate", options, ["loss", "metrics", "threads", "signal"]);
-  const loss = checkLoss("evaluate.loss", options.loss, model.columns.outputs);
+  checkKeys("evaluate", options, ["loss", "lossWeights", "metrics", "threads", "signal"]);
+  const { outputs } = model.rows;
+  const losses = checkLosses(
+    { loss: "evaluate.loss", weights: "evaluate.lossWeights" },
+    options.loss,
+    options.lossWeights,
+    outputs,
+  );
   const { threads, signal } = checkWork("evaluate", options);
-  const metrics = findMetrics("evaluate.metrics", options.metrics ?? []);
+  const metrics = findMetricsOf("evaluate.metrics", options.metrics, outputs);
   const held = hold("evaluate.data", data, isSmall(data));
   const measured = await model.cloneBeside();
-  const { classNames, transforms } = measured;
+  const { rows, meaning } = measured;
+  const names = meaning.outputs.map(({ classNames }) => classNames);
   const examples = await bindData("evaluate.data", held.data, {
-    shape: { ...measured.columns, target: loss.target ?? "values", names: classNames },
+    shape: exampleShape(rows, losses, names),
     batch: PREDICT_BATCH,
-    transforms,
+    units: { inputs: meaning.inputs, targets: meaning.outputs.map(({ units }) => units) },
     unchanged: held.unchanged,
     signal,
   });
   const brake = new Brake(signal);
   try {
-    const evaluator = new Evaluator("evaluate.metrics", measured, loss, metrics, examples, PREDICT_BATCH);
+    const evaluator = new Evaluator("evaluate.metrics", measured, losses, metrics, examples, PREDICT_BATCH);
     const evaluation = await evaluator.run(brake, { threads });
     signal?.throwIfAborted();
     return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);

@@ -1,30 +1,39 @@
 import type { BoundExamples } from "../data/bind.js";
+import type { Affine, UnitsOfRows } from "../data/transform.js";
 import { commonTurns } from "../data/turns.js";
 import { CompiledProgram, type Effort } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
+import { extent } from "../tensor/shape.js";
 import type { Brake } from "./brake.js";
 import { Caller } from "./caller.js";
-import { LOG, LOG_COLUMNS, logScalar } from "./log.js";
-import type { Loss } from "./losses/loss.js";
+import { columnsOfOutput, dataLossOf, LOG, logColumns, logScalar } from "./log.js";
+import type { OutputLoss } from "./losses/outputs.js";
 import { Meter } from "./meter.js";
-import type { Metric, MetricSet } from "./metrics/metric.js";
-import type { Figures } from "./metrics.js";
+import type { MetricSet } from "./metrics/metric.js";
+import type { Figures, OutputMetric } from "./metrics.js";
 import type { Model } from "./model.js";
-import { type Objective, recordObjective } from "./objective.js";
+import { type OutputObjective, recordObjective } from "./objective.js";
 import { Passes } from "./passes.js";
 
 /** Figures of a whole set. */
 export interface Evaluation<K extends string = string> {
-  /** Σ wℓ/Σ w over all examples, without penalties. */
+  /** Σ wℓ/Σ w over all examples, of several outputs the sum of these times the weights of their losses; without penalties. */
   readonly loss: number;
   readonly metrics: Figures<K>;
 }
 
 /** Sums over steps, in double, in the order of the steps. */
 export class Sums {
-  #values = new Array<number>(LOG_COLUMNS).fill(0);
+  readonly #losses: readonly number[];
+  #values: number[];
   #steps = 0;
+
+  /** @param losses What the loss of each output counts. */
+  constructor(losses: readonly number[]) {
+    this.#losses = losses;
+    this.#values = new Array<number>(logColumns(losses.length)).fill(0);
+  }
 
   /** Adds a row of the log. */
   add(row: Float32Array): void {
@@ -39,8 +48,7 @@ export class Sums {
 
   /** 0 of examples that weigh nothing. */
   get loss(): number {
-    const weight = this.#column(LOG.weight);
-    return weight === 0 ? 0 : this.#column(LOG.total) / weight;
+    return dataLossOf(this.#values, this.#losses);
   }
 
   /** Mean over the steps: every step has its own weights. */
@@ -68,22 +76,41 @@ export class Sums {
 }
 
 /** Logs what {@link Sums} adds up. */
-export function logObjective(trace: Trace, objective: Pick<Objective, "total" | "weight">): void {
-  trace.add(logScalar(objective.total, LOG.total));
-  trace.add(logScalar(objective.weight, LOG.weight));
+export function logObjective(trace: Trace, outputs: readonly Pick<OutputObjective, "total" | "weight">[]): void {
+  for (const [output, { total, weight }] of outputs.entries()) {
+    const columns = columnsOfOutput(output);
+    trace.add(logScalar(total, columns.total));
+    trace.add(logScalar(weight, columns.weight));
+  }
   trace.add(logScalar(ops.rowCount(), LOG.rows));
 }
 
-/** What metrics are asked to measure of a model. */
-export function measuredSet(
+/** What the targets of each output went through. */
+export function unitsOf({ outputs }: Pick<BoundExamples, "outputs">): UnitsOfRows["targets"] {
+  return outputs.map(({ units }) => units);
+}
+
+/** What metrics are asked to measure of each output of a model. */
+export function measuredSets(
   where: string,
   model: Model,
-  loss: Loss,
-  metrics: readonly Metric[],
-  { units }: Pick<BoundExamples, "units">,
-): MetricSet {
-  const ending = metrics.length === 0 ? undefined : model.ending;
-  return { where, loss, outputs: model.columns.outputs, ending, units: units.targets };
+  losses: readonly OutputLoss[],
+  metrics: readonly OutputMetric[],
+  units: UnitsOfRows["targets"],
+): readonly MetricSet[] {
+  const endings = metrics.length === 0 ? [] : model.endings;
+  return losses.map(({ loss }, at) => {
+    const outputs = extent(model.rows.outputs[at]?.shape ?? []);
+    return { where, loss, outputs, ending: endings[at], units: repeated(units[at], outputs) };
+  });
+}
+
+/** Units of the last axis of a row as those of all of its numbers. */
+function repeated(units: Affine | undefined, columns: number): Affine | undefined {
+  if (units === undefined || units.shift.length === columns) return units;
+  const all = (values: readonly number[]): readonly number[] =>
+    Array.from({ length: columns }, (_, column) => values[column % values.length] ?? 0);
+  return { ...units, shift: all(units.shift), scale: all(units.scale) };
 }
 
 /** A program that measures a model on a set of examples, in their order, at inference. */
@@ -92,29 +119,32 @@ export class Evaluator {
   readonly #caller: Caller;
   readonly #meter: Meter;
   readonly #passes: Passes;
+  /** What the loss of each output counts. */
+  readonly #losses: readonly number[];
 
   constructor(
     where: string,
     model: Model,
-    loss: Loss,
-    metrics: readonly Metric[],
+    losses: readonly OutputLoss[],
+    metrics: readonly OutputMetric[],
     examples: BoundExamples,
     batchSize: number,
   ) {
     const trace = new Trace(0, false);
     const batch = Math.min(batchSize, examples.samples);
-    this.#meter = new Meter(metrics, measuredSet(where, model, loss, metrics, examples));
+    this.#meter = new Meter(metrics, measuredSets(where, model, losses, metrics, unitsOf(examples)));
+    this.#losses = losses.map(({ weight }) => weight);
     tracing(trace, () => {
-      const objective = recordObjective(model, loss, examples);
-      this.#meter.record(trace, objective, batch);
-      logObjective(trace, objective);
+      const { outputs } = recordObjective(model, losses, examples);
+      this.#meter.record(trace, outputs, batch);
+      logObjective(trace, outputs);
     });
     this.#passes = new Passes(examples, batch, this.#meter.callSteps);
     this.#program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
       feed: { samples: examples.samples, batch, shuffle: false },
-      logColumns: LOG_COLUMNS,
+      logColumns: logColumns(losses.length),
       logRows: Math.min(Math.ceil(examples.samples / batch), this.#meter.callSteps),
     });
     this.#caller = new Caller(this.#program);
@@ -122,7 +152,7 @@ export class Evaluator {
 
   /** `undefined` if the brake stopped it; rejects if the brake's signal was aborted. */
   async run(brake: Brake, effort: Effort = {}): Promise<Evaluation | undefined> {
-    const sums = new Sums();
+    const sums = new Sums(this.#losses);
     this.#meter.clear();
     const off = brake.onPull(() => {
       if (brake.ended) this.#passes.stop();
@@ -149,9 +179,10 @@ export class Evaluator {
 
   #take(firstStep: number, finished: number, sums: Sums): void {
     const log = this.#program.log(0, finished);
+    const { logColumns: columns } = this.#program;
     const rows: number[] = [];
     for (let step = 0; step < finished; step++) {
-      const row = log.subarray(step * LOG_COLUMNS, (step + 1) * LOG_COLUMNS);
+      const row = log.subarray(step * columns, (step + 1) * columns);
       sums.add(row);
       rows.push(row[LOG.rows] ?? 0);
     }

@@ -15,25 +15,29 @@ import { giveOut } from "../graph/output.js";
 import type { WeightForm } from "../graph/passes/frozen_products.js";
 import { atOnce, type Plan, planInPieces } from "../graph/plan.js";
 import { Trace, tracing } from "../graph/trace.js";
-import { formatShape } from "../tensor/shape.js";
+import { isFloats } from "../tensor/arrays.js";
+import type { RowSpec } from "../tensor/row_spec.js";
+import { extent, formatShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import { makeRoom } from "./staging.js";
 
 /** What a {@link FrozenProgram} is made from. */
 export interface FrozenOptions {
-  /** Records the network at inference over the memory of its weights. */
-  readonly forward: (x: Value) => Value;
-  /** Columns of x. */
-  readonly inputs: number;
+  /** Records the network at inference over the memory of its weights: [batch, n]. */
+  readonly forward: (...inputs: readonly Value[]) => Value;
+  readonly inputs: readonly RowSpec[];
   /** Rows of a call at most. */
   readonly maxBatch: number;
   /** The form of the weights of products that stand at an offset, in floats, of a slab; f32 by default. */
   readonly formOf?: ((slab: NativeSlab, offset: number) => WeightForm) | undefined;
 }
 
+/** Rows of a call as the network takes them: of a single input of floats as they are, otherwise a list. */
+export type GivenRows = Float32Array | readonly (Float32Array | Int32Array)[];
+
 /** Memory that a program reads its rows from, and writes its outputs to. */
 interface Ends {
-  readonly input: NativeSlab;
+  readonly inputs: readonly NativeSlab[];
   readonly output: NativeSlab;
 }
 
@@ -74,18 +78,18 @@ function* prepareInPieces({
   formOf = () => "f32",
 }: FrozenOptions): Generator<void, Planned> {
   const trace = new Trace(0, false);
-  const x = new Value(["batch", inputs], "f32", { kind: "input", name: "x" });
-  const y = tracing(trace, () => forward(x));
+  const given = inputs.map(({ name, shape, dtype }) => new Value(["batch", ...shape], dtype, { kind: "input", name }));
+  const y = tracing(trace, () => forward(...given));
   yield;
   const outputs = checkOutputs(y);
   const output = native.slabCreate(maxBatch * outputs, "f32");
   trace.add(giveOut(y, output));
-  const input = native.slabCreate(maxBatch * inputs, "f32");
+  const slabs = inputs.map(({ shape, dtype }) => native.slabCreate(maxBatch * extent(shape), dtype));
   const freezer = new Freezer(formOf);
   yield;
-  const bindings = new Map([["x", { kind: "direct", slab: input } as const]]);
+  const bindings = new Map(slabs.map((slab, at) => [inputs[at]?.name ?? "", { kind: "direct", slab } as const]));
   const instructions = yield* planInPieces(trace, { maxRows: maxBatch, bindings, replacement: freezer });
-  return { outputs, alongBatch: alongBatch(y), input, output, trace, freezer, instructions };
+  return { outputs, alongBatch: alongBatch(y), inputs: slabs, output, trace, freezer, instructions };
 }
 
 const NO_LANES = new Float64Array(0);
@@ -95,13 +99,16 @@ const NO_LANES = new Float64Array(0);
  * packing; every element has the bits of the unpacked program (for f32), whatever the batch, the threads and the machine.
  */
 export class FrozenProgram {
-  readonly inputs: number;
+  readonly inputs: readonly RowSpec[];
+  /** Columns of y. */
   readonly outputs: number;
   readonly maxBatch: number;
   /** An operation by which the outputs of a row depend on the other rows of its call; `undefined` where there is none. */
   readonly alongBatch: string | undefined;
   /** Bytes of the packed weights of products. */
   readonly weightBytes: number;
+  /** Whether rows are read where the caller has them: those of a single input of floats. */
+  readonly #direct: boolean;
   readonly #own: readonly FrozenSlab[];
   readonly #packing: NativeProgramSpec;
   readonly #spec: NativeProgramSpec;
@@ -113,11 +120,13 @@ export class FrozenProgram {
 
   /** @param planned What {@link prepareInPieces} gives, if that was asked already. */
   constructor(options: FrozenOptions, planned: Planned = atOnce(prepareInPieces(options))) {
-    const { outputs, input, output, trace, freezer, instructions } = planned;
+    const { outputs, inputs: slabsOfInputs, output, trace, freezer, instructions } = planned;
     const { inputs, maxBatch } = options;
     const { code, views, slabs, arenaCount } = instructions;
     const slotOf = (slab: NativeSlab): number => slabs.findIndex((each) => each.slab === slab) + 1;
+    const slotsOfInputs = slabsOfInputs.map(slotOf);
     this.inputs = inputs;
+    this.#direct = inputs.length === 1 && inputs[0]?.dtype === "f32";
     this.outputs = outputs;
     this.maxBatch = maxBatch;
     this.alongBatch = planned.alongBatch;
@@ -125,7 +134,7 @@ export class FrozenProgram {
     this.#own = freezer.own;
     this.#packing = freezer.packing();
     this.#first = trace.first;
-    this.#ends = { input, output };
+    this.#ends = { inputs: slabsOfInputs, output };
     this.#spec = {
       ...this.#packing,
       code,
@@ -133,8 +142,7 @@ export class FrozenProgram {
       slabs,
       arenaCount,
       maxRows: maxBatch,
-      inputSlot: slotOf(input),
-      outputSlot: slotOf(output),
+      ...(this.#direct ? { inputSlot: slotsOfInputs[0] ?? 0, outputSlot: slotOf(output) } : {}),
     };
     this.#current = this.#copyOver(new Map());
   }
@@ -182,38 +190,54 @@ export class FrozenProgram {
   }
 
   /**
-   * y: [rows, outputs] from x: [rows, inputs], on the calling thread and at most `threads` − 1 helpers; both are used as they lie
-   * and nothing is allocated. They may be the same memory. A number that is out of range is told by its row, counted from `begin` on.
+   * y: [rows, outputs] from x: [rows, …], on the calling thread and at most `threads` − 1 helpers; both are used as they lie and nothing is
+   * allocated, where x is a single input of floats, else they are copied. They may be the same memory. A number that is out of range is told by
+   * its row, counted from `begin` on.
    */
-  runInto(x: Float32Array, rows: number, y: Float32Array, threads: number, begin = 0): void {
+  runInto(x: GivenRows, rows: number, y: Float32Array, threads: number, begin = 0): void {
     checkFault(this.tryInto(x, rows, y, threads), begin);
   }
 
   /** {@link runInto} on native threads. x stays as it is until then. One call at a time, else `ERR_BUSY`. */
-  async runAsync(x: Float32Array, rows: number, y: Float32Array, threads: number, begin = 0): Promise<void> {
+  async runAsync(x: GivenRows, rows: number, y: Float32Array, threads: number, begin = 0): Promise<void> {
     checkFault(await this.tryAsync(x, rows, y, threads), begin);
   }
 
   /** {@link runInto} that gives what is wrong with a row, instead of throwing it; y is of no use then. */
-  tryInto(x: Float32Array, rows: number, y: Float32Array, threads: number): NativeFault | null {
-    return native.programAnswer(this.#filled().here.program, x, rows, y, threads);
+  tryInto(x: GivenRows, rows: number, y: Float32Array, threads: number): NativeFault | null {
+    const { here } = this.#filled();
+    if (this.#direct) return native.programAnswer(here.program, onlyOf(x), rows, y, threads);
+    this.#write(here, x, rows);
+    const { fault } = native.programRunSync(here.program, requestOf(rows, threads));
+    if (fault === null) native.slabRead(here.output, 0, y.subarray(0, rows * this.outputs));
+    return fault;
   }
 
   /** {@link runAsync} that gives what is wrong with a row, as {@link tryInto} does. */
-  async tryAsync(x: Float32Array, rows: number, y: Float32Array, threads: number): Promise<NativeFault | null> {
+  async tryAsync(x: GivenRows, rows: number, y: Float32Array, threads: number): Promise<NativeFault | null> {
     const copy = this.#filled();
     if (copy.busy) throw new CarillonError("ERR_BUSY", "run", "expected one call at a time for 'run'");
     let fault: NativeFault | null;
     copy.busy = true;
     try {
       copy.there ??= await this.#lineApart(copy);
-      native.slabWrite(copy.there.input, 0, x.subarray(0, rows * this.inputs));
-      fault = await native.programAnswerAsync(copy.there.program, rows, threads);
+      this.#write(copy.there, x, rows);
+      const { program } = copy.there;
+      if (this.#direct) fault = await native.programAnswerAsync(program, rows, threads);
+      else ({ fault } = await native.programRun(program, requestOf(rows, threads)));
     } finally {
       copy.busy = false;
     }
     if (fault === null) native.slabRead(copy.there.output, 0, y.subarray(0, rows * this.outputs));
     return fault;
+  }
+
+  #write({ inputs }: Line, x: GivenRows, rows: number): void {
+    for (let at = 0; at < inputs.length; at++) {
+      const [slab, given] = [inputs[at], at === 0 && isFloats(x) ? x : isFloats(x) ? undefined : x[at]];
+      const columns = extent(this.inputs[at]?.shape ?? []);
+      if (slab !== undefined && given !== undefined) native.slabWrite(slab, 0, given.subarray(0, rows * columns));
+    }
   }
 
   #filled(): Copy {
@@ -246,13 +270,15 @@ export class FrozenProgram {
 
   /** With memory of its own at both ends. */
   async #lineApart({ instead }: Copy): Promise<Line> {
-    const input = await makeRoom(this.maxBatch * this.inputs);
+    const inputs: NativeSlab[] = [];
+    for (const { shape, dtype } of this.inputs) inputs.push(await makeRoom(this.maxBatch * extent(shape), dtype));
     const output = native.slabCreate(this.maxBatch * this.outputs, "f32"); // native threads write it first
-    return this.#lineOf(instead, { input, output });
+    return this.#lineOf(instead, { inputs, output });
   }
 
   #lineOf(instead: ReadonlyMap<NativeSlab, NativeSlab>, ends: Ends): Line {
-    const all = new Map([...instead, [this.#ends.input, ends.input], [this.#ends.output, ends.output]]);
+    const all = new Map([...instead, [this.#ends.output, ends.output]]);
+    for (const [at, slab] of this.#ends.inputs.entries()) all.set(slab, ends.inputs[at] ?? slab);
     return { program: native.programCreate(replaced(this.#spec, all)), ...ends };
   }
 }
@@ -266,9 +292,20 @@ function replaced(spec: NativeProgramSpec, instead: ReadonlyMap<NativeSlab, Nati
   return { ...spec, slabs: spec.slabs.map((each) => ({ ...each, slab: instead.get(each.slab) ?? each.slab })) };
 }
 
+/** The rows of a single input. */
+function onlyOf(x: GivenRows): Float32Array {
+  if (isFloats(x)) return x;
+  const [first] = x;
+  if (isFloats(first)) return first;
+  throw new CarillonError("ERR_DTYPE", "run", "expected floats for 'run'");
+}
+
 function packingRequest(): Parameters<typeof native.programRun>[1] {
-  const threads = threadLimit();
-  return { firstStep: 1, steps: 1, rows: 1, lanes: NO_LANES, threads, waits: false, background: false };
+  return requestOf(1, threadLimit());
+}
+
+function requestOf(rows: number, threads: number): Parameters<typeof native.programRun>[1] {
+  return { firstStep: 1, steps: 1, rows, lanes: NO_LANES, threads, waits: false, background: false };
 }
 
 /** Columns of [batch, n]; else `ERR_SHAPE`. */

@@ -1,19 +1,18 @@
-import type { Features } from "../data/dataset.js";
+import type { RowSpecs } from "../tensor/row_spec.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { FrozenProgram } from "./frozen.js";
 import {
   type Described,
-  labelsOfRows,
   type Normalization,
-  normalizationOf,
+  normalizationsOf,
   type PredictedLabels,
   type ProbabilitiesAs,
 } from "./meaning.js";
-import { labelTaker, runRows, tensorTaker } from "./serving/answers.js";
+import { type ByOutput, labelTaker, RowOutputs, runRows, tensorTaker } from "./serving/answers.js";
 import type { Take } from "./serving/batch.js";
 import { FrozenCopy, type Network, workOf } from "./serving/frozen_copy.js";
 import { type CallOptions, type Computer, Gathering } from "./serving/gathering.js";
-import { failParts, memberOfCall } from "./serving/rows.js";
+import { type CallInput, callInputs, failParts, membersOfCall } from "./serving/rows.js";
 
 /** Rows of a batch at inference. */
 export const PREDICT_BATCH = 256;
@@ -34,40 +33,45 @@ interface Queue {
 export class Inference {
   readonly #network: Network;
   readonly #queues = new Map<Kind, Queue>();
-  readonly #tensor: Take<Tensor<"f32">>;
-  readonly #labels: Take<PredictedLabels>;
+  readonly #inputs: readonly CallInput[];
+  readonly #outputs: RowOutputs;
+  readonly #tensor: Take<ByOutput<Tensor<"f32">>>;
+  readonly #labels: Take<ByOutput<PredictedLabels>>;
   /** Of `predictSync` that finds other weights in the model while calls are being computed with those before. */
   #spare: FrozenCopy | undefined;
 
   constructor(network: Network) {
     this.#network = network;
-    this.#tensor = tensorTaker(network.outputs);
-    this.#labels = labelTaker("predict", network.outputs);
+    this.#inputs = callInputs(network.rows.inputs);
+    this.#outputs = new RowOutputs(network.rows);
+    this.#tensor = tensorTaker(this.#outputs);
+    this.#labels = labelTaker("predict", this.#outputs);
   }
 
-  outputs(x: Features, work: CallOptions): Promise<Tensor<"f32">> {
+  outputs(x: unknown, work: CallOptions): Promise<ByOutput<Tensor<"f32">>> {
     return this.#queue("outputs").gathering.submit("predict.x", x, this.#tensor, work);
   }
 
-  labels(x: Features, work: CallOptions): Promise<PredictedLabels> {
+  labels(x: unknown, work: CallOptions): Promise<ByOutput<PredictedLabels>> {
     return this.#queue("outputs").gathering.submit("predict.x", x, this.#labels, work);
   }
 
   probabilities(
-    x: Features,
+    x: unknown,
     work: CallOptions & { readonly as?: ProbabilitiesAs | undefined },
-  ): Promise<Tensor<"f32">> {
-    const queue = this.#queue(work.as ?? "probabilities");
-    return queue.gathering.submit("predict.x", x, this.#tensor, work);
+  ): Promise<ByOutput<Tensor<"f32">>> {
+    const { as } = work;
+    const queue = this.#queue(as ?? "probabilities");
+    const taker = tensorTaker(this.#outputs, (outputs) => normalizationsOf("predictProbabilities", outputs, as));
+    return queue.gathering.submit("predict.x", x, taker, work);
   }
 
-  outputsSync(x: Features): Tensor<"f32"> {
-    return this.#runSync(x).outputs;
+  outputsSync(x: unknown): ByOutput<Tensor<"f32">> {
+    return this.#runSync(x, this.#tensor);
   }
 
-  labelsSync(x: Features): PredictedLabels {
-    const { outputs, described } = this.#runSync(x);
-    return labelsOfRows("predictSync", described, outputs.data);
+  labelsSync(x: unknown): ByOutput<PredictedLabels> {
+    return this.#runSync(x, labelTaker("predictSync", this.#outputs));
   }
 
   /** A copy of the weights that the model has now. */
@@ -75,21 +79,20 @@ export class Inference {
     const { computer, gathering } = this.#queue("outputs");
     let { copy } = computer;
     if (!copy.current && gathering.working) {
-      this.#spare ??= new FrozenCopy(this.#network, "none", PREDICT_BATCH);
+      this.#spare ??= new FrozenCopy(this.#network, [], PREDICT_BATCH);
       copy = this.#spare;
     }
     if (!copy.current) copy.takeNow();
     return copy;
   }
 
-  #runSync(x: Features): { readonly outputs: Tensor<"f32">; readonly described: Described } {
-    const { inputs } = this.#network;
-    const member = memberOfCall("predictSync.x", x, inputs);
+  #runSync<T>(x: unknown, take: Take<T>): T {
+    const members = membersOfCall("predictSync.x", x, this.#inputs);
+    const rows = members[0]?.rows ?? 0;
     const { program, described } = this.#copyNow();
     const { alongBatch, maxBatch } = program;
-    if (alongBatch !== undefined && member.rows > maxBatch)
-      failParts("predictSync.x", member.rows, maxBatch, alongBatch);
-    return { outputs: runRows(program, member, described), described };
+    if (alongBatch !== undefined && rows > maxBatch) failParts("predictSync.x", rows, maxBatch, alongBatch);
+    return take(runRows(program, members, described), 0, rows, described);
   }
 
   #queue(kind: Kind): Queue {
@@ -104,16 +107,17 @@ export class Inference {
 
 /** Computes with the weights that the model has when a batch begins. */
 class ModelComputer implements Computer {
-  readonly inputs: number;
+  readonly rows: RowSpecs;
   readonly maxBatch = PREDICT_BATCH;
   readonly work: number;
   readonly #network: Network;
   readonly #kind: Kind;
-  readonly #copies = new Map<Normalization, FrozenCopy>();
+  /** By the normalizations of the outputs. */
+  readonly #copies = new Map<string, FrozenCopy>();
   #copy: FrozenCopy | undefined;
 
   constructor(network: Network, kind: Kind) {
-    this.inputs = network.inputs;
+    this.rows = network.rows;
     this.work = workOf(network);
     this.#network = network;
     this.#kind = kind;
@@ -141,16 +145,18 @@ class ModelComputer implements Computer {
 
   /** The copy for what the outputs are wanted as, as far as the model says that now. */
   #find(): FrozenCopy {
-    const normalization = this.#kind === "outputs" ? "none" : this.#normalization(this.#kind);
-    const known = this.#copies.get(normalization);
+    const normalizations = this.#kind === "outputs" ? [] : this.#normalizations(this.#kind);
+    const key = normalizations.join(" ");
+    const known = this.#copies.get(key);
     if (known !== undefined) return known;
-    const copy = new FrozenCopy(this.#network, normalization, PREDICT_BATCH);
-    this.#copies.set(normalization, copy);
+    const copy = new FrozenCopy(this.#network, normalizations, PREDICT_BATCH);
+    this.#copies.set(key, copy);
     return copy;
   }
 
-  #normalization(kind: Exclude<Kind, "outputs">): Normalization {
+  #normalizations(kind: Exclude<Kind, "outputs">): readonly Normalization[] {
     const as = kind === "probabilities" ? undefined : kind;
-    return normalizationOf("predictProbabilities", this.#network.described(), as);
+    const { outputs } = this.#network.described();
+    return normalizationsOf("predictProbabilities", outputs, as).map((normalization = "none") => normalization);
   }
 }

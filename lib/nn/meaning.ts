@@ -1,23 +1,33 @@
 // What the outputs of a model mean: the loss of its training says it, which the model and its files remember.
 import type { ClassNames } from "../data/labels.js";
-import type { Transforms } from "../data/transform.js";
+import type { Affine } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import type { Ending } from "./ending.js";
 import type { Loss } from "./losses/loss.js";
 import { largest } from "./metrics/labels.js";
 
-/** What a training says of the inputs and outputs of a model. */
-export interface Meaning {
-  /** Changes of units between the data and the network. */
-  readonly transforms: Transforms;
+/** What a training says of an output of a model. */
+export interface OutputMeaning {
+  /** What its targets went through. */
+  readonly units: Affine | undefined;
   /** Kind of its loss, if it is a built-in one. */
   readonly lossKind: string | undefined;
   /** Names of the classes in the order of their integers, if they have some. */
   readonly classNames: ClassNames | undefined;
 }
 
+/** What a training says of the inputs and outputs of a model, in their order. */
+export interface Meaning {
+  /** Changes of units between the data and the network. */
+  readonly inputs: readonly (Affine | undefined)[];
+  readonly outputs: readonly OutputMeaning[];
+}
+
 /** Of a model that nothing has trained. */
-export const NO_MEANING: Meaning = { transforms: {}, lossKind: undefined, classNames: undefined };
+export const NO_MEANING: Meaning = { inputs: [], outputs: [] };
+
+/** Of an output that nothing has trained. */
+export const NO_OUTPUT_MEANING: OutputMeaning = { units: undefined, lossKind: undefined, classNames: undefined };
 
 /** What makes outputs probabilities: `'exp'` of their logarithms; `'none'` where they are. */
 export type Normalization = "softmax" | "sigmoid" | "exp" | "none";
@@ -45,14 +55,20 @@ export function labelClasses({ kind, target }: Loss, outputs: number): number | 
   return kind === "binaryCrossEntropy" && outputs === 1 ? 2 : undefined;
 }
 
-/** A model as its outputs are asked about. */
-export interface Described extends Meaning {
+/** An output as it is asked about. */
+export interface DescribedOutput extends OutputMeaning {
+  /** Numbers a row. */
   readonly outputs: number;
   readonly ending: Ending | undefined;
 }
 
+/** A model as its outputs are asked about. */
+export interface Described extends Pick<Meaning, "inputs"> {
+  readonly outputs: readonly DescribedOutput[];
+}
+
 /** Of weights that nobody has taken yet. */
-export const UNDESCRIBED: Described = { ...NO_MEANING, outputs: 0, ending: undefined };
+export const UNDESCRIBED: Described = { inputs: [], outputs: [] };
 
 function refuse(where: string, expected: string, reason: string, instead: string): never {
   throw new CarillonError("ERR_STATE", where, `expected ${expected} for '${where}' but ${reason}: ${instead}`);
@@ -66,20 +82,52 @@ export type ProbabilitiesAs = "softmax" | "sigmoid" | "outputs";
  * exponential behind a logSoftmax); what the loss of the training says; sigmoid of a single output and softmax of several, if it
  * says nothing. `ERR_STATE` where outputs are no probabilities: targets with units, losses of values, hinge.
  */
-export function normalizationOf(where: string, model: Described, as?: ProbabilitiesAs | undefined): Normalization {
+export function normalizationOf(
+  where: string,
+  model: DescribedOutput,
+  as?: ProbabilitiesAs | undefined,
+): Normalization {
   return normalizationFor("probabilities", where, model, as);
+}
+
+/** What `decide` says of an output; `undefined` where that is refused, as the output has no such answers. */
+function unlessRefused<T>(decide: () => T): T | undefined {
+  try {
+    return decide();
+  } catch (error) {
+    if (error instanceof CarillonError && error.code === "ERR_STATE") return undefined;
+    throw error;
+  }
+}
+
+/** {@link normalizationOf} of each output; `undefined` of one among several that has no probabilities. `ERR_STATE` where none has. */
+export function normalizationsOf(
+  where: string,
+  outputs: readonly DescribedOutput[],
+  as?: ProbabilitiesAs | undefined,
+): readonly (Normalization | undefined)[] {
+  const decide = (output: DescribedOutput): Normalization => normalizationOf(where, output, as);
+  const found = outputs.map((output) => unlessRefused(() => decide(output)));
+  return found.every((one) => one === undefined) ? outputs.map(decide) : found;
+}
+
+/** Which outputs have labels. `ERR_STATE` where none has. */
+export function labelledOf(where: string, outputs: readonly DescribedOutput[]): readonly boolean[] {
+  const decide = (output: DescribedOutput): boolean => labelsOfRows(where, output, new Float32Array()).length === 0;
+  const found = outputs.map((output) => unlessRefused(() => decide(output)) ?? false);
+  return found.includes(true) ? found : outputs.map(decide);
 }
 
 /** The same for labels, which are told by probabilities. */
 function normalizationFor(
   wanted: "labels" | "probabilities",
   where: string,
-  model: Described,
+  model: DescribedOutput,
   as?: ProbabilitiesAs | undefined,
 ): Normalization {
-  const { outputs, lossKind, ending, transforms } = model;
+  const { outputs, lossKind, ending, units } = model;
   if (as === "outputs") return "none";
-  if (transforms.targets !== undefined) {
+  if (units !== undefined) {
     refuse(where, `outputs that are ${wanted}`, "the targets have units", "predict() gives values in them");
   }
   if (as !== undefined) return as;
@@ -100,7 +148,7 @@ export type PredictedLabels = readonly string[] | readonly number[];
  * output 1 where its probability is above ½, else 0 (hinge: 1 and −1). `ERR_STATE` where outputs are no classes, `ERR_NON_FINITE`
  * for NaN.
  */
-export function labelsOfRows(where: string, model: Described, data: Float32Array): PredictedLabels {
+export function labelsOfRows(where: string, model: DescribedOutput, data: Float32Array): PredictedLabels {
   const decide = decisionOf(where, model);
   const { outputs, classNames } = model;
   const labels: number[] = [];
@@ -116,7 +164,7 @@ export function labelsOfRows(where: string, model: Described, data: Float32Array
 }
 
 /** The label of the row that begins at a place; NaN if an output is. */
-function decisionOf(where: string, model: Described): (data: Float32Array, begin: number) => number {
+function decisionOf(where: string, model: DescribedOutput): (data: Float32Array, begin: number) => number {
   const { outputs, lossKind, ending } = model;
   if (lossKind === "hinge" && outputs === 1) return (data, begin) => sideOf(data[begin] ?? 0, 0, -1);
   const normalization = lossKind === "hinge" ? "sigmoid" : normalizationFor("labels", where, model);

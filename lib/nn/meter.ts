@@ -4,8 +4,8 @@ import { isFloats } from "../tensor/arrays.js";
 import { elements } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { Collected } from "./collected.js";
-import type { Accumulator, Metric, MetricSet, MetricValue } from "./metrics/metric.js";
-import type { Figures } from "./metrics.js";
+import type { Accumulator, MetricSet, MetricValue } from "./metrics/metric.js";
+import type { Figures, OutputMetric } from "./metrics.js";
 
 /** Steps of one native call at most: what a log keeps. */
 export const CALL_STEPS = 1024;
@@ -22,26 +22,44 @@ export interface Measured {
   readonly weights: Value | undefined;
 }
 
+/** Rows of an output that are kept, and the metrics that look at them. */
+interface Kept {
+  readonly columns: number;
+  readonly output: Collected;
+  readonly target: Collected;
+  readonly weights: Collected | undefined;
+  /** Places of the metrics. */
+  readonly metrics: readonly number[];
+}
+
 /**
  * The metrics of a program's examples. The program keeps outputs, targets and weights of its steps; after a call they are
  * added up here, in double and in the order of the steps, so that figures are those of the whole set.
  */
 export class Meter {
-  readonly #metrics: readonly Metric[];
-  readonly #set: MetricSet;
+  readonly #metrics: readonly OutputMetric[];
+  readonly #sets: readonly MetricSet[];
   #accumulators: readonly Accumulator[];
-  #columns = 0;
   #steps = CALL_STEPS;
   #ones = new Float32Array();
-  #output: Collected | undefined;
-  #target: Collected | undefined;
-  #weights: Collected | undefined;
+  #kept: readonly Kept[] = [];
 
-  /** `ERR_OPTION` where a metric makes no sense for the loss. */
-  constructor(metrics: readonly Metric[], set: MetricSet) {
+  /**
+   * `ERR_OPTION` where a metric makes no sense for the loss.
+   *
+   * @param sets What is measured of each output.
+   */
+  constructor(metrics: readonly OutputMetric[], sets: readonly MetricSet[]) {
     this.#metrics = metrics;
-    this.#set = set;
-    this.#accumulators = metrics.map((metric) => metric.begin(set));
+    this.#sets = sets;
+    this.#accumulators = this.#begun();
+  }
+
+  #begun(): readonly Accumulator[] {
+    return this.#metrics.flatMap((metric) => {
+      const set = this.#sets[metric.output];
+      return set === undefined ? [] : [metric.begin(set)];
+    });
   }
 
   get empty(): boolean {
@@ -54,48 +72,59 @@ export class Meter {
   }
 
   /** Records that rows are kept, of batches of at most `batch` rows. Nothing is, without metrics. */
-  record(trace: Trace, { output, target, weights }: Measured, batch: number): void {
+  record(trace: Trace, outputs: readonly Measured[], batch: number): void {
     if (this.empty) return;
-    const values = weights === undefined ? [output, target] : [output, target, weights];
+    const looked = outputs.flatMap(({ output, target, weights }, at) => {
+      const metrics = this.#metrics.flatMap((metric, place) => (metric.output === at ? [place] : []));
+      return metrics.length === 0 ? [] : [{ output, target, weights, metrics }];
+    });
+    const values = looked.flatMap(({ output, target, weights }) =>
+      weights === undefined ? [output, target] : [output, target, weights],
+    );
     const width = values.reduce((sum, { shape }) => sum + elements(shape), 0);
     const fitting = Math.floor(MOST_BYTES / (ELEMENT_BYTES * width * batch));
     this.#steps = Math.min(Math.max(fitting, 1), CALL_STEPS);
-    this.#columns = elements(output.shape);
     const collected = (value: Value): Collected => {
       const rows = new Collected(value, batch, this.#steps);
       trace.add(rows);
       return rows;
     };
-    this.#output = collected(output);
-    this.#target = collected(target);
-    this.#weights = weights === undefined ? undefined : collected(weights);
-    this.#ones = weights === undefined ? new Float32Array(batch).fill(1) : this.#ones;
+    this.#kept = looked.map(({ output, target, weights, metrics }) => ({
+      columns: elements(output.shape),
+      output: collected(output),
+      target: collected(target),
+      weights: weights === undefined ? undefined : collected(weights),
+      metrics,
+    }));
+    if (this.#kept.some(({ weights }) => weights === undefined)) this.#ones = new Float32Array(batch).fill(1);
   }
 
   /** Adds the steps from `first` on, with so many rows each; they are those of the last call. */
   take(first: number, rows: readonly number[]): void {
     const slotOf = (index: number): number => (first - 1 + index) % this.#steps;
     const turn = Math.min(rows.length, this.#steps - slotOf(0)); // the memory is a ring
-    for (const kept of [this.#output, this.#target, this.#weights]) {
-      kept?.read(slotOf(0), slotOf(0) + turn);
-      if (turn < rows.length) kept?.read(0, rows.length - turn);
+    for (const { output, target, weights } of this.#kept) {
+      for (const kept of [output, target, weights]) {
+        kept?.read(slotOf(0), slotOf(0) + turn);
+        if (turn < rows.length) kept?.read(0, rows.length - turn);
+      }
     }
-    for (const [index, count] of rows.entries()) this.#add(slotOf(index), count);
+    for (const [index, count] of rows.entries()) {
+      for (const kept of this.#kept) this.#add(kept, slotOf(index), count);
+    }
   }
 
-  #add(slot: number, rows: number): void {
-    const outputs = this.#output?.rows(slot, rows);
-    const targets = this.#target?.rows(slot, rows);
-    const weights = this.#weights === undefined ? this.#ones.subarray(0, rows) : this.#weights.rows(slot, rows);
-    if (!(isFloats(outputs) && targets !== undefined && isFloats(weights))) return;
-    for (const accumulator of this.#accumulators) {
-      accumulator.add({ rows, columns: this.#columns, outputs, targets, weights });
-    }
+  #add({ columns, output, target, weights: own, metrics }: Kept, slot: number, rows: number): void {
+    const outputs = output.rows(slot, rows);
+    const targets = target.rows(slot, rows);
+    const weights = own === undefined ? this.#ones.subarray(0, rows) : own.rows(slot, rows);
+    if (!(isFloats(outputs) && isFloats(weights))) return;
+    for (const place of metrics) this.#accumulators[place]?.add({ rows, columns, outputs, targets, weights });
   }
 
   /** Begins another set. */
   clear(): void {
-    this.#accumulators = this.#metrics.map((metric) => metric.begin(this.#set));
+    this.#accumulators = this.#begun();
   }
 
   /** At once, where no metric takes its time. */

@@ -1,5 +1,7 @@
 import { fail } from "../errors.js";
 import { checkOneOf } from "../options.js";
+import { areNamed, type RowSpec } from "../tensor/row_spec.js";
+import { byName } from "./by_name.js";
 import { accuracy, confusionMatrix, f1, precision, recall } from "./metrics/classification.js";
 import { auc, averagePrecision } from "./metrics/curves.js";
 import type { ConfusionMatrix, Metric, MetricValue } from "./metrics/metric.js";
@@ -32,12 +34,18 @@ export const metricNames: readonly string[] = Object.keys(METRICS);
 export type Metrics = readonly (MetricName | Metric)[];
 
 /** Keys of the figures that metrics give. */
-export type MetricKey<M extends Metrics> = KeyOf<M[number]>;
+export type MetricKey<M extends MetricsOf> = M extends Metrics
+  ? KeyOf<M[number]>
+  : { [O in keyof M & string]: M[O] extends Metrics ? `${O}.${KeyOf<M[O][number]>}` : never }[keyof M & string];
 type KeyOf<M> = M extends string ? M : M extends Metric<infer N> ? N : never;
 
 /** Figures by name: numbers, and the confusion matrix. */
 export type Figures<K extends string = string> = {
-  readonly [N in K]: string extends N ? MetricValue : N extends "confusionMatrix" ? ConfusionMatrix : number;
+  readonly [N in K]: string extends N
+    ? MetricValue
+    : N extends "confusionMatrix" | `${string}.confusionMatrix`
+      ? ConfusionMatrix
+      : number;
 };
 
 /** Those figures that are numbers. */
@@ -57,7 +65,30 @@ const LOWER: readonly string[] = [
 
 /** Whether less of this figure is better, as far as names tell: losses, penalties and errors. */
 export function isLowerBetter(name: string): boolean {
-  return ["loss", "dataLoss", "penalty", ...LOWER].includes(name);
+  return ["loss", "dataLoss", "penalty", ...LOWER].includes(name.slice(name.lastIndexOf(".") + 1));
+}
+
+/** A metric of an output; of a named one it is called `rating.auc`. */
+export interface OutputMetric extends Metric {
+  readonly output: number;
+}
+
+/** Metrics of a model with one output; of one with several, those of each by name. */
+export type MetricsOf = Metrics | Readonly<Record<string, Metrics | undefined>>;
+
+/** The metrics of all outputs; errors as {@link findMetrics}. */
+export function findMetricsOf(
+  where: string,
+  given: MetricsOf | undefined,
+  outputs: readonly RowSpec[],
+): readonly OutputMetric[] {
+  if (given === undefined) return [];
+  const named = areNamed("y", outputs);
+  return byName(where, given, "y", outputs, "metrics").flatMap(({ where: place, value }, output) => {
+    const found = value === undefined ? [] : findMetrics(place, value as Metrics);
+    const prefix = named ? `${outputs[output]?.name}.` : "";
+    return found.map((metric): OutputMetric => ({ ...metric, name: `${prefix}${metric.name}`, output }));
+  });
 }
 
 /** The metrics of these names; an unknown name, or one that stands twice, is `ERR_OPTION`. */

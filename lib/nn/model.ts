@@ -1,16 +1,15 @@
 import type { NativeSlab } from "../binding/native.js";
-import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Examples, Features } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { madeBy, makingOf } from "../described.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
-import { reshape } from "../ops/index.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
-import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
-import { elements } from "../tensor/shape.js";
+import type { RowSpecs } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { InPlace, Taken, Takes } from "./chain.js";
@@ -20,9 +19,10 @@ import type { Evaluation } from "./evaluator.js";
 import { checkWeights, type GivenWeights } from "./given_weights.js";
 import { Inference } from "./inference.js";
 import { BLOCK, type Layer, type LayerPart, type Nestable } from "./layer.js";
-import { type Described, type Meaning, NO_MEANING, type PredictedLabels } from "./meaning.js";
+import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING, type PredictedLabels } from "./meaning.js";
+import { transformsOf } from "./meaning_words.js";
 import { ModelMemory } from "./memory.js";
-import type { MetricKey, Metrics } from "./metrics.js";
+import type { MetricKey, Metrics, MetricsOf } from "./metrics.js";
 import {
   checkPredict,
   type EvaluateOptions,
@@ -78,7 +78,8 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
   /** Another object after every change. */
   #meaning = NO_MEANING;
   #described: Described | undefined;
-  #ending: { readonly is: Ending | undefined } | undefined;
+  #transforms: { readonly of: Meaning; readonly are: Transforms } | undefined;
+  #endings: readonly (Ending | undefined)[] | undefined;
 
   /** @internal */
   constructor(definition: Definition) {
@@ -96,11 +97,11 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
     this.state = this.#memory.states.map(info);
     this.#loads = new Calls(this.#memory.uses(true));
     this.#network = {
-      ...this.columns,
+      rows: this.rows,
       segments: this.#memory.segments,
       slab: this.#memory.slab,
       described: () => this.#describe(),
-      record: (input) => this.#recordFlat(input),
+      record: (inputs) => this.recordRows(inputs),
       ensure: () => this.#memory.ensure(),
       prepare: () => this.#memory.prepare(),
       version: () => (this.initialized ? this.#memory.settled : undefined),
@@ -131,12 +132,6 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
     return this.#definition.described;
   }
 
-  /** Elements of a row of all inputs, and of all outputs. @internal */
-  get columns(): { readonly inputs: number; readonly outputs: number } {
-    const sum = (specs: readonly RowSpec[]): number => specs.reduce((total, { shape }) => total + elements(shape), 0);
-    return { inputs: sum(this.rows.inputs), outputs: sum(this.rows.outputs) };
-  }
-
   /**
    * A layer of these layers. `ERR_STATE` where it has weights: another model has its own, and would leave these behind unnoticed.
    * @internal
@@ -161,17 +156,20 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * give the units of the data; `forward`, inside of a program, does not.
    */
   get transforms(): Transforms {
-    return this.#meaning.transforms;
+    if (this.#transforms?.of !== this.#meaning) {
+      this.#transforms = { of: this.#meaning, are: transformsOf(this.rows, this.#meaning) };
+    }
+    return this.#transforms.are;
   }
 
   /** Kind of the loss of the last training, `'crossEntropy'` for one, if it was a built-in one: it says what probabilities are. */
   get lossKind(): string | undefined {
-    return this.#meaning.lossKind;
+    return this.#meaning.outputs[0]?.lossKind;
   }
 
   /** Names of the classes, that of class k at place k, where the labels of the training were names. */
   get classNames(): readonly string[] | undefined {
-    return this.#meaning.classNames;
+    return this.#meaning.outputs[0]?.classNames;
   }
 
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model, or a program is at work on it. */
@@ -258,13 +256,6 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
     return record(inputs, structure.functions(recording));
   }
 
-  /** [batch, n] of a single input and output, whatever shape its rows have. */
-  #recordFlat(x: Value): Value {
-    const [input] = this.rows.inputs;
-    const [y = x] = this.recordRows([reshape(x, ["batch", ...(input?.shape ?? [])])]);
-    return y.shape.length === 2 ? y : reshape(y, ["batch", elements(y.shape)]);
-  }
-
   /**
    * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Calls that wait are
    * gathered into batches; a call has the weights and units that the model has when its turn comes. `x` is copied before this returns.
@@ -300,7 +291,8 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * is, and a logSoftmax by its exponential. A model that remembers no loss (older files, programs, losses of one's own) gives softmax,
    * of a single output the sigmoid. `ERR_STATE` after losses of values and hinge, and for targets with units; `as` says otherwise.
    */
-  async predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">> {
+  predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">>;
+  async predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<unknown> {
     const where = "predictProbabilities";
     const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);
     return await this.#inference.probabilities(x, work);
@@ -400,33 +392,38 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * call; during a run, of a finished step. Data in memory is copied as for `fit`.
    */
   evaluate<const M extends Metrics = readonly []>(
-    data: Examples<Features, Labels | Targets> | Dataset,
+    data: Examples | Dataset,
     options: EvaluateOptions<M>,
   ): Promise<Evaluation<MetricKey<M>>>;
-  async evaluate(
-    data: Examples<Features, Labels | Targets> | Dataset,
-    options: EvaluateOptions<Metrics>,
-  ): Promise<Evaluation> {
+  async evaluate(data: Examples | Dataset, options: EvaluateOptions<MetricsOf>): Promise<Evaluation> {
     return await evaluateModel(this, data, options);
   }
 
-  /** What its outputs are already, if they are probabilities. @internal */
-  get ending(): Ending | undefined {
-    this.#ending ??= { is: tracing(new Trace(0, false), () => this.#findEnding()) };
-    return this.#ending.is;
+  /** What each of its outputs is already, if these are probabilities. @internal */
+  get endings(): readonly (Ending | undefined)[] {
+    this.#endings ??= tracing(new Trace(0, false), () => {
+      const inputs = this.rows.inputs.map(({ name, shape, dtype }) => {
+        return new Value(["batch", ...shape], dtype, { kind: "input", name });
+      });
+      return this.recordRows(inputs).map(endingOf);
+    });
+    return this.#endings;
   }
 
-  #findEnding(): Ending | undefined {
-    const inputs = this.rows.inputs.map(({ name, shape, dtype }) => {
-      return new Value(["batch", ...shape], dtype, { kind: "input", name });
-    });
-    const [output, ...others] = this.recordRows(inputs);
-    return output === undefined || others.length > 0 ? undefined : endingOf(output);
+  /** What a training says of inputs and outputs. @internal */
+  get meaning(): Meaning {
+    return this.#meaning;
   }
 
   /** The same object until units or meaning change. */
   #describe(): Described {
-    this.#described ??= { ...this.#meaning, outputs: this.columns.outputs, ending: this.ending };
+    const { inputs, outputs } = this.#meaning;
+    this.#described ??= {
+      inputs,
+      outputs: this.rows.outputs.map(({ shape }, at) => {
+        return { ...(outputs[at] ?? NO_OUTPUT_MEANING), outputs: extent(shape), ending: this.endings[at] };
+      }),
+    };
     return this.#described;
   }
 

@@ -3,72 +3,119 @@ import type { Affine } from "../data/transform.js";
 import { CarillonError, describe } from "../errors.js";
 import { chooseRows } from "../ops/elementwise.js";
 import * as ops from "../ops/index.js";
+import { areNamed, pathsOf } from "../tensor/row_spec.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Loss } from "./losses/loss.js";
+import type { OutputLoss } from "./losses/outputs.js";
 import type { Measured } from "./meter.js";
 import type { Model } from "./model.js";
 
-/** The sums over a batch that a set's figures are made of, all scalars, and what metrics look at. */
-export interface Objective extends Measured {
+/** The sums over a batch that the figures of an output are made of, both scalars, and what metrics look at. */
+export interface OutputObjective extends Measured {
   /** Σ wℓ */
   readonly total: Value;
   /** Σ w */
   readonly weight: Value;
-  /** Σ wℓ/Σ w, 0 for a batch that weighs nothing */
+}
+
+/** An objective of all outputs, in their order. */
+export interface Objective {
+  readonly outputs: readonly OutputObjective[];
+  /** Σ over outputs of the loss's weight times Σ wℓ/Σ w, which is 0 for a batch that weighs nothing. */
   readonly mean: Value;
 }
 
 /** Who looks at what is computed on the way. */
 export interface Watcher {
   layer(name: string, output: Value): void;
-  /** [batch] */
-  losses(losses: Value): void;
+  /** [batch], of the loss of an output. */
+  losses(losses: Value, output: string | undefined): void;
 }
 
-/** Records forward and loss of a batch of `examples`. */
+/** What of bound examples an objective goes by. */
+export type Recorded = Pick<BoundExamples, "inputs" | "outputs">;
+
+/** Records forward and losses of a batch of `examples`. */
 export function recordObjective(
-  model: Model,
-  loss: Loss,
-  examples: Pick<BoundExamples, "weighted" | "zeros" | "units">,
+  model: Pick<Model, "rows" | "recordRows">,
+  losses: readonly OutputLoss[],
+  examples: Recorded,
   watcher?: Watcher | undefined,
 ): Objective {
-  const input = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
-    new Value(shape, dtype, { kind: "input", name });
-  const [rows] = model.rows.inputs;
-  const x = input("x", ["batch", ...(rows?.shape ?? [])], rows?.dtype ?? "f32");
-  const classes = loss.target === "classes";
-  const y = classes
-    ? input("y", ["batch"], "i32")
-    : input("y", ["batch", ...(model.rows.outputs[0]?.shape ?? [])], "f32");
-  const { inputs } = examples.units;
-  const fed = inputs === undefined ? x : toUnits(x, inputs);
-  const [output = fed] = model.recordRows([fed], watcher?.layer);
-  const w = examples.weighted ? input("weight", ["batch"], "f32") : undefined;
+  const { rows } = model;
+  const given = pathsOf("x", rows.inputs).map((name, at) => {
+    const { shape = [], dtype = "f32" } = rows.inputs[at] ?? {};
+    const x = input(name, ["batch", ...shape], dtype);
+    const left = examples.inputs[at];
+    return left === undefined ? x : toUnits(x, left);
+  });
+  const predicted = model.recordRows(given, watcher?.layer);
+  const paths = pathsOf("y", rows.outputs);
+  const weights = new Map<string, Value>(); // outputs may share theirs
+  const outputs = predicted.map((output, at) => {
+    const { loss } = losses[at] ?? missing("a loss");
+    const { weight, zeros } = examples.outputs[at] ?? missing("targets");
+    const target = targetOf(paths[at] ?? "y", loss, rows.outputs[at]?.shape ?? []);
+    const own = weight === undefined ? undefined : (weights.get(weight) ?? input(weight, ["batch"], "f32"));
+    if (weight !== undefined && own !== undefined) weights.set(weight, own);
+    const named = areNamed("y", rows.outputs) ? rows.outputs[at]?.name : undefined;
+    return recordOutput(output, target, own, zeros, loss, named, watcher);
+  });
+  return { outputs, mean: meanOf(outputs, losses, examples) };
+}
+
+function missing(what: string): never {
+  throw new CarillonError("ERR_STATE", "loss", `expected ${what} for every output`);
+}
+
+function input(name: string, shape: Shape, dtype: "f32" | "i32"): Value {
+  return new Value(shape, dtype, { kind: "input", name });
+}
+
+function targetOf(name: string, { target }: Loss, shape: readonly number[]): Value {
+  return target === "classes" ? input(name, ["batch"], "i32") : input(name, ["batch", ...shape], "f32");
+}
+
+/** @param named Name of the output, where it has one. */
+function recordOutput(
+  output: Value,
+  target: Value,
+  weights: Value | undefined,
+  zeros: boolean,
+  loss: Loss,
+  named: string | undefined,
+  watcher: Watcher | undefined,
+): OutputObjective {
   // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
-  const chosen = examples.zeros ? w : undefined;
-  const losses = loss(chooseRows(output, chosen), y);
+  const chosen = zeros ? weights : undefined;
+  const losses = loss(chooseRows(output, chosen), target);
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
+    const where = named === undefined ? "loss" : `loss.${named}`;
     throw new CarillonError(
       "ERR_SHAPE",
-      "loss",
-      `expected one number an example, [batch], for 'loss' but received ${received}`,
+      where,
+      `expected one number an example, [batch], for '${where}' but received ${received}`,
     );
   }
   const flat = chooseRows(ops.reshape(losses, ["batch"]), chosen);
-  watcher?.losses(flat);
-  const total = ops.sum(w === undefined ? flat : ops.multiply(flat, w));
-  const weight = w === undefined ? ops.rowCount() : ops.sum(w);
-  return {
-    total,
-    weight,
-    mean: ops.divide(total, divisorOf(weight, examples)),
-    output,
-    target: y,
-    weights: w,
-  };
+  watcher?.losses(flat, named);
+  const total = ops.sum(weights === undefined ? flat : ops.multiply(flat, weights));
+  const weight = weights === undefined ? ops.rowCount() : ops.sum(weights);
+  return { total, weight, output, target, weights };
+}
+
+/** What is minimized. One output that counts once is its mean. */
+function meanOf(outputs: readonly OutputObjective[], losses: readonly OutputLoss[], examples: Recorded): Value {
+  const terms = outputs.map(({ total, weight }, at) => {
+    const mean = ops.divide(total, divisorOf(weight, examples.outputs[at]?.weight !== undefined));
+    const factor = losses[at]?.weight ?? 1;
+    return factor === 1 ? mean : ops.multiply(mean, factor);
+  });
+  const [first, ...others] = terms;
+  return others.reduce((sum, term) => ops.add(sum, term), first ?? missing("an output"));
 }
 
 function row(values: readonly number[]): Tensor {
@@ -84,6 +131,6 @@ function toUnits(value: Value, { shift, scale }: Affine): Value {
 const SMALLEST = 1.1754943508222875e-38;
 
 /** Σ w to divide by. A batch may weigh nothing; then Σ wℓ is 0 as well, and so are its mean and its gradients. */
-export function divisorOf(weight: Value, { weighted }: Pick<BoundExamples, "weighted">): Value {
+export function divisorOf(weight: Value, weighted: boolean): Value {
   return weighted ? ops.maximum(weight, SMALLEST) : weight;
 }

@@ -1,13 +1,16 @@
 import { THREADS } from "../binding/threads.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { checkSignal } from "../signals.js";
-import type { Loss } from "./losses/loss.js";
+import type { Losses, LossWeights } from "./losses/outputs.js";
 import type { ProbabilitiesAs } from "./meaning.js";
-import type { Metrics } from "./metrics.js";
+import type { MetricsOf } from "./metrics.js";
 
 /** Options of `Model.evaluate`. */
-export interface EvaluateOptions<M extends Metrics> {
-  readonly loss: Loss;
+export interface EvaluateOptions<M extends MetricsOf> {
+  /** One an output, of a model with named outputs. */
+  readonly loss: Losses;
+  /** What the loss of each named output counts in the total, 1 by default. */
+  readonly lossWeights?: LossWeights | undefined;
   /** Figures besides the loss, as for `fit`. */
   readonly metrics?: M | undefined;
   /** As for `predict`. */

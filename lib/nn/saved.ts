@@ -1,10 +1,9 @@
 import { COPIED_AT_ONCE } from "../data/held.js";
-import { type Affine, affineOf, type Transforms } from "../data/transform.js";
 import { commonTurns } from "../data/turns.js";
 import { fail } from "../errors.js";
 import { exceeds } from "../io/json.js";
 import { type CheckedLimits, checkLimits, expectBytes, type FileLimits } from "../io/limits.js";
-import type { Part } from "../io/part.js";
+import { Part } from "../io/part.js";
 import { refuseFile } from "../io/refusal.js";
 import {
   layOutSafetensors,
@@ -19,10 +18,13 @@ import { parsePlain } from "../io/state_reader.js";
 import { checkKeys, checkOneOf, checkString, isWithin } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
+import { areNamed } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
 import type { ValueSpec } from "../tensor/value.js";
 import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
-import { type Meaning, rememberedKind } from "./meaning.js";
+import { type Meaning, type OutputMeaning, rememberedKind } from "./meaning.js";
+import { inWords, namesIn, partsOf, unitsIn } from "./meaning_words.js";
 import type { Model } from "./model.js";
 import { room } from "./slab.js";
 import { Staging } from "./staging.js";
@@ -46,14 +48,11 @@ export interface SavedLayer {
 }
 
 /** What a file says of a model besides its weights, as metadata. */
-export function describeModel(
-  model: Pick<Model, "described" | "rows" | "transforms" | "lossKind" | "classNames">,
-): Record<string, string> {
+export function describeModel(model: Pick<Model, "described" | "rows" | "meaning">): Record<string, string> {
   return {
     version: String(VERSION),
     layers: JSON.stringify(describeLayers(model.described)),
     ...inputText(model),
-    ...transformsText(model.transforms),
     ...meaningText(model),
   };
 }
@@ -265,45 +264,43 @@ export function savedInput({ metadata }: SavedModel, where: string): ValueSpec |
   return { shape: ["batch", ...shape], dtype: dtype === "i32" ? "i32" : "f32" };
 }
 
-/** As metadata; a model without transforms has none. */
-function transformsText({ inputs, targets }: Transforms): Record<string, string> {
+/** What a saved model's training says of it; `ERR_FILE` if that is not for such inputs and outputs. */
+function savedMeaning(where: string, metadata: Metadata, { rows: { inputs, outputs } }: Pick<Model, "rows">): Meaning {
+  const most = [...inputs, ...outputs].reduce((sum, { shape }) => sum + 2 * extent(shape) + SLACK, 0);
+  const part = (name: string, text: string | undefined): Part =>
+    text === undefined ? new Part(where, name, undefined) : parsePlain(text, where, name, most);
+  const targets = unitsIn("y", outputs, part("targets", metadata.targets));
+  const classes = namesIn(outputs, part("classes", metadata.classes));
+  const kinds = areNamed("y", outputs)
+    ? partsOf("y", outputs, part("loss", metadata.loss)).map(({ value }) => value)
+    : [metadata.loss];
   return {
-    ...(inputs === undefined ? {} : { inputs: JSON.stringify(inputs) }),
-    ...(targets === undefined ? {} : { targets: JSON.stringify(targets) }),
+    inputs: unitsIn("x", inputs, part("inputs", metadata.inputs)),
+    outputs: outputs.map((_, at) => {
+      const kind = kinds[at];
+      // A loss that nobody knows is of a later version.
+      const lossKind = rememberedKind(typeof kind === "string" ? kind : undefined);
+      return { units: targets[at], lossKind, classNames: classes[at] };
+    }),
   };
-}
-
-/** What a saved model's training says of it; `ERR_FILE` if that is not for so many inputs and outputs. */
-function savedMeaning(
-  where: string,
-  metadata: Metadata,
-  { columns: { inputs, outputs } }: Pick<Model, "columns">,
-): Meaning {
-  const affine = (name: "inputs" | "targets", columns: number): Affine | undefined =>
-    metadata[name] === undefined
-      ? undefined
-      : affineOf(parsePlain(metadata[name], where, name, 2 * columns + SLACK), columns);
-  const transforms = { inputs: affine("inputs", inputs), targets: affine("targets", outputs) };
-  const lossKind = rememberedKind(metadata.loss); // one that nobody knows is of a later version
-  if (metadata.classes === undefined) return { transforms, lossKind, classNames: undefined };
-  const classes = parsePlain(metadata.classes, where, "classes", outputs + SLACK);
-  return { transforms, lossKind, classNames: savedNames(classes, outputs) };
 }
 
 /** As metadata; a model that remembers nothing has none. */
-function meaningText({ lossKind, classNames }: Pick<Meaning, "lossKind" | "classNames">): Record<string, string> {
-  return {
-    ...(lossKind === undefined ? {} : { loss: lossKind }),
-    ...(classNames === undefined ? {} : { classes: JSON.stringify(classNames) }),
+function meaningText({ rows: { inputs, outputs }, meaning }: Pick<Model, "rows" | "meaning">): Record<string, string> {
+  const ofOutputs = <T>(of: (output: OutputMeaning) => T | undefined): unknown =>
+    inWords("y", outputs, meaning.outputs.map(of));
+  const words = {
+    inputs: inWords("x", inputs, meaning.inputs),
+    targets: ofOutputs(({ units }) => units),
+    loss: ofOutputs(({ lossKind }) => lossKind),
+    classes: ofOutputs(({ classNames }) => classNames),
   };
-}
-
-/** Names of the classes of so many outputs, as a file has them. */
-export function savedNames(classes: Part, outputs: number): readonly string[] {
-  const names = classes.names();
-  const count = outputs === 1 ? 2 : outputs;
-  classes.expect(names.length === count, `the names of ${count} classes`);
-  return names;
+  return Object.fromEntries(
+    Object.entries(words).flatMap(([name, value]) => {
+      if (value === undefined) return [];
+      return [[name, typeof value === "string" ? value : JSON.stringify(value)] as const];
+    }),
+  );
 }
 
 /** Layers as a file describes them; `ERR_FILE` names what no layer has. */

@@ -15,8 +15,8 @@ const PIECE = 131_072;
 const LARGE = 2_097_152;
 
 /** New memory of so many floats, all 0. */
-export async function makeRoom(count: number): Promise<NativeSlab> {
-  const slab = native.slabCreate(count, "f32");
+export async function makeRoom(count: number, dtype: "f32" | "i32" = "f32"): Promise<NativeSlab> {
+  const slab = native.slabCreate(count, dtype);
   if (count * Float32Array.BYTES_PER_ELEMENT >= LARGE) await native.slabClear(slab);
   return slab;
 }

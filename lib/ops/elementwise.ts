@@ -1,3 +1,4 @@
+import { elements } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { apply, type Of, type Operand, toValue } from "./apply.js";
 import { reshape } from "./broadcast.js";
@@ -147,7 +148,11 @@ export const reluGradient = (gradient: Value, output: Value): Value => binary("r
  */
 export function chooseRows(x: Value, weights: Value | undefined): Value {
   if (weights === undefined) return x;
-  return reluGradient(x, x.shape.length === 1 ? weights : reshape(weights, [...x.shape.slice(0, -1), 1]));
+  const { shape } = x;
+  if (shape.length <= 2)
+    return reluGradient(x, shape.length === 1 ? weights : reshape(weights, [...shape.slice(0, -1), 1]));
+  const [rows = 1, ...axes] = shape;
+  return reshape(reluGradient(reshape(x, [rows, elements(axes)]), reshape(weights, [rows, 1])), shape);
 }
 /** y = gradient·(1 − output²), the gradient of tanh from its output. */
 export const tanhGradient = (gradient: Value, output: Value): Value => binary("tanhGradient", gradient, output);

@@ -41,14 +41,29 @@ export class TrainedParameters {
 
   /** ∂loss/∂θ of each; a parameter that `loss` does not depend on is `ERR_TRACE`. */
   gradientsOf(loss: Value): WithGradients {
-    const flowing = gradients(loss, this.parameters);
-    const list = this.#list.map((each, index): TrainedGradient => {
-      const gradient = flowing[index];
-      if (gradient !== undefined) return { ...each, gradient };
-      const { name } = each.segment;
+    const [flowing = []] = this.gradientsOfSums([loss]);
+    return this.withGradients(flowing);
+  }
+
+  /** The same of each of several losses, `undefined` where one does not depend on a parameter; of which none does is `ERR_TRACE`. */
+  gradientsOfSums(losses: readonly Value[]): readonly (readonly (Value | undefined)[])[] {
+    const flowing = losses.map((loss) => gradients(loss, this.parameters));
+    for (const [index, { segment }] of this.#list.entries()) {
+      if (flowing.some((each) => each[index] !== undefined)) continue;
+      const { name } = segment;
       throw new CarillonError("ERR_TRACE", name, `expected a loss that depends on '${name}' for 'minimize'`);
-    });
-    return { list };
+    }
+    return flowing;
+  }
+
+  /** Each with its gradient, in their order. */
+  withGradients(list: readonly (Value | undefined)[]): WithGradients {
+    return {
+      list: this.#list.flatMap((each, index): TrainedGradient[] => {
+        const gradient = list[index];
+        return gradient === undefined ? [] : [{ ...each, gradient }];
+      }),
+    };
   }
 }
 

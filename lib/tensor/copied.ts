@@ -1,3 +1,4 @@
+import { isPlainObject } from "../options.js";
 import type { NumberArray } from "./arrays.js";
 import { isDetached } from "./detached.js";
 
@@ -15,16 +16,37 @@ export function copied<A extends TypedArray>(data: A): A {
   return copy as A; // what all typed arrays have in common gives the kind that it is called on
 }
 
-/**
- * `value` with arrays, rows, typed arrays and the data of tensors that are nobody else's. What is none of these, or has lost
- * its memory, stays as it is, for who checks.
- */
-export function copyOf<T>(value: T): T {
-  return duplicate(value, ROW_DEPTH) as T; // of the same kind
+/** Members by name: a plain object that is no tensor. */
+export type Members = Readonly<Record<string, unknown>>;
+
+export function areMembers(value: unknown): value is Members {
+  return isPlainObject(value) && !hasTypedData(value);
 }
 
-/** Rows lie in one array: what is nested deeper is no data, and might hold itself. */
-const ROW_DEPTH = 2;
+function hasTypedData(value: object): value is { readonly shape: readonly unknown[]; readonly data: TypedArray } {
+  return "shape" in value && Array.isArray(value.shape) && "data" in value && isTypedArray(value.data);
+}
+
+/**
+ * `value` with arrays, rows, typed arrays and the data of tensors that are nobody else's, and so the members of a record. What is none of
+ * these, or has lost its memory, stays as it is, for who checks.
+ */
+export function copyOf<T>(value: T): T {
+  const copy: unknown = areMembers(value)
+    ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, duplicate(member, depthOf(member))]))
+    : duplicate(value, depthOf(value));
+  return copy as T; // of the same kind
+}
+
+/** Arrays that are nested deeper are no rows, and might hold themselves. */
+const MOST_DEPTH = 16;
+
+/** How deep arrays are nested, by their first elements. */
+export function depthOf(value: unknown): number {
+  let depth = 0;
+  for (let first = value; Array.isArray(first) && depth < MOST_DEPTH; first = first[0]) depth += 1;
+  return depth;
+}
 
 function duplicate(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;
@@ -38,6 +60,5 @@ function duplicate(value: unknown, depth: number): unknown {
     }
     return copy;
   }
-  if (!("shape" in value && Array.isArray(value.shape) && "data" in value && isTypedArray(value.data))) return value;
-  return { ...value, shape: [...value.shape], data: duplicate(value.data, depth) };
+  return hasTypedData(value) ? { ...value, shape: [...value.shape], data: duplicate(value.data, depth) } : value;
 }

@@ -12,3 +12,20 @@ export interface RowSpecs {
   readonly inputs: readonly RowSpec[];
   readonly outputs: readonly RowSpec[];
 }
+
+/** Members of examples that a model has rows for. */
+export type Whole = "x" | "y";
+
+/** Whether rows are given by name, as a record: not where there is a single input or output without a name of its own. */
+export function areNamed(whole: Whole, specs: readonly Pick<RowSpec, "name">[]): boolean {
+  return !(specs.length === 1 && specs[0]?.name === whole);
+}
+
+/** What each of them is called in errors and programs: `x`, or `x.user` where rows are given by name; so `weight.rating`. */
+export function pathsOf(
+  whole: Whole,
+  specs: readonly Pick<RowSpec, "name">[],
+  called: string = whole,
+): readonly string[] {
+  return areNamed(whole, specs) ? specs.map(({ name }) => `${called}.${name}`) : [called];
+}

@@ -1,7 +1,8 @@
 import type { StreamFeed } from "../data/stream_feed.js";
-import type { Transforms } from "../data/transform.js";
+import type { Affine } from "../data/transform.js";
 import { CarillonError } from "../errors.js";
 import type { FeedOrigin } from "../graph/compiled.js";
+import type { InWords } from "../nn/meaning_words.js";
 
 /** A step is a word of 32 bits in the counters of random numbers, from 1. */
 export const MOST_STEPS = 0xffff_ffff;
@@ -35,9 +36,9 @@ export interface DataProgress {
   /** Where the epochs of data in memory are counted from, if other data was taken on the way. */
   readonly origin?: FeedOrigin | undefined;
   /** Fitted on the data of the first run. */
-  readonly transforms: Transforms;
+  readonly transforms: Readonly<Partial<Record<"inputs" | "targets", InWords<Affine> | undefined>>>;
   /** Names of the classes; absent or `null` if they have none. */
-  readonly classes?: readonly string[] | null | undefined;
+  readonly classes?: InWords<readonly string[]> | null | undefined;
 }
 
 /** Steps that can be run at once. */

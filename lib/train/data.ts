@@ -3,13 +3,17 @@ import { bindData } from "../data/bind_stream.js";
 import type { ExampleShape } from "../data/block.js";
 import { type Held, hold, isSmall } from "../data/held.js";
 import { findNames, namesText } from "../data/labels.js";
-import { type Answers, Measurement } from "../data/measure.js";
+import { type Answers, type ClassFactors, Measurement, type Questions } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
 import { Dataset } from "../data/stream.js";
-import type { Affine, Transform, Transforms } from "../data/transform.js";
+import { type Affine, NO_UNITS, type Transform, type UnitsOfRows } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
+import { exampleShape, type OutputLoss } from "../nn/losses/outputs.js";
 import { labelClasses } from "../nn/meaning.js";
 import type { Model } from "../nn/model.js";
+import { areMembers } from "../tensor/copied.js";
+import { areNamed, pathsOf } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
 import { type Course, checkSteps, MemoryCourse, StreamCourse, type StreamProgress, type Turning } from "./course.js";
 import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
 import { checkLogged } from "./step_losses.js";
@@ -44,17 +48,16 @@ export async function prepareData(
   const settings = { ...given, data: held.data, validationData: heldValidation?.data };
   const { data, validationData, batchSize } = settings;
   const { is: names } = resumed.names ?? { is: await namesFor(model, settings, signal) };
-  const target = settings.loss.target ?? "values";
-  const shape = { ...model.columns, target, names } as const;
+  const shape = exampleShape(model.rows, settings.losses, names);
   const { unchanged } = held;
-  const { transforms, classFactors } = await measureTraining(model, settings, shape, resumed.units, {
+  const { units, classFactors } = await measureTraining(model, settings, shape, resumed.units, {
     unchanged,
     signal,
   });
   const train = await bindData("fit.data", data, {
     shape,
     batch: batchSize,
-    transforms,
+    units,
     classFactors,
     shuffle: settings.shuffle,
     pass: "epoch",
@@ -66,7 +69,7 @@ export async function prepareData(
     const options = {
       shape,
       batch: EVALUATION_BATCH,
-      transforms,
+      units,
       unchanged: heldValidation?.unchanged,
       signal,
     } as const;
@@ -75,32 +78,53 @@ export async function prepareData(
     const batch = data instanceof Dataset ? batchSize : Math.min(batchSize, train.samples);
     expectCountable(settings, train, batch, resumed);
     const accumulate = Math.min(settings.accumulate, batch);
-    return { ...settings, train, validation, transforms, classNames: names, batchSize: batch, accumulate };
+    return { ...settings, train, validation, units, classNames: names, batchSize: batch, accumulate };
   } catch (error) {
     await train.stream?.close();
     throw error;
   }
 }
 
-/** The names of classes that a run is told of, those that the model has, or those of the labels. */
-async function namesFor(
-  model: Model,
-  { data, loss, classes: given }: CheckedSettings,
+/** The names of the classes of each output. */
+async function namesFor(model: Model, settings: CheckedSettings, signal: AbortSignal): Promise<Names> {
+  const { data, losses } = settings;
+  const { outputs } = model.rows;
+  const given: unknown = typeof data === "object" && data !== null && !(data instanceof Dataset) ? data.y : undefined;
+  const paths = pathsOf("y", outputs);
+  const names: (readonly string[] | undefined)[] = [];
+  for (const [at, own] of losses.entries()) {
+    const spec = outputs[at];
+    const y: unknown = areNamed("y", outputs) && areMembers(given) ? given[spec?.name ?? ""] : given; // checked as it is bound
+    const known = { given: settings.classes[at], known: model.meaning.outputs[at]?.classNames };
+    names.push(await namesOf(`fit.data.${paths[at]}`, own, extent(spec?.shape ?? []), known, y, signal));
+  }
+  return names;
+}
+
+/** The names that a run is told of, those that the model has, or those of the labels, which a stream does not tell beforehand. */
+async function namesOf(
+  where: string,
+  { loss }: OutputLoss,
+  outputs: number,
+  {
+    given,
+    known: kept,
+  }: { readonly given: readonly string[] | null | undefined; readonly known: readonly string[] | undefined },
+  y: unknown,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {
-  const classes = labelClasses(loss, model.columns.outputs);
+  const classes = labelClasses(loss, outputs);
   if (classes === undefined || given === null) return undefined;
-  const known = given ?? (model.classNames?.length === classes ? model.classNames : undefined);
-  if (known !== undefined || data instanceof Dataset) return known;
-  const y: unknown = typeof data === "object" && data !== null ? data.y : undefined; // checked as it is bound
+  const known = given ?? (kept?.length === classes ? kept : undefined);
+  if (known !== undefined) return known;
   const found = await findNames(y, signal);
   if (found === undefined || found.length === classes) return found;
   const labels = Array.isArray(y) ? (y as readonly unknown[]) : [];
   const other = labels.findIndex((label) => typeof label !== "string");
-  if (other >= 0) fail("ERR_LABEL", "fit.data.y", `a name in row ${other}, as row 0 has one,`, labels[other]);
+  if (other >= 0) fail("ERR_LABEL", where, `a name in row ${other}, as row 0 has one,`, labels[other]);
   const received = `${found.length}: ${namesText(found)}; the option 'classes' names all`;
-  const problem = `expected ${classes} names for 'fit.data.y', as the model tells so many classes apart, but received ${received}`;
-  throw new CarillonError("ERR_LABEL", "fit.data.y", problem);
+  const problem = `expected ${classes} names for '${where}', as the model tells so many classes apart, but received ${received}`;
+  throw new CarillonError("ERR_LABEL", where, problem);
 }
 
 /** `ERR_OPTION` where a run would have more steps than can be counted, or kept, as far as that is known. */
@@ -120,44 +144,73 @@ function expectCountable(
   if (logsSteps) checkLogged(where, steps);
 }
 
-/** The transform that a run is told of, none, or the one that the model has. */
+/** Changes of units of each input and output: what a run is told of, fitted on its data; none; or what the model has. */
 async function measureTraining(
   model: Model,
   { data, inputs, targets, classWeights }: CheckedSettings,
   shape: ExampleShape,
   units: TakenUp["units"],
   interruption: Interruption,
-): Promise<{ readonly transforms: Transforms; readonly classFactors: readonly number[] | undefined }> {
-  const questions = {
-    inputs: units.inputs === undefined ? (inputs ?? undefined) : undefined,
-    targets: units.targets === undefined ? (targets ?? undefined) : undefined,
-    classWeights,
+): Promise<{ readonly units: UnitsOfRows; readonly classFactors: ClassFactors }> {
+  const asked = (
+    kept: KeptUnits,
+    given: readonly (Transform | null | undefined)[],
+    at: number,
+  ): Transform | undefined => (kept?.[at] === undefined ? (given[at] ?? undefined) : undefined);
+  const questions: Questions = {
+    inputs: shape.inputs.map((_, at) => asked(units.inputs, inputs, at)),
+    targets: shape.targets.map((_, at) => {
+      return { transform: asked(units.targets, targets, at), classWeights: classWeights[at] };
+    }),
   };
   const ask = (): Promise<Answers> => {
     if (!(data instanceof Dataset)) return measureExamples("fit.data", data, shape, questions, interruption);
     return measureStream("fit.data", data, shape, questions, interruption.signal);
   };
   const none: Answers = {
-    transforms: {},
-    classFactors: Array.isArray(classWeights) ? (classWeights as readonly number[]) : undefined,
+    units: NO_UNITS,
+    classFactors: classWeights.map((weights) => (weights === "balanced" ? undefined : weights)),
   };
-  const { transforms: fitted, classFactors } = Measurement.needed(questions) ? await ask() : none;
-  const choose = (key: keyof Transforms, transform: Transform | null | undefined): Transforms[typeof key] =>
-    units[key] === undefined ? (transform === undefined ? model.transforms[key] : fitted[key]) : units[key].is;
-  // Units of values that the model has are none of labels that it learns now.
-  const ofTargets = shape.target === "values" ? choose("targets", targets) : undefined;
-  return { transforms: { inputs: choose("inputs", inputs), targets: ofTargets }, classFactors };
+  const { units: fitted, classFactors } = Measurement.needed(questions) ? await ask() : none;
+  const choose = (
+    kept: KeptUnits,
+    given: Transform | null | undefined,
+    known: Affine | undefined,
+    found: Affine | undefined,
+    at: number,
+  ): Affine | undefined => {
+    const own = kept?.[at];
+    return own === undefined ? (given === undefined ? known : found) : own.is;
+  };
+  const { meaning } = model;
+  return {
+    units: {
+      inputs: shape.inputs.map((_, at) => choose(units.inputs, inputs[at], meaning.inputs[at], fitted.inputs[at], at)),
+      targets: shape.targets.map(({ target }, at) => {
+        // Units of values that the model has are none of labels that it learns now.
+        if (target !== "values") return undefined;
+        return choose(units.targets, targets[at], meaning.outputs[at]?.units, fitted.targets[at], at);
+      }),
+    },
+    classFactors,
+  };
 }
+
+/** Transforms that are not fitted on the data: those that a run has had before. */
+type KeptUnits = readonly ({ readonly is: Affine | undefined } | undefined)[] | undefined;
+
+/** Names of the classes of each output. */
+type Names = readonly (readonly string[] | undefined)[];
 
 /** What of a run that is continued decides how its data is gone through. */
 export interface TakenUp extends Turning {
   /** In a stream; `null` for data in memory. */
   readonly place: StreamProgress | null;
   readonly stoppedBy: string | null;
-  /** Transforms that are not fitted on the data: those that the run has had before. */
-  readonly units: Readonly<Partial<Record<keyof Transforms, { readonly is: Affine | undefined }>>>;
+  /** Of inputs and outputs, in their order. */
+  readonly units: { readonly inputs?: KeptUnits; readonly targets?: KeptUnits };
   /** The same of the names of classes. */
-  readonly names: { readonly is: readonly string[] | undefined } | undefined;
+  readonly names: { readonly is: Names } | undefined;
 }
 
 /** The course of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */

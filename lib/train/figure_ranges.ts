@@ -1,4 +1,5 @@
 import type { Part } from "../io/part.js";
+import type { InWords } from "../nn/meaning_words.js";
 import type { Metric } from "../nn/metrics/metric.js";
 import type { NumberRange } from "../options.js";
 
@@ -36,10 +37,10 @@ export class Figures {
   readonly #metrics: ReadonlyMap<string, Metric>;
   readonly #loss: NumberRange;
 
-  /** @param loss The kind of the run's loss. */
-  constructor(metrics: readonly Metric[], loss: string) {
+  /** @param loss The kind of the run's loss; of several there is no range. */
+  constructor(metrics: readonly Metric[], loss: InWords<string>) {
     this.#metrics = new Map(metrics.map((metric) => [metric.name, metric]));
-    this.#loss = Object.hasOwn(LEAST, loss) ? { min: LEAST[loss] } : {};
+    this.#loss = typeof loss === "string" && Object.hasOwn(LEAST, loss) ? { min: LEAST[loss] } : {};
   }
 
   #rangeOf(figure: string): NumberRange {

@@ -1,5 +1,5 @@
 import { CarillonError, fail } from "../errors.js";
-import type { Metrics } from "../nn/metrics.js";
+import type { MetricsOf } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
@@ -8,7 +8,7 @@ import type { Callback } from "./callback.js";
 import { fit } from "./fit.js";
 import type { FitData, FitOptions } from "./options.js";
 
-type Fitting = FitOptions<Metrics, FitData | undefined>;
+type Fitting = FitOptions<MetricsOf, FitData | undefined>;
 
 /** Options of {@link findLearningRate}: those of `fit` that a short run needs, and where to look. */
 export interface FindLearningRateOptions
@@ -18,6 +18,7 @@ export interface FindLearningRateOptions
     | "inputs"
     | "targets"
     | "loss"
+    | "lossWeights"
     | "optimizer"
     | "regularizer"
     | "biasRegularizer"
@@ -73,6 +74,7 @@ const KEYS = [
   "inputs",
   "targets",
   "loss",
+  "lossWeights",
   "optimizer",
   "regularizer",
   "biasRegularizer",

@@ -5,7 +5,8 @@ import { commonTurns } from "../data/turns.js";
 import { Caller } from "../nn/caller.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import { rememberedKind } from "../nn/meaning.js";
-import type { MetricKey, Metrics } from "../nn/metrics.js";
+import { inWords } from "../nn/meaning_words.js";
+import type { MetricKey, MetricsOf } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { unlessAborted } from "../signals.js";
 import type { Every } from "./callback.js";
@@ -73,8 +74,12 @@ class Fitting {
     this.#callbacks = new Callbacks(options.callbacks, brake);
     const emit = (event: FitEvent): void => context.emit(event);
     const { reportEvery, logsSteps } = options;
+    const lossWeights = options.losses.map(({ weight }) => weight);
     const [course, pace, measuresEpochs] = [this.#course, this.#pace, this.#measuresEpochs];
-    this.#tally = new Tally({ course, meter, pace, brake, reportEvery, logsSteps, measuresEpochs, emit }, progress);
+    this.#tally = new Tally(
+      { course, meter, pace, brake, reportEvery, logsSteps, lossWeights, measuresEpochs, emit },
+      progress,
+    );
     this.#maker = new CheckpointMaker(model, parts, options.checkpoint, folder, (written) => {
       emit({ kind: "checkpoint", ...written });
     });
@@ -148,8 +153,11 @@ class Fitting {
 
   /** What inputs and outputs of the model mean from now on. */
   #changeMeaning(): void {
-    const { transforms, loss, classNames } = this.#options;
-    this.#model.changeMeaning({ transforms, lossKind: rememberedKind(loss.kind), classNames });
+    const { units, losses, classNames } = this.#options;
+    const outputs = losses.map(({ loss }, at) => {
+      return { units: units.targets[at], lossKind: rememberedKind(loss.kind), classNames: classNames[at] };
+    });
+    this.#model.changeMeaning({ inputs: units.inputs, outputs });
   }
 
   /** Begins where a checkpoint was made, and does what that has cut off at its step. */
@@ -220,7 +228,7 @@ class Fitting {
     }
     this.#tally.end(first);
     if (fault === null) return;
-    const { loss, train, batchSize, shuffle } = this.#options;
+    const { losses, train, batchSize, shuffle } = this.#options;
     const [model, step] = [this.#model, this.#step + 1];
     const streamed = this.#course.examplesOf(step, batchSize);
     const { origin } = this.#parts.resumed;
@@ -232,7 +240,7 @@ class Fitting {
       step,
       seed,
       train,
-      loss,
+      losses,
       batchSize,
       shuffle,
       origin,
@@ -311,7 +319,10 @@ class Fitting {
 
   #progress(): RunProgress {
     if (this.#closing !== undefined) return this.#closing();
-    const { batchSize, shuffle, transforms, classNames } = this.#options;
+    const { batchSize, shuffle, units, classNames } = this.#options;
+    const { inputs, outputs } = this.#model.rows;
+    const transforms = { inputs: inWords("x", inputs, units.inputs), targets: inWords("y", outputs, units.targets) };
+    const classes = inWords("y", outputs, classNames) ?? null;
     const { origin, bitEqual } = this.#parts.resumed;
     const decided = this.#callbacks.decided();
     return {
@@ -322,7 +333,7 @@ class Fitting {
       batchSize,
       shuffle,
       undecided: this.#undecided,
-      data: { stream: this.#course.progressAt(this.#step), origin, transforms, classes: classNames ?? null },
+      data: { stream: this.#course.progressAt(this.#step), origin, transforms, classes },
       bitEqual,
     };
   }
@@ -414,7 +425,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * `ERR_NON_FINITE` (a loss, gradient or weight that is not finite). A failure of a stream or a callback is passed on.
  */
 export function fit<
-  const M extends Metrics = readonly [],
+  const M extends MetricsOf = readonly [],
   V extends FitData | undefined = undefined,
   S extends ValidationSchedule | undefined = undefined,
 >(

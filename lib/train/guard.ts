@@ -5,7 +5,7 @@ import { CarillonError } from "../errors.js";
 import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
 import { giveOut } from "../graph/output.js";
 import { Trace, tracing } from "../graph/trace.js";
-import type { Loss } from "../nn/losses/loss.js";
+import type { OutputLoss } from "../nn/losses/outputs.js";
 import type { Model } from "../nn/model.js";
 import { recordObjective } from "../nn/objective.js";
 import { elements } from "../tensor/shape.js";
@@ -23,7 +23,7 @@ export interface Stopped {
   readonly step: number;
   readonly seed: number;
   readonly train: BoundExamples;
-  readonly loss: Loss;
+  readonly losses: readonly OutputLoss[];
   readonly batchSize: number;
   readonly shuffle: boolean;
   /** Where the epochs of data in memory are counted from. */
@@ -84,7 +84,7 @@ interface FirstPlace {
 
 /** Runs the step's forward pass again, with its own masks, and looks at what every layer gives. */
 async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
-  const { model, loss, train, seed, step, batchSize, shuffle, origin, streamed } = stopped;
+  const { model, losses, train, seed, step, batchSize, shuffle, origin, streamed } = stopped;
   const trace = new Trace(seed, true);
   const seen: (Omit<FirstPlace, "row"> & { readonly value: Value; readonly read: () => Float32Array })[] = [];
   const look = (place: string, layer: string | undefined, value: Value): void => {
@@ -99,9 +99,11 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
     seen.push({ place, layer, value, read });
   };
   tracing(trace, () => {
-    recordObjective(model, loss, train, {
+    recordObjective(model, losses, train, {
       layer: (name, output) => look(`the output of '${name}'`, name, output),
-      losses: (losses) => look("the loss itself", undefined, losses),
+      losses: (values, output) => {
+        look(output === undefined ? "the loss itself" : `the loss of '${output}' itself`, undefined, values);
+      },
     });
   });
   const program = new CompiledProgram(trace, {

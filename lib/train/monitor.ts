@@ -117,7 +117,7 @@ export function figureOf(name: string, at: Watched): number | undefined {
 
 /** Names that can be monitored, with these metrics and, maybe, a validation set. */
 function monitored(metrics: readonly string[], validation: boolean): readonly string[] {
-  const numbers = metrics.filter((name) => name !== "confusionMatrix");
+  const numbers = metrics.filter((name) => !/(^|\.)confusionMatrix$/.test(name));
   const training = ["loss", "dataLoss", "penalty", ...numbers];
   return validation ? [...training, ...["loss", ...numbers].map((name) => `${VALIDATION}${name}`)] : training;
 }

@@ -1,16 +1,17 @@
 import { THREADS, threadLimit } from "../binding/threads.js";
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
-import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Examples } from "../data/dataset.js";
 import { checkNames } from "../data/labels.js";
 import type { Dataset } from "../data/stream.js";
-import { checkTransform, type Transform, type Transforms } from "../data/transform.js";
+import { checkTransform, type Transform, type UnitsOfRows } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkPriority, type Priority } from "../graph/compiled.js";
+import { byName } from "../nn/by_name.js";
 import type { Evaluation } from "../nn/evaluator.js";
-import { checkLoss, type Loss } from "../nn/losses/loss.js";
+import type { Loss } from "../nn/losses/loss.js";
+import { checkLosses, type Losses, type LossWeights, type OutputLoss } from "../nn/losses/outputs.js";
 import { labelClasses } from "../nn/meaning.js";
-import type { Metric } from "../nn/metrics/metric.js";
-import { findMetrics, type MetricKey, type Metrics } from "../nn/metrics.js";
+import { findMetricsOf, type MetricKey, type MetricsOf, type OutputMetric } from "../nn/metrics.js";
 import { Model } from "../nn/model.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer_options.js";
 import type { Optimizer } from "../optim/optimizer.js";
@@ -18,6 +19,8 @@ import { checkOptimizers, type Partition } from "../optim/partition.js";
 import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkString } from "../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import { checkSignal } from "../signals.js";
+import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
 import type { Callback, Every } from "./callback.js";
 import { EVERY_EPOCH } from "./callbacks.js";
 import {
@@ -39,7 +42,10 @@ import { checkMonitor } from "./monitor.js";
  * them. Data in memory is copied at the call if it is small (4 MB, training and validation together), otherwise before the start
  * event: until then a change may or may not be seen, and memory that goes away is `ERR_DETACHED`.
  */
-export type FitData = Examples<Features, Labels | Targets> | Dataset;
+export type FitData = Examples | Dataset;
+
+/** One value, or one an input or output of a model whose inputs or outputs have names; `null` takes away what the model has. */
+export type ByName<T> = T | null | Readonly<Record<string, T | null | undefined>>;
 
 /** When the validation set is measured. */
 export interface ValidationSchedule {
@@ -48,7 +54,7 @@ export interface ValidationSchedule {
 
 /** Options of {@link fit}. `epochs` or `steps` is required. */
 export interface FitOptions<
-  M extends Metrics = Metrics,
+  M extends MetricsOf = MetricsOf,
   V extends FitData | undefined = FitData | undefined,
   S extends ValidationSchedule | undefined = ValidationSchedule | undefined,
 > {
@@ -61,10 +67,13 @@ export interface FitOptions<
    * Change of units of the inputs, fitted on `data` and kept by the model: `predict` takes the units of `data`. Left out,
    * the model keeps the one that it has; `null` takes it away.
    */
-  readonly inputs?: Transform | null | undefined;
+  readonly inputs?: ByName<Transform> | undefined;
   /** The same for targets that are values: losses are in the new units, metrics and `predict` in those of `data`. */
-  readonly targets?: Transform | null | undefined;
-  readonly loss: Loss;
+  readonly targets?: ByName<Transform> | undefined;
+  /** One an output, of a model with named outputs; the total is Σ over outputs of weight·(Σwℓ/Σw). */
+  readonly loss: Losses;
+  /** What the loss of each named output counts in the total, a number ≥ 0; 1 by default. */
+  readonly lossWeights?: LossWeights | undefined;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
   /** Model-wide, one or several, for weights that have none of their own. */
@@ -82,13 +91,13 @@ export interface FitOptions<
    * examples/(classes·examples of the class). For losses of integer labels, and for `binaryCrossEntropy` of one output with
    * targets 0 and 1, which are the classes. Validation is not weighted by them.
    */
-  readonly classWeights?: ClassWeights | undefined;
+  readonly classWeights?: ClassWeights | Readonly<Record<string, ClassWeights | undefined>> | undefined;
   /**
    * Names of the classes, that of class k at place k: then labels may be names. The model keeps them, and `predict` gives them
    * back. By default the names that the model has; if it has none and the labels in memory are strings, those of the training
    * examples in the order of their code units. `null` takes them away. Labels of a stream are names only if these are told.
    */
-  readonly classes?: readonly string[] | null | undefined;
+  readonly classes?: ByName<readonly string[]> | undefined;
   /** Figures besides the loss: names, or what `topK`, `precision`, `recall`, `f1` and `defineMetric` give. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
@@ -137,6 +146,7 @@ const KEYS = [
   "inputs",
   "targets",
   "loss",
+  "lossWeights",
   "optimizer",
   "regularizer",
   "biasRegularizer",
@@ -184,20 +194,22 @@ export interface CheckedSettings {
   readonly validationData: FitData | undefined;
   /** When it is measured. */
   readonly validate: Every;
-  readonly inputs: Transform | null | undefined;
-  readonly targets: Transform | null | undefined;
-  readonly classWeights: ClassWeights | undefined;
-  readonly classes: readonly string[] | null | undefined;
+  /** Of each input. */
+  readonly inputs: readonly (Transform | null | undefined)[];
+  /** Of each output. */
+  readonly targets: readonly (Transform | null | undefined)[];
+  readonly classWeights: readonly (ClassWeights | undefined)[];
+  readonly classes: readonly (readonly string[] | null | undefined)[];
   readonly epochs: number | undefined;
   readonly limit: number | undefined;
-  readonly loss: Loss;
+  readonly losses: readonly OutputLoss[];
   readonly optimizer: Optimizer | Partition;
   readonly regularizer: Regularizers;
   readonly biasRegularizer: Regularizers | undefined;
   readonly clip: Clip | undefined;
   readonly accumulate: number;
   readonly averageWeights: AverageWeights | undefined;
-  readonly metrics: readonly Metric[];
+  readonly metrics: readonly OutputMetric[];
   readonly batchSize: number;
   readonly shuffle: boolean;
   /** `undefined`: 0, or the seed of the checkpoint that is resumed. */
@@ -217,8 +229,9 @@ export interface CheckedSettings {
 export interface CheckedOptions extends CheckedSettings {
   readonly train: BoundExamples;
   readonly validation: BoundExamples | undefined;
-  readonly transforms: Transforms;
-  readonly classNames: readonly string[] | undefined;
+  readonly units: UnitsOfRows;
+  /** Of each output. */
+  readonly classNames: readonly (readonly string[] | undefined)[];
 }
 
 function checkCallback(where: string, callback: Callback): void {
@@ -259,8 +272,7 @@ function checkCallbacks(callbacks: readonly Callback[], checkFigure: MonitorChec
 }
 
 /** Class weights for a loss of integer labels, or a binary one of a single output; else `ERR_OPTION`. */
-function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, outputs: number): ClassWeights | undefined {
-  const where = "fit.classWeights";
+function checkClassWeights(where: string, weights: unknown, loss: Loss, outputs: number): ClassWeights | undefined {
   if (weights === undefined) return undefined;
   const binary = loss.kind === "binaryCrossEntropy" && outputs === 1;
   if (!(loss.target === "classes" || binary)) {
@@ -276,14 +288,59 @@ function checkClassWeights(weights: ClassWeights | undefined, loss: Loss, output
 
 /** Names of classes for a loss of labels; else `ERR_OPTION`. */
 function checkClasses(
-  names: readonly string[] | null | undefined,
+  where: string,
+  names: unknown,
   loss: Loss,
   outputs: number,
 ): readonly string[] | null | undefined {
   if (names === undefined || names === null) return names;
   const classes = labelClasses(loss, outputs);
-  if (classes === undefined) fail("ERR_OPTION", "fit.classes", "no names, as the loss takes no labels,", names);
-  return checkNames("fit.classes", names, classes);
+  if (classes === undefined) fail("ERR_OPTION", where, "no names, as the loss takes no labels,", names);
+  return checkNames(where, names, classes);
+}
+
+/** Changes of units of inputs of floats; else `ERR_OPTION`. */
+function checkInputUnits(given: FitOptions["inputs"], specs: readonly RowSpec[]): CheckedSettings["inputs"] {
+  if (given === null) return specs.map(() => null);
+  return byName("fit.inputs", given, "x", specs, "a transform").map(({ where, value }, at) => {
+    const transform = checkTransform(where, value);
+    if (transform && specs[at]?.dtype === "i32")
+      fail("ERR_OPTION", where, "none, as the input is integers,", transform);
+    return transform;
+  });
+}
+
+/** Changes of units of targets that are values; else `ERR_OPTION`. */
+function checkTargetUnits(
+  given: FitOptions["targets"],
+  specs: readonly RowSpec[],
+  losses: readonly OutputLoss[],
+): CheckedSettings["targets"] {
+  if (given === null) return specs.map(() => null);
+  return byName("fit.targets", given, "y", specs, "a transform").map(({ where, value }, at) => {
+    const transform = checkTransform(where, value);
+    const loss = losses[at]?.loss;
+    if (transform && (loss?.target ?? "values") !== "values") {
+      fail("ERR_OPTION", where, "a loss of values, as targets are transformed,", loss);
+    }
+    return transform;
+  });
+}
+
+/** What is given for the loss of each output. */
+function forEach<T>(
+  where: string,
+  given: unknown,
+  what: string,
+  { outputs }: RowSpecs,
+  losses: readonly OutputLoss[],
+  check: (where: string, value: unknown, loss: Loss, outputs: number) => T,
+): readonly T[] {
+  const values = byName(where, given, "y", outputs, what);
+  return losses.map(({ loss }, at) => {
+    const one = values[at] ?? { where, value: undefined };
+    return check(one.where, one.value, loss, extent(outputs[at]?.shape ?? []));
+  });
 }
 
 /** Checks everything that can be checked without looking at the data. */
@@ -294,7 +351,9 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
     const value = options[key];
     return value === undefined ? undefined : checkNumber(`fit.${key}`, value, { min: 1, integer: true });
   };
-  const loss = checkLoss("fit.loss", options.loss, model.columns.outputs);
+  const { rows } = model;
+  const called = { loss: "fit.loss", weights: "fit.lossWeights" };
+  const losses = checkLosses(called, options.loss, options.lossWeights, rows.outputs);
   const epochs = count("epochs");
   const limit = count("steps");
   if (limit !== undefined) checkSteps("fit.steps", limit);
@@ -311,7 +370,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
   const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
-  const found = findMetrics("fit.metrics", options.metrics ?? []);
+  const found = findMetricsOf("fit.metrics", options.metrics, rows.outputs);
   const names = found.map(({ name }) => name);
   const hasValidation = options.validation !== undefined;
   const checkFigure: MonitorCheck = (where, figure) => checkMonitor(where, figure, names, hasValidation);
@@ -321,21 +380,21 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
   const resume = checkResume(options.resume, checkpoint);
   const threads = options.threads === undefined ? threadLimit() : checkNumber("fit.threads", options.threads, THREADS);
 
-  const targets = checkTransform("fit.targets", options.targets);
-  if (targets && (loss.target ?? "values") !== "values") {
-    fail("ERR_OPTION", "fit.targets", "a loss of values, as targets are transformed,", loss);
-  }
+  const targets = checkTargetUnits(options.targets, rows.outputs, losses);
   return {
     data: options.data,
     validationData: options.validation,
     validate,
-    inputs: checkTransform("fit.inputs", options.inputs),
+    inputs: checkInputUnits(options.inputs, rows.inputs),
     targets,
-    classWeights: checkClassWeights(options.classWeights, loss, model.columns.outputs),
-    classes: checkClasses(options.classes, loss, model.columns.outputs),
+    classWeights: forEach("fit.classWeights", options.classWeights, "weights", rows, losses, checkClassWeights),
+    classes:
+      options.classes === null
+        ? losses.map(() => null)
+        : forEach("fit.classes", options.classes, "names", rows, losses, checkClasses),
     epochs,
     limit,
-    loss,
+    losses,
     optimizer,
     regularizer,
     biasRegularizer,
@@ -358,7 +417,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
 }
 
 /** The validation's part of the events of epochs. */
-export type ValidationOf<M extends Metrics, V, S> = V extends undefined
+export type ValidationOf<M extends MetricsOf, V, S> = V extends undefined
   ? undefined
   : S extends undefined
     ? Evaluation<MetricKey<M>>

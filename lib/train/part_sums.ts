@@ -49,8 +49,8 @@ export class PartSums {
     trace.add(border((emitter) => emitter.beginParts()));
   }
 
-  /** Adds the values of a part, in the order of the shapes; returns their sums over all parts. */
-  end(values: readonly Value[]): readonly Value[] {
+  /** Adds the values of a part, in the order of the shapes, nothing where there is none; returns their sums over all parts. */
+  end(values: readonly (Value | undefined)[]): readonly Value[] {
     for (const [index, sum] of this.#sums.entries()) {
       const value = values[index];
       if (value !== undefined) this.#trace.add(accumulate(sum, value));

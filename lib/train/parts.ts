@@ -1,6 +1,6 @@
 import { turn } from "../binding/clock.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { measuredSet } from "../nn/evaluator.js";
+import { measuredSets, unitsOf } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
@@ -47,9 +47,9 @@ export async function findBeginning(
   await folder?.inspect();
   const { optimizer, regularizer, biasRegularizer, clip, averageWeights, validate, validationData } = options;
   const minimizer = new Minimizer([model], optimizer, { regularizer, biasRegularizer, clip, averageWeights });
-  const { loss, accumulate, classWeights, batchSize, shuffle } = options;
+  const { losses, accumulate, classWeights, batchSize, shuffle } = options;
   const source: SettingsSource = {
-    ...{ loss, regularizer, biasRegularizer, clip, accumulate, classWeights, batchSize, shuffle },
+    ...{ losses, regularizer, biasRegularizer, clip, accumulate, classWeights, batchSize, shuffle },
     validate: validationData === undefined ? null : validate,
     shuffleBuffer: shuffleBufferOf(options),
   };
@@ -73,12 +73,12 @@ export async function makeParts(
   beginning: Beginning,
   signal: AbortSignal,
 ): Promise<Parts> {
-  const { loss, metrics } = options;
+  const { losses, metrics, train } = options;
   const { minimizer, resumed, folder } = beginning;
   const { checkpoint, passedOver, origin } = resumed;
-  checkData(resumed, options);
+  checkData(model, resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
-  const meter = new Meter(metrics, measuredSet("fit.metrics", model, loss, metrics, options.train));
+  const meter = new Meter(metrics, measuredSets("fit.metrics", model, losses, metrics, unitsOf(train)));
   const { program, checks } = compileStep(model, minimizer, seed, { ...options, meter, origin });
   await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
   const validator = new Validator(model, minimizer, options);

@@ -1,8 +1,9 @@
 // What the progress of a checkpoint may be: values that no run can write are refused by their place.
-import { affineOf } from "../data/transform.js";
 import type { Part } from "../io/part.js";
-import { LOG, LOG_COLUMNS } from "../nn/log.js";
-import type { Accumulator, Metric } from "../nn/metrics/metric.js";
+import { columnsOfOutput, LOG, logColumns } from "../nn/log.js";
+import { namesIn, unitsIn } from "../nn/meaning_words.js";
+import type { Accumulator } from "../nn/metrics/metric.js";
+import type { OutputMetric } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import type { Callback } from "./callback.js";
 import type { Progress } from "./checkpoint.js";
@@ -14,7 +15,7 @@ import type { StoredSettings } from "./settings_schema.js";
 /** The run that a checkpoint is read for: its metrics and callbacks know what they give, as far as the checkpoint has them. */
 export interface Reader {
   readonly model: Model;
-  readonly metrics: readonly Metric[];
+  readonly metrics: readonly OutputMetric[];
   /** Of the metrics, by name. */
   readonly accumulators: ReadonlyMap<string, Accumulator>;
   readonly callbacks: readonly Callback[];
@@ -30,9 +31,9 @@ export function checkProgress(progress: Part, settings: StoredSettings, reader: 
   checkBatches(progress, settings);
   checkData(progress.at("data"), step, settings, reader.model);
   const value = progress.value as Progress; // but for what follows, which needs these
-  checkSums(progress.at("sums"), value);
+  checkSums(progress.at("sums"), value, reader.model.rows.outputs.length);
   const figures = new Figures(reader.metrics, settings.loss);
-  checkMetrics(progress.at("metrics"), reader, value.sums[1 + LOG.weight] ?? 0);
+  checkMetrics(progress.at("metrics"), reader, value.sums);
   checkValidation(progress.at("validation"), progress.at("validationStep"), step, figures);
   checkDecided(progress, reader, figures);
   checkBest(progress.at("best"), step, figures);
@@ -64,16 +65,10 @@ function checkData(data: Part, step: number, { shuffleBuffer }: StoredSettings, 
     data.at("origin").expect(data.at("origin").isNothing, "none for a stream");
   }
   const transforms = data.at("transforms");
-  for (const [name, columns] of [
-    ["inputs", model.columns.inputs],
-    ["targets", model.columns.outputs],
-  ] as const) {
-    const affine = transforms.at(name);
-    if (!affine.isNothing) affineOf(affine, columns);
-  }
+  unitsIn("x", model.rows.inputs, transforms.at("inputs"));
+  unitsIn("y", model.rows.outputs, transforms.at("targets"));
   const classes = data.at("classes");
-  const count = model.columns.outputs === 1 ? 2 : model.columns.outputs;
-  if (classes.value !== null) classes.expect(classes.names().length === count, `the names of ${count} classes`);
+  if (classes.value !== null) namesIn(model.rows.outputs, classes);
 }
 
 /** Where the epochs of data in memory are counted from. */
@@ -101,22 +96,28 @@ function rowsOf(steps: number, { samples, batchSize, data }: Progress): readonly
 /** Rows of a batch are told in float32: up to here exactly. */
 const EXACT = 16_777_216;
 
-function checkSums(sums: Part, progress: Progress): void {
-  const [count = sums, ...columns] = sums.list(LOG_COLUMNS + 1);
+function checkSums(sums: Part, progress: Progress, outputs: number): void {
+  const [count = sums, ...columns] = sums.list(logColumns(outputs) + 1);
   const steps = count.count(0, progress.step);
   const open = openSteps(progress);
   if (open !== undefined) count.equal(open);
   const column = (index: number): Part => columns[index] ?? sums;
-  column(LOG.total).number();
-  column(LOG.weight).number({ min: 0 });
+  for (let output = 0; output < outputs; output++) {
+    const { total, weight } = columnsOfOutput(output);
+    column(total).number();
+    column(weight).number({ min: 0 });
+  }
   column(LOG.penalty).figure({ min: 0 });
   const [min, max] = open === undefined ? [0, Number.MAX_SAFE_INTEGER] : rowsOf(steps, progress);
   if (progress.batchSize <= EXACT) column(LOG.rows).count(min, max);
   else column(LOG.rows).number({ min: 0 });
 }
 
-function checkMetrics(metrics: Part, { accumulators }: Reader, weight: number): void {
-  for (const [name, state] of metrics.members()) accumulators.get(name)?.check?.(state, weight);
+function checkMetrics(metrics: Part, { accumulators, metrics: known }: Reader, sums: readonly number[]): void {
+  for (const [name, state] of metrics.members()) {
+    const { output = 0 } = known.find((metric) => metric.name === name) ?? {};
+    accumulators.get(name)?.check?.(state, sums[1 + columnsOfOutput(output).weight] ?? 0);
+  }
 }
 
 function checkValidation(validation: Part, at: Part, step: number, figures: Figures): void {

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { Transform, Transforms } from "../data/transform.js";
+import type { Affine, Transform } from "../data/transform.js";
 import { CarillonError, messageOf, shortened } from "../errors.js";
 import type { StoredTensor } from "../io/element_types.js";
 import { Part } from "../io/part.js";
@@ -7,14 +7,16 @@ import type { StoredFile } from "../io/safetensors.js";
 import { openSealed } from "../io/seal.js";
 import { type ByteSource, bytesSource, openFile } from "../io/source.js";
 import { readArrays } from "../io/state.js";
-import { measuredSet } from "../nn/evaluator.js";
+import { measuredSets } from "../nn/evaluator.js";
+import { namesIn, unitsIn } from "../nn/meaning_words.js";
 import type { Model } from "../nn/model.js";
 import type { Staging } from "../nn/staging.js";
 import type { Minimizer } from "../optim/minimizer.js";
+import { pathsOf, type RowSpec, type Whole } from "../tensor/row_spec.js";
 import { type DecodedCheckpoint, decodeCheckpoint, FORMAT, type Progress, stage, stretchesOf } from "./checkpoint.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedResume } from "./checkpoint_options.js";
-import { NO_TURNING } from "./course.js";
+import { type DataProgress, NO_TURNING } from "./course.js";
 import { refuseOneShot, samplesOf, shuffleBufferOf, type TakenUp } from "./data.js";
 import { differenceOf } from "./difference.js";
 import type { PassedOver } from "./events.js";
@@ -103,7 +105,7 @@ async function fitting(file: StoredFile, arrays: ReadonlyMap<string, StoredTenso
   }
   checkMetrics(where, own, checkpoint);
   const callbacks = callbackChanges(where, own, checkpoint);
-  const names = namesOf(where, own, progress.data.classes ?? undefined);
+  const names = namesOf(where, own, progress.data.classes);
   const units = unitsOf(where, own, progress.data.transforms);
   const isSame =
     changes.length === 0 && !callbacks && units.changed === undefined && names !== undefined && !resume.newData;
@@ -168,38 +170,63 @@ const UNITS = ["inputs", "targets"] as const;
 /** Which units come from the checkpoint; a transform of another kind is refused unless it is named. */
 function unitsOf(
   where: string,
-  { options, resume }: Own,
-  transforms: Transforms,
+  { model, options, resume }: Own,
+  transforms: DataProgress["transforms"],
 ): { readonly kept: Resumed["units"]; readonly changed: string | undefined } {
-  const kept: { -readonly [K in keyof Resumed["units"]]: Resumed["units"][K] } = {};
+  const kept: { inputs?: Resumed["units"]["inputs"]; targets?: Resumed["units"]["targets"] } = {};
   let changed: string | undefined;
   for (const name of UNITS) {
-    const is = transforms[name];
-    const given = options[name];
     if (resume.changed.includes(name)) {
       changed = name;
       continue;
     }
-    const [then, now] = [is?.kind ?? "none", kindOf(given, is?.kind)];
-    if (then !== now) {
-      throw differs(
-        where,
-        { setting: name, path: name, saved: then, given: now },
-        `changed: ['${name}'] goes on with it`,
-      );
-    }
-    if (given === undefined || resume.newData) kept[name] = { is };
+    const [whole, specs] = rowsOf(name, model);
+    const saved = savedUnits(where, name, model, transforms);
+    const paths = pathsOf(whole, specs, name);
+    kept[name] = saved.map((is, at) => {
+      const given = options[name][at];
+      const [then, now] = [is?.kind ?? "none", kindOf(given, is?.kind)];
+      if (then !== now) {
+        throw differs(
+          where,
+          { setting: name, path: paths[at] ?? name, saved: then, given: now },
+          `changed: ['${name}'] goes on with it`,
+        );
+      }
+      return given === undefined || resume.newData ? { is } : undefined;
+    });
   }
   return { kept, changed };
 }
 
+/** Rows that units of a name are for. */
+function rowsOf(name: (typeof UNITS)[number], { rows }: Model): readonly [Whole, readonly RowSpec[]] {
+  return name === "inputs" ? ["x", rows.inputs] : ["y", rows.outputs];
+}
+
+/** Units of a checkpoint, which are checked, in the order of inputs or outputs. */
+function savedUnits(
+  where: string,
+  name: (typeof UNITS)[number],
+  model: Model,
+  transforms: DataProgress["transforms"],
+): readonly (Affine | undefined)[] {
+  return unitsIn(...rowsOf(name, model), new Part(where, name, transforms[name]));
+}
+
 /** The names of classes, which come from the checkpoint unless they are said to be others; then `undefined`. */
-function namesOf(where: string, { options, resume }: Own, saved: readonly string[] | undefined): Resumed["names"] {
+function namesOf(where: string, { model, options, resume }: Own, saved: DataProgress["classes"]): Resumed["names"] {
   if (resume.changed.includes("classes")) return undefined;
-  const { classes: given } = options;
-  const difference = given === undefined ? undefined : differenceOf("classes", saved ?? null, given);
-  if (difference === undefined) return { is: saved };
-  throw differs(where, { setting: "classes", ...difference }, "changed: ['classes'] goes on with them");
+  const { outputs } = model.rows;
+  const is = namesIn(outputs, new Part(where, "classes", saved));
+  const paths = pathsOf("y", outputs, "classes");
+  for (const [at, given] of options.classes.entries()) {
+    const path = paths[at] ?? "classes";
+    const difference = given === undefined ? undefined : differenceOf(path, is[at] ?? null, given);
+    if (difference === undefined) continue;
+    throw differs(where, { setting: "classes", ...difference }, "changed: ['classes'] goes on with them");
+  }
+  return { is };
 }
 
 function kindOf(given: Transform | null | undefined, kept: string | undefined): string {
@@ -235,9 +262,14 @@ export async function findCheckpoint(
 ): Promise<Resumed> {
   const { resume } = options;
   if (resume === undefined) return FROM_THE_BEGINNING;
-  const { metrics, callbacks, loss } = options;
-  const set = measuredSet("fit.metrics", model, loss, metrics, { units: { inputs: undefined, targets: undefined } });
-  const accumulators = new Map(metrics.map((metric) => [metric.name, metric.begin(set)]));
+  const { metrics, callbacks, losses } = options;
+  const sets = measuredSets("fit.metrics", model, losses, metrics, []);
+  const accumulators = new Map(
+    metrics.flatMap((metric) => {
+      const set = sets[metric.output];
+      return set === undefined ? [] : [[metric.name, metric.begin(set)] as const];
+    }),
+  );
   const own: Own = { model, minimizer, options, settings, resume, reader: { model, metrics, accumulators, callbacks } };
   const { from } = resume;
   const found = from === "auto" ? await newestSound(folder, own) : { ...(await named(from, own)), stoppedBy: null };
@@ -328,7 +360,7 @@ function othersText(passedOver: readonly PassedOver[], told: string): string {
 }
 
 /** Whether the data is that of the checkpoint, as far as it shows; otherwise `ERR_STATE` says in which figure it differs. */
-export function checkData({ checkpoint, units, path }: Resumed, options: CheckedOptions): void {
+export function checkData(model: Model, { checkpoint, units, path }: Resumed, options: CheckedOptions): void {
   const { resume } = options;
   if (checkpoint === undefined || resume === undefined || resume.newData) return;
   const { progress } = checkpoint;
@@ -344,12 +376,17 @@ export function checkData({ checkpoint, units, path }: Resumed, options: Checked
   const samples = samplesOf(options);
   if (samples !== progress.samples) refuse("samples", `samples ${progress.samples}`, `${samples}`);
   for (const name of UNITS) {
-    const [then, now] = [progress.data.transforms[name], options.transforms[name]];
-    if (units[name] !== undefined || then === undefined || now === undefined) continue;
     if (resume.changed.includes(name)) continue;
-    const column = then.shift.findIndex((shift, at) => shift !== now.shift[at] || then.scale[at] !== now.scale[at]);
-    if (column < 0) continue;
-    const figures = ({ shift, scale }: typeof then): string => `shift ${shift[column]} and scale ${scale[column]}`;
-    refuse(name, `${name} with ${figures(then)} in column ${column}`, figures(now));
+    for (const [at, then] of savedUnits(where, name, model, progress.data.transforms).entries()) {
+      const now = options.units[name][at];
+      if (units[name]?.[at] !== undefined || then === undefined || now === undefined) continue;
+      const column = then.shift.findIndex(
+        (shift, each) => shift !== now.shift[each] || then.scale[each] !== now.scale[each],
+      );
+      if (column < 0) continue;
+      const figures = ({ shift, scale }: Affine): string => `shift ${shift[column]} and scale ${scale[column]}`;
+      const path = pathsOf(...rowsOf(name, model), name)[at] ?? name;
+      refuse(path, `${path} with ${figures(then)} in column ${column}`, figures(now));
+    }
   }
 }

@@ -3,6 +3,8 @@ import { describedOr } from "../described.js";
 import type { ScheduleAt } from "../graph/lane.js";
 import { losses } from "../nn/kinds/losses.js";
 import type { Loss } from "../nn/losses/loss.js";
+import type { OutputLoss } from "../nn/losses/outputs.js";
+import { inWords } from "../nn/meaning_words.js";
 import type { Model } from "../nn/model.js";
 import { describeLayers } from "../nn/saved.js";
 import { schedules } from "../optim/kinds.js";
@@ -13,6 +15,8 @@ import type { Telling } from "../optim/words.js";
 import type { Regularizers } from "../regularizers/index.js";
 import { penalties } from "../regularizers/kinds.js";
 import { isFloats } from "../tensor/arrays.js";
+import { areNamed, type RowSpec } from "../tensor/row_spec.js";
+import { extent } from "../tensor/shape.js";
 import { tensor } from "../tensor/tensor.js";
 import type { Every } from "./callback.js";
 import { type Difference, differenceOf } from "./difference.js";
@@ -52,12 +56,13 @@ export const IN_MEMORY = "that of data in memory";
 
 /** What the settings of a run are told from. */
 export interface SettingsSource {
-  readonly loss: Loss;
+  readonly losses: readonly OutputLoss[];
   readonly regularizer: Regularizers;
   readonly biasRegularizer: Regularizers | undefined;
   readonly clip: Clip | undefined;
   readonly accumulate: number;
-  readonly classWeights: ClassWeights | undefined;
+  /** Of each output. */
+  readonly classWeights: readonly (ClassWeights | undefined)[];
   /** `null` without a validation set. */
   readonly validate: Every | null;
   readonly batchSize: number;
@@ -71,7 +76,7 @@ export type ToldSettings = (telling: Telling) => Settings;
 
 /** The settings of a run, as the JSON of a checkpoint gives them back. */
 export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsSource, telling: Telling): Settings {
-  const { loss, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
+  const { losses: given, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
   const { batchSize, shuffle, shuffleBuffer } = source;
   const told = (given: Regularizers): unknown => {
     return telling === "words" ? given : penalties.describe("regularizer", given, []);
@@ -82,14 +87,14 @@ export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsS
   const settings: Settings = {
     ...(telling === "words" ? {} : { telling }),
     layers: describeLayers(model.described),
-    loss: lossTold(loss, model.columns.outputs, telling),
+    loss: lossesTold(given, model.rows.outputs, telling),
     ...minimizer.told(telling),
     lr: ratesTold(minimizer.rates, telling),
     regularizer: { model: told(regularizer), ...Object.fromEntries(own) },
     biasRegularizer: told(biasRegularizer ?? null),
     clip: clip ?? null,
     accumulate,
-    classWeights: classWeights ?? null,
+    classWeights: inWords("y", model.rows.outputs, classWeights) ?? null,
     validate,
     batchSize,
     shuffle,
@@ -98,27 +103,37 @@ export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsS
   return JSON.parse(JSON.stringify(settings)) as Settings; // the same keys
 }
 
+/** Those of named outputs by their names, with what each counts. */
+function lossesTold(given: readonly OutputLoss[], outputs: readonly RowSpec[], telling: Telling): unknown {
+  const told = given.map(({ loss, weight }, at) => {
+    const own = lossTold(loss, outputs[at]?.shape ?? [], telling);
+    return areNamed("y", outputs) ? { loss: own, weight } : own;
+  });
+  return inWords("y", outputs, told);
+}
+
 /** A loss of one's own is told by its name, its options, and by what it gives for three examples. */
-function lossTold(loss: Loss, outputs: number, telling: Telling): unknown {
+function lossTold(loss: Loss, shape: readonly number[], telling: Telling): unknown {
   const known = telling === "words" ? undefined : losses.kindOf(loss);
   if (known !== undefined) return losses.describe(known, loss);
   const kind = loss.kind ?? (loss.name === "" ? "a function" : loss.name);
-  return { kind, ...loss.options, "what it gives for three examples": givenBy(loss, outputs) };
+  return { kind, ...loss.options, "what it gives for three examples": givenBy(loss, shape) };
 }
 
-function givenBy(loss: Loss, outputs: number): readonly number[] | null {
+function givenBy(loss: Loss, shape: readonly number[]): readonly number[] | null {
   const ROWS = 3;
+  const outputs = extent(shape);
   const count = ROWS * outputs;
   const output = tensor(
     Float32Array.from({ length: count }, (_, index) => ((index * 37) % 23) / 8 - 1),
-    [ROWS, outputs],
+    [ROWS, ...shape],
   );
   const target =
     loss.target === "classes"
       ? tensor(Int32Array.from({ length: ROWS }, (_, row) => (row * 2) % outputs))
       : tensor(
           Float32Array.from({ length: count }, (_, index) => ((index * 13) % 7) / 8),
-          [ROWS, outputs],
+          [ROWS, ...shape],
         );
   try {
     const losses: unknown = loss(output, target);

@@ -2,6 +2,7 @@
 import { reading } from "../described.js";
 import type { Part } from "../io/part.js";
 import { losses } from "../nn/kinds/losses.js";
+import type { InWords } from "../nn/meaning_words.js";
 import { optimizers, schedules } from "../optim/kinds.js";
 import { regularizers } from "../regularizers/kinds.js";
 import { matchesPattern } from "../words.js";
@@ -13,7 +14,8 @@ export interface StoredSettings {
   readonly shuffle: boolean;
   /** `null` for data in memory. */
   readonly shuffleBuffer: number | null;
-  readonly loss: string;
+  /** Kinds of the losses, by name where the outputs have names. */
+  readonly loss: InWords<string>;
   readonly average: StoredAverage | undefined;
   /** The states that a parameter has, as its optimizer. */
   statesOf(parameter: string): readonly StoredState[];
@@ -39,9 +41,7 @@ export function checkSettingsPart(settings: Part): StoredSettings {
   const telling = settings.at("telling");
   if (telling.value !== undefined) telling.equal("descriptions");
   checkLayers(settings.at("layers"));
-  const loss = settings.at("loss").at("kind").text();
-  if (isDescription(settings.at("loss")))
-    settings.at("loss").made((where, given) => losses.make(where, given, reading(true)));
+  const loss = lossesOf(settings.at("loss"));
   checkRates(settings.at("lr"));
   checkPenalties(settings.at("regularizer"), settings.at("biasRegularizer"));
   checkClip(settings.at("clip"));
@@ -66,6 +66,22 @@ function isDescription(part: Part): boolean {
 
 function checkLayers(layers: Part): void {
   for (const layer of layers.list()) layer.at("kind").text();
+}
+
+/** The kind of the loss; of named outputs, those of each. */
+function lossesOf(loss: Part): StoredSettings["loss"] {
+  if (typeof loss.at("kind").value === "string") return lossOf(loss);
+  const ofOutputs = [...loss.members()].map(([name, own]) => {
+    own.at("weight").number({ min: 0 });
+    return [name, lossOf(own.at("loss"))] as const;
+  });
+  loss.expect(ofOutputs.length > 0, "a loss");
+  return Object.fromEntries(ofOutputs);
+}
+
+function lossOf(loss: Part): string {
+  if (isDescription(loss)) loss.made((where, given) => losses.make(where, given, reading(true)));
+  return loss.at("kind").text();
 }
 
 /** A rate, what a schedule gives at some places, or either by the patterns of a partition. */
@@ -108,6 +124,10 @@ function checkClip(clip: Part): void {
 
 function checkClassWeights(weights: Part): void {
   if (weights.isNothing || weights.value === "balanced") return;
+  if (!Array.isArray(weights.value)) {
+    for (const own of weights.members().values()) checkClassWeights(own);
+    return;
+  }
   for (const weight of weights.list()) weight.number({ min: 0 });
 }
 

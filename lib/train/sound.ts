@@ -161,5 +161,10 @@ function checkDescription({ where, file, stored: { loss } }: DescribedCheckpoint
     const text = metadata[name];
     expectSame(where, name, plain(value), text === undefined ? null : parsePlain(text, where, name).value);
   }
-  if (metadata.loss !== undefined) new Part(where, "loss", metadata.loss).equal(loss);
+  if (metadata.loss === undefined) return;
+  if (typeof loss === "string") new Part(where, "loss", metadata.loss).equal(loss);
+  else {
+    // Those that a model remembers.
+    for (const [name, kind] of parsePlain(metadata.loss, where, "loss").members()) kind.equal(loss[name] ?? null);
+  }
 }

@@ -1,15 +1,17 @@
 import type { BoundExamples } from "../data/bind.js";
+import { CarillonError } from "../errors.js";
 import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { logObjective } from "../nn/evaluator.js";
-import { LOG, LOG_COLUMNS, logScalar } from "../nn/log.js";
-import type { Loss } from "../nn/losses/loss.js";
+import { LOG, logColumns, logScalar } from "../nn/log.js";
+import type { OutputLoss } from "../nn/losses/outputs.js";
 import { CALL_STEPS, type Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
-import { divisorOf, type Objective, recordObjective } from "../nn/objective.js";
+import { divisorOf, type Objective, type OutputObjective, recordObjective } from "../nn/objective.js";
 import * as ops from "../ops/index.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import type { TrainedParameters, WithGradients } from "../optim/trained.js";
+import type { Shape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { type FiniteCheck, FiniteChecks } from "./finite.js";
 import { PartSums } from "./part_sums.js";
@@ -17,7 +19,7 @@ import { PartSums } from "./part_sums.js";
 /** What a training program is made of. */
 export interface StepOptions {
   readonly train: BoundExamples;
-  readonly loss: Loss;
+  readonly losses: readonly OutputLoss[];
   /** Of the training examples. */
   readonly meter: Meter;
   readonly batchSize: number;
@@ -39,7 +41,7 @@ export interface CompiledStep {
  * gradients are not finite ends before it changes anything.
  */
 export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
-  const { train, batchSize, shuffle, origin, accumulate } = options;
+  const { train, losses, batchSize, shuffle, origin, accumulate } = options;
   const trace = new Trace(seed, true);
   const checks = new FiniteChecks(trace);
   tracing(trace, () => recordStep(trace, model, minimizer, checks, options));
@@ -47,7 +49,7 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
     maxRows: Math.ceil(batchSize / accumulate),
     bindings: train.bindings,
     feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined, origin },
-    logColumns: LOG_COLUMNS,
+    logColumns: logColumns(losses.length),
     logRows: CALL_STEPS,
   });
   return { program, checks: checks.list };
@@ -55,7 +57,8 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
 
 /** What the parts of a batch come to. */
 interface Combined {
-  readonly totals: Pick<Objective, "total" | "weight">;
+  /** Of each output. */
+  readonly totals: readonly Pick<OutputObjective, "total" | "weight">[];
   /** Records what is left of the backward pass. */
   gradients(): WithGradients;
   /** What the gradients are still to be multiplied by. */
@@ -70,17 +73,17 @@ function recordStep(
   checks: FiniteChecks,
   options: StepOptions,
 ): void {
-  const { loss, train, meter, batchSize, accumulate } = options;
+  const { losses, train, meter, batchSize, accumulate } = options;
   const trained = minimizer.trained(trace);
-  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, train);
-  const objective = recordObjective(model, loss, train);
-  meter.record(trace, objective, batchSize);
+  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train);
+  const objective = recordObjective(model, losses, train);
+  meter.record(trace, objective.outputs, batchSize);
 
   // A sum over processes would be an effect on these totals and gradients.
   const { totals, gradients, scale } = endPart(objective);
 
   logObjective(trace, totals);
-  checks.loss(totals.total);
+  for (const { total } of totals) checks.loss(total);
   const { penalty } = minimizer.apply(gradients(), scale, checks);
   trace.end(); // behind the checks: a step that they end has changed no state
   trace.add(logScalar(penalty, LOG.penalty));
@@ -92,25 +95,56 @@ type EndPart = (objective: Objective) => Combined;
 /** The batch as it is: the gradient is that of its mean. */
 function beginWhole(trained: TrainedParameters): EndPart {
   return (objective) => {
-    return { totals: objective, gradients: () => trained.gradientsOf(objective.mean), scale: null };
+    return { totals: objective.outputs, gradients: () => trained.gradientsOf(objective.mean), scale: null };
   };
 }
 
-/** Micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once: no mean of means. */
-function beginPart(trace: Trace, model: Model, trained: TrainedParameters, train: BoundExamples): EndPart {
+/**
+ * Micro-batches: sums are accumulated, and the gradient of Σ wℓ is divided by Σ w of the whole batch once: no mean of means. Outputs whose
+ * weights are the same are summed together; where they differ, each has gradients of its own until its Σ w is known.
+ */
+function beginPart(
+  trace: Trace,
+  model: Model,
+  trained: TrainedParameters,
+  losses: readonly OutputLoss[],
+  { outputs }: BoundExamples,
+): EndPart {
   const states = model.states(trace);
   states.beginParts();
-  const sums = new PartSums(trace, [...trained.parameters.map(({ shape }) => shape), [], []]);
-  return ({ total, weight }) => {
-    const { list } = trained.gradientsOf(total);
+  const [first] = outputs;
+  const together = outputs.every(({ weight }) => weight === first?.weight);
+  const groups = together ? [losses.map((_, at) => at)] : losses.map((_, at) => [at]);
+  const shapes = trained.parameters.map(({ shape }) => shape);
+  const scalars = losses.flatMap((): readonly Shape[] => [[], []]);
+  const sums = new PartSums(trace, [...groups.flatMap(() => shapes), ...scalars]);
+  return ({ outputs: parts }) => {
+    const weighted = (at: number): Value => scaled(parts[at]?.total ?? missing(), losses[at]?.weight ?? 1);
+    const list = trained.gradientsOfSums(groups.map((group) => group.map(weighted).reduce(ops.add)));
     states.endPart();
-    const summed = sums.end([...list.map(({ gradient }) => gradient), total, weight]);
-    const totals = { total: summed.at(-2) ?? total, weight: summed.at(-1) ?? weight };
-    const gradients = list.map((each, index) => ({ ...each, gradient: summed[index] ?? each.gradient }));
-    return {
-      totals,
-      gradients: () => ({ list: gradients }),
-      scale: ops.divide(1, divisorOf(totals.weight, train)),
+    const totals = parts.flatMap(({ total, weight }) => [total, weight]);
+    const summed = sums.end([...list.flat(), ...totals]);
+    const place = groups.length * shapes.length;
+    const whole = parts.map((_, at) => {
+      return { total: summed[place + 2 * at] ?? missing(), weight: summed[place + 2 * at + 1] ?? missing() };
+    });
+    const shares = groups.map(([at = 0]) => {
+      return ops.divide(1, divisorOf(whole[at]?.weight ?? missing(), outputs[at]?.weight !== undefined));
+    });
+    const gradient = (parameter: number): Value => {
+      const terms = groups.map((_, group) => summed[group * shapes.length + parameter] ?? missing());
+      if (terms.length === 1) return terms[0] ?? missing();
+      return terms.map((term, group) => ops.multiply(term, shares[group] ?? 1)).reduce(ops.add);
     };
+    const gradients = (): WithGradients => trained.withGradients(shapes.map((_, parameter) => gradient(parameter)));
+    return { totals: whole, gradients, scale: groups.length === 1 ? (shares[0] ?? null) : null };
   };
+}
+
+function scaled(value: Value, factor: number): Value {
+  return factor === 1 ? value : ops.multiply(value, factor);
+}
+
+function missing(): never {
+  throw new CarillonError("ERR_STATE", "fit", "expected an objective for every output");
 }

@@ -1,7 +1,7 @@
 import type { CompiledProgram } from "../graph/compiled.js";
 import type { Brake } from "../nn/brake.js";
 import { type Evaluation, Sums } from "../nn/evaluator.js";
-import { LOG } from "../nn/log.js";
+import { dataLossOf, LOG } from "../nn/log.js";
 import type { Meter } from "../nn/meter.js";
 import { type Figures, numbersOf } from "../nn/metrics.js";
 import type { Progress } from "./checkpoint.js";
@@ -26,6 +26,8 @@ export interface TallyParts {
   readonly measuresEpochs: boolean;
   /** Whether the loss of every step is kept. */
   readonly logsSteps: boolean;
+  /** What the loss of each output counts. */
+  readonly lossWeights: readonly number[];
   emit(event: FitEvent): void;
 }
 
@@ -35,7 +37,7 @@ export type TallyProgress = Pick<Progress, "step" | "sums" | "metrics" | "valida
 /** How far a run has come and what it has measured: figures of the epoch under way, the last validation, events of both. */
 export class Tally {
   readonly #parts: TallyParts;
-  readonly #sums = new Sums();
+  readonly #sums: Sums;
   readonly #history = new Thinned<EpochEvent>(figureBytes);
   readonly #log: StepLog | undefined;
   readonly #firstStep: number;
@@ -51,6 +53,7 @@ export class Tally {
 
   constructor(parts: TallyParts, progress: TallyProgress | undefined) {
     this.#parts = parts;
+    this.#sums = new Sums(parts.lossWeights);
     if (progress !== undefined) {
       this.#step = progress.step;
       this.#sums.restore(progress.sums);
@@ -149,7 +152,7 @@ export class Tally {
     pace.count(rows);
     const reports = reportEvery > 0 && step % reportEvery === 0;
     if (reports || this.#log !== undefined) {
-      const losses = lossesOf(row);
+      const losses = lossesOf(row, this.#parts.lossWeights);
       this.#log?.add(losses.loss, losses.penalty);
       if (reports) this.#parts.emit({ kind: "step", step, epoch: this.epoch, ...losses, ...this.#paceFigures });
     }
@@ -215,9 +218,8 @@ export class Tally {
 }
 
 /** Of a step's batch, which may weigh nothing. */
-function lossesOf(row: Float32Array): { readonly loss: number; readonly dataLoss: number; readonly penalty: number } {
+function lossesOf(row: Float32Array, lossWeights: readonly number[]): Record<"loss" | "dataLoss" | "penalty", number> {
   const penalty = row[LOG.penalty] ?? 0;
-  const weight = row[LOG.weight] ?? 0;
-  const dataLoss = weight === 0 ? 0 : (row[LOG.total] ?? 0) / weight;
+  const dataLoss = dataLossOf(row, lossWeights);
   return { loss: dataLoss + penalty, dataLoss, penalty };
 }

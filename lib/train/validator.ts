@@ -16,13 +16,13 @@ export class Validator {
   readonly #evaluator: Evaluator | undefined;
 
   constructor(model: Model, minimizer: Minimizer, options: CheckedOptions) {
-    const { loss, metrics, validation, averageWeights, threads, priority } = options;
+    const { losses, metrics, validation, averageWeights, threads, priority } = options;
     this.#model = model;
     this.#minimizer = minimizer;
     this.#effort = { threads, priority };
     this.#measured = averageWeights === undefined ? model : model.clone();
     if (validation === undefined) return;
-    this.#evaluator = new Evaluator("fit.metrics", this.#measured, loss, metrics, validation, EVALUATION_BATCH);
+    this.#evaluator = new Evaluator("fit.metrics", this.#measured, losses, metrics, validation, EVALUATION_BATCH);
   }
 
   /** Whether there is no set. */

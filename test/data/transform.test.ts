@@ -232,7 +232,10 @@ describe("bytes", () => {
   const pixels = Uint8Array.from({ length: 60 * PIXELS }, (_, index) => (index * 7919) % 251);
   const labels = Array.from({ length: 60 }, (_, row) => row % 3);
   const network = (): Model => sequential(linear(PIXELS, 3));
-  const shape = { inputs: PIXELS, outputs: 3, target: "classes" } as const;
+  const shape = {
+    inputs: [{ name: "x", shape: [PIXELS], dtype: "f32" }],
+    targets: [{ name: "y", shape: [3], dtype: "f32", target: "classes" }],
+  } as const;
 
   test("stay bytes in native memory, and are scaled as they are gathered", async () => {
     const data = { x: pixels, y: labels };
@@ -243,9 +246,9 @@ describe("bytes", () => {
       shift: new Array<number>(PIXELS).fill(0),
       scale: new Array<number>(PIXELS).fill(255),
     };
-    const scaled = await bindExamples("data", data, shape, { transforms: { inputs } });
+    const scaled = await bindExamples("data", data, shape, { units: { inputs: [inputs], targets: [] } });
     expect(scaled.bindings.get("x")).toMatchObject({ dtype: "u8", scale: 1 / 255 });
-    expect(scaled.units.inputs).toBeUndefined();
+    expect(scaled.inputs).toEqual([undefined]);
   });
 
   test.each([

@@ -338,7 +338,7 @@ for (const form of ["f32", "bf16", "int8"] as const) {
     const model = sequential(linear(inputs, hidden, { biasInit: 0.1 }), relu(), linear(hidden, outputs)).initialize(9);
     const frozen = new FrozenProgram({
       forward: (x) => ops.softmax(model.forward(x)),
-      inputs,
+      inputs: model.rows.inputs,
       maxBatch: 40,
       formOf: () => form,
     });

@@ -19,6 +19,7 @@ import {
   type Value,
 } from "../../lib/index.js";
 import { FrozenProgram } from "../../lib/nn/frozen.js";
+import type { RowSpecs } from "../../lib/tensor/row_spec.js";
 
 /** Numbers of both signs, none of them a power of two. */
 function rowsOf(count: number, columns: number, salt = 7919): Float32Array {
@@ -26,19 +27,19 @@ function rowsOf(count: number, columns: number, salt = 7919): Float32Array {
 }
 
 interface Recordable {
-  readonly inputs: number;
+  readonly rows: Pick<RowSpecs, "inputs">;
   forward(x: Value): Value;
 }
 
 function freeze(model: Recordable, maxBatch: number, form: WeightForm = "f32"): FrozenProgram {
-  const { inputs } = model;
+  const { inputs } = model.rows;
   const program = new FrozenProgram({ forward: (x) => model.forward(x), inputs, maxBatch, formOf: () => form });
   program.packNow();
   return program;
 }
 
 function answer(program: FrozenProgram, x: Float32Array, threads = 1): Float32Array {
-  const rows = x.length / program.inputs;
+  const rows = x.length / (program.inputs[0]?.shape[0] ?? 1);
   const y = new Float32Array(rows * program.outputs);
   program.runInto(x, rows, y, threads);
   return y;
@@ -100,7 +101,11 @@ test("whatever a layer records is frozen: shared weights, products of either kin
 
 test("answers come from the last packing; a later one beside calls that are under way", async () => {
   const model = sequential(linear(8, 4)).initialize(1);
-  const program = new FrozenProgram({ forward: (x) => model.forward(x), inputs: 8, maxBatch: 4 });
+  const program = new FrozenProgram({
+    forward: (x) => model.forward(x),
+    inputs: [{ name: "x", shape: [8], dtype: "f32" }],
+    maxBatch: 4,
+  });
   const x = rowsOf(4, 8);
   const y = new Float32Array(16);
   expect(() => program.runInto(x, 4, y, 1)).toThrow("weights that are packed");
@@ -129,7 +134,11 @@ test("weights that nobody has looked at are drawn by the packing", async () => {
   const late = sequential(linear(4, 3));
   const x = rowsOf(1, 4);
   expect(answer(freeze(drawn, 1), x)).toEqual(drawn.predictSync(x).data);
-  const program = new FrozenProgram({ forward: (value) => late.forward(value), inputs: 4, maxBatch: 1 });
+  const program = new FrozenProgram({
+    forward: (value) => late.forward(value),
+    inputs: [{ name: "x", shape: [4], dtype: "f32" }],
+    maxBatch: 1,
+  });
   await program.pack();
   expect(answer(program, x)).toEqual(drawn.predictSync(x).data);
 });

@@ -14,7 +14,7 @@ test.each([1, 2])(
   "calls allocate nothing, %d threads: no garbage, nothing outside of the heap, nothing native",
   (threads) => {
     const model = sequential(linear(32, 64), relu(), linear(64, 2)).initialize(1);
-    const program = new FrozenProgram({ forward: (x) => model.forward(x), inputs: 32, maxBatch: 4 });
+    const program = new FrozenProgram({ forward: (x) => model.forward(x), inputs: model.rows.inputs, maxBatch: 4 });
     program.packNow();
     const x = new Float32Array(4 * 32).fill(0.5);
     const y = new Float32Array(4 * 2);

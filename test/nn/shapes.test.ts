@@ -120,7 +120,16 @@ describe("rows", () => {
     const expected = rows.map((row) =>
       [row.slice(0, 3), row.slice(3)].flatMap((part) => [...flat.predictSync([part]).data]),
     );
-    expect([...deep.predictSync(rows).data]).toEqual(expected.flat());
+    const nested = rows.map((row) => [row.slice(0, 3), row.slice(3)]);
+    const answer = deep.predictSync(nested);
+    expect([answer.shape, [...answer.data]]).toEqual([[2, 4], expected.flat()]);
+    // A row by itself, and typed arrays: each a row, or all of them.
+    const [first = []] = nested;
+    expect([...deep.predictSync(first).data]).toEqual(expected[0]);
+    const typed = rows.map((row) => Float32Array.from(row));
+    expect(deep.predictSync(typed)).toEqual(answer);
+    expect(deep.predictSync(Float32Array.from(rows.flat()))).toEqual(answer);
+    expect(() => deep.predictSync(rows)).toThrow("expected [3] numbers in row 0, element [0] for 'predictSync.x'");
   });
 
   test("train, predict and come back from a file", async () => {
@@ -136,7 +145,7 @@ describe("rows", () => {
         linear(4, 2),
       );
     const x = Array.from({ length: 12 }, (_, row) =>
-      Array.from({ length: 6 }, (__, at) => ((row * 7 + at * 3) % 11) / 11),
+      Float32Array.from({ length: 6 }, (__, at) => ((row * 7 + at * 3) % 11) / 11),
     );
     const model = make();
     await fit(model, {

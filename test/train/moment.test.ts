@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fit, linear, type Model, mse, sequential, sgd, standardize, tanh } from "carillon";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
-import { NO_MEANING } from "../../lib/nn/meaning.js";
+import { NO_MEANING, NO_OUTPUT_MEANING } from "../../lib/nn/meaning.js";
 import { bitsOf, numbers } from "./synthetic.js";
 
 let folder = "";
@@ -41,7 +41,11 @@ async function moments(figureOf: (model: Model) => Promise<number>): Promise<Map
   await look();
   await fit(model, { ...whole, ...units, callbacks: [{ name: "look", every: { steps: 1 }, decide: look }] });
   const begun = make();
-  begun.changeMeaning({ ...NO_MEANING, transforms: model.transforms });
+  begun.changeMeaning({
+    ...NO_MEANING,
+    inputs: model.meaning.inputs,
+    outputs: model.meaning.outputs.map(({ units }) => ({ ...NO_OUTPUT_MEANING, units })),
+  });
   known.set(keyOf(begun), await figureOf(begun));
   return known;
 }

@@ -26,7 +26,7 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NO_MEANING } from "../../lib/nn/meaning.js";
+import { NO_OUTPUT_MEANING } from "../../lib/nn/meaning.js";
 import { findOrder, type ModelState, type Step, type Use, type World } from "./serial_order.js";
 import { numbers } from "./synthetic.js";
 
@@ -57,7 +57,8 @@ function stateOf(model: Model): State {
 }
 
 function put(model: Model, { weights, transforms }: State): Model {
-  model.setWeights(weights).changeMeaning({ ...NO_MEANING, transforms });
+  const { inputs, targets: units } = transforms;
+  model.setWeights(weights).changeMeaning({ inputs: [inputs], outputs: [{ ...NO_OUTPUT_MEANING, units }] });
   return model;
 }
 

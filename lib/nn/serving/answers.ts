@@ -1,30 +1,114 @@
 // What is made of outputs: tensors of the caller's own, in the units of the data, and labels.
 import type { Member } from "../../data/member.js";
 import { type Affine, restoreRows } from "../../data/transform.js";
+import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
+import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import type { FrozenProgram } from "../frozen.js";
-import { type Described, labelsOfRows, type PredictedLabels } from "../meaning.js";
+import type { FrozenProgram, GivenRows } from "../frozen.js";
+import { type Described, type DescribedOutput, labelledOf, labelsOfRows, type PredictedLabels } from "../meaning.js";
 import type { Take } from "./batch.js";
-import { takeRows } from "./rows.js";
+import { rowTaker } from "./rows.js";
 
-/** Takes [rows, outputs] of its own memory, in the units of the data. */
-export function tensorTaker(outputs: number): Take<Tensor<"f32">> {
-  return (all, begin, rows, { transforms }) => {
-    const data = all.slice(begin, begin + rows * outputs);
-    if (transforms.targets !== undefined) restoreRows(transforms.targets, data);
-    return new Tensor(data, [rows, outputs], "f32");
+/** A value an output by name; of a single one without a name the value itself. */
+export type ByOutput<T> = T | Readonly<Record<string, T>>;
+
+/** Where an output stands among the columns of a row. */
+interface Slice {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly columns: number;
+}
+
+/** Outputs of many rows, those of a row one after another, and how to take them apart. */
+export class RowOutputs {
+  /** Of a row. */
+  readonly columns: number;
+  readonly #slices: readonly Slice[];
+  readonly #named: boolean;
+
+  constructor({ outputs }: Pick<RowSpecs, "outputs">) {
+    let columns = 0;
+    this.#slices = outputs.map(({ name, shape }): Slice => {
+      const slice = { name, shape, begin: columns, columns: extent(shape) };
+      columns += slice.columns;
+      return slice;
+    });
+    this.columns = columns;
+    this.#named = areNamed("y", outputs);
+  }
+
+  /** What `make` makes of the values of each output, [rows, …shape], which are its own, without those of which it makes nothing. */
+  take<T extends object>(
+    all: Float32Array,
+    begin: number,
+    rows: number,
+    { outputs }: Described,
+    make: (data: Float32Array, shape: readonly number[], output: DescribedOutput, at: number) => T | undefined,
+  ): ByOutput<T> {
+    const record: Record<string, T> = {};
+    for (let at = 0; at < this.#slices.length; at++) {
+      const [slice, output] = [this.#slices[at], outputs[at]];
+      if (slice === undefined || output === undefined) continue;
+      const data =
+        this.#slices.length === 1 ? all.slice(begin, begin + rows * slice.columns) : this.#cut(slice, all, begin, rows);
+      const made = make(data, [rows, ...slice.shape], output, at);
+      if (made === undefined) continue;
+      if (!this.#named) return made;
+      record[slice.name] = made;
+    }
+    return record;
+  }
+
+  #cut({ begin: from, columns }: Slice, all: Float32Array, begin: number, rows: number): Float32Array {
+    const data = new Float32Array(rows * columns);
+    for (let row = 0; row < rows; row++) {
+      const first = begin + row * this.columns + from;
+      data.set(all.subarray(first, first + columns), row * columns);
+    }
+    return data;
+  }
+
+  /** Takes the rows of `all` back to the units of the data, in place. */
+  restore(all: Float32Array, { outputs }: Described): void {
+    for (const [at, { begin, columns }] of this.#slices.entries()) {
+      const units = outputs[at]?.units;
+      if (units === undefined) continue;
+      for (let first = begin; first < all.length; first += this.columns) {
+        restoreRows(units, all.subarray(first, first + columns));
+      }
+    }
+  }
+}
+
+/** Takes [rows, …shape] of its own memory, in the units of the data; of several outputs those that are `wanted`. */
+export function tensorTaker(
+  outputs: RowOutputs,
+  wanted?: ((outputs: readonly DescribedOutput[]) => readonly unknown[]) | undefined,
+): Take<ByOutput<Tensor<"f32">>> {
+  return (all, begin, rows, described) => {
+    const which = described.outputs.length === 1 ? undefined : wanted?.(described.outputs);
+    return outputs.take(all, begin, rows, described, (data, shape, output, at) => {
+      if (which !== undefined && which[at] === undefined) return undefined;
+      if (output.units !== undefined) restoreRows(output.units, data);
+      return new Tensor(data, shape, "f32");
+    });
   };
 }
 
-/** Takes the labels of outputs, as {@link labelsOfRows} tells them. */
-export function labelTaker(where: string, outputs: number): Take<PredictedLabels> {
-  const tensor = tensorTaker(outputs);
-  return (all, begin, rows, described) => labelsOfRows(where, described, tensor(all, begin, rows, described).data);
+/** Takes the labels of outputs, as {@link labelsOfRows} tells them; of several outputs those that have some. */
+export function labelTaker(where: string, outputs: RowOutputs): Take<ByOutput<PredictedLabels>> {
+  return (all, begin, rows, described) => {
+    const which = described.outputs.length === 1 ? [true] : labelledOf(where, described.outputs);
+    return outputs.take(all, begin, rows, described, (data, _, output, at) =>
+      which[at] === true ? labelsOfRows(where, output, data) : undefined,
+    );
+  };
 }
 
 /** Rows of a call as the network takes them, and memory for their outputs. */
 export interface Part {
-  readonly x: Float32Array;
+  readonly x: GivenRows;
   /** Its first row. */
   readonly begin: number;
   readonly rows: number;
@@ -34,34 +118,30 @@ export interface Part {
 /**
  * Any number of rows, batch by batch: who takes a part writes its outputs to `y` before the next one is asked for. So `all`, [rows,
  * outputs], is filled.
+ *
+ * @param units Of each input.
  */
 export function* batchesOf(
   { maxBatch, outputs }: Pick<FrozenProgram, "maxBatch" | "outputs">,
-  member: Member,
-  affine: Affine | undefined,
+  members: readonly Member[],
+  units: readonly (Affine | undefined)[],
   all: Float32Array,
 ): Generator<Part, void> {
-  const { rows, columns } = member;
+  const rows = members[0]?.rows ?? 0;
   const most = Math.min(rows, maxBatch);
-  let changed: Float32Array | undefined;
-  const scratch = (): Float32Array => {
-    changed ??= new Float32Array(most * columns);
-    return changed;
-  };
+  const takers = members.map((member, at) => rowTaker(member, units[at], most));
   const y = rows <= maxBatch ? all : new Float32Array(most * outputs);
   for (let begin = 0; begin < rows; begin += maxBatch) {
     const end = Math.min(begin + maxBatch, rows);
-    yield { x: takeRows(member, { begin, end }, affine, scratch), begin, rows: end - begin, y };
+    yield { x: takers.map((take) => take(begin, end)), begin, rows: end - begin, y };
     if (y !== all) all.set(y.subarray(0, (end - begin) * outputs), begin * outputs);
   }
 }
 
-/** [rows, outputs] of any number of rows, on the calling thread. */
-export function runRows(program: FrozenProgram, member: Member, { transforms }: Described): Tensor<"f32"> {
-  const { outputs } = program;
-  const { inputs, targets } = transforms;
-  const result = new Float32Array(member.rows * outputs);
-  for (const { x, begin, rows, y } of batchesOf(program, member, inputs, result)) program.runInto(x, rows, y, 1, begin);
-  if (targets !== undefined) restoreRows(targets, result);
-  return new Tensor(result, [member.rows, outputs], "f32");
+/** Outputs of any number of rows, in the units of the network, on the calling thread. */
+export function runRows(program: FrozenProgram, members: readonly Member[], { inputs }: Described): Float32Array {
+  const result = new Float32Array((members[0]?.rows ?? 0) * program.outputs);
+  for (const { x, begin, rows, y } of batchesOf(program, members, inputs, result))
+    program.runInto(x, rows, y, 1, begin);
+  return result;
 }

@@ -1,13 +1,11 @@
 // Calls that are computed together, and the memory that their rows are copied to.
 import type { NativeFault } from "../../binding/native.js";
 import { threadsFor } from "../../binding/threads.js";
-import type { Features } from "../../data/dataset.js";
 import type { Member } from "../../data/member.js";
 import { faultError } from "../../graph/compiled.js";
-import { isFloats } from "../../tensor/arrays.js";
+import type { GivenRows } from "../frozen.js";
 import { type Described, UNDESCRIBED } from "../meaning.js";
-import { changeRows, failValue, firstNotFinite, isPrecise, type Stage, writeRows } from "./rows.js";
-import type { Stages } from "./stages.js";
+import type { StagedInput } from "./staged_input.js";
 
 /** Makes an answer of the outputs of a batch, in which those of `rows` rows begin at element `begin`; it copies what it needs. */
 export type Take<T> = (outputs: Float32Array, begin: number, rows: number, described: Described) => T;
@@ -79,62 +77,47 @@ const NO_ROWS = new Float32Array();
 /** Calls that are computed together; or a single one with more rows than a batch has, whose inputs stay as they were given. */
 export class Batch {
   readonly calls: Call[] = [];
-  readonly large: Member | undefined;
+  /** The inputs of a call by itself. */
+  readonly large: readonly Member[] | undefined;
   rows = 0;
   /** What belongs to the weights that it is computed with. */
   described = UNDESCRIBED;
   /** What its outputs are written to. */
   outputs = NO_ROWS;
-  readonly #columns: number;
-  #stage: Stage;
+  readonly #inputs: readonly StagedInput[];
 
-  private constructor(columns: number, stage: Stage, large: Member | undefined) {
-    this.#columns = columns;
-    this.#stage = stage;
+  private constructor(inputs: readonly StagedInput[], large: readonly Member[] | undefined) {
+    this.#inputs = inputs;
     this.large = large;
   }
 
-  /** An empty one whose rows will lie in `stage`. */
-  static over(stage: Stage, columns: number): Batch {
-    return new Batch(columns, stage, undefined);
+  /** An empty one whose rows will lie in these. */
+  static over(inputs: readonly StagedInput[]): Batch {
+    return new Batch(inputs, undefined);
   }
 
-  static ofLarge(call: Call, member: Member): Batch {
-    const batch = new Batch(member.columns, NO_ROWS, member);
+  static ofLarge(call: Call, members: readonly Member[]): Batch {
+    const batch = new Batch([], members);
     batch.calls.push(call);
     batch.rows = call.rows;
     return batch;
   }
 
-  /** Copies the rows of a call behind those that are there. Of floats it is looked at when the batch begins whether they are finite. */
-  add(call: Call, x: Features, stages: Stages): void {
-    const rows = this.rows + call.rows;
-    const widens = isPrecise(x) && isFloats(this.#stage);
-    if (widens || this.#stage.length < rows * this.#columns) this.#move(rows, widens || !isFloats(this.#stage), stages);
-    const at = this.rows * this.#columns;
-    if (isFloats(x)) this.#stage.set(x, at);
-    else writeRows(call.where, x, this.#columns, this.#stage, at);
+  /** Copies the rows of a call behind those that are there. */
+  add(call: Call, x: unknown): void {
+    for (const input of this.#inputs) input.add(call, x, this.rows);
     this.calls.push(call);
-    this.rows = rows;
-  }
-
-  /** Takes other memory, for so many rows. */
-  #move(rows: number, precise: boolean, stages: Stages): void {
-    const before = this.#stage;
-    this.#stage = stages.take(rows, precise);
-    this.#stage.set(before.subarray(0, this.rows * this.#columns));
-    stages.give(before);
+    this.rows += call.rows;
   }
 
   /** Refuses calls with values that are not finite, and lets the rows of calls that are over be overwritten by those behind them. */
   closeRanks(): void {
     if (this.large !== undefined) return;
-    this.#refuse();
+    for (const input of this.#inputs) input.refuse(this.calls, this.rows);
     if (!this.calls.some(({ over }) => over)) return;
-    const columns = this.#columns;
     let [from, to] = [0, 0];
     for (const { over, rows } of this.calls) {
-      if (!over && from !== to) this.#stage.copyWithin(to * columns, from * columns, (from + rows) * columns);
+      if (!over && from !== to) for (const input of this.#inputs) input.move(to, from, rows);
       if (!over) to += rows;
       from += rows;
     }
@@ -156,53 +139,31 @@ export class Batch {
   }
 
   /** Its calls in batches of their own, without those that are over. */
-  apart(stages: Stages): Batch[] {
+  apart(): Batch[] {
     let begin = 0;
     const batches: Batch[] = [];
     for (const call of this.calls) {
       const end = begin + call.rows;
-      const values = this.#stage.subarray(begin * this.#columns, end * this.#columns);
+      const inputs = this.#inputs.map((input) => input.slice(begin, end));
       begin = end;
       if (call.over) continue;
-      const batch = new Batch(this.#columns, values.slice(), undefined);
+      const batch = new Batch(inputs, undefined);
       batch.calls.push(call);
       batch.rows = call.rows;
       batches.push(batch);
     }
-    stages.give(this.#stage);
+    this.#release();
     return batches;
   }
 
-  #refuse(): void {
-    const [stage, columns] = [this.#stage, this.#columns];
-    if (!isFloats(stage) || firstNotFinite(stage, this.rows * columns) < 0) return;
-    let begin = 0;
-    for (const call of this.calls) {
-      const values = stage.subarray(begin, begin + call.rows * columns);
-      const bad = call.over ? -1 : firstNotFinite(values);
-      if (bad >= 0) rejecting(call, () => failValue(call.where, values, columns, bad));
-      begin += values.length;
-    }
-  }
-
-  /** The rows as the network takes them; in memory of so many elements of `changed` where they are not that already. A call whose values do not fit is told so. */
-  rowsFor(changed: (count: number) => Float32Array): Float32Array {
-    const { inputs } = this.described.transforms;
-    if (inputs === undefined && isFloats(this.#stage)) return this.#stage;
-    const columns = this.#columns;
-    const target = changed(this.#stage.length);
-    let begin = 0;
-    for (const call of this.calls) {
-      const range = { begin, end: begin + call.rows, columns };
-      begin += call.rows;
-      if (rejecting(call, () => changeRows(call.where, inputs, this.#stage, range, target))) continue;
-      target.fill(0, range.begin * columns, range.end * columns); // nobody else is touched
-    }
-    return target;
+  /** The rows as the network takes them; in memory of so many elements that `changed` gives for an input where they are not that already. */
+  rowsFor(changed: (input: number, count: number) => Float32Array): GivenRows {
+    const { inputs: units } = this.described;
+    return this.#inputs.map((input, at) => input.rowsFor(this.calls, units[at], (count) => changed(at, count)));
   }
 
   /** Tells every call what has come of it; how many there were. */
-  answer(outputs: number, stages: Stages): number {
+  answer(outputs: number): number {
     let [begin, answered] = [0, 0];
     for (const call of this.calls) {
       if (!call.over) {
@@ -211,8 +172,12 @@ export class Batch {
       }
       begin += call.rows;
     }
-    stages.give(this.#stage);
+    this.#release();
     return answered;
+  }
+
+  #release(): void {
+    for (const input of this.#inputs) input.release();
   }
 
   /** Tells every call why there is no answer. */
@@ -225,16 +190,5 @@ export class Batch {
     let least: number | undefined;
     for (const { threads } of this.calls) if (threads !== undefined) least = Math.min(least ?? threads, threads);
     return threadsFor(least);
-  }
-}
-
-/** Whether `work` is done; its error is that of the call. */
-function rejecting(call: Call, work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch (error) {
-    call.reject(error);
-    return false;
   }
 }

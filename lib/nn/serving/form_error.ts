@@ -1,13 +1,11 @@
-import type { Features } from "../../data/dataset.js";
 import type { Member } from "../../data/member.js";
-import { restoreRows } from "../../data/transform.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
-import { labelsOfRows, type Normalization } from "../meaning.js";
-import { batchesOf } from "./answers.js";
+import type { Normalization, PredictedLabels } from "../meaning.js";
+import { batchesOf, labelTaker, RowOutputs } from "./answers.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
-import { memberOfCall } from "./rows.js";
+import { callInputs, membersOfCall } from "./rows.js";
 
 /** How far the answers of a form of the weights are from those of f32. */
 export interface FormError {
@@ -16,7 +14,7 @@ export interface FormError {
   readonly maxAbsolute: number;
   /** √ of the mean of (answer − answer of f32)², over all outputs of all rows. */
   readonly rootMeanSquare: number;
-  /** Share of the rows that have the same label; `undefined` for a model whose outputs are no labels. */
+  /** Share of the rows that have the same labels; `undefined` for a model whose outputs are no labels. */
   readonly labelAgreement: number | undefined;
 }
 
@@ -26,61 +24,77 @@ export async function measureError(
   network: Network,
   {
     formOf,
-    normalization,
+    normalizations,
     maxBatch,
   }: {
     readonly formOf: (parameter: string) => WeightForm;
-    readonly normalization: Normalization;
+    readonly normalizations: readonly Normalization[];
     readonly maxBatch: number;
   },
-  x: Features,
+  x: unknown,
 ): Promise<FormError> {
-  const { inputs } = network;
-  const member = memberOfCall(where, x, inputs);
+  const { rows } = network;
+  const members = membersOfCall(where, x, callInputs(rows.inputs));
   const still = await network.clone();
-  const outputsOf = async (form: (parameter: string) => WeightForm, as: Normalization): Promise<Float32Array> => {
-    return await computeAll(new FrozenCopy(still, as, maxBatch, form), member);
+  const outputsOf = async (
+    form: (parameter: string) => WeightForm,
+    as: readonly Normalization[],
+  ): Promise<Float32Array> => {
+    return await computeAll(new FrozenCopy(still, as, maxBatch, form), members, new RowOutputs(rows));
   };
-  const [given, exact] = [await outputsOf(formOf, normalization), await outputsOf(() => "f32", normalization)];
+  const [given, exact] = [await outputsOf(formOf, normalizations), await outputsOf(() => "f32", normalizations)];
   let [largest, squares] = [0, 0];
   for (const [index, value] of given.entries()) {
     const difference = Math.abs(value - (exact[index] ?? 0));
     if (!(difference <= largest)) largest = difference;
     squares += difference * difference;
   }
-  const raw = normalization === "none";
-  const labels = labelsIn(where, still, raw ? given : await outputsOf(formOf, "none"));
-  const expected = labelsIn(where, still, raw ? exact : await outputsOf(() => "f32", "none"));
-  const same = labels?.filter((label, row) => label === expected?.[row]).length;
+  const count = members[0]?.rows ?? 0;
+  const raw = normalizations.every((normalization) => normalization === "none");
+  const labels = labelsIn(where, still, raw ? given : await outputsOf(formOf, []), count);
+  const expected = labelsIn(where, still, raw ? exact : await outputsOf(() => "f32", []), count);
+  const isSame = (_: unknown, row: number): boolean =>
+    labels?.every((own, output) => own[row] === expected?.[output]?.[row]) ?? false;
+  const same = labels && Array.from({ length: count }).filter(isSame).length;
   return {
-    rows: member.rows,
+    rows: count,
     maxAbsolute: largest,
     rootMeanSquare: Math.sqrt(squares / given.length),
-    labelAgreement: same === undefined ? undefined : same / member.rows,
+    labelAgreement: same === undefined ? undefined : same / count,
   };
 }
 
 /** Answers for all rows, on native threads. */
-async function computeAll(copy: FrozenCopy, member: Member): Promise<Float32Array> {
+async function computeAll(copy: FrozenCopy, members: readonly Member[], outputs: RowOutputs): Promise<Float32Array> {
   await copy.take();
   const { program, described } = copy;
-  const { inputs, targets } = described.transforms;
   const turns = new Turns();
-  const all = new Float32Array(member.rows * program.outputs);
-  for (const { x, begin, rows, y } of batchesOf(program, member, inputs, all)) {
+  const all = new Float32Array((members[0]?.rows ?? 0) * program.outputs);
+  for (const { x, begin, rows, y } of batchesOf(program, members, described.inputs, all)) {
     await program.runAsync(x, rows, y, 1, begin);
     if (turns.over) await turns.next();
   }
-  if (targets !== undefined) restoreRows(targets, all);
+  outputs.restore(all, described);
   return all;
 }
 
-/** Labels of raw outputs; `undefined` where they are none. */
-function labelsIn(where: string, network: Network, outputs: Float32Array): readonly (string | number)[] | undefined {
+/** Labels of raw outputs, by output; `undefined` where they are none. */
+function labelsIn(
+  where: string,
+  network: Network,
+  outputs: Float32Array,
+  rows: number,
+): readonly PredictedLabels[] | undefined {
   try {
-    return labelsOfRows(where, network.described(), outputs);
+    const labels = labelTaker(where, new RowOutputs(network.rows))(outputs, 0, rows, network.described());
+    return isArray(labels) ? [labels] : Object.values(labels);
   } catch (error) {
     if (error instanceof CarillonError && error.code === "ERR_STATE") return undefined;
     throw error;
   }
+}
+
+/** `Array.isArray` of arrays that nobody writes to. */
+function isArray<T>(value: readonly T[] | object): value is readonly T[] {
+  return Array.isArray(value);
 }

@@ -1,7 +1,9 @@
 import type { NativeSlab } from "../../binding/native.js";
 import { commonTurns } from "../../data/turns.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
-import { exp, sigmoid, softmax } from "../../ops/index.js";
+import { concat, exp, reshape, sigmoid, softmax } from "../../ops/index.js";
+import type { RowSpecs } from "../../tensor/row_spec.js";
+import { elements, extent } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { type FrozenOptions, FrozenProgram } from "../frozen.js";
 import { type Described, type Normalization, UNDESCRIBED } from "../meaning.js";
@@ -9,15 +11,14 @@ import type { Segment } from "../slab.js";
 
 /** What predictions read of a model, at the moment when they read it. */
 export interface Network {
-  readonly inputs: number;
-  readonly outputs: number;
+  readonly rows: RowSpecs;
   readonly segments: readonly Segment[];
   /** Memory of its weights. */
   readonly slab: NativeSlab;
   /** What belongs to its weights; the same object until that changes. */
   described(): Described;
-  /** Records the network over its own weights: y from x. */
-  record(x: Value): Value;
+  /** Records the network over its own weights: outputs from inputs, in their order. */
+  record(inputs: readonly Value[]): readonly Value[];
   /** Gives the weights values where they have none. */
   ensure(): void;
   /** The same, in turns of the event loop where they are many; `undefined` where they have values already. */
@@ -30,6 +31,21 @@ export interface Network {
 
 /** What makes outputs probabilities. */
 const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
+
+/** All outputs of a row one after another: [batch, n]. */
+function sideBySide(outputs: readonly Value[], normalizations: readonly Normalization[]): Value {
+  const flat = outputs.map((output, at) => {
+    const made = NORMALIZE[normalizations[at] ?? "none"](output);
+    return made.shape.length === 2 ? made : reshape(made, ["batch", elements(made.shape)]);
+  });
+  const [first] = flat;
+  return flat.length === 1 && first !== undefined ? first : concat(flat);
+}
+
+/** What a network gives for every row: all of its outputs, one after another. */
+export function outputColumns({ outputs }: RowSpecs): number {
+  return outputs.reduce((sum, { shape }) => sum + extent(shape), 0);
+}
 
 /** Bytes of weights that are packed at once, in some milliseconds; more are packed on a native thread. */
 const AT_ONCE = 4_194_304;
@@ -47,18 +63,19 @@ export class FrozenCopy {
   /** Of the weights, if nobody was writing them. */
   #version: number | undefined;
 
+  /** @param normalizations Of each output. */
   constructor(
     network: Network,
-    normalization: Normalization,
+    normalizations: readonly Normalization[],
     maxBatch: number,
     formOf: (name: string) => WeightForm = () => "f32",
   ) {
     this.#network = network;
-    const { inputs, segments, slab } = network;
+    const { rows, segments, slab } = network;
     const names = new Map(segments.map(({ name, offset }) => [offset, name]));
     this.#options = {
-      forward: (x) => NORMALIZE[normalization](network.record(x)),
-      inputs,
+      forward: (...inputs) => sideBySide(network.record(inputs), normalizations),
+      inputs: rows.inputs,
       maxBatch,
       formOf: (memory, offset) => (memory === slab ? formOf(names.get(offset) ?? "") : "f32"),
     };

@@ -1,23 +1,24 @@
 // Calls gathered into batches: rows are copied into the batch that is being filled while the one before is computed.
 import { now } from "../../binding/clock.js";
 import { threadLimit } from "../../binding/threads.js";
-import type { Features } from "../../data/dataset.js";
-import { type Member, memberOf } from "../../data/member.js";
+import type { Member } from "../../data/member.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { onAbort } from "../../signals.js";
 import { copyOf } from "../../tensor/copied.js";
-import type { FrozenProgram } from "../frozen.js";
+import type { RowSpecs } from "../../tensor/row_spec.js";
+import type { FrozenProgram, GivenRows } from "../frozen.js";
 import type { Described } from "../meaning.js";
 import { batchesOf } from "./answers.js";
 import { Batch, type Call, PromisedCall, type Take } from "./batch.js";
 import { Expectation } from "./expectation.js";
-import { countRows, failParts, failRows, isPrecise } from "./rows.js";
+import { type CallInput, callInputs, countCall, failParts, failRows, membersOfCall } from "./rows.js";
+import { StagedInput } from "./staged_input.js";
 import { roomFor, Stages } from "./stages.js";
 
 /** What computes the batches of a {@link Gathering}. */
 export interface Computer {
-  readonly inputs: number;
+  readonly rows: RowSpecs;
   readonly maxBatch: number;
   /** Floating-point operations of a row, about. */
   readonly work: number;
@@ -76,9 +77,11 @@ export class Gathering {
   readonly #maxQueue: number;
   readonly #expectation: Expectation;
   readonly #waiting: Batch[] = [];
-  readonly #stages: Stages;
-  /** Rows in the units of the network. */
-  #changed = NO_ROWS;
+  readonly #inputs: readonly CallInput[];
+  /** Memory of each input. */
+  readonly #stages: readonly (readonly [input: CallInput, stages: Stages])[];
+  /** Rows of each input in the units of the network. */
+  readonly #changed: Float32Array[];
   #outputs = NO_ROWS;
   #working = false;
   #idle: (() => void)[] = [];
@@ -88,7 +91,9 @@ export class Gathering {
     this.#computer = computer;
     this.#maxQueue = maxQueue;
     this.#expectation = new Expectation(computer.work);
-    this.#stages = new Stages(computer.inputs, computer.maxBatch);
+    this.#inputs = callInputs(computer.rows.inputs);
+    this.#stages = this.#inputs.map((input) => [input, new Stages(input, computer.maxBatch)]);
+    this.#changed = this.#inputs.map(() => NO_ROWS);
   }
 
   /** Whether a batch waits or is being computed. */
@@ -109,19 +114,19 @@ export class Gathering {
    */
   submit<T>(
     where: string,
-    x: Features,
+    x: unknown,
     take: Take<T>,
     { threads, signal }: CallOptions,
     most: number = Number.POSITIVE_INFINITY,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const { inputs, maxBatch } = this.#computer;
-      const rows = countRows(where, x, inputs);
+      const { maxBatch } = this.#computer;
+      const rows = countCall(where, x, this.#inputs);
       if (rows > most) failRows(where, rows, most);
       if (this.counts.queued + rows > this.#maxQueue) this.#refuse(where, rows);
       const call = new PromisedCall({ where, rows, threads }, take, resolve, reject);
-      if (rows > maxBatch) this.#waiting.push(Batch.ofLarge(call, memberOf(where, copyOf(x), inputs)));
+      if (rows > maxBatch) this.#waiting.push(Batch.ofLarge(call, membersOfCall(where, copyOf(x), this.#inputs)));
       else this.#add(call, x);
       this.counts.queued += rows;
       if (signal !== undefined) call.off = onAbort(signal, () => this.#abort(call, signal.reason));
@@ -144,15 +149,15 @@ export class Gathering {
   }
 
   /** Copies the rows of a call behind those that wait, or into a new batch. */
-  #add(call: Call, x: Features): void {
-    const { inputs, maxBatch } = this.#computer;
+  #add(call: Call, x: unknown): void {
+    const { maxBatch } = this.#computer;
     const last = this.#waiting.at(-1);
     if (last !== undefined && last.large === undefined && last.rows + call.rows <= maxBatch) {
-      last.add(call, x, this.#stages);
+      last.add(call, x);
       return;
     }
-    const batch = Batch.over(this.#stages.take(call.rows, isPrecise(x)), inputs);
-    batch.add(call, x, this.#stages);
+    const batch = Batch.over(this.#stages.map(([input, stages]) => new StagedInput(input, stages)));
+    batch.add(call, x);
     this.#waiting.push(batch);
   }
 
@@ -188,7 +193,7 @@ export class Gathering {
           await ready;
         }
         if (first.calls.length > 1 && this.#computer.program.alongBatch !== undefined) {
-          this.#waiting.splice(0, 1, ...first.apart(this.#stages)); // a call's rows see no others
+          this.#waiting.splice(0, 1, ...first.apart()); // a call's rows see no others
           continue;
         }
         const here = this.#isHere(first);
@@ -252,10 +257,13 @@ export class Gathering {
     this.counts.largest = Math.max(this.counts.largest, batch.rows);
   }
 
-  #rowsOf(batch: Batch): Float32Array {
-    return batch.rowsFor((count) => {
-      if (this.#changed.length < count) this.#changed = new Float32Array(count);
-      return this.#changed;
+  #rowsOf(batch: Batch): GivenRows {
+    return batch.rowsFor((input, count) => {
+      const kept = this.#changed[input] ?? NO_ROWS;
+      if (kept.length >= count) return kept;
+      const changed = new Float32Array(count);
+      this.#changed[input] = changed;
+      return changed;
     });
   }
 
@@ -299,15 +307,15 @@ export class Gathering {
   }
 
   /** Computes a call that has more rows than a batch, all with the same weights. */
-  async #computeLarge({ calls, described, threads }: Batch, member: Member): Promise<void> {
+  async #computeLarge({ calls, described, threads }: Batch, members: readonly Member[]): Promise<void> {
     const [call] = calls;
     if (call === undefined) return;
     const began = now();
     const { program } = this.#computer;
     const { alongBatch, maxBatch } = program;
-    if (alongBatch !== undefined) failParts(call.where, member.rows, maxBatch, alongBatch);
-    const all = new Float32Array(member.rows * program.outputs);
-    for (const { x, begin, rows, y } of batchesOf(program, member, described.transforms.inputs, all)) {
+    if (alongBatch !== undefined) failParts(call.where, call.rows, maxBatch, alongBatch);
+    const all = new Float32Array(call.rows * program.outputs);
+    for (const { x, begin, rows, y } of batchesOf(program, members, described.inputs, all)) {
       if (call.over) break;
       await program.runAsync(x, rows, y, threads, begin);
     }
@@ -319,6 +327,6 @@ export class Gathering {
 
   /** Tells every call of a computed batch what has come of it. */
   #answer(batch: Batch): void {
-    this.counts.calls += batch.answer(this.#computer.program.outputs, this.#stages);
+    this.counts.calls += batch.answer(this.#computer.program.outputs);
   }
 }

@@ -1,20 +1,32 @@
 import { threadsFor } from "../../binding/threads.js";
 import type { Features } from "../../data/dataset.js";
-import { type Affine, restoreRows } from "../../data/transform.js";
+import type { Affine } from "../../data/transform.js";
 import { CarillonError, fail, introduce } from "../../errors.js";
 import { checkKeys } from "../../options.js";
 import { checkSignal } from "../../signals.js";
 import { isFloats } from "../../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
-import type { FrozenProgram } from "../frozen.js";
-import { type Described, labelsOfRows, type Normalization, normalizationOf } from "../meaning.js";
-import { labelTaker, tensorTaker } from "./answers.js";
+import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
+import type { FrozenProgram, GivenRows } from "../frozen.js";
+import { type Described, type DescribedOutput, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
+import { labelTaker, RowOutputs, tensorTaker } from "./answers.js";
 import type { Take } from "./batch.js";
 import { type FormError, measureError } from "./form_error.js";
 import { FrozenCopy, type Network, workOf } from "./frozen_copy.js";
 import { type Computer, Gathering } from "./gathering.js";
 import type { Predicted, PredictedAs, PredictorSettings } from "./predictor_options.js";
-import { changeRows, countRows, failRows, failValue, firstNotFinite, writeRows } from "./rows.js";
+import {
+  type CallInput,
+  callInputs,
+  changeRows,
+  countCall,
+  failRows,
+  failValue,
+  firstNotFinite,
+  pathOf,
+  rowsIn,
+  writeRows,
+} from "./rows.js";
 import { roomFor } from "./stages.js";
 
 /** Options of {@link Predictor.submit}. */
@@ -51,6 +63,9 @@ export interface PredictorStatistics {
  * `Model.predictor`. It holds neither the process nor a thread while it idles, and goes when nobody refers to it any more.
  */
 export class Predictor<A extends PredictedAs = PredictedAs> {
+  /** What its inputs and outputs hold for every row. */
+  readonly rows: RowSpecs;
+  /** Numbers of a row of all inputs, and of all outputs. */
   readonly inputs: number;
   readonly outputs: number;
   /** Most rows of a call. */
@@ -61,9 +76,10 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
   readonly #computer: FrozenComputer;
   readonly #gathering: Gathering;
   readonly #take: Take<unknown>;
-  /** Rows of {@link run} that are not f32 as the network takes them. */
-  #floats: Float32Array = new Float32Array();
-  #doubles: Float64Array = new Float64Array();
+  readonly #answers: RowOutputs;
+  /** The inputs, each with memory for rows of {@link run} that are not as the network takes them. */
+  readonly #given: readonly RunInput[];
+  readonly #forms: readonly CallInput[];
   #refreshes = 0;
   #refreshing: Promise<void> | undefined;
   #closed = false;
@@ -74,11 +90,15 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
     this.#settings = settings;
     this.#computer = new FrozenComputer(network, settings);
     this.#gathering = new Gathering(this.#computer, settings.maxQueue);
-    this.inputs = network.inputs;
-    this.outputs = network.outputs;
+    this.rows = network.rows;
+    this.#answers = new RowOutputs(network.rows);
+    this.#given = callInputs(network.rows.inputs).map((input) => new RunInput(input, settings.maxBatch));
+    this.#forms = this.#given.map(({ input }) => input);
+    this.inputs = this.#given.reduce((sum, { input }) => sum + input.columns, 0);
+    this.outputs = this.#answers.columns;
     this.maxBatch = settings.maxBatch;
     this.as = as;
-    this.#take = takerOf(as, network.outputs);
+    this.#take = takerOf(as, this.#answers);
   }
 
   /**
@@ -96,16 +116,15 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
   run<I extends Float32Array>(x: Features, into: A extends "labels" ? never : I): I;
   run(x: Features, into?: Float32Array): unknown {
     this.#expectOpen("run");
-    const { inputs, outputs } = this;
-    const rows = countRows("run.x", x, inputs);
+    const { outputs } = this;
+    const rows = countCall("run.x", x, this.#forms);
     if (rows > this.maxBatch) failRows("run.x", rows, this.maxBatch);
     const { program, described } = this.#computer;
-    const { transforms } = described;
     if (into !== undefined) this.#checkInto(into, rows * outputs);
     const y = into ?? new Float32Array(rows * outputs);
-    program.runInto(this.#rowsOf(x, rows, transforms.inputs), rows, y, threadsFor(this.#settings.threads));
+    program.runInto(this.#rowsOf(x, rows, described), rows, y, threadsFor(this.#settings.threads));
     if (into === undefined) return this.#take(y, 0, rows, described);
-    if (transforms.targets !== undefined) restoreRows(transforms.targets, y.subarray(0, rows * outputs));
+    this.#answers.restore(y.subarray(0, rows * outputs), described);
     return into;
   }
 
@@ -159,8 +178,8 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
   async error(x: Features): Promise<FormError> {
     this.#expectOpen("error");
     const { formOf, as, maxBatch } = this.#settings;
-    const normalization = normalizationFor(as, this.#network.described());
-    return await measureError("error.x", this.#network, { formOf, normalization, maxBatch }, x);
+    const normalizations = normalizationsFor(as, this.#network.described());
+    return await measureError("error.x", this.#network, { formOf, normalizations, maxBatch }, x);
   }
 
   /** Takes no more calls; resolves when those that were made are answered. */
@@ -189,30 +208,66 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
 
   #checkInto(into: unknown, count: number): void {
     if (this.as === "labels") fail("ERR_STATE", "run.into", "a predictor of numbers, not of labels,", into);
+    if (areNamed("y", this.rows.outputs))
+      fail("ERR_STATE", "run.into", "a predictor of one output without a name", into);
     if (!isFloats(into)) fail("ERR_DTYPE", "run.into", "a Float32Array", into);
     if (isShared(into)) fail("ERR_DTYPE", "run.into", "memory that is not shared", into);
     if (into.length < count) fail("ERR_SHAPE", "run.into", `at least ${count} floats`, into);
   }
 
   /** The rows as the network takes them: where they lie, if they are that already. */
-  #rowsOf(x: Features, rows: number, affine: Affine | undefined): Float32Array {
-    const { inputs } = this;
-    if (affine === undefined && isFloats(x) && !isShared(x)) {
-      const bad = firstNotFinite(x);
-      return bad < 0 ? x : failValue("run.x", x, inputs, bad);
-    }
-    const room = rows * inputs;
-    if (this.#floats.length < room) this.#floats = new Float32Array(roomFor(rows, inputs, this.maxBatch));
-    if (affine === undefined) writeRows("run.x", x, inputs, this.#floats, 0);
-    else {
-      if (this.#doubles.length < room) this.#doubles = new Float64Array(roomFor(rows, inputs, this.maxBatch));
-      writeRows("run.x", x, inputs, this.#doubles, 0);
-      changeRows("run.x", affine, this.#doubles, { begin: 0, end: rows, columns: inputs }, this.#floats);
-    }
-    return this.#floats;
+  #rowsOf(x: unknown, rows: number, { inputs }: Described): GivenRows {
+    const [first] = this.#given;
+    if (first !== undefined && this.#given.length === 1 && first.input.dtype === "f32")
+      return first.floatsOf(x, rows, inputs[0]);
+    return this.#given.map((given, at) => given.rowsOf(x, rows, inputs[at]));
   }
 }
 introduce(Predictor.prototype, "a predictor");
+
+/** An input of {@link Predictor.run}, with memory for rows that are not as the network takes them. */
+class RunInput {
+  readonly input: CallInput;
+  readonly #maxBatch: number;
+  #floats: Float32Array = new Float32Array();
+  #doubles: Float64Array = new Float64Array();
+  #integers: Int32Array = new Int32Array();
+
+  constructor(input: CallInput, maxBatch: number) {
+    this.input = input;
+    this.#maxBatch = maxBatch;
+  }
+
+  rowsOf(x: unknown, rows: number, affine: Affine | undefined): Float32Array | Int32Array {
+    if (this.input.dtype === "f32") return this.floatsOf(x, rows, affine);
+    if (this.#integers.length < rows * this.input.columns) this.#integers = new Int32Array(this.#room(rows));
+    writeRows(pathOf("run.x", this.input), rowsIn(x, this.input), this.input, this.#integers, 0);
+    return this.#integers;
+  }
+
+  floatsOf(x: unknown, rows: number, affine: Affine | undefined): Float32Array {
+    const { input } = this;
+    const given = rowsIn(x, input);
+    const where = pathOf("run.x", input);
+    if (affine === undefined && isFloats(given) && !isShared(given)) {
+      const bad = firstNotFinite(given);
+      return bad < 0 ? given : failValue(where, given, input, bad);
+    }
+    const count = rows * input.columns;
+    if (this.#floats.length < count) this.#floats = new Float32Array(this.#room(rows));
+    if (affine === undefined) writeRows(where, given, input, this.#floats, 0);
+    else {
+      if (this.#doubles.length < count) this.#doubles = new Float64Array(this.#room(rows));
+      writeRows(where, given, input, this.#doubles, 0);
+      changeRows(where, affine, this.#doubles, { begin: 0, end: rows, input }, this.#floats);
+    }
+    return this.#floats;
+  }
+
+  #room(rows: number): number {
+    return roomFor(rows, this.input.columns, this.#maxBatch);
+  }
+}
 
 /** Whether other threads may write the memory while it is read. */
 function isShared({ buffer }: Float32Array): boolean {
@@ -221,7 +276,7 @@ function isShared({ buffer }: Float32Array): boolean {
 
 /** Computes with a frozen copy until it takes another one, which stands in its place at once: no batch meets a part of it. */
 class FrozenComputer implements Computer {
-  readonly inputs: number;
+  readonly rows: RowSpecs;
   readonly maxBatch: number;
   readonly work: number;
   readonly #network: Network;
@@ -229,7 +284,7 @@ class FrozenComputer implements Computer {
   #copy: FrozenCopy;
 
   constructor(network: Network, settings: PredictorSettings) {
-    this.inputs = network.inputs;
+    this.rows = network.rows;
     this.maxBatch = settings.maxBatch;
     this.work = workOf(network);
     this.#network = network;
@@ -258,7 +313,7 @@ class FrozenComputer implements Computer {
 
   #make(): FrozenCopy {
     const { as, maxBatch, formOf } = this.#settings;
-    const copy = new FrozenCopy(this.#network, normalizationFor(as, this.#network.described()), maxBatch, formOf);
+    const copy = new FrozenCopy(this.#network, normalizationsFor(as, this.#network.described()), maxBatch, formOf);
     const { alongBatch } = copy.program;
     if (alongBatch === undefined) return copy;
     throw new CarillonError(
@@ -270,15 +325,21 @@ class FrozenComputer implements Computer {
   }
 }
 
-/** What is done to the outputs; `ERR_STATE` where the model has no such answers. */
-function normalizationFor(as: PredictedAs, described: Described): Normalization {
-  const where = "predictor.as";
-  if (as === "outputs") return "none";
-  if (as !== "labels") return normalizationOf(where, described, as === "probabilities" ? undefined : as);
-  labelsOfRows(where, described, new Float32Array());
-  return "none";
+/** What is done to each output; `ERR_STATE` where the model has no such answers. */
+function normalizationsFor(as: PredictedAs, described: Described): readonly Normalization[] {
+  if (as === "labels") labelledOf("predictor.as", described.outputs);
+  if (as === "outputs" || as === "labels") return described.outputs.map(() => "none");
+  return probabilitiesOf(as, described.outputs).map((normalization = "none") => normalization);
 }
 
-function takerOf(as: PredictedAs, outputs: number): Take<unknown> {
-  return as === "labels" ? labelTaker("predictor", outputs) : tensorTaker(outputs);
+function probabilitiesOf(
+  as: Exclude<PredictedAs, "outputs" | "labels">,
+  outputs: readonly DescribedOutput[],
+): readonly (Normalization | undefined)[] {
+  return normalizationsOf("predictor.as", outputs, as === "probabilities" ? undefined : as);
+}
+
+function takerOf(as: PredictedAs, outputs: RowOutputs): Take<unknown> {
+  if (as === "labels") return labelTaker("predictor", outputs);
+  return tensorTaker(outputs, as === "outputs" ? undefined : (described) => probabilitiesOf(as, described));
 }

@@ -1,82 +1,158 @@
 // Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
 import { native } from "../../binding/native.js";
-import type { Features } from "../../data/dataset.js";
-import { failElement, floatsOf, isTensorLike, type Member, memberOf, rowOf } from "../../data/member.js";
+import { namedValues } from "../../data/block.js";
+import {
+  failElement,
+  floatsOf,
+  integersOf,
+  isNested,
+  isTensorLike,
+  type Member,
+  memberOf,
+  placeIn,
+  type RowForm,
+  rowOf,
+  writeIntegers,
+} from "../../data/member.js";
 import { type Affine, transformed } from "../../data/transform.js";
 import { CarillonError, fail } from "../../errors.js";
 import { Template } from "../../ops/template.js";
-import { isFloats, isUint8Array } from "../../tensor/arrays.js";
+import { isFloats, isInts, isUint8Array } from "../../tensor/arrays.js";
+import { areMembers } from "../../tensor/copied.js";
+import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
+import { extent } from "../../tensor/shape.js";
 
-/** Memory of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
-export type Stage = Float32Array | Float64Array;
+/** Memory of an input of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
+export type Stage = Float32Array | Float64Array | Int32Array;
+
+/** An input as calls give it. */
+export interface CallInput extends RowForm {
+  /** In the record that a call gives; `undefined` of a single input without a name, whose rows are all that it gives. */
+  readonly name: string | undefined;
+  readonly columns: number;
+}
+
+/** How calls give the inputs of a network. */
+export function callInputs(inputs: readonly RowSpec[]): readonly CallInput[] {
+  const named = areNamed("x", inputs);
+  return inputs.map(({ name, shape, dtype }) => {
+    return { name: named ? name : undefined, shape, dtype, columns: extent(shape) };
+  });
+}
+
+/** What errors call the rows of an input. */
+export function pathOf(where: string, { name }: CallInput): string {
+  return name === undefined ? where : `${where}.${name}`;
+}
+
+/** The rows of an input in what a call gives. */
+export function rowsIn(x: unknown, { name }: CallInput): unknown {
+  return name === undefined || !areMembers(x) ? x : x[name];
+}
 
 /** Whether float32 may lose digits of what these memories or numbers hold. */
-export function isPrecise(x: Features): boolean {
+export function isPrecise(x: unknown): boolean {
   if (isFloats(x)) return false;
   const values: unknown = isTensorLike(x) ? x.data : x;
   return !(isFloats(values) || isUint8Array(values));
 }
 
-/** A plain array of numbers that is one row, of a network with more than one input. */
-function isRow(x: unknown, columns: number): x is readonly number[] {
+/** One row by itself: a plain array of numbers, where a row has several; a nested one, where it has several axes; a number, where it has none. */
+function isRow(x: unknown, { shape, columns }: CallInput): x is readonly unknown[] {
+  if (shape.length !== 1) return isNested(x, columns, shape.length);
   return columns > 1 && Array.isArray(x) && x.length > 0 && typeof x[0] !== "object";
 }
 
-/** Rows of `x`, whose form is checked: all that {@link Features} may be, or one row as a plain array of numbers. */
-export function countRows(where: string, x: Features, columns: number): number {
-  if (isFloats(x) && x.length > 0) {
+/** Rows of an input of a call, whose form is checked: all that `memberOf` takes, or one row by itself. */
+function countRows(where: string, x: unknown, input: CallInput): number {
+  const { columns, dtype } = input;
+  if (isFloats(x) && dtype === "f32" && x.length > 0) {
     const rows = x.length / columns;
     if (Number.isInteger(rows)) return rows;
-  } else if (isRow(x, columns)) {
+  } else if (isRow(x, input) && input.shape.length === 1) {
     return x.length === columns ? 1 : fail("ERR_DATA", where, `one row of ${columns} numbers, or an array of rows,`, x);
   }
-  return memberOf(where, x, columns).rows;
+  return memberIn(where, x, input).rows;
 }
 
-/** The rows of all that {@link countRows} takes. */
-export function memberOfCall(where: string, x: Features, columns: number): Member {
-  countRows(where, x, columns);
-  return memberOf(where, isRow(x, columns) ? [x] : x, columns);
+/** Rows of a call, whose form is checked: as many in each input. */
+export function countCall(where: string, x: unknown, inputs: readonly CallInput[]): number {
+  const [first] = inputs;
+  if (first === undefined) return 0;
+  if (first.name === undefined) return countRows(where, x, first);
+  const values = namedValues(
+    where,
+    x,
+    inputs.map(({ name = "" }) => name),
+  );
+  const counts = inputs.map((input, at) => countRows(pathOf(where, input), values[at], input));
+  const [rows = 0] = counts;
+  const other = counts.findIndex((count) => count !== rows);
+  const input = inputs[other];
+  if (input === undefined) return rows;
+  const path = pathOf(where, input);
+  const expected = `expected ${rows} rows, as ${first.name} has, for '${path}'`;
+  throw new CarillonError("ERR_DATA", path, `${expected} but received ${counts[other]}`);
+}
+
+function memberIn(where: string, x: unknown, input: CallInput): Member {
+  return memberOf(where, isRow(x, input) ? [x] : x, input);
+}
+
+/** The rows of each input, of all that {@link countCall} takes. */
+export function membersOfCall(where: string, x: unknown, inputs: readonly CallInput[]): readonly Member[] {
+  countCall(where, x, inputs);
+  return inputs.map((input) => memberIn(pathOf(where, input), rowsIn(x, input), input));
 }
 
 /**
- * Copies the rows of `x`, of which {@link countRows} has told the number, to `stage` from element `at` on. A value that is no number
- * which float32 holds, NaN too, is `ERR_DATA` with its row and column.
+ * Copies the rows of an input, of which {@link countCall} has told the number, to `stage` from element `at` on. A value that is no number
+ * which float32 holds, NaN too, or no integer of 32 bits where such are wanted, is `ERR_DATA` with its row and column.
  */
-export function writeRows(where: string, x: Features, columns: number, stage: Stage, at: number): void {
-  if (isFloats(x)) {
+export function writeRows(where: string, x: unknown, input: CallInput, stage: Stage, at: number): void {
+  if (isInts(stage)) {
+    const member = memberIn(where, x, input);
+    for (let row = 0; row < member.rows; row++) writeIntegers(member, row, stage, at + row * input.columns);
+  } else if (isFloats(x)) {
     const bad = firstNotFinite(x);
-    if (bad >= 0) failValue(where, x, columns, bad);
+    if (bad >= 0) failValue(where, x, input, bad);
     stage.set(x, at);
-  } else if (!isRow(x, columns)) writeMember(memberOf(where, x, columns), stage, at);
-  else if (isFloats(stage)) writeRow(where, x, stage, at);
-  else writeRowPrecisely(where, x, stage, at);
+  } else if (input.shape.length !== 1 || !isRow(x, input)) writeMember(memberIn(where, x, input), stage, at);
+  else if (isFloats(stage)) writeRow(where, x, input, stage, at);
+  else writeRowPrecisely(where, x, input, stage, at);
 }
 
 // The same twice, as a loop over one kind of memory is compiled to five times less.
 
-function writeRow(where: string, x: readonly unknown[], stage: Float32Array, at: number): void {
+function writeRow(where: string, x: readonly unknown[], input: CallInput, stage: Float32Array, at: number): void {
   for (let column = 0; column < x.length; column++) {
     const value = x[column];
     const stored = typeof value === "number" ? Math.fround(value) : Number.NaN;
-    if (stored - stored !== 0) failValue(where, x, x.length, column);
+    if (stored - stored !== 0) failValue(where, x, input, column);
     stage[at + column] = stored;
   }
 }
 
-function writeRowPrecisely(where: string, x: readonly unknown[], stage: Float64Array, at: number): void {
+function writeRowPrecisely(
+  where: string,
+  x: readonly unknown[],
+  input: CallInput,
+  stage: Float64Array,
+  at: number,
+): void {
   for (let column = 0; column < x.length; column++) {
     const value = x[column];
     const stored = typeof value === "number" ? value : Number.NaN;
-    if (stored - stored !== 0) failValue(where, x, x.length, column);
+    if (stored - stored !== 0) failValue(where, x, input, column);
     stage[at + column] = stored;
   }
 }
 
 /** Tells of the value at a place of flat rows. */
-export function failValue(where: string, x: ArrayLike<unknown>, columns: number, index: number): never {
+export function failValue(where: string, x: ArrayLike<unknown>, input: CallInput, index: number): never {
+  const { shape, columns } = input;
   const row = Math.floor(index / columns);
-  return fail("ERR_DATA", where, `a finite float32 in row ${row}, column ${index % columns}`, x[index]);
+  return fail("ERR_DATA", where, `a finite float32 in row ${row}, ${placeIn(shape, index % columns)}`, x[index]);
 }
 
 function writeMember(member: Member, stage: Stage, at: number): void {
@@ -96,21 +172,28 @@ function writeMember(member: Member, stage: Stage, at: number): void {
 }
 
 /**
- * Rows [begin, end) as the network takes them: as they lie, if they are that already, otherwise changed into memory that `scratch` gives.
- * Errors as `floatsOf`.
+ * Makes what gives rows [begin, end) of a member, `most` at most, as the network takes them: as they lie, if they are that already, otherwise
+ * changed into memory of its own. Errors as `floatsOf` and `integersOf`.
  */
-export function takeRows(
+export function rowTaker(
   member: Member,
-  { begin, end }: { readonly begin: number; readonly end: number },
   affine: Affine | undefined,
-  scratch: () => Float32Array,
-): Float32Array {
+  most: number,
+): (begin: number, end: number) => Float32Array | Int32Array {
   const { values, columns, nested } = member;
-  if (affine === undefined && !nested && isFloats(values)) {
-    const part = values.subarray(begin * columns, end * columns);
-    if (part.length === (end - begin) * columns && firstNotFinite(part) < 0) return part;
+  if (member.dtype === "i32") {
+    const scratch = new Int32Array(most * columns);
+    return (begin, end) => integersOf(member, begin, end, scratch);
   }
-  return floatsOf(member, begin, end, affine, scratch());
+  let changed: Float32Array | undefined;
+  return (begin, end) => {
+    if (affine === undefined && !nested && isFloats(values)) {
+      const part = values.subarray(begin * columns, end * columns);
+      if (part.length === (end - begin) * columns && firstNotFinite(part) < 0) return part;
+    }
+    changed ??= new Float32Array(most * columns);
+    return floatsOf(member, begin, end, affine, changed);
+  };
 }
 
 /** `ERR_SHAPE`: a call has more rows than a batch may have. */
@@ -147,27 +230,29 @@ export function firstNotFinite(values: Float32Array, count: number = values.leng
 }
 
 /**
- * Rows [begin, end) of a batch as the network takes them, to the same places of `target`; `ERR_DATA` for a value that float32 does
- * not hold then, by its row since `begin`.
+ * Rows [begin, end) of an input of a batch as the network takes them, to the same places of `target`; `ERR_DATA` for a value that float32
+ * does not hold then, by its row since `begin`.
  */
 export function changeRows(
   where: string,
   affine: Affine | undefined,
   stage: Stage,
-  { begin, end, columns }: { readonly begin: number; readonly end: number; readonly columns: number },
+  { begin, end, input }: { readonly begin: number; readonly end: number; readonly input: CallInput },
   target: Float32Array,
 ): void {
+  const { columns, shape } = input;
   if (affine === undefined) {
     target.set(stage.subarray(begin * columns, end * columns), begin * columns);
     if (firstNotFinite(target.subarray(begin * columns, end * columns)) < 0) return;
   }
+  const width = affine === undefined ? columns : affine.shift.length;
   for (let index = begin * columns; index < end * columns; index++) {
     const value = stage[index] ?? 0;
-    if (affine !== undefined) target[index] = transformed(affine, index % columns, value);
+    if (affine !== undefined) target[index] = transformed(affine, index % width, value);
     const stored = target[index] ?? 0;
     if (stored - stored === 0) continue;
     const row = Math.floor(index / columns) - begin;
-    const expected = `a finite float32 in row ${row}, column ${index % columns}`;
+    const expected = `a finite float32 in row ${row}, ${placeIn(shape, index % columns)}`;
     throw new CarillonError("ERR_DATA", where, `expected ${expected} for '${where}' but received ${value}`);
   }
 }

@@ -1,0 +1,63 @@
+// The losses of a model: one an output.
+import type { ExampleShape, TargetShape } from "../../data/block.js";
+import type { ClassNames } from "../../data/labels.js";
+import { CarillonError, fail } from "../../errors.js";
+import { checkNumber } from "../../options.js";
+import { areNamed, type RowSpec, type RowSpecs } from "../../tensor/row_spec.js";
+import { extent, formatShape } from "../../tensor/shape.js";
+import { byName } from "../by_name.js";
+import { checkLoss, type Loss } from "./loss.js";
+
+/** The loss of an output, and what its mean counts in the total. */
+export interface OutputLoss {
+  readonly loss: Loss;
+  readonly weight: number;
+}
+
+/** The loss of a model with one output; one an output by name of a model with several. */
+export type Losses = Loss | Readonly<Record<string, Loss>>;
+
+/** Numbers by the names of outputs. */
+export type LossWeights = Readonly<Record<string, number | undefined>>;
+
+/** The losses of all outputs, before any data is looked at; errors as `checkLoss`. */
+export function checkLosses(
+  where: { readonly loss: string; readonly weights: string },
+  given: Losses,
+  weights: LossWeights | undefined,
+  outputs: readonly RowSpec[],
+): readonly OutputLoss[] {
+  const losses = byName(where.loss, given, "y", outputs, "a loss");
+  if (weights !== undefined && !areNamed("y", outputs)) {
+    fail("ERR_OPTION", where.weights, "none, as the model has one output without a name,", weights);
+  }
+  const factors = weights === undefined ? [] : byName(where.weights, weights, "y", outputs, "a number");
+  return outputs.map((output, at) => {
+    const own = losses[at] ?? { where: where.loss, value: undefined };
+    const loss = checkLoss(own.where, own.value as Loss, extent(output.shape));
+    if (loss.target === "classes" && output.shape.length !== 1) {
+      const received = formatShape(output.shape);
+      const expected = "an output with one axis, a number a class,";
+      throw new CarillonError(
+        "ERR_SHAPE",
+        own.where,
+        `expected ${expected} for '${own.where}' but received ${received}`,
+      );
+    }
+    const factor = factors[at];
+    const weight = factor?.value === undefined ? 1 : checkNumber(factor.where, factor.value, { min: 0 });
+    return { loss, weight };
+  });
+}
+
+/** What the examples of a model must fit, with these losses and names of classes. */
+export function exampleShape(
+  { inputs, outputs }: RowSpecs,
+  losses: readonly OutputLoss[],
+  names: readonly (ClassNames | undefined)[],
+): ExampleShape {
+  const targets = outputs.map((output, at): TargetShape => {
+    return { ...output, target: losses[at]?.loss.target ?? "values", names: names[at] };
+  });
+  return { inputs, targets };
+}

@@ -1,0 +1,119 @@
+import type { Affine } from "../../data/transform.js";
+import { isDoubles, isFloats, isInts } from "../../tensor/arrays.js";
+import type { Call } from "./batch.js";
+import {
+  type CallInput,
+  changeRows,
+  failValue,
+  firstNotFinite,
+  isPrecise,
+  pathOf,
+  rowsIn,
+  type Stage,
+  writeRows,
+} from "./rows.js";
+import type { Stages } from "./stages.js";
+
+const NO_ROWS = new Float32Array();
+
+/** An input of the calls of a batch: their rows one behind the other. */
+export class StagedInput {
+  readonly #input: CallInput;
+  readonly #stages: Stages;
+  #stage: Stage;
+
+  /** @param stages What its memory is taken from. */
+  constructor(input: CallInput, stages: Stages, stage: Stage = NO_ROWS) {
+    this.#input = input;
+    this.#stages = stages;
+    this.#stage = stage;
+  }
+
+  /** Copies the rows of a call behind the first `before` rows. Of floats it is looked at when the batch begins whether they are finite. */
+  add(call: Call, x: unknown, before: number): void {
+    const input = this.#input;
+    const given = rowsIn(x, input);
+    const { columns, dtype } = input;
+    const room = (before + call.rows) * columns;
+    const precise = dtype === "f32" && isPrecise(given);
+    const widens = precise && isFloats(this.#stage);
+    if (widens || this.#stage.length < room) this.#move(before, before + call.rows, precise || this.#isPrecise);
+    const at = before * columns;
+    if (isFloats(given) && dtype === "f32") this.#stage.set(given, at);
+    else writeRows(pathOf(call.where, input), given, input, this.#stage, at);
+  }
+
+  get #isPrecise(): boolean {
+    return isDoubles(this.#stage);
+  }
+
+  /** Takes other memory, for so many rows. */
+  #move(before: number, rows: number, precise: boolean): void {
+    const stage = this.#stage;
+    this.#stage = this.#stages.take(rows, precise);
+    if (before > 0) this.#stage.set(stage.subarray(0, before * this.#input.columns));
+    this.#stages.give(stage);
+  }
+
+  /** Gives its memory back. */
+  release(): void {
+    this.#stages.give(this.#stage);
+  }
+
+  /** Rows [begin, end) in memory of their own. */
+  slice(begin: number, end: number): StagedInput {
+    const { columns } = this.#input;
+    return new StagedInput(this.#input, this.#stages, this.#stage.slice(begin * columns, end * columns));
+  }
+
+  /** Lets rows [from, from + rows) stand from row `to` on. */
+  move(to: number, from: number, rows: number): void {
+    const { columns } = this.#input;
+    this.#stage.copyWithin(to * columns, from * columns, (from + rows) * columns);
+  }
+
+  /** Refuses calls with values that are not finite. */
+  refuse(calls: readonly Call[], rows: number): void {
+    const [stage, input] = [this.#stage, this.#input];
+    if (!isFloats(stage) || firstNotFinite(stage, rows * input.columns) < 0) return;
+    let begin = 0;
+    for (const call of calls) {
+      const values = stage.subarray(begin, begin + call.rows * input.columns);
+      const bad = call.over ? -1 : firstNotFinite(values);
+      if (bad >= 0) rejecting(call, () => failValue(pathOf(call.where, input), values, input, bad));
+      begin += values.length;
+    }
+  }
+
+  /** The rows as the network takes them; in memory of so many elements of `changed` where they are not that already. A call whose values do not fit is told so. */
+  rowsFor(
+    calls: readonly Call[],
+    affine: Affine | undefined,
+    changed: (count: number) => Float32Array,
+  ): Float32Array | Int32Array {
+    const [stage, input] = [this.#stage, this.#input];
+    if (isInts(stage)) return stage;
+    if (affine === undefined && isFloats(stage)) return stage;
+    const { columns } = input;
+    const target = changed(stage.length);
+    let begin = 0;
+    for (const call of calls) {
+      const range = { begin, end: begin + call.rows, input };
+      begin += call.rows;
+      if (rejecting(call, () => changeRows(pathOf(call.where, input), affine, stage, range, target))) continue;
+      target.fill(0, range.begin * columns, range.end * columns); // nobody else is touched
+    }
+    return target;
+  }
+}
+
+/** Whether `work` is done; its error is that of the call. */
+function rejecting(call: Call, work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    call.reject(error);
+    return false;
+  }
+}
