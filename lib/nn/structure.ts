@@ -33,14 +33,14 @@ export class Structure {
     const parameters = new Map<string, ParameterSpec>();
     const states = new Map<string, StateSpec>();
     const visit = (prefix: string, inside: NamedLayers, depth: number): void => {
-      if (depth > DEEPEST) fail("ERR_OPTION", prefix, `at most ${DEEPEST} layers in one another`, inside);
+      if (depth > DEEPEST) refuseDepth();
       for (const [name, layer] of Object.entries(inside)) {
         const path = `${prefix}${name}`;
         if (this.#paths.has(layer)) continue;
         this.#paths.set(layer, path);
         for (const [role, spec] of Object.entries(layer.parameters)) parameters.set(`${path}.${role}`, spec);
         for (const [role, spec] of Object.entries(layer.state ?? {})) states.set(`${path}.${role}`, spec);
-        visit(`${path}.`, layer.layers ?? {}, depth + 1);
+        if (layer.layers !== undefined) visit(`${path}.`, layer.layers, depth + 1);
       }
     };
     visit("", layers, 1);
@@ -91,6 +91,14 @@ export class Structure {
     tell?.(path, checked);
     return checked;
   }
+}
+
+function refuseDepth(): never {
+  throw new CarillonError(
+    "ERR_OPTION",
+    "layers",
+    `expected at most ${DEEPEST} layers in one another but received more`,
+  );
 }
 
 /** What a forward function returned: a value, or one with new values of states. */

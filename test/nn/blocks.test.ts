@@ -1,0 +1,263 @@
+// Layers in one another: what they compute, against PyTorch, and that everything which goes by names goes by theirs.
+import { readFileSync } from "node:fs";
+import {
+  adam,
+  defineLayer,
+  fit,
+  type Layer,
+  l2,
+  linear,
+  loadModel,
+  type Model,
+  mse,
+  ops,
+  partition,
+  relu,
+  residual,
+  sequential,
+  sgd,
+  tanh,
+} from "carillon";
+import { describe, expect, test } from "vitest";
+import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
+
+interface Trained {
+  readonly losses: readonly number[];
+  readonly weights: Readonly<Record<string, readonly number[]>>;
+  readonly outputs: readonly number[];
+}
+
+interface Fixture {
+  readonly rate: number;
+  readonly keep: number;
+  readonly steps: number;
+  readonly batch: number;
+  readonly x: readonly (readonly number[])[];
+  readonly y: readonly (readonly number[])[];
+  readonly start: Readonly<Record<string, readonly number[]>>;
+  readonly float64: Trained;
+  readonly float32: Trained;
+}
+
+const fixture: Fixture = JSON.parse(readFileSync(new URL("fixtures/blocks.json", import.meta.url), "utf8"));
+const { x, y, rate, keep } = fixture;
+
+function centre(size: number): Layer<number, "same", "f32"> {
+  return defineLayer({
+    kind: "centre",
+    inputs: size,
+    outputs: "same",
+    state: { mean: { shape: [size], init: 0 } },
+    forward(value, _parameters, { training, state: { mean } }) {
+      const output = ops.subtract(value, mean);
+      if (!training) return output;
+      return {
+        output,
+        state: { mean: ops.add(ops.multiply(mean, keep), ops.multiply(ops.mean(value, { axis: 0 }), 1 - keep)) },
+      };
+    },
+  });
+}
+
+const trunk = () =>
+  [
+    linear(4, 8),
+    residual(linear(8, 16), tanh(), residual(linear(16, 16), relu()), linear(16, 8)),
+    residual({ project: true }, linear(8, 6), tanh()),
+  ] as const;
+
+const build = () => sequential(...trunk(), centre(6), linear(6, 2));
+
+const floats = (weights: Fixture["start"]) =>
+  new Map(Object.entries(weights).map(([name, values]) => [name, Float32Array.from(values)]));
+
+/** The largest distance to the run in float64. */
+function distance(own: readonly number[], exact: readonly number[]): number {
+  return Math.max(...own.map((value, at) => Math.abs(value - (exact[at] ?? Number.NaN))));
+}
+
+describe("50 steps beside PyTorch", () => {
+  test("are as near to its run in float64 as its own in float32", async () => {
+    const model = build().setWeights(floats(fixture.start));
+    const losses: number[] = [];
+    const run = fit(model, {
+      ...{ data: { x, y }, batchSize: fixture.batch, steps: fixture.steps, shuffle: false },
+      ...{ loss: mse(), optimizer: sgd({ lr: rate }), reportEvery: 1 },
+    });
+    for await (const event of run) if (event.kind === "step") losses.push(event.loss);
+    await run;
+    const { float64, float32 } = fixture;
+    const all = (weights: Trained["weights"]) => Object.keys(fixture.start).flatMap((name) => weights[name] ?? []);
+    const own = Object.fromEntries([...model.weights()].map(([name, { data }]) => [name, [...data]]));
+    const bound = 2 * distance(all(float32.weights), all(float64.weights));
+    expect(Object.keys(own).sort()).toEqual(Object.keys(fixture.start).sort());
+    expect(distance(all(own), all(float64.weights))).toBeLessThanOrEqual(bound);
+    expect(distance([...model.predictSync(x).data], float64.outputs)).toBeLessThanOrEqual(
+      2 * distance(float32.outputs, float64.outputs) + 1e-7,
+    );
+    expect(losses.at(-1)).toBeCloseTo(float64.losses.at(-1) ?? Number.NaN, 5);
+  });
+});
+
+const data = { x, y };
+const still = { data, batchSize: 8, loss: mse(), epochs: 2, seed: 1 } as const;
+const plain = () =>
+  sequential({ name: "net" }, ...trunk(), sequential({ name: "head" }, linear(6, 4), relu(), linear(4, 2)));
+const bytesOf = (model: Model, pattern: RegExp): (readonly [string, Float32Array])[] =>
+  [...model.weights()].filter(([name]) => pattern.test(name)).map(([name, { data: values }]) => [name, values]);
+
+describe("names", () => {
+  test("nest", () => {
+    expect(plain().parameters.map(({ name }) => name)).toEqual([
+      ...["linear1.weight", "linear1.bias", "residual1.linear1.weight", "residual1.linear1.bias"],
+      ...["residual1.residual1.linear1.weight", "residual1.residual1.linear1.bias"],
+      ...["residual1.linear2.weight", "residual1.linear2.bias", "residual2.linear1.weight", "residual2.linear1.bias"],
+      ...["residual2.projection.weight", "head.linear1.weight", "head.linear1.bias"],
+      ...["head.linear2.weight", "head.linear2.bias"],
+    ]);
+  });
+
+  test("a layer that stands in two blocks has one set of parameters, under its first name", async () => {
+    const shared = linear(4, 4);
+    const model = sequential(residual(shared, relu()), sequential(shared, tanh()), shared, linear(4, 2));
+    expect(model.parameters.map(({ name }) => name)).toEqual([
+      ...["residual1.linear1.weight", "residual1.linear1.bias", "linear2.weight", "linear2.bias"],
+    ]);
+    await fit(model, { ...still, optimizer: adam() });
+    const loaded = await loadModel(model.bytes());
+    expect(loaded.predictSync(x)).toEqual(model.predictSync(x));
+    expect(loaded.parameters).toEqual(model.parameters);
+  });
+
+  test("two of one name are refused", () => {
+    expect(() => sequential(residual(linear(2, 2, { name: "a" }), linear(2, 2, { name: "a" })))).toThrow(
+      "'a' stands twice",
+    );
+    expect(() => sequential(residual({ name: "a" }, linear(2, 2)), linear(2, 2, { name: "a" }))).toThrow(
+      "'a' stands twice",
+    );
+  });
+
+  test("partition, penalties and forms of weights go by them", async () => {
+    const model = plain().initialize(1);
+    const before = bytesOf(model, /^residual1\./);
+    const optimizer = partition([
+      ["residual1.*", null],
+      ["*", sgd({ lr: 0.1 })],
+    ]);
+    await fit(model, { ...still, optimizer, regularizer: l2(0.01) });
+    expect(bytesOf(model, /^residual1\./)).toEqual(before);
+    expect(bytesOf(model, /^head\./)).not.toEqual(bytesOf(plain().initialize(1), /^head\./));
+    const packed = model.predictor({ weights: [["residual1.*", "bf16"]] });
+    expect(packed.run(x)).not.toEqual(model.predictSync(x));
+    expect(model.predictor().run(x)).toEqual(model.predictSync(x));
+    expect(() => model.predictor({ weights: [["residual3.*", "bf16"]] })).toThrow("residual2.projection.weight");
+  });
+
+  test("the guard tells them", async () => {
+    const broken = defineLayer({
+      kind: "broken",
+      outputs: "same",
+      forward: (value) => ops.log(ops.negate(ops.square(value))),
+    });
+    const model = sequential(linear(4, 4), residual(linear(4, 4), sequential(linear(4, 4), broken)), linear(4, 2));
+    await expect(fit(model, { ...still, optimizer: sgd({ lr: 0.1 }) })).rejects.toThrow(
+      "first in the output of 'residual1.sequential1.broken1'",
+    );
+  });
+
+  test("a table shows what is inside", () => {
+    const lines = plain().summary().split("\n");
+    expect(lines[0]).toBe("Model 4 → 2, 732 parameters");
+    expect(lines.map((line) => line.trim().split(/ {2,}/)[0])).toContain("residual1.residual1.linear1");
+    expect(lines.find((line) => line.includes("head.linear2"))).toMatch(
+      /\[batch, 2\] +10 +weight \[2, 4\], bias \[2\]/,
+    );
+  });
+});
+
+describe("files", () => {
+  test("have the blocks, and give the model again", async () => {
+    const model = plain();
+    await fit(model, { ...still, optimizer: adam() });
+    const loaded = await loadModel(model.bytes());
+    expect(loaded.predictSync(x)).toEqual(model.predictSync(x));
+    expect(loaded.summary()).toBe(model.summary());
+    expect(loaded.bytes()).toEqual(model.bytes());
+    const { layers = "" } = decodeSafetensors(model.bytes()).metadata;
+    expect(JSON.parse(layers)[1]).toMatchObject({
+      ...{ kind: "residual", name: null, config: { project: false } },
+      layers: [
+        { kind: "linear" },
+        { kind: "tanh" },
+        { kind: "residual", layers: [{ kind: "linear" }, { kind: "relu" }] },
+        { kind: "linear" },
+      ],
+    });
+  });
+
+  test.each<[string, unknown, string]>([
+    ["deep ones", deep(40), "at most 32 layers in one another"],
+    [
+      "a block that refers to itself",
+      [{ kind: "residual", name: null, config: {}, same: 0 }],
+      "the place of a residual before it",
+    ],
+    ["blocks without layers", [{ kind: "residual", name: null, config: {}, layers: 5 }], "layers[0].layers"],
+    [
+      "other layers in blocks",
+      [{ kind: "sequential", name: null, config: {}, layers: [{ kind: "mine", name: null, config: {} }] }],
+      "'mine'",
+    ],
+    [
+      "sizes that do not fit",
+      [{ kind: "residual", name: null, config: { project: false }, layers: [described(4, 3)] }],
+      "the layers give 3 features",
+    ],
+    [
+      "rows that are none",
+      [{ kind: "sequential", name: null, config: { input: [-1], dtype: "f32" }, layers: [described(4, 4)] }],
+      "sequential.input",
+    ],
+  ])("refuse %s", async (_, layers, message) => {
+    const { tensors, metadata } = decodeSafetensors(plain().initialize().bytes());
+    const bytes = encodeSafetensors(tensors, { ...metadata, layers: JSON.stringify(layers) });
+    await expect(loadModel(bytes)).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_FILE", message: expect.stringContaining(message) }),
+    );
+  });
+
+  test("limits count the layers inside", async () => {
+    const bytes = plain().initialize().bytes();
+    await expect(loadModel(bytes, { limits: { layers: 10 } })).rejects.toThrow("at most 10 layers (limits.layers)");
+    await expect(loadModel(bytes, { limits: { layers: 20 } })).resolves.toBeDefined();
+  });
+});
+
+function described(inputs: number, outputs: number): unknown {
+  return { kind: "linear", name: null, config: { inputs, outputs, bias: true, dropConnect: 0 } };
+}
+
+function deep(depth: number): unknown {
+  return depth === 0
+    ? [described(4, 4)]
+    : [{ kind: "residual", name: null, config: { project: false }, layers: deep(depth - 1) }];
+}
+
+describe("a model as a layer", () => {
+  test("gives its layers, and refuses where it would leave weights behind", () => {
+    const block = sequential(linear(4, 4), relu());
+    const model = sequential(block, linear(4, 2)).initialize(3);
+    expect(block.initialized).toBe(false);
+    expect(model.parameters[0]?.name).toBe("sequential1.linear1.weight");
+    block.initialize(1);
+    expect(() => sequential(block, linear(4, 2))).toThrow("build its layers anew");
+  });
+
+  test("too many in one another are refused", () => {
+    let block = sequential(linear(2, 2));
+    for (let depth = 0; depth < 31; depth++) block = sequential(block) as typeof block;
+    expect(block.parameters[0]?.name.split(".")).toHaveLength(33);
+    expect(() => sequential(block)).toThrow("at most 32 layers in one another");
+  });
+});
