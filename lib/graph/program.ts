@@ -22,7 +22,9 @@ export interface Spec<S extends Shape = Shape, D extends "f32" | "i32" = "f32" |
 }
 
 /** An input of a program: `spec(['batch', 784])`, `spec(['batch'], 'i32')`. */
-export function spec<const S extends Shape, D extends "f32" | "i32" = "f32">(shape: S, dtype?: D): Spec<S, D>;
+export function spec<const S extends Shape>(shape: S, dtype?: undefined): Spec<S, "f32">;
+export function spec<const S extends Shape, const D extends "f32" | "i32">(shape: S, dtype: D): Spec<S, D>;
+export function spec<const S extends Shape>(shape: S, dtype: "f32" | "i32" | undefined): Spec<S>;
 export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
   if (dtype !== "f32" && dtype !== "i32") fail("ERR_DTYPE", "spec.dtype", "'f32' or 'i32'", dtype);
   return { shape: [...checkShape("spec", shape)], dtype };

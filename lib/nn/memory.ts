@@ -43,6 +43,8 @@ export class ModelMemory {
   readonly #weights: SegmentSlab;
   /** `undefined` where there are no states. */
   readonly #state: SegmentSlab | undefined;
+  /** Both. */
+  readonly #slabs: readonly SegmentSlab[];
   /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
   #seed = 0;
 
@@ -54,6 +56,7 @@ export class ModelMemory {
     this.states = state.segments;
     this.#weights = new SegmentSlab(weights.segments, weights.total);
     this.#state = state.total === 0 ? undefined : new SegmentSlab(state.segments, state.total);
+    this.#slabs = this.#state === undefined ? [this.#weights] : [this.#weights, this.#state];
   }
 
   /** Memory of the weights. */
@@ -102,11 +105,12 @@ export class ModelMemory {
 
   /** How often something was written. */
   get version(): number {
-    return this.#slabs.reduce((sum, { shared }) => sum + shared.version, 0);
+    return this.#weights.shared.version + (this.#state?.shared.version ?? 0);
   }
 
   /** {@link version} while nobody writes. */
   get settled(): number | undefined {
+    if (this.#state === undefined) return this.#weights.shared.settled; // asked at every prediction
     return this.#slabs.some(({ shared }) => shared.settled === undefined) ? undefined : this.version;
   }
 
@@ -259,10 +263,6 @@ export class ModelMemory {
         for (const each of held.values()) each.release();
       },
     };
-  }
-
-  get #slabs(): readonly SegmentSlab[] {
-    return this.#state === undefined ? [this.#weights] : [this.#weights, this.#state];
   }
 
   get #kept(): readonly Kept[] {

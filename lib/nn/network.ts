@@ -31,7 +31,7 @@ type RowOf<S> = S extends { readonly shape: readonly ["batch"] }
   : S extends { readonly shape: readonly ["batch", infer N extends number] }
     ? N
     : S extends { readonly shape: readonly ["batch", ...infer Row extends readonly number[]] }
-      ? Row
+      ? readonly [...Row]
       : Taken;
 
 /** What a model of these inputs takes, by name. */

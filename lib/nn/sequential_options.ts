@@ -21,7 +21,7 @@ export interface SequentialOptions {
 type RowOf<I> = I extends readonly number[]
   ? I
   : I extends { readonly shape: readonly ["batch", ...infer Row extends readonly number[]] }
-    ? Row
+    ? readonly [...Row]
     : number;
 
 type ElementOf<I> = I extends readonly number[]

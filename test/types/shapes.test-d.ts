@@ -5,12 +5,14 @@ import {
   type Layer,
   linear,
   type Model,
+  network,
   ops,
   relu,
   reshape,
   residual,
   sequential,
   spec,
+  type Value,
 } from "carillon";
 import type { Chained, Last } from "../../lib/nn/chain.js";
 import type { Product } from "../../lib/nn/size_product.js";
@@ -172,3 +174,38 @@ holds<Equal<Last<Deep, readonly [4, 8]>, readonly [4, 8]>>();
 declare const listed: Layer[];
 holds<Equal<typeof unknown, Model<64, number>>>();
 const unknown = sequential(linear(64, 128), ...listed);
+
+// A network knows its inputs and layers by name.
+const towers = network({
+  inputs: { user: spec(["batch"], "i32"), image: spec(["batch", 8, 8]), age: spec(["batch", 1]) },
+  layers: { users: embed(10, 4), head: sequential(linear(5, 8), relu(), linear(8, 1)) },
+  forward: ({ user, age }, { users, head }) => head(ops.concat([users(user), age])),
+});
+holds<
+  Equal<typeof towers, Model<{ readonly user: readonly []; readonly image: readonly [8, 8]; readonly age: 1 }, number>>
+>();
+declare const value: Value;
+holds<Equal<ReturnType<typeof towers.forward>, Value>>();
+towers.forward({ user: value, image: value, age: value });
+// @ts-expect-error an input is missing
+towers.forward({ user: value, age: value });
+// @ts-expect-error an input is misspelt
+towers.forward({ user: value, image: value, ages: value });
+const two = network({
+  inputs: { x: spec(["batch", 5]) },
+  layers: { left: linear(5, 1), right: linear(5, 2) },
+  forward: ({ x }, { left, right }) => ({ rating: left(x), click: right(x) }),
+});
+holds<Equal<keyof (typeof two)["outputs"], "rating" | "click">>();
+network({
+  inputs: { x: spec(["batch", 5]) },
+  layers: { left: linear(5, 1) },
+  // @ts-expect-error no such input
+  forward: ({ y }, { left }) => left(y),
+});
+network({
+  inputs: { x: spec(["batch", 5]) },
+  layers: { left: linear(5, 1) },
+  // @ts-expect-error no such layer
+  forward: ({ x }, { right }) => right(x),
+});
