@@ -1,7 +1,7 @@
 import { CarillonError, describe, fail } from "./errors.js";
 import { checkKeys, checkOneOf } from "./options.js";
 
-/** What JSON can say. */
+/** A value of JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** A built-in thing as plain data: the name of the function that makes it, and all options that it was made with, defaults too. */
@@ -94,7 +94,7 @@ export function orPlain(isPlain: (value: unknown) => boolean, form: () => Form):
 export const isNumber = (value: unknown): boolean => typeof value === "number";
 export const isNull = (value: unknown): boolean => value === null;
 
-/** What of a kind has to be known: its options, and how it is made of them. */
+/** A kind: the forms of its options, and how it is made of them. */
 export interface Kind<T> {
   readonly forms: Readonly<Record<string, Form>>;
   make(options: Readonly<Record<string, unknown>>): T;
@@ -171,7 +171,7 @@ export class Family<T extends object> implements Form {
   }
 }
 
-/** What `describe` gives, or `otherwise` gives where it refuses what is one's own. */
+/** The description that `describe` gives, or `otherwise()` where it meets something of one's own. */
 export function describedOr(describe: () => Json, otherwise: () => unknown): unknown {
   try {
     return describe();
@@ -193,7 +193,7 @@ function members(
   return Object.fromEntries(entries.filter(([key, value]) => known.includes(key) && value !== undefined));
 }
 
-/** What `make` gives; where an option is not what it takes, the error names its place in the description. */
+/** The thing that `make` gives; its errors about an option get the place of the option in the description. */
 function placed<T>(name: string, place: string, make: () => T): T {
   try {
     return make();

@@ -21,7 +21,7 @@ import { regularizers } from "./regularizers/kinds.js";
 import type { Callback } from "./train/callback.js";
 import { callbacks } from "./train/kinds.js";
 
-/** What has a description, by the name of its family. */
+/** Things that have descriptions, by the name of their family. */
 export interface Described {
   readonly model: Model;
   readonly layer: Layer;
@@ -68,8 +68,8 @@ export function descriptionOf(thing: Described[keyof Described]): Description {
 }
 
 /**
- * What a description is of, such as one that `JSON.parse` has given: the same as {@link descriptionOf} was asked about, bit for bit. An
- * option that is absent is the default. `ERR_OPTION` and `ERR_UNKNOWN_OPTION` name the place in the description that is not what the
+ * Makes the thing of a description, such as one that `JSON.parse` has given: the same as {@link descriptionOf} was asked about, bit for
+ * bit. An option that is absent is the default. `ERR_OPTION` and `ERR_UNKNOWN_OPTION` name the place in the description that is not what the
  * family has, such as `optimizer.options.beta1`.
  *
  * @example

@@ -1,4 +1,4 @@
-/** What went wrong, for programs to branch on. */
+/** Kind of an error, for programs to branch on. */
 export type ErrorCode =
   | "ERR_SHAPE"
   | "ERR_DTYPE"
@@ -67,7 +67,7 @@ export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 
-/** What can be waited for: a promise of any realm, or of any library. */
+/** Whether `value` can be waited for: a promise of any realm, or of any library. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
@@ -78,7 +78,7 @@ export function isError(value: unknown): value is Error {
   return tag === "Error" || tag === "DOMException";
 }
 
-/** What an error says, or whatever else was thrown is. */
+/** The message of an error, or a rendering of whatever else was thrown. */
 export function messageOf(thrown: unknown): string {
   return isError(thrown) ? String(thrown.message) : typeof thrown === "string" ? thrown : describe(thrown);
 }
@@ -139,7 +139,7 @@ function originOf(value: object): string | undefined {
   return `${origin.called} of another copy of carillon (${origin.copy}; this one is ${COPY})`;
 }
 
-/** What objects of the language are called, by their tag; `value.constructor` tells nothing of most of them. */
+/** Names of the language's objects for messages, by their tag; `value.constructor` tells nothing of most of them. */
 const CALLED: Readonly<Record<string, string>> = {
   Generator: "a generator",
   AsyncGenerator: "an async generator",

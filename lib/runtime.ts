@@ -2,7 +2,7 @@ import { type NativeMemory, native, nativeInfo } from "./binding/native.js";
 import { THREADS, threadLimit } from "./binding/threads.js";
 import { checkNumber } from "./options.js";
 
-/** What this process computes with. */
+/** Processor features, threads and versions that this process computes with. */
 export const runtime = {
   /** Version of the bits: the same seed gives the same bits within one version. */
   numericsVersion: nativeInfo.numericsVersion,

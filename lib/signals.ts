@@ -47,7 +47,7 @@ function listen(signal: AbortSignal): Waiting {
   return shared;
 }
 
-/** What `pending` gives, unless `signal` is aborted before: then its reason is thrown, at once. */
+/** The result of `pending`, unless `signal` is aborted before: then its reason is thrown, at once. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, pending: Promise<T>): Promise<T> {
   if (signal === undefined) return await pending;
   signal.throwIfAborted();

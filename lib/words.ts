@@ -1,4 +1,4 @@
-// What an unknown name was probably meant to be: words of Keras, PyTorch, Lightning and scikit-learn, and typing errors.
+// The name that was probably meant by an unknown one: words of Keras, PyTorch, Lightning and scikit-learn, and typing errors.
 
 /** Words of other libraries without `_`, `-`, `.` and capitals, by ours; one word may mean several of ours. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {

@@ -6,7 +6,7 @@ export const MOST_THREADS = 1024;
 /** Text of a system file, or `undefined` where there is none. */
 export type ReadText = (path: string) => string | undefined;
 
-/** What bounds the threads of this process on Linux. */
+/** Bounds of the threads of this process on Linux. */
 export interface Cores {
   /** Processors that the affinity mask allows. */
   readonly processors: readonly number[];
@@ -149,7 +149,7 @@ function physicalCores(read: ReadText, processors: readonly number[]): number {
 }
 
 /**
- * What the system's files say of cores and memory, given the `processors` of the affinity mask or reading them too. `undefined`
+ * Cores and memory by the system's files, given the `processors` of the affinity mask or reading them too. `undefined`
  * where there are no such files: not on Linux.
  */
 export function readCores(read: ReadText, processors = allowedProcessors(read)): Cores | undefined {

@@ -80,7 +80,7 @@ function refuse(what: string, advice: string, cause?: unknown): never {
   throw new CarillonError("ERR_NATIVE", "carillon", message, { cause });
 }
 
-/** What can be done on this platform where the package has no binary for it. `carillon build` is not for Windows. */
+/** Advice for this platform where the package has no binary for it. `carillon build` is not for Windows. */
 const BUILD =
   process.platform !== "win32"
     ? "`npx carillon build` compiles one from the source in the package."

@@ -20,7 +20,7 @@ export interface NativeProgram {
   readonly [programBrand]: true;
 }
 
-/** What data made impossible: a label that is no class, an index outside the data, a number that is not finite. */
+/** A fault that data caused: a label that is no class, an index outside the data, a number that is not finite. */
 export interface NativeFault {
   readonly what: "label" | "index" | "finite";
   /** Row of the batch; of a number that is not finite: the element. */
@@ -285,5 +285,5 @@ function load(): Native {
 /** The addon, loaded with the package. */
 export const native: Native = load();
 
-/** What the machine gives, read once. An unknown CARILLON_ISA is `ERR_OPTION` here. */
+/** Facts of the machine, read once. An unknown CARILLON_ISA is `ERR_OPTION` here. */
 export const nativeInfo: NativeInfo = native.info();

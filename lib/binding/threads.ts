@@ -2,7 +2,7 @@ import { fail } from "../errors.js";
 import { MOST_THREADS, readCores, threadsOf } from "./cores.js";
 import { native } from "./native.js";
 
-/** What an option of threads may be; native code has the same bounds. */
+/** Bounds of an option of threads; native code has the same. */
 export const THREADS = { min: 1, max: MOST_THREADS, integer: true } as const;
 
 /** CARILLON_THREADS, `undefined` if it is not given or empty; `ERR_OPTION` unless it is an integer from 1 to 1024. */

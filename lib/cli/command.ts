@@ -26,7 +26,7 @@ const OPTIONS = {
 const COMMANDS: Readonly<Record<string, readonly string[]>> = { doctor: ["json"], build: ["out", "verbose"] };
 const ALONE = ["version", "help"];
 
-/** What was meant: the nearest name, or all of them. */
+/** The nearest of the known names, or all of them. */
 function meant(name: string, known: readonly string[], quote: (one: string) => string): string {
   const near = nearest(name, known);
   return near === undefined ? `Known: ${known.map(quote).join(", ")}` : `Did you mean ${quote(near)}?`;

@@ -11,7 +11,7 @@ import { EXPECTED_BITS } from "./expected.js";
 import { manifest, ownFolder } from "./package.js";
 import type { SelfCheck } from "./self_check.js";
 
-/** What `carillon doctor --json` prints. */
+/** The report that `carillon doctor --json` prints. */
 export interface DoctorReport {
   readonly version: string;
   readonly folder: string;
@@ -39,7 +39,7 @@ export interface DoctorReport {
     readonly bits: Readonly<Record<string, readonly string[]>>;
     readonly gemm: SelfCheck["gemm"];
   } | null;
-  /** What is wrong; empty: nothing. */
+  /** Faults that were found. */
   readonly problems: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { packageFolder } from "../binding/load.js";
 import { CarillonError } from "../errors.js";
 
-/** What the command reads of this package's own package.json. */
+/** The part of this package's package.json that the command reads. */
 export interface Manifest {
   readonly version: string;
   readonly engines: { readonly node: string };

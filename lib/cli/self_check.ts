@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { adam, crossEntropy, dropout, fit, l2, linear, relu, runtime, sequential, tanh } from "../index.js";
 import { gemm } from "../kernels/index.js";
 
-/** What a self-check found. */
+/** Findings of a self-check. */
 export interface SelfCheck {
   readonly numericsVersion: number;
   readonly isa: string;

@@ -1,4 +1,4 @@
-// What a file is that somebody took for a safetensors file, by its first bytes.
+// The format of a file that somebody took for a safetensors file, by its first bytes.
 
 /** The first bytes of formats, from byte `at` on; the first that fits is named. */
 const SIGNATURES: readonly (readonly [at: number, sign: string, name: string])[] = [
@@ -38,7 +38,7 @@ const IN_ARCHIVES = [
 /** Bytes that are looked at, at the beginning and, where an archive lists its files, at the end. */
 export const LOOKED_AT = 1 << 16;
 
-/** What a file is that is no safetensors file, in words, by its first and its last {@link LOOKED_AT} bytes. */
+/** The format of a file that is no safetensors file, in words, by its first and its last {@link LOOKED_AT} bytes. */
 export function formatOf(bytes: Uint8Array, last: Uint8Array): string {
   if (bytes.length === 0) return "an empty file";
   const begin = latin1(bytes);

@@ -57,7 +57,7 @@ export class HeaderReader {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   readonly #entries = new Map<string, StoredEntry>();
   #metadata: Readonly<Record<string, string>> | undefined;
-  /** What earlier pieces have of the member under way. */
+  /** Text of the member under way that earlier pieces have. */
   #parts: Uint8Array[] = [];
   #partBytes = 0;
   /** Open brackets; of the header itself as well. */

@@ -1,4 +1,4 @@
-/** What JSON.parse does not tell. */
+// Faults and sizes of JSON text that JSON.parse does not tell.
 
 /**
  * The first key that stands twice in one object of `json`, of which JSON.parse silently keeps the last.

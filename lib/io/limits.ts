@@ -2,7 +2,7 @@ import { gigabytes, memoryLimit } from "../binding/memory.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { refuseFile } from "./refusal.js";
 
-/** What a file may ask for at most; one that asks for more is refused (`ERR_FILE`) before it costs anything. */
+/** Limits of what a file may ask for; one that asks for more is refused (`ERR_FILE`) before it costs anything. */
 export interface FileLimits {
   /** Tensors; 100,000 by default. */
   readonly tensors?: number | undefined;

@@ -20,7 +20,7 @@ const KEYS = ["host", "boot", "space", "started"] as const;
 
 const files = () => process.getBuiltinModule("node:fs");
 
-/** What a file of the system says; "" where there is none, or none that one may read. */
+/** Text of a file of the system; "" where there is none, or none that may be read. */
 function told(read: () => string): string {
   try {
     return read().trim();
@@ -112,7 +112,7 @@ function short(text: string): string {
 
 let mark: string | undefined;
 
-/** What stands for this process in the name of a file, whose rest has no `-`. */
+/** Mark of this process in the name of a file, whose rest has no `-`. */
 export function ownMark(): string {
   const { host, boot, space, process: number, started } = thisProcess();
   mark ??= [short(host), short(boot), short(space), `${number}`, started === "" ? "0" : started].join("-");
@@ -121,17 +121,17 @@ export function ownMark(): string {
 
 const MARK = /-([\da-f]{8})-([\da-f]{8})-([\da-f]{8})-(\d{1,10})-(\d+)-[^-]*$/;
 
-/** What mkdtemp adds to a name. */
+/** Characters that mkdtemp adds to a name. */
 const RANDOM = /-[^-]{6}$/;
 
-/** What a name of a temporary file or folder begins with, where a mark, or six characters of nobody's, are behind it; `undefined`: they are not. */
+/** Beginning of a temporary file's or folder's name before its mark, or before six characters of nobody's; `undefined` if it ends in neither. */
 export function nameBeforeMark(name: string): string | undefined {
   const end = (MARK.exec(name) ?? RANDOM.exec(name))?.index;
   return end === undefined ? undefined : name.slice(0, end);
 }
 
 /**
- * What {@link lifeOf} says of the process in whose {@link ownMark} a name ends; `"elsewhere"` for one of another host, `undefined` if
+ * The {@link lifeOf} of the process whose {@link ownMark} a name ends in; `"elsewhere"` for one of another host, `undefined` if
  * it ends in none.
  */
 export function lifeByMark(name: string): "alive" | "dead" | "unknown" | "elsewhere" | undefined {

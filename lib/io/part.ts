@@ -37,7 +37,7 @@ export class Part {
     return refusePart(this.file, this.path, expected, received);
   }
 
-  /** What is made of this value; what `make` refuses is `ERR_FILE`, with its place. */
+  /** Makes something of this value; an error of `make` becomes `ERR_FILE`, with its place. */
   made<T>(make: (where: string, value: unknown) => T): T {
     try {
       return make(this.path, this.value);
@@ -73,7 +73,7 @@ export class Part {
     return this.refuse(max === Number.MAX_SAFE_INTEGER ? `an integer >= ${min}` : `an integer in [${min}, ${max}]`);
   }
 
-  /** What was measured: a number of a range, be it infinite, or NaN where there was nothing to measure. */
+  /** A figure that was measured: a number of a range, be it infinite, or NaN where there was nothing to measure. */
   figure({ min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }: NumberRange = {}): number {
     const { value } = this;
     if (typeof value === "number" && !(value < min || value > max)) return value;

@@ -19,7 +19,7 @@ function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
-/** What a sealed file of these tensors consists of before its seal, in order; the data are not copied. */
+/** Pieces of a sealed file of these tensors before its seal, in order; the data are not copied. */
 export function sealedParts(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>>,

@@ -28,7 +28,7 @@ export function makeBytes(where: string, size: number): Uint8Array<ArrayBuffer> 
 
 /** Bytes that somebody has, at any place of which they can be read. */
 export interface ByteSource {
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly where: string;
   readonly size: number;
   /** Fills `target`, of at most {@link PIECE_BYTES}, with the bytes from `at` on; `ERR_FILE` if there are none. */

@@ -6,7 +6,7 @@ import { placeOf } from "./part.js";
 import { readTensor, type StoredFile } from "./safetensors.js";
 
 /**
- * What a checkpoint can keep and gives back as it was, to the bit: primitive values, plain objects and arrays of them, `Map`,
+ * Data that a checkpoint can keep and gives back as it was, to the bit: primitive values, plain objects and arrays of them, `Map`,
  * `Set`, `Date`, typed arrays, buffers and tensors, also where one object stands in several places or in itself. Anything
  * else is refused when the checkpoint is made.
  */
@@ -92,7 +92,7 @@ class Encoder {
   readonly #tensors: Map<string, StoredTensor>;
   /** Objects, numbered as they are met. */
   readonly #met = new Map<object, number>();
-  /** What is used of each buffer, in bytes. */
+  /** Bytes of each buffer that are used. */
   readonly #used = new Map<ArrayBufferLike, (readonly [begin: number, end: number])[]>();
   #arrays = 0;
 

@@ -12,7 +12,7 @@ import { countArrays, DEEPEST, encodeState, isOfBytes, MARK, OF_BYTES, PREFIX } 
 const NO_ARRAYS: ReadonlyMap<string, StoredTensor> = new Map();
 
 /**
- * What `encodeState` was given. Otherwise `ERR_FILE` names the place, from `path` on, that it does not write, or an array that is
+ * The state that `encodeState` was given. Otherwise `ERR_FILE` names the place, from `path` on, that it does not write, or an array that is
  * missing or left over. Text of earlier versions, which knew fewer kinds, reads the same.
  */
 export function decodeState(

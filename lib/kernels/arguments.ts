@@ -5,7 +5,7 @@ import { checkNumber } from "../options.js";
 import { isFloats, isInts, isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
 
-/** What every kernel takes beside its arrays and numbers. */
+/** Options that every kernel takes beside its arrays and numbers. */
 export interface ThreadOptions {
   /**
    * Threads that may take part, the calling one included: 1 by default. More are helpers of the process-wide pool; a kernel

@@ -10,7 +10,7 @@ import { explainRefusal, type Operand } from "./arguments.js";
 /** Names of the views of an operation. */
 export type ViewName<N extends NativeOperation> = keyof ViewsOf<N, NativeArray> & string;
 
-/** What a draw depends on besides its index; other kernels read none of it. */
+/** Seed and place of a draw, on which it depends besides its index; other kernels read none of it. */
 export interface Draw {
   readonly seed: number;
   readonly step: number;

@@ -3,7 +3,7 @@ import { checkKeys, checkNumber } from "../options.js";
 import { checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
 import { Call, type Draw } from "./call.js";
 
-/** What a draw is a function of, besides the index of its element. */
+/** Seed and place of a draw, of which it is a function besides the index of its element. */
 export interface DrawOptions extends ThreadOptions {
   /** An integer in [0, 2⁵³). */
   readonly seed: number;
@@ -45,7 +45,7 @@ export interface KeepOptions {
   readonly rate?: number | undefined;
   /** Probability of keeping, (0, 1]; exact to 2⁻³². */
   readonly keep?: number | undefined;
-  /** What kept elements are multiplied by: 1/keep by default (inverted dropout), 1 for the classic form. */
+  /** Factor of kept elements: 1/keep by default (inverted dropout), 1 for the classic form. */
   readonly scale?: number | undefined;
 }
 
@@ -55,9 +55,9 @@ export interface DropoutForwardOptions extends DrawOptions, KeepOptions {
   readonly x: Float32Array;
   /** [count], written; may be x itself. */
   readonly y: Float32Array;
-  /** What is added to kept elements; 0 by default. Alpha dropout needs it, and `dropped`. */
+  /** Summand of kept elements; 0 by default. Alpha dropout needs it, and `dropped`. */
   readonly shift?: number | undefined;
-  /** What the others become; 0 by default. */
+  /** Value of the others; 0 by default. */
   readonly dropped?: number | undefined;
 }
 

@@ -121,7 +121,7 @@ function flag(where: string, value: boolean | undefined): 0 | 1 {
  * order; then the bias, then the activation. `accumulate` adds the finished sum to c. So the bits depend on neither
  * tiles, threads nor the instruction set, and a row's on nothing but this row and b.
  *
- * What a product packs for itself lies in memory that the process keeps for the next call; {@link packWeights} does it once
+ * Operands that a product packs for itself lie in memory that the process keeps for the next call; {@link packWeights} does it once
  * for many products. A wrong length is `ERR_SHAPE`, a wrong type `ERR_DTYPE`, c over another array `ERR_DATA`, a detached buffer
  * `ERR_DETACHED`, anything else `ERR_OPTION`; then nothing has been written.
  */

@@ -42,7 +42,7 @@ export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions):
 
 /** Options of {@link convertU8}. */
 export interface ConvertOptions extends ThreadOptions {
-  /** What the float is multiplied by, rounded to float32: 1 by default, 1/255 for pixels. */
+  /** Factor of the float, rounded to float32: 1 by default, 1/255 for pixels. */
   readonly scale?: number | undefined;
 }
 
@@ -60,7 +60,7 @@ export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptio
   convertCall.run(threads, [x, y]);
 }
 
-/** What {@link gather} takes: y is an Int32Array where the source is one, otherwise a Float32Array. */
+/** Arguments of {@link gather}: y is an Int32Array where the source is one, otherwise a Float32Array. */
 export type GatherOptions = ThreadOptions & {
   /** Elements a row, ≥ 1. */
   readonly columns: number;
@@ -78,7 +78,7 @@ export type GatherOptions = ThreadOptions & {
     | {
         readonly source: Uint8Array;
         readonly y: Float32Array;
-        /** What a byte is multiplied by, rounded to float32; 1 by default. */
+        /** Factor of a byte, rounded to float32; 1 by default. */
         readonly scale?: number | undefined;
       }
   );

@@ -9,7 +9,7 @@ import { isFloats } from "../tensor/arrays.js";
 import { checkFloats, checkSize, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
 import { Call } from "./call.js";
 
-/** What every update takes besides the options of its rule. Penalties are those of `l2()`, `l1()`, `weightDecay()`, `maxNorm()`. */
+/** Options that every update takes besides those of its rule. Penalties are those of `l2()`, `l1()`, `weightDecay()`, `maxNorm()`. */
 export interface StepOptions extends ThreadOptions {
   /** θ: [count], count ≥ 0; read and written. */
   readonly parameters: Float32Array;

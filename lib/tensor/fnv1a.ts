@@ -1,4 +1,4 @@
-/** What the hash of an empty text is, by its authors. */
+/** The hash of an empty text, by its authors. */
 export const FNV_BASIS = 0x811c9dc5;
 
 /** FNV-1a (Fowler, Noll, Vo) over the UTF-8 bytes of `text`, from `basis`, as a signed 32-bit word. */

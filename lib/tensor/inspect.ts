@@ -3,7 +3,7 @@ import { extent, formatShape, type Shape } from "./shape.js";
 /** The method that `console.log` and `util.inspect` call: by its registered name, so that `node:util` is not loaded for it. */
 export const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 
-/** What Node.js tells an inspection. */
+/** Options that Node.js gives an inspection. */
 export interface InspectOptions {
   /** Most elements of an array that are shown; `null` for all. */
   readonly maxArrayLength?: number | null | undefined;

@@ -16,7 +16,7 @@ export interface ArrayOf {
 /** Nested arrays of numbers, all rows of the same length. */
 export type Nested = number | readonly Nested[];
 
-/** What {@link tensor} accepts. */
+/** Data that {@link tensor} accepts. */
 export type TensorData = Nested | Float32Array | Int32Array | Uint8Array | PlainTensor;
 
 /** A tensor without its methods: what `structuredClone`, `postMessage` and `toJSON` make of one. */

@@ -16,7 +16,7 @@ export interface Validated {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** What a callback sees and may do. The run waits for it between two steps; what it may do is `ERR_STATE` later. */
+/** A run between two steps, where it waits for a callback: its figures, and actions of the callback, which are `ERR_STATE` later. */
 export interface Decision {
   /** Steps done. */
   readonly step: number;
@@ -59,9 +59,9 @@ export interface Ending {
   setWeights(weights: GivenWeights): void;
 }
 
-/** What a run asks of a callback: the part that may have a state. */
+/** Functions of a callback that a run calls; they may share a state. */
 export interface CallbackHooks {
-  /** What it has found best so far; the result's `best`. */
+  /** The best step that it has found so far; the result's `best`. */
   readonly best?: Best | undefined;
   /** Before the first step of a run, and before `restore`: a callback may serve one run after another. */
   start?(): void;
@@ -94,7 +94,7 @@ export interface Callback extends CallbackHooks {
   checkState?(state: Part, at: StateAt): void;
 }
 
-/** What the state of a callback is held against. @internal */
+/** Facts of a checkpoint with which the state of a callback must agree. @internal */
 export interface StateAt {
   /** Steps done. */
   readonly step: number;

@@ -41,7 +41,7 @@ export interface AskingRun {
   checkpoint(): Uint8Array;
 }
 
-/** What has been decided so far: a part of a checkpoint. */
+/** Decisions of the callbacks so far: a part of a checkpoint. */
 export interface Decided {
   readonly rateScale: number;
   /** Name of the callback that has stopped the run at this step. */
@@ -129,7 +129,7 @@ export class Callbacks {
     return this.#pending;
   }
 
-  /** What the last one that has set the weights has found best; otherwise the first one that looks for a best step. */
+  /** The best step of the last one that has set the weights; otherwise of the first one that looks for one. */
   get best(): Best | undefined {
     const found = this.#setter?.best;
     return found ?? [...this.#hooks.values()].find(({ best }) => best !== undefined)?.best;

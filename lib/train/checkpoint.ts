@@ -16,7 +16,7 @@ import type { DataProgress } from "./course.js";
 import type { Settings } from "./settings.js";
 import type { SoundCheckpoint } from "./sound.js";
 
-/** What a checkpoint is told apart by. */
+/** Format of a checkpoint's file. */
 export const FORMAT = FORMATS.checkpoint;
 
 /** Everything besides weights and optimizer states that determines the rest of a run. */
@@ -45,12 +45,12 @@ export interface Progress extends Decided {
   readonly best: BestCheckpoint | null;
 }
 
-/** What the run itself puts into a checkpoint. */
+/** Progress as the run itself knows it. */
 export type RunProgress = Omit<Progress, "best">;
 
 /** The checkpoint whose figure is the best. */
 export interface BestCheckpoint {
-  /** What was looked for, such as `min validation.loss`. */
+  /** Direction and figure that were looked for, such as `min validation.loss`. */
   readonly aim: string;
   readonly step: number;
   readonly value: number;
@@ -88,7 +88,7 @@ export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretc
   return [...own, ...minimizer.stretches(model)];
 }
 
-/** What stands beside weights and states; arrays are copies. */
+/** Metadata and arrays of a checkpoint; arrays are copies. */
 export function contentsOf(model: Model, minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
   const arrays = new Map<string, StoredTensor>();
   const averaging = minimizer.averaging(model);

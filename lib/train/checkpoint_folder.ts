@@ -45,7 +45,7 @@ export class CheckpointFolder {
   /** Where files are written, whatever becomes of links and of the working directory. */
   readonly #real: string;
   readonly #lock: FolderLock;
-  /** What was there when nobody had the lock. */
+  /** The listing of the folder as it was when nobody had the lock. */
   #seen: string | undefined;
 
   /** Takes the folder; `ERR_BUSY` if another run of this environment has it, be it under another path. */

@@ -58,11 +58,11 @@ export interface ResumeOptions {
    * states of the checkpoint and in its units. `epochs` counts the epochs before too; `steps` and schedules go by all steps.
    */
   readonly data?: "changed" | undefined;
-  /** What the file may ask for at most. */
+  /** Limits of what the file may ask for. */
   readonly limits?: FileLimits | undefined;
 }
 
-/** What a run is asked to continue. */
+/** The checkpoint from which a run is asked to go on, and its changes. */
 export interface CheckedResume {
   readonly from: ResumeFrom;
   readonly changed: readonly Setting[];

@@ -5,12 +5,12 @@ import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
 import type { CheckedCheckpoint } from "./checkpoint_options.js";
 import type { Snapshot } from "./snapshot.js";
 
-/** What is told of a checkpoint once it is on the disk. */
+/** Facts of a checkpoint that is on the disk. */
 export interface Written extends CheckpointFile {
   readonly best: boolean;
 }
 
-/** What is written besides weights and states. */
+/** A checkpoint that is to be written: its step, what is known there, and its contents besides weights and states. */
 export interface Save {
   readonly step: number;
   /** The figure that is watched, if there is one yet. */

@@ -19,7 +19,7 @@ export interface EarlyStoppingOptions extends MonitorOptions {
 
 const KEYS = [...MONITOR_KEYS, "patience", "restoreBest"];
 
-/** What a checkpoint keeps. */
+/** State that a checkpoint keeps. */
 interface Kept {
   readonly best: Best | undefined;
   readonly waited: number;
@@ -113,7 +113,7 @@ function checkKept(state: Part, aim: string, { step, figures, parameters }: Stat
 }
 
 /**
- * What {@link stateOf} made, from the checkpoint of a run with a callback of this name. One that looked for something else, or did
+ * Reads what {@link stateOf} made, from the checkpoint of a run with a callback of this name. A state that looked for something else, or did
  * not keep the weights that are now to be restored, has found nothing that could be kept.
  */
 function keptOf(state: State, aim: string, restoreBest: boolean): Kept {

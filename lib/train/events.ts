@@ -31,7 +31,7 @@ export interface StartEvent {
    * setting that was changed, or other callbacks with a state.
    */
   readonly bitEqual: boolean;
-  /** What `resume: 'auto'` did not take, and why. */
+  /** Checkpoints that `resume: 'auto'` did not take, and why. */
   readonly passedOver: readonly PassedOver[];
 }
 
@@ -99,7 +99,7 @@ export interface EndEvent {
 }
 
 /**
- * What a run tells: plain data, for `for await`, streams and server-sent events. Numbers may be NaN (a figure that there is none of)
+ * An event of a run: plain data, for `for await`, streams and server-sent events. Numbers may be NaN (a figure that there is none of)
  * or infinite (a time left that nobody knows), which `JSON.stringify` writes as `null`.
  */
 export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =

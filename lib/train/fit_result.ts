@@ -17,7 +17,7 @@ export interface FitResult<K extends string = string, V = Evaluation<K> | undefi
   /** Without pauses. */
   readonly seconds: number;
   /**
-   * What the first callback that looks for a best step has found: {@link earlyStopping}. Where callbacks have set the weights of the
+   * The best step that the first callback which looks for one has found: {@link earlyStopping}. Where callbacks have set the weights of the
    * model, what the last one of them has found.
    */
   readonly best: Best | undefined;
@@ -56,7 +56,7 @@ export function describedResult(result: FitResult): FitResult {
   });
 }
 
-/** What a run has come to, in numbers. */
+/** Numbers of a run that is over. */
 export type Figures = Pick<
   FitResult,
   "reason" | "stoppedBy" | "step" | "seconds" | "best" | "bitEqual" | "history" | "losses"

@@ -16,7 +16,7 @@ const METRIC = "metrics.";
 const VALIDATION = "validation.";
 const VALIDATION_METRIC = `${VALIDATION}${METRIC}`;
 
-/** What stands in a row of a column; nothing is 0. */
+/** The number in a row of a column; nothing is 0. */
 const NUMBER = 1;
 /** A confusion matrix of as many rows as the value says; 0 for one that is not kept. */
 const MATRIX = 2;

@@ -29,7 +29,7 @@ const FORMAT = FORMATS.loop;
 
 /** How {@link loadCheckpoint} reads. */
 export interface LoopLoadOptions {
-  /** What the file may ask for at most. */
+  /** Limits of what the file may ask for. */
   readonly limits?: FileLimits | undefined;
 }
 
@@ -39,7 +39,7 @@ type AnyProgram = Program<Readonly<Record<string, Spec>>, Readonly<Record<string
 /** One of a kind, or several by name. */
 type Named<T> = T | Readonly<Record<string, T>>;
 
-/** What a loop written by hand consists of. */
+/** Parts of a loop written by hand. */
 export interface LoopParts {
   /** All models whose weights are trained. */
   readonly models: Named<Model>;
@@ -51,7 +51,7 @@ export interface LoopParts {
 
 /** A loop, and what else it wants back. */
 export interface SavedLoop extends LoopParts {
-  /** What comes back as it was, such as the place in the data. */
+  /** Data that comes back as it was, such as the place in the data set. */
   readonly state?: State | undefined;
 }
 
@@ -121,7 +121,7 @@ function statePrefix(minimizer: string, model: number): string {
 /** Of files that are written; those without the key have words. */
 const TELLING = "descriptions";
 
-/** What the file must agree with, as plain data. */
+/** Description of the parts with which the file must agree, as plain data. */
 function description({ models, minimizers, programs }: Checked, telling: Telling): Readonly<Record<string, unknown>> {
   return {
     layers: Object.fromEntries([...models].map(([name, model]) => [name, describeLayers(model.described)])),

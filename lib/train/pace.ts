@@ -24,7 +24,7 @@ export class Pace {
     this.#before = brake.waited;
   }
 
-  /** What was done so far was no training. */
+  /** Leaves out the time so far, which was no training. */
   begin(): void {
     this.#forward = this.seconds;
   }

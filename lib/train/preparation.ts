@@ -5,7 +5,7 @@ import type { FitEvent } from "./events.js";
 import { describedResult, type FitResult } from "./fit_result.js";
 import type { RunContext } from "./run.js";
 
-/** What a run does before its first step: it can be stopped and aborted as well. */
+/** The time of a run before its first step, in which it can be stopped and aborted as well. */
 export class Preparation {
   readonly #stopping = new AbortController();
   readonly #brake: Brake;
@@ -27,7 +27,7 @@ export class Preparation {
     else if (this.#brake.ended) this.#stopping.abort(this);
   };
 
-  /** What `work` gives, which must reject with the reason of the signal; `undefined` if the run was stopped meanwhile. */
+  /** The result of `work`, which must reject with the reason of the signal; `undefined` if the run was stopped meanwhile. */
   async unlessStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
     try {
       return await work(this.#stopping.signal);

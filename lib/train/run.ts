@@ -23,7 +23,7 @@ export interface RunControl {
  */
 export type Run<R, E extends FitEvent = FitEvent> = Promise<R> & AsyncIterable<E> & AsyncDisposable & RunControl;
 
-/** What a run has told so far, for readers that begin late: of each kind of event as many as `history` has, but no steps. */
+/** Events of a run so far, for readers that begin late: of each kind of event as many as `history` has, but no steps. */
 class Past<E extends FitEvent> {
   readonly #kinds = new Map<E["kind"], Thinned<{ readonly order: number; readonly event: E }>>();
   #told = 0;
@@ -133,12 +133,12 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
   }
 }
 
-/** What a body that trains is given. */
+/** Arguments of a body that trains. */
 export interface RunContext<E extends FitEvent> {
   emit(event: E): void;
   /** True while somebody reads events. */
   hasReaders(): boolean;
-  /** What `pause`, `stop` and leaving pull. */
+  /** The control that `pause`, `stop` and leaving use. */
   readonly brake: Brake;
 }
 

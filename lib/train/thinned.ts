@@ -23,7 +23,7 @@ export interface Limits {
   readonly bytes: number;
 }
 
-/** What `history`, and a reader that begins late or is slow, have at most of what a run tells. */
+/** Limits of the events that are kept for `history`, and for a reader that begins late or is slow. */
 export const KEPT: Limits = { items: 10_000, bytes: 33_554_432 };
 
 interface Entry<T> {
@@ -93,7 +93,7 @@ export class Thinned<T> {
     return this.#kept.length + (this.#kept.at(-1)?.index === this.#last?.index ? 0 : 1);
   }
 
-  /** What {@link restore} needs beside {@link items}. */
+  /** Counts that {@link restore} needs beside {@link items}. */
   get place(): ThinnedPlace {
     const indexes = this.#kept.map(({ index }) => index).filter((index) => index !== this.#last?.index);
     if (this.#last !== undefined) indexes.push(this.#last.index);
