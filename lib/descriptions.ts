@@ -18,8 +18,8 @@ import type { Schedule } from "./optim/schedule.js";
 import { checkOneOf } from "./options.js";
 import type { Regularizer } from "./regularizers/index.js";
 import { regularizers } from "./regularizers/kinds.js";
-import type { Callback } from "./train/callback.js";
-import { callbacks } from "./train/kinds.js";
+import type { Callback } from "./train/callbacks/callback.js";
+import { callbacks } from "./train/callbacks/kinds.js";
 
 /** Things that have descriptions, by the name of their family. */
 export interface Described {

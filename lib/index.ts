@@ -205,9 +205,28 @@ export { runtime } from "./runtime.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";
-export type { Best, Callback, CallbackHooks, Decision, Ending, Every, Validated } from "./train/callback.js";
-export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint_options.js";
-export { type EarlyStoppingOptions, earlyStopping } from "./train/early_stopping.js";
+export type { Best, Callback, CallbackHooks, Decision, Ending, Every, Validated } from "./train/callbacks/callback.js";
+export { type EarlyStoppingOptions, earlyStopping } from "./train/callbacks/early_stopping.js";
+export type { MonitorMode, MonitorOptions } from "./train/callbacks/monitor.js";
+export { type ReduceOnPlateauOptions, reduceOnPlateau } from "./train/callbacks/reduce_on_plateau.js";
+export {
+  type LoopLoadOptions,
+  type LoopParts,
+  loadCheckpoint,
+  type SavedLoop,
+  saveCheckpoint,
+} from "./train/checkpoint/loop.js";
+export type { BestOptions, CheckpointOptions, ResumeFrom, ResumeOptions } from "./train/checkpoint/options.js";
+export type { Setting } from "./train/checkpoint/settings.js";
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateCurve,
+  type LearningRatePoint,
+} from "./train/find_learning_rate.js";
+export { fit } from "./train/fit.js";
+export type { FitResult } from "./train/fit_result.js";
+export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";
 export type {
   CheckpointEvent,
   EndEvent,
@@ -218,25 +237,6 @@ export type {
   StartEvent,
   StepEvent,
   ValidationEvent,
-} from "./train/events.js";
-export {
-  type FindLearningRateOptions,
-  findLearningRate,
-  type LearningRateCurve,
-  type LearningRatePoint,
-} from "./train/find_learning_rate.js";
-export { fit } from "./train/fit.js";
-export type { FitResult } from "./train/fit_result.js";
-export {
-  type LoopLoadOptions,
-  type LoopParts,
-  loadCheckpoint,
-  type SavedLoop,
-  saveCheckpoint,
-} from "./train/loop_checkpoint.js";
-export type { MonitorMode, MonitorOptions } from "./train/monitor.js";
-export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";
-export { type ReduceOnPlateauOptions, reduceOnPlateau } from "./train/reduce_on_plateau.js";
-export type { Run } from "./train/run.js";
-export type { Setting } from "./train/settings.js";
-export type { StepLosses } from "./train/step_losses.js";
+} from "./train/run/events.js";
+export type { Run } from "./train/run/run.js";
+export type { StepLosses } from "./train/run/step_losses.js";

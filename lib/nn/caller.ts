@@ -1,7 +1,7 @@
 import { now } from "../binding/clock.js";
 import type { NativeRunResult } from "../binding/native.js";
 import type { CompiledProgram, StepRange } from "../graph/compiled.js";
-import type { Brake } from "./brake.js";
+import type { RunControl } from "./run_control.js";
 
 /** Milliseconds of a call that is made on the JavaScript thread: to hand it to another one and its result back takes about as long. */
 const SHORT = 0.1;
@@ -31,11 +31,11 @@ export class Caller {
     this.#program = program;
   }
 
-  /** Runs steps that a pull of the brake ends after the one in hand. */
-  async run(brake: Brake, range: StepRange): Promise<NativeRunResult> {
+  /** Runs steps that an interruption by the control ends after the one in hand. */
+  async run(control: RunControl, range: StepRange): Promise<NativeRunResult> {
     const took = this.#each * range.steps;
     const isShort = this.#waits === 0 && took < (this.#isThere ? WORTH_A_TRY : SHORT);
-    return isShort && range.priority !== "background" ? this.#here(range) : await this.#there(brake, range);
+    return isShort && range.priority !== "background" ? this.#here(range) : await this.#there(control, range);
   }
 
   /** No pull can come meanwhile. */
@@ -53,8 +53,8 @@ export class Caller {
     return result;
   }
 
-  async #there(brake: Brake, range: StepRange): Promise<NativeRunResult> {
-    const off = brake.onPull(() => this.#program.stop());
+  async #there(control: RunControl, range: StepRange): Promise<NativeRunResult> {
+    const off = control.onInterrupt(() => this.#program.stop());
     const began = now();
     try {
       return await this.#program.run(range);

@@ -4,13 +4,13 @@ import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import { fail } from "../errors.js";
 import { checkKeys } from "../options.js";
-import { Brake } from "./brake.js";
 import { type Evaluation, Evaluator } from "./evaluator.js";
 import { PREDICT_BATCH } from "./inference.js";
 import { checkLosses, exampleShape } from "./losses/outputs.js";
 import { findMetricsOf, type MetricsOf } from "./metrics.js";
 import type { Model } from "./model.js";
 import { checkWork, type EvaluateOptions } from "./predict_options.js";
+import { RunControl } from "./run_control.js";
 
 /** What `Model.evaluate` gives: of a copy of the model, which nobody changes. */
 export async function evaluateModel(
@@ -39,14 +39,14 @@ export async function evaluateModel(
     unchanged: held.unchanged,
     signal,
   });
-  const brake = new Brake(signal);
+  const control = new RunControl(signal);
   try {
     const evaluator = new Evaluator("evaluate.metrics", measured, losses, metrics, examples, PREDICT_BATCH);
-    const evaluation = await evaluator.run(brake, { threads });
+    const evaluation = await evaluator.run(control, { threads });
     signal?.throwIfAborted();
     return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);
   } finally {
-    brake.release();
+    control.release();
     await examples.stream?.close();
   }
 }

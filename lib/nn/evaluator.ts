@@ -5,7 +5,6 @@ import { CompiledProgram, type Effort } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
 import { extent } from "../tensor/shape.js";
-import type { Brake } from "./brake.js";
 import { Caller } from "./caller.js";
 import { columnsOfOutput, dataLossOf, LOG, logColumns, logScalar } from "./log.js";
 import type { OutputLoss } from "./losses/outputs.js";
@@ -15,6 +14,7 @@ import type { Figures, OutputMetric } from "./metrics.js";
 import type { Model } from "./model.js";
 import { type OutputObjective, recordObjective } from "./objective.js";
 import { Passes } from "./passes.js";
+import type { RunControl } from "./run_control.js";
 
 /** Figures of a whole set. */
 export interface Evaluation<K extends string = string> {
@@ -150,30 +150,30 @@ export class Evaluator {
     this.#caller = new Caller(this.#program);
   }
 
-  /** `undefined` if the brake stopped it; rejects if the brake's signal was aborted. */
-  async run(brake: Brake, effort: Effort = {}): Promise<Evaluation | undefined> {
+  /** `undefined` if the control stopped it; rejects if the control's signal was aborted. */
+  async run(control: RunControl, effort: Effort = {}): Promise<Evaluation | undefined> {
     const sums = new Sums(this.#losses);
     this.#meter.clear();
-    const off = brake.onPull(() => {
-      if (brake.ended) this.#passes.stop();
+    const off = control.onInterrupt(() => {
+      if (control.ended) this.#passes.stop();
     });
     try {
       for await (const { firstStep, steps, rows } of this.#passes.next()) {
         for (let done = 0; done < steps; ) {
           if (commonTurns.over) await commonTurns.next();
-          while (!brake.free) if (!(await brake.passable())) return undefined;
+          while (!control.free) if (!(await control.passable())) return undefined;
           const range = { firstStep: firstStep + done, steps: steps - done, rows, ...effort };
-          const { steps: finished } = await this.#caller.run(brake, range);
+          const { steps: finished } = await this.#caller.run(control, range);
           this.#take(range.firstStep, finished, sums);
           done += finished;
         }
       }
       // A stream that is stopped looks like one that is over.
-      if (brake.ended && !(await brake.passable())) return undefined;
+      if (control.ended && !(await control.passable())) return undefined;
     } finally {
       off();
     }
-    const measured = await brake.unlessEnded(this.#meter.figures());
+    const measured = await control.unlessEnded(this.#meter.figures());
     return measured === undefined ? undefined : { loss: sums.loss, metrics: measured.value };
   }
 

@@ -14,9 +14,16 @@ import type { Model } from "../nn/model.js";
 import { areMembers } from "../tensor/copied.js";
 import { areNamed, pathsOf } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
-import { type Course, checkSteps, MemoryCourse, StreamCourse, type StreamProgress, type Turning } from "./course.js";
 import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
-import { checkLogged } from "./step_losses.js";
+import {
+  checkSteps,
+  type Epochs,
+  MemoryEpochs,
+  StreamEpochs,
+  type StreamProgress,
+  type Turning,
+} from "./run/epochs.js";
+import { checkLogged } from "./run/step_losses.js";
 
 /** Rows of a batch at validation. */
 export const EVALUATION_BATCH = 256;
@@ -136,7 +143,7 @@ function expectCountable(
 ): void {
   const { steps } =
     train.stream === undefined
-      ? new MemoryCourse({ samples: train.samples, batch, epochs, limit }, turning)
+      ? new MemoryEpochs({ samples: train.samples, batch, epochs, limit }, turning)
       : { steps: limit };
   const where = steps === limit ? "fit.steps" : "fit.epochs";
   if (steps === undefined) return;
@@ -213,19 +220,19 @@ export interface TakenUp extends Turning {
   readonly names: { readonly is: Names } | undefined;
 }
 
-/** The course of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */
-export function makeCourse(
+/** The epochs of a run through its data, behind `step`; of one that a callback has stopped nothing is read. */
+export function makeEpochs(
   { train, data, batchSize: batch, epochs, limit, shuffle }: CheckedOptions,
   seed: number,
   step: number,
   resumed: TakenUp,
-): Course {
+): Epochs {
   const { samples, stream } = train;
-  if (stream === undefined) return new MemoryCourse({ samples, batch, epochs, limit }, resumed);
+  if (stream === undefined) return new MemoryEpochs({ samples, batch, epochs, limit }, resumed);
   const { place, stoppedBy, cut } = resumed;
   const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
   const options = { seed, batch, epochs, limit, shuffleBuffer, reads: stoppedBy === null, cut };
-  return new StreamCourse(stream, options, step, place);
+  return new StreamEpochs(stream, options, step, place);
 }
 
 /** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */

@@ -4,16 +4,16 @@ import { Model } from "../nn/model.js";
 import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
 import { power } from "../tensor/exact.js";
-import type { Callback } from "./callback.js";
+import type { Callback } from "./callbacks/callback.js";
 import { fit } from "./fit.js";
 import type { FitData, FitOptions } from "./options.js";
 
-type Fitting = FitOptions<MetricsOf, FitData | undefined>;
+type AnyFitOptions = FitOptions<MetricsOf, FitData | undefined>;
 
 /** Options of {@link findLearningRate}: those of `fit` that a short run needs, and where to look. */
 export interface FindLearningRateOptions
   extends Pick<
-    Fitting,
+    AnyFitOptions,
     | "data"
     | "inputs"
     | "targets"
@@ -170,7 +170,7 @@ export async function findLearningRate(model: Model, options: FindLearningRateOp
 }
 
 /** The same rules, all of them at one rate. */
-function withRate(optimizer: Fitting["optimizer"], lr: Schedule): Fitting["optimizer"] {
+function withRate(optimizer: AnyFitOptions["optimizer"], lr: Schedule): AnyFitOptions["optimizer"] {
   if (!("groups" in optimizer)) return { ...optimizer, lr };
   const groups = optimizer.groups.map((group) => {
     return { ...group, optimizer: group.optimizer === null ? null : { ...group.optimizer, lr } };
@@ -179,7 +179,7 @@ function withRate(optimizer: Fitting["optimizer"], lr: Schedule): Fitting["optim
 }
 
 /** The loss of each step, up to the explosion. */
-async function record(model: Model, options: Fitting): Promise<number[]> {
+async function record(model: Model, options: AnyFitOptions): Promise<number[]> {
   const losses: number[] = [];
   const watch = new Watch();
   let heard = (): void => undefined;

@@ -9,18 +9,16 @@ import { inWords } from "../nn/meaning_words.js";
 import type { MetricKey, MetricsOf } from "../nn/metrics.js";
 import type { Model } from "../nn/model.js";
 import { unlessAborted } from "../signals.js";
-import type { Every } from "./callback.js";
-import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks.js";
-import { type DecodedCheckpoint, keptProgress, type RunProgress } from "./checkpoint.js";
-import { CheckpointFolder } from "./checkpoint_folder.js";
-import { CheckpointMaker } from "./checkpoint_maker.js";
-import type { Course } from "./course.js";
-import { holdData, makeCourse, prepareData, refuseSecondPasses, samplesOf } from "./data.js";
-import type { EndReason, FitEvent } from "./events.js";
-import { isOfValidation } from "./figure_ranges.js";
+import type { Every } from "./callbacks/callback.js";
+import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks/callbacks.js";
+import { isOfValidation } from "./callbacks/figure_ranges.js";
+import { figureOf } from "./callbacks/monitor.js";
+import type { DecodedCheckpoint } from "./checkpoint/checkpoint.js";
+import { CheckpointFolder } from "./checkpoint/folder.js";
+import { CheckpointMaker } from "./checkpoint/maker.js";
+import { keptProgress, type RunProgress } from "./checkpoint/progress.js";
+import { holdData, makeEpochs, prepareData, refuseSecondPasses, samplesOf } from "./data.js";
 import { type FitResult, resultOf } from "./fit_result.js";
-import { nonFinite } from "./guard.js";
-import { figureOf } from "./monitor.js";
 import {
   type CheckedOptions,
   checkSettings,
@@ -29,11 +27,14 @@ import {
   type ValidationOf,
   type ValidationSchedule,
 } from "./options.js";
-import { Pace } from "./pace.js";
 import { type Beginning, findBeginning, makeParts, type Parts } from "./parts.js";
-import { Preparation, stoppedBeforehand } from "./preparation.js";
-import { type Run, type RunContext, startRun } from "./run.js";
-import { Tally } from "./tally.js";
+import type { Epochs } from "./run/epochs.js";
+import type { EndReason, FitEvent } from "./run/events.js";
+import { nonFinite } from "./run/guard.js";
+import { Preparation, stoppedBeforehand } from "./run/preparation.js";
+import { type Run, type RunContext, startRun } from "./run/run.js";
+import { RunHistory } from "./run/run_history.js";
+import { Throughput } from "./run/throughput.js";
 
 type AnyOptions = FitOptions;
 type Context = RunContext<FitEvent>;
@@ -42,15 +43,15 @@ type Context = RunContext<FitEvent>;
 const REPORT_INTERVAL = 50;
 
 /** One run: its programs, where it stands, and what it tells. */
-class Fitting {
+class FitRun {
   readonly #model: Model;
   readonly #options: CheckedOptions;
   readonly #context: Context;
   readonly #parts: Parts;
   readonly #caller: Caller;
-  readonly #course: Course;
-  readonly #pace: Pace;
-  readonly #tally: Tally;
+  readonly #epochs: Epochs;
+  readonly #throughput: Throughput;
+  readonly #history: RunHistory;
   readonly #callbacks: Callbacks;
   readonly #maker: CheckpointMaker;
 
@@ -61,7 +62,7 @@ class Fitting {
   #closing: (() => RunProgress) | undefined;
 
   constructor(model: Model, options: CheckedOptions, context: Context, parts: Parts) {
-    const { brake } = context;
+    const { control } = context;
     const { resumed, seed, meter, folder } = parts;
     const progress = resumed.checkpoint?.progress;
     this.#model = model;
@@ -69,45 +70,45 @@ class Fitting {
     this.#context = context;
     this.#parts = parts;
     this.#caller = new Caller(parts.program);
-    this.#pace = new Pace(brake);
-    this.#course = makeCourse(options, seed, progress?.step ?? 0, resumed);
-    this.#callbacks = new Callbacks(options.callbacks, brake);
+    this.#throughput = new Throughput(control);
+    this.#epochs = makeEpochs(options, seed, progress?.step ?? 0, resumed);
+    this.#callbacks = new Callbacks(options.callbacks, control);
     const emit = (event: FitEvent): void => context.emit(event);
     const { reportEvery, logsSteps } = options;
     const lossWeights = options.losses.map(({ weight }) => weight);
-    const [course, pace, measuresEpochs] = [this.#course, this.#pace, this.#measuresEpochs];
-    this.#tally = new Tally(
-      { course, meter, pace, brake, reportEvery, logsSteps, lossWeights, measuresEpochs, emit },
+    const [epochs, throughput, measuresEpochs] = [this.#epochs, this.#throughput, this.#measuresEpochs];
+    this.#history = new RunHistory(
+      { epochs, meter, throughput, control, reportEvery, logsSteps, lossWeights, measuresEpochs, emit },
       progress,
     );
     this.#maker = new CheckpointMaker(model, parts, options.checkpoint, folder, (written) => {
       emit({ kind: "checkpoint", ...written });
     });
-    brake.watch(options.signal);
+    control.watch(options.signal);
   }
 
   /** Runs to the end; the model holds the weights of a finished step however it ends. */
   async run(): Promise<FitResult> {
     const { signal } = this.#options;
-    const { brake } = this.#context;
-    const off = brake.onPull(() => {
-      if (brake.ended) this.#course.stop(); // wakes who waits for a stream
+    const { control } = this.#context;
+    const off = control.onInterrupt(() => {
+      if (control.ended) this.#epochs.stop(); // wakes who waits for a stream
     });
     try {
       const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
       const { resumed } = this.#parts;
-      this.#tally.emitStart(parameters, Math.min(this.#options.threads, threadLimit()), resumed);
+      this.#history.emitStart(parameters, Math.min(this.#options.threads, threadLimit()), resumed);
       if (resumed.checkpoint !== undefined && (await this.#mayBegin())) await this.#takeUp(resumed.checkpoint);
-      while (!this.#course.over(this.#step) && this.#callbacks.stoppedBy === null) {
+      while (!this.#epochs.over(this.#step) && this.#callbacks.stoppedBy === null) {
         if (commonTurns.over) await commonTurns.next();
-        const ready = brake.free ? await this.#course.ready(this.#step) : undefined;
-        if (ready === undefined || !brake.free) {
-          if (await brake.passable()) continue;
+        const ready = control.free ? await this.#epochs.ready(this.#step) : undefined;
+        if (ready === undefined || !control.free) {
+          if (await control.passable()) continue;
           break;
         }
         if (!this.#begun && (await this.#mayBegin())) this.#begin();
-        if (!brake.free) continue;
-        if (this.#step === resumed.checkpoint?.progress.step) this.#pace.begin();
+        if (!control.free) continue;
+        if (this.#step === resumed.checkpoint?.progress.step) this.#throughput.begin();
         const target = this.#nextStop(ready.steps);
         if (target > this.#step) await this.#advance(target, target === this.#step + ready.steps ? ready.lastRows : 0);
         signal?.throwIfAborted();
@@ -115,29 +116,29 @@ class Fitting {
         await this.#decide();
       }
       signal?.throwIfAborted();
-      if (!this.#begun) return stoppedBeforehand(this.#context, this.#pace.seconds, this.#step);
+      if (!this.#begun) return stoppedBeforehand(this.#context, this.#throughput.seconds, this.#step);
       if (this.#maker.isMissing(this.#step, this.#isDecided)) await this.#save(undefined);
       await this.#maker.settle();
       return await this.#finish();
     } finally {
       off();
       await this.#maker.settle().catch(() => undefined);
-      brake.release();
-      await this.#course.close();
+      control.release();
+      await this.#epochs.close();
     }
   }
 
   get #step(): number {
-    return this.#tally.step;
+    return this.#history.step;
   }
 
   /** Waits for the moment at which something may be written; false if the run was stopped before. */
   async #mayBegin(): Promise<boolean> {
-    const { brake } = this.#context;
+    const { control } = this.#context;
     do {
-      if (!(await brake.passable())) return false;
+      if (!(await control.passable())) return false;
       await this.#maker.open();
-    } while (!brake.free);
+    } while (!control.free);
     return true;
   }
 
@@ -173,7 +174,7 @@ class Fitting {
     this.#undecided = progress.undecided;
     if (this.#undecided) return await this.#decide();
     const { pending } = this.#callbacks;
-    if (pending.length > 0 && (await this.#tally.measure())) await this.#ask(pending);
+    if (pending.length > 0 && (await this.#history.measure())) await this.#ask(pending);
   }
 
   /** Takes a checkpoint of this step and begins to write it; `figure` is one that was measured here, for the best. */
@@ -191,7 +192,7 @@ class Fitting {
     const { validate, checkpoint } = this.#options;
     const after = ({ steps, epochs }: Every): number =>
       steps === undefined
-        ? this.#course.nextCompletion(this.#step, epochs)
+        ? this.#epochs.nextCompletion(this.#step, epochs)
         : (Math.floor(this.#step / steps) + 1) * steps;
     const stops = this.#callbacks.periods.map(after);
     if (!this.#parts.validator.empty) stops.push(after(validate));
@@ -204,14 +205,14 @@ class Fitting {
     const first = this.#step + 1;
     const { program, checks, seed } = this.#parts;
     const { threads, priority, reportEvery } = this.#options;
-    const { steps = "unknown", stepsPerEpoch } = this.#course;
-    const take = (): void => this.#tally.take(program, first);
-    this.#tally.begin(first);
+    const { steps = "unknown", stepsPerEpoch } = this.#epochs;
+    const take = (): void => this.#history.take(program, first);
+    this.#history.begin(first);
     const heard = reportEvery > 0 || this.#context.hasReaders();
     const rest = heard ? repeat(REPORT_INTERVAL, take) : undefined;
     let fault: NativeFault | null = null;
     try {
-      ({ fault } = await this.#caller.run(this.#context.brake, {
+      ({ fault } = await this.#caller.run(this.#context.control, {
         firstStep: first,
         steps: target - this.#step,
         threads,
@@ -219,18 +220,18 @@ class Fitting {
         rows: lastRows,
         totalSteps: steps,
         stepsPerEpoch,
-        epoch: stepsPerEpoch === undefined ? this.#course.epochOf(first) : undefined,
+        epoch: stepsPerEpoch === undefined ? this.#epochs.epochOf(first) : undefined,
         rateScale: this.#callbacks.rateScale,
       }));
     } finally {
       rest?.();
       take();
     }
-    this.#tally.end(first);
+    this.#history.end(first);
     if (fault === null) return;
     const { losses, train, batchSize, shuffle } = this.#options;
     const [model, step] = [this.#model, this.#step + 1];
-    const streamed = this.#course.examplesOf(step, batchSize);
+    const streamed = this.#epochs.examplesOf(step, batchSize);
     const { origin } = this.#parts.resumed;
     throw await nonFinite({
       model,
@@ -252,23 +253,23 @@ class Fitting {
   async #decide(): Promise<void> {
     const { validate } = this.#options;
     const { validator } = this.#parts;
-    const last = this.#course.over(this.#step);
+    const last = this.#epochs.over(this.#step);
     const isDue = (every: Every): boolean => this.#isDue(every);
     const regular = !validator.empty && isDue(validate);
     const measured = regular || (!validator.empty && last);
     this.#callbacks.owe(isDue);
     const asked = this.#callbacks.due(isDue, measured, last);
-    const ends = this.#course.ends(this.#step) && this.#measuresEpochs;
+    const ends = this.#epochs.ends(this.#step) && this.#measuresEpochs;
     this.#undecided = true;
     // What only the end of the run makes due is done once more where it is resumed, unless the resumed run is a longer one.
     const extra = measured !== regular || asked.length !== this.#callbacks.due(isDue, regular, false).length;
     if (last && extra && !this.#callbacks.isEmpty) this.#closing = keptProgress(() => this.#progress());
-    if ((ends || asked.length > 0) && !(await this.#tally.measure())) return;
+    if ((ends || asked.length > 0) && !(await this.#history.measure())) return;
     const validation = measured ? await this.#validate() : undefined;
     if (measured && validation === undefined) return;
     this.#undecided = false;
-    if (ends) this.#tally.emitEpoch(validation);
-    else if (validation !== undefined) this.#tally.emitValidation(validation);
+    if (ends) this.#history.emitEpoch(validation);
+    else if (validation !== undefined) this.#history.emitValidation(validation);
     await this.#ask(asked);
   }
 
@@ -282,9 +283,9 @@ class Fitting {
     const { checkpoint } = this.#options;
     if (checkpoint === undefined) return;
     const { best, every } = checkpoint;
-    const [isMeasured, isWhole] = [this.#tally.validationStep === this.#step, this.#isDue(EVERY_EPOCH)];
+    const [isMeasured, isWhole] = [this.#history.validationStep === this.#step, this.#isDue(EVERY_EPOCH)];
     const isFresh = best !== undefined && (isOfValidation(best.name) ? isMeasured : isWhole);
-    const figure = isFresh ? figureOf(best.name, this.#tally.watched) : undefined;
+    const figure = isFresh ? figureOf(best.name, this.#history.watched) : undefined;
     const isMissing = this.#isDue(every) && this.#maker.isMissing(this.#step, this.#isDecided);
     if (isMissing || this.#maker.isBest(figure)) await this.#save(figure);
   }
@@ -295,18 +296,18 @@ class Fitting {
   }
 
   #isDue({ steps, epochs }: Every): boolean {
-    return steps === undefined ? this.#course.completes(this.#step, epochs) : this.#step % steps === 0;
+    return steps === undefined ? this.#epochs.completes(this.#step, epochs) : this.#step % steps === 0;
   }
 
   /** `undefined` if the run was stopped meanwhile. */
   async #validate(): Promise<Evaluation | undefined> {
-    const validation = await this.#parts.validator.run(this.#context.brake);
-    if (validation !== undefined) this.#tally.validated(validation);
+    const validation = await this.#parts.validator.run(this.#context.control);
+    if (validation !== undefined) this.#history.validated(validation);
     return validation;
   }
 
   get #asking(): AskingRun {
-    const { step, epoch, watched, validationStep } = this.#tally;
+    const { step, epoch, watched, validationStep } = this.#history;
     return {
       step,
       epoch,
@@ -326,22 +327,22 @@ class Fitting {
     const { origin, bitEqual } = this.#parts.resumed;
     const decided = this.#callbacks.decided();
     return {
-      ...this.#tally.progress(decided.pending.length === 0 && !this.#undecided),
+      ...this.#history.progress(decided.pending.length === 0 && !this.#undecided),
       ...decided,
       seed: this.#parts.seed,
       samples: samplesOf(this.#options),
       batchSize,
       shuffle,
       undecided: this.#undecided,
-      data: { stream: this.#course.progressAt(this.#step), origin, transforms, classes },
+      data: { stream: this.#epochs.progressAt(this.#step), origin, transforms, classes },
       bitEqual,
     };
   }
 
   async #finish(): Promise<FitResult> {
-    const { step } = this.#tally;
+    const { step } = this.#history;
     const isDecided = !this.#undecided && this.#callbacks.pending.length === 0;
-    const reason: EndReason = this.#course.over(step) && isDecided ? "finished" : "stopped";
+    const reason: EndReason = this.#epochs.over(step) && isDecided ? "finished" : "stopped";
     /** The checkpoint of the last step, if the model does not keep its weights. */
     let last: Uint8Array | undefined;
     await this.#callbacks.end({
@@ -353,7 +354,7 @@ class Fitting {
       },
     });
     const { stoppedBy, best } = this.#callbacks;
-    const { seconds, history, losses } = this.#tally;
+    const { seconds, history, losses } = this.#history;
     this.#context.emit({ kind: "end", reason, stoppedBy, step, seconds });
     const { bitEqual } = this.#parts.resumed;
     const figures = { reason, stoppedBy, step, seconds, best, bitEqual, history, losses };
@@ -381,7 +382,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
     if (checkpoint !== undefined) folder = new CheckpointFolder(checkpoint);
     const began = now();
     const prepare = <T>(work: (ended: AbortSignal) => Promise<T>): Promise<T | undefined> =>
-      new Preparation(context.brake, signal).unlessStopped(work);
+      new Preparation(context.control, signal).unlessStopped(work);
     let beginning: Beginning | undefined;
     const checked = await prepare(async (ended) => {
       const { unread } = model;
@@ -396,7 +397,7 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
       const found = beginning;
       const parts = await prepare((ended) => makeParts(model, checked, found, ended));
       if (parts === undefined) return stoppedBeforehand(context, secondsSince(began), 0);
-      return await new Fitting(model, checked, context, parts).run();
+      return await new FitRun(model, checked, context, parts).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();

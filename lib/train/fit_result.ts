@@ -3,9 +3,9 @@ import type { Evaluation } from "../nn/evaluator.js";
 import type { Model } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { describedBy } from "../tensor/inspect.js";
-import type { Best } from "./callback.js";
-import type { EndReason, EpochEvent } from "./events.js";
-import type { StepLosses } from "./step_losses.js";
+import type { Best } from "./callbacks/callback.js";
+import type { EndReason, EpochEvent } from "./run/events.js";
+import type { StepLosses } from "./run/step_losses.js";
 
 /** How a run ended. */
 export interface FitResult<K extends string = string, V = Evaluation<K> | undefined> {

@@ -21,8 +21,9 @@ import { checkBiasRegularizers, checked, type Regularizers } from "../regularize
 import { checkSignal } from "../signals.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
-import type { Callback, Every } from "./callback.js";
-import { EVERY_EPOCH } from "./callbacks.js";
+import type { Callback, Every } from "./callbacks/callback.js";
+import { EVERY_EPOCH } from "./callbacks/callbacks.js";
+import { checkMonitor } from "./callbacks/monitor.js";
 import {
   type CheckedCheckpoint,
   type CheckedResume,
@@ -33,9 +34,8 @@ import {
   type MonitorCheck,
   type ResumeFrom,
   type ResumeOptions,
-} from "./checkpoint_options.js";
-import { checkSteps } from "./course.js";
-import { checkMonitor } from "./monitor.js";
+} from "./checkpoint/options.js";
+import { checkSteps } from "./run/epochs.js";
 
 /**
  * Examples in memory, x: [rows, inputs] and y: labels or [rows, outputs], with a weight ≥ 0 a row if wanted; or a stream of

@@ -5,14 +5,14 @@ import { Meter } from "../nn/meter.js";
 import type { Model } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
 import type { Telling } from "../optim/words.js";
-import type { CheckpointFile, CheckpointFolder } from "./checkpoint_folder.js";
+import type { CheckpointFile, CheckpointFolder } from "./checkpoint/folder.js";
+import { checkData, findCheckpoint, type Resumed } from "./checkpoint/resume.js";
+import { type Settings, type SettingsSource, settingsOf, type ToldSettings } from "./checkpoint/settings.js";
 import { shuffleBufferOf } from "./data.js";
 import type { FiniteCheck } from "./finite.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
-import { checkData, findCheckpoint, type Resumed } from "./resume.js";
-import { type Settings, type SettingsSource, settingsOf, type ToldSettings } from "./settings.js";
+import { Validator } from "./run/validator.js";
 import { compileStep } from "./step.js";
-import { Validator } from "./validator.js";
 
 /** What is known of a run before its data is looked at. */
 export interface Beginning {

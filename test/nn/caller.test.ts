@@ -2,8 +2,8 @@
 import { type Callback, fit, linear, type Model, mse, sequential, sgd } from "carillon";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
-import { Brake } from "../../lib/nn/brake.js";
 import { Caller } from "../../lib/nn/caller.js";
+import { RunControl } from "../../lib/nn/run_control.js";
 
 describe("calls", () => {
   let now = 0;
@@ -29,7 +29,7 @@ describe("calls", () => {
       stop: () => undefined,
     };
     const caller = new Caller(program);
-    for (let call = 0; call < 40; call++) await caller.run(new Brake(), { firstStep: 1, steps, priority });
+    for (let call = 0; call < 40; call++) await caller.run(new RunControl(), { firstStep: 1, steps, priority });
     return went.join(" ").replaceAll("there", "T").replaceAll("here", "H").replaceAll(" ", "");
   }
 

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import type { StoredTensor } from "../../lib/io/element_types.js";
 import { encodeState } from "../../lib/io/state.js";
 import { decodeState } from "../../lib/io/state_reader.js";
-import { type EpochEvent, figureBytes } from "../../lib/train/events.js";
-import { packHistory, unpackHistory } from "../../lib/train/history.js";
-import { Thinned } from "../../lib/train/thinned.js";
+import { type EpochEvent, figureBytes } from "../../lib/train/run/events.js";
+import { packHistory, unpackHistory } from "../../lib/train/run/history.js";
+import { Thinned } from "../../lib/train/run/thinned.js";
 
 /** Figures of every kind; the set is measured in every third epoch, and another metric comes in epoch 9. */
 function event(epoch: number): EpochEvent {

@@ -15,8 +15,8 @@ import {
   standardize,
 } from "carillon";
 import { describe, expect, test } from "vitest";
-import { figureBytes } from "../../lib/train/events.js";
-import { arrayBytes, Thinned, withoutArrays } from "../../lib/train/thinned.js";
+import { figureBytes } from "../../lib/train/run/events.js";
+import { arrayBytes, Thinned, withoutArrays } from "../../lib/train/run/thinned.js";
 import { bundle, runChild } from "./child.js";
 import { clusters } from "./synthetic.js";
 

@@ -1,6 +1,6 @@
 // A copy of a run's progress for a checkpoint that somebody may ask for later.
 import { expect, test } from "vitest";
-import { keptProgress, type RunProgress } from "../../lib/train/checkpoint.js";
+import { keptProgress, type RunProgress } from "../../lib/train/checkpoint/progress.js";
 
 /** Only what the copying looks at. */
 const progressOf = (state: unknown): RunProgress => ({ callbacks: { own: state } }) as unknown as RunProgress;

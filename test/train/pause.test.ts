@@ -17,8 +17,8 @@ import {
 } from "carillon";
 import { describe, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
-import { Brake } from "../../lib/nn/brake.js";
-import { Pace } from "../../lib/train/pace.js";
+import { RunControl } from "../../lib/nn/run_control.js";
+import { Throughput } from "../../lib/train/run/throughput.js";
 import { bitsOf, clusters } from "./synthetic.js";
 
 const DATA = clusters(120, 4, 3);
@@ -136,19 +136,19 @@ describe("pause", () => {
     let now = 1000;
     const clock = vi.spyOn(native, "now").mockImplementation(() => now);
     try {
-      const brake = new Brake();
-      const pace = new Pace(brake);
-      pace.count(300);
+      const control = new RunControl();
+      const throughput = new Throughput(control);
+      throughput.count(300);
       now += 2000;
-      brake.pause();
-      const waiting = brake.passable();
+      control.pause();
+      const waiting = control.passable();
       now += 60_000;
-      brake.resume();
+      control.resume();
       expect(await waiting).toBe(true);
       now += 1000;
-      expect(pace.figures(6, 4)).toEqual({ seconds: 3, examplesPerSecond: 100, secondsLeft: 2 });
+      expect(throughput.figures(6, 4)).toEqual({ seconds: 3, examplesPerSecond: 100, secondsLeft: 2 });
 
-      const resumed = new Pace(brake);
+      const resumed = new Throughput(control);
       now += 60_000; // a stream is read again up to where the run goes on
       resumed.begin();
       resumed.count(300);
