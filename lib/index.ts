@@ -137,7 +137,13 @@ export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabil
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export { type Model, sequential } from "./nn/model.js";
 export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/network.js";
-export { type ParameterOptions, type ParameterRole, type ParameterSpec, parameter } from "./nn/parameter.js";
+export {
+  type ParameterOptions,
+  type ParameterRole,
+  type ParameterSpec,
+  parameter,
+  type RowUpdates,
+} from "./nn/parameter.js";
 export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
 export type { LoadOptions } from "./nn/saved.js";
 export type { SequentialOptions } from "./nn/sequential_options.js";

@@ -14,7 +14,19 @@ import { root } from "./tools.mjs";
 export const FILE = "lib/binding/operations.ts";
 
 /** Lists of info() that are written out as types. */
-const LISTS = ["unary", "binary", "activations", "optimizers", "spreads", "dtypes", "layouts", "gates", "forms"];
+const LISTS = [
+  "unary",
+  "binary",
+  "activations",
+  "optimizers",
+  "spreads",
+  "dtypes",
+  "layouts",
+  "bags",
+  "reaches",
+  "gates",
+  "forms",
+];
 
 /** @typedef {Readonly<Record<string, readonly string[]>>} Info */
 

@@ -75,6 +75,8 @@ export interface NativeLists {
   readonly spreads: "full" | "scalar" | "row" | "column";
   readonly dtypes: "f32" | "i32" | "u8";
   readonly layouts: "plain" | "transposed" | "packed";
+  readonly bags: "none" | "sum" | "mean";
+  readonly reaches: "all" | "touched" | "moving";
   readonly gates: "none" | "positive" | "tanh";
   readonly forms: "f32" | "bf16" | "int8";
 }
@@ -337,16 +339,76 @@ export interface NativeOperands<V> {
       readonly tableRows: number;
       readonly columns: number;
       readonly width: number;
+      readonly padding?: number | undefined;
+      readonly gaps?: boolean | undefined;
+    };
+  };
+  readonly bag: {
+    readonly views: { readonly table: V; readonly ids: V; readonly weights?: V | null | undefined; readonly y: V };
+    readonly numbers: {
+      readonly bags: number;
+      readonly tableRows: number;
+      readonly columns: number;
+      readonly width: number;
+      readonly padding?: number | undefined;
+      readonly mode: NativeLists["bags"];
     };
   };
   readonly take_gradient: {
-    readonly views: { readonly gradient: V; readonly indices: V; readonly y: V };
+    readonly views: {
+      readonly gradient: V;
+      readonly indices: V;
+      readonly weights?: V | null | undefined;
+      readonly y: V;
+    };
     readonly numbers: {
       readonly count: number;
       readonly tableRows: number;
       readonly columns: number;
       readonly width: number;
+      readonly padding?: number | undefined;
+      readonly bags?: NativeLists["bags"] | undefined;
+      readonly gaps?: boolean | undefined;
     };
+  };
+  readonly scatter_rows: {
+    readonly views: {
+      readonly gradient: V;
+      readonly indices: V;
+      readonly weights?: V | null | undefined;
+      readonly count: V;
+      readonly rows: V;
+      readonly sums: V;
+    };
+    readonly numbers: {
+      readonly count: number;
+      readonly tableRows: number;
+      readonly columns: number;
+      readonly width: number;
+      readonly padding?: number | undefined;
+      readonly bags?: NativeLists["bags"] | undefined;
+      readonly gaps?: boolean | undefined;
+    };
+  };
+  readonly merge_rows: {
+    readonly views: {
+      readonly count: V;
+      readonly rows: V;
+      readonly sums: V;
+      readonly totalCount: V;
+      readonly totalRows: V;
+      readonly totalSums: V;
+    };
+    readonly numbers: {
+      readonly room: number;
+      readonly totalRoom: number;
+      readonly tableRows: number;
+      readonly columns: number;
+    };
+  };
+  readonly rows_squares: {
+    readonly views: { readonly count: V; readonly rows: V; readonly sums: V; readonly sum: V };
+    readonly numbers: { readonly room: number; readonly tableRows: number; readonly columns: number };
   };
   readonly concat: {
     readonly views: { readonly parts: readonly V[]; readonly y: V };
@@ -424,12 +486,16 @@ export interface NativeOperands<V> {
       readonly average?: V | null | undefined;
       readonly gradientScale?: V | null | undefined;
       readonly penalty?: V | null | undefined;
+      readonly count?: V | null | undefined;
+      readonly rows?: V | null | undefined;
     };
     readonly numbers: {
       readonly rule: NativeLists["optimizers"];
       readonly lane: number;
       readonly scalars: number;
       readonly averageLane?: boolean | undefined;
+      readonly reach?: NativeLists["reaches"] | undefined;
+      readonly room?: number | undefined;
       readonly constants: readonly number[];
       readonly clipValue: number;
       readonly averageDecay?: number | undefined;
@@ -450,11 +516,20 @@ export interface NativeOperands<V> {
   };
   readonly log_scalar: { readonly views: { readonly x: V }; readonly numbers: { readonly column: number } };
   readonly expect_finite: {
-    readonly views: { readonly x: V; readonly left?: V | null | undefined; readonly right?: V | null | undefined };
+    readonly views: {
+      readonly x: V;
+      readonly left?: V | null | undefined;
+      readonly right?: V | null | undefined;
+      readonly count?: V | null | undefined;
+      readonly rows?: V | null | undefined;
+    };
     readonly numbers: {
       readonly leftCount?: number | undefined;
       readonly rightCount?: number | undefined;
       readonly every: number;
+      readonly room?: number | undefined;
+      readonly columns?: number | undefined;
+      readonly compact?: boolean | undefined;
       readonly ranges: readonly { readonly offset: number; readonly count: number; readonly check: number }[];
     };
   };
@@ -519,8 +594,15 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; keep scale shift dropped",
   noise: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; deviation",
   gather: "source:x order:i y:X; rows:d columns:d source_rows:d dtype:dtypes; scale",
-  take: "table:x indices:i y:X; count:d table_rows:d columns:i width:i; ",
-  take_gradient: "gradient:f indices:i y:F; count:d table_rows:d columns:i width:i; ",
+  take: "table:x indices:i y:X; count:d table_rows:d columns:i width:i padding:i?-1 gaps:b?; ",
+  bag: "table:f ids:i weights:f? y:F; bags:d table_rows:d columns:i width:i padding:i?-1 mode:bags; ",
+  take_gradient:
+    "gradient:f indices:i weights:f? y:F; count:d table_rows:d columns:i width:i padding:i?-1 bags:bags? gaps:b?; ",
+  scatter_rows:
+    "gradient:f indices:i weights:f? count:I rows:I sums:F; count:d table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?; ",
+  merge_rows:
+    "count:i rows:i sums:f total_count:I total_rows:I total_sums:M; room:i total_room:i table_rows:i columns:i; ",
+  rows_squares: "count:i rows:i sums:f sum:F; room:i table_rows:i columns:i; ",
   concat: "parts[7]:x? y:X; outer:d parts*(columns); ",
   slice: "x:x y:X; outer:d columns:i begin:i count:i; ",
   pad: "x:x y:X; outer:d columns:i before:i after:i; ",
@@ -533,9 +615,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   normal: "y:F; count:d hash_low:i hash_high:i; mean deviation",
   permutation: "order:I; count:d shuffled:b; ",
   update:
-    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?; rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?; rule:optimizers lane:i constants:# scalars:i average_lane:b? reach:reaches? room:i? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
   log_scalar: "x:f; column:i; ",
-  expect_finite: "x:f left:f? right:f?; left_count:d? right_count:d? every:i ranges*(offset,count,check); ",
+  expect_finite:
+    "x:f left:f? right:f? count:i? rows:i?; left_count:d? right_count:d? every:i room:i? columns:i? compact:b? ranges*(offset,count,check); ",
   frozen_pack: "weights:f packed:U; n:d k:d along_depth:b form:forms; ",
   frozen_product: "x:f packed:u bias:f? c:F; m:d n:d k:d form:forms function:unary?-1; ",
 };

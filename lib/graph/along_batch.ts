@@ -8,7 +8,8 @@ function mixesRows({ operation, inputs, outputs }: Applied): boolean {
   if (batched && (operation === "dropout" || operation === "noise")) return true; // by the numbers of elements
   if (batched && outputs.some(({ shape }) => !isBatched(shape))) return true;
   // A row of the table is named by its number.
-  const table = operation === "take" ? inputs[0] : operation === "takeGradient" ? outputs[0] : undefined;
+  const table =
+    operation === "take" || operation === "bag" ? inputs[0] : operation === "takeGradient" ? outputs[0] : undefined;
   return table !== undefined && isBatched(table.shape);
 }
 

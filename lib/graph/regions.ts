@@ -11,6 +11,7 @@ export interface Lease {
 
 interface Region {
   readonly begin: number;
+  readonly total: number;
   readonly leases: Lease[];
 }
 
@@ -32,8 +33,11 @@ export class Regions {
   /** Offset in the arena of the region of `slab`, of `total` elements, where `leases` are free; now they are taken. */
   take(slab: NativeSlab, total: number, leases: readonly Lease[]): number {
     const known = this.#regions.get(slab) ?? [];
-    const free = known.find((region) => !region.leases.some((taken) => leases.some((wanted) => clash(taken, wanted))));
-    const region = free ?? { begin: this.#arena.take(total), leases: [] };
+    const free = known.find(
+      (region) =>
+        region.total >= total && !region.leases.some((taken) => leases.some((wanted) => clash(taken, wanted))),
+    );
+    const region = free ?? { begin: this.#arena.take(total), total, leases: [] };
     region.leases.push(...leases);
     if (free === undefined) this.#regions.set(slab, [...known, region]);
     return region.begin;

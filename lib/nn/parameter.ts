@@ -18,6 +18,8 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   readonly role: ParameterRole;
   readonly init: Initializer;
+  /** Of a table; see {@link ParameterOptions.rows}. */
+  readonly rows: RowUpdates;
   /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its role. */
   readonly regularizer: Regularizers | undefined;
 }
@@ -28,9 +30,18 @@ export interface ParameterOptions {
   readonly role?: ParameterRole | undefined;
   /** Initializer, or the constant to fill with. Xavier uniform by default, 0 for rank < 2; of a scale 1, of a table LeCun normal. */
   readonly init?: Initializer | number | undefined;
+  /**
+   * How a table is updated whose gradient is in few rows. `exact` (the default): to the bits of an update of all rows. `touched`: only
+   * rows that the batch has looked up; moments, averages, decay and penalties of the others stand still, and steps count on for all
+   * (lazy Adam and its kin).
+   */
+  readonly rows?: RowUpdates | undefined;
   /** `null`: none; `undefined`: the model-wide one of weights or of biases; scales and tables have no other than their own. */
   readonly regularizer?: Regularizers | undefined;
 }
+
+/** Which rows of a table an update reaches. */
+export type RowUpdates = "exact" | "touched";
 
 /** What is drawn where nobody says otherwise. */
 function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
@@ -41,16 +52,19 @@ function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
 
 /** Declares a parameter of `shape` for {@link defineLayer}. A table of rank < 2 has no rows: `ERR_OPTION`. */
 export function parameter(shape: readonly number[], options: ParameterOptions = {}): ParameterSpec {
-  checkKeys("parameter", options, ["role", "init", "regularizer"]);
+  checkKeys("parameter", options, ["role", "init", "rows", "regularizer"]);
   checkShape("parameter", shape);
   const byRank = shape.length >= 2 ? "weight" : "bias";
   const role = checkOneOf("parameter.role", options.role ?? byRank, PARAMETER_ROLES);
+  if (role !== "table" && options.rows !== undefined)
+    fail("ERR_OPTION", "parameter.rows", "none but of a table", options.rows);
   if (role === "table" && shape.length < 2)
     fail("ERR_OPTION", "parameter.role", "another role for rank < 2 than", role);
   if (role === "bias" || role === "scale") checkBiasRegularizers("parameter.regularizer", options.regularizer);
   return {
     shape: [...shape],
     role,
+    rows: checkOneOf("parameter.rows", options.rows ?? "exact", ["exact", "touched"]),
     init: toInitializer("parameter.init", options.init, initOf(role, shape)),
     regularizer: checked("parameter.regularizer", options.regularizer),
   };

@@ -3,7 +3,7 @@ import { CarillonError } from "../errors.js";
 import { SharedMemory } from "../graph/shared.js";
 import { extent } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
-import type { ParameterSpec } from "./parameter.js";
+import type { ParameterRole, ParameterSpec } from "./parameter.js";
 
 /** Segments of a slab start at multiples of this many floats, a cache line; the gaps are 0. */
 const SEGMENT_ALIGNMENT = 16;
@@ -41,18 +41,25 @@ export function room(shape: readonly number[]): number {
   return Math.ceil(count / SEGMENT_ALIGNMENT) * SEGMENT_ALIGNMENT;
 }
 
-/** Lays parameters, or states, flat, one after another. */
-export function layOut<S extends { readonly shape: readonly number[] }>(
+/**
+ * Lays parameters, or states, flat, one after another: tables behind all others, so that gradients in the layout of a slab need no
+ * room for theirs, which are in rows.
+ */
+export function layOut<S extends { readonly shape: readonly number[]; readonly role?: ParameterRole }>(
   specs: ReadonlyMap<string, S>,
 ): { segments: readonly (Placed & { readonly spec: S })[]; total: number } {
-  const segments: (Placed & { readonly spec: S })[] = [];
-  let offset = 0;
-  for (const [name, spec] of specs) {
-    const count = extent(spec.shape);
-    segments.push({ name, shape: spec.shape, offset, count, spec });
-    offset += room(spec.shape);
+  const isTable = ([, { role }]: readonly [string, S]): number => (role === "table" ? 1 : 0);
+  const places = new Map<string, number>();
+  let total = 0;
+  for (const [name, { shape }] of [...specs].sort((a, b) => isTable(a) - isTable(b))) {
+    places.set(name, total);
+    total += room(shape);
   }
-  return { segments, total: offset };
+  const segments = [...specs].map(([name, spec]) => {
+    const { shape } = spec;
+    return { name, shape, offset: places.get(name) ?? 0, count: extent(shape), spec };
+  });
+  return { segments, total };
 }
 
 /** Float memory of tensors by name: the weights, states of layers, or a state of the optimizer in the weights' layout. */
@@ -69,8 +76,7 @@ export class SegmentSlab {
 
   /** Copies of all segments; during a run, as they were after a finished step. */
   read(): Map<string, Float32Array> {
-    const end = this.segments.at(-1);
-    const all = new Float32Array(end === undefined ? 0 : end.offset + end.count);
+    const all = new Float32Array(this.shared.count);
     native.slabRead(this.slab, 0, all);
     return new Map(this.segments.map(({ name, offset, count }) => [name, all.slice(offset, offset + count)]));
   }

@@ -71,5 +71,5 @@ export {
 export { groupNorm, layerNorm, type NormOptions, rmsNorm } from "./row_norm.js";
 export { broadcast, type FlattenOptions, flatten, reshape } from "./shape.js";
 export { mean, rowCount, type SumAxis, type SumOptions, sum, sumSquares } from "./sums.js";
-export { take } from "./take.js";
+export { type BagOptions, bag, take } from "./take.js";
 export { where } from "./where.js";

@@ -1,22 +1,47 @@
 import { CarillonError } from "../errors.js";
-import { elements, extent, formatShape, type Shape } from "../tensor/shape.js";
+import { checkKeys, checkOneOf } from "../options.js";
+import type { BagMode, Looked, Padded } from "../tensor/attributes.js";
+import { elements, extent, formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Rule, Value } from "../tensor/value.js";
-import { apply, at, checkValue, expectDtype, f32 } from "./apply.js";
+import { apply, at, checkValue, expectDtype, f32, type Of } from "./apply.js";
 import type { Moved } from "./arrange.js";
+import { reshape } from "./broadcast.js";
+import { multiply } from "./elementwise.js";
 import { instruction } from "./encode.js";
+import { sum } from "./sums.js";
 
-/** The numbers of both instructions: how many indices, of which rows. */
-function takeNumbers(
-  indices: Shape,
-  table: Shape,
-): { readonly count: number; readonly tableRows: number; readonly columns: number; readonly width: number } {
+/** Which rows of a table an instruction looks up. */
+function lookUp(indices: Shape, table: Shape, { padding }: Padded) {
   return {
-    count: extent(indices),
     tableRows: extent(table.slice(0, 1)),
     columns: elements(table.slice(1)),
     width: elements(indices.slice(1)),
+    padding,
   };
+}
+
+/** The same of bags: a row of their ids is one. */
+const bagged = (ids: Shape, table: Shape, padded: Padded) => ({
+  ...lookUp(ids, table, padded),
+  width: elements(ids.slice(-1)),
+});
+
+/** `ERR_SHAPE` for a table without rows. */
+function expectRows(where: string, { shape }: Value): void {
+  if (shape.length > 0) return;
+  throw new CarillonError(
+    "ERR_SHAPE",
+    where,
+    `expected an axis or more for '${where}' but received ${formatShape([])}`,
+  );
+}
+
+/** `ERR_SHAPE` for another shape than the one that is wanted. */
+function expectSame(where: string, received: Shape, wanted: Shape): void {
+  if (sameShape(received, wanted)) return;
+  const expected = `expected ${formatShape(wanted)} for '${where}'`;
+  throw new CarillonError("ERR_SHAPE", where, `${expected} but received ${formatShape(received)}`);
 }
 
 const takeRule: Rule<"take"> = {
@@ -25,26 +50,60 @@ const takeRule: Rule<"take"> = {
     const [table, indices] = [at(inputs, 0), at(inputs, 1)];
     expectDtype("take.indices", indices, "i32");
     if (table.dtype === "u8") expectDtype("take", table, "f32");
-    if (table.shape.length === 0) {
-      throw new CarillonError(
-        "ERR_SHAPE",
-        "take",
-        `expected an axis or more for 'take' but received ${formatShape([])}`,
-      );
-    }
+    expectRows("take", table);
     return [{ shape: [...indices.shape, ...table.shape.slice(1)], dtype: table.dtype }];
   },
-  lower(inputs, outputs) {
+  lower(inputs, outputs, { gaps, ...padded }) {
     const [table, indices, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
-    return instruction("take", { table, indices, y }, takeNumbers(indices.shape, table.shape));
+    const numbers = { count: extent(indices.shape), ...lookUp(indices.shape, table.shape, padded), gaps };
+    return instruction("take", { table, indices, y }, numbers);
   },
-  gradient(inputs, _outputs, flows) {
+  gradient(inputs, _outputs, flows, looked) {
     const [table, indices] = [at(inputs, 0), at(inputs, 1)];
-    return [apply(takeGradientRule, [at(flows, 0), indices], { shape: table.shape }), undefined];
+    const own = { shape: table.shape, ...looked, bags: "none" } as const;
+    return [apply(takeGradientRule, [at(flows, 0), indices], own), undefined];
   },
 };
 
-/** The gradient of the table: each row is one chain from +0 over the gradients of the indices that name it, ascending. */
+const bagRule: Rule<"bag"> = {
+  name: "bag",
+  infer(inputs) {
+    const [table, ids, weights] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+    expectDtype("bag", table, "f32");
+    expectDtype("bag.ids", ids, "i32");
+    expectRows("bag", table);
+    if (typeof ids.shape.at(-1) !== "number") {
+      const expected = "expected rows of ids, [batch, n], for 'bag.ids'";
+      throw new CarillonError("ERR_SHAPE", "bag.ids", `${expected} but received ${formatShape(ids.shape)}`);
+    }
+    if (weights !== undefined) {
+      expectDtype("bag.weights", weights, "f32");
+      expectSame("bag.weights", weights.shape, ids.shape);
+    }
+    return f32([...ids.shape.slice(0, -1), ...table.shape.slice(1)]);
+  },
+  lower(inputs, outputs, { mode, ...padded }) {
+    const [table, ids, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
+    const numbers = { bags: extent(ids.shape.slice(0, -1)), ...bagged(ids.shape, table.shape, padded), mode };
+    return instruction("bag", { table, ids, weights: inputs[2] ?? null, y }, numbers);
+  },
+  gradient(inputs, _outputs, flows, { mode, padding }) {
+    const [table, ids, weights] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+    const own = { shape: table.shape, padding, bags: mode, gaps: true };
+    const back = apply(takeGradientRule, [at(flows, 0), ...inputs.slice(1)], own);
+    return [back, undefined, weights && weightsGradient(table, ids, at(flows, 0), padding)];
+  },
+};
+
+/** ∂ℓ/∂weights of a bag: the product of each row with what flows into its bag; 0 of ids that are none. */
+function weightsGradient(table: Value, ids: Value, flowing: Value, padding: number): Value {
+  const columns = elements(table.shape.slice(1));
+  const flat = reshape(table, [...table.shape.slice(0, 1), columns]);
+  const rows = apply(takeRule, [flat, ids], { padding, gaps: true });
+  return sum(multiply(rows, reshape(flowing, [...ids.shape.slice(0, -1), 1, columns])), { axis: "last" });
+}
+
+/** The gradient of the table: each row is one chain from +0 over what flows back to the indices that name it, ascending. */
 const takeGradientRule: Rule<"takeGradient"> = {
   name: "takeGradient",
   infer(inputs, { shape }) {
@@ -52,12 +111,32 @@ const takeGradientRule: Rule<"takeGradient"> = {
     expectDtype("takeGradient.indices", at(inputs, 1), "i32");
     return f32(shape);
   },
-  lower(inputs, outputs) {
+  lower(inputs, outputs, attributes) {
     const [gradient, indices, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
-    return instruction("take_gradient", { gradient, indices, y }, takeNumbers(indices.shape, y.shape));
+    return instruction(
+      "take_gradient",
+      { gradient, indices, weights: inputs[2] ?? null, y },
+      scatterNumbers(indices, y.shape, attributes),
+    );
   },
-  gradient: (inputs, _outputs, flows) => [take(at(flows, 0), at(inputs, 1)), undefined],
+  gradient(inputs, _outputs, flows, { padding, bags, gaps }) {
+    const [gradient, indices, weights] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+    const table = at(flows, 0);
+    if (bags === "none") return [apply(takeRule, [table, indices], { padding, gaps }), undefined];
+    const back = apply(bagRule, [table, ...inputs.slice(1)], { padding, mode: bags });
+    return [back, undefined, weights && weightsGradient(table, indices, gradient, padding)];
+  },
 };
+
+/** The numbers of an instruction that puts what flows back to `indices` together by rows of a table. */
+export function scatterNumbers(
+  indices: Value,
+  table: Shape,
+  { bags, padding, gaps }: Looked & { readonly bags: BagMode | "none" },
+) {
+  const of = bags === "none" ? lookUp : bagged;
+  return { count: extent(indices.shape), ...of(indices.shape, table, { padding }), bags, gaps };
+}
 
 /**
  * The rows of a table, [n, …], that integers name: [n, …] and […] i32 give […, …]. An integer outside [0, n) is `ERR_DATA`, which
@@ -67,12 +146,61 @@ const takeGradientRule: Rule<"takeGradient"> = {
 export function take<T extends Value, I extends Value>(table: T, indices: I): [I] extends [Tensor] ? Moved<T> : Value {
   checkValue("take", table);
   checkValue("take.indices", indices);
-  return apply(takeRule, [table, indices], null) as [I] extends [Tensor] ? Moved<T> : Value;
+  const plain = { padding: NO_PADDING, gaps: false };
+  return apply(takeRule, [table, indices], plain) as [I] extends [Tensor] ? Moved<T> : Value;
 }
+
+/** Of a table without a row that is read as 0. */
+export const NO_PADDING = -1;
+
+/** {@link take}, of which row `padding` is read as 0, whatever stands there, and has no gradient. */
+export const takePadded = (table: Value, indices: Value, padding: number): Value =>
+  apply(takeRule, [table, indices], { padding, gaps: false });
 
 /** {@link take}'s gradient with respect to its table, a value of `shape`. */
 export const takeGradient = (gradient: Value, indices: Value, shape: Shape): Value =>
-  apply(takeGradientRule, [gradient, indices], { shape });
+  apply(takeGradientRule, [gradient, indices], { shape, padding: NO_PADDING, gaps: false, bags: "none" });
+
+/** Options of {@link bag}. */
+export interface BagOptions<W extends Value = Value> {
+  /** `sum` (the default), or that by the number of ids. */
+  readonly mode?: BagMode | undefined;
+  /** Factors of the rows, of the shape of the ids, for sums alone. */
+  readonly weights?: W | undefined;
+}
+
+/**
+ * Bags of rows of a table, [n, …], that rows of ids name: [n, …] and […, k] i32 give […, …]. The id −1 is none, and an empty bag gives
+ * zeros; any other outside [0, n) is `ERR_DATA`, as for {@link take}.
+ *
+ * y = Σᵢ wᵢ·table[idᵢ], one chain of fused multiply-adds from +0 in the order of the ids (w is 1 without `weights`); the mean multiplies
+ * that by 1/m, rounded once, where m ids are there.
+ */
+export function bag<T extends Value, I extends Value, W extends Value = T>(
+  table: T,
+  ids: I,
+  options: BagOptions<W> = {},
+): Of<T | I | W> {
+  checkKeys("bag", options, ["mode", "weights"]);
+  return bagPadded(table, ids, { ...options, padding: NO_PADDING }) as Of<T | I | W>;
+}
+
+/** {@link bag} of a table whose row `padding` is none. */
+export function bagPadded(table: Value, ids: Value, { mode = "sum", weights, padding }: BagOptions & Padded): Value {
+  checkValue("bag", table);
+  checkValue("bag.ids", ids);
+  checkOneOf("bag.mode", mode, ["sum", "mean"]);
+  if (weights === undefined) return apply(bagRule, [table, ids], { mode, padding });
+  checkValue("bag.weights", weights);
+  if (mode === "mean") {
+    throw new CarillonError(
+      "ERR_OPTION",
+      "bag.weights",
+      "expected no weights for 'bag' with mode 'mean' but received some",
+    );
+  }
+  return apply(bagRule, [table, ids, weights], { mode, padding });
+}
 
 /** Rules of this file, for the tests that walk all operations. */
-export const takeRules = { take: takeRule, takeGradient: takeGradientRule } as const;
+export const takeRules = { take: takeRule, bag: bagRule, takeGradient: takeGradientRule } as const;

@@ -26,6 +26,7 @@ export const ADAM_PRESETS = {
  *
  * Kingma, Ba 2015, Algorithm 1, which is PyTorch's arithmetic too. `compat: 'keras'` adds ε to the uncorrected root:
  * `θ ← θ − η·√(1 − β₂ᵗ)/(1 − β₁ᵗ)·V/(√S + ε)`, so that its ε counts 1/√(1 − β₂ᵗ) times, 32 in step 1.
+ * So does PyTorch's `SparseAdam`: with `compat: 'pytorch'` a table of `rows: 'touched'` has its arithmetic.
  * An option out of range, or one that contradicts `compat`, is `ERR_OPTION`.
  */
 export function adam(options: AdamOptions = {}): Optimizer {
@@ -37,6 +38,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
     states: zeroStates("firstMoment", "secondMoment"),
     constants: momentsConstants(moments),
     scalars: adamCorrections(moments),
+    ...(moments.compat === "pytorch" ? { touchedScalars: adamCorrections({ ...moments, compat: "keras" }) } : {}),
     decay: checkKerasDecay("adam", options.weightDecay, moments.compat),
     clipsSum: moments.compat === "keras",
     options: momentsOptions(moments),

@@ -1,6 +1,6 @@
 import { native } from "../binding/native.js";
 import { CarillonError, fail, introduce } from "../errors.js";
-import type { Lane, LaneUpdate } from "../graph/lane.js";
+import type { Lane, LaneUpdate, ScheduleAt } from "../graph/lane.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
 import { Model } from "../nn/model.js";
@@ -28,9 +28,18 @@ import { type AverageWeights, type Clip, checkAverage, checkClip, type Minimizer
 import { ModelState } from "./model_state.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
+import { checkTouched, reachOf } from "./reach.js";
+import { RowGradient, timesScale } from "./row_gradient.js";
 import { rateAt, type Schedule } from "./schedule.js";
-import { segmentOf, type Trained, type TrainedGradient, TrainedParameters, type WithGradients } from "./trained.js";
-import { Update } from "./update.js";
+import {
+  type SummedGradient,
+  segmentOf,
+  type Trained,
+  type TrainedGradient,
+  TrainedParameters,
+  type WithGradients,
+} from "./trained.js";
+import { Update, type UpdateGradients } from "./update.js";
 import { groupsTold, type Telling } from "./words.js";
 
 /** What {@link Minimizer.minimize} gives. */
@@ -43,6 +52,8 @@ export interface Minimized {
 export interface Named {
   readonly name: string;
   readonly value: Value;
+  /** Of a table: only these rows have changed; those of a gradient are `value`, one after another. */
+  readonly rows?: RowGradient | undefined;
 }
 
 /** Who looks at the gradients that an update is made of, and at the parameters behind it. @internal */
@@ -50,6 +61,13 @@ export interface UpdateWatcher {
   gradients(list: readonly Named[]): void;
   weights(list: readonly Named[]): void;
 }
+
+/** Elements of a slab from its first to the last that has a gradient in its layout. */
+const roomOf = (gradients: readonly TrainedGradient[]): number =>
+  Math.max(
+    0,
+    ...gradients.map(({ segment, gradient }) => (gradient instanceof RowGradient ? 0 : segment.offset + segment.count)),
+  );
 
 /** Scalars behind a rule's own where the average starts late: its decay, and 1 − decay for rules made of operations. */
 const AVERAGE_SCALARS = 2;
@@ -147,7 +165,9 @@ export class Minimizer {
         const optimizer = this.#groups[groupOf(this.#groups, segment.name)]?.optimizer ?? null;
         const parameter = values.get(segment.name);
         if (optimizer === null || parameter === undefined) return [];
-        return [{ model, segment, optimizer, parameter, penalties: this.#penalties(segment, optimizer) }];
+        const trained = { model, segment, optimizer, parameter, penalties: this.#penalties(segment, optimizer) };
+        checkTouched(trained, this.#average);
+        return [trained];
       });
     });
     return new TrainedParameters(all);
@@ -161,27 +181,45 @@ export class Minimizer {
     // A clipped sum needs the gradient in full before the penalties' gradients are added.
     const early = scale !== null && this.#clip !== null && parameters.list.some(({ optimizer }) => optimizer.clipsSum);
     const scaled = early
-      ? parameters.list.map((each) => ({ ...each, gradient: ops.multiply(each.gradient, scale) }))
+      ? parameters.list.map((each) => ({ ...each, gradient: timesScale(each.gradient, scale) }))
       : parameters.list;
     const summed = scaled.map((each) => this.#withSum(each));
     const gradientScale = this.#clipScale(summed, early ? null : scale);
     const trace = currentTrace("minimize");
     const place = trace.nextUpdate(this.#counter);
-    watcher?.gradients(summed.map(({ segment, gradient }) => ({ name: segment.name, value: gradient })));
+    watcher?.gradients(
+      summed.map(({ segment: { name }, gradient }) =>
+        gradient instanceof RowGradient ? { name, value: gradient.sums, rows: gradient } : { name, value: gradient },
+      ),
+    );
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
-    const penalties = this.#models.flatMap((model) =>
-      optimizers.flatMap((optimizer) => {
+    const penalties = this.#models.flatMap((model) => {
+      const total = roomOf(summed.filter((each) => each.model === model));
+      return optimizers.flatMap((optimizer) => {
         const own = summed.filter((each) => each.model === model && each.optimizer === optimizer);
         if (optimizer === null || own.length === 0) return [];
-        const lane = trace.lane(
-          (at) => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at),
-          this.#update(optimizer, place),
-        );
-        return this.#updateGroup(model, optimizer, own, gradientScale, lane);
+        const rate = (at: ScheduleAt): number => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at);
+        const { scalars, touchedScalars = scalars } = optimizer;
+        const apart = own.filter((each) => touchedScalars !== scalars && this.#rowsOf(each)?.reach === "touched");
+        const whole = own.filter((each) => !apart.includes(each));
+        return [
+          { list: whole, scalars },
+          { list: apart, scalars: touchedScalars },
+        ].flatMap(({ list, scalars: own }) => {
+          if (list.length === 0) return [];
+          const lane = trace.lane(rate, this.#update(own, place));
+          return this.#updateGroup(model, optimizer, list, { gradientScale, lane, total });
+        });
+      });
+    });
+    watcher?.weights(
+      summed.map((each) => {
+        const rows = this.#rowsOf(each);
+        const changed = rows === undefined || rows.reach === "all" ? undefined : rows.gradient;
+        return { name: each.segment.name, value: each.parameter, rows: changed };
       }),
     );
-    watcher?.weights(summed.map(({ segment, parameter }) => ({ name: segment.name, value: parameter })));
     return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
   }
 
@@ -261,9 +299,10 @@ export class Minimizer {
   }
 
   /** For optimizers whose clipping sees the sum, the penalties' gradients are added before it. */
-  #withSum(each: TrainedGradient): TrainedGradient & { readonly summed: boolean } {
+  #withSum(each: TrainedGradient): SummedGradient {
     const { optimizer, penalties, parameter, gradient } = each;
     if (!optimizer.clipsSum || this.#clip === null) return { ...each, summed: false };
+    if (gradient instanceof RowGradient) return { ...each, summed: true }; // there are none; see takesRows()
     let sum = gradient;
     if (penalties.l2 !== 0) sum = ops.add(sum, ops.multiply(penalties.l2, parameter));
     if (penalties.l1 !== 0) sum = ops.add(sum, ops.multiply(penalties.l1, ops.sign(parameter)));
@@ -271,13 +310,13 @@ export class Minimizer {
   }
 
   /** min(1, c/(‖g‖ + 1e-6)) over all parameters, times `scale`; Keras' form is c/max(‖g‖, c). */
-  #clipScale(
-    parameters: readonly (TrainedGradient & { readonly summed: boolean })[],
-    scale: Value | null,
-  ): Value | null {
+  #clipScale(parameters: readonly SummedGradient[], scale: Value | null): Value | null {
     const bound = this.#clip?.norm;
     if (bound === undefined) return scale;
-    const squares = parameters.map(({ gradient }) => ops.sumSquares(gradient));
+    const trace = currentTrace("minimize");
+    const squares = parameters.map(({ gradient }) =>
+      gradient instanceof RowGradient ? gradient.sumSquares(trace) : ops.sumSquares(gradient),
+    );
     const plain = ops.sqrt(squares.reduce((total, square) => ops.add(total, square)));
     const norm = scale === null ? plain : ops.multiply(plain, scale);
     const factor = parameters.some(({ summed }) => summed)
@@ -287,7 +326,7 @@ export class Minimizer {
   }
 
   /** How the update at `place` of a step counts: its rule's scalars, then the decay of an average that starts late. */
-  #update({ scalars }: Optimizer, place: number): LaneUpdate {
+  #update(scalars: Optimizer["scalars"], place: number): LaneUpdate {
     const counter = this.#counter;
     if (!this.#startsLate) return { counter, scalars: scalars && ((updates) => scalars(updates + place)) };
     const { decay = 0 } = this.#average ?? {};
@@ -309,40 +348,58 @@ export class Minimizer {
   #updateGroup(
     model: Model,
     optimizer: Optimizer,
-    own: readonly (TrainedGradient & { readonly summed: boolean })[],
-    gradientScale: Value | null,
-    lane: Lane,
+    own: readonly SummedGradient[],
+    shared: { readonly gradientScale: Value | null; readonly lane: Lane; readonly total: number },
   ): readonly Value[] {
     const trace = currentTrace("minimize");
     const { kind } = optimizer;
+    const { gradientScale, lane, total } = shared;
     if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, gradientScale, lane);
     const { slots, average } = this.#stateOf(model);
-    const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });
-    const update = new Update({
-      rule: nativeRule(optimizer),
-      constants: optimizer.constants,
-      scalars: lane.count - 1 - (this.#startsLate ? AVERAGE_SCALARS : 0),
-      lane: lane.first,
-      parameters: model.slab,
-      states: slots.slice(0, optimizer.states.length).map(({ slab }) => slab),
-      average:
-        average === null || this.#average === null
-          ? null
-          : { slab: average.slab, decay: this.#startsLate ? "lane" : this.#average.decay },
-      total: model.total,
-      segments: own.map(segmentOf),
-      clipValue: this.#clip?.value ?? Number.POSITIVE_INFINITY,
-      gradientScale,
-      penalty,
+    return this.#gradientsOf(own).map((gradients) => {
+      const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });
+      const update = new Update({
+        rule: nativeRule(optimizer),
+        constants: optimizer.constants,
+        scalars: lane.count - 1 - (this.#startsLate ? AVERAGE_SCALARS : 0),
+        lane: lane.first,
+        parameters: model.slab,
+        states: slots.slice(0, optimizer.states.length).map(({ slab }) => slab),
+        average:
+          average === null || this.#average === null
+            ? null
+            : { slab: average.slab, decay: this.#startsLate ? "lane" : this.#average.decay },
+        gradients,
+        total,
+        clipValue: this.#clip?.value ?? Number.POSITIVE_INFINITY,
+        gradientScale,
+        penalty,
+      });
+      trace.add(update);
+      return penalty;
     });
-    trace.add(update);
-    return [penalty];
+  }
+
+  /** What the native passes of a group work on: all of its whole parameters, and each table with a gradient in rows. */
+  #gradientsOf(own: readonly SummedGradient[]): readonly UpdateGradients[] {
+    const list = own.flatMap((each) =>
+      each.gradient instanceof RowGradient ? [] : [{ segment: segmentOf(each), gradient: each.gradient }],
+    );
+    const tables = own.flatMap((each) => this.#rowsOf(each) ?? []);
+    return list.length === 0 ? tables : [{ kind: "dense", list }, ...tables];
+  }
+
+  /** How the native pass treats a table whose gradient is in rows. */
+  #rowsOf(each: SummedGradient): Extract<UpdateGradients, { readonly kind: "rows" }> | undefined {
+    const { gradient } = each;
+    if (!(gradient instanceof RowGradient)) return undefined;
+    return { kind: "rows", segment: segmentOf(each), gradient, reach: reachOf(each, this.#average !== null) };
   }
 
   #updateDefined(
     model: Model,
     optimizer: DefinedOptimizer,
-    own: readonly (TrainedGradient & { readonly summed: boolean })[],
+    own: readonly SummedGradient[],
     gradientScale: Value | null,
     { first, count }: Lane,
   ): readonly Value[] {
@@ -352,8 +409,9 @@ export class Minimizer {
     const scalars = this.#startsLate ? rest.slice(0, -AVERAGE_SCALARS) : rest;
     const { decay = 0 } = this.#average ?? {};
     const [keep, take] = this.#startsLate ? rest.slice(-AVERAGE_SCALARS) : [decay, 1 - decay];
-    return own.map(({ segment, parameter, gradient, penalties, summed }) =>
-      applyDefined(optimizer, {
+    return own.flatMap(({ segment, parameter, gradient, penalties, summed }) => {
+      if (gradient instanceof RowGradient) return []; // see takesRows()
+      return applyDefined(optimizer, {
         segment,
         parameter,
         gradient,
@@ -366,8 +424,8 @@ export class Minimizer {
         parameterSlab: model.slab,
         stateSlabs: slots.map(({ slab }) => slab),
         average: average === null ? null : { slab: average.slab, keep: keep ?? decay, take: take ?? 1 - decay },
-      }),
-    );
+      });
+    });
   }
 }
 introduce(Minimizer.prototype, "a minimizer");

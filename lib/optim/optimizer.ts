@@ -34,6 +34,8 @@ export interface Optimizer {
   readonly constants: readonly number[];
   /** The rule's scalars of a step, from 1, that stand behind its constants: a pure function, in double. */
   readonly scalars: ((step: number) => readonly number[]) | null;
+  /** Those of an update that reaches touched rows alone, where they are others. */
+  readonly touchedScalars?: ((step: number) => readonly number[]) | undefined;
   readonly decay: DecoupledDecay | null;
   /** Clipping sees the gradient with its penalties, as in Keras; otherwise that of the data loss alone. */
   readonly clipsSum: boolean;
@@ -47,6 +49,7 @@ interface Description {
   readonly states?: readonly OptimizerState[] | undefined;
   readonly constants?: readonly number[] | undefined;
   readonly scalars?: ((step: number) => readonly number[]) | undefined;
+  readonly touchedScalars?: ((step: number) => readonly number[]) | undefined;
   readonly decay?: DecoupledDecay | null | undefined;
   readonly clipsSum?: boolean | undefined;
   /** What it was made with, besides its rate and its decay. */

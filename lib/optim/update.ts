@@ -2,13 +2,13 @@ import type { NativeSlab } from "../binding/native.js";
 import type { NativeLists } from "../binding/operations.js";
 import type { Claims, Effect, Emitter } from "../graph/effect.js";
 import type { Value } from "../tensor/value.js";
+import type { RowGradient } from "./row_gradient.js";
 
 /** A parameter in one update pass: a stretch of a slab, and what is done to it besides the rule. */
 export interface UpdateSegment {
   readonly offset: number;
   readonly rows: number;
   readonly columns: number;
-  readonly gradient: Value;
   /** λ added to the gradient as λθ and as λ·sign(θ). */
   readonly l2: number;
   readonly l1: number;
@@ -24,6 +24,16 @@ export interface UpdateSegment {
   readonly penaltyAbsolutes: number;
 }
 
+/** What parameters are updated from: gradients of whole ones, or that of one table in rows. */
+export type UpdateGradients =
+  | { readonly kind: "dense"; readonly list: readonly { readonly segment: UpdateSegment; readonly gradient: Value }[] }
+  | {
+      readonly kind: "rows";
+      readonly segment: UpdateSegment;
+      readonly gradient: RowGradient;
+      readonly reach: NativeLists["reaches"];
+    };
+
 /** What one native update pass is made of. */
 export interface UpdatePass {
   readonly rule: NativeLists["optimizers"];
@@ -36,9 +46,9 @@ export interface UpdatePass {
   readonly states: readonly NativeSlab[];
   /** Moving average of the weights: its memory and its decay, or that it stands in the lane behind the rule's scalars. */
   readonly average: { readonly slab: NativeSlab; readonly decay: number | "lane" } | null;
-  /** Elements of the parameter slab. */
+  readonly gradients: UpdateGradients;
+  /** Elements of the slab from its first to the last that has a gradient in its layout. */
   readonly total: number;
-  readonly segments: readonly UpdateSegment[];
   /** Clamps the gradient to ±clipValue. */
   readonly clipValue: number;
   /** Multiplies the gradient: a scalar. */
@@ -55,36 +65,55 @@ export class Update implements Effect {
   readonly #pass: UpdatePass;
 
   constructor(pass: UpdatePass) {
-    const { segments, gradientScale, penalty } = pass;
-    const gradients = segments.map(({ gradient }) => gradient);
-    this.reads = gradientScale === null ? gradients : [...gradients, gradientScale];
+    const { gradients, gradientScale, penalty } = pass;
+    const own = gradients.kind === "rows" ? gradients.gradient.values : gradients.list.map(({ gradient }) => gradient);
+    this.reads = gradientScale === null ? own : [...own, gradientScale];
     this.writes = [penalty];
     this.#pass = pass;
   }
 
-  /** Gradients lie as the parameters do. */
+  /** As they lie in the slab. */
+  get #segments(): readonly UpdateSegment[] {
+    const { gradients } = this.#pass;
+    if (gradients.kind === "rows") return [gradients.segment];
+    return gradients.list.map(({ segment }) => segment).sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Gradients of whole parameters lie as these do. */
   claim(memory: Claims): void {
-    const { parameters, total, segments } = this.#pass;
-    const values = segments.map(({ gradient, offset }) => ({ value: gradient, offset }));
+    const { parameters, gradients, total } = this.#pass;
+    if (gradients.kind === "rows") return;
+    const values = gradients.list.map(({ gradient, segment: { offset } }) => ({ value: gradient, offset }));
     memory.layOut(this, { slab: parameters, total, values });
   }
 
   emit(emitter: Emitter): void {
-    const { rule, constants, scalars, lane, parameters, states, average, total, segments } = this.#pass;
+    const { rule, constants, scalars, lane, parameters, states, average, gradients } = this.#pass;
     const { clipValue, gradientScale, penalty } = this.#pass;
-    const whole = (slab: NativeSlab) => emitter.memory(slab, "write", { count: total, dtype: "f32" });
+    const segments = this.#segments;
+    const end = Math.max(...segments.map(({ offset, rows, columns }) => offset + rows * columns));
+    const whole = (slab: NativeSlab) => emitter.memory(slab, "write", { count: end, dtype: "f32" });
+    const rows = gradients.kind === "rows" ? gradients.gradient.places(emitter) : undefined;
     const averageDecay = typeof average?.decay === "number" ? average.decay : undefined;
     emitter.emit(
       "update",
       {
         parameters: whole(parameters),
-        gradients: emitter.laidOut(this),
+        gradients: rows?.sums ?? emitter.laidOut(this),
         states: states.map(whole),
         average: average === null ? null : whole(average.slab),
         gradientScale: gradientScale === null ? null : emitter.placeOf(gradientScale),
         penalty: emitter.placeOf(penalty),
+        count: rows?.count,
+        rows: rows?.rows,
       },
-      { rule, lane, constants, scalars, averageLane: average?.decay === "lane", clipValue, averageDecay, segments },
+      {
+        ...{ rule, lane, constants, scalars, averageLane: average?.decay === "lane", clipValue, averageDecay },
+        ...(gradients.kind === "rows"
+          ? { reach: gradients.reach, room: emitter.totalOf(gradients.gradient.rows) }
+          : {}),
+        segments,
+      },
     );
   }
 }

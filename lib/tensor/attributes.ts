@@ -76,6 +76,20 @@ export interface ColumnNormAttributes {
   readonly running: boolean;
 }
 
+/** How the rows of a bag become one. */
+export type BagMode = Exclude<NativeLists["bags"], "none">;
+
+/** Of a table: the row that is read as 0 and has no gradient, −1: none. */
+export interface Padded {
+  readonly padding: number;
+}
+
+/** Of indices of a table. */
+export interface Looked extends Padded {
+  /** −1 is none of its rows, and read as 0; otherwise it is refused. */
+  readonly gaps: boolean;
+}
+
 /** Elementwise functions of native code, which have no attributes. */
 type Pointwise = { readonly [K in CamelCase<NativeLists["unary"] | NativeLists["binary"]>]: null };
 
@@ -92,8 +106,9 @@ export interface OperationAttributes extends Pointwise {
   readonly pad: Margins;
   /** Axis i of the result is axis `order[i]`. */
   readonly transpose: { readonly order: readonly number[] };
-  readonly take: null;
-  readonly takeGradient: { readonly shape: Shape };
+  readonly take: Looked;
+  readonly bag: Padded & { readonly mode: BagMode };
+  readonly takeGradient: Looked & { readonly shape: Shape; readonly bags: NativeLists["bags"] };
   readonly where: null;
   readonly rowCount: null;
   readonly scheduleValue: { readonly lane: number };

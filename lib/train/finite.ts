@@ -2,6 +2,7 @@
 import type { Claims, Effect, Emitter, Planned } from "../graph/effect.js";
 import type { Trace } from "../graph/trace.js";
 import type { Named, UpdateWatcher } from "../optim/minimizer.js";
+import type { RowGradient } from "../optim/row_gradient.js";
 import { elements, extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 
@@ -41,7 +42,9 @@ export class FiniteChecks implements UpdateWatcher {
   }
 
   weights(list: readonly Named[]): void {
-    this.#expect(list.map((each) => ({ what: "weight", ...each, every: WEIGHT_CHECKS })));
+    // Rows that a step touches may not be touched again before the next look.
+    const often = ({ rows }: Named): number => (rows === undefined ? WEIGHT_CHECKS : 1);
+    this.#expect(list.map((each) => ({ what: "weight", ...each, every: often(each) })));
   }
 
   #expect(checks: readonly FiniteCheck[]): void {
@@ -70,23 +73,39 @@ function operandsOf(value: Value, planned: Planned): Operands | undefined {
   return smaller ? { left, right } : undefined;
 }
 
+/** Looks at the rows of a table that a step has touched: their gradients, one after another, or the weights where they stand. */
+function emitRows({ what, value, every, number }: NumberedCheck, rows: RowGradient, emitter: Emitter): void {
+  emitter.emit(
+    "expect_finite",
+    { x: emitter.placeOf(value), count: emitter.placeOf(rows.count), rows: emitter.placeOf(rows.rows) },
+    {
+      every,
+      ...{ room: emitter.totalOf(rows.rows), columns: rows.columns, compact: what === "gradient" },
+      ranges: [{ offset: 0, count: elements(rows.shape), check: number }],
+    },
+  );
+}
+
+/** A check, by the number that a fault reports. */
+type NumberedCheck = FiniteCheck & { readonly number: number };
+
 /** Ends the step as a fault, at once, where a number is not finite. */
 class ExpectFinite implements Effect {
   readonly reads: readonly Value[];
   /** It reads, and a step that it ends has changed nothing, whatever was computed before. */
   readonly barrier = false;
-  readonly #checks: readonly (FiniteCheck & { readonly number: number })[];
+  readonly #checks: readonly NumberedCheck[];
 
   /** @param first Number of the first check. */
   constructor(checks: readonly FiniteCheck[], first: number) {
-    this.reads = checks.map(({ value }) => value);
+    this.reads = checks.flatMap(({ value, rows }) => (rows === undefined ? [value] : [value, rows.count, rows.rows]));
     this.#checks = checks.map((check, index) => ({ ...check, number: first + index }));
   }
 
   claim(memory: Claims): void {
     const seen = new Set<Value>();
-    for (const { value, every, number } of this.#checks) {
-      const operands = operandsOf(value, memory);
+    for (const { value, every, number, rows } of this.#checks) {
+      const operands = rows === undefined ? operandsOf(value, memory) : undefined;
       if (operands === undefined || seen.has(value)) continue;
       seen.add(value);
       const { left, right } = operands;
@@ -103,7 +122,9 @@ class ExpectFinite implements Effect {
 
   /** One instruction for all checks of one memory with one period. */
   emit(emitter: Emitter): void {
-    const direct = this.#checks.filter(({ value }) => operandsOf(value, emitter) === undefined);
+    for (const check of this.#checks) if (check.rows !== undefined) emitRows(check, check.rows, emitter);
+    const whole = this.#checks.filter(({ rows }) => rows === undefined);
+    const direct = whole.filter(({ value }) => operandsOf(value, emitter) === undefined);
     const ranges = direct.map(({ value, every, number }) => {
       const place = emitter.placeOf(value);
       return { place, every, number, count: elements(value.shape), memory: `${place.slot} ${every}` };
@@ -113,10 +134,10 @@ class ExpectFinite implements Effect {
       const [first] = own;
       if (first === undefined) continue;
       const count = Math.max(...own.map((range) => range.place.offset + range.count));
-      const whole = { ...first.place, offset: 0, count, batched: false };
+      const x = { ...first.place, offset: 0, count, batched: false };
       emitter.emit(
         "expect_finite",
-        { x: whole },
+        { x },
         {
           every: first.every,
           ranges: own.map((range) => ({ offset: range.place.offset, count: range.count, check: range.number })),

@@ -1,6 +1,7 @@
 import type { Effect } from "../graph/effect.js";
 import type { Trace } from "../graph/trace.js";
-import { elements, type Shape } from "../tensor/shape.js";
+import { type Gradient, RowGradient } from "../optim/row_gradient.js";
+import { elements, isBatched } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 
 /** What follows runs once for every part of a batch, or once a step again. Only accumulators cross the border. */
@@ -8,14 +9,21 @@ function border(emit: Effect["emit"]): Effect {
   return { reads: [], barrier: true, emit };
 }
 
-/** Sets an accumulator to 0. */
-function clear(accumulator: Value): Effect {
+/** Sets accumulators to 0; which there are is known when the parts are. */
+function clear(accumulators: () => readonly Gradient[]): Effect {
   return {
     reads: [],
     barrier: true,
-    claim: (memory) => memory.keep(accumulator),
+    claim(memory) {
+      for (const sum of accumulators()) {
+        for (const value of sum instanceof RowGradient ? sum.values : [sum]) memory.keep(value);
+      }
+    },
     emit(emitter) {
-      emitter.emit("fill", { y: emitter.placeOf(accumulator) }, { count: elements(accumulator.shape), value: 0 });
+      for (const sum of accumulators()) {
+        if (sum instanceof RowGradient) sum.clear(emitter);
+        else emitter.emit("fill", { y: emitter.placeOf(sum) }, { count: elements(sum.shape), value: 0 });
+      }
     },
   };
 }
@@ -36,26 +44,56 @@ function accumulate(accumulator: Value, value: Value): Effect {
   };
 }
 
-/** Sums over the parts of a batch: what is recorded until {@link end} runs once for every part. */
+/** Adds the rows of a part to those of the parts before it. */
+function accumulateRows(accumulator: RowGradient, part: RowGradient): Effect {
+  return { reads: part.values, barrier: true, emit: (emitter) => accumulator.add(part, emitter) };
+}
+
+function ofValue(part: Value): { readonly sum: Value; readonly effect: Effect } {
+  const sum = new Value(part.shape, "f32", { kind: "input", name: "sum over parts" });
+  return { sum, effect: accumulate(sum, part) };
+}
+
+/** Sums over the parts of a batch: what is recorded until {@link close} runs once for every part. */
 export class PartSums {
   readonly #trace: Trace;
-  readonly #sums: readonly Value[];
+  readonly #parts: { readonly count: number; readonly rows: number };
+  readonly #sums: Gradient[] = [];
 
-  /** @param shapes Of the values to sum. */
-  constructor(trace: Trace, shapes: readonly Shape[]) {
+  /** @param parts How many parts a batch has, and how many rows a part. */
+  constructor(trace: Trace, parts: { readonly count: number; readonly rows: number }) {
     this.#trace = trace;
-    this.#sums = shapes.map((shape, index) => new Value(shape, "f32", { kind: "input", name: `sum ${index}` }));
-    for (const sum of this.#sums) trace.add(clear(sum));
+    this.#parts = parts;
+    trace.add(clear(() => this.#sums));
     trace.add(border((emitter) => emitter.beginParts()));
   }
 
-  /** Adds the values of a part, in the order of the shapes, nothing where there is none; returns their sums over all parts. */
-  end(values: readonly (Value | undefined)[]): readonly Value[] {
-    for (const [index, sum] of this.#sums.entries()) {
-      const value = values[index];
-      if (value !== undefined) this.#trace.add(accumulate(sum, value));
-    }
+  /** Adds values of a part, nothing where there is none; returns their sums over all parts. */
+  add(values: readonly Value[]): readonly Value[];
+  add(values: readonly (Gradient | undefined)[]): readonly (Gradient | undefined)[];
+  add(values: readonly (Gradient | undefined)[]): readonly (Gradient | undefined)[] {
+    return values.map((value) => {
+      if (value === undefined) return undefined;
+      const { sum, effect } = value instanceof RowGradient ? this.#ofRows(value) : ofValue(value);
+      this.#sums.push(sum);
+      this.#trace.add(effect);
+      return sum;
+    });
+  }
+
+  /** What follows is recorded once a step. */
+  close(): void {
     this.#trace.add(border((emitter) => emitter.endParts()));
-    return this.#sums;
+  }
+
+  #ofRows(part: RowGradient): { readonly sum: RowGradient; readonly effect: Effect } {
+    const sum = RowGradient.empty(part.shape, [this.#rowsOf(part)]);
+    return { sum, effect: accumulateRows(sum, part) };
+  }
+
+  /** Rows that all parts together touch at most. */
+  #rowsOf({ rows, tableRows }: RowGradient): number {
+    const { count, rows: partRows } = this.#parts;
+    return Math.min(tableRows, count * elements(rows.shape) * (isBatched(rows.shape) ? partRows : 1));
   }
 }

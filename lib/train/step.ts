@@ -10,8 +10,8 @@ import type { Model } from "../nn/model.js";
 import { divisorOf, type Objective, type OutputObjective, recordObjective } from "../nn/objective.js";
 import * as ops from "../ops/index.js";
 import type { Minimizer } from "../optim/minimizer.js";
+import { type Gradient, sumOf, timesScale } from "../optim/row_gradient.js";
 import type { TrainedParameters, WithGradients } from "../optim/trained.js";
-import type { Shape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { type FiniteCheck, FiniteChecks } from "./finite.js";
 import { PartSums } from "./part_sums.js";
@@ -75,7 +75,8 @@ function recordStep(
 ): void {
   const { losses, train, meter, batchSize, accumulate } = options;
   const trained = minimizer.trained(trace);
-  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train);
+  const parts = { count: accumulate, rows: Math.ceil(batchSize / accumulate) };
+  const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train, parts);
   const objective = recordObjective(model, losses, train);
   meter.record(trace, objective.outputs, batchSize);
 
@@ -109,34 +110,36 @@ function beginPart(
   trained: TrainedParameters,
   losses: readonly OutputLoss[],
   { outputs }: BoundExamples,
+  division: ConstructorParameters<typeof PartSums>[1],
 ): EndPart {
   const states = model.states(trace);
   states.beginParts();
   const [first] = outputs;
   const together = outputs.every(({ weight }) => weight === first?.weight);
   const groups = together ? [losses.map((_, at) => at)] : losses.map((_, at) => [at]);
-  const shapes = trained.parameters.map(({ shape }) => shape);
-  const scalars = losses.flatMap((): readonly Shape[] => [[], []]);
-  const sums = new PartSums(trace, [...groups.flatMap(() => shapes), ...scalars]);
+  const sums = new PartSums(trace, division);
   return ({ outputs: parts }) => {
     const weighted = (at: number): Value => scaled(parts[at]?.total ?? missing(), losses[at]?.weight ?? 1);
     const list = trained.gradientsOfSums(groups.map((group) => group.map(weighted).reduce(ops.add)));
     states.endPart();
-    const totals = parts.flatMap(({ total, weight }) => [total, weight]);
-    const summed = sums.end([...list.flat(), ...totals]);
-    const place = groups.length * shapes.length;
-    const whole = parts.map((_, at) => {
-      return { total: summed[place + 2 * at] ?? missing(), weight: summed[place + 2 * at + 1] ?? missing() };
-    });
+    const count = trained.parameters.length;
+    const summed = sums.add(list.flat());
+    const totals = sums.add(parts.map(({ total }) => total));
+    const weights = sums.add(parts.map(({ weight }) => weight));
+    sums.close();
+    const whole = parts.map((_, at) => ({ total: totals[at] ?? missing(), weight: weights[at] ?? missing() }));
     const shares = groups.map(([at = 0]) => {
       return ops.divide(1, divisorOf(whole[at]?.weight ?? missing(), outputs[at]?.weight !== undefined));
     });
-    const gradient = (parameter: number): Value => {
-      const terms = groups.map((_, group) => summed[group * shapes.length + parameter] ?? missing());
-      if (terms.length === 1) return terms[0] ?? missing();
-      return terms.map((term, group) => ops.multiply(term, shares[group] ?? 1)).reduce(ops.add);
+    const gradient = (parameter: number): Gradient | undefined => {
+      const terms = groups.map((_, group) => summed[group * count + parameter]);
+      if (terms.length === 1) return terms[0];
+      return sumOf(
+        terms.flatMap((term, group) => (term === undefined ? [] : [timesScale(term, shares[group] ?? missing())])),
+      );
     };
-    const gradients = (): WithGradients => trained.withGradients(shapes.map((_, parameter) => gradient(parameter)));
+    const gradients = (): WithGradients =>
+      trained.withGradients(trained.parameters.map((_, parameter) => gradient(parameter)));
     return { totals: whole, gradients, scale: groups.length === 1 ? (shares[0] ?? null) : null };
   };
 }

@@ -3,6 +3,7 @@
 #include "elementwise-inl.h"
 #include "activations-inl.h"
 #include "reduce-inl.h"
+#include "rows-inl.h"
 #include "softmax_narrow-inl.h"
 #include "softmax-inl.h"
 #include "normalize-inl.h"

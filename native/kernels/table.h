@@ -112,6 +112,22 @@ inline constexpr size_t tile_begin(size_t rows, size_t tiles, size_t tile) {
   return tile * (rows / tiles) + (tile < rows % tiles ? tile : rows % tiles);
 }
 
+// ---- Sums of rows ------------------------------------------------------------------------------------------
+
+// y[c] = Σ factors[i]·x[rows[i]·columns + c] over i in [0, count): one chain a column from +0, in order, by fma. Rows
+// below 0 and the row `skipped` are left out.
+struct RowsTask {
+  const float* x;
+  const int32_t* rows;
+  const float* factors;  // nullptr: 1 for all, the bits of plain sums
+  size_t count;
+  size_t known;  // numbers that may be read behind rows, at least `count`: their rows come next
+  int32_t skipped;
+  float* y;
+  size_t columns;
+};
+inline constexpr size_t kRowsFetched = 8;  // rows ahead that are asked for
+
 // ---- Products of frozen weights ----------------------------------------------------------------------------
 
 enum class WeightForm : int32_t {
@@ -309,6 +325,8 @@ struct KernelTable {
   float (*sum_squares_f32)(const float* x, size_t count);
   // y[c] = Σ_r x[r·columns + c] for c in [begin, end): a chain a column, restarted every kColumnBlock rows.
   void (*column_sum_f32)(const float* x, size_t rows, size_t columns, float* y, size_t begin, size_t end);
+
+  void (*rows_sum_f32)(const RowsTask& task);
 
   // Rows of [rows, columns], contiguous.
   void (*softmax_f32)(const float* x, float* y, size_t rows, size_t columns);

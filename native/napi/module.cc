@@ -35,6 +35,12 @@ constexpr const char* kDtypes[] = {
 constexpr const char* kLayouts[] = {
 #include "../ops/layouts.def"
 };
+constexpr const char* kBags[] = {
+#include "../ops/bags.def"
+};
+constexpr const char* kReaches[] = {
+#include "../ops/reaches.def"
+};
 constexpr const char* kGates[] = {
 #include "../kernels/gates.def"
 };
@@ -93,6 +99,8 @@ Napi::Value get_info(const Napi::CallbackInfo& info) {
   object.Set("spreads", names(env, kSpreads));
   object.Set("dtypes", names(env, kDtypes));
   object.Set("layouts", names(env, kLayouts));
+  object.Set("bags", names(env, kBags));
+  object.Set("reaches", names(env, kReaches));
   object.Set("gates", names(env, kGates));
   object.Set("forms", names(env, kForms));
   object.Set("weightForms", weight_forms(env));

@@ -3,21 +3,25 @@
 #include <atomic>
 #include <cmath>
 
-#include "operation.h"
+#include "rows.h"
 
 namespace carillon {
 namespace {
 
 struct ExpectFiniteAt {
-  static constexpr Operands all{"x:f left:f? right:f?",
-                                "left_count:d? right_count:d? every:i ranges*(offset,count,check)", ""};
-  static constexpr size_t x = all.view("x"), left = all.view("left"), right = all.view("right");
+  static constexpr Operands all{
+      "x:f left:f? right:f? count:i? rows:i?",
+      "left_count:d? right_count:d? every:i room:i? columns:i? compact:b? ranges*(offset,count,check)", ""};
+  static constexpr size_t x = all.view("x"), left = all.view("left"), right = all.view("right"),
+                          touched = all.view("count"), row_numbers = all.view("rows");
   static constexpr size_t left_count = all.integer("left_count"), right_count = all.integer("right_count"),
-                          every = all.integer("every");
+                          every = all.integer("every"), room = all.integer("room"), columns = all.integer("columns"),
+                          compact = all.integer("compact");
 };
 
 // x: where the numbers lie; left, right: the operands of the product that gave them, or none. It is looked every so
-// many steps; a fault reports the number of a range's check.
+// many steps; a fault reports the number of a range's check. With row numbers the one range is a table, of which only
+// these rows are looked at: where they stand, or, `compact`, one after another.
 constexpr size_t kHeadInts = ExpectFiniteAt::all.int_count;
 constexpr size_t kRangeInts = ExpectFiniteAt::all.int_item;
 constexpr size_t kBlock = 4096;  // elements between two looks at a sum: what a first-level cache holds
@@ -36,10 +40,21 @@ void check_expect_finite(const Arguments& a, Requirements& r) {
   if (a.ints[ExpectFiniteAt::every] <= 0) return r.fail("looks every so many steps, at least 1");
   if ((a.views[ExpectFiniteAt::left] == nullptr) != (a.views[ExpectFiniteAt::right] == nullptr))
     return r.fail("both operands or none");
+  const bool scattered = a.views[ExpectFiniteAt::row_numbers] != nullptr;
+  const bool compact = scattered && a.ints[ExpectFiniteAt::compact] != 0;
   size_t end = 0;
   for (size_t at = kHeadInts; at < a.int_count; at += kRangeInts) {
     if (a.ints[at] < 0 || a.ints[at + 1] < 0) return r.fail("a negative range");
-    end = std::max(end, a.size(at) + a.size(at + 1));
+    end = std::max(end, a.size(at) + (compact ? 0 : a.size(at + 1)));
+  }
+  if (scattered) {
+    if (a.int_count != kHeadInts + kRangeInts || a.views[ExpectFiniteAt::touched] == nullptr ||
+        a.ints[ExpectFiniteAt::columns] < 1 || a.ints[ExpectFiniteAt::room] < 0) {
+      return r.fail("one table and its rows are wanted");
+    }
+    r.need(ExpectFiniteAt::touched, 1);
+    r.need(ExpectFiniteAt::row_numbers, a.size(ExpectFiniteAt::room));
+    if (compact) end += a.size(ExpectFiniteAt::room) * a.size(ExpectFiniteAt::columns);  // both are int32 words
   }
   r.need(ExpectFiniteAt::x, end);
   r.need(ExpectFiniteAt::left, a.size(ExpectFiniteAt::left_count));
@@ -71,20 +86,51 @@ size_t first_in(const Context& context, const float* x, size_t begin, size_t end
   return end;
 }
 
-// Index of the first element of a range that is not finite, or its length, whoever finds it.
-size_t first_not_finite(const Context& context, const Range& range) {
-  const size_t chunks = context.parallel.chunks(range.count, kLeastElements);
-  if (chunks == 1) return first_in(context, range.x, 0, range.count);
-  std::atomic<size_t> first{range.count};
+// The first of `count` that find(begin, end) finds, which gives `end` where it finds none; `count` where nobody finds
+// one. At least `least` of them are worth a thread.
+template <class Find>
+size_t first_found(const Context& context, size_t count, size_t least, const Find& find) {
+  const size_t chunks = context.parallel.chunks(count, least);
+  if (chunks == 1) return find(size_t{0}, count);
+  std::atomic<size_t> first{count};
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t end = range.count * (chunk + 1) / chunks;
-    const size_t found = first_in(context, range.x, range.count * chunk / chunks, end);
+    const size_t end = count * (chunk + 1) / chunks;
+    const size_t found = find(count * chunk / chunks, end);
     if (found == end) return;
     size_t known = first.load();
     while (found < known && !first.compare_exchange_weak(known, found)) {
     }
   });
   return first;
+}
+
+// Index of the first element of a range that is not finite, or its length.
+size_t first_not_finite(const Context& context, const Range& range) {
+  return first_found(context, range.count, kLeastElements,
+                     [&](size_t begin, size_t end) { return first_in(context, range.x, begin, end); });
+}
+
+// The same of the rows of a table that were touched; the index, and what stands there.
+size_t first_in_rows(const Context& context, const Arguments& a, const Range& table, float& value) {
+  const size_t columns = a.size(ExpectFiniteAt::columns);
+  const TouchedRows touched = touched_rows(context, a.view<const int32_t>(ExpectFiniteAt::touched),
+                                           a.view<const int32_t>(ExpectFiniteAt::row_numbers),
+                                           a.size(ExpectFiniteAt::room), table.count / columns);
+  const bool compact = a.ints[ExpectFiniteAt::compact] != 0;
+  const auto row_at = [&](size_t i) {
+    return table.x + (compact ? i : static_cast<size_t>(touched.rows[i])) * columns;
+  };
+  const size_t least = (kLeastElements + columns - 1) / columns;
+  const size_t found = first_found(context, touched.count, least, [&](size_t begin, size_t end) {
+    if (compact) return begin + first_in(context, row_at(begin), 0, (end - begin) * columns) / columns;
+    size_t i = begin;
+    while (i < end && first_in(context, row_at(i), 0, columns) == columns) ++i;
+    return i;
+  });
+  if (found == touched.count) return table.count;
+  const size_t column = first_in(context, row_at(found), 0, columns);
+  value = row_at(found)[column];
+  return static_cast<size_t>(touched.rows[found]) * columns + column;
 }
 
 void run_expect_finite(const Context& context, const Arguments& a) {
@@ -98,9 +144,11 @@ void run_expect_finite(const Context& context, const Arguments& a) {
   for (size_t i = 0; i < range_count(a); ++i) {
     const size_t at = kHeadInts + kRangeInts * i;
     const Range range{a.view<const float>(ExpectFiniteAt::x) + a.size(at), a.size(at + 1), a.ints[at + 2]};
-    const size_t index = first_not_finite(context, range);
-    if (index == range.count) continue;
-    const float value = range.x[index];
+    const bool scattered = a.views[ExpectFiniteAt::row_numbers] != nullptr;
+    float value = 0;
+    const size_t index = scattered ? first_in_rows(context, a, range, value) : first_not_finite(context, range);
+    if (index == range.count || context.fault.what != nullptr) continue;
+    if (!scattered) value = range.x[index];
     context.fault = {"finite", index, range.number, std::isnan(value) ? 0 : value > 0 ? 1 : -1};
     return;
   }

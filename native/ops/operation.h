@@ -14,7 +14,7 @@
 namespace carillon {
 
 // Views of one instruction at most.
-inline constexpr size_t kMaxViews = 8;
+inline constexpr size_t kMaxViews = 10;
 
 enum class Dtype : int32_t {
 #define X(name) name,

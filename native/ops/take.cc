@@ -1,107 +1,130 @@
-// Rows of a table by index, and the sum of what flows back into them.
+// Rows of a table by index, one by one or a bag of them as one, and the sum of what flows back into them.
 #include <algorithm>
 #include <cstring>
 
-#include "operation.h"
+#include "scatter.h"
 
 namespace carillon {
 namespace {
 
-// Of both: `count` indices, `width` of them a row of the batch, which a fault names.
-struct IndexedAt {
-  static constexpr const char* ints = "count:d table_rows:d columns:i width:i";
-  static constexpr Operands all{"", ints, ""};
-  static constexpr size_t count = all.integer("count"), table_rows = all.integer("table_rows"),
-                          columns = all.integer("columns"), width = all.integer("width");
-};
-struct TakeAt : IndexedAt {
-  static constexpr Operands all{"table:x indices:i y:X", ints, ""};
+// ---- Rows one by one -------------------------------------------------------------------------------------------
+
+struct TakeAt {
+  static constexpr Operands all{"table:x indices:i y:X", "count:d table_rows:d columns:i width:i padding:i?-1 gaps:b?",
+                                ""};
   static constexpr size_t table = all.view("table"), indices = all.view("indices"), y = all.view("y");
+  static constexpr size_t count = all.integer("count"), table_rows = all.integer("table_rows"),
+                          columns = all.integer("columns"), width = all.integer("width"),
+                          padding = all.integer("padding"), gaps = all.integer("gaps");
 };
-struct TakeGradientAt : IndexedAt {
-  static constexpr Operands all{"gradient:f indices:i y:F", ints, ""};
-  static constexpr size_t gradient = all.view("gradient"), indices = all.view("indices"), y = all.view("y");
-};
 
-// False, with the fault recorded, when an index is no row: nothing has been read or written then.
-bool indices_fit(const Context& context, const Arguments& a, const int32_t* indices) {
-  const size_t rows = a.size(IndexedAt::table_rows);
-  for (size_t i = 0; i < a.size(IndexedAt::count); ++i) {
-    if (indices[i] >= 0 && static_cast<size_t>(indices[i]) < rows) continue;
-    if (context.fault.what == nullptr) {
-      const size_t width = a.size(IndexedAt::width);
-      context.fault = {"index", i / width, indices[i], static_cast<int64_t>(rows)};
-      context.fault.column = width == 1 ? -1 : static_cast<int64_t>(i % width);
-    }
-    return false;
-  }
-  return true;
-}
-
-void check_sizes(const Arguments& a, Requirements& r) {
-  if (a.ints[IndexedAt::columns] < 0 || a.ints[IndexedAt::width] < 1) r.fail("bad columns");
-}
-
-// y[i] = table[indices[i]]
+// y[i] = table[indices[i]], 0 where that is the padding, or where `gaps` says so −1; `width` indices are a row of the
+// batch, which a fault names.
 void check_take(const Arguments& a, Requirements& r) {
-  check_sizes(a, r);
-  r.need(TakeAt::table, a.size(IndexedAt::table_rows), a.size(IndexedAt::columns));
-  r.need(TakeAt::indices, a.size(IndexedAt::count));
-  r.need(TakeAt::y, a.size(IndexedAt::count), a.size(IndexedAt::columns));
-}
-
-// Rows lie anywhere in memory: their lines are asked for while the rows before them are copied, up to this many bytes.
-constexpr size_t kRowsAhead = 4;
-constexpr size_t kFetchedBytes = 1024;
-constexpr size_t kLine = 64;
-
-void fetch_row(const std::byte* row, size_t bytes) {
-  for (size_t at = 0; at < std::min(bytes, kFetchedBytes); at += kLine) __builtin_prefetch(row + at);
+  if (a.ints[TakeAt::columns] < 0 || a.ints[TakeAt::width] < 1) return r.fail("bad columns");
+  r.need(TakeAt::table, a.size(TakeAt::table_rows), a.size(TakeAt::columns));
+  r.need(TakeAt::indices, a.size(TakeAt::count));
+  r.need(TakeAt::y, a.size(TakeAt::count), a.size(TakeAt::columns));
 }
 
 void run_take(const Context& context, const Arguments& a) {
-  const size_t count = a.size(IndexedAt::count), columns = a.size(IndexedAt::columns);
+  const size_t count = a.size(TakeAt::count), columns = a.size(TakeAt::columns);
   const size_t bytes = columns * sizeof(uint32_t);
   const auto* indices = a.view<const int32_t>(TakeAt::indices);
-  if (!indices_fit(context, a, indices)) return;
+  const bool gaps = a.ints[TakeAt::gaps] != 0;
+  if (!indices_fit(context, indices, count, a.size(TakeAt::table_rows), a.size(TakeAt::width), gaps)) return;
   const auto* table = a.view<const std::byte>(TakeAt::table);
   auto* y = a.view<std::byte>(TakeAt::y);
   const size_t chunks = context.parallel.chunks(count * columns, kLeastElements);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t end = count * (chunk + 1) / chunks;
     for (size_t i = count * chunk / chunks; i < end; ++i) {
-      if (i + kRowsAhead < end) fetch_row(table + static_cast<size_t>(indices[i + kRowsAhead]) * bytes, bytes);
-      std::memcpy(y + i * bytes, table + static_cast<size_t>(indices[i]) * bytes, bytes);
+      if (i + kRowsAhead < end && indices[i + kRowsAhead] >= 0)
+        fetch_row(table + static_cast<size_t>(indices[i + kRowsAhead]) * bytes, bytes);
+      if (indices[i] < 0 || indices[i] == a.ints[TakeAt::padding]) {
+        std::memset(y + i * bytes, 0, bytes);
+      } else {
+        std::memcpy(y + i * bytes, table + static_cast<size_t>(indices[i]) * bytes, bytes);
+      }
     }
   });
 }
 
-// y, the gradient of the table: each row is one chain from +0 over the indices that name it, ascending.
-void check_take_gradient(const Arguments& a, Requirements& r) {
-  check_sizes(a, r);
-  r.need(TakeGradientAt::gradient, a.size(IndexedAt::count), a.size(IndexedAt::columns));
-  r.need(TakeGradientAt::indices, a.size(IndexedAt::count));
-  r.need(TakeGradientAt::y, a.size(IndexedAt::table_rows), a.size(IndexedAt::columns));
+// ---- Bags ------------------------------------------------------------------------------------------------------
+
+struct BagAt {
+  static constexpr Operands all{"table:f ids:i weights:f? y:F",
+                                "bags:d table_rows:d columns:i width:i padding:i?-1 mode:bags", ""};
+  static constexpr size_t table = all.view("table"), ids = all.view("ids"), weights = all.view("weights"),
+                          y = all.view("y");
+  static constexpr size_t bags = all.integer("bags"), table_rows = all.integer("table_rows"),
+                          columns = all.integer("columns"), width = all.integer("width"),
+                          padding = all.integer("padding"), mode = all.integer("mode");
+};
+
+void check_bag(const Arguments& a, Requirements& r) {
+  if (a.ints[BagAt::columns] < 0 || a.ints[BagAt::width] < 1) return r.fail("bad columns");
+  if (a.ints[BagAt::mode] < 0 || a.ints[BagAt::mode] >= static_cast<int64_t>(Bags::count))
+    return r.fail("no such bags");
+  r.need(BagAt::table, a.size(BagAt::table_rows), a.size(BagAt::columns));
+  r.need(BagAt::ids, a.size(BagAt::bags), a.size(BagAt::width));
+  r.need(BagAt::weights, a.size(BagAt::bags), a.size(BagAt::width));
+  r.need(BagAt::y, a.size(BagAt::bags), a.size(BagAt::columns));
 }
 
+// y[b] = Σ weights[b][i]·table[ids[b][i]], by its number of ids in the mean; ids below 0 are none.
+void run_bag(const Context& context, const Arguments& a) {
+  const size_t bags = a.size(BagAt::bags), columns = a.size(BagAt::columns), width = a.size(BagAt::width);
+  const auto* ids = a.view<const int32_t>(BagAt::ids);
+  if (!indices_fit(context, ids, bags * width, a.size(BagAt::table_rows), width, true)) return;
+  const auto* weights = a.view<const float>(BagAt::weights);
+  const auto padding = static_cast<int32_t>(a.ints[BagAt::padding]);
+  const bool mean = static_cast<Bags>(a.ints[BagAt::mode]) == Bags::mean;
+  const auto multiply = context.kernels.binary[static_cast<size_t>(Binary::multiply)].vector_scalar;
+  const size_t least = std::max<size_t>(1, kLeastElements / std::max<size_t>(1, width * columns));
+  const size_t chunks = std::min(std::max<size_t>(bags, 1), context.parallel.chunks(bags, least));
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t end = bags * (chunk + 1) / chunks;
+    for (size_t bag = bags * chunk / chunks; bag < end; ++bag) {
+      const int32_t* own = ids + bag * width;
+      float* y = a.view<float>(BagAt::y) + bag * columns;
+      context.kernels.rows_sum_f32({a.view<const float>(BagAt::table), own,
+                                    weights == nullptr ? nullptr : weights + bag * width, width, (end - bag) * width,
+                                    padding, y, columns});
+      if (mean) multiply(y, bag_share(own, width, padding), y, columns);
+    }
+  });
+}
+
+// ---- The gradient of every element -----------------------------------------------------------------------------
+
+struct TakeGradientAt {
+  static constexpr Operands all{"gradient:f indices:i weights:f? y:F",
+                                "count:d table_rows:d columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
+  static constexpr size_t y = all.view("y");
+};
+
+void check_take_gradient(const Arguments& a, Requirements& r) {
+  check_scatter(a, r);
+  r.need(TakeGradientAt::y, a.size(ScatterAt::table_rows), a.size(ScatterAt::columns));
+}
+
+// Each row is one chain from +0 over the indices that name it, ascending.
 void run_take_gradient(const Context& context, const Arguments& a) {
-  const size_t count = a.size(IndexedAt::count), rows = a.size(IndexedAt::table_rows),
-               columns = a.size(IndexedAt::columns);
-  const auto* gradient = a.view<const float>(TakeGradientAt::gradient);
-  const auto* indices = a.view<const int32_t>(TakeGradientAt::indices);
+  const size_t rows = a.size(ScatterAt::table_rows), columns = a.size(ScatterAt::columns);
+  const Scattered scattered = scatter(context, a);
+  if (context.fault.what != nullptr) return;
+  const TouchedRows touched{scattered.rows, scattered.touched};
   auto* y = a.view<float>(TakeGradientAt::y);
-  if (!indices_fit(context, a, indices)) return;
-  const auto add = context.kernels.binary[static_cast<size_t>(Binary::add)].vector_vector;
-  // Each part has rows of its own and looks at all indices, so that no sum depends on the threads.
   const size_t chunks = std::min(std::max<size_t>(rows, 1), context.parallel.chunks(rows * columns, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t begin = rows * chunk / chunks, end = rows * (chunk + 1) / chunks;
-    context.kernels.fill_f32(y + begin * columns, 0.0f, (end - begin) * columns);
-    for (size_t i = 0; i < count; ++i) {
-      const auto row = static_cast<size_t>(indices[i]);
-      if (row < begin || row >= end) continue;
-      float* sum = y + row * columns;
-      add(sum, gradient + i * columns, sum, columns);
+    size_t row = rows * chunk / chunks;
+    const size_t end = rows * (chunk + 1) / chunks;
+    for (size_t i = touched.from(row); row < end; ++i) {
+      const size_t next = i < touched.count ? std::min(end, static_cast<size_t>(touched.rows[i])) : end;
+      context.kernels.fill_f32(y + row * columns, 0.0f, (next - row) * columns);
+      if (next < end) sum_row(context, a, scattered, i, y + next * columns);
+      row = next + 1;
     }
   });
 }
@@ -109,7 +132,8 @@ void run_take_gradient(const Context& context, const Arguments& a) {
 }  // namespace
 
 constinit const Operation op_take{"take", TakeAt::all, false, check_take, nullptr, run_take};
-constinit const Operation op_take_gradient{"take_gradient", TakeGradientAt::all, false, check_take_gradient,
-                                           nullptr,         run_take_gradient};
+constinit const Operation op_bag{"bag", BagAt::all, false, check_bag, nullptr, run_bag};
+constinit const Operation op_take_gradient{"take_gradient",     TakeGradientAt::all, false,
+                                           check_take_gradient, scratch_scatter,     run_take_gradient};
 
 }  // namespace carillon

@@ -3,22 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
-#include "operation.h"
+#include "rows.h"
 
 namespace carillon {
 namespace {
 
 struct UpdateAt {
   static constexpr Operands all{
-      "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F?",
-      "rule:optimizers lane:i constants:# scalars:i average_lane:b? segments*(offset,rows,columns,metric:b)",
+      "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?",
+      "rule:optimizers lane:i constants:# scalars:i average_lane:b? reach:reaches? room:i? "
+      "segments*(offset,rows,columns,metric:b)",
       "constants[8] clip_value average_decay? "
       "segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
   static constexpr size_t parameters = all.view("parameters"), gradients = all.view("gradients"),
                           states = all.view("states"), average = all.view("average"),
-                          gradient_scale = all.view("gradient_scale"), penalty = all.view("penalty");
+                          gradient_scale = all.view("gradient_scale"), penalty = all.view("penalty"),
+                          count = all.view("count"), row_numbers = all.view("rows");
   static constexpr size_t rule = all.integer("rule"), lane = all.integer("lane"), constants = all.integer("constants"),
-                          scalars = all.integer("scalars"), average_lane = all.integer("average_lane");
+                          scalars = all.integer("scalars"), average_lane = all.integer("average_lane"),
+                          reach = all.integer("reach"), room = all.integer("room");
   static constexpr size_t constants_room = all.number("constants"), clip_value = all.number("clip_value"),
                           average_decay = all.number("average_decay");
 };
@@ -34,6 +37,14 @@ constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
 // Factors of a segment, in this order.
 enum Factor : size_t { kL2, kL1, kDecay, kShrink, kMaxNorm, kPenaltySquares, kPenaltyAbsolutes, kFactors };
 static_assert(kFactors == UpdateAt::all.double_item);
+
+// Which rows of a table an update with a gradient in rows works on.
+enum class Reach : int64_t {
+#define X(name) name,
+#include "reaches.def"
+#undef X
+  count
+};
 
 // Flags of a segment.
 constexpr int64_t kMetric = 1;
@@ -61,6 +72,9 @@ struct Segment {
   size_t blocks() const { return (count() + block() - 1) / block(); }
 };
 
+// The one segment is a table, whose gradient is in rows: `gradients` has those of `room` rows at most.
+bool in_rows(const Arguments& a) { return a.views[UpdateAt::row_numbers] != nullptr; }
+
 size_t segment_count(const Arguments& a) { return (a.int_count - kHeadInts) / kSegmentInts; }
 
 Segment segment_of(const Arguments& a, size_t index) {
@@ -79,6 +93,10 @@ void check_update(const Arguments& a, Requirements& r) {
       a.size(UpdateAt::scalars) > kRuleFloats - kConstants) {
     return r.fail("too many constants of the rule");
   }
+  if (a.ints[UpdateAt::reach] < 0 || a.ints[UpdateAt::reach] >= static_cast<int64_t>(Reach::count) ||
+      a.ints[UpdateAt::room] < 0) {
+    return r.fail("no such reach");
+  }
   if ((a.int_count - kHeadInts) % kSegmentInts != 0) return r.fail("four integers a segment are wanted");
   const size_t segments = segment_count(a);
   if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("seven numbers a segment are wanted");
@@ -94,7 +112,14 @@ void check_update(const Arguments& a, Requirements& r) {
   }
   const size_t states = kStates[a.ints[UpdateAt::rule]];
   r.need(UpdateAt::parameters, end);
-  r.need(UpdateAt::gradients, end);
+  if (in_rows(a)) {
+    if (segments != 1 || a.views[UpdateAt::count] == nullptr) return r.fail("one table and its rows are wanted");
+    r.need(UpdateAt::gradients, a.size(UpdateAt::room), segment_of(a, 0).columns);
+    r.need(UpdateAt::count, 1);
+    r.need(UpdateAt::row_numbers, a.size(UpdateAt::room));
+  } else {
+    r.need(UpdateAt::gradients, end);
+  }
   for (size_t i = 0; i < kMaxStates; ++i) {
     if ((a.views[UpdateAt::states + i] != nullptr) != (i < states))
       return r.fail("wrong number of states for the rule");
@@ -111,8 +136,11 @@ size_t all_blocks(const Arguments& a) {
   return blocks;
 }
 
-// Sums a block.
-size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return all_blocks(a) * sizeof(UpdateSums); }
+// Sums a block, or a touched row.
+size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) {
+  const size_t rows = in_rows(a) ? a.size(UpdateAt::room) : 0;
+  return std::max(all_blocks(a), rows) * sizeof(UpdateSums);
+}
 
 // How far ahead the update asks for the lines of its arrays.
 size_t distance_of(const Arguments& a) {
@@ -172,7 +200,6 @@ UpdateArguments for_segment(UpdateArguments u, const Segment& segment, double ra
 
 struct Slices {
   float* parameters;
-  const float* gradients;
   float* states[kMaxStates];
   float* average;
 };
@@ -180,7 +207,6 @@ struct Slices {
 Slices slices_at(const Arguments& a, size_t begin) {
   Slices s{};
   s.parameters = a.view<float>(UpdateAt::parameters) + begin;
-  s.gradients = a.view<const float>(UpdateAt::gradients) + begin;
   for (size_t i = 0; i < kMaxStates; ++i) {
     auto* state = a.view<float>(UpdateAt::states + i);
     s.states[i] = state == nullptr ? nullptr : state + begin;
@@ -190,20 +216,56 @@ Slices slices_at(const Arguments& a, size_t begin) {
   return s;
 }
 
+// Gradients in the layout of the slab.
+struct DenseGradients {
+  const float* of_slab;
+  const float* at(const Segment& segment, size_t begin, size_t /*length*/) const {
+    return of_slab + segment.offset + begin;
+  }
+};
+
+// A gradient in rows as the dense one would be, kUpdateBlock elements at most at a time.
+class ScatteredGradients {
+ public:
+  ScatteredGradients(const TouchedRows& touched, const float* gradients) : touched_(touched), gradients_(gradients) {}
+  const float* at(const Segment& segment, size_t begin, size_t length) {
+    if (!zero_) std::fill_n(block_, kUpdateBlock, 0.0f);
+    zero_ = true;
+    const size_t columns = segment.columns, end = begin + length;
+    for (size_t i = touched_.from(begin / columns); i < touched_.count; ++i) {
+      const size_t first = static_cast<size_t>(touched_.rows[i]) * columns;
+      if (first >= end) break;
+      const size_t from = std::max(begin, first);
+      std::copy_n(gradients_ + i * columns + (from - first), std::min(end, first + columns) - from,
+                  block_ + (from - begin));
+      zero_ = false;
+    }
+    return block_;
+  }
+
+ private:
+  const TouchedRows& touched_;
+  const float* gradients_;
+  bool zero_ = false;
+  alignas(64) float block_[kUpdateBlock];
+};
+
 // One block of a segment, or several. With a bound on the rows' norms the block is whole rows, updated in pieces that
 // the kernel takes; the average comes last then, as the weights are final only after the scaling.
+template <class Gradients>
 UpdateSums update_block(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
-                        size_t begin, size_t length) {
+                        Gradients& gradients, size_t begin, size_t length) {
   const UpdateKernel kernel = context.kernels.update[a.ints[UpdateAt::rule]];
   if (!segment.by_rows()) {
     const Slices s = slices_at(a, segment.offset + begin);
-    return kernel(s.parameters, s.gradients, s.states, s.average, length, u);
+    return kernel(s.parameters, gradients.at(segment, begin, length), s.states, s.average, length, u);
   }
   UpdateSums sums{0, 0};
   for (size_t done = 0; done < length; done += kUpdateBlock) {
     const Slices s = slices_at(a, segment.offset + begin + done);
+    const size_t piece = std::min(kUpdateBlock, length - done);
     const UpdateSums part =
-        kernel(s.parameters, s.gradients, s.states, nullptr, std::min(kUpdateBlock, length - done), u);
+        kernel(s.parameters, gradients.at(segment, begin + done, piece), s.states, nullptr, piece, u);
     sums = {sums.squares + part.squares, sums.absolutes + part.absolutes};
   }
   const Slices s = slices_at(a, segment.offset + begin);
@@ -214,53 +276,142 @@ UpdateSums update_block(const Context& context, const Arguments& a, const Segmen
   return sums;
 }
 
-// Σ over segments of (λ₂/2)·Σθ² + λ₁·Σ|θ|, blocks in order, in double.
-double penalty_of(const Arguments& a, const UpdateSums* sums) {
-  double total = 0;
-  for (size_t i = 0; i < segment_count(a); ++i) {
-    const Segment segment = segment_of(a, i);
-    double squares = 0;
-    double absolutes = 0;
-    for (size_t b = segment.blocks(); b != 0; --b, ++sums) {
-      squares += static_cast<double>(sums->squares);
-      absolutes += static_cast<double>(sums->absolutes);
-    }
-    total += 0.5 * segment.factors[kPenaltySquares] * squares + segment.factors[kPenaltyAbsolutes] * absolutes;
+// (λ₂/2)·Σθ² + λ₁·Σ|θ| of a segment, blocks or rows in order, in double.
+double penalty_of(const Segment& segment, const UpdateSums* sums, size_t count) {
+  double squares = 0;
+  double absolutes = 0;
+  for (size_t i = 0; i < count; ++i) {
+    squares += static_cast<double>(sums[i].squares);
+    absolutes += static_cast<double>(sums[i].absolutes);
   }
-  return total;
+  return 0.5 * segment.factors[kPenaltySquares] * squares + segment.factors[kPenaltyAbsolutes] * absolutes;
 }
 
-void run_update(const Context& context, const Arguments& a) {
-  const UpdateArguments common = prepare(context, a);
-  const double rate = lane(context, a.size(UpdateAt::lane));
-  const size_t segments = segment_count(a);
-  const size_t blocks = all_blocks(a);
+// Blocks [first, last) of all segments.
+template <class Gradients>
+void update_blocks(const Context& context, const Arguments& a, const UpdateArguments& common, double rate,
+                   Gradients& gradients, bool single, size_t first, size_t last) {
   auto* sums = static_cast<UpdateSums*>(context.scratch);
+  size_t before = 0;  // blocks of the segments already walked past
+  for (size_t i = 0; i < segment_count(a) && before < last; ++i) {
+    const Segment segment = segment_of(a, i);
+    const size_t end = before + segment.blocks();
+    const UpdateArguments u = for_segment(common, segment, rate);
+    // Blocks in a row are one call of the kernel where no sums of single blocks are wanted.
+    const bool apart = single || segment.by_rows() || u.squares || u.absolutes;
+    const size_t stop = std::min(last, end);
+    for (size_t b = std::max(first, before); b < stop;) {
+      const size_t next = apart ? b + 1 : stop;
+      const size_t begin = (b - before) * segment.block();
+      const size_t length = std::min((next - b) * segment.block(), segment.count() - begin);
+      sums[b] = update_block(context, a, segment, u, gradients, begin, length);
+      for (++b; b < next; ++b) sums[b] = {0, 0};
+    }
+    before = end;
+  }
+}
 
+// Everything of every segment; the penalty.
+double update_all(const Context& context, const Arguments& a, const UpdateArguments& common, double rate,
+                  const TouchedRows* touched) {
+  const size_t blocks = all_blocks(a);
+  const auto* gradients = a.view<const float>(UpdateAt::gradients);
   const size_t wanted = context.parallel.chunks(blocks * kUpdateBlock, kLeastElements);
   const size_t chunks = std::min(std::max<size_t>(blocks, 1), wanted);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t first = blocks * chunk / chunks;
     const size_t last = blocks * (chunk + 1) / chunks;
-    size_t before = 0;  // blocks of the segments already walked past
-    for (size_t i = 0; i < segments && before < last; ++i) {
-      const Segment segment = segment_of(a, i);
-      const size_t end = before + segment.blocks();
-      const UpdateArguments u = for_segment(common, segment, rate);
-      // Blocks in a row are one call of the kernel where no sums of single blocks are wanted.
-      const bool apart = segment.by_rows() || u.squares || u.absolutes;
-      const size_t stop = std::min(last, end);
-      for (size_t b = std::max(first, before); b < stop;) {
-        const size_t next = apart ? b + 1 : stop;
-        const size_t begin = (b - before) * segment.block();
-        const size_t length = std::min((next - b) * segment.block(), segment.count() - begin);
-        sums[b] = update_block(context, a, segment, u, begin, length);
-        for (++b; b < next; ++b) sums[b] = {0, 0};
-      }
-      before = end;
+    if (touched == nullptr) {
+      DenseGradients dense{gradients};
+      update_blocks(context, a, common, rate, dense, false, first, last);
+    } else {
+      ScatteredGradients scattered(*touched, gradients);
+      update_blocks(context, a, common, rate, scattered, true, first, last);
     }
   });
-  if (auto* penalty = a.view<float>(UpdateAt::penalty)) *penalty = static_cast<float>(penalty_of(a, sums));
+  const auto* sums = static_cast<const UpdateSums*>(context.scratch);
+  double total = 0;
+  for (size_t i = 0; i < segment_count(a); ++i) {
+    const Segment segment = segment_of(a, i);
+    total += penalty_of(segment, sums, segment.blocks());
+    sums += segment.blocks();
+  }
+  return total;
+}
+
+// The lines of a row that an update reads.
+void fetch_slices(const Slices& s, size_t columns) {
+  fetch_row(s.parameters, columns * sizeof(float));
+  for (const float* state : s.states) {
+    if (state != nullptr) fetch_row(state, columns * sizeof(float));
+  }
+  if (s.average != nullptr) fetch_row(s.average, columns * sizeof(float));
+}
+
+// One touched row, or several that are neighbours.
+UpdateSums update_rows(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
+                       size_t row, const float* gradients, size_t rows) {
+  const Slices s = slices_at(a, segment.offset + row * segment.columns);
+  const bool bounded = segment.by_rows();
+  const size_t count = rows * segment.columns;
+  const UpdateSums sums = context.kernels.update[a.ints[UpdateAt::rule]](s.parameters, gradients, s.states,
+                                                                         bounded ? nullptr : s.average, count, u);
+  if (!bounded) return sums;
+  bound_rows(context, s.parameters, rows, segment.columns, static_cast<float>(segment.factors[kMaxNorm]));
+  if (s.average != nullptr) context.kernels.average_f32(s.parameters, s.average, count, u.average_keep, u.average_take);
+  return sums;
+}
+
+// The touched rows alone; the penalty is theirs.
+double update_touched(const Context& context, const Arguments& a, const UpdateArguments& common, double rate,
+                      const TouchedRows& touched) {
+  const Segment segment = segment_of(a, 0);
+  const size_t columns = segment.columns;
+  UpdateArguments u = for_segment(common, segment, rate);
+  u.ahead = 0;
+  auto* sums = static_cast<UpdateSums*>(context.scratch);
+  const auto* gradients = a.view<const float>(UpdateAt::gradients);
+  const bool apart = u.squares || u.absolutes;
+  const size_t wanted = context.parallel.chunks(touched.count * columns, kLeastElements);
+  const size_t chunks = std::min(std::max<size_t>(touched.count, 1), wanted);
+  context.parallel.run(chunks, [&](size_t chunk) {
+    const size_t end = touched.count * (chunk + 1) / chunks;
+    for (size_t i = touched.count * chunk / chunks; i < end;) {
+      const auto row = static_cast<size_t>(touched.rows[i]);
+      size_t next = i + 1;
+      while (!apart && next < end && static_cast<size_t>(touched.rows[next]) == row + (next - i)) ++next;
+      for (size_t ahead = i + kRowsAhead; ahead < std::min(next + kRowsAhead, end); ++ahead) {
+        fetch_slices(slices_at(a, segment.offset + static_cast<size_t>(touched.rows[ahead]) * columns), columns);
+      }
+      sums[i] = update_rows(context, a, segment, u, row, gradients + i * columns, next - i);
+      for (++i; i < next; ++i) sums[i] = {0, 0};
+    }
+  });
+  return penalty_of(segment, sums, touched.count);
+}
+
+// Whether θ − η·(scale·0) is θ, whatever θ: a scale that is NaN reaches all rows, and a negative zero turns −0 around.
+bool keeps_still(float scale, double rate) {
+  const auto rounded = static_cast<float>(rate);
+  return std::isfinite(scale) && std::isfinite(rounded) && !std::signbit(scale) && !std::signbit(rounded);
+}
+
+void run_update(const Context& context, const Arguments& a) {
+  const UpdateArguments common = prepare(context, a);
+  const double rate = lane(context, a.size(UpdateAt::lane));
+  double total = 0;
+  if (!in_rows(a)) {
+    total = update_all(context, a, common, rate, nullptr);
+  } else {
+    const TouchedRows touched =
+        touched_rows(context, a.view<const int32_t>(UpdateAt::count), a.view<const int32_t>(UpdateAt::row_numbers),
+                     a.size(UpdateAt::room), segment_of(a, 0).rows);
+    if (context.fault.what != nullptr) return;
+    const auto reach = static_cast<Reach>(a.ints[UpdateAt::reach]);
+    const bool all = reach == Reach::all || (reach == Reach::moving && !keeps_still(common.gradient_scale, rate));
+    total = all ? update_all(context, a, common, rate, &touched) : update_touched(context, a, common, rate, touched);
+  }
+  if (auto* penalty = a.view<float>(UpdateAt::penalty)) *penalty = static_cast<float>(total);
 }
 
 }  // namespace

@@ -66,8 +66,8 @@ test("views of one name, room for constants, and the items of a list", () => {
   });
   const rule = nativeInfo.optimizers.indexOf("adam");
   expect(update).toEqual([
-    ...[operation("update"), 8, 9, 17, 0, 1, 2, 3, -1, -1, -1, 4],
-    ...[rule, 5, 2, 2, 0, 16, 2, 3, 1],
+    ...[operation("update"), 10, 11, 17, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1],
+    ...[rule, 5, 2, 2, 0, 0, 0, 16, 2, 3, 1],
     ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7),
   ]);
 });
@@ -83,7 +83,16 @@ test("a template has its fields where an instruction has its words", () => {
   const item = { offset: 0, rows: 0, columns: 12, metric: false, l2: 0, l1: 0, decay: 0, shrink: 0 };
   const whole = words({
     operation: "update",
-    views: { parameters: 0, gradients: 1, states: [2, 3, 4], average: 5, gradientScale: 6, penalty: 7 },
+    views: {
+      parameters: 0,
+      gradients: 1,
+      states: [2, 3, 4],
+      average: 5,
+      gradientScale: 6,
+      penalty: 7,
+      count: 8,
+      rows: 9,
+    },
     numbers: {
       ...{ rule: "lion", lane: 0, scalars: 0, constants: [0.5, 0.25], clipValue: 0 },
       segments: [{ ...item, maxNorm: 0, penaltySquares: 0, penaltyAbsolutes: 0.75 }],

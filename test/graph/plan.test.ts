@@ -3,9 +3,12 @@ import { grad } from "../../lib/graph/grad.js";
 import type { Plan } from "../../lib/graph/plan.js";
 import { program, spec } from "../../lib/graph/program.js";
 import { currentTrace } from "../../lib/graph/trace.js";
+import { defineLayer } from "../../lib/nn/layer.js";
 import { linear } from "../../lib/nn/layers/linear.js";
 import { type Model, sequential } from "../../lib/nn/model.js";
+import { parameter } from "../../lib/nn/parameter.js";
 import * as ops from "../../lib/ops/index.js";
+import { adam } from "../../lib/optim/adam.js";
 import { minimizer } from "../../lib/optim/minimizer.js";
 import type { Optimizer } from "../../lib/optim/optimizer.js";
 import { type Partition, partition } from "../../lib/optim/partition.js";
@@ -306,6 +309,31 @@ describe("updates", () => {
     expect(twice.arenaCount - alone.arenaCount).toBeLessThanOrEqual(5 * penalty);
     expect(instructions(twice.code).filter((name) => name === "update").length).toBe(4);
     expect(instructions(twice.code)).not.toContain("copy");
+  });
+
+  test("the gradient of a table takes memory by the rows that a batch can name, beside whatever else", () => {
+    const [tall, wide, width, maxRows] = [1 << 20, 16, 3, 8];
+    const layer = defineLayer({
+      kind: "looked",
+      inputs: width,
+      outputs: wide,
+      parameters: { table: parameter([tall, wide], { role: "table", init: 0 }), scale: parameter([wide], { init: 1 }) },
+      forward: (ids, { table, scale }) => ops.multiply(ops.sum(ops.take(table, ids), { axis: 1 }), scale),
+    });
+    const model = sequential(layer);
+    for (const optimizer of [sgd({ lr: 1 }), adam()]) {
+      for (const options of [{}, { clip: { norm: 1 } }]) {
+        const trainer = minimizer(model, optimizer, options);
+        const { code, arenaCount } = planned(
+          { ids: { shape: ["batch", width], dtype: "i32" } },
+          ({ ids }) => [trainer.minimize(ops.sum(model.forward(ids))).penalty],
+          maxRows,
+        );
+        expect(instructions(code)).not.toContain("take_gradient");
+        // What is looked up, what flows back, and the gradient; then little.
+        expect(arenaCount).toBeLessThan(4 * maxRows * width * wide + 1024);
+      }
+    }
   });
 
   test("gradients lie in the region of their update: nothing is copied", () => {

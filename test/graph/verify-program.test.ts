@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type NativeProgramSpec, native, nativeInfo } from "../../lib/binding/native.js";
+import { OPERANDS as STATED } from "../../lib/binding/operations.js";
 import { integers, uniforms } from "../ops/sample.js";
 import { INT_MAX, INT_MIN, outcome, ROWS, refused, valid, words } from "./handmade.js";
 
@@ -173,7 +174,7 @@ const SIZES = [-1, -1, 0, 0, 1, 1, 2, 3, 4, 5, undefined] as const;
 
 const DOUBLES = [0, 0.5, 1, -1, Number.NaN, 1e300, Number.POSITIVE_INFINITY] as const;
 
-/** How many views, integers and doubles an operation takes; of others the counts are guessed. */
+/** How many views, integers and doubles an operation takes; of others those in front of their lists. */
 const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles: number]>([
   ["unary", [2, 2, 0]],
   ["binary", [3, 5, 0]],
@@ -197,6 +198,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["dropout", [2, 5, 4]],
   ["noise", [2, 5, 1]],
   ["gather", [3, 4, 1]],
+  ["expect_finite", [5, 9, 0]],
   ["collect", [2, 4, 0]],
   ["convert", [2, 1, 1]],
   ["row_count", [1, 0, 0]],
@@ -204,9 +206,18 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["uniform", [1, 3, 2]],
   ["normal", [1, 3, 2]],
   ["permutation", [1, 2, 0]],
-  ["update", [8, 9, 17]],
+  ["update", [10, 11, 17]],
   ["log_scalar", [1, 1, 0]],
 ]);
+
+function headOf(name: string): readonly [views: number, ints: number, doubles: number] {
+  const words = new Map<string, string>(Object.entries(STATED)).get(name) ?? "";
+  const [views = 0, ints = 0, doubles = 0] = words.split(";").map((list) => {
+    const single = list.split(" ").filter((word) => word !== "" && !word.includes("*"));
+    return single.reduce((count, word) => count + Number(/\[(\d)\]/.exec(word)?.[1] ?? 1), 0);
+  });
+  return [views, ints, doubles];
+}
 
 describe("random mutations end in an error or a clean run", () => {
   /** Bits of the memory that no writable view may change: inputs and labels. */
@@ -255,7 +266,7 @@ describe("random mutations end in an error or a clean run", () => {
     for (let round = 0; round < 10_000; round++) {
       const { spec } = valid();
       const name = operations[pick(operations.length)] ?? "unary";
-      const [views, ints, doubles] = next() < 0.9 ? (OPERANDS.get(name) ?? [3, 3, 0]) : [pick(7), pick(9), pick(3)];
+      const [views, ints, doubles] = next() < 0.9 ? (OPERANDS.get(name) ?? headOf(name)) : [pick(7), pick(9), pick(3)];
       const size = (): number => SIZES[pick(SIZES.length)] ?? WORDS[pick(WORDS.length)] ?? 0;
       const code = words(
         name,

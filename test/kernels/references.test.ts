@@ -126,6 +126,7 @@ const adapters: ReadonlyMap<string, Adapter> = new Map([...unary, ...binary, ...
 /** Operations that are no kernel of their own: other shapes, or values of a program. */
 const NO_KERNEL = [
   "axisSum",
+  "bag",
   "batchedMatmul",
   "broadcast",
   "concat",

@@ -1,7 +1,7 @@
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import { takeGradient } from "../../lib/ops/take.js";
-import { exact, gamma, productError, summed } from "./bounds.js";
+import { type Bound, exact, gamma, productError, summed } from "./bounds.js";
 import { places, productOfMatrices } from "./references.js";
 import {
   apart,
@@ -207,6 +207,81 @@ const takes: OperationSamples = [
       { inputs: [[[3, 4]], [[2]]], code: "ERR_DTYPE", where: "take.indices" },
       { inputs: [[[]], [[2], "i32"]], code: "ERR_SHAPE", where: "take" },
     ],
+  },
+];
+
+/** Ids of a table of `rows` rows, every third of them none. */
+const bagIds = (shape: readonly number[], rows: number): Drawn =>
+  indices(
+    shape,
+    Array.from({ length: size(shape) }, (_, at) => (at % 3 === 1 ? -1 : (at * 7 + 2) % rows)),
+  );
+
+/** Σ over the ids of a bag, by `share` of their number. */
+function bagOf(table: Numbers, ids: Numbers, weights: Numbers | undefined, mean: boolean): number[] {
+  const [width, columns] = [ids.shape.at(-1) ?? 1, size(table.shape.slice(1))];
+  return Array.from({ length: (ids.data.length / width) * columns }, (_, at) => {
+    const [bag, column] = [Math.floor(at / columns), at % columns];
+    const places = Array.from({ length: width }, (_one, place) => bag * width + place);
+    const own = places.filter((place) => element(ids, place) >= 0);
+    const terms = own.map((place) => {
+      return (
+        (weights === undefined ? 1 : element(weights, place)) * element(table, element(ids, place) * columns + column)
+      );
+    });
+    return terms.reduce((total, term) => total + term, 0) / (mean ? Math.max(1, own.length) : 1);
+  });
+}
+
+const chainError: Bound = (y, table, ids, weights) => {
+  const most = Math.max(...(table?.data.map(Math.abs) ?? [0])) * Math.max(1, ...(weights?.data.map(Math.abs) ?? [1]));
+  return y.map(() => gamma((ids?.shape.at(-1) ?? 1) + 2) * (ids?.shape.at(-1) ?? 1) * most);
+};
+
+const bags: OperationSamples = [
+  {
+    label: "sum",
+    apply: (table, ids) => ops.bag(table, ids),
+    reference: (table, ids) => bagOf(table, ids, undefined, false),
+    error: chainError,
+    samples: [
+      sample([floats([5, 3]), bagIds([4, 3], 5)], [1]),
+      sample([floats([7, 17]), bagIds([2, 2, 5], 7)], [1]),
+      sample([floats([9]), bagIds([4], 9)], []),
+      sample([floats([4, 2, 3]), indices([2, 2], [-1, -1, 3, 3])], [1]),
+    ],
+    large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
+    differentiable: [0],
+    rowwise: true,
+    refusals: [
+      { inputs: [[[3, 4]], [[2]]], code: "ERR_DTYPE", where: "bag.ids" },
+      { inputs: [[[]], [[2], "i32"]], code: "ERR_SHAPE", where: "bag" },
+    ],
+  },
+  {
+    label: "mean",
+    apply: (table, ids) => ops.bag(table, ids, { mode: "mean" }),
+    reference: (table, ids) => bagOf(table, ids, undefined, true),
+    error: chainError,
+    samples: [sample([floats([5, 3]), bagIds([4, 3], 5)], [1]), sample([floats([7, 17]), bagIds([6, 7], 7)], [1])],
+    large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
+    differentiable: [0],
+    rowwise: true,
+    refusals: [],
+  },
+  {
+    label: "weights",
+    apply: (table, ids, weights) => ops.bag(table, ids, { weights }),
+    reference: (table, ids, weights) => bagOf(table, ids, weights, false),
+    error: chainError,
+    samples: [
+      sample([floats([5, 3]), bagIds([4, 3], 5), floats([4, 3])], [1, 2]),
+      sample([floats([7, 17]), bagIds([6, 7], 7), floats([6, 7])], [1, 2]),
+    ],
+    large: sample([floats([301, 70]), bagIds([40, 30], 301), floats([40, 30])], []),
+    differentiable: [0, 2],
+    rowwise: true,
+    refusals: [{ inputs: [[[3, 4]], [[2, 2], "i32"], [[2]]], code: "ERR_SHAPE", where: "bag.weights" }],
   },
 ];
 
@@ -422,6 +497,7 @@ export const axisSamples = {
     transposed([2, 1, 0], [[3, 4, 5]], [33, 34, 35], false),
   ],
   take: takes,
+  bag: bags,
   takeGradient: takeGradients,
   where: wheres,
   axisSum: [

@@ -1,0 +1,82 @@
+// Gradients in rows: of a table of which few rows were looked up, those rows and what flows back into each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "operation.h"
+
+namespace carillon {
+
+// Numbers of the rows that have a gradient, ascending, each once; the gradient of rows[i] is the i-th of its own array.
+struct TouchedRows {
+  const int32_t* rows;
+  size_t count;
+
+  // The first of them that is not before `row`.
+  size_t from(size_t row) const {
+    size_t low = 0;
+    for (size_t high = count; low < high;) {
+      const size_t middle = (low + high) / 2;
+      if (static_cast<size_t>(rows[middle]) < row) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+};
+
+// What views of a count and of row numbers hold, at most `room` rows of a table of `table_rows`. A fault, and nothing,
+// where they are no such list.
+inline TouchedRows touched_rows(const Context& context, const int32_t* count, const int32_t* rows, size_t room,
+                                size_t table_rows) {
+  int64_t before = -1;
+  const bool fits = *count >= 0 && static_cast<size_t>(*count) <= room;
+  for (int32_t i = 0; fits && i < *count; ++i) {
+    if (rows[i] <= before || static_cast<size_t>(rows[i]) >= table_rows) {
+      if (context.fault.what == nullptr)
+        context.fault = {"index", static_cast<size_t>(i), rows[i], static_cast<int64_t>(table_rows)};
+      return {rows, 0};
+    }
+    before = rows[i];
+  }
+  if (fits) return {rows, static_cast<size_t>(*count)};
+  if (context.fault.what == nullptr) context.fault = {"index", 0, *count, static_cast<int64_t>(room) + 1};
+  return {rows, 0};
+}
+
+// Rows lie anywhere in memory: their lines are asked for while the rows before them are worked on.
+inline constexpr size_t kRowsAhead = 4;
+
+inline void fetch_row(const void* row, size_t bytes) {
+  constexpr size_t kFetchedBytes = 1024;
+  constexpr size_t kLine = 64;
+  const auto* at = static_cast<const std::byte*>(row);
+  for (size_t i = 0; i < bytes && i < kFetchedBytes; i += kLine) __builtin_prefetch(at + i);
+}
+
+// False, with the fault recorded, when an index is no row of the table: nothing has been read or written then. `width`
+// indices are a row of the batch, which a fault names; where there may be gaps −1 is one.
+inline bool indices_fit(const Context& context, const int32_t* indices, size_t count, size_t table_rows, size_t width,
+                        bool gaps = false) {
+  for (size_t i = 0; i < count; ++i) {
+    if (indices[i] >= 0 ? static_cast<size_t>(indices[i]) < table_rows : gaps && indices[i] == -1) continue;
+    if (context.fault.what == nullptr) {
+      context.fault = {"index", i / width, indices[i], static_cast<int64_t>(table_rows)};
+      context.fault.column = width == 1 ? -1 : static_cast<int64_t>(i % width);
+    }
+    return false;
+  }
+  return true;
+}
+
+// 1 by the number of ids of a bag, rounded once; 0 of an empty one.
+inline float bag_share(const int32_t* ids, size_t width, int64_t padding) {
+  size_t count = 0;
+  for (size_t i = 0; i < width; ++i) count += ids[i] >= 0 && ids[i] != padding ? 1 : 0;
+  return count == 0 ? 0.0f : 1.0f / static_cast<float>(count);
+}
+
+}  // namespace carillon
