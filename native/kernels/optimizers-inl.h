@@ -228,7 +228,10 @@ UpdateSums update(float* parameters, const float* gradients, float* const* state
                   const UpdateArguments& u) {
   UpdateSpan<states> span{parameters, gradients, {}, average};
   for (size_t s = 0; s < states; ++s) span.state[s] = state_arrays[s];
-  const bool bare = !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.decay == 0.0f && u.shrink == 0.0f && !u.absolutes;
-  if (bare && average == nullptr) return update_span<Rule, states, true>(span, count, u);
+  if constexpr (Rule::bare) {
+    const bool bare =
+        !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.decay == 0.0f && u.shrink == 0.0f && !u.absolutes;
+    if (bare && average == nullptr) return update_span<Rule, states, true>(span, count, u);
+  }
   return update_span<Rule, states, false>(span, count, u);
 }
