@@ -4,17 +4,24 @@ import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import { fail } from "../errors.js";
 import { checkKeys } from "../options.js";
-import { type Evaluation, Evaluator } from "./evaluator.js";
+import { type Evaluation, Evaluator, type Measurable } from "./evaluator.js";
 import { PREDICT_BATCH } from "./inference.js";
 import { checkLosses, exampleShape } from "./losses/outputs.js";
+import type { Meaning } from "./meaning.js";
 import { findMetricsOf, type MetricsOf } from "./metrics.js";
-import type { Model } from "./model.js";
 import { checkWork, type EvaluateOptions } from "./predict_options.js";
 import { RunControl } from "./run_control.js";
 
-/** What `Model.evaluate` gives: of a copy of the model, which nobody changes. */
+/** A model with what belongs to its weights. */
+interface Evaluated extends Measurable {
+  readonly meaning: Meaning;
+  /** A copy with the weights of one moment. */
+  cloneBeside(): Promise<Evaluated>;
+}
+
+/** The evaluation of `Model.evaluate`: of a copy of the model, which nobody changes. */
 export async function evaluateModel(
-  model: Model,
+  model: Evaluated,
   data: Examples | Dataset,
   options: EvaluateOptions<MetricsOf>,
 ): Promise<Evaluation> {

@@ -6,13 +6,13 @@ import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
 import { extent } from "../tensor/shape.js";
 import { Caller } from "./caller.js";
+import type { Ending } from "./ending.js";
 import { columnsOfOutput, dataLossOf, LOG, logColumns, logScalar } from "./log.js";
 import type { OutputLoss } from "./losses/outputs.js";
 import { Meter } from "./meter.js";
 import type { MetricSet } from "./metrics/metric.js";
 import type { Figures, OutputMetric } from "./metrics.js";
-import type { Model } from "./model.js";
-import { type OutputObjective, recordObjective } from "./objective.js";
+import { type OutputObjective, type Recordable, recordObjective } from "./objective.js";
 import { Passes } from "./passes.js";
 import type { RunControl } from "./run_control.js";
 
@@ -90,10 +90,16 @@ export function unitsOf({ outputs }: Pick<BoundExamples, "outputs">): UnitsOfRow
   return outputs.map(({ units }) => units);
 }
 
-/** What metrics are asked to measure of each output of a model. */
+/** A model that can be measured. */
+export interface Measurable extends Recordable {
+  /** Of each output, whether it is probabilities already. */
+  readonly endings: readonly (Ending | undefined)[];
+}
+
+/** The sets that metrics measure, one for each output of a model. */
 export function measuredSets(
   where: string,
-  model: Model,
+  model: Measurable,
   losses: readonly OutputLoss[],
   metrics: readonly OutputMetric[],
   units: UnitsOfRows["targets"],
@@ -124,7 +130,7 @@ export class Evaluator {
 
   constructor(
     where: string,
-    model: Model,
+    model: Measurable,
     losses: readonly OutputLoss[],
     metrics: readonly OutputMetric[],
     examples: BoundExamples,

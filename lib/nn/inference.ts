@@ -9,7 +9,7 @@ import {
   type ProbabilitiesAs,
 } from "./meaning.js";
 import { type ByOutput, labelTaker, RowOutputs, runRows, tensorTaker } from "./serving/answers.js";
-import type { Take } from "./serving/batch.js";
+import type { Take } from "./serving/call.js";
 import { FrozenCopy, type Network, workOf } from "./serving/frozen_copy.js";
 import { type CallOptions, type Computer, Gathering } from "./serving/gathering.js";
 import { type CallInput, callInputs, failParts, membersOfCall } from "./serving/rows.js";

@@ -3,14 +3,13 @@ import type { Affine } from "../data/transform.js";
 import { CarillonError, describe } from "../errors.js";
 import { chooseRows } from "../ops/elementwise.js";
 import * as ops from "../ops/index.js";
-import { areNamed, pathsOf } from "../tensor/row_spec.js";
+import { areNamed, pathsOf, type RowSpecs } from "../tensor/row_spec.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Loss } from "./losses/loss.js";
 import type { OutputLoss } from "./losses/outputs.js";
 import type { Measured } from "./meter.js";
-import type { Model } from "./model.js";
 
 /** The sums over a batch that the figures of an output are made of, both scalars, and what metrics look at. */
 export interface OutputObjective extends Measured {
@@ -34,12 +33,19 @@ export interface Watcher {
   losses(losses: Value, output: string | undefined): void;
 }
 
+/** A model that can be recorded. */
+export interface Recordable {
+  readonly rows: RowSpecs;
+  /** The outputs of these inputs, in the order of `rows`; `tell` is told what every layer gives. */
+  recordRows(inputs: readonly Value[], tell?: Watcher["layer"]): readonly Value[];
+}
+
 /** What of bound examples an objective goes by. */
 export type Recorded = Pick<BoundExamples, "inputs" | "outputs">;
 
 /** Records forward and losses of a batch of `examples`. */
 export function recordObjective(
-  model: Pick<Model, "rows" | "recordRows">,
+  model: Recordable,
   losses: readonly OutputLoss[],
   examples: Recorded,
   watcher?: Watcher | undefined,

@@ -18,15 +18,14 @@ import { parsePlain } from "../io/state_reader.js";
 import { checkKeys, checkOneOf, checkString, isWithin } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { isDetached } from "../tensor/detached.js";
-import { areNamed } from "../tensor/row_spec.js";
+import { areNamed, type RowSpecs } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
 import type { ValueSpec } from "../tensor/value.js";
 import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { type Meaning, type OutputMeaning, rememberedKind } from "./meaning.js";
 import { inWords, namesIn, partsOf, unitsIn } from "./meaning_words.js";
-import type { Model } from "./model.js";
-import { room } from "./slab.js";
+import { type ParameterInfo, room, type Stretch } from "./slab.js";
 import { Staging } from "./staging.js";
 import { DEEPEST } from "./structure.js";
 
@@ -47,8 +46,25 @@ export interface SavedLayer {
   readonly layers?: readonly SavedLayer[] | undefined;
 }
 
-/** What a file says of a model besides its weights, as metadata. */
-export function describeModel(model: Pick<Model, "described" | "rows" | "meaning">): Record<string, string> {
+/** A model as files describe it. */
+export interface FiledModel {
+  readonly described: readonly Layer[];
+  readonly rows: RowSpecs;
+  readonly meaning: Meaning;
+  /** Its parameters and states. */
+  readonly stored: readonly ParameterInfo[];
+}
+
+/** A model that takes over what a file has. */
+export interface LoadedModel extends Pick<FiledModel, "rows" | "stored"> {
+  /** Where parameters and states lie, by name. */
+  readonly stretches: readonly Stretch[];
+  noteWritten(): void;
+  changeMeaning(meaning: Meaning): void;
+}
+
+/** Metadata of a model's file: its layers, rows and meaning. */
+export function describeModel(model: Pick<FiledModel, "described" | "rows" | "meaning">): Record<string, string> {
   return {
     version: String(VERSION),
     layers: JSON.stringify(describeLayers(model.described)),
@@ -58,7 +74,7 @@ export function describeModel(model: Pick<Model, "described" | "rows" | "meaning
 }
 
 /** How the file of a model begins, with format and description as metadata, and where its weights stand in it by name, as f32. */
-export function layOutModel(model: Parameters<typeof describeModel>[0] & Pick<Model, "stored">): SafetensorsLayout {
+export function layOutModel(model: FiledModel): SafetensorsLayout {
   const tensors = model.stored.map(({ name, shape }) => [name, { dtype: "f32", shape }] as const);
   return layOutSafetensors(new Map(tensors), { format: FORMATS.model, ...describeModel(model) });
 }
@@ -157,7 +173,7 @@ export async function withModel<T>(
  * Fills memory with the weights of a file, and makes it the model's, with what the file says of them, once `ready`. `ERR_FILE` if they
  * are not for this model; then nothing is written.
  */
-export async function takeSaved(model: Model, saved: SavedModel, ready?: Promise<unknown>): Promise<void> {
+export async function takeSaved(model: LoadedModel, saved: SavedModel, ready?: Promise<unknown>): Promise<void> {
   const { where, metadata, weights, file, limits } = saved;
   const { stored, stretches } = model;
   expectWeights(where, weights, stored);
@@ -245,7 +261,7 @@ export function parseAveraging(where: string, text: string): Averaging {
 }
 
 /** Rows of a model as metadata, `{ "shape": [28, 28, 1], "dtype": "f32" }`: what a file without it has is told by its layers. */
-function inputText({ rows: { inputs } }: Pick<Model, "rows">): Record<string, string> {
+function inputText({ rows: { inputs } }: Pick<FiledModel, "rows">): Record<string, string> {
   const [x] = inputs;
   const isPlain = x === undefined || (x.shape.length === 1 && x.dtype === "f32");
   return isPlain ? {} : { input: JSON.stringify({ shape: x.shape, dtype: x.dtype }) };
@@ -265,7 +281,11 @@ export function savedInput({ metadata }: SavedModel, where: string): ValueSpec |
 }
 
 /** What a saved model's training says of it; `ERR_FILE` if that is not for such inputs and outputs. */
-function savedMeaning(where: string, metadata: Metadata, { rows: { inputs, outputs } }: Pick<Model, "rows">): Meaning {
+function savedMeaning(
+  where: string,
+  metadata: Metadata,
+  { rows: { inputs, outputs } }: Pick<FiledModel, "rows">,
+): Meaning {
   const most = [...inputs, ...outputs].reduce((sum, { shape }) => sum + 2 * extent(shape) + SLACK, 0);
   const part = (name: string, text: string | undefined): Part =>
     text === undefined ? new Part(where, name, undefined) : parsePlain(text, where, name, most);
@@ -286,7 +306,10 @@ function savedMeaning(where: string, metadata: Metadata, { rows: { inputs, outpu
 }
 
 /** As metadata; a model that remembers nothing has none. */
-function meaningText({ rows: { inputs, outputs }, meaning }: Pick<Model, "rows" | "meaning">): Record<string, string> {
+function meaningText({
+  rows: { inputs, outputs },
+  meaning,
+}: Pick<FiledModel, "rows" | "meaning">): Record<string, string> {
   const ofOutputs = <T>(of: (output: OutputMeaning) => T | undefined): unknown =>
     inWords("y", outputs, meaning.outputs.map(of));
   const words = {

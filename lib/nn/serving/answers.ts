@@ -6,7 +6,7 @@ import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { FrozenProgram, GivenRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, labelsOfRows, type PredictedLabels } from "../meaning.js";
-import type { Take } from "./batch.js";
+import type { Take } from "./call.js";
 import { rowTaker } from "./rows.js";
 
 /** A value an output by name; of a single one without a name the value itself. */

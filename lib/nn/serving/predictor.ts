@@ -10,7 +10,7 @@ import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import type { FrozenProgram, GivenRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
 import { labelTaker, RowOutputs, tensorTaker } from "./answers.js";
-import type { Take } from "./batch.js";
+import type { Take } from "./call.js";
 import { type FormError, measureError } from "./form_error.js";
 import { FrozenCopy, type Network, workOf } from "./frozen_copy.js";
 import { type Computer, Gathering } from "./gathering.js";

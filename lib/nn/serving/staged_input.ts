@@ -1,6 +1,6 @@
 import type { Affine } from "../../data/transform.js";
 import { isDoubles, isFloats, isInts } from "../../tensor/arrays.js";
-import type { Call } from "./batch.js";
+import type { Call } from "./call.js";
 import {
   type CallInput,
   changeRows,
