@@ -11,6 +11,7 @@ import { threadsFor } from "../binding/threads.js";
 import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import type { Binding } from "./binding.js";
+import { CopyTogether, type SlabCopy } from "./copy.js";
 import type { Lane, ScheduleAt } from "./lane.js";
 import { plan } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
@@ -187,7 +188,7 @@ export class CompiledProgram {
 
   #refreshed(): NativeProgram {
     this.#beside ??= besideOf(this.#spec);
-    for (const { slab, copy } of this.#beside.copies) native.slabCopy(slab, copy);
+    this.#beside.refresh();
     return this.#beside.program;
   }
 
@@ -243,19 +244,28 @@ export class CompiledProgram {
 /** A program over copies of what it shares and only reads. */
 interface Beside {
   readonly program: NativeProgram;
-  readonly copies: readonly { readonly slab: NativeSlab; readonly copy: NativeSlab }[];
+  /** Brings what is read up to the last finished step. */
+  refresh(): void;
 }
 
 function besideOf(spec: NativeProgramSpec): Beside {
-  const copies: { slab: NativeSlab; copy: NativeSlab }[] = [];
+  const copies: SlabCopy[] = [];
   const slabs = spec.slabs.map(({ slab, writable }) => {
     const shared = writable ? undefined : SharedMemory.find(slab);
     if (shared === undefined) return { slab, writable };
     const copy = native.slabCreate(shared.count, "f32");
-    copies.push({ slab, copy });
+    copies.push({ from: slab, to: copy, count: shared.count });
     return { slab: copy, writable };
   });
-  return { program: native.programCreate({ ...spec, slabs }), copies };
+  return { program: native.programCreate({ ...spec, slabs }), refresh: refreshing(copies) };
+}
+
+/** Copies slabs as they are between two steps of whoever writes them; all of one step. */
+function refreshing(copies: readonly SlabCopy[]): () => void {
+  const [only, ...others] = copies;
+  if (only !== undefined && others.length === 0) return () => native.slabCopy(only.from, only.to);
+  const together = new CopyTogether(copies);
+  return () => together.now();
 }
 
 /** Where a run stands at `step`; `last` is the last step of the call, and of the run where nobody tells. */

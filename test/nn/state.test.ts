@@ -9,12 +9,14 @@ import {
   type FitOptions,
   fit,
   type Layer,
+  type Loss,
   l2,
   linear,
   loadCheckpoint,
   minimizer,
   mse,
   ops,
+  parameter,
   partition,
   program,
   relu,
@@ -264,6 +266,51 @@ test("a loop of one's own changes and keeps it", async () => {
   });
   look.runSync({ x: tensor(x.slice(0, 2)) });
   expect(model.bytes()).toEqual(kept);
+});
+
+/** −p + 0·x, where p loses 1 and n gains 1 a step of rate 1: whatever is read of one moment has p = −n. */
+const counting = () =>
+  sequential(
+    defineLayer({
+      kind: "counting",
+      inputs: 2,
+      outputs: 1,
+      parameters: { p: parameter([1], { init: 0 }) },
+      state: { n: { shape: [1], init: 0 } },
+      forward(value, { p }, { training, state: { n } }) {
+        const nothing = ops.multiply(ops.sum(value, { axis: "last", keepDims: true }), 0);
+        const output = training ? ops.add(nothing, p) : ops.add(nothing, ops.add(p, n));
+        return training ? { output, state: { n: ops.add(n, 1) } } : output;
+      },
+    }),
+  );
+
+test("what is read beside a run is of one step", async () => {
+  const model = counting();
+  const loss: Loss = (output) => ops.reshape(output, ["batch"]);
+  const settings = { data: { x, y }, batchSize: 20, steps: 30_000, loss, optimizer: sgd({ lr: 1 }) };
+  const run = fit(model, settings);
+  const answer = program({
+    maxBatch: 1,
+    inputs: { x: spec(["batch", 2]) },
+    body: (given) => ({ y: model.forward(given.x) }),
+  });
+  const seen = new Set<number>();
+  for (let reads = 0; reads < 60 && model.weights().get("counting1.n")?.data[0] !== 30_000; reads++) {
+    const weights = model.weights();
+    const [p = Number.NaN, n = Number.NaN] = ["counting1.p", "counting1.n"].map((name) => weights.get(name)?.data[0]);
+    expect(p + n).toBe(0);
+    seen.add(n);
+    expect((await model.predict([[1, 1]])).data).toEqual(Float32Array.of(0));
+    expect((await answer.run({ x: [[1, 1]] })).y.data).toEqual(Float32Array.of(0));
+    expect(answer.runSync({ x: [[1, 1]] }).y.data).toEqual(Float32Array.of(0));
+    const copy = await model.evaluate({ x: x.slice(0, 1), y: y.slice(0, 1) }, { loss });
+    expect(copy.loss).toBe(0);
+    expect((await counting().load(model.bytes())).predictSync([[1, 1]]).data).toEqual(Float32Array.of(0));
+  }
+  run.stop();
+  await run;
+  expect(seen.size).toBeGreaterThan(3);
 });
 
 test("what a layer may not keep", () => {
