@@ -135,7 +135,7 @@ export {
 } from "./nn/metrics/metric.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
-export { type Model, sequential } from "./nn/model.js";
+export type { Model } from "./nn/model.js";
 export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/network.js";
 export {
   type ParameterOptions,
@@ -146,6 +146,7 @@ export {
 } from "./nn/parameter.js";
 export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
 export type { LoadOptions } from "./nn/saved.js";
+export { sequential } from "./nn/sequential.js";
 export type { SequentialOptions } from "./nn/sequential_options.js";
 export type { FormError } from "./nn/serving/form_error.js";
 export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";

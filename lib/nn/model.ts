@@ -12,13 +12,13 @@ import type { RowSpecs } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import type { InPlace, Taken, Takes } from "./chain.js";
+import type { Taken, Takes } from "./chain.js";
 import { type Ending, endingOf } from "./ending.js";
 import { evaluateModel } from "./evaluate.js";
 import type { Evaluation } from "./evaluator.js";
 import { checkWeights, type GivenWeights } from "./given_weights.js";
 import { Inference } from "./inference.js";
-import { BLOCK, type Layer, type LayerPart, type Nestable } from "./layer.js";
+import { BLOCK, type Layer, type Nestable } from "./layer.js";
 import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING, type PredictedLabels } from "./meaning.js";
 import { transformsOf } from "./meaning_words.js";
 import { ModelMemory } from "./memory.js";
@@ -31,15 +31,7 @@ import {
   type ProbabilityOptions,
 } from "./predict_options.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
-import { type Definition, type Sizes, sequence, type Values } from "./sequence.js";
-import {
-  type Arguments,
-  checkSequential,
-  type InputOf,
-  isOptions,
-  type OutputOf,
-  type SequentialOptions,
-} from "./sequential_options.js";
+import type { Definition, Sizes, Values } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
@@ -51,6 +43,19 @@ import { type HeldModel, modelBytes, writeModel } from "./written.js";
 
 /** What is recorded of rows: a value, or several by name. */
 type ValuesOf<S extends Sizes> = S extends Taken ? Value : { readonly [K in keyof S]: Value };
+
+/** What a model has besides its definition. */
+interface Own {
+  readonly memory: ModelMemory;
+  readonly network: Network;
+  readonly inference: Inference;
+  readonly loads: Calls;
+}
+
+/** Names and shapes of what layers declare. */
+function listed(specs: ReadonlyMap<string, { readonly shape: readonly number[] }>): readonly ParameterInfo[] {
+  return [...specs].map(([name, { shape }]) => ({ name, shape }));
+}
 
 /** Layers, and the weights that they have in it. Made by {@link sequential}. */
 export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implements Nestable<In, Out> {
@@ -69,12 +74,9 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
   readonly state: readonly ParameterInfo[];
 
   readonly #definition: Definition;
-  readonly #memory: ModelMemory;
-  readonly #loads: Calls;
+  #own: Own | undefined;
   readonly #parametersIn = new WeakMap<Trace, ReadonlyMap<string, Value>>();
   readonly #statesIn = new WeakMap<Trace, TracedStates>();
-  readonly #network: Network;
-  readonly #inference: Inference;
   /** Another object after every change. */
   #meaning = NO_MEANING;
   #described: Described | undefined;
@@ -91,25 +93,34 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
     this.rows = rows;
     this.layers = layers;
     this.#definition = definition;
-    this.#memory = new ModelMemory(structure.parameters, structure.states);
-    const info = ({ name, shape }: ParameterInfo): ParameterInfo => ({ name, shape });
-    this.parameters = this.#memory.segments.map(info);
-    this.state = this.#memory.states.map(info);
-    this.#loads = new Calls(this.#memory.uses(true));
-    this.#network = {
-      rows: this.rows,
-      segments: this.#memory.segments,
-      slab: this.#memory.slab,
-      described: () => this.#describe(),
-      record: (inputs) => this.recordRows(inputs),
-      ensure: () => this.#memory.ensure(),
-      prepare: () => this.#memory.prepare(),
-      version: () => (this.initialized ? this.#memory.settled : undefined),
-      clone: async () => (await this.cloneBeside()).#network,
-    };
-    this.#inference = new Inference(this.#network);
+    this.parameters = listed(structure.parameters);
+    this.state = listed(structure.states);
     const making = makingOf(block);
     if (making !== undefined) madeBy(making.kind, making.options, this);
+  }
+
+  /** Made when somebody first needs it: a model that is a layer of another one has none. */
+  #mine(): Own {
+    if (this.#own !== undefined) return this.#own;
+    const { structure } = this.#definition;
+    const memory = new ModelMemory(structure.parameters, structure.states);
+    const network: Network = {
+      rows: this.rows,
+      segments: memory.segments,
+      slab: memory.slab,
+      described: () => this.#describe(),
+      record: (inputs) => this.recordRows(inputs),
+      ensure: () => memory.ensure(),
+      prepare: () => memory.prepare(),
+      version: () => (memory.initialized ? memory.settled : undefined),
+      clone: async () => (await this.cloneBeside()).#mine().network,
+    };
+    this.#own = { memory, network, inference: new Inference(network), loads: new Calls(memory.uses(true)) };
+    return this.#own;
+  }
+
+  get #memory(): ModelMemory {
+    return this.#mine().memory;
   }
 
   /** Of the parameters. @internal */
@@ -148,7 +159,7 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * a run has the model, the seed of the run).
    */
   get initialized(): boolean {
-    return this.#memory.initialized;
+    return this.#own?.memory.initialized === true;
   }
 
   /**
@@ -268,12 +279,12 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    */
   predict(x: Features, options: LabelOptions): Promise<PredictedLabels>;
   predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
-    return options === undefined ? this.#inference.outputs(x, {}) : this.#predict(x, options);
+    return options === undefined ? this.#mine().inference.outputs(x, {}) : this.#predict(x, options);
   }
 
   async #predict(x: Features, options: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     const { as, ...work } = checkPredict("predict", options, ["outputs", "labels"]);
-    return await (as === "labels" ? this.#inference.labels(x, work) : this.#inference.outputs(x, work));
+    return await (as === "labels" ? this.#mine().inference.labels(x, work) : this.#mine().inference.outputs(x, work));
   }
 
   /** `predict` on the calling thread, for one row or a few. */
@@ -282,7 +293,7 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
   predictSync(x: Features, options?: { readonly as?: string | undefined }): unknown {
     if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
-    return as === "labels" ? this.#inference.labelsSync(x) : this.#inference.outputsSync(x);
+    return as === "labels" ? this.#mine().inference.labelsSync(x) : this.#mine().inference.outputsSync(x);
   }
 
   /**
@@ -295,7 +306,7 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
   async predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<unknown> {
     const where = "predictProbabilities";
     const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);
-    return await this.#inference.probabilities(x, work);
+    return await this.#mine().inference.probabilities(x, work);
   }
 
   /**
@@ -315,7 +326,7 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
       const expected = "expected a model with weights for 'predictor' but it has none yet";
       throw new CarillonError("ERR_STATE", "predictor", `${expected}: train it, load them, or call initialize()`);
     }
-    return new Predictor(this.#network, settings, settings.as);
+    return new Predictor(this.#mine().network, settings, settings.as);
   }
 
   /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */
@@ -372,7 +383,7 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * Otherwise `ERR_FILE`, and nothing is written. From the call on nothing else changes the model; `ERR_BUSY` while a run has it.
    */
   async load(source: string | Uint8Array, options: LoadOptions = {}): Promise<this> {
-    const call = this.#loads.enter("load");
+    const call = this.#mine().loads.enter("load");
     try {
       await withModel("load", source, options, (saved) => takeSaved(this, saved, call.ready));
       return this;
@@ -505,23 +516,3 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
   }
 }
 introduce(Model.prototype, "a model");
-
-/**
- * A model of layers, each taking what the one before it gives. The compiler says which layer does not fit, and so do
- * `ERR_SHAPE` and `ERR_DTYPE` at run time.
- *
- * The first argument may say what a row is, `{ input: [28, 28, 1] }` or `{ input: spec(['batch'], 'i32') }`; otherwise the first layer
- * with sizes does.
- */
-export function sequential<const L extends readonly (LayerPart | SequentialOptions)[]>(
-  ...layers: InPlace<L, Arguments<L>>
-): Model<InputOf<L>, OutputOf<L>>;
-export function sequential(...given: readonly unknown[]): Model {
-  const [first, ...rest] = given;
-  return new Model(isOptions(first) ? sequence(rest, checkSequential(first)) : sequence(given));
-}
-
-/** {@link sequential} of a list, which may be longer than a call takes. */
-export function modelOf(layers: readonly unknown[]): Model {
-  return new Model(sequence(layers));
-}

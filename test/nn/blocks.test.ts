@@ -196,6 +196,24 @@ describe("files", () => {
     });
   });
 
+  test("of checkpoints have them too, and a run goes on from one", async () => {
+    const options = { ...still, optimizer: adam(), averageWeights: { decay: 0.9 }, epochs: undefined } as const;
+    const straight = plain();
+    await fit(straight, { ...options, steps: 5 });
+    const half = plain();
+    const result = await fit(half, { ...options, steps: 2 });
+    const checkpoint = result.checkpoint();
+    const loaded = await loadModel(checkpoint, { weights: "last" });
+    expect(loaded.weights()).toEqual(half.weights());
+    const resumed = plain();
+    await fit(resumed, { ...options, steps: 5, resume: checkpoint });
+    expect(resumed.bytes()).toEqual(straight.bytes());
+    const other = sequential(...trunk(), linear(6, 2));
+    await expect(fit(other, { ...options, steps: 5, resume: checkpoint })).rejects.toThrow(
+      "expected layers[3] sequential",
+    );
+  });
+
   test.each<[string, unknown, string]>([
     ["deep ones", deep(40), "at most 32 layers in one another"],
     [
@@ -217,7 +235,7 @@ describe("files", () => {
     [
       "rows that are none",
       [{ kind: "sequential", name: null, config: { input: [-1], dtype: "f32" }, layers: [described(4, 4)] }],
-      "sequential.input",
+      "layers[0].options.input",
     ],
   ])("refuse %s", async (_, layers, message) => {
     const { tensors, metadata } = decodeSafetensors(plain().initialize().bytes());

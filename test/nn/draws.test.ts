@@ -3,7 +3,8 @@ import { draw } from "../../lib/nn/draw.js";
 import type { Initializer } from "../../lib/nn/initializers.js";
 import * as initializers from "../../lib/nn/initializers.js";
 import { linear } from "../../lib/nn/layers/linear.js";
-import { type Model, sequential } from "../../lib/nn/model.js";
+import type { Model } from "../../lib/nn/model.js";
+import { sequential } from "../../lib/nn/sequential.js";
 
 const ROWS = 160;
 const COLUMNS = 250;

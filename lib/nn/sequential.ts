@@ -1,0 +1,27 @@
+import type { InPlace } from "./chain.js";
+import type { LayerPart } from "./layer.js";
+import { Model } from "./model.js";
+import { sequence } from "./sequence.js";
+import {
+  type Arguments,
+  checkSequential,
+  type InputOf,
+  isOptions,
+  type OutputOf,
+  type SequentialOptions,
+} from "./sequential_options.js";
+
+/**
+ * A model of layers, each taking what the one before it gives. The compiler says which layer does not fit, and so do
+ * `ERR_SHAPE` and `ERR_DTYPE` at run time.
+ *
+ * The first argument may say what a row is, `{ input: [28, 28, 1] }` or `{ input: spec(['batch'], 'i32') }`; otherwise the first layer
+ * with sizes does.
+ */
+export function sequential<const L extends readonly (LayerPart | SequentialOptions)[]>(
+  ...layers: InPlace<L, Arguments<L>>
+): Model<InputOf<L>, OutputOf<L>>;
+export function sequential(...given: readonly unknown[]): Model {
+  const [first, ...rest] = given;
+  return new Model(isOptions(first) ? sequence(rest, checkSequential(first)) : sequence(given));
+}
