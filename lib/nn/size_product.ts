@@ -1,4 +1,4 @@
-// Products of sizes in the compiler: literal numbers have no arithmetic there, so that it is done with their decimal digits.
+// Products and sums of sizes in the compiler: literal numbers have no arithmetic there, so that it is done with their decimal digits.
 
 /** As many elements as a digit says. */
 type Units = [
@@ -98,6 +98,20 @@ export type Product<Sizes extends readonly number[], Done extends Digits = [1]> 
   ? number extends Size
     ? number
     : Product<Rest, Multiplied<Done, DigitsOf<`${Size}`>>>
+  : number extends Sizes["length"]
+    ? number
+    : TextOf<Done> extends `${infer N extends number}`
+      ? N
+      : number;
+
+/** Sum of literal sizes; `number` where one of them is not known. */
+export type Total<Sizes extends readonly number[], Done extends Digits = [0]> = Sizes extends readonly [
+  infer Size extends number,
+  ...infer Rest extends readonly number[],
+]
+  ? number extends Size
+    ? number
+    : Total<Rest, Sum<Done, DigitsOf<`${Size}`>>>
   : number extends Sizes["length"]
     ? number
     : TextOf<Done> extends `${infer N extends number}`

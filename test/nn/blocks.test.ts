@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import {
   adam,
+  concat,
   defineLayer,
   fit,
+  flatten,
   type Layer,
   l2,
   linear,
@@ -16,7 +18,9 @@ import {
   residual,
   sequential,
   sgd,
+  type Tensor,
   tanh,
+  tensor,
 } from "carillon";
 import { describe, expect, test } from "vitest";
 import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
@@ -261,6 +265,41 @@ function deep(depth: number): unknown {
     ? [described(4, 4)]
     : [{ kind: "residual", name: null, config: { project: false }, layers: deep(depth - 1) }];
 }
+
+describe("layers side by side", () => {
+  test("follow one another on the last axis, and come back from files", async () => {
+    const model = sequential(
+      linear(4, 3),
+      concat(linear(3, 2), relu(), sequential(linear(3, 5), tanh())),
+      linear(10, 2),
+    );
+    await fit(model, { ...still, optimizer: adam() });
+    expect(model.parameters.map(({ name }) => name)).toContain("concat1.sequential1.linear1.weight");
+    const values = model.weights();
+    const linearOf = (name: string, value: Tensor): Tensor =>
+      ops.linear(value, values.get(`${name}.weight`) ?? tensor([]), values.get(`${name}.bias`) ?? tensor([]));
+    const hidden = linearOf("linear1", tensor(x));
+    const branches = [
+      linearOf("concat1.linear1", hidden),
+      ops.relu(hidden),
+      ops.tanh(linearOf("concat1.sequential1.linear1", hidden)),
+    ];
+    expect(model.predictSync(x)).toEqual(linearOf("linear2", ops.concat(branches)));
+    expect((await loadModel(model.bytes())).predictSync(x)).toEqual(model.predictSync(x));
+  });
+
+  test("say which of them does not fit", () => {
+    const make =
+      (...layers: readonly unknown[]) =>
+      () =>
+        Reflect.apply(concat, undefined, layers);
+    expect(make(linear(8, 4), relu(), linear(7, 4))).toThrow("branch 3 takes 7 features, but branch 1 takes 8");
+    expect(make()).toThrow("expected a layer or more for 'concat'");
+    expect(() => sequential({ input: [2, 3] }, concat(relu(), flatten()))).toThrow(
+      "branch 2 gives [6], but branch 1 gives [2, 3]",
+    );
+  });
+});
 
 describe("a model as a layer", () => {
   test("gives its layers, and refuses where it would leave weights behind", () => {

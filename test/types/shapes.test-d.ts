@@ -1,5 +1,6 @@
 // Shapes and elements of a chain of layers, checked by the compiler. A line under @ts-expect-error must not compile.
 import {
+  concat,
   defineLayer,
   flatten,
   type Layer,
@@ -126,6 +127,17 @@ residual(
   linear(8, 16),
   // @ts-expect-error the layers give 7 features, but the input that is added has 8
   linear(16, 7),
+);
+sequential(linear(4, 8), concat(linear(8, 4), relu(), sequential(linear(8, 99), relu())), linear(111, 2));
+sequential(
+  concat(linear(8, 4), linear(8, 96)),
+  // @ts-expect-error layer 2 takes 99 features, but layer 1 gives 100
+  linear(99, 2),
+);
+concat(
+  linear(8, 4),
+  // @ts-expect-error branch 2 takes 7 features, but branch 1 takes 8
+  linear(7, 4),
 );
 sequential(residual({ project: true }, linear(8, 16)), linear(16, 2));
 sequential(

@@ -3,6 +3,7 @@ import { fail } from "../../errors.js";
 import { penalties } from "../../regularizers/kinds.js";
 import { checkName, type Layer } from "../layer.js";
 import * as activations from "../layers/activations.js";
+import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
 import {
   alphaDropout,
   type DropoutLayerOptions,
@@ -132,6 +133,11 @@ export const layers = new Family<Layer>("layer", {
   gaussianDropout: kind((options: RateOptions) => gaussianDropout(options), RATE),
   flatten: kind(flatten, {}),
   reshape: kind(({ shape }: { readonly shape: readonly number[] }) => reshape(shape), { shape: plain }),
+  concat: kind(
+    ({ layers: inside = [], name }: Omit<ConcatLayerOptions, "kind"> & { readonly layers: readonly Layer[] }) =>
+      concatOf(inside, { name }),
+    { layers: inOrder, name: plain },
+  ),
   sequential: kind((parts: SequentialParts) => sequentialOf(parts).block, SEQUENTIAL),
   residual: kind(
     ({ layers: inside = [], ...options }: Omit<ResidualOptions, "kind"> & { readonly layers: readonly Layer[] }) =>
