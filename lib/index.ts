@@ -100,6 +100,12 @@ export {
   type RateOptions,
   spatialDropout,
 } from "./nn/layers/dropout.js";
+export {
+  type EmbeddingBagOptions,
+  type EmbeddingOptions,
+  embedding,
+  embeddingBag,
+} from "./nn/layers/embedding.js";
 export { groupNorm } from "./nn/layers/group_norm.js";
 export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";

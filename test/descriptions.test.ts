@@ -26,6 +26,8 @@ import {
   earlyStopping,
   elasticNet,
   elu,
+  embedding,
+  embeddingBag,
   exponentialDecay,
   type FitOptions,
   f1,
@@ -44,6 +46,7 @@ import {
   huber,
   identity,
   klDivergence,
+  type Layer,
   type Loss,
   l1,
   l2,
@@ -88,9 +91,11 @@ import {
   softplus,
   sparse,
   spatialDropout,
+  spec,
   standardize,
   stepDecay,
   tanh,
+  tensor,
   topK,
   truncatedNormal,
   warmup,
@@ -103,6 +108,8 @@ import { describe, expect, test } from "vitest";
 import { bitsOf } from "./train/synthetic.js";
 
 type Family = keyof Described;
+
+const TABLE = { padding: 3, maxNorm: 2, rows: "touched", init: 0.25, name: "e" } as const;
 
 /** A layer that stands in several places, with one weight. */
 const shared = linear(3, 3);
@@ -141,6 +148,11 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     leakyRelu: [leakyRelu({ slope: 0.3 })],
     elu: [elu({ alpha: 0.5 })],
     gelu: [gelu({ approximate: "tanh" }), gelu()],
+    embedding: [embedding(9, 2), embedding(9, 2, { ...TABLE, regularizer: l2(0.5) })],
+    embeddingBag: [
+      embeddingBag(9, 2),
+      embeddingBag(9, 2, { ...TABLE, mode: "mean", regularizer: [l2(0.5), maxNorm(3)] }),
+    ],
     layerNorm: [layerNorm(6), layerNorm(6, { epsilon: 0.5, affine: false, name: "n" })],
     rmsNorm: [rmsNorm(6), rmsNorm(6, { epsilon: 0.5, affine: false, name: "n" })],
     groupNorm: [groupNorm(6, 2), groupNorm(6, 6, { epsilon: 0.5, affine: false, name: "n" })],
@@ -383,10 +395,27 @@ const TARGETS: Readonly<Record<NonNullable<Loss["target"]>, number[] | number[][
 
 const plain = (): Model => sequential(linear(4, 6, { bias: false }), linear(6, 3, { bias: false }));
 
+/** Ids of a table of nine rows. */
+const IDS = tensor(
+  Int32Array.from({ length: ROWS * 4 }, (_, at) => (at * 7) % 9),
+  [ROWS, 4],
+);
+
+/** Behind it a layer of as many features as it gives. */
+function ofIds(layer: Layer): Model {
+  const input = spec(["batch", 4], "i32");
+  const chain = sequential as (...parts: readonly unknown[]) => Model;
+  const [given] = chain({ input }, layer, flatten()).rows.outputs;
+  return chain({ input }, layer, flatten(), linear(given?.shape[0] ?? 0, 3));
+}
+
 /** A run in which a thing has its place, and what else it depends on. */
 const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; options: Partial<FitOptions> } } = {
   model: (model) => ({ model: model.clone(), options: {} }),
-  layer: (layer) => ({ model: sequential(linear(4, 6), layer, flatten(), linear(6, 3)), options: {} }),
+  layer: (layer) =>
+    layer.takes === "i32"
+      ? { model: ofIds(layer), options: { data: { x: IDS, y: VALUES } } }
+      : { model: sequential(linear(4, 6), layer, flatten(), linear(6, 3)), options: {} },
   loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
   optimizer: (optimizer) => ({ model: plain(), options: { optimizer } }),
   schedule: (lr) => ({ model: plain(), options: { optimizer: sgd({ lr }) } }),

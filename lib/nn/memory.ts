@@ -2,6 +2,7 @@ import { type NativeSlab, native } from "../binding/native.js";
 import { Turns } from "../data/turns.js";
 import { CopyTogether } from "../graph/copy.js";
 import type { Held } from "../graph/shared.js";
+import { extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { draw, drawInTurns } from "./draw.js";
 import type { StateSpec } from "./layer.js";
@@ -25,6 +26,14 @@ export interface HeldMemory {
   /** Copies elements of a name, from the one at `first` on. */
   read(name: string, first: number, target: Float32Array): void;
   release(): void;
+}
+
+/** Makes the padding of a table 0 in `part`, its elements from `first` on. */
+function clearRow({ shape, padding }: ParameterSpec, first: number, part: Float32Array): void {
+  if (padding < 0) return;
+  const columns = extent(shape.slice(1));
+  const [begin, end] = [padding * columns - first, (padding + 1) * columns - first];
+  if (begin < part.length && end > 0) part.fill(0, Math.max(begin, 0), end);
 }
 
 /**
@@ -176,7 +185,10 @@ export class ModelMemory {
   /** Draws each parameter into its place in a slab. */
   #drawings(slab: NativeSlab, seed: number): readonly Parameters<typeof draw>[] {
     return this.segments.map(({ name, shape, offset, spec }) => {
-      const write = (first: number, part: Float32Array): void => native.slabWrite(slab, offset + first, part);
+      const write = (first: number, part: Float32Array): void => {
+        clearRow(spec, first, part);
+        native.slabWrite(slab, offset + first, part);
+      };
       return [name, shape, spec.init.resolve(shape), seed, write];
     });
   }

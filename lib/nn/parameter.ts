@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { checkKeys, checkOneOf } from "../options.js";
+import { checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import { checkShape } from "../tensor/shape.js";
 import { type Initializer, lecunNormal, toInitializer, xavierUniform } from "./initializers.js";
@@ -20,6 +20,8 @@ export interface ParameterSpec {
   readonly init: Initializer;
   /** Of a table; see {@link ParameterOptions.rows}. */
   readonly rows: RowUpdates;
+  /** Of a table: the row that is 0 at first; −1: none. */
+  readonly padding: number;
   /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its role. */
   readonly regularizer: Regularizers | undefined;
 }
@@ -36,6 +38,8 @@ export interface ParameterOptions {
    * (lazy Adam and its kin).
    */
   readonly rows?: RowUpdates | undefined;
+  /** Of a table: the row that is 0 at first. */
+  readonly padding?: number | undefined;
   /** `null`: none; `undefined`: the model-wide one of weights or of biases; scales and tables have no other than their own. */
   readonly regularizer?: Regularizers | undefined;
 }
@@ -52,12 +56,14 @@ function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
 
 /** Declares a parameter of `shape` for {@link defineLayer}. A table of rank < 2 has no rows: `ERR_OPTION`. */
 export function parameter(shape: readonly number[], options: ParameterOptions = {}): ParameterSpec {
-  checkKeys("parameter", options, ["role", "init", "rows", "regularizer"]);
+  checkKeys("parameter", options, ["role", "init", "rows", "padding", "regularizer"]);
   checkShape("parameter", shape);
   const byRank = shape.length >= 2 ? "weight" : "bias";
   const role = checkOneOf("parameter.role", options.role ?? byRank, PARAMETER_ROLES);
-  if (role !== "table" && options.rows !== undefined)
-    fail("ERR_OPTION", "parameter.rows", "none but of a table", options.rows);
+  for (const name of ["rows", "padding"] as const) {
+    if (role !== "table" && options[name] !== undefined)
+      fail("ERR_OPTION", `parameter.${name}`, "none but of a table", options[name]);
+  }
   if (role === "table" && shape.length < 2)
     fail("ERR_OPTION", "parameter.role", "another role for rank < 2 than", role);
   if (role === "bias" || role === "scale") checkBiasRegularizers("parameter.regularizer", options.regularizer);
@@ -65,6 +71,8 @@ export function parameter(shape: readonly number[], options: ParameterOptions = 
     shape: [...shape],
     role,
     rows: checkOneOf("parameter.rows", options.rows ?? "exact", ["exact", "touched"]),
+    padding:
+      options.padding === undefined ? -1 : checkNumber("parameter.padding", options.padding, { min: 0, integer: true }),
     init: toInitializer("parameter.init", options.init, initOf(role, shape)),
     regularizer: checked("parameter.regularizer", options.regularizer),
   };

@@ -12,6 +12,7 @@ import {
   type RateOptions,
   spatialDropout,
 } from "../layers/dropout.js";
+import { type EmbeddingBagOptions, type EmbeddingOptions, embedding, embeddingBag } from "../layers/embedding.js";
 import { groupNorm } from "../layers/group_norm.js";
 import { layerNorm, type NormLayerOptions } from "../layers/layer_norm.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
@@ -25,6 +26,17 @@ import { filling } from "./initializers.js";
 
 const NORM = { inputs: plain, epsilon: plain, affine: plain, name: plain };
 const RATE = { rate: plain, keep: plain, name: plain };
+
+const TABLE = {
+  ...{ count: plain, size: plain, init: filling, padding: plain, maxNorm: plain, rows: plain },
+  ...{ regularizer: penalties, name: plain },
+};
+
+/** Sizes of a table. */
+interface Table {
+  readonly count: number;
+  readonly size: number;
+}
 
 /** Features of a layer that gives as many as it takes. */
 interface Inputs {
@@ -118,6 +130,11 @@ export const layers = new Family<Layer>("layer", {
       name: plain,
     },
   ),
+  embedding: kind(({ count, size, ...options }: EmbeddingOptions & Table) => embedding(count, size, options), TABLE),
+  embeddingBag: kind(({ count, size, ...options }: EmbeddingBagOptions & Table) => embeddingBag(count, size, options), {
+    ...TABLE,
+    mode: plain,
+  }),
   ...activationLayers,
   layerNorm: kind(({ inputs, ...options }: NormLayerOptions & Inputs) => layerNorm(inputs, options), NORM),
   rmsNorm: kind(({ inputs, ...options }: NormLayerOptions & Inputs) => rmsNorm(inputs, options), NORM),

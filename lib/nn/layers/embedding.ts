@@ -1,0 +1,106 @@
+import { madeBy } from "../../described.js";
+import { fail } from "../../errors.js";
+import { bagPadded, NO_PADDING, takePadded } from "../../ops/take.js";
+import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
+import { checkRegularizers, maxNorm, type Regularizers } from "../../regularizers/index.js";
+import type { BagMode } from "../../tensor/attributes.js";
+import type { Initializer } from "../initializers.js";
+import { defineLayer, type Layer } from "../layer.js";
+import { type ParameterSpec, parameter, type RowUpdates } from "../parameter.js";
+
+/** Options of {@link embedding}. */
+export interface EmbeddingOptions {
+  /** Of the table; N(0, 1/size) by default, so that rows have a norm of about 1. A number is a constant. */
+  readonly init?: Initializer | number | undefined;
+  /** A row that is 0, and stays so: it has no gradient. */
+  readonly padding?: number | undefined;
+  /** Bound of the rows' norms after a step, as of `maxNorm`; none by default. */
+  readonly maxNorm?: number | undefined;
+  /** Which rows an update reaches, as of {@link parameter}; `exact` by default. */
+  readonly rows?: RowUpdates | undefined;
+  /** Of the table, which model-wide ones do not reach. */
+  readonly regularizer?: Regularizers | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link embeddingBag}. */
+export interface EmbeddingBagOptions extends EmbeddingOptions {
+  /** `sum` (the default), or that by the number of ids. */
+  readonly mode?: BagMode | undefined;
+}
+
+const OPTIONS = ["init", "padding", "maxNorm", "rows", "regularizer", "name"];
+
+/** The table of a layer of `kind`, and what its description has of it. */
+function tableOf(
+  kind: string,
+  count: number,
+  size: number,
+  options: EmbeddingOptions,
+): { readonly table: ParameterSpec; readonly padding: number; readonly made: EmbeddingOptions } {
+  checkNumber(`${kind}.count`, count, { min: 1, integer: true });
+  checkNumber(`${kind}.size`, size, { min: 1, integer: true });
+  const { init, padding, rows, regularizer, name } = options;
+  if (padding !== undefined) {
+    checkNumber(`${kind}.padding`, padding, { min: 0, integer: true });
+    if (padding >= count) fail("ERR_OPTION", `${kind}.padding`, `a row of the table, below ${count}`, padding);
+  }
+  const bound =
+    options.maxNorm === undefined ? [] : [maxNorm(checkNumber(`${kind}.maxNorm`, options.maxNorm, { above: 0 }))];
+  const own = [...checkRegularizers(`${kind}.regularizer`, regularizer), ...bound];
+  if (rows !== undefined) checkOneOf(`${kind}.rows`, rows, ["exact", "touched"]);
+  const table = parameter([count, size], { role: "table", init, rows, padding, regularizer: own });
+  const made = { init: table.init, padding, maxNorm: options.maxNorm, rows: table.rows, regularizer, name };
+  return { table, padding: padding ?? NO_PADDING, made };
+}
+
+/**
+ * Rows of a table by number: y = table[x] with x: [batch, …] i32, table: [count, size], y: [batch, …, size]. A number outside [0, count)
+ * is `ERR_DATA`, with its row and column, before anything is read.
+ *
+ * The gradient is in rows: those that the batch names, each the sum over its places in their order, one chain from +0. The table has
+ * the role `table`: penalties and decay of the model leave it alone.
+ */
+export function embedding<const Size extends number>(
+  count: number,
+  size: Size,
+  options: EmbeddingOptions = {},
+): Layer<number, { readonly append: Size }, "i32"> {
+  checkKeys("embedding", options, OPTIONS);
+  const { table, padding, made } = tableOf("embedding", count, size, options);
+  const layer = defineLayer({
+    kind: "embedding",
+    outputs: { append: size },
+    takes: "i32",
+    name: options.name,
+    config: { count, size, padding: options.padding ?? null, rows: table.rows },
+    parameters: { table },
+    forward: (ids, parameters) => takePadded(parameters.table, ids, padding),
+  });
+  return madeBy("embedding", { count, size, ...made }, layer);
+}
+
+/**
+ * The sum, or the mean, of rows of a table by number: hashed words, several categories at once, histories. x: [batch, …, n] i32 of at most n
+ * ids, −1 for none; table: [count, size]; y: [batch, …, size], 0 where a bag is empty. Formula and errors as of `ops.bag`, gradient and role as
+ * of {@link embedding}.
+ */
+export function embeddingBag<const Size extends number>(
+  count: number,
+  size: Size,
+  options: EmbeddingBagOptions = {},
+): Layer<number, Size, "i32"> {
+  checkKeys("embeddingBag", options, [...OPTIONS, "mode"]);
+  const { table, padding, made } = tableOf("embeddingBag", count, size, options);
+  const mode = checkOneOf("embeddingBag.mode", options.mode ?? "sum", ["sum", "mean"]);
+  const layer = defineLayer({
+    kind: "embeddingBag",
+    outputs: size,
+    takes: "i32",
+    name: options.name,
+    config: { count, size, mode, padding: options.padding ?? null, rows: table.rows },
+    parameters: { table },
+    forward: (ids, parameters) => bagPadded(parameters.table, ids, { mode, padding }),
+  });
+  return madeBy("embeddingBag", { count, size, mode, ...made }, layer);
+}
