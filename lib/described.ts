@@ -158,7 +158,7 @@ export class Family<T extends object> implements Form {
     const { kind: name, options = {} } = members(where, given, ["kind", "options"], lenient);
     const known = this.#named(checkOneOf(`${where}.kind`, name, this.names));
     if (known === undefined) return fail("ERR_OPTION", `${where}.kind`, `a ${this.#noun}`, name);
-    const place = `${where}.options`;
+    const place = lenient ? `${where}: ${name}` : `${where}.options`;
     const present = Object.entries(members(place, options, Object.keys(known.forms), lenient));
     const made = present.map(([option, value]) => {
       return [option, known.forms[option]?.make(`${place}.${option}`, value, { ...how, depth: depth + 1 })];

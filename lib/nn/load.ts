@@ -11,6 +11,7 @@ import { nameLayers } from "./naming.js";
 import {
   describedLayers,
   type LoadOptions,
+  layersInside,
   type SavedLayer,
   type SavedModel,
   savedInput,
@@ -32,11 +33,30 @@ export interface DescribedShapes {
   readonly states: Shapes;
 }
 
-/** Layers as a file has them; initial values and penalties are not part of it. What is absent is the default. */
+/** Settings that are not in files from before they were there: the default. */
+const LATER = ["dropConnect"];
+
+/** Layers as a file has them; initial values and penalties are not part of it. */
 function makeLayers(saved: readonly SavedLayer[], where: string): readonly Layer[] {
   const described = saved.map((layer, index) => descriptionOf(layer, `layers[${index}]`, where));
   const how = reading(true);
-  return asFileError(where, () => described.map((layer, index) => makeOne(`layers[${index}]`, layer, how)));
+  const made = asFileError(where, () => described.map((layer, index) => makeOne(`layers[${index}]`, layer, how)));
+  expectWhole(saved, made, "layers", where);
+  return made;
+}
+
+/** A file says all that decides what its layers compute; else `ERR_FILE`. */
+function expectWhole(saved: readonly SavedLayer[], made: readonly Layer[], path: string, where: string): void {
+  for (const [index, layer] of made.entries()) {
+    const { kind, config, same, layers: inside = [] } = saved[index] ?? {};
+    if (same !== undefined) continue;
+    const place = `${path}[${index}]`;
+    for (const key of Object.keys(layer.config ?? {})) {
+      const isThere = Object.hasOwn(config ?? {}, key) || LATER.includes(key);
+      if (!isThere) refusePart(where, `${place}: ${kind}.${key}`, "a value", "none");
+    }
+    expectWhole(inside, layersInside(layer), `${place}.layers`, where);
+  }
 }
 
 /** The description of a layer, whose options a file has beside its name and the layers inside of it. */

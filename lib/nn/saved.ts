@@ -101,8 +101,8 @@ export function declares({ parameters, state = {}, layers = {} }: Layer): boolea
   return [parameters, state].some((all) => Object.keys(all).length > 0) || Object.values(layers).some(declares);
 }
 
-/** Those that follow one another in a block. */
-function layersInside({ layers = {}, order = [] }: Layer): readonly Layer[] {
+/** Layers that follow one another in a block. */
+export function layersInside({ layers = {}, order = [] }: Layer): readonly Layer[] {
   return order.flatMap((name) => layers[name] ?? []);
 }
 

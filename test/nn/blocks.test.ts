@@ -239,7 +239,7 @@ describe("files", () => {
     [
       "rows that are none",
       [{ kind: "sequential", name: null, config: { input: [-1], dtype: "f32" }, layers: [described(4, 4)] }],
-      "layers[0].options.input",
+      "layers[0]: sequential.input",
     ],
   ])("refuse %s", async (_, layers, message) => {
     const { tensors, metadata } = decodeSafetensors(plain().initialize().bytes());

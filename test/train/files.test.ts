@@ -229,7 +229,7 @@ describe("models", () => {
     [
       "sizes that are text of numbers",
       () => encoded([layer("4", 8), layer(8, 3)]),
-      "expected 4 for 'linear.inputs'.*received \"4\"",
+      "expected an integer >= 1 for 'layers.0.: linear.inputs'.*received \"4\"",
     ],
     [
       "no word on biases",
