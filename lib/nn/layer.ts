@@ -254,18 +254,24 @@ export function defineLayer<
     config,
     forward: forward as Layer["forward"],
   };
+  return sealed(layer);
+}
+
+/** The layer as it stays, with a text of its own for people. */
+export function sealed<L extends Layer>(layer: L): L {
   return Object.freeze(describedBy(layer, () => describeLayer(layer)));
 }
 
 /** For people: sizes if it has any, settings, and the shapes of its parameters. */
-function describeLayer({ kind, inputs, outputs, name, parameters, config }: Layer): Shown {
+function describeLayer({ kind, inputs, outputs, name, parameters, layers, config }: Layer): Shown {
   const sizes =
     inputs === ANY_SIZE
       ? ""
       : ` ${formatSize(inputs)} → ${outputs === "same" ? formatSize(inputs) : formatSize(outputs)}`;
   const { inputs: _in, outputs: _out, ...settings } = config ?? {};
+  const inside = layers === undefined ? undefined : Object.keys(layers).join(", ");
   const shapes = Object.fromEntries(Object.entries(parameters).map(([role, { shape }]) => [role, formatShape(shape)]));
-  return { title: `Layer ${kind}${sizes}`, fields: { name, ...shapes, ...settings, ...shapes } };
+  return { title: `Layer ${kind}${sizes}`, fields: { name, layers: inside, ...shapes, ...settings, ...shapes } };
 }
 
 /** `784`, `[28, 28, 1]`, `flat`. */

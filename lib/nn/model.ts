@@ -148,6 +148,12 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * @internal
    */
   [BLOCK](): Layer {
+    const { inputs, outputs } = this.rows;
+    if (inputs.length !== 1 || outputs.length !== 1) {
+      const expected = "expected a model with one input and one output as a layer";
+      const [given, gives] = [inputs, outputs].map((rows) => rows.map(({ name }) => name).join(", "));
+      throw new CarillonError("ERR_OPTION", "layer", `${expected} but received one of ${given} that gives ${gives}`);
+    }
     if (!this.initialized) return this.#definition.block;
     const instead = "build its layers anew, and give the new model their weights by setWeights()";
     const expected = `expected a model without weights as a layer but this one has some: ${instead}`;

@@ -6,7 +6,7 @@ import type { RowSpec } from "../tensor/row_spec.js";
 import { formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { Taken } from "./chain.js";
-import { checkInside, checkName, type Layer, type LayerPart } from "./layer.js";
+import { checkInside, checkName, type Layer, type LayerPart, sealed } from "./layer.js";
 import { Model } from "./model.js";
 import { type Definition, type Functions, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
 import { checkInput } from "./sequential_options.js";
@@ -92,21 +92,17 @@ function definitionOf(
   };
   const sizesOf = (rows: readonly RowSpec[]): Sizes => Object.fromEntries(rows.map((row) => [row.name, sizeOf(row)]));
   const [[x], [y]] = [inputs, outputs];
-  const only = x !== undefined && y !== undefined && inputs.length === 1 && outputs.length === 1 ? { x, y } : undefined;
   const names = Object.keys(layers);
-  const block: Layer = {
+  const block = sealed<Layer>({
     kind: "network",
-    inputs: only?.x.shape ?? [],
-    outputs: only?.y.shape ?? [],
-    takes: only?.x.dtype,
+    inputs: x?.shape ?? [],
+    outputs: y?.shape ?? [],
+    takes: x?.dtype,
     parameters: {},
     layers,
     order: names,
-    forward: (value, _parameters, context) => {
-      const [output] = only === undefined ? [] : record([value], context.layers);
-      return output ?? fail("ERR_OPTION", "network", "a network with one input and one output as a layer", inputs);
-    },
-  };
+    forward: (value, _parameters, context) => record([value], context.layers)[0] ?? value,
+  });
   return {
     layers: Object.values(layers),
     names,

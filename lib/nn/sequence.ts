@@ -3,7 +3,7 @@ import { CarillonError } from "../errors.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
 import { checkChain, type Taken } from "./chain.js";
-import { checkLayer, type Layer } from "./layer.js";
+import { checkLayer, type Layer, sealed } from "./layer.js";
 import { nameLayers } from "./naming.js";
 import { Structure } from "./structure.js";
 
@@ -71,7 +71,7 @@ export function sequence(
   if (input === undefined || last === undefined || gives.length < layers.length) return refuseRows(layers);
   const structure = new Structure(byName(layers, names));
   const [x, y] = [rowOf("x", input), rowOf("y", last)];
-  const block: Layer = {
+  const block = sealed<Layer>({
     kind: "sequential",
     name,
     inputs: sizeOf(x),
@@ -83,7 +83,7 @@ export function sequence(
     config: from === undefined ? {} : { input: x.shape, dtype: x.dtype },
     infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
     forward: (value, _parameters, context) => applyChain(names, context.layers, value),
-  };
+  });
   return {
     layers,
     names,

@@ -1,5 +1,6 @@
 // Layers in one another: what they compute, against PyTorch, and that everything which goes by names goes by theirs.
 import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
 import {
   adam,
   concat,
@@ -167,6 +168,12 @@ describe("names", () => {
     const model = sequential(linear(4, 4), residual(linear(4, 4), sequential(linear(4, 4), broken)), linear(4, 2));
     await expect(fit(model, { ...still, optimizer: sgd({ lr: 0.1 }) })).rejects.toThrow(
       "first in the output of 'residual1.sequential1.broken1'",
+    );
+  });
+
+  test("a block tells what is inside", () => {
+    expect(inspect(residual({ project: true }, linear(8, 6), tanh()))).toBe(
+      "Layer residual 8 → 8 { layers: 'linear1, tanh1, projection', project: true }",
     );
   });
 

@@ -125,7 +125,7 @@ describe("weights", () => {
     const other = await towers().load(bytes);
     expect(other.weights()).toEqual(model.weights());
     expect(model.clone().weights()).toEqual(model.weights());
-    await expect(loadModel(bytes)).rejects.toThrow("expected built-in layers in 'loadModel' but received 'network'");
+    await expect(loadModel(bytes)).rejects.toThrow("expected built-in layers for 'loadModel' but received 'network'");
   });
 
   test("a network with one input and one output is a layer", () => {
@@ -137,7 +137,9 @@ describe("weights", () => {
     const model: Model = sequential(linear(3, 4), Reflect.apply(Object, undefined, [skip]), linear(4, 1));
     expect(model.parameters.map(({ name }) => name)).toContain("network1.inner.weight");
     expect(model.initialize(1).predictSync([[1, 2, 3]]).shape).toEqual([1, 1]);
-    expect(() => Reflect.apply(sequential, undefined, [towers(), linear(1, 1)])).toThrow();
+    expect(() => Reflect.apply(sequential, undefined, [towers(), linear(1, 1)])).toThrow(
+      "expected a model with one input and one output as a layer but received one of user, item, age that gives y",
+    );
   });
 });
 

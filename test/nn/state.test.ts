@@ -29,6 +29,9 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StoredTensor } from "../../lib/io/element_types.js";
+import { SEAL, sealedBytes, sealedParts } from "../../lib/io/seal.js";
+import { decodeSafetensors } from "../io/whole_file.js";
 
 const KEEP = 0.75;
 
@@ -311,6 +314,32 @@ test("what is read beside a run is of one step", async () => {
   run.stop();
   await run;
   expect(seen.size).toBeGreaterThan(3);
+});
+
+describe("a checkpoint", () => {
+  const kept = "layers/centre1.mean";
+  type Tensors = Map<string, StoredTensor>;
+  const f32 = (...values: number[]): StoredTensor => ({
+    dtype: "f32",
+    shape: [values.length],
+    data: Float32Array.from(values),
+  });
+
+  test.each<[string, (tensors: Tensors) => void, string]>([
+    ["without it", (tensors) => tensors.delete(kept), "expected f32 [2] as layers/centre1.mean"],
+    ["with more of it", (tensors) => tensors.set(kept, f32(1, 2, 3)), "expected f32 [2] as layers/centre1.mean"],
+    ["with what no layer keeps", (tensors) => tensors.set("layers/other.mean", f32(1)), "tensors"],
+    ["with what is no number", (tensors) => tensors.set(kept, f32(1, Number.NaN)), "layers/centre1.mean[1]"],
+  ])("%s is refused", async (_, change, message) => {
+    const result = await fit(network(), { data: { x, y }, batchSize: 8, steps: 2, seed: 3, ...still });
+    const { tensors, metadata } = decodeSafetensors(result.checkpoint());
+    const changed = new Map([...tensors].filter(([name]) => name !== SEAL));
+    change(changed);
+    const resume = sealedBytes(sealedParts(changed, metadata));
+    await expect(trained({ resume })).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_FILE", message: expect.stringContaining(message) }),
+    );
+  });
 });
 
 test("what a layer may not keep", () => {

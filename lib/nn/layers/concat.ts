@@ -5,7 +5,7 @@ import { checkKeys, isPlainObject } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
 import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized } from "../chain.js";
-import { checkLayer, checkName, type Layer, type LayerPart } from "../layer.js";
+import { checkLayer, checkName, type Layer, type LayerPart, sealed } from "../layer.js";
 import { nameLayers } from "../naming.js";
 import { byName } from "../sequence.js";
 import type { Total } from "../size_product.js";
@@ -83,7 +83,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
   const layers = given.map((layer, index) => checkLayer(`concat: layer ${index + 1}`, layer));
   const names = nameLayers(layers);
   const inputs = commonInputs(layers);
-  const block: Layer = Object.freeze({
+  const block = sealed<Layer>({
     kind: "concat",
     name,
     inputs,
@@ -95,7 +95,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
     config: {},
     infer: (value) => sideBySide(layers.map((layer) => checkChain([layer], value).outputs[0] ?? value)),
     forward: (x, _parameters, { layers: inside }) => ops.concat(names.map((each) => inside[each]?.(x) ?? x)),
-  } satisfies Layer);
+  });
   return madeBy("concat", { layers, name }, block);
 }
 

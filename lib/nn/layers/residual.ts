@@ -15,7 +15,7 @@ import {
   type Plain,
   type Taken,
 } from "../chain.js";
-import { checkName, type Layer, type LayerPart } from "../layer.js";
+import { checkName, type Layer, type LayerPart, sealed } from "../layer.js";
 import { applyChain, byName, chainOf } from "../sequence.js";
 import { linear } from "./linear.js";
 
@@ -93,7 +93,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
     );
     return result;
   };
-  const block = Object.freeze({
+  const block = sealed<Layer>({
     kind: "residual",
     name,
     inputs: taken ?? ANY_SIZE,
@@ -108,7 +108,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
       const skipped = inside.projection === undefined ? x : inside.projection(x);
       return ops.add(skipped, applyChain(names, inside, x));
     },
-  } satisfies Layer);
+  });
   return madeBy("residual", { layers, project, name }, block);
 }
 
