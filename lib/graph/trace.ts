@@ -19,6 +19,7 @@ export class Trace {
   readonly #lanes: Lane[] = [];
   readonly #updates = new Map<UpdateCounter, number>();
   #sites = 0;
+  #needed = { by: "", rows: 0 };
 
   constructor(seed: number, training: boolean) {
     this.seed = seed;
@@ -62,6 +63,16 @@ export class Trace {
   /** Updates of a step by counter. */
   get updates(): ReadonlyMap<UpdateCounter, number> {
     return this.#updates;
+  }
+
+  /** Notes that what is recorded by somebody of that name makes no sense of fewer rows. */
+  needRows(by: string, rows: number): void {
+    if (rows > this.#needed.rows) this.#needed = { by, rows };
+  }
+
+  /** The most rows that anybody needs, and who does. */
+  get needed(): { readonly by: string; readonly rows: number } {
+    return this.#needed;
   }
 
   /** The next place that draws random numbers. */

@@ -13,6 +13,8 @@ export interface LayerContext<S extends string = string, B extends string = stri
   readonly training: boolean;
   /** A number for the next place of the network that draws random numbers. */
   nextSite(): number;
+  /** Refuses training by batches, or parts of them, of fewer rows, where that is known before the first step: `ERR_OPTION`. */
+  needRows(rows: number): void;
   /** Its states, as the step found them, or as this layer has left them where it was used before. */
   readonly state: { readonly [K in S]: Value };
   /** The layers inside of it as functions. */

@@ -79,6 +79,7 @@ export class Structure {
     const context = {
       training: trace.training,
       nextSite: () => trace.nextSite(),
+      needRows: (rows: number) => trace.needRows(path, rows),
       state: valuesOf(layer.state ?? {}, states),
       layers: this.#functions(`${path}.`, layer.layers ?? {}, recording),
     };

@@ -45,6 +45,7 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
   const trace = new Trace(seed, true);
   const checks = new FiniteChecks(trace);
   tracing(trace, () => recordStep(trace, model, minimizer, checks, options));
+  expectRows(trace, options);
   const program = new CompiledProgram(trace, {
     maxRows: Math.ceil(batchSize / accumulate),
     bindings: train.bindings,
@@ -53,6 +54,19 @@ export function compileStep(model: Model, minimizer: Minimizer, seed: number, op
     logRows: CALL_STEPS,
   });
   return { program, checks: checks.list };
+}
+
+/** `ERR_OPTION` where a layer needs more rows than a batch, a part of one, or the last batch of data in memory is known to have. */
+function expectRows({ needed: { by, rows } }: Trace, { train, batchSize, accumulate }: StepOptions): void {
+  const refuse = (received: string): never => {
+    const problem = `expected ${rows} rows or more in a batch for the layer '${by}' but received ${received}`;
+    throw new CarillonError("ERR_OPTION", "fit.batchSize", problem);
+  };
+  if (batchSize < rows) refuse(`batches of ${batchSize}`);
+  const part = Math.ceil(batchSize / accumulate);
+  if (part < rows) refuse(`batches of ${batchSize} in ${accumulate} parts`);
+  const last = train.stream === undefined ? train.samples % batchSize : 0;
+  if (last > 0 && last < rows) refuse(`a last batch of ${last}: ${train.samples} rows in batches of ${batchSize}`);
 }
 
 /** What the parts of a batch come to. */
