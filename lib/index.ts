@@ -91,6 +91,7 @@ export {
   softplus,
   tanh,
 } from "./nn/layers/activations.js";
+export { type BatchNormLayerOptions, batchNorm } from "./nn/layers/batch_norm.js";
 export { type ConcatLayerOptions, concat } from "./nn/layers/concat.js";
 export {
   alphaDropout,

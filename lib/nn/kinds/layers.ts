@@ -3,6 +3,7 @@ import { fail } from "../../errors.js";
 import { penalties } from "../../regularizers/kinds.js";
 import { checkName, type Layer } from "../layer.js";
 import * as activations from "../layers/activations.js";
+import { type BatchNormLayerOptions, batchNorm } from "../layers/batch_norm.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
 import {
   alphaDropout,
@@ -144,6 +145,11 @@ export const layers = new Family<Layer>("layer", {
     },
     { ...NORM, groups: plain },
   ),
+  batchNorm: kind(({ inputs, ...options }: BatchNormLayerOptions & Inputs) => batchNorm(inputs, options), {
+    ...NORM,
+    keep: plain,
+    preset: plain,
+  }),
   dropout: kind((options: DropoutLayerOptions) => dropout(options), { ...RATE, scaling: plain }),
   spatialDropout: kind((options: DropoutLayerOptions) => spatialDropout(options), { ...RATE, scaling: plain }),
   alphaDropout: kind((options: RateOptions) => alphaDropout(options), RATE),
