@@ -2,6 +2,16 @@
 // from an element of their row or column first, so that of equal elements the mean is one of them and every deviation
 // is 0.
 
+// The first `count` of N elements; a constant N where all are there, so that nothing is asked.
+CARILLON_INLINE F load_at_most(const float* p, size_t count) { return count == F::N ? load(p) : load_part(p, count); }
+CARILLON_INLINE void store_at_most(float* p, F x, size_t count) {
+  if (count == F::N) {
+    store(p, x);
+  } else {
+    store_part(p, x, count);
+  }
+}
+
 // ---- Rows --------------------------------------------------------------------------------------------------
 
 // Rows whose sums are walked side by side: the additions of one alone would be waited for.
@@ -13,7 +23,8 @@ constexpr size_t kRowsAtOnce = kBlocksAtOnce > sums ? kBlocksAtOnce / sums : 1;
 template <class Term>
 CARILLON_INLINE void reduce_rows(const Term* rows, size_t count, float* totals) {
   constexpr size_t at_once = kRowsAtOnce<Term::sums>;
-  BlockTree trees[at_once * Term::sums];
+  constexpr size_t all = at_once * Term::sums;
+  BlockTree trees[all];
   for (size_t begin = 0; begin < count; begin += kReduceBlock) {
     const size_t end = smaller_of(count, begin + kReduceBlock);
     F lanes[at_once][kRegisters][Term::sums];
@@ -38,15 +49,16 @@ CARILLON_INLINE void reduce_rows(const Term* rows, size_t count, float* totals) 
       CARILLON_UNROLL
       for (size_t b = 0; b < at_once; ++b) rows[b].add_part_to(lanes[b][r], at, smaller_of(F::N, end - at));
     }
-    for (size_t b = 0; b < at_once; ++b) {
-      for (size_t s = 0; s < Term::sums; ++s) {
-        F lane[kRegisters];
-        for (size_t r = 0; r < kRegisters; ++r) lane[r] = lanes[b][r][s];
-        trees[b * Term::sums + s].push(add_tree(lane));
-      }
+    CARILLON_UNROLL
+    for (size_t t = 0; t < all; ++t) {
+      F lane[kRegisters];
+      for (size_t r = 0; r < kRegisters; ++r) lane[r] = lanes[t / Term::sums][r][t % Term::sums];
+      totals[t] = add_tree(lane);
     }
+    if (count <= kReduceBlock) return;
+    for (size_t t = 0; t < all; ++t) trees[t].push(totals[t]);
   }
-  for (size_t t = 0; t < at_once * Term::sums; ++t) totals[t] = trees[t].total();
+  for (size_t t = 0; t < all; ++t) totals[t] = trees[t].total();
 }
 
 // Σ (x − center), or with `squared` Σ (x − center)².
@@ -66,7 +78,8 @@ struct DeviationTerm {
 CARILLON_INLINE F normalized(F x, F mean, F inverse) { return mul(sub(x, mean), inverse); }
 
 // y = fma(n, scale, shift), n = (x − mean)·inverse; an absent scale is 1, an absent shift −0, which change no bit of n.
-CARILLON_INLINE void scale_row(const RowNorm& task, size_t row, F mean, F inverse) {
+// Asks for the lines `ahead` floats behind the row's, unless that is 0.
+CARILLON_INLINE void scale_row(const RowNorm& task, size_t row, F mean, F inverse, size_t ahead) {
   const size_t columns = task.columns;
   const float* x = task.x + row * columns;
   float* y = task.y + row * columns;
@@ -76,6 +89,10 @@ CARILLON_INLINE void scale_row(const RowNorm& task, size_t row, F mean, F invers
   const F one = splat(1.0f), nothing = splat(-0.0f);
   size_t i = 0;
   for (; i + F::N <= columns; i += F::N) {
+    if (ahead != 0) {
+      prefetch_line(x, i, ahead);
+      prefetch_line(y, i, ahead);
+    }
     const F n = normalized(load(x + i), mean, inverse);
     store(y + i, fma(n, scale == nullptr ? one : load(scale + i), shift == nullptr ? nothing : load(shift + i)));
   }
@@ -91,6 +108,8 @@ CARILLON_INLINE void scale_row(const RowNorm& task, size_t row, F mean, F invers
 void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
   constexpr size_t at_once = kRowsAtOnce<1>;
   const float count = static_cast<float>(task.columns);
+  const bool far = prefetch_distance(2 * (end - begin) * task.columns * sizeof(float), 2) != 0;
+  const size_t ahead = far ? at_once * task.columns : 0;
   for (size_t row = begin; row < end; row += at_once) {
     float means[at_once] = {}, sums[at_once];
     const float* x[at_once];
@@ -115,7 +134,7 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
     for (size_t b = 0; b < at_once && row + b < end; ++b) {
       if (task.mean != nullptr) task.mean[row + b] = means[b];
       task.inverse[row + b] = inverses[b];
-      scale_row(task, row + b, splat(means[b]), splat(inverses[b]));
+      scale_row(task, row + b, splat(means[b]), splat(inverses[b]), ahead);
     }
   }
 }
@@ -134,6 +153,13 @@ struct NormGradientTerm {
   }
   CARILLON_INLINE void add_to(F* lanes, size_t i) const {
     step(lanes, scale == nullptr ? load(g + i) : mul(load(g + i), load(scale + i)), load(x + i));
+  }
+  // ((p − offset) − n·slope)·inverse of the `count` elements from i on.
+  CARILLON_INLINE F gradient(size_t i, size_t count, F offset, F slope) const {
+    const F flow = load_at_most(g + i, count);
+    const F p = scale == nullptr ? flow : mul(flow, load_at_most(scale + i, count));
+    const F n = normalized(load_at_most(x + i, count), mean, inverse);
+    return mul(fnma(n, slope, sub(p, offset)), inverse);
   }
   CARILLON_INLINE void add_part_to(F* lanes, size_t i, size_t count) const {
     const F flow = load_part(g + i, count);
@@ -158,23 +184,18 @@ void row_norm_gradient_f32(const RowNormGradient& task, size_t begin, size_t end
     float sums[at_once * 2];
     reduce_rows(terms, columns, sums);
     for (size_t b = 0; b < at_once && row + b < end; ++b) {
-      const auto& [x, g, scale, mean, inverse] = terms[b];
       const F offset = splat(task.mean == nullptr ? 0.0f : sums[2 * b] / count);
       const F slope = splat(sums[2 * b + 1] / count);
       float* dx = task.dx + (row + b) * columns;
-      for (size_t i = 0; i < columns; i += F::N) {
-        const size_t part = smaller_of(F::N, columns - i);
-        const bool whole = part == F::N;
-        const F flow = whole ? load(g + i) : load_part(g + i, part);
-        const F value = whole ? load(x + i) : load_part(x + i, part);
-        const F p = scale == nullptr ? flow : mul(flow, whole ? load(scale + i) : load_part(scale + i, part));
-        const F y = mul(fnma(normalized(value, mean, inverse), slope, sub(p, offset)), inverse);
-        if (whole) {
-          store(dx + i, y);
-        } else {
-          store_part(dx + i, y, part);
+      size_t i = 0;
+      for (; i + F::N <= columns; i += F::N) {
+        if (task.ahead != 0) {
+          prefetch_line(terms[b].x, i, task.ahead);
+          prefetch_line(terms[b].g, i, task.ahead);
         }
+        store(dx + i, terms[b].gradient(i, F::N, offset, slope));
       }
+      if (i < columns) store_part(dx + i, terms[b].gradient(i, columns - i, offset, slope), columns - i);
     }
   }
 }
@@ -184,27 +205,23 @@ void row_norm_gradient_f32(const RowNormGradient& task, size_t begin, size_t end
 // Rows that are added to the chains of a register of columns while it is held.
 constexpr size_t kRowsTogether = 4;
 
-// Adds rows to the chains of [0, columns), in order. A term has add_to(i, part, row, rows): `rows` rows from `row` on
-// to the chains of the `part` columns from i on.
+// Adds rows to the chains of [0, columns), in order. A term has add_to<together>(i, count, row): the rows [row, row +
+// together) to the chains of the `count` columns from i on.
 template <class Term>
 CARILLON_INLINE void add_rows(const Term& term, size_t rows, size_t columns) {
-  size_t row = 0;
-  for (; row + kRowsTogether <= rows; row += kRowsTogether) {
-    for (size_t i = 0; i < columns; i += F::N) {
-      term.template add_to<kRowsTogether>(i, smaller_of(F::N, columns - i), row);
+  for (size_t row = 0; row < rows;) {
+    const bool together = row + kRowsTogether <= rows;
+    const size_t end = together ? row + kRowsTogether : row + 1;
+    size_t i = 0;
+    if (together) {
+      for (; i + F::N <= columns; i += F::N) term.template add_to<kRowsTogether>(i, F::N, row);
+    } else {
+      for (; i + F::N <= columns; i += F::N) term.template add_to<1>(i, F::N, row);
     }
-  }
-  for (; row < rows; ++row) {
-    for (size_t i = 0; i < columns; i += F::N) term.template add_to<1>(i, smaller_of(F::N, columns - i), row);
-  }
-}
-
-CARILLON_INLINE F load_at_most(const float* p, size_t count) { return count == F::N ? load(p) : load_part(p, count); }
-CARILLON_INLINE void store_at_most(float* p, F x, size_t count) {
-  if (count == F::N) {
-    store(p, x);
-  } else {
-    store_part(p, x, count);
+    if (i < columns) {
+      for (size_t r = row; r < end; ++r) term.template add_to<1>(i, columns - i, r);
+    }
+    row = end;
   }
 }
 
@@ -239,7 +256,8 @@ void column_deviations_f32(const float* x, size_t stride, size_t rows, size_t co
 // the row; by columns: center is one of the column, and inverse is left to who reads the sums.
 template <bool by_rows>
 struct NormSumsTerm {
-  const NormSums& task;
+  NormSums task;
+  size_t center_stride;  // from row to row
   template <size_t together>
   CARILLON_INLINE void add_to(size_t i, size_t part, size_t row) const {
     F flows = load_at_most(task.flows + i, part);
@@ -248,16 +266,16 @@ struct NormSumsTerm {
     CARILLON_UNROLL
     for (size_t r = 0; r < together; ++r) {
       const size_t at = (row + r) * task.stride + i;
-      const size_t of_row = (row + r) * task.row_stride;
       const F g = load_at_most(task.g + at, part);
       const F x = load_at_most(task.x + at, part);
-      flows = add(flows, g);
       F n;
       if constexpr (by_rows) {
-        n = normalized(x, splat(task.center == nullptr ? 0.0f : task.center[of_row]), splat(task.inverse[of_row]));
+        const size_t of_row = (row + r) * task.row_stride;
+        n = normalized(x, splat(task.center[(row + r) * center_stride]), splat(task.inverse[of_row]));
       } else {
         n = sub(x, middle);
       }
+      flows = add(flows, g);
       products = fma(g, n, products);
     }
     store_at_most(task.flows + i, flows, part);
@@ -265,11 +283,17 @@ struct NormSumsTerm {
   }
 };
 
+// Of rows without a center.
+constexpr float kNoCenter = 0.0f;
+
 void norm_sums_f32(const NormSums& task, size_t rows, size_t columns) {
+  NormSums own = task;
+  if (own.center == nullptr) own.center = &kNoCenter;
+  const size_t center_stride = task.center == nullptr ? 0 : task.row_stride;
   if (task.inverse != nullptr) {
-    add_rows(NormSumsTerm<true>{task}, rows, columns);
+    add_rows(NormSumsTerm<true>{own, center_stride}, rows, columns);
   } else {
-    add_rows(NormSumsTerm<false>{task}, rows, columns);
+    add_rows(NormSumsTerm<false>{own, 0}, rows, columns);
   }
 }
 
@@ -280,29 +304,37 @@ void column_norm_f32(const float* x, size_t rows, size_t columns, const float* c
                      const float* shift, float* y) {
   const F nothing = splat(-0.0f);
   for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
-    for (size_t i = 0; i < columns; i += F::N) {
-      const size_t part = smaller_of(F::N, columns - i);
-      const F value = load_at_most(x + i, part);
-      const F d = center == nullptr ? value : sub(value, load_at_most(center + i, part));
-      const F s = shift == nullptr ? nothing : load_at_most(shift + i, part);
-      store_at_most(y + i, fma(d, load_at_most(factor + i, part), s), part);
+    size_t i = 0;
+    for (; i + F::N <= columns; i += F::N) {
+      const F d = center == nullptr ? load(x + i) : sub(load(x + i), load(center + i));
+      store(y + i, fma(d, load(factor + i), shift == nullptr ? nothing : load(shift + i)));
     }
+    const size_t rest = columns - i;
+    if (rest == 0) continue;
+    const F value = load_part(x + i, rest);
+    const F d = center == nullptr ? value : sub(value, load_part(center + i, rest));
+    const F s = shift == nullptr ? nothing : load_part(shift + i, rest);
+    store_part(y + i, fma(d, load_part(factor + i, rest), s), rest);
   }
 }
 
-// dx[r, c] = ((g[r, c] − offset[c]) − (x[r, c] − center[c])·slope[c])·factor[c]
+// ((g − offset) − (x − center)·slope)·factor of the `count` columns from i on.
+CARILLON_INLINE F column_gradient(const ColumnNormGradient& task, const float* x, const float* g, size_t i,
+                                  size_t count) {
+  const F d = sub(load_at_most(x + i, count), load_at_most(task.center + i, count));
+  const F flow = sub(load_at_most(g + i, count), load_at_most(task.offset + i, count));
+  return mul(fnma(d, load_at_most(task.slope + i, count), flow), load_at_most(task.factor + i, count));
+}
+
 void column_norm_gradient_f32(const ColumnNormGradient& task, size_t begin, size_t end) {
+  const ColumnNormGradient own = task;  // what is written cannot change it
   const size_t columns = task.columns;
   for (size_t r = begin; r < end; ++r) {
     const float* x = task.x + r * columns;
     const float* g = task.g + r * columns;
     float* dx = task.dx + r * columns;
-    for (size_t i = 0; i < columns; i += F::N) {
-      const size_t part = smaller_of(F::N, columns - i);
-      const F d = sub(load_at_most(x + i, part), load_at_most(task.center + i, part));
-      const F flow = sub(load_at_most(g + i, part), load_at_most(task.offset + i, part));
-      const F rest = fnma(d, load_at_most(task.slope + i, part), flow);
-      store_at_most(dx + i, mul(rest, load_at_most(task.factor + i, part)), part);
-    }
+    size_t i = 0;
+    for (; i + F::N <= columns; i += F::N) store(dx + i, column_gradient(own, x, g, i, F::N));
+    if (i < columns) store_part(dx + i, column_gradient(own, x, g, i, columns - i), columns - i);
   }
 }

@@ -273,6 +273,7 @@ struct RowNormGradient {
   float* dx;  // may be g
   size_t columns;
   size_t groups;
+  size_t ahead;  // floats behind those at hand that are asked for, or 0
 };
 
 // Rows of x and g begin `stride` elements apart. center and inverse: one a row, `row_stride` apart; without an inverse

@@ -9,8 +9,12 @@ namespace {
 
 // ---- Sums over rows, a chain a column
 
-// Rows that a piece of work takes at once, so that what the second kernel reads is still in the cache.
-constexpr size_t kRowsInCache = 16;
+// Rows of x and of g that a piece of work takes at once, so that what the second kernel reads is still in the first
+// cache.
+size_t rows_in_cache(size_t columns) {
+  constexpr size_t kElements = 4096, kLeast = 4;
+  return std::max(kLeast, kElements / columns / kLeast * kLeast);
+}
 
 // Columns of a strip at least: whole lines.
 constexpr size_t kLeastStrip = 64;
@@ -134,6 +138,8 @@ void run_row_norm_gradient(const Context& context, const Arguments& a) {
   using At = RowNormGradientAt;
   const size_t rows = a.size(At::rows), width = a.size(At::columns), groups = a.size(At::groups);
   const size_t columns = width / groups;
+  // The rows that are next: those of the next piece where sums and gradient go piece by piece.
+  const bool far = prefetch_distance(3 * rows * width * sizeof(float), 3) != 0;
   const RowNormGradient task{a.view<const float>(At::x),
                              a.view<const float>(At::g),
                              a.view<const float>(At::scale),
@@ -141,7 +147,8 @@ void run_row_norm_gradient(const Context& context, const Arguments& a) {
                              a.view<const float>(At::inverse),
                              a.view<float>(At::dx),
                              columns,
-                             groups};
+                             groups,
+                             far ? rows_in_cache(width) * width : 0};
   const auto gradient = [&](size_t begin, size_t end) {
     context.kernels.row_norm_gradient_f32(task, begin * groups, end * groups);
   };
@@ -177,8 +184,8 @@ void run_row_norm_gradient(const Context& context, const Arguments& a) {
   sum_blocks(context, rows, width, sums, scratch, !together,
              [&](size_t from, size_t to, size_t begin, size_t end, float* const(&chains)[2]) {
                if (!together) return add(from, to, begin, end, chains);
-               for (size_t row = from; row < to; row += kRowsInCache) {
-                 const size_t until = std::min(to, row + kRowsInCache);
+               for (size_t row = from; row < to; row += rows_in_cache(width)) {
+                 const size_t until = std::min(to, row + rows_in_cache(width));
                  add(row, until, begin, end, chains);
                  gradient(row, until);
                }

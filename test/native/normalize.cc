@@ -71,7 +71,8 @@ TEST(row_norm_tables_agree) {
                          kEpsilon};
       kernels.row_norm_f32(task, 0, cut);
       if (cut < rows) kernels.row_norm_f32(task, cut, rows);
-      const RowNormGradient gradient{x.data(), g.data(), task.scale, task.mean, task.inverse, to.dx.data(), columns, 1};
+      const RowNormGradient gradient{x.data(),     g.data(), task.scale, task.mean, task.inverse,
+                                     to.dx.data(), columns,  1,          0};
       kernels.row_norm_gradient_f32(gradient, 0, cut);
       if (cut < rows) kernels.row_norm_gradient_f32(gradient, cut, rows);
       for (size_t c = 0; c < columns; ++c) to.flows[c] = to.products[c] = 0.0f;
