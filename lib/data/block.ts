@@ -131,6 +131,13 @@ function checkExamples(where: string, value: unknown, place: Place): Readonly<Re
   return { x, y, weight };
 }
 
+/** The rows of a record that has those of `x` or `y` alone, as a network may name its one input so; anything else as it is. */
+export function onlyOf(whole: Whole, value: unknown): unknown {
+  if (Array.isArray(value) || ArrayBuffer.isView(value) || !areMembers(value) || !Object.hasOwn(value, whole))
+    return value;
+  return Object.keys(value).length === 1 ? value[whole] : value;
+}
+
 /**
  * The values of a record in the order of `names`; `value` itself where there are none. What is no record of them is `ERR_DATA`, and so
  * is a name that is missing; another one is `ERR_UNKNOWN_OPTION`, which tells the one that was meant.
@@ -247,10 +254,10 @@ export class Block {
       first ??= member;
       return member.rows === first.rows ? member : failRows(member, first, where);
     };
-    const values = namedValues(`${where}.x`, x, names.x, place);
+    const values = namedValues(`${where}.x`, onlyOf("x", x), names.x, place);
     this.inputs = inputs.map((one, at) => fitting(memberOf(one.where, values[at], one.form, place)));
     this.rows = this.inputs[0]?.rows ?? 0;
-    const targets = namedValues(`${where}.y`, y, names.y, place);
+    const targets = namedValues(`${where}.y`, onlyOf("y", y), names.y, place);
     const weights = weightsOf(form, weight);
     this.targets = form.targets.map(
       (one, at) => new TargetRows(one, targets[at], weights[at], this.rows, place, fitting),

@@ -42,8 +42,11 @@ export type Outputs = Named<Labels | Targets>;
 export type WeightsOf<Y, W = Weights> = Y extends Labels | Targets ? W : W | Readonly<Record<string, W | undefined>>;
 
 /** A data set in memory: the examples are the rows. */
-export interface Examples<X = Inputs, Y = Outputs> {
+export interface Examples<X = Features, Y = Labels | Targets> {
   readonly x: X;
   readonly y: Y;
   readonly weight?: WeightsOf<Y> | undefined;
 }
+
+/** The same of any model. */
+export type AnyExamples = Examples<Inputs, Outputs>;

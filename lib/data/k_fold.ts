@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
-import type { Examples, Inputs, Outputs } from "./dataset.js";
+import type { AnyExamples, Examples, Inputs, Outputs } from "./dataset.js";
 import {
   type AnyDivision,
   checkDivision,
@@ -63,7 +63,7 @@ export function kFold<X extends Inputs, Y extends Outputs>(
   options?: KFoldOptions,
 ): Iterable<Fold<X, Y>>;
 export function kFold(
-  data: readonly unknown[] | Examples,
+  data: readonly unknown[] | AnyExamples,
   k: number,
   options: AnyDivision = {},
 ): Iterable<FoldOf<unknown>> {

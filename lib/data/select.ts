@@ -4,7 +4,7 @@ import { checkKeys, checkNumber } from "../options.js";
 import { type NumberArray, zerosLike } from "../tensor/arrays.js";
 import { areMembers, isTypedArray, type Members, type TypedArray } from "../tensor/copied.js";
 import { EXAMPLE_KEYS, MEANT } from "./block.js";
-import type { Examples, Weights, WeightsOf } from "./dataset.js";
+import type { AnyExamples, Weights, WeightsOf } from "./dataset.js";
 import { isTensorLike } from "./member.js";
 
 /** The type of some rows of T: the same kind of array; a tensor becomes its shape and data. */
@@ -49,7 +49,7 @@ export interface Divisible {
  */
 export function divisible(where: string, data: unknown, rows: number | undefined): Divisible {
   if (rows !== undefined) checkNumber(`${where}.rows`, rows, { min: 2, integer: true });
-  const set = Array.isArray(data) ? listOf(data) : examplesOf(where, data as Examples, rows);
+  const set = Array.isArray(data) ? listOf(data) : examplesOf(where, data as AnyExamples, rows);
   if (set.rows < 2) fail("ERR_DATA", `${where}.data`, "at least two rows", set.rows);
   if (rows !== undefined && rows !== set.rows)
     fail("ERR_OPTION", `${where}.rows`, `${set.rows}, as the data has,`, rows);
@@ -66,7 +66,7 @@ function listOf(items: readonly unknown[]): Divisible {
   };
 }
 
-function examplesOf(where: string, data: Examples, given: number | undefined): Divisible {
+function examplesOf(where: string, data: AnyExamples, given: number | undefined): Divisible {
   if (typeof data !== "object" || data === null || Symbol.iterator in data || Symbol.asyncIterator in data) {
     fail("ERR_OPTION", `${where}.data`, "{ x, y } or an array of rows", data);
   }

@@ -1,6 +1,6 @@
 import { CarillonError, describe } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
-import type { Examples, Inputs, Outputs } from "./dataset.js";
+import type { AnyExamples, Examples, Inputs, Outputs } from "./dataset.js";
 import {
   type AnyDivision,
   checkDivision,
@@ -76,7 +76,7 @@ export function split<X extends Inputs, Y extends Outputs>(
   options: SplitOptions,
 ): Split<Part<X, Y>>;
 export function split(
-  data: readonly unknown[] | Examples,
+  data: readonly unknown[] | AnyExamples,
   options: AnyDivision & Pick<SplitOptions, "validation" | "test">,
 ): Split<unknown> | ThreeWaySplit<unknown> {
   checkKeys("split", options, ["validation", "test", ...DIVISION_KEYS]);

@@ -182,11 +182,14 @@ export function divideBy(divisor: number): Transform {
 
 /** A transform, `null` for none, or `undefined`; else `ERR_OPTION`. */
 export function checkTransform(where: string, value: unknown): Transform | null | undefined {
-  if (value === undefined || value === null) return value;
-  if (typeof value === "object" && "kind" in value && "fit" in value && typeof value.fit === "function") {
-    return value as Transform;
-  }
+  if (value === undefined || value === null || isTransform(value)) return value;
   return fail("ERR_OPTION", where, "a transform, such as standardize(),", value);
+}
+
+export function isTransform(value: unknown): value is Transform {
+  return (
+    typeof value === "object" && value !== null && "kind" in value && "fit" in value && typeof value.fit === "function"
+  );
 }
 
 /** `value` of a column in the new units. */

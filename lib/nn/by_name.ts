@@ -13,6 +13,7 @@ export interface GivenOne {
  * keys are names of them (`ERR_UNKNOWN_OPTION`, with the name that was meant); what is no record is `ERR_OPTION`.
  *
  * @param what A value of the record, for errors: `a loss`.
+ * @param isOne Whether something is such a value and no record, where it is an object as well.
  */
 export function byName(
   where: string,
@@ -20,12 +21,14 @@ export function byName(
   whole: Whole,
   specs: readonly RowSpec[],
   what: string,
+  isOne: (given: unknown) => boolean = () => false,
 ): readonly GivenOne[] {
   if (!areNamed(whole, specs)) return [{ where, value: given }];
   const names = specs.map(({ name }) => name);
   const noun = whole === "x" ? "input" : "output";
   if (given !== undefined) {
-    if (!isPlainObject(given)) fail("ERR_OPTION", where, `${what} by ${noun}, { ${names.join(", ")} },`, given);
+    if (!isPlainObject(given) || isOne(given))
+      fail("ERR_OPTION", where, `${what} by ${noun}, { ${names.join(", ")} },`, given);
     checkKeys(where, given, names);
   }
   return names.map((name) => {

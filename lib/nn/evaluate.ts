@@ -1,5 +1,5 @@
 import { bindData } from "../data/bind_stream.js";
-import type { Examples } from "../data/dataset.js";
+import type { AnyExamples } from "../data/dataset.js";
 import { hold, isSmall } from "../data/held.js";
 import type { Dataset } from "../data/stream.js";
 import { fail } from "../errors.js";
@@ -8,9 +8,11 @@ import { type Evaluation, Evaluator, type Measurable } from "./evaluator.js";
 import { PREDICT_BATCH } from "./inference.js";
 import { checkLosses, exampleShape } from "./losses/outputs.js";
 import type { Meaning } from "./meaning.js";
-import { findMetricsOf, type MetricsOf } from "./metrics.js";
+import { findMetricsOf } from "./metrics.js";
 import { checkWork, type EvaluateOptions } from "./predict_options.js";
+import type { MetricsFor } from "./row_types.js";
 import { RunControl } from "./run_control.js";
+import type { Sizes } from "./sequence.js";
 
 /** A model with what belongs to its weights. */
 interface Evaluated extends Measurable {
@@ -22,8 +24,8 @@ interface Evaluated extends Measurable {
 /** The evaluation of `Model.evaluate`: of a copy of the model, which nobody changes. */
 export async function evaluateModel(
   model: Evaluated,
-  data: Examples | Dataset,
-  options: EvaluateOptions<MetricsOf>,
+  data: AnyExamples | Dataset,
+  options: EvaluateOptions<MetricsFor<Sizes>, Sizes>,
 ): Promise<Evaluation> {
   checkKeys("evaluate", options, ["loss", "lossWeights", "metrics", "threads", "signal"]);
   const { outputs } = model.rows;

@@ -34,7 +34,7 @@ export const metricNames: readonly string[] = Object.keys(METRICS);
 export type Metrics = readonly (MetricName | Metric)[];
 
 /** Keys of the figures that metrics give. */
-export type MetricKey<M extends MetricsOf> = M extends Metrics
+export type MetricKey<M> = M extends Metrics
   ? KeyOf<M[number]>
   : { [O in keyof M & string]: M[O] extends Metrics ? `${O}.${KeyOf<M[O][number]>}` : never }[keyof M & string];
 type KeyOf<M> = M extends string ? M : M extends Metric<infer N> ? N : never;

@@ -1,5 +1,5 @@
 import type { NativeSlab } from "../binding/native.js";
-import type { Examples, Features } from "../data/dataset.js";
+import type { AnyExamples } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { madeBy, makingOf } from "../described.js";
@@ -19,10 +19,10 @@ import type { Evaluation } from "./evaluator.js";
 import { checkWeights, type GivenWeights } from "./given_weights.js";
 import { Inference } from "./inference.js";
 import { BLOCK, type Layer, type Nestable } from "./layer.js";
-import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING, type PredictedLabels } from "./meaning.js";
+import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING } from "./meaning.js";
 import { transformsOf } from "./meaning_words.js";
 import { ModelMemory } from "./memory.js";
-import type { MetricKey, Metrics, MetricsOf } from "./metrics.js";
+import type { MetricKey } from "./metrics.js";
 import {
   checkPredict,
   type EvaluateOptions,
@@ -30,6 +30,7 @@ import {
   type PredictOptions,
   type ProbabilityOptions,
 } from "./predict_options.js";
+import type { DataOf, LabelsOf, MetricsFor, OutputsOf, ProbabilitiesOf, RowsOf } from "./row_types.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
 import type { Definition, Sizes, Values } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
@@ -58,7 +59,7 @@ function listed(specs: ReadonlyMap<string, { readonly shape: readonly number[] }
 }
 
 /** Layers, and the weights that they have in it. Made by {@link sequential}. */
-export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implements Nestable<In, Out> {
+export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implements Nestable<In, Out> {
   /** What it is as a layer of another model. */
   readonly kind: string;
   /** Elements of a row, or its shape where it has not just one axis; of several inputs by name. */
@@ -277,26 +278,26 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Calls that wait are
    * gathered into batches; a call has the weights and units that the model has when its turn comes. `x` is copied before this returns.
    */
-  predict(x: Features, options?: PredictOptions & { readonly as?: "outputs" | undefined }): Promise<Tensor<"f32">>;
+  predict(x: RowsOf<In>, options?: PredictOptions & { readonly as?: "outputs" | undefined }): Promise<OutputsOf<Out>>;
   /**
    * The class of each row: its name, if the labels of the training were names, else its integer. Of a single output 1 where the
    * probability is above ½, else 0 (after hinge 1 and −1). `ERR_STATE` for a model that was trained on values, or whose outputs are
    * labels by themselves; `ERR_NON_FINITE` for an output that is NaN.
    */
-  predict(x: Features, options: LabelOptions): Promise<PredictedLabels>;
-  predict(x: Features, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
+  predict(x: RowsOf<In>, options: LabelOptions): Promise<LabelsOf<Out>>;
+  predict(x: unknown, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     return options === undefined ? this.#mine().inference.outputs(x, {}) : this.#predict(x, options);
   }
 
-  async #predict(x: Features, options: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
+  async #predict(x: unknown, options: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     const { as, ...work } = checkPredict("predict", options, ["outputs", "labels"]);
     return await (as === "labels" ? this.#mine().inference.labels(x, work) : this.#mine().inference.outputs(x, work));
   }
 
   /** `predict` on the calling thread, for one row or a few. */
-  predictSync(x: Features, options?: { readonly as?: "outputs" | undefined }): Tensor<"f32">;
-  predictSync(x: Features, options: { readonly as: "labels" }): PredictedLabels;
-  predictSync(x: Features, options?: { readonly as?: string | undefined }): unknown {
+  predictSync(x: RowsOf<In>, options?: { readonly as?: "outputs" | undefined }): OutputsOf<Out>;
+  predictSync(x: RowsOf<In>, options: { readonly as: "labels" }): LabelsOf<Out>;
+  predictSync(x: unknown, options?: { readonly as?: string | undefined }): unknown {
     if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
     return as === "labels" ? this.#mine().inference.labelsSync(x) : this.#mine().inference.outputsSync(x);
@@ -308,8 +309,8 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * is, and a logSoftmax by its exponential. A model that remembers no loss (older files, programs, losses of one's own) gives softmax,
    * of a single output the sigmoid. `ERR_STATE` after losses of values and hinge, and for targets with units; `as` says otherwise.
    */
-  predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<Tensor<"f32">>;
-  async predictProbabilities(x: Features, options?: ProbabilityOptions): Promise<unknown> {
+  predictProbabilities(x: RowsOf<In>, options?: ProbabilityOptions): Promise<ProbabilitiesOf<Out>>;
+  async predictProbabilities(x: unknown, options?: ProbabilityOptions): Promise<unknown> {
     const where = "predictProbabilities";
     const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);
     return await this.#mine().inference.probabilities(x, work);
@@ -325,8 +326,8 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * const predictor = model.predictor({ as: "probabilities" });
    * const { data } = await predictor.submit([5.1, 3.5, 1.4, 0.2]);
    */
-  predictor<const A extends PredictedAs = "outputs">(options?: PredictorOptions<A>): Predictor<A>;
-  predictor(options: PredictorOptions = {}): Predictor {
+  predictor<const A extends PredictedAs = "outputs">(options?: PredictorOptions<A>): Predictor<A, In, Out>;
+  predictor(options: PredictorOptions = {}): Predictor<PredictedAs, In, Out> {
     const settings = checkPredictor(options, this.segments);
     if (!this.initialized && this.segments.length > 0) {
       const expected = "expected a model with weights for 'predictor' but it has none yet";
@@ -408,11 +409,11 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
    * Loss and metrics over a set, in its order, at inference, on native threads: of the weights and units that the model has at the
    * call; during a run, of a finished step. Data in memory is copied as for `fit`.
    */
-  evaluate<const M extends Metrics = readonly []>(
-    data: Examples | Dataset,
-    options: EvaluateOptions<M>,
+  evaluate<const M extends MetricsFor<Out> = never>(
+    data: DataOf<In, Out>,
+    options: EvaluateOptions<M, Out>,
   ): Promise<Evaluation<MetricKey<M>>>;
-  async evaluate(data: Examples | Dataset, options: EvaluateOptions<MetricsOf>): Promise<Evaluation> {
+  async evaluate(data: AnyExamples | Dataset, options: EvaluateOptions<MetricsFor<Sizes>, Sizes>): Promise<Evaluation> {
     return await evaluateModel(this, data, options);
   }
 
@@ -522,3 +523,6 @@ export class Model<In extends Sizes = Sizes, Out extends Sizes = Sizes> implemen
   }
 }
 introduce(Model.prototype, "a model");
+
+/** Any {@link Model}: with one input and output, or with several by name. */
+export type AnyModel = Model<Sizes, Sizes>;

@@ -7,7 +7,7 @@ import { formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.j
 import { Value } from "../tensor/value.js";
 import type { Taken } from "./chain.js";
 import { checkInside, checkName, type Layer, type LayerPart, sealed } from "./layer.js";
-import { Model } from "./model.js";
+import { type AnyModel, Model } from "./model.js";
 import { type Definition, type Functions, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
 import { checkInput } from "./sequential_options.js";
 import { Structure } from "./structure.js";
@@ -59,11 +59,13 @@ export function network<
 >(definition: NetworkDefinition<I, L, O>): Model<NetworkInputs<I>, NetworkOutputs<O>>;
 export function network(
   given: NetworkDefinition<Readonly<Record<string, Spec>>, Readonly<Record<string, LayerPart>>, Value | Values>,
-): Model {
+): AnyModel {
   checkKeys("network", given, ["inputs", "layers", "forward"]);
   checkFunction("network.forward", given.forward);
   checkObject("network.inputs", given.inputs);
-  return new Model(definitionOf(rowsOf(given.inputs), checkInside("network.layers", given.layers), given.forward));
+  return new Model<Sizes, Sizes>(
+    definitionOf(rowsOf(given.inputs), checkInside("network.layers", given.layers), given.forward),
+  );
 }
 
 /** The inputs by name; `ERR_OPTION` for what is none. */

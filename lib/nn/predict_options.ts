@@ -1,16 +1,17 @@
 import { THREADS } from "../binding/threads.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { checkSignal } from "../signals.js";
-import type { Losses, LossWeights } from "./losses/outputs.js";
+import type { Taken } from "./chain.js";
 import type { ProbabilitiesAs } from "./meaning.js";
-import type { MetricsOf } from "./metrics.js";
+import type { LossesOf, LossWeightsOf, MetricsFor } from "./row_types.js";
+import type { Sizes } from "./sequence.js";
 
 /** Options of `Model.evaluate`. */
-export interface EvaluateOptions<M extends MetricsOf> {
+export interface EvaluateOptions<M extends MetricsFor<Out>, Out extends Sizes = Taken> {
   /** One an output, of a model with named outputs. */
-  readonly loss: Losses;
+  readonly loss: LossesOf<Out>;
   /** What the loss of each named output counts in the total, 1 by default. */
-  readonly lossWeights?: LossWeights | undefined;
+  readonly lossWeights?: LossWeightsOf<Out> | undefined;
   /** Figures besides the loss, as for `fit`. */
   readonly metrics?: M | undefined;
   /** As for `predict`. */

@@ -3,7 +3,7 @@ import { CarillonError, fail, introduce } from "../errors.js";
 import type { Lane, LaneUpdate, ScheduleAt } from "../graph/lane.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import { UpdateCounter, type UpdateCounts } from "../graph/update_counter.js";
-import { Model } from "../nn/model.js";
+import { type AnyModel, Model } from "../nn/model.js";
 import type { ParameterRole } from "../nn/parameter.js";
 import type { Averaging } from "../nn/saved.js";
 import type { Segment, Stretch } from "../nn/slab.js";
@@ -78,8 +78,8 @@ const NORM_EPSILON = 1e-6;
 /** Models and the state of the optimizers that train them. */
 export class Minimizer {
   readonly #groups: readonly Group[];
-  readonly #models: readonly Model[];
-  readonly #memory: ReadonlyMap<Model, ModelState>;
+  readonly #models: readonly AnyModel[];
+  readonly #memory: ReadonlyMap<AnyModel, ModelState>;
   /** Model-wide regularizers by role. */
   readonly #wide: Readonly<Record<ParameterRole, readonly Regularizer[]>>;
   readonly #clip: Clip | null;
@@ -97,7 +97,7 @@ export class Minimizer {
     return this.apply(trained.gradientsOf(loss), null);
   };
 
-  constructor(models: readonly Model[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
+  constructor(models: readonly AnyModel[], optimizer: Optimizer | Partition, options: MinimizerOptions = {}) {
     this.#groups = groupsOf(optimizer);
     this.#models = [...models];
     this.#wide = {
@@ -127,7 +127,7 @@ export class Minimizer {
    * The averaged weights of a model; `undefined` without `averageWeights`. Frozen parameters, states of layers, and all of them before
    * the first update, are their own average.
    */
-  averages(model: Model): ReadonlyMap<string, Float32Array> | undefined {
+  averages(model: AnyModel): ReadonlyMap<string, Float32Array> | undefined {
     const values = this.#memory.get(model)?.average?.read();
     const averaging = this.averaging(model);
     if (values === undefined || averaging === undefined) return values;
@@ -147,7 +147,7 @@ export class Minimizer {
   }
 
   /** How the memory of the averages becomes {@link averages}. @internal */
-  averaging(model: Model): Averaging | undefined {
+  averaging(model: AnyModel): Averaging | undefined {
     if (this.#average === null) return undefined;
     if (this.#average.biasCorrection !== true) return { scale: 1, except: [] };
     const isFrozen = (name: string): boolean => this.#groups[groupOf(this.#groups, name)]?.optimizer === null;
@@ -224,7 +224,7 @@ export class Minimizer {
   }
 
   /** Copies of the states of a model by `state/parameter`. `ERR_BUSY` while a program is changing them. */
-  states(model: Model): ReadonlyMap<string, Float32Array> {
+  states(model: AnyModel): ReadonlyMap<string, Float32Array> {
     this.#stateOf(model).expectStill("states");
     return new Map(
       this.stretches(model).map(({ key, shape, slab, offset }): [string, Float32Array] => {
@@ -236,12 +236,12 @@ export class Minimizer {
   }
 
   /** Keys and lengths of {@link states}, in order. */
-  stateShapes(model: Model): ReadonlyMap<string, readonly number[]> {
+  stateShapes(model: AnyModel): ReadonlyMap<string, readonly number[]> {
     return new Map(this.stretches(model).map(({ key, shape }) => [key, shape]));
   }
 
   /** The models that it trains. @internal */
-  get models(): readonly Model[] {
+  get models(): readonly AnyModel[] {
     return this.#models;
   }
 
@@ -251,7 +251,7 @@ export class Minimizer {
   }
 
   /** Where the states of a model lie, in the order of {@link states}. @internal */
-  stretches(model: Model): readonly Stretch[] {
+  stretches(model: AnyModel): readonly Stretch[] {
     return this.#stateOf(model).stretches();
   }
 
@@ -261,7 +261,7 @@ export class Minimizer {
   }
 
   /** Overwrites the states of a model, and the counts; `ERR_STATE` where a state is missing, `ERR_BUSY` while a program is changing them. */
-  restore(model: Model, states: ReadonlyMap<string, Float32Array>, counts: UpdateCounts): void {
+  restore(model: AnyModel, states: ReadonlyMap<string, Float32Array>, counts: UpdateCounts): void {
     this.#stateOf(model).expectStill("restore");
     this.#stateOf(model).restore(states);
     this.recount(counts);
@@ -284,7 +284,7 @@ export class Minimizer {
     );
   }
 
-  #stateOf(model: Model): ModelState {
+  #stateOf(model: AnyModel): ModelState {
     const state = this.#memory.get(model);
     if (state === undefined) throw new CarillonError("ERR_STATE", "minimizer", "expected a model of this minimizer");
     return state;
@@ -346,7 +346,7 @@ export class Minimizer {
   }
 
   #updateGroup(
-    model: Model,
+    model: AnyModel,
     optimizer: Optimizer,
     own: readonly SummedGradient[],
     shared: { readonly gradientScale: Value | null; readonly lane: Lane; readonly total: number },
@@ -397,7 +397,7 @@ export class Minimizer {
   }
 
   #updateDefined(
-    model: Model,
+    model: AnyModel,
     optimizer: DefinedOptimizer,
     own: readonly SummedGradient[],
     gradientScale: Value | null,
@@ -437,7 +437,7 @@ introduce(Minimizer.prototype, "a minimizer");
  * @param optimizer One for all parameters, or a {@link partition}.
  */
 export function minimizer(
-  models: Model | readonly Model[],
+  models: AnyModel | readonly AnyModel[],
   optimizer: Optimizer | Partition,
   options: MinimizerOptions = {},
 ): Minimizer {

@@ -1,4 +1,4 @@
-import type { Model } from "../nn/model.js";
+import type { AnyModel } from "../nn/model.js";
 import { SegmentSlab, type Stretch } from "../nn/slab.js";
 import type { OptimizerState } from "./optimizer.js";
 import { type Group, groupOf } from "./partition.js";
@@ -7,10 +7,10 @@ import { type Group, groupOf } from "./partition.js";
 export class ModelState {
   readonly slots: readonly SegmentSlab[];
   readonly average: SegmentSlab | null;
-  readonly #model: Model;
+  readonly #model: AnyModel;
   readonly #groups: readonly Group[];
 
-  constructor(model: Model, groups: readonly Group[], averaged: boolean) {
+  constructor(model: AnyModel, groups: readonly Group[], averaged: boolean) {
     this.#model = model;
     this.#groups = groups;
     const make = (): SegmentSlab => new SegmentSlab(model.segments, model.total);

@@ -1,7 +1,7 @@
 import { CarillonError } from "../errors.js";
 import { gradients } from "../graph/gradient.js";
 import { currentTrace } from "../graph/trace.js";
-import type { Model } from "../nn/model.js";
+import type { AnyModel } from "../nn/model.js";
 import type { Segment } from "../nn/slab.js";
 import type { Penalties } from "../regularizers/index.js";
 import type { Value } from "../tensor/value.js";
@@ -12,7 +12,7 @@ import type { UpdateSegment } from "./update.js";
 
 /** A parameter at work: whose it is, what trains it, what is done to it besides. */
 export interface Trained {
-  readonly model: Model;
+  readonly model: AnyModel;
   readonly segment: Segment;
   readonly optimizer: Optimizer;
   readonly penalties: Penalties;

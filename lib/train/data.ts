@@ -10,11 +10,11 @@ import { type Affine, NO_UNITS, type Transform, type UnitsOfRows } from "../data
 import { CarillonError, fail } from "../errors.js";
 import { exampleShape, type OutputLoss } from "../nn/losses/outputs.js";
 import { labelClasses } from "../nn/meaning.js";
-import type { Model } from "../nn/model.js";
+import type { AnyModel } from "../nn/model.js";
 import { areMembers } from "../tensor/copied.js";
 import { areNamed, pathsOf } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
-import type { CheckedOptions, CheckedSettings, FitData } from "./options.js";
+import type { AnyData, CheckedOptions, CheckedSettings } from "./options.js";
 import {
   checkSteps,
   type Epochs,
@@ -30,8 +30,8 @@ export const EVALUATION_BATCH = 256;
 
 /** The data of a run as it was at the call. */
 export interface HeldData {
-  readonly train: Held<FitData>;
-  readonly validation: Held<FitData> | undefined;
+  readonly train: Held<AnyData>;
+  readonly validation: Held<AnyData> | undefined;
 }
 
 /** Copies data in memory at once if it is small, training and validation together. */
@@ -46,7 +46,7 @@ export function holdData({ data, validationData }: CheckedSettings): HeldData {
  * `signal`.
  */
 export async function prepareData(
-  model: Model,
+  model: AnyModel,
   given: CheckedSettings,
   { train: held, validation: heldValidation }: HeldData,
   resumed: TakenUp,
@@ -93,7 +93,7 @@ export async function prepareData(
 }
 
 /** The names of the classes of each output. */
-async function namesFor(model: Model, settings: CheckedSettings, signal: AbortSignal): Promise<Names> {
+async function namesFor(model: AnyModel, settings: CheckedSettings, signal: AbortSignal): Promise<Names> {
   const { data, losses } = settings;
   const { outputs } = model.rows;
   const given: unknown = typeof data === "object" && data !== null && !(data instanceof Dataset) ? data.y : undefined;
@@ -153,7 +153,7 @@ function expectCountable(
 
 /** Changes of units of each input and output: what a run is told of, fitted on its data; none; or what the model has. */
 async function measureTraining(
-  model: Model,
+  model: AnyModel,
   { data, inputs, targets, classWeights }: CheckedSettings,
   shape: ExampleShape,
   units: TakenUp["units"],
@@ -236,7 +236,7 @@ export function makeEpochs(
 }
 
 /** A stream with a single pass cannot be read again from the beginning of an epoch: `ERR_STATE`. */
-export function refuseOneShot(data: FitData): void {
+export function refuseOneShot(data: AnyData): void {
   if (data instanceof Dataset) data.expectPasses("fit.data", "a resume");
 }
 

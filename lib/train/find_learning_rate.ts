@@ -1,19 +1,19 @@
 import { CarillonError, fail } from "../errors.js";
-import type { MetricsOf } from "../nn/metrics.js";
-import { Model } from "../nn/model.js";
+import type { Taken } from "../nn/chain.js";
+import type { Metrics } from "../nn/metrics.js";
+import { type AnyModel, Model } from "../nn/model.js";
+import type { Sizes } from "../nn/sequence.js";
 import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
 import { power } from "../tensor/exact.js";
 import type { Callback } from "./callbacks/callback.js";
 import { fit } from "./fit.js";
-import type { FitData, FitOptions } from "./options.js";
-
-type AnyFitOptions = FitOptions<MetricsOf, FitData | undefined>;
+import type { AnyOptions, FitOptions } from "./options.js";
 
 /** Options of {@link findLearningRate}: those of `fit` that a short run needs, and where to look. */
-export interface FindLearningRateOptions
+export interface FindLearningRateOptions<In extends Sizes = Taken, Out extends Sizes = Taken>
   extends Pick<
-    AnyFitOptions,
+    FitOptions<Metrics, undefined, undefined, In, Out>,
     | "data"
     | "inputs"
     | "targets"
@@ -151,7 +151,14 @@ function steepest(curve: readonly LearningRatePoint[], half: number): number | u
  * const { suggestion = 1e-3, curve } = await findLearningRate(model, { data: { x, y }, loss: mse(), optimizer: adam() });
  * await fit(model, { data: { x, y }, loss: mse(), optimizer: adam({ lr: suggestion }), epochs: 20 });
  */
-export async function findLearningRate(model: Model, options: FindLearningRateOptions): Promise<LearningRateCurve> {
+export function findLearningRate<In extends Sizes, Out extends Sizes>(
+  model: Model<In, Out>,
+  options: FindLearningRateOptions<In, Out>,
+): Promise<LearningRateCurve>;
+export async function findLearningRate(
+  model: AnyModel,
+  options: FindLearningRateOptions<Sizes, Sizes>,
+): Promise<LearningRateCurve> {
   const where = "findLearningRate";
   if (!(model instanceof Model)) fail("ERR_OPTION", `${where}.model`, "a model", model);
   checkKeys(where, options, KEYS);
@@ -170,7 +177,7 @@ export async function findLearningRate(model: Model, options: FindLearningRateOp
 }
 
 /** The same rules, all of them at one rate. */
-function withRate(optimizer: AnyFitOptions["optimizer"], lr: Schedule): AnyFitOptions["optimizer"] {
+function withRate(optimizer: AnyOptions["optimizer"], lr: Schedule): AnyOptions["optimizer"] {
   if (!("groups" in optimizer)) return { ...optimizer, lr };
   const groups = optimizer.groups.map((group) => {
     return { ...group, optimizer: group.optimizer === null ? null : { ...group.optimizer, lr } };
@@ -179,7 +186,7 @@ function withRate(optimizer: AnyFitOptions["optimizer"], lr: Schedule): AnyFitOp
 }
 
 /** The loss of each step, up to the explosion. */
-async function record(model: Model, options: AnyFitOptions): Promise<number[]> {
+async function record(model: AnyModel, options: AnyOptions): Promise<number[]> {
   const losses: number[] = [];
   const watch = new Watch();
   let heard = (): void => undefined;

@@ -6,8 +6,10 @@ import { Caller } from "../nn/caller.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import { rememberedKind } from "../nn/meaning.js";
 import { inWords } from "../nn/meaning_words.js";
-import type { MetricKey, MetricsOf } from "../nn/metrics.js";
-import type { Model } from "../nn/model.js";
+import type { MetricKey } from "../nn/metrics.js";
+import type { AnyModel, Model } from "../nn/model.js";
+import type { DataOf, MetricsFor } from "../nn/row_types.js";
+import type { Sizes } from "../nn/sequence.js";
 import { unlessAborted } from "../signals.js";
 import type { Every } from "./callbacks/callback.js";
 import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks/callbacks.js";
@@ -20,9 +22,9 @@ import { keptProgress, type RunProgress } from "./checkpoint/progress.js";
 import { holdData, makeEpochs, prepareData, refuseSecondPasses, samplesOf } from "./data.js";
 import { type FitResult, resultOf } from "./fit_result.js";
 import {
+  type AnyOptions,
   type CheckedOptions,
   checkSettings,
-  type FitData,
   type FitOptions,
   type ValidationOf,
   type ValidationSchedule,
@@ -36,7 +38,6 @@ import { type Run, type RunContext, startRun } from "./run/run.js";
 import { RunHistory } from "./run/run_history.js";
 import { Throughput } from "./run/throughput.js";
 
-type AnyOptions = FitOptions;
 type Context = RunContext<FitEvent>;
 
 /** Milliseconds between two looks at a call under way, for step events. */
@@ -44,7 +45,7 @@ const REPORT_INTERVAL = 50;
 
 /** One run: its programs, where it stands, and what it tells. */
 class FitRun {
-  readonly #model: Model;
+  readonly #model: AnyModel;
   readonly #options: CheckedOptions;
   readonly #context: Context;
   readonly #parts: Parts;
@@ -61,7 +62,7 @@ class FitRun {
   /** The progress that checkpoints of the last step keep, where a longer run would not have decided there what this one has. */
   #closing: (() => RunProgress) | undefined;
 
-  constructor(model: Model, options: CheckedOptions, context: Context, parts: Parts) {
+  constructor(model: AnyModel, options: CheckedOptions, context: Context, parts: Parts) {
     const { control } = context;
     const { resumed, seed, meter, folder } = parts;
     const progress = resumed.checkpoint?.progress;
@@ -368,7 +369,7 @@ function secondsSince(began: number): number {
   return (now() - began) / 1000;
 }
 
-async function train(model: Model, options: AnyOptions, context: Context): Promise<FitResult> {
+async function train(model: AnyModel, options: AnyOptions, context: Context): Promise<FitResult> {
   const settings = checkSettings(model, options);
   const { signal, checkpoint } = settings;
   signal?.throwIfAborted();
@@ -426,13 +427,15 @@ async function train(model: Model, options: AnyOptions, context: Context): Promi
  * `ERR_NON_FINITE` (a loss, gradient or weight that is not finite). A failure of a stream or a callback is passed on.
  */
 export function fit<
-  const M extends MetricsOf = readonly [],
-  V extends FitData | undefined = undefined,
+  const M extends MetricsFor<Out> = never,
+  V extends DataOf<In, Out> | undefined = undefined,
   S extends ValidationSchedule | undefined = undefined,
+  In extends Sizes = Sizes,
+  Out extends Sizes = Sizes,
 >(
-  model: Model,
-  options: FitOptions<M, V, S>,
+  model: Model<In, Out>,
+  options: FitOptions<M, V, S, In, Out>,
 ): Run<FitResult<MetricKey<M>, ValidationOf<M, V, S>>, FitEvent<MetricKey<M>, ValidationOf<M, V, S>>>;
-export function fit(model: Model, options: AnyOptions): Run<FitResult, FitEvent> {
+export function fit(model: AnyModel, options: AnyOptions): Run<FitResult, FitEvent> {
   return startRun<FitResult, FitEvent>((context) => train(model, options, context));
 }

@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
 import type { Evaluation } from "../nn/evaluator.js";
-import type { Model } from "../nn/model.js";
+import type { AnyModel } from "../nn/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { describedBy } from "../tensor/inspect.js";
 import type { Best } from "./callbacks/callback.js";
@@ -69,7 +69,7 @@ export type Figures = Pick<
  */
 export function resultOf(
   figures: Figures,
-  model: Model,
+  model: AnyModel,
   minimizer: Minimizer,
   checkpoint: Uint8Array | (() => Uint8Array),
 ): FitResult {

@@ -1,18 +1,19 @@
 import { THREADS, threadLimit } from "../binding/threads.js";
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
-import type { Examples } from "../data/dataset.js";
 import { checkNames } from "../data/labels.js";
-import type { Dataset } from "../data/stream.js";
-import { checkTransform, type Transform, type UnitsOfRows } from "../data/transform.js";
+import { checkTransform, isTransform, type Transform, type UnitsOfRows } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkPriority, type Priority } from "../graph/compiled.js";
 import { byName } from "../nn/by_name.js";
+import type { Taken } from "../nn/chain.js";
 import type { Evaluation } from "../nn/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
-import { checkLosses, type Losses, type LossWeights, type OutputLoss } from "../nn/losses/outputs.js";
+import { checkLosses, type OutputLoss } from "../nn/losses/outputs.js";
 import { labelClasses } from "../nn/meaning.js";
-import { findMetricsOf, type MetricKey, type MetricsOf, type OutputMetric } from "../nn/metrics.js";
-import { Model } from "../nn/model.js";
+import { findMetricsOf, type MetricKey, type Metrics, type OutputMetric } from "../nn/metrics.js";
+import { type AnyModel, Model } from "../nn/model.js";
+import type { DataOf, LossesOf, LossWeightsOf, MetricsFor, Some } from "../nn/row_types.js";
+import type { Sizes } from "../nn/sequence.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer_options.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
@@ -42,10 +43,22 @@ import { checkSteps } from "./run/epochs.js";
  * them. Data in memory is copied at the call if it is small (4 MB, training and validation together), otherwise before the start
  * event: until then a change may or may not be seen, and memory that goes away is `ERR_DETACHED`.
  */
-export type FitData = Examples | Dataset;
+export type FitData<In extends Sizes = Taken, Out extends Sizes = Taken> = DataOf<In, Out>;
+
+/** The same of any model. */
+export type AnyData = DataOf<Sizes, Sizes>;
+
+/** Options of {@link fit} for any model. */
+export type AnyOptions = FitOptions<
+  MetricsFor<Sizes>,
+  AnyData | undefined,
+  ValidationSchedule | undefined,
+  Sizes,
+  Sizes
+>;
 
 /** One value, or one an input or output of a model whose inputs or outputs have names; `null` takes away what the model has. */
-export type ByName<T> = T | null | Readonly<Record<string, T | null | undefined>>;
+export type ForSome<S extends Sizes, T> = Some<S, T | null> | null;
 
 /** When the validation set is measured. */
 export interface ValidationSchedule {
@@ -54,11 +67,13 @@ export interface ValidationSchedule {
 
 /** Options of {@link fit}. `epochs` or `steps` is required. */
 export interface FitOptions<
-  M extends MetricsOf = MetricsOf,
-  V extends FitData | undefined = FitData | undefined,
+  M = Metrics,
+  V = FitData | undefined,
   S extends ValidationSchedule | undefined = ValidationSchedule | undefined,
+  In extends Sizes = Taken,
+  Out extends Sizes = Taken,
 > {
-  readonly data: FitData;
+  readonly data: DataOf<In, Out>;
   /** Measured at the end of every epoch, and of the run. */
   readonly validation?: V;
   /** Measures it after every so many steps or epochs instead, and at the end of the run. */
@@ -67,13 +82,13 @@ export interface FitOptions<
    * Change of units of the inputs, fitted on `data` and kept by the model: `predict` takes the units of `data`. Left out,
    * the model keeps the one that it has; `null` takes it away.
    */
-  readonly inputs?: ByName<Transform> | undefined;
+  readonly inputs?: ForSome<In, Transform> | undefined;
   /** The same for targets that are values: losses are in the new units, metrics and `predict` in those of `data`. */
-  readonly targets?: ByName<Transform> | undefined;
+  readonly targets?: ForSome<Out, Transform> | undefined;
   /** One an output, of a model with named outputs; the total is Σ over outputs of weight·(Σwℓ/Σw). */
-  readonly loss: Losses;
+  readonly loss: LossesOf<Out>;
   /** What the loss of each named output counts in the total, a number ≥ 0; 1 by default. */
-  readonly lossWeights?: LossWeights | undefined;
+  readonly lossWeights?: LossWeightsOf<Out> | undefined;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
   /** Model-wide, one or several, for weights that have none of their own. */
@@ -91,13 +106,13 @@ export interface FitOptions<
    * examples/(classes·examples of the class). For losses of integer labels, and for `binaryCrossEntropy` of one output with
    * targets 0 and 1, which are the classes. Validation is not weighted by them.
    */
-  readonly classWeights?: ClassWeights | Readonly<Record<string, ClassWeights | undefined>> | undefined;
+  readonly classWeights?: Some<Out, ClassWeights> | undefined;
   /**
    * Names of the classes, that of class k at place k: then labels may be names. The model keeps them, and `predict` gives them
    * back. By default the names that the model has; if it has none and the labels in memory are strings, those of the training
    * examples in the order of their code units. `null` takes them away. Labels of a stream are names only if these are told.
    */
-  readonly classes?: ByName<readonly string[]> | undefined;
+  readonly classes?: ForSome<Out, readonly string[]> | undefined;
   /** Figures besides the loss: names, or what `topK`, `precision`, `recall`, `f1` and `defineMetric` give. */
   readonly metrics?: M | undefined;
   /** Times that all examples are seen. */
@@ -190,8 +205,8 @@ const DEFAULT_BATCH_SIZE = 32;
 
 /** Options with every default filled in and every value checked, but for the data. */
 export interface CheckedSettings {
-  readonly data: FitData;
-  readonly validationData: FitData | undefined;
+  readonly data: AnyData;
+  readonly validationData: AnyData | undefined;
   /** When it is measured. */
   readonly validate: Every;
   /** Of each input. */
@@ -245,7 +260,7 @@ function checkCallback(where: string, callback: Callback): void {
   if (every !== undefined) checkEvery(`${where}.every`, every);
 }
 
-function checkSchedule(schedule: ValidationSchedule | undefined, validation: FitData | undefined): Every {
+function checkSchedule(schedule: ValidationSchedule | undefined, validation: AnyData | undefined): Every {
   const where = "fit.validate";
   if (schedule === undefined) return EVERY_EPOCH;
   checkKeys(where, schedule, ["every"]);
@@ -300,9 +315,9 @@ function checkClasses(
 }
 
 /** Changes of units of inputs of floats; else `ERR_OPTION`. */
-function checkInputUnits(given: FitOptions["inputs"], specs: readonly RowSpec[]): CheckedSettings["inputs"] {
+function checkInputUnits(given: AnyOptions["inputs"], specs: readonly RowSpec[]): CheckedSettings["inputs"] {
   if (given === null) return specs.map(() => null);
-  return byName("fit.inputs", given, "x", specs, "a transform").map(({ where, value }, at) => {
+  return byName("fit.inputs", given, "x", specs, "a transform", isTransform).map(({ where, value }, at) => {
     const transform = checkTransform(where, value);
     if (transform && specs[at]?.dtype === "i32")
       fail("ERR_OPTION", where, "none, as the input is integers,", transform);
@@ -312,12 +327,12 @@ function checkInputUnits(given: FitOptions["inputs"], specs: readonly RowSpec[])
 
 /** Changes of units of targets that are values; else `ERR_OPTION`. */
 function checkTargetUnits(
-  given: FitOptions["targets"],
+  given: AnyOptions["targets"],
   specs: readonly RowSpec[],
   losses: readonly OutputLoss[],
 ): CheckedSettings["targets"] {
   if (given === null) return specs.map(() => null);
-  return byName("fit.targets", given, "y", specs, "a transform").map(({ where, value }, at) => {
+  return byName("fit.targets", given, "y", specs, "a transform", isTransform).map(({ where, value }, at) => {
     const transform = checkTransform(where, value);
     const loss = losses[at]?.loss;
     if (transform && (loss?.target ?? "values") !== "values") {
@@ -344,7 +359,7 @@ function forEach<T>(
 }
 
 /** Checks everything that can be checked without looking at the data. */
-export function checkSettings(model: Model, options: FitOptions): CheckedSettings {
+export function checkSettings(model: AnyModel, options: AnyOptions): CheckedSettings {
   if (!(model instanceof Model)) fail("ERR_OPTION", "fit.model", "a model", model);
   checkKeys("fit", options, KEYS, MEANT);
   const count = (key: "epochs" | "steps" | "batchSize" | "accumulate" | "reportEvery"): number | undefined => {
@@ -417,7 +432,7 @@ export function checkSettings(model: Model, options: FitOptions): CheckedSetting
 }
 
 /** The validation's part of the events of epochs. */
-export type ValidationOf<M extends MetricsOf, V, S> = V extends undefined
+export type ValidationOf<M, V, S> = V extends undefined
   ? undefined
   : S extends undefined
     ? Evaluation<MetricKey<M>>

@@ -2,7 +2,7 @@ import { turn } from "../binding/clock.js";
 import type { CompiledProgram } from "../graph/compiled.js";
 import { measuredSets, unitsOf } from "../nn/evaluator.js";
 import { Meter } from "../nn/meter.js";
-import type { Model } from "../nn/model.js";
+import type { AnyModel } from "../nn/model.js";
 import { Minimizer } from "../optim/minimizer.js";
 import type { Telling } from "../optim/words.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint/folder.js";
@@ -40,7 +40,7 @@ export interface Parts extends Beginning {
 
 /** Finds what is to be continued. A folder that cannot be had, or a checkpoint that does not fit, throws here. */
 export async function findBeginning(
-  model: Model,
+  model: AnyModel,
   options: CheckedSettings,
   folder: CheckpointFolder | undefined,
 ): Promise<Beginning> {
@@ -68,7 +68,7 @@ export async function findBeginning(
  * an abort of `signal`.
  */
 export async function makeParts(
-  model: Model,
+  model: AnyModel,
   options: CheckedOptions,
   beginning: Beginning,
   signal: AbortSignal,

@@ -6,7 +6,7 @@ import { logObjective } from "../nn/evaluator.js";
 import { LOG, logColumns, logScalar } from "../nn/log.js";
 import type { OutputLoss } from "../nn/losses/outputs.js";
 import { CALL_STEPS, type Meter } from "../nn/meter.js";
-import type { Model } from "../nn/model.js";
+import type { AnyModel } from "../nn/model.js";
 import { divisorOf, type Objective, type OutputObjective, recordObjective } from "../nn/objective.js";
 import * as ops from "../ops/index.js";
 import type { Minimizer } from "../optim/minimizer.js";
@@ -40,7 +40,7 @@ export interface CompiledStep {
  * The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. A step whose loss or
  * gradients are not finite ends before it changes anything.
  */
-export function compileStep(model: Model, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
+export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
   const { train, losses, batchSize, shuffle, origin, accumulate } = options;
   const trace = new Trace(seed, true);
   const checks = new FiniteChecks(trace);
@@ -82,7 +82,7 @@ interface Combined {
 /** A step in three phases: the parts of a batch, what they come to together, and what is done with it. */
 function recordStep(
   trace: Trace,
-  model: Model,
+  model: AnyModel,
   minimizer: Minimizer,
   checks: FiniteChecks,
   options: StepOptions,
@@ -120,7 +120,7 @@ function beginWhole(trained: TrainedParameters): EndPart {
  */
 function beginPart(
   trace: Trace,
-  model: Model,
+  model: AnyModel,
   trained: TrainedParameters,
   losses: readonly OutputLoss[],
   { outputs }: BoundExamples,

@@ -4,6 +4,7 @@ import {
   crossEntropy,
   dropout,
   type ErrorCode,
+  type FitOptions,
   fit,
   l2,
   linear,
@@ -28,10 +29,7 @@ import { bitsOf, clusters, weightsOf } from "../train/synthetic.js";
 const DATA = clusters(40, 4, 3);
 const network = (): Model => sequential(linear(4, 8), relu(), dropout(0.2), linear(8, 3));
 
-async function trained(
-  optimizer: Optimizer | Partition,
-  more: Partial<Parameters<typeof fit>[1]> = {},
-): Promise<Model> {
+async function trained(optimizer: Optimizer | Partition, more: Partial<FitOptions> = {}): Promise<Model> {
   const model = network();
   await fit(model, { data: DATA, loss: crossEntropy(), optimizer, epochs: 3, batchSize: 16, ...more });
   return model;

@@ -7,6 +7,7 @@ import {
   defineLayer,
   dropout,
   elasticNet,
+  type FitOptions,
   fit,
   gaussianDropout,
   type Layer,
@@ -50,7 +51,7 @@ const spatial = (width: number): Layer =>
     },
   });
 
-type Options = Partial<Parameters<typeof fit>[1]>;
+type Options = Partial<FitOptions>;
 
 async function train(
   model: Model,

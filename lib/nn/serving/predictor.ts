@@ -1,5 +1,4 @@
 import { threadsFor } from "../../binding/threads.js";
-import type { Features } from "../../data/dataset.js";
 import type { Affine } from "../../data/transform.js";
 import { CarillonError, fail, introduce } from "../../errors.js";
 import { checkKeys } from "../../options.js";
@@ -7,8 +6,11 @@ import { checkSignal } from "../../signals.js";
 import { isFloats } from "../../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
+import type { Taken } from "../chain.js";
 import type { FrozenProgram, GivenRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
+import type { RowsOf } from "../row_types.js";
+import type { Sizes } from "../sequence.js";
 import { labelTaker, RowOutputs, tensorTaker } from "./answers.js";
 import type { Take } from "./call.js";
 import { type FormError, measureError } from "./form_error.js";
@@ -62,7 +64,7 @@ export interface PredictorStatistics {
  * A frozen copy of a model for serving: weights packed once, biases and activations fused, nothing of the training. Made by
  * `Model.predictor`. It holds neither the process nor a thread while it idles, and goes when nobody refers to it any more.
  */
-export class Predictor<A extends PredictedAs = PredictedAs> {
+export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = Taken, Out extends Sizes = Taken> {
   /** What its inputs and outputs hold for every row. */
   readonly rows: RowSpecs;
   /** Numbers of a row of all inputs, and of all outputs. */
@@ -108,13 +110,13 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
    * Errors: more rows than `maxBatch` (`ERR_SHAPE`); rows of another width, a value that is no finite float32, NaN too (`ERR_DATA`);
    * a predictor that was closed (`ERR_STATE`).
    */
-  run(x: Features): Predicted<A>;
+  run(x: RowsOf<In>): Predicted<A, Out>;
   /**
    * The same, written to `into`, which is given back: at least rows · outputs floats, of which the first are written. Nothing is
    * allocated for f32 and plain rows. Not for labels (`ERR_STATE`).
    */
-  run<I extends Float32Array>(x: Features, into: A extends "labels" ? never : I): I;
-  run(x: Features, into?: Float32Array): unknown {
+  run<I extends Float32Array>(x: RowsOf<In>, into: A extends "labels" ? never : I): I;
+  run(x: unknown, into?: Float32Array): unknown {
     this.#expectOpen("run");
     const { outputs } = this;
     const rows = countCall("run.x", x, this.#forms);
@@ -135,13 +137,13 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
    *
    * Rejects as {@link run} throws, and with `ERR_QUEUE_FULL` where `maxQueue` rows would be exceeded.
    */
-  submit(x: Features, options?: SubmitOptions): Promise<Predicted<A>>;
-  submit(x: Features, options?: SubmitOptions): Promise<unknown> {
+  submit(x: RowsOf<In>, options?: SubmitOptions): Promise<Predicted<A, Out>>;
+  submit(x: unknown, options?: SubmitOptions): Promise<unknown> {
     if (options !== undefined || this.#closed) return this.#submit(x, options);
     return this.#gathering.submit("submit.x", x, this.#take, this.#settings, this.maxBatch);
   }
 
-  async #submit(x: Features, options: SubmitOptions = {}): Promise<unknown> {
+  async #submit(x: unknown, options: SubmitOptions = {}): Promise<unknown> {
     this.#expectOpen("submit");
     checkKeys("submit", options, ["signal"]);
     const { threads } = this.#settings;
@@ -175,7 +177,7 @@ export class Predictor<A extends PredictedAs = PredictedAs> {
    * How far this predictor's form of the weights is from f32, over these rows, any number of them: of the weights that the model has
    * now, in the units that the predictor answers in.
    */
-  async error(x: Features): Promise<FormError> {
+  async error(x: RowsOf<In>): Promise<FormError> {
     this.#expectOpen("error");
     const { formOf, as, maxBatch } = this.#settings;
     const normalizations = normalizationsFor(as, this.#network.described());

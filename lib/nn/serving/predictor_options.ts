@@ -2,9 +2,11 @@ import { THREADS } from "../../binding/threads.js";
 import { fail } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
-import type { Tensor } from "../../tensor/tensor.js";
 import { matchesPattern } from "../../words.js";
-import type { PredictedLabels, ProbabilitiesAs } from "../meaning.js";
+import type { Taken } from "../chain.js";
+import type { ProbabilitiesAs } from "../meaning.js";
+import type { LabelsOf, OutputsOf, ProbabilitiesOf } from "../row_types.js";
+import type { Sizes } from "../sequence.js";
 import type { Segment } from "../slab.js";
 
 /**
@@ -14,7 +16,11 @@ import type { Segment } from "../slab.js";
 export type PredictedAs = ProbabilitiesAs | "probabilities" | "labels";
 
 /** What a predictor answers with. */
-export type Predicted<A extends PredictedAs> = A extends "labels" ? PredictedLabels : Tensor<"f32">;
+export type Predicted<A extends PredictedAs, Out extends Sizes = Taken> = A extends "labels"
+  ? LabelsOf<Out>
+  : A extends "outputs"
+    ? OutputsOf<Out>
+    : ProbabilitiesOf<Out>;
 
 /**
  * The form in which weights are kept: one for all, or one by parameter: each has that of the first pattern that matches its whole name,

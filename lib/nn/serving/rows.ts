@@ -1,6 +1,6 @@
 // Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
 import { native } from "../../binding/native.js";
-import { namedValues } from "../../data/block.js";
+import { namedValues, onlyOf } from "../../data/block.js";
 import {
   failElement,
   floatsOf,
@@ -47,7 +47,8 @@ export function pathOf(where: string, { name }: CallInput): string {
 
 /** The rows of an input in what a call gives. */
 export function rowsIn(x: unknown, { name }: CallInput): unknown {
-  return name === undefined || !areMembers(x) ? x : x[name];
+  if (name === undefined) return onlyOf("x", x);
+  return areMembers(x) ? x[name] : x;
 }
 
 /** Whether float32 may lose digits of what these memories or numbers hold. */
@@ -79,7 +80,7 @@ function countRows(where: string, x: unknown, input: CallInput): number {
 export function countCall(where: string, x: unknown, inputs: readonly CallInput[]): number {
   const [first] = inputs;
   if (first === undefined) return 0;
-  if (first.name === undefined) return countRows(where, x, first);
+  if (first.name === undefined) return countRows(where, onlyOf("x", x), first);
   const values = namedValues(
     where,
     x,

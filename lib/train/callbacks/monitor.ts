@@ -38,11 +38,11 @@ const PREFIXED = /^(validation|valid|val|eval|test|training|train)[_./ ]?(.+)$/i
 function ownName(figure: string, figures: readonly string[]): string | undefined {
   if (figures.includes(figure)) return figure;
   const [, set = "", rest = ""] = PREFIXED.exec(figure) ?? [];
-  const plain = meantBy(
-    rest,
-    figures.filter((name) => !isOfValidation(name)),
-  );
-  if (plain === undefined) return meantBy(figure, figures);
+  const training = figures.filter((name) => !isOfValidation(name));
+  const ofOutput = (name: string): string | undefined =>
+    training.find((one) => name !== "" && one.endsWith(`.${name}`));
+  const plain = meantBy(rest, training) ?? ofOutput(rest);
+  if (plain === undefined) return meantBy(figure, figures) ?? ofOutput(figure);
   return /^train/i.test(set) ? plain : `${VALIDATION}${plain}`;
 }
 
@@ -53,7 +53,8 @@ function ownName(figure: string, figures: readonly string[]): string | undefined
 export function checkMonitor(where: string, figure: unknown, metrics: readonly string[], validation: boolean): void {
   const figures = monitored(metrics, validation);
   if (figures.some((one) => one === figure)) return;
-  const all = monitored([...metrics, ...metricNames], true);
+  const areNamed = metrics.some((name) => name.includes(".")); // by outputs
+  const all = monitored(areNamed ? metrics : [...metrics, ...metricNames], true);
   const meant = typeof figure === "string" ? ownName(figure, all) : undefined;
   const parts = [`expected ${alternatives(figures)} for '${where}' but received ${describe(figure)}`];
   if (meant !== undefined && meant !== figure) parts.push(`Did you mean '${meant}'?`);

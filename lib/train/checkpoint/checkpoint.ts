@@ -2,7 +2,7 @@ import type { StoredTensor } from "../../io/element_types.js";
 import { refuseFile } from "../../io/refusal.js";
 import type { StoredEntry, StoredFile } from "../../io/safetensors.js";
 import { encodeState } from "../../io/state.js";
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import { AVERAGE, describeModel, FORMATS, STATES, WEIGHTS } from "../../nn/saved.js";
 import type { Stretch } from "../../nn/slab.js";
 import { Staging } from "../../nn/staging.js";
@@ -22,7 +22,7 @@ export interface Contents {
 }
 
 /** Where everything lies that a checkpoint holds: weights, states of layers, one tensor a state and parameter. */
-export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretch[] {
+export function stretchesOf(model: AnyModel, minimizer: Minimizer): readonly Stretch[] {
   const states = new Set(model.state.map(({ name }) => name));
   const own = model.stretches.map((stretch) => {
     return { ...stretch, key: `${states.has(stretch.key) ? STATES : WEIGHTS}${stretch.key}` };
@@ -31,7 +31,7 @@ export function stretchesOf(model: Model, minimizer: Minimizer): readonly Stretc
 }
 
 /** Metadata and arrays of a checkpoint; arrays are copies. */
-export function contentsOf(model: Model, minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
+export function contentsOf(model: AnyModel, minimizer: Minimizer, settings: Settings, progress: Progress): Contents {
   const arrays = new Map<string, StoredTensor>();
   const averaging = minimizer.averaging(model);
   const metadata = {
@@ -99,7 +99,7 @@ export interface DecodedCheckpoint {
  */
 export function decodeCheckpoint(
   { where, file: { entries }, arrays, progress }: SoundCheckpoint,
-  model: Model,
+  model: AnyModel,
   minimizer: Minimizer,
   newAverages: boolean,
 ): DecodedCheckpoint {

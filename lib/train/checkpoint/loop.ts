@@ -12,7 +12,7 @@ import { openSealed } from "../../io/seal.js";
 import { openFile } from "../../io/source.js";
 import { encodeState, readArrays, type State } from "../../io/state.js";
 import { decodeState, parsePlain } from "../../io/state_reader.js";
-import { Model } from "../../nn/model.js";
+import { type AnyModel, Model } from "../../nn/model.js";
 import { describeLayers, FORMATS, WEIGHTS } from "../../nn/saved.js";
 import type { Stretch } from "../../nn/slab.js";
 import { Minimizer } from "../../optim/minimizer.js";
@@ -43,7 +43,7 @@ type Named<T> = T | Readonly<Record<string, T>>;
 /** Parts of a loop written by hand. */
 export interface LoopParts {
   /** All models whose weights are trained. */
-  readonly models: Named<Model>;
+  readonly models: Named<AnyModel>;
   /** Their states and counts of updates; every model of a minimizer must be among `models`. */
   readonly minimizers?: Named<Minimizer> | undefined;
   /** Their step counts, on which what they draw depends. */
@@ -58,7 +58,7 @@ export interface SavedLoop extends LoopParts {
 
 /** The parts by name, checked. */
 interface Checked {
-  readonly models: ReadonlyMap<string, Model>;
+  readonly models: ReadonlyMap<string, AnyModel>;
   readonly minimizers: ReadonlyMap<string, Minimizer>;
   readonly programs: ReadonlyMap<string, TracedProgram>;
 }

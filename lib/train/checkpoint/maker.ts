@@ -1,4 +1,4 @@
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import type { Parts } from "../parts.js";
 import { type Contents, contentsOf, stretchesOf } from "./checkpoint.js";
@@ -11,7 +11,7 @@ import { CheckpointStore, type Save, type Written } from "./store.js";
 
 /** Makes the checkpoints of a run: bytes for who asks, files in its folder if it has one. */
 export class CheckpointMaker {
-  readonly #model: Model;
+  readonly #model: AnyModel;
   readonly #minimizer: Minimizer;
   readonly #settings: ToldSettings;
   readonly #options: CheckedCheckpoint | undefined;
@@ -22,7 +22,7 @@ export class CheckpointMaker {
 
   /** @param tell Called when a file is on the disk. */
   constructor(
-    model: Model,
+    model: AnyModel,
     { minimizer, settings, files, resumed }: Pick<Parts, "minimizer" | "settings" | "files" | "resumed">,
     options: CheckedCheckpoint | undefined,
     folder: CheckpointFolder | undefined,

@@ -4,7 +4,7 @@ import { columnsOfOutput, LOG, logColumns } from "../../nn/log.js";
 import { namesIn, unitsIn } from "../../nn/meaning_words.js";
 import type { Accumulator } from "../../nn/metrics/metric.js";
 import type { OutputMetric } from "../../nn/metrics.js";
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import type { Callback } from "../callbacks/callback.js";
 import { Figures } from "../callbacks/figure_ranges.js";
 import { MOST_STEPS } from "../run/epochs.js";
@@ -14,7 +14,7 @@ import type { StoredSettings } from "./settings_schema.js";
 
 /** The run that a checkpoint is read for: its metrics and callbacks know what they give, as far as the checkpoint has them. */
 export interface Reader {
-  readonly model: Model;
+  readonly model: AnyModel;
   readonly metrics: readonly OutputMetric[];
   /** Of the metrics, by name. */
   readonly accumulators: ReadonlyMap<string, Accumulator>;
@@ -52,7 +52,7 @@ function checkBatches(progress: Part, settings: StoredSettings): void {
   progress.at("shuffle").equal(settings.shuffle);
 }
 
-function checkData(data: Part, step: number, { shuffleBuffer }: StoredSettings, model: Model): void {
+function checkData(data: Part, step: number, { shuffleBuffer }: StoredSettings, model: AnyModel): void {
   const stream = data.at("stream");
   if (shuffleBuffer === null) {
     stream.equal(null);

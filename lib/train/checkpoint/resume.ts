@@ -9,7 +9,7 @@ import { type ByteSource, bytesSource, openFile } from "../../io/source.js";
 import { readArrays } from "../../io/state.js";
 import { measuredSets } from "../../nn/evaluator.js";
 import { namesIn, unitsIn } from "../../nn/meaning_words.js";
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import type { Staging } from "../../nn/staging.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import { pathsOf, type RowSpec, type Whole } from "../../tensor/row_spec.js";
@@ -58,7 +58,7 @@ export const RESUME = "fit.resume";
 
 /** What a checkpoint is held against. */
 interface Own {
-  readonly model: Model;
+  readonly model: AnyModel;
   readonly minimizer: Minimizer;
   readonly options: CheckedSettings;
   readonly settings: ToldSettings;
@@ -201,7 +201,7 @@ function unitsOf(
 }
 
 /** Rows that units of a name are for. */
-function rowsOf(name: (typeof UNITS)[number], { rows }: Model): readonly [Whole, readonly RowSpec[]] {
+function rowsOf(name: (typeof UNITS)[number], { rows }: AnyModel): readonly [Whole, readonly RowSpec[]] {
   return name === "inputs" ? ["x", rows.inputs] : ["y", rows.outputs];
 }
 
@@ -209,7 +209,7 @@ function rowsOf(name: (typeof UNITS)[number], { rows }: Model): readonly [Whole,
 function savedUnits(
   where: string,
   name: (typeof UNITS)[number],
-  model: Model,
+  model: AnyModel,
   transforms: DataProgress["transforms"],
 ): readonly (Affine | undefined)[] {
   return unitsIn(...rowsOf(name, model), new Part(where, name, transforms[name]));
@@ -255,7 +255,7 @@ function continuationOf(
  * stopped is over, unless the callback is gone or a setting was changed; who names the checkpoint goes on from it.
  */
 export async function findCheckpoint(
-  model: Model,
+  model: AnyModel,
   minimizer: Minimizer,
   options: CheckedSettings,
   folder: CheckpointFolder | undefined,
@@ -361,7 +361,7 @@ function othersText(passedOver: readonly PassedOver[], told: string): string {
 }
 
 /** Whether the data is that of the checkpoint, as far as it shows; otherwise `ERR_STATE` says in which figure it differs. */
-export function checkData(model: Model, { checkpoint, units, path }: Resumed, options: CheckedOptions): void {
+export function checkData(model: AnyModel, { checkpoint, units, path }: Resumed, options: CheckedOptions): void {
   const { resume } = options;
   if (checkpoint === undefined || resume === undefined || resume.newData) return;
   const { progress } = checkpoint;

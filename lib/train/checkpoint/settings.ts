@@ -5,7 +5,7 @@ import { losses } from "../../nn/kinds/losses.js";
 import type { Loss } from "../../nn/losses/loss.js";
 import type { OutputLoss } from "../../nn/losses/outputs.js";
 import { inWords } from "../../nn/meaning_words.js";
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import { describeLayers } from "../../nn/saved.js";
 import { schedules } from "../../optim/kinds.js";
 import type { Minimizer } from "../../optim/minimizer.js";
@@ -75,7 +75,7 @@ export interface SettingsSource {
 export type ToldSettings = (telling: Telling) => Settings;
 
 /** The settings of a run, as the JSON of a checkpoint gives them back. */
-export function settingsOf(model: Model, minimizer: Minimizer, source: SettingsSource, telling: Telling): Settings {
+export function settingsOf(model: AnyModel, minimizer: Minimizer, source: SettingsSource, telling: Telling): Settings {
   const { losses: given, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
   const { batchSize, shuffle, shuffleBuffer } = source;
   const told = (given: Regularizers): unknown => {

@@ -6,7 +6,7 @@ import { CompiledProgram, type FeedOrigin } from "../../graph/compiled.js";
 import { giveOut } from "../../graph/output.js";
 import { Trace, tracing } from "../../graph/trace.js";
 import type { OutputLoss } from "../../nn/losses/outputs.js";
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import { recordObjective } from "../../nn/objective.js";
 import { elements } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
@@ -14,7 +14,7 @@ import type { FiniteCheck } from "../finite.js";
 
 /** A run that a number stopped. */
 export interface Stopped {
-  readonly model: Model;
+  readonly model: AnyModel;
   readonly program: CompiledProgram;
   /** What its guard looks at, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];

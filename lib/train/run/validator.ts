@@ -1,6 +1,6 @@
 import type { Effort } from "../../graph/compiled.js";
 import { type Evaluation, Evaluator } from "../../nn/evaluator.js";
-import type { Model } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model.js";
 import type { RunControl } from "../../nn/run_control.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import { EVALUATION_BATCH } from "../data.js";
@@ -8,14 +8,14 @@ import type { CheckedOptions } from "../options.js";
 
 /** Measures a run's validation set: with the weights of the model, or with their averages where the run keeps some. */
 export class Validator {
-  readonly #model: Model;
+  readonly #model: AnyModel;
   readonly #minimizer: Minimizer;
   readonly #effort: Effort;
   /** What is measured: the model, or one with the averaged weights. */
-  readonly #measured: Model;
+  readonly #measured: AnyModel;
   readonly #evaluator: Evaluator | undefined;
 
-  constructor(model: Model, minimizer: Minimizer, options: CheckedOptions) {
+  constructor(model: AnyModel, minimizer: Minimizer, options: CheckedOptions) {
     const { losses, metrics, validation, averageWeights, threads, priority } = options;
     this.#model = model;
     this.#minimizer = minimizer;
