@@ -40,7 +40,7 @@ export { type GainName, gain } from "./nn/gain.js";
 export type { GivenWeights } from "./nn/given_weights.js";
 export {
   constant,
-  type Draw,
+  type Distribution,
   type HeOptions,
   heNormal,
   heUniform,

@@ -4,7 +4,7 @@ import { instruction } from "../ops/encode.js";
 import { FNV_BASIS, fnv1a } from "../tensor/fnv1a.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Draw } from "./initializers.js";
+import type { Distribution } from "./initializers.js";
 import { orthonormalize } from "./orthogonal.js";
 
 const [LOW_BASIS, HIGH_BASIS] = [FNV_BASIS, 0x050c5d1f];
@@ -36,7 +36,7 @@ function* stretches(count: number, sink: Sink, write: (part: Float32Array, first
 }
 
 /** A distribution that a native operation draws from. */
-type Sampled = Extract<Draw, { readonly kind: "uniform" | "normal" }>;
+type Sampled = Extract<Distribution, { readonly kind: "uniform" | "normal" }>;
 
 const STANDARD_NORMAL = { kind: "normal", mean: 0, deviation: 1 } as const;
 
@@ -117,7 +117,13 @@ function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, see
  * Gives the initial elements of the parameter `name` to `sink`, in order: draws from (seed, name, element index), so that adding a layer
  * leaves the others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
  */
-export function* drawing(name: string, shape: readonly number[], draw: Draw, seed: number, sink: Sink): Drawing {
+export function* drawing(
+  name: string,
+  shape: readonly number[],
+  draw: Distribution,
+  seed: number,
+  sink: Sink,
+): Drawing {
   const count = extent(shape);
   const origin = { name, seed };
   const rows = shape[0] ?? 1;

@@ -6,7 +6,7 @@ import { extent } from "../tensor/shape.js";
 import { gain } from "./gain.js";
 
 /** What the elements of one parameter are: the distribution that they are drawn from, or a matrix. */
-export type Draw =
+export type Distribution =
   | { readonly kind: "uniform"; readonly low: number; readonly high: number }
   | { readonly kind: "normal"; readonly mean: number; readonly deviation: number }
   /** shift + scale·z, z standard normal in [low, high]. */
@@ -29,7 +29,7 @@ export type Draw =
 export interface Initializer {
   readonly kind: string;
   /** The distribution for a parameter of this shape; `ERR_SHAPE` if it has no fans and they are needed. */
-  resolve(shape: readonly number[]): Draw;
+  resolve(shape: readonly number[]): Distribution;
 }
 
 /** Options of the Xavier and LeCun initializers. */
@@ -67,11 +67,11 @@ export function fans(where: string, shape: readonly number[]): { readonly fanIn:
   return { fanIn: inputs * field, fanOut: outputs * field };
 }
 
-function uniform(bound: number): Draw {
+function uniform(bound: number): Distribution {
   return { kind: "uniform", low: -bound, high: bound };
 }
 
-function normal(deviation: number): Draw {
+function normal(deviation: number): Distribution {
   return { kind: "normal", mean: 0, deviation };
 }
 
@@ -83,7 +83,7 @@ function initializer(
   return madeBy(kind, options, Object.freeze({ kind, resolve }));
 }
 
-function xavier(kind: string, options: XavierOptions, draw: (root: number) => Draw): Initializer {
+function xavier(kind: string, options: XavierOptions, draw: (root: number) => Distribution): Initializer {
   checkKeys(kind, options, ["gain"]);
   const factor = checkNumber(`${kind}.gain`, options.gain ?? 1, { above: 0 });
   return initializer(kind, { gain: factor }, (shape) => {
@@ -105,7 +105,7 @@ export function xavierNormal(options: XavierOptions = {}): Initializer {
   return xavier("xavierNormal", options, normal);
 }
 
-function he(kind: string, options: HeOptions, draw: (factor: number, fan: number) => Draw): Initializer {
+function he(kind: string, options: HeOptions, draw: (factor: number, fan: number) => Distribution): Initializer {
   checkKeys(kind, options, ["mode", "gain"]);
   const mode = checkOneOf(`${kind}.mode`, options.mode ?? "fanIn", ["fanIn", "fanOut"]);
   const factor = checkNumber(`${kind}.gain`, options.gain ?? gain("relu"), { above: 0 });
@@ -122,7 +122,7 @@ export function heNormal(options: HeOptions = {}): Initializer {
   return he("heNormal", options, (factor, fan) => normal(factor / Math.sqrt(fan)));
 }
 
-function lecun(kind: string, options: XavierOptions, draw: (deviation: number) => Draw): Initializer {
+function lecun(kind: string, options: XavierOptions, draw: (deviation: number) => Distribution): Initializer {
   checkKeys(kind, options, ["gain"]);
   const factor = checkNumber(`${kind}.gain`, options.gain ?? 1, { above: 0 });
   return initializer(kind, { gain: factor }, (shape) => draw(factor / Math.sqrt(fans(kind, shape).fanIn)));
@@ -181,7 +181,7 @@ export function truncatedNormal(options: TruncatedNormalOptions): Initializer {
   const own = (normalDensity(low) - normalDensity(high)) / share;
   const spread = Math.sqrt(1 + (low * normalDensity(low) - high * normalDensity(high)) / share - own * own);
   const scale = deviation / spread;
-  const draw: Draw = Object.freeze({ kind: "truncatedNormal", shift: mean - scale * own, scale, low, high });
+  const draw: Distribution = Object.freeze({ kind: "truncatedNormal", shift: mean - scale * own, scale, low, high });
   return initializer("truncatedNormal", { mean, deviation, low, high }, () => draw);
 }
 
@@ -248,7 +248,7 @@ function filled(kind: "constant" | "zeros" | "ones", where: string, value: numbe
   if (!Number.isFinite(Math.fround(value))) {
     fail("ERR_OPTION", where, "a number that float32 holds", value);
   }
-  const draw: Draw = Object.freeze({ kind: "constant", value });
+  const draw: Distribution = Object.freeze({ kind: "constant", value });
   return initializer(kind, kind === "constant" ? { value } : {}, () => draw);
 }
 

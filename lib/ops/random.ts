@@ -4,6 +4,7 @@ import type { EagerDraw, Site } from "../tensor/attributes.js";
 import { asMatrix, elements, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { NumbersOf, Rule, Value, ValueSpec } from "../tensor/value.js";
+import { SELU } from "./activations.js";
 import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { instruction } from "./encode.js";
 
@@ -128,7 +129,7 @@ function masked<A extends Value>(where: string, x: A, options: DropoutOptions, g
 }
 
 /** −λα of SELU: what a dropped unit becomes before the affine map. */
-const SELU_FLOOR = -1.0507009873554805 * 1.6732632423543772;
+const SELU_FLOOR = -SELU.scale * SELU.alpha;
 
 /**
  * Dropout that keeps mean 0 and variance 1 of SELU units: y = a·(keep ? x : α′) + b, α′ = −λα = −1.7581,

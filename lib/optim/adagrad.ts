@@ -10,7 +10,7 @@ export interface AdagradOptions {
   readonly lr?: number | Schedule | undefined;
   /** 1e-8 inside the root by default (PyTorch: 1e-10 outside, Keras: 1e-7 inside). */
   readonly epsilon?: Epsilon | undefined;
-  /** What the sum starts with, ≥ 0: 0 by default (Keras: 0.1). */
+  /** Value that the sum starts with, ≥ 0: 0 by default (Keras: 0.1). */
   readonly initialAccumulator?: number | undefined;
   /** Defaults and arithmetic of a framework. */
   readonly compat?: Compat | undefined;

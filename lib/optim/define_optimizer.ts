@@ -8,7 +8,7 @@ import type { Value } from "../tensor/value.js";
 import { forPeople, type Optimizer, type OptimizerState } from "./optimizer.js";
 import { checkRate, type Schedule } from "./schedule.js";
 
-/** What an update made of operations works on: one parameter in one step. */
+/** Operands of an update made of operations: one parameter in one step. */
 export interface OptimizerStep {
   /** Name of the parameter. */
   readonly name: string;
@@ -21,7 +21,7 @@ export interface OptimizerStep {
   readonly states: Readonly<Record<string, Value>>;
   /** η of this step, a scalar. */
   readonly rate: Value;
-  /** What `scalars` gave for this step, scalars. */
+  /** The numbers that `scalars` gave for this step, as scalars. */
   readonly scalars: readonly Value[];
 }
 
@@ -31,7 +31,7 @@ export interface OptimizerUpdate {
   readonly states?: Readonly<Record<string, Value>> | undefined;
 }
 
-/** What {@link defineOptimizer} takes. */
+/** Definition that {@link defineOptimizer} takes. */
 export interface OptimizerDefinition {
   readonly kind: string;
   /** Learning rate η ≥ 0, or a schedule. */

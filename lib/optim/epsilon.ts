@@ -15,7 +15,7 @@ export function epsilonOption([value, inside]: EpsilonConstants): Epsilon {
   return { value, placement: inside === 1 ? "inside" : "outside" };
 }
 
-/** What an optimizer does where nothing is said, by itself or as a framework. */
+/** ε and its place where nothing is said, of an optimizer by itself or in a framework's form. */
 export interface EpsilonDefault {
   readonly value: number;
   readonly placement: EpsilonPlacement;

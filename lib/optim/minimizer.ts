@@ -42,7 +42,7 @@ import {
 import { Update, type UpdateGradients } from "./update.js";
 import { groupsTold, type Telling } from "./words.js";
 
-/** What {@link Minimizer.minimize} gives. */
+/** Result of {@link Minimizer.minimize}. */
 export interface Minimized {
   /** Σ of the penalties, of the weights before the update: a scalar. */
   readonly penalty: Value;

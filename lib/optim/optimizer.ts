@@ -41,7 +41,7 @@ export interface Optimizer {
   readonly clipsSum: boolean;
 }
 
-/** What a description is made of; what is absent is the common case: no states, no scalars, no decay. */
+/** Parts of a description; absent ones are the common case: no states, no scalars, no decay. */
 interface Description {
   readonly kind: string;
   readonly lr: number | Schedule;
@@ -52,7 +52,7 @@ interface Description {
   readonly touchedScalars?: ((step: number) => readonly number[]) | undefined;
   readonly decay?: DecoupledDecay | null | undefined;
   readonly clipsSum?: boolean | undefined;
-  /** What it was made with, besides its rate and its decay. */
+  /** Options that it was made with, besides its rate and its decay. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
@@ -71,7 +71,7 @@ export function describeOptimizer({ options, ...description }: Description): Opt
   return madeBy(kind, { lr, weightDecay: decay?.lambda ?? 0, ...options }, described);
 }
 
-/** What `console.log` shows of a description. */
+/** Title and fields that `console.log` shows of a description. */
 export function forPeople({ kind, lr, states, decay }: Optimizer): Shown {
   return {
     title: `Optimizer ${kind}`,

@@ -5,7 +5,7 @@ import type { Group } from "./partition.js";
 /** The option that a constant of a rule is made of, and what it was; `null` for a constant that follows from another. */
 type Word = readonly [option: string, tell?: (constant: number) => unknown] | null;
 
-/** What 1 − τ was made of, without the error of the subtraction. */
+/** τ of 1 − τ, without the error of the subtraction. */
 const complement = (rest: number): number => Number((1 - rest).toPrecision(15));
 const flag = (constant: number): boolean => constant === 1;
 const placement = (inside: number): string => (inside === 1 ? "inside" : "outside");
@@ -70,7 +70,7 @@ function wordsOf(optimizer: Optimizer): unknown {
   };
 }
 
-/** What trains which parameters, as plain data: of a single optimizer its own, otherwise by patterns. */
+/** The optimizers of all parameters as plain data: a single one by itself, otherwise by patterns. */
 export function groupsTold(groups: readonly Group[], telling: Telling): unknown {
   const [first] = groups;
   if (groups.length === 1 && first?.pattern === "*") return toldOf(first.optimizer, telling);

@@ -4,7 +4,7 @@ import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js"
 /** In which metric the proximal step of L1 is taken: the optimizer rule's own, or the Euclidean one. */
 export type ProximalMetric = "adaptive" | "euclidean";
 
-/** What {@link l1} and {@link elasticNet} take besides their factors. */
+/** Options of {@link l1} and {@link elasticNet} besides their factors. */
 export interface ProximalOptions {
   /** Shrinks after the step instead of adding λ·sign(θ) to the gradient; false by default. */
   readonly proximal?: boolean | undefined;
@@ -111,7 +111,7 @@ export function maxNorm(bound: number): Regularizer {
   return Object.freeze({ kind: "maxNorm", bound: checkNumber("maxNorm.bound", bound, { above: 0 }) });
 }
 
-/** What all regularizers of a parameter do together. */
+/** All regularizers of a parameter together. */
 export interface Penalties {
   /** λ of `(λ/2)·Σ θ²`. */
   readonly l2: number;
@@ -193,7 +193,7 @@ export function checked(where: string, given: Regularizers | undefined): Regular
   return Array.isArray(given) ? [...given] : given;
 }
 
-/** What several regularizers do together: factors of one kind add up, the smallest bound holds. */
+/** Several regularizers together: factors of one kind add up, the smallest bound holds. */
 export function penaltiesOf(regularizers: readonly Regularizer[]): Penalties {
   return regularizers.reduce(add, NONE);
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { gain } from "../../lib/nn/gain.js";
 import {
   constant,
-  type Draw,
+  type Distribution,
   fans,
   heNormal,
   heUniform,
@@ -19,7 +19,7 @@ import { erf, softplus } from "../ops/references.js";
 const SHAPE = [3, 5];
 
 /** Variance of a distribution: of U(−a, a) it is a²/3. */
-function variance(draw: Draw): number {
+function variance(draw: Distribution): number {
   if (draw.kind === "uniform") {
     expect(draw.low).toBe(-draw.high);
     return (draw.high * draw.high) / 3;

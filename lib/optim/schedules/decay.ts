@@ -10,7 +10,7 @@ export interface StepDecayOptions {
   readonly lr: number;
   /** Steps of a period, or `{ epochs }`. */
   readonly every: Period;
-  /** What the rate is multiplied by after each period, > 0; 0.1 by default. */
+  /** Factor of the rate after each period, > 0; 0.1 by default. */
   readonly factor?: number | undefined;
 }
 
@@ -31,7 +31,7 @@ export function stepDecay(options: StepDecayOptions): Schedule {
 export interface ExponentialDecayOptions {
   /** Rate of the first step, ≥ 0. */
   readonly lr: number;
-  /** What the rate is multiplied by over a period, > 0. */
+  /** Factor of the rate over a period, > 0. */
   readonly rate: number;
   /** Steps of a period, or `{ epochs }`; 1 step by default. */
   readonly every?: Period | undefined;
