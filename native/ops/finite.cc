@@ -124,7 +124,10 @@ size_t first_in_rows(const Context& context, const Arguments& a, const Range& ta
   const size_t found = first_found(context, touched.count, least, [&](size_t begin, size_t end) {
     if (compact) return begin + first_in(context, row_at(begin), 0, (end - begin) * columns) / columns;
     size_t i = begin;
-    while (i < end && first_in(context, row_at(i), 0, columns) == columns) ++i;
+    for (; i < end; ++i) {
+      if (i + kRowsAhead < end) fetch_row(row_at(i + kRowsAhead), columns * sizeof(float));
+      if (first_in(context, row_at(i), 0, columns) != columns) break;
+    }
     return i;
   });
   if (found == touched.count) return table.count;

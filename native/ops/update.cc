@@ -339,13 +339,13 @@ double update_all(const Context& context, const Arguments& a, const UpdateArgume
   return total;
 }
 
-// The lines of a row that an update reads.
-void fetch_slices(const Slices& s, size_t columns) {
-  fetch_row(s.parameters, columns * sizeof(float));
+// The lines of a row that an update reads and writes.
+[[gnu::always_inline]] inline void fetch_slices(const Slices& s, size_t columns) {
+  fetch_row<true>(s.parameters, columns * sizeof(float));
   for (const float* state : s.states) {
-    if (state != nullptr) fetch_row(state, columns * sizeof(float));
+    if (state != nullptr) fetch_row<true>(state, columns * sizeof(float));
   }
-  if (s.average != nullptr) fetch_row(s.average, columns * sizeof(float));
+  if (s.average != nullptr) fetch_row<true>(s.average, columns * sizeof(float));
 }
 
 // One touched row, or several that are neighbours.
