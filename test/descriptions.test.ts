@@ -457,6 +457,17 @@ test.each(EVERY)("$family $kind, $index: the same bits of a run", async ({ famil
   expect(await outcome(family, again)).toEqual(await outcome(family, thing));
 });
 
+const WITH_FILES = EVERY.flatMap(({ family, kind, index, thing }): [string, Model][] =>
+  family === "layer" || family === "model" ? [[`${family} ${kind}, ${index}`, RUNS[family](thing as never).model]] : [],
+);
+
+test.each(WITH_FILES)("%s: its file gives the same model, with the same table", async (_name, made) => {
+  const model = made.clone().initialize(1);
+  const loaded = await loadModel(model.bytes());
+  expect(loaded.bytes()).toEqual(model.bytes());
+  expect(loaded.summary()).toBe(model.summary());
+});
+
 test("what is absent is the default, and options too", () => {
   expect(descriptionOf(fromDescription("optimizer", { kind: "adam" }))).toEqual(descriptionOf(adam()));
   expect(descriptionOf(fromDescription("layer", { kind: "dropout", options: { rate: 0.25 } }))).toEqual({

@@ -35,7 +35,7 @@ export interface LayerResult<S extends string = string> {
 }
 
 /** Plain data that describe a built-in layer in a saved model. */
-export type LayerConfig = Readonly<Record<string, string | number | boolean | null | readonly number[]>>;
+export type LayerConfig = Readonly<Record<string, string | number | boolean | readonly number[]>>;
 
 /** One layer: what it takes and gives of every row, parameters, and how it computes. Made by {@link defineLayer}. */
 export interface Layer<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes>
@@ -46,8 +46,10 @@ export interface Layer<In extends Taken = Taken, Out extends Given = Given, T ex
   readonly state?: Readonly<Record<string, StateSpec>> | undefined;
   /** Layers inside of it: their names follow its own, as in `residual1.linear2.weight`. */
   readonly layers?: Readonly<Record<string, Layer>> | undefined;
-  /** Names of those that follow one another, if they do: for files and tables. */
+  /** Names of those that it was given, for files. */
   readonly order?: readonly string[] | undefined;
+  /** What those take: what the one before gives, or all of them what the layer takes; absent where `forward` alone knows. For tables. */
+  readonly flow?: "chain" | "branches" | undefined;
   /** For {@link loadModel}; `undefined` for a layer that a user defined. */
   readonly config?: LayerConfig | undefined;
   forward(x: Value, parameters: Readonly<Record<string, Value>>, context: LayerContext): Value | LayerResult;

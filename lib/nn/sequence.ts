@@ -80,6 +80,7 @@ export function sequence(
     parameters: {},
     layers: structure.layers,
     order: names,
+    flow: "chain",
     config: from === undefined ? {} : { input: x.shape, dtype: x.dtype },
     infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
     forward: (value, _parameters, context) => applyChain(names, context.layers, value),

@@ -62,26 +62,22 @@ function rowsOf(name: string, layer: Layer, given: ValueSpec | undefined, seen: 
   seen.set(layer, name);
   const count = Object.values(layer.parameters).reduce((sum, { shape }) => sum + extent(shape), 0);
   const own = { name, output, parameters: inside.length > 0 ? "" : grouped(count), details: detailsOf(layer) };
-  const order = layer.order ?? [];
-  const inputs =
-    given === undefined
-      ? []
-      : inputsOf(
-          order.flatMap((each) => layer.layers?.[each] ?? []),
-          given,
-        );
-  const below = inside.flatMap(([key, each]) => rowsOf(`${name}.${key}`, each, inputs[order.indexOf(key)], seen));
-  return [own, ...below];
+  const inputs = given === undefined ? undefined : inputsOf(layer, given);
+  return [own, ...inside.flatMap(([key, each]) => rowsOf(`${name}.${key}`, each, inputs?.get(key), seen))];
 }
 
-/** What each layer of a block is given. */
-function inputsOf(layers: readonly Layer[], given: ValueSpec): readonly ValueSpec[] {
+/** What layers of a block are given, by name, where that is known. */
+function inputsOf({ layers = {}, order = [], flow }: Layer, given: ValueSpec): ReadonlyMap<string, ValueSpec> {
+  if (flow === undefined) return new Map();
   let value = given;
-  return layers.map((layer) => {
-    const taken = value;
-    value = givenBy(layer, value);
-    return taken;
-  });
+  return new Map(
+    order.map((name) => {
+      const taken = value;
+      const layer = layers[name];
+      if (flow === "chain" && layer !== undefined) value = givenBy(layer, value);
+      return [name, taken];
+    }),
+  );
 }
 
 /** Names and shapes of the parameters; of a layer without any, how it is set. */

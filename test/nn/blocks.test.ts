@@ -13,12 +13,14 @@ import {
   loadModel,
   type Model,
   mse,
+  network,
   ops,
   partition,
   relu,
   residual,
   sequential,
   sgd,
+  spec,
   type Tensor,
   tanh,
   tensor,
@@ -175,6 +177,25 @@ describe("names", () => {
     expect(inspect(residual({ project: true }, linear(8, 6), tanh()))).toBe(
       "Layer residual 8 → 8 { layers: 'linear1, tanh1, projection', project: true }",
     );
+  });
+
+  test("a table shows what branches give, and not what the code of a network makes of its layers", () => {
+    const lines = (model: Model): readonly string[] =>
+      model
+        .summary()
+        .split("\n")
+        .map((line) => line.trim());
+    const sides = lines(sequential(concat(linear(6, 4), sequential(linear(6, 8), relu())), linear(12, 1)));
+    expect(sides).toContainEqual(expect.stringMatching(/^concat1 +\[batch, 12\]/));
+    expect(sides).toContainEqual(expect.stringMatching(/^concat1\.sequential1\.relu1 +\[batch, 8\]/));
+    const inner = network({
+      inputs: { x: spec(["batch", 4]) },
+      layers: { last: linear(8, 2), first: linear(4, 8) },
+      forward: ({ x }, { first, last }) => last(first(x)),
+    });
+    const around = lines(sequential(inner, linear(2, 1)));
+    expect(around).toContainEqual(expect.stringMatching(/^network1 +\[batch, 2\]/));
+    expect(around).toContainEqual(expect.stringMatching(/^network1\.first +40 +weight \[8, 4\], bias \[8\]$/));
   });
 
   test("a table shows what is inside", () => {

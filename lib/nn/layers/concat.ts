@@ -92,6 +92,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
     parameters: {},
     layers: byName(layers, names),
     order: names,
+    flow: "branches",
     config: {},
     infer: (value) => sideBySide(layers.map((layer) => checkChain([layer], value).outputs[0] ?? value)),
     forward: (x, _parameters, { layers: inside }) => ops.concat(names.map((each) => inside[each]?.(x) ?? x)),

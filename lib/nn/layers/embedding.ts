@@ -54,6 +54,11 @@ function tableOf(
   return { table, padding: padding ?? NO_PADDING, made };
 }
 
+/** The padding as files have it: not at all where there is none. */
+function paddingOf({ padding }: EmbeddingOptions): { readonly padding?: number } {
+  return padding === undefined ? {} : { padding };
+}
+
 /**
  * Rows of a table by number: y = table[x] with x: [batch, …] i32, table: [count, size], y: [batch, …, size]. A number outside [0, count)
  * is `ERR_DATA`, with its row and column, before anything is read.
@@ -73,7 +78,7 @@ export function embedding<const Size extends number>(
     outputs: { append: size },
     takes: "i32",
     name: options.name,
-    config: { count, size, padding: options.padding ?? null, rows: table.rows },
+    config: { count, size, rows: table.rows, ...paddingOf(options) },
     parameters: { table },
     forward: (ids, parameters) => takePadded(parameters.table, ids, padding),
   });
@@ -98,7 +103,7 @@ export function embeddingBag<const Size extends number>(
     outputs: size,
     takes: "i32",
     name: options.name,
-    config: { count, size, mode, padding: options.padding ?? null, rows: table.rows },
+    config: { count, size, mode, rows: table.rows, ...paddingOf(options) },
     parameters: { table },
     forward: (ids, parameters) => bagPadded(parameters.table, ids, { mode, padding }),
   });

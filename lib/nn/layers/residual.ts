@@ -102,6 +102,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
     parameters: {},
     layers: { ...byName(layers, names), ...(projection === undefined ? {} : { projection }) },
     order: names,
+    flow: "chain",
     config: { project },
     infer,
     forward: (x: Value, _parameters, { layers: inside }) => {
