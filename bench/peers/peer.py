@@ -1,7 +1,7 @@
 """What the Python peers of the suite `train` share: the data, the clock, and JSON lines over standard input and output.
 
 A peer is a process with one number of threads. It says who it is: {"peer", "version", "ways"}. Then every request
-{"network": [784, 256, 10], "batch": 32, "way": "eager", "milliseconds": 500} gets one answer, {"microseconds",
+{"network": [784, 256, 10], "batch": 32, "way": "eager", "milliseconds": 500}, with "norm": "batch" or "layer" where there is one, gets one answer, {"microseconds",
 "firstLoss", "loss"} or {"error"}. Model and compiled step of a (network, batch, way) are made once and go on training.
 """
 
@@ -95,16 +95,17 @@ def absent(reason):
 
 
 def serve(peer, version, ways, make):
-    """Answers requests until the input ends; make(sizes, batch, way) returns step and first of a Timed."""
+    """Answers requests until the input ends; make(sizes, batch, way, norm) returns step and first of a Timed."""
     say({"peer": peer, "version": version, "ways": ways})
     made = {}
     for line in sys.stdin:
         try:
             request = json.loads(line)
             sizes, batch, way = request["network"], request["batch"], request["way"]
-            key = (tuple(sizes), batch, way)
+            norm = request.get("norm")
+            key = (tuple(sizes), batch, way, norm)
             if key not in made:
-                made[key] = Timed(*make(sizes, batch, way), EXAMPLES // batch)
+                made[key] = Timed(*make(sizes, batch, way, norm), EXAMPLES // batch)
             say(made[key].measure(request["milliseconds"]))
         except Exception as error:  # one setting that fails is no reason to lose the others
             say({"error": f"{type(error).__name__}: {error}"[:300]})

@@ -1,6 +1,6 @@
 """One training step in PyTorch, as a peer (peer.py):  python bench/peers/pytorch_step.py THREADS
 
-Forward with dropout 0.5 after every hidden relu, cross-entropy, backward, Adam. Python and torch are no dependency of the
+Forward with dropout 0.5 after every hidden relu, or batch or layer norm before it, cross-entropy, backward, Adam. Python and torch are no dependency of the
 project: install torch >= 2.8 in an environment of your own.
 """
 
@@ -26,12 +26,19 @@ torch.set_num_threads(THREADS)
 WAYS = ["eager", "fused", "compiled", "compiled model, fused"]
 
 
-def network(sizes):
+NORMS = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
+
+
+def network(sizes, norm):
     layers = []
     for index, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
         layers.append(torch.nn.Linear(inputs, outputs))
-        if index + 2 < len(sizes):
+        if index + 2 == len(sizes):
+            continue
+        if norm is None:
             layers += [torch.nn.ReLU(), torch.nn.Dropout(0.5)]
+        else:
+            layers += [NORMS[norm](outputs), torch.nn.ReLU()]
     return torch.nn.Sequential(*layers)
 
 
@@ -41,8 +48,8 @@ def own_code(function):
     return function
 
 
-def make(sizes, batch, way):
-    model = network(sizes)
+def make(sizes, batch, way, norm):
+    model = network(sizes, norm)
     loss = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if way.endswith("fused") else None)
     x, y = (torch.from_numpy(array) for array in peer.data(sizes[0], sizes[-1]))

@@ -232,7 +232,8 @@ say({ peer: `TensorFlow.js ${backend}`, version: tf.version.tfjs, ways: Object.k
 const made = new Map();
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    const { network, batch, way, milliseconds } = JSON.parse(line);
+    const { network, norm, batch, way, milliseconds } = JSON.parse(line);
+    if (norm !== undefined) throw new Error("no normalization here");
     const key = JSON.stringify([network, batch, way]);
     if (!made.has(key)) made.set(key, await make(network, batch, way));
     say(await measure(made.get(key), milliseconds));

@@ -1,11 +1,13 @@
 // The networks of the suite `train`, and the examples that they are trained on.
-import { dropout, type Layer, linear, type Model, relu, sequential } from "../../lib/index.js";
+import { batchNorm, dropout, type Layer, layerNorm, linear, type Model, relu, sequential } from "../../lib/index.js";
 import type { SuiteOptions } from "../report.js";
 
 export interface Network {
   /** Inputs, hidden widths, classes. */
   readonly sizes: readonly number[];
   readonly batch: number;
+  /** In front of every hidden relu, in the place of dropout behind it. */
+  readonly norm?: "batch" | "layer" | undefined;
 }
 
 export const NETWORKS: readonly Network[] = [
@@ -15,6 +17,8 @@ export const NETWORKS: readonly Network[] = [
   { sizes: [784, 512, 512, 10], batch: 128 },
   { sizes: [784, 1024, 1024, 10], batch: 512 },
   { sizes: [100, 128, 64, 2], batch: 256 },
+  { sizes: [128, 512, 512, 10], batch: 128, norm: "batch" },
+  { sizes: [128, 512, 512, 10], batch: 128, norm: "layer" },
 ];
 
 /** The networks of a suite that `--only` and `--quick` leave; quickly the first one, which is the smallest. */
@@ -26,9 +30,9 @@ export function chosenOf(
   return quick ? wanted.slice(0, 1) : wanted;
 }
 
-/** The widths of the layers, joined: `784-256-10`. */
-export function nameOf({ sizes }: Network): string {
-  return sizes.join("-");
+/** The widths of the layers, joined, and the normalization: `784-256-10`, `784-256-10 batch norm`. */
+export function nameOf({ sizes, norm }: Network): string {
+  return `${sizes.join("-")}${norm === undefined ? "" : ` ${norm} norm`}`;
 }
 
 /** What `--only` looks at: `784-256-10 at 32`. */
@@ -36,11 +40,13 @@ export function titleOf(network: Network): string {
   return `${nameOf(network)} at ${network.batch}`;
 }
 
-/** Dense layers; relu and dropout 0.5 behind every hidden one. */
-export function modelOf(sizes: readonly number[]): Model {
+/** Dense layers; relu and dropout 0.5 behind every hidden one, or normalization and relu. */
+export function modelOf({ sizes, norm }: Pick<Network, "sizes" | "norm">): Model {
   const layers = sizes.slice(1).flatMap((width, index): Layer[] => {
     const dense = linear(sizes[index] ?? 0, width);
-    return index + 2 < sizes.length ? [dense, relu(), dropout(0.5)] : [dense];
+    if (index + 2 === sizes.length) return [dense];
+    if (norm === undefined) return [dense, relu(), dropout(0.5)];
+    return [dense, norm === "batch" ? batchNorm(width) : layerNorm(width), relu()];
   });
   return sequential(...(layers as [Layer, ...Layer[]]));
 }

@@ -34,7 +34,7 @@ async function stretches({ network, examples, threads, every, count, from, settl
   const times: number[] = [];
   let last = Number.NaN;
   let loss = Number.NaN;
-  await fit(modelOf(network.sizes), {
+  await fit(modelOf(network), {
     data: examples,
     loss: crossEntropy(),
     optimizer: adam(),
@@ -101,7 +101,7 @@ export class OurStep {
 
 /** The state after `steps` steps from the start. */
 export async function checkpointAt(network: Network, steps: number): Promise<Checkpoint> {
-  const { checkpoint } = await fit(modelOf(network.sizes), {
+  const { checkpoint } = await fit(modelOf(network), {
     data: examplesOf(network.sizes[0] ?? 0, network.sizes.at(-1) ?? 0),
     loss: crossEntropy(),
     optimizer: adam(),

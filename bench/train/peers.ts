@@ -105,8 +105,8 @@ export class Peer {
 
   /** Measures for `milliseconds`; a peer that fails or does not learn is absent. */
   async ask(network: Network, way: string, milliseconds: number): Promise<Answer | Absence> {
-    const { sizes, batch } = network;
-    this.#child.stdin?.write(`${JSON.stringify({ network: sizes, batch, way, milliseconds })}\n`);
+    const { sizes, batch, norm } = network;
+    this.#child.stdin?.write(`${JSON.stringify({ network: sizes, norm, batch, way, milliseconds })}\n`);
     const said = await this.#next();
     if (!isAnswer(said)) return { absent: String(said.absent ?? said.error ?? JSON.stringify(said)) };
     const { microseconds, firstLoss, loss } = said;

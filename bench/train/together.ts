@@ -44,7 +44,7 @@ interface Span {
 type Examples = ReturnType<typeof examplesOf>;
 
 async function spanOf(network: Network, data: Examples, threads: number, steps: number): Promise<Span> {
-  const run = fit(modelOf(network.sizes), {
+  const run = fit(modelOf(network), {
     data,
     loss: crossEntropy(),
     optimizer: adam(),

@@ -21,13 +21,17 @@ describe("networks and examples", () => {
       "784-512-512-10 at 128",
       "784-1024-1024-10 at 512",
       "100-128-64-2 at 256",
+      "128-512-512-10 batch norm at 128",
+      "128-512-512-10 layer norm at 128",
     ]);
   });
 
   test("relu and dropout stand behind every hidden layer", () => {
-    const kinds = modelOf([5, 4, 3, 2]).layers.map(({ kind }) => kind);
+    const kinds = modelOf({ sizes: [5, 4, 3, 2] }).layers.map(({ kind }) => kind);
     expect(kinds).toEqual(["linear", "relu", "dropout", "linear", "relu", "dropout", "linear"]);
-    expect(modelOf([5, 4, 3, 2])).toMatchObject({ inputs: 5, outputs: 2 });
+    expect(modelOf({ sizes: [5, 4, 3, 2] })).toMatchObject({ inputs: 5, outputs: 2 });
+    const normed = modelOf({ sizes: [5, 4, 2], norm: "batch" }).layers.map(({ kind }) => kind);
+    expect(normed).toEqual(["linear", "batchNorm", "relu", "linear"]);
   });
 
   test("features tell the label of about three quarters and a share of the rest", () => {
