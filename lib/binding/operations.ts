@@ -543,7 +543,14 @@ export interface NativeOperands<V> {
     };
   };
   readonly frozen_product: {
-    readonly views: { readonly x: V; readonly packed: V; readonly bias?: V | null | undefined; readonly c: V };
+    readonly views: {
+      readonly x: V;
+      readonly packed: V;
+      readonly bias?: V | null | undefined;
+      readonly scale?: V | null | undefined;
+      readonly shift?: V | null | undefined;
+      readonly c: V;
+    };
     readonly numbers: {
       readonly m: number;
       readonly n: number;
@@ -620,5 +627,5 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   expect_finite:
     "x:f left:f? right:f? count:i? rows:i?; left_count:d? right_count:d? every:i room:i? columns:i? compact:b? ranges*(offset,count,check); ",
   frozen_pack: "weights:f packed:U; n:d k:d along_depth:b form:forms; ",
-  frozen_product: "x:f packed:u bias:f? c:F; m:d n:d k:d form:forms function:unary?-1; ",
+  frozen_product: "x:f packed:u bias:f? scale:f? shift:f? c:F; m:d n:d k:d form:forms function:unary?-1; ",
 };

@@ -146,12 +146,14 @@ struct NormGradientTerm {
   const float* g;
   const float* scale;
   F mean, inverse;
+  size_t ahead;  // floats behind those at hand that are asked for; 0 asks for nothing new
   // What stands for an element that is missing has p = 0.
   CARILLON_INLINE void step(F* lanes, F p, F value) const {
     lanes[0] = add(lanes[0], p);
     lanes[1] = fma(p, normalized(value, mean, inverse), lanes[1]);
   }
   CARILLON_INLINE void add_to(F* lanes, size_t i) const {
+    prefetch_line(x, i, ahead);
     step(lanes, scale == nullptr ? load(g + i) : mul(load(g + i), load(scale + i)), load(x + i));
   }
   // ((p − offset) − n·slope)·inverse of the `count` elements from i on.
@@ -177,9 +179,12 @@ void row_norm_gradient_f32(const RowNormGradient& task, size_t begin, size_t end
     NormGradientTerm terms[at_once];
     for (size_t b = 0; b < at_once; ++b) {
       const size_t r = smaller_of(row + b, end - 1);
-      terms[b] = {task.x + r * columns, task.g + r * columns,
+      terms[b] = {task.x + r * columns,
+                  task.g + r * columns,
                   task.scale == nullptr ? nullptr : task.scale + r % task.groups * columns,
-                  splat(task.mean == nullptr ? 0.0f : task.mean[r]), splat(task.inverse[r])};
+                  splat(task.mean == nullptr ? 0.0f : task.mean[r]),
+                  splat(task.inverse[r]),
+                  task.ahead};
     }
     float sums[at_once * 2];
     reduce_rows(terms, columns, sums);
@@ -188,14 +193,12 @@ void row_norm_gradient_f32(const RowNormGradient& task, size_t begin, size_t end
       const F slope = splat(sums[2 * b + 1] / count);
       float* dx = task.dx + (row + b) * columns;
       size_t i = 0;
+      const NormGradientTerm term = terms[b];  // what is written cannot change it
       for (; i + F::N <= columns; i += F::N) {
-        if (task.ahead != 0) {
-          prefetch_line(terms[b].x, i, task.ahead);
-          prefetch_line(terms[b].g, i, task.ahead);
-        }
-        store(dx + i, terms[b].gradient(i, F::N, offset, slope));
+        prefetch_line(term.g, i, term.ahead);
+        store(dx + i, term.gradient(i, F::N, offset, slope));
       }
-      if (i < columns) store_part(dx + i, terms[b].gradient(i, columns - i, offset, slope), columns - i);
+      if (i < columns) store_part(dx + i, term.gradient(i, columns - i, offset, slope), columns - i);
     }
   }
 }

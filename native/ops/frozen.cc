@@ -15,8 +15,10 @@ struct FrozenPackAt {
                           form = all.integer("form");
 };
 struct FrozenProductAt {
-  static constexpr Operands all{"x:f packed:u bias:f? c:F", "m:d n:d k:d form:forms function:unary?-1", ""};
-  static constexpr size_t x = all.view("x"), packed = all.view("packed"), bias = all.view("bias"), c = all.view("c");
+  static constexpr Operands all{"x:f packed:u bias:f? scale:f? shift:f? c:F",
+                                "m:d n:d k:d form:forms function:unary?-1", ""};
+  static constexpr size_t x = all.view("x"), packed = all.view("packed"), bias = all.view("bias"),
+                          scale = all.view("scale"), shift = all.view("shift"), c = all.view("c");
   static constexpr size_t m = all.integer("m"), n = all.integer("n"), k = all.integer("k"), form = all.integer("form"),
                           function = all.integer("function");
 };
@@ -70,11 +72,17 @@ void run_frozen_pack(const Context& context, const Arguments& a) {
                        [&](size_t chunk) { kernel(task, panels * chunk / chunks, panels * (chunk + 1) / chunks); });
 }
 
-// `function`: of the finished elements, −1: none.
+// `scale` and `shift`: of the finished elements, one a column each, by one fused multiply-add; then `function`, −1:
+// none.
 
 void check_frozen_product(const Arguments& a, Requirements& r) {
   if (a.ints[FrozenProductAt::function] < -1 || a.ints[FrozenProductAt::function] >= static_cast<int64_t>(Unary::count))
     r.fail("no such function");
+  if ((a.views[FrozenProductAt::scale] == nullptr) != (a.views[FrozenProductAt::shift] == nullptr)) {
+    r.fail("a scale and a shift go together");
+  }
+  r.need(FrozenProductAt::scale, a.size(FrozenProductAt::n));
+  r.need(FrozenProductAt::shift, a.size(FrozenProductAt::n));
   r.need(FrozenProductAt::x, a.size(FrozenProductAt::m), a.size(FrozenProductAt::k));
   need_packed(a, FrozenProductAt::packed, a.size(FrozenProductAt::n), a.size(FrozenProductAt::k),
               a.ints[FrozenProductAt::form], r);
@@ -82,14 +90,20 @@ void check_frozen_product(const Arguments& a, Requirements& r) {
   r.need(FrozenProductAt::c, a.size(FrozenProductAt::m), a.size(FrozenProductAt::n));
 }
 
-// A product with its operands; `unary` is what is left to do by the unary kernel.
+// A product with its operands; `scale` and `unary` are what is left to do by kernels of their own.
 struct Product {
   FrozenTask task{};
   WeightForm form = WeightForm::f32;
+  const float* scale = nullptr;
+  const float* shift = nullptr;
   UnaryKernel unary = nullptr;
+  decltype(KernelTable::column_norm_f32) column_norm;
 
   Product(const KernelTable& kernels, const Arguments& a)
-      : form(static_cast<WeightForm>(a.ints[FrozenProductAt::form])) {
+      : form(static_cast<WeightForm>(a.ints[FrozenProductAt::form])),
+        scale(a.view<const float>(FrozenProductAt::scale)),
+        shift(a.view<const float>(FrozenProductAt::shift)),
+        column_norm(kernels.column_norm_f32) {
     const Packed packed =
         packed_of(a.size(FrozenProductAt::n), a.size(FrozenProductAt::k), a.ints[FrozenProductAt::form]);
     task.x = a.view<const float>(FrozenProductAt::x);
@@ -101,18 +115,22 @@ struct Product {
     task.rows = a.size(FrozenProductAt::m);
     task.columns = a.size(FrozenProductAt::n);
     task.k = a.size(FrozenProductAt::k);
-    task.rectified = a.ints[FrozenProductAt::function] == static_cast<int64_t>(Unary::relu);
+    task.rectified = scale == nullptr && a.ints[FrozenProductAt::function] == static_cast<int64_t>(Unary::relu);
     if (!task.rectified && a.ints[FrozenProductAt::function] >= 0)
       unary = kernels.unary[a.size(FrozenProductAt::function)];
   }
 
   bool plain() const { return task.scales == nullptr && task.bias == nullptr && !task.rectified; }
 
-  void apply_unary(size_t row_begin, size_t row_end, size_t begin, size_t end) const {
-    if (unary == nullptr) return;
+  bool ends_here() const { return scale == nullptr && unary == nullptr; }
+
+  // What is left to do, for columns [begin, end) of some rows.
+  void end_rows(size_t row_begin, size_t row_end, size_t begin, size_t end) const {
+    if (ends_here()) return;
     for (size_t r = row_begin; r < row_end; ++r) {
-      float* c = task.c + r * task.c_stride;
-      unary(c + begin, c + begin, end - begin);
+      float* c = task.c + r * task.c_stride + begin;
+      if (scale != nullptr) column_norm(c, 1, end - begin, nullptr, scale + begin, shift + begin, c);
+      if (unary != nullptr) unary(c, c, end - begin);
     }
   }
 };
@@ -139,7 +157,7 @@ void multiply_few_rows(const Context& context, const Product& product) {
     const size_t begin = units * chunk / chunks * unit;
     const size_t end = std::min(panels, units * (chunk + 1) / chunks * unit);
     kernel(task, begin, end);
-    product.apply_unary(0, task.rows, begin * kernels.gemm_columns, std::min(task.columns, end * kernels.gemm_columns));
+    product.end_rows(0, task.rows, begin * kernels.gemm_columns, std::min(task.columns, end * kernels.gemm_columns));
   });
 }
 
@@ -205,7 +223,7 @@ size_t scratch_frozen_product(const Arguments& a, const KernelTable& kernels) {
 // What a product as a whole has left to do, over rows.
 void finish_rows(const Context& context, const Product& product, bool sums_only) {
   const FrozenTask& task = product.task;
-  if (product.unary == nullptr && !sums_only) return;
+  if (product.ends_here() && !sums_only) return;
   const size_t chunks = std::min(task.rows, context.parallel.chunks(task.rows * task.columns, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t begin = task.rows * chunk / chunks, end = task.rows * (chunk + 1) / chunks;
@@ -215,7 +233,7 @@ void finish_rows(const Context& context, const Product& product, bool sums_only)
       part.rows = end - begin;
       context.kernels.frozen_finish(part, 0, task.columns);
     }
-    product.apply_unary(begin, end, 0, task.columns);
+    product.end_rows(begin, end, 0, task.columns);
   });
 }
 
@@ -259,7 +277,7 @@ void multiply_block(const Context& context, const Product& product, const GemmTa
   part.group = end - begin;
   kernels.gemm_f32(part, 0, tiles_of(task.rows, kernels.gemm_rows), 0, end - begin);
   if (!product.plain()) kernels.frozen_finish(task, column, column + part.columns);
-  product.apply_unary(0, task.rows, column, column + part.columns);
+  product.end_rows(0, task.rows, column, column + part.columns);
 }
 
 // Small forms are widened beside the second-level cache, block by block.

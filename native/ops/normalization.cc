@@ -12,7 +12,7 @@ namespace {
 // Rows of x and of g that a piece of work takes at once, so that what the second kernel reads is still in the first
 // cache.
 size_t rows_in_cache(size_t columns) {
-  constexpr size_t kElements = 4096, kLeast = 4;
+  constexpr size_t kElements = 2048, kLeast = 4;
   return std::max(kLeast, kElements / columns / kLeast * kLeast);
 }
 

@@ -1,6 +1,7 @@
 // The job that is killed: everything that a checkpoint has to bring back is in it.
 import { createHash } from "node:crypto";
 import {
+  batchNorm,
   type Callback,
   cosineDecay,
   crossEntropy,
@@ -43,6 +44,7 @@ class Cautious implements Callback {
 export async function trainJob(dir: string): Promise<void> {
   const model = sequential(
     linear(128, 512),
+    batchNorm(512),
     relu(),
     dropout(0.5),
     linear(512, 128),

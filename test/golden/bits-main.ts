@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { type Digits, loadDigits, PIXELS, scaled } from "../../examples/digits/digits.js";
 import {
   adam,
+  batchNorm,
   constant,
   crossEntropy,
   dropout,
@@ -12,10 +13,12 @@ import {
   fit,
   gain,
   grad,
+  groupNorm,
   heNormal,
   heUniform,
   type Initializer,
   l2,
+  layerNorm,
   linear,
   type Model,
   mse,
@@ -25,6 +28,7 @@ import {
   ops,
   program,
   relu,
+  rmsNorm,
   runtime,
   selu,
   sequential,
@@ -112,6 +116,25 @@ const { loss, metrics } = await quickstart.evaluate(scaled(digits.test), {
   metrics: ["accuracy"],
 });
 print("digits: evaluate", Float32Array.of(loss, metrics.accuracy));
+
+const normalized = await train("digits, batch, layer, group and RMS norm, adam: states too", async (threads) => {
+  const model = sequential(
+    linear(64, 70),
+    batchNorm(70),
+    relu(),
+    linear(70, 48),
+    layerNorm(48),
+    relu(),
+    linear(48, 36),
+    groupNorm(36, 3),
+    rmsNorm(36),
+    linear(36, 10),
+  );
+  const options = { loss: crossEntropy(), optimizer: adam(), epochs: 1, batchSize: 150, seed: 5, threads };
+  await fit(model, { data: scaled(firstRows(digits.train, 950)), ...options });
+  return model;
+});
+print("digits, norms: predict", (await normalized.predict(scaled(some).x)).data);
 
 /** Learns to give the pixels back. */
 function autoencode(name: string, optimizer: Optimizer, seed: number): Promise<Model> {

@@ -10,9 +10,11 @@ import {
   type Model,
   mse,
   ops,
+  program,
   relu,
   sequential,
   sgd,
+  spec,
   type Tensor,
   tensor,
   type Value,
@@ -245,6 +247,13 @@ test("a predictor answers a row alone as in its batch, with the bits of the mode
   const model = network();
   await fit(model, { ...options, data, optimizer: adam(), steps: 14 });
   const all = model.predictSync(data.x);
+  // As a program it is a product, a fused multiply-add and a relu of their own.
+  const plain = program({
+    inputs: { x: spec(["batch", FEATURES]) },
+    maxBatch: 203,
+    body: ({ x }) => ({ y: model.forward(x) }),
+  });
+  expect((await plain.run({ x: data.x })).y.data).toEqual(all.data);
   const frozen = model.predictor({ maxBatch: 203 });
   expect(frozen.run(data.x).data).toEqual(all.data);
   for (const row of [0, 100, 202]) {

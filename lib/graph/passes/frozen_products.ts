@@ -1,6 +1,5 @@
 import type { NativeSlab } from "../../binding/native.js";
 import type { NativeLists } from "../../binding/operations.js";
-import { at } from "../../ops/apply.js";
 import { instruction } from "../../ops/encode.js";
 import type { InstructionOf, NumbersOf, Value } from "../../tensor/value.js";
 import type { Step } from "../step.js";
@@ -50,35 +49,44 @@ function packedProduct(value: Value, step: Step, pack: Pack): Step | undefined {
   const { packed, form } = pack(matrix);
   const { m, n, k, activation = "identity" } = product.numbers;
   const { a: x, bias } = product.views;
-  const operands = [x, packed, ...(bias === undefined || bias === null ? [] : [bias])];
   const f = activation === "identity" ? undefined : activation;
-  return frozenProduct(value, operands, { m, n, k, form, function: f });
+  return frozenProduct(value, { x, packed, bias }, { m, n, k, form, function: f });
 }
 
-function frozenProduct(value: Value, operands: readonly Value[], numbers: NumbersOf<"frozen_product">): Step {
+type Operands = Omit<InstructionOf<"frozen_product", Value>["views"], "c">;
+
+function frozenProduct(value: Value, operands: Operands, numbers: NumbersOf<"frozen_product">): Step {
+  const { x, packed, bias, scale, shift } = operands;
+  const given = [x, packed, bias, scale, shift].filter((each) => each !== undefined && each !== null);
   return {
-    inputs: operands,
+    inputs: given,
     outputs: [value],
     lower(inputs, outputs) {
-      const views = { x: at(inputs, 0), packed: at(inputs, 1), bias: inputs[2], c: at(outputs, 0) };
-      return instruction("frozen_product", views, numbers);
+      const at = (each: Value | null | undefined): Value | undefined =>
+        each === undefined || each === null ? undefined : inputs[given.indexOf(each)];
+      const views = { x: at(x) ?? x, packed: at(packed) ?? packed, bias: at(bias), scale: at(scale), shift: at(shift) };
+      return instruction("frozen_product", { ...views, c: outputs[0] ?? value }, numbers);
     },
     inPlace: null,
     applied: null,
   };
 }
 
-/** A function of a product that nobody else uses, as part of it: the roundings are those of the function alone. */
-function mergedUnary(value: Value, step: Step, product: Step | undefined): Step | undefined {
+/** What follows a product that nobody else uses, as part of it: the roundings are those of the step alone. */
+function merged(value: Value, step: Step, product: Step | undefined): Step | undefined {
   if (step.lower === null || product === undefined || product.lower === null) return undefined;
   const last = step.lower(step.inputs, step.outputs);
   const own = product.lower(product.inputs, product.outputs);
-  if (last.operation !== "unary" || own.operation !== "frozen_product") return undefined;
-  if (own.numbers.function !== undefined) return undefined;
-  return frozenProduct(value, product.inputs, { ...own.numbers, function: last.numbers.function });
+  if (own.operation !== "frozen_product" || own.numbers.function !== undefined) return undefined;
+  if (last.operation === "unary")
+    return frozenProduct(value, own.views, { ...own.numbers, function: last.numbers.function });
+  if (last.operation !== "scale_shift" || (own.views.scale ?? null) !== null || last.views.x !== product.outputs[0])
+    return undefined;
+  const { scale, shift } = last.views;
+  return frozenProduct(value, { ...own.views, scale, shift }, own.numbers);
 }
 
-/** Has products read packed weights, and apply functions that follow them. */
+/** Has products read packed weights, and apply what follows them: a scale and a shift a column, then a function. */
 export function freezeProducts(pack: Pack): Pass {
   return (draft) => {
     const products = new Set<Value>();
@@ -95,10 +103,11 @@ export function freezeProducts(pack: Pack): Pass {
       }
       const [input] = step.inputs;
       if (input === undefined || !products.has(input) || uses.get(input) !== 1) continue;
-      const merged = mergedUnary(value, step, draft.steps.get(input));
-      if (merged === undefined) continue;
-      draft.replace(value, merged);
+      const whole = merged(value, step, draft.steps.get(input));
+      if (whole === undefined) continue;
+      draft.replace(value, whole);
       draft.remove(input);
+      products.add(value);
     }
   };
 }
