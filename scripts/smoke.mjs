@@ -48,6 +48,7 @@ export const SCRIPTS = {
   "example:gan": { forms: [["--steps", "20", "--out", OUT]] },
   "example:gradient-penalty": { forms: [["--steps", "10"]] },
   "example:custom-parts": { forms: [["--epochs", "2"]] },
+  "example:towers": { forms: [["--epochs", "1"]] },
   "example:job": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:serving": { forms: [["--quick", "--out", OUT]] },
   "example:mnist": { forms: [["--quick", "--out", OUT]] },
