@@ -292,9 +292,13 @@ function replaced(spec: NativeProgramSpec, instead: ReadonlyMap<NativeSlab, Nati
   return { ...spec, slabs: spec.slabs.map((each) => ({ ...each, slab: instead.get(each.slab) ?? each.slab })) };
 }
 
+function isList(x: GivenRows): x is Exclude<GivenRows, Float32Array> {
+  return Array.isArray(x);
+}
+
 /** The rows of a single input. */
 function onlyOf(x: GivenRows): Float32Array {
-  if (isFloats(x)) return x;
+  if (!isList(x)) return x;
   const [first] = x;
   if (isFloats(first)) return first;
   throw new CarillonError("ERR_DTYPE", "run", "expected floats for 'run'");

@@ -46,7 +46,7 @@ export class RowOutputs {
     { outputs }: Described,
     make: (data: Float32Array, shape: readonly number[], output: DescribedOutput, at: number) => T | undefined,
   ): ByOutput<T> {
-    const record: Record<string, T> = {};
+    const record: Record<string, T> | undefined = this.#named ? {} : undefined;
     for (let at = 0; at < this.#slices.length; at++) {
       const [slice, output] = [this.#slices[at], outputs[at]];
       if (slice === undefined || output === undefined) continue;
@@ -54,10 +54,10 @@ export class RowOutputs {
         this.#slices.length === 1 ? all.slice(begin, begin + rows * slice.columns) : this.#cut(slice, all, begin, rows);
       const made = make(data, [rows, ...slice.shape], output, at);
       if (made === undefined) continue;
-      if (!this.#named) return made;
+      if (record === undefined) return made;
       record[slice.name] = made;
     }
-    return record;
+    return record ?? {};
   }
 
   #cut({ begin: from, columns }: Slice, all: Float32Array, begin: number, rows: number): Float32Array {
@@ -71,11 +71,15 @@ export class RowOutputs {
 
   /** Takes the rows of `all` back to the units of the data, in place. */
   restore(all: Float32Array, { outputs }: Described): void {
-    for (const [at, { begin, columns }] of this.#slices.entries()) {
-      const units = outputs[at]?.units;
-      if (units === undefined) continue;
-      for (let first = begin; first < all.length; first += this.columns) {
-        restoreRows(units, all.subarray(first, first + columns));
+    for (let at = 0; at < this.#slices.length; at++) {
+      const [slice, units] = [this.#slices[at], outputs[at]?.units];
+      if (slice === undefined || units === undefined) continue;
+      if (this.#slices.length === 1) {
+        restoreRows(units, all);
+        continue;
+      }
+      for (let first = slice.begin; first < all.length; first += this.columns) {
+        restoreRows(units, all.subarray(first, first + slice.columns));
       }
     }
   }

@@ -126,7 +126,9 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
     const y = into ?? new Float32Array(rows * outputs);
     program.runInto(this.#rowsOf(x, rows, described), rows, y, threadsFor(this.#settings.threads));
     if (into === undefined) return this.#take(y, 0, rows, described);
-    this.#answers.restore(y.subarray(0, rows * outputs), described);
+    if (described.outputs.some(({ units }) => units !== undefined)) {
+      this.#answers.restore(y.subarray(0, rows * outputs), described);
+    }
     return into;
   }
 
