@@ -128,3 +128,21 @@ test("a row that its step makes infinite ends the run with that step", async () 
     ),
   });
 });
+
+test.each([
+  ["exact", adagrad()],
+  ["exact", adam()],
+  ["touched", adam()],
+  ["touched", sgd({ lr: 0.1, momentum: 0.9 })],
+] as const)(
+  "a run that goes on in the middle of an epoch has the bits of one that did not stop: %s",
+  async (rows, optimizer) => {
+    const every = { data, loss: mse(), optimizer, batchSize: 8, accumulate: 2, seed: 1 };
+    const whole = tableModel(rows);
+    await fit(whole, { ...every, steps: 13 });
+    const first = await fit(tableModel(rows), { ...every, steps: 7 });
+    const second = tableModel(rows);
+    await fit(second, { ...every, steps: 13, resume: first.checkpoint() });
+    expect(bitsOf(second)).toEqual(bitsOf(whole));
+  },
+);
