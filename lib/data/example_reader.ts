@@ -48,11 +48,10 @@ export class ExampleReader {
     this.#row = 0;
     const place = { noun: "example", first: this.#before } as const;
     const item = new Block(this.#form, value, place);
-    const { weighted } = item;
-    this.#weighted ??= weighted;
-    const other = weighted.findIndex((has, at) => has !== this.#weighted?.[at]);
+    this.#weighted ??= item.weighted;
+    const other = firstOther(item, this.#weighted);
     if (other >= 0) {
-      const expected = weighted[other]
+      const expected = item.weighted[other]
         ? "no weight, as the first example has none,"
         : "a weight, as the first example has one,";
       failItem("ERR_DATA", `${this.#form.where}.weight`, expected, place, Reflect.get(Object(value), "weight"));
@@ -155,6 +154,14 @@ function writeInput(
     }
   }
   if (leftOut) memory.data.fill(0, first, first + columns);
+}
+
+/** Place of the first output that has weights where `weighted` says that it has none, or none where it has; −1 if there is no such. */
+function firstOther({ targets }: Block, weighted: readonly boolean[]): number {
+  for (let at = 0; at < targets.length; at++) {
+    if ((targets[at]?.weight !== undefined) !== weighted[at]) return at;
+  }
+  return -1;
 }
 
 function copyOfExamples(value: unknown): Readonly<Record<string, unknown>> {

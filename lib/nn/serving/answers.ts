@@ -24,6 +24,8 @@ interface Slice {
 export class RowOutputs {
   /** Of a row. */
   readonly columns: number;
+  /** Axes of a row of a single output without a name. */
+  readonly only: readonly number[] | undefined;
   readonly #slices: readonly Slice[];
   readonly #named: boolean;
 
@@ -36,6 +38,7 @@ export class RowOutputs {
     });
     this.columns = columns;
     this.#named = areNamed("y", outputs);
+    this.only = this.#named ? undefined : outputs[0]?.shape;
   }
 
   /** What `make` makes of the values of each output, [rows, …shape], which are its own, without those of which it makes nothing. */
@@ -90,7 +93,14 @@ export function tensorTaker(
   outputs: RowOutputs,
   wanted?: ((outputs: readonly DescribedOutput[]) => readonly unknown[]) | undefined,
 ): Take<ByOutput<Tensor<"f32">>> {
+  const { only } = outputs;
   return (all, begin, rows, described) => {
+    if (only !== undefined) {
+      const data = all.slice(begin, begin + rows * outputs.columns);
+      const units = described.outputs[0]?.units;
+      if (units !== undefined) restoreRows(units, data);
+      return new Tensor(data, [rows, ...only], "f32");
+    }
     const which = described.outputs.length === 1 ? undefined : wanted?.(described.outputs);
     return outputs.take(all, begin, rows, described, (data, shape, output, at) => {
       if (which !== undefined && which[at] === undefined) return undefined;
