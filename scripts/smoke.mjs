@@ -49,6 +49,8 @@ export const SCRIPTS = {
   "example:gradient-penalty": { forms: [["--steps", "10"]] },
   "example:custom-parts": { forms: [["--epochs", "2"]] },
   "example:towers": { forms: [["--epochs", "1"]] },
+  "example:categories": { forms: [["--epochs", "1"]] },
+  "example:words": { forms: [["--epochs", "1"]] },
   "example:job": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:serving": { forms: [["--quick", "--out", OUT]] },
   "example:mnist": { forms: [["--quick", "--out", OUT]] },
