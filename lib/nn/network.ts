@@ -3,7 +3,7 @@ import type { Spec } from "../graph/program.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { checkFunction, checkKeys, checkObject } from "../options.js";
 import type { RowSpec } from "../tensor/row_spec.js";
-import { formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
+import { type Dim, formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { Taken } from "./chain.js";
 import { checkInside, checkName, type Layer, type LayerPart, sealed } from "./layer.js";
@@ -86,7 +86,10 @@ function definitionOf(
 ): Definition {
   const structure = new Structure(layers);
   const run = (values: readonly Value[], functions: Functions): Values =>
-    outputsOf(forward(Object.fromEntries(inputs.map(({ name }, at) => [name, values[at]])) as Values, functions));
+    outputsOf(
+      forward(Object.fromEntries(inputs.map(({ name }, at) => [name, values[at]])) as Values, functions),
+      values[0]?.shape[0],
+    );
   const outputs = Object.entries(inferred(structure, inputs, run)).map(([name, value]) => rowOf(name, value));
   const record: Definition["record"] = (values, functions) => {
     const given = run(values, functions);
@@ -145,20 +148,20 @@ function inferred(
   });
 }
 
-/** The outputs by name, `y` where there is one without; `ERR_OPTION` and `ERR_SHAPE` for what is none. */
-function outputsOf(given: unknown): Values {
+/** The outputs by name, `y` where there is one without, each of as many `rows` as the inputs; `ERR_OPTION` and `ERR_SHAPE` for what is none. */
+function outputsOf(given: unknown, rows: Dim | undefined): Values {
   const where = "network.forward";
   const named: Readonly<Record<string, unknown>> =
     given instanceof Value ? { y: given } : typeof given === "object" && given !== null ? { ...given } : {};
   const outputs = Object.entries(named).map(([name, output]): [string, Value] => {
     checkName(`${where}: a name`, name);
     if (!(output instanceof Value)) return fail("ERR_OPTION", `${where}.${name}`, "a value", output);
-    if (isBatched(output.shape) && output.dtype !== "u8") return [name, output];
+    if (rows !== undefined && output.shape[0] === rows && output.dtype !== "u8") return [name, output];
     const received = `${output.dtype} ${formatShape(output.shape)}`;
     throw new CarillonError(
       "ERR_SHAPE",
       where,
-      `expected [batch, …] as '${name}' of '${where}' but received ${received}`,
+      `expected [${rows}, …] as '${name}' of '${where}' but received ${received}`,
     );
   });
   if (outputs.length > 0) return Object.fromEntries(outputs);

@@ -27,7 +27,7 @@ import { applyDefined } from "./defined_update.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip, type MinimizerOptions } from "./minimizer_options.js";
 import { ModelState } from "./model_state.js";
 import type { Optimizer } from "./optimizer.js";
-import { checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
+import { checkGroups, checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
 import { checkTouched, reachOf } from "./reach.js";
 import { RowGradient, timesScale } from "./row_gradient.js";
 import { rateAt, type Schedule } from "./schedule.js";
@@ -159,6 +159,10 @@ export class Minimizer {
 
   /** The parameters that are trained, in the order of the models. @internal */
   trained(trace: Trace): TrainedParameters {
+    checkGroups(
+      this.#groups,
+      this.#models.flatMap(({ parameters }) => parameters.map(({ name }) => name)),
+    );
     const all = this.#models.flatMap((model) => {
       const values = model.values(trace);
       return model.segments.flatMap((segment): readonly Trained[] => {

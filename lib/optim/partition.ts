@@ -21,7 +21,7 @@ export interface Group {
 /**
  * Divides the parameters of a model among optimizers: each goes to the first pattern that matches its whole name, in which
  * `*` stands for any characters. `null` freezes: no gradient is computed, no penalty counted. A parameter that matches
- * none is `ERR_OPTION` when the model is known.
+ * none is `ERR_OPTION` when the model is known, and so is a pattern that matches no parameter.
  *
  * @example
  * partition([['linear1.*', adam({ lr: 1e-4 })], ['linear2.*', null], ['*', adam()]])
@@ -68,6 +68,14 @@ export function checkOptimizers(where: string, value: Optimizer | Partition): Op
 /** The groups of an optimizer or partition: a single optimizer trains everything. */
 export function groupsOf(optimizer: Optimizer | Partition): readonly Group[] {
   return "groups" in optimizer ? optimizer.groups : [{ pattern: "*", optimizer }];
+}
+
+/** `ERR_OPTION` for a pattern that matches no parameter: it was meant for one. `*` may be there for whatever is left. */
+export function checkGroups(groups: readonly Group[], names: readonly string[]): void {
+  for (const [index, { pattern }] of groups.entries()) {
+    if (pattern === "*" || names.some((name) => matchesPattern(pattern, name))) continue;
+    fail("ERR_OPTION", `partition[${index}]`, `a pattern that matches a parameter (${names.join(", ")})`, pattern);
+  }
 }
 
 /** Index of the group that a parameter belongs to. */

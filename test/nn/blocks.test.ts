@@ -173,6 +173,13 @@ describe("names", () => {
     );
   });
 
+  test("without layers there is no block", () => {
+    for (const make of [residual, concat] as readonly ((...layers: readonly never[]) => unknown)[])
+      expect(() => make()).toThrow(
+        expect.objectContaining({ code: "ERR_OPTION", message: expect.stringContaining("a layer or more") }),
+      );
+  });
+
   test("a block tells what is inside", () => {
     expect(inspect(residual({ project: true }, linear(8, 6), tanh()))).toBe(
       "Layer residual 8 → 8 { layers: 'linear1, tanh1, projection', project: true }",

@@ -37,6 +37,22 @@ const towers = () =>
 const batch = { user: [1, 3, 9], item: [0, 4, 4], age: [[0.1], [0.5], [0.9]] };
 const INPUTS = { user: spec(["batch"], "i32"), item: spec(["batch"], "i32"), age: spec(["batch", 1]) };
 
+test("outputs of integers are no answers of predict, but of a program", async () => {
+  const inputs = { x: spec(["batch", 2]) };
+  const layers = { a: linear(2, 3) };
+  const only = network({ inputs, layers, forward: ({ x }, { a }) => ops.argmax(a(x)) }).initialize(1);
+  const both = network({ inputs, layers, forward: ({ x }, { a }) => ({ x, best: ops.argmax(a(x)) }) }).initialize(1);
+  const error = { code: "ERR_DTYPE", message: expect.stringContaining("expected outputs of floats for 'predict'") };
+  const x = [[1, 2]];
+  for (const model of [only, both]) {
+    expect(() => model.predictSync({ x })).toThrow(expect.objectContaining(error));
+    await expect(model.predict({ x })).rejects.toThrow(expect.objectContaining(error));
+    expect(() => model.predictor()).toThrow(expect.objectContaining(error));
+  }
+  const best = program({ inputs: { x: spec([1, 2]) }, body: (given) => ({ best: both.forward(given).best }) });
+  expect(best.runSync({ x }).best.dtype).toBe("i32");
+});
+
 test("rows and names follow from inputs and layers", () => {
   const model = towers();
   expect(model.rows).toEqual({

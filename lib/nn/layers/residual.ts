@@ -1,5 +1,5 @@
 import { madeBy } from "../../described.js";
-import { CarillonError } from "../../errors.js";
+import { CarillonError, fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, isPlainObject } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
@@ -78,6 +78,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
   checkKeys("residual", options, ["project", "name"]);
   const project = checkBoolean("residual.project", options.project ?? false);
   const name = checkName("residual.name", options.name);
+  if (given.length === 0) fail("ERR_OPTION", "residual", "a layer or more", given);
   const chain = chainOf("residual", given);
   const { layers, names, input } = chain;
   const gives = chain.outputs.at(-1);

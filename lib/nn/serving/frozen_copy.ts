@@ -1,5 +1,6 @@
 import type { NativeSlab } from "../../binding/native.js";
 import { commonTurns } from "../../data/turns.js";
+import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { concat, exp, reshape, sigmoid, softmax } from "../../ops/index.js";
 import type { RowSpecs } from "../../tensor/row_spec.js";
@@ -32,9 +33,13 @@ export interface Network {
 /** What makes outputs probabilities. */
 const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
 
-/** All outputs of a row one after another: [batch, n]. */
+/** All outputs of a row one after another: [batch, n]; `ERR_DTYPE` for integers. */
 function sideBySide(outputs: readonly Value[], normalizations: readonly Normalization[]): Value {
   const flat = outputs.map((output, at) => {
+    if (output.dtype !== "f32") {
+      const expected = `expected outputs of floats for 'predict' but the model gives ${output.dtype}`;
+      throw new CarillonError("ERR_DTYPE", "predict", `${expected}: a program over its 'forward' gives them`);
+    }
     const made = NORMALIZE[normalizations[at] ?? "none"](output);
     return made.shape.length === 2 ? made : reshape(made, ["batch", elements(made.shape)]);
   });
