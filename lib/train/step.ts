@@ -62,11 +62,16 @@ function expectRows({ needed: { by, rows } }: Trace, { train, batchSize, accumul
     const problem = `expected ${rows} rows or more in a batch for the layer '${by}' but received ${received}`;
     throw new CarillonError("ERR_OPTION", "fit.batchSize", problem);
   };
-  if (batchSize < rows) refuse(`batches of ${batchSize}`);
+  const inParts = accumulate > 1 ? ` in ${accumulate} parts` : "";
   const part = Math.ceil(batchSize / accumulate);
-  if (part < rows) refuse(`batches of ${batchSize} in ${accumulate} parts`);
-  const last = train.stream === undefined ? train.samples % batchSize : 0;
-  if (last > 0 && last < rows) refuse(`a last batch of ${last}: ${train.samples} rows in batches of ${batchSize}`);
+  const smallest = (batch: number): number => batch % part || part; // parts are full but for the last one
+  const isInMemory = train.stream === undefined;
+  const isWhole = !isInMemory || train.samples >= batchSize;
+  if (isWhole && smallest(batchSize) < rows) refuse(`batches of ${batchSize}${inParts}`);
+  const last = isInMemory ? train.samples % batchSize : 0;
+  if (last > 0 && smallest(last) < rows) {
+    refuse(`a last batch of ${last}${inParts}: ${train.samples} rows in batches of ${batchSize}`);
+  }
 }
 
 /** What the parts of a batch come to. */

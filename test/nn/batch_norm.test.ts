@@ -147,6 +147,8 @@ describe("one value a feature", () => {
     ["a last batch of 1: 9 rows in batches of 4", { rows: 9, batchSize: 4, accumulate: 1 }],
     ["batches of 1", { rows: 8, batchSize: 1, accumulate: 1 }],
     ["batches of 4 in 4 parts", { rows: 8, batchSize: 4, accumulate: 4 }],
+    ["batches of 7 in 3 parts", { rows: 14, batchSize: 7, accumulate: 3 }], // 3, 3 and 1
+    ["a last batch of 5 in 3 parts: 17 rows in batches of 12", { rows: 17, batchSize: 12, accumulate: 3 }], // 4 and 1
   ])("is refused before the first step: %s", async (text, { rows, ...options }) => {
     const model = sequential(batchNorm(FEATURES)).initialize(0);
     const before = bitsOf(model);
