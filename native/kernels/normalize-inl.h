@@ -142,10 +142,10 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
 // Σ p and Σ p·n of p = g·scale, n = (x − mean)·inverse.
 struct NormGradientTerm {
   static constexpr size_t sums = 2;
+  F mean, inverse;
   const float* x;
   const float* g;
   const float* scale;
-  F mean, inverse;
   size_t ahead;  // floats behind those at hand that are asked for; 0 asks for nothing new
   // What stands for an element that is missing has p = 0.
   CARILLON_INLINE void step(F* lanes, F p, F value) const {
@@ -179,11 +179,11 @@ void row_norm_gradient_f32(const RowNormGradient& task, size_t begin, size_t end
     NormGradientTerm terms[at_once];
     for (size_t b = 0; b < at_once; ++b) {
       const size_t r = smaller_of(row + b, end - 1);
-      terms[b] = {task.x + r * columns,
+      terms[b] = {splat(task.mean == nullptr ? 0.0f : task.mean[r]),
+                  splat(task.inverse[r]),
+                  task.x + r * columns,
                   task.g + r * columns,
                   task.scale == nullptr ? nullptr : task.scale + r % task.groups * columns,
-                  splat(task.mean == nullptr ? 0.0f : task.mean[r]),
-                  splat(task.inverse[r]),
                   task.ahead};
     }
     float sums[at_once * 2];

@@ -151,7 +151,7 @@ TEST(column_norm_tables_agree) {
 // 0.1 is no multiple of what its sum of 37 rounds to.
 TEST(equal_elements_give_the_shift) {
   for (const KernelTable* table : supported_tables()) {
-    std::vector<float> x(3 * 37, 0.1f), y(x.size()), mean(3), inverse(3), scale(37, 3.0f), shift(37, 0.7f);
+    std::vector<float> x(size_t{3} * 37, 0.1f), y(x.size()), mean(3), inverse(3), scale(37, 3.0f), shift(37, 0.7f);
     table->row_norm_f32({x.data(), scale.data(), shift.data(), y.data(), mean.data(), inverse.data(), 37, 1, kEpsilon},
                         0, 3);
     for (const float value : y) CHECK(same(value, 0.7f));
