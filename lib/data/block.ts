@@ -16,6 +16,7 @@ import {
   type Place,
   placeIn,
   type RowForm,
+  rowForm,
   writeFloats,
 } from "./member.js";
 import type { Affine } from "./transform.js";
@@ -44,7 +45,7 @@ export function classesOf({ target, shape }: TargetShape): number {
 }
 
 /** A {@link TargetShape} to read rows by. */
-interface TargetForm {
+interface TargetForm extends Named {
   readonly where: string;
   /** Of the weights, where the output has its own. */
   readonly weight: string;
@@ -57,14 +58,20 @@ interface TargetForm {
   readonly places: ReadonlyMap<string, number>;
 }
 
+/** An input to read rows by. */
+interface InputForm extends Named {
+  readonly where: string;
+  readonly form: RowForm;
+}
+
 /** An {@link ExampleShape} to read blocks by, and what errors call its members. */
 export interface BlockForm {
   readonly where: string;
   readonly shape: ExampleShape;
-  readonly inputs: readonly { readonly where: string; readonly form: RowForm }[];
+  readonly inputs: readonly InputForm[];
   readonly targets: readonly TargetForm[];
-  /** Names of the inputs, of the outputs; `undefined` where there is one that has none of its own. */
-  readonly names: Readonly<Record<Whole, readonly string[] | undefined>>;
+  /** What all inputs, all outputs, are called. */
+  readonly called: Readonly<Record<Whole, string>>;
 }
 
 /** What blocks of `shape` are read by. */
@@ -72,8 +79,8 @@ export function blockForm(where: string, shape: ExampleShape): BlockForm {
   const { inputs, targets } = shape;
   const called = (whole: Whole, specs: readonly RowSpec[], by: string): readonly string[] =>
     pathsOf(whole, specs, `${where}.${by}`);
-  const namesOf = (whole: Whole, specs: readonly RowSpec[]): readonly string[] | undefined =>
-    areNamed(whole, specs) ? specs.map(({ name }) => name) : undefined;
+  const nameOf = (whole: Whole, specs: readonly RowSpec[], name: string): string | undefined =>
+    areNamed(whole, specs) ? name : undefined;
   const [ofInputs, ofTargets, ofWeights] = [
     called("x", inputs, "x"),
     called("y", targets, "y"),
@@ -82,20 +89,22 @@ export function blockForm(where: string, shape: ExampleShape): BlockForm {
   return {
     where,
     shape,
-    inputs: inputs.map(({ shape: axes, dtype }, at) => ({
+    inputs: inputs.map(({ name, shape: axes, dtype }, at) => ({
+      name: nameOf("x", inputs, name),
       where: ofInputs[at] ?? where,
-      form: { shape: axes, dtype },
+      form: rowForm(axes, dtype),
     })),
     targets: targets.map((one, at) => ({
+      name: nameOf("y", targets, one.name),
       where: ofTargets[at] ?? where,
       weight: ofWeights[at] ?? where,
       target: one.target,
       classes: classesOf(one),
-      form: { shape: one.shape, dtype: "f32" },
+      form: rowForm(one.shape),
       names: one.names,
       places: placesOf(one.names),
     })),
-    names: { x: namesOf("x", inputs), y: namesOf("y", targets) },
+    called: { x: `${where}.x`, y: `${where}.y` },
   };
 }
 
@@ -138,23 +147,36 @@ export function onlyOf(whole: Whole, value: unknown): unknown {
   return Object.keys(value).length === 1 ? value[whole] : value;
 }
 
+/** What a record has a member for; without a name if it is a single one, whose rows are given as they are. */
+interface Named {
+  readonly name: string | undefined;
+}
+
 /**
- * The values of a record in the order of `names`; `value` itself where there are none. What is no record of them is `ERR_DATA`, and so
- * is a name that is missing; another one is `ERR_UNKNOWN_OPTION`, which tells the one that was meant.
+ * What `make` makes of the values of a record in the order of `members`, or of `value` itself for one without a name. What is no record of
+ * them is `ERR_DATA`, and so is a name that is missing; another one is `ERR_UNKNOWN_OPTION`, which tells the one that was meant.
  */
-export function namedValues(
+export function fromRecord<N extends Named, P extends Place, T>(
   where: string,
   value: unknown,
-  names: readonly string[] | undefined,
-  place: Place = IN_MEMORY,
-): readonly unknown[] {
-  if (names === undefined) return [value];
+  members: readonly N[],
+  make: (value: unknown, member: N, place: P, at: number) => T,
+  place: P,
+): readonly T[] {
+  const first = members[0];
+  if (first !== undefined && first.name === undefined) return [make(value, first, place, 0)];
+  const names = namesOf(members);
   const expected = `{ ${names.join(", ")} }`;
   if (!areMembers(value)) return failItem("ERR_DATA", where, expected, place, value);
   checkNames(where, value, names);
-  return names.map(
+  const values = names.map(
     (name) => value[name] ?? failItem("ERR_DATA", `${where}.${name}`, `rows, one of ${expected},`, place, value[name]),
   );
+  return members.map((member, at) => make(values[at], member, place, at));
+}
+
+function namesOf(members: readonly Named[]): readonly string[] {
+  return members.map(({ name = "" }) => name);
 }
 
 function checkNames(where: string, value: Readonly<Record<string, unknown>>, names: readonly string[]): void {
@@ -175,22 +197,14 @@ export class TargetRows {
   /** Whether the targets of a single output are names or bigints, which stand for 0 and 1. */
   readonly #named: boolean;
 
-  /** @param fitting Refuses a member of another number of rows. */
-  constructor(
-    form: TargetForm,
-    y: unknown,
-    weight: GivenWeight | undefined,
-    rows: number,
-    place: Place,
-    fitting: (member: Member) => Member,
-  ) {
+  /** @param rows Of the inputs; it is left to the caller to refuse members of another number. */
+  constructor(form: TargetForm, y: unknown, weight: GivenWeight | undefined, rows: number, place: Place) {
     const { where, target, classes } = form;
     this.#form = form;
-    this.#named = target === "probabilities" && extent(form.form.shape) === 1 && areLabels(y);
-    if (target === "classes") this.y = fitting(labelMember(where, y, classes, rows, place));
-    else
-      this.y = fitting(this.#named ? labelMember(where, y, 2, undefined, place) : memberOf(where, y, form.form, place));
-    this.weight = weight && fitting(memberOf(weight.where, weight.value, NUMBER, place));
+    this.#named = target === "probabilities" && form.form.columns === 1 && areLabels(y);
+    if (target === "classes") this.y = labelMember(where, y, classes, rows, place);
+    else this.y = this.#named ? labelMember(where, y, 2, undefined, place) : memberOf(where, y, form.form, place);
+    this.weight = weight && memberOf(weight.where, weight.value, NUMBER, place);
   }
 
   /** The class of a row, 0 or 1 of a single column; what is none is `ERR_LABEL`. */
@@ -232,6 +246,22 @@ export class TargetRows {
   }
 }
 
+// Functions that hold nothing of a block: a stream has one an example.
+
+function inputRows(value: unknown, { where, form }: InputForm, place: Place): Member {
+  return memberOf(where, value, form, place);
+}
+
+/** What targets are read beside. */
+interface TargetPlace extends Place {
+  readonly rows: number;
+  readonly weights: readonly (GivenWeight | undefined)[];
+}
+
+function targetRows(value: unknown, target: TargetForm, place: TargetPlace, at: number): TargetRows {
+  return new TargetRows(target, value, place.weights[at], place.rows, place);
+}
+
 /**
  * Some examples { x, y, weight? }: all of a set in memory, or an item of a stream. What a set must be as a whole is checked when
  * it is made; its values, as they are read.
@@ -247,21 +277,18 @@ export class Block {
    * (`ERR_DATA`).
    */
   constructor(form: BlockForm, data: unknown, place: Place = IN_MEMORY) {
-    const { where, inputs, names } = form;
+    const { where, called } = form;
     const { x, y, weight } = checkExamples(where, data, place);
-    let first: Member | undefined;
-    const fitting = (member: Member): Member => {
-      first ??= member;
-      return member.rows === first.rows ? member : failRows(member, first, where);
-    };
-    const values = namedValues(`${where}.x`, onlyOf("x", x), names.x, place);
-    this.inputs = inputs.map((one, at) => fitting(memberOf(one.where, values[at], one.form, place)));
-    this.rows = this.inputs[0]?.rows ?? 0;
-    const targets = namedValues(`${where}.y`, onlyOf("y", y), names.y, place);
-    const weights = weightsOf(form, weight);
-    this.targets = form.targets.map(
-      (one, at) => new TargetRows(one, targets[at], weights[at], this.rows, place, fitting),
-    );
+    this.inputs = fromRecord(called.x, onlyOf("x", x), form.inputs, inputRows, place);
+    const first = this.inputs[0];
+    this.rows = first?.rows ?? 0;
+    for (const member of this.inputs) checkRows(member, first, where);
+    const about = { noun: place.noun, first: place.first, rows: this.rows, weights: weightsOf(form, weight) };
+    this.targets = fromRecord(called.y, onlyOf("y", y), form.targets, targetRows, about);
+    for (const target of this.targets) {
+      checkRows(target.y, first, where);
+      if (target.weight !== undefined) checkRows(target.weight, first, where);
+    }
   }
 
   /** Which outputs have weights. */
@@ -270,17 +297,16 @@ export class Block {
   }
 }
 
+const NO_WEIGHTS: readonly undefined[] = [];
+
 /** The weights of each output: those of all, or its own of a record; an output that this does not name weighs 1. */
-function weightsOf(
-  { where, targets, names: { y: names } }: BlockForm,
-  given: unknown,
-): readonly (GivenWeight | undefined)[] {
-  if (given === undefined) return [];
+function weightsOf({ where, targets }: BlockForm, given: unknown): readonly (GivenWeight | undefined)[] {
+  if (given === undefined) return NO_WEIGHTS;
   const all = `${where}.weight`;
-  if (names === undefined || !areMembers(given)) return targets.map(() => ({ where: all, value: given }));
-  checkNames(all, given, names);
-  return targets.map(({ weight }, at) => {
-    const value = given[names[at] ?? ""];
+  if (targets[0]?.name === undefined || !areMembers(given)) return targets.map(() => ({ where: all, value: given }));
+  checkNames(all, given, namesOf(targets));
+  return targets.map(({ name = "", weight }) => {
+    const value = given[name];
     return value === undefined ? undefined : { where: weight, value };
   });
 }
@@ -299,7 +325,9 @@ export function weightNames(
   );
 }
 
-function failRows({ where, place, rows }: Member, first: Member, set: string): never {
+/** `ERR_DATA` for a member of another number of rows than the first input. */
+function checkRows({ where, place, rows }: Member, first: Member | undefined, set: string): void {
+  if (first === undefined || rows === first.rows) return;
   const [expected, as] = [first.rows, first.where.slice(set.length + 1)];
   throw new CarillonError(
     "ERR_DATA",

@@ -32,10 +32,8 @@ export class ExampleReader {
 
   /** Name of the weights of an output of which no example that was read weighs more than nothing. */
   get weightless(): string | undefined {
-    const { where, targets, names } = this.#form;
     const at = this.#weighs.indexOf(false);
-    if (at < 0) return undefined;
-    return names.y === undefined ? `${where}.weight` : (targets[at]?.weight ?? where);
+    return this.#form.targets[at]?.weight;
   }
 
   /**
@@ -109,11 +107,13 @@ export class ExampleReader {
       weighs = true;
     }
     for (let at = 0; at < count; at++) {
-      const [member, memory] = [block.inputs[at], parts[at]];
+      const member = block.inputs[at];
+      const memory = parts[at];
       if (member !== undefined && memory !== undefined) writeInput(member, row, inputs[at], memory, to, !weighs);
     }
     for (let at = 0; at < block.targets.length; at++) {
-      const [target, memory] = [block.targets[at], parts[count + at]];
+      const target = block.targets[at];
+      const memory = parts[count + at];
       if (target === undefined || memory === undefined) continue;
       const place = layout.weights[at];
       const leftOut = place !== undefined && parts[place]?.data[to] === 0;

@@ -1,7 +1,7 @@
 // Classes of examples, as people write them: integers of any array, rows with a single 1, names.
 import { fail } from "../errors.js";
 import { isBigInts, isNumberArray } from "../tensor/arrays.js";
-import { failRow, IN_MEMORY, isTensorLike, type Member, memberOf, NUMBER, type Place } from "./member.js";
+import { failRow, IN_MEMORY, isTensorLike, type Member, memberOf, NUMBER, type Place, rowForm } from "./member.js";
 import { Turns } from "./turns.js";
 
 /** Names of classes: that of class k stands at place k. */
@@ -91,12 +91,12 @@ export function labelMember(
   const single = place.noun === "example" && (typeof y === "string" || typeof y === "bigint");
   const given = single ? [y] : y;
   if (isTensorLike(given)) {
-    return memberOf(where, given, given.shape.length === 2 ? { shape: [classes], dtype: "f32" } : NUMBER, place);
+    return memberOf(where, given, given.shape.length === 2 ? rowForm([classes]) : NUMBER, place);
   }
   if (!isList(given) || given.length === 0) return memberOf(where, given, NUMBER, place);
   const columns = classes > 1 && given.length === (rows ?? Number.NaN) * classes ? classes : 1;
-  const form = { shape: [columns], dtype: "f32" } as const;
-  return { where, place, ...form, columns, values: given, nested: false, rows: given.length / columns };
+  const form = columns === 1 ? NUMBER : rowForm([columns]);
+  return { where, place, ...form, values: given, nested: false, rows: given.length / columns };
 }
 
 /** Class of a row; what is no label of these classes, or of another type than the first label, is `ERR_LABEL`. */

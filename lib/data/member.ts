@@ -2,6 +2,7 @@
 // items of a stream go through the same functions, so that both are equally strict.
 import { CarillonError, describe, type ErrorCode, fail } from "../errors.js";
 import { isBigInts, isBytes, isFloats, isInts, isNumberArray, type NumberArray } from "../tensor/arrays.js";
+import { firstOf } from "../tensor/copied.js";
 import { isDetached } from "../tensor/detached.js";
 import type { RowSpec } from "../tensor/row_spec.js";
 import { extent, formatShape, sameShape } from "../tensor/shape.js";
@@ -18,18 +19,24 @@ export interface Place {
 export const IN_MEMORY: Place = { noun: "row", first: 0 };
 
 /** What a row has: axes and kind of its numbers. */
-export type RowForm = Pick<RowSpec, "shape" | "dtype">;
+export interface RowForm extends Pick<RowSpec, "shape" | "dtype"> {
+  /** Values of a row. */
+  readonly columns: number;
+}
+
+/** Rows of these axes. */
+export function rowForm(shape: readonly number[], dtype: RowForm["dtype"] = "f32"): RowForm {
+  return { shape, dtype, columns: extent(shape) };
+}
 
 /** One number a row: weights. */
-export const NUMBER: RowForm = { shape: [1], dtype: "f32" };
+export const NUMBER = rowForm([1]);
 
 /** Rows of so many values: one after another, or an array each. */
 export interface Member extends RowForm {
   readonly where: string;
   readonly place: Place;
   readonly rows: number;
-  /** Values of a row. */
-  readonly columns: number;
   readonly values: ArrayLike<unknown>;
   /** Whether each of `values` is a row. */
   readonly nested: boolean;
@@ -45,8 +52,7 @@ export interface Member extends RowForm {
  */
 export function memberOf(where: string, value: unknown, form: RowForm, place: Place = IN_MEMORY): Member {
   const streamed = place.noun === "example";
-  const { shape, dtype } = form;
-  const columns = extent(shape);
+  const { shape, dtype, columns } = form;
   if (Array.isArray(value)) {
     if (value.length === 0) failEmpty(where, place, value);
     if (streamed && shape.length > 1 && isNested(value, columns, shape.length))
@@ -69,7 +75,7 @@ function isNumber(shape: readonly number[]): boolean {
 /** Whether arrays are nested as deep as a row has axes; a typed array with all values of a row stands for all of these. */
 export function isNested(value: unknown, columns: number, axes: number): boolean {
   if (axes === 0) return typeof value !== "object";
-  if (Array.isArray(value)) return isNested(value[0], columns, axes - 1);
+  if (Array.isArray(value)) return isNested(firstOf(value), columns, axes - 1);
   return axes === 1 && isNumberArray(value) && value.length !== columns;
 }
 
@@ -144,7 +150,8 @@ export function floatsOf(
   for (let row = begin; row < end; row++) {
     writeFloats(member, row, affine, scratch, (row - begin) * columns, leftOut(row));
   }
-  return scratch.subarray(0, (end - begin) * columns);
+  const count = (end - begin) * columns;
+  return scratch.length === count ? scratch : scratch.subarray(0, count); // that costs more than a row
 }
 
 /**
@@ -163,16 +170,16 @@ export function writeFloats(
   const values = rowOf(member, row);
   const from = member.nested ? 0 : row * columns;
   const width = affine === undefined ? columns : affine.shift.length;
-  for (let first = 0; first < columns; first += width) {
-    for (let column = 0; column < width; column++) {
-      const value: unknown = values[from + first + column];
-      if (typeof value !== "number") failElement(member, row, first + column, value);
-      target[to + first + column] = transformed(affine, column, value);
-      const stored = target[to + first + column] ?? 0;
-      if (stored - stored === 0) continue;
-      if (!(leftOut && Number.isFinite(value))) failElement(member, row, first + column, value);
-      target[to + first + column] = 0;
-    }
+  let column = 0;
+  for (let element = 0; element < columns; element++) {
+    const value: unknown = values[from + element];
+    if (typeof value !== "number") failElement(member, row, element, value);
+    target[to + element] = transformed(affine, column, value);
+    column = column + 1 === width ? 0 : column + 1;
+    const stored = target[to + element] ?? 0;
+    if (stored - stored === 0) continue;
+    if (!(leftOut && Number.isFinite(value))) failElement(member, row, element, value);
+    target[to + element] = 0;
   }
 }
 

@@ -64,7 +64,8 @@ export class RowStore {
   copy(from: RowStore, fromRow: number, toRow: number): void {
     const { parts } = this.layout;
     for (let at = 0; at < parts.length; at++) {
-      const [source, target] = [from.parts[at], this.parts[at]];
+      const source = from.parts[at];
+      const target = this.parts[at];
       if (source !== undefined && target !== undefined)
         copyRow(source.data, fromRow, target.data, toRow, parts[at]?.columns ?? 0);
     }

@@ -32,8 +32,17 @@ export interface FrozenOptions {
   readonly formOf?: ((slab: NativeSlab, offset: number) => WeightForm) | undefined;
 }
 
-/** Rows of a call as the network takes them: of a single input of floats as they are, otherwise a list. */
-export type GivenRows = Float32Array | readonly (Float32Array | Int32Array)[];
+/** Rows of an input as the network takes them. */
+export type InputRows = Float32Array | Int32Array;
+
+/** Rows of a call: of a single input as they are, otherwise a list. */
+export type GivenRows = InputRows | readonly InputRows[];
+
+/** What `rowsOf` gives for each of so many inputs. */
+export function givenRows<T>(inputs: readonly T[], rowsOf: (input: T, at: number) => InputRows): GivenRows {
+  const [first] = inputs;
+  return first !== undefined && inputs.length === 1 ? rowsOf(first, 0) : inputs.map(rowsOf);
+}
 
 /** Memory that a program reads its rows from, and writes its outputs to. */
 interface Ends {
@@ -234,7 +243,7 @@ export class FrozenProgram {
 
   #write({ inputs }: Line, x: GivenRows, rows: number): void {
     for (let at = 0; at < inputs.length; at++) {
-      const [slab, given] = [inputs[at], at === 0 && isFloats(x) ? x : isFloats(x) ? undefined : x[at]];
+      const [slab, given] = [inputs[at], isList(x) ? x[at] : x];
       const columns = extent(this.inputs[at]?.shape ?? []);
       if (slab !== undefined && given !== undefined) native.slabWrite(slab, 0, given.subarray(0, rows * columns));
     }
@@ -292,14 +301,13 @@ function replaced(spec: NativeProgramSpec, instead: ReadonlyMap<NativeSlab, Nati
   return { ...spec, slabs: spec.slabs.map((each) => ({ ...each, slab: instead.get(each.slab) ?? each.slab })) };
 }
 
-function isList(x: GivenRows): x is Exclude<GivenRows, Float32Array> {
+function isList(x: GivenRows): x is readonly InputRows[] {
   return Array.isArray(x);
 }
 
 /** The rows of a single input. */
 function onlyOf(x: GivenRows): Float32Array {
-  if (!isList(x)) return x;
-  const [first] = x;
+  const first = isList(x) ? x[0] : x;
   if (isFloats(first)) return first;
   throw new CarillonError("ERR_DTYPE", "run", "expected floats for 'run'");
 }

@@ -92,7 +92,7 @@ export class Inference {
     const { program, described } = this.#copyNow();
     const { alongBatch, maxBatch } = program;
     if (alongBatch !== undefined && rows > maxBatch) failParts("predictSync.x", rows, maxBatch, alongBatch);
-    return take(runRows(program, members, described), 0, rows, described);
+    return take(runRows(program, members, described), 0, rows, described, true);
   }
 
   #queue(kind: Kind): Queue {

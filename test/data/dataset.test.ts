@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Features, Labels, Targets } from "../../lib/data/dataset.js";
 import { bindLabels } from "../../lib/data/labels.js";
-import { bytesOf, floatsOf, hasBytes, memberOf } from "../../lib/data/member.js";
+import { bytesOf, floatsOf, hasBytes, memberOf, rowForm } from "../../lib/data/member.js";
 
 /** Inputs as a set in memory is read. */
 function bindFeatures(where: string, x: Features, columns: number) {
-  const member = memberOf(where, x, { shape: [columns], dtype: "f32" });
+  const member = memberOf(where, x, rowForm([columns]));
   const { rows } = member;
   if (hasBytes(member)) return { dtype: "u8", rows, columns, data: bytesOf(member, 0, rows) };
   return { dtype: "f32", rows, columns, data: floatsOf(member, 0, rows, undefined, new Float32Array(rows * columns)) };
@@ -13,7 +13,7 @@ function bindFeatures(where: string, x: Features, columns: number) {
 
 /** Targets as the rows of a regression are read. */
 function bindTargets(where: string, y: Targets, columns: number) {
-  const member = memberOf(where, y, { shape: [columns], dtype: "f32" });
+  const member = memberOf(where, y, rowForm([columns]));
   const { rows } = member;
   return { rows, columns, data: floatsOf(member, 0, rows, undefined, new Float32Array(rows * columns)) };
 }

@@ -1,13 +1,15 @@
+import { setFlagsFromString } from "node:v8";
+import { runInThisContext } from "node:vm";
 // Rows of any rank and dtype, in memory and in streams: how they may be written, and what errors say.
 import { describe, expect, test } from "vitest";
 import { native } from "../../lib/binding/native.js";
 import { type BoundExamples, bindExamples, measureExamples } from "../../lib/data/bind.js";
 import { bindData } from "../../lib/data/bind_stream.js";
 import type { ExampleShape } from "../../lib/data/block.js";
-import { memberOf, rowOf } from "../../lib/data/member.js";
+import { memberOf, rowForm, rowOf } from "../../lib/data/member.js";
 import { dataset } from "../../lib/data/stream.js";
 import { minMax, NO_UNITS, standardize } from "../../lib/data/transform.js";
-import type { RowSpec } from "../../lib/tensor/row_spec.js";
+import { depthOf } from "../../lib/tensor/copied.js";
 
 type Anything = Parameters<typeof bindExamples>[1];
 
@@ -288,6 +290,16 @@ describe("units", () => {
 
 test("a row of several axes is read without a copy where it is a typed array", () => {
   const rows = [Float32Array.of(1, 2, 3, 4)];
-  const form: Pick<RowSpec, "shape" | "dtype"> = { shape: [2, 2], dtype: "f32" };
-  expect(rowOf(memberOf("x", rows, form), 0)).toBe(rows[0]);
+  expect(rowOf(memberOf("x", rows, rowForm([2, 2])), 0)).toBe(rows[0]);
+});
+
+test("a look at how deep rows are nested leaves rows of doubles as they are", () => {
+  setFlagsFromString("--allow-natives-syntax");
+  const hasDoubles: unknown = runInThisContext("(row) => %HasDoubleElements(row)");
+  if (typeof hasDoubles !== "function") throw new Error("no function");
+  const rows = Array.from({ length: 20_000 }, () => [[0.5, 1.5]]);
+  let depth = 0;
+  for (const row of rows) depth += depthOf(row);
+  expect(depth).toBe(2 * rows.length);
+  expect(rows.filter(([row]) => !Reflect.apply(hasDoubles, undefined, [row]))).toHaveLength(0);
 });

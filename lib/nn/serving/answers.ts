@@ -4,10 +4,10 @@ import { type Affine, restoreRows } from "../../data/transform.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import type { FrozenProgram, GivenRows } from "../frozen.js";
+import { type FrozenProgram, type GivenRows, givenRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, labelsOfRows, type PredictedLabels } from "../meaning.js";
 import type { Take } from "./call.js";
-import { rowTaker } from "./rows.js";
+import { RowTaker } from "./rows.js";
 
 /** A value an output by name; of a single one without a name the value itself. */
 export type ByOutput<T> = T | Readonly<Record<string, T>>;
@@ -93,10 +93,10 @@ export function tensorTaker(
   outputs: RowOutputs,
   wanted?: ((outputs: readonly DescribedOutput[]) => readonly unknown[]) | undefined,
 ): Take<ByOutput<Tensor<"f32">>> {
-  const { only } = outputs;
-  return (all, begin, rows, described) => {
+  const { only, columns } = outputs;
+  return (all, begin, rows, described, given = false) => {
     if (only !== undefined) {
-      const data = all.slice(begin, begin + rows * outputs.columns);
+      const data = given ? all : all.slice(begin, begin + rows * columns);
       const units = described.outputs[0]?.units;
       if (units !== undefined) restoreRows(units, data);
       return new Tensor(data, [rows, ...only], "f32");
@@ -120,42 +120,49 @@ export function labelTaker(where: string, outputs: RowOutputs): Take<ByOutput<Pr
   };
 }
 
-/** Rows of a call as the network takes them, and memory for their outputs. */
-export interface Part {
-  readonly x: GivenRows;
-  /** Its first row. */
-  readonly begin: number;
-  readonly rows: number;
+/** Any number of rows, taken batch by batch, and memory for their outputs. */
+export class Parts {
+  /** [rows, outputs] */
+  readonly all: Float32Array;
+  /** The batch in hand: its first row, and how many. */
+  begin = 0;
+  rows = 0;
+  /** Memory for its outputs. */
   readonly y: Float32Array;
-}
+  readonly #program: Pick<FrozenProgram, "maxBatch" | "outputs">;
+  readonly #total: number;
+  readonly #takers: readonly RowTaker[];
 
-/**
- * Any number of rows, batch by batch: who takes a part writes its outputs to `y` before the next one is asked for. So `all`, [rows,
- * outputs], is filled.
- *
- * @param units Of each input.
- */
-export function* batchesOf(
-  { maxBatch, outputs }: Pick<FrozenProgram, "maxBatch" | "outputs">,
-  members: readonly Member[],
-  units: readonly (Affine | undefined)[],
-  all: Float32Array,
-): Generator<Part, void> {
-  const rows = members[0]?.rows ?? 0;
-  const most = Math.min(rows, maxBatch);
-  const takers = members.map((member, at) => rowTaker(member, units[at], most));
-  const y = rows <= maxBatch ? all : new Float32Array(most * outputs);
-  for (let begin = 0; begin < rows; begin += maxBatch) {
-    const end = Math.min(begin + maxBatch, rows);
-    yield { x: takers.map((take) => take(begin, end)), begin, rows: end - begin, y };
-    if (y !== all) all.set(y.subarray(0, (end - begin) * outputs), begin * outputs);
+  /** @param units Of each input. */
+  constructor(
+    program: Pick<FrozenProgram, "maxBatch" | "outputs">,
+    members: readonly Member[],
+    units: readonly (Affine | undefined)[],
+  ) {
+    const { maxBatch, outputs } = program;
+    this.#program = program;
+    this.#total = members[0]?.rows ?? 0;
+    this.#takers = members.map((member, at) => new RowTaker(member, units[at], Math.min(this.#total, maxBatch)));
+    this.all = new Float32Array(this.#total * outputs);
+    this.y = this.#total <= maxBatch ? this.all : new Float32Array(maxBatch * outputs);
+  }
+
+  /** Rows of the next batch as the network takes them, or `undefined` behind the last; `y` has the outputs of the one before. */
+  next(): GivenRows | undefined {
+    const { maxBatch, outputs } = this.#program;
+    if (this.y !== this.all) this.all.set(this.y.subarray(0, this.rows * outputs), this.begin * outputs);
+    this.begin += this.rows;
+    this.rows = Math.min(maxBatch, this.#total - this.begin);
+    if (this.rows === 0) return undefined;
+    return givenRows(this.#takers, (taker) => taker.take(this.begin, this.begin + this.rows));
   }
 }
 
 /** Outputs of any number of rows, in the units of the network, on the calling thread. */
 export function runRows(program: FrozenProgram, members: readonly Member[], { inputs }: Described): Float32Array {
-  const result = new Float32Array((members[0]?.rows ?? 0) * program.outputs);
-  for (const { x, begin, rows, y } of batchesOf(program, members, inputs, result))
-    program.runInto(x, rows, y, 1, begin);
-  return result;
+  const parts = new Parts(program, members, inputs);
+  for (let x = parts.next(); x !== undefined; x = parts.next()) {
+    program.runInto(x, parts.rows, parts.y, 1, parts.begin);
+  }
+  return parts.all;
 }

@@ -3,7 +3,7 @@ import type { NativeFault } from "../../binding/native.js";
 import { threadsFor } from "../../binding/threads.js";
 import type { Member } from "../../data/member.js";
 import { faultError } from "../../graph/compiled.js";
-import type { GivenRows } from "../frozen.js";
+import { type GivenRows, givenRows } from "../frozen.js";
 import { UNDESCRIBED } from "../meaning.js";
 import type { Call } from "./call.js";
 import type { StagedInput } from "./staged_input.js";
@@ -95,7 +95,9 @@ export class Batch {
   /** The rows as the network takes them; in memory of so many elements that `changed` gives for an input where they are not that already. */
   rowsFor(changed: (input: number, count: number) => Float32Array): GivenRows {
     const { inputs: units } = this.described;
-    return this.#inputs.map((input, at) => input.rowsFor(this.calls, units[at], (count) => changed(at, count)));
+    return givenRows(this.#inputs, (input, at) =>
+      input.rowsFor(this.calls, this.rows, units[at], (count) => changed(at, count)),
+    );
   }
 
   /** Tells every call what has come of it; how many there were. */

@@ -1,7 +1,10 @@
 import type { Described } from "../meaning.js";
 
-/** Makes an answer of the outputs of a batch, in which those of `rows` rows begin at element `begin`; it copies what it needs. */
-export type Take<T> = (outputs: Float32Array, begin: number, rows: number, described: Described) => T;
+/**
+ * Makes an answer of the outputs of a batch, in which those of `rows` rows begin at element `begin`; it copies what it needs, unless they are
+ * all that is there and `given` to it.
+ */
+export type Take<T> = (outputs: Float32Array, begin: number, rows: number, described: Described, given?: boolean) => T;
 
 /** A call, until it is answered. */
 export interface Call {

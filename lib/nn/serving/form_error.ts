@@ -3,7 +3,7 @@ import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import type { Normalization, PredictedLabels } from "../meaning.js";
-import { batchesOf, labelTaker, RowOutputs } from "./answers.js";
+import { labelTaker, Parts, RowOutputs } from "./answers.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
 import { callInputs, membersOfCall } from "./rows.js";
 
@@ -69,13 +69,13 @@ async function computeAll(copy: FrozenCopy, members: readonly Member[], outputs:
   await copy.take();
   const { program, described } = copy;
   const turns = new Turns();
-  const all = new Float32Array((members[0]?.rows ?? 0) * program.outputs);
-  for (const { x, begin, rows, y } of batchesOf(program, members, described.inputs, all)) {
-    await program.runAsync(x, rows, y, 1, begin);
+  const parts = new Parts(program, members, described.inputs);
+  for (let x = parts.next(); x !== undefined; x = parts.next()) {
+    await program.runAsync(x, parts.rows, parts.y, 1, parts.begin);
     if (turns.over) await turns.next();
   }
-  outputs.restore(all, described);
-  return all;
+  outputs.restore(parts.all, described);
+  return parts.all;
 }
 
 /** Labels of raw outputs, by output; `undefined` where they are none. */

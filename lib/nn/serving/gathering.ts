@@ -9,7 +9,7 @@ import { copyOf } from "../../tensor/copied.js";
 import type { RowSpecs } from "../../tensor/row_spec.js";
 import type { FrozenProgram, GivenRows } from "../frozen.js";
 import type { Described } from "../meaning.js";
-import { batchesOf } from "./answers.js";
+import { Parts } from "./answers.js";
 import { Batch } from "./batch.js";
 import { type Call, PromisedCall, type Take } from "./call.js";
 import { Expectation } from "./expectation.js";
@@ -315,15 +315,14 @@ export class Gathering {
     const { program } = this.#computer;
     const { alongBatch, maxBatch } = program;
     if (alongBatch !== undefined) failParts(call.where, call.rows, maxBatch, alongBatch);
-    const all = new Float32Array(call.rows * program.outputs);
-    for (const { x, begin, rows, y } of batchesOf(program, members, described.inputs, all)) {
-      if (call.over) break;
-      await program.runAsync(x, rows, y, threads, begin);
+    const parts = new Parts(program, members, described.inputs);
+    for (let x = parts.next(); x !== undefined && !call.over; x = parts.next()) {
+      await program.runAsync(x, parts.rows, parts.y, threads, parts.begin);
     }
     this.counts.microseconds += MICRO * (now() - began);
     if (call.over) return;
     this.counts.calls += 1;
-    call.answer(all, 0, described);
+    call.answer(parts.all, 0, described);
   }
 
   /** Tells every call of a computed batch what has come of it. */

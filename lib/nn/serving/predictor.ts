@@ -7,7 +7,7 @@ import { isFloats } from "../../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import type { Taken } from "../chain.js";
-import type { FrozenProgram, GivenRows } from "../frozen.js";
+import { type FrozenProgram, type GivenRows, givenRows, type InputRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
 import type { RowsOf } from "../row_types.js";
 import type { Sizes } from "../sequence.js";
@@ -125,7 +125,7 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
     if (into !== undefined) this.#checkInto(into, rows * outputs);
     const y = into ?? new Float32Array(rows * outputs);
     program.runInto(this.#rowsOf(x, rows, described), rows, y, threadsFor(this.#settings.threads));
-    if (into === undefined) return this.#take(y, 0, rows, described);
+    if (into === undefined) return this.#take(y, 0, rows, described, true);
     if (described.outputs.some(({ units }) => units !== undefined)) {
       this.#answers.restore(y.subarray(0, rows * outputs), described);
     }
@@ -221,10 +221,7 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
 
   /** The rows as the network takes them: where they lie, if they are that already. */
   #rowsOf(x: unknown, rows: number, { inputs }: Described): GivenRows {
-    const [first] = this.#given;
-    if (first !== undefined && this.#given.length === 1 && first.input.dtype === "f32")
-      return first.floatsOf(x, rows, inputs[0]);
-    return this.#given.map((given, at) => given.rowsOf(x, rows, inputs[at]));
+    return givenRows(this.#given, (given, at) => given.rowsOf(x, rows, inputs[at]));
   }
 }
 introduce(Predictor.prototype, "a predictor");
@@ -242,14 +239,14 @@ class RunInput {
     this.#maxBatch = maxBatch;
   }
 
-  rowsOf(x: unknown, rows: number, affine: Affine | undefined): Float32Array | Int32Array {
-    if (this.input.dtype === "f32") return this.floatsOf(x, rows, affine);
+  rowsOf(x: unknown, rows: number, affine: Affine | undefined): InputRows {
+    if (this.input.dtype === "f32") return this.#floatsOf(x, rows, affine);
     if (this.#integers.length < rows * this.input.columns) this.#integers = new Int32Array(this.#room(rows));
     writeRows(pathOf("run.x", this.input), rowsIn(x, this.input), this.input, this.#integers, 0);
     return this.#integers;
   }
 
-  floatsOf(x: unknown, rows: number, affine: Affine | undefined): Float32Array {
+  #floatsOf(x: unknown, rows: number, affine: Affine | undefined): Float32Array {
     const { input } = this;
     const given = rowsIn(x, input);
     const where = pathOf("run.x", input);
@@ -263,7 +260,8 @@ class RunInput {
     else {
       if (this.#doubles.length < count) this.#doubles = new Float64Array(this.#room(rows));
       writeRows(where, given, input, this.#doubles, 0);
-      changeRows(where, affine, this.#doubles, { begin: 0, end: rows, input }, this.#floats);
+      const bad = changeRows(affine, this.#doubles, count, this.#floats);
+      if (bad >= 0) failValue(where, this.#doubles, input, bad);
     }
     return this.#floats;
   }

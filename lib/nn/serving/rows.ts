@@ -1,9 +1,10 @@
 // Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
 import { native } from "../../binding/native.js";
-import { namedValues, onlyOf } from "../../data/block.js";
+import { fromRecord, onlyOf } from "../../data/block.js";
 import {
   failElement,
   floatsOf,
+  IN_MEMORY,
   integersOf,
   isNested,
   isTensorLike,
@@ -11,6 +12,7 @@ import {
   memberOf,
   placeIn,
   type RowForm,
+  rowForm,
   rowOf,
   writeIntegers,
 } from "../../data/member.js";
@@ -20,7 +22,7 @@ import { Template } from "../../ops/template.js";
 import { isFloats, isInts, isUint8Array } from "../../tensor/arrays.js";
 import { areMembers } from "../../tensor/copied.js";
 import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
-import { extent } from "../../tensor/shape.js";
+import type { InputRows } from "../frozen.js";
 
 /** Memory of an input of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
 export type Stage = Float32Array | Float64Array | Int32Array;
@@ -29,14 +31,13 @@ export type Stage = Float32Array | Float64Array | Int32Array;
 export interface CallInput extends RowForm {
   /** In the record that a call gives; `undefined` of a single input without a name, whose rows are all that it gives. */
   readonly name: string | undefined;
-  readonly columns: number;
 }
 
 /** How calls give the inputs of a network. */
 export function callInputs(inputs: readonly RowSpec[]): readonly CallInput[] {
   const named = areNamed("x", inputs);
   return inputs.map(({ name, shape, dtype }) => {
-    return { name: named ? name : undefined, shape, dtype, columns: extent(shape) };
+    return { name: named ? name : undefined, ...rowForm(shape, dtype) };
   });
 }
 
@@ -70,9 +71,7 @@ function countRows(where: string, x: unknown, input: CallInput): number {
   if (isFloats(x) && dtype === "f32" && x.length > 0) {
     const rows = x.length / columns;
     if (Number.isInteger(rows)) return rows;
-  } else if (isRow(x, input) && input.shape.length === 1) {
-    return x.length === columns ? 1 : fail("ERR_DATA", where, `one row of ${columns} numbers, or an array of rows,`, x);
-  }
+  } else if (isRow(x, input) && x.length === columns && input.shape.length === 1) return 1;
   return memberIn(where, x, input).rows;
 }
 
@@ -81,29 +80,51 @@ export function countCall(where: string, x: unknown, inputs: readonly CallInput[
   const [first] = inputs;
   if (first === undefined) return 0;
   if (first.name === undefined) return countRows(where, onlyOf("x", x), first);
-  const values = namedValues(
+  const counts = fromRecord(
     where,
     x,
-    inputs.map(({ name = "" }) => name),
+    inputs,
+    (value, input) => countRows(pathOf(where, input), value, input),
+    IN_MEMORY,
   );
-  const counts = inputs.map((input, at) => countRows(pathOf(where, input), values[at], input));
-  const [rows = 0] = counts;
+  checkCounts(where, inputs, counts);
+  return counts[0] ?? 0;
+}
+
+/** `ERR_DATA` for an input of another number of rows than the first. */
+function checkCounts(where: string, inputs: readonly CallInput[], counts: readonly number[]): void {
+  const [rows] = counts;
   const other = counts.findIndex((count) => count !== rows);
   const input = inputs[other];
-  if (input === undefined) return rows;
+  if (input === undefined) return;
   const path = pathOf(where, input);
-  const expected = `expected ${rows} rows, as ${first.name} has, for '${path}'`;
+  const expected = `expected ${rows} rows, as ${inputs[0]?.name} has, for '${path}'`;
   throw new CarillonError("ERR_DATA", path, `${expected} but received ${counts[other]}`);
 }
 
 function memberIn(where: string, x: unknown, input: CallInput): Member {
-  return memberOf(where, isRow(x, input) ? [x] : x, input);
+  if (!isRow(x, input)) return memberOf(where, x, input);
+  const { columns, shape } = input;
+  if (x.length !== columns && shape.length === 1) {
+    return fail("ERR_DATA", where, `one row of ${columns} numbers, or an array of rows,`, x);
+  }
+  return memberOf(where, [x], input);
 }
 
 /** The rows of each input, of all that {@link countCall} takes. */
 export function membersOfCall(where: string, x: unknown, inputs: readonly CallInput[]): readonly Member[] {
-  countCall(where, x, inputs);
-  return inputs.map((input) => memberIn(pathOf(where, input), rowsIn(x, input), input));
+  const first = inputs[0];
+  if (first !== undefined && first.name === undefined) return [memberIn(where, onlyOf("x", x), first)];
+  const members = fromRecord(
+    where,
+    x,
+    inputs,
+    (value, input) => memberIn(pathOf(where, input), value, input),
+    IN_MEMORY,
+  );
+  const counts = members.map(({ rows }) => rows);
+  checkCounts(where, inputs, counts);
+  return members;
 }
 
 /**
@@ -172,29 +193,37 @@ function writeMember(member: Member, stage: Stage, at: number): void {
   }
 }
 
-/**
- * Makes what gives rows [begin, end) of a member, `most` at most, as the network takes them: as they lie, if they are that already, otherwise
- * changed into memory of its own. Errors as `floatsOf` and `integersOf`.
- */
-export function rowTaker(
-  member: Member,
-  affine: Affine | undefined,
-  most: number,
-): (begin: number, end: number) => Float32Array | Int32Array {
-  const { values, columns, nested } = member;
-  if (member.dtype === "i32") {
-    const scratch = new Int32Array(most * columns);
-    return (begin, end) => integersOf(member, begin, end, scratch);
+/** Gives rows of a member, in memory of its own where they are not yet as the network takes them. */
+export class RowTaker {
+  readonly #member: Member;
+  readonly #affine: Affine | undefined;
+  readonly #most: number;
+  #floats: Float32Array | undefined;
+  #integers: Int32Array | undefined;
+
+  /** @param most Rows that are taken at once. */
+  constructor(member: Member, affine: Affine | undefined, most: number) {
+    this.#member = member;
+    this.#affine = affine;
+    this.#most = most;
   }
-  let changed: Float32Array | undefined;
-  return (begin, end) => {
-    if (affine === undefined && !nested && isFloats(values)) {
-      const part = values.subarray(begin * columns, end * columns);
-      if (part.length === (end - begin) * columns && firstNotFinite(part) < 0) return part;
+
+  /** Rows [begin, end): as they lie, if they are as the network takes them already, otherwise changed. Errors as `floatsOf` and `integersOf`. */
+  take(begin: number, end: number): InputRows {
+    const [member, affine] = [this.#member, this.#affine];
+    const { values, columns, nested } = member;
+    if (member.dtype === "i32") {
+      this.#integers ??= new Int32Array(this.#most * columns);
+      return integersOf(member, begin, end, this.#integers);
     }
-    changed ??= new Float32Array(most * columns);
-    return floatsOf(member, begin, end, affine, changed);
-  };
+    if (affine === undefined && !nested && isFloats(values)) {
+      const count = (end - begin) * columns;
+      const part = values.length === count ? values : values.subarray(begin * columns, end * columns);
+      if (part.length === count && firstNotFinite(part) < 0) return part;
+    }
+    this.#floats ??= new Float32Array(this.#most * columns);
+    return floatsOf(member, begin, end, affine, this.#floats);
+  }
 }
 
 /** `ERR_SHAPE`: a call has more rows than a batch may have. */
@@ -231,29 +260,18 @@ export function firstNotFinite(values: Float32Array, count: number = values.leng
 }
 
 /**
- * Rows [begin, end) of an input of a batch as the network takes them, to the same places of `target`; `ERR_DATA` for a value that float32
- * does not hold then, by its row since `begin`.
+ * The first `count` values of rows as the network takes them, to the same places of `target`: those of f32 rounded, others in new units. Place
+ * of the first that float32 does not hold then; −1 if it holds all.
  */
-export function changeRows(
-  where: string,
-  affine: Affine | undefined,
-  stage: Stage,
-  { begin, end, input }: { readonly begin: number; readonly end: number; readonly input: CallInput },
-  target: Float32Array,
-): void {
-  const { columns, shape } = input;
-  if (affine === undefined) {
-    target.set(stage.subarray(begin * columns, end * columns), begin * columns);
-    if (firstNotFinite(target.subarray(begin * columns, end * columns)) < 0) return;
+export function changeRows(affine: Affine | undefined, stage: Stage, count: number, target: Float32Array): number {
+  if (affine === undefined) target.set(stage.subarray(0, count));
+  else {
+    const width = affine.shift.length;
+    for (let first = 0; first < count; first += width) {
+      for (let column = 0; column < width; column++) {
+        target[first + column] = transformed(affine, column, stage[first + column] ?? 0);
+      }
+    }
   }
-  const width = affine === undefined ? columns : affine.shift.length;
-  for (let index = begin * columns; index < end * columns; index++) {
-    const value = stage[index] ?? 0;
-    if (affine !== undefined) target[index] = transformed(affine, index % width, value);
-    const stored = target[index] ?? 0;
-    if (stored - stored === 0) continue;
-    const row = Math.floor(index / columns) - begin;
-    const expected = `a finite float32 in row ${row}, ${placeIn(shape, index % columns)}`;
-    throw new CarillonError("ERR_DATA", where, `expected ${expected} for '${where}' but received ${value}`);
-  }
+  return firstNotFinite(target, count);
 }

@@ -88,32 +88,35 @@ export class StagedInput {
   /** The rows as the network takes them; in memory of so many elements of `changed` where they are not that already. A call whose values do not fit is told so. */
   rowsFor(
     calls: readonly Call[],
+    rows: number,
     affine: Affine | undefined,
     changed: (count: number) => Float32Array,
   ): Float32Array | Int32Array {
     const [stage, input] = [this.#stage, this.#input];
     if (isInts(stage)) return stage;
     if (affine === undefined && isFloats(stage)) return stage;
-    const { columns } = input;
     const target = changed(stage.length);
+    if (changeRows(affine, stage, rows * input.columns, target) < 0) return target;
     let begin = 0;
     for (const call of calls) {
-      const range = { begin, end: begin + call.rows, input };
-      begin += call.rows;
-      if (rejecting(call, () => changeRows(pathOf(call.where, input), affine, stage, range, target))) continue;
-      target.fill(0, range.begin * columns, range.end * columns); // nobody else is touched
+      const end = begin + call.rows * input.columns;
+      const bad = firstNotFinite(target.subarray(begin, end));
+      if (bad >= 0) {
+        const given = stage.subarray(begin, end);
+        rejecting(call, () => failValue(pathOf(call.where, input), given, input, bad));
+        target.fill(0, begin, end); // nobody else is touched
+      }
+      begin = end;
     }
     return target;
   }
 }
 
-/** Whether `work` is done; its error is that of the call. */
-function rejecting(call: Call, work: () => void): boolean {
+/** The error that `failing` throws is that of the call. */
+function rejecting(call: Call, failing: () => never): void {
   try {
-    work();
-    return true;
+    failing();
   } catch (error) {
     call.reject(error);
-    return false;
   }
 }
