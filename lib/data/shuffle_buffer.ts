@@ -64,7 +64,7 @@ export class ShuffleBuffer {
 
   /** Reads until the buffer is full or the source ends; `undefined` if nothing had to be waited for. */
   fill(turns: Turns): Promise<void> | undefined {
-    while (this.#wanting) {
+    while (this.wanting) {
       const pending = turns.over ? turns.next() : this.#advance();
       if (pending !== undefined) return this.#fillOn(turns, pending);
     }
@@ -83,13 +83,14 @@ export class ShuffleBuffer {
 
   async #fillOn(turns: Turns, pending: Promise<void>): Promise<void> {
     await pending;
-    while (this.#wanting) {
+    while (this.wanting) {
       const next = turns.over ? turns.next() : this.#advance();
       if (next !== undefined) await next;
     }
   }
 
-  get #wanting(): boolean {
+  /** Whether {@link fill} will read, and so see to the turns of the event loop itself. */
+  get wanting(): boolean {
     return this.#size < this.#options.capacity && (this.#reader.left > 0 || !this.#ended);
   }
 

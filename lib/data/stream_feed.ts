@@ -211,7 +211,7 @@ export class StreamFeed {
       if (buffer.empty || rows === room || (rows > 0 && rows % batch === 0 && this.#impatient)) break;
       buffer.draw(this.#staging, rows);
       rows += 1;
-      if (this.#turns.over) await this.#turns.next();
+      if (!buffer.wanting && this.#turns.over) await this.#turns.next(); // a look at the clock takes as long as a row
     }
     if (rows === 0) this.#failShort(begins);
     const steps = Math.ceil(rows / batch);
@@ -264,7 +264,7 @@ export class StreamFeed {
       if (filling !== undefined) await filling;
       if (buffer.empty) this.#failShort(false);
       buffer.draw();
-      if (this.#turns.over) await this.#turns.next();
+      if (!buffer.wanting && this.#turns.over) await this.#turns.next(); // a look at the clock takes as long as a row
     }
   }
 
