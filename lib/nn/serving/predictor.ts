@@ -7,7 +7,7 @@ import { isFloats } from "../../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import type { Taken } from "../chain.js";
-import { type FrozenProgram, type GivenRows, givenRows, type InputRows } from "../frozen.js";
+import type { FrozenProgram, GivenRows, InputRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
 import type { RowsOf } from "../row_types.js";
 import type { Sizes } from "../sequence.js";
@@ -126,7 +126,7 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
     const y = into ?? new Float32Array(rows * outputs);
     program.runInto(this.#rowsOf(x, rows, described), rows, y, threadsFor(this.#settings.threads));
     if (into === undefined) return this.#take(y, 0, rows, described, true);
-    if (described.outputs.some(({ units }) => units !== undefined)) {
+    if (hasUnits(described)) {
       this.#answers.restore(y.subarray(0, rows * outputs), described);
     }
     return into;
@@ -220,11 +220,24 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
   }
 
   /** The rows as the network takes them: where they lie, if they are that already. */
-  #rowsOf(x: unknown, rows: number, { inputs }: Described): GivenRows {
-    return givenRows(this.#given, (given, at) => given.rowsOf(x, rows, inputs[at]));
+  #rowsOf(x: unknown, rows: number, described: Described): GivenRows {
+    const first = this.#given[0];
+    // Without a function of its own, which would be garbage at every call.
+    if (first !== undefined && this.#given.length === 1) return first.rowsOf(x, rows, described.inputs[0]);
+    return this.#allRowsOf(x, rows, described);
+  }
+
+  #allRowsOf(x: unknown, rows: number, { inputs }: Described): GivenRows {
+    return this.#given.map((given, at) => given.rowsOf(x, rows, inputs[at]));
   }
 }
 introduce(Predictor.prototype, "a predictor");
+
+/** Whether outputs are changed back into the units of the data. */
+function hasUnits({ outputs }: Described): boolean {
+  for (let at = 0; at < outputs.length; at++) if (outputs[at]?.units !== undefined) return true;
+  return false;
+}
 
 /** An input of {@link Predictor.run}, with memory for rows that are not as the network takes them. */
 class RunInput {

@@ -77,9 +77,12 @@ function countRows(where: string, x: unknown, input: CallInput): number {
 
 /** Rows of a call, whose form is checked: as many in each input. */
 export function countCall(where: string, x: unknown, inputs: readonly CallInput[]): number {
-  const [first] = inputs;
-  if (first === undefined) return 0;
-  if (first.name === undefined) return countRows(where, onlyOf("x", x), first);
+  const first = inputs[0];
+  if (first !== undefined && first.name === undefined) return countRows(where, onlyOf("x", x), first);
+  return countMembers(where, x, inputs);
+}
+
+function countMembers(where: string, x: unknown, inputs: readonly CallInput[]): number {
   const counts = fromRecord(
     where,
     x,
