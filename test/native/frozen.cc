@@ -92,7 +92,8 @@ AlignedBuffer packed(Product& x, WeightForm form, const KernelTable& table, unsi
 // Rows [begin, begin + rows) of the product.
 void answer(Product& x, const AlignedBuffer& weights, WeightForm form, const Finish& finish, size_t begin, size_t rows,
             float* c, const KernelTable& table, unsigned threads) {
-  void* views[] = {x.a.data() + begin * x.k, weights.data(), finish.bias ? x.bias.data() : nullptr, nullptr, nullptr, c};
+  void* views[] = {
+      x.a.data() + begin * x.k, weights.data(), finish.bias ? x.bias.data() : nullptr, nullptr, nullptr, c};
   const int64_t ints[] = {dimension(rows), dimension(x.n), dimension(x.k), static_cast<int64_t>(form), finish.unary};
   run_operation(op_frozen_product, {views, ints, nullptr, 5, 0}, table, threads);
 }
