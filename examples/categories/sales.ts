@@ -1,3 +1,5 @@
+import { signedNoise } from "../noise.js";
+
 /** Sales of a chain of shops: which city, article and day, numbers beside them, and how many pieces were sold. */
 export interface Sales {
   readonly x: {
@@ -18,18 +20,6 @@ export const DAYS = 7;
 /** What is drawn beside each sale that no table tells: nobody's error is below it. */
 export const NOISE = 0.1;
 
-/** A number in [−1, 1) that depends on its arguments alone: the same on every machine. */
-function number(...parts: readonly number[]): number {
-  let hash = 2_166_136_261;
-  for (const part of parts) {
-    hash = Math.imul(hash ^ part, 16_777_619);
-    hash ^= hash >>> 15;
-    hash = Math.imul(hash, 2_246_822_519);
-    hash ^= hash >>> 13;
-  }
-  return (hash >>> 0) / 2_147_483_648 - 1;
-}
-
 const [OF_A_CITY, OF_AN_ARTICLE, OF_A_DAY, DRAWN] = [1, 2, 3, 4];
 
 /** `count` sales, the first of which are those from `first` on. */
@@ -42,16 +32,16 @@ export function sales(count: number, first = 0): Sales {
   };
   const y = new Float32Array(count);
   for (let row = 0; row < count; row++) {
-    const drawn = (of: number): number => number(DRAWN, first + row, of);
+    const drawn = (of: number): number => signedNoise(DRAWN, first + row, of);
     const chosen = (of: number, among: number): number => Math.floor(((drawn(of) + 1) / 2) * among);
     const [city, article, day] = [chosen(0, CITIES), chosen(1, ARTICLES), chosen(2, DAYS)];
     const price = 10 + 5 * drawn(3);
     const temperature = 15 + 12 * drawn(4);
     // Some articles sell in the warmth, some on some days, and not everywhere does the price matter as much.
-    const warmth = number(OF_AN_ARTICLE, article, 0) * ((temperature - 15) / 12);
-    const weekly = number(OF_AN_ARTICLE, article, 1) * number(OF_A_DAY, day, 0);
-    const cost = (1 + 0.5 * number(OF_A_CITY, city, 1)) * ((price - 10) / 5);
-    const level = number(OF_A_CITY, city, 0) + number(OF_AN_ARTICLE, article, 2);
+    const warmth = signedNoise(OF_AN_ARTICLE, article, 0) * ((temperature - 15) / 12);
+    const weekly = signedNoise(OF_AN_ARTICLE, article, 1) * signedNoise(OF_A_DAY, day, 0);
+    const cost = (1 + 0.5 * signedNoise(OF_A_CITY, city, 1)) * ((price - 10) / 5);
+    const level = signedNoise(OF_A_CITY, city, 0) + signedNoise(OF_AN_ARTICLE, article, 2);
     x.city[row] = city;
     x.article[row] = article;
     x.day[row] = day;

@@ -1,3 +1,5 @@
+import { signedNoise } from "../noise.js";
+
 /** Ratings of films and whether they were watched to the end, made from tastes that nobody is told of. */
 export interface Ratings {
   readonly x: { readonly user: Int32Array; readonly film: Int32Array; readonly age: Float32Array };
@@ -10,18 +12,6 @@ export const FILMS = 250;
 /** A taste has so many sides. */
 const SIDES = 3;
 
-/** A number in [−1, 1) that depends on its arguments alone: the same on every machine. */
-function number(...parts: readonly number[]): number {
-  let hash = 2_166_136_261;
-  for (const part of parts) {
-    hash = Math.imul(hash ^ part, 16_777_619);
-    hash ^= hash >>> 15;
-    hash = Math.imul(hash, 2_246_822_519);
-    hash ^= hash >>> 13;
-  }
-  return (hash >>> 0) / 2_147_483_648 - 1;
-}
-
 const [OF_A_USER, OF_A_FILM, DRAWN] = [1, 2, 3];
 
 /** `count` ratings, the first of which are those from `first` on. */
@@ -29,12 +19,13 @@ export function ratings(count: number, first = 0): Ratings {
   const x = { user: new Int32Array(count), film: new Int32Array(count), age: new Float32Array(count) };
   const y = { rating: new Float32Array(count), finished: new Float32Array(count) };
   for (let row = 0; row < count; row++) {
-    const drawn = (of: number): number => number(DRAWN, first + row, of);
+    const drawn = (of: number): number => signedNoise(DRAWN, first + row, of);
     const user = Math.floor(((drawn(0) + 1) / 2) * USERS);
     const film = Math.floor(((drawn(1) + 1) / 2) * FILMS);
-    const age = 20 + 30 * (number(OF_A_USER, user, SIDES) + 1);
-    let liking = 0.4 * number(OF_A_FILM, film, SIDES) * ((age - 50) / 30);
-    for (let side = 0; side < SIDES; side++) liking += number(OF_A_USER, user, side) * number(OF_A_FILM, film, side);
+    const age = 20 + 30 * (signedNoise(OF_A_USER, user, SIDES) + 1);
+    let liking = 0.4 * signedNoise(OF_A_FILM, film, SIDES) * ((age - 50) / 30);
+    for (let side = 0; side < SIDES; side++)
+      liking += signedNoise(OF_A_USER, user, side) * signedNoise(OF_A_FILM, film, side);
     x.user[row] = user;
     x.film[row] = film;
     x.age[row] = age;

@@ -1,3 +1,5 @@
+import { noise } from "../noise.js";
+
 /** Short reviews, and whether they praise. */
 export interface Reviews {
   readonly texts: readonly string[];
@@ -12,23 +14,11 @@ const GOOD = "good fine lovely clever warm honest vivid strong moving bright ten
 const BAD = "bad dull weak stale cold tired loud empty clumsy slow bitter vague".split(" ");
 const FILLERS = "really quite rather truly simply almost often still perhaps somehow".split(" ");
 
-/** A number in [0, 1) that depends on its arguments alone: the same on every machine. */
-function number(...parts: readonly number[]): number {
-  let hash = 2_166_136_261;
-  for (const part of parts) {
-    hash = Math.imul(hash ^ part, 16_777_619);
-    hash ^= hash >>> 15;
-    hash = Math.imul(hash, 2_246_822_519);
-    hash ^= hash >>> 13;
-  }
-  return (hash >>> 0) / 4_294_967_296;
-}
-
 /** `count` reviews of three remarks each, of which the most have the verdict of the whole; a "not" turns a remark round. */
 export function reviews(count: number, first = 0): Reviews {
   const y = new Float32Array(count);
   const texts = Array.from(y, (_, row) => {
-    const drawn = (of: number): number => number(first + row, of);
+    const drawn = (of: number): number => noise(first + row, of);
     const pick = (of: number, words: readonly string[]): string => words[Math.floor(drawn(of) * words.length)] ?? "";
     const remarks = [0, 10, 20].map((at) => {
       const [praises, turned] = [drawn(at) < 0.5, drawn(at + 1) < 0.5];
