@@ -1,8 +1,14 @@
 // The native boundary: whatever it is given, it answers with an error, and the process lives.
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { type Native, type NativeProgramSpec, native } from "../../lib/binding/native.js";
 import { CarillonError } from "../../lib/errors.js";
 import { numbers } from "../train/synthetic.js";
+
+const folder = mkdtempSync(join(tmpdir(), "carillon-binding-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const WRONG: readonly unknown[] = [
   undefined,
@@ -11,7 +17,7 @@ const WRONG: readonly unknown[] = [
   0.5,
   Number.NaN,
   2 ** 60,
-  "text",
+  join(folder, "text"), // a function may make the file
   {},
   [],
   () => undefined,
