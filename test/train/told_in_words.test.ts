@@ -1,69 +1,14 @@
 // Checkpoints of before there were descriptions (make_words_fixtures.mjs), which told optimizers, losses and schedules in words: a
 // run goes on from them as ever, and what differs is told.
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import {
-  adam,
-  cosineDecay,
-  crossEntropy,
-  type FitOptions,
-  fit,
-  type Loss,
-  l1,
-  l2,
-  linear,
-  loadCheckpoint,
-  type Model,
-  minimizer,
-  mse,
-  muon,
-  ops,
-  partition,
-  program,
-  relu,
-  sequential,
-  sgd,
-  spec,
-  standardize,
-  warmup,
-} from "carillon";
+import { adam, cosineDecay, crossEntropy, fit, l2, loadCheckpoint, mse } from "carillon";
 import { describe, expect, test } from "vitest";
 import { decodeSafetensors } from "../io/whole_file.js";
 import { bitsOf } from "./synthetic.js";
+import { loop, path, RUNS } from "./words_runs.mjs";
 import { type Anything, expectRefusal } from "./wrong.js";
 
-const path = (name: string): string => fileURLToPath(new URL(`fixtures/words-${name}.safetensors`, import.meta.url));
 const bytes = (name: string): Uint8Array => new Uint8Array(readFileSync(path(name)));
-
-const x = Array.from({ length: 12 }, (_, row) => [row / 4, (row * 5) % 12, 3 - row]);
-const y = x.map((_, row) => row % 2);
-const COMMON = { data: { x, y }, inputs: standardize(), steps: 9, batchSize: 4, seed: 7 } as const;
-
-const absolute: Loss = (output, target) => ops.mean(ops.absolute(ops.subtract(output, target)), { axis: "last" });
-
-const RUNS: Readonly<Record<string, { readonly make: () => Model; readonly options: () => FitOptions }>> = {
-  run: {
-    make: () => sequential(linear(3, 4, { regularizer: l1(0.01) }), relu(), linear(4, 2)),
-    options: () => ({
-      ...COMMON,
-      loss: crossEntropy({ labelSmoothing: 0.1 }),
-      optimizer: adam({ lr: warmup(cosineDecay({ lr: 0.1, steps: 20 }), { steps: 2 }) }),
-      regularizer: [l2(0.01)],
-    }),
-  },
-  groups: {
-    make: () => sequential(linear(3, 4), relu(), linear(4, 1)),
-    options: () => ({
-      ...COMMON,
-      loss: absolute,
-      optimizer: partition([
-        ["linear1.weight", muon({ lr: 0.1 })],
-        ["linear1.bias", null],
-        ["*", sgd({ lr: ({ step }) => 0.1 / step, momentum: 0.5 })],
-      ]),
-    }),
-  },
-};
 
 const settingsIn = (file: Uint8Array): Readonly<Record<string, unknown>> =>
   JSON.parse(decodeSafetensors(file).metadata.settings ?? "null");
@@ -71,23 +16,23 @@ const settingsIn = (file: Uint8Array): Readonly<Record<string, unknown>> =>
 describe.each(Object.entries(RUNS))("%s", (name, { make, options }) => {
   test("goes on with the bits of a run from the beginning", async () => {
     const [whole, resumed] = [make(), make()];
-    await fit(whole, options());
-    const { bitEqual, checkpoint } = await fit(resumed, { ...options(), resume: bytes(name) });
+    await fit(whole, options(9));
+    const { bitEqual, checkpoint } = await fit(resumed, { ...options(9), resume: bytes(name) });
     expect([bitsOf(resumed), bitEqual]).toEqual([bitsOf(whole), true]);
     // What it writes has descriptions, and goes on as well.
     expect(settingsIn(bytes(name))).not.toHaveProperty("telling");
     expect(settingsIn(checkpoint())).toMatchObject({ telling: "descriptions" });
     const again = make();
-    expect((await fit(again, { ...options(), resume: checkpoint(), steps: 12 })).bitEqual).toBe(true);
+    expect((await fit(again, { ...options(12), resume: checkpoint() })).bitEqual).toBe(true);
     const longer = make();
-    await fit(longer, { ...options(), steps: 12 });
+    await fit(longer, options(12));
     expect(bitsOf(again)).toBe(bitsOf(longer));
   });
 });
 
 test("what a checkpoint has of the built-in parts is their descriptions", async () => {
-  const { make, options } = RUNS.run ?? { make: () => sequential(), options: () => ({}) as FitOptions };
-  const settings = settingsIn((await fit(make(), options())).checkpoint());
+  const { make, options } = RUNS.run;
+  const settings = settingsIn((await fit(make(), options(9))).checkpoint());
   expect(settings).toMatchObject({
     loss: { kind: "crossEntropy", options: { labelSmoothing: 0.1, target: "classes" } },
     optimizer: { kind: "adam", options: { beta1: 0.9 } },
@@ -102,38 +47,19 @@ test("what a checkpoint has of the built-in parts is their descriptions", async 
   });
 });
 
-test.each<[string, string, Anything, string, RegExp]>([
+test.each<[keyof typeof RUNS, string, Anything, string, RegExp]>([
   ["run", "a loss", { loss: crossEntropy() }, "loss", /loss\.labelSmoothing 0\.1, .* received 0:/],
   ["run", "an optimizer", { optimizer: adam({ beta1: 0.5 }) }, "optimizer", /beta1 0\.9, .* received 0\.5/],
   ["run", "a rate", { optimizer: adam({ lr: cosineDecay({ lr: 0.1 }) }) }, "lr", /at step \d+ of 1000/],
   ["run", "a penalty", { regularizer: [l2(0.5)] }, "regularizer", /lambda 0\.01, .* received 0\.5/],
   ["groups", "a loss of one's own", { loss: mse() }, "loss", /loss absolute, .* received mse/],
 ])("%s with another %s is refused", async (name, _, change, setting, says) => {
-  const run = RUNS[name];
-  if (run === undefined) throw new Error(name);
-  const options = { ...run.options(), ...change, resume: bytes(name) };
-  await expectRefusal(run.make(), options, "ERR_STATE", `fit.resume.${setting}`, says);
+  const { make, options } = RUNS[name];
+  const changed = { ...options(9), ...change, resume: bytes(name) };
+  await expectRefusal(make(), changed, "ERR_STATE", `fit.resume.${setting}`, says);
 });
 
 describe("a loop", () => {
-  const loop = (optimizer = adam({ lr: 0.1 })) => {
-    const model = sequential(linear(2, 1)).initialize(1);
-    const trainer = minimizer(model, optimizer);
-    const step = program({
-      inputs: { x: spec([4, 2]), y: spec([4, 1]) },
-      body({ x: rows, y: targets }) {
-        const loss = ops.mean(mse()(model.forward(rows), targets));
-        trainer.minimize(loss);
-        return { loss };
-      },
-    });
-    const batch = { x: Float32Array.from({ length: 8 }, (_, i) => i / 4), y: Float32Array.of(1, 2, 3, 4) };
-    const run = async (steps: number): Promise<void> => {
-      for (let i = 0; i < steps; i++) await step.run(batch);
-    };
-    return { model, parts: { models: model, minimizers: trainer, programs: step }, run };
-  };
-
   test("goes on", async () => {
     const [whole, resumed] = [loop(), loop()];
     await whole.run(5);
