@@ -26,6 +26,8 @@ export interface StateSpec {
   readonly shape: readonly number[];
   /** What all elements are before the first step. */
   readonly init: number;
+  /** All elements are finite, and none is below it: weights that are set or loaded with others are refused. By default they may be any. */
+  readonly min?: number | undefined;
 }
 
 /** What a layer with states gives: `state` has new values of those that change, which count after the step, in training. */
@@ -145,17 +147,17 @@ function checkStates(where: string, state: unknown, parameters: object): void {
     const place = `${where}.${role}`;
     checkName(`${where}: a role`, role);
     if (Object.hasOwn(parameters, role)) fail("ERR_OPTION", place, "a name that no parameter has", role);
-    const { shape, init } = stateOf(place, spec);
+    const { shape, init, min } = stateOf(place, spec);
     if (!Array.isArray(shape)) fail("ERR_OPTION", `${place}.shape`, "an array of sizes", shape);
     checkShape(`${place}.shape`, shape);
     if (isBatched(shape)) fail("ERR_SHAPE", `${place}.shape`, "sizes without 'batch'", shape);
-    checkNumber(`${place}.init`, init);
+    checkNumber(`${place}.init`, init, min === undefined ? {} : { min: checkNumber(`${place}.min`, min) });
   }
 }
 
-function stateOf(where: string, spec: unknown): { readonly shape?: unknown; readonly init?: unknown } {
+function stateOf(where: string, spec: unknown): { readonly [K in keyof StateSpec]?: unknown } {
   if (typeof spec !== "object" || spec === null) return fail("ERR_OPTION", where, "{ shape, init }", spec);
-  checkKeys(where, spec, ["shape", "init"]);
+  checkKeys(where, spec, ["shape", "init", "min"]);
   return spec;
 }
 

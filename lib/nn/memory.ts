@@ -1,7 +1,9 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { Turns } from "../data/turns.js";
+import { CarillonError, describe } from "../errors.js";
 import { CopyTogether } from "../graph/copy.js";
 import type { Held } from "../graph/shared.js";
+import { isWithin } from "../options.js";
 import { extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 import { draw, drawInTurns } from "./draw.js";
@@ -34,6 +36,18 @@ function clearRow({ shape, padding }: ParameterSpec, first: number, part: Float3
   const columns = extent(shape.slice(1));
   const [begin, end] = [padding * columns - first, (padding + 1) * columns - first];
   if (begin < part.length && end > 0) part.fill(0, Math.max(begin, 0), end);
+}
+
+/** `ERR_STATE` names an element that a state cannot have. */
+function expectLeast(where: string, values: Float32Array | undefined, { min }: StateSpec): void {
+  const at = min === undefined ? undefined : values?.findIndex((value) => !isWithin(value, { min }));
+  if (at === undefined || at < 0) return;
+  const received = describe(values?.[at]);
+  throw new CarillonError(
+    "ERR_STATE",
+    where,
+    `expected numbers >= ${min} for '${where}' but received ${received} in element ${at}`,
+  );
 }
 
 /**
@@ -75,8 +89,9 @@ export class ModelMemory {
 
   /** Where everything lies, by name. */
   get stretches(): readonly Stretch[] {
+    const leastOf = new Map(this.states.map(({ name, spec: { min } }) => [name, min]));
     return this.#kept.map(({ segment: { name, shape, offset }, memory: { slab } }) => {
-      return { key: name, shape, slab, offset };
+      return { key: name, shape, slab, offset, least: leastOf.get(name) };
     });
   }
 
@@ -223,8 +238,9 @@ export class ModelMemory {
     }
   }
 
-  /** Overwrites everything, or nothing: `ERR_STATE` where something is missing or of another length. */
+  /** Overwrites everything, or nothing: `ERR_STATE` where something is missing, of another length, or below what a state may be. */
   write(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    for (const { name, spec } of this.states) expectLeast(`${where}.${name}`, values.get(name), spec);
     const checked = this.#slabs.map((memory) => ({ memory, written: memory.checked(values, where) }));
     for (const { memory, written } of checked) {
       memory.rewrite((slab) => {

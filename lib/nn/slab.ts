@@ -33,6 +33,8 @@ export interface Stretch {
   readonly slab: NativeSlab;
   /** Of its first element. */
   readonly offset: number;
+  /** What none of its elements is below, where they are all finite; absent where they may be any. */
+  readonly least?: number | undefined;
 }
 
 /** Floats of a slab that a parameter of this shape takes. */

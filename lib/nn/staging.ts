@@ -23,12 +23,12 @@ export async function makeRoom(count: number, dtype: "f32" | "i32" = "f32"): Pro
 
 /** Where numbers of a file belong. */
 export interface Filling {
-  readonly stretch: Pick<Stretch, "key" | "slab" | "offset">;
+  readonly stretch: Pick<Stretch, "key" | "slab" | "offset" | "least">;
   /** Of floating-point numbers, as many as the stretch has. */
   readonly entry: StoredEntry;
   /** What they are multiplied by. */
   readonly scale?: number | undefined;
-  /** What none of them is below, where they are finite; otherwise they may be any. */
+  /** What none of them is below, where the stretch says nothing of it. */
   readonly least?: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export class Staging {
 
   /**
    * Fills new memory from a file, as f32, in the order of the file and with turns of the event loop in between. `ERR_FILE` where a
-   * number is too large for f32. A parameter of a slab that is given nothing stays as it is.
+   * number is too large for f32, or one that a stretch cannot have. A parameter of a slab that is given nothing stays as it is.
    */
   static async fill(file: StoredFile, fillings: readonly Filling[], where: string): Promise<Staging> {
     const staging = new Staging();
@@ -54,7 +54,9 @@ export class Staging {
     }
     const turns = new Turns();
     const scratch = new ArrayBuffer(PIECE);
-    for (const { stretch, entry, scale = 1, least } of [...fillings].sort((a, b) => a.entry.begin - b.entry.begin)) {
+    for (const filling of [...fillings].sort((a, b) => a.entry.begin - b.entry.begin)) {
+      const { stretch, entry, scale = 1 } = filling;
+      const least = stretch.least ?? filling.least;
       const slab = staging.#fresh.get(memoryOf(stretch.slab)) ?? stretch.slab;
       let { offset } = stretch;
       for (let at = entry.begin; at < entry.end; at += PIECE) {
@@ -87,7 +89,7 @@ function expectNumbers(
 ): void {
   const wrong = floats.findIndex((value) => !(value - value === 0 && value >= least));
   if (wrong < 0) return;
-  const expected = least === 0 ? "a number >= 0" : "a finite number";
+  const expected = Number.isFinite(least) ? `a number >= ${least}` : "a finite number";
   refusePart(where, `${key}[${at + wrong}]`, expected, describe(floats[wrong]));
 }
 

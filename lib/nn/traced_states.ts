@@ -55,6 +55,14 @@ export class TracedStates {
     this.#now.set(name, value);
   }
 
+  /** New values of the states that change, by name. */
+  get changes(): readonly { readonly name: string; readonly value: Value }[] {
+    return [...this.#changed].flatMap((name) => {
+      const value = this.#now.get(name);
+      return value === undefined ? [] : [{ name, value }];
+    });
+  }
+
   /** What follows runs once for every part of a batch, each of which finds what the one before has left. */
   beginParts(): void {
     for (const [name, { shape, source }] of this.#kept) {
@@ -77,10 +85,9 @@ export class TracedStates {
   }
 
   #assign(): void {
-    for (const name of this.#changed) {
-      const value = this.#now.get(name);
+    for (const { name, value } of this.changes) {
       const source = this.#kept.get(name)?.source;
-      if (value !== undefined && source?.kind === "slab") this.#trace.add(assign(value, source.slab, source.offset));
+      if (source?.kind === "slab") this.#trace.add(assign(value, source.slab, source.offset));
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Value } from "../tensor/value.js";
 
 /** What a check looks at. */
 export interface FiniteCheck extends Named {
-  readonly what: "loss" | "gradient" | "weight";
+  readonly what: "loss" | "gradient" | "weight" | "state";
   /** Steps between two looks. */
   readonly every: number;
 }
@@ -35,6 +35,11 @@ export class FiniteChecks implements UpdateWatcher {
 
   loss(value: Value): void {
     this.#expect([{ what: "loss", name: "loss", value, every: 1 }]);
+  }
+
+  /** What layers leave for the next step: no loss may ever tell of it, as only inference reads it. */
+  states(list: readonly Named[]): void {
+    this.#expect(list.map((each) => ({ what: "state", ...each, every: 1 })));
   }
 
   gradients(list: readonly Named[]): void {

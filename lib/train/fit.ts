@@ -424,7 +424,7 @@ async function train(model: AnyModel, options: AnyOptions, context: Context): Pr
  * Rejects with `CarillonError`: `ERR_OPTION`, `ERR_UNKNOWN_OPTION`, `ERR_DATA`, `ERR_LABEL`, `ERR_SHAPE`, `ERR_DTYPE`,
  * `ERR_DETACHED`, `ERR_TRACE` (a loss that leaves a parameter out), `ERR_BUSY` (another run has the model, the
  * folder, or a callback that serves one run), `ERR_FILE` and `ERR_STATE` (a checkpoint that does not fit, a stream that cannot be read again),
- * `ERR_NON_FINITE` (a loss, gradient or weight that is not finite). A failure of a stream or a callback is passed on.
+ * `ERR_NON_FINITE` (a loss, gradient, weight or state of a layer that is not finite). A failure of a stream or a callback is passed on.
  */
 export function fit<
   const M extends MetricsFor<Out> = never,

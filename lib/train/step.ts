@@ -37,8 +37,8 @@ export interface CompiledStep {
 }
 
 /**
- * The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. A step whose loss or
- * gradients are not finite ends before it changes anything.
+ * The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. A step whose loss,
+ * gradients or states of layers are not finite ends before it changes anything.
  */
 export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
   const { train, losses, batchSize, shuffle, origin, accumulate } = options;
@@ -104,6 +104,7 @@ function recordStep(
 
   logObjective(trace, totals);
   for (const { total } of totals) checks.loss(total);
+  checks.states(model.states(trace).changes);
   const { penalty } = minimizer.apply(gradients(), scale, checks);
   trace.end(); // behind the checks: a step that they end has changed no state
   trace.add(logScalar(penalty, LOG.penalty));

@@ -263,3 +263,38 @@ test("a predictor answers a row alone as in its batch, with the bits of the mode
     expect(frozen.run(alone).data[0]).toBe(all.data[row]);
   }
 });
+
+describe("a running variance below 0, or none at all,", () => {
+  const make = () => sequential(batchNorm(FEATURES), linear(FEATURES, 1)).initialize(1);
+  const wrong = (value: number): Float32Array => Float32Array.of(1, value, 1);
+
+  /** The file of a model with another variance. */
+  function fileWith(model: Model, variance: Float32Array): Uint8Array {
+    const bytes = model.bytes();
+    const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    const header: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+    const begin = Number(Reflect.get(Object(Reflect.get(Object(header), "batchNorm1.variance")), "data_offsets")[0]);
+    bytes.set(new Uint8Array(variance.buffer), 8 + length + begin);
+    return bytes;
+  }
+
+  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])("is refused: %s", async (value) => {
+    const model = make();
+    const before = model.bytes();
+    const weights = new Map(model.weights()).set("batchNorm1.variance", tensor(wrong(value), [FEATURES]));
+    expect(() => model.setWeights(weights)).toThrow(
+      expect.objectContaining({
+        code: "ERR_STATE",
+        where: "setWeights.batchNorm1.variance",
+        message: expect.stringMatching(/expected numbers >= 0 .* in element 1$/),
+      }),
+    );
+    const file = fileWith(model, wrong(value));
+    const refused = { code: "ERR_FILE", message: expect.stringContaining("batchNorm1.variance[1]") };
+    await expect(model.load(file)).rejects.toThrow(expect.objectContaining(refused));
+    await expect(loadModel(file)).rejects.toThrow(expect.objectContaining(refused));
+    expect(model.bytes()).toEqual(before);
+    await model.load(fileWith(model, wrong(0)));
+    expect(model.weights().get("batchNorm1.variance")?.data).toEqual(wrong(0));
+  });
+});

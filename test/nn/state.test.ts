@@ -386,6 +386,9 @@ test("what a layer may not keep", () => {
   expect(() => make({ mean: { shape: [0], init: 0 } })).toThrow("kept.state.mean.shape");
   expect(() => make({ mean: { shape: ["batch"], init: 0 } })).toThrow("kept.state.mean.shape");
   expect(() => make({ mean: { shape: [2] } })).toThrow("kept.state.mean.init");
+  expect(() => make({ mean: { shape: [2], init: 0, min: 1 } })).toThrow(
+    "expected a number >= 1 for 'kept.state.mean.init'",
+  );
   expect(() => make({ "a.b": { shape: [2], init: 0 } })).toThrow("kept.state: a role");
   expect(() => make({ mean: { shape: [2], initial: 0 } })).toThrow("Did you mean 'init'?");
   const wrong = defineLayer({

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   adam,
+  batchNorm,
   CarillonError,
   crossEntropy,
   defineLayer,
@@ -106,6 +107,22 @@ describe.each(WAYS)("with %s", (_, more) => {
     const { where, message } = await failureOf(fit(model, options));
     expect(where).toBe("only.weight");
     expect(message).toMatch(/a finite gradient of 'only\.weight' but received NaN in element 0, .* examples 16 to 23/);
+    const sound = make();
+    await fit(sound, { ...options, steps: 2, epochs: undefined });
+    expect(bitsOf(model)).toBe(bitsOf(sound));
+  });
+
+  test("a state of a finite loss: a variance of 1e40, which no loss tells, changes nothing", async () => {
+    const [large, column] = [20, 1];
+    const x = Float32Array.from({ length: ROWS * 3 }, (_none, index) => 1 + (index % 7));
+    x[large * 3 + column] = 1e20;
+    const make = (): Model => sequential(batchNorm(3), linear(3, 1));
+    const options = { ...base, data: { x, y: new Float32Array(ROWS) }, loss: mse(), shuffle: false };
+    const model = make();
+    const { where, message } = await failureOf(fit(model, options));
+    expect(where).toBe("batchNorm1.variance");
+    expect(message).toMatch(/a finite state 'batchNorm1\.variance' but received Infinity in element 1, .* 16 to 23/);
+    expect(message).toContain("the model holds the weights of step 2");
     const sound = make();
     await fit(sound, { ...options, steps: 2, epochs: undefined });
     expect(bitsOf(model)).toBe(bitsOf(sound));

@@ -79,7 +79,7 @@ export function batchNorm<const In extends number>(inputs: In, options: BatchNor
     name,
     config,
     parameters: affine ? scaleAndShift(inputs) : {},
-    state: { mean: { shape: [inputs], init: 0 }, variance: { shape: [inputs], init: 1 } },
+    state: { mean: { shape: [inputs], init: 0 }, variance: { shape: [inputs], init: 1, min: 0 } },
     forward: normalize,
   });
   return madeBy("batchNorm", { ...config, name }, layer);

@@ -32,7 +32,7 @@ export interface Stopped {
   readonly streamed: Int32Array | undefined;
 }
 
-/** `ERR_NON_FINITE`, naming the layer or parameter, the step and the examples of its batch. */
+/** `ERR_NON_FINITE`, naming the layer, parameter or state, the step and the examples of its batch. */
 export async function nonFinite(stopped: Stopped): Promise<CarillonError> {
   const { program, fault, step } = stopped;
   const { what = "loss", name = "loss", every = 1 } = stopped.checks[fault.value] ?? {};
@@ -46,8 +46,9 @@ export async function nonFinite(stopped: Stopped): Promise<CarillonError> {
     return new CarillonError("ERR_NON_FINITE", name, `expected ${where}, in ${batch}`);
   }
   const sound = `the model holds the weights of step ${step - 1}`;
-  if (what === "gradient") {
-    const where = `a finite gradient of '${name}' but received ${received} in element ${fault.row}`;
+  if (what === "gradient" || what === "state") {
+    const noun = what === "gradient" ? "gradient of" : "state";
+    const where = `a finite ${noun} '${name}' but received ${received} in element ${fault.row}`;
     return new CarillonError("ERR_NON_FINITE", name, `expected ${where}, in ${batch}; ${sound}`);
   }
   const { place, layer, row } = await firstPlace(stopped);
