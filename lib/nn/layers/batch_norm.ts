@@ -3,7 +3,7 @@ import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
 import { defineLayer, type Layer, type LayerContext, type LayerResult } from "../layer.js";
-import { checkNormOptions, type NormLayerOptions, scaleAndShift } from "./layer_norm.js";
+import { checkNormOptions, type Learned, type NormLayerOptions, scaleAndShift } from "./layer_norm.js";
 
 const PRESETS = ["pytorch", "keras"] as const;
 
@@ -25,7 +25,6 @@ const DEFAULTS = {
   keras: { keep: 0.99, epsilon: 1e-3 },
 } as const;
 
-type Learned = Readonly<Partial<Record<"scale" | "shift", Value | undefined>>>;
 type Context = LayerContext<"mean" | "variance">;
 
 /** By running values: x·s + t with s = scale/√(variance + ε) and t = shift − mean·s. */
@@ -78,7 +77,7 @@ export function batchNorm<const In extends number>(inputs: In, options: BatchNor
     outputs: "same",
     name,
     config,
-    parameters: affine ? scaleAndShift(inputs) : {},
+    parameters: scaleAndShift(inputs, affine),
     state: { mean: { shape: [inputs], init: 0 }, variance: { shape: [inputs], init: 1, min: 0 } },
     forward: normalize,
   });

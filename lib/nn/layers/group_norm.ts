@@ -3,7 +3,7 @@ import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkNumber } from "../../options.js";
 import { defineLayer, type Layer } from "../layer.js";
-import { checkNormOptions, type NormLayerOptions, scaleAndShift } from "./layer_norm.js";
+import { checkNormOptions, type Learned, type NormLayerOptions, scaleAndShift } from "./layer_norm.js";
 
 /**
  * Group normalization: the features of each example, cut into `groups` equal parts of neighbours, have a mean and a variance a part, over
@@ -20,25 +20,14 @@ export function groupNorm<const In extends number>(
   if (inputs % groups !== 0) fail("ERR_OPTION", "groupNorm.groups", `a number that divides ${inputs}`, groups);
   const { name } = options;
   const config = { inputs, groups, epsilon, affine };
-  if (!affine) {
-    const plain = defineLayer({
-      kind: "groupNorm",
-      inputs,
-      outputs: "same",
-      name,
-      config,
-      forward: (x) => ops.groupNorm(x, groups, undefined, undefined, { epsilon }),
-    });
-    return madeBy("groupNorm", { ...config, name }, plain);
-  }
   const layer = defineLayer({
     kind: "groupNorm",
     inputs,
     outputs: "same",
     name,
     config,
-    parameters: scaleAndShift(inputs),
-    forward: (x, { scale, shift }) => ops.groupNorm(x, groups, scale, shift, { epsilon }),
+    parameters: scaleAndShift(inputs, affine),
+    forward: (x, { scale, shift }: Learned) => ops.groupNorm(x, groups, scale, shift, { epsilon }),
   });
   return madeBy("groupNorm", { ...config, name }, layer);
 }

@@ -2,8 +2,9 @@ import { madeBy } from "../../described.js";
 import * as ops from "../../ops/index.js";
 import { NORM_EPSILON } from "../../ops/row_norm.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
+import type { Value } from "../../tensor/value.js";
 import { defineLayer, type Layer } from "../layer.js";
-import { parameter } from "../parameter.js";
+import { type ParameterSpec, parameter } from "../parameter.js";
 
 /** Options of {@link layerNorm}, {@link rmsNorm} and {@link groupNorm}. */
 export interface NormLayerOptions {
@@ -28,11 +29,17 @@ export function checkNormOptions(
   };
 }
 
-/** A scale and a shift of `inputs` features, which penalties leave alone. */
-export const scaleAndShift = (inputs: number) => ({
-  scale: parameter([inputs], { role: "scale" }),
-  shift: parameter([inputs], { role: "bias" }),
-});
+/** A scale and a shift, where they are learned. */
+export type Learned = Readonly<Partial<Record<"scale" | "shift", Value | undefined>>>;
+
+/** A scale and a shift of `inputs` features, which penalties leave alone; none where they are not to be learned. */
+export function scaleAndShift(
+  inputs: number,
+  affine: boolean,
+): Readonly<Partial<Record<keyof Learned, ParameterSpec>>> {
+  if (!affine) return {};
+  return { scale: parameter([inputs], { role: "scale" }), shift: parameter([inputs], { role: "bias" }) };
+}
 
 /**
  * Layer normalization: y = (x − mean)/√(variance + ε)·scale + shift, mean and variance over the features of each row, x: [batch, …,
@@ -42,25 +49,14 @@ export function layerNorm<const In extends number>(inputs: In, options: NormLaye
   const { epsilon, affine } = checkNormOptions("layerNorm", inputs, options);
   const { name } = options;
   const config = { inputs, epsilon, affine };
-  if (!affine) {
-    const plain = defineLayer({
-      kind: "layerNorm",
-      inputs,
-      outputs: "same",
-      name,
-      config,
-      forward: (x) => ops.layerNorm(x, undefined, undefined, { epsilon }),
-    });
-    return madeBy("layerNorm", { ...config, name }, plain);
-  }
   const layer = defineLayer({
     kind: "layerNorm",
     inputs,
     outputs: "same",
     name,
     config,
-    parameters: scaleAndShift(inputs),
-    forward: (x, { scale, shift }) => ops.layerNorm(x, scale, shift, { epsilon }),
+    parameters: scaleAndShift(inputs, affine),
+    forward: (x, { scale, shift }: Learned) => ops.layerNorm(x, scale, shift, { epsilon }),
   });
   return madeBy("layerNorm", { ...config, name }, layer);
 }

@@ -2,7 +2,7 @@ import { madeBy } from "../../described.js";
 import * as ops from "../../ops/index.js";
 import { defineLayer, type Layer } from "../layer.js";
 import { parameter } from "../parameter.js";
-import { checkNormOptions, type NormLayerOptions } from "./layer_norm.js";
+import { checkNormOptions, type Learned, type NormLayerOptions } from "./layer_norm.js";
 
 /**
  * Normalization by the root of the mean square: y = x/√(Σx²/inputs + ε)·scale over the features of each row, x: [batch, …, inputs].
@@ -12,25 +12,14 @@ export function rmsNorm<const In extends number>(inputs: In, options: NormLayerO
   const { epsilon, affine } = checkNormOptions("rmsNorm", inputs, options);
   const { name } = options;
   const config = { inputs, epsilon, affine };
-  if (!affine) {
-    const plain = defineLayer({
-      kind: "rmsNorm",
-      inputs,
-      outputs: "same",
-      name,
-      config,
-      forward: (x) => ops.rmsNorm(x, undefined, { epsilon }),
-    });
-    return madeBy("rmsNorm", { ...config, name }, plain);
-  }
   const layer = defineLayer({
     kind: "rmsNorm",
     inputs,
     outputs: "same",
     name,
     config,
-    parameters: { scale: parameter([inputs], { role: "scale" }) },
-    forward: (x, { scale }) => ops.rmsNorm(x, scale, { epsilon }),
+    parameters: affine ? { scale: parameter([inputs], { role: "scale" }) } : {},
+    forward: (x, { scale }: Learned) => ops.rmsNorm(x, scale, { epsilon }),
   });
   return madeBy("rmsNorm", { ...config, name }, layer);
 }
