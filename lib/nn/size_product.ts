@@ -90,30 +90,23 @@ type Multiplied<A extends Digits, B extends Digits, Done extends Digits = []> = 
   ? Multiplied<A, Rest, Sum<Done extends readonly [] ? [] : [0, ...Done], Scaled<A, High>>>
   : Done;
 
-/** Product of literal sizes; `number` where one of them is not known. */
-export type Product<Sizes extends readonly number[], Done extends Digits = [1]> = Sizes extends readonly [
-  infer Size extends number,
-  ...infer Rest extends readonly number[],
-]
+/** What literal sizes come to, one after another, from `Done` on; `number` where one of them is not known. */
+type Folded<
+  By extends "product" | "sum",
+  Sizes extends readonly number[],
+  Done extends Digits,
+> = Sizes extends readonly [infer Size extends number, ...infer Rest extends readonly number[]]
   ? number extends Size
     ? number
-    : Product<Rest, Multiplied<Done, DigitsOf<`${Size}`>>>
+    : Folded<By, Rest, By extends "sum" ? Sum<Done, DigitsOf<`${Size}`>> : Multiplied<Done, DigitsOf<`${Size}`>>>
   : number extends Sizes["length"]
     ? number
     : TextOf<Done> extends `${infer N extends number}`
       ? N
       : number;
 
+/** Product of literal sizes; `number` where one of them is not known. */
+export type Product<Sizes extends readonly number[]> = Folded<"product", Sizes, [1]>;
+
 /** Sum of literal sizes; `number` where one of them is not known. */
-export type Total<Sizes extends readonly number[], Done extends Digits = [0]> = Sizes extends readonly [
-  infer Size extends number,
-  ...infer Rest extends readonly number[],
-]
-  ? number extends Size
-    ? number
-    : Total<Rest, Sum<Done, DigitsOf<`${Size}`>>>
-  : number extends Sizes["length"]
-    ? number
-    : TextOf<Done> extends `${infer N extends number}`
-      ? N
-      : number;
+export type Total<Sizes extends readonly number[]> = Folded<"sum", Sizes, [0]>;
