@@ -16,9 +16,9 @@ import type { WeightForm } from "../graph/passes/frozen_products.js";
 import { atOnce, type Plan, planInPieces } from "../graph/plan.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { isFloats } from "../tensor/arrays.js";
-import type { RowSpec } from "../tensor/row_spec.js";
+import { inputOf, type RowSpec } from "../tensor/row_spec.js";
 import { extent, formatShape } from "../tensor/shape.js";
-import { Value } from "../tensor/value.js";
+import type { Value } from "../tensor/value.js";
 import { makeRoom } from "./staging.js";
 
 /** What a {@link FrozenProgram} is made from. */
@@ -87,8 +87,7 @@ function* prepareInPieces({
   formOf = () => "f32",
 }: FrozenOptions): Generator<void, Planned> {
   const trace = new Trace(0, false);
-  const given = inputs.map(({ name, shape, dtype }) => new Value(["batch", ...shape], dtype, { kind: "input", name }));
-  const y = tracing(trace, () => forward(...given));
+  const y = tracing(trace, () => forward(...inputs.map(inputOf)));
   yield;
   const outputs = checkOutputs(y);
   const output = native.slabCreate(maxBatch * outputs, "f32");

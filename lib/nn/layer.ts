@@ -1,5 +1,13 @@
 import { fail } from "../errors.js";
-import { checkFunction, checkKeys, checkNumber, checkObject, checkOneOf, checkString } from "../options.js";
+import {
+  checkFunction,
+  checkKeys,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+  isPlainObject,
+} from "../options.js";
 import { describedBy, type Shown } from "../tensor/inspect.js";
 import type { RowSpecs } from "../tensor/row_spec.js";
 import { checkShape, formatShape, isBatched } from "../tensor/shape.js";
@@ -111,6 +119,13 @@ export const BLOCK: unique symbol = Symbol("block");
 
 /** What may stand among layers. */
 export type LayerPart = Layer | Nestable;
+
+/** Options, where such stand before the layers, and the layers. */
+export function optionsFirst(given: readonly unknown[]): readonly [options: object, layers: readonly unknown[]] {
+  const [first, ...rest] = given;
+  const isOptions = isPlainObject(first) && !("forward" in first || "kind" in first);
+  return isOptions ? [first, rest] : [{}, given];
+}
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 

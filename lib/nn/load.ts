@@ -7,7 +7,7 @@ import { expectWeights } from "./given_weights.js";
 import { layers as kinds, makeOne } from "./kinds/layers.js";
 import type { Layer } from "./layer.js";
 import { Model } from "./model.js";
-import { nameLayers } from "./naming.js";
+import { namedLayers, nameLayers } from "./naming.js";
 import {
   describedLayers,
   type LoadOptions,
@@ -19,19 +19,12 @@ import {
   takeSaved,
   withModel,
 } from "./saved.js";
-import { byName, type Definition, sequence } from "./sequence.js";
+import { type Definition, sequence } from "./sequence.js";
+import { infoOf } from "./slab.js";
 import { Structure } from "./structure.js";
 
 /** Characters of a kind that a message shows. */
 const SHOWN = 100;
-
-type Shapes = ReadonlyMap<string, readonly number[]>;
-
-/** What layers declare. */
-export interface DescribedShapes {
-  readonly parameters: Shapes;
-  readonly states: Shapes;
-}
 
 /** Settings that are not in files from before they were there: the default. */
 const LATER = ["dropConnect"];
@@ -85,18 +78,14 @@ function descriptionOf({ kind, name, config, same, layers = [] }: SavedLayer, pl
 
 const isBuiltIn = (kind: string): boolean => kinds.names.includes(kind);
 
-/** The parameters and states that a file's layers have, by name; `undefined` if a user defined one of them. `ERR_FILE`. */
-export function describedShapes(layers: Part): DescribedShapes | undefined {
+/** The layers that a file describes; `undefined` if a user defined one of them. `ERR_FILE`. */
+export function describedStructure(layers: Part): Structure | undefined {
   const isKnown = ({ kind, layers: inside = [] }: SavedLayer): boolean => isBuiltIn(kind) && inside.every(isKnown);
   const described = describedLayers(layers);
   if (!described.every(isKnown)) return undefined;
   return asFileError(layers.file, () => {
     const made = makeLayers(described, layers.file);
-    const names = nameLayers(made);
-    const { parameters, states } = new Structure(byName(made, names));
-    const shapesOf = (all: ReadonlyMap<string, { readonly shape: readonly number[] }>): Shapes =>
-      new Map([...all].map(([name, { shape }]) => [name, shape]));
-    return { parameters: shapesOf(parameters), states: shapesOf(states) };
+    return new Structure(namedLayers(made, nameLayers(made)));
   });
 }
 
@@ -132,7 +121,6 @@ function definitionOf(saved: SavedModel): Definition {
   const layers = makeLayers(savedLayers(saved, where), where);
   const definition = sequence(layers, { input: savedInput(saved, where) });
   const { parameters, states } = definition.structure;
-  const expected = [...parameters, ...states].map(([name, { shape }]) => ({ name, shape }));
-  expectWeights(where, saved.weights, expected);
+  expectWeights(where, saved.weights, infoOf([...parameters, ...states]));
   return definition;
 }

@@ -8,7 +8,7 @@ import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
-import type { RowSpecs } from "../tensor/row_spec.js";
+import { areNamed, inputOf, type RowSpecs } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
@@ -36,7 +36,7 @@ import type { Definition, Sizes, Values } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
-import type { ParameterInfo, Segment, Stretch } from "./slab.js";
+import { infoOf, type ParameterInfo, type Segment, type Stretch } from "./slab.js";
 import type { Recording } from "./structure.js";
 import { formatSizes, summarize } from "./summary.js";
 import { TracedStates } from "./traced_states.js";
@@ -51,11 +51,6 @@ interface Own {
   readonly network: Network;
   readonly inference: Inference;
   readonly loads: Calls;
-}
-
-/** Names and shapes of what layers declare. */
-function listed(specs: ReadonlyMap<string, { readonly shape: readonly number[] }>): readonly ParameterInfo[] {
-  return [...specs].map(([name, { shape }]) => ({ name, shape }));
 }
 
 /** Layers, and the weights that they have in it. Made by {@link sequential}. */
@@ -94,8 +89,8 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
     this.rows = rows;
     this.layers = layers;
     this.#definition = definition;
-    this.parameters = listed(structure.parameters);
-    this.state = listed(structure.states);
+    this.parameters = infoOf(structure.parameters);
+    this.state = infoOf(structure.states);
     const making = makingOf(block);
     if (making !== undefined) madeBy(making.kind, making.options, this);
   }
@@ -262,8 +257,9 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
     });
     const values = this.recordRows(given);
     const [first] = values;
-    const isOne = outputs.length === 1 && outputs[0]?.name === "y";
-    return isOne && first !== undefined ? first : Object.fromEntries(outputs.map(({ name }, at) => [name, values[at]]));
+    return !areNamed("y", outputs) && first !== undefined
+      ? first
+      : Object.fromEntries(outputs.map(({ name }, at) => [name, values[at]]));
   }
 
   /** The outputs of these inputs, in the order of {@link rows}; `tell` is told what every layer gives. @internal */
@@ -420,10 +416,7 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
   /** What each of its outputs is already, if these are probabilities. @internal */
   get endings(): readonly (Ending | undefined)[] {
     this.#endings ??= tracing(new Trace(0, false), () => {
-      const inputs = this.rows.inputs.map(({ name, shape, dtype }) => {
-        return new Value(["batch", ...shape], dtype, { kind: "input", name });
-      });
-      return this.recordRows(inputs).map(endingOf);
+      return this.recordRows(this.rows.inputs.map(inputOf)).map(endingOf);
     });
     return this.#endings;
   }

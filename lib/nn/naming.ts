@@ -1,6 +1,9 @@
 import { CarillonError } from "../errors.js";
 import type { Layer } from "./layer.js";
 
+/** Layers by names, each of its own. */
+export type NamedLayers = Readonly<Record<string, Layer>>;
+
 /** Kind and ordinal of that kind (`linear2`), or the layer's own name; the same layer twice shares its parameters. */
 export function nameLayers(layers: readonly Layer[]): readonly string[] {
   const counts = new Map<string, number>();
@@ -23,4 +26,9 @@ export function nameLayers(layers: readonly Layer[]): readonly string[] {
     names.set(layer, name);
     return name;
   });
+}
+
+/** Layers by the names that {@link nameLayers} gives them. */
+export function namedLayers(layers: readonly Layer[], names: readonly string[]): NamedLayers {
+  return Object.fromEntries(layers.map((layer, index) => [names[index] ?? layer.kind, layer]));
 }

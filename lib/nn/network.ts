@@ -2,15 +2,15 @@ import { CarillonError, describe, fail } from "../errors.js";
 import type { Spec } from "../graph/program.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { checkFunction, checkKeys, checkObject } from "../options.js";
-import type { RowSpec } from "../tensor/row_spec.js";
-import { type Dim, formatShape, type Shape, sameShape } from "../tensor/shape.js";
+import { areNamed, inputOf, type RowSpec } from "../tensor/row_spec.js";
+import { type Dim, formatShape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import type { Taken } from "./chain.js";
 import { checkInside, checkName, type Layer, type LayerPart, sealed } from "./layer.js";
 import { type AnyModel, Model } from "./model.js";
-import { type Definition, type Functions, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
+import { type Definition, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
 import { checkInput } from "./sequential_options.js";
-import { Structure } from "./structure.js";
+import { type Functions, Structure } from "./structure.js";
 
 /** What {@link network} takes. */
 export interface NetworkDefinition<
@@ -114,7 +114,10 @@ function definitionOf(
     given: [],
     structure,
     rows: { inputs, outputs },
-    sizes: { inputs: sizesOf(inputs), outputs: y?.name === "y" && outputs.length === 1 ? sizeOf(y) : sizesOf(outputs) },
+    sizes: {
+      inputs: sizesOf(inputs),
+      outputs: areNamed("y", outputs) || y === undefined ? sizesOf(outputs) : sizeOf(y),
+    },
     described: [block],
     record,
     block,
@@ -136,15 +139,12 @@ function inferred(
   inputs: readonly RowSpec[],
   run: (values: readonly Value[], functions: Functions) => Values,
 ): Values {
-  const value = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
-    new Value(shape, dtype, { kind: "input", name });
   const unknown = (specs: ReadonlyMap<string, { readonly shape: readonly number[] }>): Map<string, Value> =>
-    new Map([...specs].map(([name, { shape }]) => [name, value(name, shape, "f32")]));
+    new Map([...specs].map(([name, { shape }]) => [name, new Value(shape, "f32", { kind: "input", name })]));
   const trace = new Trace(0, false);
   return tracing(trace, () => {
-    const given = inputs.map(({ name, shape, dtype }) => value(name, ["batch", ...shape], dtype));
     const recording = { trace, parameters: unknown(structure.parameters), states: unknown(structure.states) };
-    return run(given, structure.functions(recording));
+    return run(inputs.map(inputOf), structure.functions(recording));
   });
 }
 

@@ -3,8 +3,8 @@ import type { Affine } from "../data/transform.js";
 import { CarillonError, describe } from "../errors.js";
 import { chooseRows } from "../ops/elementwise.js";
 import * as ops from "../ops/index.js";
-import { areNamed, pathsOf, type RowSpecs } from "../tensor/row_spec.js";
-import { extent, formatShape, type Shape } from "../tensor/shape.js";
+import { areNamed, inputOf, pathsOf, type RowSpecs } from "../tensor/row_spec.js";
+import { extent, formatShape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import type { Loss } from "./losses/loss.js";
@@ -52,8 +52,7 @@ export function recordObjective(
 ): Objective {
   const { rows } = model;
   const given = pathsOf("x", rows.inputs).map((name, at) => {
-    const { shape = [], dtype = "f32" } = rows.inputs[at] ?? {};
-    const x = input(name, ["batch", ...shape], dtype);
+    const x = inputOf({ ...(rows.inputs[at] ?? missing("an input")), name });
     const left = examples.inputs[at];
     return left === undefined ? x : toUnits(x, left);
   });
@@ -64,7 +63,7 @@ export function recordObjective(
     const { loss } = losses[at] ?? missing("a loss");
     const { weight, zeros } = examples.outputs[at] ?? missing("targets");
     const target = targetOf(paths[at] ?? "y", loss, rows.outputs[at]?.shape ?? []);
-    const own = weight === undefined ? undefined : (weights.get(weight) ?? input(weight, ["batch"], "f32"));
+    const own = weight === undefined ? undefined : (weights.get(weight) ?? numbersOf(weight));
     if (weight !== undefined && own !== undefined) weights.set(weight, own);
     const named = areNamed("y", rows.outputs) ? rows.outputs[at]?.name : undefined;
     return recordOutput(output, target, own, zeros, loss, named, watcher);
@@ -76,12 +75,13 @@ function missing(what: string): never {
   throw new CarillonError("ERR_STATE", "loss", `expected ${what} for every output`);
 }
 
-function input(name: string, shape: Shape, dtype: "f32" | "i32"): Value {
-  return new Value(shape, dtype, { kind: "input", name });
+/** A number a row. */
+function numbersOf(name: string): Value {
+  return inputOf({ name, shape: [], dtype: "f32" });
 }
 
 function targetOf(name: string, { target }: Loss, shape: readonly number[]): Value {
-  return target === "classes" ? input(name, ["batch"], "i32") : input(name, ["batch", ...shape], "f32");
+  return inputOf(target === "classes" ? { name, shape: [], dtype: "i32" } : { name, shape, dtype: "f32" });
 }
 
 /** @param named Name of the output, where it has one. */

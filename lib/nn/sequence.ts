@@ -4,8 +4,8 @@ import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
 import { checkChain, type Taken } from "./chain.js";
 import { checkLayer, type Layer, sealed } from "./layer.js";
-import { nameLayers } from "./naming.js";
-import { Structure } from "./structure.js";
+import { namedLayers, nameLayers } from "./naming.js";
+import { type Functions, Structure } from "./structure.js";
 
 /** What a model is made of, besides its weights. */
 export interface Definition {
@@ -32,9 +32,6 @@ export type Sizes = Taken | Readonly<Record<string, Taken>>;
 /** Values by name. */
 export type Values = Readonly<Record<string, Value>>;
 
-/** Layers by name, as functions. */
-export type Functions = Readonly<Record<string, (x: Value) => Value>>;
-
 /** Layers one after another, and what goes through them as far as they tell. */
 export interface LayerChain {
   readonly layers: readonly Layer[];
@@ -54,11 +51,6 @@ export function applyChain(names: readonly string[], functions: Functions, x: Va
   return names.reduce((value, name) => functions[name]?.(value) ?? value, x);
 }
 
-/** The layers by name. */
-export function byName(layers: readonly Layer[], names: readonly string[]): Readonly<Record<string, Layer>> {
-  return Object.fromEntries(layers.map((layer, index) => [names[index] ?? layer.kind, layer]));
-}
-
 /** The definition of `sequential`; `ERR_SHAPE` where nothing says what its rows are. */
 export function sequence(
   given: readonly unknown[],
@@ -69,7 +61,7 @@ export function sequence(
   const gives = outputs.filter((output) => output !== undefined);
   const last = gives.at(-1);
   if (input === undefined || last === undefined || gives.length < layers.length) return refuseRows(layers);
-  const structure = new Structure(byName(layers, names));
+  const structure = new Structure(namedLayers(layers, names));
   const [x, y] = [rowOf("x", input), rowOf("y", last)];
   const block = sealed<Layer>({
     kind: "sequential",

@@ -1,12 +1,11 @@
 import type { InPlace } from "./chain.js";
-import type { LayerPart } from "./layer.js";
+import { type LayerPart, optionsFirst } from "./layer.js";
 import { Model } from "./model.js";
 import { sequence } from "./sequence.js";
 import {
   type Arguments,
   checkSequential,
   type InputOf,
-  isOptions,
   type OutputOf,
   type SequentialOptions,
 } from "./sequential_options.js";
@@ -22,6 +21,6 @@ export function sequential<const L extends readonly (LayerPart | SequentialOptio
   ...layers: InPlace<L, Arguments<L>>
 ): Model<InputOf<L>, OutputOf<L>>;
 export function sequential(...given: readonly unknown[]): Model {
-  const [first, ...rest] = given;
-  return new Model(isOptions(first) ? sequence(rest, checkSequential(first)) : sequence(given));
+  const [options, layers] = optionsFirst(given);
+  return new Model(sequence(layers, checkSequential(options)));
 }

@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { checkKeys, checkString, isPlainObject } from "../options.js";
+import { checkKeys, checkString } from "../options.js";
 import { checkShape } from "../tensor/shape.js";
 import type { ValueSpec } from "../tensor/value.js";
 import type { Chained, First, Last, Plain } from "./chain.js";
@@ -57,11 +57,6 @@ export type OutputOf<L extends readonly unknown[]> = L extends readonly [
 ]
   ? Plain<Last<Layers, RowOf<O["input"]>>>
   : Plain<Last<L>>;
-
-/** Whether the first argument is options and no layer. */
-export function isOptions(first: unknown): first is object {
-  return isPlainObject(first) && !("forward" in first || "kind" in first);
-}
 
 /** What they say; `ERR_OPTION` for what they cannot. */
 export function checkSequential(options: object): {

@@ -14,6 +14,11 @@ export interface ParameterInfo {
   readonly shape: readonly number[];
 }
 
+/** Names and shapes of what layers declare. */
+export function infoOf(specs: Iterable<readonly [string, Pick<ParameterInfo, "shape">]>): readonly ParameterInfo[] {
+  return [...specs].map(([name, { shape }]) => ({ name, shape }));
+}
+
 /** A tensor by name and its stretch of a slab. */
 export interface Placed extends ParameterInfo {
   /** First element in the slab. */

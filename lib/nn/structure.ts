@@ -4,13 +4,14 @@ import { formatShape, sameShape } from "../tensor/shape.js";
 import { Value, type ValueSpec } from "../tensor/value.js";
 import { givenBy } from "./chain.js";
 import type { Layer, LayerResult, StateSpec } from "./layer.js";
+import type { NamedLayers } from "./naming.js";
 import type { ParameterSpec } from "./parameter.js";
 
 /** Layers in one another, at most. */
 export const DEEPEST = 32;
 
-/** Layers by names, each of its own. */
-export type NamedLayers = Readonly<Record<string, Layer>>;
+/** Layers by name, as functions that record what they compute. */
+export type Functions = Readonly<Record<string, (x: Value) => Value>>;
 
 /** Values that layers read while they are recorded, by name, and where new ones of states go. */
 export interface Recording {
@@ -49,12 +50,11 @@ export class Structure {
     this.states = states;
   }
 
-  /** The layers as functions that record what they compute. */
-  functions(recording: Recording): Readonly<Record<string, (x: Value) => Value>> {
+  functions(recording: Recording): Functions {
     return this.#functions("", this.layers, recording);
   }
 
-  #functions(prefix: string, layers: NamedLayers, recording: Recording): Readonly<Record<string, (x: Value) => Value>> {
+  #functions(prefix: string, layers: NamedLayers, recording: Recording): Functions {
     return Object.fromEntries(
       Object.entries(layers).map(([name, layer]) => [
         name,

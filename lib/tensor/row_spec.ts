@@ -1,3 +1,5 @@
+import { Value } from "./value.js";
+
 /** What an input or an output of a model holds for every row: [batch, …shape]. */
 export interface RowSpec {
   /** `x` and `y` where a model has one of each. */
@@ -5,6 +7,11 @@ export interface RowSpec {
   /** Without the axis of the batch. */
   readonly shape: readonly number[];
   readonly dtype: "f32" | "i32";
+}
+
+/** Such rows as the input of a program, [batch, …shape]; `name` is what the program calls it. */
+export function inputOf({ name, shape, dtype }: RowSpec): Value {
+  return new Value(["batch", ...shape], dtype, { kind: "input", name });
 }
 
 /** Inputs and outputs of a model, in the order in which they were declared. */

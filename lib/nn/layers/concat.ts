@@ -1,13 +1,12 @@
 import { madeBy } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
-import { checkKeys, isPlainObject } from "../../options.js";
+import { checkKeys } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
 import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized } from "../chain.js";
-import { checkLayer, checkName, type Layer, type LayerPart, sealed } from "../layer.js";
-import { nameLayers } from "../naming.js";
-import { byName } from "../sequence.js";
+import { checkLayer, checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
+import { namedLayers, nameLayers } from "../naming.js";
 import type { Total } from "../size_product.js";
 
 /** What {@link concat} may be given before its layers. */
@@ -70,9 +69,8 @@ export function concat<const L extends readonly (LayerPart | ConcatLayerOptions)
   ...branches: InPlace<L, Arguments<L>>
 ): Layer<Input<LayersOf<L>>, { readonly last: Total<Outputs<LayersOf<L>, Input<LayersOf<L>>>> }, "f32">;
 export function concat(...given: readonly unknown[]): Layer {
-  const [first, ...rest] = given;
-  const isOptions = isPlainObject(first) && !("forward" in first || "kind" in first);
-  return isOptions ? concatOf(rest, first) : concatOf(given, {});
+  const [options, layers] = optionsFirst(given);
+  return concatOf(layers, options);
 }
 
 /** {@link concat} of a list. */
@@ -90,7 +88,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
     outputs: { last: 1 },
     takes: "f32",
     parameters: {},
-    layers: byName(layers, names),
+    layers: namedLayers(layers, names),
     order: names,
     flow: "branches",
     config: {},

@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
-import { checkBoolean, checkKeys, isPlainObject } from "../../options.js";
+import { checkBoolean, checkKeys } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import {
@@ -15,8 +15,9 @@ import {
   type Plain,
   type Taken,
 } from "../chain.js";
-import { checkName, type Layer, type LayerPart, sealed } from "../layer.js";
-import { applyChain, byName, chainOf } from "../sequence.js";
+import { checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
+import { namedLayers } from "../naming.js";
+import { applyChain, chainOf } from "../sequence.js";
 import { linear } from "./linear.js";
 
 /** What {@link residual} may be given before its layers. */
@@ -68,9 +69,8 @@ export function residual<const L extends readonly (LayerPart | ResidualOptions)[
   ...layers: InPlace<L, Arguments<L>>
 ): Layer<Plain<First<LayersOf<L>>>, Output<LayersOf<L>>, "f32">;
 export function residual(...given: readonly unknown[]): Layer {
-  const [first, ...rest] = given;
-  const isOptions = isPlainObject(first) && !("forward" in first || "kind" in first);
-  return isOptions ? residualOf(rest, first) : residualOf(given, {});
+  const [options, layers] = optionsFirst(given);
+  return residualOf(layers, options);
 }
 
 /** {@link residual} of a list. */
@@ -101,7 +101,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
     outputs: "same",
     takes: "f32",
     parameters: {},
-    layers: { ...byName(layers, names), ...(projection === undefined ? {} : { projection }) },
+    layers: { ...namedLayers(layers, names), ...(projection === undefined ? {} : { projection }) },
     order: names,
     flow: "chain",
     config: { project },

@@ -5,7 +5,7 @@ import { refuseFile } from "../../io/refusal.js";
 import type { StoredEntry, StoredFile } from "../../io/safetensors.js";
 import { PREFIX as ARRAYS, countArrays } from "../../io/state.js";
 import { parsePlain, readState } from "../../io/state_reader.js";
-import { describedShapes } from "../../nn/load.js";
+import { describedStructure } from "../../nn/load.js";
 import { AVERAGE, checkLayout, parseAveraging, STATES, WEIGHTS } from "../../nn/saved.js";
 import { power } from "../../tensor/exact.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
@@ -95,12 +95,12 @@ function checkWeights(
   tensors: StoredFile["entries"],
   layers: Part,
 ): ReadonlyMap<string, readonly number[]> {
-  const known = describedShapes(layers);
+  const known = describedStructure(layers);
   for (const [prefix, all] of [
     [WEIGHTS, known?.parameters],
     [STATES, known?.states],
   ] as const) {
-    for (const [name, shape] of all ?? []) expectTensor(where, prefix + name, shape, tensors.get(prefix + name));
+    for (const [name, { shape }] of all ?? []) expectTensor(where, prefix + name, shape, tensors.get(prefix + name));
   }
   const shapes = new Map<string, readonly number[]>();
   for (const [key, { shape }] of tensors) {
