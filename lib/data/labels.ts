@@ -1,6 +1,7 @@
 // Classes of examples, as people write them: integers of any array, rows with a single 1, names.
 import { fail } from "../errors.js";
 import { isBigInts, isNumberArray } from "../tensor/arrays.js";
+import { firstOf } from "../tensor/copied.js";
 import { failRow, IN_MEMORY, isTensorLike, type Member, memberOf, NUMBER, type Place, rowForm } from "./member.js";
 import { Turns } from "./turns.js";
 
@@ -73,7 +74,7 @@ function isList(value: unknown): value is ArrayLike<unknown> {
 
 /** Whether targets are names or bigints, alone or by rows: then they stand for classes also where numbers are probabilities. */
 export function areLabels(y: unknown): boolean {
-  const first: unknown = Array.isArray(y) ? y[0] : y;
+  const first: unknown = Array.isArray(y) ? firstOf(y) : y;
   return typeof first === "string" || typeof first === "bigint" || isBigInts(y);
 }
 

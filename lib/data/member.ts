@@ -57,7 +57,7 @@ export function memberOf(where: string, value: unknown, form: RowForm, place: Pl
     if (value.length === 0) failEmpty(where, place, value);
     if (streamed && shape.length > 1 && isNested(value, columns, shape.length))
       return memberOf(where, [value], form, place);
-    const nested = typeof value[0] === "object" || !(streamed || isNumber(shape));
+    const nested = typeof firstOf(value) === "object" || !(streamed || isNumber(shape));
     const rows = nested ? value.length : countRows(where, place, value, columns);
     return { where, place, shape, dtype, columns, values: value, nested, rows };
   }

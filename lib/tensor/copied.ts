@@ -46,7 +46,7 @@ const MOST_DEPTH = 16;
  * objects of the doubles of a row, and after it whoever reads that row, of all others.
  */
 export function firstOf(value: readonly unknown[]): unknown {
-  return Reflect.get(value, 0);
+  return value.at(0);
 }
 
 /** How deep arrays are nested, by their first elements. */

@@ -20,7 +20,7 @@ import { type Affine, transformed } from "../../data/transform.js";
 import { CarillonError, fail } from "../../errors.js";
 import { Template } from "../../ops/template.js";
 import { isFloats, isInts, isUint8Array } from "../../tensor/arrays.js";
-import { areMembers } from "../../tensor/copied.js";
+import { areMembers, firstOf } from "../../tensor/copied.js";
 import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
 import type { InputRows } from "../frozen.js";
 
@@ -62,7 +62,7 @@ export function isPrecise(x: unknown): boolean {
 /** One row by itself: a plain array of numbers, where a row has several; a nested one, where it has several axes; a number, where it has none. */
 function isRow(x: unknown, { shape, columns }: CallInput): x is readonly unknown[] {
   if (shape.length !== 1) return isNested(x, columns, shape.length);
-  return columns > 1 && Array.isArray(x) && x.length > 0 && typeof x[0] !== "object";
+  return columns > 1 && Array.isArray(x) && x.length > 0 && typeof firstOf(x) !== "object";
 }
 
 /** Rows of an input of a call, whose form is checked: all that `memberOf` takes, or one row by itself. */
