@@ -4,10 +4,10 @@ import { type Affine, restoreRows } from "../../data/transform.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import { type FrozenProgram, type GivenRows, givenRows } from "../frozen.js";
+import { type FrozenProgram, type GivenRows, givenRows, type InputRows } from "../frozen.js";
 import { type Described, type DescribedOutput, labelledOf, labelsOfRows, type PredictedLabels } from "../meaning.js";
 import type { Take } from "./call.js";
-import { RowTaker } from "./rows.js";
+import { changedRows, lyingRows, scratchFor } from "./rows.js";
 
 /** A value an output by name; of a single one without a name the value itself. */
 export type ByOutput<T> = T | Readonly<Record<string, T>>;
@@ -131,7 +131,10 @@ export class Parts {
   readonly y: Float32Array;
   readonly #program: Pick<FrozenProgram, "maxBatch" | "outputs">;
   readonly #total: number;
-  readonly #takers: readonly RowTaker[];
+  readonly #members: readonly Member[];
+  readonly #units: readonly (Affine | undefined)[];
+  /** Memory of each input for rows that are not as the network takes them. */
+  readonly #scratch: InputRows[] = [];
 
   /** @param units Of each input. */
   constructor(
@@ -142,7 +145,8 @@ export class Parts {
     const { maxBatch, outputs } = program;
     this.#program = program;
     this.#total = members[0]?.rows ?? 0;
-    this.#takers = members.map((member, at) => new RowTaker(member, units[at], Math.min(this.#total, maxBatch)));
+    this.#members = members;
+    this.#units = units;
     this.all = new Float32Array(this.#total * outputs);
     this.y = this.#total <= maxBatch ? this.all : new Float32Array(maxBatch * outputs);
   }
@@ -154,7 +158,15 @@ export class Parts {
     this.begin += this.rows;
     this.rows = Math.min(maxBatch, this.#total - this.begin);
     if (this.rows === 0) return undefined;
-    return givenRows(this.#takers, (taker) => taker.take(this.begin, this.begin + this.rows));
+    return givenRows(this.#members, (member, at) => this.#rowsOf(member, at));
+  }
+
+  #rowsOf(member: Member, at: number): InputRows {
+    const [affine, begin, end] = [this.#units[at], this.begin, this.begin + this.rows];
+    const lying = lyingRows(member, affine, begin, end);
+    if (lying !== undefined) return lying;
+    this.#scratch[at] ??= scratchFor(member, Math.min(this.#total, this.#program.maxBatch));
+    return changedRows(member, affine, begin, end, this.#scratch[at]);
   }
 }
 

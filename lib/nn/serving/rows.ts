@@ -196,37 +196,42 @@ function writeMember(member: Member, stage: Stage, at: number): void {
   }
 }
 
-/** Gives rows of a member, in memory of its own where they are not yet as the network takes them. */
-export class RowTaker {
-  readonly #member: Member;
-  readonly #affine: Affine | undefined;
-  readonly #most: number;
-  #floats: Float32Array | undefined;
-  #integers: Int32Array | undefined;
+/** Rows [begin, end) of a member, where they lie as the network takes them; `undefined` where they do not. */
+export function lyingRows(
+  { values, columns, nested, dtype }: Member,
+  affine: Affine | undefined,
+  begin: number,
+  end: number,
+): InputRows | undefined {
+  if (nested || affine !== undefined) return undefined;
+  if (dtype === "i32") return isInts(values) ? partOf(values, begin * columns, end * columns) : undefined;
+  if (!isFloats(values)) return undefined;
+  const part = partOf(values, begin * columns, end * columns);
+  return part !== undefined && firstNotFinite(part) < 0 ? part : undefined;
+}
 
-  /** @param most Rows that are taken at once. */
-  constructor(member: Member, affine: Affine | undefined, most: number) {
-    this.#member = member;
-    this.#affine = affine;
-    this.#most = most;
-  }
+/** Elements [from, to), if it still has them. */
+function partOf<A extends InputRows>(values: A, from: number, to: number): A | undefined;
+function partOf(values: InputRows, from: number, to: number): InputRows | undefined {
+  if (from === 0 && to === values.length) return values;
+  return to <= values.length ? values.subarray(from, to) : undefined;
+}
 
-  /** Rows [begin, end): as they lie, if they are as the network takes them already, otherwise changed. Errors as `floatsOf` and `integersOf`. */
-  take(begin: number, end: number): InputRows {
-    const [member, affine] = [this.#member, this.#affine];
-    const { values, columns, nested } = member;
-    if (member.dtype === "i32") {
-      this.#integers ??= new Int32Array(this.#most * columns);
-      return integersOf(member, begin, end, this.#integers);
-    }
-    if (affine === undefined && !nested && isFloats(values)) {
-      const count = (end - begin) * columns;
-      const part = values.length === count ? values : values.subarray(begin * columns, end * columns);
-      if (part.length === count && firstNotFinite(part) < 0) return part;
-    }
-    this.#floats ??= new Float32Array(this.#most * columns);
-    return floatsOf(member, begin, end, affine, this.#floats);
-  }
+/** The same changed, in memory of the kind that {@link scratchFor} gives. Errors as `floatsOf` and `integersOf`. */
+export function changedRows(
+  member: Member,
+  affine: Affine | undefined,
+  begin: number,
+  end: number,
+  scratch: InputRows,
+): InputRows {
+  if (isInts(scratch)) return integersOf(member, begin, end, scratch);
+  return floatsOf(member, begin, end, affine, scratch);
+}
+
+/** Memory for so many rows of a member, changed. */
+export function scratchFor({ dtype, columns }: Member, rows: number): InputRows {
+  return dtype === "i32" ? new Int32Array(rows * columns) : new Float32Array(rows * columns);
 }
 
 /** `ERR_SHAPE`: a call has more rows than a batch may have. */
