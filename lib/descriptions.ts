@@ -52,9 +52,8 @@ const FAMILIES: { readonly [F in keyof Described]: Family<Described[F]> } = {
 const NAMES = Object.keys(FAMILIES) as (keyof Described)[];
 
 /**
- * The kind of a model of built-in layers, or of a built-in layer, loss, optimizer, schedule, initializer, regularizer, transform, metric or callback, which is the name of the
- * function that makes it, and its options, defaults too: plain data that JSON keeps, of which {@link fromDescription} makes the
- * same again. `ERR_OPTION` names what is your own, such as a schedule in `adam.lr`; a copy (`{ ...adam() }`) is too.
+ * A built-in thing of one of the families, or a model of built-in layers, as plain data that JSON keeps: its kind, which is the name of the
+ * function that makes it, and its options, defaults too. {@link fromDescription} makes the same again. `ERR_OPTION` names what is your own, such as a schedule in `adam.lr`; a copy (`{ ...adam() }`) is too.
  *
  * @example
  * descriptionOf(adam({ lr: 0.01 })); // { kind: 'adam', options: { lr: 0.01, beta1: 0.9, … } }

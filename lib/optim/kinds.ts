@@ -1,4 +1,4 @@
-import { Family, type Form, isNull, isNumber, kind, orPlain, plain } from "../described.js";
+import { Family, type Form, isNull, isNumber, kind, listOf, orPlain, plain } from "../described.js";
 import { fail } from "../errors.js";
 import { checkString } from "../options.js";
 import { adadelta } from "./adadelta.js";
@@ -41,24 +41,17 @@ const MOMENTS = { lr: rate, beta1: plain, beta2: plain, epsilon: plain, compat: 
 
 const trained: Form = orPlain(isNull, () => optimizers);
 
-/** [pattern, optimizer or `null`] of each group. */
-const groups: Form = {
+/** [pattern, optimizer or `null`]. */
+const group: Form = {
   describe: (where, given, met) => {
-    const list = given as readonly Group[]; // as partition() has noted them
-    return list.map(({ pattern, optimizer }, index) => [
-      pattern,
-      trained.describe(`${where}[${index}]`, optimizer, met),
-    ]);
+    const { pattern, optimizer } = given as Group; // as partition() has noted it
+    return [pattern, trained.describe(where, optimizer, met)];
   },
   make: (where, given, how) => {
-    if (!Array.isArray(given)) return fail("ERR_OPTION", where, "a list of [pattern, optimizer]", given);
-    return Array.from(given, (group: unknown, index) => {
-      const place = `${where}[${index}]`;
-      if (!Array.isArray(group) || group.length !== 2) return fail("ERR_OPTION", place, "[pattern, optimizer]", group);
-      const [pattern, optimizer]: readonly unknown[] = group;
-      checkString(`${place}[0]`, pattern);
-      return [pattern, trained.make(`${place}[1]`, optimizer, how)];
-    });
+    if (!Array.isArray(given) || given.length !== 2) return fail("ERR_OPTION", where, "[pattern, optimizer]", given);
+    const [pattern, optimizer]: readonly unknown[] = given;
+    checkString(`${where}[0]`, pattern);
+    return [pattern, trained.make(`${where}[1]`, optimizer, how)];
   },
 };
 
@@ -88,6 +81,6 @@ export const optimizers: Family<Optimizer | Partition> = new Family<Optimizer | 
     ({ groups: given }: { readonly groups: Parameters<typeof partition>[0] }): Optimizer | Partition => {
       return partition(given);
     },
-    { groups },
+    { groups: listOf(group, "[pattern, optimizer]") },
   ),
 });
