@@ -1,5 +1,5 @@
 import { madeBy } from "../described.js";
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
 import { checkChain, type Taken } from "./chain.js";
@@ -51,7 +51,7 @@ export function applyChain(names: readonly string[], functions: Functions, x: Va
   return names.reduce((value, name) => functions[name]?.(value) ?? value, x);
 }
 
-/** The definition of `sequential`; `ERR_SHAPE` where nothing says what its rows are. */
+/** The definition of `sequential`; `ERR_OPTION` for no layers, `ERR_SHAPE` where nothing says what its rows are. */
 export function sequence(
   given: readonly unknown[],
   { input: from, name }: { readonly input?: ValueSpec | undefined; readonly name?: string | undefined } = {},
@@ -91,6 +91,7 @@ export function sequence(
 }
 
 function refuseRows(layers: readonly Layer[]): never {
+  if (layers.length === 0) fail("ERR_OPTION", "sequential", "a layer or more", layers);
   const expected = layers.every(({ outputs }) => outputs === "same")
     ? "expected a layer with sizes in 'sequential', such as linear(4, 2)"
     : "expected { input }, the shape of a row, as the first argument of 'sequential', as its first layers take any";

@@ -77,6 +77,11 @@ describe("the sentences of the compiler", () => {
       );
   });
 
+  test.each([[[]], [[{ input: [3] }]]])("no layers", (layers) => {
+    const expected = { code: "ERR_OPTION", where: "sequential", message: expect.stringContaining("a layer or more") };
+    expect(() => Reflect.apply(sequential, undefined, layers)).toThrow(expect.objectContaining(expected));
+  });
+
   test("what is no shape of a row", () => {
     expect(() => build({ input: [0] }, flatten())).toThrow("expected sizes >= 1");
     expect(() => build({ input: "784" }, flatten())).toThrow("expected the shape of a row, or a spec");
