@@ -51,14 +51,18 @@ export type LayerConfig = Readonly<Record<string, string | number | boolean | re
 export interface Layer<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes>
   extends Sized<In, Out, T> {
   readonly name?: string | undefined;
+  /** By key: `weight` in `linear1.weight`. */
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
-  /** By names that are not those of parameters. */
+  /** By keys that no parameter has. */
   readonly state?: Readonly<Record<string, StateSpec>> | undefined;
   /** Layers inside of it: their names follow its own, as in `residual1.linear2.weight`. */
   readonly layers?: Readonly<Record<string, Layer>> | undefined;
-  /** Names of those that it was given, for files. */
+  /** Names of the layers that it was given, in their order, without those that it adds itself: what files have of it. */
   readonly order?: readonly string[] | undefined;
-  /** What those take: what the one before gives, or all of them what the layer takes; absent where `forward` alone knows. For tables. */
+  /**
+   * What the layers of `order` take, for tables: each what the one before gives, or all of them what the block takes, as do those that are
+   * not in `order`; absent where `forward` alone knows.
+   */
   readonly flow?: "chain" | "branches" | undefined;
   /** For {@link loadModel}; `undefined` for a layer that a user defined. */
   readonly config?: LayerConfig | undefined;
@@ -80,7 +84,8 @@ export interface LayerDefinition<
   readonly inputs?: In | undefined;
   /**
    * What it gives for a row: features in the place of the last axis; a whole shape; `'same'`: the shape that it took; `'flat'`: all
-   * elements on one axis; `{ append: n }`: one axis more; `{ last: n }`: n features on the last of the axes that `infer` tells.
+   * elements on one axis; `{ append: n }`: one axis more; `{ last: n }`: n features on the last of the axes that `infer` tells,
+   * 0 where it tells these too.
    */
   readonly outputs: Out;
   /** Elements that it takes, `'f32'` by default. It gives f32; with `'any'` what it took. */
@@ -158,10 +163,10 @@ function isNestable(value: unknown): value is Nestable {
 function checkStates(where: string, state: unknown, parameters: object): void {
   if (state === undefined) return;
   checkObject(where, state);
-  for (const [role, spec] of Object.entries(Object(state)) as [string, unknown][]) {
-    const place = `${where}.${role}`;
-    checkName(`${where}: a role`, role);
-    if (Object.hasOwn(parameters, role)) fail("ERR_OPTION", place, "a name that no parameter has", role);
+  for (const [key, spec] of Object.entries(Object(state)) as [string, unknown][]) {
+    const place = `${where}.${key}`;
+    checkName(`${where}: a key`, key);
+    if (Object.hasOwn(parameters, key)) fail("ERR_OPTION", place, "a name that no parameter has", key);
     const { shape, init, min } = stateOf(place, spec);
     if (!Array.isArray(shape)) fail("ERR_OPTION", `${place}.shape`, "an array of sizes", shape);
     checkShape(`${place}.shape`, shape);
@@ -201,7 +206,7 @@ function checkGiven(where: string, outputs: unknown): void {
   if (outputs === "same" || outputs === "flat") return;
   if (typeof outputs === "object" && outputs !== null && !Array.isArray(outputs)) {
     checkKeys(where, outputs, "append" in outputs ? ["append"] : ["last"]);
-    checkNumber(where, Object.values(outputs)[0], SIZE);
+    checkNumber(where, Object.values(outputs)[0], "append" in outputs ? SIZE : { min: ANY_SIZE, integer: true });
   } else checkTaken(where, outputs);
 }
 
@@ -210,12 +215,12 @@ function isLayer(value: unknown): value is Layer {
   return typeof value.forward === "function";
 }
 
-/** Parameters by roles that may stand in their names. */
+/** Parameters by keys that may stand in their names. */
 function checkParameters(where: string, parameters: unknown): void {
   checkObject(where, parameters);
-  for (const [role, spec] of Object.entries(Object(parameters))) {
-    checkName(`${where}: a role`, role);
-    if (!isParameter(spec)) fail("ERR_OPTION", `${where}.${role}`, "a parameter()", spec);
+  for (const [key, spec] of Object.entries(Object(parameters))) {
+    checkName(`${where}: a key`, key);
+    if (!isParameter(spec)) fail("ERR_OPTION", `${where}.${key}`, "a parameter()", spec);
   }
 }
 
@@ -291,7 +296,8 @@ function describeLayer({ kind, inputs, outputs, name, parameters, layers, config
       : ` ${formatSize(inputs)} → ${outputs === "same" ? formatSize(inputs) : formatSize(outputs)}`;
   const { inputs: _in, outputs: _out, ...settings } = config ?? {};
   const inside = layers === undefined ? undefined : Object.keys(layers).join(", ");
-  const shapes = Object.fromEntries(Object.entries(parameters).map(([role, { shape }]) => [role, formatShape(shape)]));
+  const shapes = Object.fromEntries(Object.entries(parameters).map(([key, { shape }]) => [key, formatShape(shape)]));
+  // Shapes stand before settings, and in the place of one of the same name.
   return { title: `Layer ${kind}${sizes}`, fields: { name, layers: inside, ...shapes, ...settings, ...shapes } };
 }
 
@@ -299,5 +305,6 @@ function describeLayer({ kind, inputs, outputs, name, parameters, layers, config
 function formatSize(size: Given): string {
   if (typeof size === "number" || typeof size === "string") return `${size}`;
   if ("append" in size) return `[…, ${size.append}]`;
-  return "last" in size ? `[…, ${size.last}]` : formatShape(size);
+  if ("last" in size) return size.last === ANY_SIZE ? "any" : `${size.last}`;
+  return formatShape(size);
 }

@@ -53,7 +53,7 @@ interface Own {
   readonly loads: Calls;
 }
 
-/** Layers, and the weights that they have in it. Made by {@link sequential}. */
+/** Layers, and the weights that they have in it. Made by {@link sequential} and {@link network}. */
 export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implements Nestable<In, Out> {
   /** What it is as a layer of another model. */
   readonly kind: string;
@@ -64,7 +64,7 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
   /** What its inputs and outputs hold for every row. */
   readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
-  /** Names are kind, ordinal and role (`linear1.weight`), or the layer's own name and role; behind those of the blocks around it. */
+  /** Names are kind, ordinal and key (`linear1.weight`), or the layer's own name and the key; behind those of the blocks around it. */
   readonly parameters: readonly ParameterInfo[];
   /** What its layers keep besides parameters: running means and the like. */
   readonly state: readonly ParameterInfo[];

@@ -39,8 +39,8 @@ export class Structure {
         const path = `${prefix}${name}`;
         if (this.#paths.has(layer)) continue;
         this.#paths.set(layer, path);
-        for (const [role, spec] of Object.entries(layer.parameters)) parameters.set(`${path}.${role}`, spec);
-        for (const [role, spec] of Object.entries(layer.state ?? {})) states.set(`${path}.${role}`, spec);
+        for (const [key, spec] of Object.entries(layer.parameters)) parameters.set(`${path}.${key}`, spec);
+        for (const [key, spec] of Object.entries(layer.state ?? {})) states.set(`${path}.${key}`, spec);
         if (layer.layers !== undefined) visit(`${path}.`, layer.layers, depth + 1);
       }
     };
@@ -67,13 +67,13 @@ export class Structure {
     const { trace, parameters, states, tell } = recording;
     const own = this.#paths.get(layer) ?? path;
     const valuesOf = (
-      roles: Readonly<Record<string, unknown>>,
+      declared: Readonly<Record<string, unknown>>,
       from: { get(name: string): Value | undefined },
     ): Record<string, Value> =>
       Object.fromEntries(
-        Object.keys(roles).flatMap((role): [string, Value][] => {
-          const value = from.get(`${own}.${role}`);
-          return value === undefined ? [] : [[role, value]];
+        Object.keys(declared).flatMap((key): [string, Value][] => {
+          const value = from.get(`${own}.${key}`);
+          return value === undefined ? [] : [[key, value]];
         }),
       );
     const context = {
@@ -85,9 +85,9 @@ export class Structure {
     };
     const { output, state } = resultOf(layer.forward(x, valuesOf(layer.parameters, parameters), context));
     const checked = checkOutput(path, output, givenBy(layer, x));
-    for (const [role, value] of Object.entries(state)) {
-      const checkedValue = checkState(`${path}.${role}`, value, layer.state?.[role]);
-      if (trace.training) states.set(`${own}.${role}`, checkedValue);
+    for (const [key, value] of Object.entries(state)) {
+      const checkedValue = checkState(`${path}.${key}`, value, layer.state?.[key]);
+      if (trace.training) states.set(`${own}.${key}`, checkedValue);
     }
     tell?.(path, checked);
     return checked;

@@ -54,10 +54,10 @@ describe("what has the form of a layer is one", () => {
     expect(() => sequential(layer as Layer)).toThrow(says);
   });
 
-  test("roles stand in names of parameters", () => {
+  test("keys stand in names of parameters", () => {
     const parameters = { "a.b": parameter([2]) };
     expect(() => defineLayer({ kind: "mine", inputs: 2, outputs: 2, parameters, forward })).toThrow(
-      "mine.parameters: a role",
+      "mine.parameters: a key",
     );
   });
 });

@@ -389,7 +389,7 @@ test("what a layer may not keep", () => {
   expect(() => make({ mean: { shape: [2], init: 0, min: 1 } })).toThrow(
     "expected a number >= 1 for 'kept.state.mean.init'",
   );
-  expect(() => make({ "a.b": { shape: [2], init: 0 } })).toThrow("kept.state: a role");
+  expect(() => make({ "a.b": { shape: [2], init: 0 } })).toThrow("kept.state: a key");
   expect(() => make({ mean: { shape: [2], initial: 0 } })).toThrow("Did you mean 'init'?");
   const wrong = defineLayer({
     kind: "wrong",
