@@ -61,7 +61,12 @@ function rowsOf(name: string, layer: Layer, given: ValueSpec | undefined, seen: 
   }
   seen.set(layer, name);
   const count = Object.values(layer.parameters).reduce((sum, { shape }) => sum + extent(shape), 0);
-  const own = { name, output, parameters: inside.length > 0 ? "" : grouped(count), details: detailsOf(layer) };
+  const own = {
+    name,
+    output,
+    parameters: inside.length > 0 && count === 0 ? "" : grouped(count),
+    details: detailsOf(layer),
+  };
   const inputs = given === undefined ? undefined : inputsOf(layer, given);
   return [own, ...inside.flatMap(([key, each]) => rowsOf(`${name}.${key}`, each, inputs?.get(key), seen))];
 }
@@ -69,22 +74,23 @@ function rowsOf(name: string, layer: Layer, given: ValueSpec | undefined, seen: 
 /** What layers of a block are given, by name, where that is known. */
 function inputsOf({ layers = {}, order = [], flow }: Layer, given: ValueSpec): ReadonlyMap<string, ValueSpec> {
   if (flow === undefined) return new Map();
+  const inputs = new Map(Object.keys(layers).map((name) => [name, given]));
+  if (flow === "branches") return inputs;
   let value = given;
-  return new Map(
-    order.map((name) => {
-      const taken = value;
-      const layer = layers[name];
-      if (flow === "chain" && layer !== undefined) value = givenBy(layer, value);
-      return [name, taken];
-    }),
-  );
+  for (const name of order) {
+    inputs.set(name, value);
+    const layer = layers[name];
+    if (layer !== undefined) value = givenBy(layer, value);
+  }
+  return inputs;
 }
 
-/** Names and shapes of the parameters; of a layer without any, how it is set. */
-function detailsOf({ parameters, state = {}, config = {} }: Layer): string {
+/** Keys and shapes of parameters and states; of a layer without any, and without layers inside, how it is set. */
+function detailsOf({ parameters, state = {}, layers, config = {} }: Layer): string {
   const shapes = [...Object.entries(parameters), ...Object.entries(state)].map(
-    ([role, { shape }]) => `${role} [${shape.join(", ")}]`,
+    ([key, { shape }]) => `${key} [${shape.join(", ")}]`,
   );
+  if (layers !== undefined) return shapes.join(", ");
   const settings = Object.entries(config).map(
     ([key, value]) => `${key} ${Array.isArray(value) ? formatShape(value) : value}`,
   );

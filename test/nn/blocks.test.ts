@@ -182,8 +182,12 @@ describe("names", () => {
 
   test("a block tells what is inside", () => {
     expect(inspect(residual({ project: true }, linear(8, 6), tanh()))).toBe(
-      "Layer residual 8 → 8 { layers: 'linear1, tanh1, projection', project: true }",
+      "Layer residual 8 → 6 { layers: 'linear1, tanh1, projection', project: true }",
     );
+    expect(inspect(concat(linear(8, 6), sequential(linear(8, 3), relu())))).toBe(
+      "Layer concat 8 → 9 { layers: 'linear1, sequential1' }",
+    );
+    expect(inspect(concat(linear(8, 6), flatten()))).toMatch(/^Layer concat 8 → any /);
   });
 
   test("a table shows what branches give, and not what the code of a network makes of its layers", () => {
@@ -195,6 +199,9 @@ describe("names", () => {
     const sides = lines(sequential(concat(linear(6, 4), sequential(linear(6, 8), relu())), linear(12, 1)));
     expect(sides).toContainEqual(expect.stringMatching(/^concat1 +\[batch, 12\]/));
     expect(sides).toContainEqual(expect.stringMatching(/^concat1\.sequential1\.relu1 +\[batch, 8\]/));
+    const added = lines(sequential(residual({ project: true }, linear(6, 4)), linear(4, 1)));
+    expect(added).toContainEqual(expect.stringMatching(/^residual1 +\[batch, 4\]$/));
+    expect(added).toContainEqual(expect.stringMatching(/^residual1\.projection +\[batch, 4\] +24 +weight \[4, 6\]$/));
     const inner = network({
       inputs: { x: spec(["batch", 4]) },
       layers: { last: linear(8, 2), first: linear(4, 8) },

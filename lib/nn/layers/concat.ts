@@ -85,7 +85,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
     kind: "concat",
     name,
     inputs,
-    outputs: { last: 1 },
+    outputs: { last: total(layers.map((layer) => featuresGiven(layer, inputs))) },
     takes: "f32",
     parameters: {},
     layers: namedLayers(layers, names),
@@ -111,6 +111,18 @@ function commonInputs(layers: readonly Layer[]): number {
   return common?.size ?? ANY_SIZE;
 }
 
+/** Features that a branch makes of so many; {@link ANY_SIZE} where its `infer` alone knows. */
+function featuresGiven({ outputs }: Layer, taken: number): number {
+  if (outputs === "same") return taken;
+  if (typeof outputs === "number") return outputs;
+  return typeof outputs === "object" && "last" in outputs ? outputs.last : ANY_SIZE;
+}
+
+/** Their sum, if all are known. */
+function total(sizes: readonly number[]): number {
+  return sizes.includes(ANY_SIZE) ? ANY_SIZE : sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** What values are side by side on the last axis; `ERR_SHAPE` where their other axes differ. */
 function sideBySide(values: readonly ValueSpec[]): ValueSpec {
   const [first, ...others] = values;
@@ -123,5 +135,5 @@ function sideBySide(values: readonly ValueSpec[]): ValueSpec {
     throw new CarillonError("ERR_SHAPE", "concat", sentence);
   }
   const sizes = values.map(({ shape }) => Number(shape.at(-1)));
-  return { shape: [...leading, sizes.reduce((sum, size) => sum + size, 0)], dtype: "f32" };
+  return { shape: [...leading, total(sizes)], dtype: "f32" };
 }

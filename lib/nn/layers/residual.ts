@@ -10,6 +10,7 @@ import {
   type Chained,
   checkChain,
   type First,
+  givenBy,
   type InPlace,
   type Last,
   type Plain,
@@ -79,26 +80,22 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
   const project = checkBoolean("residual.project", options.project ?? false);
   const name = checkName("residual.name", options.name);
   if (given.length === 0) fail("ERR_OPTION", "residual", "a layer or more", given);
-  const chain = chainOf("residual", given);
-  const { layers, names, input } = chain;
-  const gives = chain.outputs.at(-1);
-  const [taken, given_] = [featuresOf(input), featuresOf(gives)];
-  const differ = taken !== undefined && given_ !== undefined && taken !== given_;
-  if (input !== undefined && gives !== undefined && !project) expectSum(input, gives);
-  const projection = project && differ ? linear(taken, given_, { bias: false, name: "projection" }) : undefined;
+  const { layers, names, input, outputs } = chainOf("residual", given);
+  const output = outputs.at(-1);
+  const [takes, gives] = [featuresOf(input), featuresOf(output)];
+  if (input !== undefined && output !== undefined && !project) expectSum(input, output);
+  const isProjected = project && takes !== undefined && gives !== undefined && takes !== gives;
+  const projection = isProjected ? linear(takes, gives, { bias: false, name: "projection" }) : undefined;
   const infer = (value: ValueSpec): ValueSpec => {
     const result = checkChain(layers, value).outputs.at(-1) ?? value;
-    expectSum(
-      projection === undefined ? value : { ...value, shape: [...value.shape.slice(0, -1), given_ ?? 1] },
-      result,
-    );
+    expectSum(projection === undefined ? value : givenBy(projection, value), result);
     return result;
   };
   const block = sealed<Layer>({
     kind: "residual",
     name,
-    inputs: taken ?? ANY_SIZE,
-    outputs: "same",
+    inputs: takes ?? ANY_SIZE,
+    outputs: projection?.outputs ?? "same",
     takes: "f32",
     parameters: {},
     layers: { ...namedLayers(layers, names), ...(projection === undefined ? {} : { projection }) },
