@@ -3,6 +3,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { FrozenProgram } from "./frozen.js";
 import {
   type Described,
+  decidedOnce,
   type Normalization,
   normalizationsOf,
   type PredictedLabels,
@@ -24,6 +25,8 @@ type Kind = ProbabilitiesAs | "probabilities";
 interface Queue {
   readonly computer: ModelComputer;
   readonly gathering: Gathering;
+  /** Takes its outputs. */
+  readonly take: Take<ByOutput<Tensor<"f32">>>;
 }
 
 /**
@@ -35,8 +38,8 @@ export class Inference {
   readonly #queues = new Map<Kind, Queue>();
   readonly #inputs: readonly CallInput[];
   readonly #outputs: RowOutputs;
-  readonly #tensor: Take<ByOutput<Tensor<"f32">>>;
   readonly #labels: Take<ByOutput<PredictedLabels>>;
+  readonly #labelsSync: Take<ByOutput<PredictedLabels>>;
   /** Of `predictSync` that finds other weights in the model while calls are being computed with those before. */
   #spare: FrozenCopy | undefined;
 
@@ -44,12 +47,13 @@ export class Inference {
     this.#network = network;
     this.#inputs = callInputs(network.rows.inputs);
     this.#outputs = new RowOutputs(network.rows);
-    this.#tensor = tensorTaker(this.#outputs);
     this.#labels = labelTaker("predict", this.#outputs);
+    this.#labelsSync = labelTaker("predictSync", this.#outputs);
   }
 
   outputs(x: unknown, work: CallOptions): Promise<ByOutput<Tensor<"f32">>> {
-    return this.#queue("outputs").gathering.submit("predict.x", x, this.#tensor, work);
+    const { gathering, take } = this.#queue("outputs");
+    return gathering.submit("predict.x", x, take, work);
   }
 
   labels(x: unknown, work: CallOptions): Promise<ByOutput<PredictedLabels>> {
@@ -60,18 +64,16 @@ export class Inference {
     x: unknown,
     work: CallOptions & { readonly as?: ProbabilitiesAs | undefined },
   ): Promise<ByOutput<Tensor<"f32">>> {
-    const { as } = work;
-    const queue = this.#queue(as ?? "probabilities");
-    const taker = tensorTaker(this.#outputs, (outputs) => normalizationsOf("predictProbabilities", outputs, as));
-    return queue.gathering.submit("predict.x", x, taker, work);
+    const { gathering, take } = this.#queue(work.as ?? "probabilities");
+    return gathering.submit("predict.x", x, take, work);
   }
 
   outputsSync(x: unknown): ByOutput<Tensor<"f32">> {
-    return this.#runSync(x, this.#tensor);
+    return this.#runSync(x, this.#queue("outputs").take);
   }
 
   labelsSync(x: unknown): ByOutput<PredictedLabels> {
-    return this.#runSync(x, labelTaker("predictSync", this.#outputs));
+    return this.#runSync(x, this.#labelsSync);
   }
 
   /** A copy of the weights that the model has now. */
@@ -99,7 +101,8 @@ export class Inference {
     const known = this.#queues.get(kind);
     if (known !== undefined) return known;
     const computer = new ModelComputer(this.#network, kind);
-    const queue = { computer, gathering: new Gathering(computer, Number.POSITIVE_INFINITY) };
+    const take = tensorTaker(this.#outputs, (outputs) => normalizationsOf("predictProbabilities", outputs, kind));
+    const queue = { computer, gathering: new Gathering(computer, Number.POSITIVE_INFINITY), take };
     this.#queues.set(kind, queue);
     return queue;
   }
@@ -111,7 +114,7 @@ class ModelComputer implements Computer {
   readonly maxBatch = PREDICT_BATCH;
   readonly work: number;
   readonly #network: Network;
-  readonly #kind: Kind;
+  readonly #normalizations: (described: Described) => readonly Normalization[];
   /** By the normalizations of the outputs. */
   readonly #copies = new Map<string, FrozenCopy>();
   #copy: FrozenCopy | undefined;
@@ -120,7 +123,9 @@ class ModelComputer implements Computer {
     this.rows = network.rows;
     this.work = workOf(network);
     this.#network = network;
-    this.#kind = kind;
+    this.#normalizations = decidedOnce((outputs) =>
+      normalizationsOf("predictProbabilities", outputs, kind).map((normalization = "none") => normalization),
+    );
   }
 
   /** Of the batch that {@link prepare} was called for last. */
@@ -145,18 +150,12 @@ class ModelComputer implements Computer {
 
   /** The copy for what the outputs are wanted as, as far as the model says that now. */
   #find(): FrozenCopy {
-    const normalizations = this.#kind === "outputs" ? [] : this.#normalizations(this.#kind);
+    const normalizations = this.#normalizations(this.#network.described());
     const key = normalizations.join(" ");
     const known = this.#copies.get(key);
     if (known !== undefined) return known;
     const copy = new FrozenCopy(this.#network, normalizations, PREDICT_BATCH);
     this.#copies.set(key, copy);
     return copy;
-  }
-
-  #normalizations(kind: Exclude<Kind, "outputs">): readonly Normalization[] {
-    const as = kind === "probabilities" ? undefined : kind;
-    const { outputs } = this.#network.described();
-    return normalizationsOf("predictProbabilities", outputs, as).map((normalization = "none") => normalization);
   }
 }

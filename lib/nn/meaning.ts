@@ -104,11 +104,21 @@ function unlessRefused<T>(decide: () => T): T | undefined {
 export function normalizationsOf(
   where: string,
   outputs: readonly DescribedOutput[],
-  as?: ProbabilitiesAs | undefined,
+  as: ProbabilitiesAs | "probabilities",
 ): readonly (Normalization | undefined)[] {
-  const decide = (output: DescribedOutput): Normalization => normalizationOf(where, output, as);
+  const own = as === "probabilities" ? undefined : as;
+  const decide = (output: DescribedOutput): Normalization => normalizationOf(where, output, own);
   const found = outputs.map((output) => unlessRefused(() => decide(output)));
   return found.every((one) => one === undefined) ? outputs.map(decide) : found;
+}
+
+/** What `decide` says of outputs, asked again where other ones are described: one that is refused takes longer than a call. */
+export function decidedOnce<T>(decide: (outputs: readonly DescribedOutput[]) => T): (described: Described) => T {
+  let known: { readonly of: Described; readonly is: T } | undefined;
+  return (described) => {
+    if (known?.of !== described) known = { of: described, is: decide(described.outputs) };
+    return known.is;
+  };
 }
 
 /** Which outputs have labels. `ERR_STATE` where none has. */

@@ -34,6 +34,8 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Described, normalizationsOf } from "../../lib/nn/meaning.js";
+import { labelTaker, RowOutputs, tensorTaker } from "../../lib/nn/serving/answers.js";
 import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 
 let folder = "";
@@ -354,4 +356,35 @@ describe("labels of outputs", () => {
       expect.objectContaining({ code: "ERR_OPTION" }),
     );
   });
+});
+
+test("what outputs are is decided once for a description, not at every call", () => {
+  const rows = ["rating", "click"].map((name) => ({ name, shape: [1], dtype: "f32" }) as const);
+  const outputs = new RowOutputs({ outputs: rows });
+  let asked = 0;
+  const describing = (lossKind: string): Described => ({
+    inputs: [],
+    outputs: [
+      {
+        get lossKind() {
+          asked += 1;
+          return lossKind;
+        },
+        ...{ units: undefined, classNames: undefined, outputs: 1, ending: undefined },
+      },
+      { lossKind: "binaryCrossEntropy", units: undefined, classNames: undefined, outputs: 1, ending: undefined },
+    ],
+  });
+  const takers = [
+    labelTaker("predict", outputs),
+    tensorTaker(outputs, (all) => normalizationsOf("predictProbabilities", all, "probabilities")),
+  ];
+  for (const take of takers) {
+    const [values, others] = [describing("mse"), describing("binaryCrossEntropy")];
+    expect(Object.keys(take(Float32Array.of(1, 2), 0, 1, values))).toEqual(["click"]);
+    const once = asked;
+    expect(Object.keys(take(Float32Array.of(1, 2), 0, 1, values))).toEqual(["click"]);
+    expect(asked).toBe(once);
+    expect(Object.keys(take(Float32Array.of(1, 2), 0, 1, others))).toEqual(["rating", "click"]);
+  }
 });

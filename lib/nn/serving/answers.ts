@@ -5,7 +5,14 @@ import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
 import { type FrozenProgram, type GivenRows, givenRows, type InputRows } from "../frozen.js";
-import { type Described, type DescribedOutput, labelledOf, labelsOfRows, type PredictedLabels } from "../meaning.js";
+import {
+  type Described,
+  type DescribedOutput,
+  decidedOnce,
+  labelledOf,
+  labelsOfRows,
+  type PredictedLabels,
+} from "../meaning.js";
 import type { Take } from "./call.js";
 import { changedRows, lyingRows, scratchFor } from "./rows.js";
 
@@ -91,9 +98,10 @@ export class RowOutputs {
 /** Takes [rows, …shape] of its own memory, in the units of the data; of several outputs those that are `wanted`. */
 export function tensorTaker(
   outputs: RowOutputs,
-  wanted?: ((outputs: readonly DescribedOutput[]) => readonly unknown[]) | undefined,
+  wanted: (outputs: readonly DescribedOutput[]) => readonly unknown[],
 ): Take<ByOutput<Tensor<"f32">>> {
   const { only, columns } = outputs;
+  const decided = decidedOnce(wanted);
   return (all, begin, rows, described, given = false) => {
     if (only !== undefined) {
       const data = given ? all : all.slice(begin, begin + rows * columns);
@@ -101,9 +109,9 @@ export function tensorTaker(
       if (units !== undefined) restoreRows(units, data);
       return new Tensor(data, [rows, ...only], "f32");
     }
-    const which = described.outputs.length === 1 ? undefined : wanted?.(described.outputs);
+    const which = decided(described);
     return outputs.take(all, begin, rows, described, (data, shape, output, at) => {
-      if (which !== undefined && which[at] === undefined) return undefined;
+      if (which[at] === undefined) return undefined;
       if (output.units !== undefined) restoreRows(output.units, data);
       return new Tensor(data, shape, "f32");
     });
@@ -112,8 +120,9 @@ export function tensorTaker(
 
 /** Takes the labels of outputs, as {@link labelsOfRows} tells them; of several outputs those that have some. */
 export function labelTaker(where: string, outputs: RowOutputs): Take<ByOutput<PredictedLabels>> {
+  const labelled = decidedOnce((all) => labelledOf(where, all));
   return (all, begin, rows, described) => {
-    const which = described.outputs.length === 1 ? [true] : labelledOf(where, described.outputs);
+    const which = labelled(described);
     return outputs.take(all, begin, rows, described, (data, _, output, at) =>
       which[at] === true ? labelsOfRows(where, output, data) : undefined,
     );

@@ -8,7 +8,7 @@ import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import type { Taken } from "../chain.js";
 import type { FrozenProgram, GivenRows, InputRows } from "../frozen.js";
-import { type Described, type DescribedOutput, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
+import { type Described, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
 import type { RowsOf } from "../row_types.js";
 import type { Sizes } from "../sequence.js";
 import { labelTaker, RowOutputs, tensorTaker } from "./answers.js";
@@ -341,20 +341,12 @@ class FrozenComputer implements Computer {
 }
 
 /** What is done to each output; `ERR_STATE` where the model has no such answers. */
-function normalizationsFor(as: PredictedAs, described: Described): readonly Normalization[] {
-  if (as === "labels") labelledOf("predictor.as", described.outputs);
-  if (as === "outputs" || as === "labels") return described.outputs.map(() => "none");
-  return probabilitiesOf(as, described.outputs).map((normalization = "none") => normalization);
-}
-
-function probabilitiesOf(
-  as: Exclude<PredictedAs, "outputs" | "labels">,
-  outputs: readonly DescribedOutput[],
-): readonly (Normalization | undefined)[] {
-  return normalizationsOf("predictor.as", outputs, as === "probabilities" ? undefined : as);
+function normalizationsFor(as: PredictedAs, { outputs }: Described): readonly Normalization[] {
+  if (as === "labels") return labelledOf("predictor.as", outputs).map(() => "none");
+  return normalizationsOf("predictor.as", outputs, as).map((normalization = "none") => normalization);
 }
 
 function takerOf(as: PredictedAs, outputs: RowOutputs): Take<unknown> {
   if (as === "labels") return labelTaker("predictor", outputs);
-  return tensorTaker(outputs, as === "outputs" ? undefined : (described) => probabilitiesOf(as, described));
+  return tensorTaker(outputs, (all) => normalizationsOf("predictor.as", all, as));
 }
