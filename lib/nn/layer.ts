@@ -1,4 +1,4 @@
-import { fail } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import {
   checkFunction,
   checkKeys,
@@ -155,6 +155,34 @@ export function checkLayer(where: string, given: unknown): Layer {
   return value;
 }
 
+/** Layers that a model computes, at most: those inside of others count at each of their places. */
+const MOST = 100_000;
+
+/** Layers that are computed where one stands. */
+const computed = new WeakMap<Layer, number>();
+
+/** `ERR_OPTION` where these layers, with those inside of them as often as they stand there, are more than a model computes. */
+export function expectFew(where: string, layers: readonly Layer[]): void {
+  const count = layers.reduce((sum, layer) => sum + computedBy(layer), 0);
+  if (count <= MOST) return;
+  const expected = `expected at most ${MOST} layers, each at all of its places, for '${where}'`;
+  throw new CarillonError("ERR_OPTION", where, `${expected} but received ${count}`);
+}
+
+/** It and what is inside of it: blocks in one another that stand twice each double it at every depth. */
+function computedBy(layer: Layer): number {
+  const known = computed.get(layer);
+  if (known !== undefined) return known;
+  computed.set(layer, 1); // one that somebody has put into itself
+  const { layers = {}, order = Object.keys(layers) } = layer;
+  const count = order.reduce((sum, name) => {
+    const inside = layers[name];
+    return sum + (inside === undefined ? 0 : computedBy(inside));
+  }, 1);
+  computed.set(layer, count);
+  return count;
+}
+
 function isNestable(value: unknown): value is Nestable {
   return typeof value === "object" && value !== null && BLOCK in value;
 }
@@ -184,12 +212,15 @@ function stateOf(where: string, spec: unknown): { readonly [K in keyof StateSpec
 /** Layers by names that may stand in those of parameters. */
 export function checkInside(where: string, layers: Readonly<Record<string, unknown>>): Readonly<Record<string, Layer>> {
   checkObject(where, layers);
-  return Object.fromEntries(
-    Object.entries(layers).map(([name, layer]) => {
-      checkName(`${where}: a name`, name);
-      return [name, checkLayer(`${where}.${name}`, layer)];
-    }),
+  const checked = Object.entries(layers).map(([name, layer]) => {
+    checkName(`${where}: a name`, name);
+    return [name, checkLayer(`${where}.${name}`, layer)] as const;
+  });
+  expectFew(
+    where,
+    checked.map(([, layer]) => layer),
   );
+  return Object.fromEntries(checked);
 }
 
 const TAKES: readonly Takes[] = ["f32", "i32", "any"];

@@ -350,11 +350,20 @@ export function describedLayers(layers: Part): readonly SavedLayer[] {
   return read(layers, 1);
 }
 
-/** Layers with those inside of them. */
-function countLayers(layers: Part, depth = 1): number {
-  layers.expect(depth <= DEEPEST, `at most ${DEEPEST} layers in one another`);
-  const inside = layers.list().map((part) => part.at("layers"));
-  return inside.reduce((sum, all) => sum + 1 + (all.value === undefined ? 0 : countLayers(all, depth + 1)), 0);
+/** Layers with those inside of them, which stand there once more where a block does (`same`). */
+function countLayers(layers: Part): number {
+  const counts: number[] = [];
+  const countOf = (all: Part, depth: number): number => {
+    all.expect(depth <= DEEPEST, `at most ${DEEPEST} layers in one another`);
+    return all.list().reduce((sum, part) => {
+      const place = counts.push(1) - 1;
+      const [{ value: same }, inside] = [part.at("same"), part.at("layers")];
+      if (same !== undefined) counts[place] = (typeof same === "number" ? counts[same] : undefined) ?? 1;
+      else if (inside.value !== undefined) counts[place] = 1 + countOf(inside, depth + 1);
+      return sum + (counts[place] ?? 1);
+    }, 0);
+  };
+  return countOf(layers, 1);
 }
 
 function configOf(config: Part): LayerConfig {

@@ -3,7 +3,7 @@ import { CarillonError, fail } from "../errors.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
 import { checkChain, type Taken } from "./chain.js";
-import { checkLayer, type Layer, sealed } from "./layer.js";
+import { checkLayer, expectFew, type Layer, sealed } from "./layer.js";
 import { namedLayers, nameLayers } from "./naming.js";
 import { type Functions, Structure } from "./structure.js";
 
@@ -43,6 +43,7 @@ export interface LayerChain {
 /** What is no layer, or does not fit the one before it, is `ERR_OPTION`, `ERR_SHAPE` or `ERR_DTYPE`. */
 export function chainOf(where: string, given: readonly unknown[], from?: ValueSpec | undefined): LayerChain {
   const layers = given.map((layer, index) => checkLayer(`${where}: layer ${index + 1}`, layer));
+  expectFew(where, layers);
   return { layers, names: nameLayers(layers), ...checkChain(layers, from) };
 }
 

@@ -291,6 +291,22 @@ describe("files", () => {
     );
   });
 
+  test("limits count a block at each of its places", async () => {
+    // A block of two equal ones, and so on: 2^30 layers of 31 descriptions.
+    const doubled = (depth: number): readonly unknown[] =>
+      depth === 0
+        ? [described(4, 4)]
+        : [
+            { kind: "residual", name: null, config: { project: false }, layers: doubled(depth - 1) },
+            { kind: "residual", name: null, config: { project: false }, same: 30 - depth },
+          ];
+    const { tensors, metadata } = decodeSafetensors(plain().initialize().bytes());
+    const bytes = encodeSafetensors(tensors, { ...metadata, layers: JSON.stringify(doubled(30)) });
+    await expect(loadModel(bytes)).rejects.toThrow(
+      "expected at most 10000 layers (limits.layers) for 'loadModel' but received 3221225470",
+    );
+  });
+
   test("limits count the layers inside", async () => {
     const bytes = plain().initialize().bytes();
     await expect(loadModel(bytes, { limits: { layers: 10 } })).rejects.toThrow("at most 10 layers (limits.layers)");
@@ -351,6 +367,24 @@ describe("a model as a layer", () => {
     expect(model.parameters[0]?.name).toBe("sequential1.linear1.weight");
     block.initialize(1);
     expect(() => sequential(block, linear(4, 2))).toThrow("build its layers anew");
+  });
+
+  test("blocks that stand twice in one another are refused before they are walked through", () => {
+    const twice = (make: (one: Layer, other: Layer) => Layer): (() => void) => {
+      return () => {
+        let block: Layer = linear(2, 2);
+        for (let depth = 0; depth < 25; depth++) block = make(block, block);
+      };
+    };
+    const mine = (one: Layer, other: Layer) =>
+      defineLayer({ kind: "mine", layers: { one, other }, outputs: "same", forward: (value) => value });
+    const refused = "expected at most 100000 layers, each at all of its places, for";
+    expect(twice((one, other) => residual(one, other))).toThrow(`${refused} 'residual' but received 131070`);
+    expect(twice((one, other) => concat(residual(one, other)))).toThrow(refused);
+    expect(twice((one, other) => concat(residual({ project: true }, concat(one, other), linear(4, 2))))).toThrow(
+      refused,
+    );
+    expect(twice(mine)).toThrow(`${refused} 'mine.layers' but received 131070`);
   });
 
   test("too many in one another are refused", () => {

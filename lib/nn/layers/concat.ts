@@ -5,7 +5,7 @@ import { checkKeys } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
 import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized } from "../chain.js";
-import { checkLayer, checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
+import { checkLayer, checkName, expectFew, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
 import { namedLayers, nameLayers } from "../naming.js";
 import type { Total } from "../size_product.js";
 
@@ -79,6 +79,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
   const name = checkName("concat.name", options.name);
   if (given.length === 0) fail("ERR_OPTION", "concat", "a layer or more", given);
   const layers = given.map((layer, index) => checkLayer(`concat: layer ${index + 1}`, layer));
+  expectFew("concat", layers);
   const names = nameLayers(layers);
   const inputs = commonInputs(layers);
   const block = sealed<Layer>({
