@@ -230,8 +230,7 @@ export class ModelMemory {
     const slabs = this.#slabs.map((memory) => ({ memory, from: memory.slab }));
     if (this.settled === undefined) {
       for (const each of slabs) each.from = native.slabCreate(each.memory.shared.count, "f32"); // all of one step
-      if (this.#state === undefined) native.slabCopy(this.slab, slabs[0]?.from ?? this.slab);
-      else this.#copier(slabs.map(({ from }) => from)).now();
+      this.#copyNow(slabs.map(({ from }) => from));
     }
     for (const { memory, from } of slabs) {
       for (const segment of memory.segments) native.slabRead(from, segment.offset, place(segment));
@@ -251,7 +250,7 @@ export class ModelMemory {
 
   /** Copies everything to a model of the same layers, at once. */
   copyTo(other: ModelMemory): void {
-    for (const [index, { slab }] of this.#slabs.entries()) native.slabCopy(slab, other.#slabs[index]?.slab ?? slab);
+    this.#copyNow(other.#slabs.map(({ slab }) => slab));
   }
 
   /** The same; much, and what a run has, on a native thread. There is nothing to wait for where it is done. */
@@ -267,6 +266,12 @@ export class ModelMemory {
     if (preparing !== undefined) await preparing;
     if (this.#state === undefined) await native.slabCopyLater(this.slab, other.slab);
     else await this.#copier(other.#slabs.map(({ slab }) => slab)).later();
+  }
+
+  /** Copies everything at once, of one step of a run. */
+  #copyNow(to: readonly NativeSlab[]): void {
+    if (this.#state === undefined) native.slabCopy(this.slab, to[0] ?? this.slab);
+    else this.#copier(to).now();
   }
 
   #copier(to: readonly NativeSlab[]): Pick<CopyTogether, "now" | "later"> {

@@ -217,9 +217,10 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
     return this;
   }
 
-  /** A model of the same layers with a copy of the weights. */
+  /** A model of the same layers with a copy of the weights; during a run, as they were after a finished step. */
   clone(): Model<In, Out> {
     const copy = new Model<In, Out>(this.#definition);
+    if (this.#own?.memory.taken) this.#memory.ensure(); // as every other look beside a run
     if (this.initialized) {
       this.#memory.copyTo(copy.#memory);
       copy.noteWritten();

@@ -320,6 +320,34 @@ test("what is read beside a run is of one step", async () => {
   expect(seen.size).toBeGreaterThan(3);
 });
 
+test("a clone beside a run is of one step", async () => {
+  const model = counting();
+  const loss: Loss = (output) => ops.reshape(output, ["batch"]);
+  const run = fit(model, { data: { x, y }, batchSize: 20, steps: 16_000_000, loss, optimizer: sgd({ lr: 1 }) });
+  const seen = new Set<number>();
+  for (let turns = 0; turns < 20; turns++) {
+    for (let clones = 0; clones < 50; clones++) {
+      const weights = model.clone().weights();
+      const [p = Number.NaN, n = Number.NaN] = ["counting1.p", "counting1.n"].map((name) => weights.get(name)?.data[0]);
+      expect(p + n).toBe(0);
+      seen.add(n);
+    }
+    await new Promise(setImmediate);
+  }
+  run.stop();
+  await run;
+  expect(seen.size).toBeGreaterThan(10);
+});
+
+test("a clone of a model that a run has taken, and that nobody has looked at yet, has the weights of the run's seed", async () => {
+  const model = sequential(linear(2, 1));
+  const run = fit(model, { data: { x, y }, epochs: 1, seed: 7, ...still });
+  const clone = model.clone();
+  await run;
+  expect(clone.initialized).toBe(true);
+  expect(clone.weights()).toEqual(sequential(linear(2, 1)).initialize(7).weights());
+});
+
 test("a body that uses a model twice, with an update in between, has its state go through both", () => {
   const model = network().initialize(2);
   const trainer = minimizer(model, sgd({ lr: 0.1 }));
