@@ -4,11 +4,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "../runtime/memory.h"
 #include "gather.h"
 #include "math_double.h"
-#include "operation.h"
 #include "philox.h"
+#include "rows.h"
 
 namespace carillon {
 namespace {
@@ -223,14 +222,9 @@ void check_gather(const Arguments& a, Requirements& r) {
   r.need(GatherAt::y, a.size(GatherAt::rows), a.size(GatherAt::columns));
 }
 
-// A row of a data set lies anywhere in memory: its lines are asked for while the rows before it are copied, up to this
-// many bytes of it (the hardware follows by then).
-constexpr size_t kRowsAhead = 2;
-constexpr size_t kFetchedBytes = 4096;
-
-void fetch_row(const std::byte* row, size_t bytes) {
-  for (size_t at = 0; at < std::min(bytes, kFetchedBytes); at += kAlignment) __builtin_prefetch(row + at);
-}
+// Rows of a data set are longer than those of most tables: fewer of them are asked for, and more of each.
+constexpr size_t kExamplesAhead = 2;
+constexpr size_t kFetchedOfExample = 4096;
 
 // Copies rows order[begin … end) of `source`, `bytes` long each, to rows begin … end of y.
 void gather_rows(const std::byte* source, const int32_t* order, std::byte* y, size_t bytes, size_t begin, size_t end) {
@@ -240,7 +234,7 @@ void gather_rows(const std::byte* source, const int32_t* order, std::byte* y, si
     return;
   }
   for (size_t row = begin; row < end; ++row) {
-    if (row + kRowsAhead < end) fetch_row(from(row + kRowsAhead), bytes);
+    if (row + kExamplesAhead < end) fetch_row(from(row + kExamplesAhead), bytes, kFetchedOfExample);
     std::memcpy(y + row * bytes, from(row), bytes);
   }
 }

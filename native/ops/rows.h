@@ -1,9 +1,11 @@
 // Gradients in rows: of a table of which few rows were looked up, those rows and what flows back into each.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
+#include "../runtime/memory.h"
 #include "operation.h"
 
 namespace carillon {
@@ -50,14 +52,15 @@ inline TouchedRows touched_rows(const Context& context, const int32_t* count, co
 // Rows lie anywhere in memory: their lines are asked for while the rows before them are worked on.
 inline constexpr size_t kRowsAhead = 8;
 
+// Of one row so many bytes at most: the hardware follows by then.
+inline constexpr size_t kFetchedBytes = 1024;
+
 // Asks for a row that is read, or `written` too. Inlined always: GCC takes a function of nothing but prefetches for one
 // without effect, and drops calls of it.
 template <bool written = false>
-[[gnu::always_inline]] inline void fetch_row(const void* row, size_t bytes) {
-  constexpr size_t kFetchedBytes = 1024;
-  constexpr size_t kLine = 64;
+[[gnu::always_inline]] inline void fetch_row(const void* row, size_t bytes, size_t most = kFetchedBytes) {
   const auto* at = static_cast<const std::byte*>(row);
-  for (size_t i = 0; i < bytes && i < kFetchedBytes; i += kLine) __builtin_prefetch(at + i, written ? 1 : 0);
+  for (size_t i = 0; i < std::min(bytes, most); i += kAlignment) __builtin_prefetch(at + i, written ? 1 : 0);
 }
 
 // False, with the fault recorded, when an index is no row of the table: nothing has been read or written then. `width`
