@@ -216,8 +216,8 @@ export interface NativeOperands<V> {
       readonly logits: V;
       readonly labels: V;
       readonly lossGradient: V;
-      readonly losses: V;
       readonly logitsGradient: V;
+      readonly losses: V;
     };
     readonly numbers: { readonly rows: number; readonly columns: number; readonly same: boolean };
   };
@@ -587,7 +587,7 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   log_softmax: "x:f y:F; rows:d columns:d; ",
   softmax_cross_entropy: "logits:f labels:i losses:F; rows:d columns:d; ",
   softmax_cross_entropy_gradient: "logits:f labels:i loss_gradient:f logits_gradient:F; rows:d columns:d same:b; ",
-  softmax_cross_entropy_both: "logits:f labels:i loss_gradient:f losses:F logits_gradient:F; rows:d columns:d same:b; ",
+  softmax_cross_entropy_both: "logits:f labels:i loss_gradient:f logits_gradient:F losses:F; rows:d columns:d same:b; ",
   row_norm: "x:f scale:f? shift:f? y:F inverse:F mean:F?; rows:d columns:d groups:i; epsilon",
   row_norm_gradient: "x:f g:f scale:f? inverse:f mean:f? dx:F dscale:F? dshift:F?; rows:d columns:d groups:i; ",
   column_norm:

@@ -207,7 +207,7 @@ struct Operands {
 struct Operation {
   const char* name;
   Operands operands;
-  bool in_place;  // the written view may be exactly a read one
+  bool in_place;  // the first written view may be exactly a read one
   void (*check)(const Arguments& arguments, Requirements& requirements);
   size_t (*scratch)(const Arguments& arguments, const KernelTable& kernels);  // bytes, or nullptr
   void (*run)(const Context& context, const Arguments& arguments);

@@ -30,7 +30,7 @@ struct SoftmaxCrossEntropyGradientAt {
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), same = all.integer("same");
 };
 struct SoftmaxCrossEntropyBothAt {
-  static constexpr Operands all{"logits:f labels:i loss_gradient:f losses:F logits_gradient:F",
+  static constexpr Operands all{"logits:f labels:i loss_gradient:f logits_gradient:F losses:F",
                                 "rows:d columns:d same:b", ""};
   static constexpr size_t logits = all.view("logits"), labels = all.view("labels"),
                           loss_gradient = all.view("loss_gradient"), losses = all.view("losses"),

@@ -116,9 +116,11 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
     const std::byte* begin;
     const std::byte* end;
     bool written;
+    bool in_place;  // may be exactly a view that is only read
   };
   Range ranges[kMaxViews];
   size_t count = 0;
+  bool first = true;
   const bool gathers = operation_ == &op_gather;
   for (size_t i = 0; i < operands.view_count; ++i) {
     if (views_[i] == nullptr && indices[i] == -1) continue;
@@ -140,13 +142,15 @@ void Instruction::verify(std::span<const BoundView> views, std::span<const int32
                   " are needed");
     }
     if (written && !view.writable) refuse_view(" may not be written");
-    ranges[count++] = {view.data, view.data + requirements.counts[i] * bytes_of(view.dtype), written};
+    ranges[count++] = {view.data, view.data + requirements.counts[i] * bytes_of(view.dtype), written,
+                       written && first && operation_->in_place};
+    if (written) first = false;
   }
   for (size_t i = 0; i < count; ++i) {
     for (size_t j = 0; j < count; ++j) {
       if (i == j || !ranges[i].written) continue;
       const bool apart = ranges[i].end <= ranges[j].begin || ranges[j].end <= ranges[i].begin;
-      const bool same = operation_->in_place && !ranges[j].written && ranges[i].begin == ranges[j].begin &&
+      const bool same = ranges[i].in_place && !ranges[j].written && ranges[i].begin == ranges[j].begin &&
                         ranges[i].end == ranges[j].end;
       if (!apart && !same) refuse(*operation_, "a written view overlaps another");
     }
