@@ -20,10 +20,9 @@ Call::Call(const Machine& machine, const Operation& operation, std::vector<void*
       ints_(std::move(ints)),
       doubles_(std::move(doubles)),
       lanes_(std::move(lanes)) {
+  const std::string wrong = refusal(operation_, views_, ints_, doubles_);
+  if (!wrong.empty()) die(std::string(operation_.name) + ": " + wrong);
   const Arguments arguments{views_.data(), ints_.data(), doubles_.data(), ints_.size(), doubles_.size()};
-  Requirements requirements;
-  operation_.check(arguments, requirements);
-  if (!requirements.error.empty()) die(std::string(operation_.name) + ": " + requirements.error);
   if (operation_.scratch != nullptr) scratch_ = AlignedBuffer(operation_.scratch(arguments, machine_.kernels));
   registers_.seed = 1;
   registers_.step = 1;

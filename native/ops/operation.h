@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 
 #include "../kernels/table.h"
@@ -133,12 +134,24 @@ struct Operands {
     }
   }
 
+  // What is wrong with so many of each, or nullptr. Of items there are whole ones.
+  const char* refusal(size_t views_given, size_t ints_given, size_t doubles_given) const {
+    if (views_given != view_count) return "wrong number of views";
+    if (!fits(ints_given, int_count, int_item)) return "wrong number of integers";
+    if (!fits(doubles_given, double_count, double_item)) return "wrong number of constants";
+    return nullptr;
+  }
+
   // Where the operand of that name stands. One that is not there does not compile.
   consteval size_t view(const char* name) const { return place_of(views, name); }
   consteval size_t integer(const char* name) const { return place_of(ints, name); }
   consteval size_t number(const char* name) const { return place_of(doubles, name); }
 
  private:
+  static bool fits(size_t given, size_t plain, size_t item) {
+    return item == 0 ? given == plain : given >= plain && (given - plain) % item == 0;
+  }
+
   // One word after the other.
   struct Word {
     const char* at;
@@ -212,6 +225,20 @@ struct Operation {
   size_t (*scratch)(const Arguments& arguments, const KernelTable& kernels);  // bytes, or nullptr
   void (*run)(const Context& context, const Arguments& arguments);
 };
+
+// What is wrong with operands that stand in code instead of a program, as those of tests and benchmarks do; empty where
+// nothing is. How long the views are nobody can say here.
+inline std::string refusal(const Operation& operation, std::span<void* const> views, std::span<const int64_t> ints,
+                           std::span<const double> doubles) {
+  const Operands& operands = operation.operands;
+  if (const char* wrong = operands.refusal(views.size(), ints.size(), doubles.size())) return wrong;
+  for (size_t i = 0; i < views.size(); ++i) {
+    if (views[i] == nullptr && !operands.optional[i]) return "view " + std::to_string(i) + " is missing";
+  }
+  Requirements requirements;
+  operation.check({views.data(), ints.data(), doubles.data(), ints.size(), doubles.size()}, requirements);
+  return requirements.error;
+}
 
 enum class OperationId : int32_t {
 #define X(name) name,

@@ -49,7 +49,7 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
   at += 4;
   if (words.size() - at < view_count + int_count + 2 * double_count) refuse(*operation_, "code ends inside it");
 
-  if (view_count != operands.view_count) refuse(*operation_, "wrong number of views");
+  if (const char* wrong = operands.refusal(view_count, int_count, double_count)) refuse(*operation_, wrong);
   const std::span<const int32_t> indices = words.subspan(at, view_count);
   at += view_count;
   indices_.assign(indices.begin(), indices.end());
@@ -64,20 +64,12 @@ Instruction::Instruction(std::span<const int32_t> words, size_t& at, std::span<c
     views_.push_back(views[static_cast<size_t>(index)].data);
   }
 
-  const bool open = operands.int_item != 0;
-  if (open ? int_count < operands.int_count : int_count != operands.int_count) {
-    refuse(*operation_, "wrong number of integers");
-  }
   written_.reserve(int_count);
   for (size_t i = 0; i < int_count; ++i) written_.push_back(words[at + i]);
   ints_ = written_;
   dimensions_ = operands.dimensions;
   at += int_count;
 
-  const size_t wanted = operands.double_count;
-  if (operands.double_item == 0 ? double_count != wanted : double_count < wanted) {
-    refuse(*operation_, "wrong number of constants");
-  }
   doubles_.reserve(double_count);
   for (size_t i = 0; i < double_count; ++i) {
     double value = 0;

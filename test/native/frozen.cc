@@ -85,7 +85,7 @@ AlignedBuffer packed(Product& x, WeightForm form, const KernelTable& table, unsi
   AlignedBuffer buffer(room * sizeof(float) + room * x.k * sizeof(float));
   void* views[] = {x.b.data(), buffer.data()};
   const int64_t ints[] = {dimension(x.n), dimension(x.k), x.b_transposed ? 1 : 0, static_cast<int64_t>(form)};
-  run_operation(op_frozen_pack, {views, ints, nullptr, 4, 0}, table, threads);
+  run_operation(op_frozen_pack, {views, ints}, table, threads);
   return buffer;
 }
 
@@ -95,7 +95,7 @@ void answer(Product& x, const AlignedBuffer& weights, WeightForm form, const Fin
   void* views[] = {
       x.a.data() + begin * x.k, weights.data(), finish.bias ? x.bias.data() : nullptr, nullptr, nullptr, c};
   const int64_t ints[] = {dimension(rows), dimension(x.n), dimension(x.k), static_cast<int64_t>(form), finish.unary};
-  run_operation(op_frozen_product, {views, ints, nullptr, 5, 0}, table, threads);
+  run_operation(op_frozen_product, {views, ints}, table, threads);
 }
 
 constexpr WeightForm kForms[] = {WeightForm::f32, WeightForm::bf16, WeightForm::int8};

@@ -154,7 +154,8 @@ TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
         std::vector<float> c(columns * std::max(rows, other));
         void* views[] = {a.data(), b.data(), nullptr, c.data()};
         const auto largest = ints_of(rows);
-        const size_t bytes = op_gemm.scratch({views, largest.data(), nullptr, 7, 0}, *table);
+        CHECK(refusal(op_gemm, views, largest, {}).empty());
+        const size_t bytes = op_gemm.scratch(Given{views, largest}.arguments(), *table);
         std::vector<std::byte> scratch(bytes + 64);
         void* aligned = scratch.data();
         size_t space = scratch.size();
@@ -164,7 +165,7 @@ TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
           const Parallel alone;
           const Registers registers;
           Fault fault;
-          op_gemm.run({*table, alone, registers, aligned, fault}, {views, ints.data(), nullptr, 7, 0});
+          op_gemm.run({*table, alone, registers, aligned, fault}, Given{views, ints}.arguments());
           CHECK(c[0] == static_cast<float>(ints[2]));
         }
       }
@@ -174,27 +175,40 @@ TEST(gemm_scratch_of_the_largest_batch_serves_smaller_ones) {
 
 // Few panels and several threads: every thread has a block of its own in the scratch, and nothing reaches past it.
 TEST(gemm_blocks_of_threads_fit_the_scratch) {
-  ThreadPool pool;
   for (const KernelTable* table : supported_tables()) {
     const size_t m = 200, k = 300;
     for (unsigned threads : {2u, 3u, 4u, 7u}) {
-      const Parallel parallel(pool, threads);
       for (size_t panels = 1; panels <= 9; ++panels) {
         const size_t n = panels * table->gemm_columns;
         const std::vector<float> a(m * k, 1.0f), b(n * k, 1.0f);
         std::vector<float> c(m * n);
         void* views[] = {const_cast<float*>(a.data()), const_cast<float*>(b.data()), nullptr, c.data()};
         const int64_t ints[] = {static_cast<int64_t>(m), static_cast<int64_t>(n), static_cast<int64_t>(k), 0, 1, 0, 0};
-        const size_t bytes = op_gemm.scratch({views, ints, nullptr, 7, 0}, *table);
-        const AlignedBuffer scratch(bytes);
-        const Registers registers;
-        Fault fault;
-        op_gemm.run({*table, parallel, registers, scratch.data(), fault}, {views, ints, nullptr, 7, 0});
+        run_operation(op_gemm, {views, ints}, *table, threads);
         for (const float x : c)
           CHECK_AT(x == static_cast<float>(k), "%s, %u threads, %zu panels", table->name, threads, panels);
       }
     }
   }
+}
+
+// What tests and benchmarks write by hand fails a check where an operation has come to want something else.
+TEST(operands_by_hand_are_compared_with_the_words) {
+  float x = 1;
+  void* const views[] = {&x, &x, nullptr, &x};
+  void* const missing[] = {&x, nullptr, nullptr, &x};
+  const int64_t ints[] = {1, 1, 1, 0, 0, 0, 0};
+  const double doubles[] = {1};
+  const std::span<const double> none;
+  CHECK(refusal(op_gemm, views, ints, none).empty());
+  CHECK(refusal(op_gemm, std::span(views).first(3), ints, none) == "wrong number of views");
+  CHECK(refusal(op_gemm, missing, ints, none) == "view 1 is missing");
+  CHECK(refusal(op_gemm, views, std::span(ints).first(6), none) == "wrong number of integers");
+  CHECK(refusal(op_gemm, views, ints, doubles) == "wrong number of constants");
+  const int64_t half_an_axis[] = {1, 2};
+  CHECK(refusal(op_transpose, std::span(views).first(2), half_an_axis, none) == "wrong number of integers");
+  const int64_t negative[] = {1, 1, 1, 0, 0, -1, 0};
+  CHECK(refusal(op_gemm, views, negative, none) == "no such activation");
 }
 
 // A row does not depend on the rest of the batch.

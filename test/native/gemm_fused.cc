@@ -26,14 +26,14 @@ double scale_of(const Chain& chain) { return 1 / keep_of(chain); }
 void unary(Unary function, float* x, size_t count, const KernelTable& table) {
   void* views[] = {x, x};
   const int64_t ints[] = {dimension(count), static_cast<int64_t>(function)};
-  run_operation(op_unary, {views, ints, nullptr, 2, 0}, table, 1);
+  run_operation(op_unary, {views, ints}, table, 1);
 }
 
 // x = function(x, y); y: [count], or [1] where `spread` says so (1: a scalar).
 void binary(Binary function, float* x, float* y, size_t count, int64_t spread, const KernelTable& table) {
   void* views[] = {x, y, x};
   const int64_t ints[] = {1, dimension(count), static_cast<int64_t>(function), 0, spread};
-  run_operation(op_binary, {views, ints, nullptr, 5, 0}, table, 1);
+  run_operation(op_binary, {views, ints}, table, 1);
 }
 
 // c by one operation a link of the chain.
@@ -47,7 +47,7 @@ void apart(Product& x, float* c, float* gate, const Chain& chain, const KernelTa
     void* views[] = {c, c};
     const int64_t ints[] = {dimension(x.m), dimension(x.n), kSite, 1, kExampleRows};
     const double doubles[] = {keep_of(chain), scale_of(chain), 0, 0};
-    run_operation(op_dropout, {views, ints, doubles, 5, 4}, table, 1, registers);
+    run_operation(op_dropout, {views, ints, doubles}, table, 1, registers);
   }
   switch (chain.backward) {
     case Backward::none:
@@ -83,7 +83,7 @@ void fused(Product& x, float* c, float* gate, const Chain& chain, bool packed, c
                           kExampleRows,
                           static_cast<int64_t>(chain.backward)};
   const double doubles[] = {keep_of(chain), scale_of(chain), chain.gate_scale};
-  run_operation(op_gemm_fused, {views, ints, doubles, 10, 3}, table, threads, registers);
+  run_operation(op_gemm_fused, {views, ints, doubles}, table, threads, registers);
 }
 
 constexpr Chain kChains[] = {

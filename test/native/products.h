@@ -41,12 +41,26 @@ struct Ways {
   Activation activation = Activation::identity;
 };
 
-// Runs an operation as a program would, on so many threads.
-inline void run_operation(const Operation& operation, const Arguments& arguments, const KernelTable& table,
-                          unsigned threads, const Registers& registers = {}) {
+// What an operation is given, in the order of its words. Lengths of views are the caller's word.
+struct Given {
+  std::span<void* const> views;
+  std::span<const int64_t> ints;
+  std::span<const double> doubles = {};
+
+  Arguments arguments() const { return {views.data(), ints.data(), doubles.data(), ints.size(), doubles.size()}; }
+};
+
+// Runs an operation as a program would, on so many threads. A failed check, and no run, where it is given other than it
+// states.
+inline void run_operation(const Operation& operation, const Given& given, const KernelTable& table, unsigned threads,
+                          const Registers& registers = {}) {
+  const std::string wrong = refusal(operation, given.views, given.ints, given.doubles);
+  CHECK_AT(wrong.empty(), "%s: %s", operation.name, wrong.c_str());
+  if (!wrong.empty()) return;
   static ThreadPool pool;
   const Parallel parallel(pool, threads);
   Fault fault;
+  const Arguments arguments = given.arguments();
   const size_t bytes = operation.scratch == nullptr ? 0 : operation.scratch(arguments, table);
   const AlignedBuffer scratch(bytes);
   operation.run({table, parallel, registers, scratch.data(), fault}, arguments);
@@ -63,10 +77,11 @@ class RightOperand {
               : x.b_transposed ? 1
                                : 0) {
     if (!packed) return;
-    buffer_ = AlignedBuffer(tiles_of(x.n, kPackedColumns) * kPackedColumns * x.k * sizeof(float));
+    // Of a product of depth 0 something to point at.
+    buffer_ = AlignedBuffer(tiles_of(x.n, kPackedColumns) * kPackedColumns * std::max<size_t>(x.k, 1) * sizeof(float));
     void* views[] = {data_, buffer_.data()};
     const int64_t ints[] = {dimension(x.n), dimension(x.k), x.b_transposed ? 1 : 0};
-    run_operation(op_gemm_pack, {views, ints, nullptr, 3, 0}, table, threads);
+    run_operation(op_gemm_pack, {views, ints}, table, threads);
     data_ = reinterpret_cast<float*>(buffer_.data());
   }
   float* data() const { return data_; }
@@ -85,7 +100,7 @@ inline void multiply(Product& x, float* c, const Ways& ways, const KernelTable& 
   const int64_t ints[] = {dimension(x.m),         dimension(x.n), dimension(x.k),
                           x.a_transposed ? 1 : 0, b.form(),       static_cast<int64_t>(ways.activation),
                           ways.accumulate ? 1 : 0};
-  run_operation(op_gemm, {views, ints, nullptr, 7, 0}, table, threads);
+  run_operation(op_gemm, {views, ints}, table, threads);
 }
 
 }  // namespace carillon::test
