@@ -36,11 +36,11 @@ struct Range {
 size_t range_count(const Arguments& a) { return (a.int_count - kHeadInts) / kRangeInts; }
 
 void check_expect_finite(const Arguments& a, Requirements& r) {
-  if ((a.int_count - kHeadInts) % kRangeInts != 0) return r.fail("three integers a range are wanted");
   if (a.ints[ExpectFiniteAt::every] <= 0) return r.fail("looks every so many steps, at least 1");
   if ((a.views[ExpectFiniteAt::left] == nullptr) != (a.views[ExpectFiniteAt::right] == nullptr))
     return r.fail("both operands or none");
   const bool scattered = a.views[ExpectFiniteAt::row_numbers] != nullptr;
+  if (scattered != (a.views[ExpectFiniteAt::touched] != nullptr)) return r.fail("rows and their count go together");
   const bool compact = scattered && a.ints[ExpectFiniteAt::compact] != 0;
   size_t end = 0;
   for (size_t at = kHeadInts; at < a.int_count; at += kRangeInts) {
@@ -48,10 +48,8 @@ void check_expect_finite(const Arguments& a, Requirements& r) {
     end = std::max(end, a.size(at) + (compact ? 0 : a.size(at + 1)));
   }
   if (scattered) {
-    if (a.int_count != kHeadInts + kRangeInts || a.views[ExpectFiniteAt::touched] == nullptr ||
-        a.ints[ExpectFiniteAt::columns] < 1 || a.ints[ExpectFiniteAt::room] < 0) {
+    if (range_count(a) != 1 || a.ints[ExpectFiniteAt::columns] < 1 || a.ints[ExpectFiniteAt::room] < 0)
       return r.fail("one table and its rows are wanted");
-    }
     r.need(ExpectFiniteAt::touched, 1);
     r.need(ExpectFiniteAt::row_numbers, a.size(ExpectFiniteAt::room));
     if (compact) end += a.size(ExpectFiniteAt::room) * a.size(ExpectFiniteAt::columns);  // both are int32 words

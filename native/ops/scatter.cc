@@ -46,6 +46,8 @@ void check_scatter(const Arguments& a, Requirements& r) {
   if (a.ints[ScatterAt::columns] < 0 || a.ints[ScatterAt::width] < 1 || a.ints[ScatterAt::table_rows] < 0)
     return r.fail("bad columns");
   if (a.ints[ScatterAt::count] > 0x7FFFFFFF) return r.fail("too many indices");
+  if (static_cast<Bags>(bags) == Bags::mean && a.views[ScatterAt::weights] != nullptr)
+    return r.fail("a mean has no weights");
   const bool bagged = static_cast<Bags>(bags) != Bags::none;
   if (bagged && a.size(ScatterAt::count) % a.size(ScatterAt::width) != 0) return r.fail("a bag that is not whole");
   const size_t count = a.size(ScatterAt::count);

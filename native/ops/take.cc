@@ -66,6 +66,8 @@ void check_bag(const Arguments& a, Requirements& r) {
   if (a.ints[BagAt::columns] < 0 || a.ints[BagAt::width] < 1) return r.fail("bad columns");
   if (a.ints[BagAt::mode] < 0 || a.ints[BagAt::mode] >= static_cast<int64_t>(Bags::count))
     return r.fail("no such bags");
+  if (static_cast<Bags>(a.ints[BagAt::mode]) == Bags::mean && a.views[BagAt::weights] != nullptr)
+    return r.fail("a mean has no weights");
   r.need(BagAt::table, a.size(BagAt::table_rows), a.size(BagAt::columns));
   r.need(BagAt::ids, a.size(BagAt::bags), a.size(BagAt::width));
   r.need(BagAt::weights, a.size(BagAt::bags), a.size(BagAt::width));

@@ -93,11 +93,9 @@ void check_update(const Arguments& a, Requirements& r) {
       a.size(UpdateAt::scalars) > kRuleFloats - kConstants) {
     return r.fail("too many constants of the rule");
   }
-  if (a.ints[UpdateAt::reach] < 0 || a.ints[UpdateAt::reach] >= static_cast<int64_t>(Reach::count) ||
-      a.ints[UpdateAt::room] < 0) {
+  if (a.ints[UpdateAt::reach] < 0 || a.ints[UpdateAt::reach] >= static_cast<int64_t>(Reach::count))
     return r.fail("no such reach");
-  }
-  if ((a.int_count - kHeadInts) % kSegmentInts != 0) return r.fail("four integers a segment are wanted");
+  if (a.ints[UpdateAt::room] < 0) return r.fail("a negative size");
   const size_t segments = segment_count(a);
   if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("seven numbers a segment are wanted");
   size_t end = 0;
@@ -110,10 +108,11 @@ void check_update(const Arguments& a, Requirements& r) {
     if (segment.rows == 0 || segment.columns == 0) return r.fail("an empty segment");
     end = segment.offset + segment.count();
   }
+  if (in_rows(a) != (a.views[UpdateAt::count] != nullptr)) return r.fail("rows and their count go together");
   const size_t states = kStates[a.ints[UpdateAt::rule]];
   r.need(UpdateAt::parameters, end);
   if (in_rows(a)) {
-    if (segments != 1 || a.views[UpdateAt::count] == nullptr) return r.fail("one table and its rows are wanted");
+    if (segments != 1) return r.fail("one table and its rows are wanted");
     r.need(UpdateAt::gradients, a.size(UpdateAt::room), segment_of(a, 0).columns);
     r.need(UpdateAt::count, 1);
     r.need(UpdateAt::row_numbers, a.size(UpdateAt::room));

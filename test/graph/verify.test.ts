@@ -313,6 +313,216 @@ describe("a fused product", () => {
   });
 });
 
+describe("a normalization", () => {
+  /** Two rows of two; one row of four; two numbers; three. */
+  const [x, g, two, y] = [0, 1, 2, 3];
+  const views = () => [
+    Float32Array.of(1, 3, 2, 6),
+    Float32Array.of(1, 0, 2, 1),
+    Float32Array.of(1, 1),
+    ...Array.from({ length: 4 }, () => new Float32Array(4)),
+    Float32Array.of(1),
+  ];
+  const [inverse, mean, more, one] = [4, 5, 6, 7];
+
+  test("the good ones run, and may have their result in the place of x, or of what flows in", () => {
+    for (const result of [y, x]) {
+      const own = views();
+      expect(run(words("row_norm", [x, -1, -1, result, inverse, mean], [2, 2, 1], [1e-5]), own)).toBeNull();
+      expect(Array.from(own[mean] ?? []).slice(0, 2)).toEqual([2, 4]);
+      const columns = [x, -1, -1, -1, -1, result, inverse, mean];
+      expect(run(words("column_norm", columns, [2, 2], [1e-5]), views())).toBeNull();
+    }
+    for (const result of [y, g]) {
+      const rows = [x, g, two, inverse, mean, result, more, -1];
+      expect(run(words("row_norm_gradient", rows, [2, 2, 1]), views())).toBeNull();
+      const columns = [x, g, -1, two, two, result, more, -1];
+      expect(run(words("column_norm_gradient", columns, [2, 2, 0], [1e-5]), views())).toBeNull();
+    }
+  });
+
+  test.each<[string, readonly number[], string]>([
+    ["of no columns", words("row_norm", [x, -1, -1, y, inverse, mean], [2, 0, 1], [1]), "no columns"],
+    ["in no groups", words("row_norm", [x, -1, -1, y, inverse, mean], [2, 2, 0], [1]), "groups"],
+    ["in groups that are not equal", words("row_norm", [x, -1, -1, y, inverse, mean], [1, 4, 3], [1]), "groups"],
+    ["of more than there is", words("row_norm", [x, -1, -1, y, inverse, mean], [3, 2, 1], [1]), "are needed"],
+    ["of nothing but size", words("row_norm", [x, -1, -1, y, inverse, mean], [INT_MIN, INT_MAX, 1], [1]), "overflow"],
+    ["with too short a scale", words("row_norm", [x, two, -1, y, inverse, mean], [1, 4, 1], [1]), "are needed"],
+    ["with too few roots", words("row_norm", [x, -1, -1, y, one, mean], [2, 2, 1], [1]), "are needed"],
+    ["whose roots are x", words("row_norm", [x, -1, -1, y, x, mean], [4, 1, 1], [1]), "overlaps"],
+    ["whose means are x", words("row_norm", [x, -1, -1, y, inverse, x], [4, 1, 1], [1]), "overlaps"],
+    ["whose means are its roots", words("row_norm", [x, -1, -1, y, mean, mean], [2, 2, 1], [1]), "overlaps"],
+    [
+      "whose gradient of the scale is what flows in",
+      words("row_norm_gradient", [x, g, -1, one, one, y, g, -1], [1, 4, 1]),
+      "overlaps",
+    ],
+    [
+      "whose gradient of the scale is that of x",
+      words("row_norm_gradient", [x, g, -1, one, one, y, y, -1], [1, 4, 1]),
+      "overlaps",
+    ],
+    [
+      "with the gradient of a shift alone",
+      words("row_norm_gradient", [x, g, -1, inverse, mean, y, -1, more], [2, 2, 1]),
+      "without a scale",
+    ],
+    ["by columns, of none", words("column_norm", [x, -1, -1, -1, -1, y, inverse, mean], [2, 0], [1]), "no columns"],
+    [
+      "by columns, with a running mean alone",
+      words("column_norm", [x, -1, -1, two, -1, y, inverse, mean], [2, 2], [1]),
+      "go together",
+    ],
+    ["by columns, whose variance is x", words("column_norm", [x, -1, -1, -1, -1, y, mean, x], [1, 4], [1]), "overlaps"],
+    [
+      "by columns, whose gradient of the shift is what flows in",
+      words("column_norm_gradient", [x, g, -1, inverse, mean, y, more, g], [1, 4, 0], [1]),
+      "overlaps",
+    ],
+    ["of a scale and a shift that are too short", words("scale_shift", [x, two, two, y], [1, 4]), "are needed"],
+  ])("%s is refused", (_name, code, message) => {
+    expect(() => run(code, views())).toThrow(refused(message));
+  });
+});
+
+describe("rows of a table", () => {
+  /** A table of 4 rows of 2, its gradient in rows 1 and 3, and room for the rows of two look-ups. */
+  const views = () => ({
+    table: new Float32Array(8).fill(1),
+    indices: Int32Array.of(3, 1, 3),
+    flows: Float32Array.of(1, 2, 3, 4, 5, 6),
+    count: Int32Array.of(2),
+    rows: Int32Array.of(1, 3, 0),
+    sums: Float32Array.of(3, 4, 6, 8, 0, 0),
+    totalCount: Int32Array.of(1),
+    totalRows: Int32Array.of(3, 0, 0),
+    totalSums: Float32Array.of(10, 20, 0, 0, 0, 0),
+    weights: Float32Array.of(1, 1, 1),
+    four: new Float32Array(4),
+    penalty: new Float32Array(1),
+  });
+  type Views = ReturnType<typeof views>;
+  const names = Object.keys(views());
+  /** The number of a view of that name, −1 of none. */
+  const at = (...wanted: readonly (keyof Views | "")[]) =>
+    wanted.map((name) => (name === "" ? -1 : names.indexOf(name)));
+  const execute = (code: readonly number[], changed: Partial<Views> = {}) => {
+    const own = { ...views(), ...changed };
+    return { own, fault: run(code, Object.values(own), { rate: 0.5 }) };
+  };
+
+  /** SGD with rate 0.5 of the table, [4, 2], by the rows that reach says. */
+  const update = (
+    { reach = numberOf("reaches", "touched"), room = 3, segment = [0, 4, 2, 0] } = {},
+    operands = at("table", "sums", "", "", "", "", "", "penalty", "count", "rows"),
+  ) => {
+    const head = [numberOf("optimizers", "sgd"), 0, 0, 0, 0, reach, room];
+    const doubles = new Array(10).fill(0).with(8, Number.POSITIVE_INFINITY);
+    return words("update", operands, [...head, ...segment], [...doubles, ...new Array(7).fill(0)]);
+  };
+  const scatter = (operands = at("flows", "indices", "", "count", "rows", "sums"), changed: readonly number[] = []) =>
+    words(
+      "scatter_rows",
+      operands,
+      [3, 4, 2, 1, -1, 0, 0].map((value, index) => changed[index] ?? value),
+    );
+  const merge = (sizes = [3, 3, 4, 2], total = at("totalCount", "totalRows", "totalSums")) =>
+    words("merge_rows", [...at("count", "rows", "sums"), ...total], sizes);
+  const squares = (sizes = [3, 4, 2]) => words("rows_squares", at("count", "rows", "sums", "penalty"), sizes);
+
+  test("the good ones run", () => {
+    const scattered = execute(scatter(), { count: new Int32Array(1), rows: new Int32Array(3) });
+    expect(scattered.fault).toBeNull();
+    expect(Array.from(scattered.own.rows.slice(0, 2))).toEqual([1, 3]);
+    expect(Array.from(scattered.own.sums.slice(0, 4))).toEqual([3, 4, 6, 8]);
+    const merged = execute(merge());
+    expect(merged.fault).toBeNull();
+    expect(Array.from(merged.own.totalSums.slice(0, 4))).toEqual([3, 4, 16, 28]);
+    const summed = execute(squares());
+    expect(summed.fault).toBeNull();
+    expect(summed.own.penalty[0]).toBe(9 + 16 + 36 + 64);
+    const updated = execute(update());
+    expect(updated.fault).toBeNull();
+    expect(Array.from(updated.own.table)).toEqual([1, 1, -0.5, -1, 1, 1, -2, -3]);
+  });
+
+  test.each<[string, readonly number[], string]>([
+    ["more indices than there are", scatter(undefined, [4]), "are needed"],
+    ["no place for all rows", scatter(at("flows", "indices", "", "count", "totalCount", "sums")), "are needed"],
+    ["sums over what flows in", scatter(at("flows", "indices", "", "count", "rows", "flows")), "overlaps"],
+    ["rows over the indices", scatter(at("flows", "indices", "", "count", "indices", "sums")), "overlaps"],
+    ["bags of no kind", scatter(undefined, [3, 4, 2, 1, -1, 3]), "no such bags"],
+    ["half a bag", scatter(undefined, [3, 4, 2, 2, -1, 1]), "not whole"],
+    [
+      "a weighted mean",
+      scatter(at("flows", "indices", "weights", "count", "rows", "sums"), [3, 4, 2, 1, -1, numberOf("bags", "mean")]),
+      "no weights",
+    ],
+    ["a total that is its part", merge(undefined, at("count", "rows", "sums")), "overlaps"],
+    ["a total without room", merge([3, 4, 4, 2]), "are needed"],
+    ["a part without room", merge([-1, 3, -4, 2]), "negative size"],
+    ["squares of more rows than there are", squares([4, 4, 2]), "are needed"],
+    ["squares of a negative table", squares([3, -4, 2]), "negative size"],
+    ["a reach that is none", update({ reach: 9 }), "no such reach"],
+    ["negative room", update({ room: -1 }), "negative size"],
+    ["room for more rows than there are", update({ room: 4 }), "are needed"],
+    ["a table that is too long", update({ segment: [0, 5, 2, 0] }), "are needed"],
+    ["two tables", update({ segment: [0, 2, 2, 0, 4, 2, 2, 0] }), "seven numbers"],
+    [
+      "rows without their count",
+      update({}, at("table", "sums", "", "", "", "", "", "penalty", "", "rows")),
+      "go together",
+    ],
+    [
+      "a count without its rows",
+      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "")),
+      "go together",
+    ],
+    [
+      "a gradient that is the table",
+      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "rows")),
+      "overlaps",
+    ],
+    [
+      "bags of a mean with weights",
+      words("bag", at("table", "indices", "weights", "four"), [1, 4, 2, 3, -1, numberOf("bags", "mean")]),
+      "no weights",
+    ],
+    ["bags that are too long", words("bag", at("table", "indices", "", "four"), [1, 4, 2, 4, -1, 1]), "are needed"],
+  ])("%s is refused", (_name, code, message) => {
+    expect(() => execute(code)).toThrow(refused(message));
+  });
+
+  test.each<[string, Partial<Views>]>([
+    ["a row twice", { rows: Int32Array.of(1, 1, 0) }],
+    ["rows that fall", { rows: Int32Array.of(3, 1, 0) }],
+    ["a row behind the table", { rows: Int32Array.of(1, 4, 0) }],
+    ["a negative row", { rows: Int32Array.of(-1, 1, 0) }],
+    ["more rows than there is room for", { count: Int32Array.of(4) }],
+    ["fewer than none", { count: Int32Array.of(-1) }],
+    ["the most negative count", { count: Int32Array.of(INT_MIN) }],
+  ])("%s is a fault, and nothing is written", (_name, changed) => {
+    for (const code of [update(), update({ reach: numberOf("reaches", "all") }), merge()]) {
+      const { own, fault } = execute(code, changed);
+      expect(fault).toMatchObject({ what: "index" });
+      expect(own.table).toEqual(views().table);
+      expect(own.totalSums).toEqual(views().totalSums);
+    }
+    expect(execute(squares(), changed).fault).toMatchObject({ what: "index" });
+  });
+
+  test("a total that has not enough room for both is a fault", () => {
+    const { own, fault } = execute(merge([3, 2, 4, 2]), { rows: Int32Array.of(0, 1, 0) });
+    expect(fault).toMatchObject({ what: "index", value: 3, limit: 3 });
+    expect(own.totalSums).toEqual(views().totalSums);
+  });
+
+  test("an index outside of the table is a fault", () => {
+    const { fault } = execute(scatter(), { indices: Int32Array.of(3, 4, 0) });
+    expect(fault).toMatchObject({ what: "index", row: 1, value: 4, limit: 4 });
+  });
+});
+
 describe("packing for a product", () => {
   const b = Float32Array.of(1, 2, 3, 4, 5, 6);
   /** Panels of 32 columns at most, whatever the kernels are. */
