@@ -218,8 +218,13 @@ Entrant normalization(const Machine& machine, const NormKernel& kernel, size_t c
   } else {
     views = {x, scale, shift, nullptr, nullptr, y, first, second};
   }
-  const std::vector<double> doubles =
-      kernel.by_rows && kernel.gradient ? std::vector<double>{} : std::vector<double>{1e-5};
+  std::vector<double> doubles;
+  if (!kernel.gradient) {
+    ints.insert(ints.end(), {-1, -1, 0});  // nothing follows
+    doubles = {1e-5, 1, 1};
+  } else if (!kernel.by_rows) {
+    doubles = {1e-5};
+  }
   auto call = std::make_shared<Call>(machine, kernel.operation, std::move(views), std::move(ints), doubles);
   const std::function<void()> run = [call, side] { (*call)(); };
   if (kernel.gradient) return {run, y, rows * columns};
@@ -248,9 +253,9 @@ void measure_normalizations(StreamedSuite& suite, const Machine& machine) {
          moved = 8.0 * static_cast<double>(rows * columns);
          auto side = std::make_shared<std::vector<float>>(2 * columns, 0.5f);
          std::vector<void*> views{memory, side->data(), side->data() + columns, array_at(memory, bytes, 2, 1)};
-         auto call =
-             std::make_shared<Call>(machine, op_scale_shift, std::move(views),
-                                    std::vector<int64_t>{static_cast<int64_t>(rows), static_cast<int64_t>(columns)});
+         auto call = std::make_shared<Call>(machine, op_scale_shift, std::move(views),
+                                            std::vector<int64_t>{static_cast<int64_t>(rows), columns, -1, -1, 0},
+                                            std::vector<double>{1, 1});
          return Entrant{[call, side] { (*call)(); }};
        }});
 }

@@ -234,7 +234,12 @@ export interface NativeOperands<V> {
       readonly rows: number;
       readonly columns: number;
       readonly groups: number;
+      readonly function?: NativeLists["unary"] | undefined;
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
       readonly epsilon: number;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
     };
   };
   readonly row_norm_gradient: {
@@ -261,7 +266,16 @@ export interface NativeOperands<V> {
       readonly mean: V;
       readonly variance: V;
     };
-    readonly numbers: { readonly rows: number; readonly columns: number; readonly epsilon: number };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly function?: NativeLists["unary"] | undefined;
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly epsilon: number;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+    };
   };
   readonly column_norm_gradient: {
     readonly views: {
@@ -283,7 +297,15 @@ export interface NativeOperands<V> {
   };
   readonly scale_shift: {
     readonly views: { readonly x: V; readonly scale: V; readonly shift: V; readonly y: V };
-    readonly numbers: { readonly rows: number; readonly columns: number };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly function?: NativeLists["unary"] | undefined;
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+    };
   };
   readonly one_hot: {
     readonly views: { readonly labels: V; readonly y: V };
@@ -588,13 +610,15 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   softmax_cross_entropy: "logits:f labels:i losses:F; rows:d columns:d; ",
   softmax_cross_entropy_gradient: "logits:f labels:i loss_gradient:f logits_gradient:F; rows:d columns:d same:b; ",
   softmax_cross_entropy_both: "logits:f labels:i loss_gradient:f logits_gradient:F losses:F; rows:d columns:d same:b; ",
-  row_norm: "x:f scale:f? shift:f? y:F inverse:F mean:F?; rows:d columns:d groups:i; epsilon",
+  row_norm:
+    "x:f scale:f? shift:f? y:F inverse:F mean:F?; rows:d columns:d groups:i function:unary?-1 site:i?-1 example_rows:i?; epsilon keep?1 keep_scale?1",
   row_norm_gradient: "x:f g:f scale:f? inverse:f mean:f? dx:F dscale:F? dshift:F?; rows:d columns:d groups:i; ",
   column_norm:
-    "x:f scale:f? shift:f? running_mean:f? running_variance:f? y:F mean:F variance:F; rows:d columns:d; epsilon",
+    "x:f scale:f? shift:f? running_mean:f? running_variance:f? y:F mean:F variance:F; rows:d columns:d function:unary?-1 site:i?-1 example_rows:i?; epsilon keep?1 keep_scale?1",
   column_norm_gradient:
     "x:f g:f scale:f? mean:f variance:f dx:F dscale:F? dshift:F?; rows:d columns:d running:b; epsilon",
-  scale_shift: "x:f scale:f shift:f y:F; rows:d columns:d; ",
+  scale_shift:
+    "x:f scale:f shift:f y:F; rows:d columns:d function:unary?-1 site:i?-1 example_rows:i?; keep?1 keep_scale?1",
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "operation.h"
+#include "philox.h"
 
 namespace carillon {
 namespace {
@@ -61,13 +62,72 @@ void sum_blocks(const Context& context, size_t rows, size_t columns, float* cons
   });
 }
 
+// ---- What follows the result of a normalization: a function of one argument, then a mask, as the operations alone
+
+// Operands of a normalization: what its result becomes. `function`: −1 none; `site`: the place that drops, −1 none;
+// `example_rows`: rows an example (0: not an array of the batch); kept elements are multiplied by keep_scale, others 0.
+struct Finishing {
+  size_t function, site, example_rows;
+  size_t keep, keep_scale;
+};
+
+void check_finish(const Arguments& a, const Finishing& at, Requirements& r) {
+  if (a.ints[at.function] < -1 || a.ints[at.function] >= static_cast<int64_t>(Unary::count)) {
+    r.fail("no such function");
+  }
+  if (a.ints[at.site] < -1 || a.ints[at.example_rows] < 0) r.fail("bad place of a mask");
+  if (!(a.doubles[at.keep] >= 0 && a.doubles[at.keep] <= 1)) r.fail("keep outside [0, 1]");
+}
+
+class Finish {
+ public:
+  Finish(const Context& context, const Arguments& a, const Finishing& at, size_t columns)
+      : kernels_(context.kernels),
+        function_(a.ints[at.function] < 0 ? nullptr : kernels_.unary[a.size(at.function)]),
+        masked_(a.ints[at.site] >= 0),
+        first_(static_cast<uint64_t>(context.registers.batch_offset) * a.size(at.example_rows) * columns) {
+    mask_.seed = context.registers.seed;
+    mask_.step = context.registers.step;
+    mask_.site = static_cast<uint32_t>(a.ints[at.site]);
+    mask_.threshold = dropout_threshold(a.doubles[at.keep]);
+    mask_.scale = static_cast<float>(a.doubles[at.keep_scale]);
+  }
+
+  // Rows [begin, end) of y, each of which normalize(begin, end) computes, a few at a time while they are in cache.
+  template <typename Normalize>
+  void over(float* y, size_t begin, size_t end, size_t columns, const Normalize& normalize) const {
+    if (function_ == nullptr && !masked_) return normalize(begin, end);
+    const size_t together = rows_in_cache(columns);
+    for (size_t row = begin; row < end; row += together) {
+      const size_t until = std::min(end, row + together);
+      float* const at = y + row * columns;
+      const size_t count = (until - row) * columns;
+      normalize(row, until);
+      if (function_ != nullptr) function_(at, at, count);
+      if (masked_) kernels_.dropout_f32(at, at, count, first_ + row * columns, mask_);
+    }
+  }
+
+ private:
+  const KernelTable& kernels_;
+  UnaryKernel function_;
+  bool masked_;
+  uint64_t first_;  // index of the first element of y in the mask
+  DropoutArguments mask_{};
+};
+
 // ---- row_norm: rows of x are `groups` rows of columns/groups elements, which are normalized one by one
 
 struct RowNormAt {
-  static constexpr Operands all{"x:f scale:f? shift:f? y:F inverse:F mean:F?", "rows:d columns:d groups:i", "epsilon"};
+  static constexpr Operands all{"x:f scale:f? shift:f? y:F inverse:F mean:F?",
+                                "rows:d columns:d groups:i function:unary?-1 site:i?-1 example_rows:i?",
+                                "epsilon keep?1 keep_scale?1"};
   static constexpr size_t x = all.view("x"), scale = all.view("scale"), shift = all.view("shift"), y = all.view("y"),
                           inverse = all.view("inverse"), mean = all.view("mean");
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), groups = all.integer("groups");
+  static constexpr size_t epsilon = all.number("epsilon");
+  static constexpr Finishing finish{all.integer("function"), all.integer("site"), all.integer("example_rows"),
+                                    all.number("keep"), all.number("keep_scale")};
 };
 
 // Of whole groups: False, and says so, where the columns are none.
@@ -79,6 +139,7 @@ bool check_groups(const Arguments& a, size_t columns, size_t groups, Requirement
 
 void check_row_norm(const Arguments& a, Requirements& r) {
   using At = RowNormAt;
+  check_finish(a, At::finish, r);
   if (!check_groups(a, At::columns, At::groups, r)) return;
   const size_t rows = a.size(At::rows), columns = a.size(At::columns), groups = a.size(At::groups);
   r.need(At::x, rows, columns);
@@ -91,7 +152,7 @@ void check_row_norm(const Arguments& a, Requirements& r) {
 
 void run_row_norm(const Context& context, const Arguments& a) {
   using At = RowNormAt;
-  const size_t groups = a.size(At::groups), columns = a.size(At::columns) / groups;
+  const size_t groups = a.size(At::groups), width = a.size(At::columns), columns = width / groups;
   const RowNorm task{a.view<const float>(At::x),
                      a.view<const float>(At::scale),
                      a.view<const float>(At::shift),
@@ -100,9 +161,12 @@ void run_row_norm(const Context& context, const Arguments& a) {
                      a.view<float>(At::inverse),
                      columns,
                      groups,
-                     static_cast<float>(a.doubles[0])};
-  over_rows(context, a.size(At::rows) * groups, columns,
-            [&](size_t begin, size_t end) { context.kernels.row_norm_f32(task, begin, end); });
+                     static_cast<float>(a.doubles[At::epsilon])};
+  const Finish finish(context, a, At::finish, width);
+  over_rows(context, a.size(At::rows) * groups, columns, [&](size_t begin, size_t end) {
+    finish.over(task.y, begin, end, columns,
+                [&](size_t from, size_t until) { context.kernels.row_norm_f32(task, from, until); });
+  });
 }
 
 // ---- row_norm_gradient: dx, and where wanted dscale[c] = Σ g·n and dshift[c] = Σ g over rows
@@ -197,15 +261,20 @@ void run_row_norm_gradient(const Context& context, const Arguments& a) {
 
 struct ColumnNormAt {
   static constexpr Operands all{"x:f scale:f? shift:f? running_mean:f? running_variance:f? y:F mean:F variance:F",
-                                "rows:d columns:d", "epsilon"};
+                                "rows:d columns:d function:unary?-1 site:i?-1 example_rows:i?",
+                                "epsilon keep?1 keep_scale?1"};
   static constexpr size_t x = all.view("x"), scale = all.view("scale"), shift = all.view("shift"),
                           running_mean = all.view("running_mean"), running_variance = all.view("running_variance"),
                           y = all.view("y"), mean = all.view("mean"), variance = all.view("variance");
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+  static constexpr size_t epsilon = all.number("epsilon");
+  static constexpr Finishing finish{all.integer("function"), all.integer("site"), all.integer("example_rows"),
+                                    all.number("keep"), all.number("keep_scale")};
 };
 
 void check_column_norm(const Arguments& a, Requirements& r) {
   using At = ColumnNormAt;
+  check_finish(a, At::finish, r);
   const size_t rows = a.size(At::rows), columns = a.size(At::columns);
   if (columns == 0) r.fail("normalization over no columns");
   if ((a.views[At::running_mean] == nullptr) != (a.views[At::running_variance] == nullptr)) {
@@ -233,6 +302,45 @@ void invert(const Context& context, const float* variance, double epsilon, float
   binary(Binary::divide).scalar_vector(1.0f, inverse, inverse, columns);
 }
 
+// Mean and variance of the columns of x: two sums, of which the second needs the whole of the first. A single block of
+// rows has both strip by strip.
+void column_moments(const Context& context, const float* x, size_t rows, size_t columns, float* scratch, float* mean,
+                    float* variance) {
+  const KernelTable& kernels = context.kernels;
+  const auto count = static_cast<float>(rows);
+  const auto& divide = kernels.binary[static_cast<size_t>(Binary::divide)].vector_scalar;
+  const auto& add = kernels.binary[static_cast<size_t>(Binary::add)].vector_vector;
+  const auto finish_mean = [&](size_t begin, size_t end) {
+    if (rows == 0) return;  // there is no first element
+    divide(mean + begin, count, mean + begin, end - begin);
+    add(mean + begin, x + begin, mean + begin, end - begin);
+  };
+  const auto deviations = [&](size_t from, size_t until, size_t begin, size_t end, const float* center, bool squared,
+                              float* sums) {
+    kernels.column_deviations_f32(x + from * columns + begin, columns, until - from, end - begin, center + begin,
+                                  squared, sums);
+  };
+  const bool whole = rows <= kColumnBlock;
+  float* const means[1] = {mean};
+  sum_blocks(context, rows, columns, means, scratch, true,
+             [&](size_t from, size_t until, size_t begin, size_t end, float* const(&chains)[1]) {
+               deviations(from, until, begin, end, x, false, chains[0]);
+               if (!whole) return;
+               finish_mean(begin, end);
+               std::memset(variance + begin, 0, (end - begin) * sizeof(float));
+               deviations(from, until, begin, end, mean, true, variance + begin);
+               divide(variance + begin, count, variance + begin, end - begin);
+             });
+  if (whole) return;
+  finish_mean(0, columns);
+  float* const variances[1] = {variance};
+  sum_blocks(context, rows, columns, variances, scratch, true,
+             [&](size_t from, size_t until, size_t begin, size_t end, float* const(&chains)[1]) {
+               deviations(from, until, begin, end, mean, true, chains[0]);
+             });
+  divide(variance, count, variance, columns);
+}
+
 void run_column_norm(const Context& context, const Arguments& a) {
   using At = ColumnNormAt;
   const size_t rows = a.size(At::rows), columns = a.size(At::columns);
@@ -241,34 +349,23 @@ void run_column_norm(const Context& context, const Arguments& a) {
   auto* variance = a.view<float>(At::variance);
   auto* scratch = static_cast<float*>(context.scratch);
   const KernelTable& kernels = context.kernels;
-  const BinaryKernels& divide = kernels.binary[static_cast<size_t>(Binary::divide)];
   const BinaryKernels& multiply = kernels.binary[static_cast<size_t>(Binary::multiply)];
   if (a.views[At::running_mean] != nullptr && rows == 1) {
     std::memcpy(mean, a.view<const float>(At::running_mean), columns * sizeof(float));
     std::memcpy(variance, a.view<const float>(At::running_variance), columns * sizeof(float));
   } else {
-    const auto deviations = [&](float* to, const float* center, bool squared) {
-      float* const sums[1] = {to};
-      sum_blocks(context, rows, columns, sums, scratch, true,
-                 [&](size_t from, size_t until, size_t begin, size_t end, float* const(&chains)[1]) {
-                   kernels.column_deviations_f32(x + from * columns + begin, columns, until - from, end - begin,
-                                                 center + begin, squared, chains[0]);
-                 });
-      divide.vector_scalar(to, static_cast<float>(rows), to, columns);
-    };
-    if (rows != 0) {
-      deviations(mean, x, false);
-      kernels.binary[static_cast<size_t>(Binary::add)].vector_vector(mean, x, mean, columns);
-    }
-    deviations(variance, mean, true);
+    column_moments(context, x, rows, columns, scratch, mean, variance);
   }
   float* factor = scratch + block_sums_bytes(rows, columns, 1) / sizeof(float);
-  invert(context, variance, a.doubles[0], factor, columns);
+  invert(context, variance, a.doubles[At::epsilon], factor, columns);
   if (a.views[At::scale] != nullptr) multiply.vector_vector(factor, a.view<const float>(At::scale), factor, columns);
   const auto* shift = a.view<const float>(At::shift);
   auto* y = a.view<float>(At::y);
+  const Finish finish(context, a, At::finish, columns);
   over_rows(context, rows, columns, [&](size_t begin, size_t end) {
-    kernels.column_norm_f32(x + begin * columns, end - begin, columns, mean, factor, shift, y + begin * columns);
+    finish.over(y, begin, end, columns, [&](size_t from, size_t until) {
+      kernels.column_norm_f32(x + from * columns, until - from, columns, mean, factor, shift, y + from * columns);
+    });
   });
 }
 
@@ -313,6 +410,29 @@ void run_column_norm_gradient(const Context& context, const Arguments& a) {
   float* offset = vectors + 2 * columns;
   float* slope = vectors + 3 * columns;
   float* factor = vectors + 4 * columns;
+  const KernelTable& kernels = context.kernels;
+  const BinaryKernels& divide = kernels.binary[static_cast<size_t>(Binary::divide)];
+  const BinaryKernels& multiply = kernels.binary[static_cast<size_t>(Binary::multiply)];
+  const auto* variance = a.view<const float>(At::variance);
+  const auto* scale = a.view<const float>(At::scale);
+  // What the sums of the columns [begin, end) come to.
+  const auto finish = [&](size_t begin, size_t end) {
+    const size_t count = end - begin;
+    float* const r = factor + begin;
+    invert(context, variance + begin, a.doubles[0], r, count);
+    multiply.vector_vector(products + begin, r, products + begin, count);
+    if (a.ints[At::running] != 0 && rows == 1) {
+      std::memset(offset + begin, 0, count * sizeof(float));
+      std::memset(slope + begin, 0, count * sizeof(float));
+    } else {
+      const auto all = static_cast<float>(rows);
+      divide.vector_scalar(flows + begin, all, offset + begin, count);
+      multiply.vector_vector(products + begin, r, slope + begin, count);
+      divide.vector_scalar(slope + begin, all, slope + begin, count);
+    }
+    if (scale != nullptr) multiply.vector_vector(r, scale + begin, r, count);
+  };
+  const bool whole = rows <= kColumnBlock;  // a strip of columns has its sums at once
   float* const sums[2] = {flows, products};
   sum_blocks(context, rows, columns, sums, scratch, true,
              [&](size_t from, size_t until, size_t begin, size_t end, float* const(&chains)[2]) {
@@ -324,22 +444,10 @@ void run_column_norm_gradient(const Context& context, const Arguments& a) {
                                    0,
                                    chains[0],
                                    chains[1]};
-               context.kernels.norm_sums_f32(part, until - from, end - begin);
+               kernels.norm_sums_f32(part, until - from, end - begin);
+               if (whole) finish(begin, end);
              });
-  const KernelTable& kernels = context.kernels;
-  const BinaryKernels& divide = kernels.binary[static_cast<size_t>(Binary::divide)];
-  const BinaryKernels& multiply = kernels.binary[static_cast<size_t>(Binary::multiply)];
-  invert(context, a.view<const float>(At::variance), a.doubles[0], factor, columns);
-  multiply.vector_vector(products, factor, products, columns);
-  if (a.ints[At::running] != 0 && rows == 1) {
-    std::memset(offset, 0, 2 * columns * sizeof(float));
-  } else {
-    const auto count = static_cast<float>(rows);
-    divide.vector_scalar(flows, count, offset, columns);
-    multiply.vector_vector(products, factor, slope, columns);
-    divide.vector_scalar(slope, count, slope, columns);
-  }
-  if (a.views[At::scale] != nullptr) multiply.vector_vector(factor, a.view<const float>(At::scale), factor, columns);
+  if (!whole) finish(0, columns);
   const ColumnNormGradient task{x, g, mean, offset, slope, factor, a.view<float>(At::dx), columns};
   over_rows(context, rows, columns,
             [&](size_t begin, size_t end) { kernels.column_norm_gradient_f32(task, begin, end); });
@@ -348,13 +456,17 @@ void run_column_norm_gradient(const Context& context, const Arguments& a) {
 // ---- scale_shift: y[r, c] = fma(x[r, c], scale[c], shift[c])
 
 struct ScaleShiftAt {
-  static constexpr Operands all{"x:f scale:f shift:f y:F", "rows:d columns:d", ""};
+  static constexpr Operands all{"x:f scale:f shift:f y:F",
+                                "rows:d columns:d function:unary?-1 site:i?-1 example_rows:i?", "keep?1 keep_scale?1"};
   static constexpr size_t x = all.view("x"), scale = all.view("scale"), shift = all.view("shift"), y = all.view("y");
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns");
+  static constexpr Finishing finish{all.integer("function"), all.integer("site"), all.integer("example_rows"),
+                                    all.number("keep"), all.number("keep_scale")};
 };
 
 void check_scale_shift(const Arguments& a, Requirements& r) {
   using At = ScaleShiftAt;
+  check_finish(a, At::finish, r);
   for (const size_t view : {At::x, At::y}) r.need(view, a.size(At::rows), a.size(At::columns));
   for (const size_t view : {At::scale, At::shift}) r.need(view, a.size(At::columns));
 }
@@ -364,9 +476,13 @@ void run_scale_shift(const Context& context, const Arguments& a) {
   const size_t columns = a.size(At::columns);
   const auto* x = a.view<const float>(At::x);
   auto* y = a.view<float>(At::y);
+  const Finish finish(context, a, At::finish, columns);
   over_rows(context, a.size(At::rows), columns, [&](size_t begin, size_t end) {
-    context.kernels.column_norm_f32(x + begin * columns, end - begin, columns, nullptr, a.view<const float>(At::scale),
-                                    a.view<const float>(At::shift), y + begin * columns);
+    finish.over(y, begin, end, columns, [&](size_t from, size_t until) {
+      context.kernels.column_norm_f32(x + from * columns, until - from, columns, nullptr,
+                                      a.view<const float>(At::scale), a.view<const float>(At::shift),
+                                      y + from * columns);
+    });
   });
 }
 

@@ -314,6 +314,8 @@ describe("a fused product", () => {
 });
 
 describe("a normalization", () => {
+  /** Nothing follows it. */
+  const none = [-1, -1, 0];
   /** Two rows of two; one row of four; two numbers; three. */
   const [x, g, two, y] = [0, 1, 2, 3];
   const views = () => [
@@ -328,10 +330,12 @@ describe("a normalization", () => {
   test("the good ones run, and may have their result in the place of x, or of what flows in", () => {
     for (const result of [y, x]) {
       const own = views();
-      expect(run(words("row_norm", [x, -1, -1, result, inverse, mean], [2, 2, 1], [1e-5]), own)).toBeNull();
+      expect(
+        run(words("row_norm", [x, -1, -1, result, inverse, mean], [2, 2, 1, ...none], [1e-5, 1, 1]), own),
+      ).toBeNull();
       expect(Array.from(own[mean] ?? []).slice(0, 2)).toEqual([2, 4]);
       const columns = [x, -1, -1, -1, -1, result, inverse, mean];
-      expect(run(words("column_norm", columns, [2, 2], [1e-5]), views())).toBeNull();
+      expect(run(words("column_norm", columns, [2, 2, ...none], [1e-5, 1, 1]), views())).toBeNull();
     }
     for (const result of [y, g]) {
       const rows = [x, g, two, inverse, mean, result, more, -1];
@@ -342,16 +346,36 @@ describe("a normalization", () => {
   });
 
   test.each<[string, readonly number[], string]>([
-    ["of no columns", words("row_norm", [x, -1, -1, y, inverse, mean], [2, 0, 1], [1]), "no columns"],
-    ["in no groups", words("row_norm", [x, -1, -1, y, inverse, mean], [2, 2, 0], [1]), "groups"],
-    ["in groups that are not equal", words("row_norm", [x, -1, -1, y, inverse, mean], [1, 4, 3], [1]), "groups"],
-    ["of more than there is", words("row_norm", [x, -1, -1, y, inverse, mean], [3, 2, 1], [1]), "are needed"],
-    ["of nothing but size", words("row_norm", [x, -1, -1, y, inverse, mean], [INT_MIN, INT_MAX, 1], [1]), "overflow"],
-    ["with too short a scale", words("row_norm", [x, two, -1, y, inverse, mean], [1, 4, 1], [1]), "are needed"],
-    ["with too few roots", words("row_norm", [x, -1, -1, y, one, mean], [2, 2, 1], [1]), "are needed"],
-    ["whose roots are x", words("row_norm", [x, -1, -1, y, x, mean], [4, 1, 1], [1]), "overlaps"],
-    ["whose means are x", words("row_norm", [x, -1, -1, y, inverse, x], [4, 1, 1], [1]), "overlaps"],
-    ["whose means are its roots", words("row_norm", [x, -1, -1, y, mean, mean], [2, 2, 1], [1]), "overlaps"],
+    ["of no columns", words("row_norm", [x, -1, -1, y, inverse, mean], [2, 0, 1, ...none], [1, 1, 1]), "no columns"],
+    ["in no groups", words("row_norm", [x, -1, -1, y, inverse, mean], [2, 2, 0, ...none], [1, 1, 1]), "groups"],
+    [
+      "in groups that are not equal",
+      words("row_norm", [x, -1, -1, y, inverse, mean], [1, 4, 3, ...none], [1, 1, 1]),
+      "groups",
+    ],
+    [
+      "of more than there is",
+      words("row_norm", [x, -1, -1, y, inverse, mean], [3, 2, 1, ...none], [1, 1, 1]),
+      "are needed",
+    ],
+    [
+      "of nothing but size",
+      words("row_norm", [x, -1, -1, y, inverse, mean], [INT_MIN, INT_MAX, 1, ...none], [1, 1, 1]),
+      "overflow",
+    ],
+    [
+      "with too short a scale",
+      words("row_norm", [x, two, -1, y, inverse, mean], [1, 4, 1, ...none], [1, 1, 1]),
+      "are needed",
+    ],
+    ["with too few roots", words("row_norm", [x, -1, -1, y, one, mean], [2, 2, 1, ...none], [1, 1, 1]), "are needed"],
+    ["whose roots are x", words("row_norm", [x, -1, -1, y, x, mean], [4, 1, 1, ...none], [1, 1, 1]), "overlaps"],
+    ["whose means are x", words("row_norm", [x, -1, -1, y, inverse, x], [4, 1, 1, ...none], [1, 1, 1]), "overlaps"],
+    [
+      "whose means are its roots",
+      words("row_norm", [x, -1, -1, y, mean, mean], [2, 2, 1, ...none], [1, 1, 1]),
+      "overlaps",
+    ],
     [
       "whose gradient of the scale is what flows in",
       words("row_norm_gradient", [x, g, -1, one, one, y, g, -1], [1, 4, 1]),
@@ -367,19 +391,31 @@ describe("a normalization", () => {
       words("row_norm_gradient", [x, g, -1, inverse, mean, y, -1, more], [2, 2, 1]),
       "without a scale",
     ],
-    ["by columns, of none", words("column_norm", [x, -1, -1, -1, -1, y, inverse, mean], [2, 0], [1]), "no columns"],
+    [
+      "by columns, of none",
+      words("column_norm", [x, -1, -1, -1, -1, y, inverse, mean], [2, 0, ...none], [1, 1, 1]),
+      "no columns",
+    ],
     [
       "by columns, with a running mean alone",
-      words("column_norm", [x, -1, -1, two, -1, y, inverse, mean], [2, 2], [1]),
+      words("column_norm", [x, -1, -1, two, -1, y, inverse, mean], [2, 2, ...none], [1, 1, 1]),
       "go together",
     ],
-    ["by columns, whose variance is x", words("column_norm", [x, -1, -1, -1, -1, y, mean, x], [1, 4], [1]), "overlaps"],
+    [
+      "by columns, whose variance is x",
+      words("column_norm", [x, -1, -1, -1, -1, y, mean, x], [1, 4, ...none], [1, 1, 1]),
+      "overlaps",
+    ],
     [
       "by columns, whose gradient of the shift is what flows in",
       words("column_norm_gradient", [x, g, -1, inverse, mean, y, more, g], [1, 4, 0], [1]),
       "overlaps",
     ],
-    ["of a scale and a shift that are too short", words("scale_shift", [x, two, two, y], [1, 4]), "are needed"],
+    [
+      "of a scale and a shift that are too short",
+      words("scale_shift", [x, two, two, y], [1, 4, ...none], [1, 1]),
+      "are needed",
+    ],
   ])("%s is refused", (_name, code, message) => {
     expect(() => run(code, views())).toThrow(refused(message));
   });
@@ -520,6 +556,48 @@ describe("rows of a table", () => {
   test("an index outside of the table is a fault", () => {
     const { fault } = execute(scatter(), { indices: Int32Array.of(3, 4, 0) });
     expect(fault).toMatchObject({ what: "index", row: 1, value: 4, limit: 4 });
+  });
+});
+
+describe("a normalization and what follows it", () => {
+  const x = Float32Array.of(1, 2, 3, 4);
+  const [y, mean, inverse] = [new Float32Array(4), new Float32Array(2), new Float32Array(2)];
+  const shift = Float32Array.of(1, -3);
+  /** By the views x, y, inverse, mean and shift; `function` is that of a native list, −1 none. */
+  const forms = (finish: readonly number[], [keep, scale]: readonly [number, number] = [1, 2]) => ({
+    row_norm: words("row_norm", [0, -1, 4, 1, 2, 3], [2, 2, 1, ...finish], [1, keep, scale]),
+    column_norm: words("column_norm", [0, 4, 4, -1, -1, 1, 2, 3], [2, 2, ...finish], [1, keep, scale]),
+    scale_shift: words("scale_shift", [0, 4, 4, 1], [2, 2, ...finish], [keep, scale]),
+  });
+  const arrays = [x, y, inverse, mean, shift];
+  const relu = nativeInfo.unary.indexOf("relu");
+
+  test("the good ones run", () => {
+    expect(run(forms([-1, -1, 0]).scale_shift, arrays)).toBeNull();
+    expect(Array.from(y)).toEqual([2, -9, 4, -15]);
+    expect(run(forms([relu, -1, 0]).scale_shift, arrays)).toBeNull();
+    expect(Array.from(y)).toEqual([2, 0, 4, 0]);
+    expect(run(forms([relu, INT_MAX, 1]).scale_shift, arrays)).toBeNull();
+    expect(Array.from(y)).toEqual([4, 0, 8, 0]);
+    for (const name of ["row_norm", "column_norm"] as const) {
+      expect(run(forms([relu, 0, 0], [0, 2])[name], arrays)).toBeNull();
+      expect(Array.from(y)).toEqual([0, 0, 0, 0]);
+    }
+  });
+
+  test.each<[string, ReturnType<typeof forms>, string]>([
+    ["a function that is not there", forms([nativeInfo.unary.length, -1, 0]), "no such function"],
+    ["a function below −1", forms([-2, -1, 0]), "no such function"],
+    ["the lowest function", forms([INT_MIN, -1, 0]), "no such function"],
+    ["a site below −1", forms([-1, -2, 0]), "place of a mask"],
+    ["negative rows an example", forms([-1, 0, -1]), "place of a mask"],
+    ["keep above 1", forms([-1, 0, 0], [1.5, 1]), "keep outside"],
+    ["keep of NaN", forms([-1, 0, 0], [Number.NaN, 1]), "keep outside"],
+    ["no place for a mask", forms([-1]), "number of integers"],
+  ])("with %s is refused", (_name, code, message) => {
+    const before = Array.from(y);
+    for (const words_ of Object.values(code)) expect(() => run(words_, arrays)).toThrow(refused(message));
+    expect(Array.from(y)).toEqual(before);
   });
 });
 

@@ -83,7 +83,8 @@ function merged(value: Value, step: Step, product: Step | undefined): Step | und
   if (last.operation !== "scale_shift" || (own.views.scale ?? null) !== null || last.views.x !== product.outputs[0])
     return undefined;
   const { scale, shift } = last.views;
-  return frozenProduct(value, { ...own.views, scale, shift }, own.numbers);
+  const { function: f, site = -1 } = last.numbers;
+  return site < 0 ? frozenProduct(value, { ...own.views, scale, shift }, { ...own.numbers, function: f }) : undefined;
 }
 
 /** Has products read packed weights, and apply what follows them: a scale and a shift a column, then a function. */

@@ -1,116 +1,10 @@
 import type { NativeLists } from "../../binding/operations.js";
 import { CarillonError } from "../../errors.js";
 import { instruction } from "../../ops/encode.js";
-import { maskPlace } from "../../ops/random.js";
-import { extent } from "../../tensor/shape.js";
-import { type Applied, type Instruction, instructionOf, type Value } from "../../tensor/value.js";
+import { type Instruction, instructionOf, type Value } from "../../tensor/value.js";
 import type { Step } from "../step.js";
-import { applied, type Draft, type Pass } from "./pass.js";
-
-const EPILOGUES = ["relu", "tanh"] as const;
-
-/** A mask that a product applies to its result: that of the operation `dropout`, whose dropped elements become 0. */
-interface Mask {
-  readonly site: number;
-  readonly exampleRows: number;
-  readonly keep: number;
-  readonly scale: number;
-}
-
-/** The mask behind `value` = dropout(x), where it is one of elements, without a shift, drawn by the program itself. */
-function maskOf(value: Value): Mask | undefined {
-  const dropout = applied(value, "dropout");
-  if (dropout === undefined || dropout.draw !== undefined) return undefined;
-  const { site, group, keep, scale, shift, dropped } = dropout.attributes;
-  const { exampleRows } = maskPlace(value, { site, group });
-  if (group !== 1 || shift !== 0 || dropped !== 0) return undefined;
-  return { site, exampleRows, keep, scale };
-}
-
-const sameMask = (a: Mask, b: Mask): boolean =>
-  a.site === b.site && a.exampleRows === b.exampleRows && a.keep === b.keep && a.scale === b.scale;
-
-/** How a gradient passes a gate: by the sign of an output of relu, or by the slope of tanh from its output. */
-interface Gate {
-  readonly backward: NativeLists["gates"];
-  readonly values: Value;
-  readonly scale: number;
-  /** The gradient before the gate. */
-  readonly inner: Value;
-}
-
-/** Whether an operation on a and b has an element for every element of both: nothing is broadcast. */
-const alike = (a: Value, b: Value, value: Value): boolean =>
-  extent(a.shape) === extent(value.shape) && extent(b.shape) === extent(value.shape);
-
-/**
- * The gate behind `value`. relu′ after the mask of a dropout behind that relu is one gate: the dropped-out output is
- * positive exactly where relu's was and the element was kept (scale ≥ 1, so that nothing positive becomes 0).
- */
-function gateOf(value: Value, draft: Draft): Gate | undefined {
-  const [flowing, output] = applied(value, "reluGradient")?.inputs ?? [];
-  if (flowing !== undefined && output !== undefined && alike(flowing, output, value)) {
-    const mask = maskOf(flowing);
-    const [inner] = applied(flowing, "dropout")?.inputs ?? [];
-    if (mask !== undefined && inner !== undefined && mask.scale >= 1 && draft.uses(flowing) === 1) {
-      const dropped = draft.users(output).find((user) => {
-        const own = maskOf(user);
-        return own !== undefined && user.id < value.id && sameMask(own, mask);
-      });
-      if (dropped !== undefined) return { backward: "positive", values: dropped, scale: mask.scale, inner };
-    }
-    return { backward: "positive", values: output, scale: 1, inner: flowing };
-  }
-  const [gradient, bent] = applied(value, "tanhGradient")?.inputs ?? [];
-  if (gradient === undefined || bent === undefined || !alike(gradient, bent, value)) return undefined;
-  return { backward: "tanh", values: bent, scale: 1, inner: gradient };
-}
-
-/** A product and what follows it, from the last operation back to the first. */
-interface Chain {
-  readonly product: Applied;
-  readonly activation: NativeLists["activations"];
-  readonly mask: Mask | undefined;
-  readonly gate: Gate | undefined;
-}
-
-/** Whether `value` serves its one user alone and may be computed where `last` stands. */
-type Inside = (value: Value) => boolean;
-
-/** The product in front of `value`, past an activation. */
-function productOf(value: Value, inside: Inside): Pick<Chain, "product" | "activation"> | undefined {
-  const name = EPILOGUES.find((epilogue) => applied(value, epilogue) !== undefined);
-  const [before = value] = name === undefined ? [value] : (applied(value, name)?.inputs ?? []);
-  if (name !== undefined && !inside(before)) return undefined;
-  if (before.source.kind !== "operation" || before.source.applied.rule.takesEpilogue !== true) return undefined;
-  return { product: before.source.applied, activation: name ?? "identity" };
-}
-
-/** product → activation → dropout → gate, each only where it stands there. */
-function chainOf(value: Value, draft: Draft): Chain | undefined {
-  const alone: Inside = (each) => draft.uses(each) === 1 && draft.together(each, value);
-  // A relu is also used by its gradient, which takes the dropped-out output instead where that is fused.
-  const rectified: Inside = (each) => draft.together(each, value) && draft.uses(each) - redirected(each, draft) === 1;
-  const gate = gateOf(value, draft);
-  const inner = gate === undefined ? value : gate.inner;
-  if (gate !== undefined && !(alone(inner) && draft.together(gate.values, value))) return undefined;
-  const mask = maskOf(inner);
-  const [masked] = mask === undefined ? [inner] : (applied(inner, "dropout")?.inputs ?? []);
-  if (masked === undefined) return undefined;
-  if (mask !== undefined && !(alone(masked) || (gate === undefined && rectified(masked)))) return undefined;
-  const found = productOf(masked, alone);
-  return found === undefined ? undefined : { ...found, mask, gate };
-}
-
-/** How many users of `output`, a relu's, will look at its dropped-out form instead. */
-function redirected(output: Value, draft: Draft): number {
-  if (applied(output, "relu") === undefined) return 0;
-  return draft.users(output).filter((user) => {
-    if (applied(user, "reluGradient")?.inputs[1] !== output) return false;
-    const gate = gateOf(user, draft);
-    return gate !== undefined && gate.values !== output && chainOf(user, draft) !== undefined;
-  }).length;
-}
+import { chainOf, productOf } from "./chains.js";
+import type { Draft, Pass } from "./pass.js";
 
 /**
  * A product with what follows it, which it applies while its tile is in cache, by the very roundings of the operations
@@ -118,10 +12,12 @@ function redirected(output: Value, draft: Draft): number {
  */
 function fuseProduct(value: Value, draft: Draft): Step | undefined {
   if (value.source.kind !== "operation") return undefined;
-  const chain = chainOf(value, draft);
+  const chain = chainOf(value, draft, productOf);
   if (chain === undefined) return undefined;
-  const { product, activation, mask, gate } = chain;
+  const { source: product, bent, mask, gate } = chain;
   const { inputs } = product;
+  const activation: NativeLists["activations"] =
+    bent?.operation === "relu" || bent?.operation === "tanh" ? bent.operation : "identity";
   if (activation === "identity" && mask === undefined && gate === undefined) return undefined;
   const count = inputs.length;
   return {
