@@ -189,8 +189,17 @@ struct NormKernel {
   bool by_rows;
 };
 
-Entrant normalization(const Machine& machine, const NormKernel& kernel, size_t columns, float* memory, size_t bytes,
-                      double& moved) {
+// Columns of a matrix, and the groups of a row that are normalized one by one, with or without a mean.
+struct NormShape {
+  const char* name;
+  size_t columns;
+  size_t groups;
+  bool centered;
+};
+
+Entrant normalization(const Machine& machine, const NormKernel& kernel, const NormShape& shape, float* memory,
+                      size_t bytes, double& moved) {
+  const size_t columns = shape.columns;
   const size_t rows = array_count(bytes, 2) / columns;
   moved = 4.0 * static_cast<double>(rows * columns) *
           (kernel.pattern.read + 2 * kernel.pattern.updated + kernel.pattern.written);
@@ -200,8 +209,8 @@ Entrant normalization(const Machine& machine, const NormKernel& kernel, size_t c
   auto side = std::make_shared<Side>();
   side->scale.resize(columns, 1.0f);
   side->shift.resize(2 * columns, 0.5f);
-  side->first.resize(std::max(rows, columns), 1.0f);
-  side->second.resize(std::max(rows, columns), 0.25f);
+  side->first.resize(std::max(rows * shape.groups, columns), 1.0f);
+  side->second.resize(std::max(rows * shape.groups, columns), 0.25f);
   float* x = memory;
   float* y = array_at(memory, bytes, 2, 1);
   float *scale = side->scale.data(), *shift = side->shift.data();
@@ -209,9 +218,10 @@ Entrant normalization(const Machine& machine, const NormKernel& kernel, size_t c
   std::vector<void*> views;
   std::vector<int64_t> ints{static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
   if (kernel.by_rows) {
-    ints.push_back(1);
-    views = {x, scale, shift, y, first, second};
-    if (kernel.gradient) views = {x, y, scale, first, second, y, shift, shift + columns};
+    ints.push_back(static_cast<int64_t>(shape.groups));
+    float* mean = shape.centered ? second : nullptr;
+    views = {x, scale, shape.centered ? shift : nullptr, y, first, mean};
+    if (kernel.gradient) views = {x, y, scale, first, mean, y, shift, shape.centered ? shift + columns : nullptr};
   } else if (kernel.gradient) {
     ints.push_back(0);
     views = {x, y, scale, first, second, y, shift, shift + columns};
@@ -238,11 +248,17 @@ void measure_normalizations(StreamedSuite& suite, const Machine& machine) {
       {"column_norm", op_column_norm, {3, 0, 1}, false, false},
       {"column_norm_gradient", op_column_norm_gradient, {3, 1, 0}, true, false},
   };
+  const NormShape shapes[] = {
+      {"rows of 64", 64, 1, true},       {"rows of 512", 512, 1, true},    {"rows of 30", 30, 1, true},
+      {"rows of 100", 100, 1, true},     {"rows of 4096", 4096, 1, true},  {"no mean, rows of 512", 512, 1, false},
+      {"32 groups of 4", 128, 32, true}, {"8 groups of 32", 256, 8, true},
+  };
+  constexpr size_t kOfColumns = 2;  // the first, by columns too
   for (const NormKernel& kernel : kernels) {
-    for (const size_t columns : {size_t{64}, size_t{512}}) {
-      suite.measure({std::string(kernel.name) + ", rows of " + std::to_string(columns), kernel.pattern,
-                     [&, columns](float* memory, size_t bytes, double& moved) {
-                       return normalization(machine, kernel, columns, memory, bytes, moved);
+    for (const NormShape& shape : std::span(shapes).first(kernel.by_rows ? std::size(shapes) : kOfColumns)) {
+      suite.measure({std::string(kernel.name) + ", " + shape.name, kernel.pattern,
+                     [&](float* memory, size_t bytes, double& moved) {
+                       return normalization(machine, kernel, shape, memory, bytes, moved);
                      }});
     }
   }

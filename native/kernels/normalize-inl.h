@@ -16,190 +16,380 @@ CARILLON_INLINE void store_at_most(float* p, F x, size_t count) {
 
 // Rows whose sums are walked side by side: the additions of one alone would be waited for.
 template <size_t sums>
-constexpr size_t kRowsAtOnce = kBlocksAtOnce > sums ? kBlocksAtOnce / sums : 1;
+constexpr size_t kRowsAtOnce = F::N == kLanes         ? kBlocksAtOnce
+                               : kBlocksAtOnce > sums ? kBlocksAtOnce / sums
+                                                      : 1;
 
-// The sums of a few rows of `count` elements, each in the order of reduce(): totals[row·Term::sums + sum]. A term has
-// add_to(lanes, i) and add_part_to(lanes, i, count), which add elements [i, i + N) to a register of each of its sums.
-template <class Term>
-CARILLON_INLINE void reduce_rows(const Term* rows, size_t count, float* totals) {
-  constexpr size_t at_once = kRowsAtOnce<Term::sums>;
-  constexpr size_t all = at_once * Term::sums;
-  BlockTree trees[all];
-  for (size_t begin = 0; begin < count; begin += kReduceBlock) {
-    const size_t end = smaller_of(count, begin + kReduceBlock);
-    F lanes[at_once][kRegisters][Term::sums];
-    CARILLON_UNROLL
-    for (size_t b = 0; b < at_once; ++b) {
-      for (size_t r = 0; r < kRegisters; ++r) {
-        for (size_t s = 0; s < Term::sums; ++s) lanes[b][r][s] = zero();
-      }
-    }
-    size_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) {
-      CARILLON_UNROLL
-      for (size_t b = 0; b < at_once; ++b) {
-        CARILLON_UNROLL
-        for (size_t r = 0; r < kRegisters; ++r) rows[b].add_to(lanes[b][r], i + r * F::N);
-      }
-    }
-    CARILLON_UNROLL
-    for (size_t r = 0; r < kRegisters; ++r) {
-      const size_t at = i + r * F::N;
-      if (at >= end) continue;
-      CARILLON_UNROLL
-      for (size_t b = 0; b < at_once; ++b) rows[b].add_part_to(lanes[b][r], at, smaller_of(F::N, end - at));
-    }
-    CARILLON_UNROLL
-    for (size_t t = 0; t < all; ++t) {
-      F lane[kRegisters];
-      for (size_t r = 0; r < kRegisters; ++r) lane[r] = lanes[t / Term::sums][r][t % Term::sums];
-      totals[t] = add_tree(lane);
-    }
-    if (count <= kReduceBlock) return;
-    for (size_t t = 0; t < all; ++t) trees[t].push(totals[t]);
-  }
-  for (size_t t = 0; t < all; ++t) totals[t] = trees[t].total();
+// Rows of a group: their totals, means and roots are one register, and the next group's are begun while nobody waits
+// for these. Of wide rows fewer, so that what is read again is still in the first cache.
+CARILLON_INLINE size_t rows_of_group(size_t columns) {
+  constexpr size_t kElements = 2048, kLeast = F::N < 4 ? F::N : 4;
+  size_t rows = F::N;
+  while (rows > kLeast && rows * columns > kElements) rows /= 2;
+  return rows;
 }
 
-// Σ (x − center), or with `squared` Σ (x − center)².
+// How many floats ahead a group asks for its lines, or 0: at least those of the next group.
+CARILLON_INLINE size_t ahead_of_group(size_t columns, size_t distance) {
+  const size_t group = rows_of_group(columns) * columns;
+  return distance == 0 || distance > group ? distance : group;
+}
+
+// The lanes of the sums of elements [begin, end) of a few rows. Rows have add_to(lanes, r, i, count), which adds the
+// `count` elements from i on, N or those that are left, to register r of every sum of every row.
+template <size_t together, class Rows>
+CARILLON_INLINE void add_block(const Rows& rows, size_t begin, size_t end,
+                               F (&lanes)[Rows::sums][together][kRegisters]) {
+  CARILLON_UNROLL
+  for (size_t s = 0; s < Rows::sums; ++s) {
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      CARILLON_UNROLL
+      for (size_t r = 0; r < kRegisters; ++r) lanes[s][b][r] = zero();
+    }
+  }
+  size_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) {
+    CARILLON_UNROLL
+    for (size_t r = 0; r < kRegisters; ++r) rows.add_to(lanes, r, i + r * F::N, F::N);
+  }
+  if (i == end) return;
+  CARILLON_UNROLL
+  for (size_t r = 0; r < kRegisters; ++r) {
+    const size_t at = i + r * F::N;
+    if (at < end) rows.add_to(lanes, r, at, smaller_of(F::N, end - at));
+  }
+}
+
+// Sums of rows of one block: their lanes, at `row` of the group's.
+template <size_t together, class Rows>
+CARILLON_INLINE void add_narrow(const Rows& rows, size_t columns, size_t row,
+                                F (&group)[Rows::sums][F::N][kRegisters]) {
+  F lanes[Rows::sums][together][kRegisters];
+  add_block<together>(rows, 0, columns, lanes);
+  CARILLON_UNROLL
+  for (size_t s = 0; s < Rows::sums; ++s) {
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      CARILLON_UNROLL
+      for (size_t r = 0; r < kRegisters; ++r) group[s][row + b][r] = lanes[s][b][r];
+    }
+  }
+}
+
+// Sums of rows of several blocks.
+template <size_t together, class Rows>
+CARILLON_INLINE void add_wide(const Rows& rows, size_t columns, size_t row, float (&group)[Rows::sums][F::N]) {
+  BlockTree trees[Rows::sums][together];
+  for (size_t begin = 0; begin < columns; begin += kReduceBlock) {
+    F lanes[Rows::sums][together][kRegisters];
+    add_block<together>(rows, begin, smaller_of(columns, begin + kReduceBlock), lanes);
+    CARILLON_UNROLL
+    for (size_t s = 0; s < Rows::sums; ++s) {
+      CARILLON_UNROLL
+      for (size_t b = 0; b < together; ++b) trees[s][b].push(add_tree(lanes[s][b]));
+    }
+  }
+  for (size_t s = 0; s < Rows::sums; ++s) {
+    for (size_t b = 0; b < together; ++b) group[s][row + b] = trees[s][b].total();
+  }
+}
+
+// totals[s]: lane b is sum s of row b, each in the order of reduce(). A group has rows<together>(row), the rows from
+// there on.
+template <class Group>
+CARILLON_INLINE void sum_group(const Group& group, size_t rows, size_t columns, F* totals) {
+  constexpr size_t sums = Group::sums, at_once = kRowsAtOnce<sums>;
+  size_t row = 0;
+  if (columns <= kReduceBlock) {
+    F lanes[sums][F::N][kRegisters];
+    for (; row + at_once <= rows; row += at_once) {
+      add_narrow<at_once>(group.template rows<at_once>(row), columns, row, lanes);
+    }
+    for (; row < rows; ++row) add_narrow<1>(group.template rows<1>(row), columns, row, lanes);
+    for (; row < F::N; ++row) {
+      for (size_t s = 0; s < sums; ++s) {
+        for (size_t r = 0; r < kRegisters; ++r) lanes[s][row][r] = zero();
+      }
+    }
+    for (size_t s = 0; s < sums; ++s) totals[s] = add_trees(lanes[s][0]);
+    return;
+  }
+  float wide[sums][F::N] = {};
+  for (; row + at_once <= rows; row += at_once) {
+    add_wide<at_once>(group.template rows<at_once>(row), columns, row, wide);
+  }
+  for (; row < rows; ++row) add_wide<1>(group.template rows<1>(row), columns, row, wide);
+  for (size_t s = 0; s < sums; ++s) totals[s] = load(wide[s]);
+}
+
 template <bool squared>
-struct DeviationTerm {
+CARILLON_INLINE F add_deviation(F chain, F d) {
+  return squared ? fma(d, d, chain) : add(chain, d);
+}
+
+// Σ (x − center), or with `squared` Σ (x − center)², of each row.
+template <size_t together, bool squared, bool fetches>
+struct DeviationRows {
   static constexpr size_t sums = 1;
   const float* x;
-  F center;
-  CARILLON_INLINE static F step(F lane, F d) { return squared ? fma(d, d, lane) : add(lane, d); }
-  CARILLON_INLINE void add_to(F* lanes, size_t i) const { lanes[0] = step(lanes[0], sub(load(x + i), center)); }
-  CARILLON_INLINE void add_part_to(F* lanes, size_t i, size_t count) const {
-    const F d = sub(load_part(x + i, count), center);
-    lanes[0] = step(lanes[0], select(first_lanes(count), d, zero()));
+  size_t columns;
+  size_t ahead;
+  F center[together];
+  CARILLON_INLINE void add_to(F (&lanes)[1][together][kRegisters], size_t r, size_t i, size_t count) const {
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      const float* row = x + b * columns;
+      if constexpr (fetches) prefetch_line(row, i, ahead);
+      const F d = sub(load_at_most(row + i, count), center[b]);
+      lanes[0][b][r] =
+          add_deviation<squared>(lanes[0][b][r], count == F::N ? d : select(first_lanes(count), d, zero()));
+    }
+  }
+};
+
+template <bool squared, bool fetches>
+struct DeviationGroup {
+  static constexpr size_t sums = 1;
+  const float* x;
+  size_t columns;
+  size_t ahead;
+  const float* centers;  // one a row
+  template <size_t together>
+  CARILLON_INLINE DeviationRows<together, squared, fetches> rows(size_t row) const {
+    DeviationRows<together, squared, fetches> some{x + row * columns, columns, ahead, {}};
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) some.center[b] = splat(centers[row + b]);
+    return some;
   }
 };
 
 CARILLON_INLINE F normalized(F x, F mean, F inverse) { return mul(sub(x, mean), inverse); }
 
-// y = fma(n, scale, shift), n = (x − mean)·inverse; an absent scale is 1, an absent shift −0, which change no bit of n.
-// Asks for the lines `ahead` floats behind the row's, unless that is 0.
-CARILLON_INLINE void scale_row(const RowNorm& task, size_t row, F mean, F inverse, size_t ahead) {
-  const size_t columns = task.columns;
-  const float* x = task.x + row * columns;
-  float* y = task.y + row * columns;
-  const size_t group = row % task.groups * columns;
-  const float* scale = task.scale == nullptr ? nullptr : task.scale + group;
-  const float* shift = task.shift == nullptr ? nullptr : task.shift + group;
-  const F one = splat(1.0f), nothing = splat(-0.0f);
-  size_t i = 0;
-  for (; i + F::N <= columns; i += F::N) {
-    if (ahead != 0) {
-      prefetch_line(x, i, ahead);
-      prefetch_line(y, i, ahead);
+// What becomes of the rows of a group: y = fma(n, scale, shift), n = (x − mean)·inverse; an absent scale is 1, an
+// absent shift −0, which change no bit of n. means, inverses: one a row.
+template <bool scaled, bool shifted>
+struct ScaleGroup {
+  const float* x;
+  const float* scale;
+  const float* shift;
+  float* y;
+  size_t columns;
+  size_t ahead;
+  const float* means;
+  const float* inverses;
+  template <size_t together>
+  CARILLON_INLINE void write(size_t row) const {
+    const float* from = x + row * columns;
+    float* to = y + row * columns;
+    F mean[together], inverse[together];
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      mean[b] = splat(means[row + b]);
+      inverse[b] = splat(inverses[row + b]);
     }
-    const F n = normalized(load(x + i), mean, inverse);
-    store(y + i, fma(n, scale == nullptr ? one : load(scale + i), shift == nullptr ? nothing : load(shift + i)));
+    size_t i = 0;
+    for (; i + F::N <= columns; i += F::N) write_part<together>(from, to, mean, inverse, i, F::N);
+    if (i < columns) write_part<together>(from, to, mean, inverse, i, columns - i);
   }
-  const size_t rest = columns - i;
-  if (rest == 0) return;
-  const F n = normalized(load_part(x + i, rest), mean, inverse);
-  const F s = scale == nullptr ? one : load_part(scale + i, rest);
-  store_part(y + i, fma(n, s, shift == nullptr ? nothing : load_part(shift + i, rest)), rest);
+  template <size_t together>
+  CARILLON_INLINE void write_part(const float* from, float* to, const F* mean, const F* inverse, size_t i,
+                                  size_t count) const {
+    const F factor = scaled ? load_at_most(scale + i, count) : splat(1.0f);
+    const F addend = shifted ? load_at_most(shift + i, count) : splat(-0.0f);
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      const size_t at = b * columns + i;
+      prefetch_line(to + b * columns, i, ahead);
+      store_at_most(to + at, fma(normalized(load_at_most(from + at, count), mean[b], inverse[b]), factor, addend),
+                    count);
+    }
+  }
+};
+
+// Rows [0, rows) of a group that begins at row `first` of the task.
+template <bool scaled, bool shifted>
+CARILLON_INLINE void scale_group(const RowNorm& task, size_t first, size_t rows, size_t ahead, const float* means,
+                                 const float* inverses) {
+  constexpr size_t at_once = kRowsAtOnce<1>;
+  const size_t columns = task.columns;
+  ScaleGroup<scaled, shifted> group{
+      task.x + first * columns, task.scale, task.shift, task.y + first * columns, columns, ahead, means, inverses};
+  size_t row = 0;
+  if (task.groups == 1) {
+    for (; row + at_once <= rows; row += at_once) group.template write<at_once>(row);
+    for (; row < rows; ++row) group.template write<1>(row);
+    return;
+  }
+  size_t of = first % task.groups;
+  for (; row < rows; ++row) {
+    if (scaled) group.scale = task.scale + of * columns;
+    if (shifted) group.shift = task.shift + of * columns;
+    group.template write<1>(row);
+    of = of + 1 == task.groups ? 0 : of + 1;
+  }
 }
 
 // Rows [begin, end). With deviations d = x − mean (mean = 0 where there is none): variance = Σd²/columns, inverse =
 // 1/√(variance + ε), y = fma(d·inverse, scale, shift). mean = x₀ + Σ(x − x₀)/columns, x₀ the first element of the row.
 void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
-  constexpr size_t at_once = kRowsAtOnce<1>;
-  const float count = static_cast<float>(task.columns);
-  const bool far = prefetch_distance(2 * (end - begin) * task.columns * sizeof(float), 2) != 0;
-  const size_t ahead = far ? at_once * task.columns : 0;
+  const RowNorm own = task;  // what is written cannot change it
+  const size_t columns = own.columns;
+  const F count = splat(static_cast<float>(columns));
+  const size_t ahead = ahead_of_group(columns, prefetch_distance(2 * (end - begin) * columns * sizeof(float), 2));
+  const size_t at_once = rows_of_group(columns);
   for (size_t row = begin; row < end; row += at_once) {
-    float means[at_once] = {}, sums[at_once];
-    const float* x[at_once];
-    // Behind the last row stands that row again.
-    for (size_t b = 0; b < at_once; ++b) x[b] = task.x + smaller_of(row + b, end - 1) * task.columns;
-    if (task.mean != nullptr) {
-      DeviationTerm<false> terms[at_once];
-      for (size_t b = 0; b < at_once; ++b) terms[b] = {x[b], splat(x[b][0])};
-      reduce_rows(terms, task.columns, sums);
-      for (size_t b = 0; b < at_once; ++b) means[b] = x[b][0] + sums[b] / count;
+    const size_t rows = smaller_of(at_once, end - row);
+    const float* x = own.x + row * columns;
+    float means[F::N] = {}, inverses[F::N];
+    F squares;
+    if (own.mean != nullptr) {
+      for (size_t b = 0; b < rows; ++b) means[b] = x[b * columns];
+      F sum;
+      sum_group(DeviationGroup<false, true>{x, columns, ahead, means}, rows, columns, &sum);
+      store(means, add(load(means), div(sum, count)));
+      store_at_most(own.mean + row, load(means), rows);
+      sum_group(DeviationGroup<true, false>{x, columns, 0, means}, rows, columns, &squares);
+    } else {
+      sum_group(DeviationGroup<true, true>{x, columns, ahead, means}, rows, columns, &squares);
     }
-    DeviationTerm<true> terms[at_once];
-    for (size_t b = 0; b < at_once; ++b) terms[b] = {x[b], splat(means[b])};
-    reduce_rows(terms, task.columns, sums);
-    // One root and one quotient of all rows: a vector of them costs what a single one does.
-    float inverses[at_once];
-    for (size_t b = 0; b < at_once; b += F::N) {
-      const size_t part = smaller_of(F::N, at_once - b);
-      const F variance = div(load_part(sums + b, part), splat(count));
-      store_part(inverses + b, div(splat(1.0f), sqrt(add(variance, splat(task.epsilon)))), part);
-    }
-    for (size_t b = 0; b < at_once && row + b < end; ++b) {
-      if (task.mean != nullptr) task.mean[row + b] = means[b];
-      task.inverse[row + b] = inverses[b];
-      scale_row(task, row + b, splat(means[b]), splat(inverses[b]), ahead);
+    store(inverses, div(splat(1.0f), sqrt(add(div(squares, count), splat(own.epsilon)))));
+    store_at_most(own.inverse + row, load(inverses), rows);
+    if (own.scale == nullptr) {
+      if (own.shift == nullptr) {
+        scale_group<false, false>(own, row, rows, ahead, means, inverses);
+      } else {
+        scale_group<false, true>(own, row, rows, ahead, means, inverses);
+      }
+    } else if (own.shift == nullptr) {
+      scale_group<true, false>(own, row, rows, ahead, means, inverses);
+    } else {
+      scale_group<true, true>(own, row, rows, ahead, means, inverses);
     }
   }
 }
 
-// Σ p and Σ p·n of p = g·scale, n = (x − mean)·inverse.
-struct NormGradientTerm {
+// Σ p and Σ p·n of each row, p = g·scale, n = (x − mean)·inverse; with `summed` g and g·n are added to the chains of
+// the columns as well, row by row.
+template <size_t together, bool scaled, bool summed>
+struct NormGradientRows {
   static constexpr size_t sums = 2;
-  F mean, inverse;
   const float* x;
   const float* g;
   const float* scale;
-  size_t ahead;  // floats behind those at hand that are asked for; 0 asks for nothing new
-  // What stands for an element that is missing has p = 0.
-  CARILLON_INLINE void step(F* lanes, F p, F value) const {
-    lanes[0] = add(lanes[0], p);
-    lanes[1] = fma(p, normalized(value, mean, inverse), lanes[1]);
-  }
-  CARILLON_INLINE void add_to(F* lanes, size_t i) const {
-    prefetch_line(x, i, ahead);
-    step(lanes, scale == nullptr ? load(g + i) : mul(load(g + i), load(scale + i)), load(x + i));
-  }
-  // ((p − offset) − n·slope)·inverse of the `count` elements from i on.
-  CARILLON_INLINE F gradient(size_t i, size_t count, F offset, F slope) const {
-    const F flow = load_at_most(g + i, count);
-    const F p = scale == nullptr ? flow : mul(flow, load_at_most(scale + i, count));
-    const F n = normalized(load_at_most(x + i, count), mean, inverse);
-    return mul(fnma(n, slope, sub(p, offset)), inverse);
-  }
-  CARILLON_INLINE void add_part_to(F* lanes, size_t i, size_t count) const {
-    const F flow = load_part(g + i, count);
-    const F p = scale == nullptr ? flow : mul(flow, load_part(scale + i, count));
-    step(lanes, p, select(first_lanes(count), load_part(x + i, count), mean));
+  float* flows;
+  float* products;
+  size_t stride;
+  size_t ahead;
+  F mean[together], inverse[together];
+  CARILLON_INLINE void add_to(F (&lanes)[2][together][kRegisters], size_t r, size_t i, size_t count) const {
+    const F factor = scaled ? load_at_most(scale + i, count) : zero();
+    F flow = summed ? load_at_most(flows + i, count) : zero();
+    F product = summed ? load_at_most(products + i, count) : zero();
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      const size_t at = b * stride + i;
+      prefetch_line(x + b * stride, i, ahead);
+      const F gradient = load_at_most(g + at, count);
+      const F value = load_at_most(x + at, count);
+      // What stands for an element that is missing has p = 0.
+      const F n = normalized(count == F::N ? value : select(first_lanes(count), value, mean[b]), mean[b], inverse[b]);
+      if constexpr (summed) {
+        flow = add(flow, gradient);
+        product = fma(gradient, n, product);
+      }
+      const F p = scaled ? mul(gradient, factor) : gradient;
+      lanes[0][b][r] = add(lanes[0][b][r], p);
+      lanes[1][b][r] = fma(p, n, lanes[1][b][r]);
+    }
+    if constexpr (summed) {
+      store_at_most(flows + i, flow, count);
+      store_at_most(products + i, product, count);
+    }
   }
 };
 
-// Rows [begin, end): dx = ((p − a) − n·b)·inverse with a = Σp/columns (0 where there is no mean), b = Σ(p·n)/columns.
-void row_norm_gradient_f32(const RowNormGradient& task, size_t begin, size_t end) {
-  constexpr size_t at_once = kRowsAtOnce<2>;
-  const size_t columns = task.columns;
-  const float count = static_cast<float>(columns);
-  for (size_t row = begin; row < end; row += at_once) {
-    NormGradientTerm terms[at_once];
-    for (size_t b = 0; b < at_once; ++b) {
-      const size_t r = smaller_of(row + b, end - 1);
-      terms[b] = {splat(task.mean == nullptr ? 0.0f : task.mean[r]),
-                  splat(task.inverse[r]),
-                  task.x + r * columns,
-                  task.g + r * columns,
-                  task.scale == nullptr ? nullptr : task.scale + r % task.groups * columns,
-                  task.ahead};
+template <bool scaled, bool summed>
+struct NormGradientGroup {
+  static constexpr size_t sums = 2;
+  const RowNormGradient& task;
+  size_t first;
+  template <size_t together>
+  CARILLON_INLINE NormGradientRows<together, scaled, summed> rows(size_t row) const {
+    const size_t at = (first + row) * task.stride;
+    NormGradientRows<together, scaled, summed> some{task.x + at, task.g + at, task.scale, task.flows, task.products,
+                                                    task.stride, task.ahead,  {},         {}};
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      const size_t of_row = (first + row + b) * task.row_stride;
+      some.mean[b] = splat(task.mean == nullptr ? 0.0f : task.mean[of_row]);
+      some.inverse[b] = splat(task.inverse[of_row]);
     }
-    float sums[at_once * 2];
-    reduce_rows(terms, columns, sums);
-    for (size_t b = 0; b < at_once && row + b < end; ++b) {
-      const F offset = splat(task.mean == nullptr ? 0.0f : sums[2 * b] / count);
-      const F slope = splat(sums[2 * b + 1] / count);
-      float* dx = task.dx + (row + b) * columns;
+    return some;
+  }
+};
+
+// dx = ((p − offset) − n·slope)·inverse of a row.
+template <bool scaled>
+struct GradientRow {
+  const float* x;
+  const float* g;
+  const float* scale;
+  float* dx;
+  size_t ahead;
+  F mean, inverse, offset, slope;
+  CARILLON_INLINE void write(size_t i, size_t count) const {
+    prefetch_line(g, i, ahead);
+    const F flow = load_at_most(g + i, count);
+    const F p = scaled ? mul(flow, load_at_most(scale + i, count)) : flow;
+    const F n = normalized(load_at_most(x + i, count), mean, inverse);
+    store_at_most(dx + i, mul(fnma(n, slope, sub(p, offset)), inverse), count);
+  }
+};
+
+// dx = ((p − a) − n·b)·inverse with a = Σp/columns (0 where there is no mean), b = Σ(p·n)/columns.
+template <bool scaled, bool summed>
+CARILLON_INLINE void row_gradients(const RowNormGradient& task, size_t rows) {
+  const RowNormGradient own = task;  // what is written cannot change it
+  const size_t columns = own.columns;
+  const F count = splat(static_cast<float>(columns));
+  const size_t at_once = rows_of_group(columns);
+  for (size_t row = 0; row < rows; row += at_once) {
+    const size_t end = smaller_of(rows, row + at_once);
+    F totals[2];
+    sum_group(NormGradientGroup<scaled, summed>{own, row}, end - row, columns, totals);
+    float offsets[F::N], slopes[F::N];
+    store(offsets, own.mean == nullptr ? zero() : div(totals[0], count));
+    store(slopes, div(totals[1], count));
+    for (size_t r = row; r < end; ++r) {
+      const size_t at = r * own.stride;
+      const GradientRow<scaled> one{own.x + at,
+                                    own.g + at,
+                                    own.scale,
+                                    own.dx + at,
+                                    own.ahead,
+                                    splat(own.mean == nullptr ? 0.0f : own.mean[r * own.row_stride]),
+                                    splat(own.inverse[r * own.row_stride]),
+                                    splat(offsets[r - row]),
+                                    splat(slopes[r - row])};
       size_t i = 0;
-      const NormGradientTerm term = terms[b];  // what is written cannot change it
-      for (; i + F::N <= columns; i += F::N) {
-        prefetch_line(term.g, i, term.ahead);
-        store(dx + i, term.gradient(i, F::N, offset, slope));
-      }
-      if (i < columns) store_part(dx + i, term.gradient(i, columns - i, offset, slope), columns - i);
+      for (; i + F::N <= columns; i += F::N) one.write(i, F::N);
+      if (i < columns) one.write(i, columns - i);
     }
+  }
+}
+
+void row_norm_gradient_f32(const RowNormGradient& task, size_t rows) {
+  if (task.flows == nullptr) {
+    if (task.scale == nullptr) {
+      row_gradients<false, false>(task, rows);
+    } else {
+      row_gradients<true, false>(task, rows);
+    }
+  } else if (task.scale == nullptr) {
+    row_gradients<false, true>(task, rows);
+  } else {
+    row_gradients<true, true>(task, rows);
   }
 }
 
@@ -240,7 +430,7 @@ struct ColumnDeviations {
     F chain = load_at_most(sums + i, part);
     CARILLON_UNROLL
     for (size_t r = 0; r < together; ++r) {
-      chain = DeviationTerm<squared>::step(chain, sub(load_at_most(x + (row + r) * stride + i, part), middle));
+      chain = add_deviation<squared>(chain, sub(load_at_most(x + (row + r) * stride + i, part), middle));
     }
     store_at_most(sums + i, chain, part);
   }

@@ -264,6 +264,8 @@ struct RowNorm {
   float epsilon;
 };
 
+// Rows of x, g and dx begin `stride` elements apart; one mean and one inverse a row, `row_stride` apart. All have the
+// same scale. Where flows and products are given, Σg and Σ g·n of these rows are added to them, a chain a column.
 struct RowNormGradient {
   const float* x;
   const float* g;
@@ -271,8 +273,11 @@ struct RowNormGradient {
   const float* mean;  // or nullptr
   const float* inverse;
   float* dx;  // may be g
+  float* flows;
+  float* products;
   size_t columns;
-  size_t groups;
+  size_t stride;
+  size_t row_stride;
   size_t ahead;  // floats behind those at hand that are asked for, or 0
 };
 
@@ -349,7 +354,7 @@ struct KernelTable {
   // shift) with n = (x − mean)·inverse; sums in the order of sum_f32.
   void (*row_norm_f32)(const RowNorm& task, size_t begin, size_t end);
   // dx = ((p − a) − n·b)·inverse, p = g·scale, a = Σp/columns (0 without a mean), b = Σ(p·n)/columns.
-  void (*row_norm_gradient_f32)(const RowNormGradient& task, size_t begin, size_t end);
+  void (*row_norm_gradient_f32)(const RowNormGradient& task, size_t rows);
   // Added to chains of a column, rows in order: flows += g, products = fma(g, n, products), with n = (x −
   // center)·inverse, or x − center where there is no inverse.
   void (*norm_sums_f32)(const NormSums& task, size_t rows, size_t columns);

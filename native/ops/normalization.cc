@@ -202,59 +202,74 @@ void run_row_norm_gradient(const Context& context, const Arguments& a) {
   using At = RowNormGradientAt;
   const size_t rows = a.size(At::rows), width = a.size(At::columns), groups = a.size(At::groups);
   const size_t columns = width / groups;
-  // The rows that are next: those of the next piece where sums and gradient go piece by piece.
+  const auto* x = a.view<const float>(At::x);
+  const auto* g = a.view<const float>(At::g);
+  const auto* scale = a.view<const float>(At::scale);
+  const auto* mean = a.view<const float>(At::mean);
+  const auto* inverse = a.view<const float>(At::inverse);
+  auto* dx = a.view<float>(At::dx);
+  // The rows that are next.
   const bool far = prefetch_distance(3 * rows * width * sizeof(float), 3) != 0;
-  const RowNormGradient task{a.view<const float>(At::x),
-                             a.view<const float>(At::g),
-                             a.view<const float>(At::scale),
-                             a.view<const float>(At::mean),
-                             a.view<const float>(At::inverse),
-                             a.view<float>(At::dx),
-                             columns,
-                             groups,
-                             far ? rows_in_cache(width) * width : 0};
-  const auto gradient = [&](size_t begin, size_t end) {
-    context.kernels.row_norm_gradient_f32(task, begin * groups, end * groups);
+  const size_t ahead = far ? rows_in_cache(width) * width : 0;
+  // dx of rows [from, to), and their part of the chains where there are any: group by group of rows that stay in cache.
+  const auto gradient = [&](size_t from, size_t to, float* flows, float* products) {
+    const size_t piece = groups == 1 ? to - from : rows_in_cache(width);
+    for (size_t row = from; row < to; row += piece) {
+      for (size_t group = 0; group < groups; ++group) {
+        const size_t column = group * columns, at = row * width + column, of_row = row * groups + group;
+        const RowNormGradient task{x + at,
+                                   g + at,
+                                   scale == nullptr ? nullptr : scale + column,
+                                   mean == nullptr ? nullptr : mean + of_row,
+                                   inverse + of_row,
+                                   dx + at,
+                                   flows == nullptr ? nullptr : flows + column,
+                                   products == nullptr ? nullptr : products + column,
+                                   columns,
+                                   width,
+                                   groups,
+                                   ahead};
+        context.kernels.row_norm_gradient_f32(task, std::min(piece, to - row));
+      }
+    }
   };
+  const auto gradient_alone = [&](size_t from, size_t to) { gradient(from, to, nullptr, nullptr); };
   if (a.views[At::dscale] == nullptr) {
-    over_rows(context, rows, width, gradient);
+    over_rows(context, rows, width, gradient_alone);
     return;
   }
   auto* scratch = static_cast<float*>(context.scratch);
   float* const flows = a.views[At::dshift] != nullptr ? a.view<float>(At::dshift)
                                                       : scratch + block_sums_bytes(rows, width, 2) / sizeof(float);
   float* const sums[2] = {flows, a.view<float>(At::dscale)};
-  // Columns [begin, end) of rows [from, to), group by group.
-  const auto add = [&](size_t from, size_t to, size_t begin, size_t end, float* const(&chains)[2]) {
-    for (size_t at = begin; at < end;) {
-      const size_t group = at / columns;
-      const size_t until = std::min(end, (group + 1) * columns);
-      const float* mean = task.mean == nullptr ? nullptr : task.mean + from * groups + group;
-      const NormSums part{task.x + from * width + at,
-                          task.g + from * width + at,
-                          width,
-                          mean,
-                          task.inverse + from * groups + group,
-                          groups,
-                          chains[0] + (at - begin),
-                          chains[1] + (at - begin)};
-      context.kernels.norm_sums_f32(part, to - from, until - at);
-      at = until;
-    }
-  };
   // Both in one pass where blocks of rows are enough work for all threads.
   const size_t blocks = (rows + kColumnBlock - 1) / kColumnBlock;
-  const bool together = blocks >= context.parallel.chunks(rows * width, kLeastElements);
-  sum_blocks(context, rows, width, sums, scratch, !together,
+  if (blocks >= context.parallel.chunks(rows * width, kLeastElements)) {
+    sum_blocks(context, rows, width, sums, scratch, false,
+               [&](size_t from, size_t to, size_t /*begin*/, size_t /*end*/, float* const(&chains)[2]) {
+                 gradient(from, to, chains[0], chains[1]);
+               });
+    return;
+  }
+  // Columns [begin, end) of rows [from, to), group by group.
+  sum_blocks(context, rows, width, sums, scratch, true,
              [&](size_t from, size_t to, size_t begin, size_t end, float* const(&chains)[2]) {
-               if (!together) return add(from, to, begin, end, chains);
-               for (size_t row = from; row < to; row += rows_in_cache(width)) {
-                 const size_t until = std::min(to, row + rows_in_cache(width));
-                 add(row, until, begin, end, chains);
-                 gradient(row, until);
+               for (size_t at = begin; at < end;) {
+                 const size_t group = at / columns;
+                 const size_t until = std::min(end, (group + 1) * columns);
+                 const NormSums part{x + from * width + at,
+                                     g + from * width + at,
+                                     width,
+                                     mean == nullptr ? nullptr : mean + from * groups + group,
+                                     inverse + from * groups + group,
+                                     groups,
+                                     chains[0] + (at - begin),
+                                     chains[1] + (at - begin)};
+                 context.kernels.norm_sums_f32(part, to - from, until - at);
+                 at = until;
                }
              });
-  if (!together) over_rows(context, rows, width, gradient);
+  over_rows(context, rows, width, gradient_alone);
 }
 
 // ---- column_norm: columns of x over all rows. Where there are running values, a lone row is normalized by them.

@@ -149,6 +149,24 @@ CARILLON_INLINE float add_tree(const F* r) {
   return _mm_cvtss_f32(_mm_add_ss(x2, _mm_shuffle_ps(x2, x2, 1)));
 }
 
+// Two rows become one register in each of three rounds, which add halves, pairs and neighbours.
+CARILLON_INLINE F add_trees(const F* r) {
+  __m256 halves[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m256 a = _mm256_add_ps(r[2 * i].v, r[2 * i + 1].v);
+    const __m256 b = _mm256_add_ps(r[2 * i + 8].v, r[2 * i + 9].v);
+    halves[i] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+  }
+  __m256 pairs[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const __m256d a = _mm256_castps_pd(halves[2 * i]), b = _mm256_castps_pd(halves[2 * i + 1]);
+    pairs[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+  }
+  return {_mm256_add_ps(_mm256_shuffle_ps(pairs[0], pairs[1], 0x88), _mm256_shuffle_ps(pairs[0], pairs[1], 0xdd))};
+}
+
 // Three rounds: pairs of floats, pairs of doubles, then 128-bit halves.
 CARILLON_INLINE void transpose(F* r) {
   __m256 t[8];

@@ -157,6 +157,22 @@ CARILLON_INLINE float add_tree(const F* r) {
   return vget_lane_f32(x2, 0) + vget_lane_f32(x2, 1);
 }
 
+CARILLON_INLINE F add_trees(const F* r) {
+  float32x4_t x[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const F* row = r + 4 * i;
+    x[i] = vaddq_f32(vaddq_f32(row[0].v, row[2].v), vaddq_f32(row[1].v, row[3].v));
+  }
+  float32x4_t pairs[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const float64x2_t a = vreinterpretq_f64_f32(x[2 * i]), b = vreinterpretq_f64_f32(x[2 * i + 1]);
+    pairs[i] = vaddq_f32(vreinterpretq_f32_f64(vzip1q_f64(a, b)), vreinterpretq_f32_f64(vzip2q_f64(a, b)));
+  }
+  return {vpaddq_f32(pairs[0], pairs[1])};
+}
+
 CARILLON_INLINE void transpose(F* r) {
   const float32x4_t a = vtrn1q_f32(r[0].v, r[1].v), b = vtrn2q_f32(r[0].v, r[1].v);
   const float32x4_t c = vtrn1q_f32(r[2].v, r[3].v), d = vtrn2q_f32(r[2].v, r[3].v);

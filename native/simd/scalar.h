@@ -137,4 +137,6 @@ CARILLON_INLINE float add_tree(const F* r) {
   for (int i = 0; i < 4; ++i) x[i] = x[i] + x[i + 4];
   return (x[0] + x[2]) + (x[1] + x[3]);
 }
+CARILLON_INLINE F add_trees(const F* r) { return {add_tree(r)}; }
+
 CARILLON_INLINE void transpose(F*) {}
