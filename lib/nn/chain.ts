@@ -8,13 +8,15 @@ export type Taken = number | readonly number[];
 
 /**
  * What a layer gives for every row: so many features in the place of the last axis, or a whole shape; `'same'`: what it took;
- * `'flat'`: all elements on one axis; one axis more; or so many features on the last of the axes that its `infer` tells.
+ * `'flat'`: all elements on one axis; the same elements in another shape; one axis more; or so many features on the last of the axes
+ * that its `infer` tells.
  */
 export type Given =
   | number
   | readonly number[]
   | "same"
   | "flat"
+  | { readonly shape: readonly number[] }
   | { readonly append: number }
   | { readonly last: number };
 
@@ -22,7 +24,7 @@ export type Given =
 export type Takes = "f32" | "i32" | "any";
 
 /** Elements between two layers. */
-type Element = "f32" | "i32";
+export type Element = "f32" | "i32";
 
 /** What a chain of layers needs to know of one. */
 export interface Sized<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes> {
@@ -49,7 +51,9 @@ export type Agree<A extends number, B extends number> = number extends A
       : true;
 
 /** Whether two shapes agree, axis by axis. */
-type AgreeAll<A extends readonly number[], B extends readonly number[]> = number extends A["length"] | B["length"]
+export type AgreeAll<A extends readonly number[], B extends readonly number[]> = number extends
+  | A["length"]
+  | B["length"]
   ? true
   : A extends readonly [infer First extends number, ...infer Rest extends readonly number[]]
     ? B extends readonly [infer Other extends number, ...infer Others extends readonly number[]]
@@ -70,7 +74,17 @@ type Features<Row> = Row extends number
       ? never
       : number;
 
-/** Whether a layer that takes `In` takes `Row`: the features of a row whose other axes are not known (a number), or its shape. */
+/** Whether a layer takes `Row`: the features of a row whose other axes are not known (a number), or its shape. */
+type FitsRow<Row, H extends Sized> =
+  Fits<Row, H["inputs"]> extends true
+    ? Row extends readonly number[]
+      ? H["outputs"] extends { readonly shape: infer S extends readonly number[] }
+        ? Agree<Product<Row>, Product<S>>
+        : true
+      : true
+    : false;
+
+/** Whether `Row` is what `In` says. */
 type Fits<Row, In> = [In] extends [number]
   ? number extends In
     ? true
@@ -95,29 +109,49 @@ type WithFeatures<Row, N extends number> = Row extends readonly [...infer Leadin
   : N;
 
 /** A row after layer H if `Row` came in: a pass-through keeps it, or tells its size where it has one of its own. */
-type After<H extends Sized, Row> = [H["outputs"]] extends ["same"]
-  ? number extends H["inputs"]
-    ? Row
-    : H["inputs"] extends number
-      ? WithFeatures<Row, H["inputs"]>
-      : H["inputs"]
-  : [H["outputs"]] extends [number]
-    ? H extends { readonly rows: unknown }
-      ? H["outputs"]
-      : WithFeatures<Row, H["outputs"]>
-    : [H["outputs"]] extends [readonly number[]]
-      ? H["outputs"]
-      : [H["outputs"]] extends ["flat"]
-        ? Row extends readonly number[]
-          ? readonly [Product<Row>]
-          : number
-        : [H["outputs"]] extends [{ readonly append: infer N extends number }]
+type After<H extends Sized, Row> = H extends { readonly rows: unknown }
+  ? AfterModel<H["inputs"], H["outputs"], Row>
+  : [H["outputs"]] extends ["same"]
+    ? number extends H["inputs"]
+      ? Row
+      : H["inputs"] extends number
+        ? WithFeatures<Row, H["inputs"]>
+        : H["inputs"]
+    : [H["outputs"]] extends [number]
+      ? WithFeatures<Row, H["outputs"]>
+      : [H["outputs"]] extends [readonly number[]]
+        ? H["outputs"]
+        : [H["outputs"]] extends ["flat"]
           ? Row extends readonly number[]
-            ? readonly [...Row, N]
-            : N
-          : [H["outputs"]] extends [{ readonly last: infer N extends number }]
-            ? N
-            : number;
+            ? readonly [Product<Row>]
+            : number
+          : [H["outputs"]] extends [{ readonly shape: infer S extends readonly number[] }]
+            ? S
+            : [H["outputs"]] extends [{ readonly append: infer N extends number }]
+              ? Row extends readonly number[]
+                ? readonly [...Row, N]
+                : N
+              : [H["outputs"]] extends [{ readonly last: infer N extends number }]
+                ? N
+                : number;
+
+/** A row after a model as a layer: what the model says of its own rows is so of all of these; of others the features alone are known. */
+type AfterModel<In, Out, Row> = [In] extends [readonly number[]]
+  ? Rows<Out>
+  : [Row] extends [readonly [number]]
+    ? Rows<Out>
+    : [Features<Out>] extends [never]
+      ? number
+      : Features<Out>;
+
+/** The shape of a row, where a number says that it has one axis of so many features; a number of which nothing is known stays one. */
+type Rows<Out> = number extends Out
+  ? number
+  : [Out] extends [number]
+    ? readonly [Out]
+    : [Out] extends [readonly number[]]
+      ? Out
+      : number;
 
 /** The layer (counted from 1) that set the row after H: H itself unless it merely passes it through. */
 type Giver<H extends Sized, From extends number, Index extends number> = [H["outputs"]] extends ["same"]
@@ -127,7 +161,7 @@ type Giver<H extends Sized, From extends number, Index extends number> = [H["out
   : Index;
 
 /** What H takes, where it says one of the two. */
-type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends [never]
+export type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends [never]
   ? "f32"
   : Exclude<H["takes"], undefined>;
 
@@ -152,7 +186,11 @@ type Joined<Sizes extends readonly unknown[], Text extends string = ""> = Sizes 
   : `[${Text}]`;
 
 /** A row in the words of a sentence behind "takes". */
-type InWords<Row> = Row extends number ? `${Row} features` : Row extends readonly number[] ? Joined<Row> : "others";
+export type InWords<Row> = Row extends number
+  ? `${Row} features`
+  : Row extends readonly number[]
+    ? Joined<Row>
+    : "others";
 
 /** The same behind "gives", where features are understood if those were taken. */
 type GivenInWords<Row, In> = In extends number
@@ -164,12 +202,11 @@ type GivenInWords<Row, In> = In extends number
 type Origin<From extends number> = From extends 0 ? "the input has" : `layer ${From} gives`;
 
 /** The sentences of the compiler; {@link checkChain} says the same at run time. */
-type Misfit<
-  Index extends number,
-  H extends Sized,
-  From extends number,
-  Row,
-> = `layer ${Index} takes ${InWords<H["inputs"]>}, but ${Origin<From>} ${GivenInWords<Row, H["inputs"]>}`;
+type Misfit<Index extends number, H extends Sized, From extends number, Row> = H["outputs"] extends {
+  readonly shape: infer S extends readonly number[];
+}
+  ? `layer ${Index} takes ${Product<S>} elements, but ${Origin<From>} ${InWords<Row>}`
+  : `layer ${Index} takes ${InWords<H["inputs"]>}, but ${Origin<From>} ${GivenInWords<Row, H["inputs"]>}`;
 
 type Before<Done extends readonly unknown[]> = Done["length"] extends number ? Done["length"] : number;
 
@@ -183,19 +220,19 @@ type MisfitElement<
  * The tuple of layers L mapped onto itself, with a sentence in place of the first layer that does not fit.
  *
  * Write `function sequential<L extends readonly Layer[]>(...layers: Chained<L>)`: the compiler then reports the
- * sentence at the argument at fault. `Row` and `From` are the row so far (a number: only its features are known) and the layer that
- * gave it; `E` are its elements; `Done` holds the layers that fit. Keep it tail recursive: that form takes 200 layers, the other one
+ * sentence at the argument at fault. `Row` and `From` are the row so far (a number: only its features are known; by default what the
+ * layers take) and the layer that gave it; `E` are its elements; `Done` holds the layers that fit. Keep it tail recursive: that form takes 200 layers, the other one
  * dies at 50.
  */
 export type Chained<
   L extends readonly unknown[],
-  Row = number,
+  Row = Start<L>,
   From extends number = 0,
   E = Element,
   Done extends readonly unknown[] = [],
 > = L extends readonly [infer H extends Sized, ...infer R]
   ? FitsElement<E, TakenBy<H>> extends true
-    ? Fits<Row, H["inputs"]> extends true
+    ? FitsRow<Row, H> extends true
       ? Chained<R, After<H, Row>, Giver<H, From, [...Done, H]["length"]>, ElementAfter<H, E>, [...Done, H]>
       : [...Done, Misfit<[...Done, H]["length"], H, From, Row>, ...R]
     : [...Done, MisfitElement<Done, H, E>, ...R]
@@ -217,6 +254,9 @@ export type First<L extends readonly unknown[]> = L extends readonly [infer H ex
       : number
     : H["inputs"]
   : number;
+
+/** The row that a chain is given where nothing else is said: that of its first layer with sizes, on one axis where this names features alone. */
+export type Start<L extends readonly unknown[]> = Rows<First<L>>;
 
 /** What a chain gives; `'same'` if all of it passes any row through. */
 export type Last<L extends readonly unknown[], Row = "same"> = L extends readonly [infer H extends Sized, ...infer R]
@@ -252,13 +292,14 @@ function shapeGiven(outputs: Given, shape: Shape): Shape {
   if (outputs === "flat") return [...shape.slice(0, 1), elements(shape.slice(1))];
   if (typeof outputs === "number") return [...shape.slice(0, -1), outputs];
   if ("append" in outputs) return [...shape, outputs.append];
+  if ("shape" in outputs) return [...shape.slice(0, 1), ...outputs.shape];
   if ("last" in outputs) return [...shape.slice(0, -1), outputs.last];
   return [...shape.slice(0, 1), ...outputs];
 }
 
 /** Throws the sentence of {@link Chained} if a layer, the one at `position` from 0, does not take what the layer `from` gave. */
 function expectTaken(layer: Sized, position: number, from: number, { shape, dtype }: ValueSpec): void {
-  const { kind, inputs, takes = "f32" } = layer;
+  const { kind, inputs, outputs, takes = "f32" } = layer;
   const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, given: string): never => {
     const origin = place === 0 ? "the input has" : `layer ${place} gives`;
     const sentence = `layer ${position + 1} takes ${taken}, but ${origin} ${given}`;
@@ -271,6 +312,9 @@ function expectTaken(layer: Sized, position: number, from: number, { shape, dtyp
   } else if (inputs !== ANY_SIZE && row.at(-1) !== inputs) {
     refuse("ERR_SHAPE", `${inputs} features`, from, `${row.at(-1) ?? formatShape(row)}`);
   }
+  if (typeof outputs !== "object" || !("shape" in outputs)) return;
+  const count = elements(outputs.shape);
+  if (elements(row) !== count) refuse("ERR_SHAPE", `${count} elements`, from, formatShape(row));
 }
 
 /** What goes through a chain of layers, as far as it can be told. */

@@ -84,7 +84,7 @@ export interface LayerDefinition<
   readonly inputs?: In | undefined;
   /**
    * What it gives for a row: features in the place of the last axis; a whole shape; `'same'`: the shape that it took; `'flat'`: all
-   * elements on one axis; `{ append: n }`: one axis more; `{ last: n }`: n features on the last of the axes that `infer` tells,
+   * elements on one axis; `{ shape }`: as many elements as it took, in this shape; `{ append: n }`: one axis more; `{ last: n }`: n features on the last of the axes that `infer` tells,
    * 0 where it tells these too.
    */
   readonly outputs: Out;
@@ -109,11 +109,11 @@ export interface LayerDefinition<
 }
 
 /** A model that is a part of another one as a layer: it has its layers there, not its weights. */
-export interface Nestable<In = unknown, Out = unknown> {
+export interface Nestable<In = unknown, Out = unknown, T extends Takes = Takes> {
   readonly kind: string;
   readonly inputs: In;
   readonly outputs: Out;
-  readonly takes?: Takes | undefined;
+  readonly takes?: T | undefined;
   readonly rows: RowSpecs;
   /** @internal */
   readonly [BLOCK]: () => Layer;
@@ -236,8 +236,12 @@ function checkTaken(where: string, inputs: unknown): void {
 function checkGiven(where: string, outputs: unknown): void {
   if (outputs === "same" || outputs === "flat") return;
   if (typeof outputs === "object" && outputs !== null && !Array.isArray(outputs)) {
-    checkKeys(where, outputs, "append" in outputs ? ["append"] : ["last"]);
-    checkNumber(where, Object.values(outputs)[0], "append" in outputs ? SIZE : { min: ANY_SIZE, integer: true });
+    const form = (["shape", "append"] as const).find((key) => key in outputs) ?? "last";
+    checkKeys(where, outputs, [form]);
+    const size: unknown = Object.values(outputs)[0];
+    if (form !== "shape") checkNumber(where, size, form === "append" ? SIZE : { min: ANY_SIZE, integer: true });
+    else if (Array.isArray(size)) checkTaken(`${where}.shape`, size);
+    else fail("ERR_OPTION", `${where}.shape`, "the shape of a row", size);
   } else checkTaken(where, outputs);
 }
 
@@ -337,5 +341,6 @@ function formatSize(size: Given): string {
   if (typeof size === "number" || typeof size === "string") return `${size}`;
   if ("append" in size) return `[…, ${size.append}]`;
   if ("last" in size) return size.last === ANY_SIZE ? "any" : `${size.last}`;
+  if ("shape" in size) return formatShape(size.shape);
   return formatShape(size);
 }

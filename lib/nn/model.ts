@@ -12,7 +12,7 @@ import { areNamed, inputOf, type RowSpecs } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
-import type { Taken, Takes } from "./chain.js";
+import type { Element, Taken } from "./chain.js";
 import { type Ending, endingOf } from "./ending.js";
 import { evaluateModel } from "./evaluate.js";
 import type { Evaluation } from "./evaluator.js";
@@ -32,7 +32,7 @@ import {
 } from "./predict_options.js";
 import type { DataOf, LabelsOf, MetricsFor, OutputsOf, ProbabilitiesOf, RowsOf } from "./row_types.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
-import type { Definition, Sizes, Values } from "./sequence.js";
+import type { Definition, Elements, Sizes, Values } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
@@ -54,13 +54,15 @@ interface Own {
 }
 
 /** Layers, and the weights that they have in it. Made by {@link sequential} and {@link network}. */
-export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implements Nestable<In, Out> {
+export class Model<In extends Sizes = Taken, Out extends Sizes = Taken, E extends Elements = Elements>
+  implements Nestable<In, Out>
+{
   /** What it is as a layer of another model. */
   readonly kind: string;
   /** Elements of a row, or its shape where it has not just one axis; of several inputs by name. */
   readonly inputs: In;
   readonly outputs: Out;
-  readonly takes?: Takes | undefined;
+  readonly takes?: (E extends Element ? E : Element) | undefined;
   /** What its inputs and outputs hold for every row. */
   readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
@@ -85,7 +87,7 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
     this.kind = block.kind;
     this.inputs = sizes.inputs as In;
     this.outputs = sizes.outputs as Out;
-    this.takes = block.takes;
+    this.takes = rows.inputs[0]?.dtype as typeof this.takes;
     this.rows = rows;
     this.layers = layers;
     this.#definition = definition;
@@ -218,8 +220,8 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
   }
 
   /** A model of the same layers with a copy of the weights; during a run, as they were after a finished step. */
-  clone(): Model<In, Out> {
-    const copy = new Model<In, Out>(this.#definition);
+  clone(): Model<In, Out, E> {
+    const copy = new Model<In, Out, E>(this.#definition);
     if (this.#own?.memory.taken) this.#memory.ensure(); // as every other look beside a run
     if (this.initialized) {
       this.#memory.copyTo(copy.#memory);
@@ -233,8 +235,8 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
    * The same beside whatever else goes on, without holding the event loop up: weights, and what belongs to them, of one moment, as a run
    * changes units and meaning with its first step. @internal
    */
-  async cloneBeside(): Promise<Model<In, Out>> {
-    const copy = new Model<In, Out>(this.#definition);
+  async cloneBeside(): Promise<Model<In, Out, E>> {
+    const copy = new Model<In, Out, E>(this.#definition);
     do {
       copy.#meaning = this.#meaning;
       const copied = this.#memory.copyBeside(copy.#memory);
@@ -275,13 +277,16 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
    * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Calls that wait are
    * gathered into batches; a call has the weights and units that the model has when its turn comes. `x` is copied before this returns.
    */
-  predict(x: RowsOf<In>, options?: PredictOptions & { readonly as?: "outputs" | undefined }): Promise<OutputsOf<Out>>;
+  predict(
+    x: RowsOf<In, E>,
+    options?: PredictOptions & { readonly as?: "outputs" | undefined },
+  ): Promise<OutputsOf<Out>>;
   /**
    * The class of each row: its name, if the labels of the training were names, else its integer. Of a single output 1 where the
    * probability is above ½, else 0 (after hinge 1 and −1). `ERR_STATE` for a model that was trained on values, or whose outputs are
    * labels by themselves; `ERR_NON_FINITE` for an output that is NaN.
    */
-  predict(x: RowsOf<In>, options: LabelOptions): Promise<LabelsOf<Out>>;
+  predict(x: RowsOf<In, E>, options: LabelOptions): Promise<LabelsOf<Out>>;
   predict(x: unknown, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     return options === undefined ? this.#mine().inference.outputs(x, {}) : this.#predict(x, options);
   }
@@ -292,8 +297,8 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
   }
 
   /** `predict` on the calling thread, for one row or a few. */
-  predictSync(x: RowsOf<In>, options?: { readonly as?: "outputs" | undefined }): OutputsOf<Out>;
-  predictSync(x: RowsOf<In>, options: { readonly as: "labels" }): LabelsOf<Out>;
+  predictSync(x: RowsOf<In, E>, options?: { readonly as?: "outputs" | undefined }): OutputsOf<Out>;
+  predictSync(x: RowsOf<In, E>, options: { readonly as: "labels" }): LabelsOf<Out>;
   predictSync(x: unknown, options?: { readonly as?: string | undefined }): unknown {
     if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
@@ -306,7 +311,7 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken> implemen
    * is, and a logSoftmax by its exponential. A model that remembers no loss (older files, programs, losses of one's own) gives softmax,
    * of a single output the sigmoid. `ERR_STATE` after losses of values and hinge, and for targets with units; `as` says otherwise.
    */
-  predictProbabilities(x: RowsOf<In>, options?: ProbabilityOptions): Promise<ProbabilitiesOf<Out>>;
+  predictProbabilities(x: RowsOf<In, E>, options?: ProbabilityOptions): Promise<ProbabilitiesOf<Out>>;
   async predictProbabilities(x: unknown, options?: ProbabilityOptions): Promise<unknown> {
     const where = "predictProbabilities";
     const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);

@@ -5,9 +5,9 @@ import { checkFunction, checkKeys, checkObject } from "../options.js";
 import { areNamed, inputOf, type RowSpec } from "../tensor/row_spec.js";
 import { type Dim, formatShape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
-import type { Taken } from "./chain.js";
+import type { Element, Taken } from "./chain.js";
 import { checkInside, checkName, type Layer, type LayerPart, sealed } from "./layer.js";
-import { type AnyModel, Model } from "./model.js";
+import { Model } from "./model.js";
 import { type Definition, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
 import { checkInput } from "./sequential_options.js";
 import { type Functions, Structure } from "./structure.js";
@@ -37,6 +37,11 @@ type RowOf<S> = S extends { readonly shape: readonly ["batch"] }
 /** What a model of these inputs takes, by name. */
 export type NetworkInputs<I> = { readonly [K in keyof I]: RowOf<I[K]> };
 
+/** Elements of its inputs, by name. */
+export type NetworkElements<I> = {
+  readonly [K in keyof I]: I[K] extends { readonly dtype: infer D extends Element } ? D : Element;
+};
+
 /** What it gives: by name, if there are several outputs. */
 export type NetworkOutputs<O> = O extends Value ? number : { readonly [K in keyof O]: Taken };
 
@@ -56,14 +61,14 @@ export function network<
   const I extends Readonly<Record<string, Spec>>,
   const L extends Readonly<Record<string, LayerPart>>,
   const O extends Value | Values,
->(definition: NetworkDefinition<I, L, O>): Model<NetworkInputs<I>, NetworkOutputs<O>>;
+>(definition: NetworkDefinition<I, L, O>): Model<NetworkInputs<I>, NetworkOutputs<O>, NetworkElements<I>>;
 export function network(
   given: NetworkDefinition<Readonly<Record<string, Spec>>, Readonly<Record<string, LayerPart>>, Value | Values>,
-): AnyModel {
+): Model<Sizes, Sizes, Readonly<Record<string, Element>>> {
   checkKeys("network", given, ["inputs", "layers", "forward"]);
   checkFunction("network.forward", given.forward);
   checkObject("network.inputs", given.inputs);
-  return new Model<Sizes, Sizes>(
+  return new Model<Sizes, Sizes, Readonly<Record<string, Element>>>(
     definitionOf(rowsOf(given.inputs), checkInside("network.layers", given.layers), given.forward),
   );
 }

@@ -1,12 +1,13 @@
 // What data, losses and answers of a model are, by the type of its rows.
-import type { Examples, Features, Labels, Targets } from "../data/dataset.js";
+import type { Examples, Features, Labels, Targets, TensorLike } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
+import type { NumberArray } from "../tensor/arrays.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Taken } from "./chain.js";
+import type { Element, Taken } from "./chain.js";
 import type { Loss } from "./losses/loss.js";
 import type { PredictedLabels } from "./meaning.js";
 import type { Metrics } from "./metrics.js";
-import type { Sizes } from "./sequence.js";
+import type { Elements, Sizes } from "./sequence.js";
 
 /** One for a single input or output, or one for each by its name. */
 export type Each<S extends Sizes, T> = S extends Taken ? T : { readonly [K in keyof S]: T };
@@ -17,10 +18,76 @@ export type Some<S extends Sizes, T> = S extends Taken ? T : { readonly [K in ke
 /** The inputs of a data set. */
 export type InputsOf<In extends Sizes> = Each<In, Features>;
 
-/** The rows of a call: those of a data set; of an input of a number a row, that number too. */
-export type RowsOf<In extends Sizes> = In extends Taken
-  ? Features | (In extends readonly [] ? number : never)
-  : { readonly [K in keyof In]: Features | (In[K] extends readonly [] ? number : never) };
+/** Numbers in typed arrays of these classes, or in any others of no class; a tensor's type may leave open what it holds. */
+type Written<A extends NumberArray> = A | readonly number[] | NestedRows<A> | TensorLike;
+
+type NestedRows<A extends NumberArray> = readonly (readonly number[])[] | readonly A[] | readonly NestedRows<A>[];
+
+/** Rows of an input of floats: all but integers of 32 bits, which floats do not hold. */
+export type FloatFeatures = Written<Exclude<NumberArray, Int32Array>>;
+
+/** Rows of an input of integers: all but floats. */
+export type IntegerFeatures = Written<Exclude<NumberArray, Float32Array | Float64Array>>;
+
+type RowsWith<E> = [E] extends ["f32"] ? FloatFeatures : [E] extends ["i32"] ? IntegerFeatures : Features;
+
+/** The rows of a call, of inputs with elements of E: those of a data set; of an input of a number a row, that number too. */
+export type RowsOf<In extends Sizes, E extends Elements = Elements> = In extends Taken
+  ? RowsWith<E> | (In extends readonly [] ? number : never)
+  : {
+      readonly [K in keyof In]:
+        | RowsWith<K extends keyof E ? E[K] : Element>
+        | (readonly [] extends In[K] ? number : never);
+    };
+
+/** What its type says is i32. */
+type Integers = Int32Array | { readonly shape: readonly number[]; readonly data: Int32Array } | readonly Int32Array[];
+
+/** What its type says is floats. */
+type Floats =
+  | Float32Array
+  | Float64Array
+  | { readonly shape: readonly number[]; readonly data: Float32Array | Float64Array }
+  | readonly (Float32Array | Float64Array)[];
+
+/** X, or a sentence where its type alone says that it has other elements. */
+type SuitedRows<X, E, Where extends string> = 0 extends 1 & X
+  ? X
+  : [X] extends [never]
+    ? X
+    : [E] extends ["f32"]
+      ? [X] extends [Integers]
+        ? `${Where} takes f32, but these are i32: Float32Array.from() makes floats of them`
+        : X
+      : [E] extends ["i32"]
+        ? [X] extends [Floats]
+          ? `${Where} takes i32, but these are floats: Int32Array.from() makes integers of them`
+          : X
+        : X;
+
+/** A sentence in the place of what T has besides `Known`: a type that is inferred from T itself refuses nothing. */
+type Unknown<T, Known, What extends string> = {
+  readonly [K in Exclude<keyof T, Known> & string]: `there is no ${What} '${K}'`;
+};
+
+/** Rows of type X, with a sentence in the place of those whose elements are of another kind than a model with inputs of E takes. */
+type Suited<X, E extends Elements> = E extends Element
+  ? SuitedRows<X, E, "the input">
+  : { readonly [K in keyof X & keyof E & string]: SuitedRows<X[K], E[K], `the input '${K}'`> } & Unknown<
+      X,
+      keyof E,
+      "input"
+    >;
+
+/** The same of a data set of type D in memory, for a model that gives Out. */
+export type SuitedData<D, E extends Elements, Out extends Sizes> = D extends Dataset
+  ? unknown
+  : D extends { readonly x: infer X; readonly y: infer Y }
+    ? {
+        readonly x: Suited<X, E>;
+        readonly y: Out extends Taken ? unknown : Unknown<Y, keyof Out, "output">;
+      } & Unknown<D, "x" | "y" | "weight", "member of a data set,">
+    : unknown;
 
 /** The targets of a data set. */
 export type TargetsOf<Out extends Sizes> = Each<Out, Labels | Targets>;

@@ -2,7 +2,7 @@ import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
-import { checkChain, type Taken } from "./chain.js";
+import { checkChain, type Element, type Taken } from "./chain.js";
 import { checkLayer, expectFew, type Layer, sealed } from "./layer.js";
 import { namedLayers, nameLayers } from "./naming.js";
 import { type Functions, Structure } from "./structure.js";
@@ -28,6 +28,9 @@ export interface Definition {
 
 /** Rows of a model: those of one input or output, or of several by name. */
 export type Sizes = Taken | Readonly<Record<string, Taken>>;
+
+/** Elements of a model's inputs: those of one, or of several by name. */
+export type Elements = Element | Readonly<Record<string, Element>>;
 
 /** Values by name. */
 export type Values = Readonly<Record<string, Value>>;

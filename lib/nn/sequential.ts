@@ -5,6 +5,7 @@ import { sequence } from "./sequence.js";
 import {
   type Arguments,
   checkSequential,
+  type ElementsOf,
   type InputOf,
   type OutputOf,
   type SequentialOptions,
@@ -19,7 +20,7 @@ import {
  */
 export function sequential<const L extends readonly (LayerPart | SequentialOptions)[]>(
   ...layers: InPlace<L, Arguments<L>>
-): Model<InputOf<L>, OutputOf<L>>;
+): Model<InputOf<L>, OutputOf<L>, ElementsOf<L>>;
 export function sequential(...given: readonly unknown[]): Model {
   const [options, layers] = optionsFirst(given);
   return new Model(sequence(layers, checkSequential(options)));

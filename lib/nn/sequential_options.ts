@@ -2,7 +2,7 @@ import { fail } from "../errors.js";
 import { checkKeys, checkString } from "../options.js";
 import { checkShape } from "../tensor/shape.js";
 import type { ValueSpec } from "../tensor/value.js";
-import type { Chained, First, Last, Plain } from "./chain.js";
+import type { Chained, Element, First, Last, Plain, Sized, Start, TakenBy } from "./chain.js";
 import { checkName } from "./layer.js";
 
 /** What {@link sequential} may be given before its layers. */
@@ -26,16 +26,23 @@ type RowOf<I> = I extends readonly number[]
 
 type ElementOf<I> = I extends readonly number[]
   ? "f32"
-  : I extends { readonly dtype: infer D extends "f32" | "i32" }
+  : I extends { readonly dtype: infer D extends Element }
     ? D
-    : "f32" | "i32";
+    : Element;
+
+/** The row that the layers are given: what the options say, or the layers. */
+type StartWith<O extends SequentialOptions, L extends readonly unknown[]> = O extends { readonly input: infer I }
+  ? I extends undefined
+    ? Start<L>
+    : RowOf<I>
+  : Start<L>;
 
 /** Arguments of {@link sequential}, with a sentence in place of the first layer that does not fit. */
 export type Arguments<L extends readonly unknown[]> = L extends readonly [
   infer O extends SequentialOptions,
   ...infer Layers,
 ]
-  ? [O, ...Chained<Layers, RowOf<O["input"]>, 0, ElementOf<O["input"]>>]
+  ? [O, ...Chained<Layers, StartWith<O, Layers>, 0, ElementOf<O["input"]>>]
   : Chained<L>;
 
 /** What a model of these arguments takes. */
@@ -43,20 +50,38 @@ export type InputOf<L extends readonly unknown[]> = L extends readonly [
   infer O extends SequentialOptions,
   ...infer Layers,
 ]
-  ? InputWith<O, Layers>
+  ? Plain<StartWith<O, Layers>>
   : Plain<First<L>>;
 
-type InputWith<O extends SequentialOptions, L extends readonly unknown[]> = O extends { readonly input: infer I }
-  ? Plain<RowOf<I>>
-  : Plain<First<L>>;
+/** Elements that it takes: what the options say, or the first layer that does not take any. */
+export type ElementsOf<L extends readonly unknown[]> = L extends readonly [
+  infer O extends SequentialOptions,
+  ...infer Layers,
+]
+  ? O extends { readonly input: infer I }
+    ? I extends undefined
+      ? FirstElement<Layers>
+      : ElementOf<I>
+    : FirstElement<Layers>
+  : FirstElement<L>;
+
+type FirstElement<L extends readonly unknown[]> = L extends readonly [infer H extends Sized, ...infer R]
+  ? [TakenBy<H>] extends ["any"]
+    ? FirstElement<R>
+    : "any" extends TakenBy<H>
+      ? Element
+      : Exclude<TakenBy<H>, "any">
+  : L extends readonly []
+    ? "f32"
+    : Element;
 
 /** What it gives. */
 export type OutputOf<L extends readonly unknown[]> = L extends readonly [
   infer O extends SequentialOptions,
   ...infer Layers,
 ]
-  ? Plain<Last<Layers, RowOf<O["input"]>>>
-  : Plain<Last<L>>;
+  ? Plain<Last<Layers, StartWith<O, Layers>>>
+  : Plain<Last<L, Start<L>>>;
 
 /** What they say; `ERR_OPTION` for what they cannot. */
 export function checkSequential(options: object): {

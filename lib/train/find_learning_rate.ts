@@ -2,7 +2,8 @@ import { CarillonError, fail } from "../errors.js";
 import type { Taken } from "../nn/chain.js";
 import type { Metrics } from "../nn/metrics.js";
 import { type AnyModel, Model } from "../nn/model.js";
-import type { Sizes } from "../nn/sequence.js";
+import type { SuitedData } from "../nn/row_types.js";
+import type { Elements, Sizes } from "../nn/sequence.js";
 import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
 import { power } from "../tensor/exact.js";
@@ -151,9 +152,9 @@ function steepest(curve: readonly LearningRatePoint[], half: number): number | u
  * const { suggestion = 1e-3, curve } = await findLearningRate(model, { data: { x, y }, loss: mse(), optimizer: adam() });
  * await fit(model, { data: { x, y }, loss: mse(), optimizer: adam({ lr: suggestion }), epochs: 20 });
  */
-export function findLearningRate<In extends Sizes, Out extends Sizes>(
-  model: Model<In, Out>,
-  options: FindLearningRateOptions<In, Out>,
+export function findLearningRate<In extends Sizes, Out extends Sizes, E extends Elements = Elements, D = unknown>(
+  model: Model<In, Out, E>,
+  options: FindLearningRateOptions<In, Out> & { readonly data: D & NoInfer<SuitedData<D, E, Out>> },
 ): Promise<LearningRateCurve>;
 export async function findLearningRate(
   model: AnyModel,

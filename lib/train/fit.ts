@@ -8,8 +8,8 @@ import { rememberedKind } from "../nn/meaning.js";
 import { inWords } from "../nn/meaning_words.js";
 import type { MetricKey } from "../nn/metrics.js";
 import type { AnyModel, Model } from "../nn/model.js";
-import type { DataOf, MetricsFor } from "../nn/row_types.js";
-import type { Sizes } from "../nn/sequence.js";
+import type { DataOf, MetricsFor, SuitedData } from "../nn/row_types.js";
+import type { Elements, Sizes } from "../nn/sequence.js";
 import { unlessAborted } from "../signals.js";
 import type { Every } from "./callbacks/callback.js";
 import { type AskingRun, Callbacks, EVERY_EPOCH, takeCallbacks } from "./callbacks/callbacks.js";
@@ -432,9 +432,11 @@ export function fit<
   S extends ValidationSchedule | undefined = undefined,
   In extends Sizes = Sizes,
   Out extends Sizes = Sizes,
+  E extends Elements = Elements,
+  D = unknown,
 >(
-  model: Model<In, Out>,
-  options: FitOptions<M, V, S, In, Out>,
+  model: Model<In, Out, E>,
+  options: FitOptions<M, V, S, In, Out> & { readonly data: D & NoInfer<SuitedData<D, E, Out>> },
 ): Run<FitResult<MetricKey<M>, ValidationOf<M, V, S>>, FitEvent<MetricKey<M>, ValidationOf<M, V, S>>>;
 export function fit(model: AnyModel, options: AnyOptions): Run<FitResult, FitEvent> {
   return startRun<FitResult, FitEvent>((context) => train(model, options, context));

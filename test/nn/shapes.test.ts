@@ -1,6 +1,7 @@
 // Shapes and elements of layers at run time: what the compiler says (test/types/shapes.test-d.ts), and what it cannot.
 import {
   adam,
+  concat,
   crossEntropy,
   defineLayer,
   fit,
@@ -32,6 +33,30 @@ function lookUp(count: number, size: number): Layer {
 
 const build = (...layers: readonly unknown[]): unknown => Reflect.apply(sequential, undefined, layers);
 
+test("a block without integers says so, and one that keeps its axes what it gives", () => {
+  const make = (...layers: readonly unknown[]): Layer => Reflect.apply(concat, undefined, layers);
+  expect(() => make(linear(2, 2), lookUp(3, 2))).toThrow(
+    expect.objectContaining({ code: "ERR_DTYPE", message: "branch 2 takes i32, but the input has f32" }),
+  );
+  expect([make(linear(2, 3), relu()), make(linear(2, 3), flatten()), make(relu())].map((each) => each.outputs)).toEqual(
+    [5, { last: 0 }, { last: 0 }],
+  );
+});
+
+test("a layer may say that it gives the same elements in another shape", () => {
+  const folded = defineLayer({
+    kind: "folded",
+    outputs: { shape: [2, 3] },
+    forward: (x) => ops.reshape(x, [...x.shape.slice(0, 1), 2, 3]),
+  });
+  expect(sequential(linear(4, 6), folded).outputs).toEqual([2, 3]);
+  expect(() => build(linear(4, 5), folded)).toThrow("layer 2 takes 6 elements, but layer 1 gives [5]");
+  const wrong = (shape: unknown): unknown =>
+    Reflect.apply(defineLayer, undefined, [{ kind: "wrong", outputs: { shape }, forward: (x: unknown) => x }]);
+  expect(() => wrong(6)).toThrow("expected the shape of a row for 'wrong.outputs.shape'");
+  expect(() => wrong([2, 0])).toThrow("wrong.outputs.shape");
+});
+
 describe("the sentences of the compiler", () => {
   test.each<[string, readonly unknown[], string, string]>([
     [
@@ -59,7 +84,37 @@ describe("the sentences of the compiler", () => {
       "other elements",
       [{ input: [3, 4] }, reshape([5, 2])],
       "ERR_SHAPE",
-      "expected 10 elements a row, as [5, 2] has, for 'reshape' but received [3, 4]",
+      "layer 1 takes 10 elements, but the input has [3, 4]",
+    ],
+    [
+      "other elements of a chain",
+      [linear(4, 12), relu(), reshape([5, 2])],
+      "ERR_SHAPE",
+      "layer 3 takes 10 elements, but layer 1 gives [12]",
+    ],
+    [
+      "what is flat",
+      [linear(4, 8), flatten(), linear(9, 2)],
+      "ERR_SHAPE",
+      "layer 3 takes 9 features, but layer 2 gives 8",
+    ],
+    [
+      "what is flat behind blocks",
+      [linear(4, 8), residual(linear(8, 8)), concat(linear(8, 4), relu()), flatten(), linear(11, 2)],
+      "ERR_SHAPE",
+      "layer 5 takes 11 features, but layer 4 gives 12",
+    ],
+    [
+      "integers in a block",
+      [{ input: [2] }, residual(lookUp(3, 2))],
+      "ERR_DTYPE",
+      "layer 1 takes i32, but the input has f32",
+    ],
+    [
+      "a model of integers",
+      [linear(2, 4), build({ input: spec(["batch", 4], "i32") }, lookUp(3, 2))],
+      "ERR_DTYPE",
+      "layer 2 takes i32, but layer 1 gives f32",
     ],
     [
       "no input",

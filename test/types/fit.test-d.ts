@@ -49,7 +49,7 @@ declare function holds<T extends true>(): T;
 
 // Models know their sizes.
 const model = sequential(linear(784, 256), relu(), dropout(0.5), linear(256, 10));
-holds<Equal<typeof model, Model<784, 10>>>();
+holds<Equal<typeof model, Model<784, 10, "f32">>>();
 sequential(
   linear(784, 256),
   relu(),
@@ -277,7 +277,7 @@ const scale = defineLayer({
   },
 });
 holds<Equal<typeof scale, Layer<3, "same", "f32">>>();
-holds<Equal<typeof scaled, Model<3, 2>>>();
+holds<Equal<typeof scaled, Model<3, 2, "f32">>>();
 const scaled = sequential(scale, linear(3, 2));
 
 // Options of layers, penalties and optimizers; undefined is accepted.

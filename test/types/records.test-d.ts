@@ -10,6 +10,7 @@ import {
   type Layer,
   linear,
   loadModel,
+  type Model,
   mse,
   network,
   ops,
@@ -19,6 +20,7 @@ import {
   split,
   standardize,
   type Tensor,
+  tensor,
 } from "carillon";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -108,3 +110,50 @@ fit(plain, { data: { x: { user: [1] }, y: [1] }, loss: mse(), optimizer: adam(),
 // @ts-expect-error there is one loss
 fit(plain, { data: { x: [[1, 2]], y: [1] }, loss: { y: mse() }, optimizer: adam(), epochs: 1 });
 (await (await loadModel("model.safetensors")).predict([[1, 2]])).data;
+
+// Elements that a type alone tells to be of the other kind.
+const floats = Float32Array.of(1, 2);
+const integers = Int32Array.of(1, 2);
+const training = { loss: mse(), optimizer: adam(), epochs: 1 } as const;
+const table = sequential({ input: spec(["batch", 1], "i32") }, users, linear(4, 1));
+fit(table, { ...training, data: { x: integers, y: [1, 2] } });
+fit(table, { ...training, data: { x: Uint8Array.of(1, 2), y: [1, 2] } });
+fit(plain, { ...training, data: { x: floats, y: integers } });
+fit(plain, { ...training, data: { x: Uint8Array.of(1, 2), y: [1] } });
+// @ts-expect-error the input takes f32, but these are i32: Float32Array.from() makes floats of them
+fit(plain, { ...training, data: { x: integers, y: [1] } });
+// @ts-expect-error the input takes f32, but these are i32: Float32Array.from() makes floats of them
+fit(plain, { ...training, data: { x: tensor(integers, [1, 2]), y: [1] } });
+// @ts-expect-error the input takes i32, but these are floats: Int32Array.from() makes integers of them
+fit(table, { ...training, data: { x: floats, y: [1, 2] } });
+// @ts-expect-error the input takes i32, but these are floats: Int32Array.from() makes integers of them
+fit(table, { ...training, data: { x: [floats], y: [1, 2] } });
+// @ts-expect-error the input 'user' takes i32, but these are floats: Int32Array.from() makes integers of them
+fit(model, { ...options, data: { x: { user: floats, age: x.age }, y } });
+// @ts-expect-error the input 'age' takes f32, but these are i32: Float32Array.from() makes floats of them
+fit(model, { ...options, data: { x: { user: x.user, age: integers }, y } });
+// @ts-expect-error there is no input 'ages'
+fit(model, { ...options, data: { x: { ...x, ages: x.age }, y } });
+// @ts-expect-error there is no output 'clicks'
+fit(model, { ...options, data: { x, y: { ...y, clicks: [1, 2] } } });
+// @ts-expect-error there is no member of a data set, 'weights'
+fit(plain, { ...training, data: { x: [[1, 2]], y: [1], weights: [1] } });
+// @ts-expect-error integers
+plain.predict(integers);
+// @ts-expect-error integers
+plain.predictSync([integers]);
+// @ts-expect-error floats
+table.predict(floats);
+// @ts-expect-error floats
+model.predictProbabilities({ user: floats, age: floats });
+plain.predict(Float64Array.of(1, 2));
+table.predict(integers);
+// Of unions, and of models of any elements, the types cannot tell.
+declare const either: Float32Array | Int32Array;
+fit(plain, { ...training, data: { x: either, y: [1] } });
+declare const anyModel: Model;
+anyModel.predict(integers);
+fit(anyModel, { ...training, data: { x: integers, y: [1] } });
+anyModel satisfies Model;
+const kept: Model = table;
+for (const each of [plain, table, kept]) each.predict([[1, 2]]);

@@ -34,17 +34,17 @@ declare function embed<const N extends number>(count: number, size: N): Layer<nu
 
 // A model knows the shape of its rows; one axis is a number.
 const net = sequential({ input: [28, 28, 1] }, flatten(), linear(784, 10));
-holds<Equal<typeof net, Model<readonly [28, 28, 1], 10>>>();
+holds<Equal<typeof net, Model<readonly [28, 28, 1], 10, "f32">>>();
 const kept = sequential({ input: [28, 28, 1] }, linear(1, 8), relu());
-holds<Equal<typeof kept, Model<readonly [28, 28, 1], readonly [28, 28, 8]>>>();
+holds<Equal<typeof kept, Model<readonly [28, 28, 1], readonly [28, 28, 8], "f32">>>();
 const plain = sequential({ input: [784] }, linear(784, 10));
-holds<Equal<typeof plain, Model<784, 10>>>();
+holds<Equal<typeof plain, Model<784, 10, "f32">>>();
 const pooled = sequential(pool(), flatten(), linear(1568, 10));
 holds<Equal<typeof pooled, Model<readonly [28, 28, 1], 10>>>();
 const shaped = sequential(linear(8, 12), reshape([3, 4]), linear(4, 2));
-holds<Equal<typeof shaped, Model<8, readonly [3, 2]>>>();
+holds<Equal<typeof shaped, Model<8, readonly [3, 2], "f32">>>();
 const table = sequential({ input: spec(["batch", 5], "i32") }, embed(100, 32), flatten(), linear(160, 1));
-holds<Equal<typeof table, Model<5, 1>>>();
+holds<Equal<typeof table, Model<5, 1, "i32">>>();
 
 sequential(
   { input: [28, 28, 1] },
@@ -98,6 +98,116 @@ declare const width: number;
 sequential({ input: [width, 28, 1] }, flatten(), linear(784, 10));
 sequential(linear(4, 8), convolve(8, 16), flatten(), linear(99, 1));
 
+// A plain chain has rows of one axis, so that what flattens, reshapes or adds is checked without { input }.
+const flattened = sequential(linear(4, 8), relu(), flatten(), linear(8, 2));
+holds<Equal<typeof flattened, Model<4, 2, "f32">>>();
+holds<Equal<typeof ended, Model<4, 8, "f32">>>();
+const ended = sequential(linear(4, 8), flatten());
+sequential(
+  linear(4, 8),
+  flatten(),
+  // @ts-expect-error layer 3 takes 9 features, but layer 2 gives 8
+  linear(9, 2),
+);
+sequential(
+  { name: "net" },
+  linear(4, 12),
+  reshape([3, 4]),
+  flatten(),
+  // @ts-expect-error layer 4 takes 13 features, but layer 3 gives 12
+  linear(13, 2),
+);
+sequential(
+  linear(4, 12),
+  // @ts-expect-error layer 2 takes 10 elements, but layer 1 gives [12]
+  reshape([5, 2]),
+);
+sequential(
+  linear(4, 8),
+  // @ts-expect-error layer 2 takes [28, 28, 1], but layer 1 gives [8]
+  pool(),
+);
+sequential(
+  linear(4, 8),
+  residual(linear(8, 16), relu(), linear(16, 8)),
+  flatten(),
+  // @ts-expect-error layer 4 takes 9 features, but layer 3 gives 8
+  linear(9, 2),
+);
+sequential(
+  linear(4, 8),
+  residual({ project: true }, linear(8, 6)),
+  flatten(),
+  // @ts-expect-error layer 4 takes 8 features, but layer 3 gives 6
+  linear(8, 2),
+);
+sequential(
+  linear(4, 8),
+  concat(linear(8, 4), relu()),
+  flatten(),
+  // @ts-expect-error layer 4 takes 11 features, but layer 3 gives 12
+  linear(11, 2),
+);
+sequential(
+  { input: [2, 8] },
+  concat(linear(8, 4), residual(linear(8, 8)), concat(relu(), linear(8, 8))),
+  flatten(),
+  // @ts-expect-error layer 3 takes 20 features, but layer 2 gives 56
+  linear(20, 2),
+);
+residual(
+  linear(8, 16),
+  flatten(),
+  // @ts-expect-error layer 3 takes 15 features, but layer 2 gives 16
+  linear(15, 8),
+);
+residual(
+  linear(12, 12),
+  // @ts-expect-error the layers give [3, 4], but the input that is added has [12]
+  reshape([3, 4]),
+);
+// A model in another one: what it says of rows with one axis, and no more than features of all others.
+sequential(
+  linear(4, 8),
+  sequential(linear(8, 6), relu()),
+  flatten(),
+  // @ts-expect-error layer 4 takes 9 features, but layer 3 gives 6
+  linear(9, 2),
+);
+sequential({ input: [5, 8] }, sequential(linear(8, 6)), flatten(), linear(30, 2));
+sequential({ input: [5, 8] }, concat(sequential(linear(8, 4), flatten()), flatten()), linear(60, 2));
+
+// Integers where floats are wanted, and floats where integers are, inside of blocks and models too.
+const ids = sequential({ input: spec(["batch", 4], "i32") }, embed(10, 3), flatten(), linear(12, 2));
+sequential(
+  linear(8, 4),
+  // @ts-expect-error layer 2 takes i32, but layer 1 gives f32
+  ids,
+);
+sequential(
+  { input: spec(["batch", 8], "i32") },
+  // @ts-expect-error layer 1 takes f32, but the input has i32
+  sequential(linear(8, 2)),
+);
+sequential(
+  { input: spec(["batch", 2, 4], "i32") },
+  flatten(),
+  // @ts-expect-error layer 2 takes f32, but layer 1 gives i32
+  linear(8, 2),
+);
+residual(
+  // @ts-expect-error layer 1 takes i32, but the input has f32
+  embed(10, 3),
+);
+concat(
+  linear(8, 4),
+  // @ts-expect-error branch 2 takes i32, but the input has f32
+  ids,
+);
+holds<Equal<typeof ids, Model<4, 2, "i32">>>();
+holds<Equal<Chained<[Layer<4, 12>, Layer<number, { readonly shape: readonly [5, 2] }, "any">]>[1], Reshaped>>();
+type Reshaped = "layer 2 takes 10 elements, but layer 1 gives [12]";
+
 // Products of sizes.
 holds<Equal<Product<[28, 28, 1]>, 784>>();
 holds<Equal<Product<[]>, 1>>();
@@ -110,7 +220,7 @@ holds<Equal<Product<[number, 3]>, number>>();
 // A model is a layer, a block too.
 const inner = sequential(linear(8, 8), relu());
 const outer = sequential(linear(4, 8), inner, linear(8, 2));
-holds<Equal<typeof outer, Model<4, 2>>>();
+holds<Equal<typeof outer, Model<4, 2, "f32">>>();
 sequential(
   linear(4, 9),
   // @ts-expect-error layer 2 takes 8 features, but layer 1 gives 9
@@ -184,7 +294,7 @@ type Deep = Repeat<Layer<8, 8>, 200>;
 holds<Equal<Chained<Deep, readonly [4, 8], 0, "f32">, Deep>>();
 holds<Equal<Last<Deep, readonly [4, 8]>, readonly [4, 8]>>();
 declare const listed: Layer[];
-holds<Equal<typeof unknown, Model<64, number>>>();
+holds<Equal<typeof unknown, Model<64, number, "f32">>>();
 const unknown = sequential(linear(64, 128), ...listed);
 
 // A network knows its inputs and layers by name.
@@ -193,9 +303,9 @@ const towers = network({
   layers: { users: embed(10, 4), head: sequential(linear(5, 8), relu(), linear(8, 1)) },
   forward: ({ user, age }, { users, head }) => head(ops.concat([users(user), age])),
 });
-holds<
-  Equal<typeof towers, Model<{ readonly user: readonly []; readonly image: readonly [8, 8]; readonly age: 1 }, number>>
->();
+type Towers = { readonly user: readonly []; readonly image: readonly [8, 8]; readonly age: 1 };
+type Elements = { readonly user: "i32"; readonly image: "f32"; readonly age: "f32" };
+holds<Equal<typeof towers, Model<Towers, number, Elements>>>();
 declare const value: Value;
 holds<Equal<ReturnType<typeof towers.forward>, Value>>();
 towers.forward({ user: value, image: value, age: value });

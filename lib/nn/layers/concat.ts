@@ -4,7 +4,7 @@ import * as ops from "../../ops/index.js";
 import { checkKeys } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
-import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized } from "../chain.js";
+import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized, type TakenBy } from "../chain.js";
 import { checkLayer, checkName, expectFew, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
 import { namedLayers, nameLayers } from "../naming.js";
 import type { Total } from "../size_product.js";
@@ -15,20 +15,22 @@ export interface ConcatLayerOptions {
   readonly kind?: never;
 }
 
-/** The branches, with a sentence in the place of the first one that takes other features than one before it. */
+/** The branches, with a sentence in the place of the first one that takes integers, or other features than one before it. */
 type Branches<
   L extends readonly unknown[],
   Takes extends number = number,
   From extends number = 0,
   Done extends readonly unknown[] = [],
 > = L extends readonly [infer H extends Sized, ...infer R]
-  ? H["inputs"] extends infer In extends number
-    ? Agree<Takes, In> extends true
-      ? number extends In
-        ? Branches<R, Takes, From, [...Done, H]>
-        : Branches<R, In, From extends 0 ? [...Done, H]["length"] : From, [...Done, H]>
-      : [...Done, `branch ${[...Done, H]["length"]} takes ${In} features, but branch ${From} takes ${Takes}`, ...R]
-    : Branches<R, Takes, From, [...Done, H]>
+  ? [TakenBy<H>] extends ["i32"]
+    ? [...Done, `branch ${[...Done, H]["length"]} takes i32, but the input has f32`, ...R]
+    : H["inputs"] extends infer In extends number
+      ? Agree<Takes, In> extends true
+        ? number extends In
+          ? Branches<R, Takes, From, [...Done, H]>
+          : Branches<R, In, From extends 0 ? [...Done, H]["length"] : From, [...Done, H]>
+        : [...Done, `branch ${[...Done, H]["length"]} takes ${In} features, but branch ${From} takes ${Takes}`, ...R]
+      : Branches<R, Takes, From, [...Done, H]>
   : [...Done, ...L];
 
 type Arguments<L extends readonly unknown[]> = L extends readonly [infer O extends ConcatLayerOptions, ...infer Layers]
@@ -61,13 +63,31 @@ type Outputs<
     ? readonly number[]
     : Done;
 
+/** Whether all branches leave all axes but the last as they are: a model says no more than what it gives for rows of its own. */
+type KeepAxes<L extends readonly unknown[]> = L extends readonly [infer H extends Sized, ...infer R]
+  ? H extends { readonly rows: unknown }
+    ? false
+    : [H["outputs"]] extends [number | "same"]
+      ? KeepAxes<R>
+      : false
+  : L extends readonly []
+    ? true
+    : false;
+
+/** Features in the place of the last axis, or of an axis that the branches alone know. */
+type Given<Size extends number, Keeps> = number extends Size
+  ? { readonly last: number }
+  : Keeps extends true
+    ? Size
+    : { readonly last: Size };
+
 /**
  * y = [f₁(x), f₂(x), …]: layers side by side, all of which take x, and whose outputs follow one another on the last axis. Their other
  * axes are the same, else `ERR_SHAPE`.
  */
 export function concat<const L extends readonly (LayerPart | ConcatLayerOptions)[]>(
   ...branches: InPlace<L, Arguments<L>>
-): Layer<Input<LayersOf<L>>, { readonly last: Total<Outputs<LayersOf<L>, Input<LayersOf<L>>>> }, "f32">;
+): Layer<Input<LayersOf<L>>, Given<Total<Outputs<LayersOf<L>, Input<LayersOf<L>>>>, KeepAxes<LayersOf<L>>>, "f32">;
 export function concat(...given: readonly unknown[]): Layer {
   const [options, layers] = optionsFirst(given);
   return concatOf(layers, options);
@@ -82,11 +102,12 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
   expectFew("concat", layers);
   const names = nameLayers(layers);
   const inputs = commonInputs(layers);
+  const size = total(layers.map((layer) => featuresGiven(layer, inputs)));
   const block = sealed<Layer>({
     kind: "concat",
     name,
     inputs,
-    outputs: { last: total(layers.map((layer) => featuresGiven(layer, inputs))) },
+    outputs: layers.every(keepsAxes) && size !== ANY_SIZE ? size : { last: size },
     takes: "f32",
     parameters: {},
     layers: namedLayers(layers, names),
@@ -99,10 +120,13 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
   return madeBy("concat", { layers, name }, block);
 }
 
-/** Features that all branches take; `ERR_SHAPE` where two of them say otherwise. */
+/** Features that all branches take; `ERR_SHAPE` where two of them say otherwise, `ERR_DTYPE` where one takes integers. */
 function commonInputs(layers: readonly Layer[]): number {
   let common: { readonly size: number; readonly branch: number } | undefined;
-  for (const [index, { inputs }] of layers.entries()) {
+  for (const [index, { inputs, takes }] of layers.entries()) {
+    if (takes === "i32") {
+      throw new CarillonError("ERR_DTYPE", "concat", `branch ${index + 1} takes i32, but the input has f32`);
+    }
     if (typeof inputs !== "number" || inputs === ANY_SIZE) continue;
     common ??= { size: inputs, branch: index + 1 };
     if (common.size === inputs) continue;
@@ -110,6 +134,11 @@ function commonInputs(layers: readonly Layer[]): number {
     throw new CarillonError("ERR_SHAPE", "concat", sentence);
   }
   return common?.size ?? ANY_SIZE;
+}
+
+/** Whether a branch leaves all axes but the last as they are, by what it says: a model speaks of rows of its own. */
+function keepsAxes({ kind, outputs }: Layer): boolean {
+  return kind !== "sequential" && kind !== "network" && (outputs === "same" || typeof outputs === "number");
 }
 
 /** Features that a branch makes of so many; {@link ANY_SIZE} where its `infer` alone knows. */

@@ -6,14 +6,17 @@ import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import {
   type Agree,
+  type AgreeAll,
   ANY_SIZE,
   type Chained,
   checkChain,
   type First,
   givenBy,
   type InPlace,
+  type InWords,
   type Last,
   type Plain,
+  type Start,
   type Taken,
 } from "../chain.js";
 import { checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
@@ -32,26 +35,38 @@ export interface ResidualOptions {
   readonly kind?: never;
 }
 
+/** The layers, each of which takes what the one before gives; floats at first. */
+type Floats<L extends readonly unknown[]> = Chained<L, Start<L>, 0, "f32">;
+
+/** Why what is given is not added to what was taken; `never` where it is. */
+type Unlike<Takes, Gives> = [Takes, Gives] extends [
+  infer Axes extends readonly number[],
+  infer Others extends readonly number[],
+]
+  ? AgreeAll<Axes, Others> extends true
+    ? never
+    : [Axes, Others] extends [readonly [infer Taken extends number], readonly [infer Size extends number]]
+      ? `the layers give ${Size} features, but the input that is added has ${Taken}: { project: true } fits it`
+      : `the layers give ${InWords<Others>}, but the input that is added has ${InWords<Axes>}`
+  : [Plain<Takes>, Gives] extends [infer Taken extends number, infer Size extends number]
+    ? Agree<Taken, Size> extends true
+      ? never
+      : `the layers give ${Size} features, but the input that is added has ${Taken}: { project: true } fits it`
+    : never;
+
 /** The layers, with a sentence in the place of the last one where the sum has two sizes. */
-type Summed<L extends readonly unknown[], Done = Chained<L>> =
+type Summed<L extends readonly unknown[], Done = Floats<L>> =
   L extends Readonly<Done>
-    ? Plain<Last<L>> extends infer Gives
-      ? [Plain<First<L>>, Gives] extends [infer Takes extends number, infer Size extends number]
-        ? Agree<Takes, Size> extends true
-          ? Done
-          : L extends readonly [...infer Before, unknown]
-            ? [
-                ...Before,
-                `the layers give ${Size} features, but the input that is added has ${Takes}: { project: true } fits it`,
-              ]
-            : Done
+    ? [Unlike<Start<L>, Last<L, Start<L>>>] extends [never]
+      ? Done
+      : L extends readonly [...infer Before, unknown]
+        ? [...Before, Unlike<Start<L>, Last<L, Start<L>>>]
         : Done
-      : Done
     : Done;
 
 type Arguments<L extends readonly unknown[]> = L extends readonly [infer O extends ResidualOptions, ...infer Layers]
   ? O extends { readonly project: true }
-    ? [O, ...Chained<Layers>]
+    ? [O, ...Floats<Layers>]
     : [O, ...Summed<Layers>]
   : Summed<L>;
 
@@ -59,7 +74,7 @@ type LayersOf<L extends readonly unknown[]> = L extends readonly [ResidualOption
 
 /** A block that passes rows of any size gives what it takes. */
 type Output<L extends readonly unknown[]> =
-  Plain<Last<L>> extends infer Row ? (number extends Row ? "same" : Row & Taken) : "same";
+  Plain<Last<L, Start<L>>> extends infer Row extends Taken ? (number extends Row ? "same" : Row) : "same";
 
 /**
  * y = x + f(x), where f are the layers one after another: what f leaves alone goes straight through (He et al. 2015). Shapes of x and
