@@ -14,7 +14,7 @@ namespace {
 // cache.
 size_t rows_in_cache(size_t columns) {
   constexpr size_t kElements = 2048, kLeast = 4;
-  return std::max(kLeast, kElements / columns / kLeast * kLeast);
+  return std::max(kLeast, kElements / std::max<size_t>(columns, 1) / kLeast * kLeast);
 }
 
 // Columns of a strip at least: whole lines.

@@ -579,6 +579,7 @@ describe("a normalization and what follows it", () => {
     expect(Array.from(y)).toEqual([2, 0, 4, 0]);
     expect(run(forms([relu, INT_MAX, 1]).scale_shift, arrays)).toBeNull();
     expect(Array.from(y)).toEqual([4, 0, 8, 0]);
+    expect(run(words("scale_shift", [0, 4, 4, 1], [2, 0, relu, 0, 1], [1, 2]), arrays)).toBeNull(); // no columns
     for (const name of ["row_norm", "column_norm"] as const) {
       expect(run(forms([relu, 0, 0], [0, 2])[name], arrays)).toBeNull();
       expect(Array.from(y)).toEqual([0, 0, 0, 0]);
