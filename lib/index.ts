@@ -49,12 +49,16 @@ export {
   lecunNormal,
   lecunUniform,
   type MatrixOptions,
+  type NormalOptions,
+  normal,
   ones,
   orthogonal,
   type SparseOptions,
   sparse,
   type TruncatedNormalOptions,
   truncatedNormal,
+  type UniformOptions,
+  uniform,
   type XavierOptions,
   xavierNormal,
   xavierUniform,
@@ -110,8 +114,10 @@ export {
 export { groupNorm } from "./nn/layers/group_norm.js";
 export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
+export { type NtkLinearOptions, ntkLinear } from "./nn/layers/ntk_linear.js";
 export { type ResidualOptions, residual } from "./nn/layers/residual.js";
 export { rmsNorm } from "./nn/layers/rms_norm.js";
+export { type ScaleOptions, scale } from "./nn/layers/scale.js";
 export { flatten, reshape } from "./nn/layers/shapes.js";
 export { loadModel } from "./nn/load.js";
 export {
@@ -189,6 +195,10 @@ export type { Schedule } from "./optim/schedule.js";
 export {
   type CosineDecayOptions,
   cosineDecay,
+  type FlatCosineOptions,
+  flatCosine,
+  type LogCosineOptions,
+  logCosine,
   type OneCycleOptions,
   oneCycle,
   type Restarts,

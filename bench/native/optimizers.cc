@@ -88,13 +88,14 @@ Entrant update(const Machine& machine, Optimizer optimizer, bool full, Pattern p
                             static_cast<int64_t>(rule.scalars.size()),
                             0,
                             0,
+                            0,
                             0};
   ints.insert(ints.end(), {0, 1, static_cast<int64_t>(count), 0});  // one segment: offset, rows, columns, flags
   std::vector<double> doubles = rule.constants;
   doubles.resize(kConstantRoom);
   doubles.insert(doubles.end(), {full ? 0.9 : kNoClip, 0.999});
-  // L2, L1, decay, proximal step, max-norm, two penalty sums
-  doubles.insert(doubles.end(), {full ? 1e-4 : 0, 0, 0, 0, 0, 0, 0});
+  // L2, L1, decay, scheduled decay, proximal step, max-norm, two penalty sums
+  doubles.insert(doubles.end(), {full ? 1e-4 : 0, 0, 0, 0, 0, 0, 0, 0});
   std::vector<double> lanes{1e-6};  // so small that θ keeps its size over all the calls
   lanes.insert(lanes.end(), rule.scalars.begin(), rule.scalars.end());
   auto call = std::make_shared<Call>(machine, op_update, std::move(views), std::move(ints), std::move(doubles),

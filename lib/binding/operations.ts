@@ -516,6 +516,7 @@ export interface NativeOperands<V> {
       readonly lane: number;
       readonly scalars: number;
       readonly averageLane?: boolean | undefined;
+      readonly decayLane?: number | undefined;
       readonly reach?: NativeLists["reaches"] | undefined;
       readonly room?: number | undefined;
       readonly constants: readonly number[];
@@ -529,6 +530,7 @@ export interface NativeOperands<V> {
         readonly l2: number;
         readonly l1: number;
         readonly decay: number;
+        readonly scheduledDecay: number;
         readonly shrink: number;
         readonly maxNorm: number;
         readonly penaltySquares: number;
@@ -646,7 +648,7 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   normal: "y:F; count:d hash_low:i hash_high:i; mean deviation",
   permutation: "order:I; count:d shuffled:b; ",
   update:
-    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?; rule:optimizers lane:i constants:# scalars:i average_lane:b? reach:reaches? room:i? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?; rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
   log_scalar: "x:f; column:i; ",
   expect_finite:
     "x:f left:f? right:f? count:i? rows:i?; left_count:d? right_count:d? every:i room:i? columns:i? compact:b? ranges*(offset,count,check); ",

@@ -224,15 +224,16 @@ export class CompiledProgram {
     const { priority = "normal", prompt = false } = range;
     const lanes = new Float64Array(steps * this.#laneCount);
     // An update goes by the counts of its minimizer, which other programs may have moved on too.
-    const places = this.#lanes.map(({ first, rate, update }) => {
+    const places = this.#lanes.map(({ first, rate, update, scales }) => {
       const counts = update?.counter.counts ?? { steps: firstStep - 1, updates: 0 };
       const updatesPerStep = update === null ? 0 : (this.#updates.get(update.counter) ?? 0);
-      return { first, rate, scalars: update?.scalars ?? null, ...counts, updatesPerStep };
+      const factor = scales ? rateScale : 1;
+      return { first, rate, factor, scalars: update?.scalars ?? null, ...counts, updatesPerStep };
     });
     for (let index = 0; index < steps; index++) {
-      for (const { first, rate, scalars, steps: made, updates, updatesPerStep } of places) {
+      for (const { first, rate, factor, scalars, steps: made, updates, updatesPerStep } of places) {
         const begin = index * this.#laneCount + first;
-        lanes[begin] = rate(rateAt(made + index + 1, range, made + steps, this.#origin)) * rateScale;
+        lanes[begin] = rate(rateAt(made + index + 1, range, made + steps, this.#origin)) * factor;
         if (scalars !== null) lanes.set(scalars(updates + index * updatesPerStep), begin + 1);
       }
     }

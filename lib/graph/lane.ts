@@ -20,12 +20,14 @@ export interface LaneUpdate {
   readonly scalars: ((updates: number) => readonly number[]) | null;
 }
 
-/** Values that change from step to step: a learning rate, and the scalars of a rule that stand behind it. */
+/** Values that change from step to step: a learning rate, or what else has a schedule, and the scalars of a rule that stand behind it. */
 export interface Lane {
   /** Index of the rate; the scalars follow. */
   readonly first: number;
   readonly rate: (at: ScheduleAt) => number;
   /** `null` for a rate that goes by the program's own steps. */
   readonly update: LaneUpdate | null;
+  /** Whether `rate` is a learning rate, which the factor of a run multiplies. */
+  readonly scales: boolean;
   readonly count: number;
 }

@@ -38,8 +38,8 @@ export class Trace {
   }
 
   /** Reserves values that change from step to step and are uploaded for the steps of a call. */
-  lane(rate: Lane["rate"], update: LaneUpdate | null = null): Lane {
-    const lane = { first: this.laneCount, rate, update, count: 1 + (update?.scalars?.(0).length ?? 0) };
+  lane(rate: Lane["rate"], update: LaneUpdate | null = null, scales = true): Lane {
+    const lane = { first: this.laneCount, rate, update, scales, count: 1 + (update?.scalars?.(0).length ?? 0) };
     this.#lanes.push(lane);
     return lane;
   }

@@ -67,11 +67,11 @@ export function fans(where: string, shape: readonly number[]): { readonly fanIn:
   return { fanIn: inputs * field, fanOut: outputs * field };
 }
 
-function uniform(bound: number): Distribution {
+function uniformWithin(bound: number): Distribution {
   return { kind: "uniform", low: -bound, high: bound };
 }
 
-function normal(deviation: number): Distribution {
+function normalOf(deviation: number): Distribution {
   return { kind: "normal", mean: 0, deviation };
 }
 
@@ -97,12 +97,12 @@ function xavier(kind: string, options: XavierOptions, draw: (root: number) => Di
  * For tanh, sigmoid and linear layers. Glorot, Bengio 2010.
  */
 export function xavierUniform(options: XavierOptions = {}): Initializer {
-  return xavier("xavierUniform", options, (deviation) => uniform(deviation * Math.sqrt(3)));
+  return xavier("xavierUniform", options, (deviation) => uniformWithin(deviation * Math.sqrt(3)));
 }
 
 /** Xavier (Glorot) normal: N(0, σ²) with `σ = gain·√(2/(fanIn + fanOut))`. Glorot, Bengio 2010. */
 export function xavierNormal(options: XavierOptions = {}): Initializer {
-  return xavier("xavierNormal", options, normal);
+  return xavier("xavierNormal", options, normalOf);
 }
 
 function he(kind: string, options: HeOptions, draw: (factor: number, fan: number) => Distribution): Initializer {
@@ -114,12 +114,12 @@ function he(kind: string, options: HeOptions, draw: (factor: number, fan: number
 
 /** He (Kaiming) uniform: U(−a, a) with `a = gain·√(3/fan)`. For the ReLU family. He, Zhang, Ren, Sun 2015. */
 export function heUniform(options: HeOptions = {}): Initializer {
-  return he("heUniform", options, (factor, fan) => uniform(factor * Math.sqrt(3 / fan)));
+  return he("heUniform", options, (factor, fan) => uniformWithin(factor * Math.sqrt(3 / fan)));
 }
 
 /** He (Kaiming) normal: N(0, σ²) with `σ = gain/√fan`. For the ReLU family. He, Zhang, Ren, Sun 2015. */
 export function heNormal(options: HeOptions = {}): Initializer {
-  return he("heNormal", options, (factor, fan) => normal(factor / Math.sqrt(fan)));
+  return he("heNormal", options, (factor, fan) => normalOf(factor / Math.sqrt(fan)));
 }
 
 function lecun(kind: string, options: XavierOptions, draw: (deviation: number) => Distribution): Initializer {
@@ -130,7 +130,7 @@ function lecun(kind: string, options: XavierOptions, draw: (deviation: number) =
 
 /** LeCun uniform: U(−a, a) with `a = gain·√(3/fanIn)`, variance gain²/fanIn. LeCun, Bottou, Orr, Müller 1998. */
 export function lecunUniform(options: XavierOptions = {}): Initializer {
-  return lecun("lecunUniform", options, (deviation) => uniform(deviation * Math.sqrt(3)));
+  return lecun("lecunUniform", options, (deviation) => uniformWithin(deviation * Math.sqrt(3)));
 }
 
 /**
@@ -138,7 +138,42 @@ export function lecunUniform(options: XavierOptions = {}): Initializer {
  * LeCun, Bottou, Orr, Müller 1998.
  */
 export function lecunNormal(options: XavierOptions = {}): Initializer {
-  return lecun("lecunNormal", options, normal);
+  return lecun("lecunNormal", options, normalOf);
+}
+
+/** Options of {@link normal}. */
+export interface NormalOptions {
+  /** Mean of the elements, 0 by default. */
+  readonly mean?: number | undefined;
+  /** Standard deviation of the elements, > 0; 1 by default. */
+  readonly deviation?: number | undefined;
+}
+
+/** Normal: N(mean, deviation²), whatever the shape. */
+export function normal(options: NormalOptions = {}): Initializer {
+  checkKeys("normal", options, ["mean", "deviation"]);
+  const mean = checkNumber("normal.mean", options.mean ?? 0);
+  const deviation = checkNumber("normal.deviation", options.deviation ?? 1, { above: 0 });
+  const draw: Distribution = Object.freeze({ kind: "normal", mean, deviation });
+  return initializer("normal", { mean, deviation }, () => draw);
+}
+
+/** Options of {@link uniform}. */
+export interface UniformOptions {
+  /** Smallest value; −high by default. */
+  readonly low?: number | undefined;
+  /** Largest value, above `low`; 1 by default. */
+  readonly high?: number | undefined;
+}
+
+/** Uniform: U(low, high), whatever the shape. */
+export function uniform(options: UniformOptions = {}): Initializer {
+  checkKeys("uniform", options, ["low", "high"]);
+  const high = checkNumber("uniform.high", options.high ?? 1);
+  const low = checkNumber("uniform.low", options.low ?? -high);
+  if (!(low < high)) fail("ERR_OPTION", "uniform.high", `a number above low (${low})`, high);
+  const draw: Distribution = Object.freeze({ kind: "uniform", low, high });
+  return initializer("uniform", { low, high }, () => draw);
 }
 
 /** Options of {@link truncatedNormal}. */

@@ -24,6 +24,10 @@ export interface ParameterSpec {
   readonly padding: number;
   /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its role. */
   readonly regularizer: Regularizers | undefined;
+  /** See {@link ParameterOptions.rateFactor}. */
+  readonly rateFactor: number;
+  /** See {@link ParameterOptions.decayFactor}; `undefined`: as its role has it. */
+  readonly decayFactor: number | undefined;
 }
 
 /** Options of {@link parameter}. */
@@ -42,6 +46,13 @@ export interface ParameterOptions {
   readonly padding?: number | undefined;
   /** `null`: none; `undefined`: the model-wide one of weights or of biases; scales and tables have no other than their own. */
   readonly regularizer?: Regularizers | undefined;
+  /** Its learning rate is η times this, ≥ 0; 1 by default. At 0 its moments go on and it stands still. */
+  readonly rateFactor?: number | undefined;
+  /**
+   * Its decoupled decay is the λ of the optimizer times this, ≥ 0: `θ ← θ·(1 − η·rateFactor·λ·decayFactor)`. By default 1 where the
+   * optimizer's decay reaches it, which is the role `weight` unless `compat` says otherwise, else 0.
+   */
+  readonly decayFactor?: number | undefined;
 }
 
 /** Which rows of a table an update reaches. */
@@ -56,7 +67,7 @@ function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
 
 /** Declares a parameter of `shape` for {@link defineLayer}. A table of rank < 2 has no rows: `ERR_OPTION`. */
 export function parameter(shape: readonly number[], options: ParameterOptions = {}): ParameterSpec {
-  checkKeys("parameter", options, ["role", "init", "rows", "padding", "regularizer"]);
+  checkKeys("parameter", options, ["role", "init", "rows", "padding", "regularizer", "rateFactor", "decayFactor"]);
   checkShape("parameter", shape);
   const byRank = shape.length >= 2 ? "weight" : "bias";
   const role = checkOneOf("parameter.role", options.role ?? byRank, PARAMETER_ROLES);
@@ -75,5 +86,10 @@ export function parameter(shape: readonly number[], options: ParameterOptions = 
       options.padding === undefined ? -1 : checkNumber("parameter.padding", options.padding, { min: 0, integer: true }),
     init: toInitializer("parameter.init", options.init, initOf(role, shape)),
     regularizer: checked("parameter.regularizer", options.regularizer),
+    rateFactor: checkNumber("parameter.rateFactor", options.rateFactor ?? 1, { min: 0 }),
+    decayFactor:
+      options.decayFactor === undefined
+        ? undefined
+        : checkNumber("parameter.decayFactor", options.decayFactor, { min: 0 }),
   };
 }

@@ -2,13 +2,14 @@ import { ADAM_PRESETS } from "./adam.js";
 import { type Compat, checkDecay } from "./compat.js";
 import { adamCorrections, checkMoments, type MomentsOptions, momentsConstants, momentsOptions } from "./moments.js";
 import { describeOptimizer, type Optimizer, zeroStates } from "./optimizer.js";
+import type { Schedule } from "./schedule.js";
 
 /** Options of {@link adamw}: η is 0.001, ε is 1e-8 by default (Keras: 1e-7). */
 export interface AdamwOptions extends MomentsOptions {
   /** Defaults and arithmetic of a framework: its decay reaches all parameters. */
   readonly compat?: Compat | undefined;
-  /** Decoupled decay λ ≥ 0 of weights: 0.01 by default (Keras: 0.004). */
-  readonly weightDecay?: number | undefined;
+  /** Decoupled decay λ ≥ 0 of weights, or its schedule: 0.01 by default (Keras: 0.004). */
+  readonly weightDecay?: number | Schedule | undefined;
 }
 
 const DEFAULT_DECAY = { own: 0.01, pytorch: 0.01, keras: 0.004 } as const;

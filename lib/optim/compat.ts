@@ -1,6 +1,7 @@
 import { fail } from "../errors.js";
 import { checkBoolean, checkNumber, checkOneOf } from "../options.js";
 import type { DecoupledDecay } from "./optimizer.js";
+import { checkRate, type Schedule } from "./schedule.js";
 
 /**
  * A framework whose defaults and arithmetic an optimizer takes over: learning rate, ε and its place, initial states,
@@ -55,7 +56,11 @@ export function checkKerasDecay(
 }
 
 /** `weightDecay` of an optimizer that has decoupled decay of its own: λ ≥ 0, of biases too in a framework's form. */
-export function checkDecay(kind: string, weightDecay: number, compat: Compat | undefined): DecoupledDecay | null {
-  const lambda = checkNumber(`${kind}.weightDecay`, weightDecay, { min: 0 });
+export function checkDecay(
+  kind: string,
+  weightDecay: number | Schedule,
+  compat: Compat | undefined,
+): DecoupledDecay | null {
+  const lambda = checkRate(`${kind}.weightDecay`, weightDecay);
   return lambda === 0 ? null : { lambda, everywhere: compat !== undefined };
 }

@@ -40,8 +40,8 @@ export interface OptimizerDefinition {
   readonly states?: Readonly<Record<string, number>> | undefined;
   /** Finite numbers that the update needs in step t, from 1, always as many: a pure function. */
   readonly scalars?: ((step: number) => readonly number[]) | undefined;
-  /** Decoupled decay of weights, ≥ 0. */
-  readonly weightDecay?: number | undefined;
+  /** Decoupled decay of weights, ≥ 0, or its schedule. */
+  readonly weightDecay?: number | Schedule | undefined;
   /** Recorded once a parameter; `step` is data of the program, never numbers. */
   update(step: OptimizerStep): OptimizerUpdate;
 }
@@ -90,7 +90,7 @@ export function definedOptimizer(definition: OptimizerDefinition, constants: rea
   checkString("defineOptimizer.kind", kind);
   checkFunction(`${kind}.update`, update);
   if (scalars !== null) checkFunction(`${kind}.scalars`, scalars);
-  const lambda = checkNumber(`${kind}.weightDecay`, weightDecay, { min: 0 });
+  const lambda = checkRate(`${kind}.weightDecay`, weightDecay);
   const states = Object.entries(definition.states ?? {}).map(([name, initial]): OptimizerState => {
     const where = `${kind}.states.${name}`;
     if (TAKEN.includes(name)) fail("ERR_OPTION", where, `another name than ${TAKEN.join(", ")}`, name);

@@ -21,6 +21,8 @@ export interface DefinedUpdate {
   /** The penalties' gradients are in `gradient` already. */
   readonly summed: boolean;
   readonly rate: Value;
+  /** λ of scheduled decays. */
+  readonly decay: Value | null;
   readonly scalars: readonly Value[];
   readonly parameterSlab: NativeSlab;
   readonly stateSlabs: readonly NativeSlab[];
@@ -60,6 +62,12 @@ function constrained(parameter: Value, { penalties, rate, segment }: DefinedUpda
   return next;
 }
 
+/** λ of decoupled decay in this step; 0: none. */
+function lambdaOf({ penalties: { decay, scheduledDecay }, decay: scheduled }: DefinedUpdate): Value | number {
+  if (scheduled === null || scheduledDecay === 0) return decay;
+  return ops.add(decay, ops.multiply(scheduledDecay, scheduled));
+}
+
 function penaltyOf({ penalties, parameter }: DefinedUpdate): Value {
   const absolutes = penalties.l1 + penalties.shrink;
   const squares = ops.multiply(penalties.l2 / 2, ops.sumSquares(parameter));
@@ -76,7 +84,7 @@ function isMemory({ source }: Value): boolean {
 /** Records the update of one parameter; returns its penalty before the update. */
 export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate): Value {
   const trace = currentTrace("minimize");
-  const { segment, parameter, rate, scalars, penalties, stateSlabs, average } = update;
+  const { segment, parameter, rate, scalars, stateSlabs, average } = update;
   const { name, shape, offset } = segment;
   const inSlab = (slab: NativeSlab): Value => new Value(shape, "f32", { kind: "slab", slab, offset });
   const slabs = optimizer.states.map((state, index): [string, NativeSlab | undefined] => [
@@ -85,8 +93,8 @@ export function applyDefined(optimizer: DefinedOptimizer, update: DefinedUpdate)
   ]);
   const states = slabs.flatMap(([state, slab]) => (slab === undefined ? [] : [[state, inSlab(slab)] as const]));
   const penalty = penaltyOf(update);
-  const decayed =
-    penalties.decay === 0 ? parameter : ops.multiply(parameter, ops.subtract(1, ops.multiply(rate, penalties.decay)));
+  const lambda = lambdaOf(update);
+  const decayed = lambda === 0 ? parameter : ops.multiply(parameter, ops.subtract(1, ops.multiply(rate, lambda)));
   const gradient = shapedGradient(update);
   const made = optimizer.update({
     name,

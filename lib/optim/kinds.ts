@@ -15,7 +15,7 @@ import { type Group, type Partition, partition } from "./partition.js";
 import { radam } from "./radam.js";
 import { rmsprop } from "./rmsprop.js";
 import type { Schedule } from "./schedule.js";
-import { cosineDecay, oneCycle } from "./schedules/cosine.js";
+import { cosineDecay, flatCosine, logCosine, oneCycle } from "./schedules/cosine.js";
 import { exponentialDecay, polynomialDecay, stepDecay } from "./schedules/decay.js";
 import { type WarmupOptions, warmup } from "./schedules/warmup.js";
 import { sgd, sgdMomentum } from "./sgd.js";
@@ -27,6 +27,8 @@ export const rate: Form = orPlain(isNumber, () => schedules);
 export const schedules: Family<Schedule> = new Family<Schedule>("schedule", {
   cosineDecay: kind(cosineDecay, { lr: plain, end: plain, steps: plain, restarts: plain }),
   oneCycle: kind(oneCycle, { max: plain, steps: plain, warmup: plain, startDivisor: plain, endDivisor: plain }),
+  flatCosine: kind(flatCosine, { value: plain, flat: plain, end: plain, steps: plain }),
+  logCosine: kind(logCosine, { lr: plain, cycles: plain, steps: plain }),
   stepDecay: kind(stepDecay, { lr: plain, every: plain, factor: plain }),
   exponentialDecay: kind(exponentialDecay, { lr: plain, rate: plain, every: plain, staircase: plain }),
   polynomialDecay: kind(polynomialDecay, { lr: plain, end: plain, steps: plain, power: plain }),
@@ -70,13 +72,13 @@ export const optimizers: Family<Optimizer | Partition> = new Family<Optimizer | 
     rateInside: plain,
   }),
   adam: kind(adam, { ...MOMENTS, weightDecay: plain }),
-  adamw: kind(adamw, { ...MOMENTS, weightDecay: plain }),
+  adamw: kind(adamw, { ...MOMENTS, weightDecay: rate }),
   adamax: kind(adamax, { ...MOMENTS, weightDecay: plain }),
   amsgrad: kind(amsgrad, { ...MOMENTS, weightDecay: plain }),
   nadam: kind(nadam, { ...MOMENTS, weightDecay: plain, momentumDecay: plain }),
   radam: kind(radam, MOMENTS),
-  lion: kind(lion, { ...FRAMEWORK, beta1: plain, beta2: plain }),
-  muon: kind(muon, { lr: rate, momentum: plain, nesterov: plain, weightDecay: plain }),
+  lion: kind(lion, { ...FRAMEWORK, weightDecay: rate, beta1: plain, beta2: plain }),
+  muon: kind(muon, { lr: rate, momentum: plain, nesterov: plain, weightDecay: rate }),
   partition: kind(
     ({ groups: given }: { readonly groups: Parameters<typeof partition>[0] }): Optimizer | Partition => {
       return partition(given);

@@ -11,8 +11,8 @@ export interface LionOptions {
   readonly beta1?: number | undefined;
   /** β₂ in [0, 1), 0.99 by default: how much of the momentum is kept. */
   readonly beta2?: number | undefined;
-  /** Decoupled decay λ ≥ 0 of weights (Keras: of all parameters), 0 by default: about ten times AdamW's. */
-  readonly weightDecay?: number | undefined;
+  /** Decoupled decay λ ≥ 0 of weights (Keras: of all parameters), or its schedule, 0 by default: about ten times AdamW's. */
+  readonly weightDecay?: number | Schedule | undefined;
   /** Keras' defaults, and its decay of all parameters. PyTorch has no Lion. */
   readonly compat?: "keras" | undefined;
 }

@@ -69,6 +69,14 @@ const roomOf = (gradients: readonly TrainedGradient[]): number =>
     ...gradients.map(({ segment, gradient }) => (gradient instanceof RowGradient ? 0 : segment.offset + segment.count)),
   );
 
+/** Parameters by the factor of their learning rate. */
+function byRateFactor<T extends Trained>(
+  list: readonly T[],
+): readonly (readonly [factor: number, list: readonly T[]])[] {
+  const factors = [...new Set(list.map(({ segment }) => segment.spec.rateFactor))];
+  return factors.map((factor) => [factor, list.filter(({ segment }) => segment.spec.rateFactor === factor)]);
+}
+
 /** Scalars behind a rule's own where the average starts late: its decay, and 1 − decay for rules made of operations. */
 const AVERAGE_SCALARS = 2;
 
@@ -204,6 +212,7 @@ export class Minimizer {
         const own = summed.filter((each) => each.model === model && each.optimizer === optimizer);
         if (optimizer === null || own.length === 0) return [];
         const rate = (at: ScheduleAt): number => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at);
+        const decayLane = this.#decayLane(optimizer);
         const { scalars, touchedScalars = scalars } = optimizer;
         const apart = own.filter((each) => touchedScalars !== scalars && this.#rowsOf(each)?.reach === "touched");
         const whole = own.filter((each) => !apart.includes(each));
@@ -211,9 +220,10 @@ export class Minimizer {
           { list: whole, scalars },
           { list: apart, scalars: touchedScalars },
         ].flatMap(({ list, scalars: own }) => {
-          if (list.length === 0) return [];
-          const lane = trace.lane(rate, this.#update(own, place));
-          return this.#updateGroup(model, optimizer, list, { gradientScale, lane, total });
+          return byRateFactor(list).flatMap(([factor, equal]) => {
+            const lane = trace.lane((at) => factor * rate(at), this.#update(own, place));
+            return this.#updateGroup(model, optimizer, equal, { gradientScale, lane, decayLane, total });
+          });
         });
       });
     });
@@ -295,11 +305,14 @@ export class Minimizer {
   }
 
   /** Its own regularizers, or the model-wide ones of its role, and the optimizer's decay. */
-  #penalties({ spec: { role, regularizer } }: Segment, { decay }: Optimizer): Penalties {
+  #penalties({ spec: { role, regularizer, decayFactor } }: Segment, { decay }: Optimizer): Penalties {
     const own = regularizer === undefined ? this.#wide[role] : regularizer;
     const penalties = penaltiesOf(checkRegularizers("regularizer", own));
-    if (decay === null || !(decay.everywhere || role === "weight")) return penalties;
-    return { ...penalties, decay: penalties.decay + decay.lambda };
+    if (decay === null) return penalties;
+    const { lambda, everywhere } = decay;
+    const factor = decayFactor ?? (everywhere || role === "weight" ? 1 : 0);
+    if (typeof lambda === "function") return { ...penalties, scheduledDecay: factor };
+    return { ...penalties, decay: penalties.decay + factor * lambda };
   }
 
   /** For optimizers whose clipping sees the sum, the penalties' gradients are added before it. */
@@ -329,6 +342,14 @@ export class Minimizer {
     return scale === null ? factor : ops.multiply(factor, scale);
   }
 
+  /** The schedule of an optimizer's decay, if it has one. */
+  #decayLane({ kind, decay }: Optimizer): Lane | undefined {
+    const lambda = decay?.lambda;
+    if (typeof lambda !== "function") return undefined;
+    const at = { counter: this.#counter, scalars: null };
+    return currentTrace("minimize").lane((step) => rateAt(`${kind}.weightDecay`, lambda, step), at, false);
+  }
+
   /** How the update at `place` of a step counts: its rule's scalars, then the decay of an average that starts late. */
   #update(scalars: Optimizer["scalars"], place: number): LaneUpdate {
     const counter = this.#counter;
@@ -353,12 +374,17 @@ export class Minimizer {
     model: AnyModel,
     optimizer: Optimizer,
     own: readonly SummedGradient[],
-    shared: { readonly gradientScale: Value | null; readonly lane: Lane; readonly total: number },
+    shared: {
+      readonly gradientScale: Value | null;
+      readonly lane: Lane;
+      readonly decayLane: Lane | undefined;
+      readonly total: number;
+    },
   ): readonly Value[] {
     const trace = currentTrace("minimize");
     const { kind } = optimizer;
-    const { gradientScale, lane, total } = shared;
-    if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, gradientScale, lane);
+    const { gradientScale, lane, decayLane, total } = shared;
+    if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, shared);
     const { slots, average } = this.#stateOf(model);
     return this.#gradientsOf(own).map((gradients) => {
       const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });
@@ -367,6 +393,7 @@ export class Minimizer {
         constants: optimizer.constants,
         scalars: lane.count - 1 - (this.#startsLate ? AVERAGE_SCALARS : 0),
         lane: lane.first,
+        decayLane: decayLane?.first,
         parameters: model.slab,
         states: slots.slice(0, optimizer.states.length).map(({ slab }) => slab),
         average:
@@ -404,9 +431,10 @@ export class Minimizer {
     model: AnyModel,
     optimizer: DefinedOptimizer,
     own: readonly SummedGradient[],
-    gradientScale: Value | null,
-    { first, count }: Lane,
+    shared: { readonly gradientScale: Value | null; readonly lane: Lane; readonly decayLane: Lane | undefined },
   ): readonly Value[] {
+    const { gradientScale, lane, decayLane } = shared;
+    const { first, count } = lane;
     const { slots, average } = this.#stateOf(model);
     const values = Array.from({ length: count }, (_, index) => scheduleValue(first + index));
     const [rate = scheduleValue(first), ...rest] = values;
@@ -424,6 +452,7 @@ export class Minimizer {
         penalties,
         summed,
         rate,
+        decay: decayLane === undefined ? null : scheduleValue(decayLane.first),
         scalars,
         parameterSlab: model.slab,
         stateSlabs: slots.map(({ slab }) => slab),

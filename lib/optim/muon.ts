@@ -16,7 +16,7 @@ export interface MuonOptions {
   /** Looks ahead along the momentum; true by default. */
   readonly nesterov?: boolean | undefined;
   /** Decoupled decay λ ≥ 0, 0 by default. */
-  readonly weightDecay?: number | undefined;
+  readonly weightDecay?: number | Schedule | undefined;
 }
 
 const DEFAULT_LR = 0.02;

@@ -12,7 +12,7 @@ export interface OptimizerState {
 
 /** Decoupled weight decay: θ ← θ·(1 − ηλ) before the step. */
 export interface DecoupledDecay {
-  readonly lambda: number;
+  readonly lambda: number | Schedule;
   /** All parameters, as the frameworks do it; otherwise weights alone: no biases, scales and tables. */
   readonly everywhere: boolean;
 }

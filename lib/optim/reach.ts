@@ -16,8 +16,8 @@ function staysStill({ rule, states }: Optimizer): boolean {
 /** Rows that an update of a table with a gradient in rows works on. */
 export function reachOf({ segment, optimizer, penalties }: Trained, averaged: boolean): NativeLists["reaches"] {
   if (segment.spec.rows === "touched") return "touched";
-  const { l2, l1, decay, shrink, maxNorm } = penalties;
-  const alone = !averaged && [l2, l1, decay, shrink, maxNorm].every((factor) => factor === 0);
+  const { l2, l1, decay, scheduledDecay, shrink, maxNorm } = penalties;
+  const alone = !averaged && [l2, l1, decay, scheduledDecay, shrink, maxNorm].every((factor) => factor === 0);
   return alone && staysStill(optimizer) ? "moving" : "all";
 }
 

@@ -99,7 +99,7 @@ export interface SummedGradient extends TrainedGradient {
 export function segmentOf({ segment, penalties, summed }: SummedGradient): UpdateSegment {
   const { offset, count, shape } = segment;
   const rows = rowsOf(shape);
-  const { l2, l1, decay, shrink, metric, maxNorm } = penalties;
+  const { l2, l1, decay, scheduledDecay, shrink, metric, maxNorm } = penalties;
   return {
     offset,
     rows,
@@ -107,6 +107,7 @@ export function segmentOf({ segment, penalties, summed }: SummedGradient): Updat
     l2: summed ? 0 : l2,
     l1: summed ? 0 : l1,
     decay,
+    scheduledDecay,
     shrink,
     metric,
     maxNorm,

@@ -14,6 +14,8 @@ export interface UpdateSegment {
   readonly l1: number;
   /** λ of decoupled decay: θ ← θ·(1 − ηλ). */
   readonly decay: number;
+  /** What the λ in `decayLane` is multiplied by, beside that. */
+  readonly scheduledDecay: number;
   /** λ of the proximal step, whose threshold is ηλ, in the rule's metric or not. */
   readonly shrink: number;
   readonly metric: boolean;
@@ -42,6 +44,8 @@ export interface UpdatePass {
   readonly scalars: number;
   /** Index of the schedule value that is the rate. */
   readonly lane: number;
+  /** Index of the schedule value that scheduled decays are multiplied by. */
+  readonly decayLane: number | undefined;
   readonly parameters: NativeSlab;
   readonly states: readonly NativeSlab[];
   /** Moving average of the weights: its memory and its decay, or that it stands in the lane behind the rule's scalars. */
@@ -88,7 +92,7 @@ export class Update implements Effect {
   }
 
   emit(emitter: Emitter): void {
-    const { rule, constants, scalars, lane, parameters, states, average, gradients } = this.#pass;
+    const { rule, constants, scalars, lane, decayLane, parameters, states, average, gradients } = this.#pass;
     const { clipValue, gradientScale, penalty } = this.#pass;
     const segments = this.#segments;
     const end = Math.max(...segments.map(({ offset, rows, columns }) => offset + rows * columns));
@@ -108,7 +112,16 @@ export class Update implements Effect {
         rows: rows?.rows,
       },
       {
-        ...{ rule, lane, constants, scalars, averageLane: average?.decay === "lane", clipValue, averageDecay },
+        ...{
+          rule,
+          lane,
+          constants,
+          scalars,
+          averageLane: average?.decay === "lane",
+          decayLane: decayLane === undefined ? 0 : decayLane + 1,
+          clipValue,
+          averageDecay,
+        },
         ...(gradients.kind === "rows"
           ? { reach: gradients.reach, room: emitter.totalOf(gradients.gradient.rows) }
           : {}),

@@ -1,6 +1,9 @@
-import { optimizers } from "./kinds.js";
+import { describedOr } from "../described.js";
+import type { ScheduleAt } from "../graph/lane.js";
+import { optimizers, schedules } from "./kinds.js";
 import type { Optimizer } from "./optimizer.js";
 import type { Group } from "./partition.js";
+import type { Schedule } from "./schedule.js";
 
 /** The option that a constant of a rule is made of, and what it was; `null` for a constant that follows from another. */
 type Word = readonly [option: string, tell?: (constant: number) => unknown] | null;
@@ -44,11 +47,15 @@ export type Telling = "descriptions" | "words";
 function toldOf(optimizer: Optimizer | null, telling: Telling): unknown {
   if (optimizer === null) return "frozen";
   const kind = telling === "words" ? undefined : optimizers.kindOf(optimizer);
-  return kind === undefined ? wordsOf(optimizer) : optimizers.describe(kind, optimizer, [], ["lr"]);
+  if (kind === undefined) return wordsOf(optimizer, telling);
+  const decay = optimizer.decay?.lambda;
+  if (typeof decay !== "function") return optimizers.describe(kind, optimizer, [], ["lr"]);
+  const { options, ...named } = optimizers.describe(kind, optimizer, [], ["lr", "weightDecay"]);
+  return { ...named, options: { ...options, weightDecay: rateTold(decay, telling) } };
 }
 
 /** The options of an optimizer by their names, and whatever else its updates depend on. */
-function wordsOf(optimizer: Optimizer): unknown {
+function wordsOf(optimizer: Optimizer, telling: Telling): unknown {
   const { kind, rule, states, constants, scalars, decay, clipsSum } = optimizer;
   const names = CONSTANTS[kind] ?? [];
   const options = constants.map((constant, index): readonly [string, unknown] => {
@@ -60,7 +67,7 @@ function wordsOf(optimizer: Optimizer): unknown {
     kind,
     rule,
     ...Object.fromEntries(options.filter(([option]) => option !== "")),
-    weightDecay: decay?.lambda ?? null,
+    weightDecay: decay === null ? null : rateTold(decay.lambda, telling),
     "weightDecay of biases": decay?.everywhere ?? null,
     compat: clipsSum ? "keras" : null,
     "states, as they begin": Object.fromEntries(states.map(({ name, initial }) => [name, initial])),
@@ -77,4 +84,34 @@ export function groupsTold(groups: readonly Group[], telling: Telling): unknown 
   const told = groups.map(({ pattern, optimizer }) => [pattern, toldOf(optimizer, telling)]);
   if (telling === "words") return { kind: "partition", ...Object.fromEntries(told) };
   return { kind: "partition", options: { groups: told } };
+}
+
+/** Places at which a schedule is asked: of a run of 1,000 steps, so that longer runs of one schedule are told the same. */
+const ASKED: readonly ScheduleAt[] = [1, 2, 3, 10, 50, 100, 101, 250, 500, 900, 999, 1000].map((step) => ({
+  step,
+  steps: 1000,
+  epoch: Math.ceil(step / 100),
+}));
+
+/** Kind of a rate that is a function. */
+export const A_SCHEDULE = "a schedule";
+
+/** A rate as plain data: what describes its schedule, or what one without a description gives at some places. */
+export function rateTold(lr: number | Schedule, telling: Telling): unknown {
+  if (typeof lr === "number") return lr;
+  return telling === "words"
+    ? scheduleWords(lr)
+    : describedOr(
+        () => schedules.describe("lr", lr),
+        () => scheduleWords(lr),
+      );
+}
+
+/** What a schedule gives at some places. */
+function scheduleWords(lr: Schedule): unknown {
+  try {
+    return { kind: A_SCHEDULE, ...Object.fromEntries(ASKED.map((at) => [`at step ${at.step} of 1000`, lr(at)])) };
+  } catch {
+    return { kind: A_SCHEDULE }; // one that knows runs of its own length only
+  }
 }

@@ -121,11 +121,13 @@ export interface Penalties {
   readonly shrink: number;
   readonly metric: boolean;
   readonly decay: number;
+  /** What a schedule's λ of decoupled decay is multiplied by; 0: none. */
+  readonly scheduledDecay: number;
   /** Bound of the rows' norms; 0: none. */
   readonly maxNorm: number;
 }
 
-const NONE: Penalties = { l2: 0, l1: 0, shrink: 0, metric: true, decay: 0, maxNorm: 0 };
+const NONE: Penalties = { l2: 0, l1: 0, shrink: 0, metric: true, decay: 0, scheduledDecay: 0, maxNorm: 0 };
 
 /** The factors and bounds of each kind. */
 const FACTORS: Readonly<Record<Regularizer["kind"], readonly string[]>> = {

@@ -11,22 +11,24 @@ namespace {
 struct UpdateAt {
   static constexpr Operands all{
       "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?",
-      "rule:optimizers lane:i constants:# scalars:i average_lane:b? reach:reaches? room:i? "
+      "rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? "
       "segments*(offset,rows,columns,metric:b)",
       "constants[8] clip_value average_decay? "
-      "segments*(l2,l1,decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
+      "segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
   static constexpr size_t parameters = all.view("parameters"), gradients = all.view("gradients"),
                           states = all.view("states"), average = all.view("average"),
                           gradient_scale = all.view("gradient_scale"), penalty = all.view("penalty"),
                           count = all.view("count"), row_numbers = all.view("rows");
   static constexpr size_t rule = all.integer("rule"), lane = all.integer("lane"), constants = all.integer("constants"),
                           scalars = all.integer("scalars"), average_lane = all.integer("average_lane"),
-                          reach = all.integer("reach"), room = all.integer("room");
+                          decay_lane = all.integer("decay_lane"), reach = all.integer("reach"),
+                          room = all.integer("room");
   static constexpr size_t constants_room = all.number("constants"), clip_value = all.number("clip_value"),
                           average_decay = all.number("average_decay");
 };
 
 // Lanes: the rate's, behind it those of the rule's scalars, and where `average_lane` says so the decay of the average.
+// Scheduled decays are multiplied by the lane `decay_lane` − 1; where it is 0 there are none.
 constexpr size_t kHeadInts = UpdateAt::all.int_count;
 constexpr size_t kSegmentInts = UpdateAt::all.int_item;
 constexpr size_t kConstants = UpdateAt::clip_value - UpdateAt::constants_room;
@@ -35,7 +37,17 @@ static_assert(UpdateAt::average - UpdateAt::states == kMaxStates);
 constexpr size_t kRuleFloats = sizeof(UpdateArguments::rule) / sizeof(float);
 
 // Factors of a segment, in this order.
-enum Factor : size_t { kL2, kL1, kDecay, kShrink, kMaxNorm, kPenaltySquares, kPenaltyAbsolutes, kFactors };
+enum Factor : size_t {
+  kL2,
+  kL1,
+  kDecay,
+  kScheduledDecay,
+  kShrink,
+  kMaxNorm,
+  kPenaltySquares,
+  kPenaltyAbsolutes,
+  kFactors
+};
 static_assert(kFactors == UpdateAt::all.double_item);
 
 // Which rows of a table an update with a gradient in rows works on.
@@ -86,7 +98,7 @@ Segment segment_of(const Arguments& a, size_t index) {
 void check_update(const Arguments& a, Requirements& r) {
   if (a.ints[UpdateAt::rule] < 0 || a.ints[UpdateAt::rule] >= static_cast<int64_t>(Optimizer::count))
     return r.fail("no such rule");
-  if (a.ints[UpdateAt::lane] < 0) return r.fail("no such schedule");
+  if (a.ints[UpdateAt::lane] < 0 || a.ints[UpdateAt::decay_lane] < 0) return r.fail("no such schedule");
   if (a.ints[UpdateAt::average_lane] != 0 && a.ints[UpdateAt::average_lane] != 1)
     return r.fail("a decay of the average or none is wanted");
   if (a.ints[UpdateAt::constants] < 0 || a.ints[UpdateAt::scalars] < 0 || a.size(UpdateAt::constants) > kConstants ||
@@ -97,7 +109,7 @@ void check_update(const Arguments& a, Requirements& r) {
     return r.fail("no such reach");
   if (a.ints[UpdateAt::room] < 0) return r.fail("a negative size");
   const size_t segments = segment_count(a);
-  if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("seven numbers a segment are wanted");
+  if (a.double_count != kHeadDoubles + kFactors * segments) return r.fail("eight numbers a segment are wanted");
   size_t end = 0;
   for (size_t i = 0; i < segments; ++i) {
     for (size_t k = 0; k < kSegmentInts; ++k) {
@@ -183,14 +195,25 @@ void bound_rows(const Context& context, float* parameters, size_t rows, size_t c
   }
 }
 
+// What schedules say of a step: the rate, and what scheduled decays are multiplied by.
+struct Scheduled {
+  double rate;
+  double decay;
+};
+
+Scheduled scheduled_in(const Context& context, const Arguments& a) {
+  const size_t decay = a.size(UpdateAt::decay_lane);
+  return {lane(context, a.size(UpdateAt::lane)), decay == 0 ? 0.0 : lane(context, decay - 1)};
+}
+
 // The arguments of one segment: products of the rate in double, rounded once.
-UpdateArguments for_segment(UpdateArguments u, const Segment& segment, double rate) {
+UpdateArguments for_segment(UpdateArguments u, const Segment& segment, const Scheduled& scheduled) {
   const double* f = segment.factors;
-  u.rate = static_cast<float>(rate);
+  u.rate = static_cast<float>(scheduled.rate);
   u.l2 = static_cast<float>(f[kL2]);
   u.l1 = static_cast<float>(f[kL1]);
-  u.decay = static_cast<float>(rate * f[kDecay]);
-  u.shrink = static_cast<float>(rate * f[kShrink]);
+  u.decay = static_cast<float>(scheduled.rate * (f[kDecay] + scheduled.decay * f[kScheduledDecay]));
+  u.shrink = static_cast<float>(scheduled.rate * f[kShrink]);
   u.metric = segment.metric;
   u.squares = f[kPenaltySquares] != 0;
   u.absolutes = f[kPenaltyAbsolutes] != 0;
@@ -288,14 +311,14 @@ double penalty_of(const Segment& segment, const UpdateSums* sums, size_t count) 
 
 // Blocks [first, last) of all segments.
 template <class Gradients>
-void update_blocks(const Context& context, const Arguments& a, const UpdateArguments& common, double rate,
-                   Gradients& gradients, bool single, size_t first, size_t last) {
+void update_blocks(const Context& context, const Arguments& a, const UpdateArguments& common,
+                   const Scheduled& scheduled, Gradients& gradients, bool single, size_t first, size_t last) {
   auto* sums = static_cast<UpdateSums*>(context.scratch);
   size_t before = 0;  // blocks of the segments already walked past
   for (size_t i = 0; i < segment_count(a) && before < last; ++i) {
     const Segment segment = segment_of(a, i);
     const size_t end = before + segment.blocks();
-    const UpdateArguments u = for_segment(common, segment, rate);
+    const UpdateArguments u = for_segment(common, segment, scheduled);
     // Blocks in a row are one call of the kernel where no sums of single blocks are wanted.
     const bool apart = single || segment.by_rows() || u.squares || u.absolutes;
     const size_t stop = std::min(last, end);
@@ -311,7 +334,7 @@ void update_blocks(const Context& context, const Arguments& a, const UpdateArgum
 }
 
 // Everything of every segment; the penalty.
-double update_all(const Context& context, const Arguments& a, const UpdateArguments& common, double rate,
+double update_all(const Context& context, const Arguments& a, const UpdateArguments& common, const Scheduled& scheduled,
                   const TouchedRows* touched) {
   const size_t blocks = all_blocks(a);
   const auto* gradients = a.view<const float>(UpdateAt::gradients);
@@ -322,10 +345,10 @@ double update_all(const Context& context, const Arguments& a, const UpdateArgume
     const size_t last = blocks * (chunk + 1) / chunks;
     if (touched == nullptr) {
       DenseGradients dense{gradients};
-      update_blocks(context, a, common, rate, dense, false, first, last);
+      update_blocks(context, a, common, scheduled, dense, false, first, last);
     } else {
       ScatteredGradients scattered(*touched, gradients);
-      update_blocks(context, a, common, rate, scattered, true, first, last);
+      update_blocks(context, a, common, scheduled, scattered, true, first, last);
     }
   });
   const auto* sums = static_cast<const UpdateSums*>(context.scratch);
@@ -362,11 +385,11 @@ UpdateSums update_rows(const Context& context, const Arguments& a, const Segment
 }
 
 // The touched rows alone; the penalty is theirs.
-double update_touched(const Context& context, const Arguments& a, const UpdateArguments& common, double rate,
-                      const TouchedRows& touched) {
+double update_touched(const Context& context, const Arguments& a, const UpdateArguments& common,
+                      const Scheduled& scheduled, const TouchedRows& touched) {
   const Segment segment = segment_of(a, 0);
   const size_t columns = segment.columns;
-  UpdateArguments u = for_segment(common, segment, rate);
+  UpdateArguments u = for_segment(common, segment, scheduled);
   u.ahead = 0;
   auto* sums = static_cast<UpdateSums*>(context.scratch);
   const auto* gradients = a.view<const float>(UpdateAt::gradients);
@@ -397,18 +420,20 @@ bool keeps_still(float scale, double rate) {
 
 void run_update(const Context& context, const Arguments& a) {
   const UpdateArguments common = prepare(context, a);
-  const double rate = lane(context, a.size(UpdateAt::lane));
+  const Scheduled scheduled = scheduled_in(context, a);
   double total = 0;
   if (!in_rows(a)) {
-    total = update_all(context, a, common, rate, nullptr);
+    total = update_all(context, a, common, scheduled, nullptr);
   } else {
     const TouchedRows touched =
         touched_rows(context, a.view<const int32_t>(UpdateAt::count), a.view<const int32_t>(UpdateAt::row_numbers),
                      a.size(UpdateAt::room), segment_of(a, 0).rows);
     if (context.fault.what != nullptr) return;
     const auto reach = static_cast<Reach>(a.ints[UpdateAt::reach]);
-    const bool all = reach == Reach::all || (reach == Reach::moving && !keeps_still(common.gradient_scale, rate));
-    total = all ? update_all(context, a, common, rate, &touched) : update_touched(context, a, common, rate, touched);
+    const bool all =
+        reach == Reach::all || (reach == Reach::moving && !keeps_still(common.gradient_scale, scheduled.rate));
+    total = all ? update_all(context, a, common, scheduled, &touched)
+                : update_touched(context, a, common, scheduled, touched);
   }
   if (auto* penalty = a.view<float>(UpdateAt::penalty)) *penalty = static_cast<float>(total);
 }

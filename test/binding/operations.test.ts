@@ -58,17 +58,17 @@ test("views of one name, room for constants, and the items of a list", () => {
       clipValue: 9,
       segments: [
         {
-          ...{ offset: 16, rows: 2, columns: 3, metric: true, l2: 1, l1: 2, decay: 3, shrink: 4 },
-          ...{ maxNorm: 5, penaltySquares: 6, penaltyAbsolutes: 7 },
+          ...{ offset: 16, rows: 2, columns: 3, metric: true, l2: 1, l1: 2, decay: 3, scheduledDecay: 4 },
+          ...{ shrink: 5, maxNorm: 6, penaltySquares: 7, penaltyAbsolutes: 8 },
         },
       ],
     },
   });
   const rule = nativeInfo.optimizers.indexOf("adam");
   expect(update).toEqual([
-    ...[operation("update"), 10, 11, 17, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1],
-    ...[rule, 5, 2, 2, 0, 0, 0, 16, 2, 3, 1],
-    ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7),
+    ...[operation("update"), 10, 12, 18, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1],
+    ...[rule, 5, 2, 2, 0, 0, 0, 0, 16, 2, 3, 1],
+    ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8),
   ]);
 });
 
@@ -80,7 +80,7 @@ test("a template has its fields where an instruction has its words", () => {
   template.set(at.segments.columns, 12);
   template.set(at.segments.penaltyAbsolutes, 0.75);
   template.lane(0, 0.125);
-  const item = { offset: 0, rows: 0, columns: 12, metric: false, l2: 0, l1: 0, decay: 0, shrink: 0 };
+  const item = { offset: 0, rows: 0, columns: 12, metric: false, l2: 0, l1: 0, decay: 0, scheduledDecay: 0, shrink: 0 };
   const whole = words({
     operation: "update",
     views: {

@@ -36,7 +36,7 @@ const IN = 3;
 const OUT = 5;
 
 /** Room for 8 constants of the rule, value to clip at, decay of the average; then of the segment: L2 and penalty 0.1. */
-const UPDATE_DOUBLES = [...new Array<number>(8).fill(0), Number.POSITIVE_INFINITY, 0, 0.1, 0, 0, 0, 0, 0.1, 0];
+const UPDATE_DOUBLES = [...new Array<number>(8).fill(0), Number.POSITIVE_INFINITY, 0, 0.1, 0, 0, 0, 0, 0, 0.1, 0];
 
 /** One training step by hand: a product, a loss, its gradient, an update, a log. */
 export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: readonly NativeSlab[] } {
@@ -71,7 +71,7 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
     words(
       "update",
       [2, 6, -1, -1, -1, -1, -1, 8, -1, -1],
-      [numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, 0, 0, OUT, IN, 0],
+      [numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, 0, 0, 0, OUT, IN, 0],
       UPDATE_DOUBLES,
     ),
     words("dropout", [3, 3], [-1, OUT, 0, 1, 1], [0.5, 2, 0, 0]),

@@ -206,7 +206,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["uniform", [1, 3, 2]],
   ["normal", [1, 3, 2]],
   ["permutation", [1, 2, 0]],
-  ["update", [10, 11, 17]],
+  ["update", [10, 12, 18]],
   ["log_scalar", [1, 1, 0]],
 ]);
 

@@ -105,19 +105,29 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [99, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
-        new Array(17).fill(0),
+        [99, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        new Array(18).fill(0),
       ),
       "no such rule",
     ],
     [
       "an average that is neither fixed nor in a lane",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 2, 0, 0, 0, 1, 4, 0], new Array(17).fill(0)),
+      words(
+        "update",
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 4, 0],
+        new Array(18).fill(0),
+      ),
       "decay of the average",
     ],
     [
       "a segment past the end",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 0, 0, 2, 1, 4, 0], new Array(17).fill(0)),
+      words(
+        "update",
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 4, 0],
+        new Array(18).fill(0),
+      ),
       "are needed",
     ],
     [
@@ -125,8 +135,8 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, INT_MAX, 1, INT_MAX, 0],
-        new Array(17).fill(0),
+        [0, 0, 0, 0, 0, 0, 0, 0, INT_MAX, 1, INT_MAX, 0],
+        new Array(18).fill(0),
       ),
       "are needed",
     ],
@@ -135,8 +145,8 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, -1, 1, 4, 0],
-        new Array(17).fill(0),
+        [0, 0, 0, 0, 0, 0, 0, 0, -1, 1, 4, 0],
+        new Array(18).fill(0),
       ),
       "negative segment",
     ],
@@ -145,14 +155,19 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0],
-        new Array(24).fill(0),
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0],
+        new Array(26).fill(0),
       ),
       "overlap",
     ],
     [
       "a segment without its two numbers",
-      words("update", [0, 1, -1, -1, -1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0], new Array(16).fill(0)),
+      words(
+        "update",
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        new Array(16).fill(0),
+      ),
       "wrong number of constants",
     ],
     [
@@ -160,8 +175,8 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
-        new Array(17).fill(0),
+        [numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        new Array(18).fill(0),
       ),
       "states",
     ],
@@ -170,8 +185,8 @@ describe("one instruction", () => {
       words(
         "update",
         [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, -1, 0, 0, 0, 0, 0, 0, 1, 4, 0],
-        new Array(17).fill(0),
+        [0, -1, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        new Array(18).fill(0),
       ),
       "no such schedule",
     ],
@@ -452,9 +467,9 @@ describe("rows of a table", () => {
     { reach = numberOf("reaches", "touched"), room = 3, segment = [0, 4, 2, 0] } = {},
     operands = at("table", "sums", "", "", "", "", "", "penalty", "count", "rows"),
   ) => {
-    const head = [numberOf("optimizers", "sgd"), 0, 0, 0, 0, reach, room];
+    const head = [numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, reach, room];
     const doubles = new Array(10).fill(0).with(8, Number.POSITIVE_INFINITY);
-    return words("update", operands, [...head, ...segment], [...doubles, ...new Array(7).fill(0)]);
+    return words("update", operands, [...head, ...segment], [...doubles, ...new Array(8).fill(0)]);
   };
   const scatter = (operands = at("flows", "indices", "", "count", "rows", "sums"), changed: readonly number[] = []) =>
     words(
@@ -503,7 +518,7 @@ describe("rows of a table", () => {
     ["negative room", update({ room: -1 }), "negative size"],
     ["room for more rows than there are", update({ room: 4 }), "are needed"],
     ["a table that is too long", update({ segment: [0, 5, 2, 0] }), "are needed"],
-    ["two tables", update({ segment: [0, 2, 2, 0, 4, 2, 2, 0] }), "seven numbers"],
+    ["two tables", update({ segment: [0, 2, 2, 0, 4, 2, 2, 0] }), "eight numbers"],
     [
       "rows without their count",
       update({}, at("table", "sums", "", "", "", "", "", "penalty", "", "rows")),

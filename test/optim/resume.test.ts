@@ -1,6 +1,16 @@
 // Every optimizer, cut after a few steps of `fit` and continued, is the run that was not cut: the states are all saved,
 // and the scalars of a step do not depend on where the run began.
-import { type Callback, crossEntropy, type FitResult, fit, linear, type Model, sequential, tanh } from "carillon";
+import {
+  type Callback,
+  crossEntropy,
+  type FitResult,
+  fit,
+  flatCosine,
+  linear,
+  type Model,
+  sequential,
+  tanh,
+} from "carillon";
 import { expect, test } from "vitest";
 import { clusters } from "../train/synthetic.js";
 import { NATIVE, type Options } from "./every.js";
@@ -29,6 +39,7 @@ const FORMS: readonly (readonly [Kind, Options])[] = [
   ["adamax", {}],
   ["adadelta", {}],
   ["lion", { weightDecay: 0.1 }],
+  ["adamw", { weightDecay: ({ step, steps }: { step: number; steps: number }) => (steps - step) / 50 }],
 ];
 
 function network(): Model {
@@ -58,6 +69,15 @@ test.each(FORMS)("%s %o", async (kind, options) => {
     const second = await train([kind, options], { resume: first.checkpoint(), threads: 2 });
     expect(Buffer.from(second.checkpoint()).equals(whole)).toBe(true);
   }
+});
+
+test("another schedule of the decay is refused, and the same one told otherwise is not", async () => {
+  const falling = (value: number) => (at: { step: number }) => value / at.step;
+  const resume = (await train(["adamw", { weightDecay: falling(1) }], { callbacks: [stopAt(3)] })).checkpoint();
+  const where = "fit.resume.optimizer";
+  for (const weightDecay of [falling(2), 1, flatCosine({ value: 1 })])
+    await expect(train(["adamw", { weightDecay }], { resume })).rejects.toMatchObject({ code: "ERR_STATE", where });
+  expect((await train(["adamw", { weightDecay: falling(1) }], { resume })).step).toBe(STEPS);
 });
 
 test("the states of another optimizer are refused", async () => {

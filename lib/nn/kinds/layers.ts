@@ -17,8 +17,10 @@ import { type EmbeddingBagOptions, type EmbeddingOptions, embedding, embeddingBa
 import { groupNorm } from "../layers/group_norm.js";
 import { layerNorm, type NormLayerOptions } from "../layers/layer_norm.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
+import { type NtkLinearOptions, ntkLinear } from "../layers/ntk_linear.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
+import { type ScaleOptions, scale } from "../layers/scale.js";
 import { flatten, reshape } from "../layers/shapes.js";
 import { declares } from "../saved.js";
 import { type Definition, sequence } from "../sequence.js";
@@ -26,6 +28,7 @@ import { checkInput } from "../sequential_options.js";
 import { filling } from "./initializers.js";
 
 const NORM = { inputs: plain, epsilon: plain, affine: plain, name: plain };
+const FACTORS = { rateFactor: plain, decayFactor: plain };
 const RATE = { rate: plain, keep: plain, name: plain };
 
 const TABLE = {
@@ -131,6 +134,18 @@ export const layers = new Family<Layer>("layer", {
       name: plain,
     },
   ),
+  ntkLinear: kind(
+    ({ inputs, outputs, ...options }: NtkLinearOptions & Inputs & { readonly outputs: number }) => {
+      return ntkLinear(inputs, outputs, options);
+    },
+    {
+      ...{ inputs: plain, outputs: plain, bias: plain, init: filling, biasInit: filling, regularizer: penalties },
+      ...{ biasRegularizer: penalties, rateFactor: plain, biasRateFactor: plain, name: plain },
+    },
+  ),
+  scale: kind(({ inputs, ...options }: ScaleOptions & Inputs) => scale(inputs, options), {
+    ...{ inputs: plain, init: filling, regularizer: penalties, ...FACTORS, name: plain },
+  }),
   embedding: kind(({ count, size, ...options }: EmbeddingOptions & Table) => embedding(count, size, options), TABLE),
   embeddingBag: kind(({ count, size, ...options }: EmbeddingBagOptions & Table) => embeddingBag(count, size, options), {
     ...TABLE,

@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkNumber, noteMakers } from "../../options.js";
-import { cos } from "../../tensor/exact.js";
+import { cos, log, power } from "../../tensor/exact.js";
 import type { Schedule } from "../schedule.js";
 import { checkSteps } from "./period.js";
 
@@ -117,4 +117,75 @@ export function oneCycle(options: OneCycleOptions): Schedule {
   });
 }
 
-noteMakers(cosineDecay, oneCycle);
+/** Options of {@link flatCosine}. */
+export interface FlatCosineOptions {
+  /** Value until the decay begins, ≥ 0: a rate, a share of units to drop, a factor of decay. */
+  readonly value: number;
+  /** Share of the steps before it begins, [0, 1); ½ by default. */
+  readonly flat?: number | undefined;
+  /** Value in the end, ≥ 0; 0 by default. */
+  readonly end?: number | undefined;
+  /** Steps T until the end; those of the whole run by default. */
+  readonly steps?: number | undefined;
+}
+
+const DEFAULT_FLAT = 0.5;
+
+/**
+ * Flat, then half a cosine: with u = min(t − 1, T)/T, t the step from 1, `value` where u ≤ flat, else
+ * `end + (value − end)·(1 + cos(π·(u − flat)/(1 − flat)))/2`. The end is reached after T steps and kept.
+ *
+ * For rates, and for what a schedule lets fade out: dropout and decay of RealMLP (Holzmüller, Grinsztajn, Steinwart 2024;
+ * `flat_cos` of pytabkit).
+ */
+export function flatCosine(options: FlatCosineOptions): Schedule {
+  checkKeys("flatCosine", options, ["value", "flat", "end", "steps"]);
+  const value = checkNumber("flatCosine.value", options.value, { min: 0 });
+  const flat = checkNumber("flatCosine.flat", options.flat ?? DEFAULT_FLAT, { min: 0, below: 1 });
+  const end = checkNumber("flatCosine.end", options.end ?? 0, { min: 0 });
+  const own = checkSteps("flatCosine.steps", options.steps);
+  return madeBy("flatCosine", { value, flat, end, steps: own }, (at) => {
+    const total = own ?? at.steps;
+    const share = Math.min(at.step - 1, total) / total;
+    return share <= flat ? value : halfCosine(value, end, (share - flat) / (1 - flat));
+  });
+}
+
+/** Options of {@link logCosine}. */
+export interface LogCosineOptions {
+  /** Rate at the peaks, ≥ 0. */
+  readonly lr: number;
+  /** Cycles n, each twice as long as the one before; 4 by default. */
+  readonly cycles?: number | undefined;
+  /** Steps T of all cycles; those of the whole run by default. */
+  readonly steps?: number | undefined;
+}
+
+const DEFAULT_CYCLES = 4;
+const MOST_CYCLES = 30;
+
+/**
+ * Cosine cycles over the logarithm of time: `η = lr·(½ − ½·cos(2π·log₂(1 + (2ⁿ − 1)·u)))` with u = min(t − 1, T)/T, t the step
+ * from 1. The rate is 0 at the first step and where each cycle ends, after T·(2ⁱ − 1)/(2ⁿ − 1) steps, and lr once in each: for n = 4 at u =
+ * 1/15, 3/15 and 7/15 it is 0.
+ *
+ * Holzmüller, Grinsztajn, Steinwart 2024; `coslog4` of pytabkit.
+ */
+export function logCosine(options: LogCosineOptions): Schedule {
+  checkKeys("logCosine", options, ["lr", "cycles", "steps"]);
+  const lr = checkNumber("logCosine.lr", options.lr, { min: 0 });
+  const cycles = checkNumber("logCosine.cycles", options.cycles ?? DEFAULT_CYCLES, {
+    min: 1,
+    max: MOST_CYCLES,
+    integer: true,
+  });
+  const own = checkSteps("logCosine.steps", options.steps);
+  const last = power(2, cycles) - 1;
+  return madeBy("logCosine", { lr, cycles, steps: own }, (at) => {
+    const total = own ?? at.steps;
+    const place = log(1 + (last * Math.min(at.step - 1, total)) / total) / Math.LN2;
+    return Math.max(0, lr * (0.5 - 0.5 * cos(2 * Math.PI * place)));
+  });
+}
+
+noteMakers(cosineDecay, oneCycle, flatCosine, logCosine);

@@ -1,17 +1,13 @@
 import type { ClassWeights } from "../../data/bind.js";
-import { describedOr } from "../../described.js";
-import type { ScheduleAt } from "../../graph/lane.js";
 import { losses } from "../../nn/kinds/losses.js";
 import type { Loss } from "../../nn/losses/loss.js";
 import type { OutputLoss } from "../../nn/losses/outputs.js";
 import { inWords } from "../../nn/meaning_words.js";
 import type { AnyModel } from "../../nn/model.js";
 import { describeLayers } from "../../nn/saved.js";
-import { schedules } from "../../optim/kinds.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import type { Clip } from "../../optim/minimizer_options.js";
-import type { Schedule } from "../../optim/schedule.js";
-import type { Telling } from "../../optim/words.js";
+import { rateTold, type Telling } from "../../optim/words.js";
 import type { Regularizers } from "../../regularizers/index.js";
 import { penalties } from "../../regularizers/kinds.js";
 import { isFloats } from "../../tensor/arrays.js";
@@ -144,40 +140,11 @@ function givenBy(loss: Loss, shape: readonly number[]): readonly number[] | null
   }
 }
 
-/** Places at which a schedule is asked: of a run of 1,000 steps, so that longer runs of one schedule are told the same. */
-const ASKED: readonly ScheduleAt[] = [1, 2, 3, 10, 50, 100, 101, 250, 500, 900, 999, 1000].map((step) => ({
-  step,
-  steps: 1000,
-  epoch: Math.ceil(step / 100),
-}));
-
 /** The one rate, or those of a partition by its patterns. */
 function ratesTold(rates: Minimizer["rates"], telling: Telling): unknown {
   const [first] = rates;
   if (rates.length === 1 && first?.[0] === "*") return rateTold(first[1], telling);
   return Object.fromEntries(rates.map(([pattern, lr]) => [pattern, rateTold(lr, telling)]));
-}
-
-/** Kind of a rate that is a function. */
-export const A_SCHEDULE = "a schedule";
-
-function rateTold(lr: number | Schedule, telling: Telling): unknown {
-  if (typeof lr === "number") return lr;
-  return telling === "words"
-    ? scheduleWords(lr)
-    : describedOr(
-        () => schedules.describe("lr", lr),
-        () => scheduleWords(lr),
-      );
-}
-
-/** What a schedule gives at some places. */
-function scheduleWords(lr: Schedule): unknown {
-  try {
-    return { kind: A_SCHEDULE, ...Object.fromEntries(ASKED.map((at) => [`at step ${at.step} of 1000`, lr(at)])) };
-  } catch {
-    return { kind: A_SCHEDULE }; // one that knows runs of its own length only
-  }
 }
 
 /** A setting that differs, and where. */

@@ -4,9 +4,10 @@ import type { Part } from "../../io/part.js";
 import { losses } from "../../nn/kinds/losses.js";
 import type { InWords } from "../../nn/meaning_words.js";
 import { optimizers, schedules } from "../../optim/kinds.js";
+import { A_SCHEDULE } from "../../optim/words.js";
 import { regularizers } from "../../regularizers/kinds.js";
 import { matchesPattern } from "../../words.js";
-import { A_SCHEDULE, COMPARED, IN_MEMORY } from "./settings.js";
+import { COMPARED, IN_MEMORY } from "./settings.js";
 
 /** What of a checkpoint's settings the rest of it has to agree with. */
 export interface StoredSettings {
@@ -160,10 +161,14 @@ function statesIn(optimizer: Part): readonly StoredState[] {
   return [...states.keys()].map((name) => ({ name, isPositive: isNative && POSITIVE_STATES.includes(name) }));
 }
 
-/** Those of a built-in optimizer, whose rate stands elsewhere. */
+/** Those of a built-in optimizer, whose rate stands elsewhere, and a schedule of one's own in words. */
 function statesMade(optimizer: Part): readonly StoredState[] {
   const options = Object.fromEntries([...optimizer.at("options").members()].map(([name, { value }]) => [name, value]));
-  const description = { kind: optimizer.at("kind").value, options: { ...options, lr: 0 } };
+  const decay = optimizer.at("options").at("weightDecay");
+  const isOwn = typeof decay.value === "object" && !decay.isNothing && decay.at("kind").value === A_SCHEDULE;
+  if (isOwn) checkSchedule(decay);
+  const replaced = isOwn ? { lr: 0, weightDecay: 0 } : { lr: 0 };
+  const description = { kind: optimizer.at("kind").value, options: { ...options, ...replaced } };
   const made = optimizer.made((where) => optimizers.make(where, description, reading(true)));
   if ("groups" in made) return optimizer.refuse("an optimizer of its own", "a partition");
   return made.states.map(({ name }) => ({ name, isPositive: made.rule !== null && POSITIVE_STATES.includes(name) }));

@@ -1,0 +1,175 @@
+"""Writes fixtures/tabular.json: small networks of the layers of pytabkit, trained in float64 and in float32.
+
+  pip install pytabkit==1.8.0
+  python test/nn/make_tabular_fixture.py
+"""
+
+import json
+import pathlib
+
+import torch
+from pytabkit.models.nn_models.activations import ParametricActivationLayer, mish
+from pytabkit.models.nn_models.base import BiasLayer, ScaleLayer, WeightLayer
+from pytabkit.models.training.scheduling import get_schedule
+from torch import nn
+
+ROWS, BATCH, STEPS, RATE = 24, 8, 200, 0.02
+INPUTS, HIDDEN, OUTPUTS = 4, 16, 2
+torch.manual_seed(17)
+
+
+class Linear(nn.Module):
+    """x·W/√in + b, as weight_param='ntk' has it."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.randn(outputs))
+
+    def forward(self, x):
+        product = WeightLayer(self.weight.T, factor=self.weight.shape[1] ** -0.5).forward_cont(x)
+        return BiasLayer(self.bias).forward_cont(product)
+
+
+class Scale(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(size))
+
+    def forward(self, x):
+        return ScaleLayer(self.scale).forward_cont(x)
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+# Modules by our names.
+CASES = {
+    "fast": lambda: {
+        "scale1": Scale(INPUTS),
+        "ntkLinear1": Linear(INPUTS, HIDDEN),
+        "selu": Function(torch.selu),
+        "ntkLinear2": Linear(HIDDEN, HIDDEN),
+        "mish": Function(mish),
+        "ntkLinear3": Linear(HIDDEN, OUTPUTS),
+    },
+}
+
+x, y = torch.randn(ROWS, INPUTS), torch.randn(ROWS, OUTPUTS)
+
+
+def network(case, start, dtype):
+    modules = CASES[case]()
+    model = nn.Sequential(*modules.values())
+    named = {f"{name}.{role}": p for name, module in modules.items() for role, p in module.named_parameters()}
+    with torch.no_grad():
+        for name, parameter in named.items():
+            if start is not None:
+                parameter.copy_(start[name])
+    model.to(dtype)
+    return model, named
+
+
+def kept(model, named, dtype):
+    values = {name: p.detach().flatten().tolist() for name, p in named.items()}
+    model.eval()
+    with torch.no_grad():
+        predicted = model(x.to(dtype)).flatten().tolist()
+    model.train()
+    return {**values, "predicted": predicted}
+
+
+def sgd(model, named, step):
+    with torch.no_grad():
+        for p in named.values():
+            p -= RATE * p.grad
+
+
+class Scheduled:
+    """Adam, its rate and a decoupled decay on schedules; the factor of a parameter's rate enters both, the decay's twice."""
+
+    RATE, DECAY = 0.04, 0.02
+
+    def __init__(self, named):
+        self.rate, self.decay = get_schedule("coslog4"), get_schedule("flat_cos")
+        self.groups = [
+            {"params": [p], "factor": 6.0 if "scale" in name else 0.1 if "bias" in name else 1.0, "decays": "bias" not in name}
+            for name, p in named.items()
+        ]
+        self.adam = torch.optim.Adam(self.groups, lr=0.0, betas=(0.9, 0.95), eps=1e-8)
+
+    def __call__(self, model, named, step):
+        for schedule in (self.rate, self.decay):
+            schedule.t = step / STEPS
+        for group in self.adam.param_groups:
+            factor = group["factor"]
+            rate = self.RATE * self.rate.get_value() * factor
+            if group["decays"]:
+                with torch.no_grad():
+                    for p in group["params"]:
+                        p.mul_(1 - self.DECAY * self.decay.get_value() * rate * factor)
+            group["lr"] = rate
+        self.adam.step()
+
+
+def trained(case, start, dtype, optimizer, order=range(BATCH)):
+    """`order`: of the rows of each batch, which changes roundings alone."""
+    model, named = network(case, start, dtype)
+    step_by = optimizer(named)
+    runs = []
+    for step in range(STEPS):
+        rows = [step * BATCH % ROWS + row for row in order]
+        model.zero_grad()
+        nn.functional.mse_loss(model(x[rows].to(dtype)), y[rows].to(dtype)).backward()
+        step_by(model, named, step)
+        if step in (1, STEPS - 1):
+            runs.append(kept(model, named, dtype))
+    return runs
+
+
+def distance(a, b):
+    return sum((p - q) ** 2 for name in a for p, q in zip(a[name], b[name])) ** 0.5
+
+
+def runs(case, optimizer):
+    _, named = network(case, None, torch.float32)
+    start = {name: p.detach().clone() for name, p in named.items()}
+    second, last = trained(case, start, torch.float64, optimizer)
+    orders = [torch.randperm(BATCH, generator=torch.Generator().manual_seed(seed)).tolist() for seed in range(8)]
+    narrow = [trained(case, start, torch.float32, optimizer, order)[1] for order in orders]
+    return {
+        "first": {name: value.flatten().tolist() for name, value in start.items()},
+        "second": second,
+        "last": last,
+        "distance": max(distance(last, each) for each in narrow),
+    }
+
+
+def value_at(name, time):
+    schedule = get_schedule(name)
+    schedule.t = time
+    return float(schedule.get_value())
+
+
+def by_sgd(named):
+    return sgd
+
+
+made = {
+    "steps": STEPS,
+    "batch": BATCH,
+    "rate": RATE,
+    "x": x.tolist(),
+    "y": y.tolist(),
+    "cases": {case: runs(case, by_sgd) for case in CASES},
+    "scheduled": runs("fast", Scheduled),
+    "schedules": {name: [value_at(name, step / 100) for step in range(100)] for name in ("coslog4", "flat_cos")},
+}
+path = pathlib.Path(__file__).parent / "fixtures" / "tabular.json"
+path.write_text(json.dumps(made) + "\n")
