@@ -166,6 +166,7 @@ export type { FormError } from "./nn/serving/form_error.js";
 export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";
 export type { Predicted, PredictedAs, PredictorOptions, WeightForms } from "./nn/serving/predictor_options.js";
 export type { ParameterInfo } from "./nn/slab.js";
+export type { RefreshOptions } from "./nn/statistics.js";
 export * as ops from "./ops/index.js";
 export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";
 export { type AdagradOptions, adagrad } from "./optim/adagrad.js";

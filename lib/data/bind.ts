@@ -13,7 +13,7 @@ import {
   targetColumns,
   weightNames,
 } from "./block.js";
-import type { AnyExamples } from "./dataset.js";
+import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { type Answers, type ClassFactors, Measurement, type Questions } from "./measure.js";
 import { bytesOf, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
 import type { Flat, RowPart } from "./row_store.js";
@@ -43,7 +43,7 @@ export interface BoundTargets {
   readonly units: Affine | undefined;
 }
 
-type Data = AnyExamples;
+type Data = AnyExamples | AnyInputs;
 
 /** Elements that are worked on between two looks at the clock, at first and at most. */
 const FEW = 512;

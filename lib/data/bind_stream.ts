@@ -1,6 +1,6 @@
 import { type BoundExamples, bindExamples } from "./bind.js";
 import type { ExampleShape } from "./block.js";
-import type { AnyExamples } from "./dataset.js";
+import type { AnyExamples, AnyInputs } from "./dataset.js";
 import type { ClassFactors } from "./measure.js";
 import { Dataset } from "./stream.js";
 import { StreamFeed } from "./stream_feed.js";
@@ -26,7 +26,7 @@ export interface BindDataOptions {
 /** Copies data in memory, or opens a stream and looks at its first example. */
 export async function bindData(
   where: string,
-  data: AnyExamples | Dataset,
+  data: AnyExamples | AnyInputs | Dataset,
   options: BindDataOptions,
 ): Promise<BoundExamples> {
   const { shape, batch, units, classFactors = [], shuffle = false, pass = "validation", signal } = options;

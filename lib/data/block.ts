@@ -28,7 +28,7 @@ export interface TargetShape extends RowSpec {
   readonly names?: ClassNames | undefined;
 }
 
-/** What a set of examples must fit. */
+/** What a set of examples must fit; without targets its `y` and `weight` are passed over. */
 export interface ExampleShape {
   readonly inputs: readonly RowSpec[];
   readonly targets: readonly TargetShape[];
@@ -124,19 +124,24 @@ export const MEANT: Readonly<Record<string, string>> = {
   targets: "y",
 };
 
-/** `{ x, y, weight? }` and nothing else: `ERR_DATA`, and `ERR_UNKNOWN_OPTION` with the name that was meant. */
-function checkExamples(where: string, value: unknown, place: Place): Readonly<Record<"x" | "y" | "weight", unknown>> {
+/** `{ x, y, weight? }`, `y` only where there are targets, and nothing else: `ERR_DATA`, and `ERR_UNKNOWN_OPTION` with the name that was meant. */
+function checkExamples(
+  { where, targets }: BlockForm,
+  value: unknown,
+  place: Place,
+): Readonly<Record<"x" | "y" | "weight", unknown>> {
   const whole = place.noun === "row";
+  const members = targets.length === 0 ? "{ x }" : "{ x, y }";
   const isSet = typeof value === "object" && value !== null;
   const isStream = !isSet || Symbol.iterator in value || Symbol.asyncIterator in value;
-  const expected = whole && isStream ? "{ x, y } or a dataset()" : "{ x, y }";
+  const expected = whole && isStream ? `${members} or a dataset()` : members;
   if (!isSet) return failItem(whole ? "ERR_OPTION" : "ERR_DATA", where, expected, place, value);
   if (Array.isArray(value)) failItem("ERR_DATA", where, expected, place, value);
   for (const key in value) {
     if (key !== "x" && key !== "y" && key !== "weight") checkKeys(where, { [key]: 0 }, EXAMPLE_KEYS, MEANT);
   }
   const { x, y, weight } = value as Readonly<Record<"x" | "y" | "weight", unknown>>;
-  if (x === undefined || y === undefined) failItem("ERR_DATA", where, expected, place, value);
+  if (x === undefined || (y === undefined && targets.length > 0)) failItem("ERR_DATA", where, expected, place, value);
   return { x, y, weight };
 }
 
@@ -164,7 +169,8 @@ export function fromRecord<N extends Named, P extends Place, T>(
   place: P,
 ): readonly T[] {
   const first = members[0];
-  if (first !== undefined && first.name === undefined) return [make(value, first, place, 0)];
+  if (first === undefined) return []; // nothing is asked of it
+  if (first.name === undefined) return [make(value, first, place, 0)];
   const names = namesOf(members);
   const expected = `{ ${names.join(", ")} }`;
   if (!areMembers(value)) return failItem("ERR_DATA", where, expected, place, value);
@@ -278,7 +284,7 @@ export class Block {
    */
   constructor(form: BlockForm, data: unknown, place: Place = IN_MEMORY) {
     const { where, called } = form;
-    const { x, y, weight } = checkExamples(where, data, place);
+    const { x, y, weight } = checkExamples(form, data, place);
     this.inputs = fromRecord(called.x, onlyOf("x", x), form.inputs, inputRows, place);
     const first = this.inputs[0];
     this.rows = first?.rows ?? 0;

@@ -50,3 +50,6 @@ export interface Examples<X = Features, Y = Labels | Targets> {
 
 /** The same of any model. */
 export type AnyExamples = Examples<Inputs, Outputs>;
+
+/** Such a set where its inputs alone are asked for. */
+export type AnyInputs = Pick<AnyExamples, "x">;

@@ -1,11 +1,11 @@
 // What a caller may do with its memory once a call has returned.
 import { CarillonError, describe, tagOf } from "../errors.js";
 import { areMembers, copyOf, depthOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
-import type { AnyExamples } from "./dataset.js";
+import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { isTensorLike } from "./member.js";
 import { Dataset } from "./stream.js";
 
-type Data = AnyExamples | Dataset;
+type Data = AnyExamples | AnyInputs | Dataset;
 
 /** Bytes of all sets of a call up to which they are copied at once; a number in an array counts as four. */
 export const COPIED_AT_ONCE = 4_194_304;

@@ -1,6 +1,5 @@
 import type { BoundExamples } from "../data/bind.js";
 import type { Affine, UnitsOfRows } from "../data/transform.js";
-import { commonTurns } from "../data/turns.js";
 import { CompiledProgram, type Effort } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
@@ -160,25 +159,8 @@ export class Evaluator {
   async run(control: RunControl, effort: Effort = {}): Promise<Evaluation | undefined> {
     const sums = new Sums(this.#losses);
     this.#meter.clear();
-    const off = control.onInterrupt(() => {
-      if (control.ended) this.#passes.stop();
-    });
-    try {
-      for await (const { firstStep, steps, rows } of this.#passes.next()) {
-        for (let done = 0; done < steps; ) {
-          if (commonTurns.over) await commonTurns.next();
-          while (!control.free) if (!(await control.passable())) return undefined;
-          const range = { firstStep: firstStep + done, steps: steps - done, rows, ...effort };
-          const { steps: finished } = await this.#caller.run(control, range);
-          this.#take(range.firstStep, finished, sums);
-          done += finished;
-        }
-      }
-      // A stream that is stopped looks like one that is over.
-      if (control.ended && !(await control.passable())) return undefined;
-    } finally {
-      off();
-    }
+    const take = (firstStep: number, finished: number): void => this.#take(firstStep, finished, sums);
+    if (!(await this.#passes.run(control, this.#caller, effort, take))) return undefined;
     const measured = await control.unlessEnded(this.#meter.figures());
     return measured === undefined ? undefined : { loss: sums.loss, metrics: measured.value };
   }

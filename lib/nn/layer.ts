@@ -21,8 +21,13 @@ export interface LayerContext<S extends string = string, B extends string = stri
   readonly training: boolean;
   /** A number for the next place of the network that draws random numbers. */
   nextSite(): number;
-  /** Refuses training by batches, or parts of them, of fewer rows, where that is known before the first step: `ERR_OPTION`. */
+  /** Refuses training by batches, or parts of them, of fewer rows, where that is known before the first step: `ERR_OPTION`; or new statistics. */
   needRows(rows: number): void;
+  /**
+   * The share of this batch in all rows that the layer has seen since its statistics are measured anew (`Model.refreshStatistics`). The states
+   * that it gives then are kept, although this is no training. Absent at all other times.
+   */
+  readonly measure?: (() => Value) | undefined;
   /** Its states, as the step found them, or as this layer has left them where it was used before. */
   readonly state: { readonly [K in S]: Value };
   /** The layers inside of it as functions. */

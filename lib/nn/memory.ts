@@ -248,6 +248,16 @@ export class ModelMemory {
     }
   }
 
+  /** Copies of the states by name. */
+  readStates(): ReadonlyMap<string, Float32Array> {
+    return this.#state?.read() ?? new Map();
+  }
+
+  /** Overwrites the states alone. */
+  writeStates(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    this.#state?.write(values, where);
+  }
+
   /** Copies everything to a model of the same layers, at once. */
   copyTo(other: ModelMemory): void {
     this.#copyNow(other.#slabs.map(({ slab }) => slab));

@@ -1,5 +1,5 @@
 import type { NativeSlab } from "../binding/native.js";
-import type { AnyExamples } from "../data/dataset.js";
+import type { AnyExamples, AnyInputs } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
 import { madeBy, makingOf } from "../described.js";
@@ -30,13 +30,14 @@ import {
   type PredictOptions,
   type ProbabilityOptions,
 } from "./predict_options.js";
-import type { DataOf, LabelsOf, MetricsFor, OutputsOf, ProbabilitiesOf, RowsOf } from "./row_types.js";
+import type { DataOf, InputsOf, LabelsOf, MetricsFor, OutputsOf, ProbabilitiesOf, RowsOf } from "./row_types.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
 import type { Definition, Elements, Sizes, Values } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
 import { infoOf, type ParameterInfo, type Segment, type Stretch } from "./slab.js";
+import { type RefreshOptions, refreshModel } from "./statistics.js";
 import type { Recording } from "./structure.js";
 import { formatSizes, summarize } from "./summary.js";
 import { TracedStates } from "./traced_states.js";
@@ -265,10 +266,10 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken, E extend
       : Object.fromEntries(outputs.map(({ name }, at) => [name, values[at]]));
   }
 
-  /** The outputs of these inputs, in the order of {@link rows}; `tell` is told what every layer gives. @internal */
-  recordRows(inputs: readonly Value[], tell?: Recording["tell"]): readonly Value[] {
+  /** The outputs of these inputs, in the order of {@link rows}, as a {@link Recording} has them. @internal */
+  recordRows(inputs: readonly Value[], tell?: Recording["tell"], shares?: Recording["shares"]): readonly Value[] {
     const trace = currentTrace("forward");
-    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell };
+    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell, shares };
     const { structure, record } = this.#definition;
     return record(inputs, structure.functions(recording));
   }
@@ -417,6 +418,40 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken, E extend
   ): Promise<Evaluation<MetricKey<M>>>;
   async evaluate(data: AnyExamples | Dataset, options: EvaluateOptions<MetricsFor<Sizes>, Sizes>): Promise<Evaluation> {
     return await evaluateModel(this, data, options);
+  }
+
+  /**
+   * Measures the running means and variances of all batch norms anew, in a pass over data in its order: that of the model's weights as they
+   * are, such as averaged ones. Each batch is normalized by its own figures; running ones become their means, each batch counting by its
+   * rows. Nothing is drawn or dropped, and nothing else changes. `data` needs no targets; its weights are passed over. `ERR_BUSY` beside a run,
+   * `ERR_NON_FINITE` for figures that are none; a call that fails or is aborted has changed nothing.
+   *
+   * @example
+   * const averaged = model.clone().setWeights(result.averaged());
+   * await averaged.refreshStatistics({ x });
+   */
+  refreshStatistics(
+    data: { readonly x: InputsOf<In>; readonly y?: unknown; readonly weight?: unknown } | Dataset,
+    options?: RefreshOptions,
+  ): Promise<this>;
+  async refreshStatistics(data: AnyInputs | Dataset, options: RefreshOptions = {}): Promise<this> {
+    await refreshModel(this, data, options);
+    return this;
+  }
+
+  /** Names of layers that keep states. @internal */
+  get keepers(): readonly string[] {
+    return [...new Set(this.state.map(({ name }) => name.slice(0, name.lastIndexOf("."))))];
+  }
+
+  /** @internal */
+  readStates(): ReadonlyMap<string, Float32Array> {
+    return this.#memory.readStates();
+  }
+
+  /** Writes states although a run has the model: it is the run's own. @internal */
+  restoreStates(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    this.#memory.writeStates(values, where);
   }
 
   /** What each of its outputs is already, if these are probabilities. @internal */

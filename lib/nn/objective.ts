@@ -43,6 +43,15 @@ export interface Recordable {
 /** What of bound examples an objective goes by. */
 export type Recorded = Pick<BoundExamples, "inputs" | "outputs">;
 
+/** The inputs of a batch of `examples`, in the units of the network. */
+export function recordInputs({ inputs }: RowSpecs, examples: Pick<Recorded, "inputs">): readonly Value[] {
+  return pathsOf("x", inputs).map((name, at) => {
+    const x = inputOf({ ...(inputs[at] ?? missing("an input")), name });
+    const left = examples.inputs[at];
+    return left === undefined ? x : toUnits(x, left);
+  });
+}
+
 /** Records forward and losses of a batch of `examples`. */
 export function recordObjective(
   model: Recordable,
@@ -51,12 +60,7 @@ export function recordObjective(
   watcher?: Watcher | undefined,
 ): Objective {
   const { rows } = model;
-  const given = pathsOf("x", rows.inputs).map((name, at) => {
-    const x = inputOf({ ...(rows.inputs[at] ?? missing("an input")), name });
-    const left = examples.inputs[at];
-    return left === undefined ? x : toUnits(x, left);
-  });
-  const predicted = model.recordRows(given, watcher?.layer);
+  const predicted = model.recordRows(recordInputs(rows, examples), watcher?.layer);
   const paths = pathsOf("y", rows.outputs);
   const weights = new Map<string, Value>(); // outputs may share theirs
   const outputs = predicted.map((output, at) => {

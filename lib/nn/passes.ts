@@ -1,4 +1,8 @@
 import type { BoundExamples } from "../data/bind.js";
+import { commonTurns } from "../data/turns.js";
+import type { Effort } from "../graph/compiled.js";
+import type { Caller } from "./caller.js";
+import type { RunControl } from "./run_control.js";
 
 /** Steps to run at once, and the rows of the last one where a stream ends (0: as many as the feed has). */
 export interface Stretch {
@@ -20,15 +24,40 @@ export class Passes {
     this.#callSteps = callSteps;
   }
 
-  /** The next pass; cut short by {@link stop}. */
-  next(): Iterable<Stretch> | AsyncIterable<Stretch> {
+  #next(): Iterable<Stretch> | AsyncIterable<Stretch> {
     this.#begun += 1;
     return this.#examples.stream === undefined ? this.#stretches() : this.#blocks(this.#begun);
   }
 
-  /** Ends a pass that waits for a stream. */
-  stop(): void {
-    this.#examples.stream?.stop();
+  /**
+   * Runs a pass; `take` is told of the steps that a call has finished, and of the first of them. False if the control stopped it; rejects if
+   * the control's signal was aborted.
+   */
+  async run(
+    control: RunControl,
+    caller: Caller,
+    effort: Effort,
+    take: (firstStep: number, finished: number) => void,
+  ): Promise<boolean> {
+    const off = control.onInterrupt(() => {
+      if (control.ended) this.#examples.stream?.stop(); // wakes who waits for it
+    });
+    try {
+      for await (const { firstStep, steps, rows } of this.#next()) {
+        for (let done = 0; done < steps; ) {
+          if (commonTurns.over) await commonTurns.next();
+          while (!control.free) if (!(await control.passable())) return false;
+          const range = { firstStep: firstStep + done, steps: steps - done, rows, ...effort };
+          const { steps: finished } = await caller.run(control, range);
+          take(range.firstStep, finished);
+          done += finished;
+        }
+      }
+      // A stream that is stopped looks like one that is over.
+      return !control.ended || (await control.passable());
+    } finally {
+      off();
+    }
   }
 
   *#stretches(): Generator<Stretch> {

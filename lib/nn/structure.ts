@@ -18,8 +18,15 @@ export interface Recording {
   readonly trace: Trace;
   readonly parameters: ReadonlyMap<string, Value>;
   readonly states: { get(name: string): Value | undefined; set(name: string, value: Value): void };
+  /** Gives layers their shares where statistics are measured anew. */
+  readonly shares?: Shares | undefined;
   /** Told what every layer gives. */
   readonly tell?: ((name: string, output: Value) => void) | undefined;
+}
+
+/** The share of a batch in all rows that a layer has seen so far, by the layer's name. */
+export interface Shares {
+  of(layer: string): Value;
 }
 
 /** Layers with all that is inside of them: what they declare, by names that nest, and what they compute. */
@@ -64,7 +71,7 @@ export class Structure {
   }
 
   #record(path: string, layer: Layer, x: Value, recording: Recording): Value {
-    const { trace, parameters, states, tell } = recording;
+    const { trace, parameters, states, tell, shares } = recording;
     const own = this.#paths.get(layer) ?? path;
     const valuesOf = (
       declared: Readonly<Record<string, unknown>>,
@@ -76,8 +83,14 @@ export class Structure {
           return value === undefined ? [] : [[key, value]];
         }),
       );
+    let changes = trace.training;
+    const measure = (): Value => {
+      changes = true;
+      return shares?.of(own) ?? x;
+    };
     const context = {
       training: trace.training,
+      ...(shares === undefined ? {} : { measure }),
       nextSite: () => trace.nextSite(),
       needRows: (rows: number) => trace.needRows(path, rows),
       state: valuesOf(layer.state ?? {}, states),
@@ -87,7 +100,7 @@ export class Structure {
     const checked = checkOutput(path, output, givenBy(layer, x));
     for (const [key, value] of Object.entries(state)) {
       const checkedValue = checkState(`${path}.${key}`, value, layer.state?.[key]);
-      if (trace.training) states.set(`${own}.${key}`, checkedValue);
+      if (changes) states.set(`${own}.${key}`, checkedValue);
     }
     tell?.(path, checked);
     return checked;

@@ -47,7 +47,8 @@ function unbiased(x: Value): ops.Operand {
  * of the batch (and all places of each), at inference by running ones: running ← running + (1 − keep)·(new − running) after each step,
  * 0 and 1 at first. x: [batch, …, inputs]; formula at `ops.batchNorm`. Of one row there is no variance: `ERR_OPTION` before the first step
  * where that is known; a last batch of a stream with one row is normalized by the running values, which it does not change. Micro-batches
- * have a mean and a variance each. Ioffe, Szegedy 2015.
+ * have a mean and a variance each. Measured anew (`Model.refreshStatistics`) the running values are means of those of the batches, by rows. Ioffe,
+ * Szegedy 2015.
  */
 export function batchNorm<const In extends number>(inputs: In, options: BatchNormLayerOptions = {}): Layer<In, "same"> {
   const { keep: keepOption, preset, ...others } = options;
@@ -60,13 +61,16 @@ export function batchNorm<const In extends number>(inputs: In, options: BatchNor
   const keep = checkNumber("batchNorm.keep", keepOption ?? defaults.keep, { min: 0, below: 1 });
   const { name } = options;
   const normalize = (x: Value, { scale, shift }: Learned, context: Context): LayerResult<"mean" | "variance"> => {
-    const { state } = context;
-    if (!context.training) return { output: inferred(x, { scale, shift }, context, epsilon) };
+    const { state, training, measure } = context;
+    if (!training && measure === undefined) return { output: inferred(x, { scale, shift }, context, epsilon) };
     if (preset !== "keras" && x.shape.length === 2) context.needRows(2);
     const running = preset === "keras" ? undefined : state;
     const { y, mean, variance } = ops.batchNorm(x, scale, shift, { epsilon, running });
-    const moved = (old: Value, now: Value): Value =>
-      ops.flush(ops.add(old, ops.multiply(1 - keep, ops.subtract(now, old))));
+    const share = measure?.();
+    const moved = (kept: Value, now: Value): Value => {
+      const old = share === undefined ? kept : ops.where(ops.less(share, 1), kept, 0);
+      return ops.flush(ops.add(old, ops.multiply(share ?? 1 - keep, ops.subtract(now, old))));
+    };
     const taken = preset === "pytorch" ? ops.multiply(variance, unbiased(x)) : variance;
     return { output: y, state: { mean: moved(state.mean, mean), variance: moved(state.variance, taken) } };
   };
