@@ -29,14 +29,22 @@ CARILLON_INLINE size_t rows_of_group(size_t columns) {
   return rows;
 }
 
-// How many floats ahead a group asks for its lines, or 0: at least those of the next group.
-CARILLON_INLINE size_t ahead_of_group(size_t columns, size_t distance) {
-  const size_t group = rows_of_group(columns) * columns;
-  return distance == 0 || distance > group ? distance : group;
+// Where it is known beforehand that all N are there.
+template <bool whole>
+CARILLON_INLINE F load_some(const float* p, size_t count) {
+  return whole ? load(p) : load_part(p, count);
+}
+template <bool whole>
+CARILLON_INLINE void store_some(float* p, F x, size_t count) {
+  if constexpr (whole) {
+    store(p, x);
+  } else {
+    store_part(p, x, count);
+  }
 }
 
-// The lanes of the sums of elements [begin, end) of a few rows. Rows have add_to(lanes, r, i, count), which adds the
-// `count` elements from i on, N or those that are left, to register r of every sum of every row.
+// The lanes of the sums of elements [begin, end) of a few rows. Rows have add_to<whole>(lanes, r, i, count), which adds
+// the `count` elements from i on, N where they are whole, to register r of every sum of every row.
 template <size_t together, class Rows>
 CARILLON_INLINE void add_block(const Rows& rows, size_t begin, size_t end,
                                F (&lanes)[Rows::sums][together][kRegisters]) {
@@ -51,13 +59,13 @@ CARILLON_INLINE void add_block(const Rows& rows, size_t begin, size_t end,
   size_t i = begin;
   for (; i + kLanes <= end; i += kLanes) {
     CARILLON_UNROLL
-    for (size_t r = 0; r < kRegisters; ++r) rows.add_to(lanes, r, i + r * F::N, F::N);
+    for (size_t r = 0; r < kRegisters; ++r) rows.template add_to<true>(lanes, r, i + r * F::N, F::N);
   }
   if (i == end) return;
   CARILLON_UNROLL
   for (size_t r = 0; r < kRegisters; ++r) {
     const size_t at = i + r * F::N;
-    if (at < end) rows.add_to(lanes, r, at, smaller_of(F::N, end - at));
+    if (at < end) rows.template add_to<false>(lanes, r, at, smaller_of(F::N, end - at));
   }
 }
 
@@ -136,14 +144,14 @@ struct DeviationRows {
   size_t columns;
   size_t ahead;
   F center[together];
+  template <bool whole>
   CARILLON_INLINE void add_to(F (&lanes)[1][together][kRegisters], size_t r, size_t i, size_t count) const {
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) {
       const float* row = x + b * columns;
       if constexpr (fetches) prefetch_line(row, i, ahead);
-      const F d = sub(load_at_most(row + i, count), center[b]);
-      lanes[0][b][r] =
-          add_deviation<squared>(lanes[0][b][r], count == F::N ? d : select(first_lanes(count), d, zero()));
+      const F d = sub(load_some<whole>(row + i, count), center[b]);
+      lanes[0][b][r] = add_deviation<squared>(lanes[0][b][r], whole ? d : select(first_lanes(count), d, zero()));
     }
   }
 };
@@ -189,20 +197,20 @@ struct ScaleGroup {
       inverse[b] = splat(inverses[row + b]);
     }
     size_t i = 0;
-    for (; i + F::N <= columns; i += F::N) write_part<together>(from, to, mean, inverse, i, F::N);
-    if (i < columns) write_part<together>(from, to, mean, inverse, i, columns - i);
+    for (; i + F::N <= columns; i += F::N) write_part<together, true>(from, to, mean, inverse, i, F::N);
+    if (i < columns) write_part<together, false>(from, to, mean, inverse, i, columns - i);
   }
-  template <size_t together>
+  template <size_t together, bool whole>
   CARILLON_INLINE void write_part(const float* from, float* to, const F* mean, const F* inverse, size_t i,
                                   size_t count) const {
-    const F factor = scaled ? load_at_most(scale + i, count) : splat(1.0f);
-    const F addend = shifted ? load_at_most(shift + i, count) : splat(-0.0f);
+    const F factor = scaled ? load_some<whole>(scale + i, count) : splat(1.0f);
+    const F addend = shifted ? load_some<whole>(shift + i, count) : splat(-0.0f);
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) {
       const size_t at = b * columns + i;
       prefetch_line(to + b * columns, i, ahead);
-      store_at_most(to + at, fma(normalized(load_at_most(from + at, count), mean[b], inverse[b]), factor, addend),
-                    count);
+      store_some<whole>(
+          to + at, fma(normalized(load_some<whole>(from + at, count), mean[b], inverse[b]), factor, addend), count);
     }
   }
 };
@@ -215,18 +223,20 @@ CARILLON_INLINE void scale_group(const RowNorm& task, size_t first, size_t rows,
   const size_t columns = task.columns;
   ScaleGroup<scaled, shifted> group{
       task.x + first * columns, task.scale, task.shift, task.y + first * columns, columns, ahead, means, inverses};
-  size_t row = 0;
+  // The last rows first: where y is x their elements would be waited for behind the last ones of the row before, which
+  // a masked store wrote.
+  size_t row = rows;
   if (task.groups == 1) {
-    for (; row + at_once <= rows; row += at_once) group.template write<at_once>(row);
-    for (; row < rows; ++row) group.template write<1>(row);
+    while (row % at_once != 0) group.template write<1>(--row);
+    while (row != 0) group.template write<at_once>(row -= at_once);
     return;
   }
-  size_t of = first % task.groups;
-  for (; row < rows; ++row) {
+  size_t of = (first + rows) % task.groups;
+  while (row != 0) {
+    of = (of == 0 ? task.groups : of) - 1;
     if (scaled) group.scale = task.scale + of * columns;
     if (shifted) group.shift = task.shift + of * columns;
-    group.template write<1>(row);
-    of = of + 1 == task.groups ? 0 : of + 1;
+    group.template write<1>(--row);
   }
 }
 
@@ -236,7 +246,7 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
   const RowNorm own = task;  // what is written cannot change it
   const size_t columns = own.columns;
   const F count = splat(static_cast<float>(columns));
-  const size_t ahead = ahead_of_group(columns, prefetch_distance(2 * (end - begin) * columns * sizeof(float), 2));
+  const size_t ahead = own.ahead;
   const size_t at_once = rows_of_group(columns);
   for (size_t row = begin; row < end; row += at_once) {
     const size_t rows = smaller_of(at_once, end - row);
@@ -269,6 +279,12 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
   }
 }
 
+// The chains of the columns behind the last whole lanes, as long as a task lasts: what a masked store wrote would be
+// waited for.
+struct ChainTails {
+  F flows[kRegisters], products[kRegisters];
+};
+
 // Σ p and Σ p·n of each row, p = g·scale, n = (x − mean)·inverse; with `summed` g and g·n are added to the chains of
 // the columns as well, row by row.
 template <size_t together, bool scaled, bool summed>
@@ -279,21 +295,23 @@ struct NormGradientRows {
   const float* scale;
   float* flows;
   float* products;
+  ChainTails* tails;
   size_t stride;
   size_t ahead;
   F mean[together], inverse[together];
+  template <bool whole>
   CARILLON_INLINE void add_to(F (&lanes)[2][together][kRegisters], size_t r, size_t i, size_t count) const {
-    const F factor = scaled ? load_at_most(scale + i, count) : zero();
-    F flow = summed ? load_at_most(flows + i, count) : zero();
-    F product = summed ? load_at_most(products + i, count) : zero();
+    const F factor = scaled ? load_some<whole>(scale + i, count) : zero();
+    F flow = !summed ? zero() : whole ? load(flows + i) : tails->flows[r];
+    F product = !summed ? zero() : whole ? load(products + i) : tails->products[r];
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) {
       const size_t at = b * stride + i;
       prefetch_line(x + b * stride, i, ahead);
-      const F gradient = load_at_most(g + at, count);
-      const F value = load_at_most(x + at, count);
+      const F gradient = load_some<whole>(g + at, count);
+      const F value = load_some<whole>(x + at, count);
       // What stands for an element that is missing has p = 0.
-      const F n = normalized(count == F::N ? value : select(first_lanes(count), value, mean[b]), mean[b], inverse[b]);
+      const F n = normalized(whole ? value : select(first_lanes(count), value, mean[b]), mean[b], inverse[b]);
       if constexpr (summed) {
         flow = add(flow, gradient);
         product = fma(gradient, n, product);
@@ -302,9 +320,12 @@ struct NormGradientRows {
       lanes[0][b][r] = add(lanes[0][b][r], p);
       lanes[1][b][r] = fma(p, n, lanes[1][b][r]);
     }
-    if constexpr (summed) {
-      store_at_most(flows + i, flow, count);
-      store_at_most(products + i, product, count);
+    if constexpr (summed && whole) {
+      store(flows + i, flow);
+      store(products + i, product);
+    } else if constexpr (summed) {
+      tails->flows[r] = flow;
+      tails->products[r] = product;
     }
   }
 };
@@ -313,12 +334,13 @@ template <bool scaled, bool summed>
 struct NormGradientGroup {
   static constexpr size_t sums = 2;
   const RowNormGradient& task;
+  ChainTails* tails;
   size_t first;
   template <size_t together>
   CARILLON_INLINE NormGradientRows<together, scaled, summed> rows(size_t row) const {
     const size_t at = (first + row) * task.stride;
     NormGradientRows<together, scaled, summed> some{task.x + at, task.g + at, task.scale, task.flows, task.products,
-                                                    task.stride, task.ahead,  {},         {}};
+                                                    tails,       task.stride, task.ahead, {},         {}};
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) {
       const size_t of_row = (first + row + b) * task.row_stride;
@@ -338,14 +360,29 @@ struct GradientRow {
   float* dx;
   size_t ahead;
   F mean, inverse, offset, slope;
+  template <bool whole>
   CARILLON_INLINE void write(size_t i, size_t count) const {
     prefetch_line(g, i, ahead);
-    const F flow = load_at_most(g + i, count);
-    const F p = scaled ? mul(flow, load_at_most(scale + i, count)) : flow;
-    const F n = normalized(load_at_most(x + i, count), mean, inverse);
-    store_at_most(dx + i, mul(fnma(n, slope, sub(p, offset)), inverse), count);
+    const F flow = load_some<whole>(g + i, count);
+    const F p = scaled ? mul(flow, load_some<whole>(scale + i, count)) : flow;
+    const F n = normalized(load_some<whole>(x + i, count), mean, inverse);
+    store_some<whole>(dx + i, mul(fnma(n, slope, sub(p, offset)), inverse), count);
   }
 };
+
+template <bool scaled>
+CARILLON_INLINE GradientRow<scaled> gradient_row(const RowNormGradient& task, size_t row, float offset, float slope) {
+  const size_t at = row * task.stride, of_row = row * task.row_stride;
+  return {task.x + at,
+          task.g + at,
+          task.scale,
+          task.dx + at,
+          task.ahead,
+          splat(task.mean == nullptr ? 0.0f : task.mean[of_row]),
+          splat(task.inverse[of_row]),
+          splat(offset),
+          splat(slope)};
+}
 
 // dx = ((p − a) − n·b)·inverse with a = Σp/columns (0 where there is no mean), b = Σ(p·n)/columns.
 template <bool scaled, bool summed>
@@ -354,27 +391,42 @@ CARILLON_INLINE void row_gradients(const RowNormGradient& task, size_t rows) {
   const size_t columns = own.columns;
   const F count = splat(static_cast<float>(columns));
   const size_t at_once = rows_of_group(columns);
+  ChainTails tails;
+  const size_t rest = columns % kLanes, behind = columns - rest;
+  if constexpr (summed) {
+    CARILLON_UNROLL
+    for (size_t r = 0; r < kRegisters; ++r) {
+      const size_t at = r * F::N, count = at < rest ? smaller_of(F::N, rest - at) : 0;
+      tails.flows[r] = load_part(own.flows + behind + at, count);
+      tails.products[r] = load_part(own.products + behind + at, count);
+    }
+  }
   for (size_t row = 0; row < rows; row += at_once) {
     const size_t end = smaller_of(rows, row + at_once);
     F totals[2];
-    sum_group(NormGradientGroup<scaled, summed>{own, row}, end - row, columns, totals);
+    sum_group(NormGradientGroup<scaled, summed>{own, &tails, row}, end - row, columns, totals);
     float offsets[F::N], slopes[F::N];
     store(offsets, own.mean == nullptr ? zero() : div(totals[0], count));
     store(slopes, div(totals[1], count));
+    // First what is left of all rows behind their whole vectors: where dx is g the one would be waited for behind the
+    // other, as a masked store reaches into the next row.
+    const size_t left = columns % F::N;
+    if (left != 0) {
+      for (size_t r = row; r < end; ++r) {
+        gradient_row<scaled>(own, r, offsets[r - row], slopes[r - row]).template write<false>(columns - left, left);
+      }
+    }
     for (size_t r = row; r < end; ++r) {
-      const size_t at = r * own.stride;
-      const GradientRow<scaled> one{own.x + at,
-                                    own.g + at,
-                                    own.scale,
-                                    own.dx + at,
-                                    own.ahead,
-                                    splat(own.mean == nullptr ? 0.0f : own.mean[r * own.row_stride]),
-                                    splat(own.inverse[r * own.row_stride]),
-                                    splat(offsets[r - row]),
-                                    splat(slopes[r - row])};
-      size_t i = 0;
-      for (; i + F::N <= columns; i += F::N) one.write(i, F::N);
-      if (i < columns) one.write(i, columns - i);
+      const GradientRow<scaled> one = gradient_row<scaled>(own, r, offsets[r - row], slopes[r - row]);
+      for (size_t i = 0; i + F::N <= columns; i += F::N) one.template write<true>(i, F::N);
+    }
+  }
+  if constexpr (summed) {
+    CARILLON_UNROLL
+    for (size_t r = 0; r < kRegisters; ++r) {
+      const size_t at = r * F::N, count = at < rest ? smaller_of(F::N, rest - at) : 0;
+      store_part(own.flows + behind + at, tails.flows[r], count);
+      store_part(own.products + behind + at, tails.products[r], count);
     }
   }
 }

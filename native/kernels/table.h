@@ -262,6 +262,7 @@ struct RowNorm {
   size_t columns;
   size_t groups;
   float epsilon;
+  size_t ahead;  // floats behind those at hand that are asked for, or 0
 };
 
 // Rows of x, g and dx begin `stride` elements apart; one mean and one inverse a row, `row_stride` apart. All have the

@@ -2,6 +2,7 @@
 // of equal elements the deviations are 0.
 #include <algorithm>
 
+#include "products.h"
 #include "samples.h"
 
 namespace carillon::test {
@@ -38,6 +39,35 @@ void each_case(uint64_t seed, const Body& body) {
   }
 }
 
+// Columns [begin, begin + columns) of a matrix.
+std::vector<float> columns_of(const std::vector<float>& x, size_t width, size_t begin, size_t columns) {
+  std::vector<float> part;
+  for (size_t at = begin; at < x.size(); at += width) {
+    part.insert(part.end(), x.begin() + static_cast<ptrdiff_t>(at), x.begin() + static_cast<ptrdiff_t>(at + columns));
+  }
+  return part;
+}
+
+struct NormResults {
+  std::vector<float> y, inverse, mean, dx, dscale, dshift;
+};
+
+NormResults normalize(std::vector<float> x, std::vector<float> g, std::vector<float> scale, size_t width, size_t groups,
+                      const KernelTable& table, unsigned threads) {
+  const size_t rows = x.size() / width;
+  std::vector<float> shift(width, 0.25f);
+  NormResults to{std::vector<float>(x.size()), std::vector<float>(rows * groups), std::vector<float>(rows * groups),
+                 std::vector<float>(x.size()), std::vector<float>(width),         std::vector<float>(width)};
+  void* forward[] = {x.data(), scale.data(), shift.data(), to.y.data(), to.inverse.data(), to.mean.data()};
+  const int64_t sizes[] = {dimension(rows), dimension(width), dimension(groups), -1, -1, 0};
+  const double constants[] = {kEpsilon, 1, 1};
+  run_operation(op_row_norm, {forward, sizes, constants}, table, threads);
+  void* backward[] = {x.data(),       g.data(),     scale.data(),     to.inverse.data(),
+                      to.mean.data(), to.dx.data(), to.dscale.data(), to.dshift.data()};
+  run_operation(op_row_norm_gradient, {backward, std::span(sizes).first(3)}, table, threads);
+  return to;
+}
+
 }  // namespace
 
 TEST(row_norm_tables_agree) {
@@ -68,7 +98,8 @@ TEST(row_norm_tables_agree) {
                          to.inverse.data(),
                          columns,
                          1,
-                         kEpsilon};
+                         kEpsilon,
+                         0};
       kernels.row_norm_f32(task, 0, cut);
       if (cut < rows) kernels.row_norm_f32(task, cut, rows);
       for (size_t c = 0; c < columns; ++c) to.flows[c] = to.products[c] = 0.0f;
@@ -158,10 +189,42 @@ TEST(column_norm_tables_agree) {
 TEST(equal_elements_give_the_shift) {
   for (const KernelTable* table : supported_tables()) {
     std::vector<float> x(size_t{3} * 37, 0.1f), y(x.size()), mean(3), inverse(3), scale(37, 3.0f), shift(37, 0.7f);
-    table->row_norm_f32({x.data(), scale.data(), shift.data(), y.data(), mean.data(), inverse.data(), 37, 1, kEpsilon},
-                        0, 3);
+    table->row_norm_f32(
+        {x.data(), scale.data(), shift.data(), y.data(), mean.data(), inverse.data(), 37, 1, kEpsilon, 0}, 0, 3);
     for (const float value : y) CHECK(same(value, 0.7f));
     for (const float value : mean) CHECK(same(value, 0.1f));
+  }
+}
+
+// A group of columns is normalized as if it were alone, whatever the threads, and so are its sums over rows.
+TEST(groups_of_columns_are_normalized_alone) {
+  Random random{83};
+  const auto noise = [&](size_t count) {
+    std::vector<float> x(count);
+    for (float& value : x) value = random.uniform();
+    return x;
+  };
+  constexpr size_t kGroups = 3, kMatrixRows = 700;
+  for (const size_t columns : {size_t{4}, size_t{16}, size_t{30}}) {
+    const size_t width = kGroups * columns;
+    const std::vector<float> x = noise(kMatrixRows * width), g = noise(x.size()), scale = noise(width);
+    for (const KernelTable* table : supported_tables()) {
+      for (const unsigned threads : {1u, 8u}) {
+        const NormResults whole = normalize(x, g, scale, width, kGroups, *table, threads);
+        for (size_t begin = 0; begin < width; begin += columns) {
+          const NormResults alone =
+              normalize(columns_of(x, width, begin, columns), columns_of(g, width, begin, columns),
+                        columns_of(scale, width, begin, columns), columns, 1, *table, 1);
+          const bool equal = columns_of(whole.y, width, begin, columns) == alone.y &&
+                             columns_of(whole.dx, width, begin, columns) == alone.dx &&
+                             columns_of(whole.inverse, kGroups, begin / columns, 1) == alone.inverse &&
+                             columns_of(whole.mean, kGroups, begin / columns, 1) == alone.mean &&
+                             columns_of(whole.dscale, width, begin, columns) == alone.dscale &&
+                             columns_of(whole.dshift, width, begin, columns) == alone.dshift;
+          CHECK_AT(equal, "columns %zu to %zu, %u threads, %s", begin, begin + columns, threads, table->name);
+        }
+      }
+    }
   }
 }
 
