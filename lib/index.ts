@@ -139,14 +139,8 @@ export {
 export type { PredictedLabels, ProbabilitiesAs } from "./nn/meaning.js";
 export { type AverageOptions, f1, precision, recall, topK } from "./nn/metrics/classification.js";
 export { bestThreshold, type ThresholdCosts, type ThresholdOptions } from "./nn/metrics/curves.js";
-export {
-  type ConfusionMatrix,
-  defineMetric,
-  type Metric,
-  type MetricDefinition,
-  type MetricRows,
-  type MetricValue,
-} from "./nn/metrics/metric.js";
+export { defineMetric, type MetricDefinition } from "./nn/metrics/define_metric.js";
+export type { ConfusionMatrix, Metric, MetricRows, MetricValue } from "./nn/metrics/metric.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
 export type { Model } from "./nn/model.js";

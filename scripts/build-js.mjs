@@ -1,10 +1,11 @@
-// dist/: one bundled file an entry point (what both share is a chunk of its own), the command, and the types. Fails if the
-// types of lib/ do not hold. Classes exist once: the command imports the built entry points.
+// dist/: one bundled file an entry point (what both share is a chunk of its own), parts that are loaded at their first use, the
+// command, and the types. Fails if the types of lib/ do not hold. Classes exist once: the command imports the built entry points.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { keepReached } from "./declarations.mjs";
 import { writeSource } from "./package-source.mjs";
+import { linkParts, partEntries, partsAtFirstUse } from "./parts.mjs";
 import { mustRun, root } from "./tools.mjs";
 
 /** @type {import("esbuild").BuildOptions} */
@@ -21,6 +22,7 @@ const options = {
   // Names stay, for stack traces; the text is a fifth shorter, in the tarball and for V8 to look through. With short names for
   // variables the tarball has 14 KB less, and an import takes 2 ms more, as functions and classes are told their names then.
   minifyWhitespace: true,
+  minifySyntax: true,
   // Node.js prints the whole line of an uncaught error.
   lineLimit: 300,
   external: ["node-gyp-build"],
@@ -39,8 +41,13 @@ const builtEntries = {
 rmSync(join(root, "dist"), { recursive: true, force: true });
 await Promise.all([
   mustRun("types", "tsc", ["-p", "tsconfig.build.json"]),
-  build({ ...options, entryPoints: ["lib/index.ts", "lib/kernels/index.ts"] }),
+  build({
+    ...options,
+    entryPoints: [{ in: "lib/kernels/index.ts", out: "kernels/index" }, ...partEntries],
+    plugins: [partsAtFirstUse],
+  }),
   build({ ...options, entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts"], plugins: [builtEntries] }),
 ]);
+linkParts(join(root, "dist"));
 keepReached(join(root, "dist"), ["index.d.ts", "kernels/index.d.ts"]);
 writeSource(join(root, "dist/source"));

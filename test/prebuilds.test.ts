@@ -55,6 +55,25 @@ function versionNumber(version: string): number {
   return major * 1e6 + minor * 1e3 + patch;
 }
 
+test("what the addon calls of Node-API is what the binary for Windows asks its host for", (context) => {
+  const file =
+    filesOf("ELF").find((one) => one.startsWith("build/Release")) ?? context.skip("no ELF binary is built here");
+  const listed = readFileSync(join(root, "native/napi/host_functions.def"), "utf8").matchAll(/^X\((\w+)\)$/gm);
+  const known = new Set(Array.from(listed, ([, name = ""]) => name));
+  const called = new Set(
+    Array.from(
+      bytesOf(file)
+        .toString("latin1")
+        .matchAll(/\0(napi_\w+)(?=\0)/g),
+      ([, name = ""]) => name,
+    ),
+  );
+  expect(called.size).toBeGreaterThan(50);
+  // Of classes of node-addon-api that nothing makes: linkers that look at every function leave them out.
+  const unused = ["napi_async_destroy", "napi_close_callback_scope", "napi_register_module_v1"];
+  expect([...called].filter((name) => !known.has(name) && !unused.includes(name))).toEqual([]);
+});
+
 test("there is a binary to look at", () => {
   expect(binaries.length).toBeGreaterThan(0);
 });

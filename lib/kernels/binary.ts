@@ -3,7 +3,7 @@ import { fail } from "../errors.js";
 import { camelCase, numberOf } from "../ops/native_table.js";
 import { checkKeys } from "../options.js";
 import { checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 /**
  * y[i] = f(a[i], b[i]). a, b, y: [count], any count ≥ 0; one of a and b may be a number instead, rounded to float32. y
@@ -28,15 +28,18 @@ const SCALAR = numberOf("spreads", "scalar");
 function kernel(native: NativeLists["binary"]): BinaryKernel {
   const where = camelCase(native);
   const [atA, atB, atY, atThreads] = [`${where}.a`, `${where}.b`, `${where}.y`, `${where}.threads`];
-  const call = new Call(where, "binary", ["a", "b", "y"]);
-  const { at } = call;
-  const number = new Float32Array(1);
-  call.set(at.rows, 1);
-  call.set(at.function, numberOf("binary", native));
+  const made = atFirstUse(() => {
+    const call = new Call(where, "binary", ["a", "b", "y"]);
+    call.set(call.at.rows, 1);
+    call.set(call.at.function, numberOf("binary", native));
+    return { call, number: new Float32Array(1) };
+  });
   return (a, b, y, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
     const count = lengthOf(atY, y);
+    const { call, number } = made();
+    const { at } = call;
     const left = typeof a === "number" ? number : checkFloats(atA, a, count);
     const right = typeof b === "number" ? number : checkFloats(atB, b, count);
     if (left === right && typeof a === "number") fail("ERR_DTYPE", atB, "a Float32Array beside a number", b);

@@ -20,6 +20,15 @@ export interface Draw {
 
 const NO_DRAW: Draw = { seed: 0, step: 1, offset: 0 };
 
+/** What `make` gives, made when somebody first asks: the calls of all kernels take 10 ms of an import, and programs use few. */
+export function atFirstUse<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 /** One instruction, made once and filled in by every call. */
 export class Call<N extends NativeOperation> extends Template<N> {
   readonly #where: string;

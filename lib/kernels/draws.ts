@@ -1,7 +1,7 @@
 import { keepOf } from "../ops/random.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
-import { Call, type Draw } from "./call.js";
+import { atFirstUse, Call, type Draw } from "./call.js";
 
 /** Seed and place of a draw, of which it is a function besides the index of its element. */
 export interface DrawOptions extends ThreadOptions {
@@ -74,7 +74,7 @@ const KEEP_KEYS = ["rate", "keep", "scale"] as const satisfies readonly (keyof K
 const FORWARD_KEYS = ["x", "y", "shift", "dropped", ...KEEP_KEYS, ...DRAW_KEYS] as const;
 const BACKWARD_KEYS = ["outputGradient", "inputGradient", ...KEEP_KEYS, ...DRAW_KEYS] as const;
 
-const forwardCall = new Call("dropoutForward", "dropout", ["x", "y"]);
+const forwardCall = atFirstUse(() => new Call("dropoutForward", "dropout", ["x", "y"]));
 
 /** Probability of keeping and the factor of what is kept. */
 function keep(call: Call<"dropout">, where: string, options: KeepOptions): void {
@@ -95,15 +95,18 @@ export function dropoutForward(options: DropoutForwardOptions): void {
   const { x, y, shift, dropped } = options;
   const count = lengthOf("dropoutForward.x", x);
   checkFloats("dropoutForward.y", y, count);
-  place(forwardCall, count, "dropoutForward.site", options.site);
-  keep(forwardCall, "dropoutForward", options);
-  forwardCall.set(forwardCall.at.shift, shift === undefined ? 0 : checkNumber("dropoutForward.shift", shift));
-  forwardCall.set(forwardCall.at.dropped, dropped === undefined ? 0 : checkNumber("dropoutForward.dropped", dropped));
+  const call = forwardCall();
+  place(call, count, "dropoutForward.site", options.site);
+  keep(call, "dropoutForward", options);
+  call.set(call.at.shift, shift === undefined ? 0 : checkNumber("dropoutForward.shift", shift));
+  call.set(call.at.dropped, dropped === undefined ? 0 : checkNumber("dropoutForward.dropped", dropped));
   const draw = drawOf("dropoutForward", options);
-  forwardCall.run(checkThreads("dropoutForward.threads", options.threads), [x, y], draw);
+  call.run(checkThreads("dropoutForward.threads", options.threads), [x, y], draw);
 }
 
-const backwardCall = new Call("dropoutBackward", "dropout", ["x", "y"], { x: "outputGradient", y: "inputGradient" });
+const backwardCall = atFirstUse(
+  () => new Call("dropoutBackward", "dropout", ["x", "y"], { x: "outputGradient", y: "inputGradient" }),
+);
 
 /** inputGradient[i] = keep(offset + i) ? outputGradient[i]·scale : 0, with the mask of {@link dropoutForward}, drawn again. */
 export function dropoutBackward(options: DropoutBackwardOptions): void {
@@ -111,11 +114,12 @@ export function dropoutBackward(options: DropoutBackwardOptions): void {
   const { outputGradient, inputGradient } = options;
   const count = lengthOf("dropoutBackward.outputGradient", outputGradient);
   checkFloats("dropoutBackward.inputGradient", inputGradient, count);
-  place(backwardCall, count, "dropoutBackward.site", options.site);
-  keep(backwardCall, "dropoutBackward", options);
+  const call = backwardCall();
+  place(call, count, "dropoutBackward.site", options.site);
+  keep(call, "dropoutBackward", options);
   const draw = drawOf("dropoutBackward", options);
   const threads = checkThreads("dropoutBackward.threads", options.threads);
-  backwardCall.run(threads, [outputGradient, inputGradient], draw);
+  call.run(threads, [outputGradient, inputGradient], draw);
 }
 
 /** Options of {@link gaussianNoise}. */
@@ -131,7 +135,7 @@ export interface GaussianNoiseOptions extends DrawOptions {
 const NOISE_KEYS = ["x", "y", "deviation", ...DRAW_KEYS] as const;
 const DEVIATION = { min: 0 } as const;
 
-const noiseCall = new Call("gaussianNoise", "noise", ["x", "y"]);
+const noiseCall = atFirstUse(() => new Call("gaussianNoise", "noise", ["x", "y"]));
 
 /**
  * y[i] = x[i]·(1 + deviation·n(offset + i)), n ~ N(0, 1) a function of (seed, step, site, index): that of
@@ -142,8 +146,9 @@ export function gaussianNoise(options: GaussianNoiseOptions): void {
   const { x, y, deviation } = options;
   const count = lengthOf("gaussianNoise.x", x);
   checkFloats("gaussianNoise.y", y, count);
-  place(noiseCall, count, "gaussianNoise.site", options.site);
-  noiseCall.set(noiseCall.at.deviation, checkNumber("gaussianNoise.deviation", deviation, DEVIATION));
+  const call = noiseCall();
+  place(call, count, "gaussianNoise.site", options.site);
+  call.set(call.at.deviation, checkNumber("gaussianNoise.deviation", deviation, DEVIATION));
   const draw = drawOf("gaussianNoise", options);
-  noiseCall.run(checkThreads("gaussianNoise.threads", options.threads), [x, y], draw);
+  call.run(checkThreads("gaussianNoise.threads", options.threads), [x, y], draw);
 }

@@ -2,7 +2,7 @@ import { fail } from "../errors.js";
 import { numberOf } from "../ops/native_table.js";
 import { checkBoolean, checkKeys, checkOneOf } from "../options.js";
 import { checkFloats, checkSize, checkThreads, type ThreadOptions } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 /** Activations that a product applies while its tile is in registers: those of native/kernels/activations.def. */
 export const ACTIVATIONS = ["identity", "relu", "tanh"] as const;
@@ -33,7 +33,7 @@ export interface PackOptions extends ThreadOptions {
 
 const PACK_KEYS = ["n", "k", "b", "transposed", "packed", "threads"] as const satisfies readonly (keyof PackOptions)[];
 
-const packCall = new Call("packWeights", "gemm_pack", ["b", "packed"]);
+const packCall = atFirstUse(() => new Call("packWeights", "gemm_pack", ["b", "packed"]));
 
 /**
  * Writes b as the products read it, in panels of columns: gemm({ …, b: packed, packed: true }) then has the bits of the
@@ -50,10 +50,11 @@ export function packWeights(options: PackOptions): void {
   const packed = checkFloats("packWeights.packed", options.packed, packedLength(n, k));
   const transposed = flag("packWeights.transposed", options.transposed);
   const threads = checkThreads("packWeights.threads", options.threads);
-  packCall.set(packCall.at.n, n);
-  packCall.set(packCall.at.k, k);
-  packCall.set(packCall.at.alongDepth, transposed);
-  packCall.run(threads, [b, packed]);
+  const call = packCall();
+  call.set(call.at.n, n);
+  call.set(call.at.k, k);
+  call.set(call.at.alongDepth, transposed);
+  call.run(threads, [b, packed]);
 }
 
 /** Options of {@link gemm}. */
@@ -106,8 +107,7 @@ const PACKED = numberOf("layouts", "packed");
 
 const IDS: ReadonlyMap<unknown, number> = new Map(ACTIVATIONS.map((name) => [name, numberOf("activations", name)]));
 
-const call = new Call("gemm", "gemm", ["a", "b", "bias", "c"]);
-const { at } = call;
+const productCall = atFirstUse(() => new Call("gemm", "gemm", ["a", "b", "bias", "c"]));
 
 function flag(where: string, value: boolean | undefined): 0 | 1 {
   if (value === undefined) return 0;
@@ -147,6 +147,8 @@ export function gemm(options: GemmOptions): void {
   const transposeB = flag("gemm.transposeB", options.transposeB);
   if (packed && transposeB === 1) fail("ERR_OPTION", "gemm.transposeB", "false, as b is packed,", true);
   const threads = checkThreads("gemm.threads", options.threads);
+  const call = productCall();
+  const { at } = call;
   call.set(at.m, m);
   call.set(at.n, n);
   call.set(at.k, k);

@@ -12,23 +12,24 @@ import {
   lengthOfIntegers,
   type ThreadOptions,
 } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 const THREADS_ONLY = ["threads"] as const;
 
-const fillCall = new Call("fill", "fill", ["y"]);
+const fillCall = atFirstUse(() => new Call("fill", "fill", ["y"]));
 
 /** y[i] = value, rounded to float32; NaN and infinities too. y: [count], count ≥ 0. */
 export function fill(y: Float32Array, value: number, options?: ThreadOptions): void {
   if (options !== undefined) checkKeys("fill", options, THREADS_ONLY);
   const threads = checkThreads("fill.threads", options?.threads);
   if (typeof value !== "number") fail("ERR_OPTION", "fill.value", "a number", value);
-  fillCall.set(fillCall.at.count, lengthOf("fill.y", y));
-  fillCall.set(fillCall.at.value, value);
-  fillCall.run(threads, [y]);
+  const call = fillCall();
+  call.set(call.at.count, lengthOf("fill.y", y));
+  call.set(call.at.value, value);
+  call.run(threads, [y]);
 }
 
-const copyCall = new Call("copy", "copy", ["x", "y"]);
+const copyCall = atFirstUse(() => new Call("copy", "copy", ["x", "y"]));
 
 /** y[i] = x[i]. x, y: [count], count ≥ 0; they may not overlap (`ERR_DATA`). */
 export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions): void {
@@ -36,8 +37,9 @@ export function copy(x: Float32Array, y: Float32Array, options?: ThreadOptions):
   const threads = checkThreads("copy.threads", options?.threads);
   const count = lengthOf("copy.x", x);
   checkFloats("copy.y", y, count);
-  copyCall.set(copyCall.at.count, count);
-  copyCall.run(threads, [x, y]);
+  const call = copyCall();
+  call.set(call.at.count, count);
+  call.run(threads, [x, y]);
 }
 
 /** Options of {@link convertU8}. */
@@ -46,7 +48,7 @@ export interface ConvertOptions extends ThreadOptions {
   readonly scale?: number | undefined;
 }
 
-const convertCall = new Call("convertU8", "convert", ["x", "y"]);
+const convertCall = atFirstUse(() => new Call("convertU8", "convert", ["x", "y"]));
 
 /** y[i] = float(x[i])·scale. x, y: [count], count ≥ 0. */
 export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptions): void {
@@ -55,9 +57,10 @@ export function convertU8(x: Uint8Array, y: Float32Array, options?: ConvertOptio
   if (!isUint8Array(x)) fail("ERR_DTYPE", "convertU8.x", "a Uint8Array", x);
   const count = countOf("convertU8.x", x);
   checkFloats("convertU8.y", y, count);
-  convertCall.set(convertCall.at.count, count);
-  convertCall.set(convertCall.at.scale, checkNumber("convertU8.scale", options?.scale ?? 1));
-  convertCall.run(threads, [x, y]);
+  const call = convertCall();
+  call.set(call.at.count, count);
+  call.set(call.at.scale, checkNumber("convertU8.scale", options?.scale ?? 1));
+  call.run(threads, [x, y]);
 }
 
 /** Arguments of {@link gather}: y is an Int32Array where the source is one, otherwise a Float32Array. */
@@ -89,7 +92,7 @@ const F32 = numberOf("dtypes", "f32");
 const I32 = numberOf("dtypes", "i32");
 const U8 = numberOf("dtypes", "u8");
 
-const gatherCall = new Call("gather", "gather", ["source", "order", "y"], { order: "indices" });
+const gatherCall = atFirstUse(() => new Call("gather", "gather", ["source", "order", "y"], { order: "indices" }));
 
 /**
  * y[r, c] = source[indices[r], c]; bytes become float(byte)·scale. An index outside of the source is `ERR_DATA`, found
@@ -110,11 +113,12 @@ export function gather(options: GatherOptions): void {
   if (integers) checkIntegers("gather.y", y as Int32Array, rows * columns);
   else checkFloats("gather.y", y as Float32Array, rows * columns);
   if (!bytes && scale !== undefined) fail("ERR_OPTION", "gather.scale", "none, which is for bytes,", scale);
-  const { at } = gatherCall;
-  gatherCall.set(at.rows, rows);
-  gatherCall.set(at.columns, columns);
-  gatherCall.set(at.sourceRows, sourceRows);
-  gatherCall.set(at.dtype, bytes ? U8 : integers ? I32 : F32);
-  gatherCall.set(at.scale, checkNumber("gather.scale", scale ?? 1));
-  gatherCall.run(checkThreads("gather.threads", options.threads), [source, indices, y]);
+  const call = gatherCall();
+  const { at } = call;
+  call.set(at.rows, rows);
+  call.set(at.columns, columns);
+  call.set(at.sourceRows, sourceRows);
+  call.set(at.dtype, bytes ? U8 : integers ? I32 : F32);
+  call.set(at.scale, checkNumber("gather.scale", scale ?? 1));
+  call.run(checkThreads("gather.threads", options.threads), [source, indices, y]);
 }

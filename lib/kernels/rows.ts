@@ -10,7 +10,7 @@ import {
   refuseOverlap,
   type ThreadOptions,
 } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 /** Options of {@link softmax} and {@link logSoftmax}. */
 export interface SoftmaxOptions extends ThreadOptions {
@@ -29,13 +29,14 @@ const SOFTMAX_KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies
 function rowwise(where: string, operation: "softmax" | "log_softmax"): (options: SoftmaxOptions) => void {
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
   const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
-  const call = new Call(where, operation, ["x", "y"]);
+  const made = atFirstUse(() => new Call(where, operation, ["x", "y"]));
   return (options) => {
     checkKeys(where, options, SOFTMAX_KEYS);
     const rows = checkCount(atRows, options.rows);
     const columns = checkSize(atColumns, options.columns);
     const x = checkFloats(atX, options.x, rows * columns);
     const y = checkFloats(atY, options.y, rows * columns);
+    const call = made();
     call.set(call.at.rows, rows);
     call.set(call.at.columns, columns);
     call.run(checkThreads(atThreads, options.threads), [x, y]);
@@ -71,7 +72,9 @@ const LOSS_KEYS = [
   "threads",
 ] as const satisfies readonly (keyof CrossEntropyOptions)[];
 
-const lossCall = new Call("softmaxCrossEntropy", "softmax_cross_entropy", ["logits", "labels", "losses"]);
+const lossCall = atFirstUse(
+  () => new Call("softmaxCrossEntropy", "softmax_cross_entropy", ["logits", "labels", "losses"]),
+);
 
 /**
  * losses[r] = ln Σ_c e^(x[r, c] − max) − (x[r, label] − max) of the logits x. A label outside [0, columns) is `ERR_LABEL`,
@@ -84,9 +87,10 @@ export function softmaxCrossEntropy(options: CrossEntropyOptions): void {
   const logits = checkFloats("softmaxCrossEntropy.logits", options.logits, rows * columns);
   const labels = checkIntegers("softmaxCrossEntropy.labels", options.labels, rows);
   const losses = checkFloats("softmaxCrossEntropy.losses", options.losses, rows);
-  lossCall.set(lossCall.at.rows, rows);
-  lossCall.set(lossCall.at.columns, columns);
-  lossCall.run(checkThreads("softmaxCrossEntropy.threads", options.threads), [logits, labels, losses]);
+  const call = lossCall();
+  call.set(call.at.rows, rows);
+  call.set(call.at.columns, columns);
+  call.run(checkThreads("softmaxCrossEntropy.threads", options.threads), [logits, labels, losses]);
 }
 
 /** Options of {@link softmaxCrossEntropyGradient}. */
@@ -116,12 +120,9 @@ const GRADIENT_KEYS = [
 ] as const satisfies readonly (keyof CrossEntropyGradientOptions)[];
 
 const GRADIENT = "softmaxCrossEntropyGradient";
-const gradientCall = new Call(GRADIENT, "softmax_cross_entropy_gradient", [
-  "logits",
-  "labels",
-  "lossGradient",
-  "logitsGradient",
-]);
+const gradientCall = atFirstUse(
+  () => new Call(GRADIENT, "softmax_cross_entropy_gradient", ["logits", "labels", "lossGradient", "logitsGradient"]),
+);
 const everywhere = new Float32Array(1);
 
 /**
@@ -142,11 +143,12 @@ export function softmaxCrossEntropyGradient(options: CrossEntropyGradientOptions
   // With one class they are as long as the logits, over which alone the kernel may write.
   if (columns === 1 && overlap(y, g)) refuseOverlap(GRADIENT, "logitsGradient", "lossGradient");
   if (columns === 1 && overlap(y, labels)) refuseOverlap(GRADIENT, "logitsGradient", "labels");
-  gradientCall.set(gradientCall.at.rows, rows);
-  gradientCall.set(gradientCall.at.columns, columns);
-  gradientCall.set(gradientCall.at.same, one ? 1 : 0);
+  const call = gradientCall();
+  call.set(call.at.rows, rows);
+  call.set(call.at.columns, columns);
+  call.set(call.at.same, one ? 1 : 0);
   const threads = checkThreads(`${GRADIENT}.threads`, options.threads);
-  gradientCall.run(threads, [logits, labels, g, y]);
+  call.run(threads, [logits, labels, g, y]);
 }
 
 /** Options of {@link argmax}. */
@@ -163,7 +165,7 @@ export interface ArgmaxOptions extends ThreadOptions {
 
 const ARGMAX_KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonly (keyof ArgmaxOptions)[];
 
-const argmaxCall = new Call("argmax", "argmax", ["x", "y"]);
+const argmaxCall = atFirstUse(() => new Call("argmax", "argmax", ["x", "y"]));
 
 /** y[r] = index of the first largest element of row r, or of its first NaN. */
 export function argmax(options: ArgmaxOptions): void {
@@ -172,9 +174,10 @@ export function argmax(options: ArgmaxOptions): void {
   const columns = checkSize("argmax.columns", options.columns);
   const x = checkFloats("argmax.x", options.x, rows * columns);
   const y = checkIntegers("argmax.y", options.y, rows);
-  argmaxCall.set(argmaxCall.at.rows, rows);
-  argmaxCall.set(argmaxCall.at.columns, columns);
-  argmaxCall.run(checkThreads("argmax.threads", options.threads), [x, y]);
+  const call = argmaxCall();
+  call.set(call.at.rows, rows);
+  call.set(call.at.columns, columns);
+  call.run(checkThreads("argmax.threads", options.threads), [x, y]);
 }
 
 /** Options of {@link oneHot}. */
@@ -189,7 +192,7 @@ export interface OneHotOptions extends ThreadOptions {
 
 const ONE_HOT_KEYS = ["labels", "classes", "y", "threads"] as const satisfies readonly (keyof OneHotOptions)[];
 
-const oneHotCall = new Call("oneHot", "one_hot", ["labels", "y"]);
+const oneHotCall = atFirstUse(() => new Call("oneHot", "one_hot", ["labels", "y"]));
 
 /** y[r, c] = c = labels[r] ? 1 : 0. A label outside [0, classes) is `ERR_LABEL`, found before anything is written. */
 export function oneHot(options: OneHotOptions): void {
@@ -198,19 +201,21 @@ export function oneHot(options: OneHotOptions): void {
   const { labels } = options;
   const rows = lengthOfIntegers("oneHot.labels", labels);
   const y = checkFloats("oneHot.y", options.y, rows * classes);
-  oneHotCall.set(oneHotCall.at.rows, rows);
-  oneHotCall.set(oneHotCall.at.classes, classes);
-  oneHotCall.run(checkThreads("oneHot.threads", options.threads), [labels, y]);
+  const call = oneHotCall();
+  call.set(call.at.rows, rows);
+  call.set(call.at.classes, classes);
+  call.run(checkThreads("oneHot.threads", options.threads), [labels, y]);
 }
 
-const countCall = new Call("countEqual", "count_equal", ["a", "b", "equal"], { equal: "count" });
+const countCall = atFirstUse(() => new Call("countEqual", "count_equal", ["a", "b", "equal"], { equal: "count" }));
 const equal = new Float32Array(1);
 
 /** How many elements of two lists are equal, as float32: exact below 2²⁴. a, b: [count], count ≥ 0. */
 export function countEqual(a: Int32Array, b: Int32Array): number {
   const count = lengthOfIntegers("countEqual.a", a);
   checkIntegers("countEqual.b", b, count);
-  countCall.set(countCall.at.count, count);
-  countCall.run(1, [a, b, equal]);
+  const call = countCall();
+  call.set(call.at.count, count);
+  call.run(1, [a, b, equal]);
   return equal[0] ?? 0;
 }

@@ -1,6 +1,6 @@
 import { checkKeys } from "../options.js";
 import { checkCount, checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 const THREADS_ONLY = ["threads"] as const;
 
@@ -11,10 +11,11 @@ function reduction(
   operation: "sum" | "sum_squares",
 ): (x: Float32Array, options?: ThreadOptions) => number {
   const [atX, atThreads] = [`${where}.x`, `${where}.threads`];
-  const call = new Call(where, operation, ["x", "sum"]);
+  const made = atFirstUse(() => new Call(where, operation, ["x", "sum"]));
   return (x, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
+    const call = made();
     call.set(call.at.count, lengthOf(atX, x));
     call.run(threads, [x, total]);
     return total[0] ?? 0;
@@ -49,13 +50,14 @@ const KEYS = ["rows", "columns", "x", "y", "threads"] as const satisfies readonl
 function matrixSum(where: string, operation: "row_sum" | "column_sum"): (options: MatrixSumOptions) => void {
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
   const [atRows, atColumns] = [`${where}.rows`, `${where}.columns`];
-  const call = new Call(where, operation, ["x", "y"]);
+  const made = atFirstUse(() => new Call(where, operation, ["x", "y"]));
   return (options) => {
     checkKeys(where, options, KEYS);
     const rows = checkCount(atRows, options.rows);
     const columns = checkCount(atColumns, options.columns);
     const x = checkFloats(atX, options.x, rows * columns);
     const y = checkFloats(atY, options.y, operation === "row_sum" ? rows : columns);
+    const call = made();
     call.set(call.at.rows, rows);
     call.set(call.at.columns, columns);
     call.run(checkThreads(atThreads, options.threads), [x, y]);

@@ -2,7 +2,7 @@ import type { NativeLists } from "../binding/operations.js";
 import { camelCase, numberOf } from "../ops/native_table.js";
 import { checkKeys } from "../options.js";
 import { checkFloats, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 /**
  * y[i] = f(x[i]). x, y: [count], any count ≥ 0; y may be x itself, but not overlap it otherwise.
@@ -17,13 +17,17 @@ const THREADS_ONLY = ["threads"] as const;
 function kernel(native: NativeLists["unary"]): UnaryKernel {
   const where = camelCase(native);
   const [atX, atY, atThreads] = [`${where}.x`, `${where}.y`, `${where}.threads`];
-  const call = new Call(where, "unary", ["x", "y"]);
-  call.set(call.at.function, numberOf("unary", native));
+  const made = atFirstUse(() => {
+    const call = new Call(where, "unary", ["x", "y"]);
+    call.set(call.at.function, numberOf("unary", native));
+    return call;
+  });
   return (x, y, options) => {
     if (options !== undefined) checkKeys(where, options, THREADS_ONLY);
     const threads = checkThreads(atThreads, options?.threads);
     const count = lengthOf(atX, x);
     checkFloats(atY, y, count);
+    const call = made();
     call.set(call.at.count, count);
     call.run(threads, [x, y]);
   };

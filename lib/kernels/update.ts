@@ -7,7 +7,7 @@ import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js"
 import type { ProximalMetric } from "../regularizers/index.js";
 import { isFloats } from "../tensor/arrays.js";
 import { checkFloats, checkSize, checkThreads, lengthOf, type ThreadOptions } from "./arguments.js";
-import { Call } from "./call.js";
+import { atFirstUse, Call } from "./call.js";
 
 /** Options that every update takes besides those of its rule. Penalties are those of `l2()`, `l1()`, `weightDecay()`, `maxNorm()`. */
 export interface StepOptions extends ThreadOptions {
@@ -260,6 +260,6 @@ class Update<O extends AnyStep> {
 
 /** The step of one optimizer: its constants and scalars from its description, one pass of the native `update`. */
 export function stepKernel<O extends AnyStep>(where: string, rule: Rule<O>): (options: O) => void {
-  const update = new Update(where, rule);
-  return (options) => update.run(options);
+  const made = atFirstUse(() => new Update(where, rule));
+  return (options) => made().run(options);
 }

@@ -14,9 +14,10 @@ function layer(kind: string, config: LayerConfig, forward: (x: Value) => Value):
 }
 
 function plain(kind: string, forward: (x: Value) => Value): () => Activation {
-  const one = layer(kind, {}, forward);
+  let one: Activation | undefined;
   const make = (...given: readonly unknown[]): Activation => {
     checkNothing(kind, given);
+    one ??= layer(kind, {}, forward);
     return one;
   };
   // Named, for errors where it was not called.

@@ -1,0 +1,273 @@
+// What an import of carillon does not load: parts of dist/, which come with the first call of one of their functions.
+//
+//     dist/index.js        the core; functions of a part load it when they are first called
+//     dist/whole.js        the same with all parts loaded, by imports that bundlers and tracers see
+//     dist/chunks/         what the core shares with `carillon/kernels`
+//     dist/parts/NAME.cjs  a script that leaves a function, which is given what the part uses and gives what it exports
+//
+// A part imports and exports nothing, so that it is the same as a module and as CommonJS: whatever loads it, in whatever form, there is
+// one copy of every class, and bundlers need no plugin for it.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { root } from "./tools.mjs";
+
+/**
+ * Modules of lib/ that lib/index.ts takes functions of and nothing else, by part. What only they need is their part's too; a part may use
+ * those before it.
+ *
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+export const PARTS = {
+  models: ["nn/layers/residual", "nn/sequential", "nn/network", "nn/load", "graph/program", "graph/grad"],
+  training: [
+    ...["data/k_fold", "data/split", "data/stream", "descriptions", "optim/minimizer"],
+    ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
+    ...["train/callbacks/early_stopping", "train/callbacks/reduce_on_plateau"],
+    ...["train/checkpoint/loop", "train/find_learning_rate", "train/fit"],
+  ],
+};
+
+/** What only parts and `carillon/kernels` use: it lies with the core, which a part gets all that it uses from. */
+const WITH_CORE = ["ops/template", "tensor/philox"];
+
+const names = Object.keys(PARTS);
+const index = join(root, "lib/index.ts");
+/** Part by file. */
+const partOf = new Map(
+  names.flatMap((part) => (PARTS[part] ?? []).map((module) => [join(root, "lib", `${module}.ts`), part])),
+);
+
+/** Stands in the core for the exports of the chunks below the parts. */
+const CHUNKS = "CARILLON_CHUNKS";
+
+/** The global object that parts leave their functions in, by name; it is there while they are loaded. */
+const LEFT = 'globalThis[Symbol.for("carillon.parts")]';
+
+/** Loads parts, and keeps them. */
+const LOADER = `const chunks = () => ${CHUNKS};
+const load = (part) => {
+  const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
+  const file = require.resolve("./parts/" + part + ".cjs");
+  delete require.cache?.[file]; // another realm, or another copy of this module, may have had it
+  require(file);
+  const made = ${LEFT}[part];
+  delete ${LEFT};
+  return made;
+};
+${names.map((name) => `let ${name};`).join("\n")}
+export const parts = {
+${names.map((name, at) => `get ${name}() { return ${name} ??= load("${name}")(${["chunks()", ...names.slice(0, at).map((before) => `this.${before}`)].join(", ")}); },`).join("\n")}
+};`;
+
+/**
+ * A module with the functions of another one, which load its part.
+ *
+ * @param {string} file
+ */
+function callsOf(file) {
+  const exported = readFileSync(file, "utf8").matchAll(/^export (?:async )?function (\w+)/gm);
+  const functions = new Set(Array.from(exported, ([, name = ""]) => name));
+  const calls = Array.from(functions, (name) => {
+    return `export function ${name}(...given) { return parts.${partOf.get(file)}.${name}(...given); }`;
+  });
+  return ['import { parts } from "loader:";', ...calls].join("\n");
+}
+
+/**
+ * The entry of the core or of a part for the bundler. A part reaches what those before it do, so that what they share lies in one chunk.
+ *
+ * @param {string} name
+ */
+function entryOf(name) {
+  const modules = name === "core" ? ["index"] : (PARTS[name] ?? []);
+  const before = name === "core" ? [] : ["core", ...names.slice(0, names.indexOf(name))];
+  const below =
+    name === "core" ? WITH_CORE.map((module) => `./lib/${module}.ts`) : before.map((part) => `part:${part}`);
+  return [
+    ...modules.map((module) => `export * from "./lib/${module}.ts";`),
+    ...below.map((file) => `import "${file}";`),
+  ].join("\n");
+}
+
+/** Entry points of the core and of the parts, for the bundler. */
+export const partEntries = [
+  { in: "part:core", out: "index" },
+  ...names.map((name) => ({ in: `part:${name}`, out: `parts/${name}` })),
+];
+
+/**
+ * Functions that load a part stand in the place of the part's own where lib/index.ts exports them.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+export const partsAtFirstUse = {
+  name: "parts at first use",
+  setup(bundler) {
+    const all = { filter: /.*/ };
+    bundler.onResolve({ filter: /^part:/ }, ({ path }) => {
+      return { path: path.slice("part:".length), namespace: "part", sideEffects: true };
+    });
+    bundler.onLoad({ ...all, namespace: "part" }, ({ path }) => ({ contents: entryOf(path), resolveDir: root }));
+    bundler.onResolve({ filter: /^\.\/lib\//, namespace: "part" }, ({ path }) => {
+      return { path: join(root, path), sideEffects: true };
+    });
+    bundler.onResolve({ filter: /^\.\// }, ({ path, importer }) => {
+      const file = resolve(dirname(importer), path.replace(/\.js$/, ".ts"));
+      return importer === index && partOf.has(file) ? { path: file, namespace: "calls" } : undefined;
+    });
+    bundler.onLoad({ ...all, namespace: "calls" }, ({ path }) => ({ contents: callsOf(path), resolveDir: root }));
+    bundler.onResolve({ filter: /^loader:/ }, ({ path }) => ({ path, namespace: "loader" }));
+    bundler.onLoad({ ...all, namespace: "loader" }, () => ({ contents: LOADER }));
+  },
+};
+
+/**
+ * @typedef {{ readonly from: string, readonly to: string }} Name as it is there, and as it is here
+ * @typedef {{ readonly names: readonly Name[], readonly file: string }} Import
+ * @typedef {{ readonly imports: readonly Import[], readonly code: string, readonly exports: readonly Name[] }} Module
+ */
+
+const IMPORT = /^\s*import\s*(?:\{([^}]*)\}\s*from\s*)?"([^"]+)";/;
+const EXPORT = /export\s*\{([^}]*)\};\s*$/;
+/** Of a module of Node.js, wherever it stands. */
+const BUILT_IN = /(?<=[;}])import\s*\{([^}]*)\}\s*from\s*"(node:[^"]+)";/g;
+
+/**
+ * `a, b as c`
+ *
+ * @param {string} list
+ * @returns {readonly Name[]}
+ */
+function namesOf(list) {
+  const pairs = list.split(",").map((one) => one.trim().split(/\s+as\s+/));
+  return pairs.flatMap(([from = "", to = from]) => (from === "" ? [] : [{ from, to }]));
+}
+
+/** As a pattern that takes them out of an object. @param {readonly Name[]} list */
+const taken = (list) => `{${list.map(({ from, to }) => (from === to ? from : `${from}:${to}`)).join(",")}}`;
+
+/** As an object that has them. @param {readonly Name[]} list */
+const members = (list) => taken(list.map(({ from, to }) => ({ from: to, to: from })));
+
+/** As a list of imports or exports. @param {readonly Name[]} list */
+const named = (list) => `{${list.map(({ from, to }) => (from === to ? from : `${from} as ${to}`)).join(",")}}`;
+
+/**
+ * A module as the bundler has written it.
+ *
+ * @param {string} file
+ * @returns {Module}
+ */
+function parse(file) {
+  let code = readFileSync(file, "utf8");
+  /** @type {Import[]} */
+  const imports = [];
+  for (let found = IMPORT.exec(code); found !== null; found = IMPORT.exec(code)) {
+    const [statement, list = "", from = ""] = found;
+    imports.push({ names: namesOf(list), file: from.startsWith(".") ? resolve(dirname(file), from) : from });
+    code = code.slice(statement.length);
+  }
+  code = code.replaceAll(BUILT_IN, (_, list, file) => {
+    imports.push({ names: namesOf(list), file });
+    return "";
+  });
+  const [statement = "", list = ""] = EXPORT.exec(code) ?? [];
+  return { imports, code: code.slice(0, code.length - statement.length), exports: namesOf(list) };
+}
+
+/**
+ * The module of a part and what it exports to the public. Where parts behind it use it, its code is in a chunk, which the entry passes on.
+ *
+ * @param {string} entry
+ * @param {readonly string[]} below files that it may use
+ * @returns {{ readonly file: string, readonly module: Module, readonly open: readonly Name[] }}
+ */
+function moduleOf(entry, below) {
+  const passing = parse(entry);
+  const [chunk, ...more] = passing.imports.filter(({ file }) => isAbsolute(file) && !below.includes(file));
+  if (chunk === undefined) return { file: entry, module: passing, open: passing.exports };
+  if (more.length > 0 || passing.code.trim() !== "")
+    throw new Error(`${entry}: shares code with a part behind it alone`);
+  const module = parse(chunk.file);
+  const [inside, inChunk] = [origins(module.exports), origins(chunk.names)];
+  const open = passing.exports.map(({ from, to }) => ({ from: inside.get(inChunk.get(from) ?? "") ?? "", to }));
+  return { file: chunk.file, module, open };
+}
+
+/** Of a module the names that it imports of a file. @param {Module} module @param {string} file */
+const importsOf = (module, file) => module.imports.find((one) => one.file === file)?.names ?? [];
+
+/** @param {readonly Name[]} list @returns {ReadonlyMap<string, string>} */
+const origins = (list) => new Map(list.map(({ from, to }) => [to, from]));
+
+/**
+ * Makes an entry without files before it, and parts, of the bundler's modules in `dist`, and the entry with all parts.
+ *
+ * @param {string} dist
+ */
+export function linkParts(dist) {
+  const index = join(dist, "index.js");
+  const entry = parse(index);
+  const files = entry.imports.map(({ file }) => file);
+  const core = files.find((file) => readFileSync(file, "utf8").includes(CHUNKS));
+  const [shared, ...more] = files.filter((file) => file !== core);
+  if (core === undefined || shared === undefined || more.length > 0) throw new Error(`${index}: expected two chunks`);
+  const path = `./${relative(dist, shared)}`;
+
+  // The core becomes the entry itself. It tells what the parts are given through the chunk that it shares: nobody else sees that.
+  const module = parse(core);
+  const [fromCore, fromShared, inCore] = [
+    origins(importsOf(entry, core)),
+    origins(importsOf(entry, shared)),
+    origins(module.exports),
+  ];
+  const own = entry.exports.flatMap(({ from, to }) => {
+    const name = inCore.get(fromCore.get(from) ?? "");
+    return name === undefined ? [] : [{ from: name, to }];
+  });
+  const passed = entry.exports.flatMap(({ from, to }) => {
+    const name = fromShared.get(from);
+    return name === undefined ? [] : [{ from: name, to }];
+  });
+  writeFileSync(shared, `${readFileSync(shared, "utf8").trimEnd()}export const below={};\n`);
+  const given = members(module.exports);
+  writeFileSync(
+    index,
+    [
+      `import*as SHARED from"${path}";import${named(importsOf(module, shared))}from"${path}";`,
+      `${module.code.replace(CHUNKS, "SHARED.below.chunks()")}SHARED.below.chunks=()=>[SHARED,${given}];`,
+      `export${named(own)};export${named(passed)}from"${path}";\n`,
+    ].join(""),
+  );
+  rmSync(core);
+
+  const open = new Set(entry.exports.map(({ to }) => to));
+  const below = [shared, core];
+  const whole = [`import{below}from"${path}";`, 'export*from"./index.js";'];
+  const calls = [`const left=${LEFT};delete ${LEFT};const chunks=below.chunks();`];
+  for (const name of names) {
+    const target = join(dist, "parts", `${name}.js`);
+    const part = moduleOf(target, below);
+    const before = names.slice(0, names.indexOf(name));
+    const sources = ["chunks[0]", "chunks[1]", ...before];
+    const builtIn = part.module.imports.filter(({ file }) => file.startsWith("node:"));
+    const unknown = part.module.imports.filter((one) => !below.includes(one.file) && !builtIn.includes(one));
+    if (unknown.length > 0) throw new Error(`${target}: imports ${unknown.map(({ file }) => file).join(", ")}`);
+    const closed = part.module.exports.filter(({ to }) => !part.open.some((other) => other.to === to));
+    const given = ["chunks", ...before].join(",");
+    // In parentheses V8 compiles it at once, where it would look through it first, and again as it is called.
+    const text = [
+      `"use strict";(${LEFT}??={}).${name}=(function(${given}){`,
+      ...below.map((file, at) => `const${taken(importsOf(part.module, file))}=${sources[at]};`),
+      ...builtIn.map((one) => `const${taken(one.names)}=process.getBuiltinModule("${one.file}");`),
+      `${part.module.code}return${members([...closed, ...part.open])}});\n`,
+    ];
+    for (const file of new Set([target, part.file])) rmSync(file);
+    writeFileSync(target.replace(/\.js$/, ".cjs"), text.join(""));
+    below.push(part.file);
+    whole.push(`import"./parts/${name}.cjs";`);
+    const outside = part.open.filter(({ to }) => open.has(to)).map(({ to }) => ({ from: to, to }));
+    calls.push(`const ${name}=left.${name}(${given});export const${taken(outside)}=${name};`);
+  }
+  writeFileSync(join(dist, "whole.js"), `${[...whole, ...calls].join("")}\n`);
+}

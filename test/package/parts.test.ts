@@ -1,0 +1,113 @@
+// What an import loads and what comes with the first call of a function: scripts/parts.mjs. Sizes and lists, as times are those of a machine.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { beforeEach, expect, test } from "vitest";
+import { PARTS, partEntries, partsAtFirstUse } from "../../scripts/parts.mjs";
+import { root } from "../../scripts/tools.mjs";
+import { runBare } from "./installed.js";
+
+const dist = join(root, "dist");
+const isBuilt = existsSync(join(dist, "whole.js")) && existsSync(join(root, "build/Release/carillon.node"));
+const bytes = (name: string): number => statSync(join(dist, name)).size;
+
+beforeEach((context) => {
+  if (!isBuilt) context.skip("nothing is built: npm run prepare");
+});
+
+/** The chunk that the core and `carillon/kernels` import. */
+function sharedChunk(): string {
+  const chunk = /from"\.\/(chunks\/[^"]+)"/.exec(readFileSync(join(dist, "index.js"), "utf8"))?.[1];
+  if (chunk === undefined) throw new Error("dist/index.js imports no chunk");
+  return chunk;
+}
+
+/** What a program prints, as JSON. */
+function printed(program: string): unknown {
+  const { status, stdout, stderr } = runBare(["--input-type=module", "--eval", program], dist);
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  return JSON.parse(stdout);
+}
+
+/** Lists the parts that are loaded. */
+const LOADED = `
+  import { createRequire } from "node:module";
+  import { basename } from "node:path";
+  const loaded = () => Object.keys(createRequire(import.meta.url).cache).map((file) => basename(file)).sort();`;
+
+test("an import is a text that V8 reads in a few milliseconds (30 µs a KB on a slow core)", () => {
+  expect(bytes("index.js") + bytes(sharedChunk())).toBeLessThan(200_000);
+  expect(bytes("kernels/index.js") + bytes(sharedChunk())).toBeLessThan(125_000);
+  const imported = readFileSync(join(dist, "index.js"), "utf8").matchAll(/from"(\.[^"]+)"/g);
+  expect([...new Set(Array.from(imported, ([, name]) => name))]).toEqual([`./${sharedChunk()}`]);
+});
+
+test("the core has no training, no models, no programs, no files and no data", async () => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [{ in: "lib/kernels/index.ts", out: "kernels/index" }, ...partEntries],
+    outdir: "none",
+    write: false,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    external: ["node-gyp-build"],
+    metafile: true,
+    plugins: [partsAtFirstUse],
+  });
+  const core = new Set<string>();
+  const add = (name: string): void => {
+    const output = metafile.outputs[name];
+    for (const input of Object.keys(output?.inputs ?? {})) core.add(input);
+    for (const { path, external } of output?.imports ?? []) if (external !== true) add(path);
+  };
+  add("none/index.js");
+  expect(core).toContain("lib/nn/layers/linear.ts");
+  const late =
+    /^lib\/(?:train\/|io\/|graph\/(?!shared|trace)|data\/(?!transform)|nn\/(?:model|serving\/|saved|written|evaluat)|optim\/minimizer)/;
+  expect([...core].filter((file) => late.test(file))).toEqual([]);
+});
+
+test("parts are loaded by the first call that needs them, once", () => {
+  const program = `${LOADED}
+    const { adam, linear, mse, sequential, split } = await import("./index.js");
+    const seen = [loaded()];
+    adam({ lr: 0.01 });
+    const layers = [linear(2, 1), mse()];
+    seen.push(loaded());
+    sequential(layers[0]);
+    seen.push(loaded());
+    split({ x: [[1, 2], [3, 4]], y: [0, 1] }, { validation: 0.5 });
+    seen.push(loaded());
+    console.log(JSON.stringify([...seen, Object.getOwnPropertySymbols(globalThis).map(String).filter((name) => name.includes("carillon"))]));`;
+  const parts = Object.keys(PARTS).map((name) => `${name}.cjs`);
+  expect(printed(program)).toEqual([[], [], parts.slice(0, 1), parts, []]);
+});
+
+test("the entry with all parts exports what the other one does, loads them at once, and has the same classes", () => {
+  const program = `${LOADED}
+    const [index, whole] = [await import("./index.js"), await import("./whole.js")];
+    const describe = (all) => Object.keys(all).map((name) => [name, typeof all[name], all[name].name]);
+    const model = whole.sequential(whole.linear(2, 1)).initialize(1);
+    const same = ["CarillonError", "Tensor", "Value", "linear", "ops"].every((name) => index[name] === whole[name]);
+    console.log(JSON.stringify({
+      index: describe(index), whole: describe(whole), same, later: whole.sequential !== index.sequential,
+      isTensor: model.predictSync([[1, 2]]) instanceof index.Tensor,
+    }));`;
+  const { index, whole, ...rest } = printed(program) as { readonly index: unknown[]; readonly whole: unknown[] };
+  expect(whole).toEqual(index);
+  expect(index.length).toBeGreaterThan(100);
+  expect(rest).toEqual({ same: true, later: true, isTensor: true });
+});
+
+test("a part neither imports nor exports, so that it may be taken for a module or for CommonJS", () => {
+  const names = readdirSync(join(dist, "parts")).filter((name) => name.endsWith(".cjs"));
+  expect(names).toEqual(Object.keys(PARTS).map((name) => `${name}.cjs`));
+  for (const name of names) {
+    const text = readFileSync(join(dist, "parts", name), "utf8");
+    expect(text.startsWith('"use strict";(globalThis[Symbol.for("carillon.parts")]??={}).'), name).toBe(true);
+    expect(text).not.toMatch(/(?:^|[;}])(?:import|export)\s*[{*"]|import\.meta|\bmodule\.exports\b/);
+  }
+});
