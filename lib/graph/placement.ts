@@ -147,7 +147,7 @@ export class Placement implements Claims {
   /** Whether nobody has said yet where the value is computed, by a step or by effects. */
   #isFree(base: Value): boolean {
     if (this.#places.has(base)) return false;
-    return this.#kept.has(base) || this.#schedule.stepOf(base)?.lower != null;
+    return this.#kept.has(base) || this.#schedule.isComputed(base);
   }
 
   #inArena(value: Value): Place {

@@ -60,6 +60,13 @@ export class Schedule {
     return this.#written.get(value);
   }
 
+  /** Whether a step computes a value, as its first output or a further one. */
+  isComputed(value: Value): boolean {
+    const index = this.#written.get(value);
+    const item = index === undefined ? undefined : this.items[index];
+    return item !== undefined && "step" in item && item.step.lower !== null;
+  }
+
   indexOf(effect: Effect): number {
     return this.items.findIndex((item) => "effect" in item && item.effect === effect);
   }

@@ -76,6 +76,11 @@ void run_row_sum(const Context& context, const Arguments& a) {
   const auto* x = a.view<const float>(RowsAt::x);
   auto* y = a.view<float>(RowsAt::y);
   over_rows(context, a.size(RowsAt::rows), columns, [&](size_t begin, size_t end) {
+    // The sum of one element is that element, −0 as +0.
+    if (columns == 1) {
+      context.kernels.binary[static_cast<size_t>(Binary::add)].vector_scalar(x + begin, 0.0f, y + begin, end - begin);
+      return;
+    }
     for (size_t row = begin; row < end; ++row) y[row] = context.kernels.sum_f32(x + row * columns, columns);
   });
 }

@@ -4,6 +4,8 @@ import type { Plan } from "../../lib/graph/plan.js";
 import { program, spec } from "../../lib/graph/program.js";
 import { currentTrace } from "../../lib/graph/trace.js";
 import { defineLayer } from "../../lib/nn/layer.js";
+import { batchNorm } from "../../lib/nn/layers/batch_norm.js";
+import { layerNorm } from "../../lib/nn/layers/layer_norm.js";
 import { linear } from "../../lib/nn/layers/linear.js";
 import type { Model } from "../../lib/nn/model.js";
 import { parameter } from "../../lib/nn/parameter.js";
@@ -347,6 +349,26 @@ describe("updates", () => {
     });
     expect(instructions(code)).toContain("update");
     expect(instructions(code)).not.toContain("copy");
+  });
+
+  test("so do those that are further outputs of one operation, as scale and shift of a normalization are", () => {
+    const model = sequential(linear(3, 8), layerNorm(8), linear(8, 8), batchNorm(8), linear(8, 2)).initialize(1);
+    const trainer = minimizer(model, sgd({ lr: 1 }));
+    const { code } = planned({ x: { shape: ["batch", 3] } }, ({ x: given }) => {
+      const loss = ops.sum(ops.square(model.forward(given)));
+      trainer.minimize(loss);
+      return [loss];
+    });
+    expect(instructions(code)).toEqual(expect.arrayContaining(["row_norm_gradient", "column_norm_gradient", "update"]));
+    expect(instructions(code)).not.toContain("copy");
+  });
+
+  test("further outputs that are given out are computed where they are wanted", () => {
+    const { code } = planned({ x: { shape: ["batch", 3] } }, ({ x: given }) => {
+      const { y, mean, variance } = ops.batchNorm(given);
+      return [y, mean, variance];
+    });
+    expect(instructions(code)).toEqual(["column_norm"]);
   });
 
   test("a penalty is that of the weights before the update", async () => {

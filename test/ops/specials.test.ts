@@ -162,6 +162,17 @@ describe("numbers with a rule of their own", () => {
     expect(Array.from(ops.softmax(tensor([[1, nan]])).data)).toEqual([nan, nan]);
   });
 
+  test("the sum of one element is that element, −0 as 0, in rows of one as in a whole", () => {
+    const numbers = [-0, 0, nan, inf, -inf, DENORMAL, -NORMAL];
+    const rows = tensor(
+      Float32Array.from({ length: 70 }, (_, row) => numbers[row % numbers.length] ?? 0),
+      [70, 1],
+    );
+    const wholes = Array.from(rows.data, (value) => ops.sum(tensor([value])).item());
+    expect(Object.is(wholes[0], 0)).toBe(true);
+    expect(Array.from(ops.sum(rows, { axis: "last" }).data)).toEqual(wholes);
+  });
+
   test("argmax takes the first of equal numbers and the first NaN", () => {
     expect(
       Array.from(
