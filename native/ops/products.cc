@@ -204,8 +204,13 @@ void multiply(const Context& context, const GemmPlan& plan, GemmTask& task) {
   Grid grid = grid_of(tiles, panels, chunks);
   const size_t panel_bytes = kernels.gemm_columns * std::min(task.k, kDepthChunk) * sizeof(float);
   const size_t most = std::max<size_t>(kBlockBytes / std::max<size_t>(panel_bytes, 1), 1);
-  // Blocks of `right` are packed by the threads that use them, unless several would pack the same or some be idle.
-  if (plan.right_pack && evenly(panels, std::min<size_t>(chunks, context.parallel.threads()))) {
+  const size_t threads = std::min<size_t>(chunks, context.parallel.threads());
+  // The larger operand is divided, so that each thread has a part of it in its cache, from step to step: a weight's
+  // rows by those threads that have them in its gradient and its update too. Blocks of `right` are packed by the
+  // threads that use them, unless several would pack the same or some be idle.
+  if (plan.swapped && task.rows >= task.columns && threads > 1 && evenly(tiles, threads)) {
+    grid = {std::min(tiles, chunks), 1};
+  } else if (plan.right_pack && evenly(panels, threads)) {
     grid = {1, std::min(panels, chunks)};
   }
   const bool whole = plan.right_pack && (grid.tile_groups > 1 || context.parallel.threads() > BlockRoom::kMost);

@@ -309,27 +309,56 @@ double penalty_of(const Segment& segment, const UpdateSums* sums, size_t count) 
   return 0.5 * segment.factors[kPenaltySquares] * squares + segment.factors[kPenaltyAbsolutes] * absolutes;
 }
 
-// Blocks [first, last) of all segments.
+// What a chunk of the work has of every segment: of a long one an even share of its own, as products divide the rows of
+// a weight and of its gradient, so that these stay with the thread that has them in its cache; short ones are divided
+// as if they were one.
+class Share {
+ public:
+  Share(size_t short_blocks, size_t chunk, size_t chunks)
+      : chunk_(chunk),
+        chunks_(chunks),
+        first_(short_blocks * chunk / chunks),
+        last_(short_blocks * (chunk + 1) / chunks) {}
+
+  static bool is_long(size_t blocks, size_t chunks) { return blocks >= 2 * chunks; }
+
+  struct Blocks {
+    size_t first, last;
+  };
+
+  // Of the next segment, in their order.
+  Blocks next(size_t blocks) {
+    if (is_long(blocks, chunks_)) return {blocks * chunk_ / chunks_, blocks * (chunk_ + 1) / chunks_};
+    const size_t before = short_;
+    short_ += blocks;
+    return {std::clamp(first_, before, short_) - before, std::clamp(last_, before, short_) - before};
+  }
+
+ private:
+  size_t chunk_, chunks_;
+  size_t first_, last_;  // of the blocks of all short segments
+  size_t short_ = 0;     // those of the segments already seen
+};
+
+// The blocks of all segments that are a chunk's share.
 template <class Gradients>
 void update_blocks(const Context& context, const Arguments& a, const UpdateArguments& common,
-                   const Scheduled& scheduled, Gradients& gradients, bool single, size_t first, size_t last) {
+                   const Scheduled& scheduled, Gradients& gradients, bool single, Share share) {
   auto* sums = static_cast<UpdateSums*>(context.scratch);
-  size_t before = 0;  // blocks of the segments already walked past
-  for (size_t i = 0; i < segment_count(a) && before < last; ++i) {
+  for (size_t i = 0; i < segment_count(a); ++i) {
     const Segment segment = segment_of(a, i);
-    const size_t end = before + segment.blocks();
+    const auto [first, last] = share.next(segment.blocks());
     const UpdateArguments u = for_segment(common, segment, scheduled);
     // Blocks in a row are one call of the kernel where no sums of single blocks are wanted.
     const bool apart = single || segment.by_rows() || u.squares || u.absolutes;
-    const size_t stop = std::min(last, end);
-    for (size_t b = std::max(first, before); b < stop;) {
-      const size_t next = apart ? b + 1 : stop;
-      const size_t begin = (b - before) * segment.block();
+    for (size_t b = first; b < last;) {
+      const size_t next = apart ? b + 1 : last;
+      const size_t begin = b * segment.block();
       const size_t length = std::min((next - b) * segment.block(), segment.count() - begin);
       sums[b] = update_block(context, a, segment, u, gradients, begin, length);
       for (++b; b < next; ++b) sums[b] = {0, 0};
     }
-    before = end;
+    sums += segment.blocks();
   }
 }
 
@@ -340,15 +369,19 @@ double update_all(const Context& context, const Arguments& a, const UpdateArgume
   const auto* gradients = a.view<const float>(UpdateAt::gradients);
   const size_t wanted = context.parallel.chunks(blocks * kUpdateBlock, kLeastElements);
   const size_t chunks = std::min(std::max<size_t>(blocks, 1), wanted);
+  size_t short_blocks = 0;
+  for (size_t i = 0; i < segment_count(a); ++i) {
+    const size_t count = segment_of(a, i).blocks();
+    if (!Share::is_long(count, chunks)) short_blocks += count;
+  }
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t first = blocks * chunk / chunks;
-    const size_t last = blocks * (chunk + 1) / chunks;
+    const Share share(short_blocks, chunk, chunks);
     if (touched == nullptr) {
       DenseGradients dense{gradients};
-      update_blocks(context, a, common, scheduled, dense, false, first, last);
+      update_blocks(context, a, common, scheduled, dense, false, share);
     } else {
       ScatteredGradients scattered(*touched, gradients);
-      update_blocks(context, a, common, scheduled, scattered, true, first, last);
+      update_blocks(context, a, common, scheduled, scattered, true, share);
     }
   });
   const auto* sums = static_cast<const UpdateSums*>(context.scratch);
