@@ -1,6 +1,6 @@
 /// <reference types="node" preserve="true" />
 export type { ClassWeights } from "./data/bind.js";
-export type { Examples, Features, Labels, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
+export type { Examples, Features, Labels, Lists, OneList, Rows, Targets, TensorLike, Weights } from "./data/dataset.js";
 export type { DivisionOptions } from "./data/division.js";
 export { type Fold, type FoldOf, type KFoldOptions, kFold } from "./data/k_fold.js";
 export type { Classes, Key, Keys } from "./data/keys.js";
@@ -222,6 +222,7 @@ export {
   weightDecay,
 } from "./regularizers/index.js";
 export { runtime } from "./runtime.js";
+export { type Ragged, type RaggedOptions, ragged } from "./tensor/ragged.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";
 export { Value } from "./tensor/value.js";

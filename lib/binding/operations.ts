@@ -354,6 +354,20 @@ export interface NativeOperands<V> {
       readonly scale: number;
     };
   };
+  readonly gather_ends: {
+    readonly views: { readonly bounds: V; readonly order: V; readonly ends: V };
+    readonly numbers: { readonly rows: number; readonly sourceRows: number; readonly width: number };
+  };
+  readonly gather_lists: {
+    readonly views: { readonly source: V; readonly bounds: V; readonly order: V; readonly y: V };
+    readonly numbers: {
+      readonly rows: number;
+      readonly sourceRows: number;
+      readonly width: number;
+      readonly entries: number;
+      readonly room: number;
+    };
+  };
   readonly take: {
     readonly views: { readonly table: V; readonly indices: V; readonly y: V };
     readonly numbers: {
@@ -366,7 +380,13 @@ export interface NativeOperands<V> {
     };
   };
   readonly bag: {
-    readonly views: { readonly table: V; readonly ids: V; readonly weights?: V | null | undefined; readonly y: V };
+    readonly views: {
+      readonly table: V;
+      readonly ids: V;
+      readonly weights?: V | null | undefined;
+      readonly ends?: V | null | undefined;
+      readonly y: V;
+    };
     readonly numbers: {
       readonly bags: number;
       readonly tableRows: number;
@@ -381,10 +401,12 @@ export interface NativeOperands<V> {
       readonly gradient: V;
       readonly indices: V;
       readonly weights?: V | null | undefined;
+      readonly ends?: V | null | undefined;
       readonly y: V;
     };
     readonly numbers: {
       readonly count: number;
+      readonly lists?: number | undefined;
       readonly tableRows: number;
       readonly columns: number;
       readonly width: number;
@@ -398,12 +420,14 @@ export interface NativeOperands<V> {
       readonly gradient: V;
       readonly indices: V;
       readonly weights?: V | null | undefined;
+      readonly ends?: V | null | undefined;
       readonly count: V;
       readonly rows: V;
       readonly sums: V;
     };
     readonly numbers: {
       readonly count: number;
+      readonly lists?: number | undefined;
       readonly tableRows: number;
       readonly columns: number;
       readonly width: number;
@@ -627,12 +651,14 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; keep scale shift dropped",
   noise: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; deviation",
   gather: "source:x order:i y:X; rows:d columns:d source_rows:d dtype:dtypes; scale",
+  gather_ends: "bounds:i order:i ends:I; rows:d source_rows:d width:i; ",
+  gather_lists: "source:x bounds:i order:i y:X; rows:d source_rows:d width:i entries:i room:i; ",
   take: "table:x indices:i y:X; count:d table_rows:d columns:i width:i padding:i?-1 gaps:b?; ",
-  bag: "table:f ids:i weights:f? y:F; bags:d table_rows:d columns:i width:i padding:i?-1 mode:bags; ",
+  bag: "table:f ids:i weights:f? ends:i? y:F; bags:d table_rows:d columns:i width:i padding:i?-1 mode:bags; ",
   take_gradient:
-    "gradient:f indices:i weights:f? y:F; count:d table_rows:d columns:i width:i padding:i?-1 bags:bags? gaps:b?; ",
+    "gradient:f indices:i weights:f? ends:i? y:F; count:d lists:d? table_rows:d columns:i width:i padding:i?-1 bags:bags? gaps:b?; ",
   scatter_rows:
-    "gradient:f indices:i weights:f? count:I rows:I sums:F; count:d table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?; ",
+    "gradient:f indices:i weights:f? ends:i? count:I rows:I sums:F; count:d lists:d? table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?; ",
   merge_rows:
     "count:i rows:i sums:f total_count:I total_rows:I total_sums:M; room:i total_room:i table_rows:i columns:i; ",
   rows_squares: "count:i rows:i sums:f sum:F; room:i table_rows:i columns:i; ",

@@ -1,9 +1,9 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { fail } from "../errors.js";
 import type { Binding } from "../graph/binding.js";
-import { unlessAborted } from "../signals.js";
 import { pathsOf } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
+import { type BoundLists, bindLists } from "./bind_lists.js";
 import {
   Block,
   blockForm,
@@ -13,13 +13,14 @@ import {
   targetColumns,
   weightNames,
 } from "./block.js";
+import { CHUNK, type Interruption, inChunks, makeRoom } from "./chunks.js";
 import type { AnyExamples, AnyInputs } from "./dataset.js";
+import { areLists } from "./lists.js";
 import { type Answers, type ClassFactors, Measurement, type Questions } from "./measure.js";
 import { bytesOf, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
 import type { Flat, RowPart } from "./row_store.js";
 import type { StreamFeed } from "./stream_feed.js";
 import { type Affine, fitsProgram, NO_UNITS, type UnitsOfRows, unitsLeft } from "./transform.js";
-import { Turns } from "./turns.js";
 
 /** Examples copied into native memory, as programs read them. */
 export interface BoundExamples {
@@ -28,6 +29,8 @@ export interface BoundExamples {
   readonly bindings: ReadonlyMap<string, Binding>;
   /** What the program has still to do to each input: it is bytes. */
   readonly inputs: readonly (Affine | undefined)[];
+  /** Of inputs whose rows are lists. */
+  readonly lists: readonly (BoundLists | undefined)[];
   readonly outputs: readonly BoundTargets[];
   /** Where the rows come from a stream. */
   readonly stream?: StreamFeed | undefined;
@@ -45,32 +48,8 @@ export interface BoundTargets {
 
 type Data = AnyExamples | AnyInputs;
 
-/** Elements that are worked on between two looks at the clock, at first and at most. */
-const FEW = 512;
-const CHUNK = 16_384;
-
 /** Factors of the classes: `'balanced'`, or one number ≥ 0 a class. */
 export type ClassWeights = "balanced" | readonly number[];
-
-/** What may end long work between two turns: an abort, or that data of the caller has gone, of which `unchanged` throws. */
-export interface Interruption {
-  readonly signal?: AbortSignal | undefined;
-  readonly unchanged?: (() => void) | undefined;
-}
-
-/** Calls `work` for one range of rows after another; the event loop has its turns in between. */
-async function inChunks(
-  rows: number,
-  columns: number,
-  { signal, unchanged }: Interruption,
-  work: (begin: number, end: number) => void,
-): Promise<void> {
-  const rowsOf = (elements: number): number => Math.max(1, Math.floor(elements / columns));
-  await new Turns(signal).inPieces(rows, { least: rowsOf(FEW), most: rowsOf(CHUNK) }, (begin, end) => {
-    unchanged?.();
-    work(begin, end);
-  });
-}
 
 /** Finds out what is asked about a set in memory; errors as for {@link bindExamples}. */
 export async function measureExamples(
@@ -102,17 +81,6 @@ export interface BindOptions extends Interruption {
   /** A factor ≥ 0 a class, of outputs with classes or a column of zeros and ones. */
   readonly classFactors?: ClassFactors | undefined;
   readonly units?: UnitsOfRows | undefined;
-}
-
-/** Bytes from which the system is made to find memory before it is filled. */
-const LARGE = 2_097_152;
-
-/** Memory for a member; where there is much of it a native thread writes to it first, as that may take long. */
-async function makeRoom(count: number, dtype: RowPart["dtype"], signal?: AbortSignal): Promise<NativeSlab> {
-  const slab = native.slabCreate(count, dtype);
-  const bytes = dtype === "u8" ? count : count * Float32Array.BYTES_PER_ELEMENT;
-  if (bytes >= LARGE) await unlessAborted(signal, native.slabClear(slab));
-  return slab;
 }
 
 /** A part to be written. */
@@ -246,14 +214,19 @@ export async function bindExamples(
   }
   const own = names.map((name) => (name === undefined ? undefined : weights.get(name)));
   const leftOut = leavesOut(own);
-  const inputs: (Affine | undefined)[] = [];
+  const inputs: (Affine | undefined)[] = shape.inputs.map(() => undefined);
+  const lists: (BoundLists | undefined)[] = shape.inputs.map(() => undefined);
   for (const [at, path] of pathsOf("x", shape.inputs).entries()) {
     const [member, affine] = [block.inputs[at], units.inputs[at]];
     if (member === undefined) continue;
+    if (areLists(member)) {
+      lists[at] = await bindLists(path, member, leftOut, bindings, interruption);
+      continue;
+    }
     const bytes = hasBytes(member) && fitsProgram(affine);
     const left = unitsLeft(affine, bytes);
     await feed(path, inputOf(member, affine, leftOut, bytes), left.scale);
-    inputs.push(left.affine);
+    inputs[at] = left.affine;
   }
   for (const [at, path] of pathsOf("y", shape.targets).entries()) {
     const [target, form] = [block.targets[at], shape.targets[at]];
@@ -266,5 +239,5 @@ export async function bindExamples(
   const outputs = names.map((weight, at) => {
     return { weight, zeros: own[at]?.includes(0) ?? false, units: units.targets[at] };
   });
-  return { samples, bindings, inputs, outputs };
+  return { samples, bindings, inputs, lists, outputs };
 }

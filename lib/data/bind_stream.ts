@@ -41,6 +41,7 @@ export async function bindData(
     samples: stream.batches * batch,
     bindings,
     inputs: stream.units.map(({ affine }) => affine),
+    lists: stream.lists,
     outputs: layout.weights.map((place, at) => {
       const weight = place === undefined ? undefined : layout.parts[place]?.name;
       return { weight, zeros: weight !== undefined, units: units.targets[at] };

@@ -1,9 +1,11 @@
 import { CarillonError } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { areMembers } from "../tensor/copied.js";
+import type { Ragged } from "../tensor/ragged.js";
 import { areNamed, pathsOf, type RowSpec, type Whole } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
 import { areLabels, type ClassNames, classAt, classOf, labelMember, placesOf } from "./labels.js";
+import { type ListMember, listMember } from "./lists.js";
 import {
   at,
   failItem,
@@ -62,7 +64,12 @@ interface TargetForm extends Named {
 interface InputForm extends Named {
   readonly where: string;
   readonly form: RowForm;
+  /** Of lists. */
+  readonly ragged: Ragged | undefined;
 }
+
+/** Rows of an input. */
+export type InputMember = Member | ListMember;
 
 /** An {@link ExampleShape} to read blocks by, and what errors call its members. */
 export interface BlockForm {
@@ -89,10 +96,11 @@ export function blockForm(where: string, shape: ExampleShape): BlockForm {
   return {
     where,
     shape,
-    inputs: inputs.map(({ name, shape: axes, dtype }, at) => ({
+    inputs: inputs.map(({ name, shape: axes, dtype, ragged }, at) => ({
       name: nameOf("x", inputs, name),
       where: ofInputs[at] ?? where,
       form: rowForm(axes, dtype),
+      ragged,
     })),
     targets: targets.map((one, at) => ({
       name: nameOf("y", targets, one.name),
@@ -254,8 +262,10 @@ export class TargetRows {
 
 // Functions that hold nothing of a block: a stream has one an example.
 
-function inputRows(value: unknown, { where, form }: InputForm, place: Place): Member {
-  return memberOf(where, value, form, place);
+function inputRows(value: unknown, { where, form, ragged }: InputForm, place: Place): InputMember {
+  if (ragged === undefined) return memberOf(where, value, form, place);
+  const longest = ragged.longest ?? Number.POSITIVE_INFINITY;
+  return listMember(where, value, { longest, alone: place.noun === "example" }, place);
 }
 
 /** What targets are read beside. */
@@ -275,7 +285,7 @@ function targetRows(value: unknown, target: TargetForm, place: TargetPlace, at: 
 export class Block {
   readonly rows: number;
   /** In the order of the shape. */
-  readonly inputs: readonly Member[];
+  readonly inputs: readonly InputMember[];
   readonly targets: readonly TargetRows[];
 
   /**
@@ -332,7 +342,7 @@ export function weightNames(
 }
 
 /** `ERR_DATA` for a member of another number of rows than the first input. */
-function checkRows({ where, place, rows }: Member, first: Member | undefined, set: string): void {
+function checkRows({ where, place, rows }: InputMember, first: InputMember | undefined, set: string): void {
   if (first === undefined || rows === first.rows) return;
   const [expected, as] = [first.rows, first.where.slice(set.length + 1)];
   throw new CarillonError(

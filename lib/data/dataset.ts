@@ -12,6 +12,21 @@ export type Rows = readonly (readonly number[])[] | readonly NumberArray[] | rea
 /** An input of a data set: [rows, …shape], flat in typed arrays; one number a row where there is one column. */
 export type Features = NumberArray | readonly number[] | Rows | TensorLike;
 
+/** Rows that are lists of integers, as `ragged` says: list i is `ids[offsets[i] … offsets[i + 1])`. */
+export interface Lists {
+  /** One more than there are rows: 0 first, then where each list ends; they never fall, and the last is the number of ids. */
+  readonly offsets: Int32Array;
+  readonly ids: Int32Array;
+  /** What each id counts in its bag; 1 by default. */
+  readonly weights?: Float32Array | undefined;
+}
+
+/** One such list by itself. */
+export type OneList =
+  | readonly number[]
+  | Int32Array
+  | { readonly ids: readonly number[] | Int32Array; readonly weights?: readonly number[] | Float32Array | undefined };
+
 /** Classes: one integer a row, one name, or a row with a single 1. */
 export type Labels =
   | NumberArray
@@ -33,7 +48,7 @@ export type Weights = NumberArray | readonly number[];
 export type Named<T> = T | Readonly<Record<string, T>>;
 
 /** Inputs of a data set. */
-export type Inputs = Named<Features>;
+export type Inputs = Named<Features | Lists>;
 
 /** Targets of a data set. */
 export type Outputs = Named<Labels | Targets>;

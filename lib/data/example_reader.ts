@@ -1,11 +1,21 @@
 import { fail } from "../errors.js";
 import { copyOf } from "../tensor/copied.js";
+import { listNames } from "../tensor/ragged_value.js";
 import { pathsOf } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
-import { Block, type BlockForm, blockForm, type ExampleShape, targetColumns, weightNames } from "./block.js";
+import {
+  Block,
+  type BlockForm,
+  blockForm,
+  type ExampleShape,
+  type InputMember,
+  targetColumns,
+  weightNames,
+} from "./block.js";
+import { areLists, type ListMember, writeIds, writeIdWeights } from "./lists.js";
 import type { ClassFactors, Measurement } from "./measure.js";
 import { failItem, failRow, hasBytes, type Member, writeFloats, writeIntegers } from "./member.js";
-import type { PartMemory, RowLayout, RowPart, RowStore } from "./row_store.js";
+import type { ListParts, PartMemory, RowLayout, RowPart, RowStore } from "./row_store.js";
 import type { Affine, UnitsOfRows } from "./transform.js";
 
 /** Reads the items of a pass over a stream row by row, with the checks of data in memory; errors say which example it was. */
@@ -17,11 +27,23 @@ export class ExampleReader {
   #before = 0;
   /** Which outputs have weights in the first item: then they have some in all. */
   #weighted: readonly boolean[] | undefined;
+  /** Which inputs are lists with weights in the first item: then they are in all. */
+  #listed: readonly boolean[] | undefined;
   /** Outputs of which an example has weighed more than nothing. */
   readonly #weighs: boolean[];
 
+  /** `ERR_OPTION` for lists that nobody says the longest of. */
   constructor(where: string, shape: ExampleShape) {
     this.#form = blockForm(where, shape);
+    for (const { where: path, ragged } of this.#form.inputs) {
+      if (ragged === undefined || ragged.longest !== undefined) continue;
+      fail(
+        "ERR_OPTION",
+        path,
+        "an input that says how long lists are, ragged('i32', { longest }), for a stream,",
+        ragged,
+      );
+    }
     this.#weighs = shape.targets.map(() => false);
   }
 
@@ -47,6 +69,14 @@ export class ExampleReader {
     const place = { noun: "example", first: this.#before } as const;
     const item = new Block(this.#form, value, place);
     this.#weighted ??= item.weighted;
+    this.#listed ??= item.inputs.map(hasWeights);
+    const odd = item.inputs.find((member, at) => hasWeights(member) !== this.#listed?.[at]);
+    if (odd !== undefined) {
+      const expected = hasWeights(odd)
+        ? "no weights of ids, as the first example has none,"
+        : "weights of ids, as the first example has them,";
+      failItem("ERR_DATA", odd.where, expected, place, hasWeights(odd) ? "some" : "none");
+    }
     const other = firstOther(item, this.#weighted);
     if (other >= 0) {
       const expected = item.weighted[other]
@@ -72,7 +102,7 @@ export class ExampleReader {
     const [x, y] = [pathsOf("x", inputs), pathsOf("y", targets)];
     const ofInputs = inputs.map(({ shape, dtype }, at): RowPart => {
       const member = this.#block.inputs[at];
-      const bytes = member !== undefined && hasBytes(member) && keepsBytes(at);
+      const bytes = member !== undefined && !areLists(member) && hasBytes(member) && keepsBytes(at);
       return { name: x[at] ?? "", columns: extent(shape), dtype: bytes ? "u8" : dtype };
     });
     const ofTargets = targets.map((one, at): RowPart => {
@@ -84,7 +114,15 @@ export class ExampleReader {
       const known = parts.findIndex((part) => part.name === name);
       return known >= 0 ? known : parts.push({ name, columns: 1, dtype: "f32" }) - 1;
     });
-    return { parts, weights };
+    const lists = ofInputs.map(({ name, columns }, at): ListParts | undefined => {
+      const member = this.#block.inputs[at];
+      if (member === undefined || !areLists(member)) return undefined;
+      const names = listNames(name);
+      const lengths = parts.push({ name: names.ends, columns: 1, dtype: "i32" }) - 1;
+      const ofIds = hasWeights(member) ? parts.push({ name: names.weights, columns, dtype: "f32" }) - 1 : undefined;
+      return { lengths, weights: ofIds };
+    });
+    return { parts, weights, lists };
   }
 
   /**
@@ -109,7 +147,9 @@ export class ExampleReader {
     for (let at = 0; at < count; at++) {
       const member = block.inputs[at];
       const memory = parts[at];
-      if (member !== undefined && memory !== undefined) writeInput(member, row, inputs[at], memory, to, !weighs);
+      if (member === undefined || memory === undefined) continue;
+      if (areLists(member)) writeList(member, row, store, at, to, !weighs);
+      else writeInput(member, row, inputs[at], memory, to, !weighs);
     }
     for (let at = 0; at < block.targets.length; at++) {
       const target = block.targets[at];
@@ -131,6 +171,30 @@ export class ExampleReader {
     if (measurement.take(this.#block, this.#row)) this.#weighs.fill(true);
     this.#row += 1;
   }
+}
+
+/** Whether the ids of an input have weights. */
+function hasWeights(member: InputMember): boolean {
+  return areLists(member) && member.weights !== undefined;
+}
+
+/** Writes the list of a row to row `to` of the parts of an input: an empty one, where the row is left out. */
+function writeList(
+  member: ListMember,
+  row: number,
+  { layout, parts }: RowStore,
+  input: number,
+  to: number,
+  leftOut: boolean,
+): void {
+  const { lengths, weights } = layout.lists[input] ?? {};
+  const { columns = 0 } = layout.parts[input] ?? {};
+  const [ids, lengthsMemory] = [parts[input], lengths === undefined ? undefined : parts[lengths]];
+  if (ids?.dtype !== "i32" || lengthsMemory === undefined) return;
+  const length = writeIds(member, row, ids.data, to * columns);
+  lengthsMemory.data[to] = leftOut ? 0 : length;
+  const ofIds = weights === undefined ? undefined : parts[weights];
+  if (ofIds?.dtype === "f32") writeIdWeights(member, row, ofIds.data, to * columns);
 }
 
 /** Writes an input of a row to row `to` of its memory: zeros, where the row is left out. */

@@ -36,13 +36,18 @@ function isInMemory(set: unknown): set is object {
   return !(Array.isArray(set) || isTypedArray(set));
 }
 
-/** The members of a set and their paths, those of a record one by one. */
-function membersOf(where: string, set: object): readonly (readonly [path: string, value: unknown])[] {
+/** Records in one another: x, and lists by their names in it. */
+const RECORDS = 2;
+
+/** The members of a set and their paths, those of records one by one. */
+function membersOf(
+  where: string,
+  set: object,
+  records = RECORDS,
+): readonly (readonly [path: string, value: unknown])[] {
   return Object.entries(set).flatMap(([name, value]: [string, unknown]) => {
     const path = `${where}.${name}`;
-    return areMembers(value)
-      ? Object.entries(value).map(([key, one]) => [`${path}.${key}`, one] as const)
-      : [[path, value] as const];
+    return records > 0 && areMembers(value) ? membersOf(path, value, records - 1) : [[path, value] as const];
   });
 }
 

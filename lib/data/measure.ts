@@ -1,4 +1,5 @@
 import { type Block, type BlockForm, classesOf } from "./block.js";
+import { areLists } from "./lists.js";
 import { failElement, type Member, rowOf } from "./member.js";
 import { type Affine, ColumnStatistics, type Transform, type UnitsOfRows, unitColumns } from "./transform.js";
 
@@ -93,7 +94,8 @@ export class Measurement {
   #takeInputs({ inputs }: Block, row: number): void {
     for (let at = 0; at < inputs.length; at++) {
       const [member, statistics] = [inputs[at], this.#inputs[at]];
-      if (statistics !== undefined && member !== undefined) measureRow(member, row, statistics, false);
+      if (statistics === undefined || member === undefined || areLists(member)) continue; // which have no units
+      measureRow(member, row, statistics, false);
     }
   }
 

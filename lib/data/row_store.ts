@@ -9,11 +9,33 @@ export interface RowPart {
   readonly dtype: "f32" | "i32" | "u8";
 }
 
-/** How examples lie in memory: the inputs, then the targets, then the weights of those outputs that have some. */
+/** An input of lists: its ids have as many places a row as the longest list may need. */
+export interface ListParts {
+  /** Place of the lengths of its lists among the parts. */
+  readonly lengths: number;
+  /** Of the weights of their ids. */
+  readonly weights: number | undefined;
+}
+
+/**
+ * How examples lie in memory: the inputs, then the targets, then the weights of those outputs that have some, and what inputs of lists have
+ * besides ids.
+ */
 export interface RowLayout {
   readonly parts: readonly RowPart[];
   /** Place of the weights of each output among the parts. */
   readonly weights: readonly (number | undefined)[];
+  /** Of each input of lists. */
+  readonly lists: readonly (ListParts | undefined)[];
+}
+
+/** Place of the lengths of the lists that the part at `place` holds elements of; `undefined` for any other. */
+function lengthsOf({ lists }: RowLayout, place: number): number | undefined {
+  for (let input = 0; input < lists.length; input++) {
+    const own = lists[input];
+    if (own !== undefined && (place === input || place === own.weights)) return own.lengths;
+  }
+  return undefined;
 }
 
 /** Columns up to which a loop copies faster than `set`. */
@@ -33,14 +55,15 @@ function memoryFor(dtype: RowPart["dtype"], count: number): PartMemory {
   return dtype === "i32" ? { dtype, data: new Int32Array(count) } : { dtype, data: new Float32Array(count) };
 }
 
-function copyRow(from: Flat, fromRow: number, to: Flat, toRow: number, columns: number): void {
+/** Copies the first `count` columns of a row. */
+function copyRow(from: Flat, fromRow: number, to: Flat, toRow: number, columns: number, count: number): void {
   const source = fromRow * columns;
   const target = toRow * columns;
-  if (columns > LOOPED) {
-    to.set(from.subarray(source, source + columns), target);
+  if (count > LOOPED) {
+    to.set(from.subarray(source, source + count), target);
     return;
   }
-  for (let column = 0; column < columns; column++) to[target + column] = from[source + column] ?? 0;
+  for (let column = 0; column < count; column++) to[target + column] = from[source + column] ?? 0;
 }
 
 /** Memory for some examples. */
@@ -48,9 +71,12 @@ export class RowStore {
   readonly layout: RowLayout;
   /** In the order of the layout. */
   readonly parts: readonly PartMemory[];
+  /** Of each part, as {@link lengthsOf} tells. */
+  readonly #lengths: readonly (number | undefined)[];
 
   constructor(rows: number, layout: RowLayout) {
     this.layout = layout;
+    this.#lengths = layout.parts.map((_, place) => lengthsOf(layout, place));
     this.parts = layout.parts.map(({ dtype, columns }) => memoryFor(dtype, rows * columns));
   }
 
@@ -66,8 +92,11 @@ export class RowStore {
     for (let at = 0; at < parts.length; at++) {
       const source = from.parts[at];
       const target = this.parts[at];
-      if (source !== undefined && target !== undefined)
-        copyRow(source.data, fromRow, target.data, toRow, parts[at]?.columns ?? 0);
+      if (source === undefined || target === undefined) continue;
+      const columns = parts[at]?.columns ?? 0;
+      const lengths = this.#lengths[at];
+      const count = lengths === undefined ? columns : (from.parts[lengths]?.data[fromRow] ?? 0);
+      copyRow(source.data, fromRow, target.data, toRow, columns, count);
     }
   }
 }
@@ -78,13 +107,33 @@ export class NativeRows {
   readonly #slabs: readonly { readonly slab: NativeSlab; readonly columns: number }[];
 
   /** @param scales What bytes of a part are multiplied by. */
-  constructor(rows: number, { parts }: RowLayout, scales: readonly number[]) {
-    const made = parts.map((part, at) => {
-      return { ...part, slab: native.slabCreate(rows * part.columns, part.dtype), scale: scales[at] ?? 1 };
-    });
+  constructor(rows: number, layout: RowLayout, scales: readonly number[]) {
+    const { parts, lists } = layout;
+    const made = parts.map((part) => ({ ...part, slab: native.slabCreate(rows * part.columns, part.dtype) }));
     this.#slabs = made;
+    const bindingOf = (place: number): Binding | undefined => {
+      const part = made[place];
+      if (part === undefined) return undefined;
+      const { slab, dtype } = part;
+      const input = lists.findIndex((own) => own?.lengths === place);
+      const bounds = made[input < 0 ? (lengthsOf(layout, place) ?? -1) : place];
+      if (bounds === undefined) return { kind: "feed", slab, dtype, samples: rows, scale: scales[place] ?? 1 };
+      const { columns: width } = input < 0 ? part : (made[input] ?? part);
+      const common = {
+        kind: "lists",
+        dtype,
+        bounds: bounds.slab,
+        width,
+        samples: rows,
+        entries: rows * width,
+      } as const;
+      return { ...common, slab: input < 0 ? slab : undefined };
+    };
     this.bindings = new Map(
-      made.map(({ name, slab, dtype, scale }) => [name, { kind: "feed", slab, dtype, samples: rows, scale }] as const),
+      made.flatMap(({ name }, place): [string, Binding][] => {
+        const binding = bindingOf(place);
+        return binding === undefined ? [] : [[name, binding]];
+      }),
     );
   }
 

@@ -4,8 +4,9 @@ import { checkKeys, checkNumber } from "../options.js";
 import { type NumberArray, zerosLike } from "../tensor/arrays.js";
 import { areMembers, isTypedArray, type Members, type TypedArray } from "../tensor/copied.js";
 import { EXAMPLE_KEYS, MEANT } from "./block.js";
-import type { AnyExamples, Weights, WeightsOf } from "./dataset.js";
-import { isTensorLike } from "./member.js";
+import type { AnyExamples, Lists, Weights, WeightsOf } from "./dataset.js";
+import { isLists, lengthOf as lengthOfList, listMember } from "./lists.js";
+import { IN_MEMORY, isTensorLike } from "./member.js";
 
 /** The type of some rows of T: the same kind of array; a tensor becomes its shape and data. */
 export type Selection<T> = T extends Float32Array
@@ -20,9 +21,11 @@ export type Selection<T> = T extends Float32Array
           ? { readonly shape: readonly number[]; readonly data: D }
           : T extends readonly (infer E)[]
             ? E[]
-            : T extends Readonly<Record<string, unknown>>
-              ? { readonly [K in keyof T]: Selection<T[K]> }
-              : never;
+            : T extends Lists
+              ? Lists
+              : T extends Readonly<Record<string, unknown>>
+                ? { readonly [K in keyof T]: Selection<T[K]> }
+                : never;
 
 /** Some rows of a set. */
 export interface Part<X, Y> {
@@ -83,11 +86,13 @@ function examplesOf(where: string, data: AnyExamples, given: number | undefined)
     targets: () => y,
     take: (indices) => {
       const part = (path: string, value: unknown): unknown =>
-        selected(value, lengthOf(where, path, value) / rows, indices);
+        isLists(value)
+          ? selectedLists(`${where}.data.${path}`, value, indices)
+          : selected(value, lengthOf(where, path, value) / rows, indices);
       return Object.fromEntries(
         Object.entries(weight === undefined ? { x, y } : { x, y, weight }).map(([name, value]: [string, unknown]) => [
           name,
-          areMembers(value) ? mapped(value, (key, one) => part(`${name}.${key}`, one)) : part(name, value),
+          isRecord(value) ? mapped(value, (key, one) => part(`${name}.${key}`, one)) : part(name, value),
         ]),
       );
     },
@@ -102,9 +107,14 @@ interface DivisibleMember {
 
 function membersOf(set: Readonly<Record<string, unknown>>): readonly DivisibleMember[] {
   return Object.entries(set).flatMap(([name, value]) => {
-    if (!areMembers(value)) return [{ path: name, value }];
+    if (!isRecord(value)) return [{ path: name, value }];
     return Object.entries(value).map(([key, one]) => ({ path: `${name}.${key}`, value: one }));
   });
+}
+
+/** Members by name, which lists are not. */
+function isRecord(value: unknown): value is Members {
+  return areMembers(value) && !isLists(value);
 }
 
 function mapped(record: Members, map: (key: string, value: unknown) => unknown): Members {
@@ -119,8 +129,9 @@ function rowsOfFlat(where: string, members: readonly DivisibleMember[]): number 
   return lengthOf(where, path, value);
 }
 
-/** First axis of a tensor or of an array of arrays; flat data does not tell. */
+/** Lists; first axis of a tensor or of an array of arrays; flat data does not tell. */
 function ownRows(value: unknown): number | undefined {
+  if (isLists(value)) return value.offsets.length - 1;
   if (isTensorLike(value)) return value.shape[0];
   return Array.isArray(value) && typeof value[0] === "object" ? value.length : undefined;
 }
@@ -132,6 +143,11 @@ function lengthOf(where: string, name: string, value: unknown): number {
 }
 
 function checkRows(where: string, name: string, value: unknown, rows: number): void {
+  if (isLists(value)) {
+    const { rows: own } = listMember(`${where}.data.${name}`, value, ANY_LISTS, IN_MEMORY);
+    if (own !== rows) fail("ERR_DATA", `${where}.data.${name}`, `${rows} lists, as the other data has rows,`, own);
+    return;
+  }
   const columns = lengthOf(where, name, value) / rows;
   const nested = Array.isArray(value) && typeof value[0] === "object";
   const single = nested || name === "weight" || name.startsWith("weight.");
@@ -146,6 +162,23 @@ function selected(value: unknown, columns: number, indices: Uint32Array): unknow
   if (isTypedArray(value)) return copyRows(value, columns, indices);
   const list: readonly unknown[] = Array.isArray(value) ? value : [];
   return Array.from(indices).flatMap((row) => list.slice(row * columns, (row + 1) * columns));
+}
+
+const ANY_LISTS = { longest: Number.POSITIVE_INFINITY, alone: false };
+
+/** Lists of some rows; `ERR_DATA` where offsets fall. */
+function selectedLists(where: string, lists: Lists, indices: Uint32Array): Lists {
+  const member = listMember(where, lists, ANY_LISTS, IN_MEMORY);
+  const offsets = new Int32Array(indices.length + 1);
+  for (const [row, index] of indices.entries()) offsets[row + 1] = (offsets[row] ?? 0) + lengthOfList(member, index);
+  const ids = new Int32Array(offsets.at(-1) ?? 0);
+  const weights = lists.weights === undefined ? undefined : new Float32Array(ids.length);
+  for (const [row, index] of indices.entries()) {
+    const [begin, end, to] = [lists.offsets[index] ?? 0, lists.offsets[index + 1] ?? 0, offsets[row] ?? 0];
+    ids.set(lists.ids.subarray(begin, end), to);
+    if (lists.weights !== undefined) weights?.set(lists.weights.subarray(begin, end), to);
+  }
+  return weights === undefined ? { offsets, ids } : { offsets, ids, weights };
 }
 
 function copyRows(from: TypedArray, columns: number, indices: Uint32Array): TypedArray {

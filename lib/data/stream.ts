@@ -3,14 +3,14 @@ import { CarillonError, describe, fail, introduce } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { unlessAborted } from "../signals.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
-import type { Features, Labels, Named, Targets, Weights } from "./dataset.js";
+import type { Features, Labels, Lists, Named, OneList, Targets, Weights } from "./dataset.js";
 
 /**
  * What a stream gives: a block of examples, as a set in memory would be written, or a single one, whose members may be plain
  * numbers or arrays of them. Bytes stay bytes if those of the first example are; all examples have a weight, or none has.
  */
 export interface StreamExample {
-  readonly x: Named<number | Features>;
+  readonly x: Named<number | Features | Lists | OneList>;
   readonly y: Named<number | bigint | string | Labels | Targets>;
   readonly weight?: number | Weights | Readonly<Record<string, number | Weights | undefined>> | undefined;
 }

@@ -4,6 +4,7 @@ import { CarillonError, fail } from "../errors.js";
 import type { Binding } from "../graph/binding.js";
 import { unlessAborted } from "../signals.js";
 import { seedKey } from "../tensor/philox.js";
+import type { BoundLists } from "./bind_lists.js";
 import type { ExampleShape } from "./block.js";
 import { ExampleReader, failNoExamples } from "./example_reader.js";
 import type { ClassFactors } from "./measure.js";
@@ -129,6 +130,15 @@ export class StreamFeed {
       await pass.close();
       throw error;
     }
+  }
+
+  /** Of inputs of lists: a stream does not tell beforehand how long they will be. */
+  get lists(): readonly (BoundLists | undefined)[] {
+    const { parts, lists } = this.layout;
+    return lists.map((own, input) => {
+      const columns = parts[input]?.columns ?? 1;
+      return own && { weighted: own.weights !== undefined, room: (rows) => rows * columns };
+    });
   }
 
   get bindings(): ReadonlyMap<string, Binding> {

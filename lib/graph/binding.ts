@@ -5,7 +5,10 @@ import type { Pass } from "./passes/pass.js";
 /** Where an input's rows come from. */
 export type Binding =
   /** The slab holds the batch itself. */
-  { readonly kind: "direct"; readonly slab: NativeSlab } | FeedBinding;
+  { readonly kind: "direct"; readonly slab: NativeSlab } | RowsBinding;
+
+/** What is gathered in the order of the epoch. */
+export type RowsBinding = FeedBinding | ListsBinding;
 
 /** Rows of a data set, gathered in the order of the epoch; u8 becomes f32 times `scale`. */
 export interface FeedBinding {
@@ -14,6 +17,21 @@ export interface FeedBinding {
   readonly dtype: Dtype;
   readonly samples: number;
   readonly scale: number;
+}
+
+/** Rows that are lists: their elements one list behind the other, or where each ends there. */
+export interface ListsBinding {
+  readonly kind: "lists";
+  /** Of the elements; `undefined` for the ends of the lists. */
+  readonly slab: NativeSlab | undefined;
+  readonly dtype: Dtype;
+  /** Where the lists of the samples lie: list i from element bounds[i] to bounds[i + 1]; with a width, the first bounds[i] of its own. */
+  readonly bounds: NativeSlab;
+  /** Places of a list; 0: they follow one another. */
+  readonly width: number;
+  readonly samples: number;
+  /** Elements of all samples. */
+  readonly entries: number;
 }
 
 /** Memory and steps that stand in the place of those of a trace. */

@@ -3,6 +3,7 @@ import type { NativeOperation } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
 import { elements, extent, isBatched } from "../tensor/shape.js";
 import type { NumbersOf, Value, ViewsOf } from "../tensor/value.js";
+import type { ListsBinding } from "./binding.js";
 import type { Effect, Emitter, SlabPart } from "./effect.js";
 import { Instructions } from "./instructions.js";
 import type { Gathered, Placement } from "./placement.js";
@@ -96,10 +97,26 @@ export class Emission implements Emitter {
 
   #gather({ place, binding }: Gathered): void {
     if (this.#order === undefined) throw new CarillonError("ERR_TRACE", "program", "a feed without an order");
-    const { slab, dtype, samples, scale } = binding;
-    const source = this.memory(slab, "read", { count: samples * place.count, dtype });
+    const { samples } = binding;
     const order = this.memory(this.#order, "write", { count: samples, dtype: "i32" });
+    if (binding.kind === "lists") {
+      this.#gatherLists(place, binding, order);
+      return;
+    }
+    const { slab, dtype, scale } = binding;
+    const source = this.memory(slab, "read", { count: samples * place.count, dtype });
     const sizes = { rows: -1, columns: place.count, sourceRows: samples };
     this.emit("gather", { source, order, y: place }, { ...sizes, dtype, scale });
+  }
+
+  #gatherLists(place: Place, { slab, dtype, bounds: of, width, samples, entries }: ListsBinding, order: Place): void {
+    const bounds = this.memory(of, "read", { count: samples + (width === 0 ? 1 : 0), dtype: "i32" });
+    const sizes = { rows: -1, sourceRows: samples, width };
+    if (slab === undefined) {
+      this.emit("gather_ends", { bounds, order, ends: place }, sizes);
+      return;
+    }
+    const source = this.memory(slab, "read", { count: entries, dtype });
+    this.emit("gather_lists", { source, bounds, order, y: place }, { ...sizes, entries, room: place.count });
   }
 }

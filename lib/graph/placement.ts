@@ -4,7 +4,7 @@ import { elements, extent, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
 import { Arena } from "./arena.js";
-import type { Binding, FeedBinding, Replacement } from "./binding.js";
+import type { Binding, Replacement, RowsBinding } from "./binding.js";
 import type { Claims, Effect, Emitter, Layout } from "./effect.js";
 import type { Item } from "./passes/pass.js";
 import { Regions } from "./regions.js";
@@ -26,7 +26,7 @@ export interface PlacementOptions {
 /** An input whose rows are fetched before an item first reads it. */
 export interface Gathered {
   readonly place: Place;
-  readonly binding: FeedBinding;
+  readonly binding: RowsBinding;
 }
 
 /** Where an effect's values stand side by side. */
@@ -215,7 +215,7 @@ export class Placement implements Claims {
     return this.#gather(value, binding, item);
   }
 
-  #gather(value: Value, binding: FeedBinding, item: Item): Place {
+  #gather(value: Value, binding: RowsBinding, item: Item): Place {
     const place = this.#inArena(value);
     this.#temporary.add(value);
     this.#gathered.set(item, [...(this.#gathered.get(item) ?? []), { place, binding }]);

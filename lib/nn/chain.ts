@@ -20,11 +20,14 @@ export type Given =
   | { readonly append: number }
   | { readonly last: number };
 
-/** Elements that a layer takes. `'any'` are given as they were taken, all others as f32. */
-export type Takes = "f32" | "i32" | "any";
+/**
+ * Elements that a layer takes: `'ragged'` are rows of integers of any length, lists or padded ones; `'any'` are given as they were taken,
+ * all others as f32.
+ */
+export type Takes = "f32" | "i32" | "ragged" | "any";
 
 /** Elements between two layers. */
-export type Element = "f32" | "i32";
+export type Element = "f32" | "i32" | "ragged";
 
 /** What a chain of layers needs to know of one. */
 export interface Sized<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes> {
@@ -167,14 +170,18 @@ export type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends 
 
 /** False only for a layer that takes other elements than come in. */
 type FitsElement<E, T> = [E] extends ["f32"]
-  ? [T] extends ["i32"]
+  ? [T] extends ["i32" | "ragged"]
     ? false
     : true
   : [E] extends ["i32"]
     ? [T] extends ["f32"]
       ? false
       : true
-    : true;
+    : [E] extends ["ragged"]
+      ? "ragged" extends T
+        ? true
+        : false
+      : true;
 
 type ElementAfter<H extends Sized, E> = [TakenBy<H>] extends ["any"] ? E : "any" extends TakenBy<H> ? Element : "f32";
 
@@ -214,7 +221,11 @@ type MisfitElement<
   Done extends readonly unknown[],
   H extends Sized,
   E,
-> = `layer ${[...Done, H]["length"]} takes ${TakenBy<H>}, but ${Origin<Before<Done>>} ${E & string}`;
+> = `layer ${[...Done, H]["length"]} takes ${ElementTaken<TakenBy<H>>}, but ${Origin<Before<Done>>} ${ElementGiven<E>}`;
+
+type ElementTaken<T extends string> = T extends "ragged" ? "i32" : T;
+
+type ElementGiven<E> = E extends "ragged" ? "lists" : E & string;
 
 /**
  * The tuple of layers L mapped onto itself, with a sentence in place of the first layer that does not fit.
@@ -273,7 +284,12 @@ function rowsOf(layer: Sized | undefined, dtype: ValueSpec["dtype"]): ValueSpec 
   if (layer === undefined || layer.inputs === ANY_SIZE) return undefined;
   const { inputs, takes = "f32" } = layer;
   const row = typeof inputs === "number" ? [inputs] : inputs;
-  return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : takes };
+  return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : elementsOf(takes) };
+}
+
+/** Type of the elements that a layer takes. */
+function elementsOf(takes: Exclude<Takes, "any">): "f32" | "i32" {
+  return takes === "ragged" ? "i32" : takes;
 }
 
 /** What a layer makes of a value that it takes. */
@@ -298,14 +314,15 @@ function shapeGiven(outputs: Given, shape: Shape): Shape {
 }
 
 /** Throws the sentence of {@link Chained} if a layer, the one at `position` from 0, does not take what the layer `from` gave. */
-function expectTaken(layer: Sized, position: number, from: number, { shape, dtype }: ValueSpec): void {
+function expectTaken(layer: Sized, position: number, from: number, { shape, dtype, ragged }: ValueSpec): void {
   const { kind, inputs, outputs, takes = "f32" } = layer;
   const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, given: string): never => {
     const origin = place === 0 ? "the input has" : `layer ${place} gives`;
     const sentence = `layer ${position + 1} takes ${taken}, but ${origin} ${given}`;
     throw new CarillonError(code, `layer ${position + 1} (${kind})`, sentence);
   };
-  if (takes !== "any" && takes !== dtype) refuse("ERR_DTYPE", takes, position, dtype);
+  const fits = ragged === undefined ? takes === "any" || elementsOf(takes) === dtype : takes === "ragged";
+  if (!fits) refuse("ERR_DTYPE", takes === "ragged" ? "i32" : takes, position, ragged === undefined ? dtype : "lists");
   const row = shape.slice(1);
   if (typeof inputs !== "number") {
     if (!sameShape(row, inputs)) refuse("ERR_SHAPE", formatShape(inputs), from, formatShape(row));
@@ -334,7 +351,8 @@ export interface ChainSpecs {
  */
 export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefined): ChainSpecs {
   const begin = layers.findIndex((layer) => !passesThrough(layer));
-  const dtype = layers.find(({ takes }) => takes !== "any")?.takes === "i32" ? "i32" : "f32";
+  const { takes = "f32" } = layers.find((layer) => layer.takes !== "any") ?? {};
+  const dtype = takes === "any" ? "f32" : elementsOf(takes);
   const first = input ?? (begin < 0 ? undefined : rowsOf(layers[begin], dtype));
   let given = first;
   let from = 0;

@@ -140,7 +140,7 @@ export class Evaluator {
     this.#meter = new Meter(metrics, measuredSets(where, model, losses, metrics, unitsOf(examples)));
     this.#losses = losses.map(({ weight }) => weight);
     tracing(trace, () => {
-      const { outputs } = recordObjective(model, losses, examples);
+      const { outputs } = recordObjective(model, losses, examples, batch);
       this.#meter.record(trace, outputs, batch);
       logObjective(trace, outputs);
     });

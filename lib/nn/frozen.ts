@@ -16,9 +16,10 @@ import type { WeightForm } from "../graph/passes/frozen_products.js";
 import { atOnce, type Plan, planInPieces } from "../graph/plan.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { isFloats } from "../tensor/arrays.js";
-import { inputOf, type RowSpec } from "../tensor/row_spec.js";
-import { extent, formatShape } from "../tensor/shape.js";
+import type { RowSpec } from "../tensor/row_spec.js";
+import { formatShape } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
+import { FrozenInput, type InputRows } from "./frozen_input.js";
 import { makeRoom } from "./staging.js";
 
 /** What a {@link FrozenProgram} is made from. */
@@ -32,9 +33,6 @@ export interface FrozenOptions {
   readonly formOf?: ((slab: NativeSlab, offset: number) => WeightForm) | undefined;
 }
 
-/** Rows of an input as the network takes them. */
-export type InputRows = Float32Array | Int32Array;
-
 /** Rows of a call: of a single input as they are, otherwise a list. */
 export type GivenRows = InputRows | readonly InputRows[];
 
@@ -46,7 +44,8 @@ export function givenRows<T>(inputs: readonly T[], rowsOf: (input: T, at: number
 
 /** Memory that a program reads its rows from, and writes its outputs to. */
 interface Ends {
-  readonly inputs: readonly NativeSlab[];
+  /** Of the ports of each input. */
+  readonly inputs: readonly (readonly NativeSlab[])[];
   readonly output: NativeSlab;
 }
 
@@ -72,6 +71,7 @@ interface Copy {
 
 /** A network that was recorded and planned. */
 interface Planned extends Ends {
+  readonly frozen: readonly FrozenInput[];
   readonly outputs: number;
   readonly alongBatch: string | undefined;
   readonly trace: Trace;
@@ -87,17 +87,26 @@ function* prepareInPieces({
   formOf = () => "f32",
 }: FrozenOptions): Generator<void, Planned> {
   const trace = new Trace(0, false);
-  const y = tracing(trace, () => forward(...inputs.map(inputOf)));
+  const frozen = inputs.map((input) => new FrozenInput(input, maxBatch));
+  const y = tracing(trace, () => {
+    const values = frozen.map((input) => input.value());
+    const output = forward(...values);
+    for (const [at, input] of frozen.entries()) input.note(values[at] ?? output);
+    return output;
+  });
   yield;
   const outputs = checkOutputs(y);
   const output = native.slabCreate(maxBatch * outputs, "f32");
   trace.add(giveOut(y, output));
-  const slabs = inputs.map(({ shape, dtype }) => native.slabCreate(maxBatch * extent(shape), dtype));
+  const slabs = frozen.map(({ ports }) => ports.map(({ count, dtype }) => native.slabCreate(count, dtype)));
   const freezer = new Freezer(formOf);
   yield;
-  const bindings = new Map(slabs.map((slab, at) => [inputs[at]?.name ?? "", { kind: "direct", slab } as const]));
+  const named = frozen.flatMap(({ ports }, at) => ports.map(({ name }, port) => [name, slabs[at]?.[port]] as const));
+  const bindings = new Map(
+    named.flatMap(([name, slab]) => (slab === undefined ? [] : [[name, { kind: "direct", slab } as const] as const])),
+  );
   const instructions = yield* planInPieces(trace, { maxRows: maxBatch, bindings, replacement: freezer });
-  return { outputs, alongBatch: alongBatch(y), inputs: slabs, output, trace, freezer, instructions };
+  return { frozen, outputs, alongBatch: alongBatch(y), inputs: slabs, output, trace, freezer, instructions };
 }
 
 const NO_LANES = new Float64Array(0);
@@ -108,6 +117,8 @@ const NO_LANES = new Float64Array(0);
  */
 export class FrozenProgram {
   readonly inputs: readonly RowSpec[];
+  /** The inputs with their memory. */
+  readonly taken: readonly FrozenInput[];
   /** Columns of y. */
   readonly outputs: number;
   readonly maxBatch: number;
@@ -132,8 +143,9 @@ export class FrozenProgram {
     const { inputs, maxBatch } = options;
     const { code, views, slabs, arenaCount } = instructions;
     const slotOf = (slab: NativeSlab): number => slabs.findIndex((each) => each.slab === slab) + 1;
-    const slotsOfInputs = slabsOfInputs.map(slotOf);
+    const [first] = slabsOfInputs[0] ?? [];
     this.inputs = inputs;
+    this.taken = planned.frozen;
     this.#direct = inputs.length === 1 && inputs[0]?.dtype === "f32";
     this.outputs = outputs;
     this.maxBatch = maxBatch;
@@ -150,7 +162,7 @@ export class FrozenProgram {
       slabs,
       arenaCount,
       maxRows: maxBatch,
-      ...(this.#direct ? { inputSlot: slotsOfInputs[0] ?? 0, outputSlot: slotOf(output) } : {}),
+      ...(this.#direct ? { inputSlot: first === undefined ? 0 : slotOf(first), outputSlot: slotOf(output) } : {}),
     };
     this.#current = this.#copyOver(new Map());
   }
@@ -215,37 +227,63 @@ export class FrozenProgram {
   tryInto(x: GivenRows, rows: number, y: Float32Array, threads: number): NativeFault | null {
     const { here } = this.#filled();
     if (this.#direct) return native.programAnswer(here.program, onlyOf(x), rows, y, threads);
-    this.#write(here, x, rows);
-    const { fault } = native.programRunSync(here.program, requestOf(rows, threads));
-    if (fault === null) native.slabRead(here.output, 0, y.subarray(0, rows * this.outputs));
-    return fault;
+    for (let from = 0; from < rows; ) {
+      const to = this.#write(here, x, from, rows);
+      const { fault } = native.programRunSync(here.program, requestOf(to - from, threads));
+      if (fault !== null) return behind(fault, from);
+      this.#read(here, y, from, to);
+      from = to;
+    }
+    return null;
   }
 
   /** {@link runAsync} that gives what is wrong with a row, as {@link tryInto} does. */
   async tryAsync(x: GivenRows, rows: number, y: Float32Array, threads: number): Promise<NativeFault | null> {
     const copy = this.#filled();
     if (copy.busy) throw new CarillonError("ERR_BUSY", "run", "expected one call at a time for 'run'");
-    let fault: NativeFault | null;
     copy.busy = true;
     try {
       copy.there ??= await this.#lineApart(copy);
-      this.#write(copy.there, x, rows);
       const { program } = copy.there;
-      if (this.#direct) fault = await native.programAnswerAsync(program, rows, threads);
-      else ({ fault } = await native.programRun(program, requestOf(rows, threads)));
+      for (let from = 0; from < rows; ) {
+        const to = this.#write(copy.there, x, from, rows);
+        const fault = this.#direct
+          ? await native.programAnswerAsync(program, to - from, threads)
+          : (await native.programRun(program, requestOf(to - from, threads))).fault;
+        if (fault !== null) return behind(fault, from);
+        this.#read(copy.there, y, from, to);
+        from = to;
+      }
     } finally {
       copy.busy = false;
     }
-    if (fault === null) native.slabRead(copy.there.output, 0, y.subarray(0, rows * this.outputs));
-    return fault;
+    return null;
   }
 
-  #write({ inputs }: Line, x: GivenRows, rows: number): void {
+  /** Copies rows from row `from` on: all that are left, but of long lists as many as there is room for. The row behind them. */
+  #write({ inputs }: Line, x: GivenRows, from: number, rows: number): number {
+    let to = rows;
     for (let at = 0; at < inputs.length; at++) {
-      const [slab, given] = [inputs[at], isList(x) ? x[at] : x];
-      const columns = extent(this.inputs[at]?.shape ?? []);
-      if (slab !== undefined && given !== undefined) native.slabWrite(slab, 0, given.subarray(0, rows * columns));
+      const [input, given] = [this.taken[at], isList(x) ? x[at] : x];
+      if (input !== undefined && given !== undefined) to = input.until(given, from, to);
     }
+    if (to < rows && this.alongBatch !== undefined) {
+      const expected = `expected fewer ids for 'x', as '${this.alongBatch}' of the network works along the batch,`;
+      throw new CarillonError(
+        "ERR_SHAPE",
+        "x",
+        `${expected} but received lists of which ${to - from} rows are too many`,
+      );
+    }
+    for (let at = 0; at < inputs.length; at++) {
+      const [input, slabs, given] = [this.taken[at], inputs[at], isList(x) ? x[at] : x];
+      if (input !== undefined && slabs !== undefined && given !== undefined) input.write(given, from, to, slabs);
+    }
+    return to;
+  }
+
+  #read({ output }: Line, y: Float32Array, from: number, to: number): void {
+    native.slabRead(output, 0, y.subarray(from * this.outputs, to * this.outputs));
   }
 
   #filled(): Copy {
@@ -278,17 +316,28 @@ export class FrozenProgram {
 
   /** With memory of its own at both ends. */
   async #lineApart({ instead }: Copy): Promise<Line> {
-    const inputs: NativeSlab[] = [];
-    for (const { shape, dtype } of this.inputs) inputs.push(await makeRoom(this.maxBatch * extent(shape), dtype));
+    const inputs: NativeSlab[][] = [];
+    for (const { ports } of this.taken) {
+      const slabs: NativeSlab[] = [];
+      for (const { count, dtype } of ports) slabs.push(await makeRoom(count, dtype));
+      inputs.push(slabs);
+    }
     const output = native.slabCreate(this.maxBatch * this.outputs, "f32"); // native threads write it first
     return this.#lineOf(instead, { inputs, output });
   }
 
   #lineOf(instead: ReadonlyMap<NativeSlab, NativeSlab>, ends: Ends): Line {
     const all = new Map([...instead, [this.#ends.output, ends.output]]);
-    for (const [at, slab] of this.#ends.inputs.entries()) all.set(slab, ends.inputs[at] ?? slab);
+    for (const [at, slabs] of this.#ends.inputs.entries()) {
+      for (const [port, slab] of slabs.entries()) all.set(slab, ends.inputs[at]?.[port] ?? slab);
+    }
     return { program: native.programCreate(replaced(this.#spec, all)), ...ends };
   }
+}
+
+/** A fault in a part of the rows, which begins at row `from`. */
+function behind(fault: NativeFault, from: number): NativeFault {
+  return from === 0 ? fault : { ...fault, row: from + fault.row };
 }
 
 /** Throws what is wrong with a row of a call, of which row `begin` was the first that was computed. */

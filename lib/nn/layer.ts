@@ -93,7 +93,7 @@ export interface LayerDefinition<
    * 0 where it tells these too.
    */
   readonly outputs: Out;
-  /** Elements that it takes, `'f32'` by default. It gives f32; with `'any'` what it took. */
+  /** Elements that it takes, `'f32'` by default; `'ragged'` for lists. It gives f32; with `'any'` what it took. */
   readonly takes?: T | undefined;
   /** What it makes of the value that it is given, where `inputs` and `outputs` do not say all of it. */
   infer?(given: ValueSpec): ValueSpec;
@@ -228,7 +228,7 @@ export function checkInside(where: string, layers: Readonly<Record<string, unkno
   return Object.fromEntries(checked);
 }
 
-const TAKES: readonly Takes[] = ["f32", "i32", "any"];
+const TAKES: readonly Takes[] = ["f32", "i32", "ragged", "any"];
 const SIZE = { min: 1, integer: true } as const;
 
 /** `ERR_OPTION` for what no layer takes of a row: a number of features, or a shape. */

@@ -60,7 +60,7 @@ function descriptionOf({ kind, name, config, same, layers = [] }: SavedLayer, pl
     const instead = "build the model and use its load()";
     return refuseFile(where, "built-in layers", `'${known}': ${instead}`);
   }
-  const { input, dtype } = config;
+  const { input, dtype, ragged, longest } = config;
   const options = kinds.optionsOf(kind);
   if (name !== null && !options.includes("name")) refusePart(where, `${place}.name`, "no name", describe(name));
   return {
@@ -69,6 +69,7 @@ function descriptionOf({ kind, name, config, same, layers = [] }: SavedLayer, pl
       ...config,
       ...(name === null ? {} : { name }),
       ...(Array.isArray(input) ? { input: { shape: ["batch", ...input], dtype } } : {}),
+      ...(ragged === undefined ? {} : { input: longest === undefined ? { ragged } : { ragged, longest } }),
       ...(options.includes("layers")
         ? { layers: layers.map((layer, index) => descriptionOf(layer, `${place}.layers[${index}]`, where)) }
         : {}),

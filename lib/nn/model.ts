@@ -32,7 +32,7 @@ import {
 } from "./predict_options.js";
 import type { DataOf, InputsOf, LabelsOf, MetricsFor, OutputsOf, ProbabilitiesOf, RowsOf } from "./row_types.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "./saved.js";
-import type { Definition, Elements, Sizes, Values } from "./sequence.js";
+import type { Definition, Elements, InputSize, Sizes, Values } from "./sequence.js";
 import type { Network } from "./serving/frozen_copy.js";
 import { Predictor } from "./serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "./serving/predictor_options.js";
@@ -44,7 +44,7 @@ import { TracedStates } from "./traced_states.js";
 import { type HeldModel, modelBytes, writeModel } from "./written.js";
 
 /** What is recorded of rows: a value, or several by name. */
-type ValuesOf<S extends Sizes> = S extends Taken ? Value : { readonly [K in keyof S]: Value };
+type ValuesOf<S extends Sizes> = S extends InputSize ? Value : { readonly [K in keyof S]: Value };
 
 /** What a model has besides its definition. */
 interface Own {
@@ -55,7 +55,7 @@ interface Own {
 }
 
 /** Layers, and the weights that they have in it. Made by {@link sequential} and {@link network}. */
-export class Model<In extends Sizes = Taken, Out extends Sizes = Taken, E extends Elements = Elements>
+export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E extends Elements = Elements>
   implements Nestable<In, Out>
 {
   /** What it is as a layer of another model. */
@@ -88,7 +88,7 @@ export class Model<In extends Sizes = Taken, Out extends Sizes = Taken, E extend
     this.kind = block.kind;
     this.inputs = sizes.inputs as In;
     this.outputs = sizes.outputs as Out;
-    this.takes = rows.inputs[0]?.dtype as typeof this.takes;
+    this.takes = (rows.inputs[0]?.ragged === undefined ? rows.inputs[0]?.dtype : "ragged") as typeof this.takes;
     this.rows = rows;
     this.layers = layers;
     this.#definition = definition;

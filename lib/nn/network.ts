@@ -2,10 +2,12 @@ import { CarillonError, describe, fail } from "../errors.js";
 import type { Spec } from "../graph/program.js";
 import { Trace, tracing } from "../graph/trace.js";
 import { checkFunction, checkKeys, checkObject } from "../options.js";
+import type { Ragged } from "../tensor/ragged.js";
+import { RaggedValue } from "../tensor/ragged_value.js";
 import { areNamed, inputOf, type RowSpec } from "../tensor/row_spec.js";
 import { type Dim, formatShape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
-import type { Element, Taken } from "./chain.js";
+import { ANY_SIZE, type Element, type Taken } from "./chain.js";
 import { checkInside, checkName, type Layer, type LayerPart, sealed } from "./layer.js";
 import { Model } from "./model.js";
 import { type Definition, rowOf, type Sizes, sizeOf, type Values } from "./sequence.js";
@@ -14,11 +16,11 @@ import { type Functions, Structure } from "./structure.js";
 
 /** What {@link network} takes. */
 export interface NetworkDefinition<
-  I extends Readonly<Record<string, Spec>>,
+  I extends Readonly<Record<string, Spec | Ragged>>,
   L extends Readonly<Record<string, LayerPart>>,
   O extends Value | Values,
 > {
-  /** By name: `spec(['batch'], 'i32')` for a number a row, `spec(['batch', 3])` for three. */
+  /** By name: `spec(['batch'], 'i32')` for a number a row, `spec(['batch', 3])` for three, `ragged('i32')` for lists. */
   readonly inputs: I;
   /** Names of parameters begin with theirs. One that `forward` calls twice has the same parameters both times. */
   readonly layers: L;
@@ -26,20 +28,26 @@ export interface NetworkDefinition<
   forward(inputs: { readonly [K in keyof I]: Value }, layers: { readonly [K in keyof L]: (x: Value) => Value }): O;
 }
 
-type RowOf<S> = S extends { readonly shape: readonly ["batch"] }
-  ? readonly []
-  : S extends { readonly shape: readonly ["batch", infer N extends number] }
-    ? N
-    : S extends { readonly shape: readonly ["batch", ...infer Row extends readonly number[]] }
-      ? readonly [...Row]
-      : Taken;
+type RowOf<S> = S extends Ragged
+  ? Ragged
+  : S extends { readonly shape: readonly ["batch"] }
+    ? readonly []
+    : S extends { readonly shape: readonly ["batch", infer N extends number] }
+      ? N
+      : S extends { readonly shape: readonly ["batch", ...infer Row extends readonly number[]] }
+        ? readonly [...Row]
+        : Taken;
 
 /** What a model of these inputs takes, by name. */
 export type NetworkInputs<I> = { readonly [K in keyof I]: RowOf<I[K]> };
 
 /** Elements of its inputs, by name. */
 export type NetworkElements<I> = {
-  readonly [K in keyof I]: I[K] extends { readonly dtype: infer D extends Element } ? D : Element;
+  readonly [K in keyof I]: I[K] extends Ragged
+    ? "ragged"
+    : I[K] extends { readonly dtype: infer D extends Element }
+      ? D
+      : Element;
 };
 
 /** What it gives: by name, if there are several outputs. */
@@ -58,12 +66,16 @@ export type NetworkOutputs<O> = O extends Value ? number : { readonly [K in keyo
  * });
  */
 export function network<
-  const I extends Readonly<Record<string, Spec>>,
+  const I extends Readonly<Record<string, Spec | Ragged>>,
   const L extends Readonly<Record<string, LayerPart>>,
   const O extends Value | Values,
 >(definition: NetworkDefinition<I, L, O>): Model<NetworkInputs<I>, NetworkOutputs<O>, NetworkElements<I>>;
 export function network(
-  given: NetworkDefinition<Readonly<Record<string, Spec>>, Readonly<Record<string, LayerPart>>, Value | Values>,
+  given: NetworkDefinition<
+    Readonly<Record<string, Spec | Ragged>>,
+    Readonly<Record<string, LayerPart>>,
+    Value | Values
+  >,
 ): Model<Sizes, Sizes, Readonly<Record<string, Element>>> {
   checkKeys("network", given, ["inputs", "layers", "forward"]);
   checkFunction("network.forward", given.forward);
@@ -105,9 +117,9 @@ function definitionOf(
   const names = Object.keys(layers);
   const block = sealed<Layer>({
     kind: "network",
-    inputs: x?.shape ?? [],
+    inputs: x?.ragged === undefined ? (x?.shape ?? []) : ANY_SIZE,
     outputs: y?.shape ?? [],
-    takes: x?.dtype,
+    takes: x?.ragged === undefined ? x?.dtype : "ragged",
     parameters: {},
     layers,
     order: names,
@@ -160,7 +172,8 @@ function outputsOf(given: unknown, rows: Dim | undefined): Values {
     given instanceof Value ? { y: given } : typeof given === "object" && given !== null ? { ...given } : {};
   const outputs = Object.entries(named).map(([name, output]): [string, Value] => {
     checkName(`${where}: a name`, name);
-    if (!(output instanceof Value)) return fail("ERR_OPTION", `${where}.${name}`, "a value", output);
+    if (!(output instanceof Value) || output instanceof RaggedValue)
+      return fail("ERR_OPTION", `${where}.${name}`, "a value, no lists,", output);
     if (rows !== undefined && output.shape[0] === rows && output.dtype !== "u8") return [name, output];
     const received = `${output.dtype} ${formatShape(output.shape)}`;
     throw new CarillonError(

@@ -3,7 +3,7 @@ import type { Affine } from "../data/transform.js";
 import { CarillonError, describe } from "../errors.js";
 import { chooseRows } from "../ops/elementwise.js";
 import * as ops from "../ops/index.js";
-import { areNamed, inputOf, pathsOf, type RowSpecs } from "../tensor/row_spec.js";
+import { areNamed, inputOf, listsOf, pathsOf, type RowSpecs } from "../tensor/row_spec.js";
 import { extent, formatShape } from "../tensor/shape.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
@@ -41,26 +41,40 @@ export interface Recordable {
 }
 
 /** What of bound examples an objective goes by. */
-export type Recorded = Pick<BoundExamples, "inputs" | "outputs">;
+export type Recorded = Pick<BoundExamples, "inputs" | "lists" | "outputs">;
 
-/** The inputs of a batch of `examples`, in the units of the network. */
-export function recordInputs({ inputs }: RowSpecs, examples: Pick<Recorded, "inputs">): readonly Value[] {
+/**
+ * The inputs of a batch of `examples`, in the units of the network.
+ *
+ * @param batch Rows of the batch, or of a part of it, at most.
+ */
+export function recordInputs(
+  { inputs }: RowSpecs,
+  examples: Pick<Recorded, "inputs" | "lists">,
+  batch: number,
+): readonly Value[] {
   return pathsOf("x", inputs).map((name, at) => {
-    const x = inputOf({ ...(inputs[at] ?? missing("an input")), name });
+    const spec = { ...(inputs[at] ?? missing("an input")), name };
+    const lists = examples.lists[at];
+    if (lists !== undefined) {
+      return listsOf(spec, { room: lists.room(batch), weights: lists.weighted ? "given" : "none" });
+    }
+    const x = inputOf(spec);
     const left = examples.inputs[at];
     return left === undefined ? x : toUnits(x, left);
   });
 }
 
-/** Records forward and losses of a batch of `examples`. */
+/** Records forward and losses of a batch of `examples`, whose rows are those of {@link recordInputs}. */
 export function recordObjective(
   model: Recordable,
   losses: readonly OutputLoss[],
   examples: Recorded,
+  batch: number,
   watcher?: Watcher | undefined,
 ): Objective {
   const { rows } = model;
-  const predicted = model.recordRows(recordInputs(rows, examples), watcher?.layer);
+  const predicted = model.recordRows(recordInputs(rows, examples, batch), watcher?.layer);
   const paths = pathsOf("y", rows.outputs);
   const weights = new Map<string, Value>(); // outputs may share theirs
   const outputs = predicted.map((output, at) => {

@@ -1,22 +1,28 @@
 // What data, losses and answers of a model are, by the type of its rows.
-import type { Examples, Features, Labels, Targets, TensorLike } from "../data/dataset.js";
+import type { Examples, Features, Labels, Lists, OneList, Targets, TensorLike } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { NumberArray } from "../tensor/arrays.js";
+import type { Ragged } from "../tensor/ragged.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Element, Taken } from "./chain.js";
 import type { Loss } from "./losses/loss.js";
 import type { PredictedLabels } from "./meaning.js";
 import type { Metrics } from "./metrics.js";
-import type { Elements, Sizes } from "./sequence.js";
+import type { Elements, InputSize, Sizes } from "./sequence.js";
 
 /** One for a single input or output, or one for each by its name. */
-export type Each<S extends Sizes, T> = S extends Taken ? T : { readonly [K in keyof S]: T };
+export type Each<S extends Sizes, T> = S extends InputSize ? T : { readonly [K in keyof S]: T };
 
 /** The same, where some may be left out. */
-export type Some<S extends Sizes, T> = S extends Taken ? T : { readonly [K in keyof S]?: T | undefined };
+export type Some<S extends Sizes, T> = S extends InputSize ? T : { readonly [K in keyof S]?: T | undefined };
+
+/** What data have for an input. */
+type InputOf<S> = S extends Ragged ? Lists : Features;
 
 /** The inputs of a data set. */
-export type InputsOf<In extends Sizes> = Each<In, Features>;
+export type InputsOf<In extends Sizes> = In extends InputSize
+  ? InputOf<In>
+  : { readonly [K in keyof In]: InputOf<In[K]> };
 
 /** Numbers in typed arrays of these classes, or in any others of no class; a tensor's type may leave open what it holds. */
 type Written<A extends NumberArray> = A | readonly number[] | NestedRows<A> | TensorLike;
@@ -31,14 +37,15 @@ export type IntegerFeatures = Written<Exclude<NumberArray, Float32Array | Float6
 
 type RowsWith<E> = [E] extends ["f32"] ? FloatFeatures : [E] extends ["i32"] ? IntegerFeatures : Features;
 
-/** The rows of a call, of inputs with elements of E: those of a data set; of an input of a number a row, that number too. */
-export type RowsOf<In extends Sizes, E extends Elements = Elements> = In extends Taken
-  ? RowsWith<E> | (In extends readonly [] ? number : never)
-  : {
-      readonly [K in keyof In]:
-        | RowsWith<K extends keyof E ? E[K] : Element>
-        | (readonly [] extends In[K] ? number : never);
-    };
+/** The rows of a call for an input with elements of E: those of a data set; of one of a number a row that number too, of lists one by itself. */
+type CallOf<S, E> = S extends Ragged ? Lists | OneList : RowsWith<E> | (readonly [] extends S ? number : never);
+
+/** The rows of a call, of inputs with elements of E. */
+export type RowsOf<In extends Sizes, E extends Elements = Elements> = In extends Ragged
+  ? Lists | OneList
+  : In extends Taken
+    ? RowsWith<E> | (In extends readonly [] ? number : never)
+    : { readonly [K in keyof In]: CallOf<In[K], K extends keyof E ? E[K] : Element> };
 
 /** What its type says is i32. */
 type Integers = Int32Array | { readonly shape: readonly number[]; readonly data: Int32Array } | readonly Int32Array[];

@@ -25,6 +25,7 @@ import { expectWeights } from "./given_weights.js";
 import type { Layer, LayerConfig } from "./layer.js";
 import { type Meaning, type OutputMeaning, rememberedKind } from "./meaning.js";
 import { inWords, namesIn, partsOf, unitsIn } from "./meaning_words.js";
+import { checkInput } from "./sequential_options.js";
 import { type ParameterInfo, room, type Stretch } from "./slab.js";
 import { Staging } from "./staging.js";
 import { DEEPEST } from "./structure.js";
@@ -260,9 +261,13 @@ export function parseAveraging(where: string, text: string): Averaging {
   return { scale: averages.at("scale").number({ min: 1 }), except: averages.at("except").names() };
 }
 
-/** Rows of a model as metadata, `{ "shape": [28, 28, 1], "dtype": "f32" }`: what a file without it has is told by its layers. */
+/**
+ * Rows of a model as metadata, `{ "shape": [28, 28, 1], "dtype": "f32" }` or `{ "ragged": "i32", "longest": 50 }`: what a file without it has
+ * is told by its layers.
+ */
 function inputText({ rows: { inputs } }: Pick<FiledModel, "rows">): Record<string, string> {
   const [x] = inputs;
+  if (x?.ragged !== undefined) return { input: JSON.stringify(x.ragged) };
   const isPlain = x === undefined || (x.shape.length === 1 && x.dtype === "f32");
   return isPlain ? {} : { input: JSON.stringify({ shape: x.shape, dtype: x.dtype }) };
 }
@@ -271,6 +276,12 @@ function inputText({ rows: { inputs } }: Pick<FiledModel, "rows">): Record<strin
 export function savedInput({ metadata }: SavedModel, where: string): ValueSpec | undefined {
   if (metadata?.input === undefined) return undefined;
   const input = parsePlain(metadata.input, where, "input", SLACK);
+  const lists = input.at("ragged");
+  if (lists.value !== undefined) {
+    lists.expect(lists.value === "i32", "i32");
+    const longest = input.at("longest");
+    return checkInput("input", { ragged: "i32", ...(longest.isNothing ? {} : { longest: longest.count(1) }) });
+  }
   const shape = input
     .at("shape")
     .list()

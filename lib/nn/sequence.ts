@@ -1,9 +1,10 @@
 import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
+import type { Ragged } from "../tensor/ragged.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../tensor/value.js";
-import { checkChain, type Element, type Taken } from "./chain.js";
-import { checkLayer, expectFew, type Layer, sealed } from "./layer.js";
+import { ANY_SIZE, checkChain, type Element, type Taken } from "./chain.js";
+import { checkLayer, expectFew, type Layer, type LayerConfig, sealed } from "./layer.js";
 import { namedLayers, nameLayers } from "./naming.js";
 import { type Functions, Structure } from "./structure.js";
 
@@ -26,8 +27,11 @@ export interface Definition {
   readonly block: Layer;
 }
 
+/** What an input holds for every row: so many features, a shape, or a list. */
+export type InputSize = Taken | Ragged;
+
 /** Rows of a model: those of one input or output, or of several by name. */
-export type Sizes = Taken | Readonly<Record<string, Taken>>;
+export type Sizes = InputSize | Readonly<Record<string, InputSize>>;
 
 /** Elements of a model's inputs: those of one, or of several by name. */
 export type Elements = Element | Readonly<Record<string, Element>>;
@@ -70,14 +74,14 @@ export function sequence(
   const block = sealed<Layer>({
     kind: "sequential",
     name,
-    inputs: sizeOf(x),
-    outputs: sizeOf(y),
-    takes: x.dtype,
+    inputs: x.ragged === undefined ? featuresOf(x) : ANY_SIZE,
+    outputs: featuresOf(y),
+    takes: x.ragged === undefined ? x.dtype : "ragged",
     parameters: {},
     layers: structure.layers,
     order: names,
     flow: "chain",
-    config: from === undefined ? {} : { input: x.shape, dtype: x.dtype },
+    config: from === undefined ? {} : configOf(x),
     infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
     forward: (value, _parameters, context) => applyChain(names, context.layers, value),
   });
@@ -90,7 +94,7 @@ export function sequence(
     sizes: { inputs: sizeOf(x), outputs: sizeOf(y) },
     described: layers,
     record: (inputs, functions) => inputs.map((value) => applyChain(names, functions, value)),
-    block: madeBy("sequential", { layers, input: from?.dtype === "f32" ? x.shape : from, name }, block),
+    block: madeBy("sequential", { layers, input: from?.dtype === "f32" ? x.shape : (x.ragged ?? from), name }, block),
   };
 }
 
@@ -103,12 +107,22 @@ function refuseRows(layers: readonly Layer[]): never {
 }
 
 /** A row of a value of [batch, …]. */
-export function rowOf(name: string, { shape, dtype }: ValueSpec): RowSpec {
-  return { name, shape: shape.slice(1).map(Number), dtype: dtype === "i32" ? "i32" : "f32" };
+export function rowOf(name: string, { shape, dtype, ragged }: ValueSpec): RowSpec {
+  const row = { name, shape: shape.slice(1).map(Number), dtype: dtype === "i32" ? "i32" : "f32" } as const;
+  return ragged === undefined ? row : { ...row, ragged };
 }
 
+/** Row of a block as its description in a file has it. */
+function configOf({ shape, dtype, ragged }: RowSpec): LayerConfig {
+  if (ragged === undefined) return { input: shape, dtype };
+  return { ragged: ragged.ragged, ...(ragged.longest === undefined ? {} : { longest: ragged.longest }) };
+}
+
+/** Elements of a row with one axis, otherwise its shape; what lists are. */
+export const sizeOf = (row: RowSpec): InputSize => row.ragged ?? featuresOf(row);
+
 /** Elements of a row with one axis, otherwise its shape. */
-export function sizeOf({ shape }: RowSpec): Taken {
+export function featuresOf({ shape }: RowSpec): Taken {
   const [size] = shape;
   return shape.length === 1 && size !== undefined ? size : shape;
 }

@@ -1,5 +1,6 @@
 import { fail } from "../errors.js";
 import { checkKeys, checkString } from "../options.js";
+import { checkRagged, isRagged, type Ragged } from "../tensor/ragged.js";
 import { checkShape } from "../tensor/shape.js";
 import type { ValueSpec } from "../tensor/value.js";
 import type { Chained, Element, First, Last, Plain, Sized, Start, TakenBy } from "./chain.js";
@@ -8,10 +9,10 @@ import { checkName } from "./layer.js";
 /** What {@link sequential} may be given before its layers. */
 export interface SequentialOptions {
   /**
-   * Shape of a row, without the axis of the batch; or a `spec` of a batch, with `"batch"` as its first axis. By default what the first
-   * layer with sizes takes.
+   * Shape of a row, without the axis of the batch; a `spec` of a batch, with `"batch"` as its first axis; or `ragged('i32')`, where a row is
+   * a list. By default what the first layer with sizes takes.
    */
-  readonly input?: readonly number[] | ValueSpec | undefined;
+  readonly input?: readonly number[] | ValueSpec | Ragged | undefined;
   /** As a layer of another model, in the place of kind and ordinal. */
   readonly name?: string | undefined;
   readonly kind?: never;
@@ -26,9 +27,11 @@ type RowOf<I> = I extends readonly number[]
 
 type ElementOf<I> = I extends readonly number[]
   ? "f32"
-  : I extends { readonly dtype: infer D extends Element }
-    ? D
-    : Element;
+  : I extends Ragged
+    ? "ragged"
+    : I extends { readonly dtype: infer D extends Element }
+      ? D
+      : Element;
 
 /** The row that the layers are given: what the options say, or the layers. */
 type StartWith<O extends SequentialOptions, L extends readonly unknown[]> = O extends { readonly input: infer I }
@@ -50,7 +53,9 @@ export type InputOf<L extends readonly unknown[]> = L extends readonly [
   infer O extends SequentialOptions,
   ...infer Layers,
 ]
-  ? Plain<StartWith<O, Layers>>
+  ? O extends { readonly input: Ragged }
+    ? Ragged
+    : Plain<StartWith<O, Layers>>
   : Plain<First<L>>;
 
 /** Elements that it takes: what the options say, or the first layer that does not take any. */
@@ -97,8 +102,12 @@ export function checkSequential(options: object): {
   };
 }
 
-/** The value that a model is given for a shape of rows or a `spec`; `ERR_OPTION` for what is neither. */
+/** The value that a model is given for a shape of rows, a `spec` or lists; `ERR_OPTION` for what is none of them. */
 export function checkInput(where: string, input: unknown): ValueSpec {
+  if (isRagged(input)) {
+    const ragged = checkRagged(where, input);
+    return { shape: ["batch", ragged.longest ?? 1], dtype: ragged.ragged, ragged };
+  }
   if (Array.isArray(input)) return { shape: checkShape(where, ["batch", ...input]), dtype: "f32" };
   if (!isSpec(input)) return fail("ERR_OPTION", where, 'the shape of a row, or a spec(["batch", …])', input);
   const [first] = checkShape(where, input.shape);

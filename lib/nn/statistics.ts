@@ -82,15 +82,15 @@ export async function measureStates(
   const control = new RunControl(signal);
   try {
     const trace = new Trace(0, false);
+    const batch = Math.min(batchSize, examples.samples);
     const seenRows = tracing(trace, () => {
       const seen = new SeenRows(trace, measured.keepers);
-      measured.recordRows(recordInputs(rows, examples), undefined, seen);
+      measured.recordRows(recordInputs(rows, examples, batch), undefined, seen);
       trace.add(logScalar(ops.rowCount(), 0));
       trace.end();
       return seen;
     });
     if (!seenRows.asked) return measured.readStates();
-    const batch = Math.min(batchSize, examples.samples);
     const program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,

@@ -36,7 +36,8 @@ export function formatSizes({ rows: { inputs, outputs } }: Pick<Summarized, "row
   return `${inputs.map(formatRow).join(", ")} → ${outputs.map(formatRow).join(", ")}`;
 }
 
-function formatRow({ shape, dtype }: RowSpec): string {
+function formatRow({ shape, dtype, ragged }: RowSpec): string {
+  if (ragged !== undefined) return ragged.longest === undefined ? "lists" : `lists of ${ragged.longest}`;
   const size = shape.length === 1 ? `${shape[0]}` : formatShape(shape);
   return dtype === "f32" ? size : `${dtype} ${size}`;
 }

@@ -1,6 +1,7 @@
 import { type NativeArray, type NativeFault, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import type { EagerDraw, OperationAttributes, OperationName } from "../tensor/attributes.js";
+import { RaggedValue } from "../tensor/ragged_value.js";
 import { checkElements, type Dtype, elements, isBatched, type Shape } from "../tensor/shape.js";
 import { allocate, Tensor } from "../tensor/tensor.js";
 import { type Applied, type Instruction, type Rule, Value, type ValueSpec } from "../tensor/value.js";
@@ -124,6 +125,7 @@ export function applyAll<K extends OperationName>(
     if (!(input instanceof Value)) {
       fail("ERR_OPTION", rule.name, "a tensor or a number", input);
     }
+    if (input instanceof RaggedValue) fail("ERR_DTYPE", rule.name, "a value, or 'bag', which takes lists,", input);
   }
   const specs = rule.infer(inputs, attributes);
   for (const { shape } of specs) checkElements(rule.name, shape);

@@ -1,6 +1,7 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkOneOf } from "../options.js";
-import type { BagMode, Looked, Padded } from "../tensor/attributes.js";
+import type { BagMode, Listed, Looked, Padded } from "../tensor/attributes.js";
+import { RaggedValue } from "../tensor/ragged_value.js";
 import { elements, extent, formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Rule, Value } from "../tensor/value.js";
@@ -21,11 +22,25 @@ function lookUp(indices: Shape, table: Shape, { padding }: Padded) {
   };
 }
 
-/** The same of bags: a row of their ids is one. */
+/** The same of bags: a row of their ids is one, or a list. */
 const bagged = (ids: Shape, table: Shape, padded: Padded) => ({
   ...lookUp(ids, table, padded),
   width: elements(ids.slice(-1)),
 });
+
+/** What bags are made of, behind the table or what flows back. */
+export interface BagParts {
+  readonly ids: Value;
+  /** Of lists. */
+  readonly ends: Value | undefined;
+  readonly weights: Value | undefined;
+}
+
+/** The parts of bags among the inputs of `bag` or its gradient. */
+export function bagParts(inputs: readonly Value[], { ragged }: Listed): BagParts {
+  const behind = ragged ? 1 : 0;
+  return { ids: at(inputs, 1), ends: ragged ? at(inputs, 2) : undefined, weights: inputs[2 + behind] };
+}
 
 /** `ERR_SHAPE` for a table without rows. */
 function expectRows(where: string, { shape }: Value): void {
@@ -60,18 +75,20 @@ const takeRule: Rule<"take"> = {
   },
   gradient(inputs, _outputs, flows, looked) {
     const [table, indices] = [at(inputs, 0), at(inputs, 1)];
-    const own = { shape: table.shape, ...looked, bags: "none" } as const;
+    const own = { shape: table.shape, ...looked, bags: "none", ragged: false } as const;
     return [apply(takeGradientRule, [at(flows, 0), indices], own), undefined];
   },
 };
 
 const bagRule: Rule<"bag"> = {
   name: "bag",
-  infer(inputs) {
-    const [table, ids, weights] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+  infer(inputs, listed) {
+    const table = at(inputs, 0);
+    const { ids, ends, weights } = bagParts(inputs, listed);
     expectDtype("bag", table, "f32");
     expectDtype("bag.ids", ids, "i32");
     expectRows("bag", table);
+    if (ends !== undefined) return f32([...ends.shape, ...table.shape.slice(1)]);
     if (typeof ids.shape.at(-1) !== "number") {
       const expected = "expected rows of ids, [batch, n], for 'bag.ids'";
       throw new CarillonError("ERR_SHAPE", "bag.ids", `${expected} but received ${formatShape(ids.shape)}`);
@@ -82,18 +99,34 @@ const bagRule: Rule<"bag"> = {
     }
     return f32([...ids.shape.slice(0, -1), ...table.shape.slice(1)]);
   },
-  lower(inputs, outputs, { mode, ...padded }) {
-    const [table, ids, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
-    const numbers = { bags: extent(ids.shape.slice(0, -1)), ...bagged(ids.shape, table.shape, padded), mode };
-    return instruction("bag", { table, ids, weights: inputs[2] ?? null, y }, numbers);
+  lower(inputs, outputs, { mode, ragged, ...padded }) {
+    const [table, y] = [at(inputs, 0), at(outputs, 0)];
+    const { ids, ends = null, weights = null } = bagParts(inputs, { ragged });
+    const bags = extent(ends?.shape ?? ids.shape.slice(0, -1));
+    return instruction(
+      "bag",
+      { table, ids, weights, ends, y },
+      { bags, ...bagged(ids.shape, table.shape, padded), mode },
+    );
   },
-  gradient(inputs, _outputs, flows, { mode, padding }) {
-    const [table, ids, weights] = [at(inputs, 0), at(inputs, 1), inputs[2]];
-    const own = { shape: table.shape, padding, bags: mode, gaps: true };
+  gradient(inputs, _outputs, flows, { mode, padding, ragged }) {
+    const table = at(inputs, 0);
+    const own = { shape: table.shape, padding, bags: mode, gaps: !ragged, ragged };
     const back = apply(takeGradientRule, [at(flows, 0), ...inputs.slice(1)], own);
-    return [back, undefined, weights && weightsGradient(table, ids, at(flows, 0), padding)];
+    return [back, undefined, ...weightsFlow(table, inputs, at(flows, 0), { padding, ragged })];
   },
 };
+
+/** What flows back into what stands behind the ids of bags; nothing, where these are lists, whose weights are data. */
+function weightsFlow(
+  table: Value,
+  inputs: readonly Value[],
+  flowing: Value,
+  { padding, ragged }: Padded & Listed,
+): readonly Value[] {
+  const { ids, weights } = bagParts(inputs, { ragged });
+  return weights === undefined || ragged ? [] : [weightsGradient(table, ids, flowing, padding)];
+}
 
 /** ∂ℓ/∂weights of a bag: the product of each row with what flows into its bag; 0 of ids that are none. */
 function weightsGradient(table: Value, ids: Value, flowing: Value, padding: number): Value {
@@ -112,30 +145,32 @@ const takeGradientRule: Rule<"takeGradient"> = {
     return f32(shape);
   },
   lower(inputs, outputs, attributes) {
-    const [gradient, indices, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
+    const [gradient, y] = [at(inputs, 0), at(outputs, 0)];
+    const parts = bagParts(inputs, attributes);
+    const { ids: indices, ends = null, weights = null } = parts;
     return instruction(
       "take_gradient",
-      { gradient, indices, weights: inputs[2] ?? null, y },
-      scatterNumbers(indices, y.shape, attributes),
+      { gradient, indices, weights, ends, y },
+      scatterNumbers(parts, y.shape, attributes),
     );
   },
-  gradient(inputs, _outputs, flows, { padding, bags, gaps }) {
-    const [gradient, indices, weights] = [at(inputs, 0), at(inputs, 1), inputs[2]];
+  gradient(inputs, _outputs, flows, { padding, bags, gaps, ragged }) {
     const table = at(flows, 0);
-    if (bags === "none") return [apply(takeRule, [table, indices], { padding, gaps }), undefined];
-    const back = apply(bagRule, [table, ...inputs.slice(1)], { padding, mode: bags });
-    return [back, undefined, weights && weightsGradient(table, indices, gradient, padding)];
+    if (bags === "none") return [apply(takeRule, [table, at(inputs, 1)], { padding, gaps }), undefined];
+    const back = apply(bagRule, [table, ...inputs.slice(1)], { padding, mode: bags, ragged });
+    return [back, undefined, ...weightsFlow(table, inputs, at(inputs, 0), { padding, ragged })];
   },
 };
 
-/** The numbers of an instruction that puts what flows back to `indices` together by rows of a table. */
+/** The numbers of an instruction that puts what flows back to indices together by rows of a table. */
 export function scatterNumbers(
-  indices: Value,
+  { ids, ends }: BagParts,
   table: Shape,
   { bags, padding, gaps }: Looked & { readonly bags: BagMode | "none" },
 ) {
   const of = bags === "none" ? lookUp : bagged;
-  return { count: extent(indices.shape), ...of(indices.shape, table, { padding }), bags, gaps };
+  const lists = ends === undefined ? 0 : extent(ends.shape);
+  return { count: extent(ids.shape), lists, ...of(ids.shape, table, { padding }), bags, gaps };
 }
 
 /**
@@ -159,7 +194,13 @@ export const takePadded = (table: Value, indices: Value, padding: number): Value
 
 /** {@link take}'s gradient with respect to its table, a value of `shape`. */
 export const takeGradient = (gradient: Value, indices: Value, shape: Shape): Value =>
-  apply(takeGradientRule, [gradient, indices], { shape, padding: NO_PADDING, gaps: false, bags: "none" });
+  apply(takeGradientRule, [gradient, indices], {
+    shape,
+    padding: NO_PADDING,
+    gaps: false,
+    bags: "none",
+    ragged: false,
+  });
 
 /** Options of {@link bag}. */
 export interface BagOptions<W extends Value = Value> {
@@ -175,6 +216,8 @@ export interface BagOptions<W extends Value = Value> {
  *
  * y = Σᵢ wᵢ·table[idᵢ], one chain of fused multiply-adds from +0 in the order of the ids (w is 1 without `weights`); the mean multiplies
  * that by 1/m, rounded once, where m ids are there.
+ *
+ * An input of lists (`ragged`) is taken too: each list is a bag, with the weights that the data have. There −1 is refused.
  */
 export function bag<T extends Value, I extends Value, W extends Value = T>(
   table: T,
@@ -190,7 +233,9 @@ export function bagPadded(table: Value, ids: Value, { mode = "sum", weights, pad
   checkValue("bag", table);
   checkValue("bag.ids", ids);
   checkOneOf("bag.mode", mode, ["sum", "mean"]);
-  if (weights === undefined) return apply(bagRule, [table, ids], { mode, padding });
+  if (ids instanceof RaggedValue) return bagOfLists(table, ids, weights, { mode, padding });
+  const own = { mode, padding, ragged: false };
+  if (weights === undefined) return apply(bagRule, [table, ids], own);
   checkValue("bag.weights", weights);
   if (mode === "mean") {
     throw new CarillonError(
@@ -199,7 +244,20 @@ export function bagPadded(table: Value, ids: Value, { mode = "sum", weights, pad
       "expected no weights for 'bag' with mode 'mean' but received some",
     );
   }
-  return apply(bagRule, [table, ids, weights], { mode, padding });
+  return apply(bagRule, [table, ids, weights], own);
+}
+
+/** Bags of an input of lists, with the weights that its data have. */
+function bagOfLists(
+  table: Value,
+  lists: RaggedValue,
+  weights: Value | undefined,
+  { mode, padding }: Padded & { readonly mode: BagMode },
+): Value {
+  if (weights !== undefined) fail("ERR_OPTION", "bag.weights", "none, as lists have their own,", weights);
+  const own = lists.weightsFor(mode);
+  const parts = own === undefined ? [] : [own];
+  return apply(bagRule, [table, lists.ids, lists.ends, ...parts], { mode, padding, ragged: true });
 }
 
 /** Rules of this file, for the tests that walk all operations. */

@@ -4,7 +4,7 @@ import type { Effect, Emitter } from "../graph/effect.js";
 import { applied } from "../graph/passes/pass.js";
 import { currentTrace, type Trace } from "../graph/trace.js";
 import * as ops from "../ops/index.js";
-import { scatterNumbers } from "../ops/take.js";
+import { type BagParts, bagParts, scatterNumbers } from "../ops/take.js";
 import type { OperationAttributes } from "../tensor/attributes.js";
 import { elements, extent, isBatched, type Shape, sameShape } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
@@ -12,18 +12,16 @@ import { Value } from "../tensor/value.js";
 /** What flows back into the rows that one look-up has named. */
 interface Scattered {
   readonly flowing: Value;
-  readonly indices: Value;
-  /** Of bags, or `undefined`. */
-  readonly weights: Value | undefined;
+  readonly parts: BagParts;
   readonly attributes: OperationAttributes["takeGradient"];
 }
 
 /** The look-ups whose gradients `gradient` is the sum of, in their order; `undefined` where anything else flows in. */
 function scattered(gradient: Value): readonly Scattered[] | undefined {
   const taken = applied(gradient, "takeGradient");
-  const [flowing, indices, weights] = taken?.inputs ?? [];
-  if (taken !== undefined && flowing !== undefined && indices !== undefined) {
-    return [{ flowing, indices, weights, attributes: taken.attributes }];
+  const [flowing] = taken?.inputs ?? [];
+  if (taken !== undefined && flowing !== undefined) {
+    return [{ flowing, parts: bagParts(taken.inputs, taken.attributes), attributes: taken.attributes }];
   }
   const [before, last] = applied(gradient, "add")?.inputs ?? [];
   if (before === undefined || last === undefined || applied(last, "takeGradient") === undefined) return undefined;
@@ -86,7 +84,7 @@ export class RowGradient {
   /** The gradient of a table in rows, recorded in `trace`, of one that {@link isScattered}. */
   static of(trace: Trace, gradient: Value): RowGradient {
     const parts = (scattered(gradient) ?? []).map((part) => {
-      const made = RowGradient.empty(gradient.shape, part.indices.shape);
+      const made = RowGradient.empty(gradient.shape, part.parts.ids.shape);
       trace.add(scatter(part, made));
       return made;
     });
@@ -176,21 +174,23 @@ export class RowGradient {
 }
 
 /** Puts what flows back into the rows of a look-up together by rows. */
-function scatter({ flowing, indices, weights, attributes }: Scattered, made: RowGradient): Effect {
+function scatter({ flowing, parts, attributes }: Scattered, made: RowGradient): Effect {
+  const { ids, ends, weights } = parts;
   return {
-    reads: weights === undefined ? [flowing, indices] : [flowing, indices, weights],
+    reads: [flowing, ids, ends, weights].filter((value) => value !== undefined),
     writes: made.values,
     barrier: false,
     emit(emitter) {
       const views = {
         gradient: emitter.placeOf(flowing),
-        indices: emitter.placeOf(indices),
+        indices: emitter.placeOf(ids),
         weights: weights === undefined ? null : emitter.placeOf(weights),
+        ends: ends === undefined ? null : emitter.placeOf(ends),
       };
       emitter.emit(
         "scatter_rows",
         { ...views, ...made.places(emitter) },
-        scatterNumbers(indices, made.shape, attributes),
+        scatterNumbers(parts, made.shape, attributes),
       );
     },
   };

@@ -90,6 +90,12 @@ export interface Looked extends Padded {
   readonly gaps: boolean;
 }
 
+/** Of bags. */
+export interface Listed {
+  /** Whether they are lists: then the operand behind the ids says where each ends. */
+  readonly ragged: boolean;
+}
+
 /** Elementwise functions of native code, which have no attributes. */
 type Pointwise = { readonly [K in CamelCase<NativeLists["unary"] | NativeLists["binary"]>]: null };
 
@@ -107,8 +113,8 @@ export interface OperationAttributes extends Pointwise {
   /** Axis i of the result is axis `order[i]`. */
   readonly transpose: { readonly order: readonly number[] };
   readonly take: Looked;
-  readonly bag: Padded & { readonly mode: BagMode };
-  readonly takeGradient: Looked & { readonly shape: Shape; readonly bags: NativeLists["bags"] };
+  readonly bag: Padded & Listed & { readonly mode: BagMode };
+  readonly takeGradient: Looked & Listed & { readonly shape: Shape; readonly bags: NativeLists["bags"] };
   readonly where: null;
   readonly rowCount: null;
   readonly scheduleValue: { readonly lane: number };

@@ -28,15 +28,20 @@ function hasTypedData(value: object): value is { readonly shape: readonly unknow
 }
 
 /**
- * `value` with arrays, rows, typed arrays and the data of tensors that are nobody else's, and so the members of a record. What is none of
+ * `value` with arrays, rows, typed arrays and the data of tensors that are nobody else's, and so the members of records. What is none of
  * these, or has lost its memory, stays as it is, for who checks.
  */
 export function copyOf<T>(value: T): T {
-  const copy: unknown = areMembers(value)
-    ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, duplicate(member, depthOf(member))]))
-    : duplicate(value, depthOf(value));
-  return copy as T; // of the same kind
+  return copyMembers(value, MOST_RECORDS) as T; // of the same kind
 }
+
+function copyMembers(value: unknown, records: number): unknown {
+  if (records === 0 || !areMembers(value)) return duplicate(value, depthOf(value));
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copyMembers(member, records - 1)]));
+}
+
+/** Records in one another: inputs by name, and what their lists are made of. */
+const MOST_RECORDS = 2;
 
 /** Arrays that are nested deeper are no rows, and might hold themselves. */
 const MOST_DEPTH = 16;

@@ -1,17 +1,28 @@
+import type { Ragged } from "./ragged.js";
+import { type ListBound, RaggedValue } from "./ragged_value.js";
 import { Value } from "./value.js";
 
 /** What an input or an output of a model holds for every row: [batch, …shape]. */
 export interface RowSpec {
   /** `x` and `y` where a model has one of each. */
   readonly name: string;
-  /** Without the axis of the batch. */
+  /** Without the axis of the batch. Of lists one axis, as long as they may be, or 1 where nobody says that. */
   readonly shape: readonly number[];
   readonly dtype: "f32" | "i32";
+  /** Of an input whose rows are lists. */
+  readonly ragged?: Ragged | undefined;
 }
 
 /** Such rows as the input of a program, [batch, …shape]; `name` is what the program calls it. */
-export function inputOf({ name, shape, dtype }: RowSpec): Value {
+export function inputOf(spec: RowSpec): Value {
+  const { name, shape, dtype, ragged } = spec;
+  if (ragged !== undefined) return listsOf(spec, { room: 1, weights: "none" });
   return new Value(["batch", ...shape], dtype, { kind: "input", name });
+}
+
+/** Lists as the input of a program that has room for so many. */
+export function listsOf({ name, shape }: RowSpec, bound: ListBound): RaggedValue {
+  return new RaggedValue(name, shape[0] ?? 1, bound);
 }
 
 /** Inputs and outputs of a model, in the order in which they were declared. */

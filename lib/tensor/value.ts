@@ -3,6 +3,7 @@ import type { NativeOperands, NativeOperation } from "../binding/operations.js";
 import { CarillonError, introduce } from "../errors.js";
 import type { EagerDraw, OperationAttributes, OperationName } from "./attributes.js";
 import { INSPECT } from "./inspect.js";
+import type { Ragged } from "./ragged.js";
 import { type Dtype, formatShape, type Shape } from "./shape.js";
 
 /** The views of an instruction by name. */
@@ -25,6 +26,8 @@ export type Instruction<V = Value> = { [N in NativeOperation]: InstructionOf<N, 
 export interface ValueSpec {
   readonly shape: Shape;
   readonly dtype: Dtype;
+  /** Of lists of any length. */
+  readonly ragged?: Ragged | undefined;
 }
 
 /** How one operation infers, computes and differentiates. Written once, executed or recorded. */

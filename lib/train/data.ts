@@ -1,6 +1,7 @@
-import { type BoundExamples, type Interruption, measureExamples } from "../data/bind.js";
+import { type BoundExamples, measureExamples } from "../data/bind.js";
 import { bindData } from "../data/bind_stream.js";
 import type { ExampleShape } from "../data/block.js";
+import type { Interruption } from "../data/chunks.js";
 import { type Held, hold, isSmall } from "../data/held.js";
 import { findNames, namesText } from "../data/labels.js";
 import { type Answers, type ClassFactors, Measurement, type Questions } from "../data/measure.js";

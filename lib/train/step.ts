@@ -96,7 +96,7 @@ function recordStep(
   const trained = minimizer.trained(trace);
   const parts = { count: accumulate, rows: Math.ceil(batchSize / accumulate) };
   const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train, parts);
-  const objective = recordObjective(model, losses, train);
+  const objective = recordObjective(model, losses, train, parts.rows);
   meter.record(trace, objective.outputs, batchSize);
 
   // A sum over processes would be an effect on these totals and gradients.

@@ -269,6 +269,115 @@ void run_gather(const Context& context, const Arguments& a) {
   });
 }
 
+// ---- Lists ----------------------------------------------------------------------------------------------------
+
+void check_lists(const Arguments& a, size_t width, Requirements& r) {
+  if (a.ints[width] < 0) r.fail("a negative width");
+}
+
+// The list of a row in the order of the epoch; a fault, and nothing, where there is no such row, or its bounds are
+// none.
+struct List {
+  size_t begin = 0;
+  size_t count = 0;
+};
+
+struct ListsOfRows {
+  const Context& context;
+  const int32_t* bounds;
+  const int32_t* order;
+  size_t source_rows;
+  size_t width;
+  size_t entries;
+
+  List at(size_t row) const {
+    const int64_t from = order[row];
+    if (from < 0 || static_cast<size_t>(from) >= source_rows)
+      return refuse(row, from, static_cast<int64_t>(source_rows));
+    if (width != 0) {
+      const int64_t count = bounds[from];
+      if (count < 0 || static_cast<size_t>(count) > width) return refuse(row, count, static_cast<int64_t>(width) + 1);
+      return {static_cast<size_t>(from) * width, static_cast<size_t>(count)};
+    }
+    const int64_t begin = bounds[from], end = bounds[from + 1];
+    if (begin < 0 || end < begin || static_cast<size_t>(end) > entries)
+      return refuse(row, end, static_cast<int64_t>(entries) + 1);
+    return {static_cast<size_t>(begin), static_cast<size_t>(end - begin)};
+  }
+
+  List refuse(size_t row, int64_t value, int64_t limit) const {
+    if (context.fault.what == nullptr) context.fault = {"index", row, value, limit};
+    return {};
+  }
+};
+
+void check_gather_ends(const Arguments& a, Requirements& r) {
+  check_lists(a, GatherEndsAt::width, r);
+  r.need(GatherEndsAt::bounds, a.size(GatherEndsAt::source_rows) + (a.ints[GatherEndsAt::width] == 0 ? 1 : 0));
+  r.need(GatherEndsAt::order, a.size(GatherEndsAt::rows));
+  r.need(GatherEndsAt::ends, a.size(GatherEndsAt::rows));
+}
+
+// ends[r] = Σ of the lengths of the lists order[position … position + r].
+void run_gather_ends(const Context& context, const Arguments& a) {
+  constexpr size_t kMost = std::numeric_limits<int32_t>::max();
+  const ListsOfRows lists{context,
+                          a.view<const int32_t>(GatherEndsAt::bounds),
+                          a.view<const int32_t>(GatherEndsAt::order) + context.registers.position,
+                          a.size(GatherEndsAt::source_rows),
+                          a.size(GatherEndsAt::width),
+                          kMost};
+  auto* ends = a.view<int32_t>(GatherEndsAt::ends);
+  size_t end = 0;
+  for (size_t row = 0; row < a.size(GatherEndsAt::rows); ++row) {
+    end += lists.at(row).count;
+    if (end > kMost) {
+      lists.refuse(row, static_cast<int64_t>(end), static_cast<int64_t>(kMost) + 1);
+      end = 0;
+    }
+    ends[row] = static_cast<int32_t>(end);
+  }
+}
+
+void check_gather_lists(const Arguments& a, Requirements& r) {
+  check_lists(a, GatherListsAt::width, r);
+  if (a.ints[GatherListsAt::entries] < 0 || a.ints[GatherListsAt::room] < 0) return r.fail("a negative size");
+  const size_t rows = a.size(GatherListsAt::source_rows), width = a.size(GatherListsAt::width);
+  r.need(GatherListsAt::source, a.size(GatherListsAt::entries));
+  if (width != 0) r.need(GatherListsAt::source, rows, width);
+  r.need(GatherListsAt::bounds, rows + (width == 0 ? 1 : 0));
+  r.need(GatherListsAt::order, a.size(GatherListsAt::rows));
+  r.need(GatherListsAt::y, a.size(GatherListsAt::room));
+}
+
+// y: the lists order[position …] one behind the other.
+void run_gather_lists(const Context& context, const Arguments& a) {
+  const ListsOfRows lists{context,
+                          a.view<const int32_t>(GatherListsAt::bounds),
+                          a.view<const int32_t>(GatherListsAt::order) + context.registers.position,
+                          a.size(GatherListsAt::source_rows),
+                          a.size(GatherListsAt::width),
+                          a.size(GatherListsAt::entries)};
+  const size_t rows = a.size(GatherListsAt::rows), room = a.size(GatherListsAt::room);
+  const auto* source = a.view<const uint32_t>(GatherListsAt::source);
+  auto* y = a.view<uint32_t>(GatherListsAt::y);
+  List next = rows == 0 ? List{} : lists.at(0);
+  for (size_t row = 0, at = 0; row < rows; ++row) {
+    const auto [begin, count] = next;
+    if (row + 1 < rows) {
+      next = lists.at(row + 1);
+      fetch_row(reinterpret_cast<const std::byte*>(source + next.begin), next.count * sizeof(uint32_t));
+    }
+    if (context.fault.what != nullptr) return;
+    if (count > room - at) {
+      lists.refuse(row, static_cast<int64_t>(at + count), static_cast<int64_t>(room) + 1);
+      return;
+    }
+    std::memcpy(y + at, source + begin, count * sizeof(uint32_t));
+    at += count;
+  }
+}
+
 }  // namespace
 
 constinit const Operation op_dropout{"dropout", DropoutAt::all, true, check_dropout, nullptr, run_dropout};
@@ -278,5 +387,9 @@ constinit const Operation op_normal{"normal", NormalAt::all, false, check_draw, 
 constinit const Operation op_permutation{"permutation", PermutationAt::all, false, check_draw,
                                          nullptr,       run_permutation};
 constinit const Operation op_gather{"gather", GatherAt::all, false, check_gather, nullptr, run_gather};
+constinit const Operation op_gather_ends{"gather_ends",     GatherEndsAt::all, false,
+                                         check_gather_ends, nullptr,           run_gather_ends};
+constinit const Operation op_gather_lists{"gather_lists", GatherListsAt::all, false, check_gather_lists,
+                                          nullptr,        run_gather_lists};
 
 }  // namespace carillon

@@ -12,8 +12,8 @@ namespace {
 // ---- From what flows back into the rows that were looked up ----------------------------------------------------
 
 struct ScatterRowsAt {
-  static constexpr Operands all{"gradient:f indices:i weights:f? count:I rows:I sums:F",
-                                "count:d table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
+  static constexpr Operands all{"gradient:f indices:i weights:f? ends:i? count:I rows:I sums:F",
+                                "count:d lists:d? table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
   static constexpr size_t touched = all.view("count"), rows = all.view("rows"), sums = all.view("sums");
 };
 

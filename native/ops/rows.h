@@ -78,6 +78,41 @@ inline bool indices_fit(const Context& context, const int32_t* indices, size_t c
   return true;
 }
 
+// Ids that belong together: `width` of them each, or, where there are ends, those of list i up to ends[i], `width` in
+// all at most.
+struct IdLists {
+  const int32_t* ends;
+  size_t count;
+  size_t width;
+
+  size_t begin(size_t list) const {
+    if (ends == nullptr) return list * width;
+    return list == 0 ? 0 : static_cast<size_t>(ends[list - 1]);
+  }
+  size_t end(size_t list) const { return begin(list + 1); }
+  size_t entries() const { return begin(count); }
+
+  // False, with the fault recorded, where ends fall, or an id is no row of the table, as indices_fit says.
+  bool fit(const Context& context, const int32_t* ids, size_t table_rows, bool gaps) const {
+    if (ends == nullptr) return indices_fit(context, ids, count * width, table_rows, width, gaps);
+    int64_t before = 0;
+    for (size_t list = 0; list < count; ++list) {
+      if (ends[list] < before || static_cast<size_t>(ends[list]) > width) {
+        if (context.fault.what == nullptr) context.fault = {"index", list, ends[list], static_cast<int64_t>(width) + 1};
+        return false;
+      }
+      before = ends[list];
+    }
+    if (indices_fit(context, ids, entries(), table_rows, 1, gaps)) return true;
+    // That the fault is in: its row was the place among all.
+    size_t list = 0;
+    while (list + 1 < count && end(list) <= context.fault.row) ++list;
+    context.fault.column = static_cast<int64_t>(context.fault.row - begin(list));
+    context.fault.row = list;
+    return false;
+  }
+};
+
 // 1 by the number of ids of a bag, rounded once; 0 of an empty one.
 inline float bag_share(const int32_t* ids, size_t width, int64_t padding) {
   size_t count = 0;

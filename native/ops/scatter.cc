@@ -49,47 +49,64 @@ void check_scatter(const Arguments& a, Requirements& r) {
   if (static_cast<Bags>(bags) == Bags::mean && a.views[ScatterAt::weights] != nullptr)
     return r.fail("a mean has no weights");
   const bool bagged = static_cast<Bags>(bags) != Bags::none;
-  if (bagged && a.size(ScatterAt::count) % a.size(ScatterAt::width) != 0) return r.fail("a bag that is not whole");
-  const size_t count = a.size(ScatterAt::count);
-  r.need(ScatterAt::gradient, bagged ? count / a.size(ScatterAt::width) : count, a.size(ScatterAt::columns));
+  const bool listed = a.views[ScatterAt::ends] != nullptr;
+  if (listed && !bagged) return r.fail("lists that are no bags");
+  const size_t count = a.size(ScatterAt::count), width = a.size(ScatterAt::width);
+  if (bagged && !listed && count % width != 0) return r.fail("a bag that is not whole");
+  const size_t bag_count = listed ? a.size(ScatterAt::lists) : count / width;
+  r.need(ScatterAt::gradient, bagged ? bag_count : count, a.size(ScatterAt::columns));
   r.need(ScatterAt::indices, count);
   r.need(ScatterAt::weights, count);
+  r.need(ScatterAt::ends, bag_count);
 }
 
-// Two lists of entries, of which one becomes places and factors; rows, where their entries begin, and the shares of
-// bags.
+// Two lists of entries, of which one becomes places and factors; rows, where their entries begin, the shares of bags,
+// and of bags of any length which one each index is in.
 size_t scratch_scatter(const Arguments& a, const KernelTable& /*kernels*/) {
-  return a.size(ScatterAt::count) * (2 * sizeof(Entry) + 2 * sizeof(int32_t) + sizeof(float)) + sizeof(int32_t);
+  const size_t count = a.size(ScatterAt::count);
+  const bool listed = a.views[ScatterAt::ends] != nullptr;
+  const size_t bags =
+      listed ? a.size(ScatterAt::lists) * sizeof(float) + count * sizeof(int32_t) : count * sizeof(float);
+  return count * (2 * sizeof(Entry) + 2 * sizeof(int32_t)) + bags + sizeof(int32_t);
 }
 
 Scattered scatter(const Context& context, const Arguments& a) {
-  const size_t count = a.size(ScatterAt::count), width = a.size(ScatterAt::width);
+  const size_t room = a.size(ScatterAt::count), width = a.size(ScatterAt::width);
   const size_t table_rows = a.size(ScatterAt::table_rows);
   const auto bags = static_cast<Bags>(a.ints[ScatterAt::bags]);
   const auto* indices = a.view<const int32_t>(ScatterAt::indices);
-  if (!indices_fit(context, indices, count, table_rows, width, a.ints[ScatterAt::gaps] != 0)) return {};
-  auto* const lists = static_cast<Entry*>(context.scratch);
-  auto* const rows = reinterpret_cast<int32_t*>(lists + 2 * count);
-  auto* const begins = rows + count;
+  const auto* ends = a.view<const int32_t>(ScatterAt::ends);
+  const IdLists lists{ends, ends == nullptr ? room / width : a.size(ScatterAt::lists), ends == nullptr ? width : room};
+  if (!lists.fit(context, indices, table_rows, a.ints[ScatterAt::gaps] != 0)) return {};
+  const size_t count = lists.entries();
+  auto* const both = static_cast<Entry*>(context.scratch);
+  auto* const rows = reinterpret_cast<int32_t*>(both + 2 * room);
+  auto* const begins = rows + room;
   size_t kept = 0;
   for (size_t i = 0; i < count; ++i) {
     if (indices[i] >= 0 && indices[i] != a.ints[ScatterAt::padding])
-      lists[kept++] = {indices[i], static_cast<int32_t>(i)};
+      both[kept++] = {indices[i], static_cast<int32_t>(i)};
   }
-  const Entry* const entries = sort_by_row(lists, lists + count, kept, table_rows);
-  Entry* const other = entries == lists ? lists + count : lists;
+  const Entry* const entries = sort_by_row(both, both + room, kept, table_rows);
+  Entry* const other = entries == both ? both + room : both;
   auto* const places = reinterpret_cast<int32_t*>(other);
-  auto* const factors = reinterpret_cast<float*>(places + count);
+  auto* const factors = reinterpret_cast<float*>(places + room);
   const auto* weights = a.view<const float>(ScatterAt::weights);
   const bool factored = bags == Bags::mean || weights != nullptr;
-  auto* const shares = reinterpret_cast<float*>(begins + count + 1);
-  for (size_t bag = 0; factored && weights == nullptr && bag < count / width; ++bag)
-    shares[bag] = bag_share(indices + bag * width, width, a.ints[ScatterAt::padding]);
+  auto* const shares = reinterpret_cast<float*>(begins + room + 1);
+  auto* const bag_of = ends == nullptr ? nullptr : reinterpret_cast<int32_t*>(shares + lists.count);
+  const bool shared = bags == Bags::mean && weights == nullptr;
+  for (size_t bag = 0; (shared || bag_of != nullptr) && bag < lists.count; ++bag) {
+    const size_t begin = lists.begin(bag), end = lists.end(bag);
+    if (shared) shares[bag] = bag_share(indices + begin, end - begin, a.ints[ScatterAt::padding]);
+    if (bag_of != nullptr) std::fill(bag_of + begin, bag_of + end, static_cast<int32_t>(bag));
+  }
   size_t touched = 0;
   for (size_t i = 0; i < kept; ++i) {
     const auto place = static_cast<size_t>(entries[i].place);
-    places[i] = static_cast<int32_t>(bags == Bags::none ? place : place / width);
-    if (factored) factors[i] = weights != nullptr ? weights[place] : shares[place / width];
+    const size_t bag = bag_of == nullptr ? place / width : static_cast<size_t>(bag_of[place]);
+    places[i] = static_cast<int32_t>(bags == Bags::none ? place : bag);
+    if (factored) factors[i] = weights != nullptr ? weights[place] : shares[bag];
     if (i != 0 && entries[i].row == entries[i - 1].row) continue;
     rows[touched] = entries[i].row;
     begins[touched++] = static_cast<int32_t>(i);

@@ -14,14 +14,17 @@ enum class Bags : int64_t {
 };
 
 // The operands in front of `take_gradient` and `scatter_rows`. `width` indices are a row of the batch; of a bag they
-// have one row of the gradient together. Where there are gaps −1 is no index.
+// have one row of the gradient together. Bags of any length are so many `lists` with their ends: `count` is then the
+// room for their indices. Where there are gaps −1 is no index.
 struct ScatterAt {
-  static constexpr Operands all{"gradient:f indices:i weights:f?",
-                                "count:d table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
-  static constexpr size_t gradient = all.view("gradient"), indices = all.view("indices"), weights = all.view("weights");
-  static constexpr size_t count = all.integer("count"), table_rows = all.integer("table_rows"),
-                          columns = all.integer("columns"), width = all.integer("width"),
-                          padding = all.integer("padding"), bags = all.integer("bags"), gaps = all.integer("gaps");
+  static constexpr Operands all{"gradient:f indices:i weights:f? ends:i?",
+                                "count:d lists:d? table_rows:i columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
+  static constexpr size_t gradient = all.view("gradient"), indices = all.view("indices"), weights = all.view("weights"),
+                          ends = all.view("ends");
+  static constexpr size_t count = all.integer("count"), lists = all.integer("lists"),
+                          table_rows = all.integer("table_rows"), columns = all.integer("columns"),
+                          width = all.integer("width"), padding = all.integer("padding"), bags = all.integer("bags"),
+                          gaps = all.integer("gaps");
 };
 
 // Entries by row, ascending, those of a row in the order of the batch.

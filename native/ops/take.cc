@@ -53,10 +53,10 @@ void run_take(const Context& context, const Arguments& a) {
 // ---- Bags ------------------------------------------------------------------------------------------------------
 
 struct BagAt {
-  static constexpr Operands all{"table:f ids:i weights:f? y:F",
+  static constexpr Operands all{"table:f ids:i weights:f? ends:i? y:F",
                                 "bags:d table_rows:d columns:i width:i padding:i?-1 mode:bags", ""};
   static constexpr size_t table = all.view("table"), ids = all.view("ids"), weights = all.view("weights"),
-                          y = all.view("y");
+                          ends = all.view("ends"), y = all.view("y");
   static constexpr size_t bags = all.integer("bags"), table_rows = all.integer("table_rows"),
                           columns = all.integer("columns"), width = all.integer("width"),
                           padding = all.integer("padding"), mode = all.integer("mode");
@@ -69,29 +69,34 @@ void check_bag(const Arguments& a, Requirements& r) {
   if (static_cast<Bags>(a.ints[BagAt::mode]) == Bags::mean && a.views[BagAt::weights] != nullptr)
     return r.fail("a mean has no weights");
   r.need(BagAt::table, a.size(BagAt::table_rows), a.size(BagAt::columns));
-  r.need(BagAt::ids, a.size(BagAt::bags), a.size(BagAt::width));
-  r.need(BagAt::weights, a.size(BagAt::bags), a.size(BagAt::width));
+  const size_t lists = a.views[BagAt::ends] == nullptr ? a.size(BagAt::bags) : 1;
+  r.need(BagAt::ids, lists, a.size(BagAt::width));
+  r.need(BagAt::weights, lists, a.size(BagAt::width));
+  r.need(BagAt::ends, a.size(BagAt::bags));
   r.need(BagAt::y, a.size(BagAt::bags), a.size(BagAt::columns));
 }
 
-// y[b] = Σ weights[b][i]·table[ids[b][i]], by its number of ids in the mean; ids below 0 are none.
+// y[b] = Σ weights[b][i]·table[ids[b][i]], by its number of ids in the mean. A bag has `width` ids,
+// or those up to ends[b], of `width` in all.
 void run_bag(const Context& context, const Arguments& a) {
-  const size_t bags = a.size(BagAt::bags), columns = a.size(BagAt::columns), width = a.size(BagAt::width);
+  const size_t bags = a.size(BagAt::bags), columns = a.size(BagAt::columns);
   const auto* ids = a.view<const int32_t>(BagAt::ids);
-  if (!indices_fit(context, ids, bags * width, a.size(BagAt::table_rows), width, true)) return;
+  const IdLists lists{a.view<const int32_t>(BagAt::ends), bags, a.size(BagAt::width)};
+  if (!lists.fit(context, ids, a.size(BagAt::table_rows), lists.ends == nullptr)) return;
   const auto* weights = a.view<const float>(BagAt::weights);
   const auto padding = static_cast<int32_t>(a.ints[BagAt::padding]);
   const bool mean = static_cast<Bags>(a.ints[BagAt::mode]) == Bags::mean;
   const auto multiply = context.kernels.binary[static_cast<size_t>(Binary::multiply)].vector_scalar;
-  const size_t least = std::max<size_t>(1, kLeastElements / std::max<size_t>(1, width * columns));
+  const size_t least = std::max<size_t>(1, kLeastElements * bags / std::max<size_t>(1, lists.entries() * columns));
   const size_t chunks = std::min(std::max<size_t>(bags, 1), context.parallel.chunks(bags, least));
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t end = bags * (chunk + 1) / chunks;
     for (size_t bag = bags * chunk / chunks; bag < end; ++bag) {
-      const int32_t* own = ids + bag * width;
+      const size_t first = lists.begin(bag), width = lists.end(bag) - first;
+      const int32_t* own = ids + first;
       float* y = a.view<float>(BagAt::y) + bag * columns;
       context.kernels.rows_sum_f32({a.view<const float>(BagAt::table), own,
-                                    weights == nullptr ? nullptr : weights + bag * width, width, (end - bag) * width,
+                                    weights == nullptr ? nullptr : weights + first, width, lists.begin(end) - first,
                                     padding, y, columns});
       if (mean) multiply(y, bag_share(own, width, padding), y, columns);
     }
@@ -101,8 +106,8 @@ void run_bag(const Context& context, const Arguments& a) {
 // ---- The gradient of every element -----------------------------------------------------------------------------
 
 struct TakeGradientAt {
-  static constexpr Operands all{"gradient:f indices:i weights:f? y:F",
-                                "count:d table_rows:d columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
+  static constexpr Operands all{"gradient:f indices:i weights:f? ends:i? y:F",
+                                "count:d lists:d? table_rows:d columns:i width:i padding:i?-1 bags:bags? gaps:b?", ""};
   static constexpr size_t y = all.view("y");
 };
 

@@ -98,7 +98,7 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
     if (operation == &op_schedule_value && a.size(0) >= lanes_) throw ProgramError("schedule out of range");
     if (operation == &op_update && a.size(1) + a.size(3) + a.size(4) >= lanes_)
       throw ProgramError("schedule out of range");
-    if (operation == &op_gather && samples_ == 0) throw ProgramError("gather needs a feed");
+    if (order_view(operation) >= 0 && samples_ == 0) throw ProgramError("gather needs a feed");
   }
   micro_begin_ = spec.micro_begin;
   micro_end_ = spec.micro_end == 0 ? instructions_.size() : spec.micro_end;
@@ -159,9 +159,10 @@ void Program::verify_feed(const ProgramSpec& spec) {
   // A batch is read at any position of the order; the rows past the last example are never read.
   if (order.dtype() != Dtype::i32 || order.count() < samples_) throw ProgramError("feed: the order is too short");
   for (const Instruction& instruction : instructions_) {
-    if (&instruction.operation() != &op_gather) continue;
+    const int read = order_view(&instruction.operation());
+    if (read < 0) continue;
     const Arguments a = instruction.arguments();
-    if (a.views[GatherAt::order] != order.data()) throw ProgramError("gather reads another order than the feed's");
+    if (a.views[read] != order.data()) throw ProgramError("gather reads another order than the feed's");
     Instruction single = instruction;  // a short last batch must read fewer rows too
     single.resolve(1);
     if (single.arguments().ints[GatherAt::rows] > 1) throw ProgramError("gather of more rows than the batch");

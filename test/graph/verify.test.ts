@@ -449,6 +449,7 @@ describe("rows of a table", () => {
     totalRows: Int32Array.of(3, 0, 0),
     totalSums: Float32Array.of(10, 20, 0, 0, 0, 0),
     weights: Float32Array.of(1, 1, 1),
+    ends: Int32Array.of(1, 3),
     four: new Float32Array(4),
     penalty: new Float32Array(1),
   });
@@ -471,12 +472,22 @@ describe("rows of a table", () => {
     const doubles = new Array(10).fill(0).with(8, Number.POSITIVE_INFINITY);
     return words("update", operands, [...head, ...segment], [...doubles, ...new Array(8).fill(0)]);
   };
-  const scatter = (operands = at("flows", "indices", "", "count", "rows", "sums"), changed: readonly number[] = []) =>
+  const scatter = (
+    operands = at("flows", "indices", "", "", "count", "rows", "sums"),
+    changed: readonly number[] = [],
+  ) =>
     words(
       "scatter_rows",
       operands,
-      [3, 4, 2, 1, -1, 0, 0].map((value, index) => changed[index] ?? value),
+      [3, 0, 4, 2, 1, -1, 0, 0].map((value, index) => changed[index] ?? value),
     );
+  /** Two lists in the place of the indices one by one. */
+  const listed = (bags = numberOf("bags", "sum"), changed: readonly number[] = []) => {
+    const sizes = [3, 2, 4, 2, 3, -1, bags, 0].map((value, index) => changed[index] ?? value);
+    return words("scatter_rows", at("flows", "indices", "", "ends", "count", "rows", "sums"), sizes);
+  };
+  const bag = (operands = at("table", "indices", "", "ends", "four"), sizes = [2, 4, 2, 3, -1]) =>
+    words("bag", operands, [...sizes, numberOf("bags", "sum")]);
   const merge = (sizes = [3, 3, 4, 2], total = at("totalCount", "totalRows", "totalSums")) =>
     words("merge_rows", [...at("count", "rows", "sums"), ...total], sizes);
   const squares = (sizes = [3, 4, 2]) => words("rows_squares", at("count", "rows", "sums", "penalty"), sizes);
@@ -486,6 +497,12 @@ describe("rows of a table", () => {
     expect(scattered.fault).toBeNull();
     expect(Array.from(scattered.own.rows.slice(0, 2))).toEqual([1, 3]);
     expect(Array.from(scattered.own.sums.slice(0, 4))).toEqual([3, 4, 6, 8]);
+    const lists = execute(listed(), { count: new Int32Array(1), rows: new Int32Array(3) });
+    expect(lists.fault).toBeNull();
+    expect(Array.from(lists.own.sums.slice(0, 4))).toEqual([3, 4, 4, 6]);
+    const bags = execute(bag(), { table: Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7) });
+    expect(bags.fault).toBeNull();
+    expect(Array.from(bags.own.four)).toEqual([6, 7, 8, 10]);
     const merged = execute(merge());
     expect(merged.fault).toBeNull();
     expect(Array.from(merged.own.totalSums.slice(0, 4))).toEqual([3, 4, 16, 28]);
@@ -499,14 +516,17 @@ describe("rows of a table", () => {
 
   test.each<[string, readonly number[], string]>([
     ["more indices than there are", scatter(undefined, [4]), "are needed"],
-    ["no place for all rows", scatter(at("flows", "indices", "", "count", "totalCount", "sums")), "are needed"],
-    ["sums over what flows in", scatter(at("flows", "indices", "", "count", "rows", "flows")), "overlaps"],
-    ["rows over the indices", scatter(at("flows", "indices", "", "count", "indices", "sums")), "overlaps"],
-    ["bags of no kind", scatter(undefined, [3, 4, 2, 1, -1, 3]), "no such bags"],
-    ["half a bag", scatter(undefined, [3, 4, 2, 2, -1, 1]), "not whole"],
+    ["no place for all rows", scatter(at("flows", "indices", "", "", "count", "totalCount", "sums")), "are needed"],
+    ["sums over what flows in", scatter(at("flows", "indices", "", "", "count", "rows", "flows")), "overlaps"],
+    ["rows over the indices", scatter(at("flows", "indices", "", "", "count", "indices", "sums")), "overlaps"],
+    ["bags of no kind", scatter(undefined, [3, 0, 4, 2, 1, -1, 3]), "no such bags"],
+    ["half a bag", scatter(undefined, [3, 0, 4, 2, 2, -1, 1]), "not whole"],
     [
       "a weighted mean",
-      scatter(at("flows", "indices", "weights", "count", "rows", "sums"), [3, 4, 2, 1, -1, numberOf("bags", "mean")]),
+      scatter(at("flows", "indices", "weights", "", "count", "rows", "sums"), [
+        ...[3, 0, 4, 2, 1, -1],
+        numberOf("bags", "mean"),
+      ]),
       "no weights",
     ],
     ["a total that is its part", merge(undefined, at("count", "rows", "sums")), "overlaps"],
@@ -536,10 +556,16 @@ describe("rows of a table", () => {
     ],
     [
       "bags of a mean with weights",
-      words("bag", at("table", "indices", "weights", "four"), [1, 4, 2, 3, -1, numberOf("bags", "mean")]),
+      words("bag", at("table", "indices", "weights", "", "four"), [1, 4, 2, 3, -1, numberOf("bags", "mean")]),
       "no weights",
     ],
-    ["bags that are too long", words("bag", at("table", "indices", "", "four"), [1, 4, 2, 4, -1, 1]), "are needed"],
+    ["bags that are too long", words("bag", at("table", "indices", "", "", "four"), [1, 4, 2, 4, -1, 1]), "are needed"],
+    ["lists that are no bags", listed(numberOf("bags", "none")), "no bags"],
+    ["more lists than there are ends", listed(undefined, [3, 3]), "are needed"],
+    ["more lists than flow in", listed(undefined, [3, 4]), "are needed"],
+    ["room for more ids than there are", listed(undefined, [4]), "are needed"],
+    ["bags of more ids than there are", bag(undefined, [2, 4, 2, 4, -1]), "are needed"],
+    ["bags of more lists than there are ends", bag(undefined, [3, 4, 1, 3, -1]), "are needed"],
   ])("%s is refused", (_name, code, message) => {
     expect(() => execute(code)).toThrow(refused(message));
   });
@@ -571,6 +597,25 @@ describe("rows of a table", () => {
   test("an index outside of the table is a fault", () => {
     const { fault } = execute(scatter(), { indices: Int32Array.of(3, 4, 0) });
     expect(fault).toMatchObject({ what: "index", row: 1, value: 4, limit: 4 });
+    for (const code of [listed(), bag()]) {
+      const { fault: within } = execute(code, { indices: Int32Array.of(3, 1, 4) });
+      expect(within).toMatchObject({ what: "index", row: 1, column: 1, value: 4, limit: 4 });
+      expect(execute(code, { indices: Int32Array.of(3, -1, 1) }).fault).toMatchObject({ row: 1, column: 0, value: -1 });
+    }
+  });
+
+  test.each<[string, Int32Array<ArrayBuffer>]>([
+    ["fall", Int32Array.of(2, 1)],
+    ["are negative", Int32Array.of(-1, 1)],
+    ["reach behind the ids", Int32Array.of(1, 4)],
+    ["are as large as they can be", Int32Array.of(INT_MAX, INT_MAX)],
+  ])("ends that %s are a fault, and nothing is written", (_name, ends) => {
+    for (const code of [listed(), bag()]) {
+      const { own, fault } = execute(code, { ends });
+      expect(fault).toMatchObject({ what: "index", limit: 4 });
+      expect(own.four).toEqual(views().four);
+      expect(own.sums).toEqual(views().sums);
+    }
   });
 });
 

@@ -153,7 +153,7 @@ test("sizes follow the ids: one axis more, or the features in the place of the i
 });
 
 test("model-wide penalties leave a table alone; its own reach it", async () => {
-  const model = (layer: Layer<number, number, "i32">) =>
+  const model = (layer: Layer<number, number, "ragged">) =>
     sequential({ input: spec(["batch", 1], "i32") }, layer, linear(2, 2));
   const options = { loss: crossEntropy(), optimizer: sgd({ lr: 0.5 }), epochs: 1, regularizer: l2(1) };
   const data = { x: tensor(Int32Array.of(0, 1), [2, 1]), y: [0, 1] };

@@ -32,6 +32,8 @@ const UNMEASURED: Readonly<Record<string, string>> = {
   gemm_fused: "rows of the suite train are steps of networks that have them",
   softmax_cross_entropy_both: "as gemm_fused",
   gather: "as gemm_fused",
+  gather_ends: "as gemm_fused",
+  gather_lists: "as gemm_fused",
   expect_finite: "as gemm_fused",
   collect: "as gemm_fused, where fit has metrics",
   log_scalar: "as gemm_fused; one number a step",

@@ -86,22 +86,22 @@ export function embedding<const Size extends number>(
 }
 
 /**
- * The sum, or the mean, of rows of a table by number: hashed words, several categories at once, histories. x: [batch, …, n] i32 of at most n
- * ids, −1 for none; table: [count, size]; y: [batch, …, size], 0 where a bag is empty. Formula and errors as of `ops.bag`, gradient and role as
- * of {@link embedding}.
+ * The sum, or the mean, of rows of a table by number: hashed words, several categories at once, histories. x: lists of ids, an input that
+ * {@link ragged} says, or [batch, …, n] i32 of at most n ids, −1 for none; table: [count, size]; y: [batch, …, size], 0 where a bag is
+ * empty. Formula and errors as of `ops.bag`, gradient and role as of {@link embedding}.
  */
 export function embeddingBag<const Size extends number>(
   count: number,
   size: Size,
   options: EmbeddingBagOptions = {},
-): Layer<number, Size, "i32"> {
+): Layer<number, Size, "ragged"> {
   checkKeys("embeddingBag", options, [...OPTIONS, "mode"]);
   const { table, padding, made } = tableOf("embeddingBag", count, size, options);
   const mode = checkOneOf("embeddingBag.mode", options.mode ?? "sum", ["sum", "mean"]);
   const layer = defineLayer({
     kind: "embeddingBag",
     outputs: size,
-    takes: "i32",
+    takes: "ragged",
     name: options.name,
     config: { count, size, mode, rows: table.rows, ...paddingOf(options) },
     parameters: { table },

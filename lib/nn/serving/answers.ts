@@ -1,10 +1,12 @@
 // What is made of outputs: tensors of the caller's own, in the units of the data, and labels.
-import type { Member } from "../../data/member.js";
+import type { InputMember } from "../../data/block.js";
+import { areLists } from "../../data/lists.js";
 import { type Affine, restoreRows } from "../../data/transform.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import { type FrozenProgram, type GivenRows, givenRows, type InputRows } from "../frozen.js";
+import { type FrozenProgram, type GivenRows, givenRows } from "../frozen.js";
+import type { FlatRows, InputRows } from "../frozen_input.js";
 import {
   type Described,
   type DescribedOutput,
@@ -14,6 +16,7 @@ import {
   type PredictedLabels,
 } from "../meaning.js";
 import type { Take } from "./call.js";
+import { takenLists } from "./lists.js";
 import { changedRows, lyingRows, scratchFor } from "./rows.js";
 
 /** A value an output by name; of a single one without a name the value itself. */
@@ -140,15 +143,15 @@ export class Parts {
   readonly y: Float32Array;
   readonly #program: Pick<FrozenProgram, "maxBatch" | "outputs">;
   readonly #total: number;
-  readonly #members: readonly Member[];
+  readonly #members: readonly InputMember[];
   readonly #units: readonly (Affine | undefined)[];
   /** Memory of each input for rows that are not as the network takes them. */
-  readonly #scratch: InputRows[] = [];
+  readonly #scratch: FlatRows[] = [];
 
   /** @param units Of each input. */
   constructor(
     program: Pick<FrozenProgram, "maxBatch" | "outputs">,
-    members: readonly Member[],
+    members: readonly InputMember[],
     units: readonly (Affine | undefined)[],
   ) {
     const { maxBatch, outputs } = program;
@@ -170,8 +173,9 @@ export class Parts {
     return givenRows(this.#members, (member, at) => this.#rowsOf(member, at));
   }
 
-  #rowsOf(member: Member, at: number): InputRows {
+  #rowsOf(member: InputMember, at: number): InputRows {
     const [affine, begin, end] = [this.#units[at], this.begin, this.begin + this.rows];
+    if (areLists(member)) return takenLists(member, begin, end);
     const lying = lyingRows(member, affine, begin, end);
     if (lying !== undefined) return lying;
     this.#scratch[at] ??= scratchFor(member, Math.min(this.#total, this.#program.maxBatch));
@@ -180,7 +184,7 @@ export class Parts {
 }
 
 /** Outputs of any number of rows, in the units of the network, on the calling thread. */
-export function runRows(program: FrozenProgram, members: readonly Member[], { inputs }: Described): Float32Array {
+export function runRows(program: FrozenProgram, members: readonly InputMember[], { inputs }: Described): Float32Array {
   const parts = new Parts(program, members, inputs);
   for (let x = parts.next(); x !== undefined; x = parts.next()) {
     program.runInto(x, parts.rows, parts.y, 1, parts.begin);

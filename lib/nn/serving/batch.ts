@@ -1,12 +1,12 @@
 // Calls that are computed together, and the memory that their rows are copied to.
 import type { NativeFault } from "../../binding/native.js";
 import { threadsFor } from "../../binding/threads.js";
-import type { Member } from "../../data/member.js";
+import type { InputMember } from "../../data/block.js";
 import { faultError } from "../../graph/compiled.js";
-import { type GivenRows, givenRows } from "../frozen.js";
+import { type FrozenProgram, type GivenRows, givenRows } from "../frozen.js";
 import { UNDESCRIBED } from "../meaning.js";
 import type { Call } from "./call.js";
-import type { StagedInput } from "./staged_input.js";
+import type { Staged } from "./staged_input.js";
 
 const NO_ROWS = new Float32Array();
 
@@ -14,25 +14,25 @@ const NO_ROWS = new Float32Array();
 export class Batch {
   readonly calls: Call[] = [];
   /** The inputs of a call by itself. */
-  readonly large: readonly Member[] | undefined;
+  readonly large: readonly InputMember[] | undefined;
   rows = 0;
   /** What belongs to the weights that it is computed with. */
   described = UNDESCRIBED;
   /** What its outputs are written to. */
   outputs = NO_ROWS;
-  readonly #inputs: readonly StagedInput[];
+  readonly #inputs: readonly Staged[];
 
-  private constructor(inputs: readonly StagedInput[], large: readonly Member[] | undefined) {
+  private constructor(inputs: readonly Staged[], large: readonly InputMember[] | undefined) {
     this.#inputs = inputs;
     this.large = large;
   }
 
   /** An empty one whose rows will lie in these. */
-  static over(inputs: readonly StagedInput[]): Batch {
+  static over(inputs: readonly Staged[]): Batch {
     return new Batch(inputs, undefined);
   }
 
-  static ofLarge(call: Call, members: readonly Member[]): Batch {
+  static ofLarge(call: Call, members: readonly InputMember[]): Batch {
     const batch = new Batch([], members);
     batch.calls.push(call);
     batch.rows = call.rows;
@@ -46,10 +46,15 @@ export class Batch {
     this.rows += call.rows;
   }
 
-  /** Refuses calls with values that are not finite, and lets the rows of calls that are over be overwritten by those behind them. */
-  closeRanks(): void {
+  /**
+   * Refuses calls with values that `program` does not take, and lets the rows of calls that are over be overwritten by those behind
+   * them.
+   */
+  closeRanks(program: Pick<FrozenProgram, "taken">): void {
     if (this.large !== undefined) return;
-    for (const input of this.#inputs) input.refuse(this.calls, this.rows);
+    for (let at = 0; at < this.#inputs.length; at++) {
+      this.#inputs[at]?.refuse(this.calls, this.rows, program.taken[at]?.averaged ?? false);
+    }
     if (!this.calls.some(({ over }) => over)) return;
     let [from, to] = [0, 0];
     for (const { over, rows } of this.calls) {
@@ -62,7 +67,7 @@ export class Batch {
   }
 
   /** Refuses the call that a fault stands in, and leaves its rows out: the others may be computed again. Throws a fault that is nobody's. */
-  leaveOut(fault: NativeFault): void {
+  leaveOut(fault: NativeFault, program: Pick<FrozenProgram, "taken">): void {
     const before = this.calls.length;
     let begin = 0;
     for (const call of this.calls) {
@@ -70,7 +75,7 @@ export class Batch {
       if (row >= 0 && row < call.rows && !call.over) call.reject(faultError({ ...fault, row }, "the call"));
       begin += call.rows;
     }
-    this.closeRanks();
+    this.closeRanks(program);
     if (this.calls.length === before) throw faultError(fault);
   }
 

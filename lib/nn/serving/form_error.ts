@@ -1,4 +1,4 @@
-import type { Member } from "../../data/member.js";
+import type { InputMember } from "../../data/block.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
@@ -65,7 +65,11 @@ export async function measureError(
 }
 
 /** Answers for all rows, on native threads. */
-async function computeAll(copy: FrozenCopy, members: readonly Member[], outputs: RowOutputs): Promise<Float32Array> {
+async function computeAll(
+  copy: FrozenCopy,
+  members: readonly InputMember[],
+  outputs: RowOutputs,
+): Promise<Float32Array> {
   await copy.take();
   const { program, described } = copy;
   const turns = new Turns();

@@ -1,7 +1,7 @@
 // Calls gathered into batches: rows are copied into the batch that is being filled while the one before is computed.
 import { now } from "../../binding/clock.js";
 import { threadLimit } from "../../binding/threads.js";
-import type { Member } from "../../data/member.js";
+import type { InputMember } from "../../data/block.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { onAbort } from "../../signals.js";
@@ -13,6 +13,7 @@ import { Parts } from "./answers.js";
 import { Batch } from "./batch.js";
 import { type Call, PromisedCall, type Take } from "./call.js";
 import { Expectation } from "./expectation.js";
+import { StagedLists } from "./lists.js";
 import { type CallInput, callInputs, countCall, failParts, failRows, membersOfCall } from "./rows.js";
 import { StagedInput } from "./staged_input.js";
 import { roomFor, Stages } from "./stages.js";
@@ -157,7 +158,11 @@ export class Gathering {
       last.add(call, x);
       return;
     }
-    const batch = Batch.over(this.#stages.map(([input, stages]) => new StagedInput(input, stages)));
+    const batch = Batch.over(
+      this.#stages.map(([input, stages]) =>
+        input.longest === undefined ? new StagedInput(input, stages) : new StagedLists(input),
+      ),
+    );
     batch.add(call, x);
     this.#waiting.push(batch);
   }
@@ -246,7 +251,7 @@ export class Gathering {
     const { maxBatch, program, described } = this.#computer;
     this.#leave(batch);
     batch.described = described;
-    batch.closeRanks();
+    batch.closeRanks(program);
     const { outputs } = program;
     const rows = Math.min(batch.rows, maxBatch);
     if (this.#outputs.length < rows * outputs) this.#outputs = new Float32Array(roomFor(rows, outputs, maxBatch));
@@ -281,7 +286,7 @@ export class Gathering {
     const fault = program.tryInto(this.#rowsOf(batch), rows, batch.outputs, isShort ? 1 : batch.threads);
     const took = now() - began;
     this.counts.microseconds += MICRO * took;
-    if (fault !== null) batch.leaveOut(fault);
+    if (fault !== null) batch.leaveOut(fault, program);
     else if (isShort) this.#expectation.tookHere(rows, took);
     else this.#expectation.tookHelped(rows, took);
     return fault === null || batch.rows === 0;
@@ -303,12 +308,12 @@ export class Gathering {
       const took = now() - began;
       this.counts.microseconds += MICRO * took;
       if (fault === null) return this.#expectation.tookThere(rows, took);
-      batch.leaveOut(fault);
+      batch.leaveOut(fault, program);
     }
   }
 
   /** Computes a call that has more rows than a batch, all with the same weights. */
-  async #computeLarge({ calls, described, threads }: Batch, members: readonly Member[]): Promise<void> {
+  async #computeLarge({ calls, described, threads }: Batch, members: readonly InputMember[]): Promise<void> {
     const [call] = calls;
     if (call === undefined) return;
     const began = now();

@@ -7,7 +7,8 @@ import { isFloats } from "../../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import type { Taken } from "../chain.js";
-import type { FrozenProgram, GivenRows, InputRows } from "../frozen.js";
+import type { FrozenProgram, GivenRows } from "../frozen.js";
+import type { InputRows } from "../frozen_input.js";
 import { type Described, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
 import type { RowsOf } from "../row_types.js";
 import type { Sizes } from "../sequence.js";
@@ -16,6 +17,7 @@ import type { Take } from "./call.js";
 import { type FormError, measureError } from "./form_error.js";
 import { FrozenCopy, type Network, workOf } from "./frozen_copy.js";
 import { type Computer, Gathering } from "./gathering.js";
+import { takenLists } from "./lists.js";
 import type { Predicted, PredictedAs, PredictorSettings } from "./predictor_options.js";
 import {
   type CallInput,
@@ -25,6 +27,7 @@ import {
   failRows,
   failValue,
   firstNotFinite,
+  listsIn,
   pathOf,
   rowsIn,
   writeRows,
@@ -253,6 +256,10 @@ class RunInput {
   }
 
   rowsOf(x: unknown, rows: number, affine: Affine | undefined): InputRows {
+    const { longest } = this.input;
+    if (longest !== undefined) {
+      return takenLists(listsIn(pathOf("run.x", this.input), rowsIn(x, this.input), this.input), 0, rows);
+    }
     if (this.input.dtype === "f32") return this.#floatsOf(x, rows, affine);
     if (this.#integers.length < rows * this.input.columns) this.#integers = new Int32Array(this.#room(rows));
     writeRows(pathOf("run.x", this.input), rowsIn(x, this.input), this.input, this.#integers, 0);

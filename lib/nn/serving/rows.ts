@@ -1,6 +1,7 @@
 // Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
 import { native } from "../../binding/native.js";
-import { fromRecord, onlyOf } from "../../data/block.js";
+import { fromRecord, type InputMember, onlyOf } from "../../data/block.js";
+import { type ListMember, listMember } from "../../data/lists.js";
 import {
   failElement,
   floatsOf,
@@ -22,7 +23,8 @@ import { Template } from "../../ops/template.js";
 import { isFloats, isInts, isUint8Array } from "../../tensor/arrays.js";
 import { areMembers, firstOf } from "../../tensor/copied.js";
 import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
-import type { InputRows } from "../frozen.js";
+import { type FlatRows, longestOfCall } from "../frozen_input.js";
+import type { Call } from "./call.js";
 
 /** Memory of an input of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
 export type Stage = Float32Array | Float64Array | Int32Array;
@@ -31,13 +33,16 @@ export type Stage = Float32Array | Float64Array | Int32Array;
 export interface CallInput extends RowForm {
   /** In the record that a call gives; `undefined` of a single input without a name, whose rows are all that it gives. */
   readonly name: string | undefined;
+  /** Ids of a list at most, where rows are lists. */
+  readonly longest: number | undefined;
 }
 
 /** How calls give the inputs of a network. */
 export function callInputs(inputs: readonly RowSpec[]): readonly CallInput[] {
   const named = areNamed("x", inputs);
-  return inputs.map(({ name, shape, dtype }) => {
-    return { name: named ? name : undefined, ...rowForm(shape, dtype) };
+  return inputs.map((input) => {
+    const { name, shape, dtype } = input;
+    return { name: named ? name : undefined, ...rowForm(shape, dtype), longest: longestOfCall(input) };
   });
 }
 
@@ -67,7 +72,8 @@ function isRow(x: unknown, { shape, columns }: CallInput): x is readonly unknown
 
 /** Rows of an input of a call, whose form is checked: all that `memberOf` takes, or one row by itself. */
 function countRows(where: string, x: unknown, input: CallInput): number {
-  const { columns, dtype } = input;
+  const { columns, dtype, longest } = input;
+  if (longest !== undefined) return listsIn(where, x, input).rows;
   if (isFloats(x) && dtype === "f32" && x.length > 0) {
     const rows = x.length / columns;
     if (Number.isInteger(rows)) return rows;
@@ -114,15 +120,26 @@ function memberIn(where: string, x: unknown, input: CallInput): Member {
   return memberOf(where, [x], input);
 }
 
+/** The lists of a call. */
+export function listsIn(where: string, x: unknown, input: CallInput): ListMember {
+  const { longest = Number.POSITIVE_INFINITY } = input;
+  return listMember(where, x, { longest, alone: true }, IN_MEMORY);
+}
+
+/** The rows of an input of a call. */
+function inputIn(where: string, x: unknown, input: CallInput): InputMember {
+  return input.longest === undefined ? memberIn(where, x, input) : listsIn(where, x, input);
+}
+
 /** The rows of each input, of all that {@link countCall} takes. */
-export function membersOfCall(where: string, x: unknown, inputs: readonly CallInput[]): readonly Member[] {
+export function membersOfCall(where: string, x: unknown, inputs: readonly CallInput[]): readonly InputMember[] {
   const first = inputs[0];
-  if (first !== undefined && first.name === undefined) return [memberIn(where, onlyOf("x", x), first)];
+  if (first !== undefined && first.name === undefined) return [inputIn(where, onlyOf("x", x), first)];
   const members = fromRecord(
     where,
     x,
     inputs,
-    (value, input) => memberIn(pathOf(where, input), value, input),
+    (value, input) => inputIn(pathOf(where, input), value, input),
     IN_MEMORY,
   );
   const counts = members.map(({ rows }) => rows);
@@ -202,7 +219,7 @@ export function lyingRows(
   affine: Affine | undefined,
   begin: number,
   end: number,
-): InputRows | undefined {
+): FlatRows | undefined {
   if (nested || affine !== undefined) return undefined;
   if (dtype === "i32") return isInts(values) ? partOf(values, begin * columns, end * columns) : undefined;
   if (!isFloats(values)) return undefined;
@@ -211,8 +228,8 @@ export function lyingRows(
 }
 
 /** Elements [from, to), if it still has them. */
-function partOf<A extends InputRows>(values: A, from: number, to: number): A | undefined;
-function partOf(values: InputRows, from: number, to: number): InputRows | undefined {
+function partOf<A extends FlatRows>(values: A, from: number, to: number): A | undefined;
+function partOf(values: FlatRows, from: number, to: number): FlatRows | undefined {
   if (from === 0 && to === values.length) return values;
   return to <= values.length ? values.subarray(from, to) : undefined;
 }
@@ -223,15 +240,24 @@ export function changedRows(
   affine: Affine | undefined,
   begin: number,
   end: number,
-  scratch: InputRows,
-): InputRows {
+  scratch: FlatRows,
+): FlatRows {
   if (isInts(scratch)) return integersOf(member, begin, end, scratch);
   return floatsOf(member, begin, end, affine, scratch);
 }
 
 /** Memory for so many rows of a member, changed. */
-export function scratchFor({ dtype, columns }: Member, rows: number): InputRows {
+export function scratchFor({ dtype, columns }: Member, rows: number): FlatRows {
   return dtype === "i32" ? new Int32Array(rows * columns) : new Float32Array(rows * columns);
+}
+
+/** The error that `failing` throws is that of the call. */
+export function rejecting(call: Pick<Call, "reject">, failing: () => never): void {
+  try {
+    failing();
+  } catch (error) {
+    call.reject(error);
+  }
 }
 
 /** `ERR_SHAPE`: a call has more rows than a batch may have. */

@@ -1,5 +1,6 @@
 import type { Affine } from "../../data/transform.js";
 import { isDoubles, isFloats, isInts } from "../../tensor/arrays.js";
+import type { FlatRows, InputRows } from "../frozen_input.js";
 import type { Call } from "./call.js";
 import {
   type CallInput,
@@ -8,6 +9,7 @@ import {
   firstNotFinite,
   isPrecise,
   pathOf,
+  rejecting,
   rowsIn,
   type Stage,
   writeRows,
@@ -16,8 +18,29 @@ import type { Stages } from "./stages.js";
 
 const NO_ROWS = new Float32Array();
 
-/** An input of the calls of a batch: their rows one behind the other. */
-export class StagedInput {
+/** An input of the calls of a batch. */
+export interface Staged {
+  /** Copies the rows of a call behind the first `before` rows. */
+  add(call: Call, x: unknown, before: number): void;
+  /** Gives its memory back. */
+  release(): void;
+  /** Rows [begin, end) in memory of their own. */
+  slice(begin: number, end: number): Staged;
+  /** Lets rows [from, from + rows) stand from row `to` on. */
+  move(to: number, from: number, rows: number): void;
+  /** Refuses calls whose values do not fit; of lists whose bags are means (`averaged`), those that have weights. */
+  refuse(calls: readonly Call[], rows: number, averaged: boolean): void;
+  /** The rows as the network takes them; in memory of so many elements of `changed` where they are not that already. A call whose values do not fit is told so. */
+  rowsFor(
+    calls: readonly Call[],
+    rows: number,
+    affine: Affine | undefined,
+    changed: (count: number) => Float32Array,
+  ): InputRows;
+}
+
+/** An input whose rows have a width: one behind the other. */
+export class StagedInput implements Staged {
   readonly #input: CallInput;
   readonly #stages: Stages;
   #stage: Stage;
@@ -55,24 +78,21 @@ export class StagedInput {
     this.#stages.give(stage);
   }
 
-  /** Gives its memory back. */
   release(): void {
     this.#stages.give(this.#stage);
   }
 
-  /** Rows [begin, end) in memory of their own. */
   slice(begin: number, end: number): StagedInput {
     const { columns } = this.#input;
     return new StagedInput(this.#input, this.#stages, this.#stage.slice(begin * columns, end * columns));
   }
 
-  /** Lets rows [from, from + rows) stand from row `to` on. */
   move(to: number, from: number, rows: number): void {
     const { columns } = this.#input;
     this.#stage.copyWithin(to * columns, from * columns, (from + rows) * columns);
   }
 
-  /** Refuses calls with values that are not finite. */
+  /** Those with values that are not finite. */
   refuse(calls: readonly Call[], rows: number): void {
     const [stage, input] = [this.#stage, this.#input];
     if (!isFloats(stage) || firstNotFinite(stage, rows * input.columns) < 0) return;
@@ -85,13 +105,12 @@ export class StagedInput {
     }
   }
 
-  /** The rows as the network takes them; in memory of so many elements of `changed` where they are not that already. A call whose values do not fit is told so. */
   rowsFor(
     calls: readonly Call[],
     rows: number,
     affine: Affine | undefined,
     changed: (count: number) => Float32Array,
-  ): Float32Array | Int32Array {
+  ): FlatRows {
     const [stage, input] = [this.#stage, this.#input];
     if (isInts(stage)) return stage;
     if (affine === undefined && isFloats(stage)) return stage;
@@ -109,14 +128,5 @@ export class StagedInput {
       begin = end;
     }
     return target;
-  }
-}
-
-/** The error that `failing` throws is that of the call. */
-function rejecting(call: Call, failing: () => never): void {
-  try {
-    failing();
-  } catch (error) {
-    call.reject(error);
   }
 }

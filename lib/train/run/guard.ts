@@ -100,7 +100,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
     seen.push({ place, layer, value, read });
   };
   tracing(trace, () => {
-    recordObjective(model, losses, train, {
+    recordObjective(model, losses, train, batchSize, {
       layer: (name, output) => look(`the output of '${name}'`, name, output),
       losses: (values, output) => {
         look(output === undefined ? "the loss itself" : `the loss of '${output}' itself`, undefined, values);
