@@ -25,6 +25,22 @@ const SHOWN = [
   "exp",
   "tanh",
   "erf",
+  "row_norm, rows of 64",
+  "row_norm, rows of 512",
+  "row_norm, rows of 30",
+  "row_norm, rows of 100",
+  "row_norm, no mean, rows of 512",
+  "row_norm, 8 groups of 32",
+  "row_norm_gradient, rows of 64",
+  "row_norm_gradient, rows of 512",
+  "row_norm_gradient, rows of 30",
+  "row_norm_gradient, rows of 100",
+  "row_norm_gradient, no mean, rows of 512",
+  "row_norm_gradient, 8 groups of 32",
+  "column_norm, rows of 64",
+  "column_norm, rows of 512",
+  "column_norm_gradient, rows of 64",
+  "column_norm_gradient, rows of 512",
 ];
 
 /** A report as a file holds it: of an old one, or of another machine, not every figure is there. */

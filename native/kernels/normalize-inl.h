@@ -136,11 +136,13 @@ CARILLON_INLINE F add_deviation(F chain, F d) {
   return squared ? fma(d, d, chain) : add(chain, d);
 }
 
-// Σ (x − center), or with `squared` Σ (x − center)², of each row.
+// Σ (x − center), or with `squared` Σ (x − center)², of each row. With `fetches` the lines `ahead` floats behind
+// those of `fetched`, an array beside x, are asked for.
 template <size_t together, bool squared, bool fetches>
 struct DeviationRows {
   static constexpr size_t sums = 1;
   const float* x;
+  const float* fetched;
   size_t columns;
   size_t ahead;
   F center[together];
@@ -149,7 +151,7 @@ struct DeviationRows {
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) {
       const float* row = x + b * columns;
-      if constexpr (fetches) prefetch_line(row, i, ahead);
+      if constexpr (fetches) prefetch_line(fetched + b * columns, i, ahead);
       const F d = sub(load_some<whole>(row + i, count), center[b]);
       lanes[0][b][r] = add_deviation<squared>(lanes[0][b][r], whole ? d : select(first_lanes(count), d, zero()));
     }
@@ -160,12 +162,13 @@ template <bool squared, bool fetches>
 struct DeviationGroup {
   static constexpr size_t sums = 1;
   const float* x;
+  const float* fetched;
   size_t columns;
   size_t ahead;
   const float* centers;  // one a row
   template <size_t together>
   CARILLON_INLINE DeviationRows<together, squared, fetches> rows(size_t row) const {
-    DeviationRows<together, squared, fetches> some{x + row * columns, columns, ahead, {}};
+    DeviationRows<together, squared, fetches> some{x + row * columns, fetched + row * columns, columns, ahead, {}};
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) some.center[b] = splat(centers[row + b]);
     return some;
@@ -246,8 +249,11 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
   const RowNorm own = task;  // what is written cannot change it
   const size_t columns = own.columns;
   const F count = splat(static_cast<float>(columns));
-  const size_t ahead = own.ahead;
   const size_t at_once = rows_of_group(columns);
+  // Lines of y are asked for in the second pass over x, which has nothing else to wait for (at 64 MB rows of 512 go
+  // from 0.82 to 0.93 of the pattern; of 100, and of groups of fewer elements than are asked for ahead, 0.93 to 0.86).
+  const bool early = own.mean != nullptr && own.ahead != 0 && own.ahead <= at_once * columns &&
+                     columns <= kReduceBlock && columns % kLanes == 0;
   for (size_t row = begin; row < end; row += at_once) {
     const size_t rows = smaller_of(at_once, end - row);
     const float* x = own.x + row * columns;
@@ -256,25 +262,29 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
     if (own.mean != nullptr) {
       for (size_t b = 0; b < rows; ++b) means[b] = x[b * columns];
       F sum;
-      sum_group(DeviationGroup<false, true>{x, columns, ahead, means}, rows, columns, &sum);
+      sum_group(DeviationGroup<false, true>{x, x, columns, own.ahead, means}, rows, columns, &sum);
       store(means, add(load(means), div(sum, count)));
       store_at_most(own.mean + row, load(means), rows);
-      sum_group(DeviationGroup<true, false>{x, columns, 0, means}, rows, columns, &squares);
+      if (early) {
+        sum_group(DeviationGroup<true, true>{x, own.y + row * columns, columns, 0, means}, rows, columns, &squares);
+      } else {
+        sum_group(DeviationGroup<true, false>{x, x, columns, 0, means}, rows, columns, &squares);
+      }
     } else {
-      sum_group(DeviationGroup<true, true>{x, columns, ahead, means}, rows, columns, &squares);
+      sum_group(DeviationGroup<true, true>{x, x, columns, own.ahead, means}, rows, columns, &squares);
     }
     store(inverses, div(splat(1.0f), sqrt(add(div(squares, count), splat(own.epsilon)))));
     store_at_most(own.inverse + row, load(inverses), rows);
     if (own.scale == nullptr) {
       if (own.shift == nullptr) {
-        scale_group<false, false>(own, row, rows, ahead, means, inverses);
+        scale_group<false, false>(own, row, rows, early ? 0 : own.ahead, means, inverses);
       } else {
-        scale_group<false, true>(own, row, rows, ahead, means, inverses);
+        scale_group<false, true>(own, row, rows, early ? 0 : own.ahead, means, inverses);
       }
     } else if (own.shift == nullptr) {
-      scale_group<true, false>(own, row, rows, ahead, means, inverses);
+      scale_group<true, false>(own, row, rows, early ? 0 : own.ahead, means, inverses);
     } else {
-      scale_group<true, true>(own, row, rows, ahead, means, inverses);
+      scale_group<true, true>(own, row, rows, early ? 0 : own.ahead, means, inverses);
     }
   }
 }
@@ -396,9 +406,9 @@ CARILLON_INLINE void row_gradients(const RowNormGradient& task, size_t rows) {
   if constexpr (summed) {
     CARILLON_UNROLL
     for (size_t r = 0; r < kRegisters; ++r) {
-      const size_t at = r * F::N, count = at < rest ? smaller_of(F::N, rest - at) : 0;
-      tails.flows[r] = load_part(own.flows + behind + at, count);
-      tails.products[r] = load_part(own.products + behind + at, count);
+      const size_t at = r * F::N, part = at < rest ? smaller_of(F::N, rest - at) : 0;
+      tails.flows[r] = load_part(own.flows + behind + at, part);
+      tails.products[r] = load_part(own.products + behind + at, part);
     }
   }
   for (size_t row = 0; row < rows; row += at_once) {
@@ -424,9 +434,9 @@ CARILLON_INLINE void row_gradients(const RowNormGradient& task, size_t rows) {
   if constexpr (summed) {
     CARILLON_UNROLL
     for (size_t r = 0; r < kRegisters; ++r) {
-      const size_t at = r * F::N, count = at < rest ? smaller_of(F::N, rest - at) : 0;
-      store_part(own.flows + behind + at, tails.flows[r], count);
-      store_part(own.products + behind + at, tails.products[r], count);
+      const size_t at = r * F::N, part = at < rest ? smaller_of(F::N, rest - at) : 0;
+      store_part(own.flows + behind + at, tails.flows[r], part);
+      store_part(own.products + behind + at, tails.products[r], part);
     }
   }
 }
