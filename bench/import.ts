@@ -15,6 +15,8 @@ const PAIRS = 41;
 interface Sample {
   /** From the call of import() to its end. */
   readonly milliseconds: number;
+  /** Of the processor meanwhile, all threads: hardly more on a machine that has other things to do. */
+  readonly processor: number;
   /** Of the process behind it: resident, MiB. */
   readonly resident: number;
 }
@@ -26,6 +28,8 @@ interface Row {
   readonly milliseconds: number;
   /** The least difference of a pair. */
   readonly least: number;
+  /** Of the processor: median over pairs. */
+  readonly processor: number;
   readonly megabytes: number;
   readonly emptyMilliseconds: number;
   readonly emptyMegabytes: number;
@@ -36,6 +40,7 @@ const table = new Table<Row>([
   { title: "pairs", width: 5, text: ({ pairs }) => String(pairs) },
   { title: "ms above", width: 8, text: ({ milliseconds }) => fixed(milliseconds, 1) },
   { title: "least", width: 6, text: ({ least }) => fixed(least, 1) },
+  { title: "CPU ms", width: 6, text: ({ processor }) => fixed(processor, 1) },
   { title: "MB above", width: 8, text: ({ megabytes }) => fixed(megabytes, 1) },
   { title: "empty ms", width: 8, text: ({ emptyMilliseconds }) => fixed(emptyMilliseconds, 1) },
   { title: "empty MB", width: 8, text: ({ emptyMegabytes }) => fixed(emptyMegabytes, 1) },
@@ -46,10 +51,11 @@ function writeProgram(name: string, module: string): string {
   const file = join(work, name);
   writeFileSync(
     file,
-    `const begin = process.hrtime.bigint();
+    `const [begin, used] = [process.hrtime.bigint(), process.cpuUsage()];
 await import(${JSON.stringify(module)});
-const milliseconds = Number(process.hrtime.bigint() - begin) / 1e6;
-console.log(JSON.stringify({ milliseconds, resident: process.memoryUsage.rss() / 2 ** 20 }));
+const [milliseconds, { user, system }] = [Number(process.hrtime.bigint() - begin) / 1e6, process.cpuUsage(used)];
+const resident = process.memoryUsage.rss() / 2 ** 20;
+console.log(JSON.stringify({ milliseconds, processor: (user + system) / 1e3, resident }));
 `,
   );
   return file;
@@ -79,6 +85,7 @@ function measure(name: string, seconds: number | undefined): Row {
     pairs: pairs.length,
     milliseconds: median(differences),
     least: Math.min(...differences),
+    processor: median(pairs.map((pair) => pair.with.processor - pair.without.processor)),
     megabytes: median(pairs.map((pair) => pair.with.resident - pair.without.resident)),
     emptyMilliseconds: median(pairs.map(({ without }) => without.milliseconds)),
     emptyMegabytes: median(pairs.map(({ without }) => without.resident)),

@@ -1,5 +1,5 @@
 // `npm run tarball [-- FOLDER]`: what `npm pack` makes, compressed once more by zopfli, which finds a shorter gzip file of the very
-// same contents (6% less): the one that is published. Fails if it has more than 2 MB. Needs a registry.
+// same contents (6% less): the one that is published. Fails if it has more than 2.6 MB. Needs a registry.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -11,7 +11,7 @@ import { mustRun, root } from "./tools.mjs";
 /** Not among the development dependencies: it is needed once a release. */
 const ZOPFLI = "@gfx/zopfli@1.0.15";
 
-const MOST_BYTES = 2_000_000;
+const MOST_BYTES = 2_600_000;
 
 /**
  * The bytes of a gzip file of the same contents.

@@ -133,8 +133,8 @@ describe("the tarball", () => {
     },
   );
 
-  test("is at most 2 MB with the binaries that are in it, once `npm run tarball` has compressed it", () => {
-    expect(0.95 * packed.size).toBeLessThanOrEqual(2e6); // zopfli takes 6% of binaries, 4% of text
+  test("is at most 2.6 MB with the binaries that are in it, once `npm run tarball` has compressed it", () => {
+    expect(0.95 * packed.size).toBeLessThanOrEqual(2.6e6); // zopfli takes 6% of binaries, 4% of text
   });
 });
 
