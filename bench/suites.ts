@@ -12,4 +12,5 @@ export const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   together: async () => (await import("./train/together.js")).run,
   serving: async () => (await import("./serving/suite.js")).run,
   import: async () => (await import("./import.js")).run,
+  reading: async () => (await import("./reading.js")).run,
 };

@@ -123,8 +123,8 @@ function describeString(value: string): string {
 /** On the prototypes of classes whose instances come back to us: what they are, and of which copy of this package. */
 const ORIGIN: unique symbol = Symbol.for("carillon.origin");
 
-/** This copy; a bundle of CommonJS has no address. */
-const COPY: string = typeof import.meta.url === "string" ? import.meta.url : "a bundle";
+/** The address of this copy; a bundle of CommonJS has none. */
+export const COPY: string = typeof import.meta.url === "string" ? import.meta.url : "a bundle";
 
 /** Gives instances of a class the name that errors call them by, under which another copy of the package knows them too. */
 export function introduce(prototype: object, called: string): void {

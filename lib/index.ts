@@ -222,6 +222,21 @@ export {
   weightDecay,
 } from "./regularizers/index.js";
 export { runtime } from "./runtime.js";
+export { preparationOf, prepare, schemaOf, type TableSource, table, tableBlocks } from "./table/api.js";
+export type { BooleanColumn, Cell, Column, ColumnKind, DateColumn, NumberColumn, TextColumn } from "./table/column.js";
+export type { TableFormat } from "./table/formats.js";
+export type { TableOptions } from "./table/options.js";
+export type { Encoded, EncodedInput } from "./table/preparation/encode.js";
+export type { PreparedInputs, RawRow } from "./table/preparation/features.js";
+export type { PrepareOptions } from "./table/preparation/fit.js";
+export type { Preparation, PreparedExamples, RawRows } from "./table/preparation/preparation.js";
+export type { Target } from "./table/preparation/target.js";
+export type { Inferred, SchemaOptions } from "./table/schema/read.js";
+export type { ColumnSchema, Schema, Task } from "./table/schema/schema.js";
+export type { Warning } from "./table/schema/warnings.js";
+export type { ByteStream } from "./table/source.js";
+export type { Row, Table } from "./table/table.js";
+export type { GivenColumns, GivenRows } from "./table/values.js";
 export { type Ragged, type RaggedOptions, ragged } from "./tensor/ragged.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";

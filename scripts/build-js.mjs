@@ -25,7 +25,7 @@ const options = {
   minifySyntax: true,
   // Node.js prints the whole line of an uncaught error.
   lineLimit: 300,
-  external: ["node-gyp-build"],
+  packages: "external",
   logLevel: "warning",
 };
 
@@ -46,7 +46,11 @@ await Promise.all([
     entryPoints: [{ in: "lib/kernels/index.ts", out: "kernels/index" }, ...partEntries],
     plugins: [partsAtFirstUse],
   }),
-  build({ ...options, entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts"], plugins: [builtEntries] }),
+  build({
+    ...options,
+    entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts", "lib/cli/table_worker.ts"],
+    plugins: [builtEntries],
+  }),
 ]);
 linkParts(join(root, "dist"));
 keepReached(join(root, "dist"), ["index.d.ts", "kernels/index.d.ts"]);

@@ -25,6 +25,7 @@ export const PARTS = {
     ...["train/callbacks/early_stopping", "train/callbacks/reduce_on_plateau"],
     ...["train/checkpoint/loop", "train/find_learning_rate", "train/fit"],
   ],
+  tables: ["table/api"],
 };
 
 /** What only parts and `carillon/kernels` use: it lies with the core, which a part gets all that it uses from. */
@@ -190,8 +191,16 @@ function moduleOf(entry, below) {
     throw new Error(`${entry}: shares code with a part behind it alone`);
   const module = parse(chunk.file);
   const [inside, inChunk] = [origins(module.exports), origins(chunk.names)];
-  const open = passing.exports.map(({ from, to }) => ({ from: inside.get(inChunk.get(from) ?? "") ?? "", to }));
-  return { file: chunk.file, module, open };
+  const open = passing.exports.map(({ from, to }) => {
+    return { from: inside.get(inChunk.get(from) ?? "") ?? `passed_${from}`, to };
+  });
+  // What the entry exports of those before it is theirs, by names of its own.
+  const imports = below.map((file) => {
+    const passed = importsOf(passing, file).map(({ from, to }) => ({ from, to: `passed_${to}` }));
+    return { file, names: [...importsOf(module, file), ...passed] };
+  });
+  const others = module.imports.filter(({ file }) => !below.includes(file));
+  return { file: chunk.file, module: { ...module, imports: [...imports, ...others] }, open };
 }
 
 /** Of a module the names that it imports of a file. @param {Module} module @param {string} file */

@@ -21,6 +21,7 @@ export const BENCH = [
   "together",
   "serving",
   "import",
+  "reading",
 ];
 
 const NPM_TEST = "npm test runs it in full";
@@ -38,6 +39,7 @@ export const SCRIPTS = {
   },
   "build:js": { reason: "npm ci runs it as a part of prepare" },
   operations: { forms: [["--check"]] },
+  schemas: { forms: [["--check"]] },
   prebuild: { reason: "as build:gyp" },
   "prebuild:all": { reason: "needs Zig and many minutes; the workflow Release runs it" },
   tarball: { reason: "needs a registry; the workflow Release runs it, and npm pack is tried first" },

@@ -1,6 +1,7 @@
 // What the outputs of a model mean: the loss of its training says it, which the model and its files remember.
 import type { ClassNames } from "../data/labels.js";
 import type { Affine } from "../data/transform.js";
+import type { Json } from "../described.js";
 import { CarillonError } from "../errors.js";
 import type { Ending } from "./ending.js";
 import type { Loss } from "./losses/loss.js";
@@ -21,6 +22,8 @@ export interface Meaning {
   /** Changes of units between the data and the network. */
   readonly inputs: readonly (Affine | undefined)[];
   readonly outputs: readonly OutputMeaning[];
+  /** What raw rows go through before they are inputs, as JSON; where nobody says, it stays what it was. */
+  readonly preparation?: Json | undefined;
 }
 
 /** Of a model that nothing has trained. */

@@ -2,11 +2,11 @@ import type { NativeSlab } from "../binding/native.js";
 import type { AnyExamples, AnyInputs } from "../data/dataset.js";
 import type { Dataset } from "../data/stream.js";
 import type { Transforms } from "../data/transform.js";
-import { madeBy, makingOf } from "../described.js";
+import { type Json, madeBy, makingOf } from "../described.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { Calls } from "../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../graph/trace.js";
-import { checkKeys, checkNumber, checkString } from "../options.js";
+import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { INSPECT, type InspectOptions, style } from "../tensor/inspect.js";
 import { areNamed, inputOf, type RowSpecs } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
@@ -186,6 +186,21 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   /** Names of the classes, that of class k at place k, where the labels of the training were names. */
   get classNames(): readonly string[] | undefined {
     return this.#meaning.outputs[0]?.classNames;
+  }
+
+  /**
+   * What raw rows go through before they are inputs of this model, as `keepPreparation` was given it, be it in the process that has written the
+   * file: `preparationOf(model.preparation)`. `undefined` if nobody has said.
+   */
+  get preparation(): Json | undefined {
+    return this.#meaning.preparation;
+  }
+
+  /** Keeps a preparation with the model, its copies and its files; `undefined` keeps none. `ERR_OPTION` for what has no JSON. */
+  keepPreparation(preparation: { toJSON(): Json } | undefined): this {
+    if (preparation !== undefined) checkFunction("keepPreparation.toJSON", preparation.toJSON);
+    this.changeMeaning({ ...this.#meaning, preparation: preparation?.toJSON() });
+    return this;
   }
 
   /** Draws all weights anew from (seed, parameter name). `ERR_BUSY` while a run has the model, or a program is at work on it. */
@@ -498,7 +513,8 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
 
   /** @internal */
   changeMeaning(meaning: Meaning): void {
-    this.#meaning = meaning;
+    const { preparation } = this.#meaning;
+    this.#meaning = "preparation" in meaning || preparation === undefined ? meaning : { ...meaning, preparation };
     this.#described = undefined;
   }
 

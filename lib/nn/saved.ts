@@ -1,5 +1,6 @@
 import { COPIED_AT_ONCE } from "../data/held.js";
 import { commonTurns } from "../data/turns.js";
+import type { Json } from "../described.js";
 import { fail } from "../errors.js";
 import { exceeds } from "../io/json.js";
 import { type CheckedLimits, checkLimits, expectBytes, type FileLimits } from "../io/limits.js";
@@ -305,7 +306,9 @@ function savedMeaning(
   const kinds = areNamed("y", outputs)
     ? partsOf("y", outputs, part("loss", metadata.loss)).map(({ value }) => value)
     : [metadata.loss];
+  const { preparation } = metadata;
   return {
+    preparation: preparation === undefined ? undefined : jsonIn(parsePlain(preparation, where, "preparation")),
     inputs: unitsIn("x", inputs, part("inputs", metadata.inputs)),
     outputs: outputs.map((_, at) => {
       const kind = kinds[at];
@@ -314,6 +317,11 @@ function savedMeaning(
       return { units: targets[at], lossKind, classNames: classes[at] };
     }),
   };
+}
+
+/** An object of JSON. */
+function jsonIn(part: Part): Json {
+  return Object.fromEntries([...part.members()].map(([key, { value }]) => [key, value as Json])); // JSON.parse gives no other
 }
 
 /** As metadata; a model that remembers nothing has none. */
@@ -328,6 +336,7 @@ function meaningText({
     targets: ofOutputs(({ units }) => units),
     loss: ofOutputs(({ lossKind }) => lossKind),
     classes: ofOutputs(({ classNames }) => classNames),
+    preparation: meaning.preparation,
   };
   return Object.fromEntries(
     Object.entries(words).flatMap(([name, value]) => {

@@ -45,13 +45,18 @@ export function pack(folder: string): Packed {
 /** The folder of a prebuilt binary for this machine, as prebuildify names it. */
 export const PREBUILDS = `prebuilds/${process.platform}-${process.arch}`;
 
-/** A folder with nothing but node_modules: the tarball, and the package that it depends on. Returns its path. */
+/** What the package depends on, and what that does. */
+const NEEDED = ["node-gyp-build", "fzstd", "hyparquet", "hyparquet-compressors", "hysnappy"];
+
+/** A folder with nothing but node_modules: the tarball, and the packages that it depends on. Returns its path. */
 export function install(tarball: string, folder: string): string {
   const target = join(folder, "node_modules/carillon");
   mkdirSync(target, { recursive: true });
   const { status, stderr } = spawnSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", target]);
   if (status !== 0) throw new Error(String(stderr));
-  cpSync(join(root, "node_modules/node-gyp-build"), join(folder, "node_modules/node-gyp-build"), { recursive: true });
+  for (const name of NEEDED) {
+    cpSync(join(root, "node_modules", name), join(folder, "node_modules", name), { recursive: true });
+  }
   // A checkout has no binaries of other platforms, and its own is not in the tarball.
   if (!existsSync(join(target, PREBUILDS))) {
     mkdirSync(join(target, PREBUILDS), { recursive: true });

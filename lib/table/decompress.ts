@@ -1,0 +1,73 @@
+// Bytes that were compressed by gzip or zstd, told by how they begin.
+
+import { CarillonError, messageOf } from "../errors.js";
+import { broken } from "../io/refusal.js";
+import type { Bytes } from "./source.js";
+
+const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+const isZstd = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
+
+/** The pieces of an iterator, with one before them that was taken already. */
+async function* behind(first: Uint8Array, others: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield first;
+    for (;;) {
+      const { done, value } = await others.next();
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    await others.return?.();
+  }
+}
+
+async function* byStream(
+  pieces: AsyncIterable<Uint8Array>,
+  make: (zlib: typeof import("node:zlib")) => NodeJS.ReadWriteStream & AsyncIterable<unknown>,
+): AsyncGenerator<Uint8Array> {
+  const { pipeline, Readable } = process.getBuiltinModule("node:stream");
+  const stream = make(process.getBuiltinModule("node:zlib"));
+  // An error of the source destroys the stream, whose reader is told.
+  pipeline(Readable.from(pieces), stream, () => undefined);
+  for await (const piece of stream)
+    if (ArrayBuffer.isView(piece)) yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+}
+
+async function* byFzstd(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { Decompress } = await import("fzstd");
+  const given: Uint8Array[] = [];
+  const stream = new Decompress((piece) => given.push(piece));
+  for await (const piece of pieces) {
+    stream.push(piece);
+    for (const one of given.splice(0)) yield one;
+  }
+  stream.push(new Uint8Array(), true);
+  for (const one of given.splice(0)) yield one;
+}
+
+function zstd(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const zlib: object = process.getBuiltinModule("node:zlib");
+  const make: unknown = Reflect.get(zlib, "createZstdDecompress");
+  return typeof make === "function" ? byStream(pieces, () => make()) : byFzstd(pieces);
+}
+
+/** `bytes`, decompressed if they are compressed, which `compression` is told with the first piece; `ERR_FILE` where they are damaged. */
+export async function* decompressed(
+  { name, pieces }: Bytes,
+  compression: { found: boolean },
+): AsyncGenerator<Uint8Array, void> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const { done, value: first } = await iterator.next();
+  if (done === true) return;
+  const all = behind(first, iterator);
+  if (!isGzip(first) && !isZstd(first)) return yield* all;
+  compression.found = true;
+  const format = isGzip(first) ? "gzip" : "zstd";
+  try {
+    yield* isGzip(first) ? byStream(all, ({ createGunzip }) => createGunzip()) : zstd(all);
+  } catch (cause) {
+    if (cause instanceof CarillonError) throw cause;
+    throw broken(name, `a whole file of ${format}`, messageOf(cause));
+  }
+}

@@ -1,0 +1,134 @@
+// Parquet by hyparquet: column by column of one row group after the other.
+import type { AsyncBuffer, DecodedArray, SchemaTree } from "hyparquet";
+import { CarillonError, messageOf } from "../errors.js";
+import { fileError, fileSystem } from "../io/file.js";
+import { broken } from "../io/refusal.js";
+import { type Column, type ColumnKind, emptyColumn } from "./column.js";
+import { Places } from "./places.js";
+import { refuseData } from "./refusal.js";
+import { failColumn, Table } from "./table.js";
+import { columnOf } from "./values.js";
+
+/** Bytes at any place of which hyparquet reads. */
+interface Opened {
+  readonly buffer: AsyncBuffer;
+  close(): Promise<void>;
+}
+
+/** A file, of which only what is wanted is read. */
+export async function openParquet(path: string): Promise<Opened> {
+  const refuse = (cause: unknown): never => {
+    throw fileError(path, "a file that can be read", cause);
+  };
+  const file = await fileSystem().open(path, "r").catch(refuse);
+  const { size } = await file.stat().catch(refuse);
+  const slice = async (begin: number, end = size): Promise<ArrayBuffer> => {
+    const bytes = new Uint8Array(end - begin);
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, done, bytes.length - done, begin + done).catch(refuse);
+      if (bytesRead === 0) refuse(new Error("the file was cut while it was read"));
+      done += bytesRead;
+    }
+    return bytes.buffer;
+  };
+  return { buffer: { byteLength: size, slice }, close: () => file.close() };
+}
+
+/** Bytes in memory. */
+export function heldParquet(bytes: Uint8Array): Opened {
+  const slice = (begin: number, end: number = bytes.length): ArrayBuffer =>
+    new Uint8Array(bytes.subarray(begin, end)).buffer;
+  return { buffer: { byteLength: bytes.length, slice }, close: () => Promise.resolve() };
+}
+
+const TEXTS = ["STRING", "ENUM", "JSON", "UUID"];
+
+/** What the elements of a column are; `ERR_DATA` for lists, structures and bytes. */
+function readingOf(where: string, { element, children }: SchemaTree): ColumnKind {
+  const { type, converted_type: converted = "", logical_type: logical } = element;
+  const name = logical?.type ?? converted;
+  if (children.length > 0) return refuseData(where, "numbers, texts, booleans or dates", "lists or structures");
+  if (name.startsWith("TIMESTAMP") || name === "DATE" || type === "INT96") return "date";
+  if (type === "BOOLEAN") return "boolean";
+  if (TEXTS.includes(name) || name === "UTF8") return "text";
+  if (name === "DECIMAL" || name === "FLOAT16") return "number";
+  if (name === "TIME" || name.startsWith("TIME_")) return "number";
+  if (type === "BYTE_ARRAY" || type === "FIXED_LEN_BYTE_ARRAY")
+    return refuseData(where, "texts", "bytes of no known meaning");
+  return "number";
+}
+
+/** Values of a row group as a column. */
+function made(
+  where: string,
+  name: string,
+  data: DecodedArray,
+  kind: ColumnKind,
+  placeOf: (row: number) => string,
+): Column {
+  if (kind !== "number" && kind !== "date") return columnOf(name, data, placeOf, kind);
+  const values = new Float64Array(data.length).fill(Number.NaN);
+  for (let row = 0; row < data.length; row++) {
+    const value: unknown = data[row];
+    if (typeof value === "number") values[row] = value;
+    else if (typeof value === "bigint") {
+      const number = Number(value);
+      if (!Number.isSafeInteger(number))
+        refuseData(`${placeOf(row)}, column '${name}'`, "an integer that a double holds", `${value}`);
+      values[row] = number;
+    } else if (value !== null && value !== undefined) refuseData(where, `${kind}s`, typeof value);
+  }
+  return { kind, values };
+}
+
+/** Milliseconds of times since 1970, which hyparquet would make objects of. */
+const PARSERS = {
+  timestampFromMilliseconds: (value: bigint): number => Number(value),
+  timestampFromMicroseconds: (value: bigint): number => Number(value / 1000n),
+  timestampFromNanoseconds: (value: bigint): number => Number(value / 1_000_000n),
+  dateFromDays: (days: number): number => days * 86_400_000,
+};
+
+/**
+ * The tables of a file, a row group each, of all columns or some by name. `ERR_DATA` names a column that no table can hold; a damaged file is
+ * `ERR_FILE`.
+ */
+export async function* parquetTables(
+  source: string,
+  opened: Opened,
+  chosen: readonly string[] | undefined,
+): AsyncGenerator<Table> {
+  const { parquetScan, parquetSchema } = await import("hyparquet");
+  const { compressors } = await import("hyparquet-compressors");
+  const options = { file: opened.buffer, compressors, parsers: PARSERS, utf8: false, geoparquet: false };
+  try {
+    const scan = await parquetScan(options);
+    const { children } = parquetSchema(scan.metadata);
+    const known = children.map(({ element: { name } }) => name);
+    for (const name of chosen ?? []) if (!known.includes(name)) failColumn(source, name, known, []);
+    const readings = new Map(
+      children.flatMap((child): [string, ColumnKind][] => {
+        const { name } = child.element;
+        if (chosen !== undefined && !chosen.includes(name)) return [];
+        return [[name, readingOf(`${source}, column '${name}'`, child)]];
+      }),
+    );
+    const names = chosen ?? known;
+    if (scan.ranges.length === 0) yield new Table(new Map(names.map((name) => [name, emptyColumn("number", 0)])));
+    for (const { rowStart, rowEnd } of scan.ranges) {
+      const placeOf = (row: number): string => `${source}, row ${rowStart + row}`;
+      const columns = new Map<string, Column>();
+      for (const name of names) {
+        const data = await scan.readColumn({ column: name, rowStart, rowEnd });
+        columns.set(name, made(source, name, data, readings.get(name) ?? "number", placeOf));
+      }
+      const rows = rowEnd - rowStart;
+      yield new Table(columns, new Places([{ rows, source, unit: "row", first: rowStart }]));
+    }
+  } catch (cause) {
+    if (cause instanceof CarillonError) throw cause;
+    throw broken(source, "a whole file of Parquet", messageOf(cause));
+  } finally {
+    await opened.close();
+  }
+}

@@ -1,0 +1,126 @@
+import { madeBy } from "../../described.js";
+import { fail, tagOf } from "../../errors.js";
+import { checkKeys } from "../../options.js";
+import { cos } from "../../tensor/exact.js";
+import { type Column, lengthOf } from "../column.js";
+import { parseDate } from "../schema/dates.js";
+import type { ColumnSchema } from "../schema/schema.js";
+import { Sample } from "./quantiles.js";
+import { type ColumnTransform, isMissing, type NumberEncoder, remembering, type Where } from "./transform.js";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** Days of a year on average. */
+const YEAR = 365.2425;
+
+const TURN = 2 * Math.PI;
+
+/** Milliseconds of a value; `ERR_DATA` for what is no date. */
+function momentOf(schema: ColumnSchema): (where: Where, value: unknown) => number {
+  const format = schema.kind === "date" ? (schema.format ?? "ymd") : "ymd";
+  const parse = remembering((text: string) => parseDate(text, format));
+  return (where, value) => {
+    const moment =
+      typeof value === "string"
+        ? parse(value.trim())
+        : typeof value === "number" || tagOf(value) === "Date"
+          ? Number(value)
+          : Number.NaN;
+    return Number.isNaN(moment) ? fail("ERR_DATA", String(where), `a date (${format})`, value) : moment;
+  };
+}
+
+/** Milliseconds of all rows that have some. */
+function* momentsIn(name: string, column: Column, schema: ColumnSchema): Generator<number> {
+  const moment = momentOf(schema);
+  const where = `column '${name}'`;
+  if (column.kind === "text") {
+    const moments = column.levels.map((level) => (isMissing(level, schema) ? Number.NaN : moment(where, level)));
+    for (const code of column.codes) yield moments[code] ?? Number.NaN;
+  } else if (column.kind === "date") yield* column.values;
+  else fail("ERR_DATA", where, "dates", `${column.kind}s`);
+}
+
+/**
+ * A moment of time: the trend, days from the median day over the days between the quartiles (or the range); sine and cosine of the day of the year, of the day of the
+ * week, and, where training rows have times of the day, of the hour. All of Greenwich. A missing one is all 0, and a last number, 1 there, says so if
+ * training rows have missing ones.
+ */
+export function dateParts(options: Readonly<Record<string, never>> = {}): ColumnTransform {
+  checkKeys("dateParts", options, []);
+  const transform: ColumnTransform = {
+    kind: "dateParts",
+    takes: ["date"],
+    fitter(name, schema, seed) {
+      const days = new Sample(seed, 0);
+      let [rows, missing, times] = [0, 0, 0];
+      let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      return {
+        add(column) {
+          rows += lengthOf(column);
+          for (const moment of momentsIn(name, column, schema)) {
+            if (Number.isNaN(moment)) missing += 1;
+            else {
+              const day = moment / DAY;
+              days.add(day);
+              if (day < min) min = day;
+              if (day > max) max = day;
+              if (moment % DAY !== 0) times += 1;
+            }
+          }
+        },
+        finish(where) {
+          if (rows === missing) fail("ERR_DATA", where, "a date in some training row", "none");
+          const spread = days.quantile(0.75) - days.quantile(0.25);
+          const range = spread > 0 ? spread : (max - min) / 2;
+          return { median: days.quantile(0.5), factor: range > 0 ? 1 / range : 0, times: times > 0, missing, rows };
+        },
+      };
+    },
+    encoder(name, schema, state): NumberEncoder {
+      const [median, factor] = [state.at("median").number(), state.at("factor").number()];
+      const [times, tells] = [state.at("times").flag(), state.at("missing").count() > 0];
+      const moment = momentOf(schema);
+      const parts = [
+        "trend",
+        "year sine",
+        "year cosine",
+        "week sine",
+        "week cosine",
+        ...(times ? ["day sine", "day cosine"] : []),
+      ];
+      const names = [...parts, ...(tells ? ["is missing"] : [])].map((part) => `${name} ${part}`);
+      return {
+        gives: "numbers",
+        names,
+        write(where, value, target, at) {
+          const gone = isMissing(value, schema);
+          target.fill(0, at, at + names.length);
+          if (tells) target[at + parts.length] = gone ? 1 : 0;
+          if (gone) return false;
+          const time = moment(where, value);
+          const day = Math.floor(time / DAY);
+          target[at] = (time / DAY - median) * factor;
+          const turns = [
+            dayOfYear(time) / YEAR,
+            (((day % 7) + 7) % 7) / 7,
+            ...(times ? [(time - day * DAY) / (24 * HOUR)] : []),
+          ];
+          turns.forEach((part, place) => {
+            target[at + 1 + 2 * place] = cos(TURN * part - Math.PI / 2);
+            target[at + 2 + 2 * place] = cos(TURN * part);
+          });
+          return false;
+        },
+      };
+    },
+  };
+  return madeBy("dateParts", {}, Object.freeze(transform));
+}
+
+/** Days since the first of January. */
+function dayOfYear(time: number): number {
+  const date = new Date(time);
+  return Math.floor((time - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY);
+}

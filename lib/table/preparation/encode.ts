@@ -1,0 +1,172 @@
+// Raw rows through fitted columns, into the memory that a network reads.
+import { CarillonError, describe, fail } from "../../errors.js";
+import { nearest } from "../../words.js";
+import { cellOf } from "../column.js";
+import type { Table } from "../table.js";
+import { failColumn } from "../table.js";
+import type { Feature, PreparedInputs, RawRow } from "./features.js";
+import type { Where } from "./transform.js";
+
+/** An input of rows, as `fit` and `predict` take it. */
+export interface EncodedInput {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array;
+}
+
+/** Rows as inputs. */
+export interface Encoded {
+  readonly x: Readonly<Record<string, EncodedInput>>;
+  /** Rows with a category that no training row had, by column. */
+  readonly unseen: Readonly<Record<string, number>>;
+}
+
+/** What stands behind the ids of a bag. */
+const NO_ID = -1;
+
+/** Memory of all inputs. */
+class Outputs {
+  readonly numbers: Float32Array;
+  readonly codes: Int32Array;
+  readonly bags: readonly Int32Array[];
+  readonly unseen = new Map<string, number>();
+  readonly rows: number;
+  readonly #inputs: PreparedInputs;
+
+  constructor(inputs: PreparedInputs, rows: number) {
+    this.#inputs = inputs;
+    this.rows = rows;
+    this.numbers = new Float32Array(rows * inputs.numbers.length);
+    this.codes = new Int32Array(rows * inputs.categories.length);
+    this.bags = inputs.texts.map(({ most }) => new Int32Array(rows * most).fill(NO_ID));
+  }
+
+  note(column: string): void {
+    this.unseen.set(column, (this.unseen.get(column) ?? 0) + 1);
+  }
+
+  encoded(): Encoded {
+    const { numbers, categories, texts } = this.#inputs;
+    const x: Record<string, EncodedInput> = {};
+    if (numbers.length > 0) x.numbers = { shape: [this.rows, numbers.length], data: this.numbers };
+    if (categories.length > 0) x.categories = { shape: [this.rows, categories.length], data: this.codes };
+    texts.forEach(({ input, most }, at) => {
+      x[input] = { shape: [this.rows, most], data: this.bags[at] ?? new Int32Array() };
+    });
+    return { x, unseen: Object.fromEntries(this.unseen) };
+  }
+}
+
+/** The place of a value: only an error asks for its words. */
+class Place implements Where {
+  row = 0;
+  column = "";
+  readonly #placeOf: (row: number) => string;
+
+  constructor(placeOf: (row: number) => string) {
+    this.#placeOf = placeOf;
+  }
+
+  toString(): string {
+    return `${this.#placeOf(this.row)}, column '${this.column}'`;
+  }
+}
+
+/** One value through its column. */
+function encodeValue(
+  { column, encoder }: Feature,
+  value: unknown,
+  row: number,
+  at: number,
+  outputs: Outputs,
+  inputs: PreparedInputs,
+  place: Place,
+): void {
+  switch (encoder.gives) {
+    case "numbers":
+      if (encoder.write(place, value, outputs.numbers, row * inputs.numbers.length + at)) outputs.note(column);
+      return;
+    case "code": {
+      const code = encoder.code(place, value);
+      outputs.codes[row * inputs.categories.length + at] = code;
+      if (code === 0 && encoder.isUnseen(value)) outputs.note(column);
+      return;
+    }
+    case "bag":
+      outputs.bags[at]?.set(encoder.ids(place, value), row * encoder.most);
+  }
+}
+
+/** The first place of each feature among the inputs of its kind. */
+function placesOf(features: readonly Feature[]): readonly number[] {
+  const next = { numbers: 0, code: 0, bag: 0 };
+  return features.map(({ encoder }) => {
+    const at = next[encoder.gives];
+    next[encoder.gives] += encoder.gives === "numbers" ? encoder.names.length : 1;
+    return at;
+  });
+}
+
+/** Rows that are objects. A key that is not there is refused; `null` and `undefined` are missing. */
+export function encodeRows(features: readonly Feature[], inputs: PreparedInputs, rows: readonly RawRow[]): Encoded {
+  const outputs = new Outputs(inputs, rows.length);
+  const place = new Place((row) => `row ${row}`);
+  const places = placesOf(features);
+  for (let row = 0; row < rows.length; row++) {
+    const given = rows[row];
+    if (typeof given !== "object" || given === null) fail("ERR_DATA", `row ${row}`, "an object", given);
+    place.row = row;
+    for (let at = 0; at < features.length; at++) {
+      const feature = features[at];
+      if (feature === undefined) continue;
+      const value = given[feature.column];
+      place.column = feature.column;
+      if (value === undefined && !Object.hasOwn(given, feature.column)) failKey(row, feature.column, given);
+      encodeValue(feature, value, row, places[at] ?? 0, outputs, inputs, place);
+    }
+  }
+  return outputs.encoded();
+}
+
+function failKey(row: number, column: string, given: RawRow): never {
+  const where = `row ${row}`;
+  const near = nearest(column, Object.keys(given));
+  const received = near === undefined ? describe(given) : `'${near}'`;
+  throw new CarillonError(
+    "ERR_DATA",
+    where,
+    `expected '${column}' in '${where}', null where it is missing, but received ${received}`,
+  );
+}
+
+/** A table: each text is encoded once. */
+export function encodeTable(features: readonly Feature[], inputs: PreparedInputs, table: Table): Encoded {
+  const outputs = new Outputs(inputs, table.rows);
+  const place = new Place((row) => table.place(row));
+  const places = placesOf(features);
+  features.forEach((feature, index) => {
+    const at = places[index] ?? 0;
+    place.column = feature.column;
+    if (!table.has(feature.column)) failColumn("rows", feature.column, table.names, table.places.sources);
+    const column = table.column(feature.column);
+    const once =
+      column.kind === "text" && feature.encoder.gives === "code"
+        ? new Int32Array(column.levels.length).fill(-1)
+        : undefined;
+    for (let row = 0; row < table.rows; row++) {
+      place.row = row;
+      if (once !== undefined && column.kind === "text") {
+        const level = column.codes[row] ?? -1;
+        const known = once[level] ?? -1;
+        if (known > 0) {
+          outputs.codes[row * inputs.categories.length + at] = known;
+          continue;
+        }
+        encodeValue(feature, cellOf(column, row), row, at, outputs, inputs, place);
+        if (level >= 0) once[level] = outputs.codes[row * inputs.categories.length + at] ?? 0;
+        continue;
+      }
+      encodeValue(feature, cellOf(column, row), row, at, outputs, inputs, place);
+    }
+  });
+  return outputs.encoded();
+}

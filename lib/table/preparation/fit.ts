@@ -1,0 +1,109 @@
+// Fits what each column becomes, on training rows alone.
+import type { Json } from "../../described.js";
+import { CarillonError, fail } from "../../errors.js";
+import { Part } from "../../io/part.js";
+import { checkKeys, checkNumber } from "../../options.js";
+import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.js";
+import { scanTables } from "../read.js";
+import { type ColumnSchema, checkSchema, type Schema, targetsOf } from "../schema/schema.js";
+import { failColumn, Table } from "../table.js";
+import { largeFiles, resultElsewhere, workOf } from "../thread.js";
+import type { Feature } from "./features.js";
+import { columnTransforms } from "./kinds.js";
+import { Preparation, readPreparation } from "./preparation.js";
+import { TargetFitter } from "./target.js";
+import type { ColumnTransform, Fitter } from "./transform.js";
+
+/** Options of {@link prepare}. */
+export interface PrepareOptions extends Omit<TableOptions, "rows"> {
+  /** What the columns are, such as {@link schemaOf} has guessed and somebody has edited. */
+  readonly schema: Schema;
+  /**
+   * What columns become, in the place of the defaults: `{ review: { kind: "hashedText", options: { buckets: 65536 } } }`. Numbers are `numeric`, categories
+   * `categories`, booleans `signs`, dates `dateParts`, texts `hashedText`.
+   */
+  readonly transforms?: Readonly<Record<string, unknown>> | undefined;
+  /** The training rows of a table, by their numbers; all by default. */
+  readonly rows?: ArrayLike<number> | undefined;
+  /** Of the samples that quantiles of more than 1,000,000 rows are told by; 0 by default. */
+  readonly seed?: number | undefined;
+}
+
+/** Transforms of kinds of columns, by default. */
+const DEFAULTS: Readonly<Partial<Record<ColumnSchema["kind"], string>>> = {
+  number: "numeric",
+  category: "categories",
+  boolean: "signs",
+  date: "dateParts",
+  text: "hashedText",
+};
+
+interface Fitting {
+  readonly column: string;
+  readonly schema: ColumnSchema;
+  readonly transform: ColumnTransform;
+}
+
+/** The columns that a network is given, and what they are to become. */
+function fittingsOf(schema: Schema, given: Readonly<Record<string, unknown>>): readonly Fitting[] {
+  const targets = targetsOf(schema);
+  const used = Object.entries(schema.columns).filter(
+    ([name, { kind }]) => !targets.includes(name) && DEFAULTS[kind] !== undefined,
+  );
+  const unknown = Object.keys(given).find((name) => !used.some(([one]) => one === name));
+  if (unknown !== undefined) fail("ERR_OPTION", "prepare.transforms", "columns that the schema uses", unknown);
+  return used.map(([column, one]) => {
+    const described = Object.hasOwn(given, column) ? given[column] : { kind: DEFAULTS[one.kind] };
+    const where = `prepare.transforms.${column}`;
+    const transform = columnTransforms.make(where, described);
+    if (!transform.takes.includes(one.kind)) fail("ERR_OPTION", where, `a transform of a ${one.kind}`, transform.kind);
+    return { column, schema: one, transform };
+  });
+}
+
+/** {@link prepare} */
+export async function fitPreparation(source: unknown, given: PrepareOptions): Promise<Preparation> {
+  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "seed"]);
+  const { schema: wanted, transforms = {}, rows: chosen, seed = 0, ...others } = given;
+  if (wanted === undefined) fail("ERR_OPTION", "prepare.schema", "a schema, such as schemaOf() gives,", wanted);
+  checkNumber("prepare.seed", seed, { min: 0, integer: true });
+  const schema = checkSchema("prepare.schema", wanted);
+  const options = checkTableOptions("prepare", { ...others, schema });
+  const paths = chosen === undefined ? await largeFiles(source, options.thread) : undefined;
+  if (paths !== undefined)
+    return readPreparation(await resultElsewhere(workOf("prepare", paths, given), options.signal));
+  const fittings = fittingsOf(schema, transforms);
+  if (fittings.length === 0)
+    fail("ERR_OPTION", "prepare.schema", "a column besides the target that something is learned from", schema);
+  let fitters: readonly Fitter[] = [];
+  let target = new TargetFitter(schema);
+  let rows = 0;
+  const take = (table: Table): void => {
+    for (const name of [...fittings.map(({ column }) => column), ...targetsOf(schema)])
+      if (!table.has(name)) failColumn("prepare", name, table.names, table.places.sources);
+    fittings.forEach(({ column }, at) => {
+      fitters[at]?.add(table.column(column));
+    });
+    target.add(table);
+    rows += table.rows;
+  };
+  const begin = (): void => {
+    fitters = fittings.map(({ transform, column, schema: one }) => transform.fitter(column, one, seed));
+    [target, rows] = [new TargetFitter(schema), 0];
+  };
+  if (chosen !== undefined) {
+    if (!(source instanceof Table))
+      fail("ERR_OPTION", "prepare.rows", "a table, of which there are rows by number,", source);
+    begin();
+    take(source.pick(chosen));
+  } else await scanTables(source, options, { begin, add: take });
+  if (rows === 0)
+    throw new CarillonError("ERR_DATA", "prepare", "expected training rows for 'prepare' but received none");
+  const features = fittings.map(({ column, schema: one, transform }, at): Feature => {
+    const where = `column '${column}'`;
+    const state: Json = fitters[at]?.finish(where) ?? null;
+    const encoder = transform.encoder(column, one, new Part("prepare", where, state));
+    return { column, schema: one, transform, state, encoder };
+  });
+  return new Preparation(schema, rows, features, target.finish("prepare"));
+}

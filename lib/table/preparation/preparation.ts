@@ -1,0 +1,141 @@
+// From rows as they are to what a network takes: fitted once, kept as JSON, the same in every process.
+import type { Description, Json } from "../../described.js";
+import { fail, introduce } from "../../errors.js";
+import { Part } from "../../io/part.js";
+import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
+import { checkSchema, type Schema } from "../schema/schema.js";
+import { failColumn, Table } from "../table.js";
+import { type GivenColumns, type GivenRows, tableOfValues } from "../values.js";
+import { type Encoded, encodeRows, encodeTable } from "./encode.js";
+import type { Feature, PreparedInputs, RawRow } from "./features.js";
+import { columnTransforms } from "./kinds.js";
+import { type Target, type Targets, targetJson, targetOf, targetsIn } from "./target.js";
+
+/** Of the layout of the JSON. */
+const VERSION = 1;
+
+/** Rows as they are: one, several, columns by name, a table. */
+export type RawRows = RawRow | GivenRows | GivenColumns | Table;
+
+/** Rows as examples of a data set. */
+export interface PreparedExamples extends Encoded {
+  readonly y: Targets;
+}
+
+/** Made by {@link prepare}, and of its JSON by {@link preparationOf}. */
+export class Preparation {
+  readonly schema: Schema;
+  /** Rows that it was fitted on. */
+  readonly rows: number;
+  readonly inputs: PreparedInputs;
+  /** What it is trained to say; `undefined` where the schema has no target. */
+  readonly target: Target | undefined;
+  readonly #features: readonly Feature[];
+
+  /** @internal */
+  constructor(schema: Schema, rows: number, features: readonly Feature[], target: Target | undefined) {
+    this.schema = schema;
+    this.rows = rows;
+    this.#features = features;
+    this.target = target;
+    this.inputs = {
+      numbers: features.flatMap(({ encoder }) => (encoder.gives === "numbers" ? encoder.names : [])),
+      categories: features.flatMap(({ column, encoder }) =>
+        encoder.gives === "code" ? [{ column, count: encoder.count }] : [],
+      ),
+      texts: features
+        .flatMap(({ column, encoder }) => (encoder.gives === "bag" ? [{ column, encoder }] : []))
+        .map(({ column, encoder: { buckets, most } }, at) => ({ input: `text${at + 1}`, column, buckets, most })),
+    };
+  }
+
+  /** Names of the classes, in the order of their integers; `undefined` of a target that has none. */
+  get classes(): readonly string[] | undefined {
+    const task = this.target?.task;
+    return task === "binary" || task === "classes" ? this.target?.classes[0] : undefined;
+  }
+
+  /**
+   * Inputs of rows, in the order of the rows: `x` by the names of inputs, `unseen` how many rows have a category that no training row had, by column. `ERR_DATA` names row and column of what is no
+   * value, and a column that is not there.
+   */
+  encode(rows: RawRows): Encoded {
+    if (rows instanceof Table) return encodeTable(this.#features, this.inputs, rows);
+    if (typeof rows !== "object" || rows === null) return fail("ERR_DATA", "rows", "rows, columns or a table", rows);
+    if (Array.isArray(rows)) {
+      const first: unknown = rows.at(0);
+      if (!Array.isArray(first)) return encodeRows(this.#features, this.inputs, rows);
+    } else {
+      const [first]: readonly unknown[] = Object.values(rows);
+      const isColumn = typeof first === "object" && first !== null && "length" in first;
+      if (!isColumn) return encodeRows(this.#features, this.inputs, [{ ...rows }]);
+    }
+    const columns = Array.isArray(rows) ? this.#features.map(({ column }) => column) : undefined;
+    const table = tableOfValues("rows", rows, { columns });
+    return table === undefined ? fail("ERR_DATA", "rows", "rows, columns or a table", rows) : this.encode(table);
+  }
+
+  /** Inputs and targets of a table's rows; `ERR_DATA` names the row that has no target. */
+  examples(table: Table): PreparedExamples {
+    const { target } = this;
+    if (target === undefined) return fail("ERR_DATA", "examples", "a schema with a target", undefined);
+    for (const name of target.columns)
+      if (!table.has(name)) failColumn("examples", name, table.names, table.places.sources);
+    return { ...this.encode(table), y: targetsIn(table, this.schema, target) };
+  }
+
+  /** All of it as plain data, which JSON keeps. */
+  toJSON(): Json {
+    return {
+      version: VERSION,
+      rows: this.rows,
+      schema: JSON.parse(JSON.stringify(this.schema)) as Json,
+      columns: this.#features.map(({ column, transform, state }) => {
+        const { kind, options }: Description = columnTransforms.describe(`columns.${column}`, transform);
+        return { column, kind, options, state };
+      }),
+      target: this.target === undefined ? null : targetJson(this.target),
+    };
+  }
+
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
+    const { numbers, categories, texts } = this.inputs;
+    const fields = { rows: this.rows, numbers, categories, texts, target: this.target };
+    return inspectDescription({ title: "Preparation", fields }, depth, options, inspect);
+  }
+}
+introduce(Preparation.prototype, "a preparation");
+
+/** A preparation of its JSON; `ERR_FILE` names what it cannot be. */
+export function readPreparation(given: unknown, file = "preparation"): Preparation {
+  const part = new Part(file, "preparation", given);
+  part.at("version").equal(VERSION);
+  const schema = part.at("schema").made(checkSchema);
+  const features = part
+    .at("columns")
+    .list()
+    .map((one): Feature => {
+      const column = one.at("column").text();
+      const own = Object.hasOwn(schema.columns, column) ? schema.columns[column] : undefined;
+      if (own === undefined) return one.at("column").refuse("a column of the schema");
+      const described = { kind: one.at("kind").value, options: one.at("options").value };
+      const transform = new Part(file, one.path, described).made((where, value) => columnTransforms.make(where, value));
+      one.at("kind").expect(transform.takes.includes(own.kind), `a transform of a ${own.kind}`);
+      const state = one.at("state");
+      return {
+        column,
+        schema: own,
+        transform,
+        state: state.value as Json,
+        encoder: transform.encoder(column, own, state),
+      };
+    });
+  const target = part.at("target");
+  return new Preparation(
+    schema,
+    part.at("rows").count(),
+    features,
+    target.value === null ? undefined : targetOf(target),
+  );
+}

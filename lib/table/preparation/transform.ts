@@ -1,0 +1,101 @@
+// What a column of a table becomes for a network: how it is fitted, what of that is kept, and how a value goes through it.
+
+import type { Json } from "../../described.js";
+import { fail } from "../../errors.js";
+import type { Part } from "../../io/part.js";
+import type { Column } from "../column.js";
+import type { ColumnSchema } from "../schema/schema.js";
+
+/** The place of a value, in words once somebody asks for them. */
+export interface Where {
+  toString(): string;
+}
+
+/** What a raw value may be: `undefined`, `null` and what the schema calls missing are missing. */
+export type Raw = unknown;
+
+/** Takes in the training rows of a column. */
+export interface Fitter {
+  add(column: Column): void;
+  /** What is kept of them; `ERR_DATA` where nothing can be made of them. */
+  finish(where: string): Json;
+}
+
+/** Gives numbers: how many, what they are called, and those of a value. */
+export interface NumberEncoder {
+  readonly gives: "numbers";
+  readonly names: readonly string[];
+  /** Writes the numbers of a value at a place; whether the value is one that nobody has seen. */
+  write(where: Where, value: Raw, target: Float32Array, at: number): boolean;
+}
+
+/** Gives one code: 0 for what is missing and what nobody has seen. */
+export interface CodeEncoder {
+  readonly gives: "code";
+  /** Codes, 0 among them. */
+  readonly count: number;
+  code(where: Where, value: Raw): number;
+  /** Whether a value with code 0 is there, and is one that nobody has seen. */
+  isUnseen(value: Raw): boolean;
+}
+
+/** Gives ids of a bag. */
+export interface BagEncoder {
+  readonly gives: "bag";
+  /** Rows of the table that they are looked up in. */
+  readonly buckets: number;
+  /** Most ids of a row. */
+  readonly most: number;
+  ids(where: Where, value: Raw): readonly number[];
+}
+
+export type Encoder = NumberEncoder | CodeEncoder | BagEncoder;
+
+/** What a column becomes. Made by {@link numeric}, {@link categories}, {@link signs}, {@link dateParts} and {@link hashedText}. */
+export interface ColumnTransform {
+  readonly kind: string;
+  /** Kinds of columns that it takes. @internal */
+  readonly takes: readonly ColumnSchema["kind"][];
+  /** @internal */
+  fitter(name: string, schema: ColumnSchema, seed: number): Fitter;
+  /** Of a state that was fitted; `ERR_FILE` for what is none. @internal */
+  encoder(name: string, schema: ColumnSchema, state: Part): Encoder;
+}
+
+/** Whether a raw value is missing by a schema. */
+export function isMissing(value: Raw, { missing }: ColumnSchema): boolean {
+  if (value === undefined || value === null || value === "" || (typeof value === "number" && Number.isNaN(value)))
+    return true;
+  if (typeof value !== "string") return false;
+  const trimmed = value.trim();
+  return trimmed === "" || (missing ?? MISSING).includes(trimmed);
+}
+
+/** Words that are missing where a schema says nothing. */
+const MISSING = ["NA", "N/A", "NaN", "nan", "null", "NULL"];
+
+/** A value that is no number as a text; `ERR_DATA` for what no column holds. */
+export function textOf(where: Where, value: Raw): string {
+  switch (typeof value) {
+    case "string":
+      return value.trim();
+    case "number":
+    case "bigint":
+    case "boolean":
+      return String(value);
+    default:
+      return fail("ERR_DATA", String(where), "a text, a number, true or false", value);
+  }
+}
+
+/** A function of texts that is asked once for each. */
+export function remembering<T>(make: (text: string) => T, most = 65_536): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const value = make(text);
+    if (known.size < most) known.set(text, value);
+    return value;
+  };
+}

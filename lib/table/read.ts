@@ -1,0 +1,263 @@
+// `table` and `tableBlocks`: from a source to tables.
+import { fail } from "../errors.js";
+import { lengthOf } from "./column.js";
+import { type CsvNotes, csvTables, type FieldKind } from "./csv/read.js";
+import { decompressed } from "./decompress.js";
+import { formatOfBytes, formatOfName, type TableFormat } from "./formats.js";
+import { jsonTables } from "./json_lines.js";
+import { columnsOfArray } from "./npy.js";
+import { type CheckedOptions, checkTableOptions, type TableOptions } from "./options.js";
+import { heldParquet, openParquet, parquetTables } from "./parquet.js";
+import { Places } from "./places.js";
+import type { Schema } from "./schema/schema.js";
+import { type ByteFile, type Bytes, byteFiles, remembered } from "./source.js";
+import { joinTables, Table } from "./table.js";
+import { largeFiles, tablesElsewhere, workOf } from "./thread.js";
+import { tableOfValues } from "./values.js";
+import { filesOfZip } from "./zip.js";
+
+/** A file whose first bytes have been looked at. */
+interface Opened extends Bytes {
+  readonly format: TableFormat;
+  /** Whether its bytes are those of the file. */
+  readonly isPlain: boolean;
+  close(): Promise<void>;
+}
+
+/** Opens a file, decompressed, and tells its format. */
+async function opened(file: ByteFile, options: CheckedOptions): Promise<Opened> {
+  const compression = { found: false };
+  const pieces = decompressed({ name: file.name, pieces: file.open() }, compression);
+  const { done, value: first = new Uint8Array() } = await pieces.next();
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield first;
+    if (done !== true) yield* pieces;
+  }
+  const format = options.format ?? formatOfName(file.name) ?? formatOfBytes(first);
+  const isText = format === "csv" || format === "tsv" || format === "jsonl";
+  return {
+    name: file.name,
+    format,
+    isPlain: !compression.found,
+    pieces: isText ? utf8Pieces(file.name, all(), options) : all(),
+    async close() {
+      await pieces.return(undefined);
+    },
+  };
+}
+
+/** A text as UTF-8, without a byte-order mark. */
+async function* utf8Pieces(
+  name: string,
+  pieces: AsyncIterable<Uint8Array>,
+  { encoding = "utf-8" }: CheckedOptions,
+): AsyncGenerator<Uint8Array> {
+  const decoder = encoding === "utf-8" ? undefined : new TextDecoder(encoding);
+  const encoder = new TextEncoder();
+  let first = true;
+  for await (const piece of pieces) {
+    if (first && decoder === undefined) {
+      if ((piece[0] === 0xff && piece[1] === 0xfe) || (piece[0] === 0xfe && piece[1] === 0xff))
+        fail("ERR_DATA", name, "UTF-8, or { encoding: 'utf-16le' },", "the mark of UTF-16");
+      const isMarked = piece[0] === 0xef && piece[1] === 0xbb && piece[2] === 0xbf;
+      yield isMarked ? piece.subarray(3) : piece;
+    } else yield decoder === undefined ? piece : encoder.encode(decoder.decode(piece, { stream: true }));
+    first = false;
+  }
+  if (decoder !== undefined) yield encoder.encode(decoder.decode());
+}
+
+/** What a reading has found out, for whoever explains the tables. */
+export class Notes implements CsvNotes {
+  dialect: CsvNotes["dialect"];
+  readonly contradictions: CsvNotes["contradictions"] = [];
+}
+
+/** The tables of a file, block by block. */
+async function* tablesOf(file: ByteFile, options: CheckedOptions, notes: Notes): AsyncGenerator<Table> {
+  const bytes = await opened(file, options);
+  switch (bytes.format) {
+    case "csv":
+    case "tsv": {
+      const { format } = bytes;
+      const delimiter = options.delimiter ?? (format === "tsv" ? "\t" : undefined);
+      const { schema } = options;
+      const kinds = { ...(schema === undefined ? {} : schemaKinds(schema)), ...fieldKinds(options) };
+      const missingIn = (name: string): readonly string[] => schema?.columns[name]?.missing ?? options.missing;
+      return yield* csvTables(
+        bytes,
+        { ...options, delimiter, kinds, missingIn, named: Object.keys(options.kinds) },
+        notes,
+      );
+    }
+    case "jsonl":
+      return yield* jsonTables(bytes, options.kinds);
+    case "parquet": {
+      // Of a file that lies as it is only what is wanted is read.
+      const source =
+        bytes.isPlain && file.path !== undefined ? await openParquet(file.path) : heldParquet(await gathered(bytes));
+      await bytes.close();
+      return yield* parquetTables(bytes.name, source, options.columns);
+    }
+    default:
+      yield arraysTable(bytes.name, await gathered(bytes), bytes.format, options);
+  }
+}
+
+/** All bytes of a source. */
+async function gathered({ pieces }: Bytes): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of all) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** The table of NumPy's arrays: of one, or of those of an archive by their names. */
+function arraysTable(name: string, bytes: Uint8Array, format: "npy" | "npz", { columns }: CheckedOptions): Table {
+  const files = format === "npy" ? new Map([["column", bytes]]) : filesOfZip(name, bytes);
+  const all = [...files].flatMap(([file, array]) => {
+    const called = file.replace(/\.npy$/, "");
+    return columnsOfArray(format === "npy" ? name : `${name}, array '${called}'`, called, array);
+  });
+  const rows = all[0] === undefined ? 0 : lengthOf(all[0][1]);
+  const table = new Table(new Map(all), new Places([{ rows, source: name, unit: "row", first: 0 }]));
+  return columns === undefined ? table : table.select(columns);
+}
+
+/** What separated text has for the columns of a schema: numbers, and the texts of whatever else they are. */
+function schemaKinds({ columns }: Schema): Readonly<Record<string, FieldKind>> {
+  return Object.fromEntries(
+    Object.entries(columns).flatMap(([name, { kind }]): [string, FieldKind][] =>
+      kind === "ignore" ? [] : [[name, kind === "number" ? "number" : "text"]],
+    ),
+  );
+}
+
+/** `ERR_OPTION` for what no column of separated text is. */
+function fieldKinds({ kinds }: CheckedOptions): Readonly<Record<string, FieldKind>> {
+  return Object.fromEntries(
+    Object.entries(kinds).map(([name, kind]) => {
+      if (kind === "number" || kind === "text") return [name, kind] as const;
+      return fail("ERR_OPTION", `table.kinds.${name}`, "'number' or 'text' for separated text", kind);
+    }),
+  );
+}
+
+/** The first `rows` of tables. */
+async function* limited(tables: AsyncIterable<Table>, { rows, signal }: CheckedOptions): AsyncGenerator<Table> {
+  let left = rows;
+  for await (const one of tables) {
+    signal?.throwIfAborted();
+    yield one.rows <= left ? one : one.head(left);
+    left -= one.rows;
+    if (left <= 0) return;
+  }
+}
+
+/** Who looks at tables block by block. */
+export interface Visitor {
+  /** Before the first block; once more where the source has to be read again, as a column has turned out to be no numbers. */
+  begin(): void;
+  add(table: Table): void;
+}
+
+/** Shows all blocks of files to a visitor, at most twice. */
+async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, visitor: Visitor): Promise<void> {
+  const files = given.map(remembered);
+  const notes = new Notes();
+  const visit = async (how: CheckedOptions): Promise<void> => {
+    visitor.begin();
+    let left = how.rows;
+    for (const file of files) {
+      for await (const one of limited(tablesOf(file, how, notes), { ...how, rows: left })) {
+        visitor.add(one);
+        left -= one.rows;
+      }
+      if (left <= 0) return;
+    }
+  };
+  await visit(options);
+  if (notes.contradictions.length === 0) return;
+  const texts = notes.contradictions.map(({ column }) => [column, "text"] as const);
+  await visit({ ...options, kinds: { ...options.kinds, ...Object.fromEntries(texts) } });
+}
+
+/** Shows all of a source to a visitor, block by block. */
+export async function scanTables(source: unknown, options: CheckedOptions, visitor: Visitor): Promise<void> {
+  options.signal?.throwIfAborted();
+  const files = source instanceof Table ? undefined : await byteFiles("table.source", source);
+  if (files !== undefined) return await visitFiles(files, options, visitor);
+  visitor.begin();
+  visitor.add(inMemory(source, options));
+}
+
+function inMemory(source: unknown, options: CheckedOptions): Table {
+  const found = source instanceof Table ? source : tableOfValues("table", source, options);
+  if (found === undefined)
+    return fail("ERR_OPTION", "table.source", "a path, bytes, a stream, rows or columns", source);
+  return found.rows <= options.rows ? found : found.head(options.rows);
+}
+
+/** {@link table} */
+export async function readTable(source: unknown, given: TableOptions): Promise<Table> {
+  const options = checkTableOptions("table", given);
+  const paths = await largeFiles(source, options.thread);
+  if (paths !== undefined) {
+    for await (const one of tablesElsewhere(workOf("table", paths, given), options.signal)) return one;
+  }
+  let tables: Table[] = [];
+  await scanTables(source, options, {
+    begin() {
+      tables = [];
+    },
+    add(one) {
+      tables.push(one);
+    },
+  });
+  // Blocks of one file may have keys that others lack; files all have the same columns.
+  const byFile = new Map<string, Table[]>();
+  for (const one of tables) {
+    const [name = ""] = one.places.sources;
+    const blocks = byFile.get(name);
+    if (blocks === undefined) byFile.set(name, [one]);
+    else blocks.push(one);
+  }
+  return joinTables(
+    "table",
+    [...byFile].map(([name, blocks]) => joinTables(name, blocks, true)),
+  );
+}
+
+/** {@link tableBlocks} */
+export async function* readBlocks(source: unknown, given: TableOptions): AsyncGenerator<Table> {
+  const options = checkTableOptions("tableBlocks", given);
+  options.signal?.throwIfAborted();
+  const paths = await largeFiles(source, options.thread);
+  if (paths !== undefined) return yield* tablesElsewhere(workOf("blocks", paths, given), options.signal);
+  const files = source instanceof Table ? undefined : await byteFiles("tableBlocks.source", source);
+  if (files === undefined) return yield inMemory(source, options);
+  let left = options.rows;
+  for (const file of files) {
+    const notes = new Notes();
+    for await (const one of limited(tablesOf(file, options, notes), { ...options, rows: left })) {
+      const [fault] = notes.contradictions;
+      if (fault !== undefined) {
+        const where = `${fault.place}, column '${fault.column}'`;
+        fail(
+          "ERR_DATA",
+          where,
+          `a number, as in the first rows, or { kinds: { '${fault.column}': 'text' } },`,
+          fault.text,
+        );
+      }
+      yield one;
+      left -= one.rows;
+    }
+    if (left <= 0) return;
+  }
+}

@@ -1,0 +1,142 @@
+// Where the bytes of a table come from: files, patterns of files, standard input, streams, memory.
+import { basename, resolve } from "node:path";
+import { CarillonError, fail, isPromise, tagOf } from "../errors.js";
+import { fileError, fileSystem } from "../io/file.js";
+import { isUint8Array } from "../tensor/arrays.js";
+import { filesOf } from "./glob.js";
+
+/** Bytes of a text, or of anything else, piece by piece. */
+export interface Bytes {
+  /** What errors call it. */
+  readonly name: string;
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+/** Bytes that can be opened. */
+export interface ByteFile {
+  readonly name: string;
+  /** Where it lies, if it is a file. */
+  readonly path: string | undefined;
+  /** Opens it; `ERR_STATE` for the second time where there is only one. */
+  open(): AsyncIterable<Uint8Array>;
+  /** Whether it can be opened more than once. */
+  readonly again: boolean;
+}
+
+/** What gives bytes, or texts, one after the other: a stream of Node.js or of the web, say. */
+export type ByteStream = AsyncIterable<Uint8Array | string>;
+
+/** Bytes that are read at once. */
+const PIECE = 262_144;
+
+async function* piecesOfFile(path: string): AsyncGenerator<Uint8Array> {
+  const refuse = (cause: unknown): never => {
+    throw fileError(path, "a file that can be read", cause);
+  };
+  const file = await fileSystem().open(resolve(path), "r").catch(refuse);
+  try {
+    if ((await file.stat().catch(refuse)).isDirectory()) refuse(new Error("a folder"));
+    for (;;) {
+      const piece = new Uint8Array(PIECE);
+      const { bytesRead } = await file.read(piece, 0, PIECE).catch(refuse);
+      if (bytesRead === 0) return;
+      yield piece.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function* piecesOfMemory(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let begin = 0; begin < bytes.length; begin += PIECE) {
+    await Promise.resolve();
+    yield bytes.subarray(begin, begin + PIECE);
+  }
+}
+
+async function* piecesOfStream(name: string, stream: ByteStream): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for await (const piece of stream) {
+    if (typeof piece === "string") yield encoder.encode(piece);
+    else if (isUint8Array(piece)) yield piece;
+    else fail("ERR_DATA", name, "bytes or text from the stream", piece);
+  }
+}
+
+function once(name: string, pieces: () => AsyncIterable<Uint8Array>): ByteFile {
+  let opened = false;
+  return {
+    name,
+    path: undefined,
+    again: false,
+    open() {
+      if (opened)
+        throw new CarillonError("ERR_STATE", name, `expected a source that can be read once more for '${name}'`);
+      opened = true;
+      return pieces();
+    },
+  };
+}
+
+/** What has gone through is kept, so that it can be read once more. */
+export function remembered(file: ByteFile): ByteFile {
+  if (file.again) return file;
+  const kept: Uint8Array[] = [];
+  let whole = false;
+  async function* first(): AsyncGenerator<Uint8Array> {
+    for await (const piece of file.open()) {
+      kept.push(piece.slice()); // a stream may fill its memory again
+      yield piece;
+    }
+    whole = true;
+  }
+  async function* later(): AsyncGenerator<Uint8Array> {
+    for (const piece of kept) {
+      await Promise.resolve();
+      yield piece;
+    }
+  }
+  return { ...file, again: true, open: () => (whole ? later() : first()) };
+}
+
+function fileAt(path: string): ByteFile {
+  return { name: path, path, again: true, open: () => piecesOfFile(path) };
+}
+
+function inMemory(bytes: Uint8Array): ByteFile {
+  return { name: "bytes", path: undefined, again: true, open: () => piecesOfMemory(bytes) };
+}
+
+function isStream(value: unknown): value is ByteStream {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value && !isPromise(value);
+}
+
+/**
+ * What `source` is bytes of: a path, `-` for standard input, a pattern of paths, a URL of a file, bytes, a stream, or a list of paths. `undefined` for what is no
+ * source of bytes.
+ */
+export async function byteFiles(where: string, source: unknown): Promise<readonly ByteFile[] | undefined> {
+  if (source === "-") return [once("standard input", () => piecesOfStream("standard input", process.stdin))];
+  if (typeof source === "string") {
+    if (source === "") fail("ERR_OPTION", where, "a path", source);
+    return (await filesOf(source)).map(fileAt);
+  }
+  if (tagOf(source) === "URL") {
+    const { fileURLToPath } = process.getBuiltinModule("node:url");
+    return [fileAt(fileURLToPath(String(source)))];
+  }
+  if (isUint8Array(source)) return [inMemory(source)];
+  if (isStream(source)) return [once("stream", () => piecesOfStream("stream", source))];
+  if (Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string")) {
+    const files = await Promise.all(source.map((one: string) => filesOf(one)));
+    return files.flat().map(fileAt);
+  }
+  return undefined;
+}
+
+/** The last part of a path, without the endings of compression, in small letters. */
+export function bareName(name: string): string {
+  return basename(name)
+    .toLowerCase()
+    .replace(/\.(?:gz|zst|zstd)$/, "");
+}

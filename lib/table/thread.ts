@@ -1,0 +1,146 @@
+// Large files are read on a thread of their own, so that the event loop stays free.
+import { CarillonError, COPY, type ErrorCode } from "../errors.js";
+import { fileSystem } from "../io/file.js";
+import { onAbort } from "../signals.js";
+import type { Column } from "./column.js";
+import { filesOf } from "./glob.js";
+import { Places, type Stretch } from "./places.js";
+import { Table } from "./table.js";
+
+/** What a thread is asked to do with files. */
+export interface Work {
+  readonly task: "table" | "blocks" | "schema" | "prepare";
+  readonly paths: readonly string[];
+  /** Without a signal, which stays here. */
+  readonly options: object;
+}
+
+/** Work for a thread; the signal of the options stays here. */
+export function workOf(task: Work["task"], paths: readonly string[], options: { readonly signal?: unknown }): Work {
+  const { signal: _, ...others } = options;
+  return { task, paths, options: others };
+}
+
+/** A table as another thread is handed it. */
+export interface Handed {
+  readonly columns: readonly (readonly [name: string, column: Column])[];
+  readonly stretches: readonly Stretch[];
+}
+
+/** What a thread tells. */
+export type Told =
+  | { readonly kind: "table"; readonly table: Handed }
+  | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "end" }
+  | { readonly kind: "error"; readonly code: ErrorCode | undefined; readonly where: string; readonly message: string };
+
+/** Bytes of files that are worth a thread: it takes some 50 ms to begin. */
+const WORTH = 4_194_304;
+
+/**
+ * The file that a thread begins with: it lies beside what carillon's entries share. In the bundle of somebody else there is none, and everything is
+ * done here.
+ */
+async function entry(): Promise<string | undefined> {
+  if (!/\/chunks\/[^/]+\.js$/.test(COPY)) return undefined;
+  const { fileURLToPath } = process.getBuiltinModule("node:url");
+  const path = fileURLToPath(COPY.replace(/chunks\/[^/]+$/, "cli/table_worker.js"));
+  return await fileSystem()
+    .access(path)
+    .then(
+      () => path,
+      () => undefined,
+    );
+}
+
+/** The files of a source, if they are worth a thread. */
+export async function largeFiles(source: unknown, thread: boolean | undefined): Promise<readonly string[] | undefined> {
+  if (thread === false || (await entry()) === undefined) return undefined;
+  const given = typeof source === "string" ? [source] : source;
+  if (!Array.isArray(given) || given.length === 0 || !given.every((one) => typeof one === "string")) return undefined;
+  if (given.includes("-") || given.includes("")) return undefined;
+  const paths = (await Promise.all(given.map((one: string) => filesOf(one)))).flat();
+  const sizes = await Promise.all(paths.map(sizeOf));
+  return sizes.reduce((sum, size) => sum + size, 0) >= WORTH ? paths : undefined;
+}
+
+function sizeOf(path: string): Promise<number> {
+  return fileSystem()
+    .stat(path)
+    .then(
+      (found) => (found.isFile() ? found.size : 0),
+      () => 0,
+    );
+}
+
+function tableOf({ columns, stretches }: Handed): Table {
+  return new Table(new Map(columns), new Places(stretches));
+}
+
+/** What a thread tells, in turn, from the beginning of its work to the end. Whoever stops reading ends the thread. */
+async function* tellings(work: Work, signal: AbortSignal | undefined): AsyncGenerator<Told> {
+  signal?.throwIfAborted();
+  const path = await entry();
+  if (path === undefined) return;
+  const { Worker } = process.getBuiltinModule("node:worker_threads");
+  const worker = new Worker(path, { workerData: work, execArgv: [] });
+  const told: Told[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  let wake = (): void => undefined;
+  const failed = (error: unknown): void => {
+    failure ??= { error };
+    wake();
+  };
+  worker.on("message", (one: Told) => {
+    told.push(one);
+    wake();
+  });
+  worker.on("error", failed);
+  worker.on("exit", () =>
+    failed(
+      new CarillonError(
+        "ERR_STATE",
+        "table",
+        "expected the thread that reads a table to end its work, but it was ended",
+      ),
+    ),
+  );
+  const off = signal === undefined ? undefined : onAbort(signal, () => failed(signal.reason));
+  try {
+    for (;;) {
+      const one = told.shift();
+      if (one === undefined) {
+        if (failure !== undefined) throw failure.error;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      if (one.kind === "end") return;
+      if (one.kind === "error") throw errorOf(one);
+      yield one;
+      worker.postMessage("next");
+    }
+  } finally {
+    off?.();
+    await worker.terminate();
+  }
+}
+
+function errorOf({ code, where, message }: Extract<Told, { kind: "error" }>): Error {
+  return code === undefined ? new Error(message) : new CarillonError(code, where, message);
+}
+
+/** Tables that a thread makes of files. */
+export async function* tablesElsewhere(work: Work, signal: AbortSignal | undefined): AsyncGenerator<Table> {
+  for await (const one of tellings(work, signal)) {
+    signal?.throwIfAborted();
+    if (one.kind === "table") yield tableOf(one.table);
+  }
+}
+
+/** What a thread makes of files, as plain data. */
+export async function resultElsewhere(work: Work, signal: AbortSignal | undefined): Promise<unknown> {
+  for await (const one of tellings(work, signal)) if (one.kind === "result") return one.result;
+  return undefined;
+}
