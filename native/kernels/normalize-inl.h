@@ -554,11 +554,12 @@ void norm_sums_f32(const NormSums& task, size_t rows, size_t columns) {
 
 // ---- Columns -----------------------------------------------------------------------------------------------
 
-// y[r, c] = fma(x[r, c] − center[c], factor[c], shift[c]); an absent center is 0, an absent shift −0.
-void column_norm_f32(const float* x, size_t rows, size_t columns, const float* center, const float* factor,
-                     const float* shift, float* y) {
+// y[r, c] = fma(x[r, c] − center[c], factor[c], shift[c]); an absent center is 0, an absent shift −0. Rows begin
+// `stride` apart.
+void column_norm_f32(const float* x, size_t stride, size_t rows, size_t columns, const float* center,
+                     const float* factor, const float* shift, float* y) {
   const F nothing = splat(-0.0f);
-  for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
+  for (size_t r = 0; r < rows; ++r, x += stride, y += stride) {
     size_t i = 0;
     for (; i + F::N <= columns; i += F::N) {
       const F d = center == nullptr ? load(x + i) : sub(load(x + i), load(center + i));
@@ -585,9 +586,9 @@ void column_norm_gradient_f32(const ColumnNormGradient& task, size_t begin, size
   const ColumnNormGradient own = task;  // what is written cannot change it
   const size_t columns = task.columns;
   for (size_t r = begin; r < end; ++r) {
-    const float* x = task.x + r * columns;
-    const float* g = task.g + r * columns;
-    float* dx = task.dx + r * columns;
+    const float* x = task.x + r * task.stride;
+    const float* g = task.g + r * task.stride;
+    float* dx = task.dx + r * task.stride;
     size_t i = 0;
     for (; i + F::N <= columns; i += F::N) store(dx + i, column_gradient(own, x, g, i, F::N));
     if (i < columns) store_part(dx + i, column_gradient(own, x, g, i, columns - i), columns - i);

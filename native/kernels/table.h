@@ -295,10 +295,11 @@ struct NormSums {
   float* products;
 };
 
-// center, offset, slope, factor: one a column.
+// Rows of x, g and dx begin `stride` elements apart. center, offset, slope, factor: one a column.
 struct ColumnNormGradient {
   const float* x;
   const float* g;
+  size_t stride;
   const float* center;
   const float* offset;
   const float* slope;
@@ -362,9 +363,10 @@ struct KernelTable {
   // Added likewise: sums += x − center[c], or with `squared` its square by one fma; rows of x begin `stride` apart.
   void (*column_deviations_f32)(const float* x, size_t stride, size_t rows, size_t columns, const float* center,
                                 bool squared, float* sums);
-  // y = fma(x − center, factor, shift), each one a column; an absent center is 0, an absent shift −0. y may be x.
-  void (*column_norm_f32)(const float* x, size_t rows, size_t columns, const float* center, const float* factor,
-                          const float* shift, float* y);
+  // y = fma(x − center, factor, shift), each one a column; an absent center is 0, an absent shift −0. Rows of x and y
+  // begin `stride` apart; y may be x.
+  void (*column_norm_f32)(const float* x, size_t stride, size_t rows, size_t columns, const float* center,
+                          const float* factor, const float* shift, float* y);
   // Of rows [begin, end): dx = ((g − offset) − (x − center)·slope)·factor
   void (*column_norm_gradient_f32)(const ColumnNormGradient& task, size_t begin, size_t end);
 

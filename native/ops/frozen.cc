@@ -129,7 +129,7 @@ struct Product {
     if (ends_here()) return;
     for (size_t r = row_begin; r < row_end; ++r) {
       float* c = task.c + r * task.c_stride + begin;
-      if (scale != nullptr) column_norm(c, 1, end - begin, nullptr, scale + begin, shift + begin, c);
+      if (scale != nullptr) column_norm(c, task.c_stride, 1, end - begin, nullptr, scale + begin, shift + begin, c);
       if (unary != nullptr) unary(c, c, end - begin);
     }
   }

@@ -33,6 +33,12 @@ size_t ahead_of_rows(size_t columns, size_t bytes) {
 // Columns of a strip at least: whole lines.
 constexpr size_t kLeastStrip = 64;
 
+// Strips begin at whole lines.
+size_t strip_begin(size_t columns, size_t strips, size_t strip) {
+  constexpr size_t kLine = 16;
+  return strip == strips ? columns : columns * strip / strips / kLine * kLine;
+}
+
 // Room for the sums of every block of rows, where there are several.
 size_t block_sums_bytes(size_t rows, size_t columns, size_t kinds) {
   const size_t blocks = (rows + kColumnBlock - 1) / kColumnBlock;
@@ -54,7 +60,7 @@ void sum_blocks(const Context& context, size_t rows, size_t columns, float* cons
   context.parallel.run(pieces, [&](size_t piece) {
     for (size_t unit = units * piece / pieces; unit < units * (piece + 1) / pieces; ++unit) {
       const size_t block = unit / strips, strip = unit % strips;
-      const size_t begin = columns * strip / strips, end = columns * (strip + 1) / strips;
+      const size_t begin = strip_begin(columns, strips, strip), end = strip_begin(columns, strips, strip + 1);
       float* chains[kinds];
       for (size_t k = 0; k < kinds; ++k) {
         chains[k] = (blocks == 1 ? sums[k] : scratch + (block * kinds + k) * columns) + begin;
@@ -106,6 +112,8 @@ class Finish {
     mask_.scale = static_cast<float>(a.doubles[at.keep_scale]);
   }
 
+  bool masked() const { return masked_; }
+
   // Rows [begin, end) of y, each of which normalize(begin, end) computes, a few at a time while they are in cache.
   template <typename Normalize>
   void over(float* y, size_t begin, size_t end, size_t columns, const Normalize& normalize) const {
@@ -118,6 +126,20 @@ class Finish {
       normalize(row, until);
       if (function_ != nullptr) function_(at, at, count);
       if (masked_) kernels_.dropout_f32(at, at, count, first_ + row * columns, mask_);
+    }
+  }
+
+  // Likewise the columns [begin, end) of `rows` rows; there is no mask.
+  template <typename Normalize>
+  void over_strip(float* y, size_t rows, size_t columns, size_t begin, size_t end, const Normalize& normalize) const {
+    if (function_ == nullptr || end - begin == columns) return over(y, 0, rows, columns, normalize);
+    const size_t together = rows_in_cache(end - begin);
+    for (size_t row = 0; row < rows; row += together) {
+      const size_t until = std::min(rows, row + together);
+      normalize(row, until);
+      for (size_t r = row; r < until; ++r) {
+        function_(y + r * columns + begin, y + r * columns + begin, end - begin);
+      }
     }
   }
 
@@ -333,9 +355,10 @@ void invert(const Context& context, const float* variance, double epsilon, float
 }
 
 // Mean and variance of the columns of x: two sums, of which the second needs the whole of the first. A single block of
-// rows has both strip by strip.
+// rows has both strip by strip; then(begin, end) goes on with the columns [begin, end) of such a strip.
+template <typename Then>
 void column_moments(const Context& context, const float* x, size_t rows, size_t columns, float* scratch, float* mean,
-                    float* variance) {
+                    float* variance, const Then& then) {
   const KernelTable& kernels = context.kernels;
   const auto count = static_cast<float>(rows);
   const auto& divide = kernels.binary[static_cast<size_t>(Binary::divide)].vector_scalar;
@@ -360,6 +383,7 @@ void column_moments(const Context& context, const float* x, size_t rows, size_t 
                std::memset(variance + begin, 0, (end - begin) * sizeof(float));
                deviations(from, until, begin, end, mean, true, variance + begin);
                divide(variance + begin, count, variance + begin, end - begin);
+               then(begin, end);
              });
   if (whole) return;
   finish_mean(0, columns);
@@ -375,27 +399,43 @@ void run_column_norm(const Context& context, const Arguments& a) {
   using At = ColumnNormAt;
   const size_t rows = a.size(At::rows), columns = a.size(At::columns);
   const auto* x = a.view<const float>(At::x);
+  const auto* scale = a.view<const float>(At::scale);
+  const auto* shift = a.view<const float>(At::shift);
+  auto* y = a.view<float>(At::y);
   auto* mean = a.view<float>(At::mean);
   auto* variance = a.view<float>(At::variance);
   auto* scratch = static_cast<float*>(context.scratch);
+  float* factor = scratch + block_sums_bytes(rows, columns, 1) / sizeof(float);
   const KernelTable& kernels = context.kernels;
   const BinaryKernels& multiply = kernels.binary[static_cast<size_t>(Binary::multiply)];
-  if (a.views[At::running_mean] != nullptr && rows == 1) {
+  const Finish finish(context, a, At::finish, columns);
+  const auto find_factor = [&](size_t begin, size_t end) {
+    invert(context, variance + begin, a.doubles[At::epsilon], factor + begin, end - begin);
+    if (scale != nullptr) multiply.vector_vector(factor + begin, scale + begin, factor + begin, end - begin);
+  };
+  const auto normalize = [&](size_t from, size_t until, size_t begin, size_t end) {
+    const size_t at = from * columns + begin;
+    kernels.column_norm_f32(x + at, columns, until - from, end - begin, mean + begin, factor + begin,
+                            shift == nullptr ? nullptr : shift + begin, y + at);
+  };
+  const bool lone = a.views[At::running_mean] != nullptr && rows == 1;
+  if (lone) {
     std::memcpy(mean, a.view<const float>(At::running_mean), columns * sizeof(float));
     std::memcpy(variance, a.view<const float>(At::running_variance), columns * sizeof(float));
   } else {
-    column_moments(context, x, rows, columns, scratch, mean, variance);
-  }
-  float* factor = scratch + block_sums_bytes(rows, columns, 1) / sizeof(float);
-  invert(context, variance, a.doubles[At::epsilon], factor, columns);
-  if (a.views[At::scale] != nullptr) multiply.vector_vector(factor, a.view<const float>(At::scale), factor, columns);
-  const auto* shift = a.view<const float>(At::shift);
-  auto* y = a.view<float>(At::y);
-  const Finish finish(context, a, At::finish, columns);
-  over_rows(context, rows, columns, [&](size_t begin, size_t end) {
-    finish.over(y, begin, end, columns, [&](size_t from, size_t until) {
-      kernels.column_norm_f32(x + from * columns, until - from, columns, mean, factor, shift, y + from * columns);
+    // A strip whose moments are there is normalized where it is in cache; masks are drawn for whole rows.
+    const bool whole = rows <= kColumnBlock && !finish.masked();
+    column_moments(context, x, rows, columns, scratch, mean, variance, [&](size_t begin, size_t end) {
+      if (!whole) return;
+      find_factor(begin, end);
+      finish.over_strip(y, rows, columns, begin, end,
+                        [&](size_t from, size_t until) { normalize(from, until, begin, end); });
     });
+    if (whole) return;
+  }
+  find_factor(0, columns);
+  over_rows(context, rows, columns, [&](size_t begin, size_t end) {
+    finish.over(y, begin, end, columns, [&](size_t from, size_t until) { normalize(from, until, 0, columns); });
   });
 }
 
@@ -462,6 +502,12 @@ void run_column_norm_gradient(const Context& context, const Arguments& a) {
     }
     if (scale != nullptr) multiply.vector_vector(r, scale + begin, r, count);
   };
+  auto* const dx = a.view<float>(At::dx);
+  const auto gradient = [&](size_t from, size_t until, size_t begin, size_t end) {
+    kernels.column_norm_gradient_f32({x + begin, g + begin, columns, mean + begin, offset + begin, slope + begin,
+                                      factor + begin, dx + begin, end - begin},
+                                     from, until);
+  };
   const bool whole = rows <= kColumnBlock;  // a strip of columns has its sums at once
   float* const sums[2] = {flows, products};
   sum_blocks(context, rows, columns, sums, scratch, true,
@@ -475,12 +521,13 @@ void run_column_norm_gradient(const Context& context, const Arguments& a) {
                                    chains[0],
                                    chains[1]};
                kernels.norm_sums_f32(part, until - from, end - begin);
-               if (whole) finish(begin, end);
+               if (!whole) return;
+               finish(begin, end);
+               gradient(0, rows, begin, end);
              });
-  if (!whole) finish(0, columns);
-  const ColumnNormGradient task{x, g, mean, offset, slope, factor, a.view<float>(At::dx), columns};
-  over_rows(context, rows, columns,
-            [&](size_t begin, size_t end) { kernels.column_norm_gradient_f32(task, begin, end); });
+  if (whole) return;
+  finish(0, columns);
+  over_rows(context, rows, columns, [&](size_t begin, size_t end) { gradient(begin, end, 0, columns); });
 }
 
 // ---- scale_shift: y[r, c] = fma(x[r, c], scale[c], shift[c])
@@ -509,7 +556,7 @@ void run_scale_shift(const Context& context, const Arguments& a) {
   const Finish finish(context, a, At::finish, columns);
   over_rows(context, a.size(At::rows), columns, [&](size_t begin, size_t end) {
     finish.over(y, begin, end, columns, [&](size_t from, size_t until) {
-      context.kernels.column_norm_f32(x + from * columns, until - from, columns, nullptr,
+      context.kernels.column_norm_f32(x + from * columns, columns, until - from, columns, nullptr,
                                       a.view<const float>(At::scale), a.view<const float>(At::shift),
                                       y + from * columns);
     });

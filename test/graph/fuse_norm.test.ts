@@ -182,3 +182,17 @@ test.each(Object.entries(BLOCKS))("training with %s: the weights are those of st
     expect(await train(build(false), 2, accumulate)).toBe(expected);
   }
 });
+
+test("batch norm of one block of rows goes strip by strip over the threads: the weights are those of one thread, and of steps apart", async () => {
+  // 100 × 530 elements are three strips, which end at whole lines and at the last column; batches of 1 row are the last.
+  const train = async (apart: boolean, threads: number): Promise<string> => {
+    const ends = apart ? [block()] : [];
+    const hidden = [batchNorm(530, { preset: "keras" }), ...ends, relu(), ...ends];
+    const model = chain(linear(6, 530), ...hidden, linear(530, 530), ...hidden.slice(1), linear(530, 3));
+    const options = { data: clusters(201, 6, 3), loss: crossEntropy(), batchSize: 100, epochs: 2, seed: 9, threads };
+    await fit(model, { ...options, optimizer: adam({ lr: 0.01 }) });
+    return bitsOf(model);
+  };
+  const expected = await train(true, 1);
+  for (const threads of [1, 2, 3, 4]) expect(await train(false, threads)).toBe(expected);
+});

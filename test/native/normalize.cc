@@ -168,10 +168,10 @@ TEST(column_norm_tables_agree) {
             from, g.data() + begin * columns, columns, center.data(), nullptr, 0, to.flows.data(), to.products.data()};
         kernels.norm_sums_f32(sums, end - begin, columns);
       }
-      kernels.column_norm_f32(x.data(), rows, columns, shifted ? center.data() : nullptr, factor.data(),
+      kernels.column_norm_f32(x.data(), columns, rows, columns, shifted ? center.data() : nullptr, factor.data(),
                               shifted ? slope.data() : nullptr, to.y.data());
-      const ColumnNormGradient task{x.data(),      g.data(),      center.data(), slope.data(),
-                                    factor.data(), factor.data(), to.dx.data(),  columns};
+      const ColumnNormGradient task{x.data(),      g.data(),      columns,      center.data(), slope.data(),
+                                    factor.data(), factor.data(), to.dx.data(), columns};
       kernels.column_norm_gradient_f32(task, 0, cut);
       if (cut < rows) kernels.column_norm_gradient_f32(task, cut, rows);
     };
