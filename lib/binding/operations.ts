@@ -534,8 +534,12 @@ export interface NativeOperands<V> {
       readonly penalty?: V | null | undefined;
       readonly count?: V | null | undefined;
       readonly rows?: V | null | undefined;
+      readonly indices?: V | null | undefined;
+      readonly weights?: V | null | undefined;
+      readonly squares?: V | null | undefined;
     };
     readonly numbers: {
+      readonly count?: number | undefined;
       readonly rule: NativeLists["optimizers"];
       readonly lane: number;
       readonly scalars: number;
@@ -543,6 +547,10 @@ export interface NativeOperands<V> {
       readonly decayLane?: number | undefined;
       readonly reach?: NativeLists["reaches"] | undefined;
       readonly room?: number | undefined;
+      readonly width?: number | undefined;
+      readonly padding?: number | undefined;
+      readonly bags?: NativeLists["bags"] | undefined;
+      readonly gaps?: boolean | undefined;
       readonly constants: readonly number[];
       readonly clipValue: number;
       readonly averageDecay?: number | undefined;
@@ -570,14 +578,21 @@ export interface NativeOperands<V> {
       readonly right?: V | null | undefined;
       readonly count?: V | null | undefined;
       readonly rows?: V | null | undefined;
+      readonly indices?: V | null | undefined;
+      readonly weights?: V | null | undefined;
     };
     readonly numbers: {
       readonly leftCount?: number | undefined;
       readonly rightCount?: number | undefined;
+      readonly count?: number | undefined;
       readonly every: number;
       readonly room?: number | undefined;
       readonly columns?: number | undefined;
       readonly compact?: boolean | undefined;
+      readonly width?: number | undefined;
+      readonly padding?: number | undefined;
+      readonly bags?: NativeLists["bags"] | undefined;
+      readonly gaps?: boolean | undefined;
       readonly ranges: readonly { readonly offset: number; readonly count: number; readonly check: number }[];
     };
   };
@@ -674,10 +689,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   normal: "y:F; count:d hash_low:i hash_high:i; mean deviation",
   permutation: "order:I; count:d shuffled:b; ",
   update:
-    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?; rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i? indices:i? weights:f? squares:F?; count:d? rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? width:i? padding:i?-1 bags:bags? gaps:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
   log_scalar: "x:f; column:i; ",
   expect_finite:
-    "x:f left:f? right:f? count:i? rows:i?; left_count:d? right_count:d? every:i room:i? columns:i? compact:b? ranges*(offset,count,check); ",
+    "x:f left:f? right:f? count:i? rows:i? indices:i? weights:f?; left_count:d? right_count:d? count:d? every:i room:i? columns:i? compact:b? width:i? padding:i?-1 bags:bags? gaps:b? ranges*(offset,count,check); ",
   frozen_pack: "weights:f packed:U; n:d k:d along_depth:b form:forms; ",
   frozen_product: "x:f packed:u bias:f? scale:f? shift:f? c:F; m:d n:d k:d form:forms function:unary?-1; ",
 };

@@ -29,7 +29,7 @@ import { ModelState } from "./model_state.js";
 import type { Optimizer } from "./optimizer.js";
 import { checkGroups, checkOptimizers, type Group, groupOf, groupsOf, type Partition } from "./partition.js";
 import { checkTouched, reachOf } from "./reach.js";
-import { RowGradient, timesScale } from "./row_gradient.js";
+import { type Gradient, RowGradient, timesScale } from "./row_gradient.js";
 import { rateAt, type Schedule } from "./schedule.js";
 import {
   type SummedGradient,
@@ -39,7 +39,7 @@ import {
   TrainedParameters,
   type WithGradients,
 } from "./trained.js";
-import { Update, type UpdateGradients } from "./update.js";
+import { Update, type UpdateGradients, type UpdateRows } from "./update.js";
 import { groupsTold, type Telling } from "./words.js";
 
 /** Result of {@link Minimizer.minimize}. */
@@ -52,14 +52,24 @@ export interface Minimized {
 export interface Named {
   readonly name: string;
   readonly value: Value;
-  /** Of a table: only these rows have changed; those of a gradient are `value`, one after another. */
-  readonly rows?: RowGradient | undefined;
+}
+
+/** A gradient of a parameter. @internal */
+export interface NamedGradient {
+  readonly name: string;
+  readonly value: Gradient;
+}
+
+/** A parameter behind an update. @internal */
+export interface NamedWeight extends Named {
+  /** Of a table of which only touched rows have changed. */
+  readonly rows?: UpdateRows | undefined;
 }
 
 /** Who looks at the gradients that an update is made of, and at the parameters behind it. @internal */
 export interface UpdateWatcher {
-  gradients(list: readonly Named[]): void;
-  weights(list: readonly Named[]): void;
+  gradients(list: readonly NamedGradient[]): void;
+  weights(list: readonly NamedWeight[]): void;
 }
 
 /** Elements of a slab from its first to the last that has a gradient in its layout. */
@@ -199,11 +209,8 @@ export class Minimizer {
     const gradientScale = this.#clipScale(summed, early ? null : scale);
     const trace = currentTrace("minimize");
     const place = trace.nextUpdate(this.#counter);
-    watcher?.gradients(
-      summed.map(({ segment: { name }, gradient }) =>
-        gradient instanceof RowGradient ? { name, value: gradient.sums, rows: gradient } : { name, value: gradient },
-      ),
-    );
+    watcher?.gradients(summed.map(({ segment: { name }, gradient }) => ({ name, value: gradient })));
+    const tables = this.#tablesOf(summed);
     // One optimizer may stand in several groups.
     const optimizers = [...new Set(this.#groups.map(({ optimizer }) => optimizer))];
     const penalties = this.#models.flatMap((model) => {
@@ -214,7 +221,7 @@ export class Minimizer {
         const rate = (at: ScheduleAt): number => rateAt(`${optimizer.kind}.lr`, optimizer.lr, at);
         const decayLane = this.#decayLane(optimizer);
         const { scalars, touchedScalars = scalars } = optimizer;
-        const apart = own.filter((each) => touchedScalars !== scalars && this.#rowsOf(each)?.reach === "touched");
+        const apart = own.filter((each) => touchedScalars !== scalars && tables.get(each)?.reach === "touched");
         const whole = own.filter((each) => !apart.includes(each));
         return [
           { list: whole, scalars },
@@ -222,16 +229,15 @@ export class Minimizer {
         ].flatMap(({ list, scalars: own }) => {
           return byRateFactor(list).flatMap(([factor, equal]) => {
             const lane = trace.lane((at) => factor * rate(at), this.#update(own, place));
-            return this.#updateGroup(model, optimizer, equal, { gradientScale, lane, decayLane, total });
+            return this.#updateGroup(model, optimizer, equal, { gradientScale, lane, decayLane, total, tables });
           });
         });
       });
     });
     watcher?.weights(
       summed.map((each) => {
-        const rows = this.#rowsOf(each);
-        const changed = rows === undefined || rows.reach === "all" ? undefined : rows.gradient;
-        return { name: each.segment.name, value: each.parameter, rows: changed };
+        const rows = tables.get(each);
+        return { name: each.segment.name, value: each.parameter, rows: rows?.reach === "all" ? undefined : rows };
       }),
     );
     return { penalty: penalties.reduce((total, penalty) => ops.add(total, penalty)) };
@@ -379,14 +385,22 @@ export class Minimizer {
       readonly lane: Lane;
       readonly decayLane: Lane | undefined;
       readonly total: number;
+      readonly tables: ReadonlyMap<SummedGradient, UpdateRows>;
     },
   ): readonly Value[] {
     const trace = currentTrace("minimize");
     const { kind } = optimizer;
-    const { gradientScale, lane, decayLane, total } = shared;
+    const { gradientScale, lane, decayLane, total, tables } = shared;
     if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, shared);
     const { slots, average } = this.#stateOf(model);
-    return this.#gradientsOf(own).map((gradients) => {
+    const list = own.flatMap((each) =>
+      each.gradient instanceof RowGradient ? [] : [{ segment: segmentOf(each), gradient: each.gradient }],
+    );
+    const passes: readonly UpdateGradients[] = [
+      ...(list.length === 0 ? [] : [{ kind: "dense", list } as const]),
+      ...own.flatMap((each) => tables.get(each) ?? []),
+    ];
+    return passes.map((gradients) => {
       const penalty = new Value([], "f32", { kind: "input", name: `penalty of ${kind}` });
       const update = new Update({
         rule: nativeRule(optimizer),
@@ -411,20 +425,18 @@ export class Minimizer {
     });
   }
 
-  /** What the native passes of a group work on: all of its whole parameters, and each table with a gradient in rows. */
-  #gradientsOf(own: readonly SummedGradient[]): readonly UpdateGradients[] {
-    const list = own.flatMap((each) =>
-      each.gradient instanceof RowGradient ? [] : [{ segment: segmentOf(each), gradient: each.gradient }],
+  /** How native passes treat tables whose gradients are in rows, each in one of its own. */
+  #tablesOf(list: readonly SummedGradient[]): ReadonlyMap<SummedGradient, UpdateRows> {
+    return new Map(
+      list.flatMap((each): [SummedGradient, UpdateRows][] => {
+        const { gradient } = each;
+        if (!(gradient instanceof RowGradient)) return [];
+        const squares = new Value([], "f32", { kind: "input", name: "squares of touched rows" });
+        const reach = reachOf(each, this.#average !== null);
+        const { lookUp } = gradient;
+        return [[each, { kind: "rows", segment: segmentOf(each), gradient, lookUp, reach, squares }]];
+      }),
     );
-    const tables = own.flatMap((each) => this.#rowsOf(each) ?? []);
-    return list.length === 0 ? tables : [{ kind: "dense", list }, ...tables];
-  }
-
-  /** How the native pass treats a table whose gradient is in rows. */
-  #rowsOf(each: SummedGradient): Extract<UpdateGradients, { readonly kind: "rows" }> | undefined {
-    const { gradient } = each;
-    if (!(gradient instanceof RowGradient)) return undefined;
-    return { kind: "rows", segment: segmentOf(each), gradient, reach: reachOf(each, this.#average !== null) };
   }
 
   #updateDefined(

@@ -10,14 +10,14 @@ import { elements, extent, isBatched, type Shape, sameShape } from "../tensor/sh
 import { Value } from "../tensor/value.js";
 
 /** What flows back into the rows that one look-up has named. */
-interface Scattered {
+export interface LookUp {
   readonly flowing: Value;
   readonly parts: BagParts;
   readonly attributes: OperationAttributes["takeGradient"];
 }
 
 /** The look-ups whose gradients `gradient` is the sum of, in their order; `undefined` where anything else flows in. */
-function scattered(gradient: Value): readonly Scattered[] | undefined {
+function lookUps(gradient: Value): readonly LookUp[] | undefined {
   const taken = applied(gradient, "takeGradient");
   const [flowing] = taken?.inputs ?? [];
   if (taken !== undefined && flowing !== undefined) {
@@ -26,12 +26,12 @@ function scattered(gradient: Value): readonly Scattered[] | undefined {
   const [before, last] = applied(gradient, "add")?.inputs ?? [];
   if (before === undefined || last === undefined || applied(last, "takeGradient") === undefined) return undefined;
   if (!sameShape(before.shape, last.shape)) return undefined;
-  const [earlier, own] = [scattered(before), scattered(last)];
+  const [earlier, own] = [lookUps(before), lookUps(last)];
   return earlier === undefined || own === undefined ? undefined : [...earlier, ...own];
 }
 
 /** Whether a gradient is 0 but in rows that look-ups have named. */
-export const isScattered = (gradient: Value): boolean => scattered(gradient) !== undefined;
+export const isScattered = (gradient: Value): boolean => lookUps(gradient) !== undefined;
 
 /** Of all elements of a parameter, or of the rows of a table that the batch has named. */
 export type Gradient = Value | RowGradient;
@@ -56,38 +56,57 @@ const written = (name: string, shape: Shape, dtype: "f32" | "i32"): Value =>
 /** A shape of `rows` rows, or so many an example, of what a row of a table holds. */
 const rowsOf = (rows: Shape, table: Shape): Shape => [...rows, ...table.slice(1)];
 
-/** The gradient of a table in rows: `rows` are the numbers of the first `count` ones, ascending; `sums` are their gradients. */
-export class RowGradient {
-  /** Of the table. */
-  readonly shape: Shape;
+/** `rows` are the numbers of the first `count` ones, ascending; `sums` are their gradients. */
+interface Rows {
   /** [1] */
   readonly count: Value;
   readonly rows: Value;
   readonly sums: Value;
+}
 
-  constructor(shape: Shape, parts: { readonly count: Value; readonly rows: Value; readonly sums: Value }) {
+/** Memory for as many rows as `rows` says, which effects will fill. */
+const emptyRows = (shape: Shape, rows: Shape): Rows => ({
+  count: written("touched rows", [1], "i32"),
+  rows: written("row numbers", rows, "i32"),
+  sums: written("row gradients", rowsOf(rows, shape), "f32"),
+});
+
+/** A look-up whose rows somebody may ask for: they are put together then, behind what flows into them. */
+interface Pending {
+  readonly lookUp: LookUp;
+  readonly trace: Trace;
+}
+
+/**
+ * The gradient of a table in rows. That of one look-up needs no memory for them as long as nobody asks for its rows: updates and the guard
+ * put together by themselves what flows back.
+ */
+export class RowGradient {
+  /** Of the table. */
+  readonly shape: Shape;
+  readonly #pending: Pending | undefined;
+  /** Numbers of rows, and gradients: so many, or so many an example. */
+  readonly room: Shape;
+  #rows: Rows | undefined;
+
+  private constructor(shape: Shape, room: Shape, rows: Rows | undefined, pending?: Pending) {
     this.shape = shape;
-    this.count = parts.count;
-    this.rows = parts.rows;
-    this.sums = parts.sums;
+    this.room = room;
+    this.#rows = rows;
+    this.#pending = pending;
   }
 
-  /** With memory for as many rows as `rows` says, which effects will fill. */
-  static empty(shape: Shape, rows: Shape): RowGradient {
-    return new RowGradient(shape, {
-      count: written("touched rows", [1], "i32"),
-      rows: written("row numbers", rows, "i32"),
-      sums: written("row gradients", rowsOf(rows, shape), "f32"),
-    });
+  /** With memory for as many rows as `room` says, which effects will fill. */
+  static empty(shape: Shape, room: Shape): RowGradient {
+    return new RowGradient(shape, room, emptyRows(shape, room));
   }
 
   /** The gradient of a table in rows, recorded in `trace`, of one that {@link isScattered}. */
   static of(trace: Trace, gradient: Value): RowGradient {
-    const parts = (scattered(gradient) ?? []).map((part) => {
-      const made = RowGradient.empty(gradient.shape, part.parts.ids.shape);
-      trace.add(scatter(part, made));
-      return made;
-    });
+    const { shape } = gradient;
+    const parts = (lookUps(gradient) ?? []).map(
+      (lookUp) => new RowGradient(shape, lookUp.parts.ids.shape, undefined, { lookUp, trace }),
+    );
     return RowGradient.sum(trace, parts);
   }
 
@@ -96,8 +115,8 @@ export class RowGradient {
     const [first] = parts;
     if (first === undefined) throw new CarillonError("ERR_TRACE", "minimize", "expected a gradient");
     if (parts.length === 1) return first;
-    const batched = parts.some(({ rows }) => isBatched(rows.shape));
-    const width = parts.reduce((sum, { rows }) => sum + elements(rows.shape), 0);
+    const batched = parts.some(({ room }) => isBatched(room));
+    const width = parts.reduce((sum, { room }) => sum + elements(room), 0);
     const total = RowGradient.empty(first.shape, batched ? ["batch", width] : [width]);
     trace.add({
       reads: parts.flatMap((part) => part.values),
@@ -111,8 +130,28 @@ export class RowGradient {
     return total;
   }
 
+  /** The look-up that it is put together from, where there is but one. */
+  get source(): LookUp | undefined {
+    return this.#pending?.lookUp;
+  }
+
+  /** The same as long as nobody has asked for rows; lists of any length are put together first. */
+  get lookUp(): LookUp | undefined {
+    return this.#rows === undefined && this.source?.parts.ends === undefined ? this.source : undefined;
+  }
+
+  /** Rows as values, put together at the first call. */
+  get summed(): Rows {
+    if (this.#rows === undefined) {
+      this.#rows = emptyRows(this.shape, this.room);
+      if (this.#pending !== undefined) this.#pending.trace.add(scatter(this.#pending.lookUp, this.#rows, this.shape));
+    }
+    return this.#rows;
+  }
+
+  /** Rows as values, for effects that read them. */
   get values(): readonly Value[] {
-    return [this.count, this.rows, this.sums];
+    return Object.values(this.summed);
   }
 
   /** Elements of a row. */
@@ -127,13 +166,14 @@ export class RowGradient {
 
   /** scale·gradient */
   times(scale: Value): RowGradient {
-    const { shape, count, rows } = this;
-    return new RowGradient(shape, { count, rows, sums: ops.multiply(this.sums, scale) });
+    const { count, rows, sums } = this.summed;
+    return new RowGradient(this.shape, this.room, { count, rows, sums: ops.multiply(sums, scale) });
   }
 
   /** Σ of the squares of all elements: the bits of `sumSquares` of the dense gradient. */
   sumSquares(trace: Trace): Value {
     const sum = written("sum of squares", [], "f32");
+    const { rows } = this.summed;
     trace.add({
       reads: this.values,
       writes: [sum],
@@ -141,7 +181,7 @@ export class RowGradient {
       emit: (emitter) => {
         const { tableRows, columns } = this;
         const views = { ...this.places(emitter), sum: emitter.placeOf(sum) };
-        emitter.emit("rows_squares", views, { room: emitter.totalOf(this.rows), tableRows, columns });
+        emitter.emit("rows_squares", views, { room: emitter.totalOf(rows), tableRows, columns });
       },
     });
     return sum;
@@ -149,7 +189,7 @@ export class RowGradient {
 
   /** Has no row from here on. */
   clear(emitter: Emitter): void {
-    const count = emitter.placeOf(this.count);
+    const count = emitter.placeOf(this.summed.count);
     emitter.emit("fill", { y: { ...count, dtype: "f32" } }, { count: 1, value: 0 }); // the bits of the integer 0
   }
 
@@ -160,38 +200,48 @@ export class RowGradient {
     emitter.emit(
       "merge_rows",
       { ...part.places(emitter), totalCount: count, totalRows: rows, totalSums: sums },
-      { room: emitter.totalOf(part.rows), totalRoom: emitter.totalOf(this.rows), tableRows, columns },
+      { room: emitter.totalOf(part.summed.rows), totalRoom: emitter.totalOf(this.summed.rows), tableRows, columns },
     );
   }
 
   places(emitter: Emitter) {
-    return {
-      count: emitter.placeOf(this.count),
-      rows: emitter.placeOf(this.rows),
-      sums: emitter.placeOf(this.sums),
-    };
+    return placesOf(this.summed, emitter);
   }
 }
 
-/** Puts what flows back into the rows of a look-up together by rows. */
-function scatter({ flowing, parts, attributes }: Scattered, made: RowGradient): Effect {
+/** What an effect reads that works on a look-up as it is. */
+export const lookUpValues = ({ flowing, parts: { ids, ends, weights } }: LookUp): readonly Value[] =>
+  [flowing, ids, ends, weights].filter((value) => value !== undefined);
+
+const placesOf = ({ count, rows, sums }: Rows, emitter: Emitter) => ({
+  count: emitter.placeOf(count),
+  rows: emitter.placeOf(rows),
+  sums: emitter.placeOf(sums),
+});
+
+/** Where the operands of a look-up lie, and what instructions say of them, in a table of `shape`. */
+export function lookUpOperands({ flowing, parts, attributes }: LookUp, shape: Shape, emitter: Emitter) {
   const { ids, ends, weights } = parts;
   return {
-    reads: [flowing, ids, ends, weights].filter((value) => value !== undefined),
-    writes: made.values,
+    views: {
+      gradient: emitter.placeOf(flowing),
+      indices: emitter.placeOf(ids),
+      weights: weights === undefined ? null : emitter.placeOf(weights),
+    },
+    ends: ends === undefined ? null : emitter.placeOf(ends),
+    numbers: scatterNumbers(parts, shape, attributes),
+  };
+}
+
+/** Puts what flows back into the rows of a look-up together by rows. */
+function scatter(lookUp: LookUp, made: Rows, shape: Shape): Effect {
+  return {
+    reads: lookUpValues(lookUp),
+    writes: Object.values(made),
     barrier: false,
     emit(emitter) {
-      const views = {
-        gradient: emitter.placeOf(flowing),
-        indices: emitter.placeOf(ids),
-        weights: weights === undefined ? null : emitter.placeOf(weights),
-        ends: ends === undefined ? null : emitter.placeOf(ends),
-      };
-      emitter.emit(
-        "scatter_rows",
-        { ...views, ...made.places(emitter) },
-        scatterNumbers(parts, made.shape, attributes),
-      );
+      const { views, ends, numbers } = lookUpOperands(lookUp, shape, emitter);
+      emitter.emit("scatter_rows", { ...views, ends, ...placesOf(made, emitter) }, numbers);
     },
   };
 }

@@ -2,7 +2,7 @@ import type { NativeSlab } from "../binding/native.js";
 import type { NativeLists } from "../binding/operations.js";
 import type { Claims, Effect, Emitter } from "../graph/effect.js";
 import type { Value } from "../tensor/value.js";
-import type { RowGradient } from "./row_gradient.js";
+import { type LookUp, lookUpOperands, lookUpValues, type RowGradient } from "./row_gradient.js";
 
 /** A parameter in one update pass: a stretch of a slab, and what is done to it besides the rule. */
 export interface UpdateSegment {
@@ -26,15 +26,22 @@ export interface UpdateSegment {
   readonly penaltyAbsolutes: number;
 }
 
+/** The gradient of one table in rows. */
+export interface UpdateRows {
+  readonly kind: "rows";
+  readonly segment: UpdateSegment;
+  readonly gradient: RowGradient;
+  /** From which the update puts it together; `undefined`: it reads the gradient's rows. */
+  readonly lookUp: LookUp | undefined;
+  readonly reach: NativeLists["reaches"];
+  /** Receives the sum of the squares of the new rows, NaN where all rows are gone through; a scalar. */
+  readonly squares: Value;
+}
+
 /** What parameters are updated from: gradients of whole ones, or that of one table in rows. */
 export type UpdateGradients =
   | { readonly kind: "dense"; readonly list: readonly { readonly segment: UpdateSegment; readonly gradient: Value }[] }
-  | {
-      readonly kind: "rows";
-      readonly segment: UpdateSegment;
-      readonly gradient: RowGradient;
-      readonly reach: NativeLists["reaches"];
-    };
+  | UpdateRows;
 
 /** What one native update pass is made of. */
 export interface UpdatePass {
@@ -61,6 +68,25 @@ export interface UpdatePass {
   readonly penalty: Value;
 }
 
+const readOf = ({ gradient, lookUp }: UpdateRows): readonly Value[] =>
+  lookUp === undefined ? gradient.values : lookUpValues(lookUp);
+
+/** Operands of a table's gradient: its rows, or what flows back into them. */
+function operandsOf({ gradient, lookUp, reach, squares }: UpdateRows, emitter: Emitter) {
+  const written = { squares: emitter.placeOf(squares) };
+  if (lookUp === undefined) {
+    const { count, rows, sums } = gradient.places(emitter);
+    return {
+      views: { gradients: sums, count, rows, ...written },
+      numbers: { reach, room: emitter.totalOf(gradient.summed.rows) },
+    };
+  }
+  const { views, numbers } = lookUpOperands(lookUp, gradient.shape, emitter);
+  const { count, width, padding, bags, gaps } = numbers;
+  const { gradient: gradients, ...own } = views;
+  return { views: { gradients, ...own, ...written }, numbers: { reach, count, width, padding, bags, gaps } };
+}
+
 /** Updates parameters in place, in one native pass over their slab. */
 export class Update implements Effect {
   readonly reads: readonly Value[];
@@ -70,9 +96,9 @@ export class Update implements Effect {
 
   constructor(pass: UpdatePass) {
     const { gradients, gradientScale, penalty } = pass;
-    const own = gradients.kind === "rows" ? gradients.gradient.values : gradients.list.map(({ gradient }) => gradient);
+    const own = gradients.kind === "rows" ? readOf(gradients) : gradients.list.map(({ gradient }) => gradient);
     this.reads = gradientScale === null ? own : [...own, gradientScale];
-    this.writes = [penalty];
+    this.writes = gradients.kind === "rows" ? [penalty, gradients.squares] : [penalty];
     this.#pass = pass;
   }
 
@@ -97,19 +123,20 @@ export class Update implements Effect {
     const segments = this.#segments;
     const end = Math.max(...segments.map(({ offset, rows, columns }) => offset + rows * columns));
     const whole = (slab: NativeSlab) => emitter.memory(slab, "write", { count: end, dtype: "f32" });
-    const rows = gradients.kind === "rows" ? gradients.gradient.places(emitter) : undefined;
+    const own =
+      gradients.kind === "rows"
+        ? operandsOf(gradients, emitter)
+        : { views: { gradients: emitter.laidOut(this) }, numbers: {} };
     const averageDecay = typeof average?.decay === "number" ? average.decay : undefined;
     emitter.emit(
       "update",
       {
         parameters: whole(parameters),
-        gradients: rows?.sums ?? emitter.laidOut(this),
         states: states.map(whole),
         average: average === null ? null : whole(average.slab),
         gradientScale: gradientScale === null ? null : emitter.placeOf(gradientScale),
         penalty: emitter.placeOf(penalty),
-        count: rows?.count,
-        rows: rows?.rows,
+        ...own.views,
       },
       {
         ...{
@@ -122,9 +149,7 @@ export class Update implements Effect {
           clipValue,
           averageDecay,
         },
-        ...(gradients.kind === "rows"
-          ? { reach: gradients.reach, room: emitter.totalOf(gradients.gradient.rows) }
-          : {}),
+        ...own.numbers,
         segments,
       },
     );

@@ -1,14 +1,19 @@
 // How a guarded step looks for numbers that are not finite, by instructions that cost next to nothing.
 import type { Claims, Effect, Emitter, Planned } from "../graph/effect.js";
 import type { Trace } from "../graph/trace.js";
-import type { Named, UpdateWatcher } from "../optim/minimizer.js";
-import type { RowGradient } from "../optim/row_gradient.js";
+import type { Named, NamedGradient, NamedWeight, UpdateWatcher } from "../optim/minimizer.js";
+import { lookUpOperands, lookUpValues, RowGradient } from "../optim/row_gradient.js";
+import type { UpdateRows } from "../optim/update.js";
 import { elements, extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 
 /** What a check looks at. */
-export interface FiniteCheck extends Named {
+export interface FiniteCheck {
   readonly what: "loss" | "gradient" | "weight" | "state";
+  readonly name: string;
+  readonly value: Value | RowGradient;
+  /** Of a table of which only touched rows have changed. */
+  readonly rows?: UpdateRows | undefined;
   /** Steps between two looks. */
   readonly every: number;
 }
@@ -42,18 +47,25 @@ export class FiniteChecks implements UpdateWatcher {
     this.#expect(list.map((each) => ({ what: "state", ...each, every: 1 })));
   }
 
-  gradients(list: readonly Named[]): void {
+  gradients(list: readonly NamedGradient[]): void {
     this.#expect(list.map((each) => ({ what: "gradient", ...each, every: 1 })));
   }
 
-  weights(list: readonly Named[]): void {
+  weights(list: readonly NamedWeight[]): void {
     // Rows that a step touches may not be touched again before the next look.
-    const often = ({ rows }: Named): number => (rows === undefined ? WEIGHT_CHECKS : 1);
+    const often = ({ rows }: NamedWeight): number => (rows === undefined ? WEIGHT_CHECKS : 1);
     this.#expect(list.map((each) => ({ what: "weight", ...each, every: often(each) })));
   }
 
   #expect(checks: readonly FiniteCheck[]): void {
-    this.#trace.add(new ExpectFinite(checks, this.#checks.length));
+    const whole: WholeCheck[] = [];
+    for (const [index, { value, rows, every }] of checks.entries()) {
+      const numbered = { every, number: this.#checks.length + index };
+      if (value instanceof RowGradient) this.#trace.add(gradientEffect(value, numbered));
+      else if (rows !== undefined) this.#trace.add(changedEffect(value, rows, numbered));
+      else whole.push({ value, ...numbered });
+    }
+    if (whole.length > 0) this.#trace.add(new ExpectFinite(whole));
     this.#checks.push(...checks);
   }
 }
@@ -78,39 +90,94 @@ function operandsOf(value: Value, planned: Planned): Operands | undefined {
   return smaller ? { left, right } : undefined;
 }
 
-/** Looks at the rows of a table that a step has touched: their gradients, one after another, or the weights where they stand. */
-function emitRows({ what, value, every, number }: NumberedCheck, rows: RowGradient, emitter: Emitter): void {
-  emitter.emit(
-    "expect_finite",
-    { x: emitter.placeOf(value), count: emitter.placeOf(rows.count), rows: emitter.placeOf(rows.rows) },
-    {
-      every,
-      ...{ room: emitter.totalOf(rows.rows), columns: rows.columns, compact: what === "gradient" },
-      ranges: [{ offset: 0, count: elements(rows.shape), check: number }],
-    },
-  );
+/** When a check looks, and the number that its fault reports. */
+interface Numbered {
+  readonly every: number;
+  readonly number: number;
 }
 
-/** A check, by the number that a fault reports. */
-type NumberedCheck = FiniteCheck & { readonly number: number };
+/** A check of all elements of a value. */
+interface WholeCheck extends Numbered {
+  readonly value: Value;
+}
+
+/**
+ * Looks at a gradient in rows: by what flows back, of which its rows are sums, and only where some of that is large at the rows
+ * themselves.
+ */
+function gradientEffect(gradient: RowGradient, { every, number }: Numbered): Effect {
+  const { lookUp, source, shape, columns } = gradient;
+  const values = lookUp === undefined ? gradient.values : [];
+  const range = { offset: 0, count: elements(shape), check: number };
+  return {
+    reads: source === undefined ? values : [...values, ...lookUpValues(source)],
+    barrier: false,
+    emit(emitter) {
+      const flows = source && lookUpOperands(source, shape, emitter);
+      const [left, right] = [flows?.views.gradient, flows?.views.weights ?? flows?.views.gradient];
+      const bounds = source && {
+        leftCount: extent(source.flowing.shape),
+        rightCount: extent((source.parts.weights ?? source.flowing).shape),
+      };
+      const numbers = { ...bounds, every, columns, compact: true, ranges: [range] };
+      if (lookUp === undefined || flows === undefined) {
+        const { count, rows, sums } = gradient.places(emitter);
+        const room = emitter.totalOf(gradient.summed.rows);
+        emitter.emit("expect_finite", { x: sums, left, right, count, rows }, { ...numbers, room });
+      } else {
+        const { gradient: x, ...views } = flows.views;
+        const { count, width, padding, bags, gaps } = flows.numbers;
+        emitter.emit("expect_finite", { x, left, right, ...views }, { ...numbers, count, width, padding, bags, gaps });
+      }
+    },
+  };
+}
+
+/** Looks at the rows of a table that a step has changed: at the sum of their squares, and only where that is large at the rows. */
+function changedEffect(table: Value, { gradient, lookUp, squares }: UpdateRows, { every, number }: Numbered): Effect {
+  const { shape, columns } = gradient;
+  const named = lookUp === undefined ? gradient.values : lookUpValues(lookUp);
+  return {
+    reads: [table, squares, ...named],
+    barrier: false,
+    emit(emitter) {
+      const bound = emitter.placeOf(squares);
+      const views = { x: emitter.placeOf(table), left: bound, right: bound };
+      const ranges = [{ offset: 0, count: elements(shape), check: number }];
+      const numbers = { leftCount: 1, rightCount: 1, every, columns, ranges };
+      if (lookUp === undefined) {
+        const { count, rows } = gradient.places(emitter);
+        const room = emitter.totalOf(gradient.summed.rows);
+        emitter.emit("expect_finite", { ...views, count, rows }, { ...numbers, room });
+      } else {
+        const { count, width, padding, bags, gaps } = lookUpOperands(lookUp, shape, emitter).numbers;
+        const { ids } = lookUp.parts;
+        emitter.emit(
+          "expect_finite",
+          { ...views, indices: emitter.placeOf(ids) },
+          { ...numbers, count, width, padding, bags, gaps },
+        );
+      }
+    },
+  };
+}
 
 /** Ends the step as a fault, at once, where a number is not finite. */
 class ExpectFinite implements Effect {
   readonly reads: readonly Value[];
   /** It reads, and a step that it ends has changed nothing, whatever was computed before. */
   readonly barrier = false;
-  readonly #checks: readonly NumberedCheck[];
+  readonly #checks: readonly WholeCheck[];
 
-  /** @param first Number of the first check. */
-  constructor(checks: readonly FiniteCheck[], first: number) {
-    this.reads = checks.flatMap(({ value, rows }) => (rows === undefined ? [value] : [value, rows.count, rows.rows]));
-    this.#checks = checks.map((check, index) => ({ ...check, number: first + index }));
+  constructor(checks: readonly WholeCheck[]) {
+    this.reads = checks.map(({ value }) => value);
+    this.#checks = checks;
   }
 
   claim(memory: Claims): void {
     const seen = new Set<Value>();
-    for (const { value, every, number, rows } of this.#checks) {
-      const operands = rows === undefined ? operandsOf(value, memory) : undefined;
+    for (const { value, every, number } of this.#checks) {
+      const operands = operandsOf(value, memory);
       if (operands === undefined || seen.has(value)) continue;
       seen.add(value);
       const { left, right } = operands;
@@ -127,9 +194,7 @@ class ExpectFinite implements Effect {
 
   /** One instruction for all checks of one memory with one period. */
   emit(emitter: Emitter): void {
-    for (const check of this.#checks) if (check.rows !== undefined) emitRows(check, check.rows, emitter);
-    const whole = this.#checks.filter(({ rows }) => rows === undefined);
-    const direct = whole.filter(({ value }) => operandsOf(value, emitter) === undefined);
+    const direct = this.#checks.filter(({ value }) => operandsOf(value, emitter) === undefined);
     const ranges = direct.map(({ value, every, number }) => {
       const place = emitter.placeOf(value);
       return { place, every, number, count: elements(value.shape), memory: `${place.slot} ${every}` };

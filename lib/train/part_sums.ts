@@ -92,8 +92,8 @@ export class PartSums {
   }
 
   /** Rows that all parts together touch at most. */
-  #rowsOf({ rows, tableRows }: RowGradient): number {
-    const { count, rows: partRows } = this.#parts;
-    return Math.min(tableRows, count * elements(rows.shape) * (isBatched(rows.shape) ? partRows : 1));
+  #rowsOf({ room, tableRows }: RowGradient): number {
+    const { count, rows } = this.#parts;
+    return Math.min(tableRows, count * elements(room) * (isBatched(room) ? rows : 1));
   }
 }

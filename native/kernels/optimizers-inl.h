@@ -196,42 +196,70 @@ CARILLON_INLINE void prefetch_span(const UpdateSpan<states>& span, size_t i) {
   if (!plain && span.average != nullptr) prefetch(span.average, i);
 }
 
+// The arrays of the row of that number, its gradient the index-th.
+template <size_t states>
+CARILLON_INLINE UpdateSpan<states> span_of(const UpdateTask& task, size_t row, size_t index) {
+  const size_t offset = row * task.count;
+  UpdateSpan<states> span{task.parameters + offset, task.gradients + index * task.count, {}, nullptr};
+  for (size_t s = 0; s < states; ++s) span.state[s] = task.states[s] + offset;
+  if (task.average != nullptr) span.average = task.average + offset;
+  return span;
+}
+
+// Asks for the first lines of a row in all arrays but the gradient.
+template <size_t states, bool plain>
+CARILLON_INLINE void prefetch_row(const UpdateTask& task, size_t row) {
+  constexpr size_t most = 256;  // floats
+  const size_t end = smaller_of(task.count, most);
+  for (size_t i = 0; i < end; i += kLine) {
+    prefetch(task.parameters, row * task.count + i);
+    CARILLON_UNROLL
+    for (size_t s = 0; s < states; ++s) prefetch(task.states[s], row * task.count + i);
+    if (!plain && task.average != nullptr) prefetch(task.average, row * task.count + i);
+  }
+}
+
 template <class Rule, size_t states, bool plain>
-UpdateSums update_span(const UpdateSpan<states> span, size_t count, const UpdateArguments& arguments) {
+UpdateSums update_rows(const UpdateTask& task, const UpdateArguments& arguments) {
   constexpr size_t group = kTogether * F::N;
   const Rule rule(arguments);
-  const UpdateFactors factors(arguments, span.average != nullptr);
+  const UpdateFactors factors(arguments, task.average != nullptr);
   BlockTree squares, absolutes;
+  const size_t count = task.count;
   const size_t block = factors.has(kHasSquares) || (!plain && factors.has(kHasAbsolutes)) ? kReduceBlock : count;
-  for (size_t begin = 0; begin < count; begin += block) {
-    const size_t end = smaller_of(count, begin + block);
-    UpdateLanes lanes;
-    size_t i = begin;
-    for (; i + group <= end; i += group) {
-      if (arguments.ahead != 0) {
-        CARILLON_UNROLL
-        for (size_t line = 0; line < group; line += kLine) prefetch_span<plain>(span, i + arguments.ahead + line);
+  for (size_t row = 0; row < task.row_count; ++row) {
+    if (row + kRowsFetched < task.known) {
+      prefetch_row<states, plain>(task, static_cast<size_t>(task.rows[row + kRowsFetched]));
+    }
+    const UpdateSpan<states> span =
+        span_of<states>(task, task.rows == nullptr ? 0 : static_cast<size_t>(task.rows[row]), row);
+    for (size_t begin = 0; begin < count; begin += block) {
+      const size_t end = smaller_of(count, begin + block);
+      UpdateLanes lanes;
+      size_t i = begin;
+      for (; i + group <= end; i += group) {
+        if (arguments.ahead != 0) {
+          CARILLON_UNROLL
+          for (size_t line = 0; line < group; line += kLine) prefetch_span<plain>(span, i + arguments.ahead + line);
+        }
+        update_vectors<Rule, states, plain, true, kTogether>(rule, factors, span, i, F::N, lanes, 0);
       }
-      update_vectors<Rule, states, plain, true, kTogether>(rule, factors, span, i, F::N, lanes, 0);
+      for (size_t r = 0; i < end; ++r, i += F::N) {
+        update_vectors<Rule, states, plain, false, 1>(rule, factors, span, i, smaller_of(F::N, end - i), lanes, r);
+      }
+      if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
+      if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));
     }
-    for (size_t r = 0; i < end; ++r, i += F::N) {
-      update_vectors<Rule, states, plain, false, 1>(rule, factors, span, i, smaller_of(F::N, end - i), lanes, r);
-    }
-    if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
-    if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));
   }
   return {squares.total(), absolutes.total()};
 }
 
 template <class Rule, size_t states>
-UpdateSums update(float* parameters, const float* gradients, float* const* state_arrays, float* average, size_t count,
-                  const UpdateArguments& u) {
-  UpdateSpan<states> span{parameters, gradients, {}, average};
-  for (size_t s = 0; s < states; ++s) span.state[s] = state_arrays[s];
+UpdateSums update(const UpdateTask& task, const UpdateArguments& u) {
   if constexpr (Rule::bare) {
     const bool bare =
         !(u.clip_value < kInfinity) && u.l1 == 0.0f && u.decay == 0.0f && u.shrink == 0.0f && !u.absolutes;
-    if (bare && average == nullptr) return update_span<Rule, states, true>(span, count, u);
+    if (bare && task.average == nullptr) return update_rows<Rule, states, true>(task, u);
   }
-  return update_span<Rule, states, false>(span, count, u);
+  return update_rows<Rule, states, false>(task, u);
 }

@@ -1,22 +1,24 @@
 // Sums of rows that lie anywhere: bags of a table, and what flows back into it.
 
-// y of `vectors` registers of columns, the last of `tail` columns. The lines of a row are asked for a few rows before.
+// y of `vectors` registers of columns, the last of `tail` columns, from entries [begin, end). The lines of a row are
+// asked for a few rows before.
 template <size_t vectors>
-CARILLON_INLINE void rows_sum_tile(const RowsTask& task, size_t column, size_t tail) {
+CARILLON_INLINE void rows_sum_tile(const RowsTask& task, size_t begin, size_t end, size_t column, size_t tail,
+                                   float* y) {
   F sum[vectors];
   for (size_t v = 0; v < vectors; ++v) sum[v] = zero();
   const float* x = task.x + column;
-  for (size_t i = 0; i < task.count; ++i) {
+  for (size_t i = begin; i < end; ++i) {
     const int32_t row = task.rows[i];
     if (i + kRowsFetched < task.known) {
       const int32_t next = task.rows[i + kRowsFetched];
       if (next >= 0) {
         for (size_t line = 0; line < vectors * F::N; line += kLine)
-          prefetch(x, static_cast<size_t>(next) * task.columns + line);
+          prefetch(x, static_cast<size_t>(next) * task.stride + line);
       }
     }
     if (row < 0 || row == task.skipped) continue;
-    const float* from = x + static_cast<size_t>(row) * task.columns;
+    const float* from = x + static_cast<size_t>(row) * task.stride;
     const F factor = splat(task.factors == nullptr ? 1.0f : task.factors[i]);
     CARILLON_UNROLL
     for (size_t v = 0; v < vectors; ++v) {
@@ -26,16 +28,49 @@ CARILLON_INLINE void rows_sum_tile(const RowsTask& task, size_t column, size_t t
   }
   for (size_t v = 0; v < vectors; ++v) {
     if (v + 1 < vectors || tail == F::N) {
-      store(task.y + column + v * F::N, sum[v]);
+      store(y + column + v * F::N, sum[v]);
     } else {
-      store_part(task.y + column + v * F::N, sum[v], tail);
+      store_part(y + column + v * F::N, sum[v], tail);
     }
   }
 }
 
 void rows_sum_f32(const RowsTask& task) {
   constexpr size_t wide = 4 * F::N;
-  size_t c = 0;
-  for (; c + wide <= task.columns; c += wide) rows_sum_tile<4>(task, c, F::N);
-  for (; c < task.columns; c += F::N) rows_sum_tile<1>(task, c, smaller_of(F::N, task.columns - c));
+  for (size_t s = 0; s < task.sums; ++s) {
+    const size_t begin = task.begins == nullptr ? s * task.width : static_cast<size_t>(task.begins[s]);
+    const size_t end = task.begins == nullptr ? begin + task.width : static_cast<size_t>(task.begins[s + 1]);
+    float* y = task.y + s * task.columns;
+    size_t c = 0;
+    for (; c + wide <= task.columns; c += wide) rows_sum_tile<4>(task, begin, end, c, F::N, y);
+    for (; c < task.columns; c += F::N) {
+      rows_sum_tile<1>(task, begin, end, c, smaller_of(F::N, task.columns - c), y);
+    }
+  }
+}
+
+float rows_squares_f32(const float* x, const int32_t* rows, size_t count, size_t columns) {
+  constexpr size_t vectors = 4;
+  F sum[vectors];
+  for (size_t v = 0; v < vectors; ++v) sum[v] = zero();
+  for (size_t i = 0; i < count; ++i) {
+    const float* row = x + static_cast<size_t>(rows[i]) * columns;
+    size_t c = 0;
+    for (; c + vectors * F::N <= columns; c += vectors * F::N) {
+      CARILLON_UNROLL
+      for (size_t v = 0; v < vectors; ++v) {
+        const F value = load(row + c + v * F::N);
+        sum[v] = fma(value, value, sum[v]);
+      }
+    }
+    for (; c < columns; c += F::N) {
+      const F value = load_part(row + c, smaller_of(F::N, columns - c));
+      sum[0] = fma(value, value, sum[0]);
+    }
+  }
+  float lanes[F::N];
+  store(lanes, add(add(sum[0], sum[1]), add(sum[2], sum[3])));
+  float total = 0;
+  for (const float lane : lanes) total += lane;
+  return total;
 }

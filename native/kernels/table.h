@@ -114,14 +114,17 @@ inline constexpr size_t tile_begin(size_t rows, size_t tiles, size_t tile) {
 
 // ---- Sums of rows ------------------------------------------------------------------------------------------
 
-// y[c] = Σ factors[i]·x[rows[i]·columns + c] over i in [0, count): one chain a column from +0, in order, by fma. Rows
-// below 0 and the row `skipped` are left out.
+// y[s·columns + c] = Σ factors[i]·x[rows[i]·stride + c] over the entries i of each of `sums` sums: one chain a column
+// from +0, in order, by fma. Rows below 0 and the row `skipped` are left out.
 struct RowsTask {
   const float* x;
+  size_t stride;  // elements between two rows of x
   const int32_t* rows;
-  const float* factors;  // nullptr: 1 for all, the bits of plain sums
-  size_t count;
-  size_t known;  // numbers that may be read behind rows, at least `count`: their rows come next
+  const float* factors;   // nullptr: 1 for all, the bits of plain sums
+  const int32_t* begins;  // [sums + 1]: the entries of sum s are [begins[s], begins[s + 1]); nullptr: `width` each
+  size_t width;
+  size_t sums;
+  size_t known;  // entries that may be read: the rows of those behind the last sum come next
   int32_t skipped;
   float* y;
   size_t columns;
@@ -245,9 +248,19 @@ struct UpdateSums {
   float absolutes;
 };
 
-// parameters, gradients, states[i], average: [count]; average may be nullptr.
-using UpdateKernel = UpdateSums (*)(float* parameters, const float* gradients, float* const* states, float* average,
-                                    size_t count, const UpdateArguments& arguments);
+// Arrays of an update: of `count` elements, or rows of so many.
+struct UpdateTask {
+  float* parameters;
+  const float* gradients;
+  float* states[kMaxStates];  // as many as the rule has
+  float* average;             // or nullptr
+  size_t count;
+  // Numbers of the rows that are updated, whose gradients lie one after another; nullptr: all is one row.
+  const int32_t* rows = nullptr;
+  size_t row_count = 1;
+  size_t known = 0;  // numbers that may be read, at least `row_count`: their rows come next
+};
+using UpdateKernel = UpdateSums (*)(const UpdateTask& task, const UpdateArguments& arguments);
 
 // ---- Normalization -----------------------------------------------------------------------------------------
 
@@ -335,6 +348,8 @@ struct KernelTable {
   void (*column_sum_f32)(const float* x, size_t rows, size_t columns, float* y, size_t begin, size_t end);
 
   void (*rows_sum_f32)(const RowsTask& task);
+  // Σ of the squares of `count` rows of `columns` elements, in any order: to see whether all of them are small.
+  float (*rows_squares_f32)(const float* x, const int32_t* rows, size_t count, size_t columns);
 
   // Rows of [rows, columns], contiguous.
   void (*softmax_f32)(const float* x, float* y, size_t rows, size_t columns);

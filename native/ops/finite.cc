@@ -3,25 +3,32 @@
 #include <atomic>
 #include <cmath>
 
-#include "rows.h"
+#include "scatter.h"
 
 namespace carillon {
 namespace {
 
 struct ExpectFiniteAt {
   static constexpr Operands all{
-      "x:f left:f? right:f? count:i? rows:i?",
-      "left_count:d? right_count:d? every:i room:i? columns:i? compact:b? ranges*(offset,count,check)", ""};
+      "x:f left:f? right:f? count:i? rows:i? indices:i? weights:f?",
+      "left_count:d? right_count:d? count:d? every:i room:i? columns:i? compact:b? width:i? padding:i?-1 bags:bags? "
+      "gaps:b? ranges*(offset,count,check)",
+      ""};
   static constexpr size_t x = all.view("x"), left = all.view("left"), right = all.view("right"),
                           touched = all.view("count"), row_numbers = all.view("rows");
   static constexpr size_t left_count = all.integer("left_count"), right_count = all.integer("right_count"),
                           every = all.integer("every"), room = all.integer("room"), columns = all.integer("columns"),
                           compact = all.integer("compact");
+  // Of look_ups().
+  static constexpr size_t gradient = x, indices = all.view("indices"), weights = all.view("weights");
+  static constexpr size_t count = all.integer("count"), width = all.integer("width"), padding = all.integer("padding"),
+                          bags = all.integer("bags"), gaps = all.integer("gaps");
 };
 
-// x: where the numbers lie; left, right: the operands of the product that gave them, or none. It is looked every so
-// many steps; a fault reports the number of a range's check. With row numbers the one range is a table, of which only
-// these rows are looked at: where they stand, or, `compact`, one after another.
+// x: where the numbers lie; left, right: numbers of which the looked at ones are products or sums of products, or none:
+// where all of these are small, those are finite. It is looked every so many steps; a fault reports the number of a
+// range's check. With row numbers the one range is a table, of which only these rows are looked at: where they stand,
+// or, `compact`, one after another. With indices likewise; `compact`, x is what flows back from these look-ups.
 constexpr size_t kHeadInts = ExpectFiniteAt::all.int_count;
 constexpr size_t kRangeInts = ExpectFiniteAt::all.int_item;
 constexpr size_t kBlock = 4096;  // elements between two looks at a sum: what a first-level cache holds
@@ -33,14 +40,20 @@ struct Range {
   int64_t number;
 };
 
+bool in_rows(const Arguments& a) {
+  return a.views[ExpectFiniteAt::row_numbers] != nullptr || a.views[ExpectFiniteAt::indices] != nullptr;
+}
+
 size_t range_count(const Arguments& a) { return (a.int_count - kHeadInts) / kRangeInts; }
 
 void check_expect_finite(const Arguments& a, Requirements& r) {
   if (a.ints[ExpectFiniteAt::every] <= 0) return r.fail("looks every so many steps, at least 1");
   if ((a.views[ExpectFiniteAt::left] == nullptr) != (a.views[ExpectFiniteAt::right] == nullptr))
     return r.fail("both operands or none");
-  const bool scattered = a.views[ExpectFiniteAt::row_numbers] != nullptr;
-  if (scattered != (a.views[ExpectFiniteAt::touched] != nullptr)) return r.fail("rows and their count go together");
+  const bool summed = a.views[ExpectFiniteAt::row_numbers] != nullptr;
+  if (summed != (a.views[ExpectFiniteAt::touched] != nullptr)) return r.fail("rows and their count go together");
+  if (summed && a.views[ExpectFiniteAt::indices] != nullptr) return r.fail("rows or look-ups are wanted");
+  const bool scattered = in_rows(a);
   const bool compact = scattered && a.ints[ExpectFiniteAt::compact] != 0;
   size_t end = 0;
   for (size_t at = kHeadInts; at < a.int_count; at += kRangeInts) {
@@ -48,15 +61,28 @@ void check_expect_finite(const Arguments& a, Requirements& r) {
     end = std::max(end, a.size(at) + (compact ? 0 : a.size(at + 1)));
   }
   if (scattered) {
-    if (range_count(a) != 1 || a.ints[ExpectFiniteAt::columns] < 1 || a.ints[ExpectFiniteAt::room] < 0)
+    if (range_count(a) != 1 || a.ints[ExpectFiniteAt::columns] < 1 || a.ints[ExpectFiniteAt::room] < 0 ||
+        (!compact && a.ints[kHeadInts] != 0)) {
       return r.fail("one table and its rows are wanted");
-    r.need(ExpectFiniteAt::touched, 1);
-    r.need(ExpectFiniteAt::row_numbers, a.size(ExpectFiniteAt::room));
-    if (compact) end += a.size(ExpectFiniteAt::room) * a.size(ExpectFiniteAt::columns);  // both are int32 words
+    }
+    if (summed) {
+      r.need(ExpectFiniteAt::touched, 1);
+      r.need(ExpectFiniteAt::row_numbers, a.size(ExpectFiniteAt::room));
+      if (compact) end += a.size(ExpectFiniteAt::room) * a.size(ExpectFiniteAt::columns);  // both are int32 words
+    } else {
+      check_look_ups<ExpectFiniteAt>(a, r, a.size(ExpectFiniteAt::columns));
+      if (compact) end = r.counts[ExpectFiniteAt::x];
+    }
   }
   r.need(ExpectFiniteAt::x, end);
   r.need(ExpectFiniteAt::left, a.size(ExpectFiniteAt::left_count));
   r.need(ExpectFiniteAt::right, a.size(ExpectFiniteAt::right_count));
+}
+
+// A row of what flows back is summed here, and what scatter() takes.
+size_t scratch_expect_finite(const Arguments& a, const KernelTable& /*kernels*/) {
+  if (a.views[ExpectFiniteAt::indices] == nullptr || a.ints[ExpectFiniteAt::compact] == 0) return 0;
+  return scatter_bytes(a.size(ExpectFiniteAt::count)) + (a.size(ExpectFiniteAt::columns) + 1) * sizeof(float);
 }
 
 // True if the sum of squares is small, in every chunk: then so are all elements, and none is NaN.
@@ -134,22 +160,60 @@ size_t first_in_rows(const Context& context, const Arguments& a, const Range& ta
   return static_cast<size_t>(touched.rows[found]) * columns + column;
 }
 
+// The same of rows that look-ups have named. Seldom asked: mostly `left` and `right` have told that all is finite.
+size_t first_in_look_ups(const Context& context, const Arguments& a, const Range& table, float& value) {
+  const size_t columns = a.size(ExpectFiniteAt::columns);
+  const LookUps of = look_ups<ExpectFiniteAt>(a, table.count / columns, columns);
+  if (a.ints[ExpectFiniteAt::compact] == 0) {
+    if (!indices_fit(context, of.indices, of.count, of.table_rows, of.width, of.gaps)) return table.count;
+    size_t first = table.count;
+    for (size_t i = 0; i < of.count; ++i) {
+      if (of.indices[i] < 0) continue;
+      const size_t row = static_cast<size_t>(of.indices[i]) * columns;
+      if (row > first) continue;
+      const size_t at = first_in(context, table.x, row, row + columns);
+      if (at != row + columns) first = std::min(first, at);
+    }
+    if (first < table.count) value = table.x[first];
+    return first;
+  }
+  auto* const sum = static_cast<float*>(context.scratch);
+  // Lists begin at a multiple of 8 bytes.
+  const Scattered scattered = scatter(context, of, sum + (columns + 1) / 2 * 2);
+  for (size_t i = 0; i < scattered.touched; ++i) {
+    scattered.sum(context.kernels, i, i + 1, sum);
+    const size_t column = first_in(context, sum, 0, columns);
+    if (column == columns) continue;
+    value = sum[column];
+    return static_cast<size_t>(scattered.rows[i]) * columns + column;
+  }
+  return table.count;
+}
+
 void run_expect_finite(const Context& context, const Arguments& a) {
   if (context.registers.step % a.size(ExpectFiniteAt::every) != 0) return;
-  // |Σ l·r| ≤ ‖l‖·‖r‖, for every part of the sum too: operands of small squares give a finite product.
+  // |Σ l·r| ≤ ‖l‖·‖r‖, for every part of the sum too: operands of small squares give a finite product. So does what
+  // flows back with itself, or with the weights of a bag: a term is there as often as its row is named at most.
   const auto* left = a.view<const float>(ExpectFiniteAt::left);
+  const auto* right = a.view<const float>(ExpectFiniteAt::right);
   if (left != nullptr && bounded(context, left, a.size(ExpectFiniteAt::left_count)) &&
-      bounded(context, a.view<const float>(ExpectFiniteAt::right), a.size(ExpectFiniteAt::right_count))) {
+      (right == left || bounded(context, right, a.size(ExpectFiniteAt::right_count)))) {
     return;
   }
   for (size_t i = 0; i < range_count(a); ++i) {
     const size_t at = kHeadInts + kRangeInts * i;
     const Range range{a.view<const float>(ExpectFiniteAt::x) + a.size(at), a.size(at + 1), a.ints[at + 2]};
-    const bool scattered = a.views[ExpectFiniteAt::row_numbers] != nullptr;
     float value = 0;
-    const size_t index = scattered ? first_in_rows(context, a, range, value) : first_not_finite(context, range);
+    size_t index = 0;
+    if (a.views[ExpectFiniteAt::indices] != nullptr) {
+      index = first_in_look_ups(context, a, range, value);
+    } else if (in_rows(a)) {
+      index = first_in_rows(context, a, range, value);
+    } else {
+      index = first_not_finite(context, range);
+    }
     if (index == range.count || context.fault.what != nullptr) continue;
-    if (!scattered) value = range.x[index];
+    if (!in_rows(a)) value = range.x[index];
     context.fault = {"finite", index, range.number, std::isnan(value) ? 0 : value > 0 ? 1 : -1};
     return;
   }
@@ -157,7 +221,7 @@ void run_expect_finite(const Context& context, const Arguments& a) {
 
 }  // namespace
 
-constinit const Operation op_expect_finite{"expect_finite", ExpectFiniteAt::all, false, check_expect_finite,
-                                           nullptr,         run_expect_finite};
+constinit const Operation op_expect_finite{"expect_finite",     ExpectFiniteAt::all,   false,
+                                           check_expect_finite, scratch_expect_finite, run_expect_finite};
 
 }  // namespace carillon

@@ -36,9 +36,8 @@ void run_scatter_rows(const Context& context, const Arguments& a) {
   const size_t chunks = std::min(std::max<size_t>(scattered.touched, 1),
                                  context.parallel.chunks(scattered.entries * columns, kLeastElements));
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t end = scattered.touched * (chunk + 1) / chunks;
-    for (size_t i = scattered.touched * chunk / chunks; i < end; ++i)
-      sum_row(context, a, scattered, i, sums + i * columns);
+    const size_t begin = scattered.touched * chunk / chunks;
+    scattered.sum(context.kernels, begin, scattered.touched * (chunk + 1) / chunks, sums + begin * columns);
   });
 }
 

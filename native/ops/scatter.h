@@ -1,4 +1,5 @@
-// What flows back into a table, by its rows: shared by the gradient of every element and by the one in rows.
+// What flows back into a table, by its rows: shared by the gradient of every element, by the one in rows, and by who
+// makes do without memory for either.
 #pragma once
 
 #include "rows.h"
@@ -27,23 +28,89 @@ struct ScatterAt {
                           gaps = all.integer("gaps");
 };
 
+// Look-ups in a table of `table_rows` rows, and what flows back into each.
+struct LookUps {
+  const float* gradient;
+  const int32_t* indices;
+  const float* weights;  // or nullptr
+  size_t count;
+  size_t table_rows;
+  size_t columns;
+  size_t width;
+  int64_t padding;
+  Bags bags;
+  bool gaps;
+  const int32_t* ends = nullptr;  // of bags of any length
+  size_t lists = 0;
+};
+
+// Of an operation whose operands have the names of ScatterAt but for the sizes of the table.
+template <class At>
+LookUps look_ups(const Arguments& a, size_t table_rows, size_t columns) {
+  return {a.view<const float>(At::gradient),
+          a.view<const int32_t>(At::indices),
+          a.view<const float>(At::weights),
+          a.size(At::count),
+          table_rows,
+          columns,
+          a.size(At::width),
+          a.ints[At::padding],
+          static_cast<Bags>(a.ints[At::bags]),
+          a.ints[At::gaps] != 0,
+          nullptr,
+          0};
+}
+
+// Of bags of any length where they are `listed`: whoever has their ends says how many there are.
+template <class At>
+void check_look_ups(const Arguments& a, Requirements& r, size_t columns, bool listed = false) {
+  const int64_t bags = a.ints[At::bags];
+  if (bags < 0 || bags >= static_cast<int64_t>(Bags::count)) return r.fail("no such bags");
+  if (a.ints[At::count] < 0 || a.ints[At::width] < 1) return r.fail("bad columns");
+  if (static_cast<Bags>(bags) == Bags::mean && a.views[At::weights] != nullptr) return r.fail("a mean has no weights");
+  if (a.ints[At::count] > 0x7FFFFFFF) return r.fail("too many indices");
+  const size_t count = a.size(At::count), width = a.size(At::width);
+  const bool bagged = static_cast<Bags>(bags) != Bags::none;
+  if (bagged && !listed && count % width != 0) return r.fail("a bag that is not whole");
+  r.need(At::gradient, bagged ? count / width : count, columns);
+  r.need(At::indices, count);
+  r.need(At::weights, count);
+}
+
 // Entries by row, ascending, those of a row in the order of the batch.
 struct Scattered {
+  LookUps of;
   size_t entries;
   size_t touched;
   const int32_t* rows;    // [touched]
   const int32_t* begins;  // [touched + 1]
   const int32_t* places;  // [entries]: rows of the gradient
   const float* factors;   // [entries], or nullptr
+
+  // Elements [from, from + columns) of the gradients of touched rows [first, last), side by side: each one chain from
+  // +0.
+  void sum(const KernelTable& kernels, size_t first, size_t last, size_t from, size_t columns, float* y) const {
+    kernels.rows_sum_f32(
+        {of.gradient + from, of.columns, places, factors, begins + first, 0, last - first, entries, -1, y, columns});
+  }
+  void sum(const KernelTable& kernels, size_t first, size_t last, float* y) const {
+    sum(kernels, first, last, 0, of.columns, y);
+  }
 };
+
+// Bytes that scatter() takes for so many look-ups, in so many lists of any length.
+size_t scatter_bytes(size_t count, size_t lists = 0);
+
+// In `memory`; nothing where an index is no row, with the fault.
+Scattered scatter(const Context& context, const LookUps& of, void* memory);
 
 void check_scatter(const Arguments& a, Requirements& r);
 size_t scratch_scatter(const Arguments& a, const KernelTable& kernels);
-
-// In scratch; nothing where an index is no row, with the fault.
-Scattered scatter(const Context& context, const Arguments& a);
-
-// The gradient of the i-th touched row: one chain from +0.
-void sum_row(const Context& context, const Arguments& a, const Scattered& scattered, size_t i, float* y);
+inline Scattered scatter(const Context& context, const Arguments& a) {
+  LookUps of = look_ups<ScatterAt>(a, a.size(ScatterAt::table_rows), a.size(ScatterAt::columns));
+  of.ends = a.view<const int32_t>(ScatterAt::ends);
+  of.lists = a.size(ScatterAt::lists);
+  return scatter(context, of, context.scratch);
+}
 
 }  // namespace carillon

@@ -90,15 +90,44 @@ void run_bag(const Context& context, const Arguments& a) {
   const size_t least = std::max<size_t>(1, kLeastElements * bags / std::max<size_t>(1, lists.entries() * columns));
   const size_t chunks = std::min(std::max<size_t>(bags, 1), context.parallel.chunks(bags, least));
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t end = bags * (chunk + 1) / chunks;
-    for (size_t bag = bags * chunk / chunks; bag < end; ++bag) {
-      const size_t first = lists.begin(bag), width = lists.end(bag) - first;
-      const int32_t* own = ids + first;
-      float* y = a.view<float>(BagAt::y) + bag * columns;
-      context.kernels.rows_sum_f32({a.view<const float>(BagAt::table), own,
-                                    weights == nullptr ? nullptr : weights + first, width, lists.begin(end) - first,
-                                    padding, y, columns});
-      if (mean) multiply(y, bag_share(own, width, padding), y, columns);
+    const size_t begin = bags * chunk / chunks, end = bags * (chunk + 1) / chunks;
+    // Bag by bag one list of ids; of bags of any length all but the first begin where another ends.
+    const size_t first = lists.ends != nullptr && begin == 0 && end > 0 ? 1 : 0;
+    float* y = a.view<float>(BagAt::y);
+    RowsTask task{a.view<const float>(BagAt::table),
+                  columns,
+                  ids,
+                  weights,
+                  nullptr,
+                  0,
+                  0,
+                  lists.begin(end),
+                  padding,
+                  y + begin * columns,
+                  columns};
+    if (lists.ends == nullptr) {
+      task.rows = ids + lists.begin(begin);
+      task.factors = weights == nullptr ? nullptr : weights + lists.begin(begin);
+      task.known = lists.begin(end) - lists.begin(begin);
+      task.width = a.size(BagAt::width);
+      task.sums = end - begin;
+      context.kernels.rows_sum_f32(task);
+    } else {
+      if (first != 0) {
+        task.width = lists.end(0);
+        task.sums = 1;
+        context.kernels.rows_sum_f32(task);
+      }
+      if (begin + first < end) {
+        task.begins = lists.ends + (begin + first - 1);
+        task.sums = end - begin - first;
+        task.y = y + (begin + first) * columns;
+        context.kernels.rows_sum_f32(task);
+      }
+    }
+    for (size_t bag = begin; mean && bag < end; ++bag) {
+      const float share = bag_share(ids + lists.begin(bag), lists.end(bag) - lists.begin(bag), padding);
+      multiply(y + bag * columns, share, y + bag * columns, columns);
     }
   });
 }
@@ -130,7 +159,7 @@ void run_take_gradient(const Context& context, const Arguments& a) {
     for (size_t i = touched.from(row); row < end; ++i) {
       const size_t next = i < touched.count ? std::min(end, static_cast<size_t>(touched.rows[i])) : end;
       context.kernels.fill_f32(y + row * columns, 0.0f, (next - row) * columns);
-      if (next < end) sum_row(context, a, scattered, i, y + next * columns);
+      if (next < end) scattered.sum(context.kernels, i, i + 1, y + next * columns);
       row = next + 1;
     }
   });

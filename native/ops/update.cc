@@ -2,33 +2,14 @@
 // step, the moving average and max-norm folded in, and the penalties summed on the way.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
-#include "rows.h"
+#include "scatter.h"
+#include "update.h"
 
 namespace carillon {
 namespace {
 
-struct UpdateAt {
-  static constexpr Operands all{
-      "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i?",
-      "rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? "
-      "segments*(offset,rows,columns,metric:b)",
-      "constants[8] clip_value average_decay? "
-      "segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
-  static constexpr size_t parameters = all.view("parameters"), gradients = all.view("gradients"),
-                          states = all.view("states"), average = all.view("average"),
-                          gradient_scale = all.view("gradient_scale"), penalty = all.view("penalty"),
-                          count = all.view("count"), row_numbers = all.view("rows");
-  static constexpr size_t rule = all.integer("rule"), lane = all.integer("lane"), constants = all.integer("constants"),
-                          scalars = all.integer("scalars"), average_lane = all.integer("average_lane"),
-                          decay_lane = all.integer("decay_lane"), reach = all.integer("reach"),
-                          room = all.integer("room");
-  static constexpr size_t constants_room = all.number("constants"), clip_value = all.number("clip_value"),
-                          average_decay = all.number("average_decay");
-};
-
-// Lanes: the rate's, behind it those of the rule's scalars, and where `average_lane` says so the decay of the average.
-// Scheduled decays are multiplied by the lane `decay_lane` − 1; where it is 0 there are none.
 constexpr size_t kHeadInts = UpdateAt::all.int_count;
 constexpr size_t kSegmentInts = UpdateAt::all.int_item;
 constexpr size_t kConstants = UpdateAt::clip_value - UpdateAt::constants_room;
@@ -85,7 +66,10 @@ struct Segment {
 };
 
 // The one segment is a table, whose gradient is in rows: `gradients` has those of `room` rows at most.
-bool in_rows(const Arguments& a) { return a.views[UpdateAt::row_numbers] != nullptr; }
+bool is_summed(const Arguments& a) { return a.views[UpdateAt::row_numbers] != nullptr; }
+// Or `gradients` is what flows back from `count` look-ups in it, put together by rows here, a few at a time.
+bool is_flowing(const Arguments& a) { return a.views[UpdateAt::indices] != nullptr; }
+bool in_rows(const Arguments& a) { return is_summed(a) || is_flowing(a); }
 
 size_t segment_count(const Arguments& a) { return (a.int_count - kHeadInts) / kSegmentInts; }
 
@@ -120,13 +104,16 @@ void check_update(const Arguments& a, Requirements& r) {
     if (segment.rows == 0 || segment.columns == 0) return r.fail("an empty segment");
     end = segment.offset + segment.count();
   }
-  if (in_rows(a) != (a.views[UpdateAt::count] != nullptr)) return r.fail("rows and their count go together");
+  if (is_summed(a) != (a.views[UpdateAt::touched] != nullptr)) return r.fail("rows and their count go together");
   const size_t states = kStates[a.ints[UpdateAt::rule]];
   r.need(UpdateAt::parameters, end);
-  if (in_rows(a)) {
-    if (segments != 1) return r.fail("one table and its rows are wanted");
+  if (is_summed(a) && is_flowing(a)) return r.fail("rows or look-ups are wanted");
+  if (in_rows(a) && segments != 1) return r.fail("one table and its rows are wanted");
+  if (is_flowing(a)) {
+    check_look_ups<UpdateAt>(a, r, segment_of(a, 0).columns);
+  } else if (is_summed(a)) {
     r.need(UpdateAt::gradients, a.size(UpdateAt::room), segment_of(a, 0).columns);
-    r.need(UpdateAt::count, 1);
+    r.need(UpdateAt::touched, 1);
     r.need(UpdateAt::row_numbers, a.size(UpdateAt::room));
   } else {
     r.need(UpdateAt::gradients, end);
@@ -139,6 +126,7 @@ void check_update(const Arguments& a, Requirements& r) {
   r.need(UpdateAt::average, end);
   r.need(UpdateAt::gradient_scale, 1);
   r.need(UpdateAt::penalty, 1);
+  r.need(UpdateAt::squares, 1);
 }
 
 size_t all_blocks(const Arguments& a) {
@@ -147,10 +135,41 @@ size_t all_blocks(const Arguments& a) {
   return blocks;
 }
 
-// Sums a block, or a touched row.
+// Touched rows at most.
+size_t room_of(const Arguments& a) {
+  if (is_flowing(a)) return a.size(UpdateAt::count);
+  return is_summed(a) ? a.size(UpdateAt::room) : 0;
+}
+
+// Whether rows that flow back are summed before the update, as one is more than a thread sums beside it.
+bool are_long(const Arguments& a) { return is_flowing(a) && segment_of(a, 0).columns > kUpdateBlock; }
+
+// Sums a block, or a touched row; squares a chunk of touched rows; long rows; what scatter() takes.
+struct Scratch {
+  UpdateSums* sums;
+  float* squares;
+  float* long_rows;
+  void* scattered;
+  size_t bytes;
+
+  Scratch(const Arguments& a, void* memory) {
+    const size_t room = room_of(a);
+    sums = static_cast<UpdateSums*>(memory);
+    const size_t first = std::max(all_blocks(a), room) * sizeof(UpdateSums);
+    // Places of 8 bytes each, for what follows.
+    const size_t second = (room + 2) / 2 * 2 * sizeof(float);
+    const size_t third = are_long(a) ? (room * segment_of(a, 0).columns + 1) / 2 * 2 * sizeof(float) : 0;
+    auto* const at = static_cast<std::byte*>(memory);
+    squares = reinterpret_cast<float*>(at + first);
+    long_rows = reinterpret_cast<float*>(at + first + second);
+    scattered = at + first + second + third;
+    bytes = first + second + third + (is_flowing(a) ? scatter_bytes(room) : 0);
+  }
+};
+
 size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) {
-  const size_t rows = in_rows(a) ? a.size(UpdateAt::room) : 0;
-  return std::max(all_blocks(a), rows) * sizeof(UpdateSums);
+  alignas(8) std::byte nothing[8];
+  return Scratch(a, nothing).bytes;
 }
 
 // How far ahead the update asks for the lines of its arrays.
@@ -224,6 +243,10 @@ struct Slices {
   float* parameters;
   float* states[kMaxStates];
   float* average;
+
+  UpdateTask task(const float* gradients, size_t count) const {
+    return {parameters, gradients, {states[0], states[1], states[2]}, average, count};
+  }
 };
 
 Slices slices_at(const Arguments& a, size_t begin) {
@@ -246,28 +269,46 @@ struct DenseGradients {
   }
 };
 
+// A gradient in rows: `sums` one after another, or what flows back, from which they are made where they are wanted.
+struct RowGradients {
+  TouchedRows touched;
+  const float* sums;
+  Scattered scattered;
+
+  // Elements [from, from + columns) of touched rows [first, last): where they are, or in `room`.
+  const float* at(const KernelTable& kernels, size_t stride, size_t first, size_t last, size_t from, size_t columns,
+                  float* room) const {
+    if (sums != nullptr) return sums + first * stride + from;
+    scattered.sum(kernels, first, last, from, columns, room);
+    return room;
+  }
+};
+
 // A gradient in rows as the dense one would be, kUpdateBlock elements at most at a time.
 class ScatteredGradients {
  public:
-  ScatteredGradients(const TouchedRows& touched, const float* gradients) : touched_(touched), gradients_(gradients) {}
+  ScatteredGradients(const KernelTable& kernels, const RowGradients& gradients)
+      : kernels_(kernels), gradients_(gradients) {}
   const float* at(const Segment& segment, size_t begin, size_t length) {
     if (!zero_) std::fill_n(block_, kUpdateBlock, 0.0f);
     zero_ = true;
     const size_t columns = segment.columns, end = begin + length;
-    for (size_t i = touched_.from(begin / columns); i < touched_.count; ++i) {
-      const size_t first = static_cast<size_t>(touched_.rows[i]) * columns;
+    const TouchedRows& touched = gradients_.touched;
+    for (size_t i = touched.from(begin / columns); i < touched.count; ++i) {
+      const size_t first = static_cast<size_t>(touched.rows[i]) * columns;
       if (first >= end) break;
-      const size_t from = std::max(begin, first);
-      std::copy_n(gradients_ + i * columns + (from - first), std::min(end, first + columns) - from,
-                  block_ + (from - begin));
+      const size_t from = std::max(begin, first), count = std::min(end, first + columns) - from;
+      float* const place = block_ + (from - begin);
+      const float* const own = gradients_.at(kernels_, columns, i, i + 1, from - first, count, place);
+      if (own != place) std::copy_n(own, count, place);
       zero_ = false;
     }
     return block_;
   }
 
  private:
-  const TouchedRows& touched_;
-  const float* gradients_;
+  const KernelTable& kernels_;
+  const RowGradients& gradients_;
   bool zero_ = false;
   alignas(64) float block_[kUpdateBlock];
 };
@@ -280,14 +321,15 @@ UpdateSums update_block(const Context& context, const Arguments& a, const Segmen
   const UpdateKernel kernel = context.kernels.update[a.ints[UpdateAt::rule]];
   if (!segment.by_rows()) {
     const Slices s = slices_at(a, segment.offset + begin);
-    return kernel(s.parameters, gradients.at(segment, begin, length), s.states, s.average, length, u);
+    return kernel(s.task(gradients.at(segment, begin, length), length), u);
   }
   UpdateSums sums{0, 0};
   for (size_t done = 0; done < length; done += kUpdateBlock) {
     const Slices s = slices_at(a, segment.offset + begin + done);
     const size_t piece = std::min(kUpdateBlock, length - done);
-    const UpdateSums part =
-        kernel(s.parameters, gradients.at(segment, begin + done, piece), s.states, nullptr, piece, u);
+    UpdateTask task = s.task(gradients.at(segment, begin + done, piece), piece);
+    task.average = nullptr;
+    const UpdateSums part = kernel(task, u);
     sums = {sums.squares + part.squares, sums.absolutes + part.absolutes};
   }
   const Slices s = slices_at(a, segment.offset + begin);
@@ -364,7 +406,7 @@ void update_blocks(const Context& context, const Arguments& a, const UpdateArgum
 
 // Everything of every segment; the penalty.
 double update_all(const Context& context, const Arguments& a, const UpdateArguments& common, const Scheduled& scheduled,
-                  const TouchedRows* touched) {
+                  const RowGradients* rows) {
   const size_t blocks = all_blocks(a);
   const auto* gradients = a.view<const float>(UpdateAt::gradients);
   const size_t wanted = context.parallel.chunks(blocks * kUpdateBlock, kLeastElements);
@@ -376,11 +418,11 @@ double update_all(const Context& context, const Arguments& a, const UpdateArgume
   }
   context.parallel.run(chunks, [&](size_t chunk) {
     const Share share(short_blocks, chunk, chunks);
-    if (touched == nullptr) {
+    if (rows == nullptr) {
       DenseGradients dense{gradients};
       update_blocks(context, a, common, scheduled, dense, false, share);
     } else {
-      ScatteredGradients scattered(*touched, gradients);
+      ScatteredGradients scattered(context.kernels, *rows);
       update_blocks(context, a, common, scheduled, scattered, true, share);
     }
   });
@@ -394,55 +436,78 @@ double update_all(const Context& context, const Arguments& a, const UpdateArgume
   return total;
 }
 
-// The lines of a row that an update reads and writes.
-[[gnu::always_inline]] inline void fetch_slices(const Slices& s, size_t columns) {
-  fetch_row<true>(s.parameters, columns * sizeof(float));
-  for (const float* state : s.states) {
-    if (state != nullptr) fetch_row<true>(state, columns * sizeof(float));
-  }
-  if (s.average != nullptr) fetch_row<true>(s.average, columns * sizeof(float));
-}
+// Floats of gradients that are summed before they are used: what stays in the first-level cache beside the rows.
+constexpr size_t kTogetherFloats = 1024;
 
-// One touched row, or several that are neighbours.
+// Touched rows [first, last), at most kTogetherFloats unless it is one; those up to `known` come next.
 UpdateSums update_rows(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
-                       size_t row, const float* gradients, size_t rows) {
-  const Slices s = slices_at(a, segment.offset + row * segment.columns);
-  const bool bounded = segment.by_rows();
-  const size_t count = rows * segment.columns;
-  const UpdateSums sums = context.kernels.update[a.ints[UpdateAt::rule]](s.parameters, gradients, s.states,
-                                                                         bounded ? nullptr : s.average, count, u);
-  if (!bounded) return sums;
-  bound_rows(context, s.parameters, rows, segment.columns, static_cast<float>(segment.factors[kMaxNorm]));
-  if (s.average != nullptr) context.kernels.average_f32(s.parameters, s.average, count, u.average_keep, u.average_take);
+                       const RowGradients& gradients, size_t first, size_t last, size_t known) {
+  alignas(64) float room[kUpdateBlock];
+  const size_t columns = segment.columns;
+  const Slices table = slices_at(a, segment.offset);
+  UpdateTask task = table.task(gradients.at(context.kernels, columns, first, last, 0, columns, room), columns);
+  task.rows = gradients.touched.rows + first;
+  task.row_count = last - first;
+  task.known = known - first;
+  if (segment.by_rows()) task.average = nullptr;
+  const UpdateSums sums = context.kernels.update[a.ints[UpdateAt::rule]](task, u);
+  for (size_t i = first; segment.by_rows() && i < last; ++i) {
+    const Slices row = slices_at(a, segment.offset + static_cast<size_t>(gradients.touched.rows[i]) * columns);
+    bound_rows(context, row.parameters, 1, columns, static_cast<float>(segment.factors[kMaxNorm]));
+    if (row.average != nullptr)
+      context.kernels.average_f32(row.parameters, row.average, columns, u.average_keep, u.average_take);
+  }
   return sums;
 }
 
-// The touched rows alone; the penalty is theirs.
+// The touched rows alone; the penalty is theirs. `squares` is where the squares of the new rows are wanted.
 double update_touched(const Context& context, const Arguments& a, const UpdateArguments& common,
-                      const Scheduled& scheduled, const TouchedRows& touched) {
+                      const Scheduled& scheduled, const RowGradients& gradients) {
   const Segment segment = segment_of(a, 0);
-  const size_t columns = segment.columns;
+  const size_t columns = segment.columns, touched = gradients.touched.count;
   UpdateArguments u = for_segment(common, segment, scheduled);
   u.ahead = 0;
-  auto* sums = static_cast<UpdateSums*>(context.scratch);
-  const auto* gradients = a.view<const float>(UpdateAt::gradients);
+  const Scratch scratch(a, context.scratch);
+  auto* const squares = a.view<float>(UpdateAt::squares);
+  const float* const parameters = a.view<float>(UpdateAt::parameters) + segment.offset;
+  // Sums of single rows are wanted, or all are 0.
   const bool apart = u.squares || u.absolutes;
-  const size_t wanted = context.parallel.chunks(touched.count * columns, kLeastElements);
-  const size_t chunks = std::min(std::max<size_t>(touched.count, 1), wanted);
+  const size_t together = apart ? 1 : std::max<size_t>(1, kTogetherFloats / columns);
+  const size_t wanted = context.parallel.chunks(touched * columns, kLeastElements);
+  const size_t chunks = std::min(std::max<size_t>(touched, 1), wanted);
   context.parallel.run(chunks, [&](size_t chunk) {
-    const size_t end = touched.count * (chunk + 1) / chunks;
-    for (size_t i = touched.count * chunk / chunks; i < end;) {
-      const auto row = static_cast<size_t>(touched.rows[i]);
-      size_t next = i + 1;
-      while (!apart && next < end && static_cast<size_t>(touched.rows[next]) == row + (next - i)) ++next;
-      for (size_t ahead = i + kRowsAhead; ahead < std::min(next + kRowsAhead, end); ++ahead) {
-        fetch_slices(slices_at(a, segment.offset + static_cast<size_t>(touched.rows[ahead]) * columns), columns);
-      }
-      sums[i] = update_rows(context, a, segment, u, row, gradients + i * columns, next - i);
-      for (++i; i < next; ++i) sums[i] = {0, 0};
+    const size_t end = touched * (chunk + 1) / chunks;
+    float own = 0;
+    for (size_t i = touched * chunk / chunks; i < end;) {
+      const size_t next = std::min(end, i + together);
+      const UpdateSums sums = update_rows(context, a, segment, u, gradients, i, next, end);
+      if (apart) scratch.sums[i] = sums;
+      if (squares != nullptr)
+        own += context.kernels.rows_squares_f32(parameters, gradients.touched.rows + i, next - i, columns);
+      i = next;
     }
+    scratch.squares[chunk] = own;
   });
-  return penalty_of(segment, sums, touched.count);
+  if (squares != nullptr) {
+    *squares = 0;
+    for (size_t chunk = 0; chunk < chunks; ++chunk) *squares += scratch.squares[chunk];
+  }
+  return apart ? penalty_of(segment, scratch.sums, touched) : 0;
+}
+
+// The gradient of the table; nothing, with a fault, where it is none.
+RowGradients row_gradients(const Context& context, const Arguments& a) {
+  const Segment segment = segment_of(a, 0);
+  if (is_summed(a)) {
+    const TouchedRows touched =
+        touched_rows(context, a.view<const int32_t>(UpdateAt::touched), a.view<const int32_t>(UpdateAt::row_numbers),
+                     a.size(UpdateAt::room), segment.rows);
+    return {touched, a.view<const float>(UpdateAt::gradients), {}};
+  }
+  const Scratch scratch(a, context.scratch);
+  const Scattered scattered = scatter(context, look_ups<UpdateAt>(a, segment.rows, segment.columns), scratch.scattered);
+  if (are_long(a)) scattered.sum(context.kernels, 0, scattered.touched, scratch.long_rows);
+  return {{scattered.rows, scattered.touched}, are_long(a) ? scratch.long_rows : nullptr, scattered};
 }
 
 // Whether θ − η·(scale·0) is θ, whatever θ: a scale that is NaN reaches all rows, and a negative zero turns −0 around.
@@ -458,15 +523,14 @@ void run_update(const Context& context, const Arguments& a) {
   if (!in_rows(a)) {
     total = update_all(context, a, common, scheduled, nullptr);
   } else {
-    const TouchedRows touched =
-        touched_rows(context, a.view<const int32_t>(UpdateAt::count), a.view<const int32_t>(UpdateAt::row_numbers),
-                     a.size(UpdateAt::room), segment_of(a, 0).rows);
+    const RowGradients gradients = row_gradients(context, a);
     if (context.fault.what != nullptr) return;
     const auto reach = static_cast<Reach>(a.ints[UpdateAt::reach]);
     const bool all =
         reach == Reach::all || (reach == Reach::moving && !keeps_still(common.gradient_scale, scheduled.rate));
-    total = all ? update_all(context, a, common, scheduled, &touched)
-                : update_touched(context, a, common, scheduled, touched);
+    if (auto* squares = a.view<float>(UpdateAt::squares)) *squares = std::numeric_limits<float>::quiet_NaN();
+    total = all ? update_all(context, a, common, scheduled, &gradients)
+                : update_touched(context, a, common, scheduled, gradients);
   }
   if (auto* penalty = a.view<float>(UpdateAt::penalty)) *penalty = static_cast<float>(total);
 }

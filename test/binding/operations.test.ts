@@ -66,8 +66,8 @@ test("views of one name, room for constants, and the items of a list", () => {
   });
   const rule = nativeInfo.optimizers.indexOf("adam");
   expect(update).toEqual([
-    ...[operation("update"), 10, 12, 18, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1],
-    ...[rule, 5, 2, 2, 0, 0, 0, 0, 16, 2, 3, 1],
+    ...[operation("update"), 13, 17, 18, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1, -1, -1, -1],
+    ...[0, rule, 5, 2, 2, 0, 0, 0, 0, 0, -1, 0, 0, 16, 2, 3, 1],
     ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8),
   ]);
 });
@@ -92,6 +92,9 @@ test("a template has its fields where an instruction has its words", () => {
       penalty: 7,
       count: 8,
       rows: 9,
+      indices: 10,
+      weights: 11,
+      squares: 12,
     },
     numbers: {
       ...{ rule: "lion", lane: 0, scalars: 0, constants: [0.5, 0.25], clipValue: 0 },

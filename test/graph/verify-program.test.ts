@@ -198,7 +198,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["dropout", [2, 5, 4]],
   ["noise", [2, 5, 1]],
   ["gather", [3, 4, 1]],
-  ["expect_finite", [5, 9, 0]],
+  ["expect_finite", [7, 14, 0]],
   ["collect", [2, 4, 0]],
   ["convert", [2, 1, 1]],
   ["row_count", [1, 0, 0]],
@@ -206,7 +206,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["uniform", [1, 3, 2]],
   ["normal", [1, 3, 2]],
   ["permutation", [1, 2, 0]],
-  ["update", [10, 12, 18]],
+  ["update", [13, 17, 18]],
   ["log_scalar", [1, 1, 0]],
 ]);
 

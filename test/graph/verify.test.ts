@@ -104,8 +104,8 @@ describe("one instruction", () => {
       "an optimizer that is not there",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [99, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 99, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "no such rule",
@@ -114,8 +114,8 @@ describe("one instruction", () => {
       "an average that is neither fixed nor in a lane",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 2, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "decay of the average",
@@ -124,8 +124,8 @@ describe("one instruction", () => {
       "a segment past the end",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 2, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "are needed",
@@ -134,8 +134,8 @@ describe("one instruction", () => {
       "a huge segment",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, INT_MAX, 1, INT_MAX, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, INT_MAX, 1, INT_MAX, 0],
         new Array(18).fill(0),
       ),
       "are needed",
@@ -144,8 +144,8 @@ describe("one instruction", () => {
       "a negative segment",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, -1, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, -1, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "negative segment",
@@ -154,8 +154,8 @@ describe("one instruction", () => {
       "overlapping segments",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0],
         new Array(26).fill(0),
       ),
       "overlap",
@@ -164,8 +164,8 @@ describe("one instruction", () => {
       "a segment without its two numbers",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(16).fill(0),
       ),
       "wrong number of constants",
@@ -174,8 +174,8 @@ describe("one instruction", () => {
       "Adam without states",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "states",
@@ -184,8 +184,8 @@ describe("one instruction", () => {
       "a negative schedule",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, -1, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, -1, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "no such schedule",
@@ -465,13 +465,20 @@ describe("rows of a table", () => {
 
   /** SGD with rate 0.5 of the table, [4, 2], by the rows that reach says. */
   const update = (
-    { reach = numberOf("reaches", "touched"), room = 3, segment = [0, 4, 2, 0] } = {},
-    operands = at("table", "sums", "", "", "", "", "", "penalty", "count", "rows"),
+    { reach = numberOf("reaches", "touched"), room = 3, segment = [0, 4, 2, 0], lookUps = [0, 0, -1, 0, 0] } = {},
+    operands = at("table", "sums", "", "", "", "", "", "penalty", "count", "rows", "", "", ""),
   ) => {
-    const head = [numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, reach, room];
+    const [count = 0, ...own] = lookUps;
+    const head = [count, numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, reach, room, ...own];
     const doubles = new Array(10).fill(0).with(8, Number.POSITIVE_INFINITY);
     return words("update", operands, [...head, ...segment], [...doubles, ...new Array(8).fill(0)]);
   };
+  /** The same update by three look-ups and what flows back from them. */
+  const updateFrom = (lookUps: readonly number[] = [3, 1, -1, 0, 0], segment = [0, 4, 2, 0]) =>
+    update(
+      { room: 0, segment, lookUps: [...lookUps] },
+      at("table", "flows", "", "", "", "", "", "penalty", "", "", "indices", "", ""),
+    );
   const scatter = (
     operands = at("flows", "indices", "", "", "count", "rows", "sums"),
     changed: readonly number[] = [],
@@ -512,6 +519,9 @@ describe("rows of a table", () => {
     const updated = execute(update());
     expect(updated.fault).toBeNull();
     expect(Array.from(updated.own.table)).toEqual([1, 1, -0.5, -1, 1, 1, -2, -3]);
+    const from = execute(updateFrom());
+    expect(from.fault).toBeNull();
+    expect(Array.from(from.own.table)).toEqual([1, 1, -0.5, -1, 1, 1, -2, -3]);
   });
 
   test.each<[string, readonly number[], string]>([
@@ -539,19 +549,29 @@ describe("rows of a table", () => {
     ["room for more rows than there are", update({ room: 4 }), "are needed"],
     ["a table that is too long", update({ segment: [0, 5, 2, 0] }), "are needed"],
     ["two tables", update({ segment: [0, 2, 2, 0, 4, 2, 2, 0] }), "eight numbers"],
+    ["look-ups of no width", updateFrom([3, 0, -1, 0, 0]), "bad columns"],
+    ["look-ups of no such bags", updateFrom([3, 1, -1, 9, 0]), "no such bags"],
+    ["more look-ups than there are", updateFrom([4, 1, -1, 0, 0]), "are needed"],
+    ["less than a row flows back", updateFrom(undefined, [0, 2, 4, 0]), "are needed"],
+    ["look-ups in two tables", updateFrom(undefined, [0, 2, 2, 0, 4, 2, 2, 0]), "eight numbers"],
+    [
+      "rows beside look-ups",
+      update({}, at("table", "sums", "", "", "", "", "", "penalty", "count", "rows", "indices", "", "")),
+      "rows or look-ups",
+    ],
     [
       "rows without their count",
-      update({}, at("table", "sums", "", "", "", "", "", "penalty", "", "rows")),
+      update({}, at("table", "sums", "", "", "", "", "", "penalty", "", "rows", "", "", "")),
       "go together",
     ],
     [
       "a count without its rows",
-      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "")),
+      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "", "", "", "")),
       "go together",
     ],
     [
       "a gradient that is the table",
-      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "rows")),
+      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "rows", "", "", "")),
       "overlaps",
     ],
     [
@@ -595,8 +615,11 @@ describe("rows of a table", () => {
   });
 
   test("an index outside of the table is a fault", () => {
-    const { fault } = execute(scatter(), { indices: Int32Array.of(3, 4, 0) });
-    expect(fault).toMatchObject({ what: "index", row: 1, value: 4, limit: 4 });
+    for (const code of [scatter(), updateFrom()]) {
+      const { own, fault } = execute(code, { indices: Int32Array.of(3, 4, 0) });
+      expect(fault).toMatchObject({ what: "index", row: 1, value: 4, limit: 4 });
+      expect(own.table).toEqual(views().table);
+    }
     for (const code of [listed(), bag()]) {
       const { fault: within } = execute(code, { indices: Int32Array.of(3, 1, 4) });
       expect(within).toMatchObject({ what: "index", row: 1, column: 1, value: 4, limit: 4 });

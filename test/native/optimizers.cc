@@ -1,6 +1,8 @@
 // Every line of optimizers.def: the formulas written out in float give the same bits on every table, and in double with
 // a running error bound they lie as near as roundings allow. A new rule adds itself to optimizer_formulas.h and to
 // constants_of.
+#include <algorithm>
+
 #include "optimizer_formulas.h"
 
 namespace carillon::test {
@@ -133,8 +135,9 @@ struct Slabs {
     for (size_t s = kFirst; s < arrays.size(); ++s) states.push_back(arrays[s].data());
   }
   UpdateSums update(const KernelTable& table, size_t rule, size_t count, const Setting& setting) {
-    return table.update[rule](arrays[0].data(), arrays[1].data(), states.data(),
-                              setting.averaged ? arrays[2].data() : nullptr, count, setting.u);
+    UpdateTask task{arrays[0].data(), arrays[1].data(), {}, setting.averaged ? arrays[2].data() : nullptr, count};
+    std::copy_n(states.begin(), std::min(states.size(), kMaxStates), task.states);
+    return table.update[rule](task, setting.u);
   }
 };
 
@@ -200,6 +203,52 @@ TEST(optimizers_follow_their_formulas) {
   }
 }
 
+// Rows of a table, in one call, as they come out one by one; the others stay as they are.
+TEST(optimizer_rows_are_updates_of_their_own) {
+  Random random{25};
+  const std::vector<int32_t> rows{1, 2, 5, 9};
+  constexpr size_t kTableRows = 11;
+  for (const KernelTable* table : supported_tables()) {
+    for (size_t rule = 0; rule < kRules; ++rule) {
+      for (Setting setting : settings(rule)) {
+        setting.u.squares = setting.u.absolutes = false;
+        for (const size_t columns : {1, 16, 37, 64, 130}) {
+          Slabs one(kTableRows * columns, state_counts[rule], random);
+          Slabs other = one;
+          const auto task = [&](Slabs& slabs, size_t first) {
+            UpdateTask made{slabs.arrays[0].data(),
+                            slabs.arrays[1].data() + first * columns,
+                            {},
+                            setting.averaged ? slabs.arrays[2].data() : nullptr,
+                            columns};
+            std::copy_n(slabs.states.begin(), std::min(slabs.states.size(), kMaxStates), made.states);
+            made.rows = rows.data() + first;
+            return made;
+          };
+          UpdateTask all = task(one, 0);
+          all.row_count = all.known = rows.size();
+          table->update[rule](all, setting.u);
+          for (size_t i = 0; i < rows.size(); ++i) {
+            UpdateTask single = task(other, i);
+            const size_t offset = static_cast<size_t>(rows[i]) * columns;
+            single.rows = nullptr;
+            single.parameters += offset;
+            if (single.average != nullptr) single.average += offset;
+            for (float*& state : single.states) state = state == nullptr ? nullptr : state + offset;
+            table->update[rule](single, setting.u);
+          }
+          for (size_t s = 0; s < one.arrays.size(); ++s) {
+            for (size_t i = 0; i < kTableRows * columns; ++i) {
+              CHECK_AT(same(one.arrays[s][i], other.arrays[s][i]), "%s on %s: array %zu, element %zu", names[rule],
+                       table->name, s, i);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 // A unit that has died: its states and its average reach +0 instead of lingering as denormals, on every table.
 TEST(optimizer_states_are_flushed) {
   for (const KernelTable* table : supported_tables()) {
@@ -210,9 +259,7 @@ TEST(optimizer_states_are_flushed) {
         const size_t kept = is(Optimizer::adagrad) ? 0 : is(Optimizer::amsgrad) ? 2 : kMaxStates;
         const size_t skipped = is(Optimizer::adamax) && setting.u.rule[4] != 0 ? 1 : kMaxStates;
         float parameters[20] = {}, gradients[20] = {}, average[20], states[kMaxStates][20];
-        float* pointers[kMaxStates];
         for (size_t s = 0; s < kMaxStates; ++s) {
-          pointers[s] = states[s];
           for (float& value : states[s]) value = s == kept ? 0x1p-127f : 0x1p-126f;
         }
         for (float& value : average) value = -0x1p-126f;
@@ -220,7 +267,8 @@ TEST(optimizer_states_are_flushed) {
           for (float& value : states[0]) value = -0x1p-126f;
         }
         setting.u.rate = 0;
-        table->update[rule](parameters, gradients, pointers, setting.averaged ? average : nullptr, 20, setting.u);
+        float* const averages = setting.averaged ? average : nullptr;
+        table->update[rule]({parameters, gradients, {states[0], states[1], states[2]}, averages, 20}, setting.u);
         for (size_t s = 0; s < state_counts[rule]; ++s) {
           if (s == skipped) continue;
           for (float value : states[s]) CHECK_AT(same(value, 0.0f), "%s on %s: state %zu", names[rule], table->name, s);
@@ -254,12 +302,12 @@ TEST(optimizer_nan_stays_in_its_place) {
 void check_roots(const KernelTable& table, std::vector<float> x) {
   const std::vector<float> given = x;
   std::vector<float> theta(x.size()), ones(x.size(), 1.0f), second(x.size());
-  float* states[] = {second.data(), x.data()};
   UpdateArguments u = neutral();
   u.rate = -1;
   u.gradient_scale = 1;
   u.rule[1] = 1;
-  table.update[static_cast<size_t>(Optimizer::adadelta)](theta.data(), ones.data(), states, nullptr, x.size(), u);
+  const UpdateTask task{theta.data(), ones.data(), {second.data(), x.data()}, nullptr, x.size()};
+  table.update[static_cast<size_t>(Optimizer::adadelta)](task, u);
   for (size_t i = 0; i < x.size(); ++i) {
     const float root = std::sqrt(given[i] + 0.0f);
     CHECK_AT(same(theta[i], root), "%s: the root of %a", table.name, static_cast<double>(given[i]));

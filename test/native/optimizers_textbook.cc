@@ -172,8 +172,8 @@ struct Run {
   Optimizer rule;
   float theta[kElements] = {}, state[kMaxStates][kElements] = {};
   void step(const KernelTable& table, const float* gradient, const UpdateArguments& u) {
-    float* states[kMaxStates] = {state[0], state[1], state[2]};
-    table.update[static_cast<size_t>(rule)](theta, gradient, states, nullptr, kElements, u);
+    const UpdateTask task{theta, gradient, {state[0], state[1], state[2]}, nullptr, kElements};
+    table.update[static_cast<size_t>(rule)](task, u);
   }
 };
 

@@ -10,6 +10,7 @@ import {
   mse,
   ops,
   parameter,
+  partition,
   type RowUpdates,
   sequential,
   sgd,
@@ -104,6 +105,24 @@ test.each(["exact", "touched"] as const)(
     expect(bitsOf(model)).toEqual(before);
   },
 );
+
+test.each(["exact", "touched"] as const)("%s: what is large and finite is no fault", async (rows) => {
+  // Squares of what flows back, and of the new rows, overflow.
+  const large = async (dense: boolean) => {
+    const model = tableModel(rows, dense).setWeights({
+      "looked1.table": new Float32Array(IDS * SIZE).fill(1e16),
+      "looked1.scale": new Float32Array(SIZE).fill(1),
+    });
+    const loss: Loss = (output) => ops.sum(ops.multiply(1e18, output), { axis: "last" });
+    const optimizer = partition([
+      ["looked1.scale", null],
+      ["*", sgd({ lr: 0.01 })],
+    ]);
+    await fit(model, { data, loss, optimizer, batchSize: 8, epochs: 2, seed: 1 });
+    return model;
+  };
+  expect(bitsOf(await large(false))).toEqual(bitsOf(await large(true)));
+});
 
 test("a row that its step makes infinite ends the run with that step", async () => {
   const model = tableModel("touched").setWeights({
