@@ -67,7 +67,7 @@ export interface Limits {
 
 /** A row of the native suite `roofline`. */
 export interface LimitRow {
-  /** `fma`, `stream`, or an optimizer whose loads and stores alone were timed. */
+  /** `fma`, `stream`, an optimizer whose loads and stores alone were timed, or rows that were read and then updated. */
   readonly name: string;
   readonly threads: number;
   readonly gflops?: number;
@@ -91,3 +91,23 @@ export async function measureLimits(workingSets: readonly number[], threads: num
     bandwidths: rows.filter(({ name }) => name === "stream").map(({ gbps }) => gbps ?? Number.NaN),
   };
 }
+
+/** Rows of 256 bytes that lie anywhere in tables of `bytes` bytes: read in one, then read and written in so many. */
+export interface RowsOf {
+  readonly bytes: number;
+  readonly rows: number;
+  readonly updated: number;
+}
+
+/** µs of a loop that goes through so many rows and computes nothing, now. */
+export async function measureRows({ bytes, rows, updated }: RowsOf, threads: number, seconds: number): Promise<number> {
+  const found: LimitRow[] = [];
+  const only = ["--only", `^rows, ${updated} updated$`, "--bytes", String(bytes), "--rows", String(rows)];
+  const args = ["roofline", "--threads", String(threads), "--seconds", String(seconds), ...only];
+  await runNative<LimitRow>(args, (row) => found.push(row));
+  const gbps = found.find(({ name }) => name.startsWith("rows"))?.gbps ?? Number.NaN;
+  return (rows * ROW_BYTES * (1 + 2 * updated)) / (gbps * 1e3);
+}
+
+/** Of the rows of {@link measureRows}. */
+const ROW_BYTES = 256;

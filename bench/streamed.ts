@@ -1,4 +1,4 @@
-// Suites `elementwise`, `dropout` and `optimizers`: kernels whose limit is the memory, in turns with the stream.
+// Suites `elementwise`, `lookups`, `dropout` and `optimizers`: kernels whose limit is the memory, in turns with the stream.
 import { runNative } from "./native.js";
 import { fixed, geometricMean, type Report, type Suite, type SuiteOptions, Table } from "./report.js";
 
@@ -101,5 +101,6 @@ async function measure(suite: string, options: SuiteOptions): Promise<Report<Str
 }
 
 export const elementwise: Suite = (options) => measure("elementwise", options);
+export const lookups: Suite = (options) => measure("lookups", options);
 export const dropout: Suite = (options) => measure("dropout", options);
 export const optimizers: Suite = (options) => measure("optimizers", options);

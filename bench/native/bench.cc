@@ -67,6 +67,45 @@ Entrant stream_entrant(const Machine& machine, Pattern pattern, bool ahead, floa
   }};
 }
 
+RowLists::RowLists(size_t table_rows, size_t count) : count_(count), drawn_(table_rows) {
+  uint32_t state = 1;
+  for (size_t i = 0; i < table_rows; ++i) {
+    state = state * 1664525u + 1013904223u;
+    const size_t other = static_cast<size_t>(uint64_t{state} * (i + 1) >> 32);
+    drawn_[i] = drawn_[other];
+    drawn_[other] = static_cast<int32_t>(i);
+  }
+  drawn_.resize(table_rows / count * count);
+  ascending_ = drawn_;
+  for (size_t slice = 0; slice < slices(); ++slice) std::sort(ascending(slice), ascending(slice) + count);
+}
+
+Entrant rows_entrant(const Machine& machine, RowsPattern pattern, const std::vector<float*>& tables, RowLists& lists) {
+  const auto loop_of = [&](RowsPattern wanted) {
+    const auto* probe = std::find_if(std::begin(machine.probes.rows), std::end(machine.probes.rows),
+                                     [&](const RowsProbe& each) { return each.pattern == wanted; });
+    if (probe == std::end(machine.probes.rows)) die("no such rows");
+    return probe->loop;
+  };
+  const RowsLoop read = pattern.read == 0 ? nullptr : loop_of({pattern.read, 0});
+  const RowsLoop update = pattern.updated == 0 ? nullptr : loop_of({0, pattern.updated});
+  return {[&machine, &lists, read, update, tables, slice = size_t{0}]() mutable {
+    const size_t count = lists.count();
+    const size_t chunks = machine.parallel.chunks(count * kRowFloats, kLeastElements);
+    const auto over = [&](RowsLoop loop, const int32_t* rows) {
+      if (loop == nullptr) return;
+      machine.parallel.run(chunks, [&](size_t chunk) {
+        const size_t begin = count * chunk / chunks;
+        volatile float sink = loop(tables.data(), rows + begin, count * (chunk + 1) / chunks - begin);
+        static_cast<void>(sink);
+      });
+    };
+    over(read, lists.drawn(slice));
+    over(update, lists.ascending(slice));
+    slice = (slice + 1) % lists.slices();
+  }};
+}
+
 Entrant fma_entrant(const Machine& machine, double& flops) {
   constexpr size_t rounds = 1 << 15;  // 0.1 ms: longer than a helper takes to wake
   const unsigned threads = machine.parallel.threads();

@@ -26,6 +26,7 @@ struct Options {
   unsigned threads = 1;
   double seconds = 0;         // a row; 0: the suite's own
   std::vector<size_t> bytes;  // working sets of `roofline`; empty: its own
+  size_t rows = 12'800;       // that a call of its `rows` goes through
   std::string only;           // rows whose name it matches; empty: all
   bool quick = false;         // one turn, the smallest working set: to see that all runs
   std::vector<PeerOption> peers;
@@ -67,6 +68,24 @@ class Call {
 // A loop over memory as an entrant: `pattern` over `bytes` bytes of `memory`, cut among the threads.
 Entrant stream_entrant(const Machine& machine, Pattern pattern, bool ahead, float* memory, size_t bytes);
 
+// Numbers of rows of a table in slices of `count`: each row in one slice, in no order, and those of a slice ascending.
+class RowLists {
+ public:
+  RowLists(size_t table_rows, size_t count);
+  size_t count() const { return count_; }
+  size_t slices() const { return drawn_.size() / count_; }
+  int32_t* drawn(size_t slice) { return drawn_.data() + slice * count_; }
+  int32_t* ascending(size_t slice) { return ascending_.data() + slice * count_; }
+
+ private:
+  size_t count_;
+  std::vector<int32_t> drawn_, ascending_;
+};
+
+// Rows of tables as an entrant, those of another slice at every call: read as they were drawn, from the first table,
+// then read and written ascending, in as many tables as the pattern says.
+Entrant rows_entrant(const Machine& machine, RowsPattern pattern, const std::vector<float*>& tables, RowLists& lists);
+
 // Multiply-adds in registers on every thread; a call is `flops` operations.
 Entrant fma_entrant(const Machine& machine, double& flops);
 
@@ -84,6 +103,7 @@ constexpr size_t bytes_with_stagger(size_t bytes) { return bytes + size_t{16} * 
 void run_roofline(const Machine& machine, const Options& options);
 void run_gemm(const Machine& machine, const Options& options);
 void run_elementwise(const Machine& machine, const Options& options);
+void run_lookups(const Machine& machine, const Options& options);
 void run_dropout(const Machine& machine, const Options& options);
 void run_optimizers(const Machine& machine, const Options& options);
 // Products alone, to see which setting of a library is the best.

@@ -128,6 +128,7 @@ struct RowKernel {
   bool labels;
   bool gradient;  // takes the gradient of the losses
   bool updated;
+  bool losses = false;  // writes one a row beside the gradient
 };
 
 Entrant over_rows(const Machine& machine, const RowKernel& kernel, size_t columns, float* memory, size_t bytes,
@@ -135,15 +136,17 @@ Entrant over_rows(const Machine& machine, const RowKernel& kernel, size_t column
   const size_t rows = array_count(bytes, 1) / columns;
   struct Side {
     std::vector<int32_t> labels;
-    std::vector<float> values;
+    std::vector<float> values, losses;
   };
   auto side = std::make_shared<Side>();
+  side->losses.resize(rows);
   for (size_t row = 0; row < rows; ++row) side->labels.push_back(static_cast<int32_t>(row * 7 % columns));
   side->values.resize(std::max(rows, columns), 1.0f);
   std::vector<void*> views{memory};
   if (kernel.labels) views.push_back(side->labels.data());
   if (kernel.gradient) views.push_back(side->values.data());
   views.push_back(kernel.updated ? static_cast<void*>(memory) : side->values.data());
+  if (kernel.losses) views.push_back(side->losses.data());
   std::vector<int64_t> ints{static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
   if (kernel.gradient) ints.push_back(0);
   const double cells = static_cast<double>(rows * columns) * (kernel.updated ? 8 : 4);
@@ -166,6 +169,7 @@ void measure_rows(StreamedSuite& suite, const Machine& machine) {
       {"log_softmax", op_log_softmax, false, false, true},
       {"softmax_cross_entropy", op_softmax_cross_entropy, true, false, false},
       {"softmax_cross_entropy_gradient", op_softmax_cross_entropy_gradient, true, true, true},
+      {"softmax_cross_entropy_both", op_softmax_cross_entropy_both, true, true, true, true},
   };
   for (const RowKernel& kernel : kernels) {
     for (const size_t columns : {size_t{10}, size_t{1000}}) {
@@ -371,6 +375,7 @@ void run_elementwise(const Machine& machine, const Options& options) {
   measure_rows(suite, machine);
   measure_normalizations(suite, machine);
   measure_axes(suite, machine);
+  measure_moves(suite, machine);
 }
 
 // Forward in place; backward is the same kernel on the gradient, its mask drawn again, or after ReLU the sign of the

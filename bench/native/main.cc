@@ -1,6 +1,6 @@
-// carillon_bench SUITE [--threads N] [--seconds S] [--only PATTERN] [--quick] [--bytes N]… [--peer LIBRARY PATH
-// [KEY=VALUE]]… Prints lines of JSON; bench/native.ts reads them. Suites: roofline, gemm, elementwise, dropout,
-// optimizers, probe.
+// carillon_bench SUITE [--threads N] [--seconds S] [--only PATTERN] [--quick] [--bytes N]… [--rows N] [--peer LIBRARY
+// PATH [KEY=VALUE]]… Prints lines of JSON; bench/native.ts reads them. Suites: roofline, gemm, elementwise, lookups,
+// dropout, optimizers, probe.
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -15,9 +15,10 @@ namespace {
 using Run = void (*)(const Machine&, const Options&);
 
 Run suite_of(const std::string& name) {
-  const std::pair<const char*, Run> suites[] = {{"roofline", run_roofline},       {"gemm", run_gemm},
-                                                {"elementwise", run_elementwise}, {"dropout", run_dropout},
-                                                {"optimizers", run_optimizers},   {"probe", run_probe}};
+  const std::pair<const char*, Run> suites[] = {
+      {"roofline", run_roofline}, {"gemm", run_gemm},       {"elementwise", run_elementwise},
+      {"lookups", run_lookups},   {"dropout", run_dropout}, {"optimizers", run_optimizers},
+      {"probe", run_probe}};
   for (const auto& [known, run] : suites) {
     if (name == known) return run;
   }
@@ -68,6 +69,8 @@ Options parse(const std::vector<std::string>& words) {
       options.seconds = number_of(value);
     } else if (word == "--only") {
       options.only = value;
+    } else if (word == "--rows") {
+      options.rows = static_cast<size_t>(number_of(value));
     } else if (word == "--bytes") {
       options.bytes.push_back(static_cast<size_t>(number_of(value)));
     } else {

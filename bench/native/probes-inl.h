@@ -81,6 +81,37 @@ float stream(float* const* arrays, size_t count) {
   return sum_of(sum, 4);
 }
 
+constexpr size_t kRowsBefore = 8;
+
+template <int read, int updated>
+float rows_by_number(float* const* arrays, const int32_t* rows, size_t count) {
+  const Neutral neutral;
+  F sum[4] = {zero(), zero(), zero(), zero()};
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kRowsBefore < count) {
+      const size_t next = static_cast<size_t>(rows[i + kRowsBefore]) * kRowFloats;
+      CARILLON_UNROLL
+      for (int a = 0; a < read + updated; ++a) {
+        for (size_t line = 0; line < kRowFloats; line += 16) __builtin_prefetch(arrays[a] + next + line);
+      }
+    }
+    const size_t row = static_cast<size_t>(rows[i]) * kRowFloats;
+    CARILLON_UNROLL
+    for (size_t part = 0; part < kRowFloats / F::N; ++part) {
+      CARILLON_UNROLL
+      for (int a = 0; a < read + updated; ++a) {
+        float* const place = arrays[a] + row + part * F::N;
+        if constexpr (updated == 0) {
+          sum[part % 4] = add(sum[part % 4], load(place));
+        } else {
+          store(place, fma(load(place), neutral.one, neutral.nil));
+        }
+      }
+    }
+  }
+  return sum_of(sum, 4);
+}
+
 template <int read, int updated, int written>
 constexpr StreamProbe stream_probe() noexcept {
   return {{read, updated, written}, stream<read, updated, written, false>, stream<read, updated, written, true>};
@@ -95,5 +126,9 @@ constexpr ProbeTable make_probes(const char* name) noexcept {
                   stream_probe<1, 1, 0>(), stream_probe<1, 2, 0>(), stream_probe<1, 3, 0>(), stream_probe<1, 4, 0>(),
                   stream_probe<1, 5, 0>(), stream_probe<1, 0, 0>(), stream_probe<0, 0, 1>(), stream_probe<1, 0, 1>(),
                   stream_probe<2, 0, 1>(), stream_probe<3, 0, 1>(), stream_probe<3, 1, 0>()},
+      .rows = {{{1, 0}, rows_by_number<1, 0>},
+               {{0, 1}, rows_by_number<0, 1>},
+               {{0, 2}, rows_by_number<0, 2>},
+               {{0, 3}, rows_by_number<0, 3>}},
   };
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace carillon::bench {
 
@@ -28,6 +29,29 @@ struct StreamProbe {
   StreamLoop ahead;  // with prefetch
 };
 
+// Rows of a table that lie anywhere: read from one array, or read and written in place in some of them.
+struct RowsPattern {
+  int read;
+  int updated;
+
+  // Bytes moved a row.
+  double row_bytes() const;
+  bool operator==(const RowsPattern&) const = default;
+};
+
+inline constexpr size_t kRowFloats = 64;
+inline double RowsPattern::row_bytes() const { return 4.0 * kRowFloats * (read + 2 * updated); }
+
+// Rows of kRowFloats floats by number; what is updated keeps its value. The lines of a row are asked for kRowsBefore
+// rows before.
+using RowsLoop = float (*)(float* const* arrays, const int32_t* rows, size_t count);
+
+struct RowsProbe {
+  RowsPattern pattern;
+  RowsLoop loop;
+};
+inline constexpr size_t kRowsProbes = 4;
+
 inline constexpr size_t kStreamStep = 64;
 inline constexpr size_t kStreamProbes = 15;
 inline constexpr int kMostArrays = 6;
@@ -38,6 +62,7 @@ struct ProbeTable {
   float (*fma)(size_t rounds);
   double flops;  // of one round
   StreamProbe streams[kStreamProbes];
+  RowsProbe rows[kRowsProbes];
 };
 
 #ifdef __x86_64__

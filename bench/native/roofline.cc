@@ -20,6 +20,30 @@ void print_stream(const Machine& machine, const char* name, size_t bytes, const 
       .print();
 }
 
+// Rows of a table of `bytes` bytes: a step's look-up and update of them, and a rule's states beside.
+void print_rows(const Machine& machine, const std::string& name, size_t bytes, int updated, const Options& options) {
+  const size_t count = bytes / (kRowFloats * sizeof(float));
+  if (count < options.rows) return;
+  RowLists lists(count, options.rows);
+  std::vector<AlignedBuffer> buffers;
+  std::vector<float*> tables;
+  for (int table = 0; table < updated; ++table) {
+    buffers.emplace_back(bytes);
+    tables.push_back(reinterpret_cast<float*>(buffers.back().data()));
+    machine.kernels.fill_f32(tables.back(), 1.0f, bytes / sizeof(float));
+  }
+  const RowsPattern pattern{1, updated};
+  const Times times = take_turns({rows_entrant(machine, pattern, tables, lists)}, {.seconds = options.seconds_or(0.5)});
+  Line()
+      .text("name", name)
+      .number("workingSet", static_cast<double>(bytes))
+      .number("threads", machine.parallel.threads())
+      .number("readOnly", pattern.read)
+      .number("readWrite", pattern.updated)
+      .number("gbps", pattern.row_bytes() * static_cast<double>(options.rows) / times.median(0) * 1e-9)
+      .print();
+}
+
 }  // namespace
 
 void run_roofline(const Machine& machine, const Options& options) {
@@ -47,6 +71,11 @@ void run_roofline(const Machine& machine, const Options& options) {
     for (const auto& [name, pattern] : rules) {
       if (!options.wants(name)) continue;
       print_stream(machine, name, bytes, best_of_pattern(machine, pattern, memory, bytes, seconds / 2));
+    }
+    for (const int updated : {1, 2, 3}) {
+      const std::string name = "rows, " + std::to_string(updated) + " updated";
+      if (options.wants(name) && (bytes >= kLargeBytes || options.quick))
+        print_rows(machine, name, bytes, updated, options);
     }
   }
 }

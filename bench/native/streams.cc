@@ -74,16 +74,20 @@ void StreamedSuite::measure(const Kernel& kernel) {
 void StreamedSuite::measure_at(const Kernel& kernel, size_t bytes) {
   auto* memory = reinterpret_cast<float*>(memory_.data());
   const Stream& stream = stream_at(bytes);
-  const Stream& own = pattern_at(kernel.pattern, bytes);
-  double moved = 0;
+  double moved = 0, own_share = 0;
   std::vector<Entrant> entrants;
   entrants.push_back(kernel.make(memory, bytes, moved));
   entrants.push_back(stream_entrant(machine_, stream.pattern, stream.ahead, memory, bytes));
-  entrants.push_back(stream_entrant(machine_, own.pattern, own.ahead, memory, bytes));
+  if (kernel.beside) {
+    entrants.push_back(kernel.beside(memory, bytes, own_share));
+  } else {
+    const Stream& own = pattern_at(kernel.pattern, bytes);
+    entrants.push_back(stream_entrant(machine_, own.pattern, own.ahead, memory, bytes));
+    own_share = moved_by(own.pattern, bytes);
+  }
   const Times times = take_turns(entrants, {.seconds = options_.seconds_or(0.3)});
 
   const double stream_share = moved_by(stream.pattern, bytes);
-  const double own_share = moved_by(own.pattern, bytes);
   Line()
       .text("name", kernel.name)
       .number("workingSet", static_cast<double>(bytes))

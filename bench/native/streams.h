@@ -32,6 +32,8 @@ struct Kernel {
   Pattern pattern;
   // Makes what is timed; `moved` becomes the bytes that a call reads and writes.
   std::function<Entrant(float* memory, size_t bytes, double& moved)> make;
+  // The loop beside it, where that is none over whole arrays in the pattern; likewise.
+  std::function<Entrant(float* memory, size_t bytes, double& moved)> beside = {};
 };
 
 // Measures kernels over the working sets, prints a row each.
@@ -51,5 +53,8 @@ class StreamedSuite {
   std::map<size_t, Stream> streams_;
   std::map<std::pair<size_t, int>, Stream> patterns_;
 };
+
+// Rows of `elementwise` (moves.cc).
+void measure_moves(StreamedSuite& suite, const Machine& machine);
 
 }  // namespace carillon::bench

@@ -2,7 +2,7 @@
 
 A peer is a process with one number of threads. It says who it is: {"peer", "version", "ways"}. Then every request
 {"network": [784, 256, 10], "batch": 32, "way": "eager", "milliseconds": 500}, with "norm": "batch" or "layer" where there is one, gets one answer, {"microseconds",
-"firstLoss", "loss"} or {"error"}. Model and compiled step of a (network, batch, way) are made once and go on training.
+"firstLoss", "loss"} or {"error"}. Model and compiled step of what is asked for are made once and go on training.
 """
 
 import json
@@ -94,18 +94,30 @@ def absent(reason):
     sys.exit(0)
 
 
-def serve(peer, version, ways, make):
-    """Answers requests until the input ends; make(sizes, batch, way, norm) returns step and first of a Timed."""
+def of_networks(make):
+    """For serve(): make(sizes, batch, way, norm) returns step and first of a Timed."""
+
+    def made(request):
+        sizes, batch = request["network"], request["batch"]
+        return *make(sizes, batch, request["way"], request.get("norm")), EXAMPLES // batch
+
+    return made
+
+
+def serve(peer, version, ways, make, kept=None):
+    """Answers requests until the input ends; make(request) returns the arguments of a Timed, of which `kept` stay."""
     say({"peer": peer, "version": version, "ways": ways})
     made = {}
     for line in sys.stdin:
         try:
             request = json.loads(line)
-            sizes, batch, way = request["network"], request["batch"], request["way"]
-            norm = request.get("norm")
-            key = (tuple(sizes), batch, way, norm)
+            milliseconds = request.pop("milliseconds")
+            key = json.dumps(request, sort_keys=True)
             if key not in made:
-                made[key] = Timed(*make(sizes, batch, way, norm), EXAMPLES // batch)
-            say(made[key].measure(request["milliseconds"]))
+                if kept is not None:
+                    while len(made) >= kept:
+                        del made[next(iter(made))]
+                made[key] = Timed(*make(request))
+            say(made[key].measure(milliseconds))
         except Exception as error:  # one setting that fails is no reason to lose the others
             say({"error": f"{type(error).__name__}: {error}"[:300]})

@@ -82,4 +82,4 @@ def make(sizes, batch, way, norm):
     return lambda index: run(*batches[index]), second if first is None else first
 
 
-peer.serve("PyTorch", VERSION, WAYS, make)
+peer.serve("PyTorch", VERSION, WAYS, peer.of_networks(make))

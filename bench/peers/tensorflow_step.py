@@ -75,4 +75,4 @@ def make(sizes, batch, way, norm):
     return lambda index: step(*batches[index]), None
 
 
-peer.serve("TensorFlow", tf.__version__, WAYS, make)
+peer.serve("TensorFlow", tf.__version__, WAYS, peer.of_networks(make))

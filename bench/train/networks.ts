@@ -1,6 +1,7 @@
 // The networks of the suite `train`, and the examples that they are trained on.
 import { batchNorm, dropout, type Layer, layerNorm, linear, type Model, relu, sequential } from "../../lib/index.js";
 import type { SuiteOptions } from "../report.js";
+import type { Asked } from "./peers.js";
 
 export interface Network {
   /** Inputs, hidden widths, classes. */
@@ -20,6 +21,9 @@ export const NETWORKS: readonly Network[] = [
   { sizes: [128, 512, 512, 10], batch: 128, norm: "batch" },
   { sizes: [128, 512, 512, 10], batch: 128, norm: "layer" },
 ];
+
+/** A network as peers are told of it. */
+export const askedOf = ({ sizes, norm, batch }: Network): Asked => ({ network: sizes, norm, batch });
 
 /** The networks of a suite that `--only` and `--quick` leave; quickly the first one, which is the smallest. */
 export function chosenOf(

@@ -1,10 +1,8 @@
 // The time of one whole training step of ours.
 import { adam, crossEntropy, fit } from "../../lib/index.js";
 import { median } from "../report.js";
+import { Clock, stepsOfStretch } from "./clock.js";
 import { EXAMPLES, examplesOf, modelOf, type Network, nameOf } from "./networks.js";
-
-/** Milliseconds between two looks at the clock: far above its resolution and the cost of a callback. */
-const STRETCH = 20;
 
 /** A state of training to go on from. */
 export interface Checkpoint {
@@ -31,9 +29,7 @@ interface Stretches {
 async function stretches({ network, examples, threads, every, count, from, settle }: Stretches): Promise<number[]> {
   const classes = network.sizes.at(-1) ?? 0;
   const begin = Math.ceil(((from?.step ?? 0) + settle) / every) * every;
-  const times: number[] = [];
-  let last = Number.NaN;
-  let loss = Number.NaN;
+  const clock = new Clock(every, begin);
   await fit(modelOf(network), {
     data: examples,
     loss: crossEntropy(),
@@ -42,24 +38,15 @@ async function stretches({ network, examples, threads, every, count, from, settl
     steps: begin + every * count,
     threads,
     ...(from === undefined ? {} : { resume: from.bytes }),
-    callbacks: [
-      {
-        name: "clock",
-        every: { steps: every },
-        decide(at) {
-          const now = performance.now();
-          if (at.step > begin) times.push(((now - last) * 1000) / every);
-          last = now;
-          loss = at.loss;
-        },
-      },
-    ],
+    callbacks: [clock],
   });
   // The mean of the epoch under way: the first one may still be worse than a guess.
-  if ((begin + every * count) * network.batch > 2 * EXAMPLES && !(loss < Math.log(classes))) {
-    throw new Error(`${nameOf(network)} does not learn: the loss is ${loss}, that of a guess ${Math.log(classes)}`);
+  if ((begin + every * count) * network.batch > 2 * EXAMPLES && !(clock.loss < Math.log(classes))) {
+    throw new Error(
+      `${nameOf(network)} does not learn: the loss is ${clock.loss}, that of a guess ${Math.log(classes)}`,
+    );
   }
-  return times;
+  return clock.times;
 }
 
 /**
@@ -92,7 +79,7 @@ export class OurStep {
       settle: this.#settle,
     };
     if (Number.isNaN(this.#guess)) this.#guess = median(await stretches({ ...common, every: 4, count: 3 }));
-    const every = Math.max(1, Math.ceil((STRETCH * 1000) / this.#guess));
+    const every = stepsOfStretch(this.#guess);
     const count = Math.max(2, Math.round((seconds * 1e6) / (every * this.#guess)));
     this.#guess = median(await stretches({ ...common, every, count }));
     return this.#guess;

@@ -1,7 +1,6 @@
 // Other libraries that train the same networks, each in a process of its own that answers lines of JSON (bench/peers/).
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Network } from "./networks.js";
 
 /** Why a peer is not there. */
 export interface Absence {
@@ -17,6 +16,9 @@ export interface Answer {
   /** Mean over some steps behind the measuring. */
   readonly loss: number;
 }
+
+/** What a peer is to train, as it is told: see bench/peers. */
+export type Asked = Readonly<Record<string, unknown>>;
 
 interface Greeting {
   readonly peer: string;
@@ -104,9 +106,8 @@ export class Peer {
   }
 
   /** Measures for `milliseconds`; a peer that fails or does not learn is absent. */
-  async ask(network: Network, way: string, milliseconds: number): Promise<Answer | Absence> {
-    const { sizes, batch, norm } = network;
-    this.#child.stdin?.write(`${JSON.stringify({ network: sizes, norm, batch, way, milliseconds })}\n`);
+  async ask(what: Asked, way: string, milliseconds: number): Promise<Answer | Absence> {
+    this.#child.stdin?.write(`${JSON.stringify({ ...what, way, milliseconds })}\n`);
     const said = await this.#next();
     if (!isAnswer(said)) return { absent: String(said.absent ?? said.error ?? JSON.stringify(said)) };
     const { microseconds, firstLoss, loss } = said;

@@ -1,8 +1,7 @@
 // The peers of the suite, and which setting of each is the best for a network.
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Network } from "./networks.js";
-import { type Absence, type Command, Peer } from "./peers.js";
+import { type Absence, type Asked, type Command, Peer } from "./peers.js";
 
 export const PEERS = ["pytorch", "tensorflow", "tfjsWasm", "tfjsCpu"] as const;
 export type PeerName = (typeof PEERS)[number];
@@ -29,9 +28,12 @@ export function titleOfSetting({ peer, way }: Setting): string {
   return `${way}, ${peer.threads} ${peer.threads === 1 ? "thread" : "threads"}`;
 }
 
+const peerFolder = (): string =>
+  join(dirname(createRequire(import.meta.url).resolve("carillon/package.json")), "bench/peers");
+
 /** The processes of every peer. Python is CARILLON_PYTHON; tfjs has one thread, and finds its packages itself. */
 export function commandsOf(environment: NodeJS.ProcessEnv, threads: readonly number[]): Record<PeerName, Command[]> {
-  const folder = join(dirname(createRequire(import.meta.url).resolve("carillon/package.json")), "bench/peers");
+  const folder = peerFolder();
   const file = environment.CARILLON_PYTHON ?? "python3";
   const python = (script: string): Command[] =>
     threads.map((count) => ({ file, args: [join(folder, script), String(count)], threads: count }));
@@ -44,6 +46,17 @@ export function commandsOf(environment: NodeJS.ProcessEnv, threads: readonly num
     tfjsWasm: node("wasm"),
     tfjsCpu: node("cpu"),
   };
+}
+
+/** Processes of PyTorch that train tables with gradients of one kind. */
+export function commandsOfTables(
+  environment: NodeJS.ProcessEnv,
+  threads: readonly number[],
+  gradient: string,
+): Command[] {
+  const script = join(peerFolder(), "pytorch_tables.py");
+  const file = environment.CARILLON_PYTHON ?? "python3";
+  return threads.map((count) => ({ file, args: [script, String(count), gradient], threads: count }));
 }
 
 /** Starts the processes of a peer. */
@@ -64,8 +77,8 @@ const ROUNDS = 2;
 
 /** Tries every setting and takes the fastest; where one is slow, it is not followed by others of its process. */
 export async function bestSetting(
-  { processes }: Contestant,
-  network: Network,
+  { processes }: Pick<Contestant, "processes">,
+  asked: Asked,
   milliseconds: number,
 ): Promise<Setting | Absence> {
   let best: Setting | undefined;
@@ -75,7 +88,7 @@ export async function bestSetting(
     for (const peer of processes) {
       for (const way of peer.ways) {
         if (skipped.has(peer)) continue;
-        const answer = await peer.ask(network, way, milliseconds);
+        const answer = await peer.ask(asked, way, milliseconds);
         if ("absent" in answer) {
           reason = `${way}: ${answer.absent}`;
           continue;

@@ -4,7 +4,7 @@ import { fixed, median, type Report, type SuiteOptions, Table } from "../report.
 import { type BusyRow, besideBusyProcess } from "./contention.js";
 import { type DeadUnitsRow, deadUnits } from "./dead_units.js";
 import { limitsOf } from "./limits.js";
-import { chosenOf, NETWORKS, type Network, nameOf, titleOf } from "./networks.js";
+import { askedOf, chosenOf, NETWORKS, type Network, nameOf, titleOf } from "./networks.js";
 import { OurStep } from "./ours.js";
 import { byPeer, fastest, type Limits, rowOf, type TrainRow, type Turn } from "./rows.js";
 import {
@@ -57,7 +57,7 @@ const COLUMNS = new Table<TrainRow>([
 async function settingsOf(contestants: readonly Contestant[], network: Network, print: (line: string) => void) {
   const settings: Partial<Record<PeerName, Setting>> = {};
   for (const contestant of contestants) {
-    const setting = await bestSetting(contestant, network, TRIAL);
+    const setting = await bestSetting(contestant, askedOf(network), TRIAL);
     if ("absent" in setting) print(`  ${contestant.name} is absent here: ${setting.absent}`);
     else settings[contestant.name] = setting;
   }
@@ -83,7 +83,7 @@ async function takeTurn(
     ...PEERS.map((name) => async () => {
       const setting = settings[name];
       if (setting === undefined || setting.microseconds > SLOW) return;
-      const answer = await setting.peer.ask(network, setting.way, seconds * 1000);
+      const answer = await setting.peer.ask(askedOf(network), setting.way, seconds * 1000);
       if (!("absent" in answer)) peers[name] = answer.microseconds;
     }),
   ];

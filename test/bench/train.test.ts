@@ -3,7 +3,7 @@ import { execPath } from "node:process";
 import { describe, expect, test } from "vitest";
 import { stepFlops } from "../../bench/roofline.js";
 import { deadUnits, isDead, withDeadUnits } from "../../bench/train/dead_units.js";
-import { EXAMPLES, examplesOf, modelOf, NETWORKS, type Network, titleOf } from "../../bench/train/networks.js";
+import { askedOf, EXAMPLES, examplesOf, modelOf, NETWORKS, type Network, titleOf } from "../../bench/train/networks.js";
 import { checkpointAt } from "../../bench/train/ours.js";
 import { Peer } from "../../bench/train/peers.js";
 import { linesOf, scalingPicture } from "../../bench/train/picture.js";
@@ -79,8 +79,10 @@ describe("peers", () => {
     try {
       expect(peer.version).toBe("1.2");
       expect(peer.ways).toEqual(["a", "b"]);
-      expect(await peer.ask(network, "a", 100)).toEqual({ microseconds: 916, firstLoss: 2, loss: 1 });
-      expect(await peer.ask(network, "b", 100)).toEqual({ absent: "does not learn: its loss went from 2 to 3" });
+      expect(await peer.ask(askedOf(network), "a", 100)).toEqual({ microseconds: 916, firstLoss: 2, loss: 1 });
+      expect(await peer.ask(askedOf(network), "b", 100)).toEqual({
+        absent: "does not learn: its loss went from 2 to 3",
+      });
     } finally {
       peer.end();
     }
@@ -94,7 +96,7 @@ describe("peers", () => {
   ])("an answer %s is an absence", async (answer, absent) => {
     const peer = await started(answer);
     try {
-      expect(await peer.ask(network, "a", 100)).toEqual({ absent });
+      expect(await peer.ask(askedOf(network), "a", 100)).toEqual({ absent });
     } finally {
       peer.end();
     }
@@ -113,8 +115,8 @@ describe("peers", () => {
       if ("absent" in peer) throw new Error(peer.absent);
       const left = Number(peer.version);
       const began = performance.now();
-      expect(await peer.ask(network, "a", 100)).toEqual({ absent: "its process ended" });
-      expect(await peer.ask(network, "a", 100)).toEqual({ absent: "its process ended" });
+      expect(await peer.ask(askedOf(network), "a", 100)).toEqual({ absent: "its process ended" });
+      expect(await peer.ask(askedOf(network), "a", 100)).toEqual({ absent: "its process ended" });
       expect(performance.now() - began).toBeLessThan(20_000);
       expect(process.kill(left, 0)).toBe(true);
       peer.end();
@@ -161,7 +163,7 @@ describe("peers", () => {
     ]);
     if ("absent" in contestant) throw new Error(contestant.absent);
     try {
-      const setting = await bestSetting(contestant, network, 10);
+      const setting = await bestSetting(contestant, askedOf(network), 10);
       if ("absent" in setting) throw new Error(setting.absent);
       expect(titleOfSetting(setting)).toBe("b, 2 threads");
       expect(setting.microseconds).toBe(15);
@@ -175,9 +177,9 @@ describe("peers", () => {
     const contestant = await enter("tfjsCpu", [command(counting)]);
     if ("absent" in contestant) throw new Error(contestant.absent);
     try {
-      expect(await bestSetting(contestant, network, 10)).toMatchObject({ way: "a", microseconds: 4e6 + 1 });
+      expect(await bestSetting(contestant, askedOf(network), 10)).toMatchObject({ way: "a", microseconds: 4e6 + 1 });
       const [peer] = contestant.processes;
-      expect(await peer?.ask(network, "a", 10)).toMatchObject({ microseconds: 4e6 + 2 });
+      expect(await peer?.ask(askedOf(network), "a", 10)).toMatchObject({ microseconds: 4e6 + 2 });
     } finally {
       for (const peer of contestant.processes) peer.end();
     }
