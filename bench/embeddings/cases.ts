@@ -102,7 +102,7 @@ export const statesOf = ({ optimizer }: Case): number => ({ adam: 2, sgd: 0, ada
 /** Rows of a table of which every element has a gradient: what is looked up is no parameter itself. */
 const denseTable = (count: number, size: number) =>
   defineLayer({
-    kind: "dense table",
+    kind: "dense-table",
     outputs: size,
     takes: "i32",
     parameters: { table: parameter([count, size], { role: "table", init: INIT }) },

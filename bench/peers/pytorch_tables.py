@@ -4,6 +4,7 @@ Rows of a table by number, or sums of several (EmbeddingBag), are the logits of 
 backward and the optimizer's step. GRADIENT is `dense` or `sparse`; of Adam the sparse one is SparseAdam.
 """
 
+import math
 import os
 import sys
 
@@ -59,7 +60,8 @@ def make(request):
         optimizer.step()
         return value.detach()
 
-    return step, None, len(batches)
+    # Before they come again, new examples may be judged a little worse than by a guess.
+    return step, 1.02 * math.log(size), len(batches)
 
 
 peer.serve("PyTorch", VERSION, WAYS, make, kept=1)

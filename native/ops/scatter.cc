@@ -77,9 +77,19 @@ Scattered scatter(const Context& context, const LookUps& of, void* memory) {
   auto* const both = static_cast<Entry*>(memory);
   auto* const rows = reinterpret_cast<int32_t*>(both + 2 * room);
   auto* const begins = rows + room;
+  // Where no weight of an entry is wanted, its place is the row of the gradient at once: dividing by the width later
+  // takes as long as a pass of the sort.
+  const bool direct = bags != Bags::none && weights == nullptr;
   size_t kept = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (indices[i] >= 0 && indices[i] != padding) both[kept++] = {indices[i], static_cast<int32_t>(i)};
+  const auto keep = [&](size_t begin, size_t end, size_t bag) {
+    for (size_t i = begin; i < end; ++i) {
+      if (indices[i] >= 0 && indices[i] != padding) both[kept++] = {indices[i], static_cast<int32_t>(direct ? bag : i)};
+    }
+  };
+  if (direct) {
+    for (size_t bag = 0; bag < lists.count; ++bag) keep(lists.begin(bag), lists.end(bag), bag);
+  } else {
+    keep(0, count, 0);
   }
   const Entry* const entries = sort_by_row(both, both + room, kept, table_rows);
   Entry* const other = entries == both ? both + room : both;
@@ -89,7 +99,7 @@ Scattered scatter(const Context& context, const LookUps& of, void* memory) {
   auto* const shares = reinterpret_cast<float*>(begins + room + 1);
   auto* const bag_of = ends == nullptr ? nullptr : reinterpret_cast<int32_t*>(shares + lists.count);
   const bool shared = bags == Bags::mean && weights == nullptr;
-  for (size_t bag = 0; (shared || bag_of != nullptr) && bag < lists.count; ++bag) {
+  for (size_t bag = 0; (shared || (bag_of != nullptr && !direct)) && bag < lists.count; ++bag) {
     const size_t begin = lists.begin(bag), end = lists.end(bag);
     if (shared) shares[bag] = bag_share(indices + begin, end - begin, padding);
     if (bag_of != nullptr) std::fill(bag_of + begin, bag_of + end, static_cast<int32_t>(bag));
@@ -97,8 +107,9 @@ Scattered scatter(const Context& context, const LookUps& of, void* memory) {
   size_t touched = 0;
   for (size_t i = 0; i < kept; ++i) {
     const auto place = static_cast<size_t>(entries[i].place);
-    const size_t bag = bag_of == nullptr ? place / width : static_cast<size_t>(bag_of[place]);
-    places[i] = static_cast<int32_t>(bags == Bags::none ? place : bag);
+    size_t bag = place;
+    if (bags != Bags::none && !direct) bag = bag_of == nullptr ? place / width : static_cast<size_t>(bag_of[place]);
+    places[i] = static_cast<int32_t>(bag);
     if (factored) factors[i] = weights != nullptr ? weights[place] : shares[bag];
     if (i != 0 && entries[i].row == entries[i - 1].row) continue;
     rows[touched] = entries[i].row;
