@@ -53,11 +53,12 @@ const load = (part) => {
   require(file);
   const made = ${LEFT}[part];
   delete ${LEFT};
+  chunks()[0].below[part] = made; // for the entry with all parts, which does not run a file again
   return made;
 };
 ${names.map((name) => `let ${name};`).join("\n")}
 export const parts = {
-${names.map((name, at) => `get ${name}() { return ${name} ??= load("${name}")(${["chunks()", ...names.slice(0, at).map((before) => `this.${before}`)].join(", ")}); },`).join("\n")}
+${names.map((name, at) => `get ${name}() { return ${name} ??= chunks()[2].${name} ??= load("${name}")(${["chunks()", ...names.slice(0, at).map((before) => `this.${before}`)].join(", ")}); },`).join("\n")}
 };`;
 
 /**
@@ -223,7 +224,8 @@ export function linkParts(dist) {
   if (core === undefined || shared === undefined || more.length > 0) throw new Error(`${index}: expected two chunks`);
   const path = `./${relative(dist, shared)}`;
 
-  // The core becomes the entry itself. It tells what the parts are given through the chunk that it shares: nobody else sees that.
+  // The core becomes the entry itself. It tells what the parts are given, and which are made, through the chunk that it shares: nobody else
+  // sees that.
   const module = parse(core);
   const [fromCore, fromShared, inCore] = [
     origins(importsOf(entry, core)),
@@ -244,7 +246,7 @@ export function linkParts(dist) {
     index,
     [
       `import*as SHARED from"${path}";import${named(importsOf(module, shared))}from"${path}";`,
-      `${module.code.replace(CHUNKS, "SHARED.below.chunks()")}SHARED.below.chunks=()=>[SHARED,${given}];`,
+      `${module.code.replace(CHUNKS, "CHUNKS_OF_COPY()")}const MADE={},CHUNKS_OF_COPY=()=>[SHARED,${given},MADE];SHARED.below.chunks=CHUNKS_OF_COPY;`,
       `export${named(own)};export${named(passed)}from"${path}";\n`,
     ].join(""),
   );
@@ -253,7 +255,7 @@ export function linkParts(dist) {
   const open = new Set(entry.exports.map(({ to }) => to));
   const below = [shared, core];
   const whole = [`import{below}from"${path}";`, 'export*from"./index.js";'];
-  const calls = [`const left=${LEFT};delete ${LEFT};const chunks=below.chunks();`];
+  const calls = [`Object.assign(below,${LEFT});delete ${LEFT};const chunks=below.chunks();`];
   for (const name of names) {
     const target = join(dist, "parts", `${name}.js`);
     const part = moduleOf(target, below);
@@ -276,7 +278,7 @@ export function linkParts(dist) {
     below.push(part.file);
     whole.push(`import"./parts/${name}.cjs";`);
     const outside = part.open.filter(({ to }) => open.has(to)).map(({ to }) => ({ from: to, to }));
-    calls.push(`const ${name}=left.${name}(${given});export const${taken(outside)}=${name};`);
+    calls.push(`const ${name}=chunks[2].${name}??=below.${name}(${given});export const${taken(outside)}=${name};`);
   }
   writeFileSync(join(dist, "whole.js"), `${[...whole, ...calls].join("")}\n`);
 }

@@ -104,6 +104,40 @@ test("the entry with all parts exports what the other one does, loads them at on
   expect(rest).toEqual({ same: true, later: true, isTensor: true });
 });
 
+test("both entries in one process, in any order, have one copy of every part", () => {
+  for (const [first, second] of [
+    ["index", "whole"],
+    ["whole", "index"],
+  ]) {
+    const program = `
+      const one = await import("./${first}.js");
+      const made = one.sequential(one.linear(2, 1)).initialize(1);
+      const other = await import("./${second}.js");
+      const data = { x: [[1, 2]], y: [1] };
+      const { history } = await other.fit(made, { data, loss: one.mse(), optimizer: other.sgd({ lr: 0.1 }), epochs: 1 });
+      const model = other.sequential(one.linear(2, 1));
+      console.log(JSON.stringify([history.length, model.constructor === made.constructor]));`;
+    expect(printed(program), first).toEqual([1, true]);
+  }
+});
+
+test("a copy of the entry by another address makes parts of its own classes, and leaves those of the first", () => {
+  const program = `
+    const one = await import("./index.js");
+    const other = await import("./index.js?other");
+    const answers = [one, other].map(({ linear, relu, sequential }) => {
+      return sequential(linear(2, 1, { bias: false }), relu()).initialize(1).predictSync([[1, 2]]).data.length;
+    });
+    const losses = [];
+    for (const { adam, fit, linear, mse, sequential } of [one, other]) {
+      const data = { x: [[1, 2]], y: [1] };
+      const { history } = await fit(sequential(linear(2, 1)), { data, loss: mse(), optimizer: adam(), epochs: 2, seed: 1 });
+      losses.push(history.map(({ loss }) => loss).join());
+    }
+    console.log(JSON.stringify([...answers, losses[0] === losses[1]]));`;
+  expect(printed(program)).toEqual([1, 1, true]);
+});
+
 test("a part neither imports nor exports, so that it may be taken for a module or for CommonJS", () => {
   const names = readdirSync(join(dist, "parts")).filter((name) => name.endsWith(".cjs"));
   expect(names.toSorted()).toEqual(
