@@ -344,8 +344,8 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * const predictor = model.predictor({ as: "probabilities" });
    * const { data } = await predictor.submit([5.1, 3.5, 1.4, 0.2]);
    */
-  predictor<const A extends PredictedAs = "outputs">(options?: PredictorOptions<A>): Predictor<A, In, Out>;
-  predictor(options: PredictorOptions = {}): Predictor<PredictedAs, In, Out> {
+  predictor<const A extends PredictedAs = "outputs">(options?: PredictorOptions<A>): Predictor<A, In, Out, E>;
+  predictor(options: PredictorOptions = {}): Predictor<PredictedAs, In, Out, E> {
     const settings = checkPredictor(options, this.segments);
     if (!this.initialized && this.segments.length > 0) {
       const expected = "expected a model with weights for 'predictor' but it has none yet";

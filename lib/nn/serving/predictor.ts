@@ -11,7 +11,7 @@ import type { FrozenProgram, GivenRows } from "../frozen.js";
 import type { InputRows } from "../frozen_input.js";
 import { type Described, labelledOf, type Normalization, normalizationsOf } from "../meaning.js";
 import type { RowsOf } from "../row_types.js";
-import type { Sizes } from "../sequence.js";
+import type { Elements, Sizes } from "../sequence.js";
 import { labelTaker, RowOutputs, tensorTaker } from "./answers.js";
 import type { Take } from "./call.js";
 import { type FormError, measureError } from "./form_error.js";
@@ -67,7 +67,12 @@ export interface PredictorStatistics {
  * A frozen copy of a model for serving: weights packed once, biases and activations fused, nothing of the training. Made by
  * `Model.predictor`. It holds neither the process nor a thread while it idles, and goes when nobody refers to it any more.
  */
-export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = Taken, Out extends Sizes = Taken> {
+export class Predictor<
+  A extends PredictedAs = PredictedAs,
+  In extends Sizes = Taken,
+  Out extends Sizes = Taken,
+  E extends Elements = Elements,
+> {
   /** What its inputs and outputs hold for every row. */
   readonly rows: RowSpecs;
   /** Numbers of a row of all inputs, and of all outputs. */
@@ -113,12 +118,12 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
    * Errors: more rows than `maxBatch` (`ERR_SHAPE`); rows of another width, a value that is no finite float32, NaN too (`ERR_DATA`);
    * a predictor that was closed (`ERR_STATE`).
    */
-  run(x: RowsOf<In>): Predicted<A, Out>;
+  run(x: RowsOf<In, E>): Predicted<A, Out>;
   /**
    * The same, written to `into`, which is given back: at least rows · outputs floats, of which the first are written. Nothing is
    * allocated for f32 and plain rows. Not for labels (`ERR_STATE`).
    */
-  run<I extends Float32Array>(x: RowsOf<In>, into: A extends "labels" ? never : I): I;
+  run<I extends Float32Array>(x: RowsOf<In, E>, into: A extends "labels" ? never : I): I;
   run(x: unknown, into?: Float32Array): unknown {
     this.#expectOpen("run");
     const { outputs } = this;
@@ -142,7 +147,7 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
    *
    * Rejects as {@link run} throws, and with `ERR_QUEUE_FULL` where `maxQueue` rows would be exceeded.
    */
-  submit(x: RowsOf<In>, options?: SubmitOptions): Promise<Predicted<A, Out>>;
+  submit(x: RowsOf<In, E>, options?: SubmitOptions): Promise<Predicted<A, Out>>;
   submit(x: unknown, options?: SubmitOptions): Promise<unknown> {
     if (options !== undefined || this.#closed) return this.#submit(x, options);
     return this.#gathering.submit("submit.x", x, this.#take, this.#settings, this.maxBatch);
@@ -182,7 +187,7 @@ export class Predictor<A extends PredictedAs = PredictedAs, In extends Sizes = T
    * How far this predictor's form of the weights is from f32, over these rows, any number of them: of the weights that the model has
    * now, in the units that the predictor answers in.
    */
-  async error(x: RowsOf<In>): Promise<FormError> {
+  async error(x: RowsOf<In, E>): Promise<FormError> {
     this.#expectOpen("error");
     const { formOf, as, maxBatch } = this.#settings;
     const normalizations = normalizationsFor(as, this.#network.described());
