@@ -28,6 +28,9 @@ const MOST_LETTERS = 1_048_576;
 /** Milliseconds in which several changes of a file are one: writers write in pieces. */
 const SETTLED = 100;
 
+/** Milliseconds for which connections stay when it ends: one that looks idle may have a request on its way, which a client would lose. */
+const ON_THE_WAY = 100;
+
 class RequestError extends Error {
   readonly status: number;
 
@@ -156,6 +159,7 @@ export async function serve({ port, file, load, say }: ServerOptions): Promise<S
       closing = true;
       clearTimeout(pending);
       watcher.close();
+      await new Promise((resolve) => setTimeout(resolve, ON_THE_WAY));
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       await closed;
