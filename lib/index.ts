@@ -34,46 +34,9 @@ export { type Program, type ProgramContext, type ProgramOptions, program, type S
 export type { ProgramInput } from "./graph/program_input.js";
 export type { FileLimits } from "./io/limits.js";
 export type { State } from "./io/state.js";
-export type { Given, Taken, Takes } from "./nn/chain.js";
-export type { Evaluation } from "./nn/evaluator.js";
-export { type GainName, gain } from "./nn/gain.js";
-export type { GivenWeights } from "./nn/given_weights.js";
-export {
-  constant,
-  type Distribution,
-  type HeOptions,
-  heNormal,
-  heUniform,
-  type Initializer,
-  identity,
-  lecunNormal,
-  lecunUniform,
-  type MatrixOptions,
-  type NormalOptions,
-  normal,
-  ones,
-  orthogonal,
-  type SparseOptions,
-  sparse,
-  type TruncatedNormalOptions,
-  truncatedNormal,
-  type UniformOptions,
-  uniform,
-  type XavierOptions,
-  xavierNormal,
-  xavierUniform,
-  zeros,
-} from "./nn/initializers.js";
-export {
-  defineLayer,
-  type Layer,
-  type LayerContext,
-  type LayerDefinition,
-  type LayerPart,
-  type LayerResult,
-  type Nestable,
-  type StateSpec,
-} from "./nn/layer.js";
+export type { Evaluation } from "./nn/evaluation/evaluator.js";
+export type { RefreshOptions } from "./nn/evaluation/statistics.js";
+export type { LoadOptions } from "./nn/files/saved.js";
 export {
   type EluOptions,
   elu,
@@ -119,7 +82,6 @@ export { type ResidualOptions, residual } from "./nn/layers/residual.js";
 export { rmsNorm } from "./nn/layers/rms_norm.js";
 export { type ScaleOptions, scale } from "./nn/layers/scale.js";
 export { flatten, reshape } from "./nn/layers/shapes.js";
-export { loadModel } from "./nn/load.js";
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
@@ -136,31 +98,74 @@ export {
   mae,
   mse,
 } from "./nn/losses/regression.js";
-export type { PredictedLabels, ProbabilitiesAs } from "./nn/meaning.js";
+export type { PredictedLabels, ProbabilitiesAs } from "./nn/meaning/meaning.js";
+export type { GivenWeights } from "./nn/memory/given_weights.js";
+export type { ParameterInfo } from "./nn/memory/slab.js";
 export { type AverageOptions, f1, precision, recall, topK } from "./nn/metrics/classification.js";
 export { bestThreshold, type ThresholdCosts, type ThresholdOptions } from "./nn/metrics/curves.js";
 export { defineMetric, type MetricDefinition } from "./nn/metrics/define_metric.js";
 export type { ConfusionMatrix, Metric, MetricRows, MetricValue } from "./nn/metrics/metric.js";
+export type { Figures, MetricName, Metrics } from "./nn/metrics/metrics.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
-export type { Figures, MetricName, Metrics } from "./nn/metrics.js";
-export type { Model } from "./nn/model.js";
-export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/network.js";
+export { loadModel } from "./nn/model/load.js";
+export type { Model } from "./nn/model/model.js";
+export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/model/network.js";
+export { sequential } from "./nn/model/sequential.js";
+export { type GainName, gain } from "./nn/parameters/gain.js";
+export {
+  constant,
+  type Distribution,
+  type HeOptions,
+  heNormal,
+  heUniform,
+  type Initializer,
+  identity,
+  lecunNormal,
+  lecunUniform,
+  type MatrixOptions,
+  type NormalOptions,
+  normal,
+  ones,
+  orthogonal,
+  type SparseOptions,
+  sparse,
+  type TruncatedNormalOptions,
+  truncatedNormal,
+  type UniformOptions,
+  uniform,
+  type XavierOptions,
+  xavierNormal,
+  xavierUniform,
+  zeros,
+} from "./nn/parameters/initializers.js";
 export {
   type ParameterOptions,
   type ParameterRole,
   type ParameterSpec,
   parameter,
   type RowUpdates,
-} from "./nn/parameter.js";
-export type { EvaluateOptions, LabelOptions, PredictOptions, ProbabilityOptions } from "./nn/predict_options.js";
-export type { LoadOptions } from "./nn/saved.js";
-export { sequential } from "./nn/sequential.js";
-export type { SequentialOptions } from "./nn/sequential_options.js";
+} from "./nn/parameters/parameter.js";
 export type { FormError } from "./nn/serving/form_error.js";
+export type {
+  EvaluateOptions,
+  LabelOptions,
+  PredictOptions,
+  ProbabilityOptions,
+} from "./nn/serving/predict_options.js";
 export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";
 export type { Predicted, PredictedAs, PredictorOptions, WeightForms } from "./nn/serving/predictor_options.js";
-export type { ParameterInfo } from "./nn/slab.js";
-export type { RefreshOptions } from "./nn/statistics.js";
+export type { Given, Taken, Takes } from "./nn/structure/chain.js";
+export {
+  defineLayer,
+  type Layer,
+  type LayerContext,
+  type LayerDefinition,
+  type LayerPart,
+  type LayerResult,
+  type Nestable,
+  type StateSpec,
+} from "./nn/structure/layer.js";
+export type { SequentialOptions } from "./nn/structure/sequential_options.js";
 export * as ops from "./ops/index.js";
 export { type AdadeltaOptions, adadelta } from "./optim/adadelta.js";
 export { type AdagradOptions, adagrad } from "./optim/adagrad.js";

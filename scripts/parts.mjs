@@ -18,7 +18,14 @@ import { root } from "./tools.mjs";
  * @type {Readonly<Record<string, readonly string[]>>}
  */
 export const PARTS = {
-  models: ["nn/layers/residual", "nn/sequential", "nn/network", "nn/load", "graph/program", "graph/grad"],
+  models: [
+    "nn/layers/residual",
+    "nn/model/sequential",
+    "nn/model/network",
+    "nn/model/load",
+    "graph/program",
+    "graph/grad",
+  ],
   training: [
     ...["data/k_fold", "data/split", "data/stream", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],

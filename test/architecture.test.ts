@@ -52,7 +52,7 @@ const PARTS = [
   ["T6", "cli"],
 ] as const;
 
-/** `nn` of lib/nn/model.ts, `errors` of lib/errors.ts. */
+/** `nn` of lib/nn/model/model.ts, `errors` of lib/errors.ts. */
 function partOf(file: string): string {
   return (file.split("/")[1] ?? "").replace(/\.ts$/, "");
 }
@@ -118,6 +118,24 @@ test("there are no cycles at run time", () => {
 
 test("there are no circles of types either", () => {
   expect(cyclesOf(imports)).toEqual([]);
+});
+
+/** Folders of lib/nn, each of which takes from those before it alone, of types too. */
+const ROOMS = ["parameters", "structure", "layers", "memory", "losses", "metrics", "meaning", "files"].concat([
+  "serving",
+  "evaluation",
+  "kinds",
+  "model",
+]);
+
+test("rooms of lib/nn take from those before them", () => {
+  const roomOf = (file: string): number => ROOMS.indexOf(file.split("/")[2] ?? "");
+  const within = library.filter((file) => partOf(file) === "nn");
+  expect(within.filter((file) => roomOf(file) < 0)).toEqual([]);
+  const upwards = imports.filter(
+    ({ from, to }) => partOf(from) === "nn" && partOf(to) === "nn" && roomOf(to) > roomOf(from),
+  );
+  expect(upwards.map(({ from, to }) => `${from} imports ${to}`)).toEqual([]);
 });
 
 /** Circles of imports, one for each import that closes one. */

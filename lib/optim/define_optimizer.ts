@@ -1,7 +1,7 @@
 import { nativeInfo } from "../binding/native.js";
 import type { NativeLists } from "../binding/operations.js";
 import { fail } from "../errors.js";
-import type { ParameterRole } from "../nn/parameter.js";
+import type { ParameterRole } from "../nn/parameters/parameter.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../options.js";
 import { describedBy } from "../tensor/inspect.js";
 import type { Value } from "../tensor/value.js";

@@ -1,8 +1,8 @@
 import type { NativeSlab } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { currentTrace } from "../graph/trace.js";
-import { assign } from "../nn/assign.js";
-import type { Segment } from "../nn/slab.js";
+import { assign } from "../nn/memory/assign.js";
+import type { Segment } from "../nn/memory/slab.js";
 import * as ops from "../ops/index.js";
 import type { Penalties } from "../regularizers/index.js";
 import { formatShape, sameShape } from "../tensor/shape.js";

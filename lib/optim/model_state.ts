@@ -1,5 +1,5 @@
-import type { AnyModel } from "../nn/model.js";
-import { SegmentSlab, type Stretch } from "../nn/slab.js";
+import { SegmentSlab, type Stretch } from "../nn/memory/slab.js";
+import type { AnyModel } from "../nn/model/model.js";
 import type { OptimizerState } from "./optimizer.js";
 import { type Group, groupOf } from "./partition.js";
 

@@ -1,8 +1,8 @@
 import { CarillonError } from "../errors.js";
 import { gradients } from "../graph/gradient.js";
 import { currentTrace } from "../graph/trace.js";
-import type { AnyModel } from "../nn/model.js";
-import type { Segment } from "../nn/slab.js";
+import type { Segment } from "../nn/memory/slab.js";
+import type { AnyModel } from "../nn/model/model.js";
 import type { Penalties } from "../regularizers/index.js";
 import type { Value } from "../tensor/value.js";
 import { isDefined } from "./define_optimizer.js";

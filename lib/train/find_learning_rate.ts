@@ -1,9 +1,9 @@
 import { CarillonError, fail } from "../errors.js";
-import type { Taken } from "../nn/chain.js";
-import type { Metrics } from "../nn/metrics.js";
-import { type AnyModel, Model } from "../nn/model.js";
-import type { SuitedData } from "../nn/row_types.js";
-import type { Elements, Sizes } from "../nn/sequence.js";
+import type { SuitedData } from "../nn/meaning/row_types.js";
+import type { Metrics } from "../nn/metrics/metrics.js";
+import { type AnyModel, Model } from "../nn/model/model.js";
+import type { Taken } from "../nn/structure/chain.js";
+import type { Elements, Sizes } from "../nn/structure/sequence.js";
 import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
 import { power } from "../tensor/exact.js";

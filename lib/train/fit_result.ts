@@ -1,6 +1,6 @@
 import { CarillonError } from "../errors.js";
-import type { Evaluation } from "../nn/evaluator.js";
-import type { AnyModel } from "../nn/model.js";
+import type { Evaluation } from "../nn/evaluation/evaluator.js";
+import type { AnyModel } from "../nn/model/model.js";
 import type { Minimizer } from "../optim/minimizer.js";
 import { describedBy } from "../tensor/inspect.js";
 import type { Best } from "./callbacks/callback.js";

@@ -1,8 +1,8 @@
 import { turn } from "../binding/clock.js";
 import type { CompiledProgram } from "../graph/compiled.js";
-import { measuredSets, unitsOf } from "../nn/evaluator.js";
-import { Meter } from "../nn/meter.js";
-import type { AnyModel } from "../nn/model.js";
+import { measuredSets, unitsOf } from "../nn/evaluation/evaluator.js";
+import { Meter } from "../nn/metrics/meter.js";
+import type { AnyModel } from "../nn/model/model.js";
 import { Minimizer } from "../optim/minimizer.js";
 import type { Telling } from "../optim/words.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint/folder.js";

@@ -43,7 +43,7 @@ function objections(source: string): string[] {
 
 /** What is numbered in lib/ and is nothing of native code's. */
 const OTHERS: Readonly<Record<string, string>> = {
-  "lib/nn/log.ts": "columns of a program's log, which nobody else numbers",
+  "lib/nn/evaluation/log.ts": "columns of a program's log, which nobody else numbers",
 };
 
 test("of the source", () => {

@@ -45,7 +45,7 @@ import {
   xavierUniform,
   zeros,
 } from "../../lib/index.js";
-import { FrozenProgram } from "../../lib/nn/frozen.js";
+import { FrozenProgram } from "../../lib/nn/serving/frozen.js";
 
 type Data = Float32Array | Int32Array | Uint8Array;
 

@@ -3,7 +3,7 @@ import { grad } from "../../lib/graph/grad.js";
 import { gradients } from "../../lib/graph/gradient.js";
 import { program, spec } from "../../lib/graph/program.js";
 import { linear } from "../../lib/nn/layers/linear.js";
-import { sequential } from "../../lib/nn/sequential.js";
+import { sequential } from "../../lib/nn/model/sequential.js";
 import * as ops from "../../lib/ops/index.js";
 import { minimizer } from "../../lib/optim/minimizer.js";
 import { sgd } from "../../lib/optim/sgd.js";

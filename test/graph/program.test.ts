@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { program, spec } from "../../lib/graph/program.js";
 import { currentTrace } from "../../lib/graph/trace.js";
 import { linear } from "../../lib/nn/layers/linear.js";
-import { sequential } from "../../lib/nn/sequential.js";
+import { sequential } from "../../lib/nn/model/sequential.js";
 import * as ops from "../../lib/ops/index.js";
 import { minimizer } from "../../lib/optim/minimizer.js";
 import { sgd } from "../../lib/optim/sgd.js";

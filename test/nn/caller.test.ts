@@ -2,8 +2,8 @@
 import { type Callback, fit, linear, type Model, mse, sequential, sgd } from "carillon";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
-import { Caller } from "../../lib/nn/caller.js";
-import { RunControl } from "../../lib/nn/run_control.js";
+import { Caller } from "../../lib/nn/evaluation/caller.js";
+import { RunControl } from "../../lib/nn/evaluation/run_control.js";
 
 describe("calls", () => {
   let now = 0;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ANY_SIZE, checkChain, type Sized } from "../../lib/nn/chain.js";
+import { ANY_SIZE, checkChain, type Sized } from "../../lib/nn/structure/chain.js";
 
 const linear = (inputs: number, outputs: number): Sized => ({ kind: "linear", inputs, outputs });
 const relu: Sized = { kind: "relu", inputs: ANY_SIZE, outputs: "same" };

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { draw } from "../../lib/nn/draw.js";
-import type { Initializer } from "../../lib/nn/initializers.js";
-import * as initializers from "../../lib/nn/initializers.js";
 import { linear } from "../../lib/nn/layers/linear.js";
-import type { Model } from "../../lib/nn/model.js";
-import { sequential } from "../../lib/nn/sequential.js";
+import type { Model } from "../../lib/nn/model/model.js";
+import { sequential } from "../../lib/nn/model/sequential.js";
+import { draw } from "../../lib/nn/parameters/draw.js";
+import type { Initializer } from "../../lib/nn/parameters/initializers.js";
+import * as initializers from "../../lib/nn/parameters/initializers.js";
 
 const ROWS = 160;
 const COLUMNS = 250;

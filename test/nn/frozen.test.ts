@@ -18,7 +18,7 @@ import {
   tanh,
   type Value,
 } from "../../lib/index.js";
-import { FrozenProgram } from "../../lib/nn/frozen.js";
+import { FrozenProgram } from "../../lib/nn/serving/frozen.js";
 import type { RowSpecs } from "../../lib/tensor/row_spec.js";
 
 /** Numbers of both signs, none of them a power of two. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { native } from "../../lib/binding/native.js";
 import { linear, relu, sequential } from "../../lib/index.js";
-import { FrozenProgram } from "../../lib/nn/frozen.js";
+import { FrozenProgram } from "../../lib/nn/serving/frozen.js";
 
 /** An object has 16 bytes at least: so many calls that made one each would take 320 KB. */
 const CALLS = 20_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { gain } from "../../lib/nn/gain.js";
+import { gain } from "../../lib/nn/parameters/gain.js";
 import {
   constant,
   type Distribution,
@@ -12,7 +12,7 @@ import {
   xavierNormal,
   xavierUniform,
   zeros,
-} from "../../lib/nn/initializers.js";
+} from "../../lib/nn/parameters/initializers.js";
 import { erf, softplus } from "../ops/references.js";
 
 /** 5 inputs, 3 outputs. */

@@ -34,7 +34,7 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Described, normalizationsOf } from "../../lib/nn/meaning.js";
+import { type Described, normalizationsOf } from "../../lib/nn/meaning/meaning.js";
 import { labelTaker, RowOutputs, tensorTaker } from "../../lib/nn/serving/answers.js";
 import { decodeSafetensors, encodeSafetensors } from "../io/whole_file.js";
 

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { grad } from "../../lib/graph/grad.js";
 import { program, spec } from "../../lib/graph/program.js";
-import { defineLayer } from "../../lib/nn/layer.js";
-import { parameter } from "../../lib/nn/parameter.js";
-import { sequential } from "../../lib/nn/sequential.js";
+import { sequential } from "../../lib/nn/model/sequential.js";
+import { parameter } from "../../lib/nn/parameters/parameter.js";
+import { defineLayer } from "../../lib/nn/structure/layer.js";
 import * as ops from "../../lib/ops/index.js";
 import { minimizer } from "../../lib/optim/minimizer.js";
 import { sgd } from "../../lib/optim/sgd.js";

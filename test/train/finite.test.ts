@@ -2,7 +2,7 @@
 import { crossEntropy, dropout, linear, minimizer, ops, relu, sequential, sgd } from "carillon";
 import { expect, test } from "vitest";
 import { currentTrace } from "../../lib/graph/trace.js";
-import { Collected } from "../../lib/nn/collected.js";
+import { Collected } from "../../lib/nn/metrics/collected.js";
 import type { Value } from "../../lib/tensor/value.js";
 import { FiniteChecks } from "../../lib/train/finite.js";
 import { instructions, planned } from "../graph/inspect.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fit, linear, type Model, mse, sequential, sgd, standardize, tanh } from "carillon";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
-import { NO_MEANING, NO_OUTPUT_MEANING } from "../../lib/nn/meaning.js";
+import { NO_MEANING, NO_OUTPUT_MEANING } from "../../lib/nn/meaning/meaning.js";
 import { bitsOf, numbers } from "./synthetic.js";
 
 let folder = "";

@@ -17,7 +17,7 @@ import {
 } from "carillon";
 import { describe, expect, test, vi } from "vitest";
 import { native } from "../../lib/binding/native.js";
-import { RunControl } from "../../lib/nn/run_control.js";
+import { RunControl } from "../../lib/nn/evaluation/run_control.js";
 import { Throughput } from "../../lib/train/run/throughput.js";
 import { bitsOf, clusters } from "./synthetic.js";
 

@@ -26,7 +26,7 @@ import {
   tensor,
 } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NO_OUTPUT_MEANING } from "../../lib/nn/meaning.js";
+import { NO_OUTPUT_MEANING } from "../../lib/nn/meaning/meaning.js";
 import { findOrder, type ModelState, type Step, type Use, type World } from "./serial_order.js";
 import { numbers } from "./synthetic.js";
 

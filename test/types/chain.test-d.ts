@@ -1,5 +1,5 @@
 // Sizes of a chain of layers, checked by the compiler: `tsc -p test/types`. A line under @ts-expect-error must not compile.
-import type { Agree, Chained, First, Last, Sized } from "../../lib/nn/chain.js";
+import type { Agree, Chained, First, Last, Sized } from "../../lib/nn/structure/chain.js";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 

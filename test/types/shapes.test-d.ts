@@ -15,8 +15,8 @@ import {
   spec,
   type Value,
 } from "carillon";
-import type { Chained, Last } from "../../lib/nn/chain.js";
-import type { Product } from "../../lib/nn/size_product.js";
+import type { Chained, Last } from "../../lib/nn/structure/chain.js";
+import type { Product } from "../../lib/nn/structure/size_product.js";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 

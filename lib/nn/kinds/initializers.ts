@@ -16,7 +16,7 @@ import {
   xavierNormal,
   xavierUniform,
   zeros,
-} from "../initializers.js";
+} from "../parameters/initializers.js";
 
 /** Initializers by kind. */
 export const initializers = new Family<Initializer>("initializer", {

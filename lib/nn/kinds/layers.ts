@@ -1,7 +1,7 @@
 import { Family, type Form, type Kind, kind, listOf, type Met, plain, type Reading } from "../../described.js";
 import { fail } from "../../errors.js";
 import { penalties } from "../../regularizers/kinds.js";
-import { checkName, type Layer } from "../layer.js";
+import { declares } from "../files/saved.js";
 import * as activations from "../layers/activations.js";
 import { type BatchNormLayerOptions, batchNorm } from "../layers/batch_norm.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
@@ -22,9 +22,9 @@ import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
 import { type ScaleOptions, scale } from "../layers/scale.js";
 import { flatten, reshape } from "../layers/shapes.js";
-import { declares } from "../saved.js";
-import { type Definition, sequence } from "../sequence.js";
-import { checkInput } from "../sequential_options.js";
+import { checkName, type Layer } from "../structure/layer.js";
+import { type Definition, sequence } from "../structure/sequence.js";
+import { checkInput } from "../structure/sequential_options.js";
 import { filling } from "./initializers.js";
 
 const NORM = { inputs: plain, epsilon: plain, affine: plain, name: plain };

@@ -4,7 +4,7 @@ import { ELU_ALPHA, LEAKY_SLOPE } from "../../ops/activations.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNothing, checkNumber, checkOneOf } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
-import { defineLayer, type Layer, type LayerConfig } from "../layer.js";
+import { defineLayer, type Layer, type LayerConfig } from "../structure/layer.js";
 
 /** An activation: a layer without parameters, for any number of features. */
 type Activation = Layer<number, "same", "f32">;

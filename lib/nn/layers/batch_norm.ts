@@ -2,7 +2,7 @@ import { madeBy } from "../../described.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
-import { defineLayer, type Layer, type LayerContext, type LayerResult } from "../layer.js";
+import { defineLayer, type Layer, type LayerContext, type LayerResult } from "../structure/layer.js";
 import { checkNormOptions, type Learned, type NormLayerOptions, scaleAndShift } from "./layer_norm.js";
 
 const PRESETS = ["pytorch", "keras"] as const;

@@ -4,10 +4,18 @@ import * as ops from "../../ops/index.js";
 import { checkKeys } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
-import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized, type TakenBy } from "../chain.js";
-import { checkLayer, checkName, expectFew, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
-import { namedLayers, nameLayers } from "../naming.js";
-import type { Total } from "../size_product.js";
+import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized, type TakenBy } from "../structure/chain.js";
+import {
+  checkLayer,
+  checkName,
+  expectFew,
+  type Layer,
+  type LayerPart,
+  optionsFirst,
+  sealed,
+} from "../structure/layer.js";
+import { namedLayers, nameLayers } from "../structure/naming.js";
+import type { Total } from "../structure/size_product.js";
 
 /** What {@link concat} may be given before its layers. */
 export interface ConcatLayerOptions {

@@ -3,7 +3,7 @@ import * as ops from "../../ops/index.js";
 import { type DropoutScaling, keepOf } from "../../ops/random.js";
 import { checkKeys, checkOneOf } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
-import { defineLayer, type Layer } from "../layer.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 
 /** Options of {@link alphaDropout} and {@link gaussianDropout}: either `rate` or `keep`. */
 export interface RateOptions {

@@ -4,9 +4,9 @@ import { bagPadded, NO_PADDING, takePadded } from "../../ops/take.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { checkRegularizers, maxNorm, type Regularizers } from "../../regularizers/index.js";
 import type { BagMode } from "../../tensor/attributes.js";
-import type { Initializer } from "../initializers.js";
-import { defineLayer, type Layer } from "../layer.js";
-import { type ParameterSpec, parameter, type RowUpdates } from "../parameter.js";
+import type { Initializer } from "../parameters/initializers.js";
+import { type ParameterSpec, parameter, type RowUpdates } from "../parameters/parameter.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {

@@ -2,7 +2,7 @@ import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkNumber } from "../../options.js";
-import { defineLayer, type Layer } from "../layer.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 import { checkNormOptions, type Learned, type NormLayerOptions, scaleAndShift } from "./layer_norm.js";
 
 /**

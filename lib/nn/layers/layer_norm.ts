@@ -3,8 +3,8 @@ import * as ops from "../../ops/index.js";
 import { NORM_EPSILON } from "../../ops/row_norm.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
-import { defineLayer, type Layer } from "../layer.js";
-import { type ParameterSpec, parameter } from "../parameter.js";
+import { type ParameterSpec, parameter } from "../parameters/parameter.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 
 /** Options of {@link layerNorm}, {@link rmsNorm} and {@link groupNorm}. */
 export interface NormLayerOptions {

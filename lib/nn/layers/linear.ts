@@ -4,9 +4,9 @@ import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../../regularizers/index.js";
 import type { Value } from "../../tensor/value.js";
-import type { Initializer } from "../initializers.js";
-import { defineLayer, type Layer, type LayerContext } from "../layer.js";
-import { parameter } from "../parameter.js";
+import type { Initializer } from "../parameters/initializers.js";
+import { parameter } from "../parameters/parameter.js";
+import { defineLayer, type Layer, type LayerContext } from "../structure/layer.js";
 
 /** Options of {@link linear}. */
 export interface LinearOptions {

@@ -3,9 +3,9 @@ import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../../regularizers/index.js";
-import { type Initializer, normal, toInitializer } from "../initializers.js";
-import { defineLayer, type Layer } from "../layer.js";
-import { parameter } from "../parameter.js";
+import { type Initializer, normal, toInitializer } from "../parameters/initializers.js";
+import { parameter } from "../parameters/parameter.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 
 /** Options of {@link ntkLinear}. */
 export interface NtkLinearOptions {

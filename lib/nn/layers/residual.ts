@@ -18,10 +18,10 @@ import {
   type Plain,
   type Start,
   type Taken,
-} from "../chain.js";
-import { checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../layer.js";
-import { namedLayers } from "../naming.js";
-import { applyChain, chainOf } from "../sequence.js";
+} from "../structure/chain.js";
+import { checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../structure/layer.js";
+import { namedLayers } from "../structure/naming.js";
+import { applyChain, chainOf } from "../structure/sequence.js";
 import { linear } from "./linear.js";
 
 /** What {@link residual} may be given before its layers. */

@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import * as ops from "../../ops/index.js";
-import { defineLayer, type Layer } from "../layer.js";
-import { parameter } from "../parameter.js";
+import { parameter } from "../parameters/parameter.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 import { checkNormOptions, type Learned, type NormLayerOptions } from "./layer_norm.js";
 
 /**

@@ -2,9 +2,9 @@ import { madeBy } from "../../described.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import type { Regularizers } from "../../regularizers/index.js";
-import type { Initializer } from "../initializers.js";
-import { defineLayer, type Layer } from "../layer.js";
-import { parameter } from "../parameter.js";
+import type { Initializer } from "../parameters/initializers.js";
+import { parameter } from "../parameters/parameter.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 
 /** Options of {@link scale}. */
 export interface ScaleOptions {

@@ -3,7 +3,7 @@ import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { checkNothing } from "../../options.js";
 import { checkShape, isBatched } from "../../tensor/shape.js";
-import { defineLayer, type Layer } from "../layer.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 
 const flat: Layer<number, "flat", "any"> = madeBy(
   "flatten",

@@ -5,7 +5,7 @@ import { checkMade } from "../../options.js";
 import { describedBy } from "../../tensor/inspect.js";
 import { elements, formatShape, isBatched, type Shape, sameShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
-import { operationOf } from "../ending.js";
+import { operationOf } from "./ending.js";
 
 /**
  * What the data of a loss must be: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide

@@ -5,7 +5,7 @@ import { CarillonError, fail } from "../../errors.js";
 import { checkNumber } from "../../options.js";
 import { areNamed, type RowSpec, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent, formatShape } from "../../tensor/shape.js";
-import { byName } from "../by_name.js";
+import { byName } from "../structure/by_name.js";
 import { checkLoss, type Loss } from "./loss.js";
 
 /** The loss of an output, and what its mean counts in the total. */

@@ -1,6 +1,6 @@
 import { CarillonError } from "../../errors.js";
 import { exp } from "../../tensor/exact.js";
-import type { Ending } from "../ending.js";
+import type { Ending } from "../losses/ending.js";
 import type { MetricRows, MetricSet } from "./metric.js";
 
 /** No class: an output is NaN. */

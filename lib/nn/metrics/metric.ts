@@ -3,7 +3,7 @@ import { CarillonError } from "../../errors.js";
 import type { Part } from "../../io/part.js";
 import type { State } from "../../io/state.js";
 import { checkString, type NumberRange } from "../../options.js";
-import type { Ending } from "../ending.js";
+import type { Ending } from "../losses/ending.js";
 import type { Loss } from "../losses/loss.js";
 
 /** Weights of examples by actual class (rows) and predicted class (columns). */

@@ -5,8 +5,6 @@ import { type Affine, restoreRows } from "../../data/transform.js";
 import { areNamed, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import { type FrozenProgram, type GivenRows, givenRows } from "../frozen.js";
-import type { FlatRows, InputRows } from "../frozen_input.js";
 import {
   type Described,
   type DescribedOutput,
@@ -14,8 +12,10 @@ import {
   labelledOf,
   labelsOfRows,
   type PredictedLabels,
-} from "../meaning.js";
+} from "../meaning/meaning.js";
 import type { Take } from "./call.js";
+import { type FrozenProgram, type GivenRows, givenRows } from "./frozen.js";
+import type { FlatRows, InputRows } from "./frozen_input.js";
 import { takenLists } from "./lists.js";
 import { changedRows, lyingRows, scratchFor } from "./rows.js";
 

@@ -3,9 +3,9 @@ import type { NativeFault } from "../../binding/native.js";
 import { threadsFor } from "../../binding/threads.js";
 import type { InputMember } from "../../data/block.js";
 import { faultError } from "../../graph/compiled.js";
-import { type FrozenProgram, type GivenRows, givenRows } from "../frozen.js";
-import { UNDESCRIBED } from "../meaning.js";
+import { UNDESCRIBED } from "../meaning/meaning.js";
 import type { Call } from "./call.js";
+import { type FrozenProgram, type GivenRows, givenRows } from "./frozen.js";
 import type { Staged } from "./staged_input.js";
 
 const NO_ROWS = new Float32Array();

@@ -1,4 +1,4 @@
-import type { Described } from "../meaning.js";
+import type { Described } from "../meaning/meaning.js";
 
 /**
  * Makes an answer of the outputs of a batch, in which those of `rows` rows begin at element `begin`; it copies what it needs, unless they are

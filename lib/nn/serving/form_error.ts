@@ -2,7 +2,7 @@ import type { InputMember } from "../../data/block.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
-import type { Normalization, PredictedLabels } from "../meaning.js";
+import type { Normalization, PredictedLabels } from "../meaning/meaning.js";
 import { labelTaker, Parts, RowOutputs } from "./answers.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
 import { callInputs, membersOfCall } from "./rows.js";

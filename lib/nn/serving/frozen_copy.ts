@@ -6,9 +6,9 @@ import { concat, exp, reshape, sigmoid, softmax } from "../../ops/index.js";
 import type { RowSpecs } from "../../tensor/row_spec.js";
 import { elements, extent } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
-import { type FrozenOptions, FrozenProgram } from "../frozen.js";
-import { type Described, type Normalization, UNDESCRIBED } from "../meaning.js";
-import type { Segment } from "../slab.js";
+import { type Described, type Normalization, UNDESCRIBED } from "../meaning/meaning.js";
+import type { Segment } from "../memory/slab.js";
+import { type FrozenOptions, FrozenProgram } from "./frozen.js";
 
 /** What predictions read of a model, at the moment when they read it. */
 export interface Network {

@@ -1,8 +1,8 @@
 // Lists of calls on their way into a batch.
 import { beginOf, type ListMember, lengthOf, writeIds, writeIdWeights } from "../../data/lists.js";
 import { isInts } from "../../tensor/arrays.js";
-import { failWeights, type ListRows } from "../frozen_input.js";
 import type { Call } from "./call.js";
+import { failWeights, type ListRows } from "./frozen_input.js";
 import { type CallInput, listsIn, pathOf, rejecting, rowsIn } from "./rows.js";
 import type { Staged } from "./staged_input.js";
 

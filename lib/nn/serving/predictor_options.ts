@@ -3,11 +3,11 @@ import { fail } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
 import { matchesPattern } from "../../words.js";
-import type { Taken } from "../chain.js";
-import type { ProbabilitiesAs } from "../meaning.js";
-import type { LabelsOf, OutputsOf, ProbabilitiesOf } from "../row_types.js";
-import type { Sizes } from "../sequence.js";
-import type { Segment } from "../slab.js";
+import type { ProbabilitiesAs } from "../meaning/meaning.js";
+import type { LabelsOf, OutputsOf, ProbabilitiesOf } from "../meaning/row_types.js";
+import type { Segment } from "../memory/slab.js";
+import type { Taken } from "../structure/chain.js";
+import type { Sizes } from "../structure/sequence.js";
 
 /**
  * What a predictor makes of the outputs: `'outputs'` as they are; `'probabilities'` as the loss of the training has them, `'softmax'`

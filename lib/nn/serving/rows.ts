@@ -23,8 +23,8 @@ import { Template } from "../../ops/template.js";
 import { isFloats, isInts, isUint8Array } from "../../tensor/arrays.js";
 import { areMembers, firstOf } from "../../tensor/copied.js";
 import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
-import { type FlatRows, longestOfCall } from "../frozen_input.js";
 import type { Call } from "./call.js";
+import { type FlatRows, longestOfCall } from "./frozen_input.js";
 
 /** Memory of an input of a batch: doubles where float32 might lose digits, as nobody knows which units its rows will be changed from. */
 export type Stage = Float32Array | Float64Array | Int32Array;

@@ -1,7 +1,7 @@
 import type { Affine } from "../../data/transform.js";
 import { isDoubles, isFloats, isInts } from "../../tensor/arrays.js";
-import type { FlatRows, InputRows } from "../frozen_input.js";
 import type { Call } from "./call.js";
+import type { FlatRows, InputRows } from "./frozen_input.js";
 import {
   type CallInput,
   changeRows,

@@ -1,7 +1,7 @@
 import type { Part } from "../../io/part.js";
 import type { State } from "../../io/state.js";
-import type { GivenWeights } from "../../nn/given_weights.js";
-import type { ParameterInfo } from "../../nn/slab.js";
+import type { GivenWeights } from "../../nn/memory/given_weights.js";
+import type { ParameterInfo } from "../../nn/memory/slab.js";
 import type { EndReason } from "../run/events.js";
 import type { Figures } from "./figure_ranges.js";
 

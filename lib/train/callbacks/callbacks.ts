@@ -1,6 +1,6 @@
 import { CarillonError, fail } from "../../errors.js";
 import type { State } from "../../io/state.js";
-import type { RunControl } from "../../nn/run_control.js";
+import type { RunControl } from "../../nn/evaluation/run_control.js";
 import { checkFunction, checkNumber } from "../../options.js";
 import type { Best, Callback, CallbackHooks, Decision, Ending, Every } from "./callback.js";
 import { isOfValidation } from "./figure_ranges.js";

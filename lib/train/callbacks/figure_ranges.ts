@@ -1,5 +1,5 @@
 import type { Part } from "../../io/part.js";
-import type { InWords } from "../../nn/meaning_words.js";
+import type { InWords } from "../../nn/meaning/meaning_words.js";
 import type { Metric } from "../../nn/metrics/metric.js";
 import type { NumberRange } from "../../options.js";
 

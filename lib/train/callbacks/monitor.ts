@@ -1,5 +1,5 @@
 import { CarillonError, describe } from "../../errors.js";
-import { isLowerBetter, metricNames } from "../../nn/metrics.js";
+import { isLowerBetter, metricNames } from "../../nn/metrics/metrics.js";
 import { alternatives, checkNumber, checkOneOf, checkString } from "../../options.js";
 import { meantBy } from "../../words.js";
 import type { Decision, Every } from "./callback.js";

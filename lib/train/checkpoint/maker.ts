@@ -1,4 +1,4 @@
-import type { AnyModel } from "../../nn/model.js";
+import type { AnyModel } from "../../nn/model/model.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import type { Parts } from "../parts.js";
 import { type Contents, contentsOf, stretchesOf } from "./checkpoint.js";

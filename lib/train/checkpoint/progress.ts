@@ -1,7 +1,7 @@
 import { nativeInfo } from "../../binding/native.js";
 import type { State } from "../../io/state.js";
 import { copyState } from "../../io/state_reader.js";
-import type { Evaluation } from "../../nn/evaluator.js";
+import type { Evaluation } from "../../nn/evaluation/evaluator.js";
 import type { Decided } from "../callbacks/callbacks.js";
 import type { DataProgress } from "../run/epochs.js";
 

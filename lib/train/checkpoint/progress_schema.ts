@@ -1,10 +1,10 @@
 // What the progress of a checkpoint may be: values that no run can write are refused by their place.
 import type { Part } from "../../io/part.js";
-import { columnsOfOutput, LOG, logColumns } from "../../nn/log.js";
-import { namesIn, unitsIn } from "../../nn/meaning_words.js";
+import { columnsOfOutput, LOG, logColumns } from "../../nn/evaluation/log.js";
+import { namesIn, unitsIn } from "../../nn/meaning/meaning_words.js";
 import type { Accumulator } from "../../nn/metrics/metric.js";
-import type { OutputMetric } from "../../nn/metrics.js";
-import type { AnyModel } from "../../nn/model.js";
+import type { OutputMetric } from "../../nn/metrics/metrics.js";
+import type { AnyModel } from "../../nn/model/model.js";
 import type { Callback } from "../callbacks/callback.js";
 import { Figures } from "../callbacks/figure_ranges.js";
 import { MOST_STEPS } from "../run/epochs.js";

@@ -1,10 +1,10 @@
 import type { ClassWeights } from "../../data/bind.js";
+import { describeLayers } from "../../nn/files/saved.js";
 import { losses } from "../../nn/kinds/losses.js";
 import type { Loss } from "../../nn/losses/loss.js";
 import type { OutputLoss } from "../../nn/losses/outputs.js";
-import { inWords } from "../../nn/meaning_words.js";
-import type { AnyModel } from "../../nn/model.js";
-import { describeLayers } from "../../nn/saved.js";
+import { inWords } from "../../nn/meaning/meaning_words.js";
+import type { AnyModel } from "../../nn/model/model.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import type { Clip } from "../../optim/minimizer_options.js";
 import { rateTold, type Telling } from "../../optim/words.js";

@@ -2,7 +2,7 @@
 import { reading } from "../../described.js";
 import type { Part } from "../../io/part.js";
 import { losses } from "../../nn/kinds/losses.js";
-import type { InWords } from "../../nn/meaning_words.js";
+import type { InWords } from "../../nn/meaning/meaning_words.js";
 import { optimizers, schedules } from "../../optim/kinds.js";
 import { A_SCHEDULE } from "../../optim/words.js";
 import { regularizers } from "../../regularizers/kinds.js";

@@ -3,7 +3,7 @@ import { Turns } from "../../data/turns.js";
 import type { StoredTensor } from "../../io/element_types.js";
 import { sealedBytes, sealedParts, sealedPieces } from "../../io/seal.js";
 import { PIECE_BYTES } from "../../io/source.js";
-import type { Stretch } from "../../nn/slab.js";
+import type { Stretch } from "../../nn/memory/slab.js";
 import { extent } from "../../tensor/shape.js";
 import type { Contents } from "./checkpoint.js";
 

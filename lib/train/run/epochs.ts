@@ -2,7 +2,7 @@ import type { StreamFeed } from "../../data/stream_feed.js";
 import type { Affine } from "../../data/transform.js";
 import { CarillonError } from "../../errors.js";
 import type { FeedOrigin } from "../../graph/compiled.js";
-import type { InWords } from "../../nn/meaning_words.js";
+import type { InWords } from "../../nn/meaning/meaning_words.js";
 
 /** A step is a word of 32 bits in the counters of random numbers, from 1. */
 export const MOST_STEPS = 0xffff_ffff;

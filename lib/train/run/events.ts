@@ -1,5 +1,5 @@
-import type { Evaluation } from "../../nn/evaluator.js";
-import type { Figures } from "../../nn/metrics.js";
+import type { Evaluation } from "../../nn/evaluation/evaluator.js";
+import type { Figures } from "../../nn/metrics/metrics.js";
 import { arrayBytes } from "./thinned.js";
 
 /** Why a run ended. */

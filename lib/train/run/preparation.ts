@@ -1,5 +1,5 @@
 import { CarillonError } from "../../errors.js";
-import type { RunControl } from "../../nn/run_control.js";
+import type { RunControl } from "../../nn/evaluation/run_control.js";
 import { onAbort } from "../../signals.js";
 import { describedResult, type FitResult } from "../fit_result.js";
 import type { FitEvent } from "./events.js";

@@ -1,5 +1,5 @@
 import { holdProcess } from "../../binding/clock.js";
-import { RunControl } from "../../nn/run_control.js";
+import { RunControl } from "../../nn/evaluation/run_control.js";
 import { describedBy, type Shown } from "../../tensor/inspect.js";
 import { type FitEvent, figureBytes } from "./events.js";
 import { KEPT, Thinned, withoutArrays } from "./thinned.js";

@@ -1,9 +1,9 @@
 import type { CompiledProgram } from "../../graph/compiled.js";
-import { type Evaluation, Sums } from "../../nn/evaluator.js";
-import { dataLossOf, LOG } from "../../nn/log.js";
-import type { Meter } from "../../nn/meter.js";
-import { type Figures, numbersOf } from "../../nn/metrics.js";
-import type { RunControl } from "../../nn/run_control.js";
+import { type Evaluation, Sums } from "../../nn/evaluation/evaluator.js";
+import { dataLossOf, LOG } from "../../nn/evaluation/log.js";
+import type { RunControl } from "../../nn/evaluation/run_control.js";
+import type { Meter } from "../../nn/metrics/meter.js";
+import { type Figures, numbersOf } from "../../nn/metrics/metrics.js";
 import type { Watched } from "../callbacks/monitor.js";
 import type { Progress } from "../checkpoint/progress.js";
 import type { Resumed } from "../checkpoint/resume.js";

@@ -1,5 +1,5 @@
 import { now } from "../../binding/clock.js";
-import type { RunControl } from "../../nn/run_control.js";
+import type { RunControl } from "../../nn/evaluation/run_control.js";
 
 const MILLISECONDS = 1000;
 

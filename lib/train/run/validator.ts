@@ -1,7 +1,7 @@
 import type { Effort } from "../../graph/compiled.js";
-import { type Evaluation, Evaluator } from "../../nn/evaluator.js";
-import type { AnyModel } from "../../nn/model.js";
-import type { RunControl } from "../../nn/run_control.js";
+import { type Evaluation, Evaluator } from "../../nn/evaluation/evaluator.js";
+import type { RunControl } from "../../nn/evaluation/run_control.js";
+import type { AnyModel } from "../../nn/model/model.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import { EVALUATION_BATCH } from "../data.js";
 import type { CheckedOptions } from "../options.js";

@@ -1,0 +1,160 @@
+import type { BoundExamples } from "../../data/bind.js";
+import type { Affine } from "../../data/transform.js";
+import { CarillonError, describe } from "../../errors.js";
+import { chooseRows } from "../../ops/elementwise.js";
+import * as ops from "../../ops/index.js";
+import { areNamed, inputOf, listsOf, pathsOf, type RowSpecs } from "../../tensor/row_spec.js";
+import { extent, formatShape } from "../../tensor/shape.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { Value } from "../../tensor/value.js";
+import type { Loss } from "../losses/loss.js";
+import type { OutputLoss } from "../losses/outputs.js";
+import type { Measured } from "../metrics/meter.js";
+
+/** The sums over a batch that the figures of an output are made of, both scalars, and what metrics look at. */
+export interface OutputObjective extends Measured {
+  /** Σ wℓ */
+  readonly total: Value;
+  /** Σ w */
+  readonly weight: Value;
+}
+
+/** An objective of all outputs, in their order. */
+export interface Objective {
+  readonly outputs: readonly OutputObjective[];
+  /** Σ over outputs of the loss's weight times Σ wℓ/Σ w, which is 0 for a batch that weighs nothing. */
+  readonly mean: Value;
+}
+
+/** Who looks at what is computed on the way. */
+export interface Watcher {
+  layer(name: string, output: Value): void;
+  /** [batch], of the loss of an output. */
+  losses(losses: Value, output: string | undefined): void;
+}
+
+/** A model that can be recorded. */
+export interface Recordable {
+  readonly rows: RowSpecs;
+  /** The outputs of these inputs, in the order of `rows`; `tell` is told what every layer gives. */
+  recordRows(inputs: readonly Value[], tell?: Watcher["layer"]): readonly Value[];
+}
+
+/** What of bound examples an objective goes by. */
+export type Recorded = Pick<BoundExamples, "inputs" | "lists" | "outputs">;
+
+/**
+ * The inputs of a batch of `examples`, in the units of the network.
+ *
+ * @param batch Rows of the batch, or of a part of it, at most.
+ */
+export function recordInputs(
+  { inputs }: RowSpecs,
+  examples: Pick<Recorded, "inputs" | "lists">,
+  batch: number,
+): readonly Value[] {
+  return pathsOf("x", inputs).map((name, at) => {
+    const spec = { ...(inputs[at] ?? missing("an input")), name };
+    const lists = examples.lists[at];
+    if (lists !== undefined) {
+      return listsOf(spec, { room: lists.room(batch), weights: lists.weighted ? "given" : "none" });
+    }
+    const x = inputOf(spec);
+    const left = examples.inputs[at];
+    return left === undefined ? x : toUnits(x, left);
+  });
+}
+
+/** Records forward and losses of a batch of `examples`, whose rows are those of {@link recordInputs}. */
+export function recordObjective(
+  model: Recordable,
+  losses: readonly OutputLoss[],
+  examples: Recorded,
+  batch: number,
+  watcher?: Watcher | undefined,
+): Objective {
+  const { rows } = model;
+  const predicted = model.recordRows(recordInputs(rows, examples, batch), watcher?.layer);
+  const paths = pathsOf("y", rows.outputs);
+  const weights = new Map<string, Value>(); // outputs may share theirs
+  const outputs = predicted.map((output, at) => {
+    const { loss } = losses[at] ?? missing("a loss");
+    const { weight, zeros } = examples.outputs[at] ?? missing("targets");
+    const target = targetOf(paths[at] ?? "y", loss, rows.outputs[at]?.shape ?? []);
+    const own = weight === undefined ? undefined : (weights.get(weight) ?? numbersOf(weight));
+    if (weight !== undefined && own !== undefined) weights.set(weight, own);
+    const named = areNamed("y", rows.outputs) ? rows.outputs[at]?.name : undefined;
+    return recordOutput(output, target, own, zeros, loss, named, watcher);
+  });
+  return { outputs, mean: meanOf(outputs, losses, examples) };
+}
+
+function missing(what: string): never {
+  throw new CarillonError("ERR_STATE", "loss", `expected ${what} for every output`);
+}
+
+/** A number a row. */
+function numbersOf(name: string): Value {
+  return inputOf({ name, shape: [], dtype: "f32" });
+}
+
+function targetOf(name: string, { target }: Loss, shape: readonly number[]): Value {
+  return inputOf(target === "classes" ? { name, shape: [], dtype: "i32" } : { name, shape, dtype: "f32" });
+}
+
+/** @param named Name of the output, where it has one. */
+function recordOutput(
+  output: Value,
+  target: Value,
+  weights: Value | undefined,
+  zeros: boolean,
+  loss: Loss,
+  named: string | undefined,
+  watcher: Watcher | undefined,
+): OutputObjective {
+  // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
+  const chosen = zeros ? weights : undefined;
+  const losses = loss(chooseRows(output, chosen), target);
+  if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
+    const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
+    const where = named === undefined ? "loss" : `loss.${named}`;
+    throw new CarillonError(
+      "ERR_SHAPE",
+      where,
+      `expected one number an example, [batch], for '${where}' but received ${received}`,
+    );
+  }
+  const flat = chooseRows(ops.reshape(losses, ["batch"]), chosen);
+  watcher?.losses(flat, named);
+  const total = ops.sum(weights === undefined ? flat : ops.multiply(flat, weights));
+  const weight = weights === undefined ? ops.rowCount() : ops.sum(weights);
+  return { total, weight, output, target, weights };
+}
+
+/** What is minimized. One output that counts once is its mean. */
+function meanOf(outputs: readonly OutputObjective[], losses: readonly OutputLoss[], examples: Recorded): Value {
+  const terms = outputs.map(({ total, weight }, at) => {
+    const mean = ops.divide(total, divisorOf(weight, examples.outputs[at]?.weight !== undefined));
+    const factor = losses[at]?.weight ?? 1;
+    return factor === 1 ? mean : ops.multiply(mean, factor);
+  });
+  const [first, ...others] = terms;
+  return others.reduce((sum, term) => ops.add(sum, term), first ?? missing("an output"));
+}
+
+function row(values: readonly number[]): Tensor {
+  return tensor(Float32Array.from(values), [values.length]);
+}
+
+/** (value − shift)/scale, column by column. */
+function toUnits(value: Value, { shift, scale }: Affine): Value {
+  return ops.divide(ops.subtract(value, row(shift)), row(scale));
+}
+
+/** 2⁻¹²⁶, the smallest normal number. */
+const SMALLEST = 1.1754943508222875e-38;
+
+/** Σ w to divide by. A batch may weigh nothing; then Σ wℓ is 0 as well, and so are its mean and its gradients. */
+export function divisorOf(weight: Value, weighted: boolean): Value {
+  return weighted ? ops.maximum(weight, SMALLEST) : weight;
+}

@@ -1,0 +1,27 @@
+import type { Value } from "../../tensor/value.js";
+
+/** What the last operation of a network makes its outputs: probabilities by row, their logarithms, or each one by itself. */
+export type Ending = "softmax" | "logSoftmax" | "sigmoid";
+
+/** Operations whose results are probabilities, or their logarithms. */
+const ENDINGS: Readonly<Record<string, Ending>> = {
+  softmax: "softmax",
+  logSoftmax: "logSoftmax",
+  sigmoid: "sigmoid",
+  hardSigmoid: "sigmoid",
+};
+
+/** The operation that gives a value, behind reshapes and the choice of rows (`chooseRows`). */
+export function operationOf(value: Value): string | undefined {
+  if (value.source.kind !== "operation") return undefined;
+  const { operation: name, inputs } = value.source.applied;
+  const [input] = inputs;
+  const through = name === "reshape" || name === "reluGradient";
+  return through && input !== undefined ? operationOf(input) : name;
+}
+
+/** What a value is already, if its operation makes it a probability. */
+export function endingOf(value: Value): Ending | undefined {
+  const name = operationOf(value);
+  return name !== undefined && Object.hasOwn(ENDINGS, name) ? ENDINGS[name] : undefined;
+}

@@ -1,0 +1,373 @@
+import { CarillonError } from "../../errors.js";
+import { checkShape, elements, formatShape, type Shape, sameShape } from "../../tensor/shape.js";
+import type { ValueSpec } from "../../tensor/value.js";
+import type { Product } from "./size_product.js";
+
+/** What a layer takes of every row: so many features on its last axis, or a whole shape. {@link ANY_SIZE} takes all. */
+export type Taken = number | readonly number[];
+
+/**
+ * What a layer gives for every row: so many features in the place of the last axis, or a whole shape; `'same'`: what it took;
+ * `'flat'`: all elements on one axis; the same elements in another shape; one axis more; or so many features on the last of the axes
+ * that its `infer` tells.
+ */
+export type Given =
+  | number
+  | readonly number[]
+  | "same"
+  | "flat"
+  | { readonly shape: readonly number[] }
+  | { readonly append: number }
+  | { readonly last: number };
+
+/**
+ * Elements that a layer takes: `'ragged'` are rows of integers of any length, lists or padded ones; `'any'` are given as they were taken,
+ * all others as f32.
+ */
+export type Takes = "f32" | "i32" | "ragged" | "any";
+
+/** Elements between two layers. */
+export type Element = "f32" | "i32" | "ragged";
+
+/** What a chain of layers needs to know of one. */
+export interface Sized<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes> {
+  readonly kind: string;
+  /** Features taken, {@link ANY_SIZE} (type `number`) for any; or the shape of a row, without the axis of the batch. */
+  readonly inputs: In;
+  readonly outputs: Out;
+  /** `'f32'` by default. */
+  readonly takes?: T | undefined;
+  /** What it makes of the value that it is given, where its sizes do not say that. */
+  infer?(given: ValueSpec): ValueSpec;
+}
+
+/** `inputs` of a layer that takes any row. */
+export const ANY_SIZE: number = 0;
+
+/** False only for two literals that cannot be equal. */
+export type Agree<A extends number, B extends number> = number extends A
+  ? true
+  : number extends B
+    ? true
+    : [A & B] extends [never]
+      ? false
+      : true;
+
+/** Whether two shapes agree, axis by axis. */
+export type AgreeAll<A extends readonly number[], B extends readonly number[]> = number extends
+  | A["length"]
+  | B["length"]
+  ? true
+  : A extends readonly [infer First extends number, ...infer Rest extends readonly number[]]
+    ? B extends readonly [infer Other extends number, ...infer Others extends readonly number[]]
+      ? Agree<First, Other> extends true
+        ? AgreeAll<Rest, Others>
+        : false
+      : false
+    : B extends readonly []
+      ? true
+      : false;
+
+/** Size of the last axis; `never` of a row without axes. */
+type Features<Row> = Row extends number
+  ? Row
+  : Row extends readonly [...unknown[], infer Size extends number]
+    ? Size
+    : Row extends readonly []
+      ? never
+      : number;
+
+/** Whether a layer takes `Row`: the features of a row whose other axes are not known (a number), or its shape. */
+type FitsRow<Row, H extends Sized> =
+  Fits<Row, H["inputs"]> extends true
+    ? Row extends readonly number[]
+      ? H["outputs"] extends { readonly shape: infer S extends readonly number[] }
+        ? Agree<Product<Row>, Product<S>>
+        : true
+      : true
+    : false;
+
+/** Whether `Row` is what `In` says. */
+type Fits<Row, In> = [In] extends [number]
+  ? number extends In
+    ? true
+    : [Features<Row>] extends [never]
+      ? false
+      : Agree<Features<Row>, In>
+  : [In] extends [readonly number[]]
+    ? [Row] extends [readonly number[]]
+      ? AgreeAll<Row, In>
+      : [Row] extends [number]
+        ? [Features<In>] extends [never]
+          ? number extends Row
+            ? true
+            : false
+          : Agree<Row, Features<In>>
+        : true
+    : true;
+
+/** A row with N features on its last axis. */
+type WithFeatures<Row, N extends number> = Row extends readonly [...infer Leading extends readonly number[], number]
+  ? readonly [...Leading, N]
+  : N;
+
+/** A row after layer H if `Row` came in: a pass-through keeps it, or tells its size where it has one of its own. */
+type After<H extends Sized, Row> = H extends { readonly rows: unknown }
+  ? AfterModel<H["inputs"], H["outputs"], Row>
+  : [H["outputs"]] extends ["same"]
+    ? number extends H["inputs"]
+      ? Row
+      : H["inputs"] extends number
+        ? WithFeatures<Row, H["inputs"]>
+        : H["inputs"]
+    : [H["outputs"]] extends [number]
+      ? WithFeatures<Row, H["outputs"]>
+      : [H["outputs"]] extends [readonly number[]]
+        ? H["outputs"]
+        : [H["outputs"]] extends ["flat"]
+          ? Row extends readonly number[]
+            ? readonly [Product<Row>]
+            : number
+          : [H["outputs"]] extends [{ readonly shape: infer S extends readonly number[] }]
+            ? S
+            : [H["outputs"]] extends [{ readonly append: infer N extends number }]
+              ? Row extends readonly number[]
+                ? readonly [...Row, N]
+                : N
+              : [H["outputs"]] extends [{ readonly last: infer N extends number }]
+                ? N
+                : number;
+
+/** A row after a model as a layer: what the model says of its own rows is so of all of these; of others the features alone are known. */
+type AfterModel<In, Out, Row> = [In] extends [readonly number[]]
+  ? Rows<Out>
+  : [Row] extends [readonly [number]]
+    ? Rows<Out>
+    : [Features<Out>] extends [never]
+      ? number
+      : Features<Out>;
+
+/** The shape of a row, where a number says that it has one axis of so many features; a number of which nothing is known stays one. */
+type Rows<Out> = number extends Out
+  ? number
+  : [Out] extends [number]
+    ? readonly [Out]
+    : [Out] extends [readonly number[]]
+      ? Out
+      : number;
+
+/** The layer (counted from 1) that set the row after H: H itself unless it merely passes it through. */
+type Giver<H extends Sized, From extends number, Index extends number> = [H["outputs"]] extends ["same"]
+  ? number extends H["inputs"]
+    ? From
+    : Index
+  : Index;
+
+/** What H takes, where it says one of the two. */
+export type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends [never]
+  ? "f32"
+  : Exclude<H["takes"], undefined>;
+
+/** False only for a layer that takes other elements than come in. */
+type FitsElement<E, T> = [E] extends ["f32"]
+  ? [T] extends ["i32" | "ragged"]
+    ? false
+    : true
+  : [E] extends ["i32"]
+    ? [T] extends ["f32"]
+      ? false
+      : true
+    : [E] extends ["ragged"]
+      ? "ragged" extends T
+        ? true
+        : false
+      : true;
+
+type ElementAfter<H extends Sized, E> = [TakenBy<H>] extends ["any"] ? E : "any" extends TakenBy<H> ? Element : "f32";
+
+type Joined<Sizes extends readonly unknown[], Text extends string = ""> = Sizes extends readonly [
+  infer Size extends number,
+  ...infer Rest,
+]
+  ? Joined<Rest, Text extends "" ? `${Size}` : `${Text}, ${Size}`>
+  : `[${Text}]`;
+
+/** A row in the words of a sentence behind "takes". */
+export type InWords<Row> = Row extends number
+  ? `${Row} features`
+  : Row extends readonly number[]
+    ? Joined<Row>
+    : "others";
+
+/** The same behind "gives", where features are understood if those were taken. */
+type GivenInWords<Row, In> = In extends number
+  ? [Features<Row>] extends [never]
+    ? "[]"
+    : `${Features<Row>}`
+  : InWords<Row>;
+
+type Origin<From extends number> = From extends 0 ? "the input has" : `layer ${From} gives`;
+
+/** The sentences of the compiler; {@link checkChain} says the same at run time. */
+type Misfit<Index extends number, H extends Sized, From extends number, Row> = H["outputs"] extends {
+  readonly shape: infer S extends readonly number[];
+}
+  ? `layer ${Index} takes ${Product<S>} elements, but ${Origin<From>} ${InWords<Row>}`
+  : `layer ${Index} takes ${InWords<H["inputs"]>}, but ${Origin<From>} ${GivenInWords<Row, H["inputs"]>}`;
+
+type Before<Done extends readonly unknown[]> = Done["length"] extends number ? Done["length"] : number;
+
+type MisfitElement<
+  Done extends readonly unknown[],
+  H extends Sized,
+  E,
+> = `layer ${[...Done, H]["length"]} takes ${ElementTaken<TakenBy<H>>}, but ${Origin<Before<Done>>} ${ElementGiven<E>}`;
+
+type ElementTaken<T extends string> = T extends "ragged" ? "i32" : T;
+
+type ElementGiven<E> = E extends "ragged" ? "lists" : E & string;
+
+/**
+ * The tuple of layers L mapped onto itself, with a sentence in place of the first layer that does not fit.
+ *
+ * Write `function sequential<L extends readonly Layer[]>(...layers: Chained<L>)`: the compiler then reports the
+ * sentence at the argument at fault. `Row` and `From` are the row so far (a number: only its features are known; by default what the
+ * layers take) and the layer that gave it; `E` are its elements; `Done` holds the layers that fit. Keep it tail recursive: that form takes 200 layers, the other one
+ * dies at 50.
+ */
+export type Chained<
+  L extends readonly unknown[],
+  Row = Start<L>,
+  From extends number = 0,
+  E = Element,
+  Done extends readonly unknown[] = [],
+> = L extends readonly [infer H extends Sized, ...infer R]
+  ? FitsElement<E, TakenBy<H>> extends true
+    ? FitsRow<Row, H> extends true
+      ? Chained<R, After<H, Row>, Giver<H, From, [...Done, H]["length"]>, ElementAfter<H, E>, [...Done, H]>
+      : [...Done, Misfit<[...Done, H]["length"], H, From, Row>, ...R]
+    : [...Done, MisfitElement<Done, H, E>, ...R]
+  : [...Done, ...L];
+
+/**
+ * The tuple L with what stands in its place in `Checked`, if that is another type. A parameter `...layers: InPlace<L, …>` keeps literals
+ * of L as a `const` type parameter does, for which the compiler has to see L itself.
+ */
+export type InPlace<L extends readonly unknown[], Checked> = {
+  readonly [K in keyof L]: K extends keyof Checked ? (L[K] extends Checked[K] ? L[K] : Checked[K]) : L[K];
+};
+
+/** What a chain takes: that of its first layer that is no pass-through for any row. */
+export type First<L extends readonly unknown[]> = L extends readonly [infer H extends Sized, ...infer R]
+  ? number extends H["inputs"]
+    ? [H["outputs"]] extends ["same"]
+      ? First<R>
+      : number
+    : H["inputs"]
+  : number;
+
+/** The row that a chain is given where nothing else is said: that of its first layer with sizes, on one axis where this names features alone. */
+export type Start<L extends readonly unknown[]> = Rows<First<L>>;
+
+/** What a chain gives; `'same'` if all of it passes any row through. */
+export type Last<L extends readonly unknown[], Row = "same"> = L extends readonly [infer H extends Sized, ...infer R]
+  ? Last<R, After<H, Row>>
+  : number extends L["length"]
+    ? number | "same"
+    : Row;
+
+/** Rows of one axis as the number of their features. */
+export type Plain<Row> = Row extends readonly [infer N extends number] ? N : Row extends Taken ? Row : number;
+
+/** The rows that a layer takes, where it says their whole shape: one axis of so many features, if it names those alone. */
+function rowsOf(layer: Sized | undefined, dtype: ValueSpec["dtype"]): ValueSpec | undefined {
+  if (layer === undefined || layer.inputs === ANY_SIZE) return undefined;
+  const { inputs, takes = "f32" } = layer;
+  const row = typeof inputs === "number" ? [inputs] : inputs;
+  return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : elementsOf(takes) };
+}
+
+/** Type of the elements that a layer takes. */
+function elementsOf(takes: Exclude<Takes, "any">): "f32" | "i32" {
+  return takes === "ragged" ? "i32" : takes;
+}
+
+/** What a layer makes of a value that it takes. */
+export function givenBy(layer: Sized, given: ValueSpec): ValueSpec {
+  const { kind, outputs, takes = "f32" } = layer;
+  if (layer.infer !== undefined) {
+    const { shape, dtype } = layer.infer(given);
+    return { shape: checkShape(`${kind}.infer`, shape), dtype };
+  }
+  const dtype = takes === "any" ? given.dtype : "f32";
+  return { shape: shapeGiven(outputs, given.shape), dtype };
+}
+
+function shapeGiven(outputs: Given, shape: Shape): Shape {
+  if (outputs === "same") return shape;
+  if (outputs === "flat") return [...shape.slice(0, 1), elements(shape.slice(1))];
+  if (typeof outputs === "number") return [...shape.slice(0, -1), outputs];
+  if ("append" in outputs) return [...shape, outputs.append];
+  if ("shape" in outputs) return [...shape.slice(0, 1), ...outputs.shape];
+  if ("last" in outputs) return [...shape.slice(0, -1), outputs.last];
+  return [...shape.slice(0, 1), ...outputs];
+}
+
+/** Throws the sentence of {@link Chained} if a layer, the one at `position` from 0, does not take what the layer `from` gave. */
+function expectTaken(layer: Sized, position: number, from: number, { shape, dtype, ragged }: ValueSpec): void {
+  const { kind, inputs, outputs, takes = "f32" } = layer;
+  const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, given: string): never => {
+    const origin = place === 0 ? "the input has" : `layer ${place} gives`;
+    const sentence = `layer ${position + 1} takes ${taken}, but ${origin} ${given}`;
+    throw new CarillonError(code, `layer ${position + 1} (${kind})`, sentence);
+  };
+  const fits = ragged === undefined ? takes === "any" || elementsOf(takes) === dtype : takes === "ragged";
+  if (!fits) refuse("ERR_DTYPE", takes === "ragged" ? "i32" : takes, position, ragged === undefined ? dtype : "lists");
+  const row = shape.slice(1);
+  if (typeof inputs !== "number") {
+    if (!sameShape(row, inputs)) refuse("ERR_SHAPE", formatShape(inputs), from, formatShape(row));
+  } else if (inputs !== ANY_SIZE && row.at(-1) !== inputs) {
+    refuse("ERR_SHAPE", `${inputs} features`, from, `${row.at(-1) ?? formatShape(row)}`);
+  }
+  if (typeof outputs !== "object" || !("shape" in outputs)) return;
+  const count = elements(outputs.shape);
+  if (elements(row) !== count) refuse("ERR_SHAPE", `${count} elements`, from, formatShape(row));
+}
+
+/** What goes through a chain of layers, as far as it can be told. */
+export interface ChainSpecs {
+  /** What the first layer is given; `undefined` where nobody says that. */
+  readonly input: ValueSpec | undefined;
+  /** What each layer gives. */
+  readonly outputs: readonly (ValueSpec | undefined)[];
+}
+
+/**
+ * Checks at run time that every layer takes what the one before it gives, and tells what that is.
+ *
+ * Throws `ERR_SHAPE` or `ERR_DTYPE` with the sentence of {@link Chained}; layers are counted from 1.
+ *
+ * @param input What the first layer is given; by default what the first layer with sizes takes, behind layers that pass any row through.
+ */
+export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefined): ChainSpecs {
+  const begin = layers.findIndex((layer) => !passesThrough(layer));
+  const { takes = "f32" } = layers.find((layer) => layer.takes !== "any") ?? {};
+  const dtype = takes === "any" ? "f32" : elementsOf(takes);
+  const first = input ?? (begin < 0 ? undefined : rowsOf(layers[begin], dtype));
+  let given = first;
+  let from = 0;
+  const outputs = layers.map((layer, position): ValueSpec | undefined => {
+    given ??= rowsOf(layer, "f32"); // behind a layer that gives what nobody knows
+    if (given === undefined) return undefined;
+    expectTaken(layer, position, from, given);
+    given = givenBy(layer, given);
+    if (!passesThrough(layer)) from = position + 1;
+    return given;
+  });
+  return { input: first, outputs };
+}
+
+/** Whether a layer takes any row and gives it as it is. */
+function passesThrough({ inputs, outputs, infer }: Sized): boolean {
+  return inputs === ANY_SIZE && outputs === "same" && infer === undefined;
+}
