@@ -445,7 +445,7 @@ function ofIds(layer: Layer): Model {
 const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; options: Partial<FitOptions> } } = {
   model: (model) => ({ model: model.clone(), options: {} }),
   layer: (layer) =>
-    layer.takes === "i32"
+    layer.takes === "i32" || layer.takes === "ragged"
       ? { model: ofIds(layer), options: { data: { x: IDS, y: VALUES } } }
       : { model: sequential(linear(4, 6), layer, flatten(), linear(6, 3)), options: {} },
   loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),

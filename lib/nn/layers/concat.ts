@@ -30,7 +30,7 @@ type Branches<
   From extends number = 0,
   Done extends readonly unknown[] = [],
 > = L extends readonly [infer H extends Sized, ...infer R]
-  ? [TakenBy<H>] extends ["i32"]
+  ? [TakenBy<H>] extends ["i32" | "ragged"]
     ? [...Done, `branch ${[...Done, H]["length"]} takes i32, but the input has f32`, ...R]
     : H["inputs"] extends infer In extends number
       ? Agree<Takes, In> extends true
@@ -132,7 +132,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
 function commonInputs(layers: readonly Layer[]): number {
   let common: { readonly size: number; readonly branch: number } | undefined;
   for (const [index, { inputs, takes }] of layers.entries()) {
-    if (takes === "i32") {
+    if (takes === "i32" || takes === "ragged") {
       throw new CarillonError("ERR_DTYPE", "concat", `branch ${index + 1} takes i32, but the input has f32`);
     }
     if (typeof inputs !== "number" || inputs === ANY_SIZE) continue;
