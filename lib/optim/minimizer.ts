@@ -24,6 +24,7 @@ import { extent } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 import { type DefinedOptimizer, isDefined, nativeRule } from "./define_optimizer.js";
 import { applyDefined } from "./defined_update.js";
+import { boundLookups } from "./lookup_norm.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip, type MinimizerOptions } from "./minimizer_options.js";
 import { ModelState } from "./model_state.js";
 import type { Optimizer } from "./optimizer.js";
@@ -391,6 +392,7 @@ export class Minimizer {
     const trace = currentTrace("minimize");
     const { kind } = optimizer;
     const { gradientScale, lane, decayLane, total, tables } = shared;
+    for (const each of own) boundLookups(trace, each);
     if (isDefined(optimizer)) return this.#updateDefined(model, optimizer, own, shared);
     const { slots, average } = this.#stateOf(model);
     const list = own.flatMap((each) =>

@@ -146,7 +146,10 @@ export const layers = new Family<Layer>("layer", {
   scale: kind(({ inputs, ...options }: ScaleOptions & Inputs) => scale(inputs, options), {
     ...{ inputs: plain, init: filling, regularizer: penalties, ...FACTORS, name: plain },
   }),
-  embedding: kind(({ count, size, ...options }: EmbeddingOptions & Table) => embedding(count, size, options), TABLE),
+  embedding: kind(({ count, size, ...options }: EmbeddingOptions & Table) => embedding(count, size, options), {
+    ...TABLE,
+    preset: plain,
+  }),
   embeddingBag: kind(({ count, size, ...options }: EmbeddingBagOptions & Table) => embeddingBag(count, size, options), {
     ...TABLE,
     mode: plain,

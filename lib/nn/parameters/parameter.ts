@@ -22,6 +22,8 @@ export interface ParameterSpec {
   readonly rows: RowUpdates;
   /** Of a table: the row that is 0 at first; −1: none. */
   readonly padding: number;
+  /** Of a table: the norm that rows are brought to before an update, where they have been looked up and are longer; absent for none. */
+  readonly lookupNorm?: number | undefined;
   /** A penalty of its own; `null`: none; `undefined`: the model-wide one of its role. */
   readonly regularizer: Regularizers | undefined;
   /** See {@link ParameterOptions.rateFactor}. */
