@@ -1,25 +1,18 @@
-import type { NativeSlab } from "../../binding/native.js";
 import type { AnyExamples, AnyInputs } from "../../data/dataset.js";
 import type { Dataset } from "../../data/stream.js";
 import type { Transforms } from "../../data/transform.js";
 import { type Json, madeBy, makingOf } from "../../described.js";
 import { CarillonError, fail, introduce } from "../../errors.js";
-import { Calls } from "../../graph/shared.js";
-import { currentTrace, Trace, tracing } from "../../graph/trace.js";
 import { checkFunction, checkKeys, checkNumber, checkString } from "../../options.js";
 import { INSPECT, type InspectOptions, style } from "../../tensor/inspect.js";
-import { areNamed, inputOf, type RowSpecs } from "../../tensor/row_spec.js";
-import { extent } from "../../tensor/shape.js";
+import { areNamed } from "../../tensor/row_spec.js";
 import { Tensor } from "../../tensor/tensor.js";
 import { Value } from "../../tensor/value.js";
 import { evaluateModel } from "../evaluation/evaluate.js";
 import type { Evaluation } from "../evaluation/evaluator.js";
 import { type RefreshOptions, refreshModel } from "../evaluation/statistics.js";
 import { type LoadOptions, layOutModel, takeSaved, withModel } from "../files/saved.js";
-import { type HeldModel, modelBytes, writeModel } from "../files/written.js";
-import { type Ending, endingOf } from "../losses/ending.js";
-import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING } from "../meaning/meaning.js";
-import { transformsOf } from "../meaning/meaning_words.js";
+import { modelBytes, writeModel } from "../files/written.js";
 import type {
   DataOf,
   InputsOf,
@@ -29,13 +22,8 @@ import type {
   ProbabilitiesOf,
   RowsOf,
 } from "../meaning/row_types.js";
-import { checkWeights, type GivenWeights } from "../memory/given_weights.js";
-import { ModelMemory } from "../memory/memory.js";
-import { infoOf, type ParameterInfo, type Segment, type Stretch } from "../memory/slab.js";
-import { TracedStates } from "../memory/traced_states.js";
+import type { GivenWeights } from "../memory/given_weights.js";
 import type { MetricKey } from "../metrics/metrics.js";
-import type { Network } from "../serving/frozen_copy.js";
-import { Inference } from "../serving/inference.js";
 import {
   checkPredict,
   type EvaluateOptions,
@@ -48,22 +36,15 @@ import { checkPredictor, type PredictedAs, type PredictorOptions } from "../serv
 import type { Element, Taken } from "../structure/chain.js";
 import { BLOCK, type Layer, type Nestable } from "../structure/layer.js";
 import type { Definition, Elements, InputSize, Sizes, Values } from "../structure/sequence.js";
-import type { Recording } from "../structure/structure.js";
+import { ModelBody } from "./body.js";
 import { formatSizes, summarize } from "./summary.js";
 
 /** What is recorded of rows: a value, or several by name. */
 type ValuesOf<S extends Sizes> = S extends InputSize ? Value : { readonly [K in keyof S]: Value };
 
-/** What a model has besides its definition. */
-interface Own {
-  readonly memory: ModelMemory;
-  readonly network: Network;
-  readonly inference: Inference;
-  readonly loads: Calls;
-}
-
 /** Layers, and the weights that they have in it. Made by {@link sequential} and {@link network}. */
 export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E extends Elements = Elements>
+  extends ModelBody
   implements Nestable<In, Out>
 {
   /** What it is as a layer of another model. */
@@ -72,82 +53,19 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   readonly inputs: In;
   readonly outputs: Out;
   readonly takes?: (E extends Element ? E : Element) | undefined;
-  /** What its inputs and outputs hold for every row. */
-  readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
-  /** Names are kind, ordinal and key (`linear1.weight`), or the layer's own name and the key; behind those of the blocks around it. */
-  readonly parameters: readonly ParameterInfo[];
-  /** What its layers keep besides parameters: running means and the like. */
-  readonly state: readonly ParameterInfo[];
-
-  readonly #definition: Definition;
-  #own: Own | undefined;
-  readonly #parametersIn = new WeakMap<Trace, ReadonlyMap<string, Value>>();
-  readonly #statesIn = new WeakMap<Trace, TracedStates>();
-  /** Another object after every change. */
-  #meaning = NO_MEANING;
-  #described: Described | undefined;
-  #transforms: { readonly of: Meaning; readonly are: Transforms } | undefined;
-  #endings: readonly (Ending | undefined)[] | undefined;
 
   /** @internal */
   constructor(definition: Definition) {
-    const { layers, rows, structure, sizes, block } = definition;
+    super(definition);
+    const { layers, rows, sizes, block } = definition;
     this.kind = block.kind;
     this.inputs = sizes.inputs as In;
     this.outputs = sizes.outputs as Out;
-    this.takes = (rows.inputs[0]?.ragged === undefined ? rows.inputs[0]?.dtype : "ragged") as typeof this.takes;
-    this.rows = rows;
+    this.takes = rows.inputs[0]?.dtype as typeof this.takes;
     this.layers = layers;
-    this.#definition = definition;
-    this.parameters = infoOf(structure.parameters);
-    this.state = infoOf(structure.states);
     const making = makingOf(block);
     if (making !== undefined) madeBy(making.kind, making.options, this);
-  }
-
-  /** Made when somebody first needs it: a model that is a layer of another one has none. */
-  #mine(): Own {
-    if (this.#own !== undefined) return this.#own;
-    const { structure } = this.#definition;
-    const memory = new ModelMemory(structure.parameters, structure.states);
-    const network: Network = {
-      rows: this.rows,
-      segments: memory.segments,
-      slab: memory.slab,
-      described: () => this.#describe(),
-      record: (inputs) => this.recordRows(inputs),
-      ensure: () => memory.ensure(),
-      prepare: () => memory.prepare(),
-      version: () => (memory.initialized ? memory.settled : undefined),
-      clone: async () => (await this.cloneBeside()).#mine().network,
-    };
-    this.#own = { memory, network, inference: new Inference(network), loads: new Calls(memory.uses(true)) };
-    return this.#own;
-  }
-
-  get #memory(): ModelMemory {
-    return this.#mine().memory;
-  }
-
-  /** Of the parameters. @internal */
-  get segments(): readonly Segment[] {
-    return this.#memory.segments;
-  }
-
-  /** Floats of a slab of the parameters' layout. @internal */
-  get total(): number {
-    return this.#memory.total;
-  }
-
-  /** Where parameters and states lie, by name. @internal */
-  get stretches(): readonly Stretch[] {
-    return this.#memory.stretches;
-  }
-
-  /** Layers as files describe them. @internal */
-  get described(): readonly Layer[] {
-    return this.#definition.described;
   }
 
   /**
@@ -161,18 +79,10 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
       const [given, gives] = [inputs, outputs].map((rows) => rows.map(({ name }) => name).join(", "));
       throw new CarillonError("ERR_OPTION", "layer", `${expected} but received one of ${given} that gives ${gives}`);
     }
-    if (!this.initialized) return this.#definition.block;
+    if (!this.initialized) return this.definition.block;
     const instead = "build its layers anew, and give the new model their weights by setWeights()";
     const expected = `expected a model without weights as a layer but this one has some: ${instead}`;
     throw new CarillonError("ERR_STATE", "sequential", expected);
-  }
-
-  /**
-   * False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0; while
-   * a run has the model, the seed of the run).
-   */
-  get initialized(): boolean {
-    return this.#own?.memory.initialized === true;
   }
 
   /**
@@ -180,20 +90,17 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * give the units of the data; `forward`, inside of a program, does not.
    */
   get transforms(): Transforms {
-    if (this.#transforms?.of !== this.#meaning) {
-      this.#transforms = { of: this.#meaning, are: transformsOf(this.rows, this.#meaning) };
-    }
-    return this.#transforms.are;
+    return this.unitsByName;
   }
 
   /** Kind of the loss of the last training, `'crossEntropy'` for one, if it was a built-in one: it says what probabilities are. */
   get lossKind(): string | undefined {
-    return this.#meaning.outputs[0]?.lossKind;
+    return this.meaning.outputs[0]?.lossKind;
   }
 
   /** Names of the classes, that of class k at place k, where the labels of the training were names. */
   get classNames(): readonly string[] | undefined {
-    return this.#meaning.outputs[0]?.classNames;
+    return this.meaning.outputs[0]?.classNames;
   }
 
   /**
@@ -201,13 +108,13 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * file: `preparationOf(model.preparation)`. `undefined` if nobody has said.
    */
   get preparation(): Json | undefined {
-    return this.#meaning.preparation;
+    return this.meaning.preparation;
   }
 
   /** Keeps a preparation with the model, its copies and its files; `undefined` keeps none. `ERR_OPTION` for what has no JSON. */
   keepPreparation(preparation: { toJSON(): Json } | undefined): this {
     if (preparation !== undefined) checkFunction("keepPreparation.toJSON", preparation.toJSON);
-    this.changeMeaning({ ...this.#meaning, preparation: preparation?.toJSON() });
+    this.changeMeaning({ ...this.meaning, preparation: preparation?.toJSON() });
     return this;
   }
 
@@ -221,16 +128,11 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
 
   /** Copies of all parameters and states by name; during a run, as they were after a finished step. */
   weights(): ReadonlyMap<string, Tensor<"f32">> {
-    this.#memory.ensure();
-    const values = this.#memory.read();
+    this.memory.ensure();
+    const values = this.memory.read();
     return new Map(
       this.stored.map(({ name, shape }) => [name, new Tensor(values.get(name) ?? new Float32Array(), shape, "f32")]),
     );
-  }
-
-  /** Parameters and states: what files have. @internal */
-  get stored(): readonly ParameterInfo[] {
-    return this.state.length === 0 ? this.parameters : [...this.parameters, ...this.state];
   }
 
   /**
@@ -245,29 +147,19 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
 
   /** A model of the same layers with a copy of the weights; during a run, as they were after a finished step. */
   clone(): Model<In, Out, E> {
-    const copy = new Model<In, Out, E>(this.#definition);
-    if (this.#own?.memory.taken) this.#memory.ensure(); // as every other look beside a run
+    const copy = new Model<In, Out, E>(this.definition);
+    if (this.taken) this.memory.ensure(); // as every other look beside a run
     if (this.initialized) {
-      this.#memory.copyTo(copy.#memory);
+      this.memory.copyTo(copy.memory);
       copy.noteWritten();
     }
-    copy.#meaning = this.#meaning;
+    copy.changeMeaning(this.meaning);
     return copy;
   }
 
-  /**
-   * The same beside whatever else goes on, without holding the event loop up: weights, and what belongs to them, of one moment, as a run
-   * changes units and meaning with its first step. @internal
-   */
-  async cloneBeside(): Promise<Model<In, Out, E>> {
-    const copy = new Model<In, Out, E>(this.#definition);
-    do {
-      copy.#meaning = this.#meaning;
-      const copied = this.#memory.copyBeside(copy.#memory);
-      if (copied !== undefined) await copied;
-    } while (copy.#meaning !== this.#meaning);
-    copy.noteWritten();
-    return copy;
+  /** @internal */
+  override async cloneBeside(): Promise<Model<In, Out, E>> {
+    return await this.copyBesideTo(new Model<In, Out, E>(this.definition));
   }
 
   /**
@@ -289,14 +181,6 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
       : Object.fromEntries(outputs.map(({ name }, at) => [name, values[at]]));
   }
 
-  /** The outputs of these inputs, in the order of {@link rows}, as a {@link Recording} has them. @internal */
-  recordRows(inputs: readonly Value[], tell?: Recording["tell"], shares?: Recording["shares"]): readonly Value[] {
-    const trace = currentTrace("forward");
-    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell, shares };
-    const { structure, record } = this.#definition;
-    return record(inputs, structure.functions(recording));
-  }
-
   /**
    * [rows, outputs] of x: [rows, inputs], at inference, on native threads. Raw outputs: no softmax is added. Calls that wait are
    * gathered into batches; a call has the weights and units that the model has when its turn comes. `x` is copied before this returns.
@@ -312,12 +196,12 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    */
   predict(x: RowsOf<In, E>, options: LabelOptions): Promise<LabelsOf<Out>>;
   predict(x: unknown, options?: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
-    return options === undefined ? this.#mine().inference.outputs(x, {}) : this.#predict(x, options);
+    return options === undefined ? this.own.inference.outputs(x, {}) : this.#predict(x, options);
   }
 
   async #predict(x: unknown, options: PredictOptions & { readonly as?: string | undefined }): Promise<unknown> {
     const { as, ...work } = checkPredict("predict", options, ["outputs", "labels"]);
-    return await (as === "labels" ? this.#mine().inference.labels(x, work) : this.#mine().inference.outputs(x, work));
+    return await (as === "labels" ? this.own.inference.labels(x, work) : this.own.inference.outputs(x, work));
   }
 
   /** `predict` on the calling thread, for one row or a few. */
@@ -326,7 +210,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   predictSync(x: unknown, options?: { readonly as?: string | undefined }): unknown {
     if (options !== undefined) checkKeys("predictSync", options, ["as"]);
     const { as } = checkPredict("predictSync", options, ["outputs", "labels"]);
-    return as === "labels" ? this.#mine().inference.labelsSync(x) : this.#mine().inference.outputsSync(x);
+    return as === "labels" ? this.own.inference.labelsSync(x) : this.own.inference.outputsSync(x);
   }
 
   /**
@@ -339,7 +223,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   async predictProbabilities(x: unknown, options?: ProbabilityOptions): Promise<unknown> {
     const where = "predictProbabilities";
     const work = checkPredict(where, options, ["softmax", "sigmoid", "outputs"]);
-    return await this.#mine().inference.probabilities(x, work);
+    return await this.own.inference.probabilities(x, work);
   }
 
   /**
@@ -359,12 +243,12 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
       const expected = "expected a model with weights for 'predictor' but it has none yet";
       throw new CarillonError("ERR_STATE", "predictor", `${expected}: train it, load them, or call initialize()`);
     }
-    return new Predictor(this.#mine().network, settings, settings.as);
+    return new Predictor(this.own.network, settings, settings.as);
   }
 
   /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */
   summary(): string {
-    return summarize({ ...this.#definition, parameters: this.parameters });
+    return summarize({ ...this.definition, parameters: this.parameters });
   }
 
   /** @internal */
@@ -375,8 +259,8 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
 
   /** The model as the bytes of a safetensors file: weights by name, the layers as metadata. */
   bytes(): Uint8Array {
-    this.#memory.ensure();
-    return modelBytes(layOutModel(this), this.#memory);
+    this.memory.ensure();
+    return modelBytes(layOutModel(this), this.memory);
   }
 
   /**
@@ -386,28 +270,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    */
   async save(path: string): Promise<void> {
     checkString("save.path", path);
-    await writeModel(path, this.#held());
-  }
-
-  /** The file of the weights as they are now, or when the calls of programs and loads before this one are over. */
-  async #held(): Promise<HeldModel> {
-    const call = new Calls(this.#memory.uses(false)).enter("save");
-    try {
-      if (call.ready !== undefined) await call.ready;
-      const preparing = this.#memory.prepare();
-      if (preparing !== undefined) await preparing;
-      const model = this.#memory.taken ? await this.cloneBeside() : this;
-      const layout = layOutModel(model);
-      const held = model.#memory.hold();
-      const release = (): void => {
-        held.release();
-        call.end();
-      };
-      return { layout, held, release };
-    } catch (error) {
-      call.end();
-      throw error;
-    }
+    await writeModel(path, this.held());
   }
 
   /**
@@ -416,7 +279,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * Otherwise `ERR_FILE`, and nothing is written. From the call on nothing else changes the model; `ERR_BUSY` while a run has it.
    */
   async load(source: string | Uint8Array, options: LoadOptions = {}): Promise<this> {
-    const call = this.#mine().loads.enter("load");
+    const call = this.own.loads.enter("load");
     try {
       await withModel("load", source, options, (saved) => takeSaved(this, saved, call.ready));
       return this;
@@ -424,11 +287,6 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
       await call.ready; // where there was nothing to load, too
       call.end();
     }
-  }
-
-  /** Its weights have their values, which somebody else has written. @internal */
-  noteWritten(): void {
-    this.#memory.initialized = true;
   }
 
   /**
@@ -460,124 +318,6 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   async refreshStatistics(data: AnyInputs | Dataset, options: RefreshOptions = {}): Promise<this> {
     await refreshModel(this, data, options);
     return this;
-  }
-
-  /** Names of layers that keep states. @internal */
-  get keepers(): readonly string[] {
-    return [...new Set(this.state.map(({ name }) => name.slice(0, name.lastIndexOf("."))))];
-  }
-
-  /** @internal */
-  readStates(): ReadonlyMap<string, Float32Array> {
-    return this.#memory.readStates();
-  }
-
-  /** Writes states although a run has the model: it is the run's own. @internal */
-  restoreStates(values: ReadonlyMap<string, Float32Array>, where: string): void {
-    this.#memory.writeStates(values, where);
-  }
-
-  /** What each of its outputs is already, if these are probabilities. @internal */
-  get endings(): readonly (Ending | undefined)[] {
-    this.#endings ??= tracing(new Trace(0, false), () => {
-      return this.recordRows(this.rows.inputs.map(inputOf)).map(endingOf);
-    });
-    return this.#endings;
-  }
-
-  /** What a training says of inputs and outputs. @internal */
-  get meaning(): Meaning {
-    return this.#meaning;
-  }
-
-  /** The same object until units or meaning change. */
-  #describe(): Described {
-    const { inputs, outputs } = this.#meaning;
-    this.#described ??= {
-      inputs,
-      outputs: this.rows.outputs.map(({ shape }, at) => {
-        return { ...(outputs[at] ?? NO_OUTPUT_MEANING), outputs: extent(shape), ending: this.endings[at] };
-      }),
-    };
-    return this.#described;
-  }
-
-  /** Parameters as values of `trace`, the same values at every call. @internal */
-  values(trace: Trace): ReadonlyMap<string, Value> {
-    const known = this.#parametersIn.get(trace);
-    if (known !== undefined) return known;
-    const values = this.#memory.values();
-    this.#parametersIn.set(trace, values);
-    trace.first.add(() => this.#memory.ensure());
-    return values;
-  }
-
-  /** States in `trace`, the same at every call. @internal */
-  states(trace: Trace): TracedStates {
-    const states = this.#statesIn.get(trace) ?? new TracedStates(trace, this.#memory.stateValues());
-    this.#statesIn.set(trace, states);
-    return states;
-  }
-
-  /** @internal */
-  changeMeaning(meaning: Meaning): void {
-    const { preparation } = this.#meaning;
-    this.#meaning = "preparation" in meaning || preparation === undefined ? meaning : { ...meaning, preparation };
-    this.#described = undefined;
-  }
-
-  /** Memory of the weights. @internal */
-  get slab(): NativeSlab {
-    return this.#memory.slab;
-  }
-
-  /** Takes the model for a run; `ERR_BUSY` if one has it, or a program is changing it. @internal */
-  acquire(where: string, seed: number): void {
-    this.#memory.take(where, seed);
-  }
-
-  /** When no program reads the weights themselves any more, for a run that has the model. @internal */
-  get unread(): Promise<unknown> | undefined {
-    return this.#memory.unread;
-  }
-
-  /** @internal */
-  release(): void {
-    this.#memory.leave();
-  }
-
-  /** How often the weights were written, by a run, a program or by hand. @internal */
-  get version(): number {
-    return this.#memory.version;
-  }
-
-  /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
-  restoreInitial(seed: number): void {
-    this.#memory.draw(seed);
-  }
-
-  /**
-   * Does what {@link restoreInitial} does with turns of the event loop in between, but for the last word: the model has
-   * its weights when the function that this gives is called. @internal
-   */
-  async prepareInitial(seed: number, signal?: AbortSignal | undefined): Promise<() => void> {
-    return await this.#memory.drawInTurns(seed, signal);
-  }
-
-  /** Writes weights although a run has the model: it is the run's own. @internal */
-  restore(values: GivenWeights, where: string): void {
-    this.#memory.write(checkWeights(where, values, this.stored), where);
-    this.noteWritten();
-  }
-
-  /** `ERR_BUSY` while a run has the model, or a program is at work on it. @internal */
-  expectIdle(where: string): void {
-    this.#memory.expectIdle(where);
-  }
-
-  /** `ERR_BUSY` while a run or a program is changing the model. @internal */
-  expectStill(where: string): void {
-    this.#memory.expectStill(where);
   }
 }
 introduce(Model.prototype, "a model");

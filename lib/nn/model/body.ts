@@ -1,0 +1,305 @@
+// What programs, runs, files and predictors ask of a model.
+import type { NativeSlab } from "../../binding/native.js";
+import type { Transforms } from "../../data/transform.js";
+import { Calls } from "../../graph/shared.js";
+import { currentTrace, Trace, tracing } from "../../graph/trace.js";
+import { inputOf, type RowSpecs } from "../../tensor/row_spec.js";
+import { extent } from "../../tensor/shape.js";
+import type { Value } from "../../tensor/value.js";
+import { layOutModel } from "../files/saved.js";
+import type { HeldModel } from "../files/written.js";
+import { type Ending, endingOf } from "../losses/ending.js";
+import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING } from "../meaning/meaning.js";
+import { transformsOf } from "../meaning/meaning_words.js";
+import { checkWeights, type GivenWeights } from "../memory/given_weights.js";
+import { ModelMemory } from "../memory/memory.js";
+import { infoOf, type ParameterInfo, type Segment, type Stretch } from "../memory/slab.js";
+import { TracedStates } from "../memory/traced_states.js";
+import type { Network } from "../serving/frozen_copy.js";
+import { Inference } from "../serving/inference.js";
+import type { Layer } from "../structure/layer.js";
+import type { Definition } from "../structure/sequence.js";
+import type { Recording } from "../structure/structure.js";
+
+/** What a model has besides its definition. */
+export interface Own {
+  readonly memory: ModelMemory;
+  readonly network: Network;
+  readonly inference: Inference;
+  readonly loads: Calls;
+}
+
+/** A model without what its users call: its memory, what is recorded of it, and what its training says of it. */
+export abstract class ModelBody {
+  /** What its inputs and outputs hold for every row. */
+  readonly rows: RowSpecs;
+  /** Names are kind, ordinal and key (`linear1.weight`), or the layer's own name and the key; behind those of the blocks around it. */
+  readonly parameters: readonly ParameterInfo[];
+  /** What its layers keep besides parameters: running means and the like. */
+  readonly state: readonly ParameterInfo[];
+
+  readonly #definition: Definition;
+  #own: Own | undefined;
+  readonly #parametersIn = new WeakMap<Trace, ReadonlyMap<string, Value>>();
+  readonly #statesIn = new WeakMap<Trace, TracedStates>();
+  /** Another object after every change. */
+  #meaning = NO_MEANING;
+  #described: Described | undefined;
+  #transforms: { readonly of: Meaning; readonly are: Transforms } | undefined;
+  #endings: readonly (Ending | undefined)[] | undefined;
+
+  /** @internal */
+  constructor(definition: Definition) {
+    const { rows, structure } = definition;
+    this.#definition = definition;
+    this.rows = rows;
+    this.parameters = infoOf(structure.parameters);
+    this.state = infoOf(structure.states);
+  }
+
+  /** What it has besides, made when somebody first needs it: a model that is a layer of another one has none. @internal */
+  get own(): Own {
+    if (this.#own !== undefined) return this.#own;
+    const { structure } = this.#definition;
+    const memory = new ModelMemory(structure.parameters, structure.states);
+    const network: Network = {
+      rows: this.rows,
+      segments: memory.segments,
+      slab: memory.slab,
+      described: () => this.#describe(),
+      record: (inputs) => this.recordRows(inputs),
+      ensure: () => memory.ensure(),
+      prepare: () => memory.prepare(),
+      version: () => (memory.initialized ? memory.settled : undefined),
+      clone: async () => (await this.cloneBeside()).own.network,
+    };
+    this.#own = { memory, network, inference: new Inference(network), loads: new Calls(memory.uses(true)) };
+    return this.#own;
+  }
+
+  /** @internal */
+  get definition(): Definition {
+    return this.#definition;
+  }
+
+  /** All memory of its weights and states. @internal */
+  get memory(): ModelMemory {
+    return this.own.memory;
+  }
+
+  /** Whether a run has it. @internal */
+  get taken(): boolean {
+    return this.#own?.memory.taken === true;
+  }
+
+  /** Of the parameters. @internal */
+  get segments(): readonly Segment[] {
+    return this.memory.segments;
+  }
+
+  /** Floats of a slab of the parameters' layout. @internal */
+  get total(): number {
+    return this.memory.total;
+  }
+
+  /** Where parameters and states lie, by name. @internal */
+  get stretches(): readonly Stretch[] {
+    return this.memory.stretches;
+  }
+
+  /** Layers as files describe them. @internal */
+  get described(): readonly Layer[] {
+    return this.#definition.described;
+  }
+
+  /**
+   * A copy beside whatever else goes on, without holding the event loop up: weights, and what belongs to them, of one moment.
+   * @internal
+   */
+  abstract cloneBeside(): Promise<ModelBody>;
+
+  /** Copies weights and meaning to another model of the same layers: a run changes units and meaning with its first step. @internal */
+  protected async copyBesideTo<M extends ModelBody>(copy: M): Promise<M> {
+    const other: ModelBody = copy;
+    do {
+      other.#meaning = this.#meaning;
+      const copied = this.memory.copyBeside(copy.memory);
+      if (copied !== undefined) await copied;
+    } while (other.#meaning !== this.#meaning);
+    copy.noteWritten();
+    return copy;
+  }
+
+  /**
+   * False until something gives the weights their values: `initialize`, a run, a load, or the first look at them (seed 0; while
+   * a run has the model, the seed of the run).
+   */
+  get initialized(): boolean {
+    return this.#own?.memory.initialized === true;
+  }
+
+  /** Parameters and states: what files have. @internal */
+  get stored(): readonly ParameterInfo[] {
+    return this.state.length === 0 ? this.parameters : [...this.parameters, ...this.state];
+  }
+
+  /** The outputs of these inputs, in the order of {@link rows}, as a {@link Recording} has them. @internal */
+  recordRows(inputs: readonly Value[], tell?: Recording["tell"], shares?: Recording["shares"]): readonly Value[] {
+    const trace = currentTrace("forward");
+    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell, shares };
+    const { structure, record } = this.#definition;
+    return record(inputs, structure.functions(recording));
+  }
+
+  /** Changes of units by the names of inputs and outputs. @internal */
+  get unitsByName(): Transforms {
+    if (this.#transforms?.of !== this.#meaning) {
+      this.#transforms = { of: this.#meaning, are: transformsOf(this.rows, this.#meaning) };
+    }
+    return this.#transforms.are;
+  }
+
+  /** The file of the weights as they are now, or when the calls of programs and loads before this one are over. @internal */
+  async held(): Promise<HeldModel> {
+    const call = new Calls(this.memory.uses(false)).enter("save");
+    try {
+      if (call.ready !== undefined) await call.ready;
+      const preparing = this.memory.prepare();
+      if (preparing !== undefined) await preparing;
+      const model = this.taken ? await this.cloneBeside() : this;
+      const layout = layOutModel(model);
+      const held = model.memory.hold();
+      const release = (): void => {
+        held.release();
+        call.end();
+      };
+      return { layout, held, release };
+    } catch (error) {
+      call.end();
+      throw error;
+    }
+  }
+
+  /** Its weights have their values, which somebody else has written. @internal */
+  noteWritten(): void {
+    this.memory.initialized = true;
+  }
+
+  /** Names of layers that keep states. @internal */
+  get keepers(): readonly string[] {
+    return [...new Set(this.state.map(({ name }) => name.slice(0, name.lastIndexOf("."))))];
+  }
+
+  /** @internal */
+  readStates(): ReadonlyMap<string, Float32Array> {
+    return this.memory.readStates();
+  }
+
+  /** Writes states although a run has the model: it is the run's own. @internal */
+  restoreStates(values: ReadonlyMap<string, Float32Array>, where: string): void {
+    this.memory.writeStates(values, where);
+  }
+
+  /** What each of its outputs is already, if these are probabilities. @internal */
+  get endings(): readonly (Ending | undefined)[] {
+    this.#endings ??= tracing(new Trace(0, false), () => {
+      return this.recordRows(this.rows.inputs.map(inputOf)).map(endingOf);
+    });
+    return this.#endings;
+  }
+
+  /** What a training says of inputs and outputs. @internal */
+  get meaning(): Meaning {
+    return this.#meaning;
+  }
+
+  /** The same object until units or meaning change. */
+  #describe(): Described {
+    const { inputs, outputs } = this.#meaning;
+    this.#described ??= {
+      inputs,
+      outputs: this.rows.outputs.map(({ shape }, at) => {
+        return { ...(outputs[at] ?? NO_OUTPUT_MEANING), outputs: extent(shape), ending: this.endings[at] };
+      }),
+    };
+    return this.#described;
+  }
+
+  /** Parameters as values of `trace`, the same values at every call. @internal */
+  values(trace: Trace): ReadonlyMap<string, Value> {
+    const known = this.#parametersIn.get(trace);
+    if (known !== undefined) return known;
+    const values = this.memory.values();
+    this.#parametersIn.set(trace, values);
+    trace.first.add(() => this.memory.ensure());
+    return values;
+  }
+
+  /** States in `trace`, the same at every call. @internal */
+  states(trace: Trace): TracedStates {
+    const states = this.#statesIn.get(trace) ?? new TracedStates(trace, this.memory.stateValues());
+    this.#statesIn.set(trace, states);
+    return states;
+  }
+
+  /** @internal */
+  changeMeaning(meaning: Meaning): void {
+    const { preparation } = this.#meaning;
+    this.#meaning = "preparation" in meaning || preparation === undefined ? meaning : { ...meaning, preparation };
+    this.#described = undefined;
+  }
+
+  /** Memory of the weights. @internal */
+  get slab(): NativeSlab {
+    return this.memory.slab;
+  }
+
+  /** Takes the model for a run; `ERR_BUSY` if one has it, or a program is changing it. @internal */
+  acquire(where: string, seed: number): void {
+    this.memory.take(where, seed);
+  }
+
+  /** When no program reads the weights themselves any more, for a run that has the model. @internal */
+  get unread(): Promise<unknown> | undefined {
+    return this.memory.unread;
+  }
+
+  /** @internal */
+  release(): void {
+    this.memory.leave();
+  }
+
+  /** How often the weights were written, by a run, a program or by hand. @internal */
+  get version(): number {
+    return this.memory.version;
+  }
+
+  /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
+  restoreInitial(seed: number): void {
+    this.memory.draw(seed);
+  }
+
+  /**
+   * Does what {@link restoreInitial} does with turns of the event loop in between, but for the last word: the model has
+   * its weights when the function that this gives is called. @internal
+   */
+  async prepareInitial(seed: number, signal?: AbortSignal | undefined): Promise<() => void> {
+    return await this.memory.drawInTurns(seed, signal);
+  }
+
+  /** Writes weights although a run has the model: it is the run's own. @internal */
+  restore(values: GivenWeights, where: string): void {
+    this.memory.write(checkWeights(where, values, this.stored), where);
+    this.noteWritten();
+  }
+
+  /** `ERR_BUSY` while a run has the model, or a program is at work on it. @internal */
+  expectIdle(where: string): void {
+    this.memory.expectIdle(where);
+  }
+
+  /** `ERR_BUSY` while a run or a program is changing the model. @internal */
+  expectStill(where: string): void {
+    this.memory.expectStill(where);
+  }
+}
