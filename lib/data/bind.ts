@@ -27,7 +27,7 @@ export interface BoundExamples {
   /** Rows of the memory: all examples, or those of a block of a stream. */
   readonly samples: number;
   readonly bindings: ReadonlyMap<string, Binding>;
-  /** What the program has still to do to each input: it is bytes. */
+  /** The change of units that is left to the program, for an input of bytes. */
   readonly inputs: readonly (Affine | undefined)[];
   /** Of inputs whose rows are lists. */
   readonly lists: readonly (BoundLists | undefined)[];
@@ -42,7 +42,7 @@ export interface BoundTargets {
   readonly weight: string | undefined;
   /** Whether a weight may be 0. */
   readonly zeros: boolean;
-  /** What the targets went through. */
+  /** The change of units of the targets. */
   readonly units: Affine | undefined;
 }
 
@@ -76,7 +76,7 @@ function numbersOf({ inputs, targets }: ExampleShape): number {
   return [...inputs, ...targets].reduce((sum, { shape }) => sum + extent(shape), 0);
 }
 
-/** What {@link bindExamples} does to a set. */
+/** Options of {@link bindExamples}. */
 export interface BindOptions extends Interruption {
   /** A factor ≥ 0 a class, of outputs with classes or a column of zeros and ones. */
   readonly classFactors?: ClassFactors | undefined;

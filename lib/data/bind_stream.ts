@@ -16,7 +16,7 @@ export interface BindDataOptions {
   readonly classFactors?: ClassFactors | undefined;
   /** Whether a stream uses its shuffle buffer; no by default. */
   readonly shuffle?: boolean | undefined;
-  /** What a pass over a stream is called in errors; a validation by default. */
+  /** Name of a pass over a stream in errors; a validation by default. */
   readonly pass?: "epoch" | "validation" | undefined;
   /** Throws if data in memory has gone since the call. */
   readonly unchanged?: (() => void) | undefined;

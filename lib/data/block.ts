@@ -23,14 +23,14 @@ import {
 } from "./member.js";
 import type { Affine } from "./transform.js";
 
-/** What the targets of an output must fit. */
+/** Shape and kind of the targets of an output. */
 export interface TargetShape extends RowSpec {
   readonly target: "classes" | "probabilities" | "signs" | "values";
   /** Labels may be these. */
   readonly names?: ClassNames | undefined;
 }
 
-/** What a set of examples must fit; without targets its `y` and `weight` are passed over. */
+/** Shape of a set of examples; without targets its `y` and `weight` are passed over. */
 export interface ExampleShape {
   readonly inputs: readonly RowSpec[];
   readonly targets: readonly TargetShape[];
@@ -77,11 +77,11 @@ export interface BlockForm {
   readonly shape: ExampleShape;
   readonly inputs: readonly InputForm[];
   readonly targets: readonly TargetForm[];
-  /** What all inputs, all outputs, are called. */
+  /** Names of all inputs, and of all outputs, in errors. */
   readonly called: Readonly<Record<Whole, string>>;
 }
 
-/** What blocks of `shape` are read by. */
+/** The form by which blocks of `shape` are read. */
 export function blockForm(where: string, shape: ExampleShape): BlockForm {
   const { inputs, targets } = shape;
   const called = (whole: Whole, specs: readonly RowSpec[], by: string): readonly string[] =>
@@ -160,13 +160,13 @@ export function onlyOf(whole: Whole, value: unknown): unknown {
   return Object.keys(value).length === 1 ? value[whole] : value;
 }
 
-/** What a record has a member for; without a name if it is a single one, whose rows are given as they are. */
+/** A member of a record; without a name if it is a single one, whose rows are given as they are. */
 interface Named {
   readonly name: string | undefined;
 }
 
 /**
- * What `make` makes of the values of a record in the order of `members`, or of `value` itself for one without a name. What is no record of
+ * The results of `make` for the values of a record in the order of `members`, or for `value` itself where the one member has no name. A value that is no record of
  * them is `ERR_DATA`, and so is a name that is missing; another one is `ERR_UNKNOWN_OPTION`, which tells the one that was meant.
  */
 export function fromRecord<N extends Named, P extends Place, T>(
@@ -197,7 +197,7 @@ function checkNames(where: string, value: Readonly<Record<string, unknown>>, nam
   for (const key in value) if (!names.includes(key)) checkKeys(where, { [key]: 0 }, names);
 }
 
-/** What an output's weights are given as, if it has some. */
+/** Given weights of an output. */
 interface GivenWeight {
   readonly where: string;
   readonly value: unknown;
@@ -268,7 +268,7 @@ function inputRows(value: unknown, { where, form, ragged }: InputForm, place: Pl
   return listMember(where, value, { longest, alone: place.noun === "example" }, place);
 }
 
-/** What targets are read beside. */
+/** Place of targets, and the rows and weights beside them. */
 interface TargetPlace extends Place {
   readonly rows: number;
   readonly weights: readonly (GivenWeight | undefined)[];

@@ -8,7 +8,7 @@ import { Turns } from "./turns.js";
 const FEW = 512;
 export const CHUNK = 16_384;
 
-/** What may end long work between two turns: an abort, or that data of the caller has gone, of which `unchanged` throws. */
+/** Ends of long work between two turns: an abort, or data of the caller that has gone, of which `unchanged` throws. */
 export interface Interruption {
   readonly signal?: AbortSignal | undefined;
   readonly unchanged?: (() => void) | undefined;

@@ -32,7 +32,7 @@ export interface AnyDivision {
 
 export const DIVISION_KEYS = ["stratify", "groups", "order", "rows", "seed"] as const;
 
-/** What is divided by, and the seed. */
+/** How rows are divided, and the key of the seed. */
 export interface Division {
   readonly by: "rows" | "classes" | "groups" | "time";
   readonly key: SeedKey;

@@ -10,7 +10,7 @@ export type Key = string | number | bigint;
 /** One value a row: an array of any kind, or of a list of rows what a function gives. */
 export type Keys<Row = never> = ArrayLike<Key> | ([Row] extends [never] ? never : (row: Row, index: number) => Key);
 
-/** What shares are kept of: one class a row, or several labels, as rows of zeros and ones. */
+/** Keys whose shares are kept: one class a row, or several labels, as rows of zeros and ones. */
 export type Classes<Row = never> =
   | ArrayLike<Key>
   | readonly (readonly number[])[]

@@ -8,7 +8,7 @@ import { Turns } from "./turns.js";
 /** Names of classes: that of class k stands at place k. */
 export type ClassNames = readonly string[];
 
-/** What labels must fit. */
+/** Classes of labels, and their names. */
 export interface LabelSpace {
   readonly classes: number;
   /** Labels may be these as well. */
@@ -31,7 +31,7 @@ export function classOf(label: unknown, classes: number, places: ReadonlyMap<str
   return typeof label === "string" ? (places.get(label) ?? -1) : -1;
 }
 
-/** What a label must be, for errors. */
+/** Words for a right label, for errors. */
 export function labelText(label: unknown, { classes, names }: Pick<LabelSpace, "classes" | "names">): string {
   if (names !== undefined && typeof label === "string") return `one of the classes ${namesText(names)}`;
   const integer = `an integer in [0, ${classes - 1}]`;
@@ -48,7 +48,7 @@ export function checkNames(where: string, names: unknown, classes: number): Clas
   return twice === undefined ? [...names] : fail("ERR_OPTION", where, "every name once", twice);
 }
 
-/** What a row of numbers must be where labels are wanted. */
+/** Words for a row of numbers where labels are wanted. */
 export const HOT = "a single 1 among zeros (probabilities are for crossEntropy({ target: 'probabilities' }))";
 
 /** Place of each name. */

@@ -3,7 +3,7 @@ import { areLists } from "./lists.js";
 import { failElement, type Member, rowOf } from "./member.js";
 import { type Affine, ColumnStatistics, type Transform, type UnitsOfRows, unitColumns } from "./transform.js";
 
-/** What a first look at the training examples is to find out of an output. */
+/** Questions about an output to a first look at the training examples. */
 export interface TargetQuestions {
   readonly transform: Transform | undefined;
   /** Factors of the classes: `'balanced'` asks for them; of those that are given, a class of factor 0 is left out. */
@@ -19,7 +19,7 @@ export interface Questions {
 /** Factors of the classes of each output that has some. */
 export type ClassFactors = readonly (readonly number[] | undefined)[];
 
-/** What was found, in the order of inputs and outputs. */
+/** Answers in the order of inputs and outputs. */
 export interface Answers {
   readonly units: UnitsOfRows;
   readonly classFactors: ClassFactors;
@@ -34,7 +34,7 @@ function balancedFactors(counts: readonly number[]): readonly number[] {
   return counts.map((count) => (count === 0 ? 0 : examples / (counts.length * count)));
 }
 
-/** What is added up for an output. */
+/** Sums of an output. */
 interface TargetFigures {
   readonly statistics: ColumnStatistics | undefined;
   /** Examples of each class. */

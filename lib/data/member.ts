@@ -18,7 +18,7 @@ export interface Place {
 /** Rows of a set in memory. */
 export const IN_MEMORY: Place = { noun: "row", first: 0 };
 
-/** What a row has: axes and kind of its numbers. */
+/** Form of a row: axes and kind of its numbers. */
 export interface RowForm extends Pick<RowSpec, "shape" | "dtype"> {
   /** Values of a row. */
   readonly columns: number;
@@ -218,7 +218,7 @@ export function writeIntegers(member: Member, row: number, target: Int32Array, t
   }
 }
 
-/** What holds the values of a row: the row itself, one after another, or all rows. */
+/** The array that holds the values of a row: the row itself, or all rows one after another. */
 export function rowOf(member: Member, row: number): ArrayLike<unknown> {
   const { where, place, shape, columns, values, nested } = member;
   if (!nested) return values;

@@ -1,7 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import type { Binding } from "../graph/binding.js";
 
-/** What of every example lies together: an input, the targets of an output, its weights. */
+/** A part of all examples that lies together: an input, the targets of an output, its weights. */
 export interface RowPart {
   /** Of the program's input. */
   readonly name: string;

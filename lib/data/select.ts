@@ -99,7 +99,7 @@ function examplesOf(where: string, data: AnyExamples, given: number | undefined)
   };
 }
 
-/** What rows are taken out of: x, y and weight, or what stands in them by name. */
+/** Members that rows are taken out of: x, y and weight, or their members by name. */
 interface DivisibleMember {
   readonly path: string;
   readonly value: unknown;

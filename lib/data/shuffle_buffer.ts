@@ -22,7 +22,7 @@ export function shuffleMemory(capacity: number, layout: RowLayout): RowStore {
   }
 }
 
-/** What one pass over a stream is shuffled with. */
+/** Options of the shuffle buffer of one pass over a stream. */
 export interface ShuffleOptions {
   /** Examples in the buffer, ≥ 1; with 1 the order stays. */
   readonly capacity: number;

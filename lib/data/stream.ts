@@ -6,7 +6,7 @@ import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "
 import type { Features, Labels, Lists, Named, OneList, Targets, Weights } from "./dataset.js";
 
 /**
- * What a stream gives: a block of examples, as a set in memory would be written, or a single one, whose members may be plain
+ * An item of a stream: a block of examples, as a set in memory would be written, or a single one, whose members may be plain
  * numbers or arrays of them. Bytes stay bytes if those of the first example are; all examples have a weight, or none has.
  */
 export interface StreamExample {
@@ -36,7 +36,7 @@ export interface DatasetOptions {
 export class Dataset {
   readonly shuffleBuffer: number;
   readonly source: StreamSource;
-  /** What was opened before: an iterator has one pass. */
+  /** Iterators that were opened before: each has one pass. */
   readonly #opened = new WeakSet<object>();
 
   /** @internal */
@@ -118,7 +118,7 @@ function isOneShot(value: object): boolean {
   return ["next", "read", "getReader"].some((method) => typeof Reflect.get(value, method) === "function");
 }
 
-/** What a pass gives behind its last item. */
+/** Mark of the end of a pass. */
 export const END: unique symbol = Symbol("end of the stream");
 
 /** Milliseconds in which a source may close; one that takes longer is not waited for. */
@@ -139,7 +139,7 @@ async function atMost(milliseconds: number, work: Promise<void>): Promise<void> 
 /** Sources with a single pass that are being read, by whatever dataset. */
 const beingRead = new WeakSet<object>();
 
-/** What an iterator's `next()` has given, if it is an object. */
+/** The result of an iterator's `next()`, if it is an object. */
 function checkAnswer<T extends object>(answer: T): T {
   if (typeof answer === "object" && answer !== null) return answer;
   return fail("ERR_DATA", "dataset", "an iterator whose next() gives { value, done }", answer);

@@ -20,7 +20,7 @@ export interface StreamFeedOptions {
   readonly where: string;
   readonly shape: ExampleShape;
   readonly dataset: Dataset;
-  /** What a pass is called in errors. */
+  /** Name of a pass in errors. */
   readonly pass: "epoch" | "validation";
   /** Rows a step. */
   readonly batch: number;
@@ -74,7 +74,7 @@ const PATIENCE = 20;
  */
 export class StreamFeed {
   readonly layout: RowLayout;
-  /** What is still to be done to the inputs. */
+  /** The change of units that is left to the program, for each input. */
   readonly units: readonly UnitsLeft[];
   /** Batches that a block has room for. */
   readonly batches: number;

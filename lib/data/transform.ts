@@ -38,7 +38,7 @@ const HUGE = 3.1217485503159922e144;
 const TINY = 3.8725919148493183e-121;
 const FACTOR = 4.149515568880993e180;
 
-/** What values of at most `size` are multiplied by before they are squared. */
+/** Factor of values of at most `size` before they are squared. */
 function factorFor(size: number): number {
   if (size > HUGE) return 1 / FACTOR;
   return size < TINY && size > 0 ? FACTOR : 1;

@@ -36,7 +36,7 @@ export class Turns {
   }
 
   /**
-   * What short work that somebody waits for has to wait for before it begins: nothing, unless a turn that was asked for before is due. It
+   * The turn that short work has to wait for before it begins: none, unless one that was asked for before is due. It
    * is asked for here, where the last one is long ago: if nobody has held the event loop meanwhile, it comes by itself.
    */
   get due(): Promise<void> | undefined {

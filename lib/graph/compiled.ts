@@ -34,7 +34,7 @@ export interface FeedOrigin {
   readonly epoch: number;
 }
 
-/** What a trace needs to become a native program. */
+/** Options by which a trace becomes a native program. */
 export interface CompileOptions {
   readonly maxRows: number;
   readonly bindings: ReadonlyMap<string, Binding>;
@@ -45,7 +45,7 @@ export interface CompileOptions {
   readonly logRows?: number | undefined;
 }
 
-/** What a call may take of the machine. */
+/** Threads and priority of a call. */
 export interface Effort {
   /** `runtime.threads` by default. */
   readonly threads?: number | undefined;
@@ -180,7 +180,7 @@ export class CompiledProgram {
     return this.#counted(native.programRunSync(this.#refreshed(), this.#request(range)));
   }
 
-  /** What a call came to, once its minimizers know of its updates. */
+  /** The result of a call, once its minimizers know of its updates. */
   #counted(result: NativeRunResult): NativeRunResult {
     for (const [counter, updates] of this.#updates) counter.add(result.steps, result.steps * updates);
     return checked(result);
@@ -212,7 +212,7 @@ export class CompiledProgram {
     return examples;
   }
 
-  /** What steps [begin, end) of the call logged: `logColumns` values each. */
+  /** The log of steps [begin, end) of the call: `logColumns` values each. */
   log(begin: number, end: number): Float32Array {
     const rows = new Float32Array((end - begin) * this.logColumns);
     native.programLog(this.#native, begin, rows);
@@ -304,7 +304,7 @@ function checked(result: NativeRunResult): NativeRunResult {
 }
 
 /**
- * What the data made impossible, by its row, and by its place there where a row has several numbers.
+ * Error of a step that the data made impossible, by its row, and by its place there where a row has several numbers.
  *
  * @param of What the row is counted in.
  */

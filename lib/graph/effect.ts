@@ -6,7 +6,7 @@ import type { Step } from "./step.js";
 import type { Place } from "./views.js";
 
 /**
- * What a program does besides computing values: it updates weights, keeps rows, logs, ends a step. An effect stands beside
+ * An effect of a program besides its values: it updates weights, keeps rows, logs, ends a step. An effect stands beside
  * its owner; nothing here or in the planner knows any by name.
  */
 export interface Effect {
@@ -38,7 +38,7 @@ export interface SlabPart {
   readonly batched?: boolean | undefined;
 }
 
-/** What is known of the values of a program before and after they have places. */
+/** Steps and sizes of the values of a program, as they are known before and after values have places. */
 export interface Planned {
   /** How a value is computed after fusion; `undefined` of one that no step of its own computes. */
   stepOf(value: Value): Step | undefined;
@@ -46,7 +46,7 @@ export interface Planned {
   totalOf(value: Value): number;
 }
 
-/** What an effect may ask for. A value that several want goes to who asked first; it is copied for the others. */
+/** Memory that an effect may ask for. A value that several want goes to who asked first; it is copied for the others. */
 export interface Claims extends Planned {
   /** The value is computed in the first elements of a slab, if a step computes it. */
   computeIn(value: Value, slab: NativeSlab): void;
@@ -66,14 +66,14 @@ export interface Emitter extends Planned {
   placeOf(value: Value): Place;
   /** Elements of a slab, from its first on by default. */
   memory(slab: NativeSlab, access: "read" | "write", part: SlabPart): Place;
-  /** What an effect has laid out; values that were computed elsewhere are copied there now. */
+  /** The place of memory that an effect has laid out; values that were computed elsewhere are copied there now. */
   laidOut(effect: Effect): Place;
   /** An instruction over places, its operands by name. */
   emit<N extends NativeOperation>(operation: N, views: ViewsOf<N, Place>, numbers: NumbersOf<N>): void;
   /** Copies an f32 value to `to`, unless it lies there; others are `ERR_DTYPE`, named by `where`. */
   copy(value: Value, to: Place, where: string): void;
-  /** What follows runs once for every part of a batch. */
+  /** Begins the instructions that run once for every part of a batch. */
   beginParts(): void;
-  /** What follows runs once a step again. */
+  /** Ends them: the instructions behind it run once a step. */
   endParts(): void;
 }

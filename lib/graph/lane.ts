@@ -13,7 +13,7 @@ export interface ScheduleAt {
   readonly epoch: number;
 }
 
-/** What an update counts by, and the scalars of its rule. */
+/** Counter of an update, and the scalars of its rule. */
 export interface LaneUpdate {
   readonly counter: UpdateCounter;
   /** Of a step before which so many updates were made, from 0; always as many. */

@@ -12,7 +12,7 @@ import { readsOf, type Schedule } from "./schedule.js";
 import type { Step } from "./step.js";
 import { type Place, Views } from "./views.js";
 
-/** What places depend on besides the schedule. */
+/** Options of places, besides the schedule. */
 export interface PlacementOptions {
   readonly maxRows: number;
   readonly bindings: ReadonlyMap<string, Binding>;
@@ -132,12 +132,12 @@ export class Placement implements Claims {
     return region;
   }
 
-  /** What is gathered before an item. */
+  /** Inputs that are gathered before an item. */
   gatheredBefore(item: Item): readonly Gathered[] {
     return this.#gathered.get(item) ?? [];
   }
 
-  /** What effects have emitted behind the step of a value. */
+  /** Instructions of effects behind the step of a value. */
   emittedBehind(value: Value): readonly ((emitter: Emitter) => void)[] {
     return this.#behind.get(value) ?? [];
   }

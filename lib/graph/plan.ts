@@ -4,7 +4,7 @@ import { Placement, type PlacementOptions } from "./placement.js";
 import { scheduleOf } from "./schedule.js";
 import type { Trace } from "./trace.js";
 
-/** What a native program is made of, apart from its feed and schedules. */
+/** The parts of a native program, apart from its feed and schedules. */
 export interface Plan {
   readonly code: Int32Array;
   readonly views: Float64Array;
@@ -17,7 +17,7 @@ export interface Plan {
   readonly microEnd: number;
 }
 
-/** What a plan needs besides its trace. */
+/** Options of a plan, besides its trace. */
 export type PlanOptions = Omit<PlacementOptions, "since">;
 
 /** Places and instructions of a trace: its values and effects are put in order and fused, then placed, then written. */
@@ -45,7 +45,7 @@ export function* planInPieces(trace: Trace, options: PlanOptions): Generator<voi
   };
 }
 
-/** What work in pieces comes to, all of them one after another. */
+/** Does work in pieces at once, and gives its result. */
 export function atOnce<T>(pieces: Generator<void, T>): T {
   for (;;) {
     const { done, value } = pieces.next();

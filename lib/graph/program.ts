@@ -33,7 +33,7 @@ export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
 type Inputs = Readonly<Record<string, Spec>>;
 type Outputs = Readonly<Record<string, Value>>;
 
-/** What the body of a program may ask while it is traced. */
+/** The context of a program's body while it is traced. */
 export interface ProgramContext {
   /** As the program's option. */
   readonly training: boolean;
@@ -48,7 +48,7 @@ export interface ProgramContext {
   uniform(shape: Shape): Value;
 }
 
-/** What {@link program} takes. */
+/** Argument of {@link program}. */
 export interface ProgramOptions<I extends Inputs, O extends Outputs> {
   /** Of everything that draws; 0 by default. */
   readonly seed?: number | undefined;
@@ -67,7 +67,7 @@ export interface ProgramOptions<I extends Inputs, O extends Outputs> {
   body(inputs: { readonly [K in keyof I]: Value }, context: ProgramContext): O;
 }
 
-/** What a call gives for the inputs: tensors, or numbers that have the shape of the spec. */
+/** The inputs of a call: tensors, or numbers that have the shape of the spec. */
 type Arguments<I> = { readonly [K in keyof I]: ProgramInput };
 
 /** Tensors in the place of outputs; integers stand in an Int32Array. */
@@ -121,7 +121,7 @@ function contextOf(trace: Trace): ProgramContext {
   };
 }
 
-/** What a body has given: an object, maybe empty, and no value or promise, which have no outputs of their own. */
+/** Checks the result of a body: an object, maybe empty, and no value or promise, which have no outputs of their own. */
 function checkOutputs<O extends Outputs>(outputs: O): O {
   const isObject = typeof outputs === "object" && outputs !== null && !Array.isArray(outputs);
   if (isObject && !(outputs instanceof Value || "then" in outputs)) return outputs;

@@ -6,7 +6,7 @@ import { isPlainTensor, Tensor, type TensorData, tensor } from "../tensor/tensor
 /** A value for an input of a program: a tensor, a typed array with one row after the other, or nested arrays of numbers. */
 export type ProgramInput = Tensor | TensorData | NumberArray;
 
-/** What an input is declared to be. */
+/** Declared shape and elements of an input. */
 interface Declared {
   readonly shape: Shape;
   readonly dtype: Dtype;

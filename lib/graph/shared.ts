@@ -1,7 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
 
-/** What somebody reads in many turns, and whom programs and runs that write it wait for. */
+/** Memory that somebody reads in many turns, for whom programs and runs that write it wait. */
 export interface Held {
   /** Where it is; another slab once the memory was replaced. */
   readonly slab: NativeSlab;

@@ -4,7 +4,7 @@ import type { Effect } from "./effect.js";
 import type { Lane, LaneUpdate } from "./lane.js";
 import type { UpdateCounter } from "./update_counter.js";
 
-/** What happens while a program is traced: its effects, and the count of places that draw. */
+/** A program while it is traced: its effects, and the count of places that draw. */
 export class Trace {
   readonly seed: number;
   readonly training: boolean;
@@ -12,9 +12,9 @@ export class Trace {
   readonly since: number = lastValueId();
   /** With the id of the last value created before each: later values come after it. */
   readonly effects: { readonly after: number; readonly effect: Effect }[] = [];
-  /** What has to be done before a first step: weights that nobody has looked at have to be drawn. */
+  /** Calls before a first step: weights that nobody has looked at have to be drawn. */
   readonly first = new Set<() => void>();
-  /** What is recorded at the end of a step, by {@link end}. */
+  /** Calls that record the end of a step, made by {@link end}. */
   readonly last = new Set<() => void>();
   readonly #lanes: Lane[] = [];
   readonly #updates = new Map<UpdateCounter, number>();

@@ -1,4 +1,4 @@
-/** What states have been through, in whatever programs: the rules and schedules of their next update go on from there. */
+/** Counts of the steps and updates of states, in whatever programs: the rules and schedules of their next update go on from there. */
 export interface UpdateCounts {
   /** Steps of programs that made an update. */
   readonly steps: number;

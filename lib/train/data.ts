@@ -210,7 +210,7 @@ type KeptUnits = readonly ({ readonly is: Affine | undefined } | undefined)[] | 
 /** Names of the classes of each output. */
 type Names = readonly (readonly string[] | undefined)[];
 
-/** What of a run that is continued decides how its data is gone through. */
+/** The part of a continued run that decides how its data is gone through. */
 export interface TakenUp extends Turning {
   /** In a stream; `null` for data in memory. */
   readonly place: StreamProgress | null;

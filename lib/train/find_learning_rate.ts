@@ -49,7 +49,7 @@ export interface LearningRatePoint {
   readonly smoothed: number;
 }
 
-/** What {@link findLearningRate} found. */
+/** Result of {@link findLearningRate}. */
 export interface LearningRateCurve {
   /** One point a step, up to where the loss exploded. */
   readonly curve: readonly LearningRatePoint[];

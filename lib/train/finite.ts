@@ -7,7 +7,7 @@ import type { UpdateRows } from "../optim/update.js";
 import { elements, extent } from "../tensor/shape.js";
 import type { Value } from "../tensor/value.js";
 
-/** What a check looks at. */
+/** Value or gradient that a check looks at. */
 export interface FiniteCheck {
   readonly what: "loss" | "gradient" | "weight" | "state";
   readonly name: string;
@@ -42,7 +42,7 @@ export class FiniteChecks implements UpdateWatcher {
     this.#expect([{ what: "loss", name: "loss", value, every: 1 }]);
   }
 
-  /** What layers leave for the next step: no loss may ever tell of it, as only inference reads it. */
+  /** Checks the states that layers leave for the next step: no loss may ever tell of them, as only inference reads them. */
   states(list: readonly Named[]): void {
     this.#expect(list.map((each) => ({ what: "state", ...each, every: 1 })));
   }

@@ -153,7 +153,7 @@ class FitRun {
     minimizer.resetAverages();
   }
 
-  /** What inputs and outputs of the model mean from now on. */
+  /** Gives the model the units, losses and class names of this run. */
   #changeMeaning(): void {
     const { units, losses, classNames } = this.#options;
     const outputs = losses.map(({ loss }, at) => {

@@ -87,7 +87,7 @@ export interface FitOptions<
   readonly targets?: ForSome<Out, Transform> | undefined;
   /** One an output, of a model with named outputs; the total is Σ over outputs of weight·(Σwℓ/Σw). */
   readonly loss: LossesOf<Out>;
-  /** What the loss of each named output counts in the total, a number ≥ 0; 1 by default. */
+  /** The weight of each named output's loss in the total, a number ≥ 0; 1 by default. */
   readonly lossWeights?: LossWeightsOf<Out> | undefined;
   /** One for all parameters, or a partition. */
   readonly optimizer: Optimizer | Partition;
@@ -342,7 +342,7 @@ function checkTargetUnits(
   });
 }
 
-/** What is given for the loss of each output. */
+/** The options of each output's loss. */
 function forEach<T>(
   where: string,
   given: unknown,

@@ -4,7 +4,7 @@ import { type Gradient, RowGradient } from "../optim/row_gradient.js";
 import { elements, isBatched } from "../tensor/shape.js";
 import { Value } from "../tensor/value.js";
 
-/** What follows runs once for every part of a batch, or once a step again. Only accumulators cross the border. */
+/** Border of the instructions that run once for every part of a batch. Only accumulators cross it. */
 function border(emit: Effect["emit"]): Effect {
   return { reads: [], barrier: true, emit };
 }
@@ -81,7 +81,7 @@ export class PartSums {
     });
   }
 
-  /** What follows is recorded once a step. */
+  /** Ends the parts: the trace behind it runs once a step. */
   close(): void {
     this.#trace.add(border((emitter) => emitter.endParts()));
   }

@@ -14,7 +14,7 @@ import type { CheckedOptions, CheckedSettings } from "./options.js";
 import { Validator } from "./run/validator.js";
 import { compileStep } from "./step.js";
 
-/** What is known of a run before its data is looked at. */
+/** A run before its data is looked at. */
 export interface Beginning {
   readonly minimizer: Minimizer;
   /** Made when somebody first asks: they ask users' functions. They hold on to no data. */
@@ -23,11 +23,11 @@ export interface Beginning {
   readonly folder: CheckpointFolder | undefined;
 }
 
-/** What a run begins with. */
+/** A run before its first step. */
 export interface Parts extends Beginning {
   readonly seed: number;
   readonly program: CompiledProgram;
-  /** What its guard looks at, by the number that a fault reports. */
+  /** The checks of its guard, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];
   /** Metrics of the training examples. */
   readonly meter: Meter;

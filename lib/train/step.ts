@@ -16,7 +16,7 @@ import type { Value } from "../tensor/value.js";
 import { type FiniteCheck, FiniteChecks } from "./finite.js";
 import { PartSums } from "./part_sums.js";
 
-/** What a training program is made of. */
+/** Options of a training program. */
 export interface StepOptions {
   readonly train: BoundExamples;
   readonly losses: readonly OutputLoss[];
@@ -74,13 +74,13 @@ function expectRows({ needed: { by, rows } }: Trace, { train, batchSize, accumul
   }
 }
 
-/** What the parts of a batch come to. */
+/** Sums and gradients of a whole batch. */
 interface Combined {
   /** Of each output. */
   readonly totals: readonly Pick<OutputObjective, "total" | "weight">[];
   /** Records what is left of the backward pass. */
   gradients(): WithGradients;
-  /** What the gradients are still to be multiplied by. */
+  /** Factor of the gradients; `null` for none. */
   readonly scale: Value | null;
 }
 

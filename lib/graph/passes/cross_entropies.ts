@@ -5,7 +5,7 @@ import type { Value } from "../../tensor/value.js";
 import type { Step } from "../step.js";
 import { applied, type Draft, type Pass, reachable } from "./pass.js";
 
-/** What lies behind reshapes, whose memory is that of their input. */
+/** The value before all reshapes, whose memory it shares. */
 function unshaped(value: Value | undefined): Value | undefined {
   const behind = applied(value, "reshape");
   return behind === undefined ? value : unshaped(behind.inputs[0]);
@@ -20,7 +20,7 @@ interface CrossEntropyGradient {
   readonly same: boolean;
 }
 
-/** What computes flush((softmax(x) − onehot(labels))·g), if `value` is that: one kernel has these very roundings. */
+/** The step that computes flush((softmax(x) − onehot(labels))·g), if `value` is that: one kernel has these very roundings. */
 function crossEntropyGradient(value: Value, draft: Draft): CrossEntropyGradient | undefined {
   const once = (part: Value | undefined): boolean => part !== undefined && draft.uses(part) === 1;
   const [scaled] = applied(value, "flush")?.inputs ?? [];
@@ -56,7 +56,7 @@ function crossEntropyGradientStep(value: Value, { logits, labels, gradient, same
 }
 
 /**
- * What `value` is computed from behind `after`, in order; undefined where `after` itself is among it, or a step that was
+ * The steps behind `after` that `value` is computed from, in order; undefined where `after` itself is among them, or a step that was
  * moved already.
  */
 function neededBehind(

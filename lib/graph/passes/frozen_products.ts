@@ -72,7 +72,7 @@ function frozenProduct(value: Value, operands: Operands, numbers: NumbersOf<"fro
   };
 }
 
-/** What follows a product that nobody else uses, as part of it: the roundings are those of the step alone. */
+/** Joins to a product the step behind it, where nobody else uses the product: the roundings are those of the step alone. */
 function merged(value: Value, step: Step, product: Step | undefined): Step | undefined {
   if (step.lower === null || product === undefined || product.lower === null) return undefined;
   const last = step.lower(step.inputs, step.outputs);

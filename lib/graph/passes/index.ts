@@ -3,5 +3,5 @@ import { fuseNorms } from "./norms.js";
 import type { Pass } from "./pass.js";
 import { fuseProducts } from "./products.js";
 
-/** What is done to the steps of every trace, one pass after another. */
+/** The passes over the steps of every trace, in their order. */
 export const PASSES: readonly Pass[] = [fuseCrossEntropies, fuseProducts, fuseNorms, (draft) => draft.removeUnused()];

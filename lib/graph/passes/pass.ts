@@ -3,7 +3,7 @@ import type { Applied, Value } from "../../tensor/value.js";
 import type { Effect } from "../effect.js";
 import { type Step, stepOf } from "../step.js";
 
-/** What a program does at one place. */
+/** A step or an effect of a program. */
 export type Item = { readonly value: Value; readonly step: Step } | { readonly effect: Effect };
 
 /** An effect, and the id of the last value created before it. */
@@ -15,7 +15,7 @@ export interface Recorded {
 /** Changes how values of a draft are computed, where the same bits come out. */
 export type Pass = (draft: Draft) => void;
 
-/** What a value is made from; of a further output of an operation, its first. */
+/** Inputs of the step of a value; of a further output of an operation, its first output. */
 export function inputsOf(value: Value): readonly Value[] {
   if (value.source.kind !== "operation") return [];
   const { inputs, outputs } = value.source.applied;

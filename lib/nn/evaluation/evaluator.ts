@@ -59,7 +59,7 @@ export class Sums {
     return this.#column(LOG.rows);
   }
 
-  /** What resuming in the middle of an epoch needs. */
+  /** The sums so far, for a resume in the middle of an epoch. */
   state(): readonly number[] {
     return [this.#steps, ...this.#values];
   }
@@ -84,7 +84,7 @@ export function logObjective(trace: Trace, outputs: readonly Pick<OutputObjectiv
   trace.add(logScalar(ops.rowCount(), LOG.rows));
 }
 
-/** What the targets of each output went through. */
+/** The change of units of each output's targets. */
 export function unitsOf({ outputs }: Pick<BoundExamples, "outputs">): UnitsOfRows["targets"] {
   return outputs.map(({ units }) => units);
 }
@@ -124,7 +124,7 @@ export class Evaluator {
   readonly #caller: Caller;
   readonly #meter: Meter;
   readonly #passes: Passes;
-  /** What the loss of each output counts. */
+  /** The weight of each output's loss in the total. */
   readonly #losses: readonly number[];
 
   constructor(

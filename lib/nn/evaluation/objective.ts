@@ -40,7 +40,7 @@ export interface Recordable {
   recordRows(inputs: readonly Value[], tell?: Watcher["layer"]): readonly Value[];
 }
 
-/** What of bound examples an objective goes by. */
+/** The part of bound examples that an objective goes by. */
 export type Recorded = Pick<BoundExamples, "inputs" | "lists" | "outputs">;
 
 /**
@@ -131,7 +131,7 @@ function recordOutput(
   return { total, weight, output, target, weights };
 }
 
-/** What is minimized. One output that counts once is its mean. */
+/** The scalar that is minimized: Σ over outputs of the loss's weight times its mean. One output that counts once is its mean. */
 function meanOf(outputs: readonly OutputObjective[], losses: readonly OutputLoss[], examples: Recorded): Value {
   const terms = outputs.map(({ total, weight }, at) => {
     const mean = ops.divide(total, divisorOf(weight, examples.outputs[at]?.weight !== undefined));

@@ -78,7 +78,7 @@ export class RunControl {
   }
 
   /**
-   * What the caller's own work gives, at once where it is no promise. `undefined` where a stop has waited for it long enough; an abort
+   * The result of the caller's own work, at once where it is no promise. `undefined` where a stop has waited for it long enough; an abort
    * rejects at once with its reason. What comes later, be it a failure, is let go.
    */
   async unlessEnded<T>(work: T | PromiseLike<T>): Promise<{ readonly value: T } | undefined> {

@@ -31,7 +31,7 @@ import type { Layer, LayerConfig } from "../structure/layer.js";
 import { checkInput } from "../structure/sequential_options.js";
 import { DEEPEST } from "../structure/structure.js";
 
-/** What files are told apart by: a model, what a run goes on from, and the same of a loop written by hand. */
+/** Formats of files: a model, a checkpoint of a run, and one of a loop written by hand. */
 export const FORMATS = { model: "carillon.model", checkpoint: "carillon.checkpoint", loop: "carillon.loop" } as const;
 
 /** Of the layout that docs/files.md describes. A file that names none has the first; keys that a reader does not know change nothing. */
@@ -121,22 +121,22 @@ export interface LoadOptions {
 
 /** Weights of a file, which have not been read. */
 export interface SavedWeight extends StoredEntry {
-  /** What they are multiplied by; 1 by default. */
+  /** Factor of the numbers; 1 by default. */
   readonly scale?: number | undefined;
 }
 
-/** What a file of ours says besides its numbers. */
+/** Metadata of a file. */
 type Metadata = Readonly<Record<string, string>>;
 
 /** A file with weights, whose header is verified, and of a checkpoint all of it. */
 export interface SavedModel {
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly where: string;
   readonly file: StoredFile;
   readonly limits: CheckedLimits;
   /** By name. */
   readonly weights: ReadonlyMap<string, SavedWeight>;
-  /** What it says of the model; `undefined` for a file that is not of ours. */
+  /** Metadata about the model; `undefined` for a file that is not of ours. */
   readonly metadata: Metadata | undefined;
 }
 
@@ -229,7 +229,7 @@ export const AVERAGE = "average/";
 
 /** How the averages of a checkpoint become weights. */
 export interface Averaging {
-  /** What they are multiplied by. */
+  /** Factor of the numbers. */
   readonly scale: number;
   /** Parameters that are not averaged: their weights are meant. */
   readonly except: readonly string[];
@@ -273,7 +273,7 @@ function inputText({ rows: { inputs } }: Pick<FiledModel, "rows">): Record<strin
   return isPlain ? {} : { input: JSON.stringify({ shape: x.shape, dtype: x.dtype }) };
 }
 
-/** What the model of a file is given, if the file says it; `ERR_FILE` for what no model is. */
+/** The input of the model of a file, if the file says it; `ERR_FILE` for one that no model has. */
 export function savedInput({ metadata }: SavedModel, where: string): ValueSpec | undefined {
   if (metadata?.input === undefined) return undefined;
   const input = parsePlain(metadata.input, where, "input", SLACK);
@@ -292,7 +292,7 @@ export function savedInput({ metadata }: SavedModel, where: string): ValueSpec |
   return { shape: ["batch", ...shape], dtype: dtype === "i32" ? "i32" : "f32" };
 }
 
-/** What a saved model's training says of it; `ERR_FILE` if that is not for such inputs and outputs. */
+/** The meaning that a saved model's training has left; `ERR_FILE` if it is not for such inputs and outputs. */
 function savedMeaning(
   where: string,
   metadata: Metadata,

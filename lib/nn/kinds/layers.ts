@@ -110,7 +110,7 @@ export interface SequentialParts {
 /** The forms of these. */
 export const SEQUENTIAL = { layers: inOrder, input: plain, name: plain };
 
-/** What they say. */
+/** The options of {@link SEQUENTIAL}, checked and made. */
 export function sequentialOf({ layers: inside = [], input, name }: SequentialParts): Definition {
   const from = input === undefined ? undefined : checkInput("sequential.input", input);
   return sequence(inside, { input: from, name: checkName("sequential.name", name) });

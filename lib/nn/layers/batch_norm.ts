@@ -12,7 +12,7 @@ export interface BatchNormLayerOptions extends NormLayerOptions {
   /** Weight of the old running values in each step, [0, 1): 0.99 by default. PyTorch's `momentum` is the weight of the new ones. */
   readonly keep?: number | undefined;
   /**
-   * What a framework does where nothing is said. `'pytorch'`: keep 0.9, ε 1e-5, an unbiased running variance. `'keras'`: keep 0.99, ε
+   * Defaults of a framework. `'pytorch'`: keep 0.9, ε 1e-5, an unbiased running variance. `'keras'`: keep 0.99, ε
    * 1e-3, and a lone row gives the shift.
    */
   readonly preset?: (typeof PRESETS)[number] | undefined;

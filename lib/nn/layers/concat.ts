@@ -17,7 +17,7 @@ import {
 import { namedLayers, nameLayers } from "../structure/naming.js";
 import type { Total } from "../structure/size_product.js";
 
-/** What {@link concat} may be given before its layers. */
+/** Options of {@link concat}, before its layers. */
 export interface ConcatLayerOptions {
   readonly name?: string | undefined;
   readonly kind?: never;
@@ -161,7 +161,7 @@ function total(sizes: readonly number[]): number {
   return sizes.includes(ANY_SIZE) ? ANY_SIZE : sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** What values are side by side on the last axis; `ERR_SHAPE` where their other axes differ. */
+/** Shape of values side by side on the last axis; `ERR_SHAPE` where their other axes differ. */
 function sideBySide(values: readonly ValueSpec[]): ValueSpec {
   const [first, ...others] = values;
   if (first === undefined) return { shape: [], dtype: "f32" };

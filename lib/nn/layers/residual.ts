@@ -24,7 +24,7 @@ import { namedLayers } from "../structure/naming.js";
 import { applyChain, chainOf } from "../structure/sequence.js";
 import { linear } from "./linear.js";
 
-/** What {@link residual} may be given before its layers. */
+/** Options of {@link residual}, before its layers. */
 export interface ResidualOptions {
   /**
    * Whether the input goes through a `linear` without bias, over its last axis, where the layers give another number of features; false

@@ -1,6 +1,6 @@
 import type { Value } from "../../tensor/value.js";
 
-/** What the last operation of a network makes its outputs: probabilities by row, their logarithms, or each one by itself. */
+/** Kind of probabilities that the last operation of a network gives: by row, their logarithms, or each one by itself. */
 export type Ending = "softmax" | "logSoftmax" | "sigmoid";
 
 /** Operations whose results are probabilities, or their logarithms. */
@@ -20,7 +20,7 @@ export function operationOf(value: Value): string | undefined {
   return through && input !== undefined ? operationOf(input) : name;
 }
 
-/** What a value is already, if its operation makes it a probability. */
+/** The ending of a value whose operation makes probabilities; else `undefined`. */
 export function endingOf(value: Value): Ending | undefined {
   const name = operationOf(value);
   return name !== undefined && Object.hasOwn(ENDINGS, name) ? ENDINGS[name] : undefined;

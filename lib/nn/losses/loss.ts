@@ -8,7 +8,7 @@ import type { Value } from "../../tensor/value.js";
 import { operationOf } from "./ending.js";
 
 /**
- * What the data of a loss must be: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide
+ * Kind of the targets of a loss: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide
  * as the output); `'signs'`, −1 and 1 (f32, as wide as the output); `'values'`, any numbers (f32, as wide as the output).
  */
 export type LossTarget = "classes" | "probabilities" | "signs" | "values";
@@ -22,7 +22,7 @@ export interface Loss {
   (output: Value, target: Value): Value;
   readonly kind?: string | undefined;
   readonly target?: LossTarget | undefined;
-  /** What it was made with, by the names of its options: a resumed run is told which differs. */
+  /** Its options by name: a resumed run is told which differs. */
   readonly options?: Readonly<Record<string, number | string | boolean | null>> | undefined;
 }
 

@@ -50,7 +50,7 @@ export function checkLosses(
   });
 }
 
-/** What the examples of a model must fit, with these losses and names of classes. */
+/** Shape of a model's examples, with these losses and names of classes. */
 export function exampleShape(
   { inputs, outputs }: RowSpecs,
   losses: readonly OutputLoss[],

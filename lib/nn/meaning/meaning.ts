@@ -7,9 +7,9 @@ import type { Ending } from "../losses/ending.js";
 import type { Loss } from "../losses/loss.js";
 import { largest } from "../metrics/labels.js";
 
-/** What a training says of an output of a model. */
+/** Units, kind of the loss and names of the classes of an output, as a training has left them. */
 export interface OutputMeaning {
-  /** What its targets went through. */
+  /** The change of units of its targets. */
   readonly units: Affine | undefined;
   /** Kind of its loss, if it is a built-in one. */
   readonly lossKind: string | undefined;
@@ -17,7 +17,7 @@ export interface OutputMeaning {
   readonly classNames: ClassNames | undefined;
 }
 
-/** What a training says of the inputs and outputs of a model, in their order. */
+/** Meaning of the inputs and outputs of a model, in their order, as a training has left it. */
 export interface Meaning {
   /** Changes of units between the data and the network. */
   readonly inputs: readonly (Affine | undefined)[];
@@ -32,7 +32,7 @@ export const NO_MEANING: Meaning = { inputs: [], outputs: [] };
 /** Of an output that nothing has trained. */
 export const NO_OUTPUT_MEANING: OutputMeaning = { units: undefined, lossKind: undefined, classNames: undefined };
 
-/** What makes outputs probabilities: `'exp'` of their logarithms; `'none'` where they are. */
+/** The function that makes probabilities of outputs: `'exp'` of their logarithms; `'none'` where they are some. */
 export type Normalization = "softmax" | "sigmoid" | "exp" | "none";
 
 /** Normalization of the outputs that each built-in loss trains, or why there is none. */
@@ -81,7 +81,7 @@ function refuse(where: string, expected: string, reason: string, instead: string
 export type ProbabilitiesAs = "softmax" | "sigmoid" | "outputs";
 
 /**
- * What makes probabilities of the outputs: `as`, if it is given; nothing where the network ends in a softmax or sigmoids (an
+ * The function that makes probabilities of the outputs: `as`, if it is given; none where the network ends in a softmax or sigmoids (an
  * exponential behind a logSoftmax); what the loss of the training says; sigmoid of a single output and softmax of several, if it
  * says nothing. `ERR_STATE` where outputs are no probabilities: targets with units, losses of values, hinge.
  */
@@ -93,7 +93,7 @@ export function normalizationOf(
   return normalizationFor("probabilities", where, model, as);
 }
 
-/** What `decide` says of an output; `undefined` where that is refused, as the output has no such answers. */
+/** The result of `decide` for an output; `undefined` where that is refused, as the output has no such answers. */
 function unlessRefused<T>(decide: () => T): T | undefined {
   try {
     return decide();
@@ -115,7 +115,7 @@ export function normalizationsOf(
   return found.every((one) => one === undefined) ? outputs.map(decide) : found;
 }
 
-/** What `decide` says of outputs, asked again where other ones are described: one that is refused takes longer than a call. */
+/** Keeps the result of `decide` until other outputs are described: one that is refused takes longer than a call. */
 export function decidedOnce<T>(decide: (outputs: readonly DescribedOutput[]) => T): (described: Described) => T {
   let known: { readonly of: Described; readonly is: T } | undefined;
   return (described) => {

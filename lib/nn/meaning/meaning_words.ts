@@ -50,7 +50,7 @@ export function namesIn(outputs: readonly RowSpec[], words: Part): readonly (rea
   });
 }
 
-/** What `Model.transforms` shows. */
+/** Transforms by name, as `Model.transforms` shows them. */
 export function transformsOf({ inputs, outputs }: RowSpecs, meaning: Meaning): Transforms {
   const targets = meaning.outputs.map(({ units }) => units);
   const isNamed = areNamed("x", inputs) || areNamed("y", outputs);

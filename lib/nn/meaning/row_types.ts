@@ -47,10 +47,10 @@ export type RowsOf<In extends Sizes, E extends Elements = Elements> = In extends
     ? RowsWith<E> | (In extends readonly [] ? number : never)
     : { readonly [K in keyof In]: CallOf<In[K], K extends keyof E ? E[K] : Element> };
 
-/** What its type says is i32. */
+/** Rows whose type alone says that they are i32. */
 type Integers = Int32Array | { readonly shape: readonly number[]; readonly data: Int32Array } | readonly Int32Array[];
 
-/** What its type says is floats. */
+/** Rows whose type alone says that they are floats. */
 type Floats =
   | Float32Array
   | Float64Array
@@ -105,7 +105,7 @@ export type DataOf<In extends Sizes, Out extends Sizes> = Examples<InputsOf<In>,
 /** A loss an output. */
 export type LossesOf<Out extends Sizes> = Each<Out, Loss>;
 
-/** What the losses of named outputs count. */
+/** Weights of the losses of named outputs. */
 export type LossWeightsOf<Out extends Sizes> = Out extends Taken
   ? undefined
   : { readonly [K in keyof Out]?: number | undefined };

@@ -68,7 +68,7 @@ export class ModelMemory {
   readonly #state: SegmentSlab | undefined;
   /** Both. */
   readonly #slabs: readonly SegmentSlab[];
-  /** What weights that nobody has asked for yet are drawn with: 0, or the seed of the run that has the model. */
+  /** Seed of weights that nobody has asked for yet: 0, or that of the run that has the model. */
   #seed = 0;
 
   constructor(parameters: ReadonlyMap<string, ParameterSpec>, states: ReadonlyMap<string, StateSpec>) {
@@ -95,7 +95,7 @@ export class ModelMemory {
     });
   }
 
-  /** What a call that reads or writes all of it uses. */
+  /** The slabs of a call that reads or writes all of it. */
   uses(writable: boolean): readonly { readonly slab: NativeSlab; readonly writable: boolean }[] {
     return this.#slabs.map(({ slab }) => ({ slab, writable }));
   }

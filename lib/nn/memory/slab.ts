@@ -38,7 +38,7 @@ export interface Stretch {
   readonly slab: NativeSlab;
   /** Of its first element. */
   readonly offset: number;
-  /** What none of its elements is below, where they are all finite; absent where they may be any. */
+  /** Least value of its elements, which are all finite; absent where they may be any. */
   readonly least?: number | undefined;
 }
 

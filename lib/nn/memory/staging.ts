@@ -26,9 +26,9 @@ export interface Filling {
   readonly stretch: Pick<Stretch, "key" | "slab" | "offset" | "least">;
   /** Of floating-point numbers, as many as the stretch has. */
   readonly entry: StoredEntry;
-  /** What they are multiplied by. */
+  /** Factor of the numbers. */
   readonly scale?: number | undefined;
-  /** What none of them is below, where the stretch says nothing of it. */
+  /** Least value, where the stretch has none. */
   readonly least?: number | undefined;
 }
 

@@ -36,7 +36,7 @@ export class TracedStates {
   readonly #kept: ReadonlyMap<string, Value>;
   readonly #now: Map<string, Value>;
   readonly #changed = new Set<string>();
-  /** What goes from part to part of a batch. */
+  /** States that go from part to part of a batch. */
   readonly #carried = new Map<string, Value>();
 
   constructor(trace: Trace, kept: ReadonlyMap<string, Value>) {
@@ -63,7 +63,7 @@ export class TracedStates {
     });
   }
 
-  /** What follows runs once for every part of a batch, each of which finds what the one before has left. */
+  /** Begins the part of the trace that runs once for every part of a batch, each of which finds the states that the one before has left. */
   beginParts(): void {
     for (const [name, { shape, source }] of this.#kept) {
       if (source.kind !== "slab") continue;

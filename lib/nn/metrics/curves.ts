@@ -72,7 +72,7 @@ export const averagePrecision: Metric<"averagePrecision"> = {
   begin: (set) => overCurves(new Scores(labelsOf("averagePrecision", set)), precisionUnder),
 };
 
-/** What an example of the one class that is taken for the other costs. */
+/** Cost of a wrong answer for an example of either class. */
 export interface ThresholdCosts {
   /** Of an example of class 0 that is predicted as class 1, ≥ 0. */
   readonly wrong: number;
@@ -83,7 +83,7 @@ export interface ThresholdCosts {
 /** Options of {@link bestThreshold}. */
 export interface ThresholdOptions {
   /**
-   * What is best: the highest `'f1'` (the default); the highest `'youden'`, the share of class 1 that is predicted less the
+   * The threshold that is sought: of the highest `'f1'` (the default); of the highest `'youden'`, the share of class 1 that is predicted less the
    * share of class 0 that is taken for it; or the lowest sum of costs.
    */
   readonly by?: "f1" | "youden" | ThresholdCosts | undefined;

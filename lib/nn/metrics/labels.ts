@@ -23,7 +23,7 @@ export interface Labels {
   readonly kind: "classes" | "binary" | "multilabel";
   /** Classes, or columns of a multilabel set. */
   readonly count: number;
-  /** What the outputs are already, if they are probabilities. */
+  /** The kind of probabilities that the outputs are already, if they are some. */
   readonly ending: Ending | undefined;
   /** The class, 0 or 1 where it is binary; of a multilabel set: whether this column is set. */
   actual(rows: MetricRows, row: number, column: number): number;
@@ -40,7 +40,7 @@ function sigmoid(x: number): number {
   return 1 / (1 + exp(-x));
 }
 
-/** What is above 0 for logits, above ½ for probabilities, above ln ½ for their logarithms: the likelier side. */
+/** Threshold of an output, beyond which a class is the likelier one: 0 for logits, ½ for probabilities, ln ½ for their logarithms. */
 function middleOf(ending: Ending | undefined): number {
   if (ending === "logSoftmax") return -Math.LN2;
   return ending === undefined ? 0 : HALF;

@@ -14,7 +14,7 @@ export const CALL_STEPS = 1024;
 const MOST_BYTES = 1 << 18;
 const ELEMENT_BYTES = 4;
 
-/** What metrics look at, as values of the program that computes it. */
+/** Outputs, targets and weights that metrics look at, as values of the program that computes them. */
 export interface Measured {
   readonly output: Value;
   readonly target: Value;

@@ -9,7 +9,7 @@ import type { Loss } from "../losses/loss.js";
 /** Weights of examples by actual class (rows) and predicted class (columns). */
 export type ConfusionMatrix = readonly (readonly number[])[];
 
-/** What a metric gives. */
+/** Result of a metric. */
 export type MetricValue = number | ConfusionMatrix;
 
 /** Examples as a metric sees them, one batch or several. */
@@ -25,16 +25,16 @@ export interface MetricRows {
   readonly weights: Float32Array;
 }
 
-/** What a metric is asked to measure. */
+/** The set that a metric measures. */
 export interface MetricSet {
   /** Names the option in errors. */
   readonly where: string;
   readonly loss: Loss;
   /** Columns of the outputs. */
   readonly outputs: number;
-  /** What the outputs are already, if they are probabilities. */
+  /** The kind of probabilities that the outputs are already, if they are some. */
   readonly ending?: Ending | undefined;
-  /** What targets went through: rows are in the units of the network, `value·scale + shift` is in those of the data. */
+  /** Change of units of the targets: rows are in the units of the network, `value·scale + shift` is in those of the data. */
   readonly units?: Affine | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface MetricSet {
 export interface Accumulator {
   add(rows: MetricRows): void;
   result(): MetricValue | Promise<MetricValue>;
-  /** What a resumed run needs to go on in the middle of an epoch. */
+  /** The state that a resumed run goes on from in the middle of an epoch. */
   state(): State;
   restore(state: State): void;
   /**

@@ -46,7 +46,7 @@ function share(target: number, value: number): number {
   return target === 0 ? 0 : target * value;
 }
 
-/** What an example should be, in the place of a class: 1 and 0, or the probability that the target says. */
+/** Target of a class in an example: 1 or 0, or the probability that the target says. */
 function targetOf({ targets, columns }: MetricRows, row: number, column: number): number {
   if (isInts(targets)) return targets[row] === column ? 1 : 0;
   return targets[row * columns + column] ?? 0;

@@ -3,7 +3,7 @@ import type { State } from "../../io/state.js";
 import type { Accumulator, MetricRows, MetricValue } from "./metric.js";
 
 /**
- * What a sum is: of weights of examples, of what is not negative (NaN where an output is), a mark of 0 or 1, or any number.
+ * Kind of a sum: weights of examples, numbers ≥ 0 (NaN where an output is), a mark of 0 or 1, or any number.
  */
 export type SumKind = "weights" | "figures" | "mark" | "any";
 

@@ -21,7 +21,7 @@ import type { Layer } from "../structure/layer.js";
 import type { Definition } from "../structure/sequence.js";
 import type { Recording } from "../structure/structure.js";
 
-/** What a model has besides its definition. */
+/** Memory and helpers of a model, apart from its definition. */
 export interface Own {
   readonly memory: ModelMemory;
   readonly network: Network;
@@ -31,11 +31,11 @@ export interface Own {
 
 /** A model without what its users call: its memory, what is recorded of it, and what its training says of it. */
 export abstract class ModelBody {
-  /** What its inputs and outputs hold for every row. */
+  /** Names, shapes and elements of its inputs and outputs, for a row. */
   readonly rows: RowSpecs;
   /** Names are kind, ordinal and key (`linear1.weight`), or the layer's own name and the key; behind those of the blocks around it. */
   readonly parameters: readonly ParameterInfo[];
-  /** What its layers keep besides parameters: running means and the like. */
+  /** States of its layers: running means and the like. */
   readonly state: readonly ParameterInfo[];
 
   readonly #definition: Definition;
@@ -57,7 +57,7 @@ export abstract class ModelBody {
     this.state = infoOf(structure.states);
   }
 
-  /** What it has besides, made when somebody first needs it: a model that is a layer of another one has none. @internal */
+  /** Memory and helpers, made when somebody first needs them: a model that is a layer of another one has none. @internal */
   get own(): Own {
     if (this.#own !== undefined) return this.#own;
     const { structure } = this.#definition;
@@ -200,7 +200,7 @@ export abstract class ModelBody {
     this.memory.writeStates(values, where);
   }
 
-  /** What each of its outputs is already, if these are probabilities. @internal */
+  /** For each output the kind of probabilities that it is already, if it is some. @internal */
   get endings(): readonly (Ending | undefined)[] {
     this.#endings ??= tracing(new Trace(0, false), () => {
       return this.recordRows(this.rows.inputs.map(inputOf)).map(endingOf);
@@ -208,7 +208,7 @@ export abstract class ModelBody {
     return this.#endings;
   }
 
-  /** What a training says of inputs and outputs. @internal */
+  /** Units, kinds of losses and names of classes that the last training has left. @internal */
   get meaning(): Meaning {
     return this.#meaning;
   }
@@ -274,7 +274,7 @@ export abstract class ModelBody {
     return this.memory.version;
   }
 
-  /** What `initialize` draws, although a run has the model: it is the run's own. @internal */
+  /** Draws all weights as `initialize` does, although a run has the model: it is the run's own. @internal */
   restoreInitial(seed: number): void {
     this.memory.draw(seed);
   }

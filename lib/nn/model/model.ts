@@ -39,7 +39,7 @@ import type { Definition, Elements, InputSize, Sizes, Values } from "../structur
 import { ModelBody } from "./body.js";
 import { formatSizes, summarize } from "./summary.js";
 
-/** What is recorded of rows: a value, or several by name. */
+/** Values of rows in a trace: one, or several by name. */
 type ValuesOf<S extends Sizes> = S extends InputSize ? Value : { readonly [K in keyof S]: Value };
 
 /** Layers, and the weights that they have in it. Made by {@link sequential} and {@link network}. */
@@ -47,7 +47,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   extends ModelBody
   implements Nestable<In, Out>
 {
-  /** What it is as a layer of another model. */
+  /** Kind of the layer that it is in another model. */
   readonly kind: string;
   /** Elements of a row, or its shape where it has not just one axis; of several inputs by name. */
   readonly inputs: In;

@@ -14,7 +14,7 @@ import { checkInput } from "../structure/sequential_options.js";
 import { type Functions, Structure } from "../structure/structure.js";
 import { Model } from "./model.js";
 
-/** What {@link network} takes. */
+/** Argument of {@link network}. */
 export interface NetworkDefinition<
   I extends Readonly<Record<string, Spec | Ragged>>,
   L extends Readonly<Record<string, LayerPart>>,
@@ -38,7 +38,7 @@ type RowOf<S> = S extends Ragged
         ? readonly [...Row]
         : Taken;
 
-/** What a model of these inputs takes, by name. */
+/** Rows of the inputs, by name. */
 export type NetworkInputs<I> = { readonly [K in keyof I]: RowOf<I[K]> };
 
 /** Elements of its inputs, by name. */
@@ -50,7 +50,7 @@ export type NetworkElements<I> = {
       : Element;
 };
 
-/** What it gives: by name, if there are several outputs. */
+/** Rows of the output, or of several by name. */
 export type NetworkOutputs<O> = O extends Value ? number : { readonly [K in keyof O]: Taken };
 
 /**

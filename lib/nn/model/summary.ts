@@ -13,13 +13,13 @@ interface Row {
   readonly details: string;
 }
 
-/** What a table of a model is made of. */
+/** A model as its table needs it. */
 export interface Summarized {
   readonly rows: RowSpecs;
   readonly layers: readonly Layer[];
   /** Of the layers, in their order; a layer that stands twice has one name. */
   readonly names: readonly string[];
-  /** What each layer is given, where that is known. */
+  /** The input of each layer, where that is known. */
   readonly given: readonly ValueSpec[];
   readonly parameters: readonly ParameterInfo[];
 }
@@ -72,7 +72,7 @@ function rowsOf(name: string, layer: Layer, given: ValueSpec | undefined, seen: 
   return [own, ...inside.flatMap(([key, each]) => rowsOf(`${name}.${key}`, each, inputs?.get(key), seen))];
 }
 
-/** What layers of a block are given, by name, where that is known. */
+/** Inputs of the layers of a block, by name, where they are known. */
 function inputsOf({ layers = {}, order = [], flow }: Layer, given: ValueSpec): ReadonlyMap<string, ValueSpec> {
   if (flow === undefined) return new Map();
   const inputs = new Map(Object.keys(layers).map((name) => [name, given]));

@@ -62,7 +62,7 @@ function* give(data: Float32Array, sink: Sink): Drawing {
   }
 }
 
-/** What {@link fillInto} gives, in one. */
+/** The elements that {@link fillInto} writes, in one array. */
 function* fill(draw: Sampled, count: number, origin: Origin): Drawing<Float32Array> {
   const data = new Float32Array(count);
   yield* fillInto((first, part) => data.set(part, first), draw, count, origin);
@@ -161,13 +161,13 @@ export function* drawing(
   }
 }
 
-/** What {@link drawing} gives, at once. */
+/** Writes a parameter as {@link drawing} does, at once. */
 export function draw(...what: Parameters<typeof drawing>): void {
   const work = drawing(...what);
   while (work.next().done !== true);
 }
 
-/** What {@link drawing} gives, with turns of the event loop in between. */
+/** Writes a parameter as {@link drawing} does, with turns of the event loop in between. */
 export async function drawInTurns(turns: Turns, ...what: Parameters<typeof drawing>): Promise<void> {
   const work = drawing(...what);
   while (work.next().done !== true) if (turns.over) await turns.next();

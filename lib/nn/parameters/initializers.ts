@@ -5,7 +5,7 @@ import { normalArea, normalDensity } from "../../tensor/exact.js";
 import { extent } from "../../tensor/shape.js";
 import { gain } from "./gain.js";
 
-/** What the elements of one parameter are: the distribution that they are drawn from, or a matrix. */
+/** Initial values of one parameter: the distribution that they are drawn from, or a matrix. */
 export type Distribution =
   | { readonly kind: "uniform"; readonly low: number; readonly high: number }
   | { readonly kind: "normal"; readonly mean: number; readonly deviation: number }

@@ -8,7 +8,7 @@ import { type Initializer, lecunNormal, toInitializer, xavierUniform } from "./i
 export const PARAMETER_ROLES = ["weight", "bias", "scale", "table"] as const;
 
 /**
- * What a parameter is for, which penalties, decay and optimizers ask: `weight` of a product, `bias`, `scale` of a normalization,
+ * Purpose of a parameter, by which penalties, decay and optimizers go: `weight` of a product, `bias`, `scale` of a normalization,
  * `table` of rows that are looked up.
  */
 export type ParameterRole = (typeof PARAMETER_ROLES)[number];
@@ -60,7 +60,7 @@ export interface ParameterOptions {
 /** Which rows of a table an update reaches. */
 export type RowUpdates = "exact" | "touched";
 
-/** What is drawn where nobody says otherwise. */
+/** Initial values of a parameter without `init`, by its role. */
 function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
   if (role === "table") return lecunNormal();
   if (role === "scale") return toInitializer("parameter.init", 1, xavierUniform());

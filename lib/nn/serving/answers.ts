@@ -51,7 +51,7 @@ export class RowOutputs {
     this.only = this.#named ? undefined : outputs[0]?.shape;
   }
 
-  /** What `make` makes of the values of each output, [rows, …shape], which are its own, without those of which it makes nothing. */
+  /** Calls `make` for the values of each output, [rows, …shape], which are its own; an output for which it gives nothing is left out. */
   take<T extends object>(
     all: Float32Array,
     begin: number,

@@ -16,9 +16,9 @@ export class Batch {
   /** The inputs of a call by itself. */
   readonly large: readonly InputMember[] | undefined;
   rows = 0;
-  /** What belongs to the weights that it is computed with. */
+  /** Units and meaning that belong to the weights that it is computed with. */
   described = UNDESCRIBED;
-  /** What its outputs are written to. */
+  /** Memory of its outputs. */
   outputs = NO_ROWS;
   readonly #inputs: readonly Staged[];
 

@@ -22,7 +22,7 @@ import type { Value } from "../../tensor/value.js";
 import { makeRoom } from "../memory/staging.js";
 import { FrozenInput, type InputRows } from "./frozen_input.js";
 
-/** What a {@link FrozenProgram} is made from. */
+/** Options of a {@link FrozenProgram}. */
 export interface FrozenOptions {
   /** Records the network at inference over the memory of its weights: [batch, n]. */
   readonly forward: (...inputs: readonly Value[]) => Value;
@@ -36,7 +36,7 @@ export interface FrozenOptions {
 /** Rows of a call: of a single input as they are, otherwise a list. */
 export type GivenRows = InputRows | readonly InputRows[];
 
-/** What `rowsOf` gives for each of so many inputs. */
+/** The rows of each input, as `rowsOf` gives them. */
 export function givenRows<T>(inputs: readonly T[], rowsOf: (input: T, at: number) => InputRows): GivenRows {
   const [first] = inputs;
   return first !== undefined && inputs.length === 1 ? rowsOf(first, 0) : inputs.map(rowsOf);

@@ -10,13 +10,13 @@ import { type Described, type Normalization, UNDESCRIBED } from "../meaning/mean
 import type { Segment } from "../memory/slab.js";
 import { type FrozenOptions, FrozenProgram } from "./frozen.js";
 
-/** What predictions read of a model, at the moment when they read it. */
+/** A model as predictions read it, at the moment when they do. */
 export interface Network {
   readonly rows: RowSpecs;
   readonly segments: readonly Segment[];
   /** Memory of its weights. */
   readonly slab: NativeSlab;
-  /** What belongs to its weights; the same object until that changes. */
+  /** Units and meaning that belong to its weights; the same object until these change. */
   described(): Described;
   /** Records the network over its own weights: outputs from inputs, in their order. */
   record(inputs: readonly Value[]): readonly Value[];
@@ -30,7 +30,7 @@ export interface Network {
   clone(): Promise<Network>;
 }
 
-/** What makes outputs probabilities. */
+/** Functions that make probabilities of outputs. */
 const NORMALIZE: Readonly<Record<Normalization, (y: Value) => Value>> = { softmax, sigmoid, exp, none: (y) => y };
 
 /** All outputs of a row one after another: [batch, n]; `ERR_DTYPE` for integers. */
@@ -47,7 +47,7 @@ function sideBySide(outputs: readonly Value[], normalizations: readonly Normaliz
   return flat.length === 1 && first !== undefined ? first : concat(flat);
 }
 
-/** What a network gives for every row: all of its outputs, one after another. */
+/** Numbers that a network gives for a row: those of all of its outputs, one after another. */
 export function outputColumns({ outputs }: RowSpecs): number {
   return outputs.reduce((sum, { shape }) => sum + extent(shape), 0);
 }
@@ -60,7 +60,7 @@ const TRIES = 3;
 
 /** A network with weights of one moment, packed for speed, and what belongs to them. */
 export class FrozenCopy {
-  /** What belongs to the weights that it has. */
+  /** Units and meaning that belong to the weights that it has. */
   described = UNDESCRIBED;
   readonly #network: Network;
   readonly #options: FrozenOptions;

@@ -18,7 +18,7 @@ import { type CallInput, callInputs, countCall, failParts, failRows, membersOfCa
 import { StagedInput } from "./staged_input.js";
 import { roomFor, Stages } from "./stages.js";
 
-/** What computes the batches of a {@link Gathering}. */
+/** Computes the batches of a {@link Gathering}. */
 export interface Computer {
   readonly rows: RowSpecs;
   readonly maxBatch: number;
@@ -109,7 +109,7 @@ export class Gathering {
   }
 
   /**
-   * What `take` makes of the outputs of these rows. They are copied before this returns, and computed with others that wait. A batch
+   * The result of `take` for the outputs of these rows. They are copied before this returns, and computed with others that wait. A batch
    * begins when it is full, or when the code that runs now has come to its end; in any case behind the batch before.
    *
    * @param most Rows that a call may have.

@@ -10,7 +10,7 @@ import type { Sizes } from "../structure/sequence.js";
 export interface EvaluateOptions<M extends MetricsFor<Out>, Out extends Sizes = Taken> {
   /** One an output, of a model with named outputs. */
   readonly loss: LossesOf<Out>;
-  /** What the loss of each named output counts in the total, 1 by default. */
+  /** The weight of each named output's loss in the total, 1 by default. */
   readonly lossWeights?: LossWeightsOf<Out> | undefined;
   /** Figures besides the loss, as for `fit`. */
   readonly metrics?: M | undefined;
@@ -36,7 +36,7 @@ export interface LabelOptions extends PredictOptions {
 
 /** Options of `Model.predictProbabilities`. */
 export interface ProbabilityOptions extends PredictOptions {
-  /** What is made of the outputs, whatever the model has learned; `'outputs'` leaves them as they are. */
+  /** The function that makes probabilities of the outputs, whatever the model has learned; `'outputs'` leaves them as they are. */
   readonly as?: ProbabilitiesAs | undefined;
 }
 

@@ -40,7 +40,7 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a predictor has done for {@link Predictor.submit} since it was made, and what it has to do. */
+/** Counts of calls and batches of {@link Predictor.submit} since the predictor was made, and of those that wait. */
 export interface PredictorStatistics {
   /** Rows that wait for their batch now. */
   readonly queued: number;
@@ -73,7 +73,7 @@ export class Predictor<
   Out extends Sizes = Taken,
   E extends Elements = Elements,
 > {
-  /** What its inputs and outputs hold for every row. */
+  /** Names, shapes and elements of its inputs and outputs, for a row. */
   readonly rows: RowSpecs;
   /** Numbers of a row of all inputs, and of all outputs. */
   readonly inputs: number;
@@ -112,7 +112,7 @@ export class Predictor<
   }
 
   /**
-   * What the predictor gives ({@link PredictorOptions.as}) for `x`: [rows, inputs] as `predict` takes it, or one row as a plain array of
+   * The answer of the predictor ({@link PredictorOptions.as}) for `x`: [rows, inputs] as `predict` takes it, or one row as a plain array of
    * numbers; computed now, on the calling thread and `threads` − 1 others. The answer is the caller's own.
    *
    * Errors: more rows than `maxBatch` (`ERR_SHAPE`); rows of another width, a value that is no finite float32, NaN too (`ERR_DATA`);
@@ -141,7 +141,7 @@ export class Predictor<
   }
 
   /**
-   * What {@link run} gives, computed on native threads, or at the end of this turn of the event loop where that is shorter than the way
+   * The answer of {@link run}, computed on native threads, or at the end of this turn of the event loop where that is shorter than the way
    * to another thread. Calls that come meanwhile are gathered into the next batch; a call's rows stay together, and have the bits that
    * they have alone. `x` is copied before this returns, the answer is the caller's own.
    *
@@ -352,7 +352,7 @@ class FrozenComputer implements Computer {
   }
 }
 
-/** What is done to each output; `ERR_STATE` where the model has no such answers. */
+/** The function applied to each output; `ERR_STATE` where the model has no such answers. */
 function normalizationsFor(as: PredictedAs, { outputs }: Described): readonly Normalization[] {
   if (as === "labels") return labelledOf("predictor.as", outputs).map(() => "none");
   return normalizationsOf("predictor.as", outputs, as).map((normalization = "none") => normalization);

@@ -10,12 +10,12 @@ import type { Taken } from "../structure/chain.js";
 import type { Sizes } from "../structure/sequence.js";
 
 /**
- * What a predictor makes of the outputs: `'outputs'` as they are; `'probabilities'` as the loss of the training has them, `'softmax'`
+ * Form of a predictor's answers: `'outputs'` as they are; `'probabilities'` as the loss of the training has them, `'softmax'`
  * or `'sigmoid'` whatever that was; `'labels'`, the class of each row.
  */
 export type PredictedAs = ProbabilitiesAs | "probabilities" | "labels";
 
-/** What a predictor answers with. */
+/** Answer of a predictor. */
 export type Predicted<A extends PredictedAs, Out extends Sizes = Taken> = A extends "labels"
   ? LabelsOf<Out>
   : A extends "outputs"

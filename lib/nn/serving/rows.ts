@@ -46,7 +46,7 @@ export function callInputs(inputs: readonly RowSpec[]): readonly CallInput[] {
   });
 }
 
-/** What errors call the rows of an input. */
+/** Name of an input's rows in errors. */
 export function pathOf(where: string, { name }: CallInput): string {
   return name === undefined ? where : `${where}.${name}`;
 }

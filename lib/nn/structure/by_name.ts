@@ -2,14 +2,14 @@ import { fail } from "../../errors.js";
 import { checkKeys, isPlainObject } from "../../options.js";
 import { areNamed, type RowSpec, type Whole } from "../../tensor/row_spec.js";
 
-/** What is given for an input or an output, and what errors call it. */
+/** An option of one input or output, and its name in errors. */
 export interface GivenOne {
   readonly where: string;
   readonly value: unknown;
 }
 
 /**
- * What is given for each input or output, in their order: for one without a name the value itself, for others that of a record, whose
+ * The options of each input or output, in their order: for one without a name the value itself, for others that of a record, whose
  * keys are names of them (`ERR_UNKNOWN_OPTION`, with the name that was meant); what is no record is `ERR_OPTION`.
  *
  * @param what A value of the record, for errors: `a loss`.

@@ -3,11 +3,11 @@ import { checkShape, elements, formatShape, type Shape, sameShape } from "../../
 import type { ValueSpec } from "../../tensor/value.js";
 import type { Product } from "./size_product.js";
 
-/** What a layer takes of every row: so many features on its last axis, or a whole shape. {@link ANY_SIZE} takes all. */
+/** The rows that a layer takes: of so many features on the last axis, or of a whole shape. {@link ANY_SIZE} takes all. */
 export type Taken = number | readonly number[];
 
 /**
- * What a layer gives for every row: so many features in the place of the last axis, or a whole shape; `'same'`: what it took;
+ * The row that a layer gives for one: so many features in the place of the last axis, or a whole shape; `'same'`: the row that it took;
  * `'flat'`: all elements on one axis; the same elements in another shape; one axis more; or so many features on the last of the axes
  * that its `infer` tells.
  */
@@ -29,7 +29,7 @@ export type Takes = "f32" | "i32" | "ragged" | "any";
 /** Elements between two layers. */
 export type Element = "f32" | "i32" | "ragged";
 
-/** What a chain of layers needs to know of one. */
+/** Sizes and elements of a layer, as chains go by them. */
 export interface Sized<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes> {
   readonly kind: string;
   /** Features taken, {@link ANY_SIZE} (type `number`) for any; or the shape of a row, without the axis of the batch. */
@@ -37,7 +37,7 @@ export interface Sized<In extends Taken = Taken, Out extends Given = Given, T ex
   readonly outputs: Out;
   /** `'f32'` by default. */
   readonly takes?: T | undefined;
-  /** What it makes of the value that it is given, where its sizes do not say that. */
+  /** Shape and elements of its output for an input, where its sizes do not say that. */
   infer?(given: ValueSpec): ValueSpec;
 }
 
@@ -163,7 +163,7 @@ type Giver<H extends Sized, From extends number, Index extends number> = [H["out
     : Index
   : Index;
 
-/** What H takes, where it says one of the two. */
+/** Elements that H takes, where it says one of the two. */
 export type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends [never]
   ? "f32"
   : Exclude<H["takes"], undefined>;
@@ -257,7 +257,7 @@ export type InPlace<L extends readonly unknown[], Checked> = {
   readonly [K in keyof L]: K extends keyof Checked ? (L[K] extends Checked[K] ? L[K] : Checked[K]) : L[K];
 };
 
-/** What a chain takes: that of its first layer that is no pass-through for any row. */
+/** Rows that a chain takes: those of its first layer that is no pass-through for any row. */
 export type First<L extends readonly unknown[]> = L extends readonly [infer H extends Sized, ...infer R]
   ? number extends H["inputs"]
     ? [H["outputs"]] extends ["same"]
@@ -269,7 +269,7 @@ export type First<L extends readonly unknown[]> = L extends readonly [infer H ex
 /** The row that a chain is given where nothing else is said: that of its first layer with sizes, on one axis where this names features alone. */
 export type Start<L extends readonly unknown[]> = Rows<First<L>>;
 
-/** What a chain gives; `'same'` if all of it passes any row through. */
+/** The row that a chain gives; `'same'` if all of it passes any row through. */
 export type Last<L extends readonly unknown[], Row = "same"> = L extends readonly [infer H extends Sized, ...infer R]
   ? Last<R, After<H, Row>>
   : number extends L["length"]
@@ -292,7 +292,7 @@ function elementsOf(takes: Exclude<Takes, "any">): "f32" | "i32" {
   return takes === "ragged" ? "i32" : takes;
 }
 
-/** What a layer makes of a value that it takes. */
+/** Shape and elements of a layer's output for an input. */
 export function givenBy(layer: Sized, given: ValueSpec): ValueSpec {
   const { kind, outputs, takes = "f32" } = layer;
   if (layer.infer !== undefined) {
@@ -334,11 +334,11 @@ function expectTaken(layer: Sized, position: number, from: number, { shape, dtyp
   if (elements(row) !== count) refuse("ERR_SHAPE", `${count} elements`, from, formatShape(row));
 }
 
-/** What goes through a chain of layers, as far as it can be told. */
+/** Values between the layers of a chain, as far as they can be told. */
 export interface ChainSpecs {
-  /** What the first layer is given; `undefined` where nobody says that. */
+  /** The input of the first layer; `undefined` where nobody says that. */
   readonly input: ValueSpec | undefined;
-  /** What each layer gives. */
+  /** The output of each layer. */
   readonly outputs: readonly (ValueSpec | undefined)[];
 }
 

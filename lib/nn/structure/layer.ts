@@ -15,7 +15,7 @@ import type { Value, ValueSpec } from "../../tensor/value.js";
 import { PARAMETER_ROLES, type ParameterSpec } from "../parameters/parameter.js";
 import { ANY_SIZE, type Given, type Sized, type Taken, type Takes } from "./chain.js";
 
-/** What a layer may ask while it is traced; `S` are the names of its states, `B` those of the layers inside of it. */
+/** The context of a layer while it is traced; `S` are the names of its states, `B` those of the layers inside of it. */
 export interface LayerContext<S extends string = string, B extends string = string> {
   /** False at inference: nothing is drawn, and no state changes. */
   readonly training: boolean;
@@ -37,13 +37,13 @@ export interface LayerContext<S extends string = string, B extends string = stri
 /** Numbers that a layer keeps besides its parameters: no gradient, penalty or average reaches them; they are saved with the weights. */
 export interface StateSpec {
   readonly shape: readonly number[];
-  /** What all elements are before the first step. */
+  /** Value of all elements before the first step. */
   readonly init: number;
   /** All elements are finite, and none is below it: weights that are set or loaded with others are refused. By default they may be any. */
   readonly min?: number | undefined;
 }
 
-/** What a layer with states gives: `state` has new values of those that change, which count after the step, in training. */
+/** Result of a layer with states: `state` has new values of those that change, which count after the step, in training. */
 export interface LayerResult<S extends string = string> {
   readonly output: Value;
   readonly state?: { readonly [K in S]?: Value } | undefined;
@@ -65,8 +65,8 @@ export interface Layer<In extends Taken = Taken, Out extends Given = Given, T ex
   /** Names of the layers that it was given, in their order, without those that it adds itself: what files have of it. */
   readonly order?: readonly string[] | undefined;
   /**
-   * What the layers of `order` take, for tables: each what the one before gives, or all of them what the block takes, as do those that are
-   * not in `order`; absent where `forward` alone knows.
+   * Input of the layers of `order`, for tables: in a `chain` the output of the layer before, in `branches` that of the block, which layers
+   * that are not in `order` have too. Absent where `forward` alone knows.
    */
   readonly flow?: "chain" | "branches" | undefined;
   /** For {@link loadModel}; `undefined` for a layer that a user defined. */
@@ -74,7 +74,7 @@ export interface Layer<In extends Taken = Taken, Out extends Given = Given, T ex
   forward(x: Value, parameters: Readonly<Record<string, Value>>, context: LayerContext): Value | LayerResult;
 }
 
-/** What {@link defineLayer} takes. */
+/** Argument of {@link defineLayer}. */
 export interface LayerDefinition<
   In extends Taken,
   Out extends Given,
@@ -88,14 +88,14 @@ export interface LayerDefinition<
   /** Features that it takes on the last axis, or the shape of a row, without the axis of the batch; any row when absent. */
   readonly inputs?: In | undefined;
   /**
-   * What it gives for a row: features in the place of the last axis; a whole shape; `'same'`: the shape that it took; `'flat'`: all
+   * Its output for a row: features in the place of the last axis; a whole shape; `'same'`: the shape that it took; `'flat'`: all
    * elements on one axis; `{ shape }`: as many elements as it took, in this shape; `{ append: n }`: one axis more; `{ last: n }`: n features on the last of the axes that `infer` tells,
    * 0 where it tells these too.
    */
   readonly outputs: Out;
   /** Elements that it takes, `'f32'` by default; `'ragged'` for lists. It gives f32; with `'any'` what it took. */
   readonly takes?: T | undefined;
-  /** What it makes of the value that it is given, where `inputs` and `outputs` do not say all of it. */
+  /** Shape and elements of its output for an input, where `inputs` and `outputs` do not say all of it. */
   infer?(given: ValueSpec): ValueSpec;
   /** Used in the place of kind and ordinal. */
   readonly name?: string | undefined;
@@ -127,7 +127,7 @@ export interface Nestable<In = unknown, Out = unknown, T extends Takes = Takes> 
 /** Under which a model is a layer. @internal */
 export const BLOCK: unique symbol = Symbol("block");
 
-/** What may stand among layers. */
+/** A layer, or a model that is one. */
 export type LayerPart = Layer | Nestable;
 
 /** Options, where such stand before the layers, and the layers. */
@@ -145,7 +145,7 @@ export function checkName(where: string, name: string | undefined): string | und
   return fail("ERR_OPTION", where, "a name (a letter, then letters, digits, _ or -)", name);
 }
 
-/** What {@link defineLayer} has made, or anything of that form; else `ERR_OPTION`. */
+/** `given` as a layer: made by {@link defineLayer}, a model, or anything of that form; else `ERR_OPTION`. */
 export function checkLayer(where: string, given: unknown): Layer {
   const value = isNestable(given) ? given[BLOCK]() : given;
   if (!isLayer(value)) return fail("ERR_OPTION", where, "a layer", value);

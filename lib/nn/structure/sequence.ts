@@ -8,18 +8,18 @@ import { checkLayer, expectFew, type Layer, type LayerConfig, sealed } from "./l
 import { namedLayers, nameLayers } from "./naming.js";
 import { type Functions, Structure } from "./structure.js";
 
-/** What a model is made of, besides its weights. */
+/** A model without its weights. */
 export interface Definition {
   readonly layers: readonly Layer[];
   /** Of the layers, in their order; the same layer twice has one name. */
   readonly names: readonly string[];
-  /** What each layer is given, where the model says it. */
+  /** The input of each layer, where the model says it. */
   readonly given: readonly ValueSpec[];
   readonly structure: Structure;
   readonly rows: RowSpecs;
-  /** What a model calls its inputs and outputs: features, a shape, or either by name. */
+  /** `inputs` and `outputs` of the model: features, a shape, or either by name. */
   readonly sizes: { readonly inputs: Sizes; readonly outputs: Sizes };
-  /** What files describe. */
+  /** Layers as files describe them. */
   readonly described: readonly Layer[];
   /** Records the outputs from the inputs, in the order of the rows, by functions of the layers. */
   record(inputs: readonly Value[], functions: Functions): readonly Value[];
@@ -47,7 +47,7 @@ export interface LayerChain {
   readonly outputs: readonly (ValueSpec | undefined)[];
 }
 
-/** What is no layer, or does not fit the one before it, is `ERR_OPTION`, `ERR_SHAPE` or `ERR_DTYPE`. */
+/** Checks a chain of layers: one that is no layer, or does not fit the one before it, is `ERR_OPTION`, `ERR_SHAPE` or `ERR_DTYPE`. */
 export function chainOf(where: string, given: readonly unknown[], from?: ValueSpec | undefined): LayerChain {
   const layers = given.map((layer, index) => checkLayer(`${where}: layer ${index + 1}`, layer));
   expectFew(where, layers);

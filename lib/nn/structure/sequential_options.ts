@@ -6,7 +6,7 @@ import type { ValueSpec } from "../../tensor/value.js";
 import type { Chained, Element, First, Last, Plain, Sized, Start, TakenBy } from "./chain.js";
 import { checkName } from "./layer.js";
 
-/** What {@link sequential} may be given before its layers. */
+/** Options of {@link sequential}, before its layers. */
 export interface SequentialOptions {
   /**
    * Shape of a row, without the axis of the batch; a `spec` of a batch, with `"batch"` as its first axis; or `ragged('i32')`, where a row is
@@ -48,7 +48,7 @@ export type Arguments<L extends readonly unknown[]> = L extends readonly [
   ? [O, ...Chained<Layers, StartWith<O, Layers>, 0, ElementOf<O["input"]>>]
   : Chained<L>;
 
-/** What a model of these arguments takes. */
+/** Rows that a model of these arguments takes. */
 export type InputOf<L extends readonly unknown[]> = L extends readonly [
   infer O extends SequentialOptions,
   ...infer Layers,
@@ -80,7 +80,7 @@ type FirstElement<L extends readonly unknown[]> = L extends readonly [infer H ex
     ? "f32"
     : Element;
 
-/** What it gives. */
+/** Rows that it gives. */
 export type OutputOf<L extends readonly unknown[]> = L extends readonly [
   infer O extends SequentialOptions,
   ...infer Layers,
@@ -88,7 +88,7 @@ export type OutputOf<L extends readonly unknown[]> = L extends readonly [
   ? Plain<Last<Layers, StartWith<O, Layers>>>
   : Plain<Last<L, Start<L>>>;
 
-/** What they say; `ERR_OPTION` for what they cannot. */
+/** The options of `sequential`, checked: else `ERR_OPTION`. */
 export function checkSequential(options: object): {
   readonly input: ValueSpec | undefined;
   readonly name: string | undefined;

@@ -90,7 +90,7 @@ type Multiplied<A extends Digits, B extends Digits, Done extends Digits = []> = 
   ? Multiplied<A, Rest, Sum<Done extends readonly [] ? [] : [0, ...Done], Scaled<A, High>>>
   : Done;
 
-/** What literal sizes come to, one after another, from `Done` on; `number` where one of them is not known. */
+/** Product or sum of `Done` and literal sizes; `number` where one of them is not known. */
 type Folded<
   By extends "product" | "sum",
   Sizes extends readonly number[],

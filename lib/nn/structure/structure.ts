@@ -115,7 +115,7 @@ function refuseDepth(): never {
   );
 }
 
-/** What a forward function returned: a value, or one with new values of states. */
+/** Takes apart the result of a forward function: a value, or one with new values of states. */
 function resultOf(returned: unknown): { readonly output: unknown; readonly state: NonNullable<LayerResult["state"]> } {
   if (returned instanceof Value || typeof returned !== "object" || returned === null || !("output" in returned)) {
     return { output: returned, state: {} };
@@ -124,7 +124,7 @@ function resultOf(returned: unknown): { readonly output: unknown; readonly state
   return { output: returned.output, state: typeof state === "object" && state !== null ? { ...state } : {} };
 }
 
-/** What a layer gives is what it says that it gives; else `ERR_SHAPE`, or `ERR_DTYPE`. */
+/** The output of a layer, checked against what the layer declares: `ERR_SHAPE`, or `ERR_DTYPE`. */
 function checkOutput(name: string, output: unknown, { shape, dtype }: ValueSpec): Value {
   const fits = output instanceof Value && sameShape(output.shape, shape);
   if (fits && output.dtype === dtype) return output;

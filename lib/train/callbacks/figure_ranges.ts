@@ -25,14 +25,14 @@ export function isOfValidation(name: string): boolean {
   return name.startsWith(VALIDATION);
 }
 
-/** What is looked for, such as `min validation.loss`; else `ERR_FILE`. */
+/** The figure and direction that are looked for, such as `min validation.loss`; else `ERR_FILE`. */
 export function aimOf(aim: Part): string {
   const sought = aim.text();
   aim.expect(AIM.test(sought), "min or max and the name of a figure");
   return sought;
 }
 
-/** What the figures of a run can be, by the names under which they are watched, such as `validation.accuracy`. */
+/** Ranges of the figures of a run, by the names under which they are watched, such as `validation.accuracy`. */
 export class Figures {
   readonly #metrics: ReadonlyMap<string, Metric>;
   readonly #loss: NumberRange;

@@ -8,7 +8,7 @@ import { isOfValidation, VALIDATION } from "./figure_ranges.js";
 /** Which way a figure is better. */
 export type MonitorMode = "min" | "max";
 
-/** What callbacks that watch a figure have in common. */
+/** Options of callbacks that watch a figure. */
 export interface MonitorOptions {
   /**
    * The figure: `loss`, `dataLoss`, `penalty` or a metric's name, of the training examples; `validation.loss` or
@@ -82,7 +82,7 @@ export class Monitor {
     this.#sign = this.mode === "min" ? -1 : 1;
   }
 
-  /** What it looks for, such as `min validation.loss`: a best value means nothing to a monitor of something else. */
+  /** Figure and direction that it looks for, such as `min validation.loss`: a best value means nothing to a monitor of something else. */
   get aim(): string {
     return `${this.mode} ${this.name}`;
   }
@@ -105,7 +105,7 @@ export class Monitor {
   }
 }
 
-/** What figures are taken from. */
+/** Loss and metrics that figures are taken from. */
 export type Watched = Pick<Decision, "loss" | "dataLoss" | "penalty" | "metrics" | "validation">;
 
 /** The figure of that name; `undefined` as long as there is none. */

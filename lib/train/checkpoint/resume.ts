@@ -26,7 +26,7 @@ import type { Reader } from "./progress_schema.js";
 import { type ChangedSetting, changesOf, type ToldSettings } from "./settings.js";
 import { describedCheckpoint, leastOf, soundCheckpoint } from "./sound.js";
 
-/** What a run continues, and what it does not. */
+/** The beginning of a run: what it continues, and what it does not. */
 export interface Resumed extends TakenUp {
   /** `undefined`: the run begins at its beginning. */
   readonly checkpoint: DecodedCheckpoint | undefined;
@@ -56,7 +56,7 @@ export const FROM_THE_BEGINNING: Resumed = {
 /** The name under which a checkpoint that does not fit is refused. */
 export const RESUME = "fit.resume";
 
-/** What a checkpoint is held against. */
+/** A run that a checkpoint is compared with. */
 interface Own {
   readonly model: AnyModel;
   readonly minimizer: Minimizer;
@@ -283,7 +283,7 @@ async function named(from: string | Uint8Array, own: Own): Promise<Resumed> {
   return { ...(await read(bytesSource(from, RESUME), own)), path: null, passedOver: [] };
 }
 
-/** What a file has for a run. */
+/** A checkpoint that was found, apart from its path and the files that were passed over. */
 type Found = Omit<Resumed, "path" | "passedOver">;
 
 /** A checkpoint that is whole and of this run; `verified` is called once it is known to be one. */
@@ -297,7 +297,7 @@ async function read(source: ByteSource, own: Own, verified: () => void = () => u
   }
 }
 
-/** What has become of a file of the folder. `sealed`: it is a checkpoint, if none that this run can go on from. */
+/** Fate of a file of the folder. `sealed`: it is a checkpoint, if none that this run can go on from. */
 type Tried = { readonly found: Found } | { readonly error: unknown; readonly sealed: boolean };
 
 /** Whatever is wrong with a file is no reason to give up: the one before it may be sound. */

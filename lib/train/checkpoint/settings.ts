@@ -17,7 +17,7 @@ import { tensor } from "../../tensor/tensor.js";
 import type { Every } from "../callbacks/callback.js";
 import { type Difference, differenceOf } from "./difference.js";
 
-/** What a resumed run must have in common with the one that it continues, as its checkpoint has it. */
+/** Settings that a resumed run must share with the one that it continues, as the checkpoint has them. */
 export const COMPARED = [
   "layers",
   "loss",
@@ -35,7 +35,7 @@ export const COMPARED = [
   "shuffleBuffer",
 ] as const;
 
-/** What decides which examples a batch has: another one needs the beginning of an epoch, which `data: 'changed'` asks for. */
+/** Settings that decide which examples a batch has: other ones need the beginning of an epoch, which `data: 'changed'` asks for. */
 export const OF_THE_ORDER = ["batchSize", "shuffle", "shuffleBuffer"] as const;
 
 /** Settings, and what a checkpoint keeps in another form: units, and the states of metrics and callbacks. */
@@ -50,7 +50,7 @@ export type Settings = Readonly<Record<(typeof COMPARED)[number], unknown>> & { 
 /** In the place of the rows that a stream is shuffled with. */
 export const IN_MEMORY = "that of data in memory";
 
-/** What the settings of a run are told from. */
+/** Source of the settings of a run. */
 export interface SettingsSource {
   readonly losses: readonly OutputLoss[];
   readonly regularizer: Regularizers;

@@ -9,7 +9,7 @@ import { regularizers } from "../../regularizers/kinds.js";
 import { matchesPattern } from "../../words.js";
 import { COMPARED, IN_MEMORY } from "./settings.js";
 
-/** What of a checkpoint's settings the rest of it has to agree with. */
+/** The settings of a checkpoint that the rest of it has to agree with. */
 export interface StoredSettings {
   readonly batchSize: number;
   readonly shuffle: boolean;

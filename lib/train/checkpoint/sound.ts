@@ -17,7 +17,7 @@ import { checkSettingsPart, type StoredSettings } from "./settings_schema.js";
 /** A checkpoint whose settings and tensors a run can have written, be it another run. */
 export interface DescribedCheckpoint {
   readonly file: StoredFile;
-  /** What stands in its progress. */
+  /** Its progress. */
   readonly arrays: ReadonlyMap<string, StoredTensor>;
   readonly where: string;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -64,7 +64,7 @@ export function soundCheckpoint(described: DescribedCheckpoint, reader: Reader):
   return { ...described, progress };
 }
 
-/** What no element of a weight or a state is below: all are finite, as in any file of a folder, and no sum of squares is negative. */
+/** Least value of a weight or a state: all are finite, as in any file of a folder, and no sum of squares is negative. */
 export function leastOf({ parameters, stored }: DescribedCheckpoint): (key: string) => number {
   const positive = new Set(
     parameters.flatMap((parameter) =>
@@ -152,7 +152,7 @@ function checkAverages({ where, file, stored: { average }, parameters }: Describ
   if (stray !== undefined) refusePart(where, "averages.except", "parameters without an average", stray);
 }
 
-/** What a model's file says stands in the progress too, but for the loss. */
+/** Checks that the model's metadata, but for the loss, says what the progress does. */
 function checkDescription({ where, file, stored: { loss } }: DescribedCheckpoint, { data }: Progress): void {
   const { metadata } = file;
   const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));

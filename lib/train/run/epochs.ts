@@ -29,7 +29,7 @@ export interface StreamProgress {
   readonly shuffleBuffer: number;
 }
 
-/** What of the data a checkpoint keeps. */
+/** The place in the data that a checkpoint keeps. */
 export interface DataProgress {
   /** `null` for data in memory. */
   readonly stream: StreamProgress | null;

@@ -16,7 +16,7 @@ import type { FiniteCheck } from "../finite.js";
 export interface Stopped {
   readonly model: AnyModel;
   readonly program: CompiledProgram;
-  /** What its guard looks at, by the number that a fault reports. */
+  /** The checks of its guard, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];
   readonly fault: NativeFault;
   /** The step that was not done. */

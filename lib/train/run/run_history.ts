@@ -26,7 +26,7 @@ export interface RunHistoryParts {
   readonly measuresEpochs: boolean;
   /** Whether the loss of every step is kept. */
   readonly logsSteps: boolean;
-  /** What the loss of each output counts. */
+  /** The weight of each output's loss in the total. */
   readonly lossWeights: readonly number[];
   emit(event: FitEvent): void;
 }
@@ -95,7 +95,7 @@ export class RunHistory {
     return this.#validationStep;
   }
 
-  /** What callbacks and the best checkpoint go by. */
+  /** Figures that callbacks and the best checkpoint go by. */
   get watched(): Watched {
     const validation = this.#validation;
     return {
@@ -105,7 +105,7 @@ export class RunHistory {
     };
   }
 
-  /** What a checkpoint keeps; metrics are over with the epoch, unless something of this step is still to be decided. */
+  /** The part of the history that a checkpoint keeps; metrics are over with the epoch, unless something of this step is still to be decided. */
   progress(decided: boolean): RunHistoryProgress {
     const { epochs, meter } = this.#parts;
     return {

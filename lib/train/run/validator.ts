@@ -11,7 +11,7 @@ export class Validator {
   readonly #model: AnyModel;
   readonly #minimizer: Minimizer;
   readonly #effort: Effort;
-  /** What is measured: the model, or one with the averaged weights. */
+  /** The model that is measured: that of the run, or one with the averaged weights. */
   readonly #measured: AnyModel;
   readonly #evaluator: Evaluator | undefined;
 
@@ -37,7 +37,7 @@ export class Validator {
     return await this.#evaluator?.run(control, this.#effort);
   }
 
-  /** What is measured, by name. */
+  /** The weights that are measured, by name. */
   weights(): ReadonlyMap<string, Float32Array> {
     const averages = this.#minimizer.averages(this.#model);
     return averages ?? new Map([...this.#model.weights()].map(([name, { data }]) => [name, data]));
