@@ -50,7 +50,7 @@ function expectRoom({ pass, batch }: StreamFeedOptions, bytes: number): void {
 }
 
 /** Steps whose rows lie in native memory. */
-export interface Block {
+export interface StepBlock {
   readonly steps: number;
   /** Rows of the last step. */
   readonly lastRows: number;
@@ -92,7 +92,7 @@ export class StreamFeed {
   #place: StreamPlace = { seed: 0, step: 0, epoch: 1, rows: 0, epochs: 1, steps: 0 };
   #step = 0;
   #epoch = 0;
-  #pending: Promise<Block | undefined> | undefined;
+  #pending: Promise<StepBlock | undefined> | undefined;
   #waitingSince: number | undefined;
   #interrupt: (() => void) | undefined;
   #closed = false;
@@ -159,7 +159,7 @@ export class StreamFeed {
    * The next steps, copied into native memory; a program must not be reading it. `undefined` after {@link stop}. What
    * went wrong in the source, or does not fit, is thrown here.
    */
-  async next(): Promise<Block | undefined> {
+  async next(): Promise<StepBlock | undefined> {
     this.#waitingSince = now();
     const block = await this.#wait(this.#pending ?? Promise.resolve(undefined));
     this.#waitingSince = undefined;
@@ -198,7 +198,7 @@ export class StreamFeed {
   }
 
   /** `pending`, or `undefined` at a stop before. */
-  #wait(pending: Promise<Block | undefined>): Promise<Block | undefined> {
+  #wait(pending: Promise<StepBlock | undefined>): Promise<StepBlock | undefined> {
     return new Promise((resolve, reject) => {
       if (this.#closed) resolve(undefined);
       this.#interrupt = () => resolve(undefined);
@@ -206,7 +206,7 @@ export class StreamFeed {
     });
   }
 
-  async #fill(): Promise<Block | undefined> {
+  async #fill(): Promise<StepBlock | undefined> {
     const { batch } = this.#options;
     await this.#turns.next(); // what waits for the threads comes first
     const begins = this.#buffer === undefined;

@@ -5,7 +5,7 @@ import type { Caller } from "./caller.js";
 import type { RunControl } from "./run_control.js";
 
 /** Steps to run at once, and the rows of the last one where a stream ends (0: as many as the feed has). */
-export interface Stretch {
+export interface CallSteps {
   readonly firstStep: number;
   readonly steps: number;
   readonly rows: number;
@@ -24,9 +24,9 @@ export class Passes {
     this.#callSteps = callSteps;
   }
 
-  #next(): Iterable<Stretch> | AsyncIterable<Stretch> {
+  #next(): Iterable<CallSteps> | AsyncIterable<CallSteps> {
     this.#begun += 1;
-    return this.#examples.stream === undefined ? this.#stretches() : this.#blocks(this.#begun);
+    return this.#examples.stream === undefined ? this.#calls() : this.#blocks(this.#begun);
   }
 
   /**
@@ -60,14 +60,14 @@ export class Passes {
     }
   }
 
-  *#stretches(): Generator<Stretch> {
+  *#calls(): Generator<CallSteps> {
     const steps = Math.ceil(this.#examples.samples / this.#batch);
     for (let firstStep = 1; firstStep <= steps; firstStep += this.#callSteps) {
       yield { firstStep, steps: Math.min(this.#callSteps, steps - firstStep + 1), rows: 0 };
     }
   }
 
-  async *#blocks(epoch: number): AsyncGenerator<Stretch> {
+  async *#blocks(epoch: number): AsyncGenerator<CallSteps> {
     const { stream } = this.#examples;
     stream?.start({ seed: 0, step: 0, epoch, rows: 0, epochs: epoch, steps: Number.POSITIVE_INFINITY });
     for (let done = 0; ; ) {

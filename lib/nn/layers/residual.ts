@@ -36,7 +36,7 @@ export interface ResidualOptions {
 }
 
 /** The layers, each of which takes what the one before gives; floats at first. */
-type Floats<L extends readonly unknown[]> = Chained<L, Start<L>, 0, "f32">;
+type FloatChain<L extends readonly unknown[]> = Chained<L, Start<L>, 0, "f32">;
 
 /** Why what is given is not added to what was taken; `never` where it is. */
 type Unlike<Takes, Gives> = [Takes, Gives] extends [
@@ -55,7 +55,7 @@ type Unlike<Takes, Gives> = [Takes, Gives] extends [
     : never;
 
 /** The layers, with a sentence in the place of the last one where the sum has two sizes. */
-type Summed<L extends readonly unknown[], Done = Floats<L>> =
+type Summed<L extends readonly unknown[], Done = FloatChain<L>> =
   L extends Readonly<Done>
     ? [Unlike<Start<L>, Last<L, Start<L>>>] extends [never]
       ? Done
@@ -66,7 +66,7 @@ type Summed<L extends readonly unknown[], Done = Floats<L>> =
 
 type Arguments<L extends readonly unknown[]> = L extends readonly [infer O extends ResidualOptions, ...infer Layers]
   ? O extends { readonly project: true }
-    ? [O, ...Floats<Layers>]
+    ? [O, ...FloatChain<Layers>]
     : [O, ...Summed<Layers>]
   : Summed<L>;
 
