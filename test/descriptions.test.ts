@@ -164,7 +164,11 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     leakyRelu: [leakyRelu({ slope: 0.3 })],
     elu: [elu({ alpha: 0.5 })],
     gelu: [gelu({ approximate: "tanh" }), gelu()],
-    embedding: [embedding(9, 2), embedding(9, 2, { ...TABLE, regularizer: l2(0.5) })],
+    embedding: [
+      embedding(9, 2),
+      embedding(9, 2, { ...TABLE, regularizer: l2(0.5) }),
+      embedding(9, 2, { maxNorm: 0.5, preset: "pytorch" }),
+    ],
     embeddingBag: [
       embeddingBag(9, 2),
       embeddingBag(9, 2, { ...TABLE, mode: "mean", regularizer: [l2(0.5), maxNorm(3)] }),
