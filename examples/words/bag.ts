@@ -1,4 +1,4 @@
-import { adam, binaryCrossEntropy, embeddingBag, fit, linear, sequential, spec, type Tensor, tensor } from "carillon";
+import { adam, binaryCrossEntropy, embeddingBag, fit, type Lists, linear, ragged, sequential } from "carillon";
 import type { Reviews } from "./reviews.js";
 
 /** Columns that words are hashed into: no list of words is needed, and no two of these few meet in one. */
@@ -11,19 +11,18 @@ function hashOf(word: string): number {
   return hash >>> 0;
 }
 
-/** Numbers of the words of texts, and of their pairs of neighbours if `pairs`: [texts, longest] i32, −1 behind the end of a text. */
-export function hashed(texts: readonly string[], pairs: boolean, longest: number): Tensor<"i32"> {
-  const ids = new Int32Array(texts.length * longest).fill(-1);
+/** Numbers of the words of texts, and of their pairs of neighbours if `pairs`: a list a text, as long as it is. */
+export function hashed(texts: readonly string[], pairs: boolean): Lists {
+  const offsets = new Int32Array(texts.length + 1);
+  const ids: number[] = [];
   for (const [row, text] of texts.entries()) {
     const words = text.toLowerCase().match(/\p{L}+/gu) ?? [];
     const grams = pairs ? [...words, ...words.slice(1).map((word, index) => `${words[index]} ${word}`)] : words;
-    for (const [place, gram] of grams.slice(0, longest).entries()) ids[row * longest + place] = hashOf(gram) % COLUMNS;
+    for (const gram of grams) ids.push(hashOf(gram) % COLUMNS);
+    offsets[row + 1] = ids.length;
   }
-  return tensor(ids, [texts.length, longest]);
+  return { offsets, ids: Int32Array.from(ids) };
 }
-
-/** Words and pairs of a review at most. */
-const LONGEST = 40;
 
 /** What is asked of a run. */
 export interface Training {
@@ -39,14 +38,10 @@ export async function learnReviews(
   validation: Reviews,
   { epochs, seed, pairs }: Training,
 ): Promise<number> {
-  const model = sequential(
-    { input: spec(["batch", LONGEST], "i32") },
-    embeddingBag(COLUMNS, 16, { rows: "touched" }),
-    linear(16, 1),
-  );
+  const model = sequential({ input: ragged("i32") }, embeddingBag(COLUMNS, 16, { rows: "touched" }), linear(16, 1));
   const run = await fit(model, {
-    data: { x: hashed(data.texts, pairs, LONGEST), y: data.y },
-    validation: { x: hashed(validation.texts, pairs, LONGEST), y: validation.y },
+    data: { x: hashed(data.texts, pairs), y: data.y },
+    validation: { x: hashed(validation.texts, pairs), y: validation.y },
     loss: binaryCrossEntropy(),
     optimizer: adam({ lr: 0.003 }),
     metrics: ["accuracy"],

@@ -6,15 +6,15 @@ import { reviews } from "../../examples/words/reviews.js";
 describe("hashing", () => {
   test("a word is FNV-1a of its bytes: values of the page that defines it", () => {
     // "a" e40c292c, "foobar" bf9cf968 (Fowler, Noll, Vo).
-    const { data } = hashed(["a foobar"], false, 3);
-    expect([...data]).toEqual([0xe40c292c % COLUMNS, 0xbf9cf968 % COLUMNS, -1]);
+    const { offsets, ids } = hashed(["a foobar", "", "a"], false);
+    expect([...ids]).toEqual([0xe40c292c % COLUMNS, 0xbf9cf968 % COLUMNS, 0xe40c292c % COLUMNS]);
+    expect([...offsets]).toEqual([0, 2, 2, 3]);
   });
 
   test("neighbours stand behind the words", () => {
-    const [words, both] = [hashed(["not good"], false, 4), hashed(["not good"], true, 4)];
-    expect([...both.data].slice(0, 2)).toEqual([...words.data].slice(0, 2));
-    expect(both.data[2]).not.toBe(-1);
-    expect(both.data[3]).toBe(-1);
+    const [words, both] = [hashed(["not good"], false), hashed(["not good"], true)];
+    expect([...both.ids.subarray(0, 2)]).toEqual([...words.ids]);
+    expect([...both.offsets]).toEqual([0, 3]);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   flatten,
   fromDescription,
   type Layer,
+  type Lists,
   l2,
   linear,
   loadModel,
@@ -19,6 +20,7 @@ import {
   type Optimizer,
   partition,
   type RowUpdates,
+  ragged,
   sequential,
   sgd,
   spec,
@@ -37,6 +39,7 @@ interface Case {
   readonly mode?: "sum" | "mean";
   readonly padding?: number;
   readonly sparse: boolean;
+  readonly weighted?: boolean;
   readonly after: Readonly<Record<string, { readonly table: After; readonly head: After }>>;
 }
 
@@ -46,6 +49,7 @@ interface Fixture {
   readonly y: readonly (readonly number[])[];
   readonly ids: readonly (readonly number[])[];
   readonly bags: readonly (readonly number[])[];
+  readonly weights: readonly (readonly number[])[];
   readonly cases: readonly Case[];
 }
 
@@ -66,27 +70,26 @@ const integers = (rows: readonly (readonly number[])[], width: number) =>
     width,
   ]);
 
-async function run({ layer, mode, padding, optimizer }: Case, steps: number, rows: RowUpdates) {
+/** The bags as lists. */
+function listsOf(weighted: boolean): Lists {
+  const offsets = Int32Array.from([[], ...fixture.bags], ({ length }) => length);
+  for (let row = 1; row < offsets.length; row++) offsets[row] = (offsets[row] ?? 0) + (offsets[row - 1] ?? 0);
+  const lists = { offsets, ids: Int32Array.from(fixture.bags.flat()) };
+  return weighted ? { ...lists, weights: Float32Array.from(fixture.weights.flat()) } : lists;
+}
+
+/** Rows of a table for three ids, bags of padded rows, or of lists. */
+type Form = "rows" | "lists";
+
+async function run(
+  { layer, mode, padding, optimizer, weighted = false }: Case,
+  steps: number,
+  rows: RowUpdates,
+  form: Form,
+) {
   const options = { name: "table", padding, rows };
   const bags = layer === "embeddingBag";
-  const model = bags
-    ? sequential(
-        { input: spec(["batch", WIDTH], "i32") },
-        embeddingBag(COUNT, SIZE, { ...options, mode }),
-        linear(SIZE, 2, { bias: false, name: "head" }),
-      )
-    : sequential(
-        { input: spec(["batch", 3], "i32") },
-        embedding(COUNT, SIZE, options),
-        flatten(),
-        linear(3 * SIZE, 2, { bias: false, name: "head" }),
-      );
-  model.setWeights({
-    "table.table": Float32Array.from(fixture.table),
-    "head.weight": Float32Array.from(fixture.heads[bags ? SIZE : 3 * SIZE] ?? []),
-  });
-  await fit(model, {
-    data: { x: bags ? integers(fixture.bags, WIDTH) : integers(fixture.ids, 3), y: fixture.y.map((row) => [...row]) },
+  const learning = {
     loss: mse(),
     optimizer: partition([
       ["table.*", OPTIMIZERS[optimizer]],
@@ -95,35 +98,60 @@ async function run({ layer, mode, padding, optimizer }: Case, steps: number, row
     batchSize: 8,
     shuffle: false,
     steps,
-  });
+  } as const;
+  const y = fixture.y.map((row) => [...row]);
+  const first = {
+    "table.table": Float32Array.from(fixture.table),
+    "head.weight": Float32Array.from(fixture.heads[bags ? SIZE : 3 * SIZE] ?? []),
+  };
+  const tail = [
+    embeddingBag(COUNT, SIZE, { ...options, mode }),
+    linear(SIZE, 2, { bias: false, name: "head" }),
+  ] as const;
+  if (form === "lists") {
+    const model = sequential({ input: ragged("i32") }, ...tail).setWeights(first);
+    await fit(model, { ...learning, data: { x: listsOf(weighted), y } });
+    return model.weights();
+  }
+  const model = bags
+    ? sequential({ input: spec(["batch", WIDTH], "i32") }, ...tail)
+    : sequential(
+        { input: spec(["batch", 3], "i32") },
+        embedding(COUNT, SIZE, options),
+        flatten(),
+        linear(3 * SIZE, 2, { bias: false, name: "head" }),
+      );
+  model.setWeights(first);
+  await fit(model, { ...learning, data: { x: bags ? integers(fixture.bags, WIDTH) : integers(fixture.ids, 3), y } });
   return model.weights();
 }
 
 const distance = (a: ArrayLike<number>, b: readonly number[]): number =>
   Math.hypot(...b.map((value, index) => value - (a[index] ?? Number.NaN)));
 
-describe.each(fixture.cases.map((each) => [`${each.layer} ${each.mode ?? ""} ${each.optimizer}`, each] as const))(
-  "as PyTorch: %s",
-  (_name, each) => {
-    // SparseAdam leaves other rows alone; for SGD and AdaGrad both are one.
-    const ways: readonly RowUpdates[] =
-      each.optimizer === "sparseAdam" ? ["touched"] : each.optimizer === "adam" ? ["exact"] : ["exact", "touched"];
-    test.each(ways)("%s", async (rows) => {
-      for (const [steps, after] of Object.entries(each.after)) {
-        const weights = await run(each, Number(steps), rows);
-        for (const [name, { data, error }] of Object.entries({
-          "table.table": after.table,
-          "head.weight": after.head,
-        })) {
-          const size = Math.hypot(...data);
-          // Four times what PyTorch's own float32 run is off, or a rounding of each step.
-          const bound = Math.max(4 * error, 2 ** -24 * Math.sqrt(Number(steps)) * size);
-          expect(distance(weights.get(name)?.data ?? [], data)).toBeLessThanOrEqual(bound);
-        }
+const nameOf = ({ layer, mode, optimizer, weighted = false }: Case): string =>
+  `${layer} ${mode ?? ""} ${optimizer}${weighted ? ", weights" : ""}`;
+
+describe.each(fixture.cases.map((each) => [nameOf(each), each] as const))("as PyTorch: %s", (_name, each) => {
+  // SparseAdam leaves other rows alone; for SGD and AdaGrad both are one.
+  const ways: readonly RowUpdates[] =
+    each.optimizer === "sparseAdam" ? ["touched"] : each.optimizer === "adam" ? ["exact"] : ["exact", "touched"];
+  const forms: readonly Form[] = each.layer === "embedding" ? ["rows"] : each.weighted ? ["lists"] : ["rows", "lists"];
+  test.each(ways.flatMap((rows) => forms.map((form) => [rows, form] as const)))("%s, of %s", async (rows, form) => {
+    for (const [steps, after] of Object.entries(each.after)) {
+      const weights = await run(each, Number(steps), rows, form);
+      for (const [name, { data, error }] of Object.entries({
+        "table.table": after.table,
+        "head.weight": after.head,
+      })) {
+        const size = Math.hypot(...data);
+        // Four times what PyTorch's own float32 run is off, or a rounding of each step.
+        const bound = Math.max(4 * error, 2 ** -24 * Math.sqrt(Number(steps)) * size);
+        expect(distance(weights.get(name)?.data ?? [], data)).toBeLessThanOrEqual(bound);
       }
-    });
-  },
-);
+    }
+  });
+});
 
 test("a padding is 0 from the first draw on, and is saved so", () => {
   for (const make of [embedding, embeddingBag]) {

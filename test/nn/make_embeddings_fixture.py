@@ -2,7 +2,7 @@
 
     python test/nn/make_embeddings_fixture.py    # torch 2.13
 
-Embedding(30, 4) of three ids and flatten, or EmbeddingBag(30, 4) of up to five, then linear(…, 2); mean squared error; 24 rows in batches of 8,
+Embedding(30, 4) of three ids and flatten, or EmbeddingBag(30, 4) of up to five, with weights of each or without, then linear(…, 2); mean squared error; 24 rows in batches of 8,
 always in the same order; ids repeat, and some rows are never named. Of the float64 run the last weights are kept, after one step and after
 all; of the float32 run how far it is from that. Data and first weights are multiples of 1/64, so that float32 holds them.
 """
@@ -22,6 +22,7 @@ IDS = np.where(random.random((ROWS, 3)) < 0.3, random.integers(0, 4, (ROWS, 3)),
 BAGS = [random.integers(0, 25, int(random.integers(0, 6))).tolist() for _ in range(ROWS)]
 BAGS[1] = []
 HEAD = {width: random.integers(-64, 65, (OUT, width)) / 64 for width in (SIZE, 3 * SIZE)}
+WEIGHTS = [(random.integers(-64, 65, len(ids)) / 64).tolist() for ids in BAGS]
 
 
 def run(case, dtype, steps):
@@ -51,7 +52,8 @@ def run(case, dtype, steps):
             lists = [BAGS[row] for row in rows]
             offsets = np.cumsum([0] + [len(ids) for ids in lists])[:-1]
             flat = torch.tensor(sum(lists, []), dtype=torch.int64)
-            looked = table(flat, torch.tensor(offsets))
+            weights = torch.tensor(sum((WEIGHTS[row] for row in rows), []), dtype=dtype) if case.get("weighted") else None
+            looked = table(flat, torch.tensor(offsets), per_sample_weights=weights)
         else:
             looked = table(torch.tensor(IDS[list(rows)])).flatten(1)
         torch.nn.functional.mse_loss(head(looked), y[list(rows)]).backward()
@@ -81,6 +83,8 @@ CASES = [
     {"layer": "embeddingBag", "mode": "mean", "optimizer": "sgd", "sparse": True},
     {"layer": "embeddingBag", "mode": "mean", "optimizer": "adam", "sparse": False, "padding": PADDING},
     {"layer": "embeddingBag", "mode": "sum", "optimizer": "sparseAdam", "sparse": True},
+    {"layer": "embeddingBag", "mode": "sum", "optimizer": "sgd", "sparse": True, "weighted": True},
+    {"layer": "embeddingBag", "mode": "sum", "optimizer": "adam", "sparse": False, "weighted": True},
 ]
 fixture = {
     "table": TABLE.flatten().tolist(),
@@ -88,6 +92,7 @@ fixture = {
     "y": Y.tolist(),
     "ids": IDS.tolist(),
     "bags": BAGS,
+    "weights": WEIGHTS,
     "cases": [result(case) for case in CASES],
 }
 path = pathlib.Path(__file__).parent / "fixtures" / "embeddings.json"

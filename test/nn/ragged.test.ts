@@ -6,6 +6,7 @@ import {
   embeddingBag,
   fit,
   fromDescription,
+  kFold,
   type Lists,
   linear,
   loadModel,
@@ -345,6 +346,41 @@ test("named inputs, one bag for two of them, and an empty list, which gives zero
   await expect(model.predict({ seen: [1], liked: empty, age: [0, 1] })).rejects.toMatchObject({ code: "ERR_DATA" });
 });
 
+test.each([
+  ["in memory", () => ({ x: someLists(ROWS, LONGEST, TABLE, true), y })],
+  [
+    "from a stream",
+    () =>
+      dataset(() => eachList(lists).map((x, row) => ({ x, y: y[row] ?? 0 })), {
+        shuffleBuffer: 12,
+      }),
+  ],
+])("a run %s that is cut within an epoch goes on to the same bits, with any number of threads", async (_, data) => {
+  const model = () => sequential({ input: ragged("i32", { longest: LONGEST }) }, ...layers("sum", "touched"));
+  const whole = model();
+  await fit(whole, { ...options, data: data() });
+  for (const cut of [1, 6]) {
+    const first = await fit(model(), { ...options, epochs: undefined, steps: cut, threads: 3, data: data() });
+    const resumed = model();
+    const resume = first.checkpoint();
+    const second = await fit(resumed, { ...options, threads: 2, data: data(), resume });
+    expect(second.bitEqual).toBe(true);
+    expect(bits(resumed)).toEqual(bits(whole));
+  }
+});
+
+test("large batches have the same bits with any number of threads", async () => {
+  const many = someLists(3000, 40, 500, true);
+  const targets = Float32Array.from({ length: 3000 }, (_, row) => (row % 5) - 2);
+  const all: object[] = [];
+  for (const threads of [1, 2, 3, 4]) {
+    const model = sequential({ input: ragged("i32") }, embeddingBag(500, 48, { rows: "touched" }), linear(48, 1));
+    await fit(model, { ...options, batchSize: 1024, data: { x: many, y: targets }, threads });
+    all.push(bits(model));
+  }
+  for (const one of all) expect(one).toEqual(all[0]);
+});
+
 test("parts of split and kFold are lists of their rows", () => {
   const { train, validation, rows } = split({ x: lists, y }, { validation: 0.25, seed: 1 });
   const each = eachList(lists);
@@ -354,6 +390,10 @@ test("parts of split and kFold are lists of their rows", () => {
   ] as const) {
     expect(eachList(part.x)).toEqual(Array.from(own, (row) => each[row]));
   }
+  const held = [...kFold({ x: lists, y }, 4, { seed: 1 })].flatMap(({ validation: fold, rows: own }) =>
+    eachList(fold.x).map((list, at) => [own.validation[at] ?? 0, list] as const),
+  );
+  expect(held.sort(([a], [b]) => a - b).map(([, list]) => list)).toEqual(each);
   const fallen = { offsets: Int32Array.of(0, 2, 1, 3), ids: Int32Array.of(1, 2, 3) };
   expect(() => split({ x: fallen, y: [1, 2, 3] }, { validation: 1 })).toThrow(
     "as the end of row 1 for 'split.data.x.offsets'",
