@@ -273,6 +273,7 @@ export type {
   EndEvent,
   EndReason,
   EpochEvent,
+  FewRowsEvent,
   FitEvent,
   PassedOver,
   StartEvent,

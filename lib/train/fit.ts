@@ -64,7 +64,7 @@ class FitRun {
 
   constructor(model: AnyModel, options: CheckedOptions, context: Context, parts: Parts) {
     const { control } = context;
-    const { resumed, seed, meter, folder } = parts;
+    const { resumed, seed, meter, folder, rowNeeds } = parts;
     const progress = resumed.checkpoint?.progress;
     this.#model = model;
     this.#options = options;
@@ -79,7 +79,7 @@ class FitRun {
     const lossWeights = options.losses.map(({ weight }) => weight);
     const [epochs, throughput, measuresEpochs] = [this.#epochs, this.#throughput, this.#measuresEpochs];
     this.#history = new RunHistory(
-      { epochs, meter, throughput, control, reportEvery, logsSteps, lossWeights, measuresEpochs, emit },
+      { epochs, meter, throughput, control, reportEvery, logsSteps, lossWeights, measuresEpochs, rowNeeds, emit },
       progress,
     );
     this.#maker = new CheckpointMaker(model, parts, options.checkpoint, folder, (written) => {

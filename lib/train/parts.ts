@@ -12,7 +12,7 @@ import { shuffleBufferOf } from "./data.js";
 import type { FiniteCheck } from "./finite.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import { Validator } from "./run/validator.js";
-import { compileStep } from "./step.js";
+import { compileStep, type RowNeeds } from "./step.js";
 
 /** A run before its data is looked at. */
 export interface Beginning {
@@ -29,6 +29,7 @@ export interface Parts extends Beginning {
   readonly program: CompiledProgram;
   /** The checks of its guard, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];
+  readonly rowNeeds: RowNeeds;
   /** Metrics of the training examples. */
   readonly meter: Meter;
   readonly validator: Validator;
@@ -79,12 +80,12 @@ export async function makeParts(
   checkData(model, resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSets("fit.metrics", model, losses, metrics, unitsOf(train)));
-  const { program, checks } = compileStep(model, minimizer, seed, { ...options, meter, origin });
+  const { program, checks, rowNeeds } = compileStep(model, minimizer, seed, { ...options, meter, origin });
   await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
   const files = (await folder?.filesUntil(checkpoint?.progress.step ?? 0, useless)) ?? [];
-  return { ...beginning, seed, program, checks, meter, validator, files, initialize };
+  return { ...beginning, seed, program, checks, rowNeeds, meter, validator, files, initialize };
 }

@@ -34,6 +34,21 @@ export interface StepOptions {
 export interface CompiledStep {
   readonly program: CompiledProgram;
   readonly checks: readonly FiniteCheck[];
+  readonly rowNeeds: RowNeeds;
+}
+
+/** How many rows a part of a batch has, and needs. */
+export interface RowNeeds {
+  /** Of a part that is full. */
+  readonly part: number;
+  /** The layer that needs most, and what it needs. */
+  readonly layer: string;
+  readonly needed: number;
+}
+
+/** Rows of the smallest part of a batch: parts are full but for the last one. */
+export function smallestPart(batch: number, part: number): number {
+  return batch % part || part;
 }
 
 /**
@@ -41,19 +56,25 @@ export interface CompiledStep {
  * gradients or states of layers are not finite ends before it changes anything.
  */
 export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
-  const { train, losses, batchSize, shuffle, origin, accumulate } = options;
+  const { train, losses, batchSize, shuffle, origin } = options;
   const trace = new Trace(seed, true);
   const checks = new FiniteChecks(trace);
   tracing(trace, () => recordStep(trace, model, minimizer, checks, options));
   expectRows(trace, options);
   const program = new CompiledProgram(trace, {
-    maxRows: Math.ceil(batchSize / accumulate),
+    maxRows: partOf(options),
     bindings: train.bindings,
     feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined, origin },
     logColumns: logColumns(losses.length),
     logRows: CALL_STEPS,
   });
-  return { program, checks: checks.list };
+  const { by, rows } = trace.needed;
+  return { program, checks: checks.list, rowNeeds: { part: partOf(options), layer: by, needed: rows } };
+}
+
+/** Rows of a part of a batch. */
+function partOf({ batchSize, accumulate }: Pick<StepOptions, "batchSize" | "accumulate">): number {
+  return Math.ceil(batchSize / accumulate);
 }
 
 /** `ERR_OPTION` where a layer needs more rows than a batch, a part of one, or the last batch of data in memory is known to have. */
@@ -63,8 +84,7 @@ function expectRows({ needed: { by, rows } }: Trace, { train, batchSize, accumul
     throw new CarillonError("ERR_OPTION", "fit.batchSize", problem);
   };
   const inParts = accumulate > 1 ? ` in ${accumulate} parts` : "";
-  const part = Math.ceil(batchSize / accumulate);
-  const smallest = (batch: number): number => batch % part || part; // parts are full but for the last one
+  const smallest = (batch: number): number => smallestPart(batch, partOf({ batchSize, accumulate }));
   const isInMemory = train.stream === undefined;
   const isWhole = !isInMemory || train.samples >= batchSize;
   if (isWhole && smallest(batchSize) < rows) refuse(`batches of ${batchSize}${inParts}`);

@@ -3,6 +3,7 @@ import {
   adam,
   batchNorm,
   dataset,
+  type FitEvent,
   fit,
   l2,
   linear,
@@ -172,8 +173,25 @@ describe("one value a feature", () => {
     const rows = matrix(x);
     const data = dataset(() => rows.map((row) => ({ x: row, y: row })), { shuffleBuffer: 1 });
     const model = sequential(batchNorm(FEATURES, { keep: 0.5 }));
-    await fit(model, { ...still, data, batchSize: 4 });
+    const run = fit(model, { ...still, data, batchSize: 4 });
+    const told: FitEvent[] = [];
+    for await (const event of run) if (event.kind === "fewRows") told.push(event);
+    expect(told).toEqual([{ kind: "fewRows", step: 2, epoch: 1, layer: "batchNorm1", rows: 1, needed: 2 }]);
     expectRunning(model, [rows.slice(0, 4)], 0.5);
+  });
+
+  test.each([
+    ["a last part of one row", 7, { batchSize: 6, accumulate: 2 }, {}, [2]],
+    ["no such part", 8, { batchSize: 6, accumulate: 2 }, {}, []],
+    ["Keras' preset", 5, { batchSize: 4 }, { preset: "keras" }, []],
+  ] as const)("of a stream with %s is told of after the step", async (_, count, options, own, steps) => {
+    const rows = matrix(rowsOf(count, 7));
+    const data = dataset(() => rows.map((row) => ({ x: row, y: row })));
+    const told: number[] = [];
+    for await (const event of fit(sequential(batchNorm(FEATURES, own)), { ...still, ...options, data })) {
+      if (event.kind === "fewRows") told.push(event.step);
+    }
+    expect(told).toEqual(steps);
   });
 });
 

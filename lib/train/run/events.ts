@@ -79,6 +79,21 @@ export interface EpochEvent<K extends string = string, V = Evaluation<K> | undef
   readonly secondsLeft: number;
 }
 
+/**
+ * After a step whose batch, or whose last part, had fewer rows than a layer needs for figures of their own: batch normalization has used
+ * its running values. Only the end of a stream comes to that; of data in memory it is refused beforehand.
+ */
+export interface FewRowsEvent {
+  readonly kind: "fewRows";
+  readonly step: number;
+  readonly epoch: number;
+  /** Name of the layer that needs most. */
+  readonly layer: string;
+  /** Rows that there were, and those that it needs. */
+  readonly rows: number;
+  readonly needed: number;
+}
+
 /** When a checkpoint is on the disk in full. The run may be some steps ahead. */
 export interface CheckpointEvent {
   readonly kind: "checkpoint";
@@ -107,6 +122,7 @@ export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | StepEvent
   | ValidationEvent<K>
   | EpochEvent<K, V>
+  | FewRowsEvent
   | CheckpointEvent
   | EndEvent;
 

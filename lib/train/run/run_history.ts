@@ -7,6 +7,7 @@ import { type Figures, numbersOf } from "../../nn/metrics/metrics.js";
 import type { Watched } from "../callbacks/monitor.js";
 import type { Progress } from "../checkpoint/progress.js";
 import type { Resumed } from "../checkpoint/resume.js";
+import { type RowNeeds, smallestPart } from "../step.js";
 import type { Epochs } from "./epochs.js";
 import { type EpochEvent, type FitEvent, figureBytes } from "./events.js";
 import { packHistory, unpackHistory } from "./history.js";
@@ -28,6 +29,7 @@ export interface RunHistoryParts {
   readonly logsSteps: boolean;
   /** The weight of each output's loss in the total. */
   readonly lossWeights: readonly number[];
+  readonly rowNeeds: RowNeeds;
   emit(event: FitEvent): void;
 }
 
@@ -153,6 +155,7 @@ export class RunHistory {
     const rows = row[LOG.rows] ?? 0;
     this.#rows.push(rows);
     throughput.count(rows);
+    this.#expectRows(rows);
     const reports = reportEvery > 0 && step % reportEvery === 0;
     if (reports || this.#log !== undefined) {
       const losses = lossesOf(row, this.#parts.lossWeights);
@@ -160,6 +163,14 @@ export class RunHistory {
       if (reports) this.#parts.emit({ kind: "step", step, epoch: this.epoch, ...losses, ...this.#throughputFigures });
     }
     if (epochs.ends(step) && !measuresEpochs) this.emitEpoch(undefined);
+  }
+
+  /** Tells of a batch that is too small for a layer. */
+  #expectRows(batch: number): void {
+    const { part, layer, needed } = this.#parts.rowNeeds;
+    const rows = smallestPart(batch, part);
+    if (rows >= needed) return;
+    this.#parts.emit({ kind: "fewRows", step: this.#step, epoch: this.epoch, layer, rows, needed });
   }
 
   /** After the call: what metrics look at. */
