@@ -14,7 +14,7 @@ import {
 } from "./block.js";
 import { areLists, type ListMember, writeIds, writeIdWeights } from "./lists.js";
 import type { ClassFactors, Measurement } from "./measure.js";
-import { failItem, failRow, hasBytes, type Member, writeFloats, writeIntegers } from "./member.js";
+import { failItem, failRow, hasBytes, type Member, type Place, writeFloats, writeIntegers } from "./member.js";
 import type { ListParts, PartMemory, RowLayout, RowPart, RowStore } from "./row_store.js";
 import type { Affine, UnitsOfRows } from "./transform.js";
 
@@ -27,6 +27,7 @@ export class ExampleReader {
   #before = 0;
   /** Which outputs have weights in the first item: then they have some in all. */
   #weighted: readonly boolean[] | undefined;
+  readonly #hasLists: boolean;
   /** Which inputs are lists with weights in the first item: then they are in all. */
   #listed: readonly boolean[] | undefined;
   /** Outputs of which an example has weighed more than nothing. */
@@ -45,6 +46,7 @@ export class ExampleReader {
       );
     }
     this.#weighs = shape.targets.map(() => false);
+    this.#hasLists = shape.inputs.some(({ ragged }) => ragged !== undefined);
   }
 
   /** Examples of the item that are still to be read. */
@@ -69,14 +71,7 @@ export class ExampleReader {
     const place = { noun: "example", first: this.#before } as const;
     const item = new Block(this.#form, value, place);
     this.#weighted ??= item.weighted;
-    this.#listed ??= item.inputs.map(hasWeights);
-    const odd = item.inputs.find((member, at) => hasWeights(member) !== this.#listed?.[at]);
-    if (odd !== undefined) {
-      const expected = hasWeights(odd)
-        ? "no weights of ids, as the first example has none,"
-        : "weights of ids, as the first example has them,";
-      failItem("ERR_DATA", odd.where, expected, place, hasWeights(odd) ? "some" : "none");
-    }
+    if (this.#hasLists) this.#expectWeights(item, place);
     const other = firstOther(item, this.#weighted);
     if (other >= 0) {
       const expected = item.weighted[other]
@@ -85,6 +80,17 @@ export class ExampleReader {
       failItem("ERR_DATA", `${this.#form.where}.weight`, expected, place, Reflect.get(Object(value), "weight"));
     }
     this.#item = first || item.rows > 1 ? new Block(this.#form, copyOfExamples(value), place) : item;
+  }
+
+  /** `ERR_DATA` for an item whose ids have weights where those of the first have none, or none where they have. */
+  #expectWeights({ inputs }: Block, place: Place): void {
+    this.#listed ??= inputs.map(hasWeights);
+    const odd = inputs.find((member, at) => hasWeights(member) !== this.#listed?.[at]);
+    if (odd === undefined) return;
+    const expected = hasWeights(odd)
+      ? "no weights of ids, as the first example has none,"
+      : "weights of ids, as the first example has them,";
+    failItem("ERR_DATA", odd.where, expected, place, hasWeights(odd) ? "some" : "none");
   }
 
   get #block(): Block {
