@@ -115,9 +115,7 @@ export class RowGradient {
     const [first] = parts;
     if (first === undefined) throw new CarillonError("ERR_TRACE", "minimize", "expected a gradient");
     if (parts.length === 1) return first;
-    const batched = parts.some(({ room }) => isBatched(room));
-    const width = parts.reduce((sum, { room }) => sum + elements(room), 0);
-    const total = RowGradient.empty(first.shape, batched ? ["batch", width] : [width]);
+    const total = RowGradient.empty(first.shape, first.#roomFor(parts));
     trace.add({
       reads: parts.flatMap((part) => part.values),
       writes: total.values,
@@ -128,6 +126,15 @@ export class RowGradient {
       },
     });
     return total;
+  }
+
+  /** A shape of as many rows as these gradients of the table have together. */
+  #roomFor(parts: readonly RowGradient[]): Shape {
+    const width = parts.reduce((sum, { room }) => sum + elements(room), 0);
+    const batched = parts.filter(({ room }) => isBatched(room)).length;
+    if (batched === parts.length) return ["batch", width];
+    // Of rows of a batch and of lists no shape says the sum, but there are no more than those of the table.
+    return [batched === 0 ? Math.min(width, this.tableRows) : this.tableRows];
   }
 
   /** The look-up that it is put together from, where there is but one. */

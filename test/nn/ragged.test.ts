@@ -13,13 +13,16 @@ import {
   mse,
   network,
   ops,
+  type Ragged,
   type RowUpdates,
   ragged,
   relu,
+  type Spec,
   sequential,
   sgd,
   spec,
   split,
+  type Tensor,
   tensor,
 } from "carillon";
 import { describe, expect, test } from "vitest";
@@ -380,6 +383,26 @@ test("large batches have the same bits with any number of threads", async () => 
   }
   for (const one of all) expect(one).toEqual(all[0]);
 });
+
+test.each(["exact", "touched"] as const)(
+  "a table that lists and rows name has the bits of padded rows: %s",
+  async (rows) => {
+    const one = Int32Array.from(y, (_, row) => (row * 5) % TABLE);
+    const made = (seen: Ragged | Spec) =>
+      network({
+        inputs: { seen, item: spec(["batch", 1], "i32") },
+        layers: { bag: embeddingBag(TABLE, 3, { rows }), out: linear(3, 1) },
+        forward: ({ seen: history, item }, { bag, out }) => out(ops.multiply(bag(history), bag(item))),
+      });
+    const [ragged_, plain] = [made(ragged("i32")), made(spec(["batch", LONGEST], "i32"))];
+    const data = (seen: Lists | Tensor) => ({ x: { seen, item: one }, y });
+    const run = (model: typeof plain, x: Lists | Tensor): Promise<unknown> =>
+      Reflect.apply(fit, null, [model, { ...options, accumulate: 2, data: data(x) }]);
+    await run(ragged_, lists);
+    await run(plain, padded(lists, LONGEST));
+    expect(bits(ragged_)).toEqual(bits(plain));
+  },
+);
 
 test("parts of split and kFold are lists of their rows", () => {
   const { train, validation, rows } = split({ x: lists, y }, { validation: 0.25, seed: 1 });
