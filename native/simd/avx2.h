@@ -153,14 +153,14 @@ CARILLON_INLINE float add_tree(const F* r) {
 CARILLON_INLINE F add_trees(const F* r) {
   __m256 halves[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
+  for (size_t i = 0; i < 4; ++i) {
     const __m256 a = _mm256_add_ps(r[2 * i].v, r[2 * i + 1].v);
     const __m256 b = _mm256_add_ps(r[2 * i + 8].v, r[2 * i + 9].v);
     halves[i] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
   }
   __m256 pairs[2];
 #pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 2; ++i) {
     const __m256d a = _mm256_castps_pd(halves[2 * i]), b = _mm256_castps_pd(halves[2 * i + 1]);
     pairs[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
   }

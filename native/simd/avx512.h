@@ -165,21 +165,21 @@ CARILLON_INLINE F add_trees(const F* r) {
   // halves[4h + i]: 8 lanes of row 8h + i, then of row 8h + i + 4
   __m512 halves[8];
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
+  for (size_t i = 0; i < 8; ++i) {
     const __m512 a = r[i + i / 4 * 4].v, b = r[i + i / 4 * 4 + 4].v;
     halves[i] = _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, a, b, 0x44), _mm512_maskz_shuffle_f32x4(all, a, b, 0xee));
   }
   // quarters[i]: 4 lanes each of rows i, i + 4, i + 8, i + 12
   __m512 quarters[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
+  for (size_t i = 0; i < 4; ++i) {
     const __m512 a = halves[i], b = halves[4 + i];
     quarters[i] =
         _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, a, b, 0x88), _mm512_maskz_shuffle_f32x4(all, a, b, 0xdd));
   }
   __m512 pairs[2];
 #pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 2; ++i) {
     const __m512d a = _mm512_castps_pd(quarters[2 * i]), b = _mm512_castps_pd(quarters[2 * i + 1]);
     pairs[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(all8, a, b)),
                              _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(all8, a, b)));

@@ -160,13 +160,13 @@ CARILLON_INLINE float add_tree(const F* r) {
 CARILLON_INLINE F add_trees(const F* r) {
   float32x4_t x[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
+  for (size_t i = 0; i < 4; ++i) {
     const F* row = r + 4 * i;
     x[i] = vaddq_f32(vaddq_f32(row[0].v, row[2].v), vaddq_f32(row[1].v, row[3].v));
   }
   float32x4_t pairs[2];
 #pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 2; ++i) {
     const float64x2_t a = vreinterpretq_f64_f32(x[2 * i]), b = vreinterpretq_f64_f32(x[2 * i + 1]);
     pairs[i] = vaddq_f32(vreinterpretq_f32_f64(vzip1q_f64(a, b)), vreinterpretq_f32_f64(vzip2q_f64(a, b)));
   }
