@@ -20,6 +20,7 @@ export function boundLookups(trace: Trace, { model, segment, gradient }: Trained
   const rows = rowsOf(shape);
   const none = { l2: 0, l1: 0, decay: 0, scheduledDecay: 0, shrink: 0, metric: false };
   const unreported = { penaltySquares: 0, penaltyAbsolutes: 0 };
+  const squares = new Value([], "f32", { kind: "input", name: `squares of looked-up rows of ${name}` });
   const table = { offset, rows, columns: count / rows, ...none, ...unreported, maxNorm: spec.lookupNorm };
   trace.add(
     new Update({
@@ -31,7 +32,7 @@ export function boundLookups(trace: Trace, { model, segment, gradient }: Trained
       parameters: model.slab,
       states: [],
       average: null,
-      gradients: { kind: "rows", gradient, reach: "touched", segment: table },
+      gradients: { kind: "rows", gradient, lookUp: gradient.lookUp, reach: "touched", segment: table, squares },
       total: 0,
       clipValue: Number.POSITIVE_INFINITY,
       gradientScale: null,
