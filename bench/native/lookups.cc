@@ -83,6 +83,7 @@ void measure(StreamedSuite& suite, const Machine& machine, const LookUp& kernel)
                    moved = moved_by(place);
                    auto side = side_of(place);
                    std::vector<float*> tables;
+                   tables.reserve(static_cast<size_t>(kernel.arrays));
                    for (int array = 0; array < kernel.arrays; ++array) tables.push_back(place.table(array));
                    auto rows = std::make_shared<Entrant>(rows_entrant(machine, kernel.pattern, tables, side->lists));
                    return Entrant{[rows, side] { rows->run(); }};

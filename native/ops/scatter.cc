@@ -81,9 +81,9 @@ Scattered scatter(const Context& context, const LookUps& of, void* memory) {
   // takes as long as a pass of the sort.
   const bool direct = bags != Bags::none && weights == nullptr;
   size_t kept = 0;
-  const auto keep = [&](size_t begin, size_t end, size_t bag) {
+  const auto keep = [&, ids = indices, left_out = padding](size_t begin, size_t end, size_t bag) {
     for (size_t i = begin; i < end; ++i) {
-      if (indices[i] >= 0 && indices[i] != padding) both[kept++] = {indices[i], static_cast<int32_t>(direct ? bag : i)};
+      if (ids[i] >= 0 && ids[i] != left_out) both[kept++] = {ids[i], static_cast<int32_t>(direct ? bag : i)};
     }
   };
   if (direct) {
