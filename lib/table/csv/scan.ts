@@ -24,7 +24,7 @@ const SPACE = 32;
 const TAB = 9;
 
 /** Values as they lie: what the spans of {@link Scanner} say of them. */
-const PLAIN = 0;
+const UNQUOTED = 0;
 const QUOTED = 1;
 const DOUBLED = 2;
 
@@ -129,7 +129,7 @@ export class Scanner {
     let close = at;
     if (close > start && bytes[close - 1] === RETURN && (at >= end || bytes[at] === newline)) close -= 1;
     while (close > start && (bytes[close - 1] === this.#blank || bytes[close - 1] === this.#tab)) close -= 1;
-    this.#note(start, close, PLAIN);
+    this.#note(start, close, UNQUOTED);
     return at;
   }
 
@@ -170,7 +170,7 @@ export class Scanner {
 
   /** Whether nothing stands in the place of a value. */
   #isEmpty(field: number): boolean {
-    return this.forms[field] === PLAIN && this.spans[2 * field] === this.spans[2 * field + 1];
+    return this.forms[field] === UNQUOTED && this.spans[2 * field] === this.spans[2 * field + 1];
   }
   #widen(): void {
     const [spans, forms] = [this.spans, this.forms];
