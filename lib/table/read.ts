@@ -233,9 +233,12 @@ export async function readTable(source: unknown, given: TableOptions): Promise<T
   );
 }
 
-/** {@link tableBlocks} */
-export async function* readBlocks(source: unknown, given: TableOptions): AsyncGenerator<Table> {
-  const options = checkTableOptions("tableBlocks", given);
+/** {@link tableBlocks}. Options that are none are refused at once, and not with the first block. */
+export function readBlocks(source: unknown, given: TableOptions): AsyncGenerator<Table> {
+  return blocksOf(source, given, checkTableOptions("tableBlocks", given));
+}
+
+async function* blocksOf(source: unknown, given: TableOptions, options: CheckedOptions): AsyncGenerator<Table> {
   options.signal?.throwIfAborted();
   const paths = await largeFiles(source, options.thread);
   if (paths !== undefined) return yield* tablesElsewhere(workOf("blocks", paths, given), options.signal);

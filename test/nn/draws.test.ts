@@ -59,6 +59,9 @@ const EXPECTED: Readonly<Record<string, readonly [Initializer, Expected]>> = {
   xavierNormal: [initializers.xavierNormal(), { deviation: Math.sqrt(2 / (ROWS + COLUMNS)), kurtosis: NORMAL }],
   heUniform: [initializers.heUniform(), { deviation: Math.sqrt(2 / COLUMNS), kurtosis: UNIFORM }],
   heNormal: [initializers.heNormal({ mode: "fanOut" }), { deviation: Math.sqrt(2 / ROWS), kurtosis: NORMAL }],
+  normal: [initializers.normal({ mean: 2, deviation: 0.5 }), { mean: 2, deviation: 0.5, kurtosis: NORMAL }],
+  // U(a, b): mean (a + b)/2, deviation (b − a)/√12.
+  uniform: [initializers.uniform({ low: -1, high: 3 }), { mean: 1, deviation: 4 / Math.sqrt(12), kurtosis: UNIFORM }],
   lecunUniform: [initializers.lecunUniform(), { deviation: Math.sqrt(1 / COLUMNS), kurtosis: UNIFORM }],
   lecunNormal: [initializers.lecunNormal({ gain: 2 }), { deviation: Math.sqrt(4 / COLUMNS), kurtosis: NORMAL }],
   truncatedNormal: [

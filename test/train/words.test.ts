@@ -132,7 +132,11 @@ describe("what is given to a function that does not know it", () => {
   );
 
   test.each(makers)("%s", async (_, make) => {
-    const call = async (): Promise<unknown> => Reflect.apply(make as () => unknown, undefined, [{ nosuchoption: 1 }]);
+    const call = async (): Promise<unknown> => {
+      const made: unknown = Reflect.apply(make as () => unknown, undefined, [{ nosuchoption: 1 }]);
+      const isGenerator = typeof made === "object" && made !== null && "next" in made;
+      return await (isGenerator && typeof made.next === "function" ? made.next() : made);
+    };
     await expect(call()).rejects.toBeInstanceOf(CarillonError);
   });
 

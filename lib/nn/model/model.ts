@@ -147,8 +147,13 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
 
   /** A model of the same layers with a copy of the weights; during a run, as they were after a finished step. */
   clone(): Model<In, Out, E> {
-    const copy = new Model<In, Out, E>(this.definition);
     if (this.taken) this.memory.ensure(); // as every other look beside a run
+    return this.copy();
+  }
+
+  /** @internal A model of the same layers; without weights where this one has none yet. */
+  copy(): Model<In, Out, E> {
+    const copy = new Model<In, Out, E>(this.definition);
     if (this.initialized) {
       this.memory.copyTo(copy.memory);
       copy.noteWritten();

@@ -20,7 +20,7 @@ export class Validator {
     this.#model = model;
     this.#minimizer = minimizer;
     this.#effort = { threads, priority };
-    this.#measured = averageWeights === undefined ? model : model.clone();
+    this.#measured = averageWeights === undefined ? model : model.copy();
     if (validation === undefined) return;
     this.#evaluator = new Evaluator("fit.metrics", this.#measured, losses, metrics, validation, EVALUATION_BATCH);
   }
