@@ -23,7 +23,7 @@ export interface NativeProgram {
 /** A fault that data caused: a label that is no class, an index outside the data, a number that is not finite. */
 export interface NativeFault {
   readonly what: "label" | "index" | "finite";
-  /** Row of the batch; of a number that is not finite: the element. */
+  /** Row of the part of the batch, as the instruction counts rows; of a number that is not finite: the element. */
   readonly row: number;
   /** Of a number that is not finite: which check found it. */
   readonly value: number;
@@ -32,6 +32,10 @@ export interface NativeFault {
   /** Of an index: its place in the row, where a row has several. */
   readonly column?: number;
   readonly operation: string;
+  /** Number of the instruction in its program. */
+  readonly instruction: number;
+  /** Rows of the batch before its part that the instruction has worked on. */
+  readonly part: number;
 }
 
 export interface NativeInfo extends Readonly<Record<keyof NativeLists, readonly string[]>> {

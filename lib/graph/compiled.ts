@@ -1,6 +1,5 @@
 import { fitsMemory, gigabytes } from "../binding/memory.js";
 import {
-  type NativeFault,
   type NativeProgram,
   type NativeProgramSpec,
   type NativeRunResult,
@@ -12,6 +11,7 @@ import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import type { Binding } from "./binding.js";
 import { CopyTogether, type SlabCopy } from "./copy.js";
+import { faultError, type LookedUp, placedFault } from "./fault.js";
 import type { Lane, ScheduleAt } from "./lane.js";
 import { plan } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
@@ -38,6 +38,8 @@ export interface FeedOrigin {
 export interface CompileOptions {
   readonly maxRows: number;
   readonly bindings: ReadonlyMap<string, Binding>;
+  /** Whether errors name an input; by default as of examples. */
+  readonly isNamed?: ((input: string) => boolean) | undefined;
   readonly feed?: Feed | undefined;
   /** Scalars logged a step. */
   readonly logColumns?: number | undefined;
@@ -100,6 +102,7 @@ export class CompiledProgram {
   readonly #lanes: readonly Lane[];
   readonly #updates: ReadonlyMap<UpdateCounter, number>;
   readonly #laneCount: number;
+  readonly #lookedUp: ReadonlyMap<number, LookedUp>;
   readonly #order: NativeSlab | undefined;
   readonly #feed: Feed | undefined;
   readonly #origin: FeedOrigin;
@@ -108,18 +111,20 @@ export class CompiledProgram {
   readonly logRows: number;
 
   constructor(trace: Trace, options: CompileOptions) {
-    const { maxRows, bindings, feed, logColumns = 0, logRows = 0 } = options;
+    const { maxRows, bindings, isNamed, feed, logColumns = 0, logRows = 0 } = options;
     expectRows(maxRows, 0);
     const order: NativeSlab | undefined =
       feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
-    const { code, views, slabs, arenaCount, orderSlot, microBegin, microEnd } = plan(trace, {
+    const { code, views, slabs, arenaCount, lookedUp, orderSlot, microBegin, microEnd } = plan(trace, {
       maxRows,
       bindings,
+      isNamed,
       order,
     });
     expectRows(maxRows, arenaCount);
     this.logColumns = logColumns;
     this.logRows = logRows;
+    this.#lookedUp = lookedUp;
     this.#order = order;
     this.#feed = feed;
     this.#origin = feed?.origin ?? START;
@@ -180,10 +185,15 @@ export class CompiledProgram {
     return this.#counted(native.programRunSync(this.#refreshed(), this.#request(range)));
   }
 
-  /** The result of a call, once its minimizers know of its updates. */
+  /**
+   * The result of a call, once its minimizers know of its updates. Throws what the data made impossible; what the guard of a guarded trace
+   * found is the caller's to tell.
+   */
   #counted(result: NativeRunResult): NativeRunResult {
     for (const [counter, updates] of this.#updates) counter.add(result.steps, result.steps * updates);
-    return checked(result);
+    const { fault } = result;
+    if (fault === null || fault.what === "finite") return result;
+    throw faultError(placedFault(fault, this.#lookedUp));
   }
 
   #refreshed(): NativeProgram {
@@ -293,26 +303,5 @@ function failUnknownSteps(step: number): never {
     "schedule",
     `expected a schedule that does without 'steps' at step ${step}, as a stream does not tell how many there will be: ` +
       "give the run, or the schedule, its number of steps",
-  );
-}
-
-/** Throws what the data made impossible; what the guard of a guarded trace found is the caller's to tell. */
-function checked(result: NativeRunResult): NativeRunResult {
-  const { fault } = result;
-  if (fault === null || fault.what === "finite") return result;
-  throw faultError(fault);
-}
-
-/**
- * Error of a step that the data made impossible, by its row, and by its place there where a row has several numbers.
- *
- * @param of What the row is counted in.
- */
-export function faultError({ what, row, column, limit, value }: NativeFault, of = "the batch"): CarillonError {
-  const place = `${what} of row ${row}${column === undefined ? "" : `, column ${column}`}`;
-  return new CarillonError(
-    what === "label" ? "ERR_LABEL" : "ERR_DATA",
-    place,
-    `expected an integer in [0, ${limit}) for the ${place} of ${of} but received ${value}`,
   );
 }

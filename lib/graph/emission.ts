@@ -2,9 +2,10 @@ import type { NativeSlab } from "../binding/native.js";
 import type { NativeOperation } from "../binding/operations.js";
 import { CarillonError } from "../errors.js";
 import { elements, extent, isBatched } from "../tensor/shape.js";
-import type { NumbersOf, Value, ViewsOf } from "../tensor/value.js";
+import { type Instruction, type NumbersOf, Value, type ViewsOf } from "../tensor/value.js";
 import type { ListsBinding } from "./binding.js";
 import type { Effect, Emitter, SlabPart } from "./effect.js";
+import type { LookedUp } from "./fault.js";
 import { Instructions } from "./instructions.js";
 import type { Gathered, Placement } from "./placement.js";
 import type { Schedule } from "./schedule.js";
@@ -16,6 +17,7 @@ export class Emission implements Emitter {
   readonly #placement: Placement;
   readonly #order: NativeSlab | undefined;
   readonly #instructions: Instructions;
+  readonly #lookedUp = new Map<number, LookedUp>();
   #partsBegin = 0;
   #partsEnd = 0;
 
@@ -33,6 +35,11 @@ export class Emission implements Emitter {
 
   get words(): Int32Array {
     return this.#instructions.words;
+  }
+
+  /** What instructions look up, by their numbers. */
+  get lookedUp(): ReadonlyMap<number, LookedUp> {
+    return this.#lookedUp;
   }
 
   /** Instructions that run once for every part of a batch; end 0: all of them, once. */
@@ -91,7 +98,13 @@ export class Emission implements Emitter {
 
   #emitStep(value: Value, { lower, inputs, outputs }: Step): void {
     if (lower === null) return;
-    this.#instructions.emit(lower(inputs, outputs), (operand) => this.placeOf(operand));
+    const instruction = lower(inputs, outputs);
+    const looked = lookedUpBy(instruction);
+    if (looked !== undefined) {
+      const { value, ...form } = looked;
+      this.#lookedUp.set(this.#instructions.count, { input: this.#placement.inputNamed(value), ...form });
+    }
+    this.#instructions.emit(instruction, (operand) => this.placeOf(operand));
     for (const emit of this.#placement.emittedBehind(value)) emit(this);
   }
 
@@ -119,4 +132,17 @@ export class Emission implements Emitter {
     const source = this.memory(slab, "read", { count: entries, dtype });
     this.emit("gather_lists", { source, bounds, order, y: place }, { ...sizes, entries, room: place.count });
   }
+}
+
+/** The integers that an instruction looks up, and how they stand in rows of the batch, and in what it counts as rows. */
+function lookedUpBy({
+  views,
+  numbers,
+}: Instruction): (Omit<LookedUp, "input"> & { readonly value: Value }) | undefined {
+  const integers =
+    "labels" in views ? views.labels : "ids" in views ? views.ids : "indices" in views ? views.indices : null;
+  if (!(integers instanceof Value)) return undefined;
+  const isLists = "ends" in views && views.ends instanceof Value;
+  const width = "width" in numbers && typeof numbers.width === "number" ? numbers.width : 1;
+  return { value: integers, columns: isLists ? undefined : elements(integers.shape.slice(1)), width };
 }

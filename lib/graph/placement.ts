@@ -1,5 +1,6 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError } from "../errors.js";
+import { isNamedPath } from "../tensor/row_spec.js";
 import { elements, extent, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
@@ -16,6 +17,8 @@ import { type Place, Views } from "./views.js";
 export interface PlacementOptions {
   readonly maxRows: number;
   readonly bindings: ReadonlyMap<string, Binding>;
+  /** Whether errors name an input; by default as of examples. */
+  readonly isNamed?: ((input: string) => boolean) | undefined;
   /** Of the epoch's order, where inputs are fed. */
   readonly order?: NativeSlab | undefined;
   readonly replacement?: Replacement | undefined;
@@ -124,6 +127,13 @@ export class Placement implements Claims {
     const place = this.#places.get(this.#schedule.base(value));
     if (place === undefined) throw foreign();
     return place;
+  }
+
+  /** The name of the input that `value` is, under whatever shape, where errors name it. */
+  inputNamed(value: Value): string | undefined {
+    const { source } = this.#schedule.base(value);
+    const { bindings, isNamed = isNamedPath } = this.#options;
+    return source.kind === "input" && bindings.has(source.name) && isNamed(source.name) ? source.name : undefined;
   }
 
   regionOf(effect: Effect): Region {

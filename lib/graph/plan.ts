@@ -1,5 +1,6 @@
 import type { NativeSlab } from "../binding/native.js";
 import { Emission } from "./emission.js";
+import type { LookedUp } from "./fault.js";
 import { Placement, type PlacementOptions } from "./placement.js";
 import { scheduleOf } from "./schedule.js";
 import type { Trace } from "./trace.js";
@@ -10,6 +11,8 @@ export interface Plan {
   readonly views: Float64Array;
   readonly slabs: readonly { readonly slab: NativeSlab; readonly writable: boolean }[];
   readonly arenaCount: number;
+  /** What instructions look up, by their numbers. */
+  readonly lookedUp: ReadonlyMap<number, LookedUp>;
   /** Slot of the epoch's order, 0 without a feed. */
   readonly orderSlot: number;
   /** Instructions that run once a micro-batch; microEnd 0: all of them, once. */
@@ -32,13 +35,14 @@ export function* planInPieces(trace: Trace, options: PlanOptions): Generator<voi
   yield;
   const placement = new Placement(schedule, { ...options, since: trace.since });
   yield;
-  const { words, parts } = new Emission(schedule, placement, order);
+  const { words, lookedUp, parts } = new Emission(schedule, placement, order);
   const { views, arenaCount } = placement;
   return {
     code: words,
     views: views.numbers,
     slabs: views.slabs,
     arenaCount,
+    lookedUp,
     orderSlot: order === undefined ? 0 : views.knownSlot(order),
     microBegin: parts.begin,
     microEnd: parts.end,

@@ -175,7 +175,9 @@ export class TracedProgram<I extends Inputs = Inputs, O extends Outputs = Output
       return ports;
     });
     const bindings = this.#inputs.map(({ name, slab }): [string, Binding] => [name, { kind: "direct", slab }]);
-    this.#compiled = new CompiledProgram(trace, { maxRows, bindings: new Map(bindings) });
+    const severalIntegers = this.#inputs.filter(({ dtype }) => dtype === "i32").length > 1;
+    const isNamed = (): boolean => severalIntegers;
+    this.#compiled = new CompiledProgram(trace, { maxRows, bindings: new Map(bindings), isNamed });
     this.#calls = this.#compiled.calls();
     this.#first = trace.first;
   }

@@ -39,6 +39,9 @@ export function areNamed(whole: Whole, specs: readonly Pick<RowSpec, "name">[]):
   return !(specs.length === 1 && specs[0]?.name === whole);
 }
 
+/** Whether a path that {@link pathsOf} gives has the name of an input or an output. */
+export const isNamedPath = (path: string): boolean => path !== "x" && path !== "y";
+
 /** What each of them is called in errors and programs: `x`, or `x.user` where rows are given by name; so `weight.rating`. */
 export function pathsOf(
   whole: Whole,

@@ -268,6 +268,8 @@ Napi::Value fault_value(Napi::Env env, const RunResult& result) {
   fault.Set("limit", Napi::Number::New(env, static_cast<double>(result.fault.limit)));
   if (result.fault.column >= 0) fault.Set("column", Napi::Number::New(env, static_cast<double>(result.fault.column)));
   fault.Set("operation", result.fault_operation);
+  fault.Set("instruction", Napi::Number::New(env, static_cast<double>(result.fault_instruction)));
+  fault.Set("part", Napi::Number::New(env, static_cast<double>(result.fault_part)));
   return fault;
 }
 

@@ -277,7 +277,10 @@ void Program::hold_writable(bool hold) {
 void Program::run_range(const Context& context, size_t begin, size_t end, RunResult& result) {
   for (size_t i = begin; i < end && result.fault.what == nullptr; ++i) {
     instructions_[i].run(context);
-    if (result.fault.what != nullptr) result.fault_operation = instructions_[i].operation().name;
+    if (result.fault.what == nullptr) continue;
+    result.fault_operation = instructions_[i].operation().name;
+    result.fault_instruction = i;
+    result.fault_part = context.registers.batch_offset;
   }
 }
 

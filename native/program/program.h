@@ -75,6 +75,8 @@ struct RunResult {
   bool stopped = false;
   Fault fault;
   std::string fault_operation;
+  size_t fault_instruction = 0;  // its number
+  size_t fault_part = 0;         // rows of the batch before the part whose rows it counts
 };
 
 // A call of answer(). x and y may be anybody's memory, apart from each other; nullptr: that of the slabs.

@@ -1,8 +1,7 @@
 // Calls that are computed together, and the memory that their rows are copied to.
-import type { NativeFault } from "../../binding/native.js";
 import { threadsFor } from "../../binding/threads.js";
 import type { InputMember } from "../../data/block.js";
-import { faultError } from "../../graph/compiled.js";
+import { type Fault, faultError } from "../../graph/fault.js";
 import { UNDESCRIBED } from "../meaning/meaning.js";
 import type { Call } from "./call.js";
 import { type FrozenProgram, type GivenRows, givenRows } from "./frozen.js";
@@ -67,7 +66,7 @@ export class Batch {
   }
 
   /** Refuses the call that a fault stands in, and leaves its rows out: the others may be computed again. Throws a fault that is nobody's. */
-  leaveOut(fault: NativeFault, program: Pick<FrozenProgram, "taken">): void {
+  leaveOut(fault: Fault, program: Pick<FrozenProgram, "taken">): void {
     const before = this.calls.length;
     let begin = 0;
     for (const call of this.calls) {

@@ -9,14 +9,14 @@ import { threadLimit } from "../../binding/threads.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { alongBatch } from "../../graph/along_batch.js";
-import { faultError } from "../../graph/compiled.js";
+import { type Fault, faultError, type LookedUp, placedFault } from "../../graph/fault.js";
 import { Freezer, type FrozenSlab } from "../../graph/freeze.js";
 import { giveOut } from "../../graph/output.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
 import { atOnce, type Plan, planInPieces } from "../../graph/plan.js";
 import { Trace, tracing } from "../../graph/trace.js";
 import { isFloats } from "../../tensor/arrays.js";
-import type { RowSpec } from "../../tensor/row_spec.js";
+import { pathsOf, type RowSpec } from "../../tensor/row_spec.js";
 import { formatShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { makeRoom } from "../memory/staging.js";
@@ -87,7 +87,8 @@ function* prepareInPieces({
   formOf = () => "f32",
 }: FrozenOptions): Generator<void, Planned> {
   const trace = new Trace(0, false);
-  const frozen = inputs.map((input) => new FrozenInput(input, maxBatch));
+  const paths = pathsOf("x", inputs);
+  const frozen = inputs.map((input, at) => new FrozenInput({ ...input, name: paths[at] ?? input.name }, maxBatch));
   const y = tracing(trace, () => {
     const values = frozen.map((input) => input.value());
     const output = forward(...values);
@@ -132,6 +133,7 @@ export class FrozenProgram {
   readonly #packing: NativeProgramSpec;
   readonly #spec: NativeProgramSpec;
   readonly #first: ReadonlySet<() => void>;
+  readonly #lookedUp: ReadonlyMap<number, LookedUp>;
   readonly #ends: Ends;
   #current: Copy;
   #spare: Copy | undefined;
@@ -141,7 +143,7 @@ export class FrozenProgram {
   constructor(options: FrozenOptions, planned: Planned = atOnce(prepareInPieces(options))) {
     const { outputs, inputs: slabsOfInputs, output, trace, freezer, instructions } = planned;
     const { inputs, maxBatch } = options;
-    const { code, views, slabs, arenaCount } = instructions;
+    const { code, views, slabs, arenaCount, lookedUp } = instructions;
     const slotOf = (slab: NativeSlab): number => slabs.findIndex((each) => each.slab === slab) + 1;
     const [first] = slabsOfInputs[0] ?? [];
     this.inputs = inputs;
@@ -154,6 +156,7 @@ export class FrozenProgram {
     this.#own = freezer.own;
     this.#packing = freezer.packing();
     this.#first = trace.first;
+    this.#lookedUp = lookedUp;
     this.#ends = { inputs: slabsOfInputs, output };
     this.#spec = {
       ...this.#packing,
@@ -224,13 +227,13 @@ export class FrozenProgram {
   }
 
   /** {@link runInto} that gives what is wrong with a row, instead of throwing it; y is of no use then. */
-  tryInto(x: GivenRows, rows: number, y: Float32Array, threads: number): NativeFault | null {
+  tryInto(x: GivenRows, rows: number, y: Float32Array, threads: number): Fault | null {
     const { here } = this.#filled();
-    if (this.#direct) return native.programAnswer(here.program, onlyOf(x), rows, y, threads);
+    if (this.#direct) return this.#placed(native.programAnswer(here.program, onlyOf(x), rows, y, threads), 0);
     for (let from = 0; from < rows; ) {
       const to = this.#write(here, x, from, rows);
       const { fault } = native.programRunSync(here.program, requestOf(to - from, threads));
-      if (fault !== null) return behind(fault, from);
+      if (fault !== null) return this.#placed(fault, from);
       this.#read(here, y, from, to);
       from = to;
     }
@@ -238,7 +241,7 @@ export class FrozenProgram {
   }
 
   /** {@link runAsync} that gives what is wrong with a row, as {@link tryInto} does. */
-  async tryAsync(x: GivenRows, rows: number, y: Float32Array, threads: number): Promise<NativeFault | null> {
+  async tryAsync(x: GivenRows, rows: number, y: Float32Array, threads: number): Promise<Fault | null> {
     const copy = this.#filled();
     if (copy.busy) throw new CarillonError("ERR_BUSY", "run", "expected one call at a time for 'run'");
     copy.busy = true;
@@ -250,7 +253,7 @@ export class FrozenProgram {
         const fault = this.#direct
           ? await native.programAnswerAsync(program, to - from, threads)
           : (await native.programRun(program, requestOf(to - from, threads))).fault;
-        if (fault !== null) return behind(fault, from);
+        if (fault !== null) return this.#placed(fault, from);
         this.#read(copy.there, y, from, to);
         from = to;
       }
@@ -258,6 +261,13 @@ export class FrozenProgram {
       copy.busy = false;
     }
     return null;
+  }
+
+  /** A fault in rows of which row `from` was the first. */
+  #placed(fault: NativeFault | null, from: number): Fault | null {
+    if (fault === null) return null;
+    const placed = placedFault(fault, this.#lookedUp);
+    return { ...placed, row: from + placed.row };
   }
 
   /** Copies rows from row `from` on: all that are left, but of long lists as many as there is room for. The row behind them. */
@@ -335,13 +345,8 @@ export class FrozenProgram {
   }
 }
 
-/** A fault in a part of the rows, which begins at row `from`. */
-function behind(fault: NativeFault, from: number): NativeFault {
-  return from === 0 ? fault : { ...fault, row: from + fault.row };
-}
-
 /** Throws what is wrong with a row of a call, of which row `begin` was the first that was computed. */
-function checkFault(fault: NativeFault | null, begin: number): void {
+function checkFault(fault: Fault | null, begin: number): void {
   if (fault !== null) throw faultError({ ...fault, row: begin + fault.row }, "the call");
 }
 

@@ -1,0 +1,81 @@
+// Numbers that data make impossible, told by the input, row and column where they stand.
+import {
+  embedding,
+  embeddingBag,
+  fit,
+  linear,
+  mse,
+  network,
+  ops,
+  program,
+  ragged,
+  sequential,
+  sgd,
+  spec,
+  tensor,
+} from "carillon";
+import { describe, expect, test } from "vitest";
+
+const refused = (sentence: string, code = "ERR_DATA") => ({ code, message: expect.stringContaining(sentence) });
+
+describe("an index out of range of one of several inputs", () => {
+  const model = () =>
+    network({
+      inputs: { user: spec(["batch"], "i32"), liked: spec(["batch", 2], "i32"), words: ragged("i32") },
+      layers: { users: embedding(10, 2), items: embedding(10, 2), bag: embeddingBag(10, 2), head: linear(8, 1) },
+      forward: ({ user, liked, words }, { users, items, bag, head }) =>
+        head(ops.concat([users(user), ops.reshape(items(liked), ["batch", 4]), bag(words)])),
+    }).initialize(1);
+  const good = { user: [1, 2, 3], liked: [1, 2, 3, 4, 5, 6], words: [1, 2, 3] };
+  const given = (change: Partial<typeof good>) => ({
+    user: Int32Array.from(change.user ?? good.user),
+    liked: Int32Array.from(change.liked ?? good.liked),
+    words: { ids: Int32Array.from(change.words ?? good.words), offsets: Int32Array.of(0, 1, 1, 3) },
+  });
+  const y = new Float32Array(3);
+
+  test.each([
+    ["user", { user: [1, 2, 11] }, "'x.user', row 2", 11],
+    ["liked", { liked: [1, 2, 3, -4, 5, 6] }, "'x.liked', row 1, column 1", -4],
+    ["words", { words: [1, 2, 10] }, "'x.words', row 2, column 1", 10],
+  ])("%s", async (_, change, place, received) => {
+    const tells = (of: string) =>
+      refused(`expected an integer in [0, 10) for the index of ${place} of ${of} but received ${received}`);
+    const [network, x] = [model(), given(change)];
+    const data = { x, y };
+    await expect(network.predict(x)).rejects.toMatchObject(tells("the call"));
+    expect(() => network.predictSync(x)).toThrow(expect.objectContaining(tells("the call")));
+    const predictor = network.predictor();
+    expect(() => predictor.run(x)).toThrow(expect.objectContaining(tells("the call")));
+    const calls = await Promise.allSettled([predictor.submit(given({})), predictor.submit(x)]);
+    expect(calls).toMatchObject([{ status: "fulfilled" }, { status: "rejected", reason: tells("the call") }]);
+    await expect(network.evaluate(data, { loss: mse() })).rejects.toMatchObject(tells("the batch"));
+    const options = { loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 1, batchSize: 3, shuffle: false };
+    await expect(fit(network, { ...options, data })).rejects.toMatchObject(tells("the batch"));
+    await expect(fit(network, { ...options, accumulate: 3, data })).rejects.toMatchObject(tells("the batch"));
+  });
+});
+
+test("a bag that is one of several of a row is told by its row and its place there", async () => {
+  const bags = sequential({ input: spec(["batch", 2, 3], "i32") }, embeddingBag(10, 2)).initialize(1);
+  const call = (...ids: readonly number[]) => tensor(Int32Array.from(ids), [ids.length / 6, 2, 3]);
+  const calls = [call(1, 2, 3, 4, 5, 6), call(1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 12, 6), call(1, 2, 3, 4, 5, 6)];
+  const wrong = refused("for the index of row 1, column 4 of the call but received 12");
+  const predictor = bags.predictor();
+  const answers = await Promise.allSettled(calls.map((x) => predictor.submit(x)));
+  expect(answers).toMatchObject([{ status: "fulfilled" }, { reason: wrong }, { status: "fulfilled" }]);
+});
+
+test("a program of several inputs of integers names them", () => {
+  const table = tensor(new Float32Array(8), [4, 2]);
+  const looked = program({
+    inputs: { x: spec(["batch", 2], "i32"), y: spec(["batch"], "i32"), z: spec(["batch"], "i32") },
+    maxBatch: 2,
+    body: ({ x, y, z }) => ({ x: ops.take(table, x), y: ops.take(table, y), z: ops.oneHot(z, 3) }),
+  });
+  const run = (x: readonly number[], y: readonly number[], z: readonly number[]) => () =>
+    looked.runSync({ x: tensor(Int32Array.from(x), [2, 2]), y: Int32Array.from(y), z: Int32Array.from(z) });
+  expect(run([0, 1, 2, 4], [0, 1], [0, 2])).toThrow("for the index of 'x', row 1, column 1 of the batch");
+  expect(run([0, 1, 2, 3], [0, 9], [0, 2])).toThrow("for the index of 'y', row 1 of the batch");
+  expect(run([0, 1, 2, 3], [0, 1], [3, 2])).toThrow("for the label of 'z', row 0 of the batch");
+});
