@@ -1,26 +1,11 @@
 // Bytes that were compressed by gzip or zstd, told by how they begin.
-
 import { CarillonError, messageOf } from "../errors.js";
 import { broken } from "../io/refusal.js";
-import type { Bytes } from "./source.js";
+import { type Bytes, beginningOf } from "./source.js";
 
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 const isZstd = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
-
-/** The pieces of an iterator, with one before them that was taken already. */
-async function* behind(first: Uint8Array, others: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    yield first;
-    for (;;) {
-      const { done, value } = await others.next();
-      if (done === true) return;
-      yield value;
-    }
-  } finally {
-    await others.return?.();
-  }
-}
 
 async function* byStream(
   pieces: AsyncIterable<Uint8Array>,
@@ -52,15 +37,12 @@ function zstd(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   return typeof make === "function" ? byStream(pieces, () => make()) : byFzstd(pieces);
 }
 
-/** `bytes`, decompressed if they are compressed, which `compression` is told with the first piece; `ERR_FILE` where they are damaged. */
+/** `bytes`, decompressed if they are compressed, which `compression` is told before the first piece; `ERR_FILE` where they are damaged. */
 export async function* decompressed(
   { name, pieces }: Bytes,
   compression: { found: boolean },
 ): AsyncGenerator<Uint8Array, void> {
-  const iterator = pieces[Symbol.asyncIterator]();
-  const { done, value: first } = await iterator.next();
-  if (done === true) return;
-  const all = behind(first, iterator);
+  const { first, all } = await beginningOf(pieces);
   if (!isGzip(first) && !isZstd(first)) return yield* all;
   compression.found = true;
   const format = isGzip(first) ? "gzip" : "zstd";

@@ -10,7 +10,7 @@ import { type CheckedOptions, checkTableOptions, type TableOptions } from "./opt
 import { heldParquet, openParquet, parquetTables } from "./parquet.js";
 import { Places } from "./places.js";
 import type { Schema } from "./schema/schema.js";
-import { type ByteFile, type Bytes, byteFiles, remembered } from "./source.js";
+import { type ByteFile, type Bytes, beginningOf, byteFiles, joinedBytes, remembered } from "./source.js";
 import { joinTables, Table } from "./table.js";
 import { largeFiles, tablesElsewhere, workOf } from "./thread.js";
 import { tableOfValues } from "./values.js";
@@ -28,18 +28,14 @@ interface Opened extends Bytes {
 async function opened(file: ByteFile, options: CheckedOptions): Promise<Opened> {
   const compression = { found: false };
   const pieces = decompressed({ name: file.name, pieces: file.open() }, compression);
-  const { done, value: first = new Uint8Array() } = await pieces.next();
-  async function* all(): AsyncGenerator<Uint8Array> {
-    yield first;
-    if (done !== true) yield* pieces;
-  }
+  const { first, all } = await beginningOf(pieces);
   const format = options.format ?? formatOfName(file.name) ?? formatOfBytes(first);
   const isText = format === "csv" || format === "tsv" || format === "jsonl";
   return {
     name: file.name,
     format,
     isPlain: !compression.found,
-    pieces: isText ? utf8Pieces(file.name, all(), options) : all(),
+    pieces: isText ? utf8Pieces(file.name, all, options) : all,
     async close() {
       await pieces.return(undefined);
     },
@@ -108,13 +104,7 @@ async function* tablesOf(file: ByteFile, options: CheckedOptions, notes: Notes):
 async function gathered({ pieces }: Bytes): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
-  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of all) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joinedBytes(all);
 }
 
 /** The table of NumPy's arrays: of one, or of those of an archive by their names. */

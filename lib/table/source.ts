@@ -58,7 +58,8 @@ async function* piecesOfStream(name: string, stream: ByteStream): AsyncGenerator
   const encoder = new TextEncoder();
   for await (const piece of stream) {
     if (typeof piece === "string") yield encoder.encode(piece);
-    else if (isUint8Array(piece)) yield piece;
+    else if (isUint8Array(piece))
+      yield piece.slice(); // a stream may fill its memory again
     else fail("ERR_DATA", name, "bytes or text from the stream", piece);
   }
 }
@@ -85,7 +86,7 @@ export function remembered(file: ByteFile): ByteFile {
   let whole = false;
   async function* first(): AsyncGenerator<Uint8Array> {
     for await (const piece of file.open()) {
-      kept.push(piece.slice()); // a stream may fill its memory again
+      kept.push(piece);
       yield piece;
     }
     whole = true;
@@ -97,6 +98,50 @@ export function remembered(file: ByteFile): ByteFile {
     }
   }
   return { ...file, again: true, open: () => (whole ? later() : first()) };
+}
+
+/** Pieces one behind the other. */
+export function joinedBytes(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only, ...more] = pieces;
+  if (only !== undefined && more.length === 0) return only;
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** Bytes that tell what a source is. */
+const TELLING = 64;
+
+/** The first bytes of a source, however short the pieces that they come in, and all of it. Who ends `all` ends the source. */
+export async function beginningOf(
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<{ readonly first: Uint8Array; readonly all: AsyncGenerator<Uint8Array, void> }> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const taken: Uint8Array[] = [];
+  for (let length = 0; length < TELLING; ) {
+    const { done, value } = await iterator.next();
+    if (done === true) break;
+    taken.push(value);
+    length += value.length;
+  }
+  const first = joinedBytes(taken);
+  async function* all(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield first;
+      for (;;) {
+        const { done, value } = await iterator.next();
+        if (done === true) return;
+        yield value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return { first, all: all() };
 }
 
 function fileAt(path: string): ByteFile {

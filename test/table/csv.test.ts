@@ -1,5 +1,5 @@
 // Separated text: what its values are, how it is written, and the line of everything that is wrong with it.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -286,6 +286,45 @@ describe("blocks", () => {
         ["y", 2],
       ]);
     }
+  });
+
+  test("a stream is what its first bytes say, however short its pieces are, in memory that it fills again", async () => {
+    const text = "\uFEFFa,b\n1,x\n2,y\n";
+    async function* pieces(all: Uint8Array): AsyncGenerator<Uint8Array> {
+      const piece = new Uint8Array(1);
+      yield piece.subarray(1);
+      for (const byte of all) {
+        await Promise.resolve();
+        piece[0] = byte;
+        yield piece;
+      }
+    }
+    const expected = [
+      [1, "x"],
+      [2, "y"],
+    ];
+    for (const all of [bytes(text), gzipSync(bytes(text)), bytes('\n {"a":1,"b":"x"}\n{"a":2,"b":"y"}\n')]) {
+      expect(rows(await table(pieces(all)))).toEqual(expected);
+      const blocks: Table[] = [];
+      for await (const block of tableBlocks(pieces(all))) blocks.push(block);
+      expect(blocks.flatMap(rows)).toEqual(expected);
+    }
+    const array = readFileSync("test/table/fixtures/fields.npy");
+    expect((await table(pieces(array))).names).toEqual(["id", "score", "name"]);
+  });
+
+  test("a stream of which no more is wanted is ended, be its first piece longer than what was read", async () => {
+    let ended = false;
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      try {
+        await Promise.resolve();
+        yield bytes(`a,b\n${"1,2\n".repeat(500_000)}`);
+        yield bytes("1,2\n");
+      } finally {
+        ended = true;
+      }
+    }
+    expect([(await table(pieces(), { rows: 1 })).rows, ended]).toEqual([1, true]);
   });
 
   test("block by block such a column is refused with its line, unless its kind is given", async () => {
