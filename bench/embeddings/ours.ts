@@ -1,6 +1,7 @@
 // The time and the memory of one whole step of ours on a table.
 import { native } from "../../lib/binding/native.js";
 import { crossEntropy, fit } from "../../lib/index.js";
+import { collected } from "../../test/collected.js";
 import { median } from "../report.js";
 import { Clock, stepsOfStretch } from "../train/clock.js";
 import { type Case, examplesOf, modelOf, optimizerOf, statesOf, titleOf, type Way } from "./cases.js";
@@ -45,10 +46,14 @@ export class TableStep {
     return this.#guess;
   }
 
-  /** Bytes of a run besides the table, the states of its optimizer and the examples: activations, gradients, lists. */
+  /**
+   * Bytes of a run besides the table, the states of its optimizer and the examples: activations, gradients, lists. What cases before it have
+   * left is collected first, as it would be freed meanwhile.
+   */
   async bytes(): Promise<number> {
     const { table } = this.#case;
     const memory = new MemoryCallback();
+    await collected();
     const before = native.memory().bytes;
     await this.#fit(2, [memory]);
     const states = statesOf(this.#case) * table.count * table.size * BYTES;
