@@ -1,7 +1,7 @@
 // Columns out of values of JavaScript: rows that are objects or lists, columns by name.
 import { describe, fail, tagOf } from "../errors.js";
 import { isPlainObject } from "../options.js";
-import { isBigInts, isNumberArray } from "../tensor/arrays.js";
+import { isBigInts, isNumberArray, type NumberArray } from "../tensor/arrays.js";
 import { type Column, type ColumnKind, emptyColumn } from "./column.js";
 import { Places } from "./places.js";
 import { refuseData } from "./refusal.js";
@@ -142,40 +142,40 @@ function columnOfList(
   return fail("ERR_DATA", `${where}.${name}`, "a list of values, or a typed array,", values);
 }
 
+function isList(row: unknown): row is readonly unknown[] | NumberArray {
+  return Array.isArray(row) || isNumberArray(row);
+}
+
+/** A row that is no list; `ERR_DATA` for what is no object either. */
+function objectOf(where: string, row: unknown, index: number): object {
+  return isPlainObject(row) ? row : fail("ERR_DATA", `${where}, row ${index}`, "an object, or a list of values,", row);
+}
+
 /** Keys of all rows in the order in which they come, or `column1`, … of rows that are lists. */
 function namesOfRows(where: string, rows: readonly unknown[]): readonly string[] {
   const names = new Set<string>();
-  let before: string | undefined;
   rows.forEach((row, index) => {
-    if (Array.isArray(row) || isNumberArray(row)) {
-      for (let at = 0; at < row.length; at++) names.add(`column${at + 1}`);
-      return;
-    }
-    if (!isPlainObject(row)) fail("ERR_DATA", `${where}, row ${index}`, "an object, or a list of values,", row);
-    const keys = Object.keys(row);
-    const joined = keys.join("\n");
-    if (joined !== before) for (const key of keys) names.add(key);
-    before = joined;
+    if (isList(row)) for (let at = 0; at < row.length; at++) names.add(`column${at + 1}`);
+    else for (const key of Object.keys(objectOf(where, row, index))) names.add(key);
   });
   return [...names];
 }
 
+/** Values by column. */
 function valuesOf(where: string, rows: readonly unknown[], names: readonly string[]): readonly unknown[][] {
   const values = names.map((): unknown[] => new Array<unknown>(rows.length));
   rows.forEach((row, index) => {
-    if (Array.isArray(row) || isNumberArray(row)) {
-      if (row.length !== names.length) {
-        refuseData(`${where}, row ${index}`, `${names.length} values`, describe(row));
-      }
-      names.forEach((_, at) => {
-        const list = values[at];
-        if (list !== undefined) list[index] = row[at];
+    if (isList(row)) {
+      if (row.length !== names.length) refuseData(`${where}, row ${index}`, `${names.length} values`, describe(row));
+      values.forEach((column, at) => {
+        column[index] = row[at];
       });
       return;
     }
+    const given = objectOf(where, row, index);
     names.forEach((name, at) => {
-      const list = values[at];
-      if (list !== undefined) list[index] = Object.hasOwn(Object(row), name) ? Reflect.get(Object(row), name) : null;
+      const column = values[at];
+      if (column !== undefined) column[index] = Object.hasOwn(given, name) ? Reflect.get(given, name) : null;
     });
   });
   return values;

@@ -35,6 +35,15 @@ describe("values", () => {
     expect(found.missing("age")).toBe(1);
   });
 
+  test("a word for a missing number may have any letters", async () => {
+    const found = await read("a,b\n1,2\n—,3\nné,4\n", { missing: ["—", "né"] });
+    expect(rows(found)).toEqual([
+      [1, 2],
+      [null, 3],
+      [null, 4],
+    ]);
+  });
+
   test("a code is no number: leading zeros, more digits than a double holds, hexadecimal, words for infinity", async () => {
     const found = await read("zip,card,hex,wide,plain\n00501,12345678901234567890,0x1f,inf,1e3\n10001,1,1,1,+4\n");
     expect(found.kinds).toEqual({ zip: "text", card: "text", hex: "text", wide: "text", plain: "number" });

@@ -117,3 +117,12 @@ test("JSON lines: an object a line, whose kinds hold on", async () => {
     "for 'bytes, line 2, column 'a'' but received object with b",
   );
 });
+
+test("rows that are none are refused, whether the columns are named or not", async () => {
+  for (const options of [{}, { columns: ["a"] }]) {
+    await expect(table([{ a: 1 }, new Date(0)] as never, options)).rejects.toThrow(
+      "expected an object, or a list of values, for 'table, row 1'",
+    );
+    await expect(table([7] as never, options)).rejects.toThrow("for 'table, row 0' but received 7");
+  }
+});

@@ -13,19 +13,20 @@ export interface Cut {
   readonly rows: number;
 }
 
-/** Words that stand for a missing number, as bytes of one length each. */
+/** Words that stand for a missing number, as bytes. */
 export class Markers {
-  readonly words: readonly string[];
+  readonly #words: readonly Uint8Array[];
 
   constructor(words: readonly string[]) {
-    this.words = words;
+    const encoder = new TextEncoder();
+    this.#words = words.map((word) => encoder.encode(word));
   }
 
   has(bytes: Uint8Array, begin: number, end: number): boolean {
     const length = end - begin;
-    return this.words.some((word) => {
+    return this.#words.some((word) => {
       if (word.length !== length) return false;
-      for (let at = 0; at < length; at++) if (word.charCodeAt(at) !== bytes[begin + at]) return false;
+      for (let at = 0; at < length; at++) if (word[at] !== bytes[begin + at]) return false;
       return true;
     });
   }
