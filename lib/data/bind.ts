@@ -13,11 +13,12 @@ import {
   targetColumns,
   weightNames,
 } from "./block.js";
-import { CHUNK, type Interruption, inChunks, makeRoom } from "./chunks.js";
+import { CHUNK, type Interruption, inChunks } from "./chunks.js";
 import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { areLists } from "./lists.js";
 import { type Answers, type ClassFactors, Measurement, type Questions } from "./measure.js";
 import { bytesOf, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
+import { makeRoom } from "./room.js";
 import type { Flat, RowPart } from "./row_store.js";
 import type { StreamFeed } from "./stream_feed.js";
 import { type Affine, fitsProgram, NO_UNITS, type UnitsOfRows, unitsLeft } from "./transform.js";

@@ -2,8 +2,9 @@ import { type NativeSlab, native } from "../binding/native.js";
 import { fail } from "../errors.js";
 import type { Binding } from "../graph/binding.js";
 import { listNames } from "../tensor/ragged_value.js";
-import { CHUNK, type Interruption, inChunks, makeRoom } from "./chunks.js";
+import { CHUNK, type Interruption, inChunks } from "./chunks.js";
 import { type ListMember, lengthOf, writeIds, writeIdWeights } from "./lists.js";
+import { makeRoom } from "./room.js";
 
 /** Lists in native memory. */
 export interface BoundLists {
@@ -101,35 +102,38 @@ interface Sink {
   store(at: number, count: number): void;
 }
 
-function sinkOfIds(member: ListMember, slab: NativeSlab): Sink {
-  let scratch = new Int32Array(CHUNK);
+/** Gathers what `write` writes of a row in memory that `make` makes. */
+function sinkOf<A extends Int32Array | Float32Array>(
+  slab: NativeSlab,
+  make: (count: number) => A,
+  write: (row: number, target: A, to: number) => void,
+): Sink {
+  let scratch = make(CHUNK);
   return {
     get size() {
       return scratch.length;
     },
     widen(length) {
-      scratch = new Int32Array(length);
+      scratch = make(length);
     },
-    write(row, to) {
-      writeIds(member, row, scratch, to);
-    },
+    write: (row, to) => write(row, scratch, to),
     store: (at, count) => native.slabWrite(slab, at, scratch.subarray(0, count)),
   };
 }
 
-function sinkOfWeights(member: ListMember, slab: NativeSlab): Sink {
-  let scratch = new Float32Array(CHUNK);
-  return {
-    get size() {
-      return scratch.length;
-    },
-    widen(length) {
-      scratch = new Float32Array(length);
-    },
-    write: (row, to) => writeIdWeights(member, row, scratch, to),
-    store: (at, count) => native.slabWrite(slab, at, scratch.subarray(0, count)),
-  };
-}
+const sinkOfIds = (member: ListMember, slab: NativeSlab): Sink =>
+  sinkOf(
+    slab,
+    (count) => new Int32Array(count),
+    (row, target, to) => writeIds(member, row, target, to),
+  );
+
+const sinkOfWeights = (member: ListMember, slab: NativeSlab): Sink =>
+  sinkOf(
+    slab,
+    (count) => new Float32Array(count),
+    (row, target, to) => writeIdWeights(member, row, target, to),
+  );
 
 /** Copies all lists but those of rows that are left out, whose places in `offsets` are empty. */
 async function copyLists(

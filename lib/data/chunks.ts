@@ -1,7 +1,4 @@
 // Long work on data of the caller, in turns.
-import { type NativeSlab, native } from "../binding/native.js";
-import { unlessAborted } from "../signals.js";
-import type { RowPart } from "./row_store.js";
 import { Turns } from "./turns.js";
 
 /** Elements that are worked on between two looks at the clock, at first and at most. */
@@ -26,15 +23,4 @@ export async function inChunks(
     unchanged?.();
     work(begin, end);
   });
-}
-
-/** Bytes from which the system is made to find memory before it is filled. */
-const LARGE = 2_097_152;
-
-/** Memory for a member; where there is much of it a native thread writes to it first, as that may take long. */
-export async function makeRoom(count: number, dtype: RowPart["dtype"], signal?: AbortSignal): Promise<NativeSlab> {
-  const slab = native.slabCreate(count, dtype);
-  const bytes = dtype === "u8" ? count : count * Float32Array.BYTES_PER_ELEMENT;
-  if (bytes >= LARGE) await unlessAborted(signal, native.slabClear(slab));
-  return slab;
 }

@@ -1,4 +1,5 @@
 import { type NativeSlab, native } from "../../binding/native.js";
+import { makeRoom } from "../../data/room.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError, describe } from "../../errors.js";
 import { CopyTogether } from "../../graph/copy.js";
@@ -10,7 +11,6 @@ import { draw, drawInTurns } from "../parameters/draw.js";
 import type { ParameterSpec } from "../parameters/parameter.js";
 import type { StateSpec } from "../structure/layer.js";
 import { layOut, type Placed, type Segment, SegmentSlab, type Stretch } from "./slab.js";
-import { makeRoom } from "./staging.js";
 
 /** Floats of a model that are copied, or drawn, at once: in a millisecond. */
 const FEW = 65_536;
@@ -187,7 +187,7 @@ export class ModelMemory {
    * function that this gives is called.
    */
   async drawInTurns(seed: number, signal?: AbortSignal | undefined): Promise<() => void> {
-    const fresh = await makeRoom(this.#weights.shared.count);
+    const fresh = await makeRoom(this.#weights.shared.count, "f32");
     const turns = new Turns(signal);
     for (const drawing of this.#drawings(fresh, seed)) await drawInTurns(turns, ...drawing);
     return () => {

@@ -1,4 +1,5 @@
 import { type NativeSlab, native } from "../../binding/native.js";
+import { makeRoom } from "../../data/room.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError, describe } from "../../errors.js";
 import { SharedMemory } from "../../graph/shared.js";
@@ -10,16 +11,6 @@ import { room, type Stretch } from "./slab.js";
 
 /** Bytes of a file that become floats at once: below a millisecond, also where they are halves. */
 const PIECE = 131_072;
-
-/** Bytes from which a native thread finds memory before it is filled: the first write to it may take longer than what follows. */
-const LARGE = 2_097_152;
-
-/** New memory of so many floats, all 0. */
-export async function makeRoom(count: number, dtype: "f32" | "i32" = "f32"): Promise<NativeSlab> {
-  const slab = native.slabCreate(count, dtype);
-  if (count * Float32Array.BYTES_PER_ELEMENT >= LARGE) await native.slabClear(slab);
-  return slab;
-}
 
 /** Where numbers of a file belong. */
 export interface Filling {
@@ -48,7 +39,7 @@ export class Staging {
       filled.set(memory, (filled.get(memory) ?? 0) + room(entry.shape));
     }
     for (const [memory, count] of filled) {
-      const fresh = await makeRoom(memory.count);
+      const fresh = await makeRoom(memory.count, "f32");
       if (count < memory.count) await native.slabCopyLater(memory.slab, fresh);
       staging.#fresh.set(memory, fresh);
     }

@@ -6,6 +6,7 @@ import {
   native,
 } from "../../binding/native.js";
 import { threadLimit } from "../../binding/threads.js";
+import { makeRoom } from "../../data/room.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { alongBatch } from "../../graph/along_batch.js";
@@ -19,7 +20,6 @@ import { isFloats } from "../../tensor/arrays.js";
 import { pathsOf, type RowSpec } from "../../tensor/row_spec.js";
 import { formatShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
-import { makeRoom } from "../memory/staging.js";
 import { FrozenInput, type InputRows } from "./frozen_input.js";
 
 /** Options of a {@link FrozenProgram}. */
