@@ -30,7 +30,7 @@ export interface Own {
 }
 
 /** A model without what its users call: its memory, what is recorded of it, and what its training says of it. */
-export abstract class ModelBody {
+export class ModelBody {
   /** Names, shapes and elements of its inputs and outputs, for a row. */
   readonly rows: RowSpecs;
   /** Names are kind, ordinal and key (`linear1.weight`), or the layer's own name and the key; behind those of the blocks around it. */
@@ -112,20 +112,23 @@ export abstract class ModelBody {
     return this.#definition.described;
   }
 
+  /** The same layers without weights. @internal */
+  bare(): ModelBody {
+    return new ModelBody(this.#definition);
+  }
+
   /**
-   * A copy beside whatever else goes on, without holding the event loop up: weights, and what belongs to them, of one moment.
+   * A copy beside whatever else goes on, without holding the event loop up: weights, and what belongs to them, of one moment, although a run
+   * changes units and meaning with its first step.
    * @internal
    */
-  abstract cloneBeside(): Promise<ModelBody>;
-
-  /** Copies weights and meaning to another model of the same layers: a run changes units and meaning with its first step. @internal */
-  protected async copyBesideTo<M extends ModelBody>(copy: M): Promise<M> {
-    const other: ModelBody = copy;
+  async cloneBeside(): Promise<ModelBody> {
+    const copy = this.bare();
     do {
-      other.#meaning = this.#meaning;
+      copy.#meaning = this.#meaning;
       const copied = this.memory.copyBeside(copy.memory);
       if (copied !== undefined) await copied;
-    } while (other.#meaning !== this.#meaning);
+    } while (copy.#meaning !== this.#meaning);
     copy.noteWritten();
     return copy;
   }

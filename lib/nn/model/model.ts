@@ -148,11 +148,6 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
   /** A model of the same layers with a copy of the weights; during a run, as they were after a finished step. */
   clone(): Model<In, Out, E> {
     if (this.taken) this.memory.ensure(); // as every other look beside a run
-    return this.copy();
-  }
-
-  /** @internal A model of the same layers; without weights where this one has none yet. */
-  copy(): Model<In, Out, E> {
     const copy = new Model<In, Out, E>(this.definition);
     if (this.initialized) {
       this.memory.copyTo(copy.memory);
@@ -160,11 +155,6 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
     }
     copy.changeMeaning(this.meaning);
     return copy;
-  }
-
-  /** @internal */
-  override async cloneBeside(): Promise<Model<In, Out, E>> {
-    return await this.copyBesideTo(new Model<In, Out, E>(this.definition));
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Effort } from "../../graph/compiled.js";
 import { type Evaluation, Evaluator } from "../../nn/evaluation/evaluator.js";
 import type { RunControl } from "../../nn/evaluation/run_control.js";
+import type { ModelBody } from "../../nn/model/body.js";
 import type { AnyModel } from "../../nn/model/model.js";
 import type { Minimizer } from "../../optim/minimizer.js";
 import { EVALUATION_BATCH } from "../data.js";
@@ -11,8 +12,8 @@ export class Validator {
   readonly #model: AnyModel;
   readonly #minimizer: Minimizer;
   readonly #effort: Effort;
-  /** The model that is measured: that of the run, or one with the averaged weights. */
-  readonly #measured: AnyModel;
+  /** The model that is measured: that of the run, or one that is given the averaged weights before. */
+  readonly #measured: ModelBody;
   readonly #evaluator: Evaluator | undefined;
 
   constructor(model: AnyModel, minimizer: Minimizer, options: CheckedOptions) {
@@ -20,7 +21,7 @@ export class Validator {
     this.#model = model;
     this.#minimizer = minimizer;
     this.#effort = { threads, priority };
-    this.#measured = averageWeights === undefined ? model : model.copy();
+    this.#measured = averageWeights === undefined ? model : model.bare();
     if (validation === undefined) return;
     this.#evaluator = new Evaluator("fit.metrics", this.#measured, losses, metrics, validation, EVALUATION_BATCH);
   }
