@@ -137,40 +137,48 @@ size_t all_blocks(const Arguments& a) {
 
 // Touched rows at most.
 size_t room_of(const Arguments& a) {
-  if (is_flowing(a)) return a.size(UpdateAt::count);
+  if (is_flowing(a)) return std::min(a.size(UpdateAt::count), segment_of(a, 0).rows);
   return is_summed(a) ? a.size(UpdateAt::room) : 0;
 }
 
 // Whether rows that flow back are summed before the update, as one is more than a thread sums beside it.
 bool are_long(const Arguments& a) { return is_flowing(a) && segment_of(a, 0).columns > kUpdateBlock; }
 
-// Sums a block, or a touched row; squares a chunk of touched rows; long rows; what scatter() takes.
+// What stands where in the scratch, in bytes: first sums a block, or a touched row; then squares a chunk of touched
+// rows; long rows; what scatter() takes. All begin at a multiple of 8.
+struct Layout {
+  size_t squares;
+  size_t long_rows;
+  size_t scattered;
+  size_t bytes;
+
+  explicit Layout(const Arguments& a) {
+    const auto floats = [](size_t count) { return (count + 1) / 2 * 2 * sizeof(float); };
+    const size_t room = room_of(a);
+    squares = std::max(all_blocks(a), room) * sizeof(UpdateSums);
+    long_rows = squares + floats(std::max<size_t>(room, 1));
+    scattered = long_rows + (are_long(a) ? floats(room * segment_of(a, 0).columns) : 0);
+    bytes = scattered + (is_flowing(a) ? scatter_bytes(a.size(UpdateAt::count)) : 0);
+  }
+};
+
 struct Scratch {
   UpdateSums* sums;
   float* squares;
   float* long_rows;
   void* scattered;
-  size_t bytes;
 
   Scratch(const Arguments& a, void* memory) {
-    const size_t room = room_of(a);
-    sums = static_cast<UpdateSums*>(memory);
-    const size_t first = std::max(all_blocks(a), room) * sizeof(UpdateSums);
-    // Places of 8 bytes each, for what follows.
-    const size_t second = (room + 2) / 2 * 2 * sizeof(float);
-    const size_t third = are_long(a) ? (room * segment_of(a, 0).columns + 1) / 2 * 2 * sizeof(float) : 0;
+    const Layout layout(a);
     auto* const at = static_cast<std::byte*>(memory);
-    squares = reinterpret_cast<float*>(at + first);
-    long_rows = reinterpret_cast<float*>(at + first + second);
-    scattered = at + first + second + third;
-    bytes = first + second + third + (is_flowing(a) ? scatter_bytes(room) : 0);
+    sums = static_cast<UpdateSums*>(memory);
+    squares = reinterpret_cast<float*>(at + layout.squares);
+    long_rows = reinterpret_cast<float*>(at + layout.long_rows);
+    scattered = at + layout.scattered;
   }
 };
 
-size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) {
-  alignas(8) std::byte nothing[8];
-  return Scratch(a, nothing).bytes;
-}
+size_t scratch_update(const Arguments& a, const KernelTable& /*kernels*/) { return Layout(a).bytes; }
 
 // How far ahead the update asks for the lines of its arrays.
 size_t distance_of(const Arguments& a) {
