@@ -52,6 +52,7 @@ void check_scatter(const Arguments& a, Requirements& r) {
   const bool listed = a.views[ScatterAt::ends] != nullptr;
   check_look_ups<ScatterAt>(a, r, a.size(ScatterAt::columns), listed);
   if (!listed) return;
+  if (a.ints[ScatterAt::lists] > std::numeric_limits<int32_t>::max()) return r.fail("too many lists");
   if (static_cast<Bags>(a.ints[ScatterAt::bags]) == Bags::none) return r.fail("lists that are no bags");
   r.need(ScatterAt::gradient, a.size(ScatterAt::lists), a.size(ScatterAt::columns));
   r.need(ScatterAt::ends, a.size(ScatterAt::lists));

@@ -2,6 +2,8 @@
 // makes do without memory for either.
 #pragma once
 
+#include <limits>
+
 #include "rows.h"
 
 namespace carillon {
@@ -68,10 +70,10 @@ void check_look_ups(const Arguments& a, Requirements& r, size_t columns, bool li
   if (bags < 0 || bags >= static_cast<int64_t>(Bags::count)) return r.fail("no such bags");
   if (a.ints[At::count] < 0 || a.ints[At::width] < 1) return r.fail("bad columns");
   if (static_cast<Bags>(bags) == Bags::mean && a.views[At::weights] != nullptr) return r.fail("a mean has no weights");
-  if (a.ints[At::count] > 0x7FFFFFFF) return r.fail("too many indices");
+  if (a.ints[At::count] > std::numeric_limits<int32_t>::max()) return r.fail("too many indices");
   const size_t count = a.size(At::count), width = a.size(At::width);
   const bool bagged = static_cast<Bags>(bags) != Bags::none;
-  if (bagged && !listed && count % width != 0) return r.fail("a bag that is not whole");
+  if (!listed && count % width != 0) return r.fail("a row that is not whole");
   r.need(At::gradient, bagged ? count / width : count, columns);
   r.need(At::indices, count);
   r.need(At::weights, count);

@@ -531,6 +531,7 @@ describe("rows of a table", () => {
     ["rows over the indices", scatter(at("flows", "indices", "", "", "count", "indices", "sums")), "overlaps"],
     ["bags of no kind", scatter(undefined, [3, 0, 4, 2, 1, -1, 3]), "no such bags"],
     ["half a bag", scatter(undefined, [3, 0, 4, 2, 2, -1, 1]), "not whole"],
+    ["half a row of indices", scatter(undefined, [3, 0, 4, 2, 2, -1, 0]), "not whole"],
     [
       "a weighted mean",
       scatter(at("flows", "indices", "weights", "", "count", "rows", "sums"), [
