@@ -19,6 +19,7 @@ export {
   divideBy,
   type MinMaxOptions,
   minMax,
+  robustScale,
   standardize,
   type Transform,
   type Transforms,
@@ -78,10 +79,17 @@ export { groupNorm } from "./nn/layers/group_norm.js";
 export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { type NtkLinearOptions, ntkLinear } from "./nn/layers/ntk_linear.js";
+export {
+  type NumericEmbeddingOptions,
+  type NumericForm,
+  numericEmbedding,
+} from "./nn/layers/numeric_embedding.js";
+export { type ParametricOptions, parametricActivation } from "./nn/layers/parametric_activation.js";
 export { type ResidualOptions, residual } from "./nn/layers/residual.js";
 export { rmsNorm } from "./nn/layers/rms_norm.js";
 export { type ScaleOptions, scale } from "./nn/layers/scale.js";
 export { flatten, reshape } from "./nn/layers/shapes.js";
+export { type SmoothClipOptions, smoothClip } from "./nn/layers/smooth_clip.js";
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
@@ -107,6 +115,7 @@ export { defineMetric, type MetricDefinition } from "./nn/metrics/define_metric.
 export type { ConfusionMatrix, Metric, MetricRows, MetricValue } from "./nn/metrics/metric.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics/metrics.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
+export { type DrawFromDataOptions, drawFromData } from "./nn/model/draw_from_data.js";
 export { loadModel } from "./nn/model/load.js";
 export type { Model } from "./nn/model/model.js";
 export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/model/network.js";

@@ -18,6 +18,8 @@ export interface NativeLists {
     | "log1p"
     | "expm1"
     | "erf"
+    | "sin"
+    | "cos"
     | "softplus"
     | "gelu"
     | "gelu_slope"

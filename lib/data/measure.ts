@@ -54,13 +54,13 @@ export class Measurement {
     this.#form = form;
     this.#questions = questions;
     this.#inputs = inputs.map(({ shape }, at) =>
-      questions.inputs[at] === undefined ? undefined : new ColumnStatistics(unitColumns(shape)),
+      questions.inputs[at] === undefined ? undefined : new ColumnStatistics(unitColumns(shape), questions.inputs[at]),
     );
     this.#targets = targets.map((target, at) => {
       const { transform, classWeights } = questions.targets[at] ?? { transform: undefined, classWeights: undefined };
       const balanced = classWeights === "balanced";
       return {
-        statistics: transform === undefined ? undefined : new ColumnStatistics(unitColumns(target.shape)),
+        statistics: transform === undefined ? undefined : new ColumnStatistics(unitColumns(target.shape), transform),
         counts: balanced ? new Array<number>(classesOf(target)).fill(0) : undefined,
         factors: balanced ? undefined : classWeights,
       };

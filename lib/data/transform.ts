@@ -2,6 +2,7 @@ import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import type { Part } from "../io/part.js";
 import { checkKeys, checkNothing, checkNumber } from "../options.js";
+import { ColumnValues, quantileOf } from "./column_values.js";
 
 /** A fitted change of units, column by column: `(value − shift)/scale`, in double. */
 export interface Affine {
@@ -18,13 +19,17 @@ export interface ColumnSummary {
   readonly deviation: number;
   readonly min: number;
   readonly max: number;
+  /** The value below which a share q in [0, 1] of the values lies, between two of them on a line; for transforms that ask for `values`. */
+  quantile(share: number): number;
 }
 
 /** A change of units that is fitted on the training examples. */
 export interface Transform {
   readonly kind: string;
-  /** Shift and scale ≠ 0 of one column. @internal */
-  fit(column: ColumnSummary): { readonly shift: number; readonly scale: number };
+  /** Whether it looks at quantiles, for which all values of a column are kept. @internal */
+  readonly ranks?: boolean | undefined;
+  /** Shift and scale ≠ 0 of one column, of inputs or of targets. @internal */
+  fit(column: ColumnSummary, of: "inputs" | "targets"): { readonly shift: number; readonly scale: number };
 }
 
 /** 2⁻¹²⁶, the smallest normal float32. */
@@ -55,10 +60,12 @@ export class ColumnStatistics {
   readonly #factor: Float64Array;
   readonly #min: Float64Array;
   readonly #max: Float64Array;
+  readonly #values: ColumnValues | undefined;
   #rows = 0;
 
-  constructor(columns: number) {
+  constructor(columns: number, transform?: Transform | undefined) {
     this.columns = columns;
+    this.#values = transform?.ranks === true ? new ColumnValues(columns) : undefined;
     this.#mean = new Float64Array(columns);
     this.#squares = new Float64Array(columns);
     this.#factor = new Float64Array(columns).fill(1);
@@ -73,6 +80,7 @@ export class ColumnStatistics {
   /** Takes in the row that begins at element `offset` of `values`: finite numbers. */
   add(values: ArrayLike<number>, offset: number): void {
     this.#rows += 1;
+    this.#values?.add(values, offset);
     const rows = this.#rows;
     const mean = this.#mean;
     const squares = this.#squares;
@@ -107,7 +115,9 @@ export class ColumnStatistics {
     return Array.from(this.#mean, (mean, column) => {
       const factor = this.#factor[column] ?? 1;
       const deviation = Math.sqrt((this.#squares[column] ?? 0) / this.#rows) / factor;
-      return { mean: mean / factor, deviation, min: this.#min[column] ?? 0, max: this.#max[column] ?? 0 };
+      const [min = 0, max = 0] = [this.#min[column], this.#max[column]];
+      const sorted = this.#values?.sorted(column) ?? new Float64Array();
+      return { mean: mean / factor, deviation, min, max, quantile: (share) => quantileOf(sorted, share) };
     });
   }
 
@@ -118,7 +128,7 @@ export class ColumnStatistics {
   fit(where: string, transform: Transform, narrow = false): Affine {
     const { kind, fit } = transform;
     const fitted = this.summary().map((column, index) => {
-      const { shift, scale } = fit(column);
+      const { shift, scale } = fit(column, narrow ? "targets" : "inputs");
       const least = narrow ? LEAST_FLOAT : 0;
       const figures = [column.max - column.min, shift, scale];
       if (figures.every(Number.isFinite) && Math.abs(scale) > least) return { shift, scale };
@@ -131,8 +141,13 @@ export class ColumnStatistics {
   }
 }
 
-function transform(kind: string, options: Readonly<Record<string, unknown>>, fit: Transform["fit"]): Transform {
-  return madeBy(kind, options, Object.freeze({ kind, fit }));
+function transform(
+  kind: string,
+  options: Readonly<Record<string, unknown>>,
+  fit: Transform["fit"],
+  ranks = false,
+): Transform {
+  return madeBy(kind, options, Object.freeze({ kind, fit, ...(ranks ? { ranks } : {}) }));
 }
 
 /**
@@ -146,6 +161,26 @@ export function standardize(...given: readonly unknown[]): Transform {
   return transform("standardize", {}, ({ mean, deviation, min, max }) => {
     return { shift: mean, scale: max === min ? 1 : deviation };
   });
+}
+
+/**
+ * Columns of median 0 whose middle half is 1 wide: `(value − median)/(q75 − q25)`, quantiles of the training examples, between two
+ * values on a line; where the quartiles are equal, `2·(value − median)/(max − min)`; a constant column becomes 0, whatever comes later.
+ * Exact up to 1,000,000 rows; of more, quantiles are those of as many, drawn evenly. For inputs with outliers, before `smoothClip()`.
+ *
+ * Holzmüller, Grinsztajn, Steinwart 2024; the arithmetic of pytabkit, in double. Which rows count, as for {@link standardize}.
+ */
+export function robustScale(): Transform;
+export function robustScale(...given: readonly unknown[]): Transform {
+  checkNothing("robustScale", given);
+  const fit: Transform["fit"] = ({ min, max, quantile }, of) => {
+    const shift = quantile(0.5);
+    const middle = quantile(0.75) - quantile(0.25);
+    if (middle > 0) return { shift, scale: middle };
+    if (max > min) return { shift, scale: max / 2 - min / 2 };
+    return { shift, scale: of === "targets" ? 1 : Number.MAX_VALUE };
+  };
+  return transform("robustScale", {}, fit, true);
 }
 
 /** Options of {@link minMax}. */

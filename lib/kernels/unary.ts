@@ -65,6 +65,10 @@ export const unary = {
   expm1: kernel("expm1"),
   /** y = (2/√π)·∫₀ˣ e^(−t²) dt, at most 2 ulp off. */
   erf: kernel("erf"),
+  /** y = sin x, at most 2 ulp off for |x| ≤ 2²⁰, NaN beyond. */
+  sin: kernel("sin"),
+  /** y = cos x, at most 2 ulp off for |x| ≤ 2²⁰, NaN beyond. */
+  cos: kernel("cos"),
   /** y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)), at most 2 ulp off. */
   softplus: kernel("softplus"),
   /** y = x·Φ(x) = ½x·(1 + erf(x/√2)) */

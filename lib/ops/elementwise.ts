@@ -31,6 +31,8 @@ const UNARY = {
   flush: (_x, _y, g) => g,
   log1p: (x, _y, g) => divide(g, add(1, x)),
   expm1: (_x, y, g) => multiply(g, add(y, 1)),
+  sin: (x, _y, g) => multiply(g, cos(x)),
+  cos: (x, _y, g) => multiply(g, negate(sin(x))),
   erf: (x, _y, g) => multiply(g, multiply(TWO_OVER_ROOT_PI, exp(negate(square(x))))),
 } as const satisfies Partial<Record<UnaryOperation, UnaryGradient | null>>;
 
@@ -90,6 +92,10 @@ export const log1p = <A extends Operand>(x: A): Of<A> => unary("log1p", x);
 export const expm1 = <A extends Operand>(x: A): Of<A> => unary("expm1", x);
 /** y = (2/√π)·∫₀ˣ e^(−t²) dt, at most 2 ulp off. */
 export const erf = <A extends Operand>(x: A): Of<A> => unary("erf", x);
+/** y = sin x, at most 2 ulp off for |x| ≤ 2²⁰, NaN beyond. */
+export const sin = <A extends Operand>(x: A): Of<A> => unary("sin", x);
+/** y = cos x, at most 2 ulp off for |x| ≤ 2²⁰, NaN beyond. */
+export const cos = <A extends Operand>(x: A): Of<A> => unary("cos", x);
 /** y = √x, correctly rounded. */
 export const sqrt = <A extends Operand>(x: A): Of<A> => unary("sqrt", x);
 /** y = x² */

@@ -1,9 +1,8 @@
-// Transcendental functions over F: exp, expm1, log, log1p, tanh, sigmoid, erf. Our own minimax polynomials (Remez
-// exchange on the relative error, each coefficient rounded to float before the next is fitted), evaluated by FMA in
-// Horner's order.
-// Measured over every float of the ranges in test/native/math.cc (AVX-512 table, against the C library in double):
-// exp 1.013, expm1 1.517, log 1.003, log1p 1.436, tanh 1.333, sigmoid 1.505, erf 1.082 ulp. A strided sweep sees less,
-// since the worst floats are rare.
+// Transcendental functions over F: exp, expm1, log, log1p, tanh, sigmoid, erf, sin, cos. Our own minimax polynomials
+// (Remez exchange on the relative error, each coefficient rounded to float before the next is fitted), evaluated by FMA
+// in Horner's order. Measured over every float of the ranges in test/native/math.cc (AVX-512 table, against the C
+// library in double): exp 1.013, expm1 1.517, log 1.003, log1p 1.436, tanh 1.333, sigmoid 1.505, erf 1.082 ulp. A
+// strided sweep sees less, since the worst floats are rare.
 
 constexpr float kInfinity = __builtin_inff();
 constexpr float kMinNormal = 0x1p-126f;
@@ -155,6 +154,51 @@ CARILLON_INLINE F sigmoid(F x) {
   const F q = div(splat(1.0f), d);
   const F residual = fnma(lost, q, fnma(d, q, splat(1.0f)));
   return flush(fma(q, residual, q));
+}
+
+// x = n·π/2 + r, |r| ≤ π/4: n rounded by adding 1.5·2^23, r = x − n·π/2 in three FMAs (Cody and Waite 1980). The first
+// is exact, as n·hi and x end at 2^-23 or above and their difference is below 1; what the three constants leave of π/2
+// is 2^-76.
+struct Reduced {
+  F r;
+  U n;  // in its low bits
+};
+CARILLON_INLINE Reduced reduced(F x) {
+  const F magic = splat(0x1.8p23f);
+  const F shifted = fma(x, splat(0x1.45f306p-1f), magic);
+  const F n = sub(shifted, magic);
+  F r = fnma(n, splat(0x1.921fb6p+0f), x);
+  r = fma(n, splat(0x1.777a5cp-25f), r);
+  r = fma(n, splat(0x1.ee59dap-50f), r);
+  return {r, bits(shifted)};
+}
+
+// sin x of n quarters of a turn more: even n from sin r = r + r³·s(r²), |relative error| < 2^-27.9, odd n from cos r =
+// 1 − r²/2 + r⁴·c(r²), |relative error| < 2^-32.9; the sign turns with the next bit of n. |x| ≤ 2^20, beyond which it
+// is NaN: there n is no longer near enough.
+CARILLON_INLINE F sin_of_reduced(F x, const Reduced& part, U n) {
+  const F square = mul(part.r, part.r);
+  F s = splat(-0x1.9953p-13f);
+  s = fma(s, square, splat(0x1.110776p-7f));
+  s = fma(s, square, splat(-0x1.555546p-3f));
+  s = fma(mul(square, part.r), s, part.r);
+  F c = splat(0x1.99e904p-16f);
+  c = fma(c, square, splat(-0x1.6c0c2ap-10f));
+  c = fma(c, square, splat(0x1.55554ap-5f));
+  c = fma(square, fma(square, c, splat(-0.5f)), splat(1.0f));
+  const M even = equal(to_float(as_i(bit_and(n, splat_u(1u)))), zero());
+  const F y = from_bits(bit_xor(bits(select(even, s, c)), shift_left<30>(bit_and(n, splat_u(2u)))));
+  return select(less_equal(abs(x), splat(0x1p20f)), y, splat(__builtin_nanf("")));
+}
+
+CARILLON_INLINE F sin(F x) {
+  const Reduced part = reduced(x);
+  return select(equal(x, zero()), x, sin_of_reduced(x, part, part.n));  // −0
+}
+
+CARILLON_INLINE F cos(F x) {
+  const Reduced part = reduced(x);
+  return sin_of_reduced(x, part, add(part.n, splat_u(1u)));
 }
 
 // erf x: below 1 x + x·p(x²), |relative error of p's part| < 2^-29; above 1 − e^q(|x|), q = ln erfc, whose error counts

@@ -1,5 +1,5 @@
-// exp, expm1, log, log1p, tanh, sigmoid and erf against the C library in double, whose own error (below 2^-50) does not
-// count: at most 2 ulp.
+// exp, expm1, log, log1p, tanh, sigmoid, erf, sin and cos against the C library in double, whose own error (below
+// 2^-50) does not count: at most 2 ulp.
 #include <cmath>
 
 #include "sweep.h"
@@ -79,6 +79,23 @@ TEST(erf_within_two_ulps) {
   sweep(Unary::erf, 0x1p-149f, kMax, error, worst);
   sweep(Unary::erf, -0x1p-149f, -kMax, error, worst);
   report("erf", worst, 2);
+}
+
+// Where they have values.
+TEST(sin_within_two_ulps) {
+  Worst worst;
+  const auto error = ulps([](double x) { return std::sin(x); });
+  sweep(Unary::sin, 0x1p-149f, 0x1p20f, error, worst);
+  sweep(Unary::sin, -0x1p-149f, -0x1p20f, error, worst);
+  report("sin", worst, 2);
+}
+
+TEST(cos_within_two_ulps) {
+  Worst worst;
+  const auto error = ulps([](double x) { return std::cos(x); });
+  sweep(Unary::cos, 0x1p-149f, 0x1p20f, error, worst);
+  sweep(Unary::cos, -0x1p-149f, -0x1p20f, error, worst);
+  report("cos", worst, 2);
 }
 
 TEST(tanh_within_two_ulps) {

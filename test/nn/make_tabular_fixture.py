@@ -9,7 +9,10 @@ import pathlib
 
 import torch
 from pytabkit.models.nn_models.activations import ParametricActivationLayer, mish
+from pytabkit.models.data.data import DictDataset, TensorInfo
 from pytabkit.models.nn_models.base import BiasLayer, ScaleLayer, WeightLayer
+from pytabkit.models.nn_models.nn import PLREmbeddingsLayer, PLREmbeddingsLayerCosBias
+from pytabkit.models.nn_models.pipeline import MedianCenterFactory, RobustScaleFactory
 from pytabkit.models.training.scheduling import get_schedule
 from torch import nn
 
@@ -40,6 +43,36 @@ class Scale(nn.Module):
         return ScaleLayer(self.scale).forward_cont(x)
 
 
+class Parametric(nn.Module):
+    def __init__(self, size, function):
+        super().__init__()
+        self.share = nn.Parameter(0.5 + torch.rand(size))
+        self.function = function
+
+    def forward(self, x):
+        return ParametricActivationLayer(self.function, self.share).forward_cont(x)
+
+
+class Numeric(nn.Module):
+    """num_emb_type 'pbld' and 'plr'; weights lie as [columns, outputs, frequencies]."""
+
+    def __init__(self, columns, frequencies, size, form):
+        super().__init__()
+        waves, mixes = (frequencies, size - 1) if form == "pbld" else (2 * frequencies, size)
+        self.frequency = nn.Parameter(0.3 * torch.randn(columns, frequencies))
+        self.weight = nn.Parameter((2 * torch.rand(columns, mixes, waves) - 1) / waves**0.5)
+        self.bias = nn.Parameter((2 * torch.rand(columns, mixes) - 1) / waves**0.5)
+        if form == "pbld":
+            self.phase = nn.Parameter(torch.pi * (2 * torch.rand(columns, frequencies) - 1))
+
+    def forward(self, x):
+        frequency, weight, bias = self.frequency[:, None], self.weight.transpose(1, 2), self.bias[:, None]
+        if hasattr(self, "phase"):
+            phase = self.phase[:, None]
+            return PLREmbeddingsLayerCosBias(None, frequency, phase, weight, bias, "linear", True).forward_cont(x)
+        return PLREmbeddingsLayer(None, frequency, weight, bias, "relu").forward_cont(x)
+
+
 class Function(nn.Module):
     def __init__(self, function):
         super().__init__()
@@ -58,6 +91,18 @@ CASES = {
         "ntkLinear2": Linear(HIDDEN, HIDDEN),
         "mish": Function(mish),
         "ntkLinear3": Linear(HIDDEN, OUTPUTS),
+    },
+    "pbld": lambda: {
+        "numericEmbedding1": Numeric(INPUTS, 16, 4, "pbld"),
+        "ntkLinear1": Linear(4 * INPUTS, HIDDEN),
+        "parametricActivation1": Parametric(HIDDEN, torch.selu),
+        "ntkLinear2": Linear(HIDDEN, OUTPUTS),
+    },
+    "plr": lambda: {
+        "numericEmbedding1": Numeric(INPUTS, 5, 3, "plr"),
+        "ntkLinear1": Linear(3 * INPUTS, HIDDEN),
+        "parametricActivation1": Parametric(HIDDEN, mish),
+        "ntkLinear2": Linear(HIDDEN, OUTPUTS),
     },
 }
 
@@ -157,6 +202,20 @@ def value_at(name, time):
     return float(schedule.get_value())
 
 
+def robust():
+    """Median, scale and smooth clip of columns: normal, with outliers, of equal quartiles, of two values, constant."""
+    table = torch.randn(41, 5, dtype=torch.float64)
+    table[:, 1] = 1000 * table[:, 1] ** 5
+    table[:, 2] = (table[:, 2] > 1.2).double() * 4 + 3
+    table[:, 3] = (table[:, 3] > 0).double() * 2 - 1
+    table[:, 4] = 7
+    dataset = DictDataset({"x_cont": table}, {"x_cont": TensorInfo(feat_shape=[5])})
+    centre, centred = MedianCenterFactory().fit_transform(dataset)
+    _, scaled = RobustScaleFactory().fit_transform(centred)
+    x = scaled.tensors["x_cont"]
+    return {"table": table.tolist(), "scaled": x.tolist(), "clipped": (x / (1 + (x / 3) ** 2).sqrt()).tolist()}
+
+
 def by_sgd(named):
     return sgd
 
@@ -168,6 +227,7 @@ made = {
     "x": x.tolist(),
     "y": y.tolist(),
     "cases": {case: runs(case, by_sgd) for case in CASES},
+    "robust": robust(),
     "scheduled": runs("fast", Scheduled),
     "schedules": {name: [value_at(name, step / 100) for step in range(100)] for name in ("coslog4", "flat_cos")},
 }

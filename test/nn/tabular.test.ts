@@ -6,6 +6,8 @@ import {
   fit,
   flatCosine,
   l2,
+  linear,
+  loadModel,
   logCosine,
   type Model,
   mish,
@@ -13,18 +15,24 @@ import {
   muon,
   normal,
   ntkLinear,
+  numericEmbedding,
   ops,
   parameter,
+  parametricActivation,
   partition,
+  robustScale,
   type Schedule,
   scale,
   selu,
   sequential,
   sgd,
+  smoothClip,
   tensor,
   uniform,
+  type Value,
 } from "carillon";
 import { describe, expect, test } from "vitest";
+import { ColumnValues, quantileOf } from "../../lib/data/column_values.js";
 import { distanceOf, fixture, sizeOf, trained } from "./tabular_runs.js";
 
 const [INPUTS, HIDDEN, OUTPUTS] = [4, 16, 2];
@@ -39,7 +47,23 @@ const fast = (factors: { readonly scale?: object; readonly bias?: object } = {})
     ntkLinear(HIDDEN, OUTPUTS, factors.bias),
   );
 
-const networks: Readonly<Record<string, () => Model>> = { fast };
+const networks: Readonly<Record<string, () => Model>> = {
+  fast,
+  pbld: () =>
+    sequential(
+      numericEmbedding(INPUTS),
+      ntkLinear(16, HIDDEN),
+      parametricActivation(HIDDEN, selu()),
+      ntkLinear(HIDDEN, OUTPUTS),
+    ),
+  plr: () =>
+    sequential(
+      numericEmbedding(INPUTS, { form: "plr", frequencies: 5, size: 3 }),
+      ntkLinear(12, HIDDEN),
+      parametricActivation(HIDDEN, mish()),
+      ntkLinear(HIDDEN, OUTPUTS),
+    ),
+};
 
 test("every network of the fixture is compared", () => {
   expect(Object.keys(networks)).toEqual(Object.keys(fixture.cases));
@@ -128,6 +152,129 @@ describe("rates and decay on schedules, by factors of parameters", () => {
     expect(() => muon({ weightDecay: -1 })).toThrow(/muon.weightDecay/);
     expect(() => parameter([2], { rateFactor: -1 })).toThrow(/parameter.rateFactor/);
     expect(() => parameter([2], { decayFactor: Number.NaN })).toThrow(/parameter.decayFactor/);
+  });
+});
+
+describe("robustScale and smoothClip", () => {
+  const { table, scaled, clipped } = fixture.robust;
+  const y = table.map(() => [0, 0, 0, 0, 0]);
+  const fitted = async (model: Model, rows = table): Promise<readonly number[]> => {
+    await fit(model, {
+      data: { x: table, y },
+      steps: 1,
+      inputs: robustScale(),
+      loss: mse(),
+      optimizer: sgd({ lr: 0 }),
+    });
+    return Array.from((await model.predict(rows)).data);
+  };
+  /** Relative to numbers of pytabkit in double: three roundings of double, then of float32, and of a function. */
+  const apart = (ours: readonly number[], theirs: readonly (readonly number[])[]): number =>
+    Math.max(
+      ...theirs.flat().map((value, i) => Math.abs((ours[i] ?? Number.NaN) - value) / Math.max(1, Math.abs(value))),
+    );
+
+  test("robustScale is pytabkit's, with equal quartiles and constant columns", async () => {
+    const ours = await fitted(sequential(scale(5)));
+    expect(apart(ours, scaled)).toBeLessThan(2 ** -24 * 1.1);
+    expect(ours.filter((_, i) => i % 5 === 4)).toEqual(table.map(() => 0));
+  });
+
+  test("a constant column stays 0, whatever comes later", async () => {
+    const ours = await fitted(sequential(scale(5)), [[0, 0, 0, 0, -1e30]]);
+    expect(Math.abs(ours[4] ?? 1)).toBe(0);
+  });
+
+  test("smoothClip behind it", async () => {
+    const model = sequential(scale(5), smoothClip());
+    const ours = await fitted(model);
+    // Six roundings, each of which counts once or less, before the input's own.
+    expect(apart(ours, clipped)).toBeLessThan(2 ** -24 * 8);
+    expect((await loadModel(model.bytes())).transforms).toEqual(model.transforms);
+  });
+
+  test("smoothClip never leaves its limit, and has a slope", async () => {
+    const clip = sequential({ input: [7] }, smoothClip({ limit: 2 }));
+    const far = tensor([[-3e38, -1e20, -(2 ** 30), 0, 2 ** 21, 1e19, 3e38]]);
+    expect(Array.from((await clip.predict(far)).data)).toEqual([-2, -2, -2, 0, 2, 2, 2]);
+    const layer = sequential({ input: [7] }, scale(7), smoothClip({ limit: 2 })).initialize(0);
+    const points = [0, 2, 4, 8, 1, 3, 0];
+    layer.setWeights({ "scale1.scale": Float32Array.from(points) });
+    // Of the mean of 7 numbers by s, x = 1: dy/ds = dy/dx, and one step of rate −7 from s.
+    const ones = tensor([new Array<number>(7).fill(1)]);
+    const loss = (output: Value): Value => ops.mean(output, { axis: "last" });
+    await fit(layer, { data: { x: ones, y: ones }, steps: 1, loss, optimizer: sgd({ lr: 7 }) });
+    const after = layer.weights().get("scale1.scale")?.data ?? [];
+    const data = points.map((point, i) => point - (after[i] ?? 0));
+    // dy/dx = (1 + (x/c)²)^(−3/2)
+    const slopes = points.map((v) => (1 + (v / 2) ** 2) ** -1.5);
+    expect(Math.max(...slopes.map((slope, i) => Math.abs(slope - (data[i] ?? 0))))).toBeLessThan(2 ** -24 * (12 + 8)); // of numbers up to 8
+  });
+
+  test("targets have it too", async () => {
+    const model = sequential(ntkLinear(1, 2, { init: 0, biasInit: 0 }));
+    const data = {
+      x: tensor([[0], [1], [2], [3]]),
+      y: tensor([
+        [1, 5],
+        [2, 5],
+        [3, 5],
+        [100, 5],
+      ]),
+    };
+    await fit(model, { data, steps: 1, targets: robustScale(), loss: mse(), optimizer: sgd({ lr: 0 }) });
+    expect(Array.from((await model.predict(tensor([[0]]))).data)).toEqual([2.5, 5]);
+  });
+});
+
+describe("quantiles", () => {
+  test("between two values on a line, as NumPy's", () => {
+    const values = new ColumnValues(1);
+    for (const value of [4, 1, 3, 2]) values.add([value], 0);
+    expect([0, 0.25, 0.5, 0.75, 1].map((share) => quantileOf(values.sorted(0), share))).toEqual([
+      1, 1.75, 2.5, 3.25, 4,
+    ]);
+    expect(quantileOf(Float64Array.of(7), 0.75)).toBe(7);
+  });
+
+  test("of more rows than are kept, each is kept with the same probability", () => {
+    const [rows, most, rounds] = [200, 50, 40];
+    let late = 0;
+    for (let round = 0; round < rounds; round++) {
+      const values = new ColumnValues(2, most);
+      for (let row = 0; row < rows + round; row++) values.add([row, -row], 0);
+      const kept = values.sorted(0);
+      expect(kept.length).toBe(most);
+      expect(Array.from(values.sorted(1))).toEqual(Array.from(kept, (value) => -value).reverse());
+      late += kept.filter((row) => row >= (rows + round) / 2).length;
+    }
+    // Half of 2,000 rows that were kept, with a deviation below √(2000/4); rounds share draws.
+    expect(Math.abs(late / (rounds * most) - 0.5)).toBeLessThan(0.1);
+  });
+});
+
+describe("numericEmbedding and parametricActivation", () => {
+  test("draw what pytabkit draws", async () => {
+    const model = sequential(numericEmbedding(50, { frequencies: 64, deviation: 0.2 })).initialize(9);
+    const of = (name: string): readonly number[] =>
+      Array.from(model.weights().get(`numericEmbedding1.${name}`)?.data ?? []);
+    const root = (list: readonly number[]): number => Math.sqrt(list.reduce((sum, v) => sum + v * v, 0) / list.length);
+    // 3,200 draws: the deviation of a deviation is 1/√6400 of it.
+    expect(Math.abs(root(of("frequency")) / 0.2 - 1)).toBeLessThan(5 / 80);
+    expect(Math.abs(root(of("phase")) / (Math.PI / Math.sqrt(3)) - 1)).toBeLessThan(5 / 80);
+    expect(Math.max(...of("weight").map(Math.abs))).toBeLessThan(1 / 8);
+    expect(Math.max(...of("weight").map(Math.abs))).toBeGreaterThan(0.99 / 8);
+    expect((await model.predict(tensor([new Array<number>(50).fill(0.5)]))).shape).toEqual([1, 200]);
+  });
+
+  test("what cannot be is refused by its name", () => {
+    expect(() => numericEmbedding(0)).toThrow(/numericEmbedding.inputs/);
+    expect(() => numericEmbedding(2, { size: 1 })).toThrow(/numericEmbedding.size/);
+    expect(() => numericEmbedding(2, { deviation: 0 })).toThrow(/numericEmbedding.deviation/);
+    expect(() => parametricActivation(2, linear(2, 2) as unknown as ReturnType<typeof selu>)).toThrow(
+      /without parameters/,
+    );
+    expect(() => smoothClip({ limit: 0 })).toThrow(/smoothClip.limit/);
   });
 });
 

@@ -20,6 +20,7 @@ export const fixture = JSON.parse(readFileSync(new URL("fixtures/tabular.json", 
   readonly x: readonly (readonly number[])[];
   readonly y: readonly (readonly number[])[];
   readonly cases: Readonly<Record<string, Case>>;
+  readonly robust: Readonly<Record<"table" | "scaled" | "clipped", readonly (readonly number[])[]>>;
   readonly scheduled: Case;
   readonly schedules: Readonly<Record<"coslog4" | "flat_cos", readonly number[]>>;
 };

@@ -88,6 +88,8 @@ export const activationSamples = {
   log1p: unary("log1p", ops.log1p, Math.log1p, within(-0.75, 3), { error: ulps(2) }),
   expm1: unary("expm1", ops.expm1, Math.expm1, bent, { error: ulps(2), cancellation: 1 }),
   erf: unary("erf", ops.erf, erf, inner, { error: ulps(2) }),
+  sin: unary("sin", ops.sin, Math.sin, bent, { error: ulps(2), cancellation: 1 }),
+  cos: unary("cos", ops.cos, Math.cos, bent, { error: ulps(2), cancellation: 1 }),
   softplus: unary("softplus", ops.softplus, softplus, bent, { error: ulps(3) }),
   // Measured on [−4, 4]: 5.2 ulp, below 0; test/native/activations.cc walks all floats.
   gelu: unary("gelu", ops.gelu, (x) => x * share(x), bent, { error: ulps(6), cancellation: 1 }),

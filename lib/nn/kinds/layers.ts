@@ -18,10 +18,13 @@ import { groupNorm } from "../layers/group_norm.js";
 import { layerNorm, type NormLayerOptions } from "../layers/layer_norm.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
 import { type NtkLinearOptions, ntkLinear } from "../layers/ntk_linear.js";
+import { type NumericEmbeddingOptions, numericEmbedding } from "../layers/numeric_embedding.js";
+import { type ParametricOptions, parametricActivation } from "../layers/parametric_activation.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
 import { type ScaleOptions, scale } from "../layers/scale.js";
 import { flatten, reshape } from "../layers/shapes.js";
+import { smoothClip } from "../layers/smooth_clip.js";
 import { checkName, type Layer } from "../structure/layer.js";
 import { type Definition, sequence } from "../structure/sequence.js";
 import { checkInput } from "../structure/sequential_options.js";
@@ -97,6 +100,12 @@ function knownOf(where: string, same: unknown, met: Met): Layer {
   return known as Layer; // as makeOne has put it there
 }
 
+/** A layer inside of another one. */
+const inner: Form = {
+  describe: (where, given, met) => layers.describe(where, given, met),
+  make: (where, given, how) => layers.make(where, given, how),
+};
+
 /** Layers one after another. */
 const inOrder = listOf(oneOfSeveral, "layers");
 
@@ -141,6 +150,21 @@ export const layers = new Family<Layer>("layer", {
     {
       ...{ inputs: plain, outputs: plain, bias: plain, init: filling, biasInit: filling, regularizer: penalties },
       ...{ biasRegularizer: penalties, rateFactor: plain, biasRateFactor: plain, name: plain },
+    },
+  ),
+  smoothClip: kind(smoothClip, { limit: plain, name: plain }),
+  parametricActivation: kind(
+    ({ inputs, activation, ...options }: ParametricOptions & Inputs & { readonly activation: Layer }) => {
+      return parametricActivation(inputs, activation as Layer<number, "same", "f32">, options); // which it checks
+    },
+    { inputs: plain, activation: inner, init: filling, regularizer: penalties, ...FACTORS, name: plain },
+  ),
+  numericEmbedding: kind(
+    ({ inputs, ...options }: NumericEmbeddingOptions & Inputs) => numericEmbedding(inputs, options),
+    {
+      ...{ inputs: plain, form: plain, frequencies: plain, size: plain, deviation: plain, regularizer: penalties },
+      ...FACTORS,
+      name: plain,
     },
   ),
   scale: kind(({ inputs, ...options }: ScaleOptions & Inputs) => scale(inputs, options), {
