@@ -60,6 +60,7 @@ export {
   tanh,
 } from "./nn/layers/activations.js";
 export { type BatchNormLayerOptions, batchNorm } from "./nn/layers/batch_norm.js";
+export { type ClampOutputOptions, clampOutput } from "./nn/layers/clamp_output.js";
 export { type ConcatLayerOptions, concat } from "./nn/layers/concat.js";
 export {
   alphaDropout,

@@ -11,6 +11,7 @@ import {
   batchNorm,
   binaryCrossEntropy,
   calibrationError,
+  clampOutput,
   concat,
   constant,
   cosineDecay,
@@ -130,6 +131,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
   model: {
     sequential: [
       sequential(linear(4, 6), relu(), linear(6, 3)),
+      sequential(numericEmbedding(4, { frequencies: 3, size: 3 }), linear(12, 3)),
       sequential({ input: [4], name: "m" }, linear(4, 3)),
       sequential(linear(4, 3), residual({ project: true }, relu(), linear(3, 5)), linear(5, 3)),
       sequential(linear(4, 3), shared, relu(), sequential({ input: [3] }, shared, tanh()), shared),
@@ -148,6 +150,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
       ntkLinear(6, 6, { bias: false, init: 0.1, regularizer: null, rateFactor: 2, name: "own" }),
       ntkLinear(6, 6, { biasInit: ones(), biasRegularizer: l1(0.5), biasRateFactor: 0.1 }),
     ],
+    clampOutput: [clampOutput({ low: -1, high: 0.5 }), clampOutput({ low: [-1, -2, 0, 0, 0, 0], high: 1, name: "c" })],
     smoothClip: [smoothClip({ limit: 2, name: "clip" })],
     parametricActivation: [
       parametricActivation(6, gelu({ approximate: "tanh" })),
@@ -155,7 +158,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     ],
     numericEmbedding: [
       numericEmbedding(6, { form: "plr", frequencies: 3, size: 1, deviation: 0.2, rateFactor: 0.1, decayFactor: 0.5 }),
-      numericEmbedding(2, { frequencies: 4, size: 3, regularizer: l1(0.1), name: "numbers" }),
+      numericEmbedding(6, { form: "plr", size: 1, regularizer: l1(0.1), name: "numbers" }),
     ],
     scale: [
       scale(6),
@@ -356,6 +359,7 @@ const OTHERS = [
   "defineMetric",
   "defineOptimizer",
   "descriptionOf",
+  "drawFromData",
   "findLearningRate",
   "fit",
   "fromDescription",

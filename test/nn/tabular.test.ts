@@ -2,6 +2,7 @@
 import {
   adam,
   adamw,
+  clampOutput,
   defineOptimizer,
   fit,
   flatCosine,
@@ -250,6 +251,42 @@ describe("quantiles", () => {
     }
     // Half of 2,000 rows that were kept, with a deviation below √(2000/4); rounds share draws.
     expect(Math.abs(late / (rounds * most) - 0.5)).toBeLessThan(0.1);
+  });
+});
+
+describe("clampOutput", () => {
+  test("bounds answers and validation, and no gradient of the training", async () => {
+    const make = (): Model =>
+      sequential(ntkLinear(1, 2, { init: 3, biasInit: 0 }), clampOutput({ low: [-1, -100], high: 2 }));
+    const data = {
+      x: [[1], [-1]],
+      y: [
+        [9, 9],
+        [-9, -9],
+      ],
+    };
+    const model = make();
+    const { history } = await fit(model, {
+      data,
+      validation: data,
+      steps: 1,
+      loss: mse(),
+      optimizer: sgd({ lr: 0 }),
+      batchSize: 2,
+    });
+    expect(Array.from((await model.predict(data.x)).data)).toEqual([2, 2, -1, -3]);
+    // (9 − 2)²·2 + (9 − 1)² + (9 − 3)², of four numbers; in training (9 − 3)² of each.
+    expect(history.at(-1)).toMatchObject({ loss: 36, validation: { loss: (2 * 49 + 64 + 36) / 4 } });
+    const plain = sequential(ntkLinear(1, 2, { init: 3, biasInit: 0 }));
+    for (const each of [model, plain]) await fit(each, { data, steps: 3, loss: mse(), optimizer: sgd({ lr: 0.01 }) });
+    expect(model.weights()).toEqual(plain.weights());
+    expect(Array.from((await (await loadModel(model.bytes())).predict([[99]])).data)).toEqual([2, 2]);
+  });
+
+  test("what cannot be is refused by its name", () => {
+    expect(() => clampOutput({ low: 1, high: 0 })).toThrow(/clampOutput.high/);
+    expect(() => clampOutput({ low: [0, 0], high: [1] })).toThrow(/clampOutput.high/);
+    expect(() => clampOutput({ low: Number.NaN, high: 1 })).toThrow(/clampOutput.low/);
   });
 });
 

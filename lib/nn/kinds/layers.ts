@@ -4,6 +4,7 @@ import { penalties } from "../../regularizers/kinds.js";
 import { declares } from "../files/saved.js";
 import * as activations from "../layers/activations.js";
 import { type BatchNormLayerOptions, batchNorm } from "../layers/batch_norm.js";
+import { type ClampOutputOptions, clampOutput } from "../layers/clamp_output.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
 import {
   alphaDropout,
@@ -100,12 +101,6 @@ function knownOf(where: string, same: unknown, met: Met): Layer {
   return known as Layer; // as makeOne has put it there
 }
 
-/** A layer inside of another one. */
-const inner: Form = {
-  describe: (where, given, met) => layers.describe(where, given, met),
-  make: (where, given, how) => layers.make(where, given, how),
-};
-
 /** Layers one after another. */
 const inOrder = listOf(oneOfSeveral, "layers");
 
@@ -152,12 +147,17 @@ export const layers = new Family<Layer>("layer", {
       ...{ biasRegularizer: penalties, rateFactor: plain, biasRateFactor: plain, name: plain },
     },
   ),
+  clampOutput: kind((options: ClampOutputOptions) => clampOutput(options), { low: plain, high: plain, name: plain }),
   smoothClip: kind(smoothClip, { limit: plain, name: plain }),
   parametricActivation: kind(
-    ({ inputs, activation, ...options }: ParametricOptions & Inputs & { readonly activation: Layer }) => {
+    ({
+      inputs,
+      layers: [activation],
+      ...options
+    }: ParametricOptions & Inputs & { readonly layers: readonly Layer[] }) => {
       return parametricActivation(inputs, activation as Layer<number, "same", "f32">, options); // which it checks
     },
-    { inputs: plain, activation: inner, init: filling, regularizer: penalties, ...FACTORS, name: plain },
+    { inputs: plain, layers: inOrder, init: filling, regularizer: penalties, ...FACTORS, name: plain },
   ),
   numericEmbedding: kind(
     ({ inputs, ...options }: NumericEmbeddingOptions & Inputs) => numericEmbedding(inputs, options),

@@ -5,8 +5,8 @@ import { checked, type Regularizers } from "../../regularizers/index.js";
 import { extent } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { normal, uniform } from "../parameters/initializers.js";
-import { defineLayer, type Layer } from "../structure/layer.js";
 import { parameter } from "../parameters/parameter.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
 import type { Product } from "../structure/size_product.js";
 
 /** What {@link numericEmbedding} makes of a number. */

@@ -4,8 +4,8 @@ import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import type { Regularizers } from "../../regularizers/index.js";
 import type { Initializer } from "../parameters/initializers.js";
-import { checkLayer, defineLayer, type Layer } from "../structure/layer.js";
 import { parameter } from "../parameters/parameter.js";
+import { checkLayer, checkName, type Layer, sealed } from "../structure/layer.js";
 
 /** Options of {@link parametricActivation}. */
 export interface ParametricOptions {
@@ -38,9 +38,10 @@ export function parametricActivation<const In extends number>(
   if (!keeps || inner.state !== undefined)
     fail("ERR_OPTION", "parametricActivation.activation", "a layer without parameters, such as selu(),", activation);
   const { name, ...given } = options;
+  checkName("parametricActivation.name", name);
   const share = parameter([inputs], { role: "scale", ...given });
   const { init, regularizer, rateFactor, decayFactor } = share;
-  const layer = defineLayer({
+  const layer = sealed<Layer<In, "same">>({
     kind: "parametricActivation",
     inputs,
     outputs: "same",
@@ -48,9 +49,13 @@ export function parametricActivation<const In extends number>(
     config: { inputs },
     parameters: { share },
     layers: { activation: inner },
-    forward: (x, parameters, { layers }) =>
-      ops.add(x, ops.multiply(ops.subtract(layers.activation(x), x), parameters.share)),
+    order: ["activation"],
+    flow: "chain",
+    forward(x, parameters, { layers }) {
+      const bent = layers.activation?.(x) ?? x;
+      return ops.add(x, ops.multiply(ops.subtract(bent, x), parameters.share ?? 1));
+    },
   });
-  const made = { inputs, activation: inner, init, regularizer, rateFactor, decayFactor, name };
+  const made = { inputs, layers: [inner], init, regularizer, rateFactor, decayFactor, name };
   return madeBy("parametricActivation", made, layer);
 }

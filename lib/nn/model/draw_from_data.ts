@@ -18,11 +18,11 @@ import { extent } from "../../tensor/shape.js";
 import { tensor } from "../../tensor/tensor.js";
 import type { Value } from "../../tensor/value.js";
 import { matchesPattern } from "../../words.js";
-import { type AnyModel, Model } from "./model.js";
 import type { RowsOf } from "../meaning/row_types.js";
-import type { Sizes } from "../structure/sequence.js";
-import { callInputs, membersOfCall } from "../serving/rows.js";
 import type { ParameterInfo } from "../memory/slab.js";
+import { callInputs, membersOfCall } from "../serving/rows.js";
+import type { Sizes } from "../structure/sequence.js";
+import { type AnyModel, Model } from "./model.js";
 
 /** Options of {@link drawFromData}. */
 export interface DrawFromDataOptions {
