@@ -239,6 +239,7 @@ export {
 export { runtime } from "./runtime.js";
 export { preparationOf, prepare, schemaOf, type TableSource, table, tableBlocks } from "./table/api.js";
 export type { BooleanColumn, Cell, Column, ColumnKind, DateColumn, NumberColumn, TextColumn } from "./table/column.js";
+export type { Dialect } from "./table/csv/dialect.js";
 export type { TableFormat } from "./table/formats.js";
 export type { TableOptions } from "./table/options.js";
 export type { Encoded, EncodedInput } from "./table/preparation/encode.js";

@@ -1,3 +1,5 @@
+import type { Dialect } from "./csv/dialect.js";
+
 /** Where the rows of a table stand: rows of one file, or of one thing in memory. Plain data, which another thread can be handed. */
 export interface Stretch {
   /** Rows of the table. */
@@ -10,6 +12,8 @@ export interface Stretch {
   readonly first: number;
   /** Lines of all rows, where they do not follow one another. */
   readonly lines?: Int32Array | undefined;
+  /** How the source is written, if it is separated text. */
+  readonly dialect?: Dialect | undefined;
 }
 
 /** Where each row of a table comes from, for errors and explanations. */

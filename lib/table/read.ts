@@ -1,7 +1,7 @@
 // `table` and `tableBlocks`: from a source to tables.
 import { fail } from "../errors.js";
 import { lengthOf } from "./column.js";
-import { type CsvNotes, csvTables, type FieldKind } from "./csv/read.js";
+import { type Contradiction, csvTables, type FieldKind } from "./csv/read.js";
 import { decompressed } from "./decompress.js";
 import { formatOfBytes, formatOfName, type TableFormat } from "./formats.js";
 import { jsonTables } from "./json_lines.js";
@@ -63,14 +63,12 @@ async function* utf8Pieces(
   if (decoder !== undefined) yield encoder.encode(decoder.decode());
 }
 
-/** What a reading has found out, for whoever explains the tables. */
-export class Notes implements CsvNotes {
-  dialect: CsvNotes["dialect"];
-  readonly contradictions: CsvNotes["contradictions"] = [];
-}
-
 /** The tables of a file, block by block. */
-async function* tablesOf(file: ByteFile, options: CheckedOptions, notes: Notes): AsyncGenerator<Table> {
+async function* tablesOf(
+  file: ByteFile,
+  options: CheckedOptions,
+  contradictions: Contradiction[],
+): AsyncGenerator<Table> {
   const bytes = await opened(file, options);
   switch (bytes.format) {
     case "csv":
@@ -83,7 +81,7 @@ async function* tablesOf(file: ByteFile, options: CheckedOptions, notes: Notes):
       return yield* csvTables(
         bytes,
         { ...options, delimiter, kinds, missingIn, named: Object.keys(options.kinds) },
-        notes,
+        contradictions,
       );
     }
     case "jsonl":
@@ -159,12 +157,12 @@ export interface Visitor {
 /** Shows all blocks of files to a visitor, at most twice. */
 async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, visitor: Visitor): Promise<void> {
   const files = given.map(remembered);
-  const notes = new Notes();
+  const contradictions: Contradiction[] = [];
   const visit = async (how: CheckedOptions): Promise<void> => {
     visitor.begin();
     let left = how.rows;
     for (const file of files) {
-      for await (const one of limited(tablesOf(file, how, notes), { ...how, rows: left })) {
+      for await (const one of limited(tablesOf(file, how, contradictions), { ...how, rows: left })) {
         visitor.add(one);
         left -= one.rows;
       }
@@ -172,8 +170,8 @@ async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, v
     }
   };
   await visit(options);
-  if (notes.contradictions.length === 0) return;
-  const texts = notes.contradictions.map(({ column }) => [column, "text"] as const);
+  if (contradictions.length === 0) return;
+  const texts = contradictions.map(({ column }) => [column, "text"] as const);
   await visit({ ...options, kinds: { ...options.kinds, ...Object.fromEntries(texts) } });
 }
 
@@ -236,9 +234,9 @@ async function* blocksOf(source: unknown, given: TableOptions, options: CheckedO
   if (files === undefined) return yield inMemory(source, options);
   let left = options.rows;
   for (const file of files) {
-    const notes = new Notes();
-    for await (const one of limited(tablesOf(file, options, notes), { ...options, rows: left })) {
-      const [fault] = notes.contradictions;
+    const contradictions: Contradiction[] = [];
+    for await (const one of limited(tablesOf(file, options, contradictions), { ...options, rows: left })) {
+      const [fault] = contradictions;
       if (fault !== undefined) {
         const where = `${fault.place}, column '${fault.column}'`;
         fail(

@@ -14,6 +14,7 @@ import {
   picked,
   sliced,
 } from "./column.js";
+import type { Dialect } from "./csv/dialect.js";
 import { formatTable } from "./inspect.js";
 import { Places } from "./places.js";
 
@@ -81,6 +82,14 @@ export class Table {
   /** All rows, one after the other, as objects. */
   *[Symbol.iterator](): Generator<Row> {
     for (let row = 0; row < this.rows; row++) yield this.row(row);
+  }
+
+  /**
+   * How the separated text of its first file is written, as it was found or given: options that the next file can be read with. `undefined` of
+   * what is no separated text.
+   */
+  get dialect(): Dialect | undefined {
+    return this.places.stretches[0]?.dialect;
   }
 
   /** Where a row comes from: `churn.csv, line 17`. */

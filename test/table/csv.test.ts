@@ -154,6 +154,17 @@ describe("dialect", () => {
     expect(rows(await read(text))).toEqual(expected);
   });
 
+  test("a table says what was found, whatever is taken of it; the next file can be read so", async () => {
+    const found = await read("a;'b'\n1,5;x\n2,25;y\n", { quote: "'" });
+    const dialect = { delimiter: ";", quote: "'", header: true, decimal: "," };
+    expect(found.dialect).toEqual(dialect);
+    expect(found.pick([1]).select(["a"]).dialect).toEqual(dialect);
+    expect(rows(await read("a;b\n'1';2,5\n", found.dialect))).toEqual([[1, 2.5]]);
+    expect((await read("1\t2\n", {})).dialect).toEqual({ delimiter: "\t", quote: '"', header: false, decimal: "." });
+    expect((await read("a|b\n")).dialect?.delimiter).toBe("|");
+    expect((await table([{ a: 1 }])).dialect).toBeUndefined();
+  });
+
   test("a first row of numbers alone has no names", async () => {
     const found = await read("1,2\n3,4\n");
     expect([found.names, rows(found)]).toEqual([

@@ -48,7 +48,7 @@ test("a table, its schema and its preparation are those of this thread, and the 
     });
     const table = async (options) => {
       const found = await carillon.table(path, options);
-      return [found.rows, sums(found), found.place(299_999)];
+      return [found.rows, sums(found), found.place(299_999), found.dialect];
     };
     const blocks = async (options) => {
       const all = [];

@@ -15,12 +15,17 @@ export interface Dialect {
   readonly header: boolean;
   /** What the fractions of numbers begin with. */
   readonly decimal: "." | ",";
+}
+
+/** A dialect, and what no caller needs to know of a text. */
+export interface Written {
+  readonly dialect: Dialect;
   /** Rows end with a line feed, a carriage return before it or not; in old texts with a carriage return alone. */
   readonly newline: "\n" | "\r";
 }
 
 /** Parts of a {@link Dialect} that a caller knows. */
-export type DialectOptions = { readonly [K in Exclude<keyof Dialect, "newline">]?: Dialect[K] | undefined };
+export type DialectOptions = { readonly [K in keyof Dialect]?: Dialect[K] | undefined };
 
 export const DIALECT_OPTIONS = ["delimiter", "quote", "header", "decimal"] as const;
 
@@ -48,7 +53,7 @@ export function checkDialect(where: string, { delimiter, quote, header, decimal 
 /** The first rows of `sample`, as a delimiter cuts them. */
 function rowsOf(
   sample: Uint8Array,
-  dialect: Pick<Dialect, "delimiter" | "quote" | "newline">,
+  dialect: Pick<Dialect, "delimiter" | "quote"> & Pick<Written, "newline">,
   last: boolean,
 ): string[][] {
   const scanner = new Scanner(dialect);
@@ -75,7 +80,7 @@ const THOUSANDS = /^[+-]?[1-9]\d{0,2}(?:,\d{3})+$/;
  *
  * @param whole Whether `sample` is the whole text.
  */
-export function sniffDialect(sample: Uint8Array, given: DialectOptions, whole: boolean): Dialect {
+export function sniffDialect(sample: Uint8Array, given: DialectOptions, whole: boolean): Written {
   const newline = !sample.includes(10) && sample.includes(13) ? "\r" : "\n";
   const { quote = '"' } = given;
   let delimiter = given.delimiter;
@@ -95,7 +100,7 @@ export function sniffDialect(sample: Uint8Array, given: DialectOptions, whole: b
     !others.some((row) => row.some((value) => /^[+-]?\d+\.\d+$/.test(value)));
   const decimal = given.decimal ?? (commas ? "," : ".");
   const header = given.header ?? !first.every((value) => !Number.isNaN(numberOf(value, decimal)));
-  return { ...chosen, decimal, header };
+  return { dialect: { delimiter: chosen.delimiter, quote, decimal, header }, newline };
 }
 
 /** Names of the columns: those of the first row, where an empty one is told by its place; `ERR_DATA` where one stands twice. */

@@ -6,7 +6,7 @@ import { refuseData } from "../refusal.js";
 import type { Bytes } from "../source.js";
 import { Table } from "../table.js";
 import { Blocks } from "./blocks.js";
-import { columnNames, type Dialect, type DialectOptions, sniffDialect } from "./dialect.js";
+import { columnNames, type Dialect, type DialectOptions, sniffDialect, type Written } from "./dialect.js";
 import { type Cut, Markers, numbersOf, textsOf } from "./fields.js";
 import { type Fault, Scanner } from "./scan.js";
 
@@ -33,26 +33,22 @@ export interface Contradiction {
   readonly text: string;
 }
 
-/** What a reading has found out, for whoever explains the table. */
-export interface CsvNotes {
-  dialect: Dialect | undefined;
-  readonly contradictions: Contradiction[];
-}
-
 /** Bytes of the longest row. */
 export const LONGEST_ROW = 67_108_864;
 
 /**
- * The tables of a text, a block each. A value that is no number in a column of numbers is noted, and the column's are texts from that
+ * The tables of a text, a block each. A value that is no number in a column of numbers is one of the contradictions, and the column's are texts from that
  * block on: then the text is to be read once more, with that column as texts.
  */
-export async function* csvTables(source: Bytes, options: CsvOptions, notes: CsvNotes): AsyncGenerator<Table> {
+export async function* csvTables(
+  source: Bytes,
+  options: CsvOptions,
+  contradictions: Contradiction[],
+): AsyncGenerator<Table> {
   const blocks = new Blocks(source, LONGEST_ROW);
   try {
     const first = await blocks.fill();
-    const dialect = sniffDialect(first, options, blocks.last);
-    notes.dialect = dialect;
-    const reader = new Reader(source.name, dialect, options, notes);
+    const reader = new Reader(source.name, sniffDialect(first, options, blocks.last), options, contradictions);
     for (let bytes: Uint8Array | undefined = first; bytes !== undefined; bytes = await blocks.next()) {
       const { table, used } = reader.read(bytes, blocks.last, blocks.offset);
       if (used === 0 && blocks.full) reader.failLong();
@@ -73,7 +69,7 @@ class Reader {
   readonly #name: string;
   readonly #dialect: Dialect;
   readonly #options: CsvOptions;
-  readonly #notes: CsvNotes;
+  readonly #contradictions: Contradiction[];
   readonly #scanner: Scanner;
   #markers: readonly Markers[] = [];
   #kinds: FieldKind[] | undefined;
@@ -82,12 +78,12 @@ class Reader {
   #line = 1;
   hasRows = false;
 
-  constructor(name: string, dialect: Dialect, options: CsvOptions, notes: CsvNotes) {
+  constructor(name: string, { dialect, newline }: Written, options: CsvOptions, contradictions: Contradiction[]) {
     this.#name = name;
     this.#dialect = dialect;
     this.#options = options;
-    this.#notes = notes;
-    this.#scanner = new Scanner(dialect);
+    this.#contradictions = contradictions;
+    this.#scanner = new Scanner({ ...dialect, newline });
   }
 
   #place(line: number): string {
@@ -116,6 +112,7 @@ class Reader {
   empty(): Table {
     return new Table(
       new Map((this.names ?? []).map((name) => [name, { kind: "text", codes: new Int32Array(), levels: [] }])),
+      new Places([{ rows: 0, source: this.#name, unit: "line", first: this.#line, dialect: this.#dialect }]),
     );
   }
 
@@ -176,7 +173,7 @@ class Reader {
     const text = this.#scanner.text(bytes, (begin + row) * columns + column);
     const { kinds = {} } = this.#options;
     if (Object.hasOwn(kinds, name)) fail("ERR_DATA", `${place}, column '${name}'`, "a number", text);
-    this.#notes.contradictions.push({ column: name, place, text });
+    this.#contradictions.push({ column: name, place, text });
   }
 
   #places({ begin, rows }: Cut): Places {
@@ -186,7 +183,7 @@ class Reader {
     const own = regular
       ? undefined
       : Int32Array.from({ length: rows }, (_, row) => this.#line + (lines[begin + row] ?? 0));
-    return new Places([{ rows, source: this.#name, unit: "line", first, lines: own }]);
+    return new Places([{ rows, source: this.#name, unit: "line", first, lines: own, dialect: this.#dialect }]);
   }
 
   #checkCounts(bytes: Uint8Array, rows: number, columns: number): void {
