@@ -122,7 +122,8 @@ function joinedNumbers(parts: readonly { readonly values: Float64Array }[]): Flo
   return values;
 }
 
-function joinedTexts(parts: readonly TextColumn[]): TextColumn {
+/** Texts of several columns, one behind the other; each text is one level, even where it is several of a part. */
+export function joinedTexts(parts: readonly TextColumn[]): TextColumn {
   const codes = new Int32Array(parts.reduce((sum, part) => sum + part.codes.length, 0));
   const levels: string[] = [];
   const places = new Map<string, number>();

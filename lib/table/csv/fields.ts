@@ -1,7 +1,8 @@
 // Columns out of the values that a scanner has cut: numbers and texts, column by column.
-import type { NumberColumn, TextColumn } from "../column.js";
+import { FNV_BASIS } from "../../tensor/fnv1a.js";
+import { joinedTexts, type NumberColumn, type TextColumn } from "../column.js";
 import { numberIn } from "./numbers.js";
-import { type Scanner, utf8 } from "./scan.js";
+import { DOUBLED, type Scanner } from "./scan.js";
 
 /** A block of text, cut into rows of as many values as there are columns. */
 export interface Cut {
@@ -51,23 +52,32 @@ export function numbersOf(cut: Cut, column: number, markers: Markers, point: num
 /** Places of texts in a table of hashes, to begin with. */
 const PLACES = 64;
 
-/** Different texts by their bytes, each of which is decoded once. */
+/** Different texts of a block by their bytes, each of which is decoded once. */
 class Levels {
   readonly levels: string[] = [];
+  /** Whether bytes that differ may say the same, as quotes are doubled in some. */
+  hasDoubled = false;
   readonly #bytes: Uint8Array;
+  readonly #scanner: Scanner;
   /** First byte and length of each level's first appearance. */
   #spans = new Int32Array(PLACES);
   #hashes = new Int32Array(PLACES / 2);
   #table = new Int32Array(PLACES);
 
-  constructor(bytes: Uint8Array) {
+  constructor({ bytes, scanner }: Cut) {
     this.#bytes = bytes;
+    this.#scanner = scanner;
   }
 
-  /** The code of the text of bytes [begin, end), of those that are written in this form; `decode` makes it of a new one. */
-  code(begin: number, end: number, form: number, decode: () => string): number {
+  /** The code of a value's text; −1 of nothing. */
+  code(field: number): number {
     const bytes = this.#bytes;
-    let hash = 0x811c9dc5 ^ form; // FNV-1a
+    const { spans, forms } = this.#scanner;
+    const begin = spans[2 * field] ?? 0;
+    const end = spans[2 * field + 1] ?? 0;
+    if (begin === end) return -1;
+    const doubled = forms[field] === DOUBLED;
+    let hash = doubled ? ~FNV_BASIS : FNV_BASIS; // of FNV-1a
     for (let at = begin; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
     hash ^= hash >>> 15;
     const mask = this.#table.length - 1;
@@ -78,7 +88,8 @@ class Levels {
       if (this.#hashes[code] === hash && this.#same(code, begin, end)) return code;
       place = (place + 1) & mask;
     }
-    return this.#add(place, hash, begin, end, decode());
+    if (doubled) this.hasDoubled = true;
+    return this.#add(place, hash, begin, end, this.#scanner.text(bytes, field));
   }
 
   #same(code: number, begin: number, end: number): boolean {
@@ -121,36 +132,12 @@ class Levels {
 
 /** The texts of a column: as they stand, but for spaces around those that are not between quotes. An empty one is missing. */
 export function textsOf(cut: Cut, column: number): TextColumn {
-  const { bytes, scanner, columns, begin, rows } = cut;
-  const { spans, forms } = scanner;
+  const { columns, begin, rows } = cut;
   const codes = new Int32Array(rows);
-  const levels = new Levels(bytes);
+  const found = new Levels(cut);
   let field = begin * columns + column;
-  for (let row = 0; row < rows; row++, field += columns) {
-    const from = spans[2 * field] ?? 0;
-    const to = spans[2 * field + 1] ?? 0;
-    const place = field;
-    codes[row] =
-      to === from
-        ? -1
-        : levels.code(from, to, forms[field] === 2 ? 1 : 0, () =>
-            forms[place] === 2 ? scanner.text(bytes, place) : utf8(bytes, from, to),
-          );
-  }
-  return withoutDoubles({ kind: "text", codes, levels: levels.levels });
-}
-
-/** Levels each once: bytes that differ may say the same, as quotes are doubled between quotes. */
-function withoutDoubles(column: TextColumn): TextColumn {
-  const { levels, codes } = column;
-  if (new Set(levels).size === levels.length) return column;
-  const places = new Map<string, number>();
-  const kept: string[] = [];
-  const moved = levels.map((level) => {
-    const known = places.get(level);
-    if (known !== undefined) return known;
-    places.set(level, kept.length);
-    return kept.push(level) - 1;
-  });
-  return { kind: "text", codes: codes.map((code) => (code < 0 ? -1 : (moved[code] ?? -1))), levels: kept };
+  for (let row = 0; row < rows; row++, field += columns) codes[row] = found.code(field);
+  const { levels, hasDoubled } = found;
+  const made: TextColumn = { kind: "text", codes, levels };
+  return hasDoubled ? joinedTexts([made]) : made;
 }

@@ -72,7 +72,8 @@ class Reader {
   readonly #contradictions: Contradiction[];
   readonly #scanner: Scanner;
   #markers: readonly Markers[] = [];
-  #kinds: FieldKind[] | undefined;
+  /** Kinds of the columns, if given or found. */
+  #kinds: (FieldKind | undefined)[] = [];
   names: readonly string[] | undefined;
   /** The line that the next block begins with. */
   #line = 1;
@@ -135,16 +136,19 @@ class Reader {
   }
 
   #table(cut: Cut, names: readonly string[]): Table {
+    if (!this.hasRows) this.#expect(names);
     this.hasRows = true;
-    const kinds = this.#kinds ?? this.#decide(cut, names);
-    this.#kinds = kinds;
+    const kinds = this.#kinds;
     const columns = names.map((name, at): [string, Column] => {
       if (kinds[at] === "text") return [name, textsOf(cut, at)];
       const numbers = this.#numbers(cut, at);
-      if (typeof numbers !== "number") return [name, numbers];
-      this.#contradict(cut, at, name, numbers);
-      kinds[at] = "text";
-      return [name, textsOf(cut, at)];
+      if (typeof numbers === "number") {
+        if (kinds[at] === "number") this.#contradict(cut, at, name, numbers);
+        kinds[at] = "text";
+        return [name, textsOf(cut, at)];
+      }
+      kinds[at] = "number";
+      return [name, numbers];
     });
     return new Table(new Map(columns), this.#places(cut));
   }
@@ -153,19 +157,14 @@ class Reader {
     return numbersOf(cut, at, this.#markers[at] ?? NO_MARKERS, this.#dialect.decimal.charCodeAt(0));
   }
 
-  /** Kinds that are not given, by the first block: numbers where nothing else stands. */
-  #decide(cut: Cut, names: readonly string[]): FieldKind[] {
+  /** What is given of the columns; the first block decides the other kinds: numbers where nothing else stands. */
+  #expect(names: readonly string[]): void {
     const { kinds = {}, named } = this.#options;
     for (const name of named) {
       if (!names.includes(name)) fail("ERR_DATA", `${this.#name}.kinds`, `columns of '${this.#name}' alone`, name);
     }
     this.#markers = names.map((name) => new Markers(this.#options.missingIn(name)));
-    return names.map((name, at) => {
-      const given = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-      if (given !== undefined) return given;
-      const numbers = this.#numbers(cut, at);
-      return typeof numbers === "number" ? "text" : "number";
-    });
+    this.#kinds = names.map((name) => (Object.hasOwn(kinds, name) ? kinds[name] : undefined));
   }
 
   #contradict({ begin, columns, bytes }: Cut, column: number, name: string, row: number): void {

@@ -26,7 +26,7 @@ const TAB = 9;
 /** Values as they lie: what the spans of {@link Scanner} say of them. */
 const UNQUOTED = 0;
 const QUOTED = 1;
-const DOUBLED = 2;
+export const DOUBLED = 2;
 
 /** Where a row cannot be cut on. */
 type Stop = "more" | Fault["kind"];
