@@ -22,6 +22,9 @@ const UNITS: Readonly<Record<string, number>> = {
   ns: 1e-6,
 };
 
+/** Columns of an array without rows. */
+const WIDEST = 1_000_000;
+
 /** What NumPy calls NaT. */
 const NO_TIME = -0x8000_0000_0000_0000n;
 
@@ -29,6 +32,9 @@ function integer(where: string, value: bigint): number {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : fail("ERR_DATA", where, "integers that a double holds", value);
 }
+
+/** The last character of Unicode. */
+const LAST_CHARACTER = 0x10ffff;
 
 function halfFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -41,14 +47,19 @@ function halfFloat(bits: number): number {
   return sign * value;
 }
 
-/** The characters of a text of fixed length, to the zeros behind it. */
-function textAt(view: DataView, at: number, length: number, width: 1 | 4, little: boolean): string {
-  const points = Array.from({ length }, (_, index) =>
-    width === 1 ? view.getUint8(at + index) : view.getUint32(at + 4 * index, little),
-  );
-  let end = points.length;
-  while (end > 0 && points[end - 1] === 0) end -= 1;
-  return String.fromCodePoint(...points.slice(0, end));
+/** The characters of a text of fixed length, to the zeros behind it; `ERR_DATA` for a number that is no character. */
+function textAt(where: string, view: DataView, at: number, length: number, width: 1 | 4, little: boolean): string {
+  const pointAt = (index: number): number =>
+    width === 1 ? view.getUint8(at + index) : view.getUint32(at + 4 * index, little);
+  let end = length;
+  while (end > 0 && pointAt(end - 1) === 0) end -= 1;
+  let text = "";
+  for (let index = 0; index < end; index++) {
+    const point = pointAt(index);
+    if (point > LAST_CHARACTER) fail("ERR_DATA", where, "characters of Unicode", point);
+    text += String.fromCodePoint(point);
+  }
+  return text;
 }
 
 type Reader = (view: DataView, at: number, little: boolean) => number | bigint;
@@ -87,8 +98,10 @@ function elementOf(where: string, type: unknown): Element {
     };
   }
   if (letters === "b1") return { size: 1, kind: "boolean", read: (view, at) => view.getUint8(at) !== 0 };
-  if (kind === "U") return { size: 4 * length, kind: "text", read: (view, at) => textAt(view, at, length, 4, little) };
-  if (kind === "S") return { size: length, kind: "text", read: (view, at) => textAt(view, at, length, 1, little) };
+  if (kind === "U")
+    return { size: 4 * length, kind: "text", read: (view, at) => textAt(where, view, at, length, 4, little) };
+  if (kind === "S")
+    return { size: length, kind: "text", read: (view, at) => textAt(where, view, at, length, 1, little) };
   const scale = unit === undefined ? undefined : UNITS[unit];
   if (kind === "M" && scale !== undefined) {
     return {
@@ -185,8 +198,12 @@ export function columnsOfArray(where: string, name: string, bytes: Uint8Array): 
   const [rows = 1, width] = shape;
   if (shape.length > 2 || shape.length === 0)
     refuseData(where, "an array of one or two axes", `one of shape [${shape.join(", ")}]`);
+  // Elements of no bytes, and columns without rows, are not bounded by the bytes that are there.
+  const [longest, widest] = [bytes.length - at, Math.max(bytes.length - at, WIDEST)];
+  if (width !== undefined && width > widest) refuseData(where, `at most ${widest} columns`, `${width}`);
   const fields = fieldsOf(where, descr, name, width);
   const size = fields.reduce((sum, { element }) => sum + element.size, 0);
+  if (rows > longest) refuseData(where, `at most ${longest} rows in as many bytes`, `${rows}`);
   if (at + rows * size > bytes.length) refuseData(where, `${rows * size} bytes of elements`, `${bytes.length - at}`);
   const byColumns = header.fortran_order && width !== undefined;
   let offset = 0;

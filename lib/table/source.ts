@@ -47,9 +47,14 @@ async function* piecesOfFile(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* piecesOfMemory(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let begin = 0; begin < bytes.length; begin += PIECE) {
+async function* piecesOfMemory(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
+  for (let begin = 0; begin < length; begin += PIECE) {
     await Promise.resolve();
+    if (bytes.length !== length) {
+      const expected = "memory that stays as it is until it has been read";
+      const received = "some that was transferred or resized meanwhile";
+      throw new CarillonError("ERR_DETACHED", "bytes", `expected ${expected} for 'bytes' but received ${received}`);
+    }
     yield bytes.subarray(begin, begin + PIECE);
   }
 }
@@ -144,12 +149,47 @@ export async function beginningOf(
   return { first, all: all() };
 }
 
-function fileAt(path: string): ByteFile {
-  return { name: path, path, again: true, open: () => piecesOfFile(path) };
+/** A file; what is none, such as a pipe, can be read once, from the beginning to the end. */
+async function fileAt(path: string): Promise<ByteFile> {
+  const again = await fileSystem()
+    .stat(path)
+    .then(
+      (found) => found.isFile() || found.isDirectory(),
+      () => true,
+    );
+  if (!again) return once(path, () => piecesOfFile(path));
+  return { name: path, path, again, open: () => piecesOfFile(path) };
 }
 
-function inMemory(bytes: Uint8Array): ByteFile {
-  return { name: "bytes", path: undefined, again: true, open: () => piecesOfMemory(bytes) };
+function filesAt(paths: readonly string[]): Promise<readonly ByteFile[]> {
+  return Promise.all(paths.map(fileAt));
+}
+
+/** Bytes in memory, as long as they are now. */
+class HeldBytes implements ByteFile {
+  readonly name = "bytes";
+  readonly path = undefined;
+  readonly again = true;
+  readonly #bytes: Uint8Array;
+  readonly #length: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#length = bytes.length;
+  }
+
+  open(): AsyncIterable<Uint8Array> {
+    return piecesOfMemory(this.#bytes, this.#length);
+  }
+}
+
+/** Bytes that are copied at the call, so that their memory may be filled again. */
+const COPIED = 4_194_304;
+
+/** A source as it is at the call: bytes of up to 4 MB are copied, of others the length is kept. */
+export function heldSource(source: unknown): unknown {
+  if (!isUint8Array(source)) return source;
+  return new HeldBytes(source.length <= COPIED ? new Uint8Array(source) : source);
 }
 
 function isStream(value: unknown): value is ByteStream {
@@ -164,17 +204,18 @@ export async function byteFiles(where: string, source: unknown): Promise<readonl
   if (source === "-") return [once("standard input", () => piecesOfStream("standard input", process.stdin))];
   if (typeof source === "string") {
     if (source === "") fail("ERR_OPTION", where, "a path", source);
-    return (await filesOf(source)).map(fileAt);
+    return await filesAt(await filesOf(source));
   }
   if (tagOf(source) === "URL") {
     const { fileURLToPath } = process.getBuiltinModule("node:url");
-    return [fileAt(fileURLToPath(String(source)))];
+    return await filesAt([fileURLToPath(String(source))]);
   }
-  if (isUint8Array(source)) return [inMemory(source)];
+  const held = heldSource(source);
+  if (held instanceof HeldBytes) return [held];
   if (isStream(source)) return [once("stream", () => piecesOfStream("stream", source))];
   if (Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string")) {
     const files = await Promise.all(source.map((one: string) => filesOf(one)));
-    return files.flat().map(fileAt);
+    return await filesAt(files.flat());
   }
   return undefined;
 }

@@ -111,9 +111,12 @@ async function* tellings(work: Work, signal: AbortSignal | undefined): AsyncGene
       const one = told.shift();
       if (one === undefined) {
         if (failure !== undefined) throw failure.error;
+        // The process stays for whoever waits, and not for an iterator that was left where it stood.
+        worker.ref();
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+        worker.unref();
         continue;
       }
       if (one.kind === "end") return;

@@ -57,12 +57,16 @@ function entriesOf(where: string, bytes: Uint8Array): readonly Entry[] {
     at = wideAt(view, wide + 48);
   }
   const entries: Entry[] = [];
+  let left = bytes.length;
   for (let index = 0; index < count; index++) {
     if (view.getUint32(at, true) !== ENTRY) refuseData(where, "a whole zip archive", "a damaged directory");
     const [nameLength, extra, comment] = [28, 30, 32].map((offset) => view.getUint16(at + offset, true));
     const behind = at + 46 + (nameLength ?? 0);
     const given = [24, 20, 42].map((offset) => view.getUint32(at + offset, true));
     const [size = 0, packed = 0, local = 0] = widened(view, behind, extra ?? 0, given);
+    // What lies in one another's place would be unpacked again and again.
+    left -= packed;
+    if (left < 0) refuseData(where, "files that lie one behind the other", "some that lie over each other");
     const name = new TextDecoder().decode(bytes.subarray(at + 46, behind));
     entries.push({ name, method: view.getUint16(at + 10, true), size, packed, at: local });
     at = behind + (extra ?? 0) + (comment ?? 0);

@@ -86,3 +86,8 @@ test("an error comes with its place, an abort with its reason, and nothing holds
       console.log(JSON.stringify([broken, ended, first > 0]));`),
   ).toEqual([["ERR_DATA", 'broken.csv, line 300002\' but received 3, the last of which is "3"', true], "enough", true]);
 });
+
+test("an iterator that is left where it stands keeps no process", () => {
+  const program = 'await carillon.tableBlocks(process.argv[2] + "/large.csv").next(); console.log("1");';
+  expect(run(program)).toBe(1);
+});

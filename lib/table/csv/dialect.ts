@@ -106,9 +106,14 @@ export function sniffDialect(sample: Uint8Array, given: DialectOptions, whole: b
 /** Names of the columns: those of the first row, where an empty one is told by its place; `ERR_DATA` where one stands twice. */
 export function columnNames(where: string, header: readonly string[]): readonly string[] {
   const names = header.map((name, index) => (name.trim() === "" ? `column${index + 1}` : name.trim()));
-  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  const places = new Map<string, number>();
+  const twice = names.findIndex((name, index) => {
+    if (places.has(name)) return true;
+    places.set(name, index);
+    return false;
+  });
   if (twice < 0) return names;
-  const first = names.indexOf(names[twice] ?? "");
+  const first = places.get(names[twice] ?? "") ?? 0;
   const received = `'${names[twice]}' in columns ${first + 1} and ${twice + 1}: give { columns: [names] }`;
   return refuseData(where, "every column name once", received);
 }

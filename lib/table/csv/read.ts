@@ -47,7 +47,7 @@ export async function* csvTables(
 ): AsyncGenerator<Table> {
   const blocks = new Blocks(source, LONGEST_ROW);
   try {
-    const first = await blocks.fill();
+    const first = await firstRows(blocks);
     const reader = new Reader(source.name, sniffDialect(first, options, blocks.last), options, contradictions);
     for (let bytes: Uint8Array | undefined = first; bytes !== undefined; bytes = await blocks.next()) {
       const { table, used } = reader.read(bytes, blocks.last, blocks.offset);
@@ -60,6 +60,15 @@ export async function* csvTables(
     if (!reader.hasRows) yield reader.empty();
   } finally {
     await blocks.close();
+  }
+}
+
+/** The first block, with the end of a line in it: what the first row is cannot be told before. */
+async function firstRows(blocks: Blocks): Promise<Uint8Array> {
+  for (;;) {
+    const bytes = await blocks.fill();
+    if (blocks.last || blocks.full || bytes.includes(10) || bytes.includes(13)) return bytes;
+    blocks.use(0);
   }
 }
 
