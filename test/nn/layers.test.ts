@@ -1,5 +1,5 @@
 // What is refused as a layer, and how it is told.
-import { defineLayer, type Layer, linear, parameter, sequential } from "carillon";
+import { defineLayer, type Layer, l2, linear, ntkLinear, parameter, sequential } from "carillon";
 import { describe, expect, test } from "vitest";
 
 const forward: Layer["forward"] = (x) => x;
@@ -18,6 +18,22 @@ describe("a name", () => {
     const [weight] = sequential(linear(2, 1, { name })).parameters;
     expect(weight?.name).toBe(`${name}.weight`);
   });
+});
+
+test.each([
+  { made: linear, where: "linear" },
+  { made: ntkLinear, where: "ntkLinear" },
+])("$where: a weight alone, and what cannot be", ({ made, where }) => {
+  const ones = { init: 1, regularizer: l2(0.5) };
+  const [weight, ...others] = sequential(made(2, 3, { bias: false, biasRegularizer: null, ...ones })).parameters;
+  expect(weight).toMatchObject({ name: `${where}1.weight`, shape: [3, 2] });
+  expect(others).toEqual([]);
+  const none = `none, as there is no bias, for '${where}`;
+  expect(() => made(2, 3, { bias: false, biasInit: 0 })).toThrow(`${none}.biasInit' but received 0`);
+  expect(() => made(2, 3, { bias: false, biasRegularizer: l2(1) })).toThrow(`${none}.biasRegularizer'`);
+  expect(() => made(0, 3)).toThrow(`'${where}.inputs' but received 0`);
+  expect(() => made(2, 1.5)).toThrow(`'${where}.outputs' but received 1.5`);
+  expect(() => made(2, 3, { init: "zeros" as unknown as number })).toThrow(`'${where}.init' but received "zeros"`);
 });
 
 describe("what has the form of a layer is one", () => {

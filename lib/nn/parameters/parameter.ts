@@ -60,8 +60,8 @@ export interface ParameterOptions {
 /** Which rows of a table an update reaches. */
 export type RowUpdates = "exact" | "touched";
 
-/** Initial values of a parameter without `init`, by its role. */
-function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
+/** The initializer of a parameter without one, by its role and shape. */
+export function initOf(role: ParameterRole, shape: readonly number[]): Initializer {
   if (role === "table") return lecunNormal();
   if (role === "scale") return toInitializer("parameter.init", 1, xavierUniform());
   return shape.length >= 2 ? xavierUniform() : toInitializer("parameter.init", 0, xavierUniform());
