@@ -125,6 +125,16 @@ export function writeIds(member: ListMember, row: number, target: Int32Array, to
   return length;
 }
 
+/** `ERR_DATA` for an integer below 0 in the list of a row, with its row and column. */
+export function checkIds(member: ListMember, ids: Int32Array, row: number): void {
+  const begin = beginOf(member, row);
+  const end = beginOf(member, row + 1);
+  for (let at = begin; at < end; at++) {
+    const id = ids[at] ?? 0;
+    if (id < 0) failId(member, row, at - begin, id);
+  }
+}
+
 function failId({ where, place: { noun, first } }: ListMember, row: number, column: number, value: unknown): never {
   return fail("ERR_DATA", where, `an id, an integer from 0 on, in ${noun} ${first + row}, column ${column}`, value);
 }

@@ -25,7 +25,8 @@ export class SharedMemory {
   readonly count: number;
   /** How often somebody has begun to write. */
   version = 0;
-  #taken = false;
+  /** The call that has it: `fit`, or another that is as good as a run. */
+  #taker: string | undefined;
   /** The last call that writes; `undefined` when no such call is under way. */
   #writer: Promise<void> | undefined;
   /** Calls that read, since that one. */
@@ -44,23 +45,23 @@ export class SharedMemory {
 
   /** Whether a run has it. */
   get taken(): boolean {
-    return this.#taken;
+    return this.#taker !== undefined;
   }
 
   /** The version while nobody writes; `undefined` while a run has it, or a call writes. */
   get settled(): number | undefined {
-    return this.#taken || this.#writer !== undefined ? undefined : this.version;
+    return this.taken || this.#writer !== undefined ? undefined : this.version;
   }
 
   /** For a run. `ERR_BUSY` if there is one, or a call of a program that writes. */
   take(where: string): void {
     this.expectStill(where);
-    this.#taken = true;
+    this.#taker = where;
     this.version += 1;
   }
 
   leave(): void {
-    this.#taken = false;
+    this.#taker = undefined;
   }
 
   /** When the calls are over that still read what a run has taken; `undefined` if there are none. */
@@ -101,7 +102,8 @@ export class SharedMemory {
 
   /** `ERR_BUSY` while somebody writes it. */
   expectStill(where: string): void {
-    if (this.#taken) failBusy(where, "a run is training it");
+    if (this.#taker !== undefined)
+      failBusy(where, this.#taker === "fit" ? "a run is training it" : `a call of ${this.#taker} has it`);
     if (this.#writer !== undefined) failBusy(where, "a program or a load is changing it");
   }
 

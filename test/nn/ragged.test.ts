@@ -275,6 +275,26 @@ describe("what is no list", () => {
     expect(bits(model)).toEqual(before);
   });
 
+  test("an id below 0 is told with its input, wherever a call is computed", async () => {
+    const bags = { a: embeddingBag(8, 2), b: embeddingBag(8, 2) };
+    const model = network({
+      inputs: { first: ragged("i32"), second: ragged("i32") },
+      layers: bags,
+      forward: ({ first, second }, { a, b }) => ops.add(a(first), b(second)),
+    }).initialize(0);
+    const first = { offsets: Int32Array.of(0, 1, 3), ids: Int32Array.of(1, 2, 3) };
+    const x = { first, second: { offsets: Int32Array.of(0, 2, 4), ids: Int32Array.of(1, 2, 3, -1) } };
+    const told = (where: string) => {
+      const message = `expected an id, an integer from 0 on, in row 1, column 1 for '${where}.second' but received -1`;
+      return { code: "ERR_DATA", message };
+    };
+    await expect(model.predict(x)).rejects.toMatchObject(told("predict.x"));
+    expect(() => model.predictSync(x)).toThrow(expect.objectContaining(told("predictSync.x")));
+    const predictor = model.predictor();
+    await expect(predictor.submit(x)).rejects.toMatchObject(told("submit.x"));
+    expect(() => predictor.run(x)).toThrow(expect.objectContaining(told("run.x")));
+  });
+
   test("an id that is no row of the table is told by its row and column; other calls of its batch are answered", async () => {
     const model = sequential({ input: ragged("i32") }, embeddingBag(8, 2), linear(2, 1)).initialize(0);
     const before = bits(model);

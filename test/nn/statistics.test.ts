@@ -215,6 +215,25 @@ describe("what cannot be measured changes nothing", () => {
     expect(model.bytes()).toEqual(before);
   });
 
+  test("of a model without weights are those of seed 0; a call that fails has drawn none", async () => {
+    const drawn = await two().initialize(0).refreshStatistics({ x });
+    const model = two();
+    const failing = dataset(() => {
+      throw new Error("no source");
+    });
+    await expect(model.refreshStatistics(failing)).rejects.toThrow("no source");
+    const abort = new AbortController();
+    const aborted = model.refreshStatistics({ x }, { signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await expect(aborted).rejects.toThrow("enough");
+    expect(model.initialized).toBe(false);
+    const beside = two();
+    const [, looked] = await Promise.all([beside.refreshStatistics({ x }), beside.predict(x)]);
+    expect(looked.data).toEqual(two().initialize(0).predictSync(x).data);
+    expect(beside.bytes()).toEqual(drawn.bytes());
+    expect((await model.refreshStatistics({ x })).bytes()).toEqual(drawn.bytes());
+  });
+
   test("aborts, and runs at work", async () => {
     const model = network1();
     const before = model.bytes();
@@ -227,11 +246,13 @@ describe("what cannot be measured changes nothing", () => {
     await expect(model.refreshStatistics(slow, { batchSize: 20, signal: abort.signal })).rejects.toThrow("enough");
     const busy = model.refreshStatistics({ x });
     await expect(model.refreshStatistics({ x })).rejects.toMatchObject({ code: "ERR_BUSY" });
+    const job = { data: { x, y: x.map(() => 1) }, loss: mse(), optimizer: sgd({ lr: 0.01 }), steps: 1e6 };
+    expect(() => fit(model, job)).toThrow("an idle model for 'fit' but a call of refreshStatistics has it");
     const beside = model.predictSync(x);
     await busy;
     expect(model.predictSync(x)).not.toEqual(beside);
     expect((await network1().load(before)).predictSync(x)).toEqual(beside);
-    const run = fit(model, { data: { x, y: x.map(() => 1) }, loss: mse(), optimizer: sgd({ lr: 0.01 }), steps: 1e6 });
+    const run = fit(model, job);
     await expect(model.refreshStatistics({ x })).rejects.toMatchObject({ code: "ERR_BUSY" });
     run.stop();
     await run;

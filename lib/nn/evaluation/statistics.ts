@@ -40,6 +40,7 @@ export interface Refreshed {
   readonly keepers: readonly string[];
   recordRows(inputs: readonly Value[], tell: undefined, shares: Shares): readonly Value[];
   readStates(): ReadonlyMap<string, Float32Array>;
+  prepareInitial(seed: number, signal?: AbortSignal): Promise<() => void>;
 }
 
 /** Counts the rows that layers have seen, in memory of its own. */
@@ -136,8 +137,24 @@ interface Refreshable {
   acquire(where: string, seed: number): void;
   readonly unread: Promise<unknown> | undefined;
   release(): void;
+  readonly initialized: boolean;
+  /** Of the same layers, without weights where this one has none. */
+  copy(): Refreshed;
   cloneBeside(): Promise<Refreshed>;
+  prepareInitial(seed: number, signal?: AbortSignal): Promise<() => void>;
   restoreStates(values: ReadonlyMap<string, Float32Array>, where: string): void;
+}
+
+/** Of the weights of a model that has none yet, as of every first look at them. */
+const SEED = 0;
+
+/** A copy to measure. One that has no weights yet is left without: a call that fails changes nothing. */
+async function copyOf(model: Refreshable, signal: AbortSignal | undefined): Promise<Refreshed> {
+  if (model.initialized) return await model.cloneBeside();
+  const copy = model.copy();
+  const initialize = await copy.prepareInitial(SEED, signal);
+  initialize();
+  return copy;
 }
 
 /** `Model.refreshStatistics`: a copy of the model is measured, and the model has its states at once. */
@@ -149,12 +166,15 @@ export async function refreshModel(
   const where = "refreshStatistics";
   const checked = checkRefresh(where, options);
   checked.signal?.throwIfAborted();
-  model.acquire(where, 0);
+  model.acquire(where, SEED);
   try {
     const held = hold(`${where}.data`, data, isSmall(data));
     await model.unread;
-    const measured = await model.cloneBeside();
-    model.restoreStates(await measureStates(where, measured, held.data, held.unchanged, checked), where);
+    const measured = await copyOf(model, checked.signal);
+    const states = await measureStates(where, measured, held.data, held.unchanged, checked);
+    const initialize = model.initialized ? undefined : await model.prepareInitial(SEED, checked.signal);
+    if (!model.initialized) initialize?.();
+    model.restoreStates(states, where);
   } finally {
     model.release();
   }

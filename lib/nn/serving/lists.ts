@@ -1,5 +1,5 @@
 // Lists of calls on their way into a batch.
-import { beginOf, type ListMember, lengthOf, writeIds, writeIdWeights } from "../../data/lists.js";
+import { beginOf, checkIds, type ListMember, lengthOf, writeIds, writeIdWeights } from "../../data/lists.js";
 import { isInts } from "../../tensor/arrays.js";
 import type { Call } from "./call.js";
 import { failWeights, type ListRows } from "./frozen_input.js";
@@ -14,15 +14,16 @@ export function takenLists(member: ListMember, begin: number, end: number): List
   const last = offsets[end] ?? 0;
   const own = offsets.subarray(begin + 1, end + 1);
   const ends = first === 0 ? own : own.map((one) => one - first);
-  const lie = isInts(ids) ? ids.subarray(first, last) : undefined; // native code looks at each of them
-  const copy = lie ?? new Int32Array(last - first);
+  const lie = isInts(ids) ? ids : undefined;
+  const taken = lie?.subarray(first, last) ?? new Int32Array(last - first);
   const factors = weights === undefined ? undefined : new Float32Array(last - first);
   for (let row = begin; row < end; row++) {
     const to = beginOf(member, row) - first;
-    if (lie === undefined) writeIds(member, row, copy, to);
+    if (lie === undefined) writeIds(member, row, taken, to);
+    else checkIds(member, lie, row);
     if (factors !== undefined) writeIdWeights(member, row, factors, to);
   }
-  return { ids: copy, ends, weights: factors };
+  return { ids: taken, ends, weights: factors };
 }
 
 /** An input of lists of the calls of a batch: one behind the other. */
