@@ -138,8 +138,8 @@ interface Refreshable {
   readonly unread: Promise<unknown> | undefined;
   release(): void;
   readonly initialized: boolean;
-  /** Of the same layers, without weights where this one has none. */
-  copy(): Refreshed;
+  /** Of the same layers, without weights. */
+  bare(): Refreshed;
   cloneBeside(): Promise<Refreshed>;
   prepareInitial(seed: number, signal?: AbortSignal): Promise<() => void>;
   restoreStates(values: ReadonlyMap<string, Float32Array>, where: string): void;
@@ -151,7 +151,7 @@ const SEED = 0;
 /** A copy to measure. One that has no weights yet is left without: a call that fails changes nothing. */
 async function copyOf(model: Refreshable, signal: AbortSignal | undefined): Promise<Refreshed> {
   if (model.initialized) return await model.cloneBeside();
-  const copy = model.copy();
+  const copy = model.bare();
   const initialize = await copy.prepareInitial(SEED, signal);
   initialize();
   return copy;
