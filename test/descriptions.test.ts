@@ -197,8 +197,11 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
       batchNorm(6, { preset: "pytorch" }),
       batchNorm(6, { keep: 0.5, affine: false, name: "n" }),
     ],
-    dropout: [dropout(0.1), dropout({ keep: 0.7, scaling: "classic", name: "d" })],
-    spatialDropout: [spatialDropout({ rate: 0.3, scaling: "classic", name: "d" })],
+    dropout: [dropout(0.1), dropout({ keep: 0.7, scaling: "classic", name: "d" }), dropout({ rate: 0.1, fade: 0.5 })],
+    spatialDropout: [
+      spatialDropout({ rate: 0.2, fade: 0.25 }),
+      spatialDropout({ rate: 0.3, scaling: "classic", name: "d" }),
+    ],
     alphaDropout: [alphaDropout({ rate: 0.3, name: "d" })],
     gaussianDropout: [gaussianDropout({ keep: 0.6, name: "d" })],
     concat: [concat({ name: "c" }, linear(6, 2), linear(6, 4)), concat(relu())],

@@ -364,6 +364,8 @@ void measure_axes(StreamedSuite& suite, const Machine& machine) {
 
 // Rows × columns as one row; a site, masks of single rows, no array of the batch.
 std::vector<int64_t> mask_ints(int64_t count) { return {1, count, 1, 1, 0}; }
+// And no schedule of the rate.
+std::vector<int64_t> dropout_ints(int64_t count) { return {1, count, 1, 1, 0, 0}; }
 
 }  // namespace
 
@@ -386,7 +388,8 @@ void run_dropout(const Machine& machine, const Options& options) {
   const auto masked = [&](const std::string& name, const Operation& operation, const std::vector<double>& doubles) {
     suite.measure({name, pattern, [&, doubles](float* memory, size_t bytes, double& moved) {
                      moved = pattern.bytes() * static_cast<double>(array_count(bytes, 1));
-                     return in_place(machine, operation, pattern, memory, bytes, mask_ints, doubles);
+                     const auto ints = &operation == &op_dropout ? dropout_ints : mask_ints;
+                     return in_place(machine, operation, pattern, memory, bytes, ints, doubles);
                    }});
   };
   for (const double keep : {0.5, 0.8, 0.9, 0.3}) {

@@ -329,6 +329,7 @@ export interface NativeOperands<V> {
       readonly site: number;
       readonly group: number;
       readonly exampleRows: number;
+      readonly lane?: number | undefined;
       readonly keep: number;
       readonly scale: number;
       readonly shift: number;
@@ -665,7 +666,7 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",
-  dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; keep scale shift dropped",
+  dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i lane:i?; keep scale shift dropped",
   noise: "x:f y:F; rows:d columns:d site:i group:i example_rows:i; deviation",
   gather: "source:x order:i y:X; rows:d columns:d source_rows:d dtype:dtypes; scale",
   gather_ends: "bounds:i order:i ends:I; rows:d source_rows:d width:i; ",

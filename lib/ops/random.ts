@@ -59,9 +59,10 @@ const known = (inputs: readonly Value[]): boolean => inputs.every((input) => inp
 const dropoutRule: Rule<"dropout"> = {
   name: "dropout",
   infer: (inputs) => like("dropout", inputs),
-  lower(inputs, outputs, { site, group, keep, scale, shift, dropped }) {
+  lower(inputs, outputs, { site, group, lane, keep, scale, shift, dropped }) {
     const [x, y] = [at(inputs, 0), at(outputs, 0)];
-    return instruction("dropout", { x, y }, { ...maskPlace(y, { site, group }), keep, scale, shift, dropped });
+    const place = { ...maskPlace(y, { site, group }), lane: lane === undefined ? 0 : lane + 1 };
+    return instruction("dropout", { x, y }, { ...place, keep, scale, shift, dropped });
   },
   // The same mask, drawn again.
   gradient(inputs, _outputs, flows, attributes) {
@@ -125,7 +126,16 @@ function masked<A extends Value>(where: string, x: A, options: DropoutOptions, g
   const { scaling = "inverted" } = options;
   const scale = checkOneOf(`${where}.scaling`, scaling, ["inverted", "classic"]) === "inverted" ? 1 / keep : 1;
   const site = siteOf(where, x, options, group);
-  return apply(dropoutRule, [x], { ...site, keep, scale, shift: 0, dropped: 0 }, site.draw) as Of<A>;
+  return apply(dropoutRule, [x], { ...site, lane: undefined, keep, scale, shift: 0, dropped: 0 }, site.draw) as Of<A>;
+}
+
+/**
+ * {@link dropout} whose probability of keeping and factor of what is kept are schedule values, that of `lane` and the one behind it; rows in
+ * groups of `group` share a mask.
+ */
+export function scheduledDropout(x: Value, lane: number, site: number, group: number): Value {
+  const attributes = { site, group, draw: undefined, lane, keep: 1, scale: 1, shift: 0, dropped: 0 };
+  return apply(dropoutRule, [x], attributes);
 }
 
 /** −λα of SELU: what a dropped unit becomes before the affine map. */
@@ -144,7 +154,7 @@ export function alphaDropout<A extends Value>(x: A, options: Omit<DropoutOptions
   return apply(
     dropoutRule,
     [x],
-    { ...site, keep, scale, shift, dropped: scale * SELU_FLOOR + shift },
+    { ...site, lane: undefined, keep, scale, shift, dropped: scale * SELU_FLOOR + shift },
     site.draw,
   ) as Of<A>;
 }

@@ -32,6 +32,8 @@ export interface Site {
 
 /** Of dropout: kept elements become scale·x + shift, the others `dropped`. */
 export interface DropoutAttributes extends Site {
+  /** Index of the first of two schedule values that stand in the place of `keep` and `scale`. */
+  readonly lane: number | undefined;
   readonly keep: number;
   readonly scale: number;
   readonly shift: number;

@@ -6,26 +6,13 @@
 #include "math_double.h"
 #include "operation.h"
 #include "philox.h"
+#include "random.h"
 
 namespace carillon {
 namespace {
 
-// Of what draws for every element of x.
-struct MaskedAt {
-  static constexpr const char* views = "x:f y:F";
-  static constexpr const char* ints = "rows:d columns:d site:i group:i example_rows:i";
-  static constexpr Operands all{views, ints, ""};
-  static constexpr size_t x = all.view("x"), y = all.view("y");
-  static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"), site = all.integer("site"),
-                          group = all.integer("group"), example_rows = all.integer("example_rows");
-};
-struct DropoutAt : MaskedAt {
-  static constexpr Operands all{views, ints, "keep scale shift dropped"};
-  static constexpr size_t keep = all.number("keep"), scale = all.number("scale"), shift = all.number("shift"),
-                          dropped = all.number("dropped");
-};
 struct NoiseAt : MaskedAt {
-  static constexpr Operands all{views, ints, "deviation"};
+  static constexpr Operands all{views, "rows:d columns:d site:i group:i example_rows:i", "deviation"};
   static constexpr size_t deviation = all.number("deviation");
 };
 // Of what draws initial weights.
@@ -87,9 +74,11 @@ void over_masked(const Context& context, const Arguments& a, const Part& part) {
   });
 }
 
-// keep: probability of keeping; scale and shift of what is kept; `dropped`: what the rest becomes.
+// keep: probability of keeping; scale and shift of what is kept; `dropped`: what the rest becomes; `lane`: see
+// lanes_end.
 void check_dropout(const Arguments& a, Requirements& r) {
   if (!(a.doubles[DropoutAt::keep] >= 0 && a.doubles[DropoutAt::keep] <= 1)) r.fail("keep outside [0, 1]");
+  if (a.ints[DropoutAt::lane] < 0) r.fail("no such schedule");
   check_masked(a, r);
 }
 
@@ -100,8 +89,11 @@ void run_dropout(const Context& context, const Arguments& a) {
   arguments.seed = context.registers.seed;
   arguments.step = context.registers.step;
   arguments.site = static_cast<uint32_t>(a.ints[DropoutAt::site]);
-  arguments.threshold = dropout_threshold(a.doubles[DropoutAt::keep]);
-  arguments.scale = static_cast<float>(a.doubles[DropoutAt::scale]);
+  const Registers& registers = context.registers;
+  const bool scheduled = a.size(DropoutAt::lane) != 0 && lanes_end(a) <= registers.lane_count;
+  const double* lanes = scheduled ? registers.lanes + a.size(DropoutAt::lane) - 1 : nullptr;
+  arguments.threshold = dropout_threshold(scheduled ? std::clamp(lanes[0], 0.0, 1.0) : a.doubles[DropoutAt::keep]);
+  arguments.scale = static_cast<float>(scheduled ? lanes[1] : a.doubles[DropoutAt::scale]);
   arguments.shift = static_cast<float>(a.doubles[DropoutAt::shift]);
   arguments.dropped = static_cast<float>(a.doubles[DropoutAt::dropped]);
   over_masked(context, a, [&](size_t begin, size_t end, uint64_t index) {

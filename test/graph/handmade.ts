@@ -74,7 +74,7 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
       [0, numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, OUT, IN, 0],
       UPDATE_DOUBLES,
     ),
-    words("dropout", [3, 3], [-1, OUT, 0, 1, 1], [0.5, 2, 0, 0]),
+    words("dropout", [3, 3], [-1, OUT, 0, 1, 1, 0], [0.5, 2, 0, 0]),
     words("gemm_fused", [0, 2, -1, 3, -1], [-1, OUT, IN, 0, 1, 1, 0, 1, 1, 0], [0.5, 2, 1]),
     words("log_scalar", [5], [0]),
   ].flat();

@@ -97,9 +97,9 @@ describe("one instruction", () => {
     ["products of nothing", words("gemm_batch", [0, 0, 1], [1, 0, 2, 2, 0, 0]), "a product of nothing"],
     ["more products than operands", words("gemm_batch", [0, 0, 1], [2, 2, 2, 2, 0, 0]), "are needed"],
     ["softmax over no columns", words("softmax", [0, 1], [4, 0]), "no columns"],
-    ["dropout that keeps more than all", words("dropout", [0, 1], [1, 4, 0, 1, 0], [1.5, 1, 0, 0]), "keep outside"],
-    ["dropout that keeps NaN", words("dropout", [0, 1], [1, 4, 0, 1, 0], [Number.NaN, 1, 0, 0]), "keep outside"],
-    ["dropout at a negative site", words("dropout", [0, 1], [1, 4, -1, 1, 0], [0.5, 1, 0, 0]), "negative site"],
+    ["dropout that keeps more than all", words("dropout", [0, 1], [1, 4, 0, 1, 0, 0], [1.5, 1, 0, 0]), "keep outside"],
+    ["dropout that keeps NaN", words("dropout", [0, 1], [1, 4, 0, 1, 0, 0], [Number.NaN, 1, 0, 0]), "keep outside"],
+    ["dropout at a negative site", words("dropout", [0, 1], [1, 4, -1, 1, 0, 0], [0.5, 1, 0, 0]), "negative site"],
     [
       "an optimizer that is not there",
       words(

@@ -45,7 +45,7 @@ void apart(Product& x, float* c, float* gate, const Chain& chain, const KernelTa
   if (chain.activation == Activation::tanh) unary(Unary::tanh, c, count, table);
   if (chain.keep >= 0) {
     void* views[] = {c, c};
-    const int64_t ints[] = {dimension(x.m), dimension(x.n), kSite, 1, kExampleRows};
+    const int64_t ints[] = {dimension(x.m), dimension(x.n), kSite, 1, kExampleRows, 0};
     const double doubles[] = {keep_of(chain), scale_of(chain), 0, 0};
     run_operation(op_dropout, {views, ints, doubles}, table, 1, registers);
   }

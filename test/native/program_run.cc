@@ -104,7 +104,7 @@ struct Classifier {
     const auto k = [](size_t value) { return static_cast<int32_t>(value); };
     emit(code, OperationId::gather, {source_x, index, batch_x}, {-1, k(kInputs), k(kSamples), 0}, {1.0});
     emit(code, OperationId::gather, {source_y, index, batch_y}, {-1, 1, k(kSamples), 1}, {1.0});
-    emit(code, OperationId::dropout, {batch_x, batch_x}, {-1, k(kInputs), 0, 1, 1}, {0.8, 1.25, 0, 0});
+    emit(code, OperationId::dropout, {batch_x, batch_x}, {-1, k(kInputs), 0, 1, 1, 0}, {0.8, 1.25, 0, 0});
     emit(code, OperationId::gemm, {batch_x, w, -1, logits}, {-1, k(kClasses), k(kInputs), 0, 1, 0, 0});
     emit(code, OperationId::softmax_cross_entropy, {logits, batch_y, losses}, {-1, k(kClasses)});
     emit(code, OperationId::sum, {losses, total}, {-1});

@@ -12,13 +12,13 @@ export interface Mask {
   readonly scale: number;
 }
 
-/** The mask behind `value` = dropout(x), where it is one of elements, without a shift, drawn by the program itself. */
+/** The mask behind `value` = dropout(x), where it is one of elements, without a shift or a schedule, drawn by the program itself. */
 function maskOf(value: Value): Mask | undefined {
   const dropout = applied(value, "dropout");
   if (dropout === undefined || dropout.draw !== undefined) return undefined;
-  const { site, group, keep, scale, shift, dropped } = dropout.attributes;
+  const { site, group, lane, keep, scale, shift, dropped } = dropout.attributes;
   const { exampleRows } = maskPlace(value, { site, group });
-  if (group !== 1 || shift !== 0 || dropped !== 0) return undefined;
+  if (group !== 1 || lane !== undefined || shift !== 0 || dropped !== 0) return undefined;
   return { site, exampleRows, keep, scale };
 }
 

@@ -1,7 +1,12 @@
 import { madeBy } from "../../described.js";
+import { fail } from "../../errors.js";
+import type { ScheduleAt } from "../../graph/lane.js";
+import { currentTrace } from "../../graph/trace.js";
 import * as ops from "../../ops/index.js";
-import { type DropoutScaling, keepOf } from "../../ops/random.js";
-import { checkKeys, checkOneOf } from "../../options.js";
+import { type DropoutScaling, keepOf, scheduledDropout } from "../../ops/random.js";
+import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
+import { cos } from "../../tensor/exact.js";
+import { elements } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { defineLayer, type Layer } from "../structure/layer.js";
 
@@ -18,6 +23,10 @@ export interface RateOptions {
 export interface DropoutLayerOptions extends RateOptions {
   /** `'inverted'` (the default) multiplies kept units by 1/keep in training; `'classic'` all units by keep at inference. */
   readonly scaling?: DropoutScaling | undefined;
+  /**
+   * Share of a run's steps, [0, 1), after which the rate falls on half a cosine, to 0 behind the last one; never by default. With `'inverted'`.
+   */
+  readonly fade?: number | undefined;
 }
 
 /** The probability of keeping from a rate alone or from options, whose other keys are checked. */
@@ -37,10 +46,13 @@ function optionsOf<O extends RateOptions>(rate: number | O): O | RateOptions {
  * Inverted: training z̃ = m ⊙ z/keep, inference the identity. Classic: training z̃ = m ⊙ z, inference keep·z.
  * Srivastava et al. 2014. A rate outside [0, 1) is `ERR_OPTION`.
  *
+ * With `fade: f` the rate of step t of T is rate·(1 + cos(π·max(0, u − f)/(1 − f)))/2, u = min(t − 1, T)/T: in RealMLP with f = ½
+ * (Holzmüller, Grinsztajn, Steinwart 2024; pytabkit's `flat_cos`).
+ *
  * @param rate Probability of dropping, or options.
  */
 export function dropout(rate: number | DropoutLayerOptions): Layer<number, "same", "f32"> {
-  return masking("dropout", rate, ops.dropout);
+  return masking("dropout", rate, ops.dropout, () => 1);
 }
 
 /**
@@ -48,29 +60,50 @@ export function dropout(rate: number | DropoutLayerOptions): Layer<number, "same
  * Scaling and errors as {@link dropout}.
  */
 export function spatialDropout(rate: number | DropoutLayerOptions): Layer<number, "same", "f32"> {
-  return masking("spatialDropout", rate, ops.spatialDropout);
+  return masking("spatialDropout", rate, ops.spatialDropout, (x) => elements(x.shape.slice(1, -1)));
+}
+
+/** The share of a rate that is left at a step. */
+function leftAt({ step, steps }: ScheduleAt, fade: number): number {
+  const done = Math.min(step - 1, steps) / steps;
+  return done <= fade ? 1 : 0.5 * (1 + cos((Math.PI * (done - fade)) / (1 - fade)));
+}
+
+/** `x` dropped out with a rate that falls: the probability of keeping and the factor of what is kept are values of a schedule. */
+function fading(kind: string, x: Value, keep: number, fade: number, site: number, group: number): Value {
+  const trace = currentTrace(kind);
+  const keepAt = (at: ScheduleAt): number => 1 - (1 - keep) * leftAt(at, fade);
+  const { first } = trace.lane(keepAt, null, false);
+  trace.lane((at) => 1 / keepAt(at), null, false);
+  return scheduledDropout(x, first, site, group);
 }
 
 function masking(
   kind: string,
   rate: number | DropoutLayerOptions,
   drop: (x: Value, options: ops.DropoutOptions) => Value,
+  groupOf: (x: Value) => number,
 ): Layer<number, "same", "f32"> {
   const options: DropoutLayerOptions = optionsOf(rate);
-  const keep = keptShare(kind, options, ["scaling"]);
+  const keep = keptShare(kind, options, ["scaling", "fade"]);
   const scaling = checkOneOf(`${kind}.scaling`, options.scaling ?? "inverted", ["inverted", "classic"]);
-  const { name } = options;
+  const { name, fade } = options;
+  if (fade !== undefined) checkNumber(`${kind}.fade`, fade, { min: 0, below: 1 });
+  if (fade !== undefined && scaling === "classic")
+    fail("ERR_OPTION", `${kind}.scaling`, "'inverted', as the rate fades,", scaling);
   const layer = defineLayer({
     kind,
     outputs: "same",
     name,
-    config: { keep, scaling },
+    config: { keep, scaling, ...(fade === undefined ? {} : { fade }) },
     forward(x, _parameters, { training, nextSite }) {
-      if (training) return keep === 1 ? x : drop(x, { keep, scaling, site: nextSite() });
-      return scaling === "classic" ? ops.multiply(x, keep) : x;
+      if (!training) return scaling === "classic" ? ops.multiply(x, keep) : x;
+      if (keep === 1) return x;
+      if (fade !== undefined) return fading(kind, x, keep, fade, nextSite(), groupOf(x));
+      return drop(x, { keep, scaling, site: nextSite() });
     },
   });
-  return madeBy(kind, { keep, scaling, name }, layer);
+  return madeBy(kind, { keep, scaling, fade, name }, layer);
 }
 
 /**
