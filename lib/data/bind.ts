@@ -1,6 +1,7 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { fail } from "../errors.js";
 import type { Binding } from "../graph/binding.js";
+import type { FedSet } from "../graph/compiled.js";
 import { pathsOf } from "../tensor/row_spec.js";
 import { extent } from "../tensor/shape.js";
 import { type BoundLists, bindLists } from "./bind_lists.js";
@@ -27,6 +28,7 @@ import { type Affine, fitsProgram, NO_UNITS, type UnitsOfRows, unitsLeft } from 
 export interface BoundExamples {
   /** Rows of the memory: all examples, or those of a block of a stream. */
   readonly samples: number;
+  readonly set: FedSet;
   readonly bindings: ReadonlyMap<string, Binding>;
   /** The change of units that is left to the program, for an input of bytes. */
   readonly inputs: readonly (Affine | undefined)[];
@@ -240,5 +242,5 @@ export async function bindExamples(
   const outputs = names.map((weight, at) => {
     return { weight, zeros: own[at]?.includes(0) ?? false, units: units.targets[at] };
   });
-  return { samples, bindings, inputs, lists, outputs };
+  return { samples, set: { whole: `'${where}'` }, bindings, inputs, lists, outputs };
 }

@@ -39,6 +39,7 @@ export async function bindData(
   const { layout, bindings } = stream;
   return {
     samples: stream.batches * batch,
+    set: { whole: `'${where}'`, noun: "example", examplesOf: (step) => stream.examplesOf(step) },
     bindings,
     inputs: stream.units.map(({ affine }) => affine),
     lists: stream.lists,

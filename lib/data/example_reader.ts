@@ -140,6 +140,7 @@ export class ExampleReader {
     const row = this.#row;
     const { layout, parts } = store;
     const count = block.inputs.length;
+    store.examples[to] = this.#before + row;
     let weighs = block.targets.length === 0;
     for (let at = 0; at < block.targets.length; at++) {
       const weight = block.targets[at]?.weigh(row, factors[at]) ?? 0;

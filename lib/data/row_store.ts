@@ -71,6 +71,8 @@ export class RowStore {
   readonly layout: RowLayout;
   /** In the order of the layout. */
   readonly parts: readonly PartMemory[];
+  /** Number of the example of each row in its pass, from 0. */
+  readonly examples: Float64Array;
   /** Of each part, as {@link lengthsOf} tells. */
   readonly #lengths: readonly (number | undefined)[];
 
@@ -78,6 +80,7 @@ export class RowStore {
     this.layout = layout;
     this.#lengths = layout.parts.map((_, place) => lengthsOf(layout, place));
     this.parts = layout.parts.map(({ dtype, columns }) => memoryFor(dtype, rows * columns));
+    this.examples = new Float64Array(rows);
   }
 
   /** Bytes of one example. */
@@ -98,6 +101,7 @@ export class RowStore {
       const count = lengths === undefined ? columns : (from.parts[lengths]?.data[fromRow] ?? 0);
       copyRow(source.data, fromRow, target.data, toRow, columns, count);
     }
+    this.examples[toRow] = from.examples[fromRow] ?? 0;
   }
 }
 
@@ -105,12 +109,14 @@ export class RowStore {
 export class NativeRows {
   readonly bindings: ReadonlyMap<string, Binding>;
   readonly #slabs: readonly { readonly slab: NativeSlab; readonly columns: number }[];
+  readonly #examples: Float64Array;
 
   /** @param scales What bytes of a part are multiplied by. */
   constructor(rows: number, layout: RowLayout, scales: readonly number[]) {
     const { parts, lists } = layout;
     const made = parts.map((part) => ({ ...part, slab: native.slabCreate(rows * part.columns, part.dtype) }));
     this.#slabs = made;
+    this.#examples = new Float64Array(rows);
     const bindingOf = (place: number): Binding | undefined => {
       const part = made[place];
       if (part === undefined) return undefined;
@@ -140,10 +146,16 @@ export class NativeRows {
   /** Copies `count` rows of `store` from row `from` to row `to`. `ERR_BUSY` while a program reads this memory. */
   write(store: RowStore, from: number, to: number, count: number): void {
     if (count === 0) return;
+    this.#examples.set(store.examples.subarray(from, from + count), to);
     for (const [at, { slab, columns }] of this.#slabs.entries()) {
       const data = store.parts[at]?.data;
       if (data !== undefined)
         native.slabWrite(slab, to * columns, data.subarray(from * columns, (from + count) * columns));
     }
+  }
+
+  /** Numbers of the examples of rows in their pass. */
+  examplesOf(row: number, count: number): Float64Array {
+    return this.#examples.slice(row, row + count);
   }
 }

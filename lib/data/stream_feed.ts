@@ -179,6 +179,12 @@ export class StreamFeed {
     return block;
   }
 
+  /** Numbers, in the order of the source, of the examples of a step that lies in native memory. */
+  examplesOf(step: number): Float64Array {
+    const { batch } = this.#options;
+    return this.#native.examplesOf(((step - 1) % this.batches) * batch, batch);
+  }
+
   /** Nobody waits for the next block any more. */
   stop(): void {
     this.#closed = true;

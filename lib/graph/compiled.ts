@@ -11,7 +11,7 @@ import { CarillonError } from "../errors.js";
 import { checkOneOf } from "../options.js";
 import type { Binding } from "./binding.js";
 import { CopyTogether, type SlabCopy } from "./copy.js";
-import { faultError, type LookedUp, placedFault } from "./fault.js";
+import { type CountedIn, faultError, type LookedUp, placedFault } from "./fault.js";
 import type { Lane, ScheduleAt } from "./lane.js";
 import { plan } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
@@ -26,6 +26,13 @@ export interface Feed {
   readonly shuffle: boolean;
   /** Where the epochs of these rows begin; before step 1 if it is absent. */
   readonly origin?: FeedOrigin | undefined;
+  readonly set?: FedSet | undefined;
+}
+
+/** The set that the rows of a feed come from. */
+export interface FedSet extends CountedIn {
+  /** Numbers of the examples of a step that lies in memory, the last of a call; absent where the feed's rows are those of the set. */
+  readonly examplesOf?: ((step: number) => ArrayLike<number>) | undefined;
 }
 
 /** A step behind which an epoch begins, and the epochs before it. */
@@ -164,7 +171,7 @@ export class CompiledProgram {
     this.#started = false;
     const running = native.programRun(this.#native, this.#request(range));
     this.#started = true;
-    return this.#counted(await running);
+    return this.#counted(await running, range);
   }
 
   /** Runs on the calling thread. */
@@ -172,28 +179,33 @@ export class CompiledProgram {
     this.#started = false;
     const result = native.programRunSync(this.#native, this.#request(range));
     this.#started = true;
-    return this.#counted(result);
+    return this.#counted(result, range);
   }
 
   /** As {@link run}, over copies of the shared memory that is only read: of what was there after a finished step. */
   async runBeside(range: StepRange): Promise<NativeRunResult> {
-    return this.#counted(await native.programRun(this.#refreshed(), this.#request(range)));
+    return this.#counted(await native.programRun(this.#refreshed(), this.#request(range)), range);
   }
 
   /** As {@link runBeside}, on the calling thread. */
   runSyncBeside(range: StepRange): NativeRunResult {
-    return this.#counted(native.programRunSync(this.#refreshed(), this.#request(range)));
+    return this.#counted(native.programRunSync(this.#refreshed(), this.#request(range)), range);
   }
 
   /**
    * The result of a call, once its minimizers know of its updates. Throws what the data made impossible; what the guard of a guarded trace
    * found is the caller's to tell.
    */
-  #counted(result: NativeRunResult): NativeRunResult {
+  #counted(result: NativeRunResult, { firstStep }: StepRange): NativeRunResult {
     for (const [counter, updates] of this.#updates) counter.add(result.steps, result.steps * updates);
     const { fault } = result;
     if (fault === null || fault.what === "finite") return result;
-    throw faultError(placedFault(fault, this.#lookedUp));
+    const placed = placedFault(fault, this.#lookedUp);
+    const set = this.#feed?.set;
+    if (set === undefined) throw faultError(placed);
+    const step = firstStep + result.steps;
+    const row = (set.examplesOf?.(step) ?? this.batchOf(step))[placed.row] ?? placed.row;
+    throw faultError({ ...placed, row }, set);
   }
 
   #refreshed(): NativeProgram {

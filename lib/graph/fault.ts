@@ -34,18 +34,29 @@ export function placedFault(
   return { what, limit, value, input, row: part + Math.floor(element / columns), column: own };
 }
 
+/** Where errors count a row: of a batch or a call, or of a set that batches are taken from. */
+export interface CountedIn {
+  readonly whole: string;
+  /** `row` by default, `example` of a stream. */
+  readonly noun?: "row" | "example" | undefined;
+}
+
+const THE_BATCH: CountedIn = { whole: "the batch" };
+export const THE_CALL: CountedIn = { whole: "the call" };
+
 /**
  * Error of a step that the data made impossible, by its input, where that has a name, its row, and its place there where a row has several
  * numbers.
- *
- * @param of What the row is counted in.
  */
-export function faultError({ what, input, row, column, limit, value }: Fault, of = "the batch"): CarillonError {
-  const numbered = `row ${row}${column === undefined ? "" : `, column ${column}`}`;
+export function faultError(
+  { what, input, row, column, limit, value }: Fault,
+  { whole, noun = "row" } = THE_BATCH,
+): CarillonError {
+  const numbered = `${noun} ${row}${column === undefined ? "" : `, column ${column}`}`;
   const place = `${what} of ${input === undefined ? "" : `'${input}', `}${numbered}`;
   return new CarillonError(
     what === "label" ? "ERR_LABEL" : "ERR_DATA",
     place,
-    `expected an integer in [0, ${limit}) for the ${place} of ${of} but received ${value}`,
+    `expected an integer in [0, ${limit}) for the ${place} of ${whole} but received ${value}`,
   );
 }

@@ -21,6 +21,8 @@ export class RaggedValue extends Value {
   /** [room] f32 */
   readonly weights: Value | undefined;
   readonly #bound: ListBound["weights"];
+  /** Name of the weights in errors. */
+  readonly #called: string;
   #averaged = false;
 
   constructor(name: string, longest: number, { room, weights }: ListBound) {
@@ -30,6 +32,7 @@ export class RaggedValue extends Value {
     this.ends = new Value(["batch"], "i32", { kind: "input", name: names.ends });
     this.weights = weights === "none" ? undefined : new Value([room], "f32", { kind: "input", name: names.weights });
     this.#bound = weights;
+    this.#called = names.weights;
   }
 
   /** Whether a mean was made of it, which takes no weights. */
@@ -41,7 +44,7 @@ export class RaggedValue extends Value {
   weightsFor(mode: "sum" | "mean"): Value | undefined {
     if (mode === "sum") return this.weights;
     this.#averaged = true;
-    if (this.#bound === "given") fail("ERR_OPTION", "bag.weights", "none, as means take none,", "lists with weights");
+    if (this.#bound === "given") fail("ERR_OPTION", this.#called, "none, as means take none,", "some");
     return undefined;
   }
 }

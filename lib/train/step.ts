@@ -64,7 +64,10 @@ export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number,
   const program = new CompiledProgram(trace, {
     maxRows: partOf(options),
     bindings: train.bindings,
-    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined, origin },
+    feed: {
+      ...{ samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined },
+      ...{ origin, set: train.set },
+    },
     logColumns: logColumns(losses.length),
     logRows: CALL_STEPS,
   });

@@ -1,8 +1,11 @@
 // Numbers that data make impossible, told by the input, row and column where they stand.
 import {
+  batchNorm,
+  dataset,
   embedding,
   embeddingBag,
   fit,
+  flatten,
   linear,
   mse,
   network,
@@ -49,10 +52,85 @@ describe("an index out of range of one of several inputs", () => {
     expect(() => predictor.run(x)).toThrow(expect.objectContaining(tells("the call")));
     const calls = await Promise.allSettled([predictor.submit(given({})), predictor.submit(x)]);
     expect(calls).toMatchObject([{ status: "fulfilled" }, { status: "rejected", reason: tells("the call") }]);
-    await expect(network.evaluate(data, { loss: mse() })).rejects.toMatchObject(tells("the batch"));
+    await expect(network.evaluate(data, { loss: mse() })).rejects.toMatchObject(tells("'evaluate.data'"));
     const options = { loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 1, batchSize: 3, shuffle: false };
-    await expect(fit(network, { ...options, data })).rejects.toMatchObject(tells("the batch"));
-    await expect(fit(network, { ...options, accumulate: 3, data })).rejects.toMatchObject(tells("the batch"));
+    await expect(fit(network, { ...options, data })).rejects.toMatchObject(tells("'fit.data'"));
+    await expect(fit(network, { ...options, accumulate: 3, data })).rejects.toMatchObject(tells("'fit.data'"));
+  });
+});
+
+describe("a row of a set is told by its number there", () => {
+  const ROWS = 30;
+  const WRONG = 23;
+  const ids = Int32Array.from({ length: 2 * ROWS }, (_, at) => (at === 2 * WRONG + 1 ? 10 : at % 10));
+  const sound = ids.map((id) => id % 10);
+  const y = new Float32Array(ROWS);
+  const model = () =>
+    sequential({ input: spec(["batch", 2], "i32") }, embedding(10, 1), batchNorm(1), flatten(), linear(2, 1));
+  const options = { loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 3, batchSize: 8 };
+  const tells = (place: string, whole: string) =>
+    refused(`expected an integer in [0, 10) for the index of ${place}, column 1 of '${whole}' but received 10`);
+  /** One example after another, or blocks; the wrong id comes with pass \`from\`. */
+  const stream = (x: Int32Array, { shuffleBuffer = 1, block = 1, from = 1 } = {}) => {
+    let passes = 0;
+    return dataset(
+      () => {
+        passes += 1;
+        const given = passes < from ? sound : x;
+        return Array.from({ length: ROWS / block }, (_, at) => {
+          return {
+            x: given.subarray(2 * at * block, 2 * (at + 1) * block),
+            y: y.subarray(at * block, (at + 1) * block),
+          };
+        });
+      },
+      { shuffleBuffer },
+    );
+  };
+
+  test.each([
+    ["shuffled", {}],
+    ["in order", { shuffle: false }],
+    ["in the short last batch", { shuffle: false, batchSize: 22 }],
+    ["in parts", { accumulate: 3, seed: 4 }],
+  ])("in memory: %s", async (_, own) => {
+    const data = { x: ids, y };
+    await expect(fit(model(), { ...options, ...own, data })).rejects.toMatchObject(tells("row 23", "fit.data"));
+  });
+
+  test.each([
+    ["in order", {}],
+    ["in blocks", { block: 10 }],
+    ["shuffled", { shuffleBuffer: 12 }],
+    ["shuffled in blocks, in a later epoch", { shuffleBuffer: 100, block: 3, from: 3 }],
+  ])("of a stream: %s", async (_, own) => {
+    const data = stream(ids, own);
+    await expect(fit(model(), { ...options, data })).rejects.toMatchObject(tells("example 23", "fit.data"));
+  });
+
+  test("behind a resume within an epoch", async () => {
+    for (const [data, broken, place] of [
+      [stream(sound, { shuffleBuffer: 5 }), stream(ids, { shuffleBuffer: 5 }), "example 23"],
+      [{ x: sound, y }, { x: ids, y }, "row 23"],
+    ] as const) {
+      const first = await fit(model(), { ...options, epochs: undefined, steps: 1, data });
+      const resumed = fit(model(), { ...options, data: broken, resume: first.checkpoint() });
+      await expect(resumed).rejects.toMatchObject(tells(place, "fit.data"));
+    }
+  });
+
+  test("in what is measured", async () => {
+    const measured = model().initialize(1);
+    for (const [data, place] of [
+      [{ x: ids, y }, "row 23"],
+      [stream(ids, { shuffleBuffer: 4 }), "example 23"],
+    ] as const) {
+      await expect(measured.evaluate(data, { loss: mse() })).rejects.toMatchObject(tells(place, "evaluate.data"));
+      const run = fit(model(), { ...options, data: { x: sound, y }, validation: data });
+      await expect(run).rejects.toMatchObject(tells(place, "fit.validation"));
+      const refreshed = measured.refreshStatistics(data, { batchSize: 8 });
+      await expect(refreshed).rejects.toMatchObject(tells(place, "refreshStatistics.data"));
+    }
   });
 });
 

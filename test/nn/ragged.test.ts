@@ -316,6 +316,10 @@ describe("what is no list", () => {
     const data = { x: weighted, y: new Float32Array(8) };
     const refused = { code: "ERR_OPTION", message: expect.stringContaining("as means take none") };
     await expect(fit(model, { ...options, data })).rejects.toMatchObject(refused);
+    const bag = embeddingBag(TABLE, 2, { mode: "mean" });
+    const named = network({ inputs: { words: ragged("i32") }, layers: { bag }, forward: (x, own) => own.bag(x.words) });
+    const run = fit(named, { ...options, data: { ...data, x: { words: weighted } } });
+    await expect(run).rejects.toMatchObject({ ...refused, where: "x.words.weights" });
     expect(() => model.predictSync(weighted)).toThrow(expect.objectContaining(refused));
     const predictor = model.predictor();
     expect(() => predictor.run(weighted)).toThrow(expect.objectContaining(refused));

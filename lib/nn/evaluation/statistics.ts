@@ -95,7 +95,7 @@ export async function measureStates(
     const program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
-      feed: { samples: examples.samples, batch, shuffle: false },
+      feed: { samples: examples.samples, batch, shuffle: false, set: examples.set },
       logColumns: 1,
       logRows: CALL_STEPS,
     });

@@ -1,7 +1,7 @@
 // Calls that are computed together, and the memory that their rows are copied to.
 import { threadsFor } from "../../binding/threads.js";
 import type { InputMember } from "../../data/block.js";
-import { type Fault, faultError } from "../../graph/fault.js";
+import { type Fault, faultError, THE_CALL } from "../../graph/fault.js";
 import { UNDESCRIBED } from "../meaning/meaning.js";
 import type { Call } from "./call.js";
 import { type FrozenProgram, type GivenRows, givenRows } from "./frozen.js";
@@ -71,7 +71,7 @@ export class Batch {
     let begin = 0;
     for (const call of this.calls) {
       const row = fault.row - begin;
-      if (row >= 0 && row < call.rows && !call.over) call.reject(faultError({ ...fault, row }, "the call"));
+      if (row >= 0 && row < call.rows && !call.over) call.reject(faultError({ ...fault, row }, THE_CALL));
       begin += call.rows;
     }
     this.closeRanks(program);

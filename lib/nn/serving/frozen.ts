@@ -10,7 +10,7 @@ import { makeRoom } from "../../data/room.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError } from "../../errors.js";
 import { alongBatch } from "../../graph/along_batch.js";
-import { type Fault, faultError, type LookedUp, placedFault } from "../../graph/fault.js";
+import { type Fault, faultError, type LookedUp, placedFault, THE_CALL } from "../../graph/fault.js";
 import { Freezer, type FrozenSlab } from "../../graph/freeze.js";
 import { giveOut } from "../../graph/output.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
@@ -347,7 +347,7 @@ export class FrozenProgram {
 
 /** Throws what is wrong with a row of a call, of which row `begin` was the first that was computed. */
 function checkFault(fault: Fault | null, begin: number): void {
-  if (fault !== null) throw faultError({ ...fault, row: begin + fault.row }, "the call");
+  if (fault !== null) throw faultError({ ...fault, row: begin + fault.row }, THE_CALL);
 }
 
 function replaced(spec: NativeProgramSpec, instead: ReadonlyMap<NativeSlab, NativeSlab>): NativeProgramSpec {

@@ -72,8 +72,8 @@ export interface Epochs {
   ready(step: number): Promise<Ready>;
   /** Of the last step done; `null` for data in memory. */
   progressAt(step: number): StreamProgress | null;
-  /** Places, from 0, of the rows of a step in hand among those of its epoch; `undefined` for data in memory. */
-  examplesOf(step: number, batch: number): Int32Array | undefined;
+  /** Numbers of the examples of a step in hand in their epoch, from 0, in the order of the source; `undefined` for data in memory. */
+  examplesOf(step: number, batch: number): Float64Array | undefined;
   /** Wakes who waits in {@link ready}. */
   stop(): void;
   close(): Promise<void>;
@@ -283,10 +283,8 @@ export class StreamEpochs implements Epochs {
     };
   }
 
-  examplesOf(step: number, batch: number): Int32Array {
-    const rows = step === this.#last ? this.#lastRows : batch;
-    const first = (step - this.#begin) * batch;
-    return Int32Array.from({ length: rows }, (_, row) => first + row);
+  examplesOf(step: number, batch: number): Float64Array {
+    return this.#feed.examplesOf(step).subarray(0, step === this.#last ? this.#lastRows : batch);
   }
 
   stop(): void {

@@ -28,8 +28,8 @@ export interface Stopped {
   readonly shuffle: boolean;
   /** Where the epochs of data in memory are counted from. */
   readonly origin: FeedOrigin | undefined;
-  /** Places of the batch's examples in the epoch of a stream, in the order of training. */
-  readonly streamed: Int32Array | undefined;
+  /** Numbers of the batch's examples in the epoch of a stream, in the order of training. */
+  readonly streamed: Float64Array | undefined;
 }
 
 /** `ERR_NON_FINITE`, naming the layer, parameter or state, the step and the examples of its batch. */
@@ -65,7 +65,7 @@ export async function nonFinite(stopped: Stopped): Promise<CarillonError> {
 const SHOWN = 8;
 
 /** `examples 32 to 63`, or the first few of a shuffled batch. */
-function examplesText(examples: Int32Array): string {
+function examplesText(examples: Int32Array | Float64Array): string {
   const [first = 0] = examples;
   if (examples.length === 1) return `example ${first}`;
   if (examples.every((example, index) => example === first + index)) {
@@ -110,7 +110,13 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
   const program = new CompiledProgram(trace, {
     maxRows: batchSize,
     bindings: train.bindings,
-    feed: { samples: train.samples, batch: batchSize, shuffle: shuffle && streamed === undefined, origin },
+    feed: {
+      samples: train.samples,
+      batch: batchSize,
+      shuffle: shuffle && streamed === undefined,
+      origin,
+      set: train.set,
+    },
   });
   await program.run({ firstStep: step, steps: 1, rows: streamed?.length });
   const { length: rows } = streamed ?? program.batchOf(step);
