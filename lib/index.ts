@@ -278,6 +278,9 @@ export {
 } from "./train/find_learning_rate.js";
 export { fit } from "./train/fit.js";
 export type { FitResult } from "./train/fit_result.js";
+export type { LogOptions } from "./train/log/figures.js";
+export { type MetricsLogOptions, metricsLog } from "./train/log/metrics_log.js";
+export { type TensorBoardOptions, tensorBoard } from "./train/log/tensor_board.js";
 export type { FitData, FitOptions, ValidationSchedule } from "./train/options.js";
 export type {
   CheckpointEvent,
@@ -287,6 +290,7 @@ export type {
   FewRowsEvent,
   FitEvent,
   PassedOver,
+  ReadingEvent,
   StartEvent,
   StepEvent,
   ValidationEvent,

@@ -29,7 +29,12 @@ export const PARTS = {
   training: [
     ...["data/k_fold", "data/split", "data/stream", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
-    ...["train/callbacks/early_stopping", "train/callbacks/reduce_on_plateau"],
+    ...[
+      "train/callbacks/early_stopping",
+      "train/callbacks/reduce_on_plateau",
+      "train/log/metrics_log",
+      "train/log/tensor_board",
+    ],
     ...["train/checkpoint/loop", "train/find_learning_rate", "train/fit"],
   ],
   tables: ["table/api"],

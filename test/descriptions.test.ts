@@ -1,4 +1,7 @@
 // Every built-in as plain data and back: a kind is the name of an export, and one without a description fails here.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as carillon from "carillon";
 import {
   adadelta,
@@ -65,6 +68,7 @@ import {
   type Model,
   mae,
   maxNorm,
+  metricsLog,
   minMax,
   mish,
   mse,
@@ -107,6 +111,7 @@ import {
   stepDecay,
   tanh,
   tensor,
+  tensorBoard,
   topK,
   truncatedNormal,
   uniform,
@@ -116,10 +121,13 @@ import {
   xavierUniform,
   zeros,
 } from "carillon";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { bitsOf } from "./train/synthetic.js";
 
 type Family = keyof Described;
+
+const work = mkdtempSync(join(tmpdir(), "carillon-descriptions-"));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 const TABLE = { padding: 3, maxNorm: 2, rows: "touched", init: 0.25, name: "e" } as const;
 
@@ -324,6 +332,8 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     calibrationError: [calibrationError({ bins: 4 })],
   },
   callback: {
+    metricsLog: [metricsLog({ path: join(work, "m.jsonl"), every: { steps: 2 }, name: "log" })],
+    tensorBoard: [tensorBoard({ dir: join(work, "events"), every: { epochs: 2 }, name: "board" })],
     earlyStopping: [
       earlyStopping({
         monitor: "loss",

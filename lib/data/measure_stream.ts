@@ -6,13 +6,14 @@ import { type Answers, Measurement, type Questions } from "./measure.js";
 import { type Dataset, END } from "./stream.js";
 import { Turns } from "./turns.js";
 
-/** Reads a stream once, in its order, for figures over all of its examples. Rejects with the reason of an abort. */
+/** Reads a stream once, in its order, for figures over all of its examples, and says how many it has read. Rejects with the reason of an abort. */
 export async function measureStream(
   where: string,
   dataset: Dataset,
   shape: ExampleShape,
   questions: Questions,
   signal?: AbortSignal | undefined,
+  read?: ((examples: number) => void) | undefined,
 ): Promise<Answers> {
   const kinds = [...questions.inputs, ...questions.targets.map(({ transform }) => transform)];
   const purpose = `'${kinds.find((transform) => transform !== undefined)?.kind ?? "balanced"}'`;
@@ -32,6 +33,7 @@ export async function measureStream(
         reader.measure(measurement);
         if (turns.over) await turns.next();
       }
+      read?.(examples);
     }
   } finally {
     await pass.close();

@@ -43,15 +43,15 @@ export function holdData({ data, validationData }: CheckedSettings): HeldData {
 }
 
 /**
- * Copies data in memory, opens streams, and fits the transforms on the training examples. Rejects with the reason of an abort of
- * `signal`.
+ * Copies data in memory, opens streams, and fits the transforms on the training examples; `read` is told how many of a stream were read for that.
+ * Rejects with the reason of an abort of `signal`.
  */
 export async function prepareData(
   model: AnyModel,
   given: CheckedSettings,
   { train: held, validation: heldValidation }: HeldData,
   resumed: TakenUp,
-  signal: AbortSignal,
+  { signal, read }: { readonly signal: AbortSignal; readonly read: (examples: number) => void },
 ): Promise<CheckedOptions> {
   const settings = { ...given, data: held.data, validationData: heldValidation?.data };
   const { data, validationData, batchSize } = settings;
@@ -61,6 +61,7 @@ export async function prepareData(
   const { units, classFactors } = await measureTraining(model, settings, shape, resumed.units, {
     unchanged,
     signal,
+    read,
   });
   const train = await bindData("fit.data", data, {
     shape,
@@ -158,7 +159,7 @@ async function measureTraining(
   { data, inputs, targets, classWeights }: CheckedSettings,
   shape: ExampleShape,
   units: TakenUp["units"],
-  interruption: Interruption,
+  interruption: Interruption & { readonly read: (examples: number) => void },
 ): Promise<{ readonly units: UnitsOfRows; readonly classFactors: ClassFactors }> {
   const asked = (
     kept: KeptUnits,
@@ -173,7 +174,7 @@ async function measureTraining(
   };
   const ask = (): Promise<Answers> => {
     if (!(data instanceof Dataset)) return measureExamples("fit.data", data, shape, questions, interruption);
-    return measureStream("fit.data", data, shape, questions, interruption.signal);
+    return measureStream("fit.data", data, shape, questions, interruption.signal, interruption.read);
   };
   const none: Answers = {
     units: NO_UNITS,

@@ -30,10 +30,11 @@ import {
   type ValidationSchedule,
 } from "./options.js";
 import { type Beginning, findBeginning, makeParts, type Parts } from "./parts.js";
+import { Progress } from "./progress/show.js";
 import type { Epochs } from "./run/epochs.js";
 import type { EndReason, FitEvent } from "./run/events.js";
 import { nonFinite } from "./run/guard.js";
-import { Preparation, stoppedBeforehand } from "./run/preparation.js";
+import { Preparation, Reading, stoppedBeforehand } from "./run/preparation.js";
 import { type Run, type RunContext, startRun } from "./run/run.js";
 import { RunHistory } from "./run/run_history.js";
 import { Throughput } from "./run/throughput.js";
@@ -55,6 +56,7 @@ class FitRun {
   readonly #history: RunHistory;
   readonly #callbacks: Callbacks;
   readonly #maker: CheckpointMaker;
+  readonly #shown: Progress;
 
   #begun = false;
   /** Whether validation and callbacks of this step are still to come: a stop has cut them off. */
@@ -62,7 +64,7 @@ class FitRun {
   /** The progress that checkpoints of the last step keep, where a longer run would not have decided there what this one has. */
   #closing: (() => RunProgress) | undefined;
 
-  constructor(model: AnyModel, options: CheckedOptions, context: Context, parts: Parts) {
+  constructor(model: AnyModel, options: CheckedOptions, context: Context, parts: Parts, shown: Progress) {
     const { control } = context;
     const { resumed, seed, meter, folder, rowNeeds } = parts;
     const progress = resumed.checkpoint?.progress;
@@ -82,6 +84,7 @@ class FitRun {
       { epochs, meter, throughput, control, reportEvery, logsSteps, lossWeights, measuresEpochs, rowNeeds, emit },
       progress,
     );
+    this.#shown = shown;
     this.#maker = new CheckpointMaker(model, parts, options.checkpoint, folder, (written) => {
       emit({ kind: "checkpoint", ...written });
     });
@@ -99,6 +102,7 @@ class FitRun {
       const parameters = this.#model.segments.reduce((total, { count }) => total + count, 0);
       const { resumed } = this.#parts;
       this.#history.emitStart(parameters, Math.min(this.#options.threads, threadLimit()), resumed);
+      this.#shown.follow(() => (control.paused ? "paused" : this.#history.standing(this.#options.epochs)));
       if (resumed.checkpoint !== undefined && (await this.#mayBegin())) await this.#takeUp(resumed.checkpoint);
       while (!this.#epochs.over(this.#step) && this.#callbacks.stoppedBy === null) {
         if (commonTurns.over) await commonTurns.next();
@@ -180,7 +184,7 @@ class FitRun {
 
   /** Takes a checkpoint of this step and begins to write it; `figure` is one that was measured here, for the best. */
   async #save(figure: number | undefined): Promise<void> {
-    await this.#maker.save({ step: this.#step, figure, isDecided: this.#isDecided }, () => this.#progress());
+    await this.#maker.save({ step: this.#step, figure, isDecided: this.#isDecided }, () => this.#kept());
   }
 
   /** Epochs end in between, unless something has to be measured there. */
@@ -209,7 +213,7 @@ class FitRun {
     const { steps = "unknown", stepsPerEpoch } = this.#epochs;
     const take = (): void => this.#history.take(program, first);
     this.#history.begin(first);
-    const heard = reportEvery > 0 || this.#context.hasReaders();
+    const heard = reportEvery > 0 || this.#context.hasReaders() || this.#shown.isShown;
     const rest = heard ? repeat(REPORT_INTERVAL, take) : undefined;
     let fault: NativeFault | null = null;
     try {
@@ -264,7 +268,7 @@ class FitRun {
     this.#undecided = true;
     // What only the end of the run makes due is done once more where it is resumed, unless the resumed run is a longer one.
     const extra = measured !== regular || asked.length !== this.#callbacks.due(isDue, regular, false).length;
-    if (last && extra && !this.#callbacks.isEmpty) this.#closing = keptProgress(() => this.#progress());
+    if (last && extra && !this.#callbacks.isEmpty) this.#closing = keptProgress(() => this.#kept());
     if ((ends || asked.length > 0) && !(await this.#history.measure())) return;
     const validation = measured ? await this.#validate() : undefined;
     if (measured && validation === undefined) return;
@@ -315,11 +319,11 @@ class FitRun {
       watched,
       validationStep,
       weights: () => this.#parts.validator.weights(),
-      checkpoint: () => this.#maker.bytes(this.#progress()),
+      checkpoint: () => this.#maker.bytes(this.#kept()),
     };
   }
 
-  #progress(): RunProgress {
+  #kept(): RunProgress {
     if (this.#closing !== undefined) return this.#closing();
     const { batchSize, shuffle, units, classNames } = this.#options;
     const { inputs, outputs } = this.#model.rows;
@@ -350,17 +354,19 @@ class FitRun {
       reason,
       step,
       setWeights: (weights) => {
-        last ??= this.#maker.bytes(this.#progress());
+        last ??= this.#maker.bytes(this.#kept());
         this.#model.restore(weights, "setWeights");
       },
     });
     const { stoppedBy, best } = this.#callbacks;
     const { seconds, history, losses } = this.#history;
+    const { place, figures: reached } = this.#history.standing(this.#options.epochs);
+    this.#shown.end({ place: `${reason}, ${place}`, figures: reached, seconds });
     this.#context.emit({ kind: "end", reason, stoppedBy, step, seconds });
     const { bitEqual } = this.#parts.resumed;
     const figures = { reason, stoppedBy, step, seconds, best, bitEqual, history, losses };
     const kept = last;
-    const checkpoint = kept ?? this.#maker.later(keptProgress(() => this.#progress()));
+    const checkpoint = kept ?? this.#maker.later(keptProgress(() => this.#kept()));
     return resultOf(figures, this.#model, this.#parts.minimizer, checkpoint);
   }
 }
@@ -377,6 +383,7 @@ async function train(model: AnyModel, options: AnyOptions, context: Context): Pr
   model.acquire("fit", settings.seed ?? 0);
   let folder: CheckpointFolder | undefined;
   let leaveCallbacks: (() => void) | undefined;
+  const progress = new Progress(settings.progress);
   try {
     leaveCallbacks = takeCallbacks(settings.callbacks);
     const held = holdData(settings);
@@ -385,12 +392,18 @@ async function train(model: AnyModel, options: AnyOptions, context: Context): Pr
     const prepare = <T>(work: (ended: AbortSignal) => Promise<T>): Promise<T | undefined> =>
       new Preparation(context.control, signal).unlessStopped(work);
     let beginning: Beginning | undefined;
+    const reading = new Reading(context.emit);
+    progress.follow(() => reading.text);
     const checked = await prepare(async (ended) => {
       const { unread } = model;
       if (unread !== undefined) await unlessAborted(ended, unread);
       beginning = await findBeginning(model, settings, folder);
       ended.throwIfAborted();
-      return await prepareData(model, settings, held, beginning.resumed, ended);
+      const step = beginning.resumed.checkpoint?.progress.step ?? 0;
+      return await prepareData(model, settings, held, beginning.resumed, {
+        signal: ended,
+        read: (examples) => reading.note(step, examples),
+      });
     });
     if (checked === undefined || beginning === undefined) return stoppedBeforehand(context, secondsSince(began), 0);
     try {
@@ -398,12 +411,13 @@ async function train(model: AnyModel, options: AnyOptions, context: Context): Pr
       const found = beginning;
       const parts = await prepare((ended) => makeParts(model, checked, found, ended));
       if (parts === undefined) return stoppedBeforehand(context, secondsSince(began), 0);
-      return await new FitRun(model, checked, context, parts).run();
+      return await new FitRun(model, checked, context, parts, progress).run();
     } finally {
       await checked.train.stream?.close();
       await checked.validation?.stream?.close();
     }
   } finally {
+    progress.end();
     folder?.leave();
     leaveCallbacks?.();
     model.release();

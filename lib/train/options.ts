@@ -142,6 +142,11 @@ export interface FitOptions<
    * is known to be longer is refused; of a stream that is longer the first ones are kept. Otherwise nothing is kept.
    */
   readonly log?: "steps" | undefined;
+  /**
+   * Shows a line on a terminal (standard error) while the run goes on: epoch, loss, metrics, rows a second, time left. Elsewhere nothing is written.
+   * `false` by default.
+   */
+  readonly progress?: boolean | undefined;
   readonly callbacks?: readonly Callback[] | undefined;
   /** An aborted signal rejects the run with its reason, after the step in hand. */
   readonly signal?: AbortSignal | undefined;
@@ -180,6 +185,7 @@ const KEYS = [
   "priority",
   "reportEvery",
   "log",
+  "progress",
   "callbacks",
   "signal",
   "checkpoint",
@@ -234,6 +240,8 @@ export interface CheckedSettings {
   readonly reportEvery: number;
   /** Whether the loss of every step is kept. */
   readonly logsSteps: boolean;
+  /** Whether a line on a terminal is shown. */
+  readonly progress: boolean;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
   readonly checkpoint: CheckedCheckpoint | undefined;
@@ -424,6 +432,7 @@ export function checkSettings(model: AnyModel, options: AnyOptions): CheckedSett
     priority: checkPriority("fit.priority", options.priority),
     reportEvery: count("reportEvery") ?? 0,
     logsSteps: options.log !== undefined && checkOneOf("fit.log", options.log, ["steps"]) === "steps",
+    progress: checkBoolean("fit.progress", options.progress ?? false),
     callbacks,
     signal,
     checkpoint,

@@ -67,7 +67,7 @@ describe("Keras' decisions", () => {
       const callback = earlyStopping({ monitor: "figure", mode, restoreBest: true, ...options });
       const made = { stopped: false };
       let epoch = 0;
-      callback.start?.();
+      callback.start?.({ step: 0 });
       while (epoch < values.length && !made.stopped) {
         epoch += 1;
         await callback.decide(decision(epoch, Number(values[epoch - 1]), made));

@@ -151,7 +151,7 @@ for await (const event of measured) {
     // @ts-expect-error a step has no metrics
     event.metrics;
   } else {
-    holds<Equal<typeof event.kind, "start" | "validation" | "fewRows" | "checkpoint" | "end">>();
+    holds<Equal<typeof event.kind, "reading" | "start" | "validation" | "fewRows" | "checkpoint" | "end">>();
   }
 }
 const { history, best } = await measured;

@@ -23,6 +23,11 @@ export class RunControl {
     return !(this.#paused || this.ended);
   }
 
+  /** Whether it rests. */
+  get paused(): boolean {
+    return this.#paused && !this.ended;
+  }
+
   /** Whether work is to end: stopped or aborted. */
   get ended(): boolean {
     return this.#stopped || this.#signal?.aborted === true;

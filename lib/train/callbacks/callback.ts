@@ -63,8 +63,11 @@ export interface Ending {
 export interface CallbackHooks {
   /** The best step that it has found so far; the result's `best`. */
   readonly best?: Best | undefined;
-  /** Before the first step of a run, and before `restore`: a callback may serve one run after another. */
-  start?(): void;
+  /**
+   * Before the first step of a run, and before `restore`: a callback may serve one run after another. `step` is that which a resumed run goes on
+   * behind, 0 of one from its beginning.
+   */
+  start?(at: { readonly step: number }): void;
   decide(at: Decision): void | Promise<void>;
   /** After the last step; not after a failure, and not when the run was aborted. */
   end?(at: Ending): void | Promise<void>;

@@ -93,10 +93,10 @@ export class Callbacks {
     );
   }
 
-  /** Before the first step; gives them what a checkpoint has kept of them. */
-  begin(then: Decided | undefined): void {
+  /** Before the first step; gives them what a checkpoint of a `step` has kept of them. */
+  begin(then: (Decided & { readonly step: number }) | undefined): void {
     this.#hooks = new Map(this.#members.map((member) => [member.name, hooksOf(member)]));
-    for (const [name, hooks] of this.#hooks) checkDone(`${name}.start`, hooks.start?.());
+    for (const [name, hooks] of this.#hooks) checkDone(`${name}.start`, hooks.start?.({ step: then?.step ?? 0 }));
     if (then === undefined) return;
     for (const [name, hooks] of this.#hooks) {
       if (!Object.hasOwn(then.callbacks, name)) continue; // a new one begins anew

@@ -1,4 +1,6 @@
 import { Family, kind, plain } from "../../described.js";
+import { metricsLog } from "../log/metrics_log.js";
+import { tensorBoard } from "../log/tensor_board.js";
 import type { Callback } from "./callback.js";
 import { earlyStopping } from "./early_stopping.js";
 import { reduceOnPlateau } from "./reduce_on_plateau.js";
@@ -15,4 +17,6 @@ export const callbacks = new Family<Callback>("callback", {
     cooldown: plain,
     minScale: plain,
   }),
+  metricsLog: kind(metricsLog, { path: plain, every: plain, name: plain }),
+  tensorBoard: kind(tensorBoard, { dir: plain, every: plain, name: plain }),
 });

@@ -11,6 +11,16 @@ export interface PassedOver {
   readonly reason: string;
 }
 
+/** While a stream is read before the first step, as units or class weights have to be measured: four times a second, at most. */
+export interface ReadingEvent {
+  readonly kind: "reading";
+  /** Steps done before: 0, or those of the checkpoint that is resumed. */
+  readonly step: number;
+  /** Examples that were read. */
+  readonly examples: number;
+  readonly seconds: number;
+}
+
 /** Before the first step. */
 export interface StartEvent {
   readonly kind: "start";
@@ -118,6 +128,7 @@ export interface EndEvent {
  * or infinite (a time left that nobody knows), which `JSON.stringify` writes as `null`.
  */
 export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
+  | ReadingEvent
   | StartEvent
   | StepEvent
   | ValidationEvent<K>

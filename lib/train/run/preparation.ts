@@ -1,8 +1,9 @@
+import { now } from "../../binding/clock.js";
 import { CarillonError } from "../../errors.js";
 import type { RunControl } from "../../nn/evaluation/run_control.js";
 import { onAbort } from "../../signals.js";
 import { describedResult, type FitResult } from "../fit_result.js";
-import type { FitEvent } from "./events.js";
+import type { FitEvent, ReadingEvent } from "./events.js";
 import type { RunContext } from "./run.js";
 
 /** The time of a run before its first step, in which it can be stopped and aborted as well. */
@@ -38,6 +39,33 @@ export class Preparation {
       this.#off();
       this.#offSignal();
     }
+  }
+}
+
+/** Milliseconds between two events of a stream that is read. */
+const REPORT_INTERVAL = 250;
+
+/** Tells how much of a stream was read before the first step. */
+export class Reading {
+  readonly #emit: (event: ReadingEvent) => void;
+  readonly #began = now();
+  #told = now();
+  #examples = 0;
+
+  constructor(emit: (event: ReadingEvent) => void) {
+    this.#emit = emit;
+  }
+
+  get text(): string {
+    return this.#examples === 0 ? "reading data" : `reading data  ${this.#examples.toLocaleString("en-US")} examples`;
+  }
+
+  note(step: number, examples: number): void {
+    this.#examples = examples;
+    const at = now();
+    if (at - this.#told < REPORT_INTERVAL) return;
+    this.#told = at;
+    this.#emit({ kind: "reading", step, examples, seconds: (at - this.#began) / 1000 });
   }
 }
 

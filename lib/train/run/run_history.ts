@@ -4,9 +4,11 @@ import { dataLossOf, LOG } from "../../nn/evaluation/log.js";
 import type { RunControl } from "../../nn/evaluation/run_control.js";
 import type { Meter } from "../../nn/metrics/meter.js";
 import { type Figures, numbersOf } from "../../nn/metrics/metrics.js";
+import { VALIDATION } from "../callbacks/figure_ranges.js";
 import type { Watched } from "../callbacks/monitor.js";
 import type { Progress } from "../checkpoint/progress.js";
 import type { Resumed } from "../checkpoint/resume.js";
+import type { Standing } from "../progress/line.js";
 import { type RowNeeds, smallestPart } from "../step.js";
 import type { Epochs } from "./epochs.js";
 import { type EpochEvent, type FitEvent, figureBytes } from "./events.js";
@@ -104,6 +106,22 @@ export class RunHistory {
       ...this.#losses,
       metrics: numbersOf(this.#figures),
       validation: validation && { loss: validation.loss, metrics: numbersOf(validation.metrics) },
+    };
+  }
+
+  /** How far the run is, of `epochs` if so many are told. */
+  standing(epochs: number | undefined): Standing {
+    const { metrics, validation, ...losses } = this.watched;
+    const { steps } = this.#parts.epochs;
+    const { examplesPerSecond, secondsLeft } = this.#throughputFigures;
+    const measured =
+      validation === undefined ? {} : { "validation.loss": validation.loss, ...ofValidation(validation.metrics) };
+    return {
+      place: `epoch ${Math.max(1, this.epoch)}${epochs === undefined ? "" : `/${epochs}`}`,
+      done: steps === undefined ? undefined : this.#step / steps,
+      figures: Object.entries({ loss: losses.loss, ...measured, ...metrics }),
+      rowsPerSecond: examplesPerSecond,
+      secondsLeft,
     };
   }
 
@@ -229,6 +247,11 @@ export class RunHistory {
     const { epochs, throughput } = this.#parts;
     return throughput.figures(this.#step - this.#firstStep, epochs.left(this.#step));
   }
+}
+
+/** Under the names that callbacks know them by. */
+function ofValidation(metrics: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${VALIDATION}${name}`, value]));
 }
 
 /** Of a step's batch, which may weigh nothing. */
