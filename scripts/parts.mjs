@@ -25,6 +25,7 @@ export const PARTS = {
     "nn/model/load",
     "graph/program",
     "graph/grad",
+    "nn/model/draw_from_data",
   ],
   training: [
     ...["data/k_fold", "data/split", "data/stream", "descriptions", "optim/minimizer"],
