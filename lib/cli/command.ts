@@ -1,123 +1,155 @@
-import { parseArgs } from "node:util";
-import { CarillonError, codeOf, isError } from "../errors.js";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { codeOf, isError, messageOf } from "../errors.js";
 import { nearest } from "../words.js";
+import type { InspectFlags } from "./flags.js";
 import { packageVersion } from "./package.js";
-
-const USAGE = `usage: carillon COMMAND
-
-  doctor [--json]                what Carillon finds on this machine, and whether it computes what it should
-  build [--out FILE] [--verbose] compiles the native binary from the source in the package
-  --version, --help`;
-
-/** Arguments that make no sense. */
-class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-const OPTIONS = {
-  json: { type: "boolean" },
-  out: { type: "string" },
-  verbose: { type: "boolean" },
-  version: { type: "boolean" },
-  help: { type: "boolean", short: "h" },
-} as const;
-
-/** The options that each command takes, besides these that stand alone. */
-const COMMANDS: Readonly<Record<string, readonly string[]>> = { doctor: ["json"], build: ["out", "verbose"] };
-const ALONE = ["version", "help"];
+import { complain, print, type Status, UsageError } from "./terms.js";
 
 /** The nearest of the known names, or all of them. */
-function meant(name: string, known: readonly string[], quote: (one: string) => string): string {
+function meant(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
-  return near === undefined ? `Known: ${known.map(quote).join(", ")}` : `Did you mean ${quote(near)}?`;
+  return near === undefined ? `Known: ${known.map((one) => `'${one}'`).join(", ")}` : `Did you mean '${near}'?`;
 }
 
-const quoted = (name: string): string => `'${name}'`;
-const asOption = (name: string): string => `'--${name}'`;
-
-/** The first argument that is no option, or its value; before anything is checked. */
-function commandOf(args: readonly string[]): string | undefined {
-  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: false }).positionals[0];
-}
-
-/** Throws for a command or an option that is not there. */
-function checkNames(command: string | undefined, args: readonly string[]): void {
-  const commands = Object.keys(COMMANDS);
-  if (command !== undefined && !commands.includes(command)) {
-    throw new UsageError(`there is no command '${command}'. ${meant(command, commands, quoted)}`);
-  }
-  const own = command === undefined ? [] : (COMMANDS[command] ?? []);
-  const known = [...own, ...ALONE];
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: OPTIONS,
-    allowPositionals: true,
-    strict: false,
-    tokens: true,
-  });
-  for (const token of tokens) {
-    if (token.kind !== "option" || known.includes(token.name)) continue;
-    const taker = command === undefined ? "carillon" : `carillon ${command}`;
-    throw new UsageError(`'${taker}' takes no '${token.rawName}'. ${meant(token.name, known, asOption)}`);
-  }
-}
-
-function parse(args: readonly string[]) {
-  const command = commandOf(args);
-  checkNames(command, args);
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-    if (values.help || values.version) return { command: undefined, values };
-    if (command === undefined) throw new UsageError("a command is wanted");
-    const [, more] = positionals;
-    if (more !== undefined) throw new UsageError(`'carillon ${command}' takes no '${more}'`);
-    return { command, values };
-  } catch (error) {
-    if (isError(error) && String(codeOf(error)).startsWith("ERR_PARSE_ARGS")) {
-      throw new UsageError(error.message);
+/** What an error of the parser says, in our words. */
+function sentenceOf(command: Command, error: CommanderError): string {
+  const called = command.parent === null ? command.name() : `${command.parent.name()} ${command.name()}`;
+  const [, name = ""] = /'([^']*)'/.exec(error.message) ?? [];
+  switch (error.code) {
+    case "commander.unknownOption": {
+      const known = [...command.options.map(({ long, short }) => long ?? short ?? ""), "--version", "--help"];
+      const [bare = ""] = name.split("=");
+      if (known.includes(bare)) return `'${called}' takes '${bare}' without a value`;
+      return `'${called}' takes no '${bare}'. ${meant(bare, [...new Set(known)])}`;
     }
-    throw error;
+    case "commander.excessArguments":
+      return `'${called}' takes no '${command.args.at(-1) ?? name}'`;
+    case "commander.missingArgument":
+      return `'${called}' wants a ${name}`;
+    default:
+      return error.message.replace(/^error: /, "").replace(/\n.*/s, "");
   }
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+/** A command whose mistakes are ours. */
+function ours(command: Command): Command {
+  return command
+    .helpOption("-h, --help", "what it takes")
+    .helpCommand(false)
+    .allowExcessArguments(false)
+    .configureOutput({
+      writeErr: () => undefined,
+      outputError: () => undefined,
+      writeOut: (text) => process.stdout.write(text),
+    })
+    .exitOverride((error) => {
+      if (error.exitCode === 0) throw error;
+      throw new UsageError(sentenceOf(command, error), usageOf(command));
+    });
 }
 
-function complain(text: string): void {
-  process.stderr.write(`${text}\n`);
+function usageOf(command: Command): string {
+  const path = command.parent === null ? command.name() : `${command.parent.name()} ${command.name()}`;
+  return `usage: ${path} ${command.usage()}\n       ${path} --help says what each means`;
 }
 
-async function run(args: readonly string[]): Promise<number> {
-  const { command, values } = parse(args);
-  switch (command) {
-    case "doctor": {
+/** A number of the command line; which ones a job may have is said where it is checked. */
+function number(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isNaN(value)) throw new InvalidArgumentError("expected a number");
+  return value;
+}
+
+/** One of several values of an option that may stand more than once. */
+const collect = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), text];
+
+/** How a table is read. */
+function withReading(command: Command): Command {
+  return command
+    .option("--format <format>", "csv, tsv, jsonl, parquet, npy or npz, where the name does not tell it")
+    .option("--delimiter <character>", "what stands between values")
+    .option("--decimal <character>", "what fractions begin with: . or ,")
+    .option("--encoding <name>", "utf-8, latin1 or utf-16le")
+    .option("--no-header", "the first row has no names")
+    .option("--rows <number>", "rows to read, from the first on", number);
+}
+
+function program(settle: (status: Status) => void): Command {
+  const all = ours(new Command("carillon"));
+  all.usage("COMMAND").description("From a table to a model that takes raw rows; and what an installation is like.");
+  const add = (name: string, text: string): Command => {
+    const command = ours(new Command(name)).description(text);
+    all.addCommand(command);
+    return command;
+  };
+  withReading(add("inspect", "what a table holds and why, or what a model does"))
+    .argument("<file...>", "tables, patterns of them, '-' for standard input; or a model, or the folder of a run")
+    .option("--target <column>", "the column that is to be predicted; several: once each", collect)
+    .option("--schema <file>", "what is known of the columns")
+    .option("--out <file>", "writes the schema, to be edited and given to train by --schema")
+    .option("--json", "everything as JSON")
+    .action(async (files: readonly string[], flags: InspectFlags) => {
+      const { inspect } = await import("./inspect.js");
+      settle(await inspect(files, flags));
+    });
+  add("doctor", "what Carillon finds on this machine, and whether it computes what it should")
+    .option("--json", "the report as JSON")
+    .action(async ({ json }: { readonly json?: boolean }) => {
       const { examine, reportText } = await import("./doctor.js");
       const report = examine();
-      print(values.json === true ? JSON.stringify(report, null, 2) : reportText(report));
-      return report.problems.length === 0 ? 0 : 1;
-    }
-    case "build": {
+      print(json === true ? JSON.stringify(report, null, 2) : reportText(report));
+      settle(report.problems.length === 0 ? 0 : 1);
+    });
+  add("build", "compiles the native binary from the source in the package")
+    .option("--out <file>", "where it goes; into the package by default")
+    .option("--verbose", "shows what CMake and the compiler say")
+    .action(async ({ out, verbose }: { readonly out?: string; readonly verbose?: boolean }) => {
       const { buildBinary } = await import("./build.js");
-      return buildBinary({ out: values.out, verbose: values.verbose === true, print, complain });
-    }
-    default:
-      print(values.version === true ? packageVersion() : USAGE);
-      return 0;
-  }
+      settle(buildBinary({ out, verbose: verbose === true, print, complain }) === 0 ? 0 : 1);
+    });
+  return all;
 }
 
-/** The `carillon` command; its exit status: 0, 1 where something is wrong, 2 for arguments that make no sense. */
-export async function runCommand(args: readonly string[]): Promise<number> {
+/** Throws for a command that is not there, before anything else is looked at. */
+function checkCommand(args: readonly string[], all: Command): void {
+  const commands = all.commands.map((one) => one.name());
+  const [first] = args;
+  if (first === undefined) throw new UsageError("a command is wanted", all.helpInformation().trimEnd());
+  if (first.startsWith("-") || commands.includes(first)) return;
+  throw new UsageError(`there is no command '${first}'. ${meant(first, commands)}`, usageOf(all));
+}
+
+async function run(args: readonly string[]): Promise<Status> {
+  const end = args.indexOf("--");
+  if ((end < 0 ? args : args.slice(0, end)).includes("--version")) {
+    print(packageVersion());
+    return 0;
+  }
+  let status: Status = 0;
+  const all = program((given) => {
+    status = given;
+  });
+  checkCommand(args, all);
+  try {
+    await all.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
+  }
+  return status;
+}
+
+/** The `carillon` command; its exit status: 0, 1 where something is wrong, 2 for arguments that make no sense, 130 after Ctrl-C. */
+export async function runCommand(args: readonly string[]): Promise<Status> {
   try {
     return await run(args);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`carillon: ${error.message}\n\n${USAGE}`);
+      complain(`carillon: ${error.message}\n\n${error.usage}`);
       return 2;
     }
-    if (!(error instanceof CarillonError)) throw error;
-    complain(`carillon: ${error.message}`);
+    // Errors of ours may be of the library's copy of their class.
+    if (!(isError(error) && error.name === "CarillonError" && String(codeOf(error)).startsWith("ERR_"))) throw error;
+    complain(`carillon: ${messageOf(error)}`);
     return 1;
   }
 }

@@ -1,11 +1,11 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { wait as pause } from "../binding/clock.js";
-import { CarillonError, codeOf, messageOf } from "../errors.js";
+import { type CarillonError, codeOf } from "../errors.js";
 import { isUint8Array } from "../tensor/arrays.js";
+import { fileError, fileSystem } from "./file_system.js";
 import { lifeByMark, nameBeforeMark, ownMark } from "./owner.js";
 
-/** node:fs/promises by the first who uses files: an import of it takes 1.6 ms and 1.7 MB (Node.js 26). */
-export const fileSystem = () => process.getBuiltinModule("node:fs/promises");
+export { fileError, fileSystem } from "./file_system.js";
 
 /** Contents of a file to write, whole or piece by piece; the next piece is asked for when one is written. */
 export type Pieces = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -257,11 +257,4 @@ async function forceFolder(folder: string): Promise<void> {
 /** `ERR_FILE` for a folder that cannot be used as one that is written into. */
 export function folderError(folder: string, cause: unknown): CarillonError {
   return fileError(folder, "a folder that can be read and written", cause);
-}
-
-/** `ERR_FILE` for a file or folder that cannot be used as is expected of it. */
-export function fileError(path: string, expected: string, cause: unknown): CarillonError {
-  return new CarillonError("ERR_FILE", path, `expected ${expected} for '${path}' but received ${messageOf(cause)}`, {
-    cause,
-  });
 }

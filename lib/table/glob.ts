@@ -1,7 +1,7 @@
 // Patterns of paths: `data/*.csv`, `logs/**/part-?.jsonl.gz`, `{train,test}.csv`.
 import { join } from "node:path";
 import { fail } from "../errors.js";
-import { fileSystem } from "../io/file.js";
+import { fileSystem } from "../io/file_system.js";
 
 const PATTERN = /[*?{[]/;
 

@@ -1,53 +1,16 @@
 import { join, resolve } from "node:path";
 import { madeBy } from "../../described.js";
-import { fileError, fileSystem } from "../../io/file.js";
 import { checkKeys, checkString } from "../../options.js";
 import { describedBy } from "../../tensor/inspect.js";
 import type { Callback, CallbackHooks } from "../callbacks/callback.js";
 import { checkEvery } from "../checkpoint/options.js";
-import { type LogOptions, today, trainingFigures, validationFigures } from "./figures.js";
-import { beginningRecords, type Scalar, scalarsRecord } from "./tensor_board_file.js";
+import { EventFile } from "./event_file.js";
+import { type LogOptions, trainingFigures, validationFigures } from "./figures.js";
 
 /** Options of {@link tensorBoard}. */
 export interface TensorBoardOptions extends LogOptions {
   /** The folder; it is made if it is missing. TensorBoard is told of it, or of one above: `tensorboard --logdir runs`. */
   readonly dir: string;
-}
-
-/** Files that this process has begun: a part of their names. */
-let begun = 0;
-
-/** A file of events that is begun with its first numbers. */
-class EventFile {
-  readonly #folder: string;
-  readonly #resumed: boolean;
-  #path: string | undefined;
-
-  constructor(folder: string, resumed: boolean) {
-    this.#folder = folder;
-    this.#resumed = resumed;
-  }
-
-  async add(step: number, scalars: readonly Scalar[]): Promise<void> {
-    if (scalars.length === 0) return;
-    const seconds = today().getTime() / 1000;
-    const beginning = this.#path === undefined ? beginningRecords(seconds, this.#resumed ? step : undefined) : [];
-    const path = this.#path ?? join(this.#folder, nameOf(seconds));
-    this.#path = path;
-    try {
-      if (beginning.length > 0) await fileSystem().mkdir(this.#folder, { recursive: true });
-      await fileSystem().appendFile(path, Buffer.concat([...beginning, scalarsRecord(seconds, step, scalars)]));
-    } catch (cause) {
-      throw fileError(path, "a file that can be written", cause);
-    }
-  }
-}
-
-/** As TensorBoard knows its files by, and in their order. */
-function nameOf(seconds: number): string {
-  const host = process.getBuiltinModule("node:os").hostname();
-  begun += 1;
-  return `events.out.tfevents.${String(Math.floor(seconds)).padStart(10, "0")}.${host}.${process.pid}.${begun}`;
 }
 
 /**
