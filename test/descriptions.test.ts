@@ -341,6 +341,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
         minDelta: 100,
         mode: "max",
         restoreBest: true,
+        ties: "last",
         every: { steps: 2 },
         name: "early",
       }),

@@ -1,5 +1,19 @@
 // First weights by the data: what they promise, computed here in double from the weights that were drawn.
-import { drawFromData, linear, mish, ntkLinear, robustScale, selu, sequential, smoothClip, tensor } from "carillon";
+import {
+  drawFromData,
+  embedding,
+  linear,
+  mish,
+  network,
+  ntkLinear,
+  ops,
+  robustScale,
+  selu,
+  sequential,
+  smoothClip,
+  spec,
+  tensor,
+} from "carillon";
 import { describe, expect, test } from "vitest";
 import { uniforms } from "../ops/sample.js";
 
@@ -107,6 +121,44 @@ describe("drawFromData", () => {
     const [a, b, c] = [one.weights(), other.weights(), plain.weights()];
     expect(b.get("ntkLinear2.weight")?.data).toEqual(a.get("ntkLinear2.weight")?.data);
     expect(b.get("linear1.weight")?.data).toEqual(c.get("linear1.weight")?.data);
+  });
+
+  test("a network of several inputs, of which some are integers", async () => {
+    const make = () =>
+      network({
+        inputs: { numbers: spec(["batch", 4]), city: spec(["batch"], "i32") },
+        layers: { city: embedding(5, 3), hidden: ntkLinear(7, 12), bend: selu(), last: ntkLinear(12, 2) },
+        forward: ({ numbers, city }, layers) =>
+          layers.last(layers.bend(layers.hidden(ops.concat([numbers, layers.city(city)])))),
+      });
+    const model = make();
+    const given = { numbers: tensor(x), city: Int32Array.from({ length: ROWS }, (_, row) => (row * 7) % 5) };
+    await drawFromData(model, given, { seed: 2, inputs: { numbers: robustScale() } });
+    const of = (name: string): ArrayLike<number> => model.weights().get(name)?.data ?? [];
+    const columns = [0, 1, 2, 3].map((at) =>
+      scaled(
+        column(
+          x.map((row) => row.map(Math.fround)),
+          at,
+        ),
+      ),
+    );
+    const table = of("city.table");
+    const rows = Array.from(given.city, (city, row) => [
+      ...columns.map((values) => values[row] ?? 0),
+      ...[0, 1, 2].map((at) => table[3 * city + at] ?? 0),
+    ]);
+    const z = outputs(rows, of("hidden.weight"), of("hidden.bias"), 1 / Math.sqrt(7));
+    for (let unit = 0; unit < 12; unit++) {
+      // As above; numbers of some columns are up to 5 apart.
+      expect(Math.abs(deviation(column(z, unit)) - 1)).toBeLessThan(2 ** -24 * 60);
+      expect(Math.min(...column(z, unit))).toBeLessThan(0);
+      expect(Math.max(...column(z, unit))).toBeGreaterThan(0);
+    }
+    await expect(drawFromData(make(), given, { inputs: { city: robustScale() } as never })).rejects.toThrow(
+      /inputs.city/,
+    );
+    await expect(drawFromData(make(), { ...given, city: given.city.subarray(1) })).rejects.toThrow(/2999/);
   });
 
   test("a unit that gives one value keeps its weights", async () => {

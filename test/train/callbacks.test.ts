@@ -86,6 +86,19 @@ describe("Keras' decisions", () => {
     },
   );
 
+  // Of pytabkit, whose best epoch is the last of several that are alike.
+  test.each([
+    ["min", [3, 1, 2, 1, Number.NaN, 1.5], 4],
+    ["max", [3, 1, 3, 3, 2], 4],
+    ["max", [0.5, 0.5], 2],
+  ] as const)("earlyStopping whose ties go to the last, %s of %j", async (mode, values, best) => {
+    const callback = earlyStopping({ monitor: "figure", mode, patience: 9, restoreBest: true, ties: "last" });
+    callback.start?.({ step: 0 });
+    for (const [at, value] of values.entries()) await callback.decide(decision(at + 1, value, { stopped: false }));
+    expect(callback.best).toMatchObject({ epoch: best, value: values[best - 1] });
+    expect(() => earlyStopping({ monitor: "loss", patience: 1, ties: "none" as never })).toThrow(/earlyStopping.ties/);
+  });
+
   test.each(FIXTURE.reduceOnPlateau)("reduceOnPlateau, $mode, $options", async ({ values, mode, options, scales }) => {
     const callback = reduceOnPlateau({ monitor: "figure", mode, ...options });
     let scale = 1;

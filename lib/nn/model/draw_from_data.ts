@@ -4,6 +4,7 @@ import {
   type Affine,
   ColumnStatistics,
   checkTransform,
+  isTransform,
   type Transform,
   transformed,
   unitColumns,
@@ -11,25 +12,28 @@ import {
 import { fail } from "../../errors.js";
 import { type Program, program, type Spec, spec } from "../../graph/program.js";
 import { checkKeys, checkNumber, checkString } from "../../options.js";
+import { isFloats } from "../../tensor/arrays.js";
 import { log } from "../../tensor/exact.js";
 import { FNV_BASIS, fnv1a } from "../../tensor/fnv1a.js";
 import { type Counter, type Key, philox, seedKey } from "../../tensor/philox.js";
+import type { RowSpec } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
-import { tensor } from "../../tensor/tensor.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
 import type { Value } from "../../tensor/value.js";
 import { matchesPattern } from "../../words.js";
-import type { RowsOf } from "../meaning/row_types.js";
+import type { RowsOf, Some } from "../meaning/row_types.js";
 import type { ParameterInfo } from "../memory/slab.js";
 import { callInputs, membersOfCall } from "../serving/rows.js";
-import type { Sizes } from "../structure/sequence.js";
+import { byName } from "../structure/by_name.js";
+import type { InputSize, Sizes } from "../structure/sequence.js";
 import { type AnyModel, Model } from "./model.js";
 
 /** Options of {@link drawFromData}. */
-export interface DrawFromDataOptions {
+export interface DrawFromDataOptions<In extends Sizes = InputSize> {
   /** Of all draws; 0 by default. */
   readonly seed?: number | undefined;
-  /** What `fit` is going to be given as `inputs`: fitted on these rows here too. */
-  readonly inputs?: Transform | null | undefined;
+  /** What `fit` is going to be given as `inputs`, by name where inputs have names: fitted on these rows here too. */
+  readonly inputs?: Some<In, Transform | null> | null | undefined;
   /** Pattern of the layers whose weights are meant, in which `*` stands for any characters; all by default. */
   readonly layers?: string | undefined;
 }
@@ -86,34 +90,60 @@ function unitsOf(member: Member, shape: readonly number[], transform: Transform)
   return statistics.fit("drawFromData.x", transform);
 }
 
-/** All rows in the units of the network, as f32. */
-function rowsInUnits(member: Member, affine: Affine | undefined): Float32Array {
-  const result = new Float32Array(member.rows * member.columns);
+/** Rows of an input as its program takes them. */
+interface ProbeInput {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: "f32" | "i32";
+  readonly data: Float32Array | Int32Array;
+}
+
+/** All rows of an input: floats in the units of the network, integers as they are. */
+function probeInput(
+  member: Member,
+  { name, shape, dtype }: RowSpec,
+  transform: Transform | null | undefined,
+): ProbeInput {
+  const count = member.rows * member.columns;
+  const affine = transform == null ? undefined : unitsOf(member, shape, transform);
   const columns = affine?.shift.length ?? 1;
+  const data = dtype === "i32" ? new Int32Array(count) : new Float32Array(count);
   for (let row = 0; row < member.rows; row++) {
     const { values, from } = numbersOf(member, row);
     for (let at = 0; at < member.columns; at++) {
-      result[row * member.columns + at] = transformed(affine, at % columns, values[from + at] ?? 0);
+      data[row * member.columns + at] = transformed(affine, at % columns, values[from + at] ?? 0);
     }
   }
-  return result;
+  return { name, shape, dtype, data };
 }
 
-type Probe = Program<{ readonly x: Spec }, { readonly z: Value }>;
+type Probe = Program<Readonly<Record<string, Spec>>, { readonly z: Value }>;
 
 /** What one layer gives. */
-function probeOf(model: AnyModel, path: string, shape: readonly number[]): Probe {
-  return program({
-    inputs: { x: spec(["batch", ...shape]) },
+function probeOf(model: AnyModel, path: string, inputs: readonly ProbeInput[]): Probe {
+  return program<Readonly<Record<string, Spec>>, { readonly z: Value }>({
+    inputs: Object.fromEntries(inputs.map(({ name, shape, dtype }) => [name, spec(["batch", ...shape], dtype)])),
     maxBatch: CHUNK,
-    body: ({ x }) => {
+    body: (values) => {
       let z: Value | undefined;
-      model.recordRows([x], (name, output) => {
+      const rows = inputs.flatMap(({ name }) => values[name] ?? []);
+      model.recordRows(rows, (name, output) => {
         if (name === path) z ??= output;
       });
       return { z: z ?? fail("ERR_STATE", "drawFromData", `a layer '${path}' that the network uses`, z) };
     },
-  }) as Probe;
+  });
+}
+
+/** Some rows of all inputs. */
+function rowsOf(inputs: readonly ProbeInput[], begin: number, count: number): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    inputs.map(({ name, shape, data }) => {
+      const columns = extent(shape);
+      const [from, to, rows] = [begin * columns, (begin + count) * columns, [count, ...shape]];
+      return [name, isFloats(data) ? tensor(data.slice(from, to), rows) : tensor(data.slice(from, to), rows)];
+    }),
+  );
 }
 
 /** Rows and shares of a unit: five rows, u uniform on the simplex of five, from exponential draws (−ln of uniform ones). */
@@ -136,16 +166,10 @@ function mixtureOf(
 /** What a layer gives over all rows: deviations of its units, and the mixtures of their values. */
 async function lookAt(
   probe: Probe,
-  data: Float32Array,
-  {
-    shape,
-    units,
-    path,
-    key,
-  }: { readonly shape: readonly number[]; readonly units: number; readonly path: string; readonly key: Key },
+  inputs: readonly ProbeInput[],
+  examples: number,
+  { units, path, key }: { readonly units: number; readonly path: string; readonly key: Key },
 ): Promise<{ readonly deviations: Float64Array; readonly mixtures: Float64Array }> {
-  const columns = extent(shape);
-  const examples = data.length / columns;
   const [first, sums, squares, mixtures] = Array.from({ length: 4 }, () => new Float64Array(units)) as [
     Float64Array,
     Float64Array,
@@ -156,8 +180,7 @@ async function lookAt(
   let rows = 0;
   for (let begin = 0; begin < examples; begin += CHUNK) {
     const count = Math.min(CHUNK, examples - begin);
-    const part = data.slice(begin * columns, (begin + count) * columns);
-    const { z } = await probe.run({ x: tensor(part, [count, ...shape]) });
+    const { z } = await probe.run(rowsOf(inputs, begin, count));
     const values = z.data;
     const told = values.length / units;
     const total = (told / count) * examples;
@@ -191,32 +214,39 @@ async function lookAt(
  * out, so that this becomes 1; a bias becomes −Σₖ uₖ·z(rₖ), z what the unit gives then, r five rows drawn for it and u uniform on the simplex: units are
  * 0 somewhere among the data. A unit that gives one value keeps its weights.
  *
- * For layers that are linear in a matrix `weight` with a `bias` [out], such as {@link ntkLinear} and {@link linear}, of a model with one input of
- * floats. The bits depend on seed, names and rows. Holzmüller, Grinsztajn, Steinwart 2024 (pytabkit: `std` and `he+5`; there the five
+ * For layers that are linear in a matrix `weight` with a `bias` [out], such as {@link ntkLinear} and {@link linear}, of a model of any inputs but
+ * lists. The bits depend on seed, names and rows. Holzmüller, Grinsztajn, Steinwart 2024 (pytabkit: `std` and `he+5`; there the five
  * rows are those of its own generator). A later `fit` goes on from these weights.
  */
 export function drawFromData<In extends Sizes, Out extends Sizes>(
   model: Model<In, Out>,
   x: RowsOf<In>,
-  options?: DrawFromDataOptions,
+  options?: DrawFromDataOptions<In>,
 ): Promise<void>;
-export async function drawFromData(model: AnyModel, x: unknown, options: DrawFromDataOptions = {}): Promise<void> {
+export async function drawFromData(
+  model: AnyModel,
+  x: unknown,
+  options: DrawFromDataOptions<Sizes> = {},
+): Promise<void> {
   const where = "drawFromData";
   checkKeys(where, options, ["seed", "inputs", "layers"]);
   if (!(model instanceof Model)) fail("ERR_OPTION", `${where}.model`, "a model", model);
   const seed = checkNumber(`${where}.seed`, options.seed ?? 0, { min: 0, integer: true });
   const key = seedKey(`${where}.seed`, seed);
   const layers = drawnLayers(model, checkString(`${where}.layers`, options.layers ?? "*"));
-  const transform = checkTransform(`${where}.inputs`, options.inputs);
-  const inputs = callInputs(model.rows.inputs);
-  const [input] = model.rows.inputs;
-  const [member] = membersOfCall(`${where}.x`, x, inputs);
-  const floats = input !== undefined && inputs.length === 1 && input.dtype === "f32";
-  if (!floats || (member !== undefined && areLists(member)))
-    return fail("ERR_OPTION", `${where}.model`, "a model with one input of floats", model);
-  if (member === undefined || member.rows === 0) return fail("ERR_DATA", `${where}.x`, "a row or more", x);
-  const affine = transform == null ? undefined : unitsOf(member, input.shape, transform);
-  const data = rowsInUnits(member, affine);
+  const rows = model.rows.inputs;
+  const transforms = byName(`${where}.inputs`, options.inputs ?? undefined, "x", rows, "a transform", isTransform);
+  const members = membersOfCall(`${where}.x`, x, callInputs(rows));
+  const inputs = rows.map((row, at): ProbeInput => {
+    const [member, given] = [members[at], transforms[at]];
+    if (member === undefined || areLists(member))
+      return fail("ERR_OPTION", `${where}.model`, "a model without lists", model);
+    const transform = given && checkTransform(given.where, given.value);
+    if (transform && row.dtype === "i32") fail("ERR_OPTION", given.where, "none, as the input is integers,", transform);
+    return probeInput(member, row, transform);
+  });
+  const examples = members[0]?.rows ?? 0;
+  if (examples === 0) return fail("ERR_DATA", `${where}.x`, "a row or more", x);
   model.initialize(seed);
   const write = (values: Readonly<Record<string, Float32Array>>): void => {
     const all = [...model.weights()].map(([name, { data: kept }]): [string, Float32Array] => [
@@ -228,8 +258,8 @@ export async function drawFromData(model: AnyModel, x: unknown, options: DrawFro
   for (const { bias } of layers) if (bias !== undefined) write({ [bias.name]: new Float32Array(extent(bias.shape)) });
   for (const { path, weight, bias } of layers) {
     const [units = 1, width = 1] = weight.shape;
-    const probe = probeOf(model, path, input.shape);
-    const { deviations, mixtures } = await lookAt(probe, data, { shape: input.shape, units, path, key });
+    const probe = probeOf(model, path, inputs);
+    const { deviations, mixtures } = await lookAt(probe, inputs, examples, { units, path, key });
     const factors = deviations.map((deviation) => (deviation > 0 ? 1 / deviation : 1));
     const known = model.weights().get(weight.name)?.data ?? new Float32Array();
     const scaled = known.map((value, at) => value * (factors[Math.floor(at / width)] ?? 1));

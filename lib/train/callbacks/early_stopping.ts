@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import type { Part } from "../../io/part.js";
 import type { State } from "../../io/state.js";
-import { checkBoolean, checkKeys, checkNumber, checkString } from "../../options.js";
+import { checkBoolean, checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
 import { isFloats } from "../../tensor/arrays.js";
 import { describedBy } from "../../tensor/inspect.js";
 import { extent } from "../../tensor/shape.js";
@@ -15,9 +15,11 @@ export interface EarlyStoppingOptions extends MonitorOptions {
   readonly patience: number;
   /** Gives the model its best weights when the run is over, however it ends but by failure; `false` by default. */
   readonly restoreBest?: boolean | undefined;
+  /** Which of several values that are alike is the best one: the `'first'` (the default), or the `'last'`, which is then better than those before it. */
+  readonly ties?: "first" | "last" | undefined;
 }
 
-const KEYS = [...MONITOR_KEYS, "patience", "restoreBest"];
+const KEYS = [...MONITOR_KEYS, "patience", "restoreBest", "ties"];
 
 /** State that a checkpoint keeps. */
 interface Kept {
@@ -31,7 +33,8 @@ const NOTHING: Kept = { best: undefined, waited: 0, weights: undefined };
 /**
  * Stops a run when a figure has got no better for `patience` measurements. `result.best` says where it was best.
  *
- * A value v is better than the best one b where `v < b − minDelta`, for mode `'max'` where `v > b + minDelta`; NaN never is.
+ * A value v is better than the best one b where `v < b − minDelta`, for mode `'max'` where `v > b + minDelta`, with `ties: 'last'` where it is ≤ or ≥; NaN
+ * never is.
  * With `restoreBest` the weights of that step (their averages, with `averageWeights`) are kept, also in checkpoints, and the
  * model has them after the run. As Keras' `EarlyStopping`, which takes a first NaN for the best value. `ERR_OPTION`, `ERR_UNKNOWN_OPTION`.
  *
@@ -42,6 +45,7 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
   const monitor = new Monitor("earlyStopping", options);
   const patience = checkNumber("earlyStopping.patience", options.patience, { min: 1, integer: true });
   const restoreBest = checkBoolean("earlyStopping.restoreBest", options.restoreBest ?? false);
+  const ties = checkOneOf("earlyStopping.ties", options.ties ?? "first", ["first", "last"]);
   const begin = (): CallbackHooks => {
     let kept = NOTHING;
     return {
@@ -54,7 +58,7 @@ export function earlyStopping(options: EarlyStoppingOptions): Callback {
       decide(at) {
         if (!monitor.isFresh(at)) return;
         const value = monitor.valueOf(at);
-        if (monitor.isBetter(value, kept.best?.value)) {
+        if (monitor.isBetter(value, kept.best?.value, ties === "last")) {
           const best = { monitor: monitor.name, value, epoch: at.epoch, step: at.step };
           kept = { best, waited: 0, weights: restoreBest ? at.weights() : undefined };
           return;

@@ -9,7 +9,7 @@ const MONITOR = { monitor: plain, minDelta: plain, mode: plain, every: plain, na
 
 /** Callbacks by kind. */
 export const callbacks = new Family<Callback>("callback", {
-  earlyStopping: kind(earlyStopping, { ...MONITOR, patience: plain, restoreBest: plain }),
+  earlyStopping: kind(earlyStopping, { ...MONITOR, patience: plain, restoreBest: plain, ties: plain }),
   reduceOnPlateau: kind(reduceOnPlateau, {
     ...MONITOR,
     factor: plain,

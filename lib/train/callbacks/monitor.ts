@@ -87,10 +87,11 @@ export class Monitor {
     return `${this.mode} ${this.name}`;
   }
 
-  /** Whether `value` is better than `best` by more than `minDelta`. NaN never is. */
-  isBetter(value: number, best: number | undefined): boolean {
+  /** Whether `value` is better than `best` by more than `minDelta`, or as much where `ties` are better too. NaN never is. */
+  isBetter(value: number, best: number | undefined, ties = false): boolean {
     if (best === undefined) return !Number.isNaN(value);
-    return this.#sign * value > this.#sign * best + this.minDelta;
+    const [one, other] = [this.#sign * value, this.#sign * best + this.minDelta];
+    return one > other || (ties && one === other);
   }
 
   /** Whether the figure is new at this step: one of validation is only where the set was measured. */
