@@ -236,6 +236,37 @@ export {
   type Regularizers,
   weightDecay,
 } from "./regularizers/index.js";
+export { type BootstrapOptions, bootstrap, type Interval } from "./report/bootstrap.js";
+export {
+  atTemperature,
+  type Reliability,
+  type ReliabilityBin,
+  type ReliabilityOptions,
+  reliability,
+  temperatureOf,
+} from "./report/calibration.js";
+export type { ClassProbabilities } from "./report/chances.js";
+export {
+  type ColumnValue,
+  type DependenceOptions,
+  type DependencePoint,
+  type Importance,
+  type ImportanceOptions,
+  partialDependence,
+  permutationImportance,
+  type TableScore,
+} from "./report/columns.js";
+export { type ClassFigures, type ConfusionTable, confusionTable } from "./report/confusion.js";
+export {
+  type ChoiceOptions,
+  type ChosenThreshold,
+  chooseThreshold,
+  type PrecisionRecallCurve,
+  precisionRecallCurve,
+  type RocCurve,
+  rocCurve,
+} from "./report/curves.js";
+export { errorsBySlice, type Slice, type SliceOptions } from "./report/slices.js";
 export { runtime } from "./runtime.js";
 export { preparationOf, prepare, schemaOf, type TableSource, table, tableBlocks } from "./table/api.js";
 export type { BooleanColumn, Cell, Column, ColumnKind, DateColumn, NumberColumn, TextColumn } from "./table/column.js";

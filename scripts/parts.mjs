@@ -39,6 +39,10 @@ export const PARTS = {
     ...["train/checkpoint/loop", "train/find_learning_rate", "train/fit"],
   ],
   tables: ["table/api"],
+  reports: [
+    ...["report/bootstrap", "report/calibration", "report/columns", "report/confusion", "report/curves"],
+    "report/slices",
+  ],
 };
 
 /** What only parts and `carillon/kernels` use: it lies with the core, which a part gets all that it uses from. */

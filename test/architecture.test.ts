@@ -45,6 +45,7 @@ const PARTS = [
   ["T4", "optim"],
   ["T5", "train"],
   ["T5", "table"],
+  ["T5", "report"],
   ["top", "runtime"],
   ["top", "descriptions"],
   ["top", "kernels"],

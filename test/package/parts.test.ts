@@ -72,7 +72,7 @@ test("the core has no training, no models, no programs, no files and no data", a
 
 test("parts are loaded by the first call that needs them, once", () => {
   const program = `${LOADED}
-    const { adam, linear, mse, sequential, split, table } = await import("./index.js");
+    const { adam, linear, mse, sequential, split, table, bootstrap } = await import("./index.js");
     const seen = [loaded()];
     adam({ lr: 0.01 });
     const layers = [linear(2, 1), mse()];
@@ -83,9 +83,19 @@ test("parts are loaded by the first call that needs them, once", () => {
     seen.push(loaded());
     await table([{ a: 1 }]);
     seen.push(loaded());
+    await bootstrap(2, () => 1);
+    seen.push(loaded());
     console.log(JSON.stringify([...seen, Object.getOwnPropertySymbols(globalThis).map(String).filter((name) => name.includes("carillon"))]));`;
   const parts = Object.keys(PARTS).map((name) => `${name}.cjs`);
-  expect(printed(program)).toEqual([[], [], parts.slice(0, 1), parts.slice(0, 2), parts.toSorted(), []]);
+  expect(printed(program)).toEqual([
+    [],
+    [],
+    parts.slice(0, 1),
+    parts.slice(0, 2),
+    parts.slice(0, 3).toSorted(),
+    parts.toSorted(),
+    [],
+  ]);
 });
 
 test("the entry with all parts exports what the other one does, loads them at once, and has the same classes", () => {

@@ -84,9 +84,16 @@ export interface ThresholdCosts {
 export interface ThresholdOptions {
   /**
    * The threshold that is sought: of the highest `'f1'` (the default); of the highest `'youden'`, the share of class 1 that is predicted less the
-   * share of class 0 that is taken for it; or the lowest sum of costs.
+   * share of class 0 that is taken for it; or the lowest sum of costs. `{ precision: 0.9 }` is that of the highest recall whose precision is 0.9 or more, `{ recall: 0.9 }`
+   * the reverse.
    */
-  readonly by?: "f1" | "youden" | ThresholdCosts | undefined;
+  readonly by?:
+    | "f1"
+    | "youden"
+    | ThresholdCosts
+    | { readonly precision: number }
+    | { readonly recall: number }
+    | undefined;
   /** Key in events, if several are wanted. */
   readonly name?: string | undefined;
 }
@@ -94,14 +101,28 @@ export interface ThresholdOptions {
 /** How good it is to predict class 1 for these: Σ w predicted rightly, wrongly, and the totals. */
 type Worth = (hits: number, wrong: number, totals: ReturnType<typeof totalsOf>) => number;
 
-function worthOf(by: ThresholdOptions["by"]): Worth {
+/** Of what does not reach what is asked: it is never the best. */
+const NEVER = Number.NaN;
+
+/** @param where name of the option's owner, for errors */
+export function worthOf(where: string, by: ThresholdOptions["by"]): Worth {
+  if (typeof by === "object" && by !== null && "precision" in by) {
+    checkKeys(`${where}.by`, by, ["precision"]);
+    const least = checkNumber(`${where}.by.precision`, by.precision, { above: 0, max: 1 });
+    return (hits, wrong) => (hits > 0 && hits >= least * (hits + wrong) ? hits : NEVER);
+  }
+  if (typeof by === "object" && by !== null && "recall" in by) {
+    checkKeys(`${where}.by`, by, ["recall"]);
+    const least = checkNumber(`${where}.by.recall`, by.recall, { above: 0, max: 1 });
+    return (hits, wrong, { positives }) => (hits >= least * positives ? hits / (hits + wrong) : NEVER);
+  }
   if (typeof by === "object") {
-    checkKeys("bestThreshold.by", by, ["wrong", "missed"]);
-    const each = checkNumber("bestThreshold.by.wrong", by.wrong, { min: 0 });
-    const missed = checkNumber("bestThreshold.by.missed", by.missed, { min: 0 });
+    checkKeys(`${where}.by`, by, ["wrong", "missed"]);
+    const each = checkNumber(`${where}.by.wrong`, by.wrong, { min: 0 });
+    const missed = checkNumber(`${where}.by.missed`, by.missed, { min: 0 });
     return (hits, wrong, { positives }) => -(each * wrong + missed * (positives - hits));
   }
-  if (checkOneOf("bestThreshold.by", by ?? "f1", ["f1", "youden"]) === "youden") {
+  if (checkOneOf(`${where}.by`, by ?? "f1", ["f1", "youden"]) === "youden") {
     return (hits, wrong, { positives, negatives }) => hits / positives - wrong / negatives;
   }
   return (hits, wrong, { positives }) => (2 * hits) / (hits + wrong + positives);
@@ -117,7 +138,7 @@ function between(low: number, high: number): number {
  * The threshold of class 1, in the middle between two probabilities of the set; of equally good ones the highest. NaN if there is none:
  * one of the classes has no weight.
  */
-async function bestOf(curve: Curve, worth: Worth): Promise<number> {
+export async function bestOf(curve: Curve, worth: Worth): Promise<number> {
   const totals = totalsOf(curve);
   let hits = totals.positives;
   let wrong = totals.negatives;
@@ -159,7 +180,7 @@ export function bestThreshold(options?: Unnamed): Metric<"bestThreshold">;
 export function bestThreshold<const N extends string>(options: Named<N>): Metric<N>;
 export function bestThreshold(options: ThresholdOptions = {}): Metric {
   checkKeys("bestThreshold", options, ["by", "name"]);
-  const worth = worthOf(options.by);
+  const worth = worthOf("bestThreshold", options.by);
   const name = checkMetricName("bestThreshold.name", options.name ?? "bestThreshold");
   return Object.freeze({
     name,
