@@ -59,6 +59,15 @@ export {
   softplus,
   tanh,
 } from "./nn/layers/activations.js";
+export {
+  type BatchEnsembleOptions,
+  batchEnsemble,
+  type MeanOfMembersOptions,
+  type MemberAnswers,
+  type MemberLinearOptions,
+  meanOfMembers,
+  memberLinear,
+} from "./nn/layers/batch_ensemble.js";
 export { type BatchNormLayerOptions, batchNorm } from "./nn/layers/batch_norm.js";
 export { type ClampOutputOptions, clampOutput } from "./nn/layers/clamp_output.js";
 export { type ConcatLayerOptions, concat } from "./nn/layers/concat.js";
@@ -137,7 +146,10 @@ export {
   normal,
   ones,
   orthogonal,
+  repeated,
+  type SignsOptions,
   type SparseOptions,
+  signs,
   sparse,
   type TruncatedNormalOptions,
   truncatedNormal,

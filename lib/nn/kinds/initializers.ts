@@ -10,6 +10,9 @@ import {
   normal,
   ones,
   orthogonal,
+  repeated,
+  type SignsOptions,
+  signs,
   sparse,
   truncatedNormal,
   uniform,
@@ -19,7 +22,7 @@ import {
 } from "../parameters/initializers.js";
 
 /** Initializers by kind. */
-export const initializers = new Family<Initializer>("initializer", {
+export const initializers: Family<Initializer> = new Family<Initializer>("initializer", {
   constant: kind(({ value }: { readonly value: number }) => constant(value), { value: plain }),
   zeros: kind(zeros, {}),
   ones: kind(ones, {}),
@@ -33,6 +36,10 @@ export const initializers = new Family<Initializer>("initializer", {
   uniform: kind(uniform, { low: plain, high: plain }),
   truncatedNormal: kind(truncatedNormal, { mean: plain, deviation: plain, low: plain, high: plain }),
   orthogonal: kind(orthogonal, { gain: plain }),
+  signs: kind((options: SignsOptions) => signs(options), { blocks: plain }),
+  repeated: kind(({ of }: { readonly of: Initializer | number }) => repeated(of), {
+    of: orPlain(isNumber, () => initializers),
+  }),
   identity: kind(identity, { gain: plain }),
   sparse: kind(sparse, { sparsity: plain, deviation: plain }),
 });

@@ -3,6 +3,14 @@ import { fail } from "../../errors.js";
 import { penalties } from "../../regularizers/kinds.js";
 import { declares } from "../files/saved.js";
 import * as activations from "../layers/activations.js";
+import {
+  type BatchEnsembleOptions,
+  batchEnsemble,
+  type MeanOfMembersOptions,
+  type MemberLinearOptions,
+  meanOfMembers,
+  memberLinear,
+} from "../layers/batch_ensemble.js";
 import { type BatchNormLayerOptions, batchNorm } from "../layers/batch_norm.js";
 import { type ClampOutputOptions, clampOutput } from "../layers/clamp_output.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
@@ -38,6 +46,10 @@ const RATE = { rate: plain, keep: plain, name: plain };
 const TABLE = {
   ...{ count: plain, size: plain, init: filling, padding: plain, maxNorm: plain, rows: plain },
   ...{ regularizer: penalties, name: plain },
+};
+
+const OF_MEMBERS = {
+  ...{ inputs: plain, outputs: plain, members: plain, bias: plain, init: filling, regularizer: penalties, name: plain },
 };
 
 /** Sizes of a table. */
@@ -147,6 +159,17 @@ export const layers = new Family<Layer>("layer", {
       ...{ biasRegularizer: penalties, rateFactor: plain, biasRateFactor: plain, name: plain },
     },
   ),
+  batchEnsemble: kind(
+    ({ inputs, outputs, ...options }: BatchEnsembleOptions & Inputs & { readonly outputs: number }) =>
+      batchEnsemble(inputs, outputs, options),
+    { ...OF_MEMBERS, inputInit: filling },
+  ),
+  memberLinear: kind(
+    ({ inputs, outputs, ...options }: MemberLinearOptions & Inputs & { readonly outputs: number }) =>
+      memberLinear(inputs, outputs, options),
+    OF_MEMBERS,
+  ),
+  meanOfMembers: kind((options: MeanOfMembersOptions) => meanOfMembers(options), { of: plain, name: plain }),
   clampOutput: kind((options: ClampOutputOptions) => clampOutput(options), { low: plain, high: plain, name: plain }),
   smoothClip: kind(smoothClip, { limit: plain, name: plain }),
   parametricActivation: kind(

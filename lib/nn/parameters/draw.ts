@@ -113,6 +113,18 @@ function* fillZeros(data: Float32Array, rows: number, zeros: number, { name, see
   }
 }
 
+/** Signs of uniform draws in [−1, 1), one a stretch of each row. */
+function* fillSigns(data: Float32Array, blocks: readonly number[], origin: Origin): Drawing {
+  const size = blocks.reduce((sum, length) => sum + length, 0);
+  const drawn = yield* fill({ kind: "uniform", low: -1, high: 1 }, (data.length / size) * blocks.length, origin);
+  let at = 0;
+  for (const [place, value] of drawn.entries()) {
+    const length = blocks[place % blocks.length] ?? 1;
+    data.fill(value < 0 ? -1 : 1, at, at + length);
+    at += length;
+  }
+}
+
 /**
  * Gives the initial elements of the parameter `name` to `sink`, in order: draws from (seed, name, element index), so that adding a layer
  * leaves the others as they were. Uniform: low + (high − low)·u. Normal: Marsaglia's polar method. In double, rounded once.
@@ -149,6 +161,18 @@ export function* drawing(
       const data = yield* fill({ kind: "normal", mean: 0, deviation: draw.deviation }, count, origin);
       yield* fillZeros(data, rows, draw.zeros, origin);
       return yield* give(data, sink);
+    }
+    case "signs": {
+      const data = new Float32Array(count);
+      yield* fillSigns(data, draw.blocks, origin);
+      return yield* give(data, sink);
+    }
+    case "repeated": {
+      const row = new Float32Array(count / rows);
+      yield* drawing(name, shape.slice(1), draw.of, seed, (first, part) => row.set(part, first));
+      return yield* stretches(count, sink, (part, first) => {
+        for (let at = 0; at < part.length; at++) part[at] = row[(first + at) % row.length] ?? 0;
+      });
     }
     case "identity": {
       const columns = count / rows;

@@ -21,6 +21,10 @@ export type Distribution =
   | { readonly kind: "orthogonal"; readonly gain: number }
   /** N(0, deviation²) with `zeros` zeros in each row of [out, everything else]. */
   | { readonly kind: "sparse"; readonly zeros: number; readonly deviation: number }
+  /** −1 or 1 with probability ½, one for each stretch of the last axis: their lengths. */
+  | { readonly kind: "signs"; readonly blocks: readonly number[] }
+  /** What `of` gives for one row, for every index of the first axis. */
+  | { readonly kind: "repeated"; readonly of: Distribution }
   /** gain on the diagonal, 0 elsewhere. */
   | { readonly kind: "identity"; readonly gain: number }
   | { readonly kind: "constant"; readonly value: number };
@@ -276,6 +280,37 @@ export function sparse(options: SparseOptions): Initializer {
   return initializer("sparse", { sparsity, deviation }, (shape) => {
     return { kind: "sparse", zeros: Math.round(sparsity * fans("sparse", shape).fanIn), deviation };
   });
+}
+
+/** Options of {@link signs}. */
+export interface SignsOptions {
+  /** Lengths of stretches of the last axis that have one sign together; 1 each by default. */
+  readonly blocks?: readonly number[] | undefined;
+}
+
+/**
+ * Signs: −1 or 1 with probability ½. With `blocks` a stretch of the last axis has one sign, such as all numbers that a column of a table became: then their
+ * sum is the size of that axis, else `ERR_SHAPE`. For the first factors of `batchEnsemble`.
+ */
+export function signs(options: SignsOptions = {}): Initializer {
+  checkKeys("signs", options, ["blocks"]);
+  const { blocks } = options;
+  if (blocks !== undefined && !Array.isArray(blocks)) fail("ERR_OPTION", "signs.blocks", "a list of lengths", blocks);
+  const lengths = blocks?.map((length, at) => checkNumber(`signs.blocks[${at}]`, length, { min: 1, integer: true }));
+  return initializer("signs", { blocks: lengths }, (shape) => {
+    const size = shape.at(-1) ?? 1;
+    const own = lengths ?? Array.from({ length: size }, () => 1);
+    const total = own.reduce((sum, length) => sum + length, 0);
+    if (total === size) return { kind: "signs", blocks: own };
+    const problem = `expected a last axis of ${total}, the sum of 'signs.blocks', but received [${shape.join(", ")}]`;
+    throw new CarillonError("ERR_SHAPE", "signs", problem);
+  });
+}
+
+/** Every index of the first axis has the same numbers, drawn by `of` for a parameter without that axis: members of an ensemble that begin alike. */
+export function repeated(of: Initializer | number): Initializer {
+  const inner = toInitializer("repeated.of", of, zeros());
+  return initializer("repeated", { of: inner }, (shape) => ({ kind: "repeated", of: inner.resolve(shape.slice(1)) }));
 }
 
 function filled(kind: "constant" | "zeros" | "ones", where: string, value: number): Initializer {
