@@ -93,7 +93,7 @@ void measure(StreamedSuite& suite, const Machine& machine, const LookUp& kernel)
 // Numbers of look_ups() behind the rule's.
 std::vector<int64_t> update_ints(const Place& place, Optimizer rule, int64_t constants, int64_t scalars) {
   constexpr int64_t kTouched = 1;
-  std::vector<int64_t> ints{place.look_ups(), static_cast<int64_t>(rule), 0, constants, scalars, 0, 0, kTouched, 0};
+  std::vector<int64_t> ints{place.look_ups(), 0, static_cast<int64_t>(rule), 0, constants, scalars, 0, 0, kTouched, 0};
   ints.insert(ints.end(), {kWords, -1, 1, 1});                                          // in bags, with gaps
   ints.insert(ints.end(), {0, static_cast<int64_t>(place.table_rows()), kColumns, 0});  // one segment
   return ints;
@@ -149,8 +149,8 @@ void run_lookups(const Machine& machine, const Options& options) {
        {0, 1},
        1,
        [](const Place& place, Side& side) -> std::vector<void*> {
-         return {place.table(), side.flows.data(),   nullptr, nullptr,    nullptr, nullptr, nullptr, nullptr, nullptr,
-                 nullptr,       side.lists.drawn(0), nullptr, &side.value};
+         return {place.table(), side.flows.data(),   nullptr, nullptr, nullptr,    nullptr, nullptr, nullptr, nullptr,
+                 nullptr,       side.lists.drawn(0), nullptr, nullptr, &side.value};
        },
        [](const Place& place) { return update_ints(place, Optimizer::sgd, 0, 0); },
        update_doubles({}),
@@ -160,8 +160,8 @@ void run_lookups(const Machine& machine, const Options& options) {
        {0, 2},
        2,
        [](const Place& place, Side& side) -> std::vector<void*> {
-         return {place.table(), side.flows.data(), place.table(1),      nullptr, nullptr,    nullptr, nullptr, nullptr,
-                 nullptr,       nullptr,           side.lists.drawn(0), nullptr, &side.value};
+         return {place.table(), side.flows.data(), place.table(1),      nullptr, nullptr, nullptr,    nullptr, nullptr,
+                 nullptr,       nullptr,           side.lists.drawn(0), nullptr, nullptr, &side.value};
        },
        [](const Place& place) { return update_ints(place, Optimizer::adagrad, 2, 0); },
        update_doubles({1e-10, 0}),
@@ -171,8 +171,8 @@ void run_lookups(const Machine& machine, const Options& options) {
        {0, 3},
        3,
        [](const Place& place, Side& side) -> std::vector<void*> {
-         return {place.table(), side.flows.data(), place.table(1), place.table(2),      nullptr, nullptr,    nullptr,
-                 nullptr,       nullptr,           nullptr,        side.lists.drawn(0), nullptr, &side.value};
+         return {place.table(), side.flows.data(), place.table(1), place.table(2),      nullptr, nullptr, nullptr,
+                 nullptr,       nullptr,           nullptr,        side.lists.drawn(0), nullptr, nullptr, &side.value};
        },
        [](const Place& place) { return update_ints(place, Optimizer::adam, 6, 2); },
        update_doubles({0.9, 0.1, 0.999, 0.001, 1e-8, 0}),
@@ -182,22 +182,16 @@ void run_lookups(const Machine& machine, const Options& options) {
        {1, 0},
        1,
        [](const Place& place, Side& side) -> std::vector<void*> {
-         return {place.table(), nullptr, nullptr, &side.count, side.rows.data(), nullptr, nullptr};
+         return {place.table(), nullptr, nullptr, &side.count, side.rows.data(), nullptr, nullptr, nullptr};
        },
        [](const Place& place) -> std::vector<int64_t> {
-         return {0,
-                 0,
-                 0,
-                 1,
-                 place.look_ups(),
-                 kColumns,
-                 0,
-                 0,
-                 -1,
-                 0,
-                 0,
-                 0,
-                 static_cast<int64_t>(place.table_rows()) * kColumns,
+         return {0,        0,
+                 0,        0,
+                 1,        place.look_ups(),
+                 kColumns, 0,
+                 0,        -1,
+                 0,        0,
+                 0,        static_cast<int64_t>(place.table_rows()) * kColumns,
                  0};
        }},
   };

@@ -95,11 +95,11 @@ void measure_moves(StreamedSuite& suite, const Machine& machine) {
        [](const Moves& moves) -> std::vector<void*> {
          fill_noise(moves.memory, static_cast<size_t>(moves.count()));
          std::vector<void*> views{moves.memory};
-         views.resize(7);
+         views.resize(8);
          return views;
        },
        [](const Moves& moves) -> std::vector<int64_t> {
-         return {0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 0, 0, moves.count(), 0};
+         return {0, 0, 0, 0, 1, 0, 0, 0, 0, -1, 0, 0, 0, moves.count(), 0};
        }},
       {"uniform",
        op_uniform,

@@ -80,9 +80,13 @@ Entrant update(const Machine& machine, Optimizer optimizer, bool full, Pattern p
   views.push_back(full ? array(2 + rule.states) : nullptr);
   views.push_back(nullptr);               // gradient scale
   views.push_back(nullptr);               // penalty
-  views.insert(views.end(), 5, nullptr);  // of a gradient in rows
+  views.insert(views.end(), 6, nullptr);  // of a gradient in rows
 
-  std::vector<int64_t> ints{0, static_cast<int64_t>(optimizer), 0, static_cast<int64_t>(rule.constants.size()),
+  std::vector<int64_t> ints{0,
+                            0,
+                            static_cast<int64_t>(optimizer),
+                            0,
+                            static_cast<int64_t>(rule.constants.size()),
                             static_cast<int64_t>(rule.scalars.size())};
   ints.insert(ints.end(), {0, 0, 0, 0, 0, -1, 0, 0});
   ints.insert(ints.end(), {0, 1, static_cast<int64_t>(count), 0});  // one segment: offset, rows, columns, flags

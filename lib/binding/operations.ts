@@ -539,10 +539,12 @@ export interface NativeOperands<V> {
       readonly rows?: V | null | undefined;
       readonly indices?: V | null | undefined;
       readonly weights?: V | null | undefined;
+      readonly ends?: V | null | undefined;
       readonly squares?: V | null | undefined;
     };
     readonly numbers: {
       readonly count?: number | undefined;
+      readonly lists?: number | undefined;
       readonly rule: NativeLists["optimizers"];
       readonly lane: number;
       readonly scalars: number;
@@ -583,11 +585,13 @@ export interface NativeOperands<V> {
       readonly rows?: V | null | undefined;
       readonly indices?: V | null | undefined;
       readonly weights?: V | null | undefined;
+      readonly ends?: V | null | undefined;
     };
     readonly numbers: {
       readonly leftCount?: number | undefined;
       readonly rightCount?: number | undefined;
       readonly count?: number | undefined;
+      readonly lists?: number | undefined;
       readonly every: number;
       readonly room?: number | undefined;
       readonly columns?: number | undefined;
@@ -692,10 +696,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   normal: "y:F; count:d hash_low:i hash_high:i; mean deviation",
   permutation: "order:I; count:d shuffled:b; ",
   update:
-    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i? indices:i? weights:f? squares:F?; count:d? rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? width:i? padding:i?-1 bags:bags? gaps:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
+    "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i? indices:i? weights:f? ends:i? squares:F?; count:d? lists:d? rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? width:i? padding:i?-1 bags:bags? gaps:b? segments*(offset,rows,columns,metric:b); constants[8] clip_value average_decay? segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)",
   log_scalar: "x:f; column:i; ",
   expect_finite:
-    "x:f left:f? right:f? count:i? rows:i? indices:i? weights:f?; left_count:d? right_count:d? count:d? every:i room:i? columns:i? compact:b? width:i? padding:i?-1 bags:bags? gaps:b? ranges*(offset,count,check); ",
+    "x:f left:f? right:f? count:i? rows:i? indices:i? weights:f? ends:i?; left_count:d? right_count:d? count:d? lists:d? every:i room:i? columns:i? compact:b? width:i? padding:i?-1 bags:bags? gaps:b? ranges*(offset,count,check); ",
   frozen_pack: "weights:f packed:U; n:d k:d along_depth:b form:forms; ",
   frozen_product: "x:f packed:u bias:f? scale:f? shift:f? c:F; m:d n:d k:d form:forms function:unary?-1; ",
 };

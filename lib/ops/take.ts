@@ -148,11 +148,8 @@ const takeGradientRule: Rule<"takeGradient"> = {
     const [gradient, y] = [at(inputs, 0), at(outputs, 0)];
     const parts = bagParts(inputs, attributes);
     const { ids: indices, ends = null, weights = null } = parts;
-    return instruction(
-      "take_gradient",
-      { gradient, indices, weights, ends, y },
-      scatterNumbers(parts, y.shape, attributes),
-    );
+    const { numbers, table } = scatterNumbers(parts, y.shape, attributes);
+    return instruction("take_gradient", { gradient, indices, weights, ends, y }, { ...numbers, ...table });
   },
   gradient(inputs, _outputs, flows, { padding, bags, gaps, ragged }) {
     const table = at(flows, 0);
@@ -162,15 +159,18 @@ const takeGradientRule: Rule<"takeGradient"> = {
   },
 };
 
-/** The numbers of an instruction that puts what flows back to indices together by rows of a table. */
+/** The numbers of an instruction that puts what flows back to indices together by rows of a table, and those of the table. */
 export function scatterNumbers(
   { ids, ends }: BagParts,
   table: Shape,
   { bags, padding, gaps }: Looked & { readonly bags: BagMode | "none" },
 ) {
-  const of = bags === "none" ? lookUp : bagged;
+  const { tableRows, columns, width } = (bags === "none" ? lookUp : bagged)(ids.shape, table, { padding });
   const lists = ends === undefined ? 0 : extent(ends.shape);
-  return { count: extent(ids.shape), lists, ...of(ids.shape, table, { padding }), bags, gaps };
+  return {
+    numbers: { count: extent(ids.shape), lists, width, padding, bags, gaps },
+    table: { tableRows, columns },
+  };
 }
 
 /**

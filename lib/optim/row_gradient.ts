@@ -142,9 +142,9 @@ export class RowGradient {
     return this.#pending?.lookUp;
   }
 
-  /** The same as long as nobody has asked for rows; lists of any length are put together first. */
+  /** The same as long as nobody has asked for rows. */
   get lookUp(): LookUp | undefined {
-    return this.#rows === undefined && this.source?.parts.ends === undefined ? this.source : undefined;
+    return this.#rows === undefined ? this.source : undefined;
   }
 
   /** Rows as values, put together at the first call. */
@@ -234,9 +234,9 @@ export function lookUpOperands({ flowing, parts, attributes }: LookUp, shape: Sh
       gradient: emitter.placeOf(flowing),
       indices: emitter.placeOf(ids),
       weights: weights === undefined ? null : emitter.placeOf(weights),
+      ends: ends === undefined ? null : emitter.placeOf(ends),
     },
-    ends: ends === undefined ? null : emitter.placeOf(ends),
-    numbers: scatterNumbers(parts, shape, attributes),
+    ...scatterNumbers(parts, shape, attributes),
   };
 }
 
@@ -247,8 +247,8 @@ function scatter(lookUp: LookUp, made: Rows, shape: Shape): Effect {
     writes: Object.values(made),
     barrier: false,
     emit(emitter) {
-      const { views, ends, numbers } = lookUpOperands(lookUp, shape, emitter);
-      emitter.emit("scatter_rows", { ...views, ends, ...placesOf(made, emitter) }, numbers);
+      const { views, numbers, table } = lookUpOperands(lookUp, shape, emitter);
+      emitter.emit("scatter_rows", { ...views, ...placesOf(made, emitter) }, { ...numbers, ...table });
     },
   };
 }

@@ -82,9 +82,8 @@ function operandsOf({ gradient, lookUp, reach, squares }: UpdateRows, emitter: E
     };
   }
   const { views, numbers } = lookUpOperands(lookUp, gradient.shape, emitter);
-  const { count, width, padding, bags, gaps } = numbers;
   const { gradient: gradients, ...own } = views;
-  return { views: { gradients, ...own, ...written }, numbers: { reach, count, width, padding, bags, gaps } };
+  return { views: { gradients, ...own, ...written }, numbers: { reach, ...numbers } };
 }
 
 /** Updates parameters in place, in one native pass over their slab. */

@@ -126,8 +126,7 @@ function gradientEffect(gradient: RowGradient, { every, number }: Numbered): Eff
         emitter.emit("expect_finite", { x: sums, left, right, count, rows }, { ...numbers, room });
       } else {
         const { gradient: x, ...views } = flows.views;
-        const { count, width, padding, bags, gaps } = flows.numbers;
-        emitter.emit("expect_finite", { x, left, right, ...views }, { ...numbers, count, width, padding, bags, gaps });
+        emitter.emit("expect_finite", { x, left, right, ...views }, { ...numbers, ...flows.numbers });
       }
     },
   };
@@ -150,13 +149,9 @@ function changedEffect(table: Value, { gradient, lookUp, squares }: UpdateRows, 
         const room = emitter.totalOf(gradient.summed.rows);
         emitter.emit("expect_finite", { ...views, count, rows }, { ...numbers, room });
       } else {
-        const { count, width, padding, bags, gaps } = lookUpOperands(lookUp, shape, emitter).numbers;
-        const { ids } = lookUp.parts;
-        emitter.emit(
-          "expect_finite",
-          { ...views, indices: emitter.placeOf(ids) },
-          { ...numbers, count, width, padding, bags, gaps },
-        );
+        const looked = lookUpOperands(lookUp, shape, emitter);
+        const { indices, ends } = looked.views;
+        emitter.emit("expect_finite", { ...views, indices, ends }, { ...numbers, ...looked.numbers });
       }
     },
   };

@@ -227,12 +227,15 @@ UpdateSums update_rows(const UpdateTask& task, const UpdateArguments& arguments)
   BlockTree squares, absolutes;
   const size_t count = task.count;
   const size_t block = factors.has(kHasSquares) || (!plain && factors.has(kHasAbsolutes)) ? kReduceBlock : count;
+  SquareLanes new_squares;
   for (size_t row = 0; row < task.row_count; ++row) {
     if (row + kRowsFetched < task.known) {
       prefetch_row<states, plain>(task, static_cast<size_t>(task.rows[row + kRowsFetched]));
     }
+    const bool flowing = task.flows != nullptr;
+    if (flowing) rows_sum_one(*task.flows, row, task.room);
     const UpdateSpan<states> span =
-        span_of<states>(task, task.rows == nullptr ? 0 : static_cast<size_t>(task.rows[row]), row);
+        span_of<states>(task, task.rows == nullptr ? 0 : static_cast<size_t>(task.rows[row]), flowing ? 0 : row);
     for (size_t begin = 0; begin < count; begin += block) {
       const size_t end = smaller_of(count, begin + block);
       UpdateLanes lanes;
@@ -250,7 +253,9 @@ UpdateSums update_rows(const UpdateTask& task, const UpdateArguments& arguments)
       if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
       if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));
     }
+    if (task.new_squares != nullptr) new_squares.add_row(span.parameters, count);
   }
+  if (task.new_squares != nullptr) *task.new_squares = new_squares.total();
   return {squares.total(), absolutes.total()};
 }
 

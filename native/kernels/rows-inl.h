@@ -35,26 +35,31 @@ CARILLON_INLINE void rows_sum_tile(const RowsTask& task, size_t begin, size_t en
   }
 }
 
-void rows_sum_f32(const RowsTask& task) {
+// The s-th of the sums, to y.
+void rows_sum_one(const RowsTask& task, size_t s, float* y) {
   constexpr size_t wide = 4 * F::N;
-  for (size_t s = 0; s < task.sums; ++s) {
-    const size_t begin = task.begins == nullptr ? s * task.width : static_cast<size_t>(task.begins[s]);
-    const size_t end = task.begins == nullptr ? begin + task.width : static_cast<size_t>(task.begins[s + 1]);
-    float* y = task.y + s * task.columns;
-    size_t c = 0;
-    for (; c + wide <= task.columns; c += wide) rows_sum_tile<4>(task, begin, end, c, F::N, y);
-    for (; c < task.columns; c += F::N) {
-      rows_sum_tile<1>(task, begin, end, c, smaller_of(F::N, task.columns - c), y);
-    }
+  const size_t begin = task.begins == nullptr ? s * task.width : static_cast<size_t>(task.begins[s]);
+  const size_t end = task.begins == nullptr ? begin + task.width : static_cast<size_t>(task.begins[s + 1]);
+  size_t c = 0;
+  for (; c + wide <= task.columns; c += wide) rows_sum_tile<4>(task, begin, end, c, F::N, y);
+  for (; c < task.columns; c += F::N) {
+    rows_sum_tile<1>(task, begin, end, c, smaller_of(F::N, task.columns - c), y);
   }
 }
 
-float rows_squares_f32(const float* x, const int32_t* rows, size_t count, size_t columns) {
-  constexpr size_t vectors = 4;
+void rows_sum_f32(const RowsTask& task) {
+  for (size_t s = 0; s < task.sums; ++s) rows_sum_one(task, s, task.y + s * task.columns);
+}
+
+// Σ of squares in lanes of their own.
+struct SquareLanes {
+  static constexpr size_t vectors = 4;
   F sum[vectors];
-  for (size_t v = 0; v < vectors; ++v) sum[v] = zero();
-  for (size_t i = 0; i < count; ++i) {
-    const float* row = x + static_cast<size_t>(rows[i]) * columns;
+
+  CARILLON_INLINE SquareLanes() {
+    for (size_t v = 0; v < vectors; ++v) sum[v] = zero();
+  }
+  CARILLON_INLINE void add_row(const float* row, size_t columns) {
     size_t c = 0;
     for (; c + vectors * F::N <= columns; c += vectors * F::N) {
       CARILLON_UNROLL
@@ -68,9 +73,17 @@ float rows_squares_f32(const float* x, const int32_t* rows, size_t count, size_t
       sum[0] = fma(value, value, sum[0]);
     }
   }
-  float lanes[F::N];
-  store(lanes, add(add(sum[0], sum[1]), add(sum[2], sum[3])));
-  float total = 0;
-  for (const float lane : lanes) total += lane;
-  return total;
+  CARILLON_INLINE float total() const {
+    float lanes[F::N];
+    store(lanes, add(add(sum[0], sum[1]), add(sum[2], sum[3])));
+    float total = 0;
+    for (const float lane : lanes) total += lane;
+    return total;
+  }
+};
+
+float rows_squares_f32(const float* x, const int32_t* rows, size_t count, size_t columns) {
+  SquareLanes lanes;
+  for (size_t i = 0; i < count; ++i) lanes.add_row(x + static_cast<size_t>(rows[i]) * columns, columns);
+  return lanes.total();
 }

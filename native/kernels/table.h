@@ -259,6 +259,11 @@ struct UpdateTask {
   const int32_t* rows = nullptr;
   size_t row_count = 1;
   size_t known = 0;  // numbers that may be read, at least `row_count`: their rows come next
+  // Or the gradient of row i is the i-th of these sums, made in `room` just before: `gradients` is that then.
+  const RowsTask* flows = nullptr;
+  float* room = nullptr;
+  // Receives Σ of the squares of the new rows, in any order of its terms; nullptr: that is not wanted.
+  float* new_squares = nullptr;
 };
 using UpdateKernel = UpdateSums (*)(const UpdateTask& task, const UpdateArguments& arguments);
 

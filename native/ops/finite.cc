@@ -9,20 +9,21 @@ namespace carillon {
 namespace {
 
 struct ExpectFiniteAt {
-  static constexpr Operands all{
-      "x:f left:f? right:f? count:i? rows:i? indices:i? weights:f?",
-      "left_count:d? right_count:d? count:d? every:i room:i? columns:i? compact:b? width:i? padding:i?-1 bags:bags? "
-      "gaps:b? ranges*(offset,count,check)",
-      ""};
+  static constexpr Operands all{"x:f left:f? right:f? count:i? rows:i? indices:i? weights:f? ends:i?",
+                                "left_count:d? right_count:d? count:d? lists:d? every:i room:i? columns:i? compact:b? "
+                                "width:i? padding:i?-1 bags:bags? "
+                                "gaps:b? ranges*(offset,count,check)",
+                                ""};
   static constexpr size_t x = all.view("x"), left = all.view("left"), right = all.view("right"),
                           touched = all.view("count"), row_numbers = all.view("rows");
   static constexpr size_t left_count = all.integer("left_count"), right_count = all.integer("right_count"),
                           every = all.integer("every"), room = all.integer("room"), columns = all.integer("columns"),
                           compact = all.integer("compact");
   // Of look_ups().
-  static constexpr size_t gradient = x, indices = all.view("indices"), weights = all.view("weights");
-  static constexpr size_t count = all.integer("count"), width = all.integer("width"), padding = all.integer("padding"),
-                          bags = all.integer("bags"), gaps = all.integer("gaps");
+  static constexpr size_t gradient = x, indices = all.view("indices"), weights = all.view("weights"),
+                          ends = all.view("ends");
+  static constexpr size_t count = all.integer("count"), lists = all.integer("lists"), width = all.integer("width"),
+                          padding = all.integer("padding"), bags = all.integer("bags"), gaps = all.integer("gaps");
 };
 
 // x: where the numbers lie; left, right: numbers of which the looked at ones are products or sums of products, or none:
@@ -82,7 +83,7 @@ void check_expect_finite(const Arguments& a, Requirements& r) {
 // A row of what flows back is summed here, and what scatter() takes.
 size_t scratch_expect_finite(const Arguments& a, const KernelTable& /*kernels*/) {
   if (a.views[ExpectFiniteAt::indices] == nullptr || a.ints[ExpectFiniteAt::compact] == 0) return 0;
-  return scatter_bytes(a.size(ExpectFiniteAt::count)) + (a.size(ExpectFiniteAt::columns) + 1) * sizeof(float);
+  return scatter_bytes<ExpectFiniteAt>(a) + (a.size(ExpectFiniteAt::columns) + 1) * sizeof(float);
 }
 
 // True if the sum of squares is small, in every chunk: then so are all elements, and none is NaN.
@@ -165,9 +166,10 @@ size_t first_in_look_ups(const Context& context, const Arguments& a, const Range
   const size_t columns = a.size(ExpectFiniteAt::columns);
   const LookUps of = look_ups<ExpectFiniteAt>(a, table.count / columns, columns);
   if (a.ints[ExpectFiniteAt::compact] == 0) {
-    if (!indices_fit(context, of.indices, of.count, of.table_rows, of.width, of.gaps)) return table.count;
+    const IdLists lists = of.in_lists();
+    if (!lists.fit(context, of.indices, of.table_rows, of.gaps)) return table.count;
     size_t first = table.count;
-    for (size_t i = 0; i < of.count; ++i) {
+    for (size_t i = 0; i < lists.entries(); ++i) {
       if (of.indices[i] < 0) continue;
       const size_t row = static_cast<size_t>(of.indices[i]) * columns;
       if (row > first) continue;

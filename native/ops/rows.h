@@ -63,10 +63,19 @@ template <bool written = false>
   for (size_t i = 0; i < std::min(bytes, most); i += kAlignment) __builtin_prefetch(at + i, written ? 1 : 0);
 }
 
+// Rows that an int32 can name.
+inline constexpr size_t kMostRows = size_t{1} << 31;
+
 // False, with the fault recorded, when an index is no row of the table: nothing has been read or written then. `width`
 // indices are a row of the batch, which a fault names; where there may be gaps −1 is one.
 inline bool indices_fit(const Context& context, const int32_t* indices, size_t count, size_t table_rows, size_t width,
                         bool gaps = false) {
+  // All at once without a jump; the first that does not fit is looked for where there is one.
+  const uint32_t gap = gaps ? 1 : 0;
+  const uint32_t limit = static_cast<uint32_t>(std::min<size_t>(table_rows, kMostRows)) + gap;
+  uint32_t outside = 0;
+  for (size_t i = 0; i < count; ++i) outside |= static_cast<uint32_t>(indices[i]) + gap < limit ? 0 : 1;
+  if (outside == 0) return true;
   for (size_t i = 0; i < count; ++i) {
     if (indices[i] >= 0 ? static_cast<size_t>(indices[i]) < table_rows : gaps && indices[i] == -1) continue;
     if (context.fault.what == nullptr) {

@@ -2,122 +2,245 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 #include <utility>
 
 namespace carillon {
 namespace {
 
-// An index and its place in the batch.
-struct Entry {
-  int32_t row;
-  int32_t place;
+constexpr size_t kLeastEntries = 2048;  // worth a thread
+constexpr size_t kMostShares = 4;
+constexpr size_t kSamples = 64;  // by which rows are divided
+constexpr int kDigitBits = 11;   // at most
+constexpr size_t kFew = 32;
+
+// An entry is a number: the row of a look-up, and below it its place in the batch.
+struct Packing {
+  int row_bits;
+  int place_bits;
+
+  template <class Entry>
+  Entry pack(uint32_t row, size_t place) const {
+    return static_cast<Entry>(row) << place_bits | static_cast<Entry>(place);
+  }
+  template <class Entry>
+  int32_t row(Entry entry) const {
+    return static_cast<int32_t>(entry >> place_bits);
+  }
+  template <class Entry>
+  size_t place(Entry entry) const {
+    return static_cast<size_t>(entry & ((Entry{1} << place_bits) - 1));
+  }
 };
 
-// Sorts entries by their rows, which are below `limit`, those of a row as they stood; returns the list that has them.
-Entry* sort_by_row(Entry* entries, Entry* other, size_t count, size_t limit) {
-  constexpr int kBits = 11;  // of a digit at most
-  constexpr size_t kFew = 32;
-  if (count <= kFew) {
-    for (size_t i = 1; i < count; ++i) {
-      const Entry entry = entries[i];
-      size_t at = i;
-      for (; at > 0 && entries[at - 1].row > entry.row; --at) entries[at] = entries[at - 1];
-      entries[at] = entry;
-    }
-    return entries;
-  }
-  // Digits of one length: the fewer there are of them, the fewer places are written to in turns.
-  const int bits = std::min(32, static_cast<int>(std::bit_width(limit - 1)));
-  const int passes = (bits + kBits - 1) / kBits;
-  const int digit = passes == 0 ? 0 : (bits + passes - 1) / passes;
+// Moves entries to `to` by the digit above `shift` bits, those of one digit as they stood.
+template <class Entry>
+void move_by_digit(const Entry* entries, size_t count, int shift, int digit, Entry* to) {
+  uint32_t places[size_t{1} << kDigitBits];
   const uint32_t mask = (uint32_t{1} << digit) - 1;
+  const auto digit_of = [&](Entry entry) { return static_cast<uint32_t>(entry >> shift) & mask; };
+  std::fill_n(places, size_t{mask} + 1, 0u);
+  for (size_t i = 0; i < count; ++i) ++places[digit_of(entries[i])];
+  uint32_t before = 0;
+  for (size_t i = 0; i <= mask; ++i) before += std::exchange(places[i], before);
+  // Four at a time: a place is not looked up behind entries that are being written.
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const Entry own[] = {entries[i], entries[i + 1], entries[i + 2], entries[i + 3]};
+    const uint32_t first = places[digit_of(own[0])]++, second = places[digit_of(own[1])]++;
+    const uint32_t third = places[digit_of(own[2])]++, fourth = places[digit_of(own[3])]++;
+    to[first] = own[0];
+    to[second] = own[1];
+    to[third] = own[2];
+    to[fourth] = own[3];
+  }
+  for (; i < count; ++i) to[places[digit_of(entries[i])]++] = entries[i];
+}
+
+// Sorts entries by their rows, those of a row as they stood; returns the list that has them.
+template <class Entry>
+Entry* sort_by_row(const Packing& packing, Entry* entries, Entry* other, size_t count) {
+  // Digits of one length: the fewer there are of them, the fewer places are written to in turns.
+  const int passes = (packing.row_bits + kDigitBits - 1) / kDigitBits;
   for (int pass = 0; pass < passes; ++pass) {
-    const int shift = pass * digit;
-    uint32_t begins[size_t{1} << kBits];
-    std::fill_n(begins, size_t{mask} + 1, 0u);
-    for (size_t i = 0; i < count; ++i) ++begins[static_cast<uint32_t>(entries[i].row) >> shift & mask];
-    uint32_t before = 0;
-    for (size_t i = 0; i <= mask; ++i) before += std::exchange(begins[i], before);
-    for (size_t i = 0; i < count; ++i)
-      other[begins[static_cast<uint32_t>(entries[i].row) >> shift & mask]++] = entries[i];
+    const int digit = (packing.row_bits + passes - 1) / passes;
+    move_by_digit(entries, count, packing.place_bits + pass * digit, digit, other);
     std::swap(entries, other);
   }
   return entries;
 }
 
+template <class Entry>
+void sort_few(Entry* entries, size_t count) {
+  for (size_t i = 1; i < count; ++i) {
+    const Entry entry = entries[i];
+    size_t at = i;
+    for (; at > 0 && entries[at - 1] > entry; --at) entries[at] = entries[at - 1];
+    entries[at] = entry;
+  }
+}
+
+// Threads have rows of their own, so that none writes between what another does: share i those from firsts[i] on, and
+// its entries lie from begins[i] on.
+struct Shares {
+  size_t count = 1;
+  uint32_t firsts[kMostShares + 1] = {};
+  size_t begins[kMostShares + 1] = {};
+};
+
+// Puts look-ups together by rows.
+class Scatterer {
+ public:
+  Scatterer(const Context& context, const LookUps& of, void* memory)
+      : context_(context),
+        of_(of),
+        lists_(of.in_lists()),
+        both_(static_cast<uint64_t*>(memory)),
+        rows_(reinterpret_cast<int32_t*>(both_ + 2 * room(of.count))),
+        begins_(rows_ + of.count),
+        of_bags_(begins_ + of.count + 1),
+        // Where no weight of an entry is wanted, its place is the row of the gradient at once.
+        direct_(of.bags != Bags::none && of.weights == nullptr),
+        mean_(of.bags == Bags::mean),
+        numbered_(of.ends != nullptr && !direct_) {}
+
+  // Of a list of entries, as each share may write one behind its last.
+  static size_t room(size_t count) { return count + kMostShares; }
+
+  Scattered run() {
+    const auto bits_of = [](size_t count) { return static_cast<int>(std::bit_width(std::max<size_t>(count, 1) - 1)); };
+    const size_t entries = lists_.entries();
+    packing_ = {bits_of(of_.table_rows), bits_of(direct_ ? lists_.count : entries)};
+    describe_bags();
+    divide(entries);
+    return packing_.row_bits + packing_.place_bits <= 32 ? by_row<uint32_t>() : by_row<uint64_t>();
+  }
+
+ private:
+  // What each bag of a mean is multiplied by, or the list that each index is in.
+  void describe_bags() {
+    for (size_t bag = 0; (mean_ || numbered_) && bag < lists_.count; ++bag) {
+      const size_t begin = lists_.begin(bag), end = lists_.end(bag);
+      if (mean_) share_of_bags()[bag] = bag_share(of_.indices + begin, end - begin, of_.padding);
+      if (numbered_) std::fill(of_bags_ + begin, of_bags_ + end, static_cast<int32_t>(bag));
+    }
+  }
+  float* share_of_bags() const { return reinterpret_cast<float*>(of_bags_); }
+
+  // Every share has about as many look-ups, as a sample of them tells.
+  void divide(size_t entries) {
+    const size_t threads = std::min<size_t>(kMostShares, context_.parallel.threads());
+    shares_.count = std::min(threads, context_.parallel.chunks(entries, kLeastEntries));
+    shares_.firsts[shares_.count] = static_cast<uint32_t>(std::min(of_.table_rows, kMostRows));
+    if (shares_.count == 1) return;
+    int32_t sample[kSamples];
+    for (size_t i = 0; i < kSamples; ++i) sample[i] = std::max(0, of_.indices[entries * i / kSamples]);
+    std::sort(sample, sample + kSamples);
+    for (size_t i = 1; i < shares_.count; ++i)
+      shares_.firsts[i] = static_cast<uint32_t>(sample[kSamples * i / shares_.count]);
+    context_.parallel.run(shares_.count, [&](size_t share) {
+      const uint32_t first = shares_.firsts[share], rows = shares_.firsts[share + 1] - first;
+      size_t own = 1;
+      for (size_t i = 0; i < entries; ++i) own += static_cast<uint32_t>(of_.indices[i]) - first < rows ? 1 : 0;
+      shares_.begins[share + 1] = own;
+    });
+    std::partial_sum(shares_.begins, shares_.begins + shares_.count + 1, shares_.begins);
+  }
+
+  // The look-ups of a share, to `entries`; how many there are.
+  template <class Entry>
+  size_t list(size_t share, Entry* entries) const {
+    const uint32_t first = shares_.firsts[share], rows = shares_.firsts[share + 1] - first;
+    const auto padding = static_cast<uint32_t>(of_.padding);
+    size_t kept = 0;
+    for (size_t list = 0; list < lists_.count; ++list) {
+      for (size_t i = lists_.begin(list), end = lists_.end(list); i < end; ++i) {
+        const auto row = static_cast<uint32_t>(of_.indices[i]);
+        entries[kept] = packing_.pack<Entry>(row, direct_ ? list : i);
+        kept += row - first < rows && row != padding ? 1 : 0;
+      }
+    }
+    return kept;
+  }
+
+  // The row of the gradient that flows back to a place.
+  int32_t gradient_row(size_t place) const {
+    if (direct_ || of_.bags == Bags::none) return static_cast<int32_t>(place);
+    return numbered_ ? of_bags_[place] : static_cast<int32_t>(place / of_.width);
+  }
+
+  template <class Entry>
+  Scattered by_row() {
+    const Parallel& parallel = context_.parallel;
+    auto* const listed = reinterpret_cast<Entry*>(both_);
+    auto* const other = reinterpret_cast<Entry*>(both_ + room(of_.count));
+    const bool few = lists_.entries() <= kFew;
+    const Entry* sorted[kMostShares] = {};
+    size_t entries[kMostShares + 1] = {}, touched[kMostShares + 1] = {};
+    parallel.run(shares_.count, [&](size_t share) {
+      const size_t begin = shares_.begins[share], kept = list(share, listed + begin);
+      if (few) sort_few(listed + begin, kept);
+      const Entry* const own = few ? listed + begin : sort_by_row(packing_, listed + begin, other + begin, kept);
+      size_t rows = kept == 0 ? 0 : 1;
+      for (size_t i = 1; i < kept; ++i) rows += packing_.row(own[i]) == packing_.row(own[i - 1]) ? 0 : 1;
+      sorted[share] = own;
+      entries[share + 1] = kept;
+      touched[share + 1] = rows;
+    });
+    std::partial_sum(entries, entries + shares_.count + 1, entries);
+    std::partial_sum(touched, touched + shares_.count + 1, touched);
+    // Where the sorted entries are not there is room for two numbers of each.
+    auto* const places = reinterpret_cast<int32_t*>(sorted[0] == listed ? other : listed);
+    const bool factored = mean_ || of_.weights != nullptr;
+    auto* const factors = factored ? reinterpret_cast<float*>(places + of_.count) : nullptr;
+    parallel.run(shares_.count, [&](size_t share) {
+      size_t row = touched[share];
+      for (size_t i = entries[share]; i < entries[share + 1]; ++i) {
+        const Entry* const own = sorted[share] + (i - entries[share]);
+        const size_t place = packing_.place(*own);
+        places[i] = gradient_row(place);
+        if (factored) factors[i] = mean_ ? share_of_bags()[place] : of_.weights[place];
+        if (i != entries[share] && packing_.row(own[0]) == packing_.row(own[-1])) continue;
+        rows_[row] = packing_.row(*own);
+        begins_[row++] = static_cast<int32_t>(i);
+      }
+    });
+    const size_t rows = touched[shares_.count], kept = entries[shares_.count];
+    begins_[rows] = static_cast<int32_t>(kept);
+    return {of_, kept, rows, rows_, begins_, places, factors};
+  }
+
+  const Context& context_;
+  const LookUps& of_;
+  const IdLists lists_;
+  uint64_t* const both_;  // two lists of entries
+  int32_t* const rows_;
+  int32_t* const begins_;
+  int32_t* const of_bags_;
+  const bool direct_, mean_, numbered_;
+  Packing packing_{};
+  Shares shares_;
+};
+
 }  // namespace
 
 void check_scatter(const Arguments& a, Requirements& r) {
   if (a.ints[ScatterAt::columns] < 0 || a.ints[ScatterAt::table_rows] < 0) return r.fail("bad columns");
-  const bool listed = a.views[ScatterAt::ends] != nullptr;
-  check_look_ups<ScatterAt>(a, r, a.size(ScatterAt::columns), listed);
-  if (!listed) return;
-  if (a.ints[ScatterAt::lists] > std::numeric_limits<int32_t>::max()) return r.fail("too many lists");
-  if (static_cast<Bags>(a.ints[ScatterAt::bags]) == Bags::none) return r.fail("lists that are no bags");
-  r.need(ScatterAt::gradient, a.size(ScatterAt::lists), a.size(ScatterAt::columns));
-  r.need(ScatterAt::ends, a.size(ScatterAt::lists));
+  check_look_ups<ScatterAt>(a, r, a.size(ScatterAt::columns));
 }
 
-size_t scratch_scatter(const Arguments& a, const KernelTable& /*kernels*/) {
-  const bool listed = a.views[ScatterAt::ends] != nullptr;
-  return scatter_bytes(a.size(ScatterAt::count), listed ? a.size(ScatterAt::lists) : 0);
-}
+size_t scratch_scatter(const Arguments& a, const KernelTable& /*kernels*/) { return scatter_bytes<ScatterAt>(a); }
 
-// Two lists of entries, of which one becomes places and factors; rows, where their entries begin, the shares of bags,
-// and of bags of any length which one each index is in.
+// Two lists of entries, of which one becomes places and factors; rows, where their entries begin; and the shares of
+// bags, or which one each index of lists is in.
 size_t scatter_bytes(size_t count, size_t lists) {
-  const size_t bags = lists == 0 ? count * sizeof(float) : lists * sizeof(float) + count * sizeof(int32_t);
-  return count * (2 * sizeof(Entry) + 2 * sizeof(int32_t)) + bags + sizeof(int32_t);
+  const size_t bags = std::max(lists, count) * sizeof(float);
+  return Scatterer::room(count) * 2 * sizeof(uint64_t) + count * 2 * sizeof(int32_t) + bags + sizeof(int32_t);
 }
 
 Scattered scatter(const Context& context, const LookUps& of, void* memory) {
-  const auto [gradient, indices, weights, room, table_rows, columns, width, padding, bags, gaps, ends, list_count] = of;
-  const IdLists lists{ends, ends == nullptr ? room / width : list_count, ends == nullptr ? width : room};
-  if (!lists.fit(context, indices, table_rows, gaps)) return {};
-  const size_t count = lists.entries();
-  auto* const both = static_cast<Entry*>(memory);
-  auto* const rows = reinterpret_cast<int32_t*>(both + 2 * room);
-  auto* const begins = rows + room;
-  // Where no weight of an entry is wanted, its place is the row of the gradient at once: dividing by the width later
-  // takes as long as a pass of the sort.
-  const bool direct = bags != Bags::none && weights == nullptr;
-  size_t kept = 0;
-  const auto keep = [&, ids = indices, left_out = padding](size_t begin, size_t end, size_t bag) {
-    for (size_t i = begin; i < end; ++i) {
-      if (ids[i] >= 0 && ids[i] != left_out) both[kept++] = {ids[i], static_cast<int32_t>(direct ? bag : i)};
-    }
-  };
-  if (direct) {
-    for (size_t bag = 0; bag < lists.count; ++bag) keep(lists.begin(bag), lists.end(bag), bag);
-  } else {
-    keep(0, count, 0);
-  }
-  const Entry* const entries = sort_by_row(both, both + room, kept, table_rows);
-  Entry* const other = entries == both ? both + room : both;
-  auto* const places = reinterpret_cast<int32_t*>(other);
-  auto* const factors = reinterpret_cast<float*>(places + room);
-  const bool factored = bags == Bags::mean || weights != nullptr;
-  auto* const shares = reinterpret_cast<float*>(begins + room + 1);
-  auto* const bag_of = ends == nullptr ? nullptr : reinterpret_cast<int32_t*>(shares + lists.count);
-  const bool shared = bags == Bags::mean && weights == nullptr;
-  for (size_t bag = 0; (shared || (bag_of != nullptr && !direct)) && bag < lists.count; ++bag) {
-    const size_t begin = lists.begin(bag), end = lists.end(bag);
-    if (shared) shares[bag] = bag_share(indices + begin, end - begin, padding);
-    if (bag_of != nullptr) std::fill(bag_of + begin, bag_of + end, static_cast<int32_t>(bag));
-  }
-  size_t touched = 0;
-  for (size_t i = 0; i < kept; ++i) {
-    const auto place = static_cast<size_t>(entries[i].place);
-    size_t bag = place;
-    if (bags != Bags::none && !direct) bag = bag_of == nullptr ? place / width : static_cast<size_t>(bag_of[place]);
-    places[i] = static_cast<int32_t>(bag);
-    if (factored) factors[i] = weights != nullptr ? weights[place] : shares[bag];
-    if (i != 0 && entries[i].row == entries[i - 1].row) continue;
-    rows[touched] = entries[i].row;
-    begins[touched++] = static_cast<int32_t>(i);
-  }
-  begins[touched] = static_cast<int32_t>(kept);
-  return {of, kept, touched, rows, begins, places, factored ? factors : nullptr};
+  if (!of.in_lists().fit(context, of.indices, of.table_rows, of.gaps)) return {};
+  return Scatterer(context, of, memory).run();
 }
 
 }  // namespace carillon

@@ -42,8 +42,10 @@ struct LookUps {
   int64_t padding;
   Bags bags;
   bool gaps;
-  const int32_t* ends = nullptr;  // of bags of any length
-  size_t lists = 0;
+  const int32_t* ends;  // of bags of any length, or nullptr
+  size_t lists;
+
+  IdLists in_lists() const { return {ends, ends == nullptr ? count / width : lists, ends == nullptr ? width : count}; }
 };
 
 // Of an operation whose operands have the names of ScatterAt but for the sizes of the table.
@@ -59,22 +61,27 @@ LookUps look_ups(const Arguments& a, size_t table_rows, size_t columns) {
           a.ints[At::padding],
           static_cast<Bags>(a.ints[At::bags]),
           a.ints[At::gaps] != 0,
-          nullptr,
-          0};
+          a.view<const int32_t>(At::ends),
+          a.size(At::lists)};
 }
 
-// Of bags of any length where they are `listed`: whoever has their ends says how many there are.
 template <class At>
-void check_look_ups(const Arguments& a, Requirements& r, size_t columns, bool listed = false) {
+void check_look_ups(const Arguments& a, Requirements& r, size_t columns) {
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  const bool listed = a.views[At::ends] != nullptr;
   const int64_t bags = a.ints[At::bags];
   if (bags < 0 || bags >= static_cast<int64_t>(Bags::count)) return r.fail("no such bags");
-  if (a.ints[At::count] < 0 || a.ints[At::width] < 1) return r.fail("bad columns");
+  if (a.ints[At::count] < 0 || a.ints[At::lists] < 0 || a.ints[At::width] < 1) return r.fail("bad columns");
   if (static_cast<Bags>(bags) == Bags::mean && a.views[At::weights] != nullptr) return r.fail("a mean has no weights");
-  if (a.ints[At::count] > std::numeric_limits<int32_t>::max()) return r.fail("too many indices");
+  if (a.ints[At::count] > most) return r.fail("too many indices");
+  if (a.ints[At::lists] > most) return r.fail("too many lists");
   const size_t count = a.size(At::count), width = a.size(At::width);
   const bool bagged = static_cast<Bags>(bags) != Bags::none;
+  if (listed && !bagged) return r.fail("lists that are no bags");
   if (!listed && count % width != 0) return r.fail("a row that is not whole");
-  r.need(At::gradient, bagged ? count / width : count, columns);
+  const size_t rows = bagged ? count / width : count;
+  r.need(At::gradient, listed ? a.size(At::lists) : rows, columns);
+  r.need(At::ends, a.size(At::lists));
   r.need(At::indices, count);
   r.need(At::weights, count);
 }
@@ -91,9 +98,11 @@ struct Scattered {
 
   // Elements [from, from + columns) of the gradients of touched rows [first, last), side by side: each one chain from
   // +0.
+  RowsTask sums(size_t first, size_t last, size_t from, size_t columns, float* y) const {
+    return {of.gradient + from, of.columns, places, factors, begins + first, 0, last - first, entries, -1, y, columns};
+  }
   void sum(const KernelTable& kernels, size_t first, size_t last, size_t from, size_t columns, float* y) const {
-    kernels.rows_sum_f32(
-        {of.gradient + from, of.columns, places, factors, begins + first, 0, last - first, entries, -1, y, columns});
+    kernels.rows_sum_f32(sums(first, last, from, columns, y));
   }
   void sum(const KernelTable& kernels, size_t first, size_t last, float* y) const {
     sum(kernels, first, last, 0, of.columns, y);
@@ -101,7 +110,11 @@ struct Scattered {
 };
 
 // Bytes that scatter() takes for so many look-ups, in so many lists of any length.
-size_t scatter_bytes(size_t count, size_t lists = 0);
+size_t scatter_bytes(size_t count, size_t lists);
+template <class At>
+size_t scatter_bytes(const Arguments& a) {
+  return scatter_bytes(a.size(At::count), a.views[At::ends] == nullptr ? 0 : a.size(At::lists));
+}
 
 // In `memory`; nothing where an index is no row, with the fault.
 Scattered scatter(const Context& context, const LookUps& of, void* memory);
@@ -109,10 +122,8 @@ Scattered scatter(const Context& context, const LookUps& of, void* memory);
 void check_scatter(const Arguments& a, Requirements& r);
 size_t scratch_scatter(const Arguments& a, const KernelTable& kernels);
 inline Scattered scatter(const Context& context, const Arguments& a) {
-  LookUps of = look_ups<ScatterAt>(a, a.size(ScatterAt::table_rows), a.size(ScatterAt::columns));
-  of.ends = a.view<const int32_t>(ScatterAt::ends);
-  of.lists = a.size(ScatterAt::lists);
-  return scatter(context, of, context.scratch);
+  return scatter(context, look_ups<ScatterAt>(a, a.size(ScatterAt::table_rows), a.size(ScatterAt::columns)),
+                 context.scratch);
 }
 
 }  // namespace carillon

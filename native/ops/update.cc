@@ -158,7 +158,7 @@ struct Layout {
     squares = std::max(all_blocks(a), room) * sizeof(UpdateSums);
     long_rows = squares + floats(std::max<size_t>(room, 1));
     scattered = long_rows + (are_long(a) ? floats(room * segment_of(a, 0).columns) : 0);
-    bytes = scattered + (is_flowing(a) ? scatter_bytes(a.size(UpdateAt::count)) : 0);
+    bytes = scattered + (is_flowing(a) ? scatter_bytes<UpdateAt>(a) : 0);
   }
 };
 
@@ -444,29 +444,42 @@ double update_all(const Context& context, const Arguments& a, const UpdateArgume
   return total;
 }
 
-// Floats of gradients that are summed before they are used: what stays in the first-level cache beside the rows.
-constexpr size_t kTogetherFloats = 1024;
-
-// Touched rows [first, last), at most kTogetherFloats unless it is one; those up to `known` come next.
+// Touched rows [first, last); those up to `known` come next. `squares` receives those of the new rows, where it is
+// there.
 UpdateSums update_rows(const Context& context, const Arguments& a, const Segment& segment, const UpdateArguments& u,
-                       const RowGradients& gradients, size_t first, size_t last, size_t known) {
+                       const RowGradients& gradients, size_t first, size_t last, size_t known, float* squares) {
   alignas(64) float room[kUpdateBlock];
   const size_t columns = segment.columns;
   const Slices table = slices_at(a, segment.offset);
-  UpdateTask task = table.task(gradients.at(context.kernels, columns, first, last, 0, columns, room), columns);
+  const RowsTask flows = gradients.scattered.sums(first, last, 0, columns, room);
+  const bool summed = gradients.sums != nullptr;
+  UpdateTask task = table.task(summed ? gradients.sums + first * columns : room, columns);
   task.rows = gradients.touched.rows + first;
   task.row_count = last - first;
   task.known = known - first;
-  if (segment.by_rows()) task.average = nullptr;
+  if (!summed) {
+    task.flows = &flows;
+    task.room = room;
+  }
+  if (!segment.by_rows()) {
+    task.new_squares = squares;
+    return context.kernels.update[a.ints[UpdateAt::rule]](task, u);
+  }
+  task.average = nullptr;
   const UpdateSums sums = context.kernels.update[a.ints[UpdateAt::rule]](task, u);
-  for (size_t i = first; segment.by_rows() && i < last; ++i) {
+  for (size_t i = first; i < last; ++i) {
     const Slices row = slices_at(a, segment.offset + static_cast<size_t>(gradients.touched.rows[i]) * columns);
     bound_rows(context, row.parameters, 1, columns, static_cast<float>(segment.factors[kMaxNorm]));
     if (row.average != nullptr)
       context.kernels.average_f32(row.parameters, row.average, columns, u.average_keep, u.average_take);
   }
+  if (squares != nullptr)
+    *squares = context.kernels.rows_squares_f32(table.parameters, task.rows, task.row_count, columns);
   return sums;
 }
+
+// Rows that are updated before their norms are bounded, so that they are still in the first-level cache then.
+constexpr size_t kTogetherFloats = 1024;
 
 // The touched rows alone; the penalty is theirs. `squares` is where the squares of the new rows are wanted.
 double update_touched(const Context& context, const Arguments& a, const UpdateArguments& common,
@@ -477,10 +490,11 @@ double update_touched(const Context& context, const Arguments& a, const UpdateAr
   u.ahead = 0;
   const Scratch scratch(a, context.scratch);
   auto* const squares = a.view<float>(UpdateAt::squares);
-  const float* const parameters = a.view<float>(UpdateAt::parameters) + segment.offset;
   // Sums of single rows are wanted, or all are 0.
   const bool apart = u.squares || u.absolutes;
-  const size_t together = apart ? 1 : std::max<size_t>(1, kTogetherFloats / columns);
+  size_t together = touched;
+  if (segment.by_rows()) together = std::max<size_t>(1, kTogetherFloats / columns);
+  if (apart) together = 1;
   const size_t wanted = context.parallel.chunks(touched * columns, kLeastElements);
   const size_t chunks = std::min(std::max<size_t>(touched, 1), wanted);
   context.parallel.run(chunks, [&](size_t chunk) {
@@ -488,10 +502,11 @@ double update_touched(const Context& context, const Arguments& a, const UpdateAr
     float own = 0;
     for (size_t i = touched * chunk / chunks; i < end;) {
       const size_t next = std::min(end, i + together);
-      const UpdateSums sums = update_rows(context, a, segment, u, gradients, i, next, end);
+      float part = 0;
+      const UpdateSums sums =
+          update_rows(context, a, segment, u, gradients, i, next, end, squares == nullptr ? nullptr : &part);
       if (apart) scratch.sums[i] = sums;
-      if (squares != nullptr)
-        own += context.kernels.rows_squares_f32(parameters, gradients.touched.rows + i, next - i, columns);
+      own += part;
       i = next;
     }
     scratch.squares[chunk] = own;

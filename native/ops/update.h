@@ -8,8 +8,9 @@ namespace carillon {
 struct UpdateAt {
   static constexpr Operands all{
       "parameters:M gradients:f states[3]:M? average:M? gradient_scale:f? penalty:F? count:i? rows:i? indices:i? "
-      "weights:f? squares:F?",
-      "count:d? rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? room:i? "
+      "weights:f? ends:i? squares:F?",
+      "count:d? lists:d? rule:optimizers lane:i constants:# scalars:i average_lane:b? decay_lane:i? reach:reaches? "
+      "room:i? "
       "width:i? padding:i?-1 bags:bags? gaps:b? segments*(offset,rows,columns,metric:b)",
       "constants[8] clip_value average_decay? "
       "segments*(l2,l1,decay,scheduled_decay,shrink,max_norm,penalty_squares,penalty_absolutes)"};
@@ -22,9 +23,10 @@ struct UpdateAt {
                           decay_lane = all.integer("decay_lane"), reach = all.integer("reach"),
                           room = all.integer("room");
   // Of look_ups().
-  static constexpr size_t gradient = gradients, indices = all.view("indices"), weights = all.view("weights");
-  static constexpr size_t count = all.integer("count"), width = all.integer("width"), padding = all.integer("padding"),
-                          bags = all.integer("bags"), gaps = all.integer("gaps");
+  static constexpr size_t gradient = gradients, indices = all.view("indices"), weights = all.view("weights"),
+                          ends = all.view("ends");
+  static constexpr size_t count = all.integer("count"), lists = all.integer("lists"), width = all.integer("width"),
+                          padding = all.integer("padding"), bags = all.integer("bags"), gaps = all.integer("gaps");
   static constexpr size_t constants_room = all.number("constants"), clip_value = all.number("clip_value"),
                           average_decay = all.number("average_decay");
 };

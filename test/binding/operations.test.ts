@@ -66,8 +66,8 @@ test("views of one name, room for constants, and the items of a list", () => {
   });
   const rule = nativeInfo.optimizers.indexOf("adam");
   expect(update).toEqual([
-    ...[operation("update"), 13, 17, 18, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1, -1, -1, -1],
-    ...[0, rule, 5, 2, 2, 0, 0, 0, 0, 0, -1, 0, 0, 16, 2, 3, 1],
+    ...[operation("update"), 14, 18, 18, 0, 1, 2, 3, -1, -1, -1, 4, -1, -1, -1, -1, -1, -1],
+    ...[0, 0, rule, 5, 2, 2, 0, 0, 0, 0, 0, -1, 0, 0, 16, 2, 3, 1],
     ...halves(0.9, 0.1, 0, 0, 0, 0, 0, 0, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8),
   ]);
 });
@@ -94,7 +94,8 @@ test("a template has its fields where an instruction has its words", () => {
       rows: 9,
       indices: 10,
       weights: 11,
-      squares: 12,
+      ends: 12,
+      squares: 13,
     },
     numbers: {
       ...{ rule: "lion", lane: 0, scalars: 0, constants: [0.5, 0.25], clipValue: 0 },

@@ -70,8 +70,8 @@ export function valid(): { readonly spec: NativeProgramSpec; readonly slabs: rea
     words("gemm", [3, 0, -1, 6], [OUT, IN, -1, 1, 0, 0, 0]),
     words(
       "update",
-      [2, 6, -1, -1, -1, -1, -1, 8, -1, -1, -1, -1, -1],
-      [0, numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, OUT, IN, 0],
+      [2, 6, -1, -1, -1, -1, -1, 8, -1, -1, -1, -1, -1, -1],
+      [0, 0, numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, OUT, IN, 0],
       UPDATE_DOUBLES,
     ),
     words("dropout", [3, 3], [-1, OUT, 0, 1, 1, 0], [0.5, 2, 0, 0]),

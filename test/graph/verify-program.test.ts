@@ -203,7 +203,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["dropout", [2, 6, 4]],
   ["noise", [2, 5, 1]],
   ["gather", [3, 4, 1]],
-  ["expect_finite", [7, 14, 0]],
+  ["expect_finite", [8, 15, 0]],
   ["collect", [2, 4, 0]],
   ["convert", [2, 1, 1]],
   ["row_count", [1, 0, 0]],
@@ -211,7 +211,7 @@ const OPERANDS = new Map<string, readonly [views: number, ints: number, doubles:
   ["uniform", [1, 3, 2]],
   ["normal", [1, 3, 2]],
   ["permutation", [1, 2, 0]],
-  ["update", [13, 17, 18]],
+  ["update", [14, 18, 18]],
   ["log_scalar", [1, 1, 0]],
 ]);
 

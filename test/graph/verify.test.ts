@@ -104,8 +104,8 @@ describe("one instruction", () => {
       "an optimizer that is not there",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 99, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "no such rule",
@@ -114,8 +114,8 @@ describe("one instruction", () => {
       "an average that is neither fixed nor in a lane",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 2, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "decay of the average",
@@ -124,8 +124,8 @@ describe("one instruction", () => {
       "a segment past the end",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 2, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 2, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "are needed",
@@ -134,8 +134,8 @@ describe("one instruction", () => {
       "a huge segment",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, INT_MAX, 1, INT_MAX, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, INT_MAX, 1, INT_MAX, 0],
         new Array(18).fill(0),
       ),
       "are needed",
@@ -144,8 +144,8 @@ describe("one instruction", () => {
       "a negative segment",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, -1, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, -1, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "negative segment",
@@ -154,8 +154,8 @@ describe("one instruction", () => {
       "overlapping segments",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 3, 0, 2, 1, 1, 0],
         new Array(26).fill(0),
       ),
       "overlap",
@@ -164,8 +164,8 @@ describe("one instruction", () => {
       "a segment without its two numbers",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(16).fill(0),
       ),
       "wrong number of constants",
@@ -174,8 +174,8 @@ describe("one instruction", () => {
       "Adam without states",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, numberOf("optimizers", "adam"), 0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "states",
@@ -184,8 +184,8 @@ describe("one instruction", () => {
       "a negative schedule",
       words(
         "update",
-        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
-        [0, 0, -1, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
+        [0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1],
+        [0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 1, 4, 0],
         new Array(18).fill(0),
       ),
       "no such schedule",
@@ -465,20 +465,29 @@ describe("rows of a table", () => {
 
   /** SGD with rate 0.5 of the table, [4, 2], by the rows that reach says. */
   const update = (
-    { reach = numberOf("reaches", "touched"), room = 3, segment = [0, 4, 2, 0], lookUps = [0, 0, -1, 0, 0] } = {},
-    operands = at("table", "sums", "", "", "", "", "", "penalty", "count", "rows", "", "", ""),
+    { reach = numberOf("reaches", "touched"), room = 3, segment = [0, 4, 2, 0], lookUps = [0, 0, 0, -1, 0, 0] } = {},
+    operands = at("table", "sums", "", "", "", "", "", "penalty", "count", "rows", "", "", "", ""),
   ) => {
-    const [count = 0, ...own] = lookUps;
-    const head = [count, numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, reach, room, ...own];
+    const [count = 0, lists = 0, ...own] = lookUps;
+    const head = [count, lists, numberOf("optimizers", "sgd"), 0, 0, 0, 0, 0, reach, room, ...own];
     const doubles = new Array(10).fill(0).with(8, Number.POSITIVE_INFINITY);
     return words("update", operands, [...head, ...segment], [...doubles, ...new Array(8).fill(0)]);
   };
   /** The same update by three look-ups and what flows back from them. */
-  const updateFrom = (lookUps: readonly number[] = [3, 1, -1, 0, 0], segment = [0, 4, 2, 0]) =>
+  const updateFrom = (
+    lookUps: readonly number[] = [3, 0, 1, -1, 0, 0],
+    segment = [0, 4, 2, 0],
+    lists: readonly (keyof Views | "")[] = ["indices", "", ""],
+  ) =>
     update(
       { room: 0, segment, lookUps: [...lookUps] },
-      at("table", "flows", "", "", "", "", "", "penalty", "", "", "indices", "", ""),
+      at("table", "flows", "", "", "", "", "", "penalty", "", "", ...lists, ""),
     );
+  /** By the three in two lists. */
+  const updateFromLists = (changed: readonly number[] = []) => {
+    const sizes = [3, 2, 3, -1, numberOf("bags", "sum"), 0].map((value, index) => changed[index] ?? value);
+    return updateFrom(sizes, undefined, ["indices", "", "ends"]);
+  };
   const scatter = (
     operands = at("flows", "indices", "", "", "count", "rows", "sums"),
     changed: readonly number[] = [],
@@ -522,6 +531,9 @@ describe("rows of a table", () => {
     const from = execute(updateFrom());
     expect(from.fault).toBeNull();
     expect(Array.from(from.own.table)).toEqual([1, 1, -0.5, -1, 1, 1, -2, -3]);
+    const fromLists = execute(updateFromLists());
+    expect(fromLists.fault).toBeNull();
+    expect(Array.from(fromLists.own.table)).toEqual([1, 1, -0.5, -1, 1, 1, -1, -2]);
   });
 
   test.each<[string, readonly number[], string]>([
@@ -550,29 +562,29 @@ describe("rows of a table", () => {
     ["room for more rows than there are", update({ room: 4 }), "are needed"],
     ["a table that is too long", update({ segment: [0, 5, 2, 0] }), "are needed"],
     ["two tables", update({ segment: [0, 2, 2, 0, 4, 2, 2, 0] }), "eight numbers"],
-    ["look-ups of no width", updateFrom([3, 0, -1, 0, 0]), "bad columns"],
-    ["look-ups of no such bags", updateFrom([3, 1, -1, 9, 0]), "no such bags"],
-    ["more look-ups than there are", updateFrom([4, 1, -1, 0, 0]), "are needed"],
+    ["look-ups of no width", updateFrom([3, 0, 0, -1, 0, 0]), "bad columns"],
+    ["look-ups of no such bags", updateFrom([3, 0, 1, -1, 9, 0]), "no such bags"],
+    ["more look-ups than there are", updateFrom([4, 0, 1, -1, 0, 0]), "are needed"],
     ["less than a row flows back", updateFrom(undefined, [0, 2, 4, 0]), "are needed"],
     ["look-ups in two tables", updateFrom(undefined, [0, 2, 2, 0, 4, 2, 2, 0]), "eight numbers"],
     [
       "rows beside look-ups",
-      update({}, at("table", "sums", "", "", "", "", "", "penalty", "count", "rows", "indices", "", "")),
+      update({}, at("table", "sums", "", "", "", "", "", "penalty", "count", "rows", "indices", "", "", "")),
       "rows or look-ups",
     ],
     [
       "rows without their count",
-      update({}, at("table", "sums", "", "", "", "", "", "penalty", "", "rows", "", "", "")),
+      update({}, at("table", "sums", "", "", "", "", "", "penalty", "", "rows", "", "", "", "")),
       "go together",
     ],
     [
       "a count without its rows",
-      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "", "", "", "")),
+      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "", "", "", "", "")),
       "go together",
     ],
     [
       "a gradient that is the table",
-      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "rows", "", "", "")),
+      update({}, at("table", "table", "", "", "", "", "", "penalty", "count", "rows", "", "", "", "")),
       "overlaps",
     ],
     [
@@ -585,6 +597,8 @@ describe("rows of a table", () => {
     ["more lists than there are ends", listed(undefined, [3, 3]), "are needed"],
     ["more lists than flow in", listed(undefined, [3, 4]), "are needed"],
     ["room for more ids than there are", listed(undefined, [4]), "are needed"],
+    ["an update by lists that are no bags", updateFromLists([3, 2, 3, -1, 0]), "no bags"],
+    ["an update by more lists than flow in", updateFromLists([3, 4]), "are needed"],
     ["bags of more ids than there are", bag(undefined, [2, 4, 2, 4, -1]), "are needed"],
     ["bags of more lists than there are ends", bag(undefined, [3, 4, 1, 3, -1]), "are needed"],
   ])("%s is refused", (_name, code, message) => {
@@ -621,9 +635,10 @@ describe("rows of a table", () => {
       expect(fault).toMatchObject({ what: "index", row: 1, value: 4, limit: 4 });
       expect(own.table).toEqual(views().table);
     }
-    for (const code of [listed(), bag()]) {
-      const { fault: within } = execute(code, { indices: Int32Array.of(3, 1, 4) });
+    for (const code of [listed(), bag(), updateFromLists()]) {
+      const { own, fault: within } = execute(code, { indices: Int32Array.of(3, 1, 4) });
       expect(within).toMatchObject({ what: "index", row: 1, column: 1, value: 4, limit: 4 });
+      expect(own.table).toEqual(views().table);
       expect(execute(code, { indices: Int32Array.of(3, -1, 1) }).fault).toMatchObject({ row: 1, column: 0, value: -1 });
     }
   });
@@ -634,8 +649,9 @@ describe("rows of a table", () => {
     ["reach behind the ids", Int32Array.of(1, 4)],
     ["are as large as they can be", Int32Array.of(INT_MAX, INT_MAX)],
   ])("ends that %s are a fault, and nothing is written", (_name, ends) => {
-    for (const code of [listed(), bag()]) {
+    for (const code of [listed(), bag(), updateFromLists()]) {
       const { own, fault } = execute(code, { ends });
+      expect(own.table).toEqual(views().table);
       expect(fault).toMatchObject({ what: "index", limit: 4 });
       expect(own.four).toEqual(views().four);
       expect(own.sums).toEqual(views().sums);
