@@ -2,24 +2,28 @@
 
 // y of `vectors` registers of columns, the last of `tail` columns, from entries [begin, end). The lines of a row are
 // asked for a few rows before.
-template <size_t vectors>
+template <size_t vectors, bool factored>
 CARILLON_INLINE void rows_sum_tile(const RowsTask& task, size_t begin, size_t end, size_t column, size_t tail,
                                    float* y) {
   F sum[vectors];
   for (size_t v = 0; v < vectors; ++v) sum[v] = zero();
-  const float* x = task.x + column;
+  const float* const x = task.x + column;
+  const int32_t* const rows = task.rows;
+  const size_t stride = task.stride, known = task.known;
+  const int32_t skipped = task.skipped;
   for (size_t i = begin; i < end; ++i) {
-    const int32_t row = task.rows[i];
-    if (i + kRowsFetched < task.known) {
-      const int32_t next = task.rows[i + kRowsFetched];
+    if (i + kRowsFetched < known) {
+      const int32_t next = rows[i + kRowsFetched];
       if (next >= 0) {
-        for (size_t line = 0; line < vectors * F::N; line += kLine)
-          prefetch(x, static_cast<size_t>(next) * task.stride + line);
+        const float* const ahead = x + static_cast<size_t>(next) * stride;
+        CARILLON_UNROLL
+        for (size_t line = 0; line < vectors * F::N; line += kLine) prefetch(ahead, line);
       }
     }
-    if (row < 0 || row == task.skipped) continue;
-    const float* from = x + static_cast<size_t>(row) * task.stride;
-    const F factor = splat(task.factors == nullptr ? 1.0f : task.factors[i]);
+    const int32_t row = rows[i];
+    if (row < 0 || row == skipped) continue;
+    const float* const from = x + static_cast<size_t>(row) * stride;
+    const F factor = splat(factored ? task.factors[i] : 1.0f);
     CARILLON_UNROLL
     for (size_t v = 0; v < vectors; ++v) {
       const F value = v + 1 < vectors || tail == F::N ? load(from + v * F::N) : load_part(from + v * F::N, tail);
@@ -35,15 +39,24 @@ CARILLON_INLINE void rows_sum_tile(const RowsTask& task, size_t begin, size_t en
   }
 }
 
+template <bool factored>
+CARILLON_INLINE void rows_sum(const RowsTask& task, size_t begin, size_t end, float* y) {
+  constexpr size_t wide = 4 * F::N;
+  size_t c = 0;
+  for (; c + wide <= task.columns; c += wide) rows_sum_tile<4, factored>(task, begin, end, c, F::N, y);
+  for (; c < task.columns; c += F::N) {
+    rows_sum_tile<1, factored>(task, begin, end, c, smaller_of(F::N, task.columns - c), y);
+  }
+}
+
 // The s-th of the sums, to y.
 void rows_sum_one(const RowsTask& task, size_t s, float* y) {
-  constexpr size_t wide = 4 * F::N;
   const size_t begin = task.begins == nullptr ? s * task.width : static_cast<size_t>(task.begins[s]);
   const size_t end = task.begins == nullptr ? begin + task.width : static_cast<size_t>(task.begins[s + 1]);
-  size_t c = 0;
-  for (; c + wide <= task.columns; c += wide) rows_sum_tile<4>(task, begin, end, c, F::N, y);
-  for (; c < task.columns; c += F::N) {
-    rows_sum_tile<1>(task, begin, end, c, smaller_of(F::N, task.columns - c), y);
+  if (task.factors == nullptr) {
+    rows_sum<false>(task, begin, end, y);
+  } else {
+    rows_sum<true>(task, begin, end, y);
   }
 }
 

@@ -114,8 +114,8 @@ struct Classifier {
     emit(code, OperationId::gemm, {logits, batch_x, -1, gradient}, {k(kClasses), k(kInputs), -1, 1, 0, 0, 0});
     // β₁, 1 − β₁, β₂, 1 − β₂, ε, outside; room; no clipping, no average; then L2 and penalty of the
     // segment. The corrections of the bias come as scalars in the lanes behind the rate's.
-    emit(code, OperationId::update, {w, gradient, m1, m2, -1, -1, -1, penalty, -1, -1, -1, -1, -1},
-         {0, static_cast<int32_t>(Optimizer::adam), 0, 6, 2, 0, 0, 0, 0, 0, -1, 0, 0, 0, k(kClasses), k(kInputs), 0},
+    emit(code, OperationId::update, {w, gradient, m1, m2, -1, -1, -1, penalty, -1, -1, -1, -1, -1, -1},
+         {0, 0, static_cast<int32_t>(Optimizer::adam), 0, 6, 2, 0, 0, 0, 0, 0, -1, 0, 0, 0, k(kClasses), k(kInputs), 0},
          {0.9, 0.1, 0.999, 0.001, 1e-8, 0, 0, 0, std::numeric_limits<double>::infinity(), 0, 1e-3, 0, 0, 0, 0, 0, 1e-3,
           0});
     emit(code, OperationId::log_scalar, {total}, {0});
