@@ -294,6 +294,7 @@ export type { Inferred, SchemaOptions } from "./table/schema/read.js";
 export type { ColumnSchema, Schema, Task } from "./table/schema/schema.js";
 export type { Warning } from "./table/schema/warnings.js";
 export type { ByteStream } from "./table/source.js";
+export type { SqlParameter, SqlSource } from "./table/sql/source.js";
 export type { Row, Table } from "./table/table.js";
 export type { GivenColumns, GivenRows } from "./table/values.js";
 export { type Ragged, type RaggedOptions, ragged } from "./tensor/ragged.js";

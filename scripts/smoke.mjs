@@ -66,6 +66,7 @@ export const SCRIPTS = {
   "test:arm64": { reason: "needs qemu and minutes; .ci/run has it as its last step" },
   "test:matrix": { reason: "downloads a Node.js for each platform and takes an hour" },
   "test:package": { reason: "needs a registry and minutes; a job of the workflow CI" },
+  "test:databases": { reason: "needs a server of PostgreSQL; .ci/run has it as a step of its own" },
   smoke: { reason: "this one" },
   "stream-test": { forms: [["--gigabytes", "0.01"]] },
   soak: { forms: [["--quick"]] },

@@ -37,20 +37,20 @@ async function handOver(made: Table): Promise<void> {
   });
 }
 
-async function work({ task, paths, options }: Work): Promise<void> {
+async function work({ task, source, options }: Work): Promise<void> {
   const own = { ...options, thread: false }; // who takes them checks each
   switch (task) {
     case "table":
-      await handOver(await table(paths, own));
+      await handOver(await table(source, own));
       break;
     case "blocks":
-      for await (const block of tableBlocks(paths, own)) await handOver(block);
+      for await (const block of tableBlocks(source, own)) await handOver(block);
       break;
     case "schema":
-      tell({ kind: "result", result: await schemaOf(paths, own) });
+      tell({ kind: "result", result: await schemaOf(source, own) });
       break;
     case "prepare":
-      tell({ kind: "result", result: (await prepare(paths, own as PrepareOptions)).toJSON() });
+      tell({ kind: "result", result: (await prepare(source, own as PrepareOptions)).toJSON() });
       break;
   }
   tell({ kind: "end" });

@@ -5,14 +5,24 @@ import { type Preparation, readPreparation } from "./preparation/preparation.js"
 import { readBlocks, readTable } from "./read.js";
 import { type Inferred, readSchema, type SchemaOptions } from "./schema/read.js";
 import { type ByteStream, heldSource } from "./source.js";
+import type { SqlSource } from "./sql/source.js";
 import type { Table } from "./table.js";
 import type { GivenColumns, GivenRows } from "./values.js";
 
 /**
  * What a table is read from: a path, a pattern of paths (`data/*.csv`), `-` for standard input, a URL of a file, a list of paths, bytes, a stream
- * of bytes or text; or what is in memory: objects, lists of values, columns by name, a table.
+ * of bytes or text; a query of a database, `{ sql, from }`; or what is in memory: objects, lists of values, columns by name, a table.
  */
-export type TableSource = string | URL | readonly string[] | Uint8Array | ByteStream | GivenRows | GivenColumns | Table;
+export type TableSource =
+  | string
+  | URL
+  | readonly string[]
+  | Uint8Array
+  | ByteStream
+  | SqlSource
+  | GivenRows
+  | GivenColumns
+  | Table;
 
 /**
  * Reads a whole table. A format is told by the name or the first bytes, and so is compression; of separated text the first rows tell how it is written

@@ -2,6 +2,7 @@
 import { CarillonError, messageOf } from "../errors.js";
 import { broken } from "../io/refusal.js";
 import { type Bytes, beginningOf } from "./source.js";
+import { checkZstd } from "./zstd.js";
 
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 const isZstd = (bytes: Uint8Array): boolean =>
@@ -23,7 +24,10 @@ async function* byFzstd(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   const { Decompress } = await import("fzstd");
   const given: Uint8Array[] = [];
   const stream = new Decompress((piece) => given.push(piece));
+  let first = true;
   for await (const piece of pieces) {
+    if (first) checkZstd(piece);
+    first = false;
     stream.push(piece);
     for (const one of given.splice(0)) yield one;
   }

@@ -1,7 +1,7 @@
 // What the bytes of a file are.
 import { bareName } from "./source.js";
 
-export const FORMATS = ["csv", "tsv", "jsonl", "parquet", "npy", "npz"] as const;
+export const FORMATS = ["csv", "tsv", "jsonl", "parquet", "arrow", "npy", "npz"] as const;
 
 /** A format that tables are read from; compression by gzip or zstd is found by itself. */
 export type TableFormat = (typeof FORMATS)[number];
@@ -16,6 +16,9 @@ const ENDINGS: Readonly<Record<string, TableFormat>> = {
   json: "jsonl",
   parquet: "parquet",
   pq: "parquet",
+  arrow: "arrow",
+  feather: "arrow",
+  ipc: "arrow",
   npy: "npy",
   npz: "npz",
 };
@@ -32,6 +35,7 @@ export function formatOfName(name: string): TableFormat | undefined {
 /** The format that the first bytes tell; separated text where they tell nothing. */
 export function formatOfBytes(bytes: Uint8Array): TableFormat {
   if (startsWith(bytes, "PAR1")) return "parquet";
+  if (startsWith(bytes, "ARROW1") || startsWith(bytes, "\xff\xff\xff\xff") || startsWith(bytes, "FEA1")) return "arrow";
   if (startsWith(bytes, "\x93NUMPY")) return "npy";
   if (startsWith(bytes, "PK\x03\x04")) return "npz";
   const first = bytes.find((byte) => byte > 32 && byte < 128) ?? 0;

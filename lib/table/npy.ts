@@ -36,7 +36,7 @@ function integer(where: string, value: bigint): number {
 /** The last character of Unicode. */
 const LAST_CHARACTER = 0x10ffff;
 
-function halfFloat(bits: number): number {
+export function halfFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;

@@ -1,45 +1,14 @@
 // Parquet by hyparquet: column by column of one row group after the other.
-import type { AsyncBuffer, DecodedArray, SchemaTree } from "hyparquet";
+import type { DecodedArray, SchemaTree } from "hyparquet";
 import { CarillonError, messageOf } from "../errors.js";
-import { fileError, fileSystem } from "../io/file.js";
 import { broken } from "../io/refusal.js";
 import { type Column, type ColumnKind, emptyColumn } from "./column.js";
 import { Places } from "./places.js";
 import { refuseData } from "./refusal.js";
+import type { Slices } from "./slices.js";
 import { failColumn, Table } from "./table.js";
 import { columnOf } from "./values.js";
-
-/** Bytes at any place of which hyparquet reads. */
-interface Opened {
-  readonly buffer: AsyncBuffer;
-  close(): Promise<void>;
-}
-
-/** A file, of which only what is wanted is read. */
-export async function openParquet(path: string): Promise<Opened> {
-  const refuse = (cause: unknown): never => {
-    throw fileError(path, "a file that can be read", cause);
-  };
-  const file = await fileSystem().open(path, "r").catch(refuse);
-  const { size } = await file.stat().catch(refuse);
-  const slice = async (begin: number, end = size): Promise<ArrayBuffer> => {
-    const bytes = new Uint8Array(end - begin);
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await file.read(bytes, done, bytes.length - done, begin + done).catch(refuse);
-      if (bytesRead === 0) refuse(new Error("the file was cut while it was read"));
-      done += bytesRead;
-    }
-    return bytes.buffer;
-  };
-  return { buffer: { byteLength: size, slice }, close: () => file.close() };
-}
-
-/** Bytes in memory. */
-export function heldParquet(bytes: Uint8Array): Opened {
-  const slice = (begin: number, end: number = bytes.length): ArrayBuffer =>
-    new Uint8Array(bytes.subarray(begin, end)).buffer;
-  return { buffer: { byteLength: bytes.length, slice }, close: () => Promise.resolve() };
-}
+import { zstdDecoder } from "./zstd.js";
 
 const TEXTS = ["STRING", "ENUM", "JSON", "UUID"];
 
@@ -95,12 +64,13 @@ const PARSERS = {
  */
 export async function* parquetTables(
   source: string,
-  opened: Opened,
+  opened: Slices,
   chosen: readonly string[] | undefined,
 ): AsyncGenerator<Table> {
   const { parquetScan, parquetSchema } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
-  const options = { file: opened.buffer, compressors, parsers: PARSERS, utf8: false, geoparquet: false };
+  const { compressors: all } = await import("hyparquet-compressors");
+  const compressors = { ...all, ZSTD: await zstdDecoder() };
+  const options = { file: opened, compressors, parsers: PARSERS, utf8: false, geoparquet: false };
   try {
     const scan = await parquetScan(options);
     const { children } = parquetSchema(scan.metadata);

@@ -1,5 +1,6 @@
 // `table` and `tableBlocks`: from a source to tables.
 import { fail } from "../errors.js";
+import { arrowFileTables, arrowStreamTables, isArrowFile } from "./arrow/tables.js";
 import { lengthOf } from "./column.js";
 import { type Contradiction, csvTables, type FieldKind } from "./csv/read.js";
 import { decompressed } from "./decompress.js";
@@ -7,12 +8,15 @@ import { formatOfBytes, formatOfName, type TableFormat } from "./formats.js";
 import { jsonTables } from "./json_lines.js";
 import { columnsOfArray } from "./npy.js";
 import { type CheckedOptions, checkTableOptions, type TableOptions } from "./options.js";
-import { heldParquet, openParquet, parquetTables } from "./parquet.js";
+import { parquetTables } from "./parquet.js";
 import { Places } from "./places.js";
 import type { Schema } from "./schema/schema.js";
+import { heldSlices, openSlices, type Slices } from "./slices.js";
 import { type ByteFile, type Bytes, beginningOf, byteFiles, joinedBytes, remembered } from "./source.js";
+import { isSql } from "./sql/source.js";
+import { sqlTables } from "./sql/tables.js";
 import { joinTables, Table } from "./table.js";
-import { largeFiles, tablesElsewhere, workOf } from "./thread.js";
+import { elsewhere, tablesElsewhere, workOf } from "./thread.js";
 import { tableOfValues } from "./values.js";
 import { filesOfZip } from "./zip.js";
 
@@ -86,16 +90,24 @@ async function* tablesOf(
     }
     case "jsonl":
       return yield* jsonTables(bytes, options.kinds);
-    case "parquet": {
-      // Of a file that lies as it is only what is wanted is read.
-      const source =
-        bytes.isPlain && file.path !== undefined ? await openParquet(file.path) : heldParquet(await gathered(bytes));
-      await bytes.close();
-      return yield* parquetTables(bytes.name, source, options.columns);
+    case "arrow": {
+      const { first, all } = await beginningOf(bytes.pieces);
+      const source = { ...bytes, pieces: all };
+      if (!isArrowFile(bytes.name, first)) return yield* arrowStreamTables(source, options.columns);
+      return yield* arrowFileTables(bytes.name, await slicesOf(file, source), options.columns);
     }
+    case "parquet":
+      return yield* parquetTables(bytes.name, await slicesOf(file, bytes), options.columns);
     default:
       yield arraysTable(bytes.name, await gathered(bytes), bytes.format, options);
   }
+}
+
+/** The bytes of a file at any place: of one that lies as it is only what is wanted is read. */
+async function slicesOf({ path }: ByteFile, bytes: Opened): Promise<Slices> {
+  const slices = bytes.isPlain && path !== undefined ? await openSlices(path) : heldSlices(await gathered(bytes));
+  await bytes.close();
+  return slices;
 }
 
 /** All bytes of a source. */
@@ -181,6 +193,10 @@ export async function scanTables(source: unknown, options: CheckedOptions, visit
   const files = source instanceof Table ? undefined : await byteFiles("table.source", source);
   if (files !== undefined) return await visitFiles(files, options, visitor);
   visitor.begin();
+  if (isSql(source)) {
+    for await (const one of limited(sqlTables(source, options), options)) visitor.add(one);
+    return;
+  }
   visitor.add(inMemory(source, options));
 }
 
@@ -194,9 +210,9 @@ function inMemory(source: unknown, options: CheckedOptions): Table {
 /** {@link table} */
 export async function readTable(source: unknown, given: TableOptions): Promise<Table> {
   const options = checkTableOptions("table", given);
-  const paths = await largeFiles(source, options.thread);
-  if (paths !== undefined) {
-    for await (const one of tablesElsewhere(workOf("table", paths, given), options.signal)) return one;
+  const there = await elsewhere(source, options.thread);
+  if (there !== undefined) {
+    for await (const one of tablesElsewhere(workOf("table", there, given), options.signal)) return one;
   }
   let tables: Table[] = [];
   await scanTables(source, options, {
@@ -228,8 +244,9 @@ export function readBlocks(source: unknown, given: TableOptions): AsyncGenerator
 
 async function* blocksOf(source: unknown, given: TableOptions, options: CheckedOptions): AsyncGenerator<Table> {
   options.signal?.throwIfAborted();
-  const paths = await largeFiles(source, options.thread);
-  if (paths !== undefined) return yield* tablesElsewhere(workOf("blocks", paths, given), options.signal);
+  const there = await elsewhere(source, options.thread);
+  if (there !== undefined) return yield* tablesElsewhere(workOf("blocks", there, given), options.signal);
+  if (isSql(source)) return yield* limited(sqlTables(source, options), options);
   const files = source instanceof Table ? undefined : await byteFiles("tableBlocks.source", source);
   if (files === undefined) return yield inMemory(source, options);
   let left = options.rows;

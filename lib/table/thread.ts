@@ -5,20 +5,24 @@ import { onAbort } from "../signals.js";
 import type { Column } from "./column.js";
 import { filesOf } from "./glob.js";
 import { Places, type Stretch } from "./places.js";
+import { isSql, type SqlSource } from "./sql/source.js";
 import { Table } from "./table.js";
 
-/** What a thread is asked to do with files. */
+/** What a thread can read: files by their paths, or a query. */
+export type Elsewhere = readonly string[] | SqlSource;
+
+/** What a thread is asked to do. */
 export interface Work {
   readonly task: "table" | "blocks" | "schema" | "prepare";
-  readonly paths: readonly string[];
+  readonly source: Elsewhere;
   /** Without a signal, which stays here. */
   readonly options: object;
 }
 
 /** Work for a thread; the signal of the options stays here. */
-export function workOf(task: Work["task"], paths: readonly string[], options: { readonly signal?: unknown }): Work {
+export function workOf(task: Work["task"], source: Elsewhere, options: { readonly signal?: unknown }): Work {
   const { signal: _, ...others } = options;
-  return { task, paths, options: others };
+  return { task, source, options: others };
 }
 
 /** A table as another thread is handed it. */
@@ -53,9 +57,10 @@ async function entry(): Promise<string | undefined> {
     );
 }
 
-/** The files of a source, if they are worth a thread. */
-export async function largeFiles(source: unknown, thread: boolean | undefined): Promise<readonly string[] | undefined> {
+/** What of a source is read on another thread: files that are worth it, and queries. */
+export async function elsewhere(source: unknown, thread: boolean | undefined): Promise<Elsewhere | undefined> {
   if (thread === false || (await entry()) === undefined) return undefined;
+  if (isSql(source)) return source;
   const given = typeof source === "string" ? [source] : source;
   if (!Array.isArray(given) || given.length === 0 || !given.every((one) => typeof one === "string")) return undefined;
   if (given.includes("-") || given.includes("")) return undefined;

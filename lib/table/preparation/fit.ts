@@ -7,7 +7,7 @@ import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.
 import { scanTables } from "../read.js";
 import { type ColumnSchema, checkSchema, type Schema, targetsOf } from "../schema/schema.js";
 import { failColumn, Table } from "../table.js";
-import { largeFiles, resultElsewhere, workOf } from "../thread.js";
+import { elsewhere, resultElsewhere, workOf } from "../thread.js";
 import type { Feature } from "./features.js";
 import { columnTransforms } from "./kinds.js";
 import { Preparation, readPreparation } from "./preparation.js";
@@ -69,9 +69,9 @@ export async function fitPreparation(source: unknown, given: PrepareOptions): Pr
   checkNumber("prepare.seed", seed, { min: 0, integer: true });
   const schema = checkSchema("prepare.schema", wanted);
   const options = checkTableOptions("prepare", { ...others, schema });
-  const paths = chosen === undefined ? await largeFiles(source, options.thread) : undefined;
-  if (paths !== undefined)
-    return readPreparation(await resultElsewhere(workOf("prepare", paths, given), options.signal));
+  const there = chosen === undefined ? await elsewhere(source, options.thread) : undefined;
+  if (there !== undefined)
+    return readPreparation(await resultElsewhere(workOf("prepare", there, given), options.signal));
   const fittings = fittingsOf(schema, transforms);
   if (fittings.length === 0)
     fail("ERR_OPTION", "prepare.schema", "a column besides the target that something is learned from", schema);
