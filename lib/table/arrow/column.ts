@@ -1,5 +1,6 @@
 // Columns of Arrow's buffers: what a null's slot holds is nobody's value.
 import { fail } from "../../errors.js";
+import { isUint8Array } from "../../tensor/arrays.js";
 import { type Column, type ColumnKind, emptyColumn, joined, joinedTexts, picked, type TextColumn } from "../column.js";
 import { utf8 } from "../csv/scan.js";
 import { halfFloat } from "../npy.js";
@@ -140,7 +141,7 @@ function textsOf(where: string, data: ArrowData): TextColumn {
   const codes = new Int32Array(length).fill(-1);
   const levels: string[] = [];
   const places = new Map<string, number>();
-  if (!(values instanceof Uint8Array) || valueOffsets === undefined || valueOffsets.length <= length)
+  if (!isUint8Array(values) || valueOffsets === undefined || valueOffsets.length <= length)
     return length === 0 ? { kind: "text", codes, levels } : refuseData(where, "texts with offsets", "damaged ones");
   for (let row = 0; row < length; row++) {
     if (!data.getValid(row)) continue;

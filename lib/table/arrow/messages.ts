@@ -21,7 +21,8 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 
 /** An error as it is told: offsets that lead out of a message are RangeErrors. */
 function told(name: string, cause: unknown): unknown {
-  return cause instanceof RangeError ? broken(name, WHOLE, cause.message) : cause;
+  const isRange = typeof cause === "object" && cause !== null && "name" in cause && cause.name === "RangeError";
+  return isRange && "message" in cause ? broken(name, WHOLE, String(cause.message)) : cause;
 }
 
 /** Takes so many bytes at a time of pieces. */

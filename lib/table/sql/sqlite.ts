@@ -1,4 +1,5 @@
 // SQLite by node:sqlite, or by better-sqlite3 where Node.js has none: types are those of the values.
+import { turn } from "../../binding/clock.js";
 import { CarillonError } from "../../errors.js";
 import type { ColumnKind } from "../column.js";
 import type { CheckedOptions } from "../options.js";
@@ -123,9 +124,7 @@ export async function* sqliteTables(
       if (block.length > 0 || tables.rows === 0)
         yield tables.table(block.length, (row, column) => block[row]?.[column]);
       // Others have a turn, too.
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
+      await turn();
     }
   } finally {
     rows?.return?.(); // a database is not closed beside a query
