@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { nameClasses } from "./class-names.mjs";
 import { keepReached } from "./declarations.mjs";
 import { writeSource } from "./package-source.mjs";
 import { linkParts, partEntries, partsAtFirstUse } from "./parts.mjs";
@@ -53,5 +54,6 @@ await Promise.all([
   }),
 ]);
 linkParts(join(root, "dist"));
+nameClasses(join(root, "dist"));
 keepReached(join(root, "dist"), ["index.d.ts", "kernels/index.d.ts"]);
 writeSource(join(root, "dist/source"));

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { beforeEach, expect, test } from "vitest";
+import { withOwnNames } from "../../scripts/class-names.mjs";
 import { PARTS, partEntries, partsAtFirstUse } from "../../scripts/parts.mjs";
 import { root } from "../../scripts/tools.mjs";
 import { runBare } from "./installed.js";
@@ -41,6 +42,27 @@ test("an import is a text that V8 reads in a few milliseconds (30 µs a KB on a 
   expect(bytes("kernels/index.js") + bytes(sharedChunk())).toBeLessThan(150_000);
   const imported = readFileSync(join(dist, "index.js"), "utf8").matchAll(/from"(\.[^"]+)"/g);
   expect([...new Set(Array.from(imported, ([, name]) => name))]).toEqual([`./${sharedChunk()}`]);
+});
+
+test("classes are called as they are in lib/, whole and loaded by parts", () => {
+  const names = `const named = (all) => Object.entries(all).filter(([, one]) => typeof one === "function" && /^class\\b/.test(one)).map(([name, { name: own }]) => [name, own]);`;
+  for (const entry of ["whole.js", "index.js", "kernels/index.js"]) {
+    const found = printed(`import * as all from "./${entry}"; ${names} console.log(JSON.stringify(named(all)));`);
+    expect(found).toContainEqual(["CarillonError", "CarillonError"]);
+    for (const [name, own] of found as [string, string][]) expect(own).toBe(name);
+  }
+  const others = `import { linear, program, sequential, spec, tensor } from "./index.js";
+    const model = sequential(linear(1, 1)).initialize();
+    const step = program({ inputs: { x: spec(["batch"]) }, maxBatch: 1, body: ({ x }) => ({ x }) });
+    console.log(JSON.stringify([model, tensor([1]), model.predictor(), step].map((one) => one.constructor.name)));`;
+  expect(printed(others)).toEqual(["Model", "Tensor", "Predictor", "TracedProgram"]);
+  for (const file of readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => /\.c?js$/.test(name)))
+    expect(readFileSync(join(dist, file), "utf8"), file).not.toMatch(/class _/);
+});
+
+test("two classes of one name are refused, and what merely looks like a name stays", () => {
+  expect(withOwnNames("A=class _A{b(){return new _A(x._A,_Ab)}}")).toBe("A=class A{b(){return new A(x._A,_Ab)}}");
+  expect(() => withOwnNames("A2=class _A{}")).toThrow("two classes of a bundle have one name");
 });
 
 test("the core has no training, no models, no programs, no files and no data", async () => {
