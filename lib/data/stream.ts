@@ -15,13 +15,20 @@ export interface StreamExample {
   readonly weight?: number | Weights | Readonly<Record<string, number | Weights | undefined>> | undefined;
 }
 
-type Given = Iterable<StreamExample> | AsyncIterable<StreamExample>;
+type Given<I> = Iterable<I> | AsyncIterable<I>;
 
 /**
  * Where the examples of a {@link dataset} come from: a factory that opens them anew (a generator function, a function that
  * returns a Node stream, …), or something iterable. What can be iterated only once serves one epoch.
  */
-export type StreamSource = (() => Given | Promise<Given>) | Given;
+export type StreamSource<I extends StreamExample = StreamExample> = (() => Given<I> | Promise<Given<I>>) | Given<I>;
+
+/** The items that a source gives. */
+type ItemsOf<S> = S extends () => infer G
+  ? ItemsOf<Awaited<G>>
+  : S extends Given<infer I extends StreamExample>
+    ? I
+    : StreamExample;
 
 /** Options of {@link dataset}. */
 export interface DatasetOptions {
@@ -32,15 +39,15 @@ export interface DatasetOptions {
   readonly shuffleBuffer?: number | undefined;
 }
 
-/** Examples that are read while a run trains. Made by {@link dataset}. */
-export class Dataset {
+/** Examples that are read while a run trains, in items of type I. Made by {@link dataset}. */
+export class Dataset<I extends StreamExample = StreamExample> {
   readonly shuffleBuffer: number;
-  readonly source: StreamSource;
+  readonly source: StreamSource<I>;
   /** Iterators that were opened before: each has one pass. */
   readonly #opened = new WeakSet<object>();
 
   /** @internal */
-  constructor(source: StreamSource, shuffleBuffer: number) {
+  constructor(source: StreamSource<I>, shuffleBuffer: number) {
     this.source = source;
     this.shuffleBuffer = shuffleBuffer;
   }
@@ -109,7 +116,7 @@ function failBusy(where: string, given: unknown): never {
   );
 }
 
-function isIterable(value: unknown): value is Given {
+function isIterable(value: unknown): value is Given<StreamExample> {
   return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
 
@@ -147,12 +154,12 @@ function checkAnswer<T extends object>(answer: T): T {
 
 /** One pass over a source, pulled example by example: a source is never asked ahead of the need. */
 export class Pass {
-  readonly #given: Given;
+  readonly #given: Given<StreamExample>;
   readonly #iterator: Iterator<StreamExample> | AsyncIterator<StreamExample>;
   #waiting = false;
   #over = false;
 
-  constructor(given: Given) {
+  constructor(given: Given<StreamExample>) {
     this.#given = given;
     this.#iterator = Symbol.asyncIterator in given ? given[Symbol.asyncIterator]() : given[Symbol.iterator]();
   }
@@ -214,6 +221,7 @@ export class Pass {
  * );
  * await fit(model, { data, loss: crossEntropy(), optimizer: adam(), epochs: 3 });
  */
+export function dataset<S extends StreamSource>(source: S, options?: DatasetOptions): Dataset<ItemsOf<S>>;
 export function dataset(source: StreamSource, options: DatasetOptions = {}): Dataset {
   checkKeys("dataset", options, ["shuffleBuffer"]);
   const size = checkNumber("dataset.shuffleBuffer", options.shuffleBuffer ?? 1, {

@@ -1,5 +1,5 @@
 import { CarillonError, fail } from "../errors.js";
-import type { SuitedData } from "../nn/meaning/row_types.js";
+import type { SuitedData } from "../nn/meaning/suited.js";
 import type { Metrics } from "../nn/metrics/metrics.js";
 import { type AnyModel, Model } from "../nn/model/model.js";
 import type { Taken } from "../nn/structure/chain.js";
@@ -154,7 +154,7 @@ function steepest(curve: readonly LearningRatePoint[], half: number): number | u
  */
 export function findLearningRate<In extends Sizes, Out extends Sizes, E extends Elements = Elements, D = unknown>(
   model: Model<In, Out, E>,
-  options: FindLearningRateOptions<In, Out> & { readonly data: D & NoInfer<SuitedData<D, E, Out>> },
+  options: FindLearningRateOptions<In, Out> & { readonly data: D & NoInfer<SuitedData<D, In, E, Out>> },
 ): Promise<LearningRateCurve>;
 export async function findLearningRate(
   model: AnyModel,

@@ -6,7 +6,8 @@ import { Caller } from "../nn/evaluation/caller.js";
 import type { Evaluation } from "../nn/evaluation/evaluator.js";
 import { rememberedKind } from "../nn/meaning/meaning.js";
 import { inWords } from "../nn/meaning/meaning_words.js";
-import type { DataOf, MetricsFor, SuitedData } from "../nn/meaning/row_types.js";
+import type { DataOf, MetricsFor } from "../nn/meaning/row_types.js";
+import type { SuitedData } from "../nn/meaning/suited.js";
 import type { MetricKey } from "../nn/metrics/metrics.js";
 import type { AnyModel, Model } from "../nn/model/model.js";
 import type { Elements, Sizes } from "../nn/structure/sequence.js";
@@ -450,7 +451,10 @@ export function fit<
   D = unknown,
 >(
   model: Model<In, Out, E>,
-  options: FitOptions<M, V, S, In, Out> & { readonly data: D & NoInfer<SuitedData<D, E, Out>> },
+  options: FitOptions<M, V, S, In, Out> & {
+    readonly data: D & NoInfer<SuitedData<D, In, E, Out>>;
+    readonly validation?: NoInfer<SuitedData<V, In, E, Out>>;
+  },
 ): Run<FitResult<MetricKey<M>, ValidationOf<M, V, S>>, FitEvent<MetricKey<M>, ValidationOf<M, V, S>>>;
 export function fit(model: AnyModel, options: AnyOptions): Run<FitResult, FitEvent> {
   return startRun<FitResult, FitEvent>((context) => train(model, options, context));

@@ -36,7 +36,8 @@ const data = dataset(
   },
   { shuffleBuffer: 10_000 },
 );
-holds<Equal<typeof data, Dataset>>();
+holds<Equal<typeof data, Dataset<{ x: Float32Array; y: number }>>>();
+data satisfies Dataset;
 dataset(function* () {
   yield { x: [1, 2], y: 0, weight: 2 };
   yield { x: Uint8Array.of(1, 2, 3, 4), y: [0, 1], weight: [1, 2] };

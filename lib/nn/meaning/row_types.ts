@@ -47,55 +47,6 @@ export type RowsOf<In extends Sizes, E extends Elements = Elements> = In extends
     ? RowsWith<E> | (In extends readonly [] ? number : never)
     : { readonly [K in keyof In]: CallOf<In[K], K extends keyof E ? E[K] : Element> };
 
-/** Rows whose type alone says that they are i32. */
-type Integers = Int32Array | { readonly shape: readonly number[]; readonly data: Int32Array } | readonly Int32Array[];
-
-/** Rows whose type alone says that they are floats. */
-type Floats =
-  | Float32Array
-  | Float64Array
-  | { readonly shape: readonly number[]; readonly data: Float32Array | Float64Array }
-  | readonly (Float32Array | Float64Array)[];
-
-/** X, or a sentence where its type alone says that it has other elements. */
-type SuitedRows<X, E, Where extends string> = 0 extends 1 & X
-  ? X
-  : [X] extends [never]
-    ? X
-    : [E] extends ["f32"]
-      ? [X] extends [Integers]
-        ? `${Where} takes f32, but these are i32: Float32Array.from() makes floats of them`
-        : X
-      : [E] extends ["i32"]
-        ? [X] extends [Floats]
-          ? `${Where} takes i32, but these are floats: Int32Array.from() makes integers of them`
-          : X
-        : X;
-
-/** A sentence in the place of what T has besides `Known`: a type that is inferred from T itself refuses nothing. */
-type Unknown<T, Known, What extends string> = {
-  readonly [K in Exclude<keyof T, Known> & string]: `there is no ${What} '${K}'`;
-};
-
-/** Rows of type X, with a sentence in the place of those whose elements are of another kind than a model with inputs of E takes. */
-type Suited<X, E extends Elements> = E extends Element
-  ? SuitedRows<X, E, "the input">
-  : { readonly [K in keyof X & keyof E & string]: SuitedRows<X[K], E[K], `the input '${K}'`> } & Unknown<
-      X,
-      keyof E,
-      "input"
-    >;
-
-/** The same of a data set of type D in memory, for a model that gives Out. */
-export type SuitedData<D, E extends Elements, Out extends Sizes> = D extends Dataset
-  ? unknown
-  : D extends { readonly x: infer X; readonly y: infer Y }
-    ? {
-        readonly x: Suited<X, E>;
-        readonly y: Out extends Taken ? unknown : Unknown<Y, keyof Out, "output">;
-      } & Unknown<D, "x" | "y" | "weight", "member of a data set,">
-    : unknown;
-
 /** The targets of a data set. */
 export type TargetsOf<Out extends Sizes> = Each<Out, Labels | Targets>;
 

@@ -22,6 +22,7 @@ import type {
   ProbabilitiesOf,
   RowsOf,
 } from "../meaning/row_types.js";
+import type { KnownElements, SuitedData, SuitedInputs } from "../meaning/suited.js";
 import type { GivenWeights } from "../memory/given_weights.js";
 import type { MetricKey } from "../metrics/metrics.js";
 import {
@@ -288,8 +289,8 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * Loss and metrics over a set, in its order, at inference, on native threads: of the weights and units that the model has at the
    * call; during a run, of a finished step. Data in memory is copied as for `fit`.
    */
-  evaluate<const M extends MetricsFor<Out> = never>(
-    data: DataOf<In, Out>,
+  evaluate<const M extends MetricsFor<Out> = never, D = unknown>(
+    data: DataOf<In, Out> & D & NoInfer<SuitedData<D, In, KnownElements<E>, Out>>,
     options: EvaluateOptions<M, Out>,
   ): Promise<Evaluation<MetricKey<M>>>;
   async evaluate(data: AnyExamples | Dataset, options: EvaluateOptions<MetricsFor<Sizes>, Sizes>): Promise<Evaluation> {
@@ -306,8 +307,10 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * const averaged = model.clone().setWeights(result.averaged());
    * await averaged.refreshStatistics({ x });
    */
-  refreshStatistics(
-    data: { readonly x: InputsOf<In>; readonly y?: unknown; readonly weight?: unknown } | Dataset,
+  refreshStatistics<D = unknown>(
+    data: ({ readonly x: InputsOf<In>; readonly y?: unknown; readonly weight?: unknown } | Dataset) &
+      D &
+      NoInfer<SuitedInputs<D, In, KnownElements<E>>>,
     options?: RefreshOptions,
   ): Promise<this>;
   async refreshStatistics(data: AnyInputs | Dataset, options: RefreshOptions = {}): Promise<this> {
