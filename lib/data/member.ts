@@ -61,8 +61,7 @@ export function memberOf(where: string, value: unknown, form: RowForm, place: Pl
     const rows = nested ? value.length : countRows(where, place, value, columns);
     return { where, place, shape, dtype, columns, values: value, nested, rows };
   }
-  const alone = streamed && isNumber(shape) && typeof value !== "object" && typeof value !== "undefined";
-  if (alone) return memberOf(where, [value], form, place);
+  if (streamed && isNumber(shape) && typeof value === "number") return memberOf(where, [value], form, place);
   const values = flatValues(where, value, shape, place);
   return { where, place, shape, dtype, columns, values, nested: false, rows: countRows(where, place, values, columns) };
 }

@@ -59,6 +59,26 @@ describe("an index out of range of one of several inputs", () => {
   });
 });
 
+test.each(["abc", true, 1n, () => 1])(
+  "what is no number in the place of one is told by its own input: %s",
+  async (wrong) => {
+    const model = network({
+      inputs: { user: spec(["batch"], "i32"), age: spec(["batch", 1]) },
+      layers: { users: embedding(10, 1) },
+      forward: ({ user, age }, { users }) => ops.add(users(user), age),
+    }).initialize(1);
+    for (const [name, x] of Object.entries({ user: { user: wrong, age: [1, 2] }, age: { user: [1, 2], age: wrong } })) {
+      const told = (where: string) => ({ code: "ERR_DTYPE", where: `${where}.${name}` });
+      const call = (method: "predict" | "predictSync"): unknown => Reflect.apply(model[method], model, [x]);
+      await expect(call("predict")).rejects.toMatchObject(told("predict.x"));
+      expect(() => call("predictSync")).toThrow(expect.objectContaining(told("predictSync.x")));
+      const data: unknown = Reflect.apply(dataset, null, [() => [{ x, y: [1, 2] }]]);
+      const run: unknown = Reflect.apply(model.evaluate, model, [data, { loss: mse() }]);
+      await expect(run).rejects.toMatchObject(told("evaluate.data.x"));
+    }
+  },
+);
+
 describe("a row of a set is told by its number there", () => {
   const ROWS = 30;
   const WRONG = 23;

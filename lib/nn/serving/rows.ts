@@ -66,6 +66,7 @@ export function isPrecise(x: unknown): boolean {
 
 /** One row by itself: a plain array of numbers, where a row has several; a nested one, where it has several axes; a number, where it has none. */
 function isRow(x: unknown, { shape, columns }: CallInput): x is readonly unknown[] {
+  if (shape.length === 0 && typeof x !== "number") return false;
   if (shape.length !== 1) return isNested(x, columns, shape.length);
   return columns > 1 && Array.isArray(x) && x.length > 0 && typeof firstOf(x) !== "object";
 }
