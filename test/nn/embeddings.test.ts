@@ -1,4 +1,4 @@
-// Tables that are looked up: beside PyTorch in float64, what they keep, what they refuse.
+// Tables that are looked up: beside PyTorch and Keras in float64, what they keep, what they refuse.
 import { readFileSync } from "node:fs";
 import {
   adagrad,
@@ -34,6 +34,8 @@ interface After {
 }
 
 interface Case {
+  /** PyTorch where it is absent. */
+  readonly framework?: "keras";
   readonly layer: "embedding" | "embeddingBag";
   readonly optimizer: "sgd" | "adagrad" | "adam" | "sparseAdam";
   readonly mode?: "sum" | "mean";
@@ -63,6 +65,8 @@ const OPTIMIZERS: Readonly<Record<Case["optimizer"], Optimizer>> = {
   sparseAdam: adam({ lr: 0.02, compat: "pytorch" }),
 };
 
+const KERAS_ADAM = adam({ lr: 0.02, compat: "keras" });
+
 /** Integers of rows of one length; a shorter one is filled with −1. */
 const integers = (rows: readonly (readonly number[])[], width: number) =>
   tensor(Int32Array.from(rows.flatMap((row) => Array.from({ length: width }, (_, at) => row[at] ?? -1))), [
@@ -82,7 +86,7 @@ function listsOf(weighted: boolean): Lists {
 type Form = "rows" | "lists";
 
 async function run(
-  { layer, mode, padding, optimizer, weighted = false }: Case,
+  { framework, layer, mode, padding, optimizer, weighted = false }: Case,
   steps: number,
   rows: RowUpdates,
   form: Form,
@@ -92,7 +96,7 @@ async function run(
   const learning = {
     loss: mse(),
     optimizer: partition([
-      ["table.*", OPTIMIZERS[optimizer]],
+      ["table.*", framework === "keras" && optimizer === "adam" ? KERAS_ADAM : OPTIMIZERS[optimizer]],
       ["*", sgd({ lr: 0.1 })],
     ]),
     batchSize: 8,
@@ -129,10 +133,10 @@ async function run(
 const distance = (a: ArrayLike<number>, b: readonly number[]): number =>
   Math.hypot(...b.map((value, index) => value - (a[index] ?? Number.NaN)));
 
-const nameOf = ({ layer, mode, optimizer, weighted = false }: Case): string =>
-  `${layer} ${mode ?? ""} ${optimizer}${weighted ? ", weights" : ""}`;
+const nameOf = ({ framework, layer, mode, optimizer, weighted = false }: Case): string =>
+  `${framework === "keras" ? "Keras" : "PyTorch"}: ${layer} ${mode ?? ""} ${optimizer}${weighted ? ", weights" : ""}`;
 
-describe.each(fixture.cases.map((each) => [nameOf(each), each] as const))("as PyTorch: %s", (_name, each) => {
+describe.each(fixture.cases.map((each) => [nameOf(each), each] as const))("as %s", (_name, each) => {
   // SparseAdam leaves other rows alone; for SGD and AdaGrad both are one.
   const ways: readonly RowUpdates[] =
     each.optimizer === "sparseAdam" ? ["touched"] : each.optimizer === "adam" ? ["exact"] : ["exact", "touched"];
@@ -145,7 +149,7 @@ describe.each(fixture.cases.map((each) => [nameOf(each), each] as const))("as Py
         "head.weight": after.head,
       })) {
         const size = Math.hypot(...data);
-        // Four times what PyTorch's own float32 run is off, or a rounding of each step.
+        // Four times what the framework's own float32 run is off, or a rounding of each step.
         const bound = Math.max(4 * error, 2 ** -24 * Math.sqrt(Number(steps)) * size);
         expect(distance(weights.get(name)?.data ?? [], data)).toBeLessThanOrEqual(bound);
       }

@@ -1,6 +1,6 @@
-"""Writes fixtures/embeddings.json: 200 steps of small networks that look rows of a table up, by PyTorch in float64 and float32.
+"""Writes fixtures/embeddings.json: 200 steps of small networks that look rows of a table up, by PyTorch and Keras in float64 and float32.
 
-    python test/nn/make_embeddings_fixture.py    # torch 2.13
+    KERAS_BACKEND=torch python test/nn/make_embeddings_fixture.py    # torch 2.13, keras 3.15
 
 Embedding(30, 4) of three ids and flatten, or EmbeddingBag(30, 4) of up to five, with weights of each or without, then linear(…, 2); mean squared error; 24 rows in batches of 8,
 always in the same order; ids repeat, and some rows are never named. Of the float64 run the last weights are kept, after one step and after
@@ -10,6 +10,7 @@ all; of the float32 run how far it is from that. Data and first weights are mult
 import json
 import pathlib
 
+import keras
 import numpy as np
 import torch
 
@@ -25,7 +26,32 @@ HEAD = {width: random.integers(-64, 65, (OUT, width)) / 64 for width in (SIZE, 3
 WEIGHTS = [(random.integers(-64, 65, len(ids)) / 64).tolist() for ids in BAGS]
 
 
+def run_keras(case, dtype, steps):
+    name = str(dtype).removeprefix("torch.")
+    table = keras.layers.Embedding(COUNT, SIZE, dtype=name)
+    head = keras.layers.Dense(OUT, use_bias=False, dtype=name)
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), table, keras.layers.Flatten(), head])
+    table.set_weights([TABLE])
+    head.set_weights([HEAD[3 * SIZE].T])
+    make = {"sgd": lambda: keras.optimizers.SGD(0.1), "adam": lambda: keras.optimizers.Adam(0.02)}[case["optimizer"]]
+    optimizers = [(make(), table.trainable_variables), (keras.optimizers.SGD(0.1), head.trainable_variables)]
+    y = torch.tensor(Y, dtype=dtype)
+    for step in range(steps):
+        rows = list(range(step % 3 * BATCH, step % 3 * BATCH + BATCH))
+        model.zero_grad()
+        torch.nn.functional.mse_loss(model(torch.tensor(IDS[rows]), training=True), y[rows]).backward()
+        with torch.no_grad():
+            for optimizer, variables in optimizers:
+                optimizer.apply([variable.value.grad for variable in variables], variables)
+    return {
+        "table": keras.ops.convert_to_numpy(table.embeddings).astype("float64"),
+        "head": keras.ops.convert_to_numpy(head.kernel).astype("float64").T,
+    }
+
+
 def run(case, dtype, steps):
+    if case.get("framework") == "keras":
+        return run_keras(case, dtype, steps)
     bag = case["layer"] == "embeddingBag"
     padding = case.get("padding")
     if bag:
@@ -77,6 +103,8 @@ def result(case):
 CASES = [
     {"layer": "embedding", "optimizer": "sgd", "sparse": False},
     {"layer": "embedding", "optimizer": "adam", "sparse": False, "padding": PADDING},
+    {"framework": "keras", "layer": "embedding", "optimizer": "sgd", "sparse": False},
+    {"framework": "keras", "layer": "embedding", "optimizer": "adam", "sparse": False},
     {"layer": "embedding", "optimizer": "adagrad", "sparse": True},
     {"layer": "embedding", "optimizer": "sparseAdam", "sparse": True},
     {"layer": "embeddingBag", "mode": "sum", "optimizer": "sgd", "sparse": True},
