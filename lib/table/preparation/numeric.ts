@@ -4,6 +4,7 @@ import { fail } from "../../errors.js";
 import { checkKeys, checkOneOf } from "../../options.js";
 import { fnv1a } from "../../tensor/fnv1a.js";
 import { numberOf } from "../csv/numbers.js";
+import { fitNormalScores, normalScore } from "./normal_scores.js";
 import { Sample } from "./quantiles.js";
 import { type ColumnTransform, isMissing, type NumberEncoder, type Where } from "./transform.js";
 
@@ -11,9 +12,10 @@ import { type ColumnTransform, isMissing, type NumberEncoder, type Where } from 
 export interface NumericOptions {
   /**
    * `robust` (the default): (value − median)·factor with 1/(q₇₅ − q₂₅), or 2/(max − min) where the quartiles are one, or 0 of a constant
-   * column. `standard`: (value − mean)/σ. `none`: the value.
+   * column. `standard`: (value − mean)/σ. `normal`: the quantile of the standard normal distribution that the value has among those of
+   * training, within ±5.2. `none`: the value.
    */
-  readonly scale?: "robust" | "standard" | "none" | undefined;
+  readonly scale?: "robust" | "standard" | "normal" | "none" | undefined;
 }
 
 /** A value as a number: a text may write one. `ERR_DATA` for what is none. */
@@ -30,7 +32,7 @@ export function numberFrom(where: Where, value: unknown): number {
  */
 export function numeric(options: NumericOptions = {}): ColumnTransform {
   checkKeys("numeric", options, ["scale"]);
-  const scale = checkOneOf("numeric.scale", options.scale ?? "robust", ["robust", "standard", "none"]);
+  const scale = checkOneOf("numeric.scale", options.scale ?? "robust", ["robust", "standard", "normal", "none"]);
   const transform: ColumnTransform = {
     kind: "numeric",
     takes: ["number"],
@@ -59,7 +61,9 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
           const standard = max > min ? 1 / deviation : 1;
           const shift = scale === "robust" ? median : scale === "standard" ? mean : 0;
           const factor = scale === "robust" ? robust : scale === "standard" ? standard : 1;
-          return { shift, factor, median, min, max, missing, rows, exact: sample.isExact };
+          const own = { shift, factor, median, min, max, missing, rows, exact: sample.isExact };
+          if (scale !== "normal") return own;
+          return { ...own, quantiles: [...fitNormalScores(sample.sorted(), deviation, seed, fnv1a(name))] };
         },
       };
     },
@@ -70,6 +74,13 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
         state.at("median").number(),
       ];
       const tells = state.at("missing").count() > 0;
+      const quantiles =
+        scale === "normal"
+          ? state
+              .at("quantiles")
+              .list()
+              .map((one) => one.number())
+          : undefined;
       return {
         gives: "numbers",
         names: tells ? [name, `${name} is missing`] : [name],
@@ -77,7 +88,7 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
           const gone = isMissing(value, schema);
           const number = gone ? median : numberFrom(where, value);
           if (!Number.isFinite(number)) fail("ERR_DATA", String(where), "a finite number", value);
-          target[at] = (number - shift) * factor;
+          target[at] = quantiles === undefined ? (number - shift) * factor : normalScore(quantiles, number);
           if (tells) target[at + 1] = gone ? 1 : 0;
           return false;
         },

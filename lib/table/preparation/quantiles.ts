@@ -53,15 +53,21 @@ export class Sample {
     if (place < this.#most) this.#values[place] = value;
   }
 
+  /** The values that are held, ascending. */
+  sorted(): Float64Array {
+    const held = this.#values.subarray(0, Math.min(this.#count, this.#most));
+    if (!this.#sorted) held.sort();
+    this.#sorted = true;
+    return held;
+  }
+
   /** Between the two nearest of n values in order, at (n − 1)·share: linear, as NumPy's default. NaN of none. */
   quantile(share: number): number {
-    const held = Math.min(this.#count, this.#most);
-    if (held === 0) return Number.NaN;
-    if (!this.#sorted) this.#values.subarray(0, held).sort();
-    this.#sorted = true;
-    const place = (held - 1) * share;
+    const held = this.sorted();
+    if (held.length === 0) return Number.NaN;
+    const place = (held.length - 1) * share;
     const below = Math.floor(place);
-    const [low = 0, high = low] = this.#values.subarray(below, below + 2);
+    const [low = 0, high = low] = held.subarray(below, below + 2);
     const step = place - below;
     return step === 0 || low === high ? low : step < 0.5 ? low + (high - low) * step : high - (high - low) * (1 - step);
   }
