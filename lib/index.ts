@@ -90,6 +90,8 @@ export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { type NtkLinearOptions, ntkLinear } from "./nn/layers/ntk_linear.js";
 export {
+  type BinEdgesOptions,
+  binEdges,
   type NumericEmbeddingOptions,
   type NumericForm,
   numericEmbedding,

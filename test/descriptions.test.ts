@@ -182,6 +182,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
       parametricActivation(6, selu(), { init: 0.5, regularizer: l2(0.1), rateFactor: 0.1, decayFactor: 2, name: "p" }),
     ],
     numericEmbedding: [
+      numericEmbedding(6, { form: "ple", edges: Array.from({ length: 6 }, () => [-1, 0, 2]), size: 1 }),
       numericEmbedding(6, { form: "plr", frequencies: 3, size: 1, deviation: 0.2, rateFactor: 0.1, decayFactor: 0.5 }),
       numericEmbedding(6, { form: "plr", size: 1, regularizer: l1(0.1), name: "numbers" }),
     ],

@@ -132,6 +132,24 @@ export function sequentialOf({ layers: inside = [], input, name }: SequentialPar
   return sequence(inside, { input: from, name: checkName("sequential.name", name) });
 }
 
+/** Edges of columns as files have them: all one behind the other, and how many each column has. */
+interface EdgeLists {
+  readonly edges?: readonly number[] | undefined;
+  readonly counts?: readonly number[] | undefined;
+}
+
+function edgesOf(edges: readonly number[], counts: EdgeLists["counts"]): readonly (readonly number[])[] {
+  const isList = Array.isArray(edges) && Array.isArray(counts);
+  if (!isList) return fail("ERR_OPTION", "numericEmbedding.counts", "how many edges each column has", counts);
+  let at = 0;
+  const lists = counts.map((count) => {
+    const from = at;
+    at += Number(count);
+    return edges.slice(from, at);
+  });
+  return at === edges.length ? lists : fail("ERR_OPTION", "numericEmbedding.counts", `${edges.length} in all`, at);
+}
+
 /** Layers by kind. */
 export const layers = new Family<Layer>("layer", {
   linear: kind(
@@ -183,8 +201,10 @@ export const layers = new Family<Layer>("layer", {
     { inputs: plain, layers: inOrder, init: filling, regularizer: penalties, ...FACTORS, name: plain },
   ),
   numericEmbedding: kind(
-    ({ inputs, ...options }: NumericEmbeddingOptions & Inputs) => numericEmbedding(inputs, options),
+    ({ inputs, edges, counts, ...options }: Omit<NumericEmbeddingOptions, "edges"> & Inputs & EdgeLists) =>
+      numericEmbedding(inputs, { ...options, ...(edges === undefined ? {} : { edges: edgesOf(edges, counts) }) }),
     {
+      ...{ edges: plain, counts: plain },
       ...{ inputs: plain, form: plain, frequencies: plain, size: plain, deviation: plain, regularizer: penalties },
       ...FACTORS,
       name: plain,
