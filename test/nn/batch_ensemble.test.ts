@@ -88,6 +88,28 @@ test("a step has the mean of the members' losses, validation the loss of their m
   expect((await labels.predict([[0.5]])).data[0]).toBeCloseTo(Math.log(mean / (1 - mean)), 6);
 });
 
+test.each([1, 9])("heads of %i outputs are each member's own product", async (outputs) => {
+  for (const given of [1, 3]) {
+    const model = sequential(
+      { input: given === 1 ? [2] : [3, 2] },
+      memberLinear(2, outputs, { members: 3 }),
+    ) as unknown as Model;
+    const weights = model.initialize(4).weights();
+    const [weight, bias] = ["weight", "bias"].map((key) => weights.get(`memberLinear1.${key}`)?.data ?? []);
+    const x = Array.from({ length: 2 * given }, (_, at) => (at % 5) - 1.5);
+    const answers = Array.from(
+      (await model.predict(tensor(Float32Array.from(x), given === 1 ? [1, 2] : [1, 3, 2]))).data,
+    );
+    answers.forEach((answer, at) => {
+      const from = given === 1 ? 0 : 2 * Math.floor(at / outputs);
+      const [a = 0, c = 0] = [x[from], x[from + 1]];
+      const exact = a * (weight?.[2 * at] ?? 0) + c * (weight?.[2 * at + 1] ?? 0) + (bias?.[at] ?? 0);
+      expect(Math.abs(answer - exact)).toBeLessThan(2 ** -24 * 8 * 3);
+    });
+    expect(answers.length).toBe(3 * outputs);
+  }
+});
+
 test("members begin with signs of their own, one a stretch, and with biases that are alike", () => {
   const blocks = [1, 3, 96];
   const layer = batchEnsemble(100, 40, { members: 200, inputInit: signs({ blocks }) });

@@ -108,7 +108,7 @@ export function batchEnsemble<const In extends number, const Out extends number>
 
 /**
  * A linear layer of each of k members' own: y: [batch, k, outputs] from x: [batch, k, inputs], or [batch, inputs] for all, weight: [k, outputs, inputs], bias: [k,
- * outputs], both U(±1/√inputs) at first. For the few outputs of a network's end: products are element by element. `tabm.LinearEnsemble`.
+ * outputs], both U(±1/√inputs) at first: the heads at a network's end. `tabm.LinearEnsemble`.
  */
 export function memberLinear<const In extends number, const Out extends number>(
   inputs: In,
@@ -130,13 +130,27 @@ export function memberLinear<const In extends number, const Out extends number>(
     forward(x, own) {
       const { weight, bias } = own as Readonly<Record<string, Value>>;
       if (weight === undefined) return x;
-      const [batch = 1, groups = 1, columns = 1] = byMember(kind, x, members).shape;
-      const products = ops.multiply(ops.reshape(x, [batch, groups, 1, columns]), weight);
-      const y = ops.sum(products, { axis: "last" });
+      const given = byMember(kind, x, members);
+      const y = oneByOne(given, weight);
       return bias === undefined ? y : ops.add(y, bias);
     },
   });
   return madeBy(kind, { inputs, outputs, members, bias: biased, init, regularizer, name }, layer);
+}
+
+/** [batch, k, outputs] of x: [batch, k or 1, inputs] and weight: [k, outputs, inputs], member by member. */
+function oneByOne(x: Value, weight: Value): Value {
+  const [members = 1, outputs = 1, inputs = 1] = weight.shape;
+  const [batch = 1, groups = 1] = x.shape;
+  return ops.concat(
+    Array.from({ length: Number(members) }, (_, at) => {
+      const place = groups === 1 ? 0 : at;
+      const own = ops.reshape(ops.slice(x, place, place + 1, { axis: 1 }), [batch, inputs]);
+      const y = ops.linear(own, ops.reshape(ops.slice(weight, at, at + 1, { axis: 0 }), [outputs, inputs]));
+      return ops.reshape(y, [batch, 1, outputs]);
+    }),
+    { axis: 1 },
+  );
 }
 
 /** What members answer: logits of classes, logits of several yes and no, or values. */
