@@ -40,6 +40,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   rate: ["p", "dropoutrate"],
   slope: ["negativeslope", "alpha"],
   accuracy: ["acc", "binaryaccuracy", "categoricalaccuracy", "sparsecategoricalaccuracy", "accuracyscore"],
+  classError: ["zerooneloss", "errorrate"],
   precision: ["precisionscore"],
   recall: ["recallscore"],
   f1: ["f1score"],

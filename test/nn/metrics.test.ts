@@ -294,6 +294,37 @@ describe("defineMetric", () => {
   });
 });
 
+test.each<[string, Loss, number, readonly (readonly number[])[] | readonly number[]]>([
+  ["classes", crossEntropy(), 3, [0, 1, 2, 2, 1]],
+  ["yes or no", binaryCrossEntropy(), 1, [[0], [1], [1], [0], [1]]],
+  [
+    "several labels",
+    binaryCrossEntropy(),
+    2,
+    [
+      [0, 1],
+      [1, 1],
+      [1, 0],
+      [0, 0],
+      [1, 1],
+    ],
+  ],
+])("the error of %s is what is missing of the accuracy", async (_, loss, outputs, y) => {
+  const model = sequential(linear(2, outputs)).initialize(3) as unknown as Model;
+  const x = [
+    [1, 2],
+    [-1, 0.5],
+    [0.3, -2],
+    [2, 2],
+    [-3, 1],
+  ];
+  const run = { data: { x, y } as never, loss: loss as never, optimizer: sgd({ lr: 0 }), batchSize: 2, steps: 3 };
+  const { history } = await fit(model, { ...run, metrics: ["accuracy", "classError"] });
+  const { accuracy = 0, classError = 0 } = history.at(-1)?.metrics ?? {};
+  expect(accuracy).toBeGreaterThan(0);
+  expect(classError).toBeCloseTo(1 - accuracy, 12);
+});
+
 describe("what makes no sense is ERR_OPTION", () => {
   test.each<[string, Loss, number, Metrics]>([
     ["accuracy of a regression", mse(), 2, ["accuracy"]],

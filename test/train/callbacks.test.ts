@@ -333,13 +333,13 @@ describe("options", () => {
       const callback = earlyStopping({ monitor, patience: 9 });
       for (const [index, value] of values.entries()) {
         const at = decision(index + 1, 0, { stopped: false });
-        const metrics = { mae: value, accuracy: value };
+        const metrics = { mae: value, accuracy: value, classError: value };
         const validation = { loss: value, metrics: { rmse: value, mine: value } };
         await callback.decide({ ...at, loss: value, metrics, validation, validationStep: at.step });
       }
       return callback.best?.value;
     };
-    for (const name of ["loss", "mae", "validation.loss", "validation.rmse"])
+    for (const name of ["loss", "mae", "classError", "validation.loss", "validation.rmse"])
       expect(await better(name, [2, 1, 3])).toBe(1);
     for (const name of ["accuracy", "validation.mine"]) expect(await better(name, [2, 1, 3])).toBe(3);
   });

@@ -5,7 +5,7 @@ import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { checked, type Regularizers } from "../../regularizers/index.js";
 import { extent } from "../../tensor/shape.js";
-import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { Tensor, tensor } from "../../tensor/tensor.js";
 import type { Value } from "../../tensor/value.js";
 import { normal, uniform } from "../parameters/initializers.js";
 import { parameter } from "../parameters/parameter.js";
@@ -153,9 +153,9 @@ export interface BinEdgesOptions {
 export function binEdges(rows: Tensor, options: BinEdgesOptions = {}): readonly (readonly number[])[] {
   checkKeys("binEdges", options, ["bins"]);
   const bins = checkNumber("binEdges.bins", options.bins ?? 48, { min: 1, integer: true });
-  const [count = 0, columns = 0] = rows.shape;
-  if (rows.shape.length !== 2 || count === 0)
-    return fail("ERR_OPTION", "binEdges", "[rows, columns] with a row or more", rows);
+  const [count = 0, columns = 0] = rows instanceof Tensor ? rows.shape : [];
+  if (count === 0 || rows.shape.length !== 2)
+    return fail("ERR_OPTION", "binEdges", "a tensor [rows, columns] with a row or more", rows);
   const values = new ColumnValues(columns);
   for (let row = 0; row < count; row++) values.add(rows.data, row * columns);
   return Array.from({ length: columns }, (_, column) => {

@@ -36,17 +36,30 @@ function shareWhere(holds: (rows: MetricRows, row: number) => boolean): Accumula
 export const accuracy: Metric<"accuracy"> = {
   name: "accuracy",
   range: SHARE,
+  begin: (set) => shareWhere(isRight("accuracy", set)),
+};
+
+/** 1 − {@link accuracy}, counted by itself: Σ w over the examples whose class is not predicted, over Σ w. scikit-learn's `zero_one_loss`. */
+export const classError: Metric<"classError"> = {
+  name: "classError",
+  range: SHARE,
   begin(set) {
-    const labels = labelsOf("accuracy", set);
-    const columns = labels.kind === "multilabel" ? labels.count : 1;
-    return shareWhere((rows, row) => {
-      for (let column = 0; column < columns; column++) {
-        if (labels.actual(rows, row, column) !== labels.predicted(rows, row, column)) return false;
-      }
-      return true;
-    });
+    const right = isRight("classError", set);
+    return shareWhere((rows, row) => !right(rows, row));
   },
 };
+
+/** Whether the class of a row is predicted, or all of its labels. */
+function isRight(name: string, set: MetricSet): (rows: MetricRows, row: number) => boolean {
+  const labels = labelsOf(name, set);
+  const columns = labels.kind === "multilabel" ? labels.count : 1;
+  return (rows, row) => {
+    for (let column = 0; column < columns; column++) {
+      if (labels.actual(rows, row, column) !== labels.predicted(rows, row, column)) return false;
+    }
+    return true;
+  };
+}
 
 /**
  * Share of the weight whose class is among the `k` largest outputs. Of equal outputs the later class stands first, as in

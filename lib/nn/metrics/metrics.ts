@@ -2,7 +2,7 @@ import { fail } from "../../errors.js";
 import { checkOneOf } from "../../options.js";
 import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
 import { byName } from "../structure/by_name.js";
-import { accuracy, confusionMatrix, f1, precision, recall } from "./classification.js";
+import { accuracy, classError, confusionMatrix, f1, precision, recall } from "./classification.js";
 import { auc, averagePrecision } from "./curves.js";
 import type { ConfusionMatrix, Metric, MetricValue } from "./metric.js";
 import { brier, calibrationError, logLoss } from "./probabilities.js";
@@ -10,6 +10,7 @@ import { mae, r2, rmse } from "./regression.js";
 
 const METRICS = {
   accuracy,
+  classError,
   precision: precision(),
   recall: recall(),
   f1: f1(),
@@ -56,6 +57,7 @@ export function numbersOf(figures: Figures): Readonly<Record<string, number>> {
 
 /** Metrics of which less is better. */
 const LOWER: readonly string[] = [
+  "classError",
   "mae",
   "rmse",
   "logLoss",
