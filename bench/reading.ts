@@ -14,14 +14,14 @@ interface Row {
   readonly rows: number;
   /** CPU seconds of the process from the call to its end, median. */
   readonly seconds: number;
-  /** The same, over the first peer's. */
+  /** The same, over that of papaparse, or of hyparquet. */
   readonly ratio: number;
   /** Most memory of the process, MB. */
   readonly megabytes: number;
 }
 
 const table = new Table<Row>([
-  { title: "to typed columns", width: 26, align: "left", text: ({ name }) => name },
+  { title: "to typed columns", width: 31, align: "left", text: ({ name }) => name },
   { title: "rows", width: 9, text: ({ rows }) => String(rows) },
   { title: "CPU s", width: 6, text: ({ seconds }) => fixed(seconds, 2) },
   { title: "ratio", width: 5, text: ({ ratio }) => fixed(ratio, 2) },
@@ -51,20 +51,49 @@ function writeRows(file: string, rows: number): void {
   writeFileSync(file, parts.join(""));
 }
 
-/** Programs that read FILE, and say how many rows there were. */
+/** From a table to what a network is given. */
+const BIND = `const { schema } = await schemaOf(read, { target: "column5" });
+const { x, y } = (await prepare(read, { schema })).examples(read);
+rows = y.length; if (x.numbers.shape[0] !== rows) throw new Error("rows are missing");`;
+
+/** Programs that read CSV, or PARQUET, and say how many rows there were. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  "carillon table": `import { table } from "carillon"; rows = (await table(FILE)).rows;`,
-  "carillon tableBlocks": `import { tableBlocks } from "carillon"; for await (const block of tableBlocks(FILE)) rows += block.rows;`,
+  "carillon table": `import { table } from "carillon"; rows = (await table(CSV)).rows;`,
+  "carillon tableBlocks": `import { tableBlocks } from "carillon"; for await (const block of tableBlocks(CSV)) rows += block.rows;`,
+  "carillon to bound data": `import { prepare, schemaOf, table } from "carillon"; const read = await table(CSV); ${BIND}`,
   "papaparse, dynamicTyping": `import Papa from "papaparse"; import { createReadStream } from "node:fs";
-await new Promise((resolve, reject) => Papa.parse(createReadStream(FILE), { dynamicTyping: true, skipEmptyLines: true,
+await new Promise((resolve, reject) => Papa.parse(createReadStream(CSV), { dynamicTyping: true, skipEmptyLines: true,
   chunk: ({ data }) => { rows += data.length; }, complete: resolve, error: reject }));
 rows -= 1;`,
   "csv-parse, cast": `import { parse } from "csv-parse"; import { createReadStream } from "node:fs";
-for await (const row of createReadStream(FILE).pipe(parse({ cast: true, from_line: 2 }))) rows += 1;`,
+for await (const row of createReadStream(CSV).pipe(parse({ cast: true, from_line: 2 }))) rows += 1;`,
+  "DuckDB, chunks": `import { DuckDBInstance } from "@duckdb/node-api";
+const connection = await (await DuckDBInstance.create(":memory:", { threads: "1" })).connect();
+const result = await connection.stream("SELECT * FROM read_csv('" + CSV + "', header = true, sample_size = -1)");
+for (let chunk = await result.fetchChunk(); chunk?.rowCount > 0; chunk = await result.fetchChunk()) rows += chunk.getColumns()[0].length;`,
+  "Parquet: carillon table": `import { table } from "carillon"; rows = (await table(PARQUET)).rows;`,
+  "Parquet: carillon to bound data": `import { prepare, schemaOf, table } from "carillon"; const read = await table(PARQUET); ${BIND}`,
+  "Parquet: hyparquet, columns": `import { asyncBufferFromFile, parquetScan, parquetSchema } from "hyparquet"; import { compressors } from "hyparquet-compressors";
+const scan = await parquetScan({ file: await asyncBufferFromFile(PARQUET), compressors });
+for (const { rowStart, rowEnd } of scan.ranges) {
+  for (const { element } of parquetSchema(scan.metadata).children) await scan.readColumn({ column: element.name, rowStart, rowEnd });
+  rows += rowEnd - rowStart;
+}`,
 };
 
-/** The peer that others are measured by. */
-const FIRST = "papaparse, dynamicTyping";
+/** The peers that others are measured by. */
+const CSV_PEER = "papaparse, dynamicTyping";
+const PARQUET_PEER = "Parquet: hyparquet, columns";
+
+const peerOf = (name: string): string => (name.startsWith("Parquet") ? PARQUET_PEER : CSV_PEER);
+
+/** Writes the same rows as Parquet by DuckDB. */
+const WRITE = `import { DuckDBInstance } from "@duckdb/node-api";
+const connection = await (await DuckDBInstance.create(":memory:")).connect();
+const read = "SELECT * FROM read_csv('" + CSV + "', header = true, sample_size = -1)";
+await connection.run("COPY (" + read + ") TO '" + PARQUET + "' (FORMAT parquet, COMPRESSION snappy)");`;
+
+const PACKAGES = ["papaparse", "csv-parse", "hyparquet", "@duckdb/node-api"];
 
 interface Sample {
   readonly rows: number;
@@ -72,11 +101,11 @@ interface Sample {
   readonly megabytes: number;
 }
 
-function sample(name: string, file: string): Sample {
+function sample(name: string, csv: string, parquet: string, written: string = PROGRAMS[name] ?? ""): Sample {
   const program = join(work, `${name.replaceAll(/\W+/g, "-")}.mjs`);
-  const [, imports = "", body = ""] = /^((?:import [^;]*; ?)+)([\s\S]*)$/.exec(PROGRAMS[name] ?? "") ?? [];
+  const [, imports = "", body = ""] = /^((?:import [^;]*;\s?)+)([\s\S]*)$/.exec(written) ?? [];
   const text = `${imports}
-const FILE = ${JSON.stringify(file)};
+const [CSV, PARQUET] = ${JSON.stringify([csv, parquet])};
 let rows = 0;
 const before = process.cpuUsage();
 ${body}
@@ -100,11 +129,16 @@ export function run({ machine, print, seconds, only, quick }: SuiteOptions): Pro
   mkdirSync(work, { recursive: true });
   const rows = quick ? 2000 : 1_000_000;
   const file = join(work, `${rows}.csv`);
+  const parquet = join(work, `${rows}.parquet`);
   if (!existsSync(file)) writeRows(file, rows);
-  const names = Object.keys(PROGRAMS).filter((name) => name === FIRST || (only?.test(name) ?? true));
+  if (!existsSync(parquet)) sample("writing Parquet", file, parquet, WRITE);
+  const asked = Object.keys(PROGRAMS).filter((name) => only?.test(name) ?? true);
+  const peers = new Set(asked.map(peerOf));
+  const names = Object.keys(PROGRAMS).filter((name) => asked.includes(name) || peers.has(name));
   const turns = quick || seconds !== undefined ? 1 : 3;
   const samples = new Map(names.map((name): [string, Sample[]] => [name, []]));
-  for (let turn = 0; turn < turns; turn++) for (const name of names) samples.get(name)?.push(sample(name, file));
+  for (let turn = 0; turn < turns; turn++)
+    for (const name of names) samples.get(name)?.push(sample(name, file, parquet));
   const of = (name: string): number => median((samples.get(name) ?? []).map((one) => one.seconds));
   print(`\n${table.header()}`);
   const measured = names.map((name): Row => {
@@ -113,13 +147,13 @@ export function run({ machine, print, seconds, only, quick }: SuiteOptions): Pro
       name,
       rows: found[0]?.rows ?? 0,
       seconds: of(name),
-      ratio: of(name) / of(FIRST),
+      ratio: of(name) / of(peerOf(name)),
       megabytes: median(found.map(({ megabytes }) => megabytes)),
     };
     if (row.rows !== rows) throw new Error(`${name} has read ${row.rows} of ${rows} rows`);
     print(table.line(row));
     return row;
   });
-  const peers = { papaparse: versionOf("papaparse"), "csv-parse": versionOf("csv-parse") };
-  return Promise.resolve({ suite: "reading", machine, peers, rows: measured, summary: {} });
+  const versions = Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)]));
+  return Promise.resolve({ suite: "reading", machine, peers: versions, rows: measured, summary: {} });
 }

@@ -1,7 +1,7 @@
 // Raw rows through fitted columns, into the memory that a network reads.
 import { CarillonError, describe, fail } from "../../errors.js";
 import { nearest } from "../../words.js";
-import { cellOf } from "../column.js";
+import { cellOf, type TextColumn } from "../column.js";
 import type { Table } from "../table.js";
 import { failColumn } from "../table.js";
 import type { Feature, PreparedInputs, RawRow } from "./features.js";
@@ -41,7 +41,11 @@ class Outputs {
   }
 
   note(column: string): void {
-    this.unseen.set(column, (this.unseen.get(column) ?? 0) + 1);
+    this.unseen.set(column, this.unseenIn(column) + 1);
+  }
+
+  unseenIn(column: string): number {
+    return this.unseen.get(column) ?? 0;
   }
 
   encoded(): Encoded {
@@ -148,25 +152,55 @@ export function encodeTable(features: readonly Feature[], inputs: PreparedInputs
     place.column = feature.column;
     if (!table.has(feature.column)) failColumn("rows", feature.column, table.names, table.places.sources);
     const column = table.column(feature.column);
-    const once =
-      column.kind === "text" && feature.encoder.gives === "code"
-        ? new Int32Array(column.levels.length).fill(-1)
-        : undefined;
-    for (let row = 0; row < table.rows; row++) {
+    const { encoder } = feature;
+    if (column.kind === "text" && encoder.gives !== "bag") {
+      encodeLevels(feature, column, at, outputs, inputs, place);
+      return;
+    }
+    const begin =
+      column.kind === "number" && encoder.gives === "numbers" && encoder.writeNumbers !== undefined
+        ? encoder.writeNumbers(column.values, outputs.numbers, at, inputs.numbers.length)
+        : 0;
+    for (let row = begin; row < table.rows; row++) {
       place.row = row;
-      if (once !== undefined && column.kind === "text") {
-        const level = column.codes[row] ?? -1;
-        const known = once[level] ?? -1;
-        if (known > 0) {
-          outputs.codes[row * inputs.categories.length + at] = known;
-          continue;
-        }
-        encodeValue(feature, cellOf(column, row), row, at, outputs, inputs, place);
-        if (level >= 0) once[level] = outputs.codes[row * inputs.categories.length + at] ?? 0;
-        continue;
-      }
       encodeValue(feature, cellOf(column, row), row, at, outputs, inputs, place);
     }
   });
   return outputs.encoded();
+}
+
+/** The rows of a column of texts: those of a text that stood before are as that one. */
+function encodeLevels(
+  feature: Feature,
+  column: TextColumn,
+  at: number,
+  outputs: Outputs,
+  inputs: PreparedInputs,
+  place: Place,
+): void {
+  const { encoder } = feature;
+  const { codes } = column;
+  const [target, stride, width] =
+    encoder.gives === "numbers"
+      ? [outputs.numbers, inputs.numbers.length, encoder.names.length]
+      : [outputs.codes, inputs.categories.length, 1];
+  // By text, and then what is missing: the row that it stood in first, and whether it is one that nobody has seen.
+  const firsts = new Int32Array(column.levels.length + 1).fill(-1);
+  const isUnseen = new Uint8Array(firsts.length);
+  for (let row = 0; row < codes.length; row++) {
+    const code = codes[row] ?? -1;
+    const level = code < 0 ? column.levels.length : code;
+    const first = firsts[level] ?? -1;
+    if (first < 0) {
+      firsts[level] = row;
+      place.row = row;
+      const before = outputs.unseenIn(feature.column);
+      encodeValue(feature, code < 0 ? null : column.levels[code], row, at, outputs, inputs, place);
+      if (outputs.unseenIn(feature.column) > before) isUnseen[level] = 1;
+      continue;
+    }
+    const [from, to] = [first * stride + at, row * stride + at];
+    for (let part = 0; part < width; part++) target[to + part] = target[from + part] ?? 0;
+    if (isUnseen[level] === 1) outputs.note(feature.column);
+  }
 }

@@ -44,11 +44,13 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
         add(column) {
           if (column.kind !== "number") fail("ERR_DATA", `column '${name}'`, "numbers", `${column.kind}s`);
           rows += column.values.length;
-          for (const value of column.values) {
+          const { values } = column;
+          for (let row = 0; row < values.length; row++) {
+            const value = values[row] ?? Number.NaN;
             if (Number.isNaN(value)) missing += 1;
             else {
               sample.add(value);
-              statistics.add([value], 0);
+              statistics.add(values, row);
             }
           }
         },
@@ -91,6 +93,17 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
           target[at] = quantiles === undefined ? (number - shift) * factor : normalScore(quantiles, number);
           if (tells) target[at + 1] = gone ? 1 : 0;
           return false;
+        },
+        writeNumbers(values, target, begin, stride) {
+          for (let row = 0, at = begin; row < values.length; row++, at += stride) {
+            const value = values[row] ?? Number.NaN;
+            const gone = Number.isNaN(value);
+            const number = gone ? median : value;
+            if (!Number.isFinite(number)) return row;
+            target[at] = (number - shift) * factor;
+            if (tells) target[at + 1] = gone ? 1 : 0;
+          }
+          return values.length;
         },
       };
     },

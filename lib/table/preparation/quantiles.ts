@@ -15,7 +15,6 @@ const PURPOSE = 9;
 export class Sample {
   #values = new Float64Array(1024);
   #count = 0;
-  #sorted = false;
   readonly #most: number;
   readonly #key: Key;
   readonly #series: number;
@@ -39,7 +38,6 @@ export class Sample {
   add(value: number): void {
     const index = this.#count;
     this.#count += 1;
-    this.#sorted = false;
     if (index < this.#most) {
       if (index >= this.#values.length) {
         const values = new Float64Array(Math.min(this.#most, 2 * this.#values.length));
@@ -56,19 +54,55 @@ export class Sample {
   /** The values that are held, ascending. */
   sorted(): Float64Array {
     const held = this.#values.subarray(0, Math.min(this.#count, this.#most));
-    if (!this.#sorted) held.sort();
-    this.#sorted = true;
-    return held;
+    return held.sort();
   }
 
   /** Between the two nearest of n values in order, at (n − 1)·share: linear, as NumPy's default. NaN of none. */
   quantile(share: number): number {
-    const held = this.sorted();
-    if (held.length === 0) return Number.NaN;
-    const place = (held.length - 1) * share;
+    const held = Math.min(this.#count, this.#most);
+    if (held === 0) return Number.NaN;
+    const place = (held - 1) * share;
     const below = Math.floor(place);
-    const [low = 0, high = low] = held.subarray(below, below + 2);
+    const values = this.#values.subarray(0, held);
+    select(values, below);
+    const low = values[below] ?? 0;
+    let high = below + 1 < held ? Number.POSITIVE_INFINITY : low;
+    for (let at = below + 1; at < held; at++) if ((values[at] ?? 0) < high) high = values[at] ?? 0;
     const step = place - below;
     return step === 0 || low === high ? low : step < 0.5 ? low + (high - low) * step : high - (high - low) * (1 - step);
   }
+}
+
+/** Values of which a part is sorted rather than parted once more. */
+const FEW = 64;
+
+/**
+ * Moves values so that the one at `place` is the one that sorting would put there, none before it is larger, and none behind it smaller (Hoare 1961). A
+ * range that is parted badly again and again is sorted.
+ */
+function select(values: Float64Array, place: number): void {
+  let [begin, end] = [0, values.length - 1];
+  for (let tries = 64; end - begin > FEW && tries > 0; tries--) {
+    const middle = (begin + end) >>> 1;
+    const pivot = medianOf(values[begin] ?? 0, values[middle] ?? 0, values[end] ?? 0);
+    let [low, high] = [begin, end];
+    while (low <= high) {
+      while ((values[low] ?? 0) < pivot) low += 1;
+      while ((values[high] ?? 0) > pivot) high -= 1;
+      if (low > high) break;
+      const swapped = values[low] ?? 0;
+      values[low] = values[high] ?? 0;
+      values[high] = swapped;
+      low += 1;
+      high -= 1;
+    }
+    if (place <= high) end = high;
+    else if (place >= low) begin = low;
+    else return;
+  }
+  values.subarray(begin, end + 1).sort();
+}
+
+function medianOf(a: number, b: number, c: number): number {
+  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
 }

@@ -3,6 +3,7 @@
 import type { Json } from "../../described.js";
 import { fail } from "../../errors.js";
 import type { Part } from "../../io/part.js";
+import { cellOf } from "../column.js";
 import { type Schema, TASKS, type Task, targetsOf } from "../schema/schema.js";
 import type { Table } from "../table.js";
 import { countLevels } from "./categories.js";
@@ -76,8 +77,17 @@ export function targetsIn(table: Table, schema: Schema, { columns, task, classes
     const column = schema.columns[name];
     if (column === undefined) return;
     const places = new Map((classes[at] ?? []).map((one, place) => [one, place]));
+    const given = table.column(name);
+    const levels = given.kind === "text" ? new Int32Array(given.levels.length).fill(-1) : undefined;
     for (let row = 0; row < table.rows; row++) {
-      const value = table.at(row, name);
+      const code = given.kind === "text" ? (given.codes[row] ?? -1) : -1;
+      const known = levels?.[code] ?? -1;
+      if (known >= 0) {
+        if (labels === undefined) data[row * width + at] = known;
+        else labels[row] = known;
+        continue;
+      }
+      const value = cellOf(given, row);
       const where = { toString: () => `${table.place(row)}, target '${name}'` };
       if (isMissing(value, column)) fail("ERR_DATA", String(where), "a value", null);
       if (column.kind === "number") data[row * width + at] = numberFrom(where, value);
@@ -86,6 +96,7 @@ export function targetsIn(table: Table, schema: Schema, { columns, task, classes
         const place =
           places.get(level) ??
           fail("ERR_DATA", String(where), `one of ${[...places.keys()].slice(0, 8).join(", ")}`, level);
+        if (levels !== undefined && code >= 0) levels[code] = place;
         if (labels === undefined) data[row * width + at] = place;
         else labels[row] = place;
       }

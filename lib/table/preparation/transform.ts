@@ -27,6 +27,13 @@ export interface NumberEncoder {
   readonly names: readonly string[];
   /** Writes the numbers of a value at a place; whether the value is one that nobody has seen. */
   write(where: Where, value: Raw, target: Float32Array, at: number): boolean;
+  /**
+   * As `write` of all rows of a column of numbers, `stride` elements apart; tells the row of the first value that it does not take, from which on
+   * `write` is asked. Where there is none, `write` is.
+   */
+  readonly writeNumbers?:
+    | ((values: Float64Array, target: Float32Array, at: number, stride: number) => number)
+    | undefined;
 }
 
 /** Gives one code: 0 for what is missing and what nobody has seen. */

@@ -1,5 +1,5 @@
 // What a column holds, gathered block by block: no more of it is kept than guesses need.
-import { type Column, cellOf, hasValue, lengthOf } from "../column.js";
+import { type Column, lengthOf, NO_BOOLEAN, type TextColumn } from "../column.js";
 import type { Table } from "../table.js";
 
 /** Different values that are counted one by one. */
@@ -58,22 +58,22 @@ export class Profile {
     });
   }
 
-  #addValues(column: Column): void {
-    const { length } = column.kind === "text" ? column.codes : column.values;
-    for (let row = 0; row < length; row++) {
-      if (!hasValue(column, row)) {
+  #addValues({ kind, values }: Exclude<Column, TextColumn>): void {
+    const counts = new Map<number, number>();
+    for (let row = 0; row < values.length; row++) {
+      const value = values[row] ?? Number.NaN;
+      if (kind === "boolean" ? value === NO_BOOLEAN : Number.isNaN(value)) {
         this.missing += 1;
         continue;
       }
-      const cell = cellOf(column, row);
-      const value = Number(cell);
       if (value < this.min) this.min = value;
       if (value > this.max) this.max = value;
       if (!Number.isInteger(value)) this.integers = false;
       if (value <= this.#last) this.rising = false;
       this.#last = value;
-      if (this.counts !== undefined) this.#count(column.kind === "date" ? String(value) : String(cell), 1);
+      if (this.counts !== undefined && counts.size <= MOST_LEVELS) counts.set(value, (counts.get(value) ?? 0) + 1);
     }
+    for (const [value, rows] of counts) this.#count(kind === "boolean" ? String(value === 1) : String(value), rows);
   }
 
   #count(level: string, rows: number): void {

@@ -1,6 +1,7 @@
 // What makes a score too good, or a model poor: told before anything is trained.
-import { type Column, hasValue, lengthOf } from "../column.js";
+import type { Column } from "../column.js";
 import type { Table } from "../table.js";
+import { type Codes, codesOfColumn, repeatedRows } from "./codes.js";
 import { type ColumnSchema, type Schema, targetsOf } from "./schema.js";
 
 /** Something that a schema or a table should not have. */
@@ -18,35 +19,26 @@ const LEAST_ROWS = 20;
 const RIGHT = 0.995;
 const BETTER = 0.98;
 
-/** A column as numbers: codes of its values, each a whole number from 0 on; −1 where it is missing. */
-function codesOf(column: Column): { readonly codes: Int32Array; readonly count: number } {
-  if (column.kind === "text") return { codes: column.codes, count: column.levels.length };
-  const places = new Map<number, number>();
-  const codes = new Int32Array(lengthOf(column)).fill(-1);
-  for (let row = 0; row < codes.length; row++) {
-    if (!hasValue(column, row)) continue;
-    const value = column.values[row] ?? 0;
-    const code = places.get(value) ?? places.size;
-    places.set(value, code);
-    codes[row] = code;
-  }
-  return { codes, count: places.size };
-}
-
 /** Rows that are right if each group of rows is said to be of its most frequent class. */
-function rightBy(groups: ArrayLike<number>, classes: Int32Array, count: number): number {
-  const counts = new Map<number, Map<number, number>>();
+function rightBy({ codes, count: groups }: Codes, { codes: classes, count }: Codes): number {
+  // A place for each pair, those of −1 first.
+  const width = count + 1;
+  const counts = new Uint32Array((groups + 1) * width);
   for (let row = 0; row < classes.length; row++) {
-    const group = groups[row] ?? -1;
-    const inside = counts.get(group) ?? new Map<number, number>();
-    counts.set(group, inside);
-    const label = classes[row] ?? count;
-    inside.set(label, (inside.get(label) ?? 0) + 1);
+    const pair = ((codes[row] ?? -1) + 1) * width + (classes[row] ?? -1) + 1;
+    counts[pair] = (counts[pair] ?? 0) + 1;
   }
   let right = 0;
-  for (const inside of counts.values()) right += Math.max(...inside.values());
+  for (let begin = 0; begin < counts.length; begin += width) {
+    let most = 0;
+    for (let at = begin; at < begin + width; at++) if ((counts[at] ?? 0) > most) most = counts[at] ?? 0;
+    right += most;
+  }
   return right;
 }
+
+/** Places of pairs that are counted. */
+const MOST_PAIRS = 33_554_432;
 
 /** Share of the changes of class that chance would make along a column of numbers, below which it tells the class. */
 const CHANGES = 0.05;
@@ -54,35 +46,46 @@ const CHANGES = 0.05;
 /** Changes by chance below which few of them say nothing. */
 const LEAST_CHANGES = 5;
 
-/** How often the class changes from row to row in the order of a column, and how often it would by chance. */
-function changesAlong(values: Float64Array, classes: Int32Array): { readonly found: number; readonly chance: number } {
-  const order = Array.from(values.keys()).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
-  const counts = new Map<number, number>();
+/** Rows of which one is looked at first. */
+const STEP = 8;
+
+/** How often the class changes from row to row in the order of a column, every `step`-th row taken: never more often than of all rows. */
+function changesAlong(values: Float64Array, classes: Int32Array, step: number): number {
+  const rows = Array.from({ length: Math.ceil(values.length / step) }, (_, index) => index * step);
+  rows.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
   let found = -1;
   let last = Number.NaN;
-  for (const row of order) {
+  for (const row of rows) {
     const label = classes[row] ?? -1;
     if (label !== last) found += 1;
     last = label;
-    counts.set(label, (counts.get(label) ?? 0) + 1);
   }
+  return found;
+}
+
+/** How often the class would change from row to row by chance. */
+function changesByChance({ codes, count }: Codes): number {
+  const counts = new Uint32Array(count + 1);
+  for (const code of codes) counts[code + 1] = (counts[code + 1] ?? 0) + 1;
   let same = 0;
-  for (const count of counts.values()) same += (count / classes.length) * (count / classes.length);
-  return { found, chance: classes.length * (1 - same) };
+  for (const one of counts) same += (one / codes.length) * (one / codes.length);
+  return codes.length * (1 - same);
 }
 
 /** Whether one column alone tells the classes of a target: by its values if they are few, by where they lie if they are numbers. */
-function tellsClasses(column: Column, classes: Int32Array, count: number): boolean {
-  const { length } = classes;
-  const { codes, count: values } = codesOf(column);
-  const without = rightBy(new Int32Array(length), classes, count);
+function tellsClasses(column: Column, own: Codes, classes: Codes): boolean {
+  const { length } = classes.codes;
+  const without = rightBy({ codes: new Int32Array(length), count: 1 }, classes);
   const wrong = length - without;
   if (wrong === 0) return false;
   const good = (right: number): boolean => right / length >= RIGHT && right - without >= BETTER * wrong;
-  if (values * 5 <= length && good(rightBy(codes, classes, count))) return true;
-  if (column.kind !== "number" || values < 2 || column.values.includes(Number.NaN)) return false;
-  const { found, chance } = changesAlong(column.values, classes);
-  return found <= count - 1 + CHANGES * chance && chance >= LEAST_CHANGES;
+  const isFew = own.count * 5 <= length && (own.count + 1) * (classes.count + 1) <= MOST_PAIRS;
+  if (isFew && good(rightBy(own, classes))) return true;
+  if (column.kind !== "number" || own.count < 2 || column.values.includes(Number.NaN)) return false;
+  const chance = changesByChance(classes);
+  const most = classes.count - 1 + CHANGES * chance;
+  if (chance < LEAST_CHANGES || changesAlong(column.values, classes.codes, STEP) > most) return false;
+  return changesAlong(column.values, classes.codes, 1) <= most;
 }
 
 /** Correlation above which two columns of numbers are one. */
@@ -104,19 +107,23 @@ function correlation(x: Float64Array, y: Float64Array): number {
   return count < LEAST_ROWS || xx === 0 || yy === 0 ? 0 : xy / Math.sqrt(xx * yy);
 }
 
-function leaks(table: Table, schema: Schema, features: readonly string[]): readonly Warning[] {
+function leaks(
+  table: Table,
+  schema: Schema,
+  features: readonly string[],
+  codesOf: (name: string) => Codes,
+): readonly Warning[] {
   if (table.rows < LEAST_ROWS) return [];
   return targetsOf(schema).flatMap((target) => {
     const column = table.column(target);
     const isValue = schema.columns[target]?.kind === "number";
-    const { codes, count } = codesOf(column);
     return features.flatMap((name): Warning[] => {
       const feature = table.column(name);
       const tells = isValue
         ? feature.kind === "number" &&
           column.kind === "number" &&
           Math.abs(correlation(feature.values, column.values)) >= SAME
-        : tellsClasses(feature, codes, count);
+        : tellsClasses(feature, codesOf(name), codesOf(target));
       if (!tells) return [];
       const text = `'${name}' alone gives '${target}' away: is it known before '${target}' is? If not: { "kind": "ignore" }`;
       return [{ kind: "leak", column: name, text }];
@@ -151,20 +158,11 @@ function rareClasses(table: Table, schema: Schema): readonly Warning[] {
 }
 
 /** Rows that stand more than once, all their columns but names of rows compared. */
-function duplicates(table: Table, schema: Schema): readonly Warning[] {
+function duplicates(table: Table, schema: Schema, codesOf: (name: string) => Codes): readonly Warning[] {
   const used = table.names.filter((name) => schema.columns[name]?.kind !== "id");
   if (used.length < 2) return [];
-  const columns = used.map((name) => codesOf(table.column(name)).codes);
-  const seen = new Map<string, number>();
-  let twice = 0;
-  let first = -1;
-  for (let row = 0; row < table.rows; row++) {
-    const key = columns.map((codes) => codes[row]).join(",");
-    if (seen.has(key)) {
-      twice += 1;
-      if (first < 0) first = row;
-    } else seen.set(key, row);
-  }
+  const columns = used.map((name) => codesOf(name).codes);
+  const { twice, first } = repeatedRows(columns, table.rows);
   if (twice === 0) return [];
   const text = `${twice.toLocaleString("en-US")} row${twice === 1 ? " stands" : "s stand"} more than once, such as ${table.place(first)}: parted at random, the same row would be learned and asked`;
   return [{ kind: "duplicates", column: undefined, text }];
@@ -174,10 +172,8 @@ function duplicates(table: Table, schema: Schema): readonly Warning[] {
 const MOSTLY = 0.5;
 
 /** Whether equal rows of a table are hardly chance: some column has another value in most rows. */
-function areTold(table: Table, schema: Schema): boolean {
-  return table.names.some(
-    (name) => schema.columns[name]?.kind !== "id" && codesOf(table.column(name)).count >= MOSTLY * table.rows,
-  );
+function areTold(table: Table, schema: Schema, codesOf: (name: string) => Codes): boolean {
+  return table.names.some((name) => schema.columns[name]?.kind !== "id" && codesOf(name).count >= MOSTLY * table.rows);
 }
 
 /**
@@ -190,15 +186,21 @@ export function warningsOf(table: Table, schema: Schema): readonly Warning[] {
     const kind = schema.columns[name]?.kind;
     return !targets.includes(name) && kind !== undefined && kind !== "id" && kind !== "ignore";
   });
+  const known = new Map<string, Codes>();
+  const codesOf = (name: string): Codes => {
+    const codes = known.get(name) ?? codesOfColumn(table.column(name));
+    known.set(name, codes);
+    return codes;
+  };
   const times = features.filter((name) => schema.columns[name]?.kind === "date");
   return [
     ...Object.entries(schema.columns).flatMap(([name, column]) => ofColumn(name, column)),
-    ...leaks(table, schema, features),
+    ...leaks(table, schema, features, codesOf),
     ...rareClasses(table, schema),
     ...times.map((name): Warning => {
       const text = `'${name}' is a time: parted at random, rows would be learned that come after those that are asked; part them in its order ({ order: "time" })`;
       return { kind: "time", column: name, text };
     }),
-    ...(areTold(table, schema) ? duplicates(table, schema) : []),
+    ...(areTold(table, schema, codesOf) ? duplicates(table, schema, codesOf) : []),
   ];
 }
