@@ -69,6 +69,7 @@ export {
   memberLinear,
 } from "./nn/layers/batch_ensemble.js";
 export { type BatchNormLayerOptions, batchNorm } from "./nn/layers/batch_norm.js";
+export { type CategoryEmbeddingOptions, categoryEmbedding } from "./nn/layers/category_embedding.js";
 export { type ClampOutputOptions, clampOutput } from "./nn/layers/clamp_output.js";
 export { type ConcatLayerOptions, concat } from "./nn/layers/concat.js";
 export {
@@ -128,6 +129,7 @@ export type { ConfusionMatrix, Metric, MetricRows, MetricValue } from "./nn/metr
 export type { Figures, MetricName, Metrics } from "./nn/metrics/metrics.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export { type DrawFromDataOptions, drawFromData } from "./nn/model/draw_from_data.js";
+export { type EnsembleOptions, ensemble, type Mixing, type TowersDefinition, towers } from "./nn/model/joint.js";
 export { loadModel } from "./nn/model/load.js";
 export type { Model } from "./nn/model/model.js";
 export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/model/network.js";
@@ -299,6 +301,32 @@ export type { ByteStream } from "./table/source.js";
 export type { SqlParameter, SqlSource } from "./table/sql/source.js";
 export type { Row, Table } from "./table/table.js";
 export type { GivenColumns, GivenRows } from "./table/values.js";
+export {
+  greedyWeights,
+  loadTabular,
+  tabular,
+} from "./tabular/api.js";
+export type {
+  TabularEndEvent,
+  TabularEpochEvent,
+  TabularEvent,
+  TabularExpectedEvent,
+  TabularFigure,
+  TabularMemberEvent,
+  TabularStageEvent,
+  TabularStartEvent,
+  TabularStepEvent,
+} from "./tabular/events.js";
+export type { Measures } from "./tabular/measures.js";
+export type { Preset, SelectionMetric, TabularFitOptions, TabularOptions, TabularRows } from "./tabular/options.js";
+export type { Tabular, TabularRun } from "./tabular/tabular.js";
+export type {
+  OutOfFold,
+  TabularAnswers,
+  TabularHistoryEpoch,
+  TabularMember,
+  TabularModel,
+} from "./tabular/tabular_model.js";
 export { type Ragged, type RaggedOptions, ragged } from "./tensor/ragged.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";

@@ -22,6 +22,7 @@ export const PARTS = {
     "nn/layers/residual",
     "nn/model/sequential",
     "nn/model/network",
+    "nn/model/joint",
     "nn/model/load",
     "graph/program",
     "graph/grad",
@@ -39,6 +40,7 @@ export const PARTS = {
     ...["train/checkpoint/loop", "train/find_learning_rate", "train/fit"],
   ],
   tables: ["table/api"],
+  estimators: ["tabular/api"],
   reports: [
     ...["report/bootstrap", "report/calibration", "report/columns", "report/confusion", "report/curves"],
     "report/slices",
@@ -263,6 +265,9 @@ export function linkParts(dist) {
     index,
     [
       `import*as SHARED from"${path}";import${named(importsOf(module, shared))}from"${path}";`,
+      ...module.imports
+        .filter(({ file }) => file.startsWith("node:"))
+        .map((one) => `import${named(one.names)}from"${one.file}";`),
       `${module.code.replace(CHUNKS, "CHUNKS_OF_COPY()")}const MADE={},CHUNKS_OF_COPY=()=>[SHARED,${given},MADE];SHARED.below.chunks=CHUNKS_OF_COPY;`,
       `export${named(own)};export${named(passed)}from"${path}";\n`,
     ].join(""),

@@ -94,7 +94,7 @@ test("the core has no training, no models, no programs, no files and no data", a
 
 test("parts are loaded by the first call that needs them, once", () => {
   const program = `${LOADED}
-    const { adam, linear, mse, sequential, split, table, bootstrap } = await import("./index.js");
+    const { adam, linear, mse, sequential, split, table, tabular, bootstrap } = await import("./index.js");
     const seen = [loaded()];
     adam({ lr: 0.01 });
     const layers = [linear(2, 1), mse()];
@@ -104,6 +104,8 @@ test("parts are loaded by the first call that needs them, once", () => {
     split({ x: [[1, 2], [3, 4]], y: [0, 1] }, { validation: 0.5 });
     seen.push(loaded());
     await table([{ a: 1 }]);
+    seen.push(loaded());
+    tabular();
     seen.push(loaded());
     await bootstrap(2, () => 1);
     seen.push(loaded());
@@ -115,6 +117,7 @@ test("parts are loaded by the first call that needs them, once", () => {
     parts.slice(0, 1),
     parts.slice(0, 2),
     parts.slice(0, 3).toSorted(),
+    parts.slice(0, 4).toSorted(),
     parts.toSorted(),
     [],
   ]);

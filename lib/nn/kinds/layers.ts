@@ -12,6 +12,7 @@ import {
   memberLinear,
 } from "../layers/batch_ensemble.js";
 import { type BatchNormLayerOptions, batchNorm } from "../layers/batch_norm.js";
+import { type CategoryEmbeddingOptions, categoryEmbedding } from "../layers/category_embedding.js";
 import { type ClampOutputOptions, clampOutput } from "../layers/clamp_output.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
 import {
@@ -221,6 +222,15 @@ export const layers = new Family<Layer>("layer", {
     ...TABLE,
     mode: plain,
   }),
+  categoryEmbedding: kind(
+    ({
+      counts,
+      size,
+      ...options
+    }: CategoryEmbeddingOptions & { readonly counts: readonly number[]; readonly size: number }) =>
+      categoryEmbedding(counts, size, options),
+    { counts: plain, size: plain, init: filling, regularizer: penalties, ...FACTORS, name: plain },
+  ),
   ...activationLayers,
   layerNorm: kind(({ inputs, ...options }: NormLayerOptions & Inputs) => layerNorm(inputs, options), NORM),
   rmsNorm: kind(({ inputs, ...options }: NormLayerOptions & Inputs) => rmsNorm(inputs, options), NORM),

@@ -21,6 +21,7 @@ import type { Layer } from "../structure/layer.js";
 import { namedLayers, nameLayers } from "../structure/naming.js";
 import { type Definition, sequence } from "../structure/sequence.js";
 import { Structure } from "../structure/structure.js";
+import { JOINT, jointDefinition, jointForm } from "./joint.js";
 import { Model } from "./model.js";
 
 /** Characters of a kind that a message shows. */
@@ -119,9 +120,19 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
 /** The layers of a file that has the weights for them: so what they ask for is no more than the file has. */
 function definitionOf(saved: SavedModel): Definition {
   const { where } = saved;
-  const layers = makeLayers(savedLayers(saved, where), where);
-  const definition = sequence(layers, { input: savedInput(saved, where) });
+  const described = savedLayers(saved, where);
+  const [joint] = described;
+  const definition =
+    joint?.kind === JOINT && described.length === 1
+      ? jointOf(joint, where)
+      : sequence(makeLayers(described, where), { input: savedInput(saved, where) });
   const { parameters, states } = definition.structure;
   expectWeights(where, saved.weights, infoOf([...parameters, ...states]));
   return definition;
+}
+
+/** A model of several inputs, or members, whose layers stand in the file by their names. */
+function jointOf({ config, layers = [] }: SavedLayer, where: string): Definition {
+  const made = makeLayers(layers, where);
+  return jointDefinition(jointForm(config, where), namedLayers(made, nameLayers(made)));
 }

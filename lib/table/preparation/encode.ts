@@ -26,6 +26,7 @@ const NO_ID = -1;
 /** Memory of all inputs. */
 class Outputs {
   readonly numbers: Float32Array;
+  readonly flags: Float32Array;
   readonly codes: Int32Array;
   readonly bags: readonly Int32Array[];
   readonly unseen = new Map<string, number>();
@@ -36,6 +37,7 @@ class Outputs {
     this.#inputs = inputs;
     this.rows = rows;
     this.numbers = new Float32Array(rows * inputs.numbers.length);
+    this.flags = new Float32Array(rows * inputs.flags.length);
     this.codes = new Int32Array(rows * inputs.categories.length);
     this.bags = inputs.texts.map(({ most }) => new Int32Array(rows * most).fill(NO_ID));
   }
@@ -49,9 +51,10 @@ class Outputs {
   }
 
   encoded(): Encoded {
-    const { numbers, categories, texts } = this.#inputs;
+    const { numbers, flags, categories, texts } = this.#inputs;
     const x: Record<string, EncodedInput> = {};
     if (numbers.length > 0) x.numbers = { shape: [this.rows, numbers.length], data: this.numbers };
+    if (flags.length > 0) x.flags = { shape: [this.rows, flags.length], data: this.flags };
     if (categories.length > 0) x.categories = { shape: [this.rows, categories.length], data: this.codes };
     texts.forEach(({ input, most }, at) => {
       x[input] = { shape: [this.rows, most], data: this.bags[at] ?? new Int32Array() };
@@ -89,6 +92,9 @@ function encodeValue(
     case "numbers":
       if (encoder.write(place, value, outputs.numbers, row * inputs.numbers.length + at)) outputs.note(column);
       return;
+    case "flags":
+      if (encoder.write(place, value, outputs.flags, row * inputs.flags.length + at)) outputs.note(column);
+      return;
     case "code": {
       const code = encoder.code(place, value);
       outputs.codes[row * inputs.categories.length + at] = code;
@@ -102,10 +108,10 @@ function encodeValue(
 
 /** The first place of each feature among the inputs of its kind. */
 function placesOf(features: readonly Feature[]): readonly number[] {
-  const next = { numbers: 0, code: 0, bag: 0 };
+  const next = { numbers: 0, flags: 0, code: 0, bag: 0 };
   return features.map(({ encoder }) => {
     const at = next[encoder.gives];
-    next[encoder.gives] += encoder.gives === "numbers" ? encoder.names.length : 1;
+    next[encoder.gives] += "names" in encoder ? encoder.names.length : 1;
     return at;
   });
 }

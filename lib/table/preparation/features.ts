@@ -16,6 +16,8 @@ export interface Feature {
 export interface PreparedInputs {
   /** Names of the numbers, in their order. */
   readonly numbers: readonly string[];
+  /** Names of the numbers that {@link oneHot} makes of columns of few values; an input of their own, `flags`. */
+  readonly flags: readonly string[];
   /** Columns of codes, with how many codes each has, 0 for what is missing or unseen among them. */
   readonly categories: readonly { readonly column: string; readonly count: number }[];
   /** Columns of texts, each of which is an input of its own, `text1` and so on: ids of at most `most` pieces, −1 behind them. */

@@ -61,8 +61,12 @@ function fittingsOf(schema: Schema, given: Readonly<Record<string, unknown>>): r
   });
 }
 
-/** {@link prepare} */
-export async function fitPreparation(source: unknown, given: PrepareOptions): Promise<Preparation> {
+/** {@link prepare}; `targets` are the rows of a table that classes are told by, where they are more than those that columns are fitted on. */
+export async function fitPreparation(
+  source: unknown,
+  given: PrepareOptions,
+  targets?: ArrayLike<number> | undefined,
+): Promise<Preparation> {
   checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "seed"]);
   const { schema: wanted, transforms = {}, rows: chosen, seed = 0, ...others } = given;
   if (wanted === undefined) fail("ERR_OPTION", "prepare.schema", "a schema, such as schemaOf() gives,", wanted);
@@ -96,6 +100,10 @@ export async function fitPreparation(source: unknown, given: PrepareOptions): Pr
       fail("ERR_OPTION", "prepare.rows", "a table, of which there are rows by number,", source);
     begin();
     take(source.pick(chosen));
+    if (targets !== undefined) {
+      target = new TargetFitter(schema);
+      target.add(source.pick(targets));
+    }
   } else await scanTables(source, options, { begin, add: take });
   if (rows === 0)
     throw new CarillonError("ERR_DATA", "prepare", "expected training rows for 'prepare' but received none");

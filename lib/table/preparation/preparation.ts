@@ -40,6 +40,7 @@ export class Preparation {
     this.target = target;
     this.inputs = {
       numbers: features.flatMap(({ encoder }) => (encoder.gives === "numbers" ? encoder.names : [])),
+      flags: features.flatMap(({ encoder }) => (encoder.gives === "flags" ? encoder.names : [])),
       categories: features.flatMap(({ column, encoder }) =>
         encoder.gives === "code" ? [{ column, count: encoder.count }] : [],
       ),
@@ -47,6 +48,11 @@ export class Preparation {
         .flatMap(({ column, encoder }) => (encoder.gives === "bag" ? [{ column, encoder }] : []))
         .map(({ column, encoder: { buckets, most } }, at) => ({ input: `text${at + 1}`, column, buckets, most })),
     };
+  }
+
+  /** Columns that a row must have. */
+  get columns(): readonly string[] {
+    return this.#features.map(({ column }) => column);
   }
 
   /** Names of the classes, in the order of their integers; `undefined` of a target that has none. */
@@ -100,8 +106,15 @@ export class Preparation {
 
   /** @internal */
   [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
-    const { numbers, categories, texts } = this.inputs;
-    const fields = { rows: this.rows, numbers, categories, texts, target: this.target };
+    const { numbers, flags, categories, texts } = this.inputs;
+    const fields = {
+      rows: this.rows,
+      numbers,
+      ...(flags.length > 0 ? { flags } : {}),
+      categories,
+      texts,
+      target: this.target,
+    };
     return inspectDescription({ title: "Preparation", fields }, depth, options, inspect);
   }
 }

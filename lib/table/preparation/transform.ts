@@ -36,6 +36,11 @@ export interface NumberEncoder {
     | undefined;
 }
 
+/** Gives numbers that say which of few values it is: in an input of their own, as they are not embedded as other numbers are. */
+export interface FlagEncoder extends Omit<NumberEncoder, "gives"> {
+  readonly gives: "flags";
+}
+
 /** Gives one code: 0 for what is missing and what nobody has seen. */
 export interface CodeEncoder {
   readonly gives: "code";
@@ -56,9 +61,9 @@ export interface BagEncoder {
   ids(where: Where, value: Raw): readonly number[];
 }
 
-export type Encoder = NumberEncoder | CodeEncoder | BagEncoder;
+export type Encoder = NumberEncoder | FlagEncoder | CodeEncoder | BagEncoder;
 
-/** What a column becomes. Made by {@link numeric}, {@link categories}, {@link signs}, {@link dateParts} and {@link hashedText}. */
+/** What a column becomes. Made by {@link numeric}, {@link categories}, {@link oneHot}, {@link signs}, {@link dateParts} and {@link hashedText}. */
 export interface ColumnTransform {
   readonly kind: string;
   /** Kinds of columns that it takes. @internal */

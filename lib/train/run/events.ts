@@ -137,17 +137,24 @@ export type FitEvent<K extends string = string, V = Evaluation<K> | undefined> =
   | CheckpointEvent
   | EndEvent;
 
-/** Bytes of the figures of an event that are no single numbers, such as confusion matrices. */
-export function figureBytes(event: FitEvent): number {
-  if (event.kind !== "epoch") return event.kind === "validation" ? bytesIn(event.metrics) : 0;
-  return bytesIn(event.metrics) + (event.validation === undefined ? 0 : bytesIn(event.validation.metrics));
+/** Any event of any run. */
+export interface RunEvent {
+  readonly kind: string;
+  readonly step: number;
 }
 
-function bytesIn(figures: Figures): number {
-  let bytes = 0;
-  for (const name in figures) {
-    const figure = figures[name];
-    if (typeof figure === "object") bytes += arrayBytes(figure);
-  }
-  return bytes;
+/** Bytes of the figures of an event that are no single numbers, such as confusion matrices. */
+export function figureBytes(event: RunEvent): number {
+  if (event.kind !== "epoch" && event.kind !== "validation") return 0;
+  const validation: unknown = "validation" in event ? event.validation : undefined;
+  return bytesIn(event) + (typeof validation === "object" && validation !== null ? bytesIn(validation) : 0);
+}
+
+function bytesIn(event: object): number {
+  const figures: unknown = "metrics" in event ? event.metrics : undefined;
+  if (typeof figures !== "object" || figures === null) return 0;
+  return Object.values(figures).reduce<number>(
+    (bytes, figure) => (typeof figure === "object" ? bytes + arrayBytes(figure) : bytes),
+    0,
+  );
 }

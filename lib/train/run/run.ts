@@ -1,7 +1,7 @@
 import { holdProcess } from "../../binding/clock.js";
 import { RunControl } from "../../nn/evaluation/run_control.js";
 import { describedBy, type Shown } from "../../tensor/inspect.js";
-import { type FitEvent, figureBytes } from "./events.js";
+import { type FitEvent, figureBytes, type RunEvent } from "./events.js";
 import { KEPT, Thinned, withoutArrays } from "./thinned.js";
 
 /** How a run can be told to rest and to end. */
@@ -21,10 +21,10 @@ export interface RunMethods {
  * A run under way: await it for the result, iterate it for the events. Leaving `for await` early, or `await using`, stops
  * the run and waits for it. A failure reaches whoever awaits or iterates.
  */
-export type Run<R, E extends FitEvent = FitEvent> = Promise<R> & AsyncIterable<E> & AsyncDisposable & RunMethods;
+export type Run<R, E extends RunEvent = FitEvent> = Promise<R> & AsyncIterable<E> & AsyncDisposable & RunMethods;
 
 /** Events of a run so far, for readers that begin late: of each kind of event as many as `history` has, but no steps. */
-class Past<E extends FitEvent> {
+class Past<E extends RunEvent> {
   readonly #kinds = new Map<E["kind"], Thinned<{ readonly order: number; readonly event: E }>>();
   #told = 0;
 
@@ -46,7 +46,7 @@ class Past<E extends FitEvent> {
 const MOST_WAITING = 2 * KEPT.items;
 
 /** Without those of steps; if less than half were such, also without every other one of each kind, which keeps its last. */
-function fewer<E extends FitEvent>(events: readonly E[]): E[] {
+function fewer<E extends RunEvent>(events: readonly E[]): E[] {
   const rest = events.filter(({ kind }) => kind !== "step");
   if (2 * rest.length <= events.length) return rest;
   const seen = new Map<string, number>();
@@ -58,16 +58,16 @@ function fewer<E extends FitEvent>(events: readonly E[]): E[] {
   return halved.reverse();
 }
 
-function hasFigures(event: FitEvent): boolean {
+function hasFigures(event: RunEvent): boolean {
   return event.kind === "epoch" || event.kind === "validation";
 }
 
-function lightened<E extends FitEvent>(event: E): E {
+function lightened<E extends RunEvent>(event: E): E {
   return hasFigures(event) ? withoutArrays(event) : event;
 }
 
 /** Events on their way to one reader. */
-class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
+class Mailbox<E extends RunEvent> implements AsyncIterator<E, undefined> {
   #queue: E[] = [];
   /** Of the arrays in the queue. */
   #bytes = 0;
@@ -134,7 +134,7 @@ class Mailbox<E extends FitEvent> implements AsyncIterator<E, undefined> {
 }
 
 /** Arguments of a body that trains. */
-export interface RunContext<E extends FitEvent> {
+export interface RunContext<E extends RunEvent> {
   emit(event: E): void;
   /** True while somebody reads events. */
   hasReaders(): boolean;
@@ -143,7 +143,7 @@ export interface RunContext<E extends FitEvent> {
 }
 
 /** Starts `body` at once and makes a {@link Run} of it. */
-export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) => Promise<R>): Run<R, E> {
+export function startRun<R, E extends RunEvent>(body: (context: RunContext<E>) => Promise<R>): Run<R, E> {
   const readers = new Set<Mailbox<E>>();
   const past = new Past<E>();
   const control = new RunControl();
@@ -204,7 +204,7 @@ export function startRun<R, E extends FitEvent>(body: (context: RunContext<E>) =
 }
 
 /** The event heard of last: its kind, where it stood, and the loss if it has one. */
-function figuresOf(event: FitEvent): object {
+function figuresOf(event: RunEvent): object {
   const epoch = "epoch" in event ? event.epoch : undefined;
   return { event: event.kind, step: event.step, epoch, loss: "loss" in event ? event.loss : undefined };
 }

@@ -1,0 +1,213 @@
+// Trains one member, and keeps the weights of its best epoch.
+import type { Priority } from "../graph/compiled.js";
+import type { State } from "../io/state.js";
+import type { Loss } from "../nn/losses/loss.js";
+import type { AnyModel } from "../nn/model/model.js";
+import type { Optimizer } from "../optim/optimizer.js";
+import type { Partition } from "../optim/partition.js";
+import type { Regularizers } from "../regularizers/index.js";
+import type { EncodedInput } from "../table/preparation/encode.js";
+import { isFloats } from "../tensor/arrays.js";
+import { extent } from "../tensor/shape.js";
+import type { Callback, CallbackHooks } from "../train/callbacks/callback.js";
+import { fit } from "../train/fit.js";
+import type { EndReason } from "../train/run/events.js";
+
+/** Inputs of rows by name. */
+export type Inputs = Readonly<Record<string, EncodedInput>>;
+
+/** Targets of rows: classes, or numbers in the units of the network. */
+export type NetworkTargets = Int32Array | { readonly shape: readonly number[]; readonly data: Float64Array };
+
+/** Rows with their targets. */
+export interface MemberExamples {
+  readonly x: Inputs;
+  readonly y: NetworkTargets;
+}
+
+/** An epoch, in the units of the network. */
+export interface MemberEpoch {
+  readonly epoch: number;
+  readonly step: number;
+  readonly loss: number;
+  readonly validationLoss: number;
+  /** What the best epoch is chosen by. */
+  readonly value: number;
+  readonly best: { readonly epoch: number; readonly value: number };
+}
+
+/** A step now and then. */
+export interface MemberStep {
+  readonly step: number;
+  readonly epoch: number;
+  readonly loss: number;
+  readonly examplesPerSecond: number;
+}
+
+/** How a member is trained. */
+export interface MemberTraining {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer | Partition;
+  readonly regularizer: Regularizers | undefined;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly priority: Priority | undefined;
+  /** `validation.accuracy`, `validation.rmse`, or `validation.loss`. */
+  readonly monitor: "accuracy" | "rmse" | "loss";
+  /** Epochs without a better one after which it is stopped. */
+  readonly patience: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly checkpoint: { readonly dir: string; readonly resume: boolean } | undefined;
+  onStep(step: MemberStep): void;
+  onEpoch(epoch: MemberEpoch): void;
+  /** Is given what stops this member. */
+  onStart(stop: { stop(): void; pause(): void; resume(): void }): void;
+}
+
+/** What came of it. */
+export interface TrainedMember {
+  readonly reason: EndReason;
+  readonly step: number;
+  readonly best: { readonly epoch: number; readonly value: number } | undefined;
+}
+
+/** Steps between two looks at the pace. */
+const REPORT = 50;
+
+/** Rows of inputs by their numbers. */
+export function pickInputs(inputs: Inputs, rows: Uint32Array): Inputs {
+  const picked = Object.entries(inputs).map(([name, { shape, data }]) => {
+    const width = extent(shape.slice(1));
+    const part = isFloats(data) ? new Float32Array(rows.length * width) : new Int32Array(rows.length * width);
+    for (let at = 0; at < rows.length; at++) {
+      const from = (rows[at] ?? 0) * width;
+      for (let place = 0; place < width; place++) part[at * width + place] = data[from + place] ?? 0;
+    }
+    return [name, { shape: [rows.length, ...shape.slice(1)], data: part }] as const;
+  });
+  return Object.fromEntries(picked);
+}
+
+/** The same of targets. */
+export function pickTargets(targets: NetworkTargets, rows: Uint32Array): NetworkTargets {
+  if (!("shape" in targets)) return Int32Array.from(rows, (row) => targets[row] ?? 0);
+  const width = extent(targets.shape.slice(1));
+  const data = new Float64Array(rows.length * width);
+  for (let at = 0; at < rows.length; at++) {
+    for (let place = 0; place < width; place++)
+      data[at * width + place] = targets.data[(rows[at] ?? 0) * width + place] ?? 0;
+  }
+  return { shape: [rows.length, width], data };
+}
+
+interface Kept {
+  readonly best: { readonly epoch: number; readonly value: number; readonly step: number } | undefined;
+  readonly weights: ReadonlyMap<string, Float32Array> | undefined;
+  /** Epochs since. */
+  readonly waited: number;
+}
+
+const NOTHING: Kept = { best: undefined, weights: undefined, waited: 0 };
+
+/** Keeps the weights of the best epoch, of several that are alike those of the last, and gives them to the model in the end. */
+function keepBest(monitor: string, isHigher: boolean, patience: number | undefined): Callback {
+  let kept = NOTHING;
+  const name = `validation.${monitor}`;
+  const hooks: CallbackHooks = {
+    get best() {
+      return kept.best === undefined ? undefined : { monitor: name, ...kept.best };
+    },
+    start() {
+      kept = NOTHING;
+    },
+    decide(at) {
+      const value = monitor === "loss" ? at.validation?.loss : at.validation?.metrics[monitor];
+      if (value === undefined || at.validationStep !== at.step) return;
+      const before = kept.best?.value;
+      const waited = before === value ? kept.waited + 1 : 0;
+      if (before !== undefined && (isHigher ? value < before : value > before))
+        kept = { ...kept, waited: kept.waited + 1 };
+      else kept = { best: { epoch: at.epoch, value, step: at.step }, weights: at.weights(), waited };
+      if (patience !== undefined && kept.waited >= patience) at.stop();
+    },
+    end(at) {
+      if (kept.weights !== undefined) at.setWeights(kept.weights);
+    },
+    state: () => ({
+      best: kept.best === undefined ? null : { ...kept.best },
+      waited: kept.waited,
+      weights: kept.weights === undefined ? null : Object.fromEntries(kept.weights),
+    }),
+    restore(state: State) {
+      const { best, weights, waited } = state as {
+        readonly best: NonNullable<Kept["best"]> | null;
+        readonly waited: number;
+        readonly weights: Readonly<Record<string, Float32Array>> | null;
+      };
+      kept = {
+        best: best ?? undefined,
+        weights: weights === null ? undefined : new Map(Object.entries(weights)),
+        waited,
+      };
+    },
+  };
+  const begin = (): CallbackHooks => hooks;
+  return Object.assign({ name: "keepBest", monitor: name, begin }, { decide: hooks.decide });
+}
+
+/** Batches of one size, give or take a row: as many as whole ones of `size` fit, so that no small one is left over. */
+export function batchOf(rows: number, size: number): { readonly batchSize: number; readonly steps: number } {
+  const steps = Math.max(1, Math.floor(rows / size));
+  const batchSize = Math.ceil(rows / steps);
+  return { batchSize, steps: Math.ceil(rows / batchSize) };
+}
+
+/** Trains `model`; it has the weights of its best epoch then. */
+export async function trainMember(
+  model: AnyModel,
+  train: MemberExamples,
+  validation: MemberExamples,
+  training: MemberTraining,
+): Promise<TrainedMember> {
+  const { monitor, checkpoint, loss, optimizer, regularizer, epochs, batchSize, seed, threads, priority, signal } =
+    training;
+  const callback = keepBest(monitor, monitor === "accuracy", training.patience);
+  const metrics = monitor === "loss" ? [] : [monitor];
+  const run = fit(model, {
+    data: train,
+    validation,
+    loss,
+    optimizer,
+    ...(regularizer === undefined ? {} : { regularizer }),
+    metrics,
+    epochs,
+    batchSize,
+    seed,
+    threads,
+    ...(priority === undefined ? {} : { priority }),
+    reportEvery: REPORT,
+    callbacks: [callback],
+    ...(signal === undefined ? {} : { signal }),
+    ...(checkpoint === undefined
+      ? {}
+      : {
+          checkpoint: { dir: checkpoint.dir, every: { epochs: 16 }, keep: 1 },
+          ...(checkpoint.resume ? { resume: "auto" } : {}),
+        }),
+  });
+  training.onStart(run);
+  let best: { readonly epoch: number; readonly value: number } | undefined;
+  for await (const event of run) {
+    if (event.kind === "step") training.onStep(event);
+    if (event.kind !== "epoch" || event.validation === undefined) continue;
+    const { validation: measured, epoch, step } = event;
+    const value = monitor === "loss" ? measured.loss : Number(measured.metrics[monitor]);
+    if (best === undefined || (monitor === "accuracy" ? value >= best.value : value <= best.value))
+      best = { epoch, value };
+    training.onEpoch({ epoch, step, loss: event.loss, validationLoss: measured.loss, value, best });
+  }
+  const result = await run;
+  return { reason: result.reason, step: result.step, best: result.best ?? best };
+}

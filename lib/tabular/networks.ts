@@ -1,0 +1,135 @@
+// The networks of the presets, of ordinary layers.
+
+import { spec } from "../graph/program.js";
+import { mish, relu, selu } from "../nn/layers/activations.js";
+import { batchEnsemble, meanOfMembers, memberLinear } from "../nn/layers/batch_ensemble.js";
+import { categoryEmbedding } from "../nn/layers/category_embedding.js";
+import { clampOutput } from "../nn/layers/clamp_output.js";
+import { dropout } from "../nn/layers/dropout.js";
+import { embeddingBag } from "../nn/layers/embedding.js";
+import { ntkLinear } from "../nn/layers/ntk_linear.js";
+import { numericEmbedding } from "../nn/layers/numeric_embedding.js";
+import { parametricActivation } from "../nn/layers/parametric_activation.js";
+import { scale } from "../nn/layers/scale.js";
+import { smoothClip } from "../nn/layers/smooth_clip.js";
+import { type Mixing, towers } from "../nn/model/joint.js";
+import type { AnyModel } from "../nn/model/model.js";
+import { sequential } from "../nn/model/sequential.js";
+import { normal, signs } from "../nn/parameters/initializers.js";
+import type { Layer, LayerPart } from "../nn/structure/layer.js";
+import type { PreparedInputs } from "../table/preparation/features.js";
+
+/** Kinds of members: RealMLP-TD-S, RealMLP-TD and TabM. */
+export type NetworkKind = "realMlpSmall" | "realMlp" | "tabM";
+
+export const NETWORK_KINDS = ["realMlpSmall", "realMlp", "tabM"] as const satisfies readonly NetworkKind[];
+
+/** What a network is made for. */
+export interface NetworkPlan {
+  readonly kind: NetworkKind;
+  readonly inputs: PreparedInputs;
+  readonly outputs: number;
+  /** Whether outputs are logits: SELU then, Mish for values. */
+  readonly mixing: Mixing;
+  readonly hidden: readonly number[];
+  readonly dropout: number;
+  /** Bounds of the targets of training, in the units of the network. */
+  readonly bounds: { readonly low: readonly number[]; readonly high: readonly number[] } | undefined;
+}
+
+/** Numbers that a category of many values becomes. */
+const EMBEDDED = 8;
+
+/** Numbers that a text becomes. */
+const TEXT = 16;
+
+/** Factors of what is learned slowly. */
+const SLOW = { rateFactor: 0.1, decayFactor: 0.1 } as const;
+
+/** Numbers that PBLD makes of one, besides itself. */
+const PERIODIC = 4;
+
+/** Share of the steps before dropout begins to fade out. */
+const FLAT = 0.5;
+
+/** Layers by the names of the inputs, and how many numbers each gives. */
+function branchesOf({ kind, inputs }: NetworkPlan): {
+  readonly specs: Readonly<Record<string, unknown>>;
+  readonly layers: Readonly<Record<string, LayerPart>>;
+  readonly features: number;
+} {
+  const { numbers, flags, categories, texts } = inputs;
+  const specs: Record<string, unknown> = {};
+  const layers: Record<string, LayerPart> = {};
+  let features = 0;
+  if (numbers.length > 0) {
+    const embeds = kind === "realMlp";
+    specs.numbers = spec(["batch", numbers.length]);
+    layers.numbers = embeds
+      ? sequential(smoothClip(), numericEmbedding(numbers.length, SLOW))
+      : sequential({ input: [numbers.length] }, smoothClip());
+    features += numbers.length * (embeds ? PERIODIC : 1);
+  }
+  if (flags.length > 0) {
+    specs.flags = spec(["batch", flags.length]);
+    layers.flags = sequential({ input: [flags.length] }, smoothClip());
+    features += flags.length;
+  }
+  if (categories.length > 0) {
+    specs.categories = spec(["batch", categories.length], "i32");
+    layers.categories = categoryEmbedding(
+      categories.map(({ count }) => count),
+      EMBEDDED,
+      { init: normal(), decayFactor: 1 },
+    );
+    features += categories.length * EMBEDDED;
+  }
+  for (const { input, buckets, most } of texts) {
+    specs[input] = spec(["batch", most], "i32");
+    layers[input] = embeddingBag(buckets, TEXT, { mode: "mean", rows: "touched" });
+    features += TEXT;
+  }
+  return { specs, layers, features };
+}
+
+/**
+ * RealMLP-TD-S and RealMLP-TD (Holzmüller, Grinsztajn, Steinwart 2024): clipped inputs and their embeddings through a front scale, hidden layers in the
+ * parametrization of the neural tangent kernel, outputs that begin at 0 (TD-S) or by the data (TD).
+ */
+function realMlp(plan: NetworkPlan, features: number): readonly Layer[] {
+  const { kind, outputs, mixing, hidden } = plan;
+  const large = kind === "realMlp";
+  const activation = mixing === "values" ? mish : selu;
+  const bias = { biasRateFactor: 0.1 };
+  const inside: Layer[] = [scale(features, large ? { rateFactor: 6, decayFactor: 6 } : { rateFactor: 6 })];
+  let taken = features;
+  for (const units of hidden) {
+    inside.push(ntkLinear(taken, units, bias));
+    inside.push(large ? parametricActivation(units, activation(), SLOW) : activation());
+    if (plan.dropout > 0) inside.push(dropout({ rate: plan.dropout, fade: FLAT }));
+    taken = units;
+  }
+  inside.push(ntkLinear(taken, outputs, large ? bias : { ...bias, init: 0, biasInit: 0 }));
+  return inside;
+}
+
+/** TabM (Gorishniy, Kotelnikov, Babenko 2024): 32 networks that share their weights but for factors of inputs and outputs, biases and heads. */
+function tabM({ outputs, mixing, hidden, dropout: rate }: NetworkPlan, features: number): readonly Layer[] {
+  const inside: Layer[] = [];
+  let taken = features;
+  for (const units of hidden) {
+    inside.push(batchEnsemble(taken, units, taken === features && inside.length === 0 ? { inputInit: signs() } : {}));
+    inside.push(relu());
+    if (rate > 0) inside.push(dropout(rate));
+    taken = units;
+  }
+  return [...inside, memberLinear(taken, outputs), meanOfMembers({ of: mixing })];
+}
+
+/** The network of a plan. */
+export function networkOf(plan: NetworkPlan): AnyModel {
+  const { specs, layers, features } = branchesOf(plan);
+  const inside = [...(plan.kind === "tabM" ? tabM(plan, features) : realMlp(plan, features))];
+  if (plan.bounds !== undefined) inside.push(clampOutput(plan.bounds));
+  return towers({ inputs: specs, layers, head: sequential(...(inside as [Layer])) });
+}

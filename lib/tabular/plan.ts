@@ -1,0 +1,127 @@
+// From a table, its schema and a preset to what is trained, and how.
+
+import type { Affine } from "../data/transform.js";
+import { ColumnStatistics, standardize } from "../data/transform.js";
+import { fail } from "../errors.js";
+import { binaryCrossEntropy, crossEntropy } from "../nn/losses/classification.js";
+import type { Loss } from "../nn/losses/loss.js";
+import { mse } from "../nn/losses/regression.js";
+import type { Mixing } from "../nn/model/joint.js";
+import { adam } from "../optim/adam.js";
+import { adamw } from "../optim/adamw.js";
+import type { Optimizer } from "../optim/optimizer.js";
+import type { Partition } from "../optim/partition.js";
+import { flatCosine, logCosine } from "../optim/schedules/cosine.js";
+import type { Target, Targets } from "../table/preparation/target.js";
+import { type Schema, type Task, targetsOf } from "../table/schema/schema.js";
+import type { Table } from "../table/table.js";
+import type { NetworkTargets } from "./member.js";
+import type { NetworkKind } from "./networks.js";
+import type { CheckedTabular, Preset, SelectionMetric } from "./options.js";
+
+/** Kinds of members of each preset: every fold has one of each. */
+export const KINDS: Readonly<Record<Preset, readonly NetworkKind[]>> = {
+  fast: ["realMlpSmall"],
+  auto: ["realMlp"],
+  best: ["realMlp", "tabM"],
+};
+
+/** Values of a category that become numbers of their own, at most: of more a table is looked up. */
+const ONE_HOT: Readonly<Record<NetworkKind, number>> = { realMlp: 8, realMlpSmall: 32, tabM: 8 };
+
+/** What each column becomes, in the place of the defaults of a preparation. */
+export function transformsFor(
+  table: Table,
+  schema: Schema,
+  kind: NetworkKind,
+  given: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
+  const targets = targetsOf(schema);
+  const chosen = Object.entries(schema.columns).flatMap(([name, column]): [string, unknown][] => {
+    if (targets.includes(name) || Object.hasOwn(given, name)) return [];
+    if (column.kind === "boolean") return [[name, { kind: "oneHot" }]];
+    if (column.kind !== "category") return [];
+    return [[name, { kind: levelsOf(table, name) <= ONE_HOT[kind] ? "oneHot" : "categories" }]];
+  });
+  return { ...Object.fromEntries(chosen), ...given };
+}
+
+/** Different values of a column, those that stand for nothing among them. */
+function levelsOf(table: Table, name: string): number {
+  const column = table.column(name);
+  if (column.kind !== "text") return new Set(column.values).size;
+  return new Set(column.codes.filter((code) => code >= 0)).size;
+}
+
+/** Answers of the network, by the task. */
+export function outputsOf({ task, columns, classes }: Target): { readonly outputs: number; readonly mixing: Mixing } {
+  if (task === "binary" || task === "classes") return { outputs: classes[0]?.length ?? 2, mixing: "classes" };
+  return { outputs: columns.length, mixing: task === "labels" ? "labels" : "values" };
+}
+
+/** The figure that the best epoch is chosen by. `ERR_OPTION` for one that the task has not. */
+export function monitorOf(task: Task, metric: SelectionMetric | undefined): "accuracy" | "rmse" | "loss" {
+  const isValue = task === "value" || task === "values";
+  const allowed: readonly SelectionMetric[] = isValue ? ["rmse"] : ["accuracy", "logLoss", "auc"];
+  if (metric !== undefined && !allowed.includes(metric))
+    fail("ERR_OPTION", "tabular.metric", `'${allowed.join("' or '")}', as the target is of the task ${task},`, metric);
+  if (task === "labels") return "loss";
+  if (isValue) return "rmse";
+  return metric === undefined || metric === "accuracy" ? "accuracy" : "loss";
+}
+
+/** The loss; smoothed labels of classes where the best epoch is that of the most that are right. */
+export function lossOf(task: Task, monitor: "accuracy" | "rmse" | "loss"): Loss {
+  if (task === "labels") return binaryCrossEntropy();
+  if (task === "value" || task === "values") return mse();
+  return monitor === "accuracy" ? crossEntropy({ labelSmoothing: 0.1 }) : crossEntropy();
+}
+
+/** Adam as the networks have it: β₂ 0.95, four cycles of the rate; of the larger ones a decay that fades out. */
+export function optimizerOf(kind: NetworkKind, task: Task, options: CheckedTabular): Optimizer | Partition {
+  if (options.optimizer !== undefined) return options.optimizer;
+  if (kind === "tabM") return adamw({ lr: options.lr ?? 0.002, weightDecay: 3e-4 });
+  const isValue = task === "value" || task === "values";
+  const [small, large] = isValue ? [0.07, 0.2] : [0.04, 0.04];
+  const lr = logCosine({ lr: options.lr ?? (kind === "realMlp" ? large : small) });
+  return kind === "realMlp"
+    ? adamw({ lr, beta2: 0.95, weightDecay: flatCosine({ value: 0.02 }) })
+    : adam({ lr, beta2: 0.95 });
+}
+
+/** Targets in the units of the network: values of mean 0 and deviation 1 over `rows`, in double. */
+export function standardized(
+  targets: Targets,
+  task: Task,
+  rows: Uint32Array,
+): { readonly y: NetworkTargets; readonly units: Affine | undefined } {
+  if (!("shape" in targets)) return { y: targets, units: undefined };
+  const { shape, data } = targets;
+  if (task === "labels") return { y: { shape, data }, units: undefined };
+  const width = shape[1] ?? 1;
+  const statistics = new ColumnStatistics(width);
+  for (const row of rows) statistics.add(data, row * width);
+  const units = statistics.fit("target", standardize(), true);
+  const changed = data.map((value, at) => (value - (units.shift[at % width] ?? 0)) / (units.scale[at % width] ?? 1));
+  return { y: { shape, data: changed }, units };
+}
+
+/** The least and the largest targets of rows, by column. */
+export function boundsOf(
+  targets: NetworkTargets,
+  rows: Uint32Array,
+): { readonly low: readonly number[]; readonly high: readonly number[] } | undefined {
+  if (!("shape" in targets)) return undefined;
+  const { shape, data } = targets;
+  const width = shape[1] ?? 1;
+  const low = new Array<number>(width).fill(Number.POSITIVE_INFINITY);
+  const high = new Array<number>(width).fill(Number.NEGATIVE_INFINITY);
+  for (const row of rows) {
+    for (let at = 0; at < width; at++) {
+      const value = data[row * width + at] ?? 0;
+      low[at] = Math.min(low[at] ?? value, value);
+      high[at] = Math.max(high[at] ?? value, value);
+    }
+  }
+  return { low, high };
+}

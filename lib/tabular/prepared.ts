@@ -1,0 +1,149 @@
+// A table as networks are given it: read, understood, prepared and parted.
+import { turn } from "../binding/clock.js";
+import type { Affine } from "../data/transform.js";
+import { fail } from "../errors.js";
+import type { TableSource } from "../table/api.js";
+import { hasValue } from "../table/column.js";
+import type { EncodedInput } from "../table/preparation/encode.js";
+import { fitPreparation } from "../table/preparation/fit.js";
+import type { Preparation } from "../table/preparation/preparation.js";
+import type { Targets } from "../table/preparation/target.js";
+import { readTable } from "../table/read.js";
+import { readSchema } from "../table/schema/read.js";
+import { type Schema, targetsOf } from "../table/schema/schema.js";
+import type { Warning } from "../table/schema/warnings.js";
+import { Table } from "../table/table.js";
+import { isFloats } from "../tensor/arrays.js";
+import { extent } from "../tensor/shape.js";
+import { chosenRows, divide, type MemberRows } from "./divisions.js";
+import type { TabularEvent } from "./events.js";
+import type { Inputs, NetworkTargets } from "./member.js";
+import type { CheckedTabular, TabularFitOptions } from "./options.js";
+import { KINDS, standardized, transformsFor } from "./plan.js";
+
+/** Rows that are encoded between two turns of the event loop. */
+const CHUNK = 2048;
+
+/** A table as networks are given it. */
+export interface Prepared {
+  readonly table: Table;
+  readonly preparation: Preparation;
+  readonly x: Inputs;
+  readonly targets: Targets;
+  /** In the units of the networks. */
+  readonly y: NetworkTargets;
+  readonly units: Affine | undefined;
+  /** Rows of each fold, by their places in `x` and `y`. */
+  readonly parts: readonly MemberRows[];
+  /** Numbers of the rows of `x` in the table that was given. */
+  readonly numbers: Uint32Array;
+  readonly warnings: readonly Warning[];
+}
+
+/** Who is told what is done, and since when. */
+export interface Telling {
+  emit(event: TabularEvent): void;
+  seconds(): number;
+}
+
+export async function prepareTable(
+  settings: CheckedTabular,
+  source: TableSource,
+  options: TabularFitOptions,
+  { emit, seconds }: Telling,
+): Promise<Prepared> {
+  const { target, schema: known, signal, read = {} } = options;
+  const tell = (stage: "reading" | "schema" | "preparing", rows: number | undefined): void =>
+    emit({ kind: "stage", stage, step: 0, rows, seconds: seconds() });
+  tell("reading", undefined);
+  const whole =
+    source instanceof Table ? source : await readTable(source, signal === undefined ? read : { ...read, signal });
+  signal?.throwIfAborted();
+  const chosen = chosenRows(options.rows, whole.rows);
+  const table = options.rows === undefined ? whole : whole.pick(chosen.all);
+  tell("schema", table.rows);
+  await turn();
+  const { schema, warnings } = await schemaFor(table, target, known);
+  tell("preparing", table.rows);
+  await turn();
+  const { folds, seed } = settings;
+  const all = Uint32Array.from({ length: table.rows }, (_, row) => row);
+  const given = chosen.parts;
+  const single: readonly MemberRows[] | undefined =
+    given !== undefined
+      ? [{ train: all.subarray(0, given.train.length), validation: all.subarray(given.train.length) }]
+      : folds === 1
+        ? divide(all, undefined, 1, seed)
+        : undefined;
+  const trainRows = single?.[0]?.train ?? all;
+  const kind = KINDS[settings.preset][0] ?? "realMlp";
+  const used = withoutEmpty(schema, table, trainRows);
+  const transforms = transformsFor(table, used, kind, options.transforms);
+  const preparation = await fitPreparation(table, { schema: used, transforms, rows: trainRows, seed }, all);
+  const { x, targets } = await encodeInTurns(preparation, table, signal);
+  const labels = "shape" in targets ? undefined : targets;
+  const { y, units } = standardized(targets, preparation.target?.task ?? "value", trainRows);
+  const parts = single ?? divide(all, labels, folds, seed);
+  return { table, preparation, x, targets, y, units, parts, numbers: chosen.all, warnings };
+}
+
+/** What columns are: those that nobody has named are guessed. */
+async function schemaFor(
+  table: Table,
+  target: TabularFitOptions["target"],
+  known: Partial<Schema> | undefined,
+): Promise<{ readonly schema: Schema; readonly warnings: readonly Warning[] }> {
+  const wanted = target ?? known?.target;
+  if (wanted === undefined) fail("ERR_OPTION", "fit.target", "the name of a column, or several", wanted);
+  const names = typeof wanted === "string" ? [wanted] : wanted;
+  for (const name of names) table.column(name);
+  const columns = known?.columns ?? {};
+  const found = await readSchema(table, { target: wanted, schema: { columns } });
+  return { schema: found.schema, warnings: found.warnings };
+}
+
+/** Columns of which no training row has a value are left out: nothing can be learned of them. */
+function withoutEmpty(schema: Schema, table: Table, rows: Uint32Array): Schema {
+  const targets = targetsOf(schema);
+  const columns = Object.entries(schema.columns).map(([name, column]) => {
+    if (targets.includes(name) || column.kind === "ignore" || column.kind === "id") return [name, column] as const;
+    const values = table.column(name);
+    return rows.some((row) => hasValue(values, row))
+      ? ([name, column] as const)
+      : ([name, { kind: "ignore", why: "no training row has a value" }] as const);
+  });
+  return { ...schema, columns: Object.fromEntries(columns) };
+}
+
+/** Inputs and targets of all rows, with turns of the event loop in between. */
+async function encodeInTurns(
+  preparation: Preparation,
+  table: Table,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly x: Inputs; readonly targets: Targets }> {
+  const whole: Record<string, EncodedInput> = {};
+  let labels: Int32Array | undefined;
+  let values: { readonly shape: readonly number[]; readonly data: Float64Array } | undefined;
+  for (let begin = 0; begin < table.rows; begin += CHUNK) {
+    const { x, y } = preparation.examples(table.slice(begin, begin + CHUNK));
+    for (const [name, { shape, data }] of Object.entries(x)) {
+      const width = extent(shape.slice(1));
+      whole[name] ??= {
+        shape: [table.rows, ...shape.slice(1)],
+        data: isFloats(data) ? new Float32Array(table.rows * width) : new Int32Array(table.rows * width),
+      };
+      whole[name].data.set(data, begin * width);
+    }
+    if ("shape" in y) {
+      const width = y.shape[1] ?? 1;
+      values ??= { shape: [table.rows, width], data: new Float64Array(table.rows * width) };
+      values.data.set(y.data, begin * width);
+    } else {
+      labels ??= new Int32Array(table.rows);
+      labels.set(y, begin);
+    }
+    await turn();
+    signal?.throwIfAborted();
+  }
+  return { x: whole, targets: labels ?? values ?? new Int32Array() };
+}

@@ -1,0 +1,329 @@
+// Trains the members of a run, several at once, and tells how far they are.
+import { now } from "../binding/clock.js";
+import { fail } from "../errors.js";
+import type { RunControl } from "../nn/evaluation/run_control.js";
+import { drawFromData } from "../nn/model/draw_from_data.js";
+import type { AnyModel } from "../nn/model/model.js";
+import { fit } from "../train/fit.js";
+import type { Member } from "./bag.js";
+import type { TabularEvent, TabularFigure } from "./events.js";
+import { batchOf, type MemberExamples, type MemberTraining, pickInputs, pickTargets, trainMember } from "./member.js";
+import { type NetworkKind, networkOf } from "./networks.js";
+import type { CheckedTabular, TabularFitOptions } from "./options.js";
+import { boundsOf, KINDS, lossOf, monitorOf, optimizerOf, outputsOf } from "./plan.js";
+import type { Prepared } from "./prepared.js";
+import { answersOf, type TabularHistoryEpoch } from "./tabular_model.js";
+
+/** Steps after which the time is told that training will take. */
+const TRIAL = 50;
+
+/** Shares of hidden units that are dropped, by kind. */
+const DROPPED: Readonly<Record<NetworkKind, number>> = { realMlpSmall: 0, realMlp: 0.15, tabM: 0.1 };
+
+/** Epochs without a better one after which a member is done, where it is not trained to its end. */
+const PATIENCE: Readonly<Partial<Record<NetworkKind, number>>> = { tabM: 16 };
+
+/** How long a step takes beside one of RealMLP-TD, about, as it is mostly done early where it is not trained to its end. */
+const COST: Readonly<Record<NetworkKind, number>> = { realMlpSmall: 0.6, realMlp: 1, tabM: 5 };
+
+interface Means {
+  emit(event: TabularEvent): void;
+  seconds(): number;
+  readonly control: RunControl;
+}
+
+interface Planned {
+  readonly kind: NetworkKind;
+  readonly fold: number;
+}
+
+interface Stoppable {
+  stop(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** The members of a run. */
+export class Training {
+  readonly #settings: CheckedTabular;
+  readonly #prepared: Prepared;
+  readonly #options: TabularFitOptions;
+  readonly #means: Means;
+  readonly #planned: readonly Planned[];
+  readonly #running = new Set<Stoppable>();
+  /** Steps done, by member. */
+  readonly #steps: number[];
+  #epochs: number;
+  #began = 0;
+  #told = false;
+
+  constructor(settings: CheckedTabular, prepared: Prepared, options: TabularFitOptions, means: Means) {
+    this.#settings = settings;
+    this.#prepared = prepared;
+    this.#options = options;
+    this.#means = means;
+    this.#planned = prepared.parts.flatMap((_, fold) => KINDS[settings.preset].map((kind) => ({ kind, fold })));
+    this.#steps = this.#planned.map(() => 0);
+    this.#epochs = settings.epochs;
+  }
+
+  /** The members that have an epoch or more behind them, in their order. */
+  async run(): Promise<readonly Member[]> {
+    const { control } = this.#means;
+    const threads = this.#settings.threads;
+    const together = Math.max(1, Math.min(threads, this.#planned.length));
+    const each = Math.max(1, Math.floor(threads / together));
+    this.#start(threads);
+    if (this.#settings.minutes !== undefined) await this.#allowFor(this.#settings.minutes, together, each);
+    this.#began = now();
+    const off = control.onInterrupt(() => {
+      if (control.ended) for (const one of this.#running) one.stop();
+      else if (!control.free) this.#rest().catch(() => undefined);
+    });
+    const members: (Member | undefined)[] = this.#planned.map(() => undefined);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < this.#planned.length && (await control.passable())) {
+        const at = next;
+        next += 1;
+        members[at] = await this.#train(at, each);
+      }
+    };
+    try {
+      await allOrStop(Array.from({ length: together }, worker), () => {
+        for (const one of this.#running) one.stop();
+      });
+    } finally {
+      off();
+    }
+    return members.filter((member) => member !== undefined);
+  }
+
+  async #rest(): Promise<void> {
+    for (const one of this.#running) one.pause();
+    await this.#means.control.passable(); // an abort is told by the members
+    for (const one of this.#running) one.resume();
+  }
+
+  #modelFor({ kind, fold }: Planned): AnyModel {
+    const { preparation, parts, y } = this.#prepared;
+    const target = preparation.target ?? fail("ERR_STATE", "fit", "a target", undefined);
+    const { outputs, mixing } = outputsOf(target);
+    const rows = parts[fold]?.train ?? new Uint32Array();
+    return networkOf({
+      kind,
+      inputs: preparation.inputs,
+      outputs,
+      mixing,
+      hidden: this.#settings.hidden,
+      dropout: this.#settings.dropout ?? DROPPED[kind],
+      bounds: mixing === "values" && kind !== "realMlpSmall" ? boundsOf(y, rows) : undefined,
+    });
+  }
+
+  #examples(rows: Uint32Array): MemberExamples {
+    const { x, y } = this.#prepared;
+    return { x: pickInputs(x, rows), y: pickTargets(y, rows) };
+  }
+
+  /** Steps of an epoch of a member. */
+  #stepsOf({ fold }: Planned): { readonly batchSize: number; readonly steps: number } {
+    return batchOf(this.#prepared.parts[fold]?.train.length ?? 1, this.#settings.batchSize);
+  }
+
+  #start(threads: number): void {
+    const [first] = this.#planned;
+    if (first === undefined) return;
+    const { preparation, table, warnings } = this.#prepared;
+    const { numbers, flags, categories, texts } = preparation.inputs;
+    const model = this.#modelFor(first);
+    this.#means.emit({
+      kind: "start",
+      step: 0,
+      task: preparation.target?.task ?? "value",
+      rows: table.rows,
+      columns: numbers.length + flags.length + categories.length + texts.length,
+      members: this.#planned.length,
+      epochs: this.#epochs,
+      stepsPerEpoch: this.#stepsOf(first).steps,
+      parameters: model.parameters.reduce((sum, { shape }) => sum + shape.reduce((size, one) => size * one, 1), 0),
+      threads,
+      warnings,
+    });
+  }
+
+  /** As many epochs as fit into the time, by the pace of the first steps of a trial that is thrown away. */
+  async #allowFor(minutes: number, together: number, threads: number): Promise<void> {
+    const [first] = this.#planned;
+    if (first === undefined) return;
+    const { batchSize, steps } = this.#stepsOf(first);
+    const rows = this.#prepared.parts[first.fold]?.train ?? new Uint32Array();
+    const { task, settings } = { task: this.#prepared.preparation.target?.task ?? "value", settings: this.#settings };
+    const monitor = monitorOf(task, settings.metric);
+    const trial = fit(this.#modelFor(first), {
+      data: this.#examples(rows),
+      loss: lossOf(task, monitor),
+      optimizer: optimizerOf(first.kind, task, settings),
+      steps: TRIAL,
+      batchSize,
+      threads,
+    });
+    const began = now();
+    const { seconds } = await trial;
+    const pace = Math.max(seconds, (now() - began) / 1000 / 2) / TRIAL;
+    const left = minutes * 60 - this.#means.seconds();
+    const work = this.#planned.reduce((sum, { kind }) => sum + COST[kind] / COST[first.kind], 0);
+    const epoch = (pace * steps * work * 1.15) / together;
+    this.#epochs = Math.max(1, Math.min(settings.epochs, Math.floor(left / epoch)));
+  }
+
+  async #train(at: number, threads: number): Promise<Member | undefined> {
+    const planned = this.#planned[at];
+    const { parts, preparation } = this.#prepared;
+    const part = planned && parts[planned.fold];
+    if (planned === undefined || part === undefined) return undefined;
+    const { kind, fold } = planned;
+    const { control } = this.#means;
+    const settings = this.#settings;
+    const { checkpoint, signal, priority } = this.#options;
+    const task = preparation.target?.task ?? "value";
+    const monitor = monitorOf(task, settings.metric);
+    const model = this.#modelFor(planned);
+    const seed = (settings.seed % 4_294_967_296) * 1024 + at;
+    const [train, validation] = [this.#examples(part.train), this.#examples(part.validation)];
+    if (kind === "realMlp") await drawFromData(model, train.x as never, { seed, layers: "head.*" });
+    const history: TabularHistoryEpoch[] = [];
+    const { batchSize } = this.#stepsOf(planned);
+    let running: Stoppable | undefined;
+    const training: MemberTraining = {
+      loss: lossOf(task, monitor),
+      optimizer: optimizerOf(kind, task, settings),
+      regularizer: settings.regularizer,
+      epochs: this.#epochs,
+      batchSize,
+      seed,
+      threads,
+      priority,
+      monitor,
+      patience: PATIENCE[kind],
+      signal,
+      checkpoint:
+        checkpoint === undefined
+          ? undefined
+          : { dir: `${checkpoint.dir}/member-${at + 1}`, resume: checkpoint.resume ?? false },
+      onStart: (run) => {
+        running = run;
+        this.#running.add(run);
+        if (control.ended) run.stop();
+        else if (!control.free) run.pause();
+      },
+      onStep: ({ step, epoch, loss }) => {
+        this.#steps[at] = step;
+        this.#tell(at, { step, epoch, loss });
+      },
+      onEpoch: ({ epoch, step, loss, validationLoss, value, best }) => {
+        this.#steps[at] = step;
+        this.#expect();
+        const figure = this.#figure(value);
+        history.push({ epoch, loss, validationLoss, value: figure.value });
+        this.#means.emit({
+          kind: "epoch",
+          ...{ member: at + 1, members: this.#planned.length, step, epoch, epochs: this.#epochs, loss },
+          validation: { loss: validationLoss, figure },
+          best: { epoch: best.epoch, value: this.#figure(best.value).value },
+          seconds: this.#means.seconds(),
+          secondsLeft: this.#secondsLeft,
+        });
+      },
+    };
+    const trained = await trainMember(model, train, validation, training);
+    if (running !== undefined) this.#running.delete(running);
+    if (trained.step === 0 || trained.best === undefined) return undefined;
+    this.#steps[at] = this.#epochs * this.#stepsOf(planned).steps;
+    this.#restoreUnits(model);
+    const answers = await answersOf(model, validation.x, task);
+    const figure = this.#figure(trained.best.value);
+    const { step } = trained;
+    const best = { epoch: trained.best.epoch, figure };
+    this.#means.emit({
+      kind: "member",
+      member: at + 1,
+      members: this.#planned.length,
+      step,
+      best,
+      seconds: this.#means.seconds(),
+    });
+    return { ...trained, best: { epoch: best.epoch, value: figure.value }, kind, fold, model, history, answers };
+  }
+
+  #restoreUnits(model: AnyModel): void {
+    const { units } = this.#prepared;
+    const [output] = model.meaning.outputs;
+    if (units !== undefined && output !== undefined)
+      model.changeMeaning({ ...model.meaning, outputs: [{ ...output, units }] });
+  }
+
+  /** A figure in the units of the target. */
+  #figure(value: number): TabularFigure {
+    const { preparation, units } = this.#prepared;
+    const monitor = monitorOf(preparation.target?.task ?? "value", this.#settings.metric);
+    if (monitor === "rmse")
+      return { name: "rmse", value: units?.scale.length === 1 ? value * (units.scale[0] ?? 1) : value };
+    return { name: monitor === "accuracy" ? "accuracy" : "logLoss", value };
+  }
+
+  get #total(): number {
+    return this.#planned.reduce((sum, one) => sum + this.#epochs * this.#stepsOf(one).steps * COST[one.kind], 0);
+  }
+
+  get #done(): number {
+    return this.#steps.reduce((sum, steps, at) => sum + steps * COST[this.#planned[at]?.kind ?? "realMlp"], 0);
+  }
+
+  get #stepsDone(): number {
+    return this.#steps.reduce((sum, steps) => sum + steps, 0);
+  }
+
+  /** At the pace so far. */
+  get #secondsLeft(): number {
+    const done = this.#done;
+    return done === 0 ? Number.POSITIVE_INFINITY : (((now() - this.#began) / 1000) * (this.#total - done)) / done;
+  }
+
+  #expect(): void {
+    if (this.#told || this.#stepsDone < TRIAL) return;
+    this.#told = true;
+    this.#means.emit({ kind: "expected", step: this.#stepsDone, secondsLeft: this.#secondsLeft, epochs: this.#epochs });
+  }
+
+  #tell(
+    at: number,
+    { step, epoch, loss }: { readonly step: number; readonly epoch: number; readonly loss: number },
+  ): void {
+    this.#expect();
+    const passed = (now() - this.#began) / 1000;
+    const planned = this.#planned[at];
+    const { batchSize } = planned === undefined ? { batchSize: 0 } : this.#stepsOf(planned);
+    this.#means.emit({
+      kind: "step",
+      ...{ member: at + 1, members: this.#planned.length, step, epoch, epochs: this.#epochs, loss },
+      rowsPerSecond: passed > 0 ? (this.#stepsDone * batchSize) / passed : 0,
+      seconds: this.#means.seconds(),
+      secondsLeft: this.#secondsLeft,
+    });
+  }
+}
+
+/** Waits for all; where one fails the others are stopped, and waited for. */
+async function allOrStop(work: readonly Promise<void>[], stop: () => void): Promise<void> {
+  const failures: unknown[] = [];
+  await Promise.all(
+    work.map((one) =>
+      one.catch((error: unknown) => {
+        failures.push(error);
+        stop();
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+}
