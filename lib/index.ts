@@ -252,6 +252,7 @@ export {
   type Regularizers,
   weightDecay,
 } from "./regularizers/index.js";
+export type { ReportedModel, RowNumbers } from "./report/asked.js";
 export { type BootstrapOptions, bootstrap, type Interval } from "./report/bootstrap.js";
 export {
   atTemperature,
@@ -282,6 +283,21 @@ export {
   type RocCurve,
   rocCurve,
 } from "./report/curves.js";
+export type {
+  CalibrationFacts,
+  ColumnFacts,
+  DependenceFacts,
+  Histogram,
+  Points,
+  ReportFacts,
+  ResidualFacts,
+  ScoreFacts,
+  TargetFacts,
+  TwoClassFacts,
+  WeightFacts,
+} from "./report/facts.js";
+export type { ReportOptions } from "./report/options.js";
+export { type Report, report } from "./report/report.js";
 export { errorsBySlice, type Slice, type SliceOptions } from "./report/slices.js";
 export { runtime } from "./runtime.js";
 export { preparationOf, prepare, schemaOf, type TableSource, table, tableBlocks } from "./table/api.js";

@@ -43,7 +43,7 @@ export const PARTS = {
   estimators: ["tabular/api"],
   reports: [
     ...["report/bootstrap", "report/calibration", "report/columns", "report/confusion", "report/curves"],
-    "report/slices",
+    ...["report/report", "report/slices"],
   ],
 };
 

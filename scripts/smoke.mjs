@@ -67,6 +67,7 @@ export const SCRIPTS = {
   "test:matrix": { reason: "downloads a Node.js for each platform and takes an hour" },
   "test:package": { reason: "needs a registry and minutes; a job of the workflow CI" },
   "test:databases": { reason: "needs a server of PostgreSQL; .ci/run has it as a step of its own" },
+  "test:pages": { reason: "needs Chromium (Debian: apt-get install chromium); a step of .ci/run" },
   smoke: { reason: "this one" },
   "stream-test": { forms: [["--gigabytes", "0.01"]] },
   soak: { forms: [["--quick"]] },

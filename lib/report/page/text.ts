@@ -1,0 +1,78 @@
+// Numbers and sentences as all forms of a report write them.
+import type { ReportFacts, ScoreFacts } from "../facts.js";
+import { shortNumber } from "../slices.js";
+
+/** `1,234` */
+export function counted(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** `1 row`, `1,234 rows` */
+export function rowsText(rows: number): string {
+  return `${counted(rows)} row${rows === 1 ? "" : "s"}`;
+}
+
+/** A score: three digits behind the point below 10, four in all above. */
+export function scoreText(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return "none";
+  const size = Math.abs(value);
+  if (size < 10 && size >= 0.001) return value.toFixed(3);
+  return size >= 1000 && size < 1e7 ? counted(Math.round(value)) : shortNumber(value);
+}
+
+/** `12.3%` */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/** Whether one score is better than another. */
+export function isBetter({ best }: Pick<ScoreFacts, "best">, one: number, other: number): boolean {
+  return best === "high" ? one > other : one < other;
+}
+
+/** Whether a score is better than another one beyond chance, or worse; `undefined` where nobody can tell. */
+export function standing(score: ScoreFacts, other: number): "good" | "bad" | undefined {
+  const [worst, best] = score.best === "high" ? [score.low, score.high] : [score.high, score.low];
+  if (isBetter(score, worst, other)) return "good";
+  return isBetter(score, other, best) ? "bad" : undefined;
+}
+
+/** How a threshold was chosen, as a reader calls it. */
+export function byText(by: string): string {
+  return by === "f1" ? "the best F1" : by === "youden" ? "Youden's index" : by;
+}
+
+/** What the score is worth beside the other models. */
+export function verdictOf(score: ScoreFacts): string {
+  const { value, low, high, constant, linear, measure } = score;
+  const words = { good: "better than", bad: "worse than" } as const;
+  const beats = (other: number): string => {
+    const found = standing(score, other);
+    return found === undefined ? "by chance as good as" : words[found];
+  };
+  const others = [
+    ...(linear === undefined ? [] : [`${beats(linear)} a linear model (${scoreText(linear)})`]),
+    `${beats(constant)} saying the same of every row (${scoreText(constant)})`,
+  ];
+  return `${measure} ${scoreText(value)}, 95% interval ${scoreText(low)} to ${scoreText(high)}: ${others.join(" and ")}.`;
+}
+
+/** Which rows the figures are of. */
+export function rowsOf({ rows: { measured, how, all } }: ReportFacts): string {
+  return how === "test"
+    ? `Figures are of ${rowsText(measured)} of their own, on which nothing was trained.`
+    : `Figures are of ${rowsText(measured)}${measured === all ? "" : ` of the ${counted(all)}`}, each answered by networks that had not seen it in training.`;
+}
+
+/** Microseconds, milliseconds. */
+export function durationText(microseconds: number): string {
+  if (microseconds < 1000) return `${shortNumber(Number(microseconds.toPrecision(3)))} µs`;
+  return `${shortNumber(Number((microseconds / 1000).toPrecision(3)))} ms`;
+}
+
+/** Kilobytes, megabytes. */
+export function sizeText(bytes: number): string {
+  return bytes < 1e6
+    ? `${shortNumber(Math.round(bytes / 1e3))} KB`
+    : `${shortNumber(Number((bytes / 1e6).toPrecision(3)))} MB`;
+}

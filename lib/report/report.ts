@@ -1,0 +1,47 @@
+import { fail, tagOf } from "../errors.js";
+import type { TableSource } from "../table/api.js";
+import { readTable } from "../table/read.js";
+import type { Schema } from "../table/schema/schema.js";
+import { Table } from "../table/table.js";
+import type { ReportedModel } from "./asked.js";
+import type { ReportFacts } from "./facts.js";
+import { gather } from "./gather.js";
+import { checkReport, type ReportOptions } from "./options.js";
+import { markdownOf } from "./page/markdown.js";
+import { pageOf } from "./page/page.js";
+
+/** A report, in three forms that say the same. */
+export interface Report {
+  /** One page that loads nothing and needs no script: light and dark, narrow and wide. */
+  readonly html: string;
+  readonly markdown: string;
+  /** All figures, plain data. */
+  readonly json: ReportFacts;
+}
+
+async function tableOf(source: TableSource, schema: Schema): Promise<Table> {
+  if (source instanceof Table) return source;
+  const isWritten = typeof source === "string" || tagOf(source) === "URL" || ArrayBuffer.isView(source);
+  return await readTable(source, isWritten ? { schema } : {});
+}
+
+/**
+ * Says why a model may be trusted, and where it may not: scores with intervals beside those of a constant and a linear model, calibration and threshold, confusion or residuals, importance and partial
+ * dependence of columns, errors by slice, the training, its weights, the columns as they were understood, what should be looked at, and how to make it again. Figures are of rows that were held out
+ * in training, or of `test`. `ERR_OPTION` where the model has neither.
+ *
+ * @param model Of `tabular`, or anything that has as much of it as {@link ReportedModel} asks for.
+ * @param source The table that it was trained on.
+ * @example
+ * const { html } = await report(model, "churn.csv");
+ * await writeFile("report.html", html);
+ */
+export async function report(model: ReportedModel, source: TableSource, options: ReportOptions = {}): Promise<Report> {
+  if (typeof model !== "object" || model === null || typeof model.predict !== "function")
+    fail("ERR_OPTION", "report.model", "a model of tabular()", model);
+  const checked = checkReport(options, model.target.join(", "));
+  const table = await tableOf(source, model.schema);
+  const test = options.test === undefined ? undefined : await tableOf(options.test, model.schema);
+  const json = await gather(model, table, test, checked);
+  return { json, html: pageOf(json), markdown: markdownOf(json) };
+}
