@@ -16,6 +16,8 @@ export interface ScoreFacts extends Interval {
   readonly constant: number;
   /** Of a linear model of the same columns but texts; `undefined` where nothing but texts is there. */
   readonly linear: number | undefined;
+  /** This score less that of the linear model, or of the constant where there is none, on the same rows: drawn anew together. */
+  readonly difference: Interval;
 }
 
 /** Points of a line. */
@@ -83,6 +85,8 @@ export interface DependenceFacts {
 /** Weights of a layer. */
 export interface WeightFacts {
   readonly name: string;
+  /** Members that have such a layer; the figures are of all of them. */
+  readonly members: number;
   readonly shape: readonly number[];
   /** Share that is exactly 0, as L1 makes them. */
   readonly zeros: number;

@@ -9,7 +9,16 @@ import { type Schema, targetsOf } from "../table/schema/schema.js";
 import { warningsOf } from "../table/schema/warnings.js";
 import type { Table } from "../table/table.js";
 import { seedKey } from "../tensor/philox.js";
-import { type Answers, type AskedTarget, answersFor, ask, askedTargets, heldOut, type ReportedModel } from "./asked.js";
+import {
+  type Answers,
+  type AskedTarget,
+  answersFor,
+  ask,
+  askedTargets,
+  heldOut,
+  type ReportedModel,
+  type RowNumbers,
+} from "./asked.js";
 import { baselinesOf, type Truth } from "./baselines.js";
 import { bootstrap, quantileOf } from "./bootstrap.js";
 import { atTemperature, reliability, temperatureOf } from "./calibration.js";
@@ -124,13 +133,15 @@ async function scoreFacts(
   const facts: ScoreFacts[] = [];
   for (const [at, { measure, best, of }] of scoresOf(told).entries()) {
     if (Number.isNaN(of(all))) continue; // such as an AUC of one class
-    const interval = await bootstrap(length, of, { seed: options.seed, repeats: options.repeats });
+    const draws = { seed: options.seed, repeats: options.repeats };
+    const other = linear?.[at] ?? constant[at];
     facts.push({
       measure,
       best,
-      ...interval,
+      ...(await bootstrap(length, of, draws)),
       constant: constant[at]?.of(all) ?? Number.NaN,
       linear: linear?.[at]?.of(all),
+      difference: await bootstrap(length, (rows) => of(rows) - (other?.of(rows) ?? 0), draws),
     });
   }
   return facts;
@@ -275,18 +286,34 @@ async function dependenceFacts(
   return facts;
 }
 
-function weightFacts({ model }: ReportedModel): readonly WeightFacts[] {
-  if (model === undefined) return [];
-  const facts: WeightFacts[] = [];
-  for (const [name, { shape, data }] of model.weights()) {
-    if (shape.length < 2 || data.length < 16) continue; // biases and factors
-    const values = Float64Array.from(data);
-    const zeros = values.reduce((count, value) => count + (value === 0 ? 1 : 0), 0) / values.length;
-    const size = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
-    facts.push({ name, shape: [...shape], zeros: round(zeros), size: round(size), histogram: histogramOf(values) });
-    if (facts.length === LAYERS) break;
+/** Weights by layer, of all members that have such a one together. */
+function weightFacts(weights: ReadonlyMap<string, RowNumbers>): readonly WeightFacts[] {
+  const layers = new Map<string, RowNumbers[]>();
+  for (const [name, one] of weights) {
+    if (one.shape.length < 2 || one.data.length < 16) continue; // biases and factors
+    const layer = name.replace(/^member\d+-/, "");
+    layers.set(layer, [...(layers.get(layer) ?? []), one]);
   }
-  return facts;
+  return [...layers].slice(0, LAYERS).map(([name, parts]) => {
+    const values = new Float64Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+    let [at, zeros, squares] = [0, 0, 0];
+    for (const { data } of parts) {
+      for (let place = 0; place < data.length; place++) {
+        const value = data[place] ?? 0;
+        values[at++] = value;
+        zeros += value === 0 ? 1 : 0;
+        squares += value * value;
+      }
+    }
+    return {
+      name,
+      members: parts.length,
+      shape: [...(parts[0]?.shape ?? [])],
+      zeros: round(zeros / values.length),
+      size: round(Math.sqrt(squares / values.length)),
+      histogram: histogramOf(values),
+    };
+  });
 }
 
 function columnFacts(schema: Schema, table: Table): readonly ColumnFacts[] {
@@ -439,7 +466,7 @@ export async function gather(
         validationLoss: round(validationLoss),
       })),
     })),
-    weights: weightFacts(model),
+    weights: weights === undefined ? [] : weightFacts(weights),
     columns: columnFacts(model.schema, table),
     schema: model.schema,
     cost: {

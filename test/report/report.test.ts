@@ -40,6 +40,20 @@ describe("two classes", async () => {
     expect(calibrated?.error).toBeLessThan(error);
   });
 
+  test("what is said beside the linear model is of the difference on the same draws", () => {
+    const [auc, , logLoss] = target?.scores ?? [];
+    expect(auc?.difference.value).toBeCloseTo((auc?.value ?? 0) - (auc?.linear ?? 0), 12);
+    expect(Number(auc?.difference.low)).toBeLessThan(0);
+    expect(Number(auc?.difference.high)).toBeGreaterThan(0);
+    // Narrower than that of either: both err in the same rows.
+    const { low = 0, high = 0 } = auc?.difference ?? {};
+    expect(high - low).toBeLessThan((Number(auc?.high) - Number(auc?.low)) / 2);
+    // Too sure of itself: a higher log loss, beyond chance.
+    expect(Number(logLoss?.difference.low)).toBeGreaterThan(0);
+    expect(html).toContain("no difference beyond chance");
+    expect(html).toMatch(/<td>worse \(\+/);
+  });
+
   test("the threshold, and the matrix at it", () => {
     const above = target?.twoClasses?.chosen.threshold ?? Number.NaN;
     const hits = chances.filter((p, row) => p > above && actual[row] === 1).length;

@@ -35,7 +35,7 @@ export function ticksOf(low: number, high: number, count: number): readonly numb
   const [digits = "1", exponent = "0"] = ((high - low) / count).toExponential().split("e");
   const base = Number(`1e${exponent}`);
   const lead = Number(digits);
-  const step = base * (lead > 5 ? 10 : lead > 2 ? 5 : lead > 1 ? 2 : 1);
+  const step = base * (lead > 7.5 ? 10 : lead > 3.5 ? 5 : lead > 1.5 ? 2 : 1);
   if (!(step > 0)) return [low];
   const ticks: number[] = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++)

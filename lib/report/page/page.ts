@@ -21,6 +21,7 @@ import {
   rowsOf,
   rowsText,
   scoreText,
+  signedText,
   sizeText,
   standing,
   verdictOf,
@@ -61,14 +62,16 @@ const STANDING = { good: "better", bad: "worse" } as const;
 
 function scoresTable({ scores, target }: TargetFacts): string {
   const rows = scores.map((score): readonly CellText[] => {
-    const found = standing(score, score.linear ?? score.constant);
+    const found = standing(score);
+    const { difference } = score;
+    const interval = `${signedText(difference.low)} to ${signedText(difference.high)}`;
     return [
       `${score.measure}, ${score.best === "high" ? "higher" : "lower"} is better`,
       n(scoreText(score.value), found),
       n(`${scoreText(score.low)} to ${scoreText(score.high)}`),
       n(scoreText(score.linear)),
       n(scoreText(score.constant)),
-      found === undefined ? "no difference beyond chance" : STANDING[found],
+      `${found === undefined ? "no difference beyond chance" : STANDING[found]} (${interval})`,
     ];
   });
   const beside = scores[0]?.linear === undefined ? "beside the constant" : "beside the linear model";
@@ -275,10 +278,10 @@ function training({ training: members }: ReportFacts): string {
 
 function weights({ weights: layers }: ReportFacts): string {
   if (layers.length === 0) return "";
-  const figures = layers.map(({ name, shape, zeros, size, histogram }) =>
+  const figures = layers.map(({ name, members, shape, zeros, size, histogram }) =>
     figure(
       name,
-      `${shape.join(" × ")}; root of the mean square ${shortNumber(size)}; ${percent(zeros)} are exactly 0.`,
+      `${shape.join(" × ")}${members > 1 ? `, of ${members} members` : ""}; root of the mean square ${shortNumber(size)}; ${percent(zeros)} are exactly 0.`,
       histogramChart(`Weights of ${name}`, "weight", histogram),
     ),
   );

@@ -16,7 +16,7 @@ export function rowsText(rows: number): string {
 export function scoreText(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return "none";
   const size = Math.abs(value);
-  if (size < 10 && size >= 0.001) return value.toFixed(3);
+  if (size === 0 || (size < 10 && size >= 0.0005)) return value.toFixed(3);
   return size >= 1000 && size < 1e7 ? counted(Math.round(value)) : shortNumber(value);
 }
 
@@ -25,16 +25,16 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
-/** Whether one score is better than another. */
-export function isBetter({ best }: Pick<ScoreFacts, "best">, one: number, other: number): boolean {
-  return best === "high" ? one > other : one < other;
+/** Whether a score is better than that of the linear model beyond chance, or worse; `undefined` where nobody can tell. */
+export function standing({ best, difference: { low, high } }: ScoreFacts): "good" | "bad" | undefined {
+  if (low > 0) return best === "high" ? "good" : "bad";
+  if (high < 0) return best === "high" ? "bad" : "good";
+  return undefined;
 }
 
-/** Whether a score is better than another one beyond chance, or worse; `undefined` where nobody can tell. */
-export function standing(score: ScoreFacts, other: number): "good" | "bad" | undefined {
-  const [worst, best] = score.best === "high" ? [score.low, score.high] : [score.high, score.low];
-  if (isBetter(score, worst, other)) return "good";
-  return isBetter(score, other, best) ? "bad" : undefined;
+/** A difference with its sign. */
+export function signedText(value: number): string {
+  return `${value < 0 ? "−" : "+"}${scoreText(Math.abs(value))}`;
 }
 
 /** How a threshold was chosen, as a reader calls it. */
@@ -46,15 +46,11 @@ export function byText(by: string): string {
 export function verdictOf(score: ScoreFacts): string {
   const { value, low, high, constant, linear, measure } = score;
   const words = { good: "better than", bad: "worse than" } as const;
-  const beats = (other: number): string => {
-    const found = standing(score, other);
-    return found === undefined ? "by chance as good as" : words[found];
-  };
-  const others = [
-    ...(linear === undefined ? [] : [`${beats(linear)} a linear model (${scoreText(linear)})`]),
-    `${beats(constant)} saying the same of every row (${scoreText(constant)})`,
-  ];
-  return `${measure} ${scoreText(value)}, 95% interval ${scoreText(low)} to ${scoreText(high)}: ${others.join(" and ")}.`;
+  const found = standing(score);
+  const other = linear === undefined ? "a constant answer" : "a linear model";
+  const beside = found === undefined ? `no better beyond chance than ${other}` : `${words[found]} ${other}`;
+  const rest = linear === undefined ? "" : `; a constant answer has ${scoreText(constant)}`;
+  return `${measure} ${scoreText(value)}, 95% interval ${scoreText(low)} to ${scoreText(high)}: ${beside} (${scoreText(linear ?? constant)})${rest}.`;
 }
 
 /** Which rows the figures are of. */
