@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import { fail, tagOf } from "../errors.js";
+import { writeFileAtomic } from "../io/file.js";
+import { checkString } from "../options.js";
 import type { TableSource } from "../table/api.js";
 import { readTable } from "../table/read.js";
 import type { Schema } from "../table/schema/schema.js";
@@ -17,6 +20,15 @@ export interface Report {
   readonly markdown: string;
   /** All figures, plain data. */
   readonly json: ReportFacts;
+  /** Writes `report.html`, `report.md` and `report.json` into a folder, which is made where it is missing; `ERR_FILE` with the cause. */
+  save(folder: string): Promise<void>;
+}
+
+/** Each file is the old one or the new one in full. */
+async function saveAll(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+  checkString("report.save.folder", folder);
+  const encoder = new TextEncoder();
+  for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder, name), encoder.encode(text));
 }
 
 async function tableOf(source: TableSource, schema: Schema): Promise<Table> {
@@ -33,8 +45,8 @@ async function tableOf(source: TableSource, schema: Schema): Promise<Table> {
  * @param model Of `tabular`, or anything that has as much of it as {@link ReportedModel} asks for.
  * @param source The table that it was trained on.
  * @example
- * const { html } = await report(model, "churn.csv");
- * await writeFile("report.html", html);
+ * const found = await report(model, "churn.csv");
+ * await found.save("runs/churn");
  */
 export async function report(model: ReportedModel, source: TableSource, options: ReportOptions = {}): Promise<Report> {
   if (typeof model !== "object" || model === null || typeof model.predict !== "function")
@@ -43,5 +55,7 @@ export async function report(model: ReportedModel, source: TableSource, options:
   const table = await tableOf(source, model.schema);
   const test = options.test === undefined ? undefined : await tableOf(options.test, model.schema);
   const json = await gather(model, table, test, checked);
-  return { json, html: pageOf(json), markdown: markdownOf(json) };
+  const [html, markdown] = [pageOf(json), markdownOf(json)];
+  const files = { "report.html": html, "report.md": markdown, "report.json": `${JSON.stringify(json, null, 1)}\n` };
+  return { json, html, markdown, save: (folder) => saveAll(folder, files) };
 }

@@ -1,4 +1,7 @@
 // What a report says of models that are formulas, and of tables that are made to be warned of.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type ReportedModel, report, rocCurve, table } from "carillon";
 import { describe, expect, test } from "vitest";
 import { churn, drawing, prices, weather, wines } from "./models.js";
@@ -7,11 +10,12 @@ const quick = { repeats: 60, shuffles: 3, rows: 200 } as const;
 
 describe("two classes", async () => {
   const { model, rows } = await churn();
-  const { json, html, markdown } = await report(model, rows, {
+  const found = await report(model, rows, {
     ...quick,
     command: "npx carillon train churn.csv --target churned",
     job: { seed: 0 },
   });
+  const { json, html, markdown } = found;
   const [target] = json.targets;
   const actual = Array.from(rows, ({ churned }) => (churned === "yes" ? 1 : 0));
   const said = await model.predict(rows);
@@ -90,6 +94,19 @@ describe("two classes", async () => {
       task: "binary",
       rows: { all: 600, how: "held out" },
     });
+  });
+
+  test("save writes all three", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "carillon-report-"));
+    try {
+      await found.save(join(folder, "runs/churn"));
+      const read = (name: string): string => readFileSync(join(folder, "runs/churn", name), "utf8");
+      expect([read("report.html"), read("report.md")]).toEqual([html, markdown]);
+      expect(JSON.parse(read("report.json"))).toEqual(JSON.parse(JSON.stringify(json)));
+      await expect(found.save(join(folder, "runs/churn/report.md"))).rejects.toMatchObject({ code: "ERR_FILE" });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test("the same again, but for what a clock says", async () => {
