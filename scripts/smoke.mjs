@@ -116,6 +116,7 @@ async function main(chosen) {
   }
   for (const [name, entry] of Object.entries(SCRIPTS)) {
     if (chosen.length > 0 && !chosen.includes(name)) continue;
+    if ("reason" in entry && entry.reason.startsWith("needs")) console.log(`${name}: left out; ${entry.reason}`);
     for (const args of "forms" in entry ? entry.forms : []) {
       const started = performance.now();
       const { status, output } = await run("npm", ["run", "--silent", name, "--", ...args], {
