@@ -58,7 +58,7 @@ const character = z.string().length(1);
 /** How the bytes of a table are read. */
 const reading = z.strictObject({
   format: z
-    .enum(["csv", "tsv", "jsonl", "parquet", "npy", "npz"])
+    .enum(["csv", "tsv", "jsonl", "parquet", "arrow", "npy", "npz"])
     .optional()
     .describe("What the bytes are, where name and bytes do not tell it"),
   delimiter: character.optional().describe("What stands between values"),

@@ -55,6 +55,7 @@ export const SCRIPTS = {
   "example:towers": { forms: [["--epochs", "1"]] },
   "example:categories": { forms: [["--epochs", "1"]] },
   "example:words": { forms: [["--epochs", "1"]] },
+  "example:churn": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:job": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:serving": { forms: [["--quick", "--out", OUT]] },
   "example:mnist": { forms: [["--quick", "--out", OUT]] },

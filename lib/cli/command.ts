@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { codeOf, isError, messageOf } from "../errors.js";
 import { nearest } from "../words.js";
-import type { InspectFlags } from "./flags.js";
+import type { EvaluateFlags, InspectFlags, PredictFlags, SearchFlags, TrainFlags } from "./flags.js";
 import { packageVersion } from "./package.js";
 import { complain, print, type Status, UsageError } from "./terms.js";
 
@@ -60,18 +60,42 @@ function number(text: string): number {
   return value;
 }
 
+const numbers = (text: string): readonly number[] => text.split(",").map(number);
+
 /** One of several values of an option that may stand more than once. */
 const collect = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), text];
 
 /** How a table is read. */
 function withReading(command: Command): Command {
   return command
-    .option("--format <format>", "csv, tsv, jsonl, parquet, npy or npz, where the name does not tell it")
+    .option("--format <format>", "csv, tsv, jsonl, parquet, arrow, npy or npz, where the name does not tell it")
     .option("--delimiter <character>", "what stands between values")
     .option("--decimal <character>", "what fractions begin with: . or ,")
     .option("--encoding <name>", "utf-8, latin1 or utf-16le")
     .option("--no-header", "the first row has no names")
     .option("--rows <number>", "rows to read, from the first on", number);
+}
+
+/** What is trained, and how. */
+function withJob(command: Command): Command {
+  return withReading(command)
+    .argument("[file...]", "tables, patterns of them, '-' for standard input; or a job in YAML")
+    .option("--target <column>", "the column that is to be predicted; several: once each", collect)
+    .option("--job <file>", "a job in YAML or JSON; options beside it go before what it says")
+    .option("--schema <file>", "what columns are: as inspect --out writes it; those that it leaves out are guessed")
+    .option("--preset <name>", "fast, auto (the default) or best")
+    .option("--epochs <number>", "times that all training rows are seen", number)
+    .option("--batch-size <number>", "rows a step", number)
+    .option("--folds <number>", "members, each trained without one of so many parts of the rows", number)
+    .option("--minutes <number>", "minutes that training may take", number)
+    .option("--seed <number>", "0 by default; the same seed gives the same model", number)
+    .option("--threads <number>", "threads, at most; the model does not depend on it", number)
+    .option("--metric <name>", "what the best epoch is chosen by: accuracy, logLoss, auc or rmse")
+    .option("--lr <number>", "learning rate at its peaks", number)
+    .option("--dropout <share>", "share of hidden units that are dropped in training", number)
+    .option("--hidden <numbers>", "units of the hidden layers: 256,256,256", numbers)
+    .option("--name <name>", "of the run, and of its folder; by default that of the file with a number")
+    .option("--runs <folder>", "the folder of runs; 'runs' by default");
 }
 
 function program(settle: (status: Status) => void): Command {
@@ -91,6 +115,59 @@ function program(settle: (status: Status) => void): Command {
     .action(async (files: readonly string[], flags: InspectFlags) => {
       const { inspect } = await import("./inspect.js");
       settle(await inspect(files, flags));
+    });
+  withJob(add("train", "trains a model that takes raw rows, and writes it to runs/NAME"))
+    .option("--resume <folder>", "goes on with a run that was broken off")
+    .option("--watch [port]", "a live page on this machine alone: http://127.0.0.1:PORT")
+    .option("--log <form>", "text, or json: every event as a line of JSON on standard output", "text")
+    .action(async (files: readonly string[], flags: TrainFlags) => {
+      const { checkLog, jobOfFlags, portOf } = await import("./flags.js");
+      const watch = portOf(flags.watch);
+      const log = checkLog(flags.log);
+      const { resume } = flags;
+      if (resume !== undefined && (files.length > 0 || flags.job !== undefined))
+        throw new UsageError("'carillon train --resume' takes the job of the run, and no other");
+      const job = resume === undefined ? await jobOfFlags(files, flags) : undefined;
+      const { train } = await import("./train.js");
+      settle(await train(job, { log, resume, watch }));
+    });
+  withJob(add("search", "tries jobs drawn at random, and goes on with the better ones: random, then halving"))
+    .option("--trials <number>", "jobs that are tried at first; 27 by default", number)
+    .option("--jobs <number>", "jobs that are trained at once; 2 by default", number)
+    .option("--resume <folder>", "goes on with a search that was broken off")
+    .action(async (files: readonly string[], flags: SearchFlags) => {
+      const { jobOfFlags } = await import("./flags.js");
+      const { resume, trials, jobs, ...others } = flags;
+      if (resume !== undefined && files.length > 0)
+        throw new UsageError("'carillon search --resume' takes the job of the search, and no other");
+      const job = resume === undefined ? await jobOfFlags(files, { ...others, log: "text" }) : undefined;
+      const { search } = await import("./search.js");
+      settle(await search(job, { resume, trials, jobs }));
+    });
+  withReading(add("predict", "answers to the rows of tables"))
+    .argument("<model>", "the folder of a run, or a model")
+    .argument("<file...>", "tables, patterns of them, '-' for standard input")
+    .option("--out <file>", "where answers go; to standard output by default")
+    .option("--as <form>", "csv or jsonl; by default what the name of --out says, or csv")
+    .option("--keep <column>", "a column of the table that is written before the answers; several: once each", collect)
+    .action(async (model: string, files: readonly string[], flags: PredictFlags) => {
+      const { predict } = await import("./predict.js");
+      settle(await predict(model, files, flags));
+    });
+  withReading(add("evaluate", "how good a model's answers are to rows whose target is known"))
+    .argument("<model>", "the folder of a run, or a model")
+    .argument("<file...>", "tables, patterns of them, '-' for standard input")
+    .option("--json", "the figures as JSON")
+    .action(async (model: string, files: readonly string[], flags: EvaluateFlags) => {
+      const { evaluate } = await import("./evaluate.js");
+      settle(await evaluate(model, files, flags));
+    });
+  add("compare", "puts runs side by side, the best first")
+    .argument("[run...]", "folders of runs, or folders of such; 'runs' by default")
+    .option("--json", "everything as JSON")
+    .action(async (runs: readonly string[], { json }: { readonly json?: boolean }) => {
+      const { compare } = await import("./compare.js");
+      settle(await compare(runs, json === true));
     });
   add("doctor", "what Carillon finds on this machine, and whether it computes what it should")
     .option("--json", "the report as JSON")
@@ -138,8 +215,15 @@ async function run(args: readonly string[]): Promise<Status> {
   return status;
 }
 
+/** Whoever reads what is printed has had enough, as `head` has. */
+function endQuietly(error: Error): void {
+  if (codeOf(error) !== "EPIPE") throw error;
+  process.exit(0);
+}
+
 /** The `carillon` command; its exit status: 0, 1 where something is wrong, 2 for arguments that make no sense, 130 after Ctrl-C. */
 export async function runCommand(args: readonly string[]): Promise<Status> {
+  process.stdout.on("error", endQuietly);
   try {
     return await run(args);
   } catch (error) {

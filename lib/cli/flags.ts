@@ -1,4 +1,7 @@
-import type { JobReading } from "../job/job.js";
+import { isError } from "../errors.js";
+import { checkJob, type Job, type JobReading } from "../job/job.js";
+import { readJobFile } from "../job/job_file.js";
+import { UsageError } from "./terms.js";
 
 /** How a table is read, as the command line has it. */
 export interface ReadingFlags {
@@ -30,4 +33,105 @@ export interface InspectFlags extends ReadingFlags {
   readonly schema?: string;
   readonly out?: string;
   readonly json?: boolean;
+}
+
+/** What `carillon train` is told. */
+export interface TrainFlags extends ReadingFlags {
+  readonly target?: readonly string[];
+  readonly job?: string;
+  readonly schema?: string;
+  readonly preset?: Job["preset"];
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly folds?: number;
+  readonly minutes?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly metric?: Job["metric"];
+  readonly lr?: number;
+  readonly dropout?: number;
+  readonly hidden?: readonly number[];
+  readonly name?: string;
+  readonly runs?: string;
+  readonly resume?: string;
+  readonly log: string;
+  /** A port, or none named. */
+  readonly watch?: string | true;
+}
+
+/** What `carillon search` is told. */
+export interface SearchFlags extends Omit<TrainFlags, "log" | "watch"> {
+  readonly trials?: number;
+  readonly jobs?: number;
+}
+
+/** Names that options have on the command line. */
+const asFlag = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** The job that files and flags ask for: flags go before what a job file says. `UsageError` for flags that no job may have. */
+export async function jobOfFlags(files: readonly string[], flags: TrainFlags): Promise<Job> {
+  const { format: _f, delimiter: _d, decimal: _p, encoding: _e, header: _h, rows: _r, ...others } = flags;
+  const { job: path, resume: _resume, log: _log, watch: _watch, target, ...rest } = others;
+  const [first = ""] = files;
+  const isJob = path === undefined && files.length === 1 && /\.ya?ml$/i.test(first);
+  const file = isJob ? first : path;
+  const written = file === undefined ? undefined : await readJobFile(file);
+  const data = isJob || files.length === 0 ? written?.data : files.length === 1 ? first : files;
+  if (data === undefined) throw new UsageError("'carillon train' wants a table, or a job by --job FILE");
+  const read = { ...written?.read, ...readingOf(flags) };
+  const given = {
+    ...written,
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
+    data,
+    ...(target === undefined ? {} : { target: target.length === 1 ? target[0] : target }),
+    ...(Object.keys(read).length === 0 ? {} : { read }),
+  };
+  const job = checkFlags(given);
+  if (job.target === undefined && job.schema === undefined)
+    throw new UsageError("'carillon train' wants the column that is to be predicted: --target COLUMN");
+  return job;
+}
+
+/** A job whose errors are of flags, as a job file's own have been told. */
+function checkFlags(given: object): Job {
+  try {
+    return checkJob("job", given);
+  } catch (error) {
+    const where: unknown = isError(error) ? Reflect.get(error, "where") : undefined;
+    const [, key] = typeof where === "string" ? (/^job\.(?:read\.)?(\w+)/.exec(where) ?? []) : [];
+    if (!isError(error) || key === undefined) throw error;
+    throw new UsageError(error.message.replace(`'${String(where)}'`, () => `'${asFlag(key)}'`));
+  }
+}
+
+/** The port of a live page; any that is free where none is named. */
+export function portOf(watch: string | true | undefined): number | undefined {
+  if (watch === undefined || watch === true) return watch === true ? 0 : undefined;
+  const port = /^\d+$/.test(watch) ? Number(watch) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new UsageError(`expected an integer in [0, 65535] for '--watch' but received '${watch}'`);
+}
+
+/** How a run tells of itself. */
+export function checkLog(log: string): "text" | "json" {
+  if (log === "text" || log === "json") return log;
+  throw new UsageError(`expected 'text' or 'json' for '--log' but received '${log}'`);
+}
+
+/** What `carillon predict` is told. */
+export interface PredictFlags extends ReadingFlags {
+  readonly out?: string;
+  readonly as?: string;
+  readonly keep?: readonly string[];
+}
+
+/** What `carillon evaluate` is told. */
+export interface EvaluateFlags extends ReadingFlags {
+  readonly json?: boolean;
+}
+
+/** Files as a table is read from: one alone may be standard input. */
+export function sourceOf(files: readonly string[]): string | readonly string[] {
+  const [first = "", ...others] = files;
+  return others.length === 0 ? first : files;
 }

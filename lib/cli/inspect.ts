@@ -1,11 +1,16 @@
-import { type Inferred, schemaOf } from "../index.js";
+import { type Inferred, loadModel, loadTabular, schemaOf } from "../index.js";
+import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
 import { readSchemaFile } from "../job/job_file.js";
-import { type InspectFlags, readingOf } from "./flags.js";
-import { columnsText, complain, print, type Status } from "./terms.js";
+import { figureText } from "../train/progress/line.js";
+import { type InspectFlags, readingOf, sourceOf } from "./flags.js";
+import { modelFile } from "./model.js";
+import { columnsText, complain, count, print, type Status, schemaFile } from "./terms.js";
 
-/** What a table holds. */
+/** What a table holds, or a model. */
 export async function inspect(files: readonly string[], flags: InspectFlags): Promise<Status> {
+  const [first = "", ...others] = files;
+  if (others.length === 0 && (await isModel(first))) return await inspectModel(first, flags.json === true);
   const known = flags.schema === undefined ? undefined : await readSchemaFile(flags.schema);
   const target = oneOrAll(flags.target) ?? known?.target;
   const found = await schemaOf(sourceOf(files), {
@@ -14,8 +19,7 @@ export async function inspect(files: readonly string[], flags: InspectFlags): Pr
     schema: { columns: known?.columns ?? {} },
   });
   if (flags.out !== undefined) {
-    const $schema = "node_modules/carillon/docs/schemas/table.json";
-    await writeWhole(flags.out, `${JSON.stringify({ $schema, ...found.schema }, null, 2)}\n`);
+    await writeWhole(flags.out, schemaFile(found.schema));
   }
   if (flags.json === true) print(JSON.stringify(found, null, 2));
   else {
@@ -25,10 +29,51 @@ export async function inspect(files: readonly string[], flags: InspectFlags): Pr
   return 0;
 }
 
-/** Files as a table is read from: one alone may be standard input. */
-export function sourceOf(files: readonly string[]): string | readonly string[] {
-  const [first = "", ...others] = files;
-  return others.length === 0 ? first : files;
+/** Whether a path is that of a model, or of a folder: of a run, as no table is one. */
+async function isModel(path: string): Promise<boolean> {
+  if (path.endsWith(".safetensors")) return true;
+  const found = await fileSystem()
+    .stat(path)
+    .catch(() => undefined);
+  return found?.isDirectory() === true;
+}
+
+async function inspectModel(path: string, json: boolean): Promise<Status> {
+  const file = await modelFile(path);
+  const model = await loadModel(file);
+  const { preparation } = model;
+  if (preparation === undefined) {
+    print(json ? JSON.stringify({ parameters: model.parameters }, null, 2) : model.summary());
+    return 0;
+  }
+  const { preset, task, target, classes, columns, schema, members, score, seed } = await loadTabular(file);
+  const { size } = await fileSystem().stat(file);
+  const parameters = model.parameters.reduce((sum, { shape }) => sum + shape.reduce((all, one) => all * one, 1), 0);
+  if (json) {
+    print(
+      JSON.stringify(
+        { preset, task, target, classes, columns, score, seed, parameters, bytes: size, members, schema },
+        null,
+        2,
+      ),
+    );
+    return 0;
+  }
+  const of = classes === undefined ? "" : `: ${classes.join(", ")}`;
+  const kinds = columns.map((name) => `${name} (${schema.columns[name]?.kind ?? "?"})`);
+  const figures = Object.entries(score).map(([name, value]) => `${name} ${figureText(value)}`);
+  const lines = [
+    ["  predicts", `${target.join(", ")} (${task}${of})`],
+    ["  from", kinds.join(", ")],
+    ["  score", `${figures.join(", ")} (rows that were held out)`],
+    [
+      "  network",
+      `${count(members.length, "member")}, ${count(parameters, "weight")}, ${count(Math.ceil(size / 1000), "KB").replace(/s$/, "")}`,
+    ],
+    ["  seed", String(seed)],
+  ];
+  print(`${file}: ${preset}\n${columnsText(lines)}`);
+  return 0;
 }
 
 /** One name, or several in a list. */
@@ -48,9 +93,4 @@ export function schemaText(name: string, { schema, warnings, rows }: Inferred): 
   const head = `${name}: ${count(rows, "row")}, ${count(columns.length, "column")}`;
   const task = schema.task === undefined ? [] : [`to be predicted: ${targets.join(", ")} (${schema.task})`];
   return [head, columnsText(lines), ...task, ...warnings.map(({ text }) => `warning: ${text}`)].join("\n");
-}
-
-/** `1 row`, `5,000 rows` */
-export function count(number: number, noun: string): string {
-  return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
 }

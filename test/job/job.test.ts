@@ -93,6 +93,7 @@ describe("the published schema", () => {
       "",
       "x",
       "csv",
+      "arrow",
       ",",
       "fast",
       "auc",

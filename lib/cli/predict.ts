@@ -1,0 +1,44 @@
+import { once } from "node:events";
+import { tableBlocks } from "../index.js";
+import { type AnswerForm, answerColumns, headOf, linesOf } from "../job/answers.js";
+import { writeWhole } from "../job/files.js";
+import { type PredictFlags, sourceOf } from "./flags.js";
+import { openModel, readingFor, withItsColumns } from "./model.js";
+import { complain, count, type Status, UsageError } from "./terms.js";
+
+function formOf({ as, out = "" }: PredictFlags): AnswerForm {
+  if (as === "csv" || as === "jsonl") return as;
+  if (as !== undefined) throw new UsageError(`expected 'csv' or 'jsonl' for '--as' but received '${as}'`);
+  return /\.(?:jsonl|ndjson)$/i.test(out) ? "jsonl" : "csv";
+}
+
+/** Answers to the rows of tables, block by block: into a file, or to standard output. */
+export async function predict(path: string, files: readonly string[], flags: PredictFlags): Promise<Status> {
+  const form = formOf(flags);
+  const model = await openModel(path);
+  const unseen = new Map<string, number>();
+  let rows = 0;
+  async function* pieces(): AsyncGenerator<string> {
+    for await (const block of tableBlocks(sourceOf(files), readingFor(model, flags))) {
+      const kept = (flags.keep ?? []).map((name) => {
+        block.column(name);
+        return { name, at: (row: number): unknown => block.at(row, name) };
+      });
+      const answers = await model.predict(block);
+      const columns = [...kept, ...answerColumns(model, answers)];
+      if (rows === 0) yield headOf(columns, form);
+      rows += block.rows;
+      for (const [name, times] of Object.entries(answers.unseen)) unseen.set(name, (unseen.get(name) ?? 0) + times);
+      yield linesOf(columns, block.rows, form);
+    }
+  }
+  const { out } = flags;
+  await withItsColumns(model, async () => {
+    if (out !== undefined) return await writeWhole(out, pieces());
+    for await (const piece of pieces()) if (!process.stdout.write(piece)) await once(process.stdout, "drain");
+  });
+  if (out !== undefined) complain(`${out}: ${count(rows, "row")}`);
+  for (const [name, times] of unseen)
+    complain(`note: ${count(times, "row")} with a '${name}' that no training row had: answered as if it were missing`);
+  return 0;
+}

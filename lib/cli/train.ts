@@ -1,0 +1,211 @@
+import { codeOf } from "../errors.js";
+import { CarillonError, runtime, type TabularModel, type TabularRun, tabular } from "../index.js";
+import { fileSystem } from "../io/file_system.js";
+import { writeWhole } from "../job/files.js";
+import type { Job } from "../job/job.js";
+import { readSchemaFile } from "../job/job_file.js";
+import { FILES, hashOf, type Ran, RunFolder, stemOf } from "../job/run_folder.js";
+import { RunLog } from "../job/run_log.js";
+import { durationText, figureText } from "../train/progress/line.js";
+import { packageVersion } from "./package.js";
+import { type Status, schemaFile } from "./terms.js";
+import { type Told, toldBy } from "./train_told.js";
+import { Watcher } from "./watch/watcher.js";
+
+/** How `carillon train` is asked, besides the job. */
+export interface TrainOptions {
+  readonly log: "text" | "json";
+  /** The folder of a run that is to go on. */
+  readonly resume: string | undefined;
+  /** The port of a live page, 0 for any that is free; `undefined` for none. */
+  readonly watch: number | undefined;
+}
+
+/** What a run is made of. */
+interface Begun {
+  readonly folder: RunFolder;
+  readonly job: Job;
+  readonly ran: Ran;
+  readonly resumed: boolean;
+}
+
+/** Trains what a job says, in a folder of its own, or goes on with a run that was broken off. */
+export async function train(given: Job | undefined, options: TrainOptions): Promise<Status> {
+  const interruption = new Interruption();
+  const told = toldBy(options.log);
+  const watcher = options.watch === undefined ? undefined : new Watcher();
+  try {
+    if (watcher !== undefined) told.say(`live page: ${await watcher.listen(options.watch ?? 0)}`);
+    const begun = await begin(given, options.resume, interruption.signal);
+    return await runJob(begun, told, interruption, watcher).catch(async (error: unknown): Promise<Status> => {
+      told.end();
+      const isKept = begun.resumed || (await hasCheckpoint(begun.folder));
+      if (!isKept) await begun.folder.discard();
+      if (!interruption.is(error)) throw error;
+      told.say(isKept ? goesOn(begun.folder) : "stopped before anything was trained: nothing is kept");
+      return 130;
+    });
+  } catch (error) {
+    if (!interruption.is(error)) throw error;
+    told.say("stopped before anything was trained: nothing is kept");
+    return 130;
+  } finally {
+    told.end();
+    watcher?.close();
+    interruption.off();
+  }
+}
+
+function goesOn({ path }: RunFolder): string {
+  return `stopped; it goes on with: npx carillon train --resume ${path}`;
+}
+
+/** Ctrl-C: the first one ends a run after its step, the second one the process. */
+class Interruption {
+  readonly #controller = new AbortController();
+  #run: TabularRun | undefined;
+  #interrupted = false;
+
+  constructor() {
+    process.on("SIGINT", this.#interrupt).on("SIGTERM", this.#interrupt);
+  }
+
+  readonly #interrupt = (): void => {
+    if (this.#interrupted) process.exit(130);
+    this.#interrupted = true;
+    if (this.#run === undefined) this.#controller.abort(new Error("interrupted"));
+    else this.#run.stop();
+  };
+
+  /** Aborted by a Ctrl-C before anything was trained. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get interrupted(): boolean {
+    return this.#interrupted;
+  }
+
+  /** Whether an error says no more than that there was a Ctrl-C. */
+  is(error: unknown): boolean {
+    return this.#interrupted && (error === this.signal.reason || codeOf(error) === "ERR_STATE");
+  }
+
+  /** From now on a run is stopped, and keeps what it has trained. */
+  follow(run: TabularRun): void {
+    this.#run = run;
+  }
+
+  off(): void {
+    process.off("SIGINT", this.#interrupt).off("SIGTERM", this.#interrupt);
+  }
+}
+
+async function begin(given: Job | undefined, resume: string | undefined, signal: AbortSignal): Promise<Begun> {
+  if (resume !== undefined) {
+    const { folder, job, ran } = await RunFolder.open(resume);
+    if (ran.reason === "finished")
+      throw new CarillonError(
+        "ERR_STATE",
+        resume,
+        `expected a run that was broken off for '--resume' but '${resume}' is finished`,
+      );
+    const sha256 = await hashOf(job.data, signal);
+    if (sha256 === null || sha256 !== ran.sha256) {
+      const why =
+        sha256 === null ? "standard input cannot be read again" : "its files have other bytes than at the beginning";
+      throw new CarillonError("ERR_STATE", resume, `expected the data of the run for '--resume ${resume}', but ${why}`);
+    }
+    return { folder, job, ran, resumed: true };
+  }
+  if (given === undefined) throw new CarillonError("ERR_OPTION", "job", "expected a job");
+  const schema = typeof given.schema === "string" ? await readSchemaFile(given.schema) : given.schema;
+  const { $schema: _, ...known }: Readonly<Record<string, unknown>> = { ...schema };
+  const job = schema === undefined ? given : { ...given, schema: known };
+  const sha256 = await hashOf(job.data, signal);
+  const folder = await RunFolder.make(job.runs ?? "runs", job.name, stemOf(job.data));
+  const ran: Ran = {
+    reason: "broken off",
+    carillon: packageVersion(),
+    numericsVersion: runtime.numericsVersion,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    threads: job.threads ?? runtime.threads,
+    started: new Date().toISOString(),
+    sha256,
+    again: `npx carillon train --job ${folder.file("job")}`,
+  };
+  await folder.keep(job, ran);
+  return { folder, job, ran, resumed: false };
+}
+
+/** Whether there is something to go on from. */
+async function hasCheckpoint(folder: RunFolder): Promise<boolean> {
+  const entries = await fileSystem()
+    .readdir(folder.file("checkpoints"), { recursive: true, withFileTypes: true })
+    .catch(() => []);
+  return entries.some((entry) => entry.isFile() && !entry.name.startsWith("."));
+}
+
+async function runJob(
+  { folder, job, ran, resumed }: Begun,
+  told: Told,
+  interruption: Interruption,
+  watcher: Watcher | undefined,
+): Promise<Status> {
+  const { data, target, schema, read, transforms, name: _name, runs: _runs, ...options } = job;
+  const checkpoint = { dir: folder.file("checkpoints"), resume: resumed };
+  const source = typeof data === "string" ? data : [...data];
+  const known = typeof schema === "string" ? undefined : schema;
+  const run = tabular(options).fit(source, {
+    target,
+    schema: known,
+    transforms,
+    read,
+    checkpoint,
+    signal: interruption.signal,
+  });
+  watcher?.follow(run);
+  const log = new RunLog(folder.file("metrics"), folder.file("events"), resumed);
+  let facts: Ran = {};
+  for await (const event of run) {
+    told.take(event);
+    watcher?.take(event);
+    if (event.kind === "epoch") await log.add(event);
+    if (event.kind === "start") {
+      interruption.follow(run);
+      const { rows, columns, members, epochs, parameters } = event;
+      facts = { ...facts, rows, columns, members, epochs, parameters };
+    }
+    if (event.kind === "end") facts = { ...facts, reason: event.reason, seconds: event.seconds, score: event.score };
+  }
+  const model = await run;
+  await keep(folder, job, { ...ran, ...facts }, model);
+  told.end();
+  return tell(folder, { ...ran, ...facts }, model, told, interruption);
+}
+
+async function keep(folder: RunFolder, job: Job, ran: Ran, model: TabularModel): Promise<void> {
+  await model.save(folder.file("model"));
+  const { size } = await fileSystem().stat(folder.file("model"));
+  await writeWhole(folder.file("schema"), schemaFile(model.schema));
+  await folder.keep({ ...job, target: oneOf(model.target), schema: model.schema }, { ...ran, bytes: size });
+  if (ran.reason === "finished") await fileSystem().rm(folder.file("checkpoints"), { recursive: true, force: true });
+}
+
+function oneOf(names: readonly string[]): string | readonly string[] {
+  const [first = ""] = names;
+  return names.length === 1 ? first : names;
+}
+
+function tell(folder: RunFolder, ran: Ran, model: TabularModel, told: Told, { interrupted }: Interruption): Status {
+  const figures = Object.entries(model.score).map(([name, value]) => `${name} ${figureText(value)}`);
+  const seconds = typeof ran.seconds === "number" ? `, ${durationText(ran.seconds)}` : "";
+  told.say(`${figures.join("  ")}  (rows that were held out${seconds})`);
+  const stopped = ran.reason !== "finished";
+  if (stopped) told.say(goesOn(folder));
+  told.say(`${folder.path} has ${[FILES.model, FILES.job, FILES.schema, FILES.metrics, FILES.events].join(", ")}`);
+  if (!stopped) told.say(`answers to rows: npx carillon predict ${folder.path} FILE`);
+  told.result(folder.path, model.score);
+  return stopped && interrupted ? 130 : 0;
+}

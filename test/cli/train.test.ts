@@ -1,0 +1,249 @@
+// From a file to a model that takes raw rows, by the command as it is built.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadTabular, table } from "carillon";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { csvOf, customers } from "../../examples/churn/customers.js";
+import { readJobFile } from "../../lib/job/job_file.js";
+import { carillon, isBuilt, start } from "./carillon.js";
+
+const cwd = mkdtempSync(join(tmpdir(), "carillon-train-"));
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+const read = (...path: string[]): string => readFileSync(join(cwd, ...path), "utf8");
+const hashOf = (...path: string[]): string =>
+  createHash("sha256")
+    .update(readFileSync(join(cwd, ...path)))
+    .digest("hex");
+/** The bytes of the weights in a model's file, behind its header. */
+function weightsOf(run: string): Buffer {
+  const bytes = readFileSync(join(cwd, run, "model.safetensors"));
+  return bytes.subarray(8 + Number(bytes.readBigUInt64LE(0)));
+}
+
+const jsonLines = (text: string): readonly Record<string, unknown>[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+const SMALL = ["--target", "churned", "--preset", "fast", "--hidden", "32,32", "--schema", "known.json"];
+
+beforeAll(() => {
+  const rows = customers(900);
+  writeFileSync(join(cwd, "churn.csv"), csvOf(rows.slice(0, 600)));
+  writeFileSync(join(cwd, "new.csv"), csvOf(rows.slice(600)));
+  writeFileSync(join(cwd, "known.json"), '{ "columns": { "remark": "ignore" } }');
+});
+
+describe.runIf(isBuilt)("train", () => {
+  let events: readonly Record<string, unknown>[] = [];
+
+  beforeAll(() => {
+    const { status, stdout, stderr } = carillon(["train", "churn.csv", ...SMALL, "--epochs", "40", "--log", "json"], {
+      cwd,
+    });
+    expect(stderr).toContain("runs/churn-1 has model.safetensors");
+    expect(status).toBe(0);
+    events = jsonLines(stdout);
+  }, 90_000);
+
+  test("tells every event as JSON, and the score on rows that were held out", () => {
+    const kinds = events.map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "epoch").length).toBe(40);
+    expect(kinds.slice(-2)).toEqual(["end", "result"]);
+    const { score } = events.at(-1) as { readonly score: { readonly auc: number } };
+    expect(score.auc).toBeGreaterThan(0.7); // of 120 rows; on new rows below
+  });
+
+  test("leaves a folder: model, job, schema, figures and TensorBoard's events, nothing half-written", async () => {
+    expect(readdirSync(join(cwd, "runs/churn-1")).sort()).toEqual([
+      ...["events", "job.json", "metrics.jsonl", "model.safetensors", "schema.json"],
+    ]);
+    const { ran, ...job } = JSON.parse(read("runs/churn-1/job.json")) as { readonly ran: Record<string, unknown> };
+    expect(await readJobFile(join(cwd, "runs/churn-1/job.json"))).toMatchObject({
+      data: "churn.csv",
+      target: "churned",
+    });
+    expect(job).toMatchObject({ preset: "fast", epochs: 40, hidden: [32, 32] });
+    expect(ran).toMatchObject({ reason: "finished", sha256: hashOf("churn.csv"), rows: 600, members: 1 });
+    expect(ran.score).toEqual(events.at(-1)?.score);
+    const lines = jsonLines(read("runs/churn-1/metrics.jsonl"));
+    const epochs = events.filter(({ kind }) => kind === "epoch");
+    expect(lines.map(({ epoch, loss }) => [epoch, loss])).toEqual(epochs.map(({ epoch, loss }) => [epoch, loss]));
+    expect(readdirSync(join(cwd, "runs/churn-1/events")).sort()).toEqual(["train", "validation"]);
+  });
+
+  test("the job that it has left gives the same model", () => {
+    const { status, stderr } = carillon(["train", "--job", "runs/churn-1/job.json", "--name", "again"], { cwd });
+    expect(stderr).toContain("binary: 600 rows");
+    expect(status).toBe(0);
+    expect(hashOf("runs/again/model.safetensors")).toBe(hashOf("runs/churn-1/model.safetensors"));
+    const { status: refused, stderr: why } = carillon(["train", "churn.csv", ...SMALL, "--name", "again"], { cwd });
+    expect([refused, why]).toEqual([
+      1,
+      expect.stringContaining("'runs/again' is there. Go on with it by --resume runs/again"),
+    ]);
+  });
+
+  test("predict writes what the model says, in another form and beside other columns, too", async () => {
+    const model = await loadTabular(join(cwd, "runs/churn-1/model.safetensors"));
+    const rows = customers(900).slice(600);
+    const { labels, probabilities } = await model.predict(rows.map(({ churned: _, ...row }) => ({ ...row })));
+    const { status, stdout, stderr } = carillon(["predict", "runs/churn-1", "new.csv", "--keep", "customer_id"], {
+      cwd,
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+    const answers = await table(new TextEncoder().encode(stdout));
+    expect(answers.names).toEqual(["customer_id", "churned", "churned=no", "churned=yes"]);
+    const [ids, said, shares] = [
+      answers.column("customer_id"),
+      answers.column("churned"),
+      answers.column("churned=yes"),
+    ];
+    if (ids.kind !== "number" || said.kind !== "text" || shares.kind !== "number") throw new Error("other kinds");
+    expect([...ids.values]).toEqual(rows.map(({ customer_id }) => customer_id));
+    expect(Array.from(said.codes, (code) => said.levels[code])).toEqual(labels);
+    expect([...shares.values].map(Math.fround)).toEqual(rows.map((_, row) => probabilities?.data[2 * row + 1]));
+
+    const input = read("new.csv");
+    expect(carillon(["predict", "runs/churn-1", "-", "--out", "deep/answers.jsonl"], { cwd, input }).status).toBe(0);
+    const [first] = jsonLines(read("deep/answers.jsonl"));
+    expect(first).toEqual({
+      churned: labels?.[0],
+      "churned=no": expect.closeTo(probabilities?.data[0] ?? 0, 6),
+      "churned=yes": expect.closeTo(probabilities?.data[1] ?? 0, 6),
+    });
+  });
+
+  test("predict counts what training has not seen", () => {
+    const input = read("new.csv").replaceAll(",basic,", ",gold,");
+    const { status, stderr } = carillon(["predict", "runs/churn-1", "-"], { cwd, input });
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^note: \d+ rows with a 'plan' that no training row had/),
+    ]);
+  });
+
+  test("evaluate, compare and inspect have its figures", () => {
+    const measured = carillon(["evaluate", "runs/churn-1", "new.csv", "--json"], { cwd });
+    const { auc, accuracy } = JSON.parse(measured.stdout) as { readonly auc: number; readonly accuracy: number };
+    expect(auc).toBeGreaterThan(0.75); // who knows the chances that these rows were made by has 0.87
+    expect(accuracy).toBeGreaterThan(0.75);
+    const compared = carillon(["compare"], { cwd });
+    expect(compared.stdout).toMatch(
+      /^churned of churn\.csv [0-9a-f]{12}\nrun .* auc .*\nruns\/again .*\nruns\/churn-1 /,
+    );
+    const shown = carillon(["inspect", "runs/churn-1"], { cwd });
+    expect(shown.stdout).toContain("churned (binary: no, yes)");
+    expect(shown.stdout).toContain("since (date), plan (category), zip (category), minutes (number)");
+  });
+
+  test("plain lines where there is no terminal", () => {
+    const { stderr, stdout, status } = carillon(["train", "churn.csv", ...SMALL, "--epochs", "3", "--name", "plain"], {
+      cwd,
+    });
+    expect([status, stdout]).toEqual([0, "runs/plain\n"]);
+    expect(stderr).not.toContain("\u001b");
+    expect(stderr).toMatch(/^binary: 600 rows, [\d,]+ weights, 3 epochs\nwarning: 'customer_id'/);
+    expect(stderr).toMatch(/\nepoch 3\/3 {2}100% {2}loss [\d.]+ {2}validation accuracy [\d.]+/);
+    expect(stderr).toContain("answers to rows: npx carillon predict runs/plain FILE\n");
+  });
+});
+
+describe.runIf(isBuilt)("a run that is broken off", () => {
+  const long = ["train", "churn.csv", ...SMALL, "--epochs", "1200", "--seed", "3"];
+
+  test("by Ctrl-C saves and says how to go on; then it ends with the bits of one that was not", async () => {
+    const whole = carillon([...long, "--name", "whole"], { cwd });
+    expect(whole.status).toBe(0);
+    let sent = false;
+    const cut = await start([...long, "--name", "cut"], cwd, (all, kill) => {
+      if (!sent && /epoch \d+\/1200/.test(all)) kill("SIGINT");
+      sent ||= /epoch \d+\/1200/.test(all);
+    });
+    expect(cut.status).toBe(130);
+    expect(cut.stderr).toContain("stopped; it goes on with: npx carillon train --resume runs/cut\n");
+    expect(existsSync(join(cwd, "runs/cut/checkpoints"))).toBe(true);
+    const resumed = carillon(["train", "--resume", "runs/cut"], { cwd });
+    expect(resumed.stderr).toContain("runs/cut has model.safetensors");
+    expect(resumed.status).toBe(0);
+    expect(weightsOf("runs/cut").equals(weightsOf("runs/whole"))).toBe(true);
+    const epochsOf = (name: string): unknown[] =>
+      jsonLines(read("runs", name, "metrics.jsonl")).map(({ epoch, loss }) => [epoch, loss]);
+    expect(epochsOf("cut")).toEqual(epochsOf("whole"));
+    expect(existsSync(join(cwd, "runs/cut/checkpoints"))).toBe(false);
+    const again = carillon(["train", "--resume", "runs/cut"], { cwd });
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("'runs/cut' is finished")]);
+  }, 90_000);
+
+  test("does not go on with other data", () => {
+    writeFileSync(join(cwd, "moving.csv"), read("churn.csv"));
+    mkdirSync(join(cwd, "runs/moved"), { recursive: true });
+    const job = { data: "moving.csv", target: "churned", ran: { reason: "broken off", sha256: "0" } };
+    writeFileSync(join(cwd, "runs/moved/job.json"), JSON.stringify(job));
+    const { status, stderr } = carillon(["train", "--resume", "runs/moved"], { cwd });
+    expect([status, stderr]).toEqual([1, expect.stringContaining("its files have other bytes than at the beginning")]);
+  });
+});
+
+describe.runIf(isBuilt)("wrong input is one sentence, an exit code, and nothing half-written", () => {
+  const folder = mkdtempSync(join(tmpdir(), "carillon-wrong-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  beforeAll(() => {
+    const text = csvOf(customers(60));
+    writeFileSync(join(folder, "churn.csv"), text);
+    writeFileSync(join(folder, "ragged.csv"), `${text}1,2\n`);
+    writeFileSync(join(folder, "one.csv"), text.replaceAll(/,yes\n/g, ",no\n"));
+    writeFileSync(join(folder, "empty.csv"), text.replaceAll(/,(?:yes|no)\n/g, ",\n"));
+    writeFileSync(join(folder, "short.csv"), text.split("\n").slice(0, 2).join("\n"));
+    writeFileSync(join(folder, "job.yaml"), "data: churn.csv\ntarget: churned\nepoch: 3\n");
+  });
+
+  test.each([
+    [["train", "churn.csv"], 2, "--target COLUMN"],
+    [["train", "--target", "a"], 2, "wants a table"],
+    [["train", "absent.csv", "--target", "churned"], 1, "absent.csv"],
+    [["train", ".", "--target", "churned"], 1, "'.'"],
+    [["train", "churn.csv", "--target", "chrned"], 1, "Did you mean 'churned'?"],
+    [["train", "churn.csv", "--target", "customer_id", "--epochs", "1"], 1, "customer_id"],
+    [["train", "ragged.csv", "--target", "churned"], 1, "ragged.csv, line 62"],
+    [["train", "one.csv", "--target", "churned"], 1, "churned"],
+    [["train", "empty.csv", "--target", "churned"], 1, "churned"],
+    [["train", "short.csv", "--target", "churned"], 1, "churned"],
+    [
+      ["train", "job.yaml"],
+      1,
+      "job.yaml, line 3, column 1: expected a known option for 'job' but received 'epoch'. Did you mean 'epochs'?",
+    ],
+    [
+      ["train", "churn.csv", "--target", "churned", "--epochs", "0"],
+      2,
+      "expected an integer in [1, 1000000] for '--epochs' but received 0",
+    ],
+    [["train", "churn.csv", "--target", "churned", "--preset", "quick"], 2, "'fast', 'auto' or 'best' for '--preset'"],
+    [["train", "churn.csv", "--target", "churned", "--name", "a/b"], 2, "for '--name'"],
+    [
+      ["train", "churn.csv", "--target", "churned", "--runs", "churn.csv"],
+      1,
+      "a folder that can be made for 'churn.csv'",
+    ],
+    [["train", "--resume", "absent"], 1, "the folder of a run for 'absent'"],
+    [["predict", "absent", "churn.csv"], 1, "a model, or the folder of a run"],
+    [["predict", "churn.csv", "churn.csv"], 1, "churn.csv"],
+    [["evaluate", ".", "churn.csv"], 1, "'.' has no model.safetensors"],
+    [["compare", "absent"], 1, "absent"],
+    [["predict", "churn.csv"], 2, "wants a file"],
+  ])("%j", (args, status, message) => {
+    const ended = carillon(args, { cwd: folder });
+    expect(ended.stderr).toContain(message);
+    expect(ended.stderr.split("\n\n")[0]?.trimEnd().split("\n")).toEqual([expect.stringMatching(/^carillon: /)]);
+    expect(ended.status).toBe(status);
+    expect(ended.stdout).toBe("");
+    expect(readdirSync(folder).sort()).toEqual([
+      ...["churn.csv", "empty.csv", "job.yaml", "one.csv", "ragged.csv", "short.csv"],
+    ]);
+  });
+});
