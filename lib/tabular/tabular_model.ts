@@ -1,6 +1,6 @@
 // A model that takes raw rows: a network with the preparation of what it is given.
 import type { Json } from "../described.js";
-import { CarillonError, fail, introduce } from "../errors.js";
+import { CarillonError, fail, introduce, tagOf } from "../errors.js";
 import { Part } from "../io/part.js";
 import type { LoadOptions } from "../nn/files/saved.js";
 import { loadModel } from "../nn/model/load.js";
@@ -275,7 +275,7 @@ export async function readAlike(
   kinds: Readonly<Record<string, ColumnKind>>,
 ): Promise<Table> {
   if (source instanceof Table) return source;
-  const isWritten = typeof source === "string" || source instanceof URL || ArrayBuffer.isView(source);
+  const isWritten = typeof source === "string" || tagOf(source) === "URL" || ArrayBuffer.isView(source);
   const known = Object.fromEntries(Object.entries(kinds).filter(([, kind]) => kind === "number" || kind === "text"));
   return await readTable(source, isWritten ? { ...options, kinds: { ...known, ...options.kinds } } : options);
 }
