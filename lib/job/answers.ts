@@ -17,7 +17,8 @@ export function float32Text(value: number): string {
 /** A value between commas: in quotes where it would be read otherwise. */
 export function csvText(value: unknown): string {
   if (value === null || value === undefined) return "";
-  const text = value instanceof Date ? value.toISOString() : String(value);
+  const text =
+    Object.prototype.toString.call(value) === "[object Date]" ? new Date(Number(value)).toISOString() : String(value);
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

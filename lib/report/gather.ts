@@ -43,7 +43,7 @@ import { errorsOf, predictedOf, scoresOf, type Told } from "./scores.js";
 import { errorsBySlice, shortDate, shortNumber } from "./slices.js";
 
 /** Keeps these draws apart from others of one seed (ARCHITECTURE.md, Random streams). */
-const PURPOSE = 16;
+const PURPOSE = 15;
 
 /** Points of a curve, points of a scatter, bins of a histogram. */
 const CURVE = 120;

@@ -186,10 +186,13 @@ function encodeLevels(
 ): void {
   const { encoder } = feature;
   const { codes } = column;
-  const [target, stride, width] =
+  const width = "names" in encoder ? encoder.names.length : 1;
+  const [target, stride] =
     encoder.gives === "numbers"
-      ? [outputs.numbers, inputs.numbers.length, encoder.names.length]
-      : [outputs.codes, inputs.categories.length, 1];
+      ? [outputs.numbers, inputs.numbers.length]
+      : encoder.gives === "flags"
+        ? [outputs.flags, inputs.flags.length]
+        : [outputs.codes, inputs.categories.length];
   // By text, and then what is missing: the row that it stood in first, and whether it is one that nobody has seen.
   const firsts = new Int32Array(column.levels.length + 1).fill(-1);
   const isUnseen = new Uint8Array(firsts.length);

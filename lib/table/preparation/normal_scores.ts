@@ -13,7 +13,7 @@ const ROWS = 30;
 const NOISE = 1e-3;
 
 /** Purpose of the draws of noise, as ARCHITECTURE.md numbers them. */
-const PURPOSE = 14;
+const PURPOSE = 16;
 const TWO_53 = 9007199254740992;
 
 /** What is nearer to an end counts as the end; also the least probability that has a score, less one ulp of 1. */

@@ -100,7 +100,7 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
             const gone = Number.isNaN(value);
             const number = gone ? median : value;
             if (!Number.isFinite(number)) return row;
-            target[at] = (number - shift) * factor;
+            target[at] = quantiles === undefined ? (number - shift) * factor : normalScore(quantiles, number);
             if (tells) target[at + 1] = gone ? 1 : 0;
           }
           return values.length;

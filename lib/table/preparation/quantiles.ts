@@ -54,7 +54,7 @@ export class Sample {
   /** The values that are held, ascending. */
   sorted(): Float64Array {
     const held = this.#values.subarray(0, Math.min(this.#count, this.#most));
-    return held.sort();
+    return held.slice().sort();
   }
 
   /** Between the two nearest of n values in order, at (n − 1)·share: linear, as NumPy's default. NaN of none. */
