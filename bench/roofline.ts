@@ -11,7 +11,7 @@ export interface Step {
 }
 
 /** Bytes of Adam's pass a parameter: θ, m, v read and written, the gradient read. */
-const ADAM_BYTES = 28;
+export const ADAM_BYTES = 28;
 
 /** Weights and biases. */
 export function parametersOf(sizes: readonly number[]): number {
