@@ -50,6 +50,8 @@ findLearningRate(towers, { ...losses, optimizer: adam(), data: blocks });
 declare const unknownItems: Dataset;
 declare const anyItems: AsyncIterable<StreamExample>;
 fit(towers, { ...options, data: unknownItems, validation: dataset(anyItems) });
+declare const named: Model<Readonly<Record<string, number>>, Readonly<Record<string, number>>>;
+fit(named, { data: dataset(() => [{ x, y }]), loss: { rating: mse() }, optimizer: adam(), epochs: 1 });
 declare const anyModel: Model;
 fit(anyModel, { data: dataset(() => [{ x: integers, y: 1 }]), loss: mse(), optimizer: adam(), epochs: 1 });
 

@@ -137,16 +137,18 @@ type RowsProblem<X, S, E, Where extends string> =
         ? Extract<SuitedRows<X, S, E, Where>, string>
         : `${Where} takes numbers: one row, or several`;
 
-/** Names that are missing in `X`, or too many. */
+/** Names that are missing in `X`, or too many, where it is known which there are. */
 type NamesProblem<X, Known, Whole extends string, What extends string> = [X] extends [
   number | bigint | string | readonly unknown[] | NumberArray,
 ]
   ? `${Whole} names every ${What}: '${keyof Known & string}'`
-  : Exclude<keyof X, keyof Known> extends never
-    ? Exclude<keyof Known, keyof X> extends never
-      ? never
-      : `the ${What} '${Exclude<keyof Known, keyof X> & string}' is missing`
-    : UnknownOf<X, keyof Known, What>;
+  : string extends keyof Known
+    ? never
+    : Exclude<keyof X, keyof Known> extends never
+      ? Exclude<keyof Known, keyof X> extends never
+        ? never
+        : `the ${What} '${Exclude<keyof Known, keyof X> & string}' is missing`
+      : UnknownOf<X, keyof Known, What>;
 
 /** The y of an item, of values of type V. */
 type TargetProblem<Y, Out extends Sizes, V, Whole extends string> =

@@ -18,7 +18,7 @@ import { type CallInput, callInputs, failParts, membersOfCall } from "./rows.js"
 /** Rows of a batch at inference. */
 export const PREDICT_BATCH = 256;
 
-/** Form of the answers: outputs as they are, or as {@link normalizationOf} says. */
+/** Form of the answers: outputs as they are, or as {@link normalizationsOf} says. */
 type Kind = ProbabilitiesAs | "probabilities";
 
 /** A gathering of calls of a kind, and what computes them. */
