@@ -183,11 +183,14 @@ export async function reliability(
   return { bins, error: apart / chance.length };
 }
 
+/** Probabilities below this count as this in log losses, as those of `tabular` and of scikit-learn's float32 do. */
+const LEAST_TOLD = 1.1920928955078125e-7;
+
 /** Log loss −ln p of the class of each row. */
 export function logLosses(chances: Chances, actual: Int32Array): Float64Array {
   if (chances.rows !== actual.length) fail("ERR_DATA", "logLosses", `${chances.rows} classes`, actual.length);
   return Float64Array.from(
     actual,
-    (label, row) => -log(Math.max(chances.data[row * chances.classes + label] ?? 0, LEAST)),
+    (label, row) => -log(Math.max(chances.data[row * chances.classes + label] ?? 0, LEAST_TOLD)),
   );
 }

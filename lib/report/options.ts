@@ -2,12 +2,15 @@
 import { checkKeys, checkNumber, checkString } from "../options.js";
 import { checkSignal } from "../signals.js";
 import type { TableSource } from "../table/api.js";
+import type { TableOptions } from "../table/options.js";
 import type { ChoiceOptions } from "./curves.js";
 
 /** Options of {@link report}. */
 export interface ReportOptions {
   /** Rows that the model was not trained on. By default figures are of the rows that were held out in training. */
   readonly test?: TableSource | undefined;
+  /** How sources are read: as for {@link table}. */
+  readonly read?: TableOptions | undefined;
   /** What stands above it; by default the target. */
   readonly name?: string | undefined;
   /** How the threshold of two classes is chosen: as for {@link chooseThreshold}. */
@@ -28,7 +31,20 @@ export interface ReportOptions {
 }
 
 const KEYS = [
-  ...["test", "name", "threshold", "rows", "shuffles", "repeats", "seed", "command", "job", "seconds", "signal"],
+  ...[
+    "test",
+    "read",
+    "name",
+    "threshold",
+    "rows",
+    "shuffles",
+    "repeats",
+    "seed",
+    "command",
+    "job",
+    "seconds",
+    "signal",
+  ],
 ];
 
 /** {@link ReportOptions} with their defaults. */

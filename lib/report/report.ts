@@ -3,6 +3,7 @@ import { fail, tagOf } from "../errors.js";
 import { writeFileAtomic } from "../io/file.js";
 import { checkString } from "../options.js";
 import type { TableSource } from "../table/api.js";
+import type { TableOptions } from "../table/options.js";
 import { readTable } from "../table/read.js";
 import type { Schema } from "../table/schema/schema.js";
 import { Table } from "../table/table.js";
@@ -31,10 +32,11 @@ async function saveAll(folder: string, files: Readonly<Record<string, string>>):
   for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder, name), encoder.encode(text));
 }
 
-async function tableOf(source: TableSource, schema: Schema): Promise<Table> {
+async function tableOf(source: TableSource, schema: Schema, read: TableOptions = {}): Promise<Table> {
   if (source instanceof Table) return source;
-  const isWritten = typeof source === "string" || tagOf(source) === "URL" || ArrayBuffer.isView(source);
-  return await readTable(source, isWritten ? { schema } : {});
+  const [first]: readonly unknown[] = Array.isArray(source) ? source : [source];
+  const isWritten = typeof first === "string" || tagOf(first) === "URL" || ArrayBuffer.isView(first);
+  return await readTable(source, isWritten ? { ...read, schema } : read);
 }
 
 /**
@@ -52,8 +54,8 @@ export async function report(model: ReportedModel, source: TableSource, options:
   if (typeof model !== "object" || model === null || typeof model.predict !== "function")
     fail("ERR_OPTION", "report.model", "a model of tabular()", model);
   const checked = checkReport(options, model.target.join(", "));
-  const table = await tableOf(source, model.schema);
-  const test = options.test === undefined ? undefined : await tableOf(options.test, model.schema);
+  const table = await tableOf(source, model.schema, options.read);
+  const test = options.test === undefined ? undefined : await tableOf(options.test, model.schema, options.read);
   const json = await gather(model, table, test, checked);
   const [html, markdown] = [pageOf(json), markdownOf(json)];
   const files = { "report.html": html, "report.md": markdown, "report.json": `${JSON.stringify(json, null, 1)}\n` };
