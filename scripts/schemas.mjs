@@ -71,10 +71,20 @@ const reading = z.strictObject({
   rows: count(1, Number.MAX_SAFE_INTEGER).optional().describe("Rows to read, from the first on"),
 });
 
+/** A query of a database. */
+const query = z.strictObject({
+  sql: name.describe("One statement that gives rows"),
+  from: name.describe("postgres://user@host/database, a file of SQLite or DuckDB, or duckdb:"),
+  parameters: z
+    .array(z.union([z.string(), z.number(), z.boolean(), z.null()]))
+    .optional()
+    .describe("What stands for $1 or ?"),
+});
+
 /** What `carillon train --job` takes: lib/job/job.ts. */
 export const jobSchema = z.strictObject({
   $schema: z.string().optional(),
-  data: names.describe("Files, patterns of files, or '-' for standard input"),
+  data: z.union([names, query]).describe("Files, patterns of files, '-' for standard input, or a query of a database"),
   target: names.optional().describe("The column that is to be predicted, or several; by default that of the schema"),
   schema: z
     .union([name, tableSchema.extend({ columns: tableSchema.shape.columns.optional(), target: names.optional() })])

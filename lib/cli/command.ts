@@ -68,6 +68,8 @@ const collect = (text: string, before: readonly string[] | undefined): readonly 
 /** How a table is read. */
 function withReading(command: Command): Command {
   return command
+    .option("--sql <query>", "a query in the place of files")
+    .option("--from <database>", "of the query: postgres://user@host/database, a file of SQLite or DuckDB, duckdb:")
     .option("--format <format>", "csv, tsv, jsonl, parquet, arrow, npy or npz, where the name does not tell it")
     .option("--delimiter <character>", "what stands between values")
     .option("--decimal <character>", "what fractions begin with: . or ,")
@@ -107,7 +109,7 @@ function program(settle: (status: Status) => void): Command {
     return command;
   };
   withReading(add("inspect", "what a table holds and why, or what a model does"))
-    .argument("<file...>", "tables, patterns of them, '-' for standard input; or a model, or the folder of a run")
+    .argument("[file...]", "tables, patterns of them, '-' for standard input; or a model, or the folder of a run")
     .option("--target <column>", "the column that is to be predicted; several: once each", collect)
     .option("--schema <file>", "what is known of the columns")
     .option("--out <file>", "writes the schema, to be edited and given to train by --schema")
@@ -119,6 +121,7 @@ function program(settle: (status: Status) => void): Command {
   withJob(add("train", "trains a model that takes raw rows, and writes it to runs/NAME"))
     .option("--resume <folder>", "goes on with a run that was broken off")
     .option("--watch [port]", "a live page on this machine alone: http://127.0.0.1:PORT")
+    .option("--no-report", "writes no report.html, .md and .json, which say why the model may be trusted")
     .option("--log <form>", "text, or json: every event as a line of JSON on standard output", "text")
     .action(async (files: readonly string[], flags: TrainFlags) => {
       const { checkLog, jobOfFlags, portOf } = await import("./flags.js");
@@ -129,7 +132,7 @@ function program(settle: (status: Status) => void): Command {
         throw new UsageError("'carillon train --resume' takes the job of the run, and no other");
       const job = resume === undefined ? await jobOfFlags(files, flags) : undefined;
       const { train } = await import("./train.js");
-      settle(await train(job, { log, resume, watch }));
+      settle(await train(job, { log, resume, watch, report: flags.report }));
     });
   withJob(add("search", "tries jobs drawn at random, and goes on with the better ones: random, then halving"))
     .option("--trials <number>", "jobs that are tried at first; 27 by default", number)
@@ -140,13 +143,13 @@ function program(settle: (status: Status) => void): Command {
       const { resume, trials, jobs, ...others } = flags;
       if (resume !== undefined && files.length > 0)
         throw new UsageError("'carillon search --resume' takes the job of the search, and no other");
-      const job = resume === undefined ? await jobOfFlags(files, { ...others, log: "text" }) : undefined;
+      const job = resume === undefined ? await jobOfFlags(files, { ...others, log: "text", report: false }) : undefined;
       const { search } = await import("./search.js");
       settle(await search(job, { resume, trials, jobs }));
     });
   withReading(add("predict", "answers to the rows of tables"))
     .argument("<model>", "the folder of a run, or a model")
-    .argument("<file...>", "tables, patterns of them, '-' for standard input")
+    .argument("[file...]", "tables, patterns of them, '-' for standard input")
     .option("--out <file>", "where answers go; to standard output by default")
     .option("--as <form>", "csv or jsonl; by default what the name of --out says, or csv")
     .option("--keep <column>", "a column of the table that is written before the answers; several: once each", collect)
@@ -156,7 +159,7 @@ function program(settle: (status: Status) => void): Command {
     });
   withReading(add("evaluate", "how good a model's answers are to rows whose target is known"))
     .argument("<model>", "the folder of a run, or a model")
-    .argument("<file...>", "tables, patterns of them, '-' for standard input")
+    .argument("[file...]", "tables, patterns of them, '-' for standard input")
     .option("--json", "the figures as JSON")
     .action(async (model: string, files: readonly string[], flags: EvaluateFlags) => {
       const { evaluate } = await import("./evaluate.js");

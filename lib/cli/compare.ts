@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileError, fileSystem } from "../io/file_system.js";
+import { dataText } from "../job/job.js";
 import { FILES, RunFolder } from "../job/run_folder.js";
 import { durationText, figureText } from "../train/progress/line.js";
 import { columnsText, complain, print, type Status } from "./terms.js";
@@ -46,7 +47,7 @@ async function comparedOf(path: string): Promise<Compared> {
   return {
     path,
     target: [target].flat().join(", "),
-    data: `${[data].flat().join(", ")} ${String(ran.sha256 ?? "").slice(0, 12)}`.trim(),
+    data: `${dataText(data)} ${String(ran.sha256 ?? "").slice(0, 12)}`.trim(),
     facts: { preset, seed, ...ran },
     score: Object.fromEntries(score),
   };

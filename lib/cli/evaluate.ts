@@ -5,9 +5,9 @@ import { columnsText, print, type Status } from "./terms.js";
 
 /** How good a model's answers are to rows whose target is known. */
 export async function evaluate(path: string, files: readonly string[], flags: EvaluateFlags): Promise<Status> {
+  const source = sourceOf("evaluate", files, flags);
   const model = await openModel(path);
-  const source = sourceOf(files);
-  const measures = await withItsColumns(model, () => model.evaluate(source, readingFor(model, flags)));
+  const measures = await withItsColumns(model, () => model.evaluate(source, readingFor(model, flags, source)));
   if (flags.json === true) print(JSON.stringify(measures));
   else print(columnsText(Object.entries(measures).map(([name, value]) => [name, figureText(value)])));
   return 0;

@@ -1,5 +1,5 @@
 import { isError } from "../errors.js";
-import { checkJob, type Job, type JobReading } from "../job/job.js";
+import { checkJob, type Job, type JobData, type JobQuery, type JobReading } from "../job/job.js";
 import { readJobFile } from "../job/job_file.js";
 import { UsageError } from "./terms.js";
 
@@ -12,6 +12,9 @@ export interface ReadingFlags {
   /** `--no-header` makes it false. */
   readonly header?: boolean;
   readonly rows?: number;
+  /** A query, in the place of files, and the database that it is of. */
+  readonly sql?: string;
+  readonly from?: string;
 }
 
 /** Those flags that were given, as a job has them; `\t` stands for a tab. */
@@ -55,12 +58,14 @@ export interface TrainFlags extends ReadingFlags {
   readonly runs?: string;
   readonly resume?: string;
   readonly log: string;
+  /** `--no-report` makes it false. */
+  readonly report: boolean;
   /** A port, or none named. */
   readonly watch?: string | true;
 }
 
 /** What `carillon search` is told. */
-export interface SearchFlags extends Omit<TrainFlags, "log" | "watch"> {
+export interface SearchFlags extends Omit<TrainFlags, "log" | "watch" | "report"> {
   readonly trials?: number;
   readonly jobs?: number;
 }
@@ -70,13 +75,14 @@ const asFlag = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) =
 
 /** The job that files and flags ask for: flags go before what a job file says. `UsageError` for flags that no job may have. */
 export async function jobOfFlags(files: readonly string[], flags: TrainFlags): Promise<Job> {
-  const { format: _f, delimiter: _d, decimal: _p, encoding: _e, header: _h, rows: _r, ...others } = flags;
-  const { job: path, resume: _resume, log: _log, watch: _watch, target, ...rest } = others;
+  const { format: _f, delimiter: _d, decimal: _p, encoding: _e, header: _h, rows: _r, sql, from, ...others } = flags;
+  const { job: path, resume: _resume, log: _log, watch: _watch, report: _report, target, ...rest } = others;
   const [first = ""] = files;
   const isJob = path === undefined && files.length === 1 && /\.ya?ml$/i.test(first);
   const file = isJob ? first : path;
   const written = file === undefined ? undefined : await readJobFile(file);
-  const data = isJob || files.length === 0 ? written?.data : files.length === 1 ? first : files;
+  const named = isJob ? [] : files;
+  const data = queryOf(named, sql, from) ?? (named.length === 0 ? written?.data : named.length === 1 ? first : named);
   if (data === undefined) throw new UsageError("'carillon train' wants a table, or a job by --job FILE");
   const read = { ...written?.read, ...readingOf(flags) };
   const given = {
@@ -130,8 +136,18 @@ export interface EvaluateFlags extends ReadingFlags {
   readonly json?: boolean;
 }
 
-/** Files as a table is read from: one alone may be standard input. */
-export function sourceOf(files: readonly string[]): string | readonly string[] {
-  const [first = "", ...others] = files;
+/** What a table is read from: a query, or files, of which one alone may be standard input. */
+export function sourceOf(command: string, files: readonly string[], { sql, from }: ReadingFlags): JobData {
+  const query = queryOf(files, sql, from);
+  if (query !== undefined) return query;
+  const [first, ...others] = files;
+  if (first === undefined) throw new UsageError(`'carillon ${command}' wants a file, or a query by --sql and --from`);
   return others.length === 0 ? first : files;
+}
+
+function queryOf(files: readonly string[], sql: string | undefined, from: string | undefined): JobQuery | undefined {
+  if (sql === undefined && from === undefined) return undefined;
+  if (sql === undefined || from === undefined || files.length > 0)
+    throw new UsageError("a query has '--sql' and '--from', and no files");
+  return { sql, from };
 }

@@ -1,6 +1,7 @@
 import { type Inferred, loadModel, loadTabular, schemaOf } from "../index.js";
 import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
+import { dataText } from "../job/job.js";
 import { readSchemaFile } from "../job/job_file.js";
 import { figureText } from "../train/progress/line.js";
 import { type InspectFlags, readingOf, sourceOf } from "./flags.js";
@@ -10,10 +11,12 @@ import { columnsText, complain, count, print, type Status, schemaFile } from "./
 /** What a table holds, or a model. */
 export async function inspect(files: readonly string[], flags: InspectFlags): Promise<Status> {
   const [first = "", ...others] = files;
-  if (others.length === 0 && (await isModel(first))) return await inspectModel(first, flags.json === true);
+  if (files.length > 0 && others.length === 0 && (await isModel(first)))
+    return await inspectModel(first, flags.json === true);
+  const source = sourceOf("inspect", files, flags);
   const known = flags.schema === undefined ? undefined : await readSchemaFile(flags.schema);
   const target = oneOrAll(flags.target) ?? known?.target;
-  const found = await schemaOf(sourceOf(files), {
+  const found = await schemaOf(source, {
     ...readingOf(flags),
     target,
     schema: { columns: known?.columns ?? {} },
@@ -23,7 +26,7 @@ export async function inspect(files: readonly string[], flags: InspectFlags): Pr
   }
   if (flags.json === true) print(JSON.stringify(found, null, 2));
   else {
-    print(schemaText(files.join(", "), found));
+    print(schemaText(dataText(source), found));
     if (flags.out !== undefined) complain(`wrote ${flags.out}: edit it, and give it back with --schema ${flags.out}`);
   }
   return 0;

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { CarillonError, codeOf, isError, messageOf } from "../errors.js";
 import { loadTabular, type TableOptions, type TabularModel } from "../index.js";
 import { fileError, fileSystem } from "../io/file_system.js";
+import type { JobData } from "../job/job.js";
 import { FILES } from "../job/run_folder.js";
 import { type ReadingFlags, readingOf } from "./flags.js";
 
@@ -31,7 +32,8 @@ export async function openModel(path: string): Promise<TabularModel> {
 }
 
 /** How a table is read for a model: its columns are what they were in training. */
-export function readingFor(model: TabularModel, flags: ReadingFlags): TableOptions {
+export function readingFor(model: TabularModel, flags: ReadingFlags, source: JobData): TableOptions {
+  if (typeof source === "object" && "sql" in source) return readingOf(flags); // a database says what its columns are
   const known = Object.entries(model.kinds).filter(
     ([name, kind]) => model.columns.includes(name) && (kind === "number" || kind === "text"),
   );

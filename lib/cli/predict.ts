@@ -15,11 +15,12 @@ function formOf({ as, out = "" }: PredictFlags): AnswerForm {
 /** Answers to the rows of tables, block by block: into a file, or to standard output. */
 export async function predict(path: string, files: readonly string[], flags: PredictFlags): Promise<Status> {
   const form = formOf(flags);
+  const source = sourceOf("predict", files, flags);
   const model = await openModel(path);
   const unseen = new Map<string, number>();
   let rows = 0;
   async function* pieces(): AsyncGenerator<string> {
-    for await (const block of tableBlocks(sourceOf(files), readingFor(model, flags))) {
+    for await (const block of tableBlocks(source, readingFor(model, flags, source))) {
       const kept = (flags.keep ?? []).map((name) => {
         block.column(name);
         return { name, at: (row: number): unknown => block.at(row, name) };

@@ -2,7 +2,7 @@ import { CarillonError, codeOf } from "../errors.js";
 import { type Measures, table, tabular } from "../index.js";
 import { fileError, fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
-import type { Job } from "../job/job.js";
+import { type Job, withoutSecrets } from "../job/job.js";
 import { readJobFile, readRan, readSchemaFile } from "../job/job_file.js";
 import { hashOf, RunFolder, stemOf } from "../job/run_folder.js";
 import { type Changes, partsOf, type Round, roundsOf, trialsOf } from "../job/search.js";
@@ -60,7 +60,10 @@ async function begin(given: Job | undefined, options: SearchOptions): Promise<Be
   const job = schema === undefined ? given : { ...given, schema };
   const sha256 = await hashOf(job.data);
   const folder = await RunFolder.make(job.runs ?? "runs", job.name, `${stemOf(job.data)}-search`);
-  await writeWhole(folder.file("search"), `${JSON.stringify({ ...job, ran: { trials, sha256 } }, null, 2)}\n`);
+  await writeWhole(
+    folder.file("search"),
+    `${JSON.stringify({ ...withoutSecrets(job), ran: { trials, sha256 } }, null, 2)}\n`,
+  );
   return { folder, job, trials, jobs };
 }
 
@@ -103,7 +106,7 @@ export async function search(given: Job | undefined, options: SearchOptions): Pr
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
     const best = await findBest(begun, ending.signal);
-    const { name: _name, ...job } = begun.job;
+    const { name: _name, ...job } = withoutSecrets(begun.job);
     await writeWhole(
       folder.file("best"),
       `${JSON.stringify({ ...job, ...best.changes, ran: { score: best.score } }, null, 2)}\n`,
@@ -134,7 +137,7 @@ async function findBest({ folder, job, trials, jobs }: Begun, signal: AbortSigna
   const drawn = trialsOf(trials, job.seed ?? 0);
   const rounds = roundsOf(trials, job.epochs ?? EPOCHS);
   const { data, read, target, schema, transforms, name: _name, runs: _runs, ...settings } = job;
-  const rows = await table(typeof data === "string" ? data : [...data], { ...read, signal });
+  const rows = await table(data, { ...read, signal });
   const parts = partsOf(rows.rows, job.seed ?? 0);
   const known = typeof schema === "string" ? undefined : schema;
   const train = async (trial: number, { epochs }: Round): Promise<Result> => {

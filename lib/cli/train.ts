@@ -1,5 +1,5 @@
 import { codeOf } from "../errors.js";
-import { CarillonError, runtime, type TabularModel, type TabularRun, tabular } from "../index.js";
+import { CarillonError, runtime, type TabularModel, type TabularRun, table, tabular } from "../index.js";
 import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
 import type { Job } from "../job/job.js";
@@ -9,6 +9,7 @@ import { RunLog } from "../job/run_log.js";
 import { durationText, figureText } from "../train/progress/line.js";
 import { packageVersion } from "./package.js";
 import { type Status, schemaFile } from "./terms.js";
+import { writeReport } from "./train_report.js";
 import { type Told, toldBy } from "./train_told.js";
 import { Watcher } from "./watch/watcher.js";
 
@@ -19,6 +20,8 @@ export interface TrainOptions {
   readonly resume: string | undefined;
   /** The port of a live page, 0 for any that is free; `undefined` for none. */
   readonly watch: number | undefined;
+  /** Whether report.html and its like are written. */
+  readonly report: boolean;
 }
 
 /** What a run is made of. */
@@ -37,14 +40,16 @@ export async function train(given: Job | undefined, options: TrainOptions): Prom
   try {
     if (watcher !== undefined) told.say(`live page: ${await watcher.listen(options.watch ?? 0)}`);
     const begun = await begin(given, options.resume, interruption.signal);
-    return await runJob(begun, told, interruption, watcher).catch(async (error: unknown): Promise<Status> => {
-      told.end();
-      const isKept = begun.resumed || (await hasCheckpoint(begun.folder));
-      if (!isKept) await begun.folder.discard();
-      if (!interruption.is(error)) throw error;
-      told.say(isKept ? goesOn(begun.folder) : "stopped before anything was trained: nothing is kept");
-      return 130;
-    });
+    return await runJob(begun, told, interruption, { watcher, report: options.report }).catch(
+      async (error: unknown): Promise<Status> => {
+        told.end();
+        const isKept = begun.resumed || (await hasCheckpoint(begun.folder));
+        if (!isKept) await begun.folder.discard();
+        if (!interruption.is(error)) throw error;
+        told.say(isKept ? goesOn(begun.folder) : "stopped before anything was trained: nothing is kept");
+        return 130;
+      },
+    );
   } catch (error) {
     if (!interruption.is(error)) throw error;
     told.say("stopped before anything was trained: nothing is kept");
@@ -111,9 +116,9 @@ async function begin(given: Job | undefined, resume: string | undefined, signal:
         `expected a run that was broken off for '--resume' but '${resume}' is finished`,
       );
     const sha256 = await hashOf(job.data, signal);
-    if (sha256 === null || sha256 !== ran.sha256) {
-      const why =
-        sha256 === null ? "standard input cannot be read again" : "its files have other bytes than at the beginning";
+    const isPiped = [job.data].flat().includes("-");
+    if (isPiped || sha256 !== ran.sha256) {
+      const why = isPiped ? "standard input cannot be read again" : "its files have other bytes than at the beginning";
       throw new CarillonError("ERR_STATE", resume, `expected the data of the run for '--resume ${resume}', but ${why}`);
     }
     return { folder, job, ran, resumed: true };
@@ -151,12 +156,13 @@ async function runJob(
   { folder, job, ran, resumed }: Begun,
   told: Told,
   interruption: Interruption,
-  watcher: Watcher | undefined,
+  { watcher, report: wantsReport }: { readonly watcher: Watcher | undefined; readonly report: boolean },
 ): Promise<Status> {
   const { data, target, schema, read, transforms, name: _name, runs: _runs, ...options } = job;
   const checkpoint = { dir: folder.file("checkpoints"), resume: resumed };
-  const source = typeof data === "string" ? data : [...data];
   const known = typeof schema === "string" ? undefined : schema;
+  // Standard input is read once, and the report needs its rows, too.
+  const source = [data].flat().includes("-") ? await table(data, { ...read, signal: interruption.signal }) : data;
   const run = tabular(options).fit(source, {
     target,
     schema: known,
@@ -181,8 +187,13 @@ async function runJob(
   }
   const model = await run;
   await keep(folder, job, { ...ran, ...facts }, model);
+  const isReported = wantsReport && facts.reason === "finished";
+  if (isReported) {
+    told.say("writing the report");
+    await writeReport(folder, job, { ...ran, ...facts }, model, source);
+  }
   told.end();
-  return tell(folder, { ...ran, ...facts }, model, told, interruption);
+  return tell(folder, { ...ran, ...facts, report: isReported }, model, told, interruption);
 }
 
 async function keep(folder: RunFolder, job: Job, ran: Ran, model: TabularModel): Promise<void> {
@@ -204,7 +215,10 @@ function tell(folder: RunFolder, ran: Ran, model: TabularModel, told: Told, { in
   told.say(`${figures.join("  ")}  (rows that were held out${seconds})`);
   const stopped = ran.reason !== "finished";
   if (stopped) told.say(goesOn(folder));
-  told.say(`${folder.path} has ${[FILES.model, FILES.job, FILES.schema, FILES.metrics, FILES.events].join(", ")}`);
+  const page = ran.report === true ? ["report.html"] : [];
+  told.say(
+    `${folder.path} has ${[...page, FILES.model, FILES.job, FILES.schema, FILES.metrics, FILES.events].join(", ")}`,
+  );
   if (!stopped) told.say(`answers to rows: npx carillon predict ${folder.path} FILE`);
   told.result(folder.path, model.score);
   return stopped && interrupted ? 130 : 0;

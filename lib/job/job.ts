@@ -18,10 +18,20 @@ export interface JobReading {
   readonly rows?: number | undefined;
 }
 
+/** A query of a database: as `table` takes it. */
+export interface JobQuery {
+  readonly sql: string;
+  /** `postgres://user@host/database`, a file of SQLite or DuckDB, or `duckdb:`. */
+  readonly from: string;
+  readonly parameters?: readonly (string | number | boolean | null)[] | undefined;
+}
+
+/** What a job learns from: files, patterns of files, `-` for standard input, or a query. */
+export type JobData = string | readonly string[] | JobQuery;
+
 /** A job: `data` and the target are all that it needs. */
 export interface Job {
-  /** Files, patterns of files, or `-` for standard input. */
-  readonly data: string | readonly string[];
+  readonly data: JobData;
   /** The column that is to be predicted, or several; by default that of the schema. */
   readonly target?: string | readonly string[] | undefined;
   /** What columns are, or the file that says it; columns that it does not name are guessed. */
@@ -154,6 +164,36 @@ function checkTransforms(where: string, given: unknown): Readonly<Record<string,
   return transforms;
 }
 
+function checkData(where: string, given: unknown): JobData {
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    return oneOrSeveral(where, given, "a file, several, or a query");
+  checkKeys(where, given, ["sql", "from", "parameters"]);
+  const { sql, from, parameters }: Readonly<Record<string, unknown>> = { ...given };
+  const query = { sql: checkString(`${where}.sql`, sql), from: checkString(`${where}.from`, from) };
+  if (parameters === undefined) return query;
+  const isPlain = (one: unknown): boolean => one === null || ["string", "number", "boolean"].includes(typeof one);
+  if (!(Array.isArray(parameters) && parameters.every(isPlain)))
+    return fail("ERR_OPTION", `${where}.parameters`, "a list of texts, numbers and booleans", parameters);
+  return { ...query, parameters };
+}
+
+/** What messages call the data of a job. */
+export function dataText(data: JobData): string {
+  if (typeof data === "string") return data;
+  return "sql" in data ? `a query of ${withoutPassword(data.from)}` : data.join(", ");
+}
+
+/** A job that may be written down: without the password of a database. */
+export function withoutSecrets(job: Job): Job {
+  const { data } = job;
+  if (typeof data === "string" || !("sql" in data)) return job;
+  return { ...job, data: { ...data, from: withoutPassword(data.from) } };
+}
+
+function withoutPassword(from: string): string {
+  return from.replace(/^(\w+:\/\/[^:@/]*):[^@/]*@/, "$1@");
+}
+
 /**
  * A job as it is given, such as a file has it; `ERR_OPTION` and `ERR_UNKNOWN_OPTION` name what is none. `ran`, what is told of a run that is over, and `$schema`
  * change nothing.
@@ -163,7 +203,7 @@ export function checkJob(where: string, given: unknown): Job {
   const { $schema, ran, ...job }: Readonly<Record<string, unknown>> = { ...Object(given) };
   if ($schema !== undefined && typeof $schema !== "string") fail("ERR_OPTION", `${where}.$schema`, "a text", $schema);
   if (ran !== undefined) checkObject(`${where}.ran`, ran);
-  const data = oneOrSeveral(`${where}.data`, job.data, "a file, or several");
+  const data = checkData(`${where}.data`, job.data);
   const { target, schema, read, transforms, preset, metric, hidden, name, runs } = job;
   if (target !== undefined) oneOrSeveral(`${where}.target`, target, "the name of a column, or several");
   if (typeof schema === "string") checkString(`${where}.schema`, schema);

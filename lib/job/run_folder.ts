@@ -5,7 +5,7 @@ import { CarillonError, codeOf } from "../errors.js";
 import { fileError, fileSystem } from "../io/file_system.js";
 import { filesOf } from "../table/glob.js";
 import { writeWhole } from "./files.js";
-import { type Job, NAME } from "./job.js";
+import { type Job, type JobData, NAME, withoutSecrets } from "./job.js";
 import { readJobFile, readRan } from "./job_file.js";
 
 /** Names of the files of a run. */
@@ -83,7 +83,7 @@ export class RunFolder {
   /** Writes the job, and what is told of its run. */
   async keep(job: Job, ran: Ran): Promise<void> {
     const $schema = "../../node_modules/carillon/docs/schemas/job.json";
-    await writeWhole(this.file("job"), `${JSON.stringify({ $schema, ...job, ran }, null, 2)}\n`);
+    await writeWhole(this.file("job"), `${JSON.stringify({ $schema, ...withoutSecrets(job), ran }, null, 2)}\n`);
   }
 
   /** Takes away what was made for a run of which nothing is to be kept. */
@@ -99,15 +99,16 @@ export class RunFolder {
 }
 
 /** The beginning of a run's name: that of its first file without what comes behind the first dot. */
-export function stemOf(data: Job["data"]): string {
-  const [first = ""] = [data].flat();
+export function stemOf(data: JobData): string {
+  const first = typeof data === "string" ? data : "sql" in data ? "query" : (data[0] ?? "");
   const [stem = ""] = basename(first.replaceAll("\\", "/")).split(".");
   const plain = stem.replaceAll(/[^\p{L}\p{N}_-]+/gu, "");
   return NAME.test(plain) ? plain : "run";
 }
 
-/** SHA-256 of the bytes of all files one behind the other, in hexadecimal; `null` for standard input. */
-export async function hashOf(data: Job["data"], signal?: AbortSignal): Promise<string | null> {
+/** SHA-256 of the bytes of all files one behind the other, in hexadecimal; `null` for standard input and queries. */
+export async function hashOf(data: JobData, signal?: AbortSignal): Promise<string | null> {
+  if (typeof data === "object" && "sql" in data) return null;
   const given = [data].flat();
   if (given.includes("-")) return null;
   const hash = createHash("sha256");

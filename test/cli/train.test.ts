@@ -45,7 +45,7 @@ describe.runIf(isBuilt)("train", () => {
     const { status, stdout, stderr } = carillon(["train", "churn.csv", ...SMALL, "--epochs", "40", "--log", "json"], {
       cwd,
     });
-    expect(stderr).toContain("runs/churn-1 has model.safetensors");
+    expect(stderr).toContain("runs/churn-1 has report.html, model.safetensors");
     expect(status).toBe(0);
     events = jsonLines(stdout);
   }, 90_000);
@@ -60,7 +60,16 @@ describe.runIf(isBuilt)("train", () => {
 
   test("leaves a folder: model, job, schema, figures and TensorBoard's events, nothing half-written", async () => {
     expect(readdirSync(join(cwd, "runs/churn-1")).sort()).toEqual([
-      ...["events", "job.json", "metrics.jsonl", "model.safetensors", "schema.json"],
+      ...[
+        "events",
+        "job.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "report.html",
+        "report.json",
+        "report.md",
+        "schema.json",
+      ],
     ]);
     const { ran, ...job } = JSON.parse(read("runs/churn-1/job.json")) as { readonly ran: Record<string, unknown> };
     expect(await readJobFile(join(cwd, "runs/churn-1/job.json"))).toMatchObject({
@@ -76,8 +85,20 @@ describe.runIf(isBuilt)("train", () => {
     expect(readdirSync(join(cwd, "runs/churn-1/events")).sort()).toEqual(["train", "validation"]);
   });
 
+  test("leaves a report with the score and the command that makes the model again", () => {
+    const { score } = events.at(-1) as { readonly score: Readonly<Record<string, number>> };
+    const page = read("runs/churn-1/report.html");
+    expect(page).toContain("npx carillon train --job runs/churn-1/job.json");
+    expect(page).not.toMatch(/<(?:script|link|img)[^>]*(?:src|href)="https?:/);
+    const facts = read("runs/churn-1/report.json");
+    expect(facts).toContain(String(score.auc).slice(0, 6));
+    expect(read("runs/churn-1/report.md")).toContain("churn-1");
+  });
+
   test("the job that it has left gives the same model", () => {
-    const { status, stderr } = carillon(["train", "--job", "runs/churn-1/job.json", "--name", "again"], { cwd });
+    const { status, stderr } = carillon(["train", "--job", "runs/churn-1/job.json", "--name", "again", "--no-report"], {
+      cwd,
+    });
     expect(stderr).toContain("binary: 600 rows");
     expect(status).toBe(0);
     expect(hashOf("runs/again/model.safetensors")).toBe(hashOf("runs/churn-1/model.safetensors"));
@@ -142,9 +163,12 @@ describe.runIf(isBuilt)("train", () => {
   });
 
   test("plain lines where there is no terminal", () => {
-    const { stderr, stdout, status } = carillon(["train", "churn.csv", ...SMALL, "--epochs", "3", "--name", "plain"], {
-      cwd,
-    });
+    const { stderr, stdout, status } = carillon(
+      ["train", "churn.csv", ...SMALL, "--epochs", "3", "--name", "plain", "--no-report"],
+      {
+        cwd,
+      },
+    );
     expect([status, stdout]).toEqual([0, "runs/plain\n"]);
     expect(stderr).not.toContain("\u001b");
     expect(stderr).toMatch(/^binary: 600 rows, [\d,]+ weights, 3 epochs\nwarning: 'customer_id'/);
@@ -154,7 +178,7 @@ describe.runIf(isBuilt)("train", () => {
 });
 
 describe.runIf(isBuilt)("a run that is broken off", () => {
-  const long = ["train", "churn.csv", ...SMALL, "--epochs", "1200", "--seed", "3"];
+  const long = ["train", "churn.csv", ...SMALL, "--no-report", "--epochs", "1200", "--seed", "3"];
 
   test("by Ctrl-C saves and says how to go on; then it ends with the bits of one that was not", async () => {
     const whole = carillon([...long, "--name", "whole"], { cwd });
@@ -167,7 +191,7 @@ describe.runIf(isBuilt)("a run that is broken off", () => {
     expect(cut.status).toBe(130);
     expect(cut.stderr).toContain("stopped; it goes on with: npx carillon train --resume runs/cut\n");
     expect(existsSync(join(cwd, "runs/cut/checkpoints"))).toBe(true);
-    const resumed = carillon(["train", "--resume", "runs/cut"], { cwd });
+    const resumed = carillon(["train", "--resume", "runs/cut", "--no-report"], { cwd });
     expect(resumed.stderr).toContain("runs/cut has model.safetensors");
     expect(resumed.status).toBe(0);
     expect(weightsOf("runs/cut").equals(weightsOf("runs/whole"))).toBe(true);

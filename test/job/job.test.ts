@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { CarillonError } from "../../lib/errors.js";
-import { checkJob, JOB_KEYS } from "../../lib/job/job.js";
+import { checkJob, dataText, JOB_KEYS, withoutSecrets } from "../../lib/job/job.js";
 import { jobOf, readJobFile } from "../../lib/job/job_file.js";
 import { numbers } from "../train/synthetic.js";
 
@@ -82,6 +82,10 @@ describe("the published schema", () => {
 
   test("every value in the place of every other: both take it, or neither", () => {
     const others = [
+      { sql: "select 1", from: "duckdb:" },
+      { sql: "select 1", from: "duckdb:", parameters: [1, "a", true, null] },
+      { sql: "select 1", from: "duckdb:", parameters: [[1]] },
+      { sql: "select 1" },
       null,
       0,
       1,
@@ -161,7 +165,7 @@ describe("a file", () => {
     ["data: a.csv\ndata: b.csv\n", "line 2, column 1: Map keys must be unique"],
     ["data: [a.csv\n", "job.yaml, line 2, column 1: "],
     ["data: !!js/function x\n", "line 1, column 7: Unresolved tag"],
-    ["target: a\n", "line 1, column 1: expected a file, or several for 'job.data' but received undefined"],
+    ["target: a\n", "line 1, column 1: expected a file, several, or a query for 'job.data' but received undefined"],
     ["", "line 1, column 1: expected an object of options for 'job' but received null"],
     ["just words", "line 1, column 1: expected an object of options"],
     [
@@ -248,4 +252,12 @@ describe("a file", () => {
     expect(jobs).toBeGreaterThan(20);
     expect(jobs).toBeLessThan(300);
   });
+});
+
+test("a job is written without the password of its database", () => {
+  const of = (from: string): unknown => withoutSecrets({ data: { sql: "select 1", from } }).data;
+  expect(of("postgres://me:se%3Acret@host:5432/db")).toEqual({ sql: "select 1", from: "postgres://me@host:5432/db" });
+  for (const from of ["postgres://me@host/db", "churn.duckdb", "duckdb:", "C:\\a@b\\churn.db"])
+    expect(of(from)).toEqual({ sql: "select 1", from });
+  expect(dataText({ sql: "select 1", from: "postgres://me:secret@host/db" })).toBe("a query of postgres://me@host/db");
 });

@@ -1,0 +1,25 @@
+import { basename } from "node:path";
+import { report, type TableSource, type TabularModel, table } from "../index.js";
+import { type Job, withoutSecrets } from "../job/job.js";
+import type { Ran, RunFolder } from "../job/run_folder.js";
+
+/** Writes why a model may be trusted into the folder of its run: report.html, report.md and report.json. */
+export async function writeReport(
+  folder: RunFolder,
+  job: Job,
+  { seconds, again }: Ran,
+  model: TabularModel,
+  source: TableSource,
+): Promise<void> {
+  const known = Object.entries(model.kinds).filter(([, kind]) => kind === "number" || kind === "text");
+  const isWritten = typeof source === "string" || Array.isArray(source);
+  const rows = await table(source, { ...job.read, ...(isWritten ? { kinds: Object.fromEntries(known) } : {}) });
+  const { schema: _, ...asked } = withoutSecrets(job);
+  const made = await report(model, rows, {
+    name: basename(folder.path),
+    job: asked,
+    ...(typeof again === "string" ? { command: again } : {}),
+    ...(typeof seconds === "number" ? { seconds } : {}),
+  });
+  await made.save(folder.path);
+}
