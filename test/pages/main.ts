@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { report } from "carillon";
 import type { Browser } from "playwright-core";
 import { churn, prices, type Story, weather, wines } from "../report/models.js";
+import { liveProblems } from "./live.js";
 
 /** Packages of the checkout that are no part of this program's bundle. */
 const load = createRequire(import.meta.url);
@@ -125,6 +126,9 @@ if (executablePath === undefined) {
       problems.push(...(await Promise.all(looks)).flat());
       pages += looks.length;
     }
+    const forms = WINDOWS.flatMap((viewport) => SCHEMES.map((colorScheme) => ({ viewport, colorScheme })));
+    problems.push(...(await liveProblems(browser, OUT, axe, forms)));
+    pages += forms.length;
   } finally {
     await browser.close();
   }
