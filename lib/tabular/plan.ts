@@ -29,6 +29,9 @@ export const KINDS: Readonly<Record<Preset, readonly NetworkKind[]>> = {
 /** Values of a category that become numbers of their own, at most: of more a table is looked up. */
 const ONE_HOT: Readonly<Record<NetworkKind, number>> = { realMlp: 8, realMlpSmall: 32, tabM: 8 };
 
+/** Rows of the table of a text's pieces where several members have one each: 4 MB a member. */
+const BUCKETS = 65_536;
+
 /** What each column becomes, in the place of the defaults of a preparation. */
 export function transformsFor(
   table: Table,
@@ -39,6 +42,8 @@ export function transformsFor(
   const targets = targetsOf(schema);
   const chosen = Object.entries(schema.columns).flatMap(([name, column]): [string, unknown][] => {
     if (targets.includes(name) || Object.hasOwn(given, name)) return [];
+    if (column.kind === "text" && kind !== "realMlpSmall")
+      return [[name, { kind: "hashedText", options: { buckets: BUCKETS } }]];
     if (column.kind === "boolean") return [[name, { kind: "oneHot" }]];
     if (column.kind !== "category") return [];
     return [[name, { kind: levelsOf(table, name) <= ONE_HOT[kind] ? "oneHot" : "categories" }]];

@@ -159,9 +159,10 @@ export class TabularModel {
     return this.#facts.seed;
   }
 
-  /** Kinds that the columns of its training table had: tables that it is evaluated on are read alike. @internal */
+  /** Kinds that the columns it needs had in its training table: tables that it is evaluated on are read alike. @internal */
   get kinds(): Readonly<Record<string, ColumnKind>> {
-    return this.#facts.kinds;
+    const needed = [...this.columns, ...this.target];
+    return Object.fromEntries(Object.entries(this.#facts.kinds).filter(([name]) => needed.includes(name)));
   }
 
   /**

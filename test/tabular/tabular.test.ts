@@ -90,6 +90,20 @@ describe("a model that takes raw rows", () => {
     await expect(model.predict(without)).rejects.toThrow("expected 'a' in 'row 0', null where it is missing");
   });
 
+  test("is evaluated on files whose columns are read as those of its training were", async () => {
+    const csv = (from: number, to: number, id: boolean): Uint8Array => {
+      const lines = rows
+        .slice(from, to)
+        .map(({ a, churned }, at) => `${id ? `${at},` : ""}${a},${at % 2}.0,${churned}`);
+      return new TextEncoder().encode([`${id ? "id," : ""}a,code,churned`, ...lines].join("\n"));
+    };
+    const schema = { columns: { id: { kind: "id" }, code: { kind: "category" } } } as const;
+    const model = await tabular({ ...small, epochs: 40 }).fit(csv(0, 200, true), { target: "churned", schema });
+    expect(model.columns).toEqual(["a", "code"]);
+    expect((await model.evaluate(csv(200, 300, false))).accuracy).toBeGreaterThan(0.9);
+    expect((await model.predict({ a: 0.5, code: 1 })).unseen).toEqual({});
+  });
+
   test("another process gives the same bits", async () => {
     const model = await tabular(small).fit(rows, fitted);
     const path = join(folder, "bits.safetensors");
