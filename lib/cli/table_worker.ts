@@ -1,7 +1,16 @@
 // The thread that reads large files: it is handed work, and hands back tables or plain data.
 import { parentPort, workerData } from "node:worker_threads";
 import { isError, tagOf } from "../errors.js";
-import { CarillonError, type PrepareOptions, prepare, schemaOf, type Table, table, tableBlocks } from "../index.js";
+import {
+  CarillonError,
+  type PrepareOptions,
+  prepare,
+  type ReadEvent,
+  schemaOf,
+  type Table,
+  table,
+  tableBlocks,
+} from "../index.js";
 import type { Handed, Told, Work } from "../table/thread.js";
 
 /** Tables that are on their way, so that neither side waits for the other. */
@@ -37,8 +46,9 @@ async function handOver(made: Table): Promise<void> {
   });
 }
 
-async function work({ task, source, options }: Work): Promise<void> {
-  const own = { ...options, thread: false }; // who takes them checks each
+async function work({ task, source, options, isTold }: Work): Promise<void> {
+  const listener = isTold ? { onEvent: (event: ReadEvent): void => tell({ kind: "event", event }) } : {};
+  const own = { ...options, ...listener, thread: false }; // who takes them checks each
   switch (task) {
     case "table":
       await handOver(await table(source, own));

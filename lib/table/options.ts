@@ -1,9 +1,10 @@
 import { fail } from "../errors.js";
-import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { checkSignal } from "../signals.js";
 import { COLUMN_KINDS, type ColumnKind } from "./column.js";
 import { checkDialect, DIALECT_OPTIONS, type DialectOptions } from "./csv/dialect.js";
 import { FORMATS, type TableFormat } from "./formats.js";
+import { Progress, type ReadEvent } from "./progress.js";
 import { checkSchema, type Schema } from "./schema/schema.js";
 
 /** Options of {@link table} and {@link tableBlocks}. */
@@ -26,6 +27,8 @@ export interface TableOptions extends DialectOptions {
   readonly thread?: boolean | undefined;
   /** Ends the reading, which rejects with the reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Is told how far the reading is: rows, bytes, seconds. */
+  readonly onEvent?: ((event: ReadEvent) => void) | undefined;
 }
 
 /** Options with every default filled in. */
@@ -33,6 +36,7 @@ export interface CheckedOptions extends TableOptions {
   readonly missing: readonly string[];
   readonly kinds: Readonly<Record<string, ColumnKind>>;
   readonly rows: number;
+  readonly progress: Progress | undefined;
 }
 
 /** Words for a missing number, by default. */
@@ -49,6 +53,7 @@ export const TABLE_OPTIONS = [
   "rows",
   "thread",
   "signal",
+  "onEvent",
 ] as const;
 
 const isText = (value: unknown): value is string => typeof value === "string";
@@ -56,9 +61,10 @@ const isText = (value: unknown): value is string => typeof value === "string";
 /** `ERR_OPTION` and `ERR_UNKNOWN_OPTION` for what is no option. */
 export function checkTableOptions(where: string, options: TableOptions): CheckedOptions {
   checkKeys(where, options, TABLE_OPTIONS);
-  const { format, columns, kinds = {}, missing = MISSING, encoding, rows, thread, signal } = options;
+  const { format, columns, kinds = {}, missing = MISSING, encoding, rows, thread, signal, onEvent } = options;
   checkDialect(where, options);
   checkSignal(where, signal);
+  const progress = onEvent === undefined ? undefined : new Progress(checkFunction(`${where}.onEvent`, onEvent));
   if (format !== undefined) checkOneOf(`${where}.format`, format, FORMATS);
   if (encoding !== undefined) checkOneOf(`${where}.encoding`, encoding, ["utf-8", "latin1", "utf-16le"]);
   if (rows !== undefined) checkNumber(`${where}.rows`, rows, { min: 0, integer: true });
@@ -76,5 +82,5 @@ export function checkTableOptions(where: string, options: TableOptions): Checked
   for (const [name, kind] of Object.entries(kinds)) checkOneOf(`${where}.kinds.${name}`, kind, COLUMN_KINDS);
   const { schema } = options;
   const checked = schema === undefined ? {} : { schema: checkSchema(`${where}.schema`, schema) };
-  return { ...options, ...checked, missing, kinds, rows: rows ?? Number.POSITIVE_INFINITY };
+  return { ...options, ...checked, missing, kinds, rows: rows ?? Number.POSITIVE_INFINITY, progress };
 }

@@ -2,6 +2,7 @@
 import type { DecodedArray, SchemaTree } from "hyparquet";
 import { CarillonError, messageOf } from "../errors.js";
 import { broken } from "../io/refusal.js";
+import { isNumberArray } from "../tensor/arrays.js";
 import { type Column, type ColumnKind, emptyColumn } from "./column.js";
 import { Places } from "./places.js";
 import { refuseData } from "./refusal.js";
@@ -35,7 +36,9 @@ function made(
   kind: ColumnKind,
   placeOf: (row: number) => string,
 ): Column {
-  if (kind !== "number" && kind !== "date") return columnOf(name, data, placeOf, kind);
+  if (kind === "text") return madeTexts(data) ?? columnOf(name, data, placeOf, kind);
+  if (kind === "boolean") return columnOf(name, data, placeOf, kind);
+  if (isNumberArray(data)) return { kind, values: Float64Array.from(data) };
   const values = new Float64Array(data.length).fill(Number.NaN);
   for (let row = 0; row < data.length; row++) {
     const value: unknown = data[row];
@@ -48,6 +51,25 @@ function made(
     } else if (value !== null && value !== undefined) refuseData(where, `${kind}s`, typeof value);
   }
   return { kind, values };
+}
+
+/** Texts; `undefined` where something else is among them. */
+function madeTexts(data: DecodedArray): Column | undefined {
+  const codes = new Int32Array(data.length).fill(-1);
+  const levels: string[] = [];
+  const places = new Map<string, number>();
+  for (let row = 0; row < data.length; row++) {
+    const value: unknown = data[row];
+    if (value === null || value === undefined || value === "") continue;
+    if (typeof value !== "string") return undefined;
+    let code = places.get(value);
+    if (code === undefined) {
+      code = levels.push(value) - 1;
+      places.set(value, code);
+    }
+    codes[row] = code;
+  }
+  return { kind: "text", codes, levels };
 }
 
 /** Milliseconds of times since 1970, which hyparquet would make objects of. */

@@ -10,6 +10,7 @@ import { columnsOfArray } from "./npy.js";
 import { type CheckedOptions, checkTableOptions, type TableOptions } from "./options.js";
 import { parquetTables } from "./parquet.js";
 import { Places } from "./places.js";
+import { countedPieces } from "./progress.js";
 import type { Schema } from "./schema/schema.js";
 import { heldSlices, openSlices, type Slices } from "./slices.js";
 import { type ByteFile, type Bytes, beginningOf, byteFiles, joinedBytes, remembered } from "./source.js";
@@ -31,7 +32,7 @@ interface Opened extends Bytes {
 /** Opens a file, decompressed, and tells its format. */
 async function opened(file: ByteFile, options: CheckedOptions): Promise<Opened> {
   const compression = { found: false };
-  const pieces = decompressed({ name: file.name, pieces: file.open() }, compression);
+  const pieces = decompressed({ name: file.name, pieces: countedPieces(file.open(), options.progress) }, compression);
   const { first, all } = await beginningOf(pieces);
   const format = options.format ?? formatOfName(file.name) ?? formatOfBytes(first);
   const isText = format === "csv" || format === "tsv" || format === "jsonl";
@@ -94,20 +95,31 @@ async function* tablesOf(
       const { first, all } = await beginningOf(bytes.pieces);
       const source = { ...bytes, pieces: all };
       if (!isArrowFile(bytes.name, first)) return yield* arrowStreamTables(source, options.columns);
-      return yield* arrowFileTables(bytes.name, await slicesOf(file, source), options.columns);
+      return yield* arrowFileTables(bytes.name, await slicesOf(file, source, options), options.columns);
     }
     case "parquet":
-      return yield* parquetTables(bytes.name, await slicesOf(file, bytes), options.columns);
+      return yield* parquetTables(bytes.name, await slicesOf(file, bytes, options), options.columns);
     default:
       yield arraysTable(bytes.name, await gathered(bytes), bytes.format, options);
   }
 }
 
 /** The bytes of a file at any place: of one that lies as it is only what is wanted is read. */
-async function slicesOf({ path }: ByteFile, bytes: Opened): Promise<Slices> {
-  const slices = bytes.isPlain && path !== undefined ? await openSlices(path) : heldSlices(await gathered(bytes));
+async function slicesOf({ path }: ByteFile, bytes: Opened, { progress }: CheckedOptions): Promise<Slices> {
+  if (!bytes.isPlain || path === undefined) {
+    const held = heldSlices(await gathered(bytes));
+    await bytes.close();
+    return held;
+  }
   await bytes.close();
-  return slices;
+  const slices = await openSlices(path);
+  return {
+    ...slices,
+    slice(begin, end = slices.byteLength) {
+      progress?.addBytes(end - begin);
+      return slices.slice(begin, end);
+    },
+  };
 }
 
 /** All bytes of a source. */
@@ -149,10 +161,14 @@ function fieldKinds({ kinds }: CheckedOptions): Readonly<Record<string, FieldKin
 }
 
 /** The first `rows` of tables. */
-async function* limited(tables: AsyncIterable<Table>, { rows, signal }: CheckedOptions): AsyncGenerator<Table> {
+async function* limited(
+  tables: AsyncIterable<Table>,
+  { rows, signal, progress }: CheckedOptions,
+): AsyncGenerator<Table> {
   let left = rows;
   for await (const one of tables) {
     signal?.throwIfAborted();
+    progress?.addRows(Math.min(one.rows, left));
     yield one.rows <= left ? one : one.head(left);
     left -= one.rows;
     if (left <= 0) return;
@@ -172,6 +188,7 @@ async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, v
   const contradictions: Contradiction[] = [];
   const visit = async (how: CheckedOptions): Promise<void> => {
     visitor.begin();
+    how.progress?.begin();
     let left = how.rows;
     for (const file of files) {
       for await (const one of limited(tablesOf(file, how, contradictions), { ...how, rows: left })) {
@@ -189,6 +206,11 @@ async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, v
 
 /** Shows all of a source to a visitor, block by block. */
 export async function scanTables(source: unknown, options: CheckedOptions, visitor: Visitor): Promise<void> {
+  await scan(source, options, visitor);
+  options.progress?.end();
+}
+
+async function scan(source: unknown, options: CheckedOptions, visitor: Visitor): Promise<void> {
   options.signal?.throwIfAborted();
   const files = source instanceof Table ? undefined : await byteFiles("table.source", source);
   if (files !== undefined) return await visitFiles(files, options, visitor);
@@ -197,7 +219,9 @@ export async function scanTables(source: unknown, options: CheckedOptions, visit
     for await (const one of limited(sqlTables(source, options), options)) visitor.add(one);
     return;
   }
-  visitor.add(inMemory(source, options));
+  const whole = inMemory(source, options);
+  options.progress?.addRows(whole.rows);
+  visitor.add(whole);
 }
 
 function inMemory(source: unknown, options: CheckedOptions): Table {
@@ -212,7 +236,7 @@ export async function readTable(source: unknown, given: TableOptions): Promise<T
   const options = checkTableOptions("table", given);
   const there = await elsewhere(source, options.thread);
   if (there !== undefined) {
-    for await (const one of tablesElsewhere(workOf("table", there, given), options.signal)) return one;
+    for await (const one of tablesElsewhere(workOf("table", there, given), options)) return one;
   }
   let tables: Table[] = [];
   await scanTables(source, options, {
@@ -245,7 +269,12 @@ export function readBlocks(source: unknown, given: TableOptions): AsyncGenerator
 async function* blocksOf(source: unknown, given: TableOptions, options: CheckedOptions): AsyncGenerator<Table> {
   options.signal?.throwIfAborted();
   const there = await elsewhere(source, options.thread);
-  if (there !== undefined) return yield* tablesElsewhere(workOf("blocks", there, given), options.signal);
+  if (there !== undefined) return yield* tablesElsewhere(workOf("blocks", there, given), options);
+  yield* blocksHere(source, options);
+  options.progress?.end();
+}
+
+async function* blocksHere(source: unknown, options: CheckedOptions): AsyncGenerator<Table> {
   if (isSql(source)) return yield* limited(sqlTables(source, options), options);
   const files = source instanceof Table ? undefined : await byteFiles("tableBlocks.source", source);
   if (files === undefined) return yield inMemory(source, options);

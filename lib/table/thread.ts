@@ -5,6 +5,7 @@ import { onAbort } from "../signals.js";
 import type { Column } from "./column.js";
 import { filesOf } from "./glob.js";
 import { Places, type Stretch } from "./places.js";
+import type { ReadEvent } from "./progress.js";
 import { isSql, type SqlSource } from "./sql/source.js";
 import { Table } from "./table.js";
 
@@ -15,14 +16,20 @@ export type Elsewhere = readonly string[] | SqlSource;
 export interface Work {
   readonly task: "table" | "blocks" | "schema" | "prepare";
   readonly source: Elsewhere;
-  /** Without a signal, which stays here. */
+  /** Without a signal and a listener, which stay here. */
   readonly options: object;
+  /** Whether somebody listens. */
+  readonly isTold: boolean;
 }
 
-/** Work for a thread; the signal of the options stays here. */
-export function workOf(task: Work["task"], source: Elsewhere, options: { readonly signal?: unknown }): Work {
-  const { signal: _, ...others } = options;
-  return { task, source, options: others };
+/** Work for a thread; signal and listener of the options stay here. */
+export function workOf(
+  task: Work["task"],
+  source: Elsewhere,
+  options: { readonly signal?: unknown; readonly onEvent?: unknown },
+): Work {
+  const { signal: _, onEvent, ...others } = options;
+  return { task, source, options: others, isTold: onEvent !== undefined };
 }
 
 /** A table as another thread is handed it. */
@@ -35,6 +42,7 @@ export interface Handed {
 export type Told =
   | { readonly kind: "table"; readonly table: Handed }
   | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "event"; readonly event: ReadEvent }
   | { readonly kind: "end" }
   | { readonly kind: "error"; readonly code: ErrorCode | undefined; readonly where: string; readonly message: string };
 
@@ -82,8 +90,14 @@ function tableOf({ columns, stretches }: Handed): Table {
   return new Table(new Map(columns), new Places(stretches));
 }
 
+/** Who asked. */
+interface Listening {
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: ReadEvent) => void) | undefined;
+}
+
 /** What a thread tells, in turn, from the beginning of its work to the end. Whoever stops reading ends the thread. */
-async function* tellings(work: Work, signal: AbortSignal | undefined): AsyncGenerator<Told> {
+async function* tellings(work: Work, { signal, onEvent }: Listening): AsyncGenerator<Told> {
   signal?.throwIfAborted();
   const path = await entry();
   if (path === undefined) return;
@@ -126,6 +140,10 @@ async function* tellings(work: Work, signal: AbortSignal | undefined): AsyncGene
       }
       if (one.kind === "end") return;
       if (one.kind === "error") throw errorOf(one);
+      if (one.kind === "event") {
+        onEvent?.(one.event);
+        continue;
+      }
       yield one;
       worker.postMessage("next");
     }
@@ -140,15 +158,15 @@ function errorOf({ code, where, message }: Extract<Told, { kind: "error" }>): Er
 }
 
 /** Tables that a thread makes of files. */
-export async function* tablesElsewhere(work: Work, signal: AbortSignal | undefined): AsyncGenerator<Table> {
-  for await (const one of tellings(work, signal)) {
-    signal?.throwIfAborted();
+export async function* tablesElsewhere(work: Work, listening: Listening): AsyncGenerator<Table> {
+  for await (const one of tellings(work, listening)) {
+    listening.signal?.throwIfAborted();
     if (one.kind === "table") yield tableOf(one.table);
   }
 }
 
 /** What a thread makes of files, as plain data. */
-export async function resultElsewhere(work: Work, signal: AbortSignal | undefined): Promise<unknown> {
-  for await (const one of tellings(work, signal)) if (one.kind === "result") return one.result;
+export async function resultElsewhere(work: Work, listening: Listening): Promise<unknown> {
+  for await (const one of tellings(work, listening)) if (one.kind === "result") return one.result;
   return undefined;
 }

@@ -82,6 +82,12 @@ export function dateParts(options: Readonly<Record<string, never>> = {}): Column
       const [median, factor] = [state.at("median").number(), state.at("factor").number()];
       const [times, tells] = [state.at("times").flag(), state.at("missing").count() > 0];
       const moment = momentOf(schema);
+      const known = new Map<number, readonly number[]>();
+      const turnsOf = (day: number): readonly number[] => {
+        const found = known.get(day) ?? [...turn(dayOfYear(day * DAY) / YEAR), ...turn((((day % 7) + 7) % 7) / 7)];
+        if (known.size < MOST_DAYS) known.set(day, found);
+        return found;
+      };
       const parts = [
         "trend",
         "year sine",
@@ -100,17 +106,10 @@ export function dateParts(options: Readonly<Record<string, never>> = {}): Column
           if (tells) target[at + parts.length] = gone ? 1 : 0;
           if (gone) return false;
           const time = moment(where, value);
-          const day = Math.floor(time / DAY);
           target[at] = (time / DAY - median) * factor;
-          const turns = [
-            dayOfYear(time) / YEAR,
-            (((day % 7) + 7) % 7) / 7,
-            ...(times ? [(time - day * DAY) / (24 * HOUR)] : []),
-          ];
-          turns.forEach((part, place) => {
-            target[at + 1 + 2 * place] = cos(TURN * part - Math.PI / 2);
-            target[at + 2 + 2 * place] = cos(TURN * part);
-          });
+          const day = Math.floor(time / DAY);
+          target.set(turnsOf(day), at + 1);
+          if (times) target.set(turn((time - day * DAY) / (24 * HOUR)), at + 5);
           return false;
         },
       };
@@ -118,6 +117,12 @@ export function dateParts(options: Readonly<Record<string, never>> = {}): Column
   };
   return madeBy("dateParts", {}, Object.freeze(transform));
 }
+
+/** Sine and cosine of a part of a turn. */
+const turn = (part: number): readonly number[] => [cos(TURN * part - Math.PI / 2), cos(TURN * part)];
+
+/** Days whose parts are kept: a century and more. */
+const MOST_DAYS = 65_536;
 
 /** Days since the first of January. */
 function dayOfYear(time: number): number {

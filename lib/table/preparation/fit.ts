@@ -3,6 +3,7 @@ import type { Json } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
 import { Part } from "../../io/part.js";
 import { checkKeys, checkNumber } from "../../options.js";
+import { type FoldOptions, foldTaker } from "../fold.js";
 import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.js";
 import { scanTables } from "../read.js";
 import { type ColumnSchema, checkSchema, type Schema, targetsOf } from "../schema/schema.js";
@@ -25,6 +26,8 @@ export interface PrepareOptions extends Omit<TableOptions, "rows"> {
   readonly transforms?: Readonly<Record<string, unknown>> | undefined;
   /** The training rows of a table, by their numbers; all by default. */
   readonly rows?: ArrayLike<number> | undefined;
+  /** Of a source that is read, the side of a fold whose rows are trained on; all by default. */
+  readonly fold?: FoldOptions | undefined;
   /** Of the samples that quantiles of more than 1,000,000 rows are told by; 0 by default. */
   readonly seed?: number | undefined;
 }
@@ -67,22 +70,23 @@ export async function fitPreparation(
   given: PrepareOptions,
   targets?: ArrayLike<number> | undefined,
 ): Promise<Preparation> {
-  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "seed"]);
-  const { schema: wanted, transforms = {}, rows: chosen, seed = 0, ...others } = given;
+  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "seed", "fold"]);
+  const { schema: wanted, transforms = {}, rows: chosen, seed = 0, fold, ...others } = given;
   if (wanted === undefined) fail("ERR_OPTION", "prepare.schema", "a schema, such as schemaOf() gives,", wanted);
   checkNumber("prepare.seed", seed, { min: 0, integer: true });
   const schema = checkSchema("prepare.schema", wanted);
   const options = checkTableOptions("prepare", { ...others, schema });
   const there = chosen === undefined ? await elsewhere(source, options.thread) : undefined;
-  if (there !== undefined)
-    return readPreparation(await resultElsewhere(workOf("prepare", there, given), options.signal));
+  if (there !== undefined) return readPreparation(await resultElsewhere(workOf("prepare", there, given), options));
   const fittings = fittingsOf(schema, transforms);
   if (fittings.length === 0)
     fail("ERR_OPTION", "prepare.schema", "a column besides the target that something is learned from", schema);
   let fitters: readonly Fitter[] = [];
   let target = new TargetFitter(schema);
   let rows = 0;
-  const take = (table: Table): void => {
+  let taken = foldTaker("prepare.fold", fold);
+  const take = (read: Table): void => {
+    const table = taken(read);
     for (const name of [...fittings.map(({ column }) => column), ...targetsOf(schema)])
       if (!table.has(name)) failColumn("prepare", name, table.names, table.places.sources);
     fittings.forEach(({ column }, at) => {
@@ -93,7 +97,7 @@ export async function fitPreparation(
   };
   const begin = (): void => {
     fitters = fittings.map(({ transform, column, schema: one }) => transform.fitter(column, one, seed));
-    [target, rows] = [new TargetFitter(schema), 0];
+    [target, rows, taken] = [new TargetFitter(schema), 0, foldTaker("prepare.fold", fold)];
   };
   if (chosen !== undefined) {
     if (!(source instanceof Table))

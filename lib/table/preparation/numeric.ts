@@ -40,6 +40,7 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
       const sample = new Sample(seed, fnv1a(name));
       const statistics = new ColumnStatistics(1);
       let [rows, missing] = [0, 0];
+      let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
       return {
         add(column) {
           if (column.kind !== "number") fail("ERR_DATA", `column '${name}'`, "numbers", `${column.kind}s`);
@@ -50,14 +51,16 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
             if (Number.isNaN(value)) missing += 1;
             else {
               sample.add(value);
-              statistics.add(values, row);
+              if (scale === "standard") statistics.add(values, row);
+              if (value < min) min = value;
+              if (value > max) max = value;
             }
           }
         },
         finish(where) {
           if (rows === missing) fail("ERR_DATA", where, "a number in some training row", "none");
           const median = sample.quantile(0.5);
-          const [{ mean, deviation, min, max } = { mean: 0, deviation: 0, min: 0, max: 0 }] = statistics.summary();
+          const [{ mean, deviation } = { mean: 0, deviation: 0 }] = statistics.summary();
           const spread = sample.quantile(0.75) - sample.quantile(0.25);
           const robust = spread > 0 ? 1 / spread : max > min ? 2 / (max - min) : 0;
           const standard = max > min ? 1 / deviation : 1;

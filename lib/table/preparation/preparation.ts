@@ -3,7 +3,12 @@ import type { Description, Json } from "../../described.js";
 import { fail, introduce } from "../../errors.js";
 import { Part } from "../../io/part.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
+import { type FoldOptions, foldTaker } from "../fold.js";
+import type { TableOptions } from "../options.js";
+import { readBlocks } from "../read.js";
 import { checkSchema, type Schema } from "../schema/schema.js";
+import { type ByteStream, heldSource } from "../source.js";
+import type { SqlSource } from "../sql/source.js";
 import { failColumn, Table } from "../table.js";
 import { type GivenColumns, type GivenRows, tableOfValues } from "../values.js";
 import { type Encoded, encodeRows, encodeTable } from "./encode.js";
@@ -16,6 +21,14 @@ const VERSION = 1;
 
 /** Rows as they are: one, several, columns by name, a table. */
 export type RawRows = RawRow | GivenRows | GivenColumns | Table;
+
+/** What {@link Preparation.blocks} reads. */
+export type BlocksSource = string | URL | readonly string[] | Uint8Array | ByteStream | SqlSource | Table;
+
+/** Options of {@link Preparation.blocks}. */
+export interface BlocksOptions extends TableOptions {
+  readonly fold?: FoldOptions | undefined;
+}
 
 /** Rows as examples of a data set. */
 export interface PreparedExamples extends Encoded {
@@ -88,6 +101,21 @@ export class Preparation {
     for (const name of target.columns)
       if (!table.has(name)) failColumn("examples", name, table.names, table.places.sources);
     return { ...this.encode(table), y: targetsIn(table, this.schema, target) };
+  }
+
+  /**
+   * Examples of a source of any length, block by block: what `dataset(() => preparation.blocks("large.csv"))` takes for `fit`. Columns are read as the schema says.
+   * `fold` takes the rows of one side of a fold, the same ones at every reading.
+   */
+  async *blocks(source: BlocksSource, options: BlocksOptions = {}): AsyncGenerator<Pick<PreparedExamples, "x" | "y">> {
+    const { fold, ...others } = options;
+    const taken = foldTaker("blocks.fold", fold);
+    for await (const read of readBlocks(heldSource(source), { schema: this.schema, ...others })) {
+      const table = taken(read);
+      if (table.rows === 0) continue;
+      const { x, y } = this.examples(table);
+      yield { x, y };
+    }
   }
 
   /** All of it as plain data, which JSON keeps. */

@@ -14,6 +14,8 @@ const PURPOSE = 9;
  */
 export class Sample {
   #values = new Float64Array(1024);
+  /** Places of those that are where sorting would put them, so that they part the others. */
+  #placed: number[] = [];
   #count = 0;
   readonly #most: number;
   readonly #key: Key;
@@ -38,6 +40,7 @@ export class Sample {
   add(value: number): void {
     const index = this.#count;
     this.#count += 1;
+    if (this.#placed.length > 0) this.#placed = [];
     if (index < this.#most) {
       if (index >= this.#values.length) {
         const values = new Float64Array(Math.min(this.#most, 2 * this.#values.length));
@@ -64,10 +67,15 @@ export class Sample {
     const place = (held - 1) * share;
     const below = Math.floor(place);
     const values = this.#values.subarray(0, held);
-    select(values, below);
+    const behind = this.#placed.find((one) => one > below) ?? held;
+    if (!this.#placed.includes(below)) {
+      select(values, below, (this.#placed.filter((one) => one < below).at(-1) ?? -1) + 1, behind - 1);
+      this.#placed = [...this.#placed, below].sort((a, b) => a - b);
+    }
     const low = values[below] ?? 0;
-    let high = below + 1 < held ? Number.POSITIVE_INFINITY : low;
-    for (let at = below + 1; at < held; at++) if ((values[at] ?? 0) < high) high = values[at] ?? 0;
+    let high = below + 1 < held ? (values[below + 1] ?? low) : low;
+    for (let at = below + 2; at < Math.min(held, behind + 1); at++)
+      if ((values[at] ?? 0) < high) high = values[at] ?? 0;
     const step = place - below;
     return step === 0 || low === high ? low : step < 0.5 ? low + (high - low) * step : high - (high - low) * (1 - step);
   }
@@ -77,11 +85,11 @@ export class Sample {
 const FEW = 64;
 
 /**
- * Moves values so that the one at `place` is the one that sorting would put there, none before it is larger, and none behind it smaller (Hoare 1961). A
+ * Moves the values [first, last] so that the one at `place` is the one that sorting would put there, none before it is larger, and none behind it smaller (Hoare 1961). A
  * range that is parted badly again and again is sorted.
  */
-function select(values: Float64Array, place: number): void {
-  let [begin, end] = [0, values.length - 1];
+function select(values: Float64Array, place: number, first: number, last: number): void {
+  let [begin, end] = [first, last];
   for (let tries = 64; end - begin > FEW && tries > 0; tries--) {
     const middle = (begin + end) >>> 1;
     const pivot = medianOf(values[begin] ?? 0, values[middle] ?? 0, values[end] ?? 0);

@@ -30,7 +30,7 @@ export async function readSchema(source: unknown, given: SchemaOptions): Promise
   const { target, schema, ...others } = given;
   const options = checkTableOptions("schemaOf", others);
   const there = await elsewhere(source, options.thread);
-  if (there !== undefined) return (await resultElsewhere(workOf("schema", there, given), options.signal)) as Inferred;
+  if (there !== undefined) return (await resultElsewhere(workOf("schema", there, given), options)) as Inferred;
   checkNumber("schemaOf.rows", Math.min(options.rows, Number.MAX_SAFE_INTEGER), { min: 1 });
   let profiles = new Profiles();
   let kept: Table[] = [];
