@@ -87,6 +87,14 @@ test("an error comes with its place, an abort with its reason, and nothing holds
   ).toEqual([["ERR_DATA", 'broken.csv, line 300002\' but received 3, the last of which is "3"', true], "enough", true]);
 });
 
+test("who listens is told of what a thread reads", () => {
+  const program = `const events = [];
+    const { rows } = await carillon.table(process.argv[2] + "/large.csv", { onEvent: (event) => events.push(event) });
+    const last = events.at(-1);
+    console.log(JSON.stringify([last.kind, last.rows === rows, last.bytes > 4e6, last.done, events.filter(({ done }) => done).length]));`;
+  expect(run(program)).toEqual(["read", true, true, true, 1]);
+});
+
 test("an iterator that is left where it stands keeps no process", () => {
   const program = 'await carillon.tableBlocks(process.argv[2] + "/large.csv").next(); console.log("1");';
   expect(run(program)).toBe(1);

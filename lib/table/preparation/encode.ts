@@ -167,9 +167,12 @@ export function encodeTable(features: readonly Feature[], inputs: PreparedInputs
       column.kind === "number" && encoder.gives === "numbers" && encoder.writeNumbers !== undefined
         ? encoder.writeNumbers(column.values, outputs.numbers, at, inputs.numbers.length)
         : 0;
+    // A moment needs no Date to be made of it.
+    const moments = column.kind === "date" && feature.schema.kind === "date" ? column.values : undefined;
     for (let row = begin; row < table.rows; row++) {
       place.row = row;
-      encodeValue(feature, cellOf(column, row), row, at, outputs, inputs, place);
+      const value = moments === undefined ? cellOf(column, row) : moments[row];
+      encodeValue(feature, value, row, at, outputs, inputs, place);
     }
   });
   return outputs.encoded();
