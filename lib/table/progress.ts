@@ -1,4 +1,5 @@
 // What is told while a source is read.
+import { now } from "../binding/clock.js";
 
 /** How far the reading of a source is: at most four a second, and one at the end. */
 export interface ReadEvent {
@@ -18,7 +19,7 @@ const EVERY = 250;
 /** Tells of rows and bytes. */
 export class Progress {
   readonly #listener: (event: ReadEvent) => void;
-  readonly #begun = performance.now();
+  readonly #begun = now();
   #told = this.#begun;
   #rows = 0;
   #bytes = 0;
@@ -43,19 +44,19 @@ export class Progress {
   }
 
   end(): void {
-    this.#told = performance.now();
+    this.#told = now();
     this.#listener({ ...this.#event, done: true });
   }
 
   get #event(): ReadEvent {
-    const seconds = (performance.now() - this.#begun) / 1000;
+    const seconds = (now() - this.#begun) / 1000;
     return { kind: "read", rows: this.#rows, bytes: this.#bytes, seconds, done: false };
   }
 
   #tell(): void {
-    const now = performance.now();
-    if (now - this.#told < EVERY) return;
-    this.#told = now;
+    const time = now();
+    if (time - this.#told < EVERY) return;
+    this.#told = time;
     this.#listener(this.#event);
   }
 }
