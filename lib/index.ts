@@ -306,7 +306,7 @@ export type { Dialect } from "./table/csv/dialect.js";
 export type { FoldOptions } from "./table/fold.js";
 export type { TableFormat } from "./table/formats.js";
 export type { TableOptions } from "./table/options.js";
-export type { Encoded, EncodedInput } from "./table/preparation/encode.js";
+export type { Encoded, EncodedInput, EncodedLists } from "./table/preparation/encode.js";
 export type { PreparedInputs, RawRow } from "./table/preparation/features.js";
 export type { PrepareOptions } from "./table/preparation/fit.js";
 export type { Preparation, PreparedExamples, RawRows } from "./table/preparation/preparation.js";

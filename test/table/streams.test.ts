@@ -7,11 +7,13 @@ import {
   adam,
   crossEntropy,
   dataset,
+  embeddingBag,
   fit,
   linear,
   network,
   prepare,
   type ReadEvent,
+  ragged,
   schemaOf,
   spec,
   table,
@@ -104,6 +106,46 @@ describe("folds", () => {
     );
     await expect(prepare(path, { schema, fold: { folds: 1 } })).rejects.toThrow("prepare.fold.folds");
   });
+});
+
+test("texts as lists: the ids that rows of one length have, as a network takes them", async () => {
+  const rows = Array.from({ length: 90 }, (_, at) => ({
+    note: at % 9 === 0 ? null : `${at % 2 === 0 ? "good" : "bad"} ${"and so on ".repeat(at % 5)}`,
+    y: at % 2 === 0 ? "a" : "b",
+  }));
+  const schema = { columns: { note: { kind: "text" }, y: { kind: "category" } }, target: "y" } as const;
+  const preparation = await prepare(rows, {
+    schema,
+    transforms: { note: { kind: "hashedText", options: { buckets: 1024 } } },
+  });
+  const source = await table(rows);
+  const { x, y } = preparation.examples(source, { texts: "lists" });
+  const lists = x.text1;
+  const padded = preparation.encode(rows).x.text1;
+  if (lists === undefined || !("offsets" in lists) || padded === undefined || !(y instanceof Int32Array))
+    throw new Error("expected lists and classes");
+  const [, most = 0] = padded.shape;
+  rows.forEach((_, row) => {
+    const own = [...lists.ids.subarray(lists.offsets[row], lists.offsets[row + 1])];
+    expect(own).toEqual([...padded.data.subarray(row * most, (row + 1) * most)].filter((id) => id >= 0));
+  });
+  expect(preparation.encode(rows, { texts: "lists" }).x.text1).toEqual(lists);
+  expect(() => preparation.encode(rows, { texts: "list" } as never)).toThrow(
+    expect.objectContaining({ code: "ERR_OPTION" }),
+  );
+  const model = network({
+    inputs: { text1: ragged("i32") },
+    layers: { notes: embeddingBag(1024, 4), last: linear(4, 2) },
+    forward: (inputs, { notes, last }) => last(notes(inputs.text1)),
+  });
+  const { history } = await fit(model, {
+    data: { x: { text1: lists }, y },
+    loss: crossEntropy(),
+    optimizer: adam({ lr: 0.05 }),
+    epochs: 10,
+    seed: 1,
+  });
+  expect(history.at(-1)?.loss).toBeLessThan(0.8 * (history[0]?.loss ?? 0));
 });
 
 test("blocks train to the bits of the same rows in memory", async () => {

@@ -1,4 +1,5 @@
 // Raw rows through fitted columns, into the memory that a network reads.
+import type { Lists } from "../../data/dataset.js";
 import { CarillonError, describe, fail } from "../../errors.js";
 import { nearest } from "../../words.js";
 import { cellOf, type TextColumn } from "../column.js";
@@ -20,26 +21,67 @@ export interface Encoded {
   readonly unseen: Readonly<Record<string, number>>;
 }
 
+/** Rows as inputs, texts as lists of any length: what `ragged("i32")` takes. */
+export interface EncodedLists {
+  readonly x: Readonly<Record<string, EncodedInput | Lists>>;
+  /** As of {@link Encoded}. */
+  readonly unseen: Readonly<Record<string, number>>;
+}
+
 /** What stands behind the ids of a bag. */
 const NO_ID = -1;
 
+/** Ids of texts, one row behind the other. */
+class IdLists {
+  readonly #offsets: Int32Array;
+  #ids = new Int32Array(1024);
+
+  constructor(rows: number) {
+    this.#offsets = new Int32Array(rows + 1);
+  }
+
+  /** Ids of the row that follows the last. */
+  set(row: number, ids: readonly number[]): void {
+    const begin = this.#offsets[row] ?? 0;
+    const end = begin + ids.length;
+    if (end > this.#ids.length) {
+      const wider = new Int32Array(Math.max(end, 2 * this.#ids.length));
+      wider.set(this.#ids);
+      this.#ids = wider;
+    }
+    this.#ids.set(ids, begin);
+    this.#offsets[row + 1] = end;
+  }
+
+  made(): Lists {
+    return { offsets: this.#offsets, ids: this.#ids.slice(0, this.#offsets.at(-1) ?? 0) };
+  }
+}
+
+/** How the ids of texts are given: in rows of the most ids, −1 behind them, or as lists. */
+export type TextForm = "padded" | "lists";
+
 /** Memory of all inputs. */
-class Outputs {
+export class Outputs {
   readonly numbers: Float32Array;
   readonly flags: Float32Array;
   readonly codes: Int32Array;
-  readonly bags: readonly Int32Array[];
+  /** Texts by rows of one length, or as lists. */
+  readonly #bags: readonly Int32Array[];
+  readonly #lists: readonly IdLists[];
   readonly unseen = new Map<string, number>();
   readonly rows: number;
   readonly #inputs: PreparedInputs;
 
-  constructor(inputs: PreparedInputs, rows: number) {
+  constructor(inputs: PreparedInputs, rows: number, texts: TextForm) {
     this.#inputs = inputs;
     this.rows = rows;
     this.numbers = new Float32Array(rows * inputs.numbers.length);
     this.flags = new Float32Array(rows * inputs.flags.length);
     this.codes = new Int32Array(rows * inputs.categories.length);
-    this.bags = inputs.texts.map(({ most }) => new Int32Array(rows * most).fill(NO_ID));
+    const [padded, listed] = texts === "padded" ? [inputs.texts, []] : [[], inputs.texts];
+    this.#bags = padded.map(({ most }) => new Int32Array(rows * most).fill(NO_ID));
+    this.#lists = listed.map(() => new IdLists(rows));
   }
 
   note(column: string): void {
@@ -50,6 +92,20 @@ class Outputs {
     return this.unseen.get(column) ?? 0;
   }
 
+  setIds(bag: number, row: number, ids: readonly number[], most: number): void {
+    this.#bags[bag]?.set(ids, row * most);
+    this.#lists[bag]?.set(row, ids);
+  }
+
+  encodedLists(): EncodedLists {
+    const { x, unseen } = this.encoded();
+    const lists = this.#inputs.texts.flatMap(({ input }, at) => {
+      const made = this.#lists[at]?.made();
+      return made === undefined ? [] : [[input, made] as const];
+    });
+    return { x: { ...x, ...Object.fromEntries(lists) }, unseen };
+  }
+
   encoded(): Encoded {
     const { numbers, flags, categories, texts } = this.#inputs;
     const x: Record<string, EncodedInput> = {};
@@ -57,7 +113,8 @@ class Outputs {
     if (flags.length > 0) x.flags = { shape: [this.rows, flags.length], data: this.flags };
     if (categories.length > 0) x.categories = { shape: [this.rows, categories.length], data: this.codes };
     texts.forEach(({ input, most }, at) => {
-      x[input] = { shape: [this.rows, most], data: this.bags[at] ?? new Int32Array() };
+      const data = this.#bags[at];
+      if (data !== undefined) x[input] = { shape: [this.rows, most], data };
     });
     return { x, unseen: Object.fromEntries(this.unseen) };
   }
@@ -102,7 +159,7 @@ function encodeValue(
       return;
     }
     case "bag":
-      outputs.bags[at]?.set(encoder.ids(place, value), row * encoder.most);
+      outputs.setIds(at, row, encoder.ids(place, value), encoder.most);
   }
 }
 
@@ -117,8 +174,13 @@ function placesOf(features: readonly Feature[]): readonly number[] {
 }
 
 /** Rows that are objects. A key that is not there is refused; `null` and `undefined` are missing. */
-export function encodeRows(features: readonly Feature[], inputs: PreparedInputs, rows: readonly RawRow[]): Encoded {
-  const outputs = new Outputs(inputs, rows.length);
+export function encodeRows(
+  features: readonly Feature[],
+  inputs: PreparedInputs,
+  rows: readonly RawRow[],
+  texts: TextForm = "padded",
+): Outputs {
+  const outputs = new Outputs(inputs, rows.length, texts);
   const place = new Place((row) => `row ${row}`);
   const places = placesOf(features);
   for (let row = 0; row < rows.length; row++) {
@@ -134,7 +196,7 @@ export function encodeRows(features: readonly Feature[], inputs: PreparedInputs,
       encodeValue(feature, value, row, places[at] ?? 0, outputs, inputs, place);
     }
   }
-  return outputs.encoded();
+  return outputs;
 }
 
 function failKey(row: number, column: string, given: RawRow): never {
@@ -149,8 +211,13 @@ function failKey(row: number, column: string, given: RawRow): never {
 }
 
 /** A table: each text is encoded once. */
-export function encodeTable(features: readonly Feature[], inputs: PreparedInputs, table: Table): Encoded {
-  const outputs = new Outputs(inputs, table.rows);
+export function encodeTable(
+  features: readonly Feature[],
+  inputs: PreparedInputs,
+  table: Table,
+  texts: TextForm = "padded",
+): Outputs {
+  const outputs = new Outputs(inputs, table.rows, texts);
   const place = new Place((row) => table.place(row));
   const places = placesOf(features);
   features.forEach((feature, index) => {
@@ -175,7 +242,7 @@ export function encodeTable(features: readonly Feature[], inputs: PreparedInputs
       encodeValue(feature, value, row, at, outputs, inputs, place);
     }
   });
-  return outputs.encoded();
+  return outputs;
 }
 
 /** The rows of a column of texts: those of a text that stood before are as that one. */

@@ -2,6 +2,7 @@
 import type { Description, Json } from "../../described.js";
 import { fail, introduce } from "../../errors.js";
 import { Part } from "../../io/part.js";
+import { checkKeys, checkOneOf } from "../../options.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
 import { type FoldOptions, foldTaker } from "../fold.js";
 import type { TableOptions } from "../options.js";
@@ -11,7 +12,7 @@ import { type ByteStream, heldSource } from "../source.js";
 import type { SqlSource } from "../sql/source.js";
 import { failColumn, Table } from "../table.js";
 import { type GivenColumns, type GivenRows, tableOfValues } from "../values.js";
-import { type Encoded, encodeRows, encodeTable } from "./encode.js";
+import { type Encoded, type EncodedLists, encodeRows, encodeTable, type Outputs, type TextForm } from "./encode.js";
 import type { Feature, PreparedInputs, RawRow } from "./features.js";
 import { columnTransforms } from "./kinds.js";
 import { type Target, type Targets, targetJson, targetOf, targetsIn } from "./target.js";
@@ -33,6 +34,16 @@ export interface BlocksOptions extends TableOptions {
 /** Rows as examples of a data set. */
 export interface PreparedExamples extends Encoded {
   readonly y: Targets;
+}
+
+/** Options of `encode` and `examples`. */
+interface EncodeOptions {
+  readonly texts?: TextForm | undefined;
+}
+
+function textForm(where: string, options: EncodeOptions): TextForm {
+  checkKeys(where, options, ["texts"]);
+  return checkOneOf(`${where}.texts`, options.texts ?? "padded", ["padded", "lists"]);
 }
 
 /** Made by {@link prepare}, and of its JSON by {@link preparationOf}. */
@@ -78,29 +89,46 @@ export class Preparation {
    * Inputs of rows, in the order of the rows: `x` by the names of inputs, `unseen` how many rows have a category that no training row had, by column. `ERR_DATA` names row and column of what is no
    * value, and a column that is not there.
    */
-  encode(rows: RawRows): Encoded {
-    if (rows instanceof Table) return encodeTable(this.#features, this.inputs, rows);
+  encode(rows: RawRows, options?: { readonly texts?: "padded" | undefined }): Encoded;
+  /** The same with the ids of texts as lists of any length, which `ragged("i32")` takes: a text has as many ids as pieces. */
+  encode(rows: RawRows, options: { readonly texts: "lists" }): EncodedLists;
+  encode(rows: RawRows, options: EncodeOptions = {}): Encoded | EncodedLists {
+    const form = textForm("encode", options);
+    const outputs = this.#outputs(rows, form);
+    return form === "padded" ? outputs.encoded() : outputs.encodedLists();
+  }
+
+  #outputs(rows: RawRows, texts: TextForm): Outputs {
+    if (rows instanceof Table) return encodeTable(this.#features, this.inputs, rows, texts);
     if (typeof rows !== "object" || rows === null) return fail("ERR_DATA", "rows", "rows, columns or a table", rows);
     if (Array.isArray(rows)) {
       const first: unknown = rows.at(0);
-      if (!Array.isArray(first)) return encodeRows(this.#features, this.inputs, rows);
+      if (!Array.isArray(first)) return encodeRows(this.#features, this.inputs, rows, texts);
     } else {
       const [first]: readonly unknown[] = Object.values(rows);
       const isColumn = typeof first === "object" && first !== null && "length" in first;
-      if (!isColumn) return encodeRows(this.#features, this.inputs, [{ ...rows }]);
+      if (!isColumn) return encodeRows(this.#features, this.inputs, [{ ...rows }], texts);
     }
     const columns = Array.isArray(rows) ? this.#features.map(({ column }) => column) : undefined;
     const table = tableOfValues("rows", rows, { columns });
-    return table === undefined ? fail("ERR_DATA", "rows", "rows, columns or a table", rows) : this.encode(table);
+    return table === undefined
+      ? fail("ERR_DATA", "rows", "rows, columns or a table", rows)
+      : this.#outputs(table, texts);
   }
 
   /** Inputs and targets of a table's rows; `ERR_DATA` names the row that has no target. */
-  examples(table: Table): PreparedExamples {
+  examples(table: Table, options?: { readonly texts?: "padded" | undefined }): PreparedExamples;
+  /** The same with the ids of texts as lists of any length. */
+  examples(table: Table, options: { readonly texts: "lists" }): EncodedLists & Pick<PreparedExamples, "y">;
+  examples(table: Table, options: EncodeOptions = {}): PreparedExamples | (EncodedLists & Pick<PreparedExamples, "y">) {
     const { target } = this;
     if (target === undefined) return fail("ERR_DATA", "examples", "a schema with a target", undefined);
     for (const name of target.columns)
       if (!table.has(name)) failColumn("examples", name, table.names, table.places.sources);
-    return { ...this.encode(table), y: targetsIn(table, this.schema, target) };
+    const form = textForm("examples", options);
+    const outputs = this.#outputs(table, form);
+    const y = targetsIn(table, this.schema, target);
+    return form === "padded" ? { ...outputs.encoded(), y } : { ...outputs.encodedLists(), y };
   }
 
   /**
