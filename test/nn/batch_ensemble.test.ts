@@ -11,11 +11,13 @@ import {
   memberLinear,
   mse,
   ops,
+  program,
   relu,
   repeated,
   sequential,
   sgd,
   signs,
+  spec,
   tensor,
   uniform,
 } from "carillon";
@@ -86,6 +88,19 @@ test("a step has the mean of the members' losses, validation the loss of their m
   const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
   const mean = (sigmoid(0.5) + sigmoid(1.5)) / 2;
   expect((await labels.predict([[0.5]])).data[0]).toBeCloseTo(Math.log(mean / (1 - mean)), 6);
+});
+
+test("the same in a step written by hand", () => {
+  const model = sequential(memberLinear(1, 1, { members: 2 }), meanOfMembers({ of: "values" }));
+  model.setWeights({ "memberLinear1.weight": Float32Array.of(1, 3), "memberLinear1.bias": new Float32Array(2) });
+  const lossOf = (training: boolean): number | undefined =>
+    program({
+      inputs: { x: spec(["batch", 1]), y: spec(["batch", 1]) },
+      maxBatch: 1,
+      training,
+      body: ({ x, y }) => ({ loss: ops.mean(mse()(model.forward(x), y)) }),
+    }).runSync({ x: [[2]], y: [[0]] }).loss.data[0];
+  expect([lossOf(true), lossOf(false)]).toEqual([20, 16]);
 });
 
 test.each([1, 9])("heads of %i outputs are each member's own product", async (outputs) => {

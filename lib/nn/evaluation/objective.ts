@@ -7,10 +7,9 @@ import { areNamed, inputOf, listsOf, pathsOf, type RowSpecs } from "../../tensor
 import { extent, formatShape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
 import { Value } from "../../tensor/value.js";
-import type { Loss } from "../losses/loss.js";
+import { type Loss, lossOfMembers } from "../losses/loss.js";
 import type { OutputLoss } from "../losses/outputs.js";
 import type { Measured } from "../metrics/meter.js";
-import { membersOf } from "../structure/members.js";
 
 /** The sums over a batch that the figures of an output are made of, both scalars, and what metrics look at. */
 export interface OutputObjective extends Measured {
@@ -115,9 +114,7 @@ function recordOutput(
 ): OutputObjective {
   // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
   const chosen = zeros ? weights : undefined;
-  const members = membersOf(output) ?? [output];
-  const each = members.map((member) => loss(chooseRows(member, chosen), target));
-  const losses = each.length === 1 ? each[0] : meanOfEach(each);
+  const losses = lossOfMembers(output, (member) => loss(chooseRows(member, chosen), target));
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
     const where = named === undefined ? "loss" : `loss.${named}`;
@@ -132,16 +129,6 @@ function recordOutput(
   const total = ops.sum(weights === undefined ? flat : ops.multiply(flat, weights));
   const weight = weights === undefined ? ops.rowCount() : ops.sum(weights);
   return { total, weight, output, target, weights };
-}
-
-/** The mean of the losses of several members; what is no value is left to who looks at it next. */
-function meanOfEach(each: readonly Value[]): Value {
-  if (each.some((one) => !(one instanceof Value)))
-    return each.find((one) => !(one instanceof Value)) ?? missing("a loss");
-  return ops.divide(
-    each.reduce((sum, one) => ops.add(sum, one)),
-    each.length,
-  );
 }
 
 /** The scalar that is minimized: Σ over outputs of the loss's weight times its mean. One output that counts once is its mean. */

@@ -5,6 +5,7 @@ import { checkMade } from "../../options.js";
 import { describedBy } from "../../tensor/inspect.js";
 import { elements, formatShape, isBatched, type Shape, sameShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
+import { membersOf } from "../structure/members.js";
 import { operationOf } from "./ending.js";
 
 /**
@@ -26,6 +27,14 @@ export interface Loss {
   readonly options?: Readonly<Record<string, number | string | boolean | null>> | undefined;
 }
 
+/** The loss of an output; of one that several members have come to, the mean of the losses of each. */
+export function lossOfMembers(output: Value, lossOf: (output: Value) => Value): Value {
+  const [first, ...others] = membersOf(output) ?? [];
+  if (first === undefined) return lossOf(output);
+  const total = others.reduce((sum, member) => ops.add(sum, lossOf(member)), lossOf(first));
+  return ops.divide(total, others.length + 1);
+}
+
 /** A built-in loss. */
 export function loss(
   kind: string,
@@ -37,7 +46,7 @@ export function loss(
   const checked = (output: Value, given: Value): Value => {
     const [, ...axes] = output.shape;
     if (output.shape.length > 0 && !axes.includes("batch")) expectSeveral(kind, description, elements(axes));
-    return compute(output, given);
+    return lossOfMembers(output, (member) => compute(member, given));
   };
   introduce(checked, `the loss ${kind}()`);
   const made = Object.assign(checked, description);
