@@ -1,0 +1,109 @@
+// The networks of tabular(), trained as it trains them, beside pytabkit's own (test/nn/make_realmlp_fixture.py).
+import { readFileSync } from "node:fs";
+import { fit, robustScale, Tensor } from "carillon";
+import { describe, expect, test } from "vitest";
+import { networkOf } from "../../lib/tabular/networks.js";
+import { checkTabular } from "../../lib/tabular/options.js";
+import { boundsOf, lossOf, optimizerOf, standardized } from "../../lib/tabular/plan.js";
+import { type Case, distanceOf, type Numbers, sizeOf } from "../nn/tabular_runs.js";
+
+const fixture = JSON.parse(readFileSync(new URL("../nn/fixtures/realmlp.json", import.meta.url), "utf8")) as {
+  readonly batch: number;
+  readonly steps: number;
+  readonly numbers: readonly (readonly number[])[];
+  readonly codes: readonly (readonly number[])[];
+  readonly labels: readonly number[];
+  readonly values: readonly (readonly number[])[];
+  readonly cases: Readonly<Record<string, Case>>;
+};
+
+const ROWS = Uint32Array.from(fixture.codes.keys());
+
+/** Columns of codes as numbers: two values as 1 and −1, others one-hot, what is missing as zeros. */
+function flagsOf(columns: number): number[][] {
+  return fixture.codes.map((codes) =>
+    [2, 4, 12].slice(0, columns).flatMap((values, at) => {
+      const code = codes[at] ?? 0;
+      return values === 2
+        ? [[0, 1, -1][code] ?? 0]
+        : Array.from({ length: values }, (_, v) => (code === v + 1 ? 1 : 0));
+    }),
+  );
+}
+
+/** The fixture's name of a parameter. */
+const theirs = (name: string): string =>
+  name
+    .replace("categories.categoryEmbedding1.table1", "categories.table")
+    .replace("numbers.numericEmbedding1", "numericEmbedding")
+    .replace("head.scale1", "layer1")
+    .replace(/^head\.(?:ntkLinear|parametricActivation)(\d)/, "layer$1");
+
+async function trained(preset: "fast" | "auto", task: "classes" | "value", steps: number): Promise<Numbers> {
+  const [kind, isLarge] = preset === "auto" ? (["realMlp", true] as const) : (["realMlpSmall", false] as const);
+  const flags = flagsOf(isLarge ? 2 : 3);
+  const data = Float64Array.from(fixture.values.flat());
+  const { y, units } =
+    task === "classes"
+      ? { y: Int32Array.from(fixture.labels), units: undefined }
+      : standardized({ shape: [ROWS.length, 2], data }, "values", ROWS);
+  const model = networkOf({
+    kind,
+    inputs: {
+      numbers: ["a", "b", "c"],
+      flags: (flags[0] ?? []).map((_, at) => `flag ${at}`),
+      categories: isLarge ? [{ column: "category", count: 13 }] : [],
+      texts: [],
+    },
+    outputs: task === "classes" ? 3 : 2,
+    mixing: task === "classes" ? "classes" : "values",
+    hidden: [16, 16, 16],
+    dropout: 0,
+    bounds: isLarge ? boundsOf(y, ROWS) : undefined,
+  });
+  const { first = {} } = fixture.cases[`${preset} ${task === "classes" ? task : "values"}`] ?? {};
+  model.setWeights(new Map(model.parameters.map(({ name }) => [name, Float32Array.from(first[theirs(name)] ?? [])])));
+  const x = {
+    numbers: fixture.numbers,
+    flags,
+    ...(isLarge ? { categories: fixture.codes.map((codes) => [codes[2] ?? 0]) } : {}),
+  };
+  const early = { name: "early", every: { steps }, decide: (at: { stop(): void }): void => at.stop() };
+  await fit(model, {
+    data: { x, y },
+    inputs: { numbers: robustScale(), flags: robustScale() },
+    loss: lossOf(task, task === "classes" ? "accuracy" : "rmse"),
+    optimizer: optimizerOf(kind, task, checkTabular({})),
+    steps: fixture.steps,
+    batchSize: fixture.batch,
+    shuffle: false,
+    callbacks: [early],
+  });
+  const answers = await model.predict(x as never);
+  const told = Array.from(answers instanceof Tensor ? answers.data : [], (answer, at) =>
+    units === undefined ? answer : answer * (units.scale[at % 2] ?? 1) + (units.shift[at % 2] ?? 0),
+  );
+  const weights = [...model.weights()].map(([name, values]) => [theirs(name), Array.from(values.data)] as const);
+  return Object.fromEntries([...weights, ["predicted", told]]);
+}
+
+// Bounds as in test/nn/realmlp.test.ts.
+describe.each([
+  ["fast", "classes"],
+  ["fast", "value"],
+  ["auto", "classes"],
+  ["auto", "value"],
+] as const)("%s, %s", (preset, task) => {
+  const {
+    second = {},
+    last = {},
+    distance = 0,
+  } = fixture.cases[`${preset} ${task === "classes" ? task : "values"}`] ?? {};
+  test("two steps", async () => {
+    const bound = 2 * 2 ** -24 * 120 * 4 * Math.sqrt(sizeOf(second));
+    expect(distanceOf(await trained(preset, task, 2), second)).toBeLessThan(bound);
+  });
+  test(`${fixture.steps} steps`, async () => {
+    expect(distanceOf(await trained(preset, task, fixture.steps), last)).toBeLessThan(2 * distance);
+  });
+});
