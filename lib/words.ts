@@ -68,7 +68,10 @@ function plainly(name: string): string {
   return name.toLowerCase().replaceAll(/[_\-. ]/g, "");
 }
 
-/** The known name with the fewest typing errors, at most one for every three characters (and at least one). */
+/**
+ * The known name with the fewest typing errors, at most one for every three characters (and at least one); without one, the shortest that `key`, of four letters or
+ * more, is the beginning of: `churned` of `churn`.
+ */
 export function nearest(key: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let fewest = Math.max(1, Math.floor(key.length / 3)) + 1;
@@ -79,7 +82,9 @@ export function nearest(key: string, known: readonly string[]): string | undefin
       fewest = errors;
     }
   }
-  return best;
+  if (best !== undefined || key.length < LEAST_LETTERS) return best;
+  const longer = known.filter((name) => name.toLowerCase().startsWith(key.toLowerCase()));
+  return longer.sort((a, b) => a.length - b.length)[0];
 }
 
 /** Letters that a name must have to be looked for in longer ones. */

@@ -11,7 +11,7 @@ import { isFloats } from "../tensor/arrays.js";
 import { extent } from "../tensor/shape.js";
 import type { Callback, CallbackHooks } from "../train/callbacks/callback.js";
 import { fit } from "../train/fit.js";
-import type { EndReason } from "../train/run/events.js";
+import type { EndReason, EpochEvent } from "../train/run/events.js";
 
 /** Inputs of rows by name. */
 export type Inputs = Readonly<Record<string, EncodedInput>>;
@@ -71,6 +71,8 @@ export interface TrainedMember {
   readonly reason: EndReason;
   readonly step: number;
   readonly best: { readonly epoch: number; readonly value: number } | undefined;
+  /** Its epochs, those before a break among them; of more than 10,000 every k-th. */
+  readonly epochs: readonly Omit<MemberEpoch, "best">[];
 }
 
 /** Steps between two looks at the pace. */
@@ -112,7 +114,12 @@ interface Kept {
 const NOTHING: Kept = { best: undefined, weights: undefined, waited: 0 };
 
 /** Keeps the weights of the best epoch, of several that are alike those of the last, and gives them to the model in the end. */
-function keepBest(monitor: string, isHigher: boolean, patience: number | undefined): Callback {
+function keepBest(
+  monitor: string,
+  isHigher: boolean,
+  patience: number | undefined,
+  restored: (best: Kept["best"]) => void,
+): Callback {
   let kept = NOTHING;
   const name = `validation.${monitor}`;
   const hooks: CallbackHooks = {
@@ -151,6 +158,7 @@ function keepBest(monitor: string, isHigher: boolean, patience: number | undefin
         weights: weights === null ? undefined : new Map(Object.entries(weights)),
         waited,
       };
+      restored(kept.best);
     },
   };
   const begin = (): CallbackHooks => hooks;
@@ -173,7 +181,10 @@ export async function trainMember(
 ): Promise<TrainedMember> {
   const { monitor, checkpoint, loss, optimizer, regularizer, epochs, batchSize, seed, threads, priority, signal } =
     training;
-  const callback = keepBest(monitor, monitor === "accuracy", training.patience);
+  let best: TrainedMember["best"];
+  const callback = keepBest(monitor, monitor === "accuracy", training.patience, (before) => {
+    best = before;
+  });
   const metrics = monitor === "loss" ? [] : [monitor];
   const run = fit(model, {
     data: train,
@@ -198,16 +209,24 @@ export async function trainMember(
         }),
   });
   training.onStart(run);
-  let best: { readonly epoch: number; readonly value: number } | undefined;
   for await (const event of run) {
     if (event.kind === "step") training.onStep(event);
-    if (event.kind !== "epoch" || event.validation === undefined) continue;
-    const { validation: measured, epoch, step } = event;
-    const value = monitor === "loss" ? measured.loss : Number(measured.metrics[monitor]);
+    const told = event.kind === "epoch" ? toldOf(event, monitor) : undefined;
+    if (told === undefined) continue;
+    const { epoch, value } = told;
     if (best === undefined || (monitor === "accuracy" ? value >= best.value : value <= best.value))
       best = { epoch, value };
-    training.onEpoch({ epoch, step, loss: event.loss, validationLoss: measured.loss, value, best });
+    training.onEpoch({ ...told, best });
   }
-  const result = await run;
-  return { reason: result.reason, step: result.step, best: result.best ?? best };
+  const { reason, step, best: last, history } = await run;
+  const told = history.map((event) => toldOf(event, monitor));
+  return { reason, step, best: last ?? best, epochs: told.filter((one) => one !== undefined) };
+}
+
+/** What is told of an epoch that was measured. */
+function toldOf(event: EpochEvent, monitor: MemberTraining["monitor"]): Omit<MemberEpoch, "best"> | undefined {
+  const { validation, epoch, step, loss } = event;
+  if (validation === undefined) return undefined;
+  const value = monitor === "loss" ? validation.loss : Number(validation.metrics[monitor]);
+  return { epoch, step, loss, validationLoss: validation.loss, value };
 }

@@ -7,6 +7,7 @@ import type { AnyModel } from "../nn/model/model.js";
 import { fit } from "../train/fit.js";
 import type { Member } from "./bag.js";
 import type { TabularEvent, TabularFigure } from "./events.js";
+import { keptEpochs } from "./kept_epochs.js";
 import { batchOf, type MemberExamples, type MemberTraining, pickInputs, pickTargets, trainMember } from "./member.js";
 import { type NetworkKind, networkOf } from "./networks.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
@@ -74,7 +75,9 @@ export class Training {
     const together = Math.max(1, Math.min(threads, this.#planned.length));
     const each = Math.max(1, Math.floor(threads / together));
     this.#start(threads);
-    if (this.#settings.minutes !== undefined) await this.#allowFor(this.#settings.minutes, together, each);
+    const { minutes } = this.#settings;
+    if (minutes !== undefined)
+      this.#epochs = await keptEpochs(this.#options.checkpoint, () => this.#epochsIn(minutes, together, each));
     this.#began = now();
     const off = control.onInterrupt(() => {
       if (control.ended) for (const one of this.#running) one.stop();
@@ -153,9 +156,9 @@ export class Training {
   }
 
   /** As many epochs as fit into the time, by the pace of the first steps of a trial that is thrown away. */
-  async #allowFor(minutes: number, together: number, threads: number): Promise<void> {
+  async #epochsIn(minutes: number, together: number, threads: number): Promise<number> {
     const [first] = this.#planned;
-    if (first === undefined) return;
+    if (first === undefined) return this.#epochs;
     const { batchSize, steps } = this.#stepsOf(first);
     const rows = this.#prepared.parts[first.fold]?.train ?? new Uint32Array();
     const { task, settings } = { task: this.#prepared.preparation.target?.task ?? "value", settings: this.#settings };
@@ -174,7 +177,7 @@ export class Training {
     const left = minutes * 60 - this.#means.seconds();
     const work = this.#planned.reduce((sum, { kind }) => sum + COST[kind] / COST[first.kind], 0);
     const epoch = (pace * steps * work * 1.15) / together;
-    this.#epochs = Math.max(1, Math.min(settings.epochs, Math.floor(left / epoch)));
+    return Math.max(1, Math.min(settings.epochs, Math.floor(left / epoch)));
   }
 
   async #train(at: number, threads: number): Promise<Member | undefined> {
@@ -192,7 +195,6 @@ export class Training {
     const seed = (settings.seed % 4_294_967_296) * 1024 + at;
     const [train, validation] = [this.#examples(part.train), this.#examples(part.validation)];
     if (kind === "realMlp") await drawFromData(model, train.x as never, { seed, layers: "head.*" });
-    const history: TabularHistoryEpoch[] = [];
     const { batchSize } = this.#stepsOf(planned);
     let running: Stoppable | undefined;
     const training: MemberTraining = {
@@ -225,7 +227,6 @@ export class Training {
         this.#steps[at] = step;
         this.#expect();
         const figure = this.#figure(value);
-        history.push({ epoch, loss, validationLoss, value: figure.value });
         this.#means.emit({
           kind: "epoch",
           ...{ member: at + 1, members: this.#planned.length, step, epoch, epochs: this.#epochs, loss },
@@ -243,7 +244,10 @@ export class Training {
     this.#restoreUnits(model);
     const answers = await answersOf(model, validation.x, task);
     const figure = this.#figure(trained.best.value);
-    const { step } = trained;
+    const { step, epochs } = trained;
+    const history = epochs.map(({ epoch, loss, validationLoss, value }): TabularHistoryEpoch => {
+      return { epoch, loss, validationLoss, value: this.#figure(value).value };
+    });
     const best = { epoch: trained.best.epoch, figure };
     this.#means.emit({
       kind: "member",

@@ -1,6 +1,6 @@
 // Estimators for tables: from raw rows to a model that takes raw rows, in this process and in another one.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -211,6 +211,45 @@ describe("training", () => {
     await broken;
     const again = await tabular(options).fit(rows, { ...fitted, checkpoint: { dir, resume: true } });
     expect(again.model.weights()).toEqual(whole.model.weights());
+    expect(again.members).toEqual(whole.members);
+    expect((await loadTabular(again.bytes())).history.map((epochs) => epochs.map(({ epoch }) => epoch))).toEqual(
+      [1, 2].map(() => Array.from({ length: 60 }, (_, at) => at + 1)),
+    );
+  });
+
+  test("a run that goes on has the best epoch and the time that it had", async () => {
+    const dir = join(folder, "minutes");
+    const options = { ...small, epochs: 1_000_000, minutes: 0.05 } as const;
+    const broken = tabular(options).fit(rows, { ...fitted, checkpoint: { dir } });
+    let told = 0;
+    for await (const event of broken)
+      if (event.kind === "epoch") {
+        told = event.epochs;
+        if (event.epoch >= 40) break;
+      }
+    const first = await broken;
+    const best = first.members[0]?.best.value ?? 0;
+    const events: TabularEvent[] = [];
+    // A trial of this one would find another number of epochs.
+    const run = tabular({ ...options, minutes: 0.03 }).fit(rows, {
+      ...fitted,
+      checkpoint: { dir, resume: true },
+      onEvent: (event) => events.push(event),
+    });
+    const again = await run;
+    const epochs = events.filter((event) => event.kind === "epoch");
+    expect(epochs[0]?.epoch).toBeGreaterThan(16);
+    expect(new Set(epochs.map((event) => event.epochs))).toEqual(new Set([told]));
+    expect(epochs[0]?.best.value).toBeGreaterThanOrEqual(best);
+    expect(again.history[0]?.[0]?.epoch).toBe(1);
+    writeFileSync(join(dir, "epochs.json"), '{"epochs": 0}');
+    await expect(tabular(options).fit(rows, { ...fitted, checkpoint: { dir, resume: true } })).rejects.toThrow(
+      "expected an integer",
+    );
+  });
+
+  test("a column that is not there is told with the one that was meant", async () => {
+    await expect(tabular(small).fit(rows, { target: "churn" })).rejects.toThrow("Did you mean 'churned'?");
   });
 });
 
