@@ -168,6 +168,30 @@ test("the planner knows no effect: what an update, a guard or a metric is stands
   expect(found).toEqual([]);
 });
 
+test("draws for different things have different purposes, those of the table in ARCHITECTURE.md", () => {
+  const ours = library.flatMap((file) =>
+    [...read(file).matchAll(/^(?:export )?const \w*PURPOSE = (\d+);/gm)].map(([, number]) => ({
+      file,
+      number: Number(number),
+    })),
+  );
+  // Whoever draws says what for, by one of these constants; what takes a purpose from its caller draws for nobody.
+  const draws = /\b(?:permutation|drawBelow|philox)\((?!\w+: )[^;]*?\)/;
+  const generators = ["lib/tensor/philox.ts", "lib/data/permutation.ts"];
+  const drawing = library.filter((file) => !generators.includes(file) && draws.test(read(file)));
+  expect(ours.map(({ file }) => file).sort()).toEqual(drawing.sort());
+  const native = nativeFiles.map(code).join("\n");
+  const [, list = ""] = /enum class Purpose : uint32_t \{([^}]*)\}/.exec(native) ?? [];
+  const theirs = [...list.matchAll(/(\w+) = (\d+)/g)]
+    .filter(([, name = ""]) => native.includes(`Purpose::${name}`))
+    .map(([, , number]) => Number(number));
+  const numbers = [...theirs, ...ours.map(({ number }) => number)].sort((a, b) => a - b);
+  const [, table = ""] =
+    /\n\| purpose \(last word, low byte\)[^\n]*\n\|[-|]+\n([\s\S]*?)\n\n/.exec(read("ARCHITECTURE.md")) ?? [];
+  expect(numbers).toEqual([...table.matchAll(/^\| (\d+) /gm)].map(([, number]) => Number(number)));
+  expect(new Set(numbers).size).toBe(numbers.length);
+});
+
 interface Exported {
   readonly name: string;
   readonly file: string;

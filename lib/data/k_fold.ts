@@ -31,7 +31,7 @@ export interface FoldOf<P> {
 export interface Fold<X, Y> extends FoldOf<Part<X, Y>> {}
 
 /** Purpose word of the random draws of folds. */
-const FOLD_PURPOSE = 8;
+const PURPOSE = 8;
 
 /**
  * Divides examples at random into k folds for cross-validation, the same on every machine for one seed: each row is in the
@@ -97,9 +97,9 @@ function foldsOf(
   if (by === "time") return { foldOf: stretches(rows, k), first: 1 };
   if (by === "groups") {
     const groups = numberedGroups("kFold.groups", options.groups, set);
-    return { foldOf: dealtGroups(groups, permutation(groups.sizes.length, FOLD_PURPOSE, key), k), first: 0 };
+    return { foldOf: dealtGroups(groups, permutation(groups.sizes.length, PURPOSE, key), k), first: 0 };
   }
-  const order = permutation(rows, FOLD_PURPOSE, key);
+  const order = permutation(rows, PURPOSE, key);
   const strata = by === "classes" ? strataOf("kFold.stratify", options.stratify, set) : undefined;
   if (strata !== undefined && "has" in strata) {
     const sizes = Array.from({ length: k }, (_, fold) => Math.floor(rows / k) + (fold < rows % k ? 1 : 0));

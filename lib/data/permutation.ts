@@ -26,8 +26,8 @@ export function permutation(count: number, purpose: number, key: Key): Uint32Arr
   return order;
 }
 
-/** Bits of the purpose; the high bits of an index stand above them. */
-const PURPOSE = 256;
+/** Purposes that there can be: the high bits of an index stand above them. */
+const PURPOSES = 256;
 
 /**
  * A number in [0, bound) without bias, bound at most 2³²; `index` < 2⁵³ is the place of the draw, `series` keeps draws at
@@ -35,7 +35,7 @@ const PURPOSE = 256;
  */
 export function drawBelow(bound: number, index: number, purpose: number, key: Key, series = 0): number {
   const limit = TWO_32 - (TWO_32 % bound);
-  const last = purpose + PURPOSE * Math.floor(index / TWO_32);
+  const last = purpose + PURPOSES * Math.floor(index / TWO_32);
   for (let block = 0; ; block++) {
     const words = philox([index % TWO_32, block, series, last], key);
     for (let word = 0; word < BLOCK; word++) {

@@ -9,7 +9,7 @@ import type { UnitsOfRows } from "./transform.js";
 import type { Turns } from "./turns.js";
 
 /** Purpose word of the draws from a shuffle buffer. */
-const SHUFFLE_PURPOSE = 7;
+const PURPOSE = 7;
 
 /** Memory for `capacity` examples, to be used for one pass after another; `ERR_OPTION` if there is not so much. */
 export function shuffleMemory(capacity: number, layout: RowLayout): RowStore {
@@ -74,7 +74,7 @@ export class ShuffleBuffer {
   /** Moves the next example to row `to` of `target`, or drops it. Call {@link fill} before. */
   draw(target?: RowStore, to = 0): void {
     const { key, epoch } = this.#options;
-    const chosen = this.#size === 1 ? 0 : drawBelow(this.#size, this.#place, SHUFFLE_PURPOSE, key, epoch);
+    const chosen = this.#size === 1 ? 0 : drawBelow(this.#size, this.#place, PURPOSE, key, epoch);
     target?.copy(this.#store, chosen, to);
     this.#size -= 1;
     if (chosen !== this.#size) this.#store.copy(this.#store, this.#size, chosen);

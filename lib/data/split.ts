@@ -38,7 +38,7 @@ export interface ThreeWaySplit<P> {
 }
 
 /** Purpose word of the random draws of a split. */
-const SPLIT_PURPOSE = 5;
+const PURPOSE = 5;
 
 /** Numbers of the parts. */
 const VALIDATION = 1;
@@ -115,9 +115,9 @@ function partsOf(
   if (by === "time") return part.fill(VALIDATION, rows - validation - test).fill(TEST, rows - test);
   if (by === "groups") {
     const groups = numberedGroups("split.groups", options.groups, set);
-    return holdOutGroups(groups, permutation(groups.sizes.length, SPLIT_PURPOSE, key), counts);
+    return holdOutGroups(groups, permutation(groups.sizes.length, PURPOSE, key), counts);
   }
-  const order = permutation(rows, SPLIT_PURPOSE, key);
+  const order = permutation(rows, PURPOSE, key);
   const strata = by === "classes" ? strataOf("split.stratify", options.stratify, set) : undefined;
   if (strata !== undefined && "has" in strata) {
     return dealtByLabels(strata, order, [rows - validation - test, validation, test]);

@@ -93,7 +93,7 @@ export class Part {
     return typeof value === "string" && value !== "" ? value : this.refuse("a string that is not empty");
   }
 
-  oneOf(allowed: readonly string[]): string {
+  oneOf<const T extends string>(allowed: readonly T[]): T {
     const { value } = this;
     return allowed.find((one) => one === value) ?? this.refuse(`one of ${allowed.join(", ")}`);
   }

@@ -3,6 +3,7 @@ import { fail } from "../errors.js";
 import { checkKeys, checkNumber, checkObject, checkOneOf, checkString } from "../options.js";
 import { FORMATS, type TableFormat } from "../table/formats.js";
 import { checkSchema, type Schema } from "../table/schema/schema.js";
+import { withoutPassword } from "../table/sql/source.js";
 
 /** How the bytes of a table are read: options of `table` that are plain data. */
 export interface JobReading {
@@ -188,10 +189,6 @@ export function withoutSecrets(job: Job): Job {
   const { data } = job;
   if (typeof data === "string" || !("sql" in data)) return job;
   return { ...job, data: { ...data, from: withoutPassword(data.from) } };
-}
-
-function withoutPassword(from: string): string {
-  return from.replace(/^(\w+:\/\/[^:@/]*):[^@/]*@/, "$1@");
 }
 
 /**

@@ -300,29 +300,23 @@ export function keepFacts(model: AnyModel, preparation: Preparation, facts: Tabu
 /** The facts of a file; `ERR_FILE` names what they cannot be. */
 function factsIn(part: Part): TabularFacts {
   part.at("version").equal(VERSION);
-  const preset = part.at("preset").oneOf(PRESETS);
-  const metric = part.at("metric").oneOf(["accuracy", "rmse", "loss"]);
   return {
-    preset: PRESETS.find((one) => one === preset) ?? "auto",
-    metric: (["accuracy", "rmse", "loss"] as const).find((one) => one === metric) ?? "loss",
+    preset: part.at("preset").oneOf(PRESETS),
+    metric: part.at("metric").oneOf(["accuracy", "rmse", "loss"]),
     members: part.at("members").list().map(memberIn),
     score: Object.fromEntries(
       [...part.at("score").members()].map(([name, one]) => [name, one.value === null ? Number.NaN : one.figure()]),
     ),
     kinds: Object.fromEntries(
-      [...part.at("kinds").members()].map(([name, one]) => {
-        const kind = one.oneOf(["number", "text", "boolean", "date"]);
-        return [name, (["number", "text", "boolean", "date"] as const).find((known) => known === kind) ?? "text"];
-      }),
+      [...part.at("kinds").members()].map(([name, one]) => [name, one.oneOf(["number", "text", "boolean", "date"])]),
     ),
     seed: part.at("seed").count(),
   };
 }
 
 function memberIn(part: Part): TabularMember {
-  const kind = part.at("kind").oneOf(NETWORK_KINDS);
   return {
-    kind: NETWORK_KINDS.find((one) => one === kind) ?? "realMlp",
+    kind: part.at("kind").oneOf(NETWORK_KINDS),
     fold: part.at("fold").count(1),
     weight: part.at("weight").number({ min: 0, max: 1 }),
     best: { epoch: part.at("best").at("epoch").count(), value: part.at("best").at("value").figure() },

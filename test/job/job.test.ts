@@ -260,4 +260,13 @@ test("a job is written without the password of its database", () => {
   for (const from of ["postgres://me@host/db", "churn.duckdb", "duckdb:", "C:\\a@b\\churn.db"])
     expect(of(from)).toEqual({ sql: "select 1", from });
   expect(dataText({ sql: "select 1", from: "postgres://me:secret@host/db" })).toBe("a query of postgres://me@host/db");
+  for (const [from, told] of [
+    ["postgres://me:a@secret@host/db", "postgres://me@host/db"],
+    ["postgres://:secret@host/db?sslmode=require", "postgres://@host/db?sslmode=require"],
+    ["postgres://host/db?user=me&password=secret&sslmode=require", "postgres://host/db?user=me&sslmode=require"],
+    ["postgres://host/db?pass%77ord=secret", "postgres://host/db"],
+    ["mysql+x://me:secret@host/db", "mysql+x://me@host/db"],
+    ["postgres://host:5432/a@b", "postgres://host:5432/a@b"],
+  ])
+    expect(of(from ?? "")).toEqual({ sql: "select 1", from: told });
 });

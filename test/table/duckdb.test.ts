@@ -96,6 +96,8 @@ describe("DuckDB", () => {
     expect(await told("SELECT error('gone') FROM range(3)")).toContain("gone");
     expect(await told("SELECT 1", join(folder, "none.db"))).toContain("ENOENT");
     expect(await told("SELECT 1", "mysql://me:secret@host/db")).toMatch(/DuckDB, or duckdb:.*mysql:\/\/me@host\/db/);
+    for (const from of ["mysql+x://me:secret@host/db", " postgres://me:secret@host/db", "mysql://host?password=secret"])
+      expect(await told("SELECT 1", from)).toMatch(/DuckDB, or duckdb:.*:\/\/(?!.*secret)/);
     writeFileSync(join(folder, "text.db"), "no database");
     expect(await told("SELECT 1", join(folder, "text.db"))).toContain("postgres://…, a file of SQLite or DuckDB");
     expect(String(await rejected(table({ sql: "SELECT 1", form: "x" } as never)))).toContain("Did you mean 'from'?");

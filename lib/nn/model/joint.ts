@@ -132,8 +132,7 @@ export function jointForm(config: LayerConfig | null, where: string): JointForm 
         .at("shape")
         .list()
         .map((size) => size.count(1));
-      const dtype = row.at("dtype").oneOf(["f32", "i32"]) === "i32" ? "i32" : "f32";
-      return { name: row.at("name").text(), shape, dtype };
+      return { name: row.at("name").text(), shape, dtype: row.at("dtype").oneOf(["f32", "i32"]) };
     });
   part.at("inputs").expect(inputs.length > 0, "an input or more");
   const mixing = part.at("mixing").oneOf(MIXINGS);
@@ -142,7 +141,7 @@ export function jointForm(config: LayerConfig | null, where: string): JointForm 
     .list()
     .map((weight) => weight.number({ min: 0, max: 1 }));
   part.at("weights").expect(weights.length > 0 && weights.length <= MOST_MEMBERS, `1 to ${MOST_MEMBERS} numbers`);
-  return { inputs, mixing: MIXINGS.find((one) => one === mixing) ?? "values", weights };
+  return { inputs, mixing, weights };
 }
 
 /** What the head of every member gives, which is the same; `ERR_SHAPE`. */

@@ -111,10 +111,9 @@ export function targetJson({ columns, task, classes }: Target): Json {
 
 /** A target as a file has it. */
 export function targetOf(part: Part): Target {
-  const task = part.at("task").oneOf(TASKS);
   return {
     columns: part.at("columns").names(),
-    task: TASKS.find((one) => one === task) ?? "value",
+    task: part.at("task").oneOf(TASKS),
     classes: part
       .at("classes")
       .list()

@@ -49,7 +49,7 @@ export async function queryOf(where: string, source: SqlSource): Promise<Query> 
   const [, scheme, rest = from] = /^(duckdb|sqlite):(?:\/\/)?([\s\S]*)$/i.exec(from) ?? [];
   if (scheme?.toLowerCase() === "duckdb" && (rest === "" || rest === ":memory:"))
     return { ...query, engine: "duckdb", from: undefined, name: "duckdb" };
-  if (scheme === undefined && /^\w{2,}:/.test(from)) return failDatabase(where, withoutPassword(from));
+  if (scheme === undefined && /^\s*[\w+.-]{2,}:/.test(from)) return failDatabase(where, withoutPassword(from));
   return { ...query, engine: await engineOf(where, rest), from: rest, name: rest };
 }
 
@@ -57,10 +57,12 @@ function failDatabase(where: string, received: string): never {
   return fail("ERR_OPTION", `${where}.from`, "postgres://…, a file of SQLite or DuckDB, or duckdb:", received);
 }
 
-/** A connection string as it may be told. */
-function withoutPassword(from: string): string {
-  const query = from.indexOf("?");
-  return (query < 0 ? from : from.slice(0, query)).replace(/^(\w+:\/\/[^/@:]*):[^/]*@/, "$1@");
+/** A connection string as it may be told and kept: without the password behind the user, and parameters such as `password` and `sslpassword`. */
+export function withoutPassword(from: string): string {
+  const [address = "", ...parameters] = from.replace(/(:\/\/[^/?#@:]*):[^/?#]*@/, "$1@").split(/[?&]/);
+  if (!address.includes("://")) return from; // a path may have any name
+  const told = parameters.filter((one) => ![...new URLSearchParams(one).keys()].some((key) => /passw/i.test(key)));
+  return told.length === 0 ? address : `${address}?${told.join("&")}`;
 }
 
 /** What a file is by how it begins. */
