@@ -26,6 +26,11 @@ function sentenceOf(command: Command, error: CommanderError): string {
       return `'${called}' takes no '${command.args.at(-1) ?? name}'`;
     case "commander.missingArgument":
       return `'${called}' wants a ${name}`;
+    case "commander.invalidArgument": {
+      const [, option = "", given = ""] =
+        /^error: option '(--[\w-]+)[^']*' argument '(.*)' is invalid/s.exec(error.message) ?? [];
+      return `expected a number for '${option}' but received '${given}'`;
+    }
     default:
       return error.message.replace(/^error: /, "").replace(/\n.*/s, "");
   }
@@ -61,6 +66,17 @@ function number(text: string): number {
 }
 
 const numbers = (text: string): readonly number[] => text.split(",").map(number);
+
+/** Refuses what a run that goes on would not heed, as its job says everything. */
+function checkResume(command: Command, files: readonly string[], heeded: readonly string[]): void {
+  const asked = command.options.filter((one) => command.getOptionValueSource(one.attributeName()) === "cli");
+  const beside = [...files, ...asked.filter((one) => !heeded.includes(one.attributeName())).map(({ long }) => long)];
+  if (beside[0] === undefined) return;
+  const what = command.name() === "search" ? "search" : "run";
+  throw new UsageError(
+    `'carillon ${command.name()} --resume' takes the job of the ${what} and no '${beside[0]}': leave it out, or begin another ${what}`,
+  );
+}
 
 /** One of several values of an option that may stand more than once. */
 const collect = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), text];
@@ -123,14 +139,13 @@ function program(settle: (status: Status) => void): Command {
     .option("--watch [port]", "a live page on this machine alone: http://127.0.0.1:PORT")
     .option("--no-report", "writes no report.html, .md and .json, which say why the model may be trusted")
     .option("--log <form>", "text, or json: every event as a line of JSON on standard output", "text")
-    .action(async (files: readonly string[], flags: TrainFlags) => {
+    .action(async (files: readonly string[], flags: TrainFlags, command: Command) => {
       const { checkLog, jobOfFlags, portOf } = await import("./flags.js");
       const watch = portOf(flags.watch);
       const log = checkLog(flags.log);
       const { resume } = flags;
-      if (resume !== undefined && (files.length > 0 || flags.job !== undefined))
-        throw new UsageError("'carillon train --resume' takes the job of the run, and no other");
-      const job = resume === undefined ? await jobOfFlags(files, flags) : undefined;
+      if (resume !== undefined) checkResume(command, files, ["resume", "watch", "report", "log"]);
+      const job = resume === undefined ? await jobOfFlags("train", files, flags) : undefined;
       const { train } = await import("./train.js");
       settle(await train(job, { log, resume, watch, report: flags.report }));
     });
@@ -138,12 +153,12 @@ function program(settle: (status: Status) => void): Command {
     .option("--trials <number>", "jobs that are tried at first; 27 by default", number)
     .option("--jobs <number>", "jobs that are trained at once; 2 by default", number)
     .option("--resume <folder>", "goes on with a search that was broken off")
-    .action(async (files: readonly string[], flags: SearchFlags) => {
+    .action(async (files: readonly string[], flags: SearchFlags, command: Command) => {
       const { jobOfFlags } = await import("./flags.js");
       const { resume, trials, jobs, ...others } = flags;
-      if (resume !== undefined && files.length > 0)
-        throw new UsageError("'carillon search --resume' takes the job of the search, and no other");
-      const job = resume === undefined ? await jobOfFlags(files, { ...others, log: "text", report: false }) : undefined;
+      if (resume !== undefined) checkResume(command, files, ["resume", "jobs"]);
+      const settings = { ...others, log: "text", report: false };
+      const job = resume === undefined ? await jobOfFlags("search", files, settings) : undefined;
       const { search } = await import("./search.js");
       settle(await search(job, { resume, trials, jobs }));
     });
@@ -218,17 +233,32 @@ async function run(args: readonly string[]): Promise<Status> {
   return status;
 }
 
-/** Whoever reads what is printed has had enough, as `head` has. */
-function endQuietly(error: Error): void {
-  if (codeOf(error) !== "EPIPE") throw error;
-  process.exit(0);
+/** Commands whose work is files: it goes on where nobody reads what they print. */
+const LEAVE_FILES = ["train", "search"];
+
+/** Heeds what is printed and goes nowhere: quietly where whoever reads it has had enough, as `head` has; otherwise it is told, and `failed` says so. */
+function heedOutput(goesOn: boolean): { readonly failed: boolean } {
+  const output = { failed: false };
+  const refuse = (error: Error): void => {
+    const isQuiet = codeOf(error) === "EPIPE";
+    if (!(isQuiet || output.failed)) {
+      output.failed = true;
+      process.exitCode = 1;
+      complain(`carillon: expected standard output that can be written but received ${messageOf(error)}`);
+    }
+    if (!goesOn) process.exit(isQuiet ? 0 : 1);
+  };
+  process.stdout.on("error", refuse);
+  process.stderr.on("error", () => undefined); // there is nowhere else to say it
+  return output;
 }
 
 /** The `carillon` command; its exit status: 0, 1 where something is wrong, 2 for arguments that make no sense, 130 after Ctrl-C. */
 export async function runCommand(args: readonly string[]): Promise<Status> {
-  process.stdout.on("error", endQuietly);
+  const output = heedOutput(LEAVE_FILES.includes(args[0] ?? ""));
   try {
-    return await run(args);
+    const status = await run(args);
+    return output.failed ? 1 : status;
   } catch (error) {
     if (error instanceof UsageError) {
       complain(`carillon: ${error.message}\n\n${error.usage}`);

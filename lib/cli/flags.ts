@@ -74,7 +74,7 @@ export interface SearchFlags extends Omit<TrainFlags, "log" | "watch" | "report"
 const asFlag = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** The job that files and flags ask for: flags go before what a job file says. `UsageError` for flags that no job may have. */
-export async function jobOfFlags(files: readonly string[], flags: TrainFlags): Promise<Job> {
+export async function jobOfFlags(command: string, files: readonly string[], flags: TrainFlags): Promise<Job> {
   const { format: _f, delimiter: _d, decimal: _p, encoding: _e, header: _h, rows: _r, sql, from, ...others } = flags;
   const { job: path, resume: _resume, log: _log, watch: _watch, report: _report, target, ...rest } = others;
   const [first = ""] = files;
@@ -83,7 +83,7 @@ export async function jobOfFlags(files: readonly string[], flags: TrainFlags): P
   const written = file === undefined ? undefined : await readJobFile(file);
   const named = isJob ? [] : files;
   const data = queryOf(named, sql, from) ?? (named.length === 0 ? written?.data : named.length === 1 ? first : named);
-  if (data === undefined) throw new UsageError("'carillon train' wants a table, or a job by --job FILE");
+  if (data === undefined) throw new UsageError(`'carillon ${command}' wants a table, or a job by --job FILE`);
   const read = { ...written?.read, ...readingOf(flags) };
   const given = {
     ...written,
@@ -94,7 +94,7 @@ export async function jobOfFlags(files: readonly string[], flags: TrainFlags): P
   };
   const job = checkFlags(given);
   if (job.target === undefined && job.schema === undefined)
-    throw new UsageError("'carillon train' wants the column that is to be predicted: --target COLUMN");
+    throw new UsageError(`'carillon ${command}' wants the column that is to be predicted: --target COLUMN`);
   return job;
 }
 

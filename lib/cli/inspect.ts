@@ -6,13 +6,17 @@ import { readSchemaFile } from "../job/job_file.js";
 import { figureText } from "../train/progress/line.js";
 import { type InspectFlags, readingOf, sourceOf } from "./flags.js";
 import { modelFile } from "./model.js";
-import { columnsText, complain, count, print, type Status, schemaFile } from "./terms.js";
+import { columnsText, complain, count, print, type Status, schemaFile, UsageError } from "./terms.js";
 
 /** What a table holds, or a model. */
 export async function inspect(files: readonly string[], flags: InspectFlags): Promise<Status> {
   const [first = "", ...others] = files;
-  if (files.length > 0 && others.length === 0 && (await isModel(first)))
+  if (files.length > 0 && others.length === 0 && (await isModel(first))) {
+    const [unheeded] = Object.entries(flags).find(([key, value]) => key !== "json" && value !== true) ?? [];
+    if (unheeded !== undefined)
+      throw new UsageError(`'carillon inspect' of a model takes no '--${unheeded}', which is of tables`);
     return await inspectModel(first, flags.json === true);
+  }
   const source = sourceOf("inspect", files, flags);
   const known = flags.schema === undefined ? undefined : await readSchemaFile(flags.schema);
   const target = oneOrAll(flags.target) ?? known?.target;

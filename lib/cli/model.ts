@@ -48,7 +48,7 @@ export async function withItsColumns<T>(model: TabularModel, work: () => Promise
     const where: unknown = isError(error) ? Reflect.get(error, "where") : undefined;
     if (codeOf(error) !== "ERR_DATA" || typeof where !== "string" || !where.endsWith(".kinds")) throw error;
     const file = where.slice(0, -".kinds".length);
-    const lost = model.columns.find((name) => messageOf(error).endsWith(JSON.stringify(name)));
+    const lost = [...model.columns, ...model.target].find((name) => messageOf(error).endsWith(JSON.stringify(name)));
     const column = lost === undefined ? "every column" : `the column '${lost}'`;
     const problem = `expected ${column} of the model in '${file}' but it is not there`;
     throw new CarillonError("ERR_DATA", file, problem, { cause: error });

@@ -19,15 +19,21 @@ export async function predict(path: string, files: readonly string[], flags: Pre
   const model = await openModel(path);
   const unseen = new Map<string, number>();
   let rows = 0;
+  let isBegun = false;
   async function* pieces(): AsyncGenerator<string> {
     for await (const block of tableBlocks(source, readingFor(model, flags, source))) {
-      const kept = (flags.keep ?? []).map((name) => {
+      const kept = [...new Set(flags.keep)].map((name) => {
         block.column(name);
         return { name, at: (row: number): unknown => block.at(row, name) };
       });
       const answers = await model.predict(block);
-      const columns = [...kept, ...answerColumns(model, answers)];
-      if (rows === 0) yield headOf(columns, form);
+      const taken = new Set(kept.map(({ name }) => name));
+      const given = answerColumns(model, answers).map((one) =>
+        taken.has(one.name) ? { ...one, name: `predicted ${one.name}` } : one,
+      );
+      const columns = [...kept, ...given];
+      if (!isBegun) yield headOf(columns, form);
+      isBegun = true;
       rows += block.rows;
       for (const [name, times] of Object.entries(answers.unseen)) unseen.set(name, (unseen.get(name) ?? 0) + times);
       yield linesOf(columns, block.rows, form);

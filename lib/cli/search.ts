@@ -4,7 +4,7 @@ import { fileError, fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
 import { type Job, withoutSecrets } from "../job/job.js";
 import { readJobFile, readRan, readSchemaFile } from "../job/job_file.js";
-import { hashOf, RunFolder, stemOf } from "../job/run_folder.js";
+import { checkSameData, hashOf, RunFolder, stemOf } from "../job/run_folder.js";
 import { type Changes, partsOf, type Round, roundsOf, trialsOf } from "../job/search.js";
 import { figureText } from "../train/progress/line.js";
 import { complain, count, print, type Status, UsageError } from "./terms.js";
@@ -46,12 +46,7 @@ async function begin(given: Job | undefined, options: SearchOptions): Promise<Be
     const folder = RunFolder.at(options.resume);
     const job = await readJobFile(folder.file("search"));
     const ran = await readRan(folder.file("search"));
-    if (ran.sha256 !== (await hashOf(job.data)))
-      throw new CarillonError(
-        "ERR_STATE",
-        folder.path,
-        `expected the data of the search for '--resume ${folder.path}', but its files have other bytes than at the beginning`,
-      );
+    await checkSameData(folder.path, job, ran);
     return { folder, job, trials: Number(ran.trials), jobs };
   }
   if (given === undefined) throw new CarillonError("ERR_OPTION", "job", "expected a job");
@@ -60,10 +55,8 @@ async function begin(given: Job | undefined, options: SearchOptions): Promise<Be
   const job = schema === undefined ? given : { ...given, schema };
   const sha256 = await hashOf(job.data);
   const folder = await RunFolder.make(job.runs ?? "runs", job.name, `${stemOf(job.data)}-search`);
-  await writeWhole(
-    folder.file("search"),
-    `${JSON.stringify({ ...withoutSecrets(job), ran: { trials, sha256 } }, null, 2)}\n`,
-  );
+  const asked = JSON.stringify({ ...withoutSecrets(job), ran: { trials, sha256 } }, null, 2);
+  await folder.orNone(writeWhole(folder.file("search"), `${asked}\n`));
   return { folder, job, trials, jobs };
 }
 

@@ -4,7 +4,7 @@ import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
 import type { Job } from "../job/job.js";
 import { readSchemaFile } from "../job/job_file.js";
-import { FILES, hashOf, type Ran, RunFolder, stemOf } from "../job/run_folder.js";
+import { checkSameData, FILES, hashOf, isReadOnce, type Ran, RunFolder, stemOf } from "../job/run_folder.js";
 import { RunLog } from "../job/run_log.js";
 import { durationText, figureText } from "../train/progress/line.js";
 import { packageVersion } from "./package.js";
@@ -43,9 +43,16 @@ export async function train(given: Job | undefined, options: TrainOptions): Prom
     return await runJob(begun, told, interruption, { watcher, report: options.report }).catch(
       async (error: unknown): Promise<Status> => {
         told.end();
-        const isKept = begun.resumed || (await hasCheckpoint(begun.folder));
+        const hasModel = await isFile(begun.folder.file("model"));
+        const isKept = begun.resumed || hasModel || (await hasCheckpoint(begun.folder));
         if (!isKept) await begun.folder.discard();
-        if (!interruption.is(error)) throw error;
+        if (!interruption.is(error)) {
+          if (isKept)
+            told.say(
+              `${begun.folder.path} ${hasModel ? "has the model" : `is kept; it goes on with: npx carillon train --resume ${begun.folder.path}`}`,
+            );
+          throw error;
+        }
         told.say(isKept ? goesOn(begun.folder) : "stopped before anything was trained: nothing is kept");
         return 130;
       },
@@ -115,12 +122,7 @@ async function begin(given: Job | undefined, resume: string | undefined, signal:
         resume,
         `expected a run that was broken off for '--resume' but '${resume}' is finished`,
       );
-    const sha256 = await hashOf(job.data, signal);
-    const isPiped = [job.data].flat().includes("-");
-    if (isPiped || sha256 !== ran.sha256) {
-      const why = isPiped ? "standard input cannot be read again" : "its files have other bytes than at the beginning";
-      throw new CarillonError("ERR_STATE", resume, `expected the data of the run for '--resume ${resume}', but ${why}`);
-    }
+    await checkSameData(resume, job, ran, signal);
     return { folder, job, ran, resumed: true };
   }
   if (given === undefined) throw new CarillonError("ERR_OPTION", "job", "expected a job");
@@ -140,8 +142,15 @@ async function begin(given: Job | undefined, resume: string | undefined, signal:
     sha256,
     again: `npx carillon train --job ${folder.file("job")}`,
   };
-  await folder.keep(job, ran);
+  await folder.orNone(folder.keep(job, ran));
   return { folder, job, ran, resumed: false };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  const found = await fileSystem()
+    .stat(path)
+    .catch(() => undefined);
+  return found?.isFile() === true;
 }
 
 /** Whether there is something to go on from. */
@@ -161,8 +170,8 @@ async function runJob(
   const { data, target, schema, read, transforms, name: _name, runs: _runs, ...options } = job;
   const checkpoint = { dir: folder.file("checkpoints"), resume: resumed };
   const known = typeof schema === "string" ? undefined : schema;
-  // Standard input is read once, and the report needs its rows, too.
-  const source = [data].flat().includes("-") ? await table(data, { ...read, signal: interruption.signal }) : data;
+  // What can be read but once is kept: the report needs its rows, too.
+  const source = (await isReadOnce(data)) ? await table(data, { ...read, signal: interruption.signal }) : data;
   const run = tabular(options).fit(source, {
     target,
     schema: known,

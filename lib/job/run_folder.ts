@@ -86,6 +86,14 @@ export class RunFolder {
     await writeWhole(this.file("job"), `${JSON.stringify({ $schema, ...withoutSecrets(job), ran }, null, 2)}\n`);
   }
 
+  /** What `work` gives, which writes the first file; where it fails, what was made for the run is taken away. */
+  async orNone<T>(work: Promise<T>): Promise<T> {
+    return await work.catch(async (error: unknown) => {
+      await this.discard();
+      throw error;
+    });
+  }
+
   /** Takes away what was made for a run of which nothing is to be kept. */
   async discard(): Promise<void> {
     for (const [at, folder] of this.#made.toReversed().entries()) {
@@ -106,13 +114,35 @@ export function stemOf(data: JobData): string {
   return NAME.test(plain) ? plain : "run";
 }
 
-/** SHA-256 of the bytes of all files one behind the other, in hexadecimal; `null` for standard input and queries. */
-export async function hashOf(data: JobData, signal?: AbortSignal): Promise<string | null> {
-  if (typeof data === "object" && "sql" in data) return null;
+/** Whether data can be read but once: standard input, and pipes that have a path, as `<(…)` gives them. */
+export async function isReadOnce(data: JobData): Promise<boolean> {
+  if (typeof data === "object" && "sql" in data) return false;
   const given = [data].flat();
-  if (given.includes("-")) return null;
-  const hash = createHash("sha256");
+  if (given.includes("-")) return true;
   for (const path of (await Promise.all(given.map(filesOf))).flat()) {
+    const found = await fileSystem()
+      .stat(path)
+      .catch(() => undefined); // told of where it is read
+    if (found !== undefined && !found.isFile() && !found.isDirectory()) return true;
+  }
+  return false;
+}
+
+/** Throws `ERR_STATE` where a run, or a search, cannot go on with the data that it has begun with. */
+export async function checkSameData(path: string, { data }: Job, { sha256 }: Ran, signal?: AbortSignal): Promise<void> {
+  const isOnce = await isReadOnce(data);
+  if (!isOnce && (await hashOf(data, signal)) === sha256) return;
+  const why = isOnce
+    ? "standard input and pipes cannot be read again"
+    : "its files have other bytes than at the beginning";
+  throw new CarillonError("ERR_STATE", path, `expected the data of before for '--resume ${path}', but ${why}`);
+}
+
+/** SHA-256 of the bytes of all files one behind the other, in hexadecimal; `null` for queries and what can be read but once. */
+export async function hashOf(data: JobData, signal?: AbortSignal): Promise<string | null> {
+  if ((typeof data === "object" && "sql" in data) || (await isReadOnce(data))) return null;
+  const hash = createHash("sha256");
+  for (const path of (await Promise.all([data].flat().map(filesOf))).flat()) {
     const file = await fileSystem()
       .open(path)
       .catch((cause: unknown) => {

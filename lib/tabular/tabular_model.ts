@@ -172,7 +172,7 @@ export class TabularModel {
   async predict(rows: RawRows): Promise<TabularAnswers> {
     const encoded = this.preparation.encode(rows);
     const count = rowsOf(encoded);
-    if (count <= AT_ONCE) return this.#answersOf(encoded, this.#run(encoded));
+    if (count <= AT_ONCE) return this.#answersOf(encoded, this.#run(encoded, count));
     return this.#answersOf(encoded, await answersOf(this.model, encoded.x, this.task));
   }
 
@@ -180,7 +180,7 @@ export class TabularModel {
   predictSync(rows: RawRows): TabularAnswers {
     const encoded = this.preparation.encode(rows);
     const count = rowsOf(encoded);
-    if (count <= AT_ONCE) return this.#answersOf(encoded, this.#run(encoded));
+    if (count <= AT_ONCE) return this.#answersOf(encoded, this.#run(encoded, count));
     throw new CarillonError(
       "ERR_SHAPE",
       "predictSync",
@@ -209,7 +209,8 @@ export class TabularModel {
     return this.model.bytes();
   }
 
-  #run({ x }: Encoded): Float32Array {
+  #run({ x }: Encoded, rows: number): Float32Array {
+    if (rows === 0) return new Float32Array(0);
     const { task } = this;
     this.#predictor ??= this.model.predictor({
       as: task === "binary" || task === "classes" ? "softmax" : task === "labels" ? "sigmoid" : "outputs",

@@ -1,13 +1,15 @@
 // From a file to a model that takes raw rows, by the command as it is built.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execPath } from "node:process";
 import { loadTabular, table } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { csvOf, customers } from "../../examples/churn/customers.js";
 import { readJobFile } from "../../lib/job/job_file.js";
-import { carillon, isBuilt, start } from "./carillon.js";
+import { carillon, command, isBuilt, start } from "./carillon.js";
 
 const cwd = mkdtempSync(join(tmpdir(), "carillon-train-"));
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
@@ -139,6 +141,38 @@ describe.runIf(isBuilt)("train", () => {
     });
   });
 
+  test("predict keeps a column beside the answer of its name, once, and answers to no rows with none", () => {
+    const kept = ["predict", "runs/churn-1", "new.csv", "--keep", "churned", "--keep", "churned"];
+    const csv = carillon(kept, { cwd });
+    expect(csv.stdout.split("\n")[0]).toBe("churned,predicted churned,churned=no,churned=yes");
+    const [first] = jsonLines(carillon([...kept, "--as", "jsonl"], { cwd }).stdout);
+    expect(Object.keys(first ?? {})).toEqual(["churned", "predicted churned", "churned=no", "churned=yes"]);
+    writeFileSync(join(cwd, "head.csv"), `${read("new.csv").split("\n")[0]}\n`);
+    const none = carillon(["predict", "runs/churn-1", "head.csv", "new.csv"], { cwd });
+    expect(
+      none.stdout
+        .split("\n")
+        .slice(0, 2)
+        .map((line) => line.split(",").length),
+    ).toEqual([3, 3]);
+    expect(none.stdout.trimEnd().split("\n").length).toBe(301);
+    const empty = carillon(["predict", "runs/churn-1", "head.csv"], { cwd });
+    expect([empty.status, empty.stdout]).toEqual([0, "churned,churned=no,churned=yes\n"]);
+  }, 90_000);
+
+  test("a target that is not there is named, and a model takes no options of tables", () => {
+    const [head = "", ...lines] = read("new.csv").trimEnd().split("\n");
+    const at = head.split(",").indexOf("churned");
+    expect(at).toBe(head.split(",").length - 1);
+    writeFileSync(join(cwd, "raw.csv"), [head, ...lines].map((line) => line.replace(/,[^,]*$/, "\n")).join(""));
+    const evaluated = carillon(["evaluate", "runs/churn-1", "raw.csv"], { cwd });
+    expect(evaluated.stderr).toBe(
+      "carillon: expected the column 'churned' of the model in 'raw.csv' but it is not there\n",
+    );
+    const inspected = carillon(["inspect", "runs/churn-1", "--out", "schema.json"], { cwd });
+    expect([inspected.status, inspected.stderr]).toEqual([2, expect.stringContaining("of a model takes no '--out'")]);
+  });
+
   test("predict counts what training has not seen", () => {
     const input = read("new.csv").replaceAll(",basic,", ",gold,");
     const { status, stderr } = carillon(["predict", "runs/churn-1", "-"], { cwd, input });
@@ -202,6 +236,11 @@ describe.runIf(isBuilt)("a run that is broken off", () => {
     const again = carillon(["train", "--resume", "runs/cut"], { cwd });
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("'runs/cut' is finished")]);
   }, 90_000);
+
+  test("takes no option that it would not heed", () => {
+    const { status, stderr } = carillon(["train", "--resume", "runs/cut", "--epochs", "9"], { cwd });
+    expect([status, stderr]).toEqual([2, expect.stringContaining("takes the job of the run and no '--epochs'")]);
+  });
 
   test("does not go on with other data", () => {
     writeFileSync(join(cwd, "moving.csv"), read("churn.csv"));
@@ -270,4 +309,65 @@ describe.runIf(isBuilt)("wrong input is one sentence, an exit code, and nothing 
       ...["churn.csv", "empty.csv", "job.yaml", "one.csv", "ragged.csv", "short.csv"],
     ]);
   });
+});
+
+describe.runIf(isBuilt && process.platform === "linux")("what cannot be written", () => {
+  /** Runs the command with what a shell does before it and behind it. */
+  const shell = (text: string) =>
+    spawnSync("bash", ["-c", text.replaceAll("carillon", `'${execPath}' '${command}'`)], { encoding: "utf8", cwd });
+  const tiny = ["train", "churn.csv", ...SMALL, "--hidden", "4", "--epochs", "3"].join(" ");
+
+  test("a report that finds no place leaves the model of its run", () => {
+    const { status, stderr } = shell(`ulimit -f 40; exec carillon ${tiny} --name full`);
+    expect(stderr).toMatch(
+      /\nruns\/full has the model\ncarillon: expected .*report\.html' but received EFBIG: file too large, write\n$/,
+    );
+    expect(status).toBe(1);
+    expect(readdirSync(join(cwd, "runs/full"))).toContain("model.safetensors");
+    expect(carillon(["predict", "runs/full", "new.csv"], { cwd }).status).toBe(0);
+  }, 90_000);
+
+  test("of a run, or a search, that finds no place for its first file nothing is left", () => {
+    for (const [name, asked] of [
+      ["none", tiny],
+      ["sought", tiny.replace("train", "search")],
+    ] as const) {
+      const { status, stderr } = shell(`ulimit -f 0; exec carillon ${asked} --name ${name}`);
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^carillon: expected a file that can be written.*\n$/),
+      ]);
+      expect(existsSync(join(cwd, "runs", name))).toBe(false);
+    }
+  });
+
+  test("standard output on a full disk is one sentence; training goes on where nobody reads what it says", () => {
+    const full = shell("exec carillon inspect churn.csv >/dev/full");
+    expect([full.status, full.stderr]).toEqual([
+      1,
+      "carillon: expected standard output that can be written but received ENOSPC: no space left on device, write\n",
+    ]);
+    const unread = shell(
+      `carillon ${tiny} --no-report --log json --name unread 2>&1 | head -1; exit \${PIPESTATUS[0]}`,
+    );
+    expect([unread.status, unread.stdout.split("\n").length]).toEqual([0, 2]);
+    expect(readdirSync(join(cwd, "runs/unread"))).toContain("model.safetensors");
+  }, 90_000);
+});
+
+describe.runIf(isBuilt && process.platform === "linux")("a table in a pipe", () => {
+  test("that has a path is read once, and cannot be gone on with", () => {
+    const text = `'${execPath}' '${command}' train <(cat churn.csv) ${SMALL.join(" ")} --hidden 4 --epochs 3 --name piped`;
+    const { status, stderr } = spawnSync("bash", ["-c", text], { encoding: "utf8", cwd });
+    expect(stderr).toContain("runs/piped has report.html");
+    expect(status).toBe(0);
+    const { ran } = JSON.parse(read("runs/piped/job.json")) as { readonly ran: object };
+    expect(ran).toMatchObject({ rows: 600, sha256: null });
+    for (const name of ["train", "search"]) {
+      const file = join(cwd, "runs/piped", name === "train" ? "job.json" : "search.json");
+      writeFileSync(file, JSON.stringify({ data: "-", target: "churned", ran: { trials: 1, sha256: null } }));
+      const again = carillon([name, "--resume", "runs/piped"], { cwd, input: read("churn.csv") });
+      expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("cannot be read again")]);
+    }
+  }, 90_000);
 });
