@@ -197,6 +197,11 @@ function checkNames(where: string, value: Readonly<Record<string, unknown>>, nam
   for (const key in value) if (!names.includes(key)) checkKeys(where, { [key]: 0 }, names);
 }
 
+/** A text in the place of the number of a stream's only example: it is refused as one in a list is. */
+function listed(value: unknown, rows: number, place: Place): unknown {
+  return rows === 1 && place.noun === "example" && typeof value === "string" ? [value] : value;
+}
+
 /** Given weights of an output. */
 interface GivenWeight {
   readonly where: string;
@@ -217,8 +222,11 @@ export class TargetRows {
     this.#form = form;
     this.#named = target === "probabilities" && form.form.columns === 1 && areLabels(y);
     if (target === "classes") this.y = labelMember(where, y, classes, rows, place);
-    else this.y = this.#named ? labelMember(where, y, 2, undefined, place) : memberOf(where, y, form.form, place);
-    this.weight = weight && memberOf(weight.where, weight.value, NUMBER, place);
+    else
+      this.y = this.#named
+        ? labelMember(where, y, 2, undefined, place)
+        : memberOf(where, listed(y, rows, place), form.form, place);
+    this.weight = weight && memberOf(weight.where, listed(weight.value, rows, place), NUMBER, place);
   }
 
   /** The class of a row, 0 or 1 of a single column; what is none is `ERR_LABEL`. */
