@@ -30,9 +30,8 @@ interface AnswerColumn {
 }
 
 /** Levels of a column of two values, false and true. */
-function levelsOf({ schema }: TabularModel, column: string): readonly string[] {
-  const known = schema.columns[column];
-  return (known?.kind === "boolean" ? known.levels : undefined) ?? ["false", "true"];
+function levelsOf({ target, preparation }: TabularModel, column: string): readonly string[] {
+  return preparation.target?.classes[target.indexOf(column)] ?? ["false", "true"];
 }
 
 /** The columns that answers have: what is probable, and how probable it is. */

@@ -2,6 +2,7 @@ import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import { type Column, cellOf, lengthOf } from "../column.js";
+import { ANSWERS } from "../schema/infer.js";
 import type { ColumnSchema } from "../schema/schema.js";
 import { type CodeEncoder, type ColumnTransform, isMissing, type NumberEncoder, textOf } from "./transform.js";
 
@@ -9,6 +10,16 @@ import { type CodeEncoder, type ColumnTransform, isMissing, type NumberEncoder, 
 export interface CategoriesOptions {
   /** Rows that a value must have in training to have a code of its own; 1 by default. */
   readonly least?: number | undefined;
+}
+
+/** What a boolean column holds where its schema does not say: one of the pairs such as true and false, 0 and 1, or else the two texts that were found, in their order. */
+export function levelsOfBoolean(where: string, schema: ColumnSchema, found: Iterable<string>): readonly string[] {
+  if (schema.kind === "boolean" && schema.levels !== undefined) return schema.levels;
+  const levels = [...found].sort();
+  const known = ANSWERS.find((pair) => levels.every((level) => pair.includes(level)));
+  if (known !== undefined) return known;
+  if (levels.length === 2) return levels;
+  return fail("ERR_DATA", where, "two different values, or 'levels' in the schema,", levels.slice(0, 4).join(", "));
 }
 
 /** Rows by level, what is missing left out. */
@@ -72,7 +83,7 @@ export function signs(options: Readonly<Record<string, never>> = {}): ColumnTran
       return {
         add: (column) => countLevels(name, column, schema, counts),
         finish(where) {
-          if (schema.kind === "boolean") return { levels: [...(schema.levels ?? ["false", "true"])] };
+          if (schema.kind === "boolean") return { levels: [...levelsOfBoolean(where, schema, counts.keys())] };
           if (counts.size > 2)
             fail("ERR_DATA", where, "two different values", [...counts.keys()].slice(0, 4).join(", "));
           return { levels: [...counts.keys()].sort() };

@@ -16,6 +16,9 @@ const YEAR = 365.2425;
 
 const TURN = 2 * Math.PI;
 
+/** Milliseconds from 1970 to the first and the last date that there is. */
+const LATEST = 8.64e15;
+
 /** Milliseconds of a value; `ERR_DATA` for what is no date. */
 function momentOf(schema: ColumnSchema): (where: Where, value: unknown) => number {
   const format = schema.kind === "date" ? (schema.format ?? "ymd") : "ymd";
@@ -27,7 +30,7 @@ function momentOf(schema: ColumnSchema): (where: Where, value: unknown) => numbe
         : typeof value === "number" || tagOf(value) === "Date"
           ? Number(value)
           : Number.NaN;
-    return Number.isNaN(moment) ? fail("ERR_DATA", String(where), `a date (${format})`, value) : moment;
+    return !(Math.abs(moment) <= LATEST) ? fail("ERR_DATA", String(where), `a date (${format})`, value) : moment;
   };
 }
 
@@ -36,10 +39,15 @@ function* momentsIn(name: string, column: Column, schema: ColumnSchema): Generat
   const moment = momentOf(schema);
   const where = `column '${name}'`;
   if (column.kind === "text") {
-    const moments = column.levels.map((level) => (isMissing(level, schema) ? Number.NaN : moment(where, level)));
-    for (const code of column.codes) yield moments[code] ?? Number.NaN;
-  } else if (column.kind === "date") yield* column.values;
-  else fail("ERR_DATA", where, "dates", `${column.kind}s`);
+    const moments = new Map<number, number>();
+    for (const code of column.codes) {
+      const level = column.levels[code];
+      const found = moments.get(code) ?? (isMissing(level, schema) ? Number.NaN : moment(where, level));
+      moments.set(code, found);
+      yield found;
+    }
+  } else if (column.kind === "boolean") fail("ERR_DATA", where, "dates", "booleans");
+  else for (const value of column.values) yield isMissing(value, schema) ? Number.NaN : moment(where, value);
 }
 
 /**

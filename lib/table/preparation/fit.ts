@@ -113,7 +113,8 @@ export async function fitPreparation(
     throw new CarillonError("ERR_DATA", "prepare", "expected training rows for 'prepare' but received none");
   const features = fittings.map(({ column, schema: one, transform }, at): Feature => {
     const where = `column '${column}'`;
-    const state: Json = fitters[at]?.finish(where) ?? null;
+    // As a file has it, to the bit: JSON has no −0.
+    const state = JSON.parse(JSON.stringify(fitters[at]?.finish(where) ?? null)) as Json;
     const encoder = transform.encoder(column, one, new Part("prepare", where, state));
     return { column, schema: one, transform, state, encoder };
   });

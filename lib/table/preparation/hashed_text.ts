@@ -89,8 +89,12 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
       return {
         add(column) {
           if (column.kind !== "text") return fail("ERR_DATA", `column '${name}'`, "texts", `${column.kind}s`);
-          for (const level of column.levels)
-            if (widest < most && !isMissing(level, schema)) widest = Math.max(widest, piecesOf(level).length);
+          const seen = new Uint8Array(column.levels.length);
+          for (const code of column.codes) if (code >= 0) seen[code] = 1;
+          column.levels.forEach((level, code) => {
+            if (seen[code] === 1 && widest < most && !isMissing(level, schema))
+              widest = Math.max(widest, piecesOf(level).length);
+          });
         },
         finish: () => ({ most: widest }),
       };

@@ -3,7 +3,9 @@ import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkOneOf } from "../../options.js";
 import { fnv1a } from "../../tensor/fnv1a.js";
+import type { Column } from "../column.js";
 import { numberOf } from "../csv/numbers.js";
+import type { ColumnSchema } from "../schema/schema.js";
 import { fitNormalScores, normalScore } from "./normal_scores.js";
 import { Sample } from "./quantiles.js";
 import { type ColumnTransform, isMissing, type NumberEncoder, type Where } from "./transform.js";
@@ -21,9 +23,32 @@ export interface NumericOptions {
 /** A value as a number: a text may write one. `ERR_DATA` for what is none. */
 export function numberFrom(where: Where, value: unknown): number {
   if (typeof value === "number") return value;
-  if (typeof value === "bigint") return Number(value);
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number)
+      ? number
+      : fail("ERR_DATA", String(where), "an integer that a double holds", value);
+  }
   const read = typeof value === "string" ? numberOf(value) : Number.NaN;
   return Number.isNaN(read) ? fail("ERR_DATA", String(where), "a number", value) : read;
+}
+
+/** Doubles of a column, NaN where one is missing: those that rows of it are encoded by. */
+function numbersOf(name: string, column: Column, schema: ColumnSchema): Float64Array {
+  const where = `column '${name}'`;
+  if (column.kind === "number") {
+    const { values } = column;
+    return schema.missing === undefined ? values : values.map((one) => (isMissing(one, schema) ? Number.NaN : one));
+  }
+  if (column.kind !== "text") return fail("ERR_DATA", where, "numbers", `${column.kind}s`);
+  const numbers = new Map<number, number>();
+  return Float64Array.from(column.codes, (code) => {
+    const level = column.levels[code];
+    const number = numbers.get(code) ?? (isMissing(level, schema) ? Number.NaN : numberOf(level ?? ""));
+    if (Number.isNaN(number) && !isMissing(level, schema)) fail("ERR_DATA", where, "numbers", level);
+    numbers.set(code, number);
+    return number;
+  });
 }
 
 /**
@@ -36,22 +61,22 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
   const transform: ColumnTransform = {
     kind: "numeric",
     takes: ["number"],
-    fitter(name, _, seed) {
+    fitter(name, schema, seed) {
       const sample = new Sample(seed, fnv1a(name));
       const statistics = new ColumnStatistics(1);
+      const isMeasured = scale === "standard" || scale === "normal";
       let [rows, missing] = [0, 0];
       let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
       return {
         add(column) {
-          if (column.kind !== "number") fail("ERR_DATA", `column '${name}'`, "numbers", `${column.kind}s`);
-          rows += column.values.length;
-          const { values } = column;
+          const values = numbersOf(name, column, schema);
+          rows += values.length;
           for (let row = 0; row < values.length; row++) {
             const value = values[row] ?? Number.NaN;
             if (Number.isNaN(value)) missing += 1;
             else {
               sample.add(value);
-              if (scale === "standard") statistics.add(values, row);
+              if (isMeasured) statistics.add(values, row);
               if (value < min) min = value;
               if (value > max) max = value;
             }
@@ -86,6 +111,8 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
               .list()
               .map((one) => one.number())
           : undefined;
+      const scaled = (number: number): number =>
+        quantiles === undefined ? (number - shift) * factor : normalScore(quantiles, number);
       return {
         gives: "numbers",
         names: tells ? [name, `${name} is missing`] : [name],
@@ -93,17 +120,18 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
           const gone = isMissing(value, schema);
           const number = gone ? median : numberFrom(where, value);
           if (!Number.isFinite(number)) fail("ERR_DATA", String(where), "a finite number", value);
-          target[at] = quantiles === undefined ? (number - shift) * factor : normalScore(quantiles, number);
+          target[at] = scaled(number);
+          if (!Number.isFinite(target[at]))
+            fail("ERR_DATA", String(where), "a number whose scaled one a float32 holds", value);
           if (tells) target[at + 1] = gone ? 1 : 0;
           return false;
         },
         writeNumbers(values, target, begin, stride) {
           for (let row = 0, at = begin; row < values.length; row++, at += stride) {
             const value = values[row] ?? Number.NaN;
-            const gone = Number.isNaN(value);
-            const number = gone ? median : value;
-            if (!Number.isFinite(number)) return row;
-            target[at] = quantiles === undefined ? (number - shift) * factor : normalScore(quantiles, number);
+            const gone = schema.missing === undefined ? Number.isNaN(value) : isMissing(value, schema);
+            target[at] = scaled(gone ? median : value);
+            if (!Number.isFinite(target[at])) return row;
             if (tells) target[at + 1] = gone ? 1 : 0;
           }
           return values.length;

@@ -3,7 +3,7 @@ import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkOneOf } from "../../options.js";
 import { type Column, lengthOf } from "../column.js";
-import { countLevels } from "./categories.js";
+import { countLevels, levelsOfBoolean } from "./categories.js";
 import { type ColumnTransform, type FlagEncoder, isMissing, textOf } from "./transform.js";
 
 /** Options of {@link oneHot}. */
@@ -58,7 +58,7 @@ export function oneHot(options: OneHotOptions = {}): ColumnTransform {
           countLevels(name, column, schema, counts);
         },
         finish(where) {
-          const own = schema.kind === "boolean" ? (schema.levels ?? ["false", "true"]) : [];
+          const own = schema.kind === "boolean" ? levelsOfBoolean(where, schema, counts.keys()) : [];
           const levels = own.length > 0 ? [...own] : [...counts.keys()].sort();
           if (counts.size === 0) fail("ERR_DATA", where, "a value in some training row", "none");
           const countOf = (level: string | undefined): number => counts.get(level ?? "") ?? 0;

@@ -6,7 +6,7 @@ import type { Part } from "../../io/part.js";
 import { cellOf } from "../column.js";
 import { type Schema, TASKS, type Task, targetsOf } from "../schema/schema.js";
 import type { Table } from "../table.js";
-import { countLevels } from "./categories.js";
+import { countLevels, levelsOfBoolean } from "./categories.js";
 import { numberFrom } from "./numeric.js";
 import { isMissing, textOf } from "./transform.js";
 
@@ -59,7 +59,7 @@ export class TargetFitter {
     if (found.length < 2)
       fail("ERR_DATA", `${where}, target '${name}'`, "two classes at least", found.join(", ") || "none");
     if (schema?.kind !== "boolean") return found;
-    const levels = schema.levels ?? ["false", "true"];
+    const levels = levelsOfBoolean(`${where}, target '${name}'`, schema, found);
     const other = found.find((level) => !levels.includes(level));
     return other === undefined
       ? levels

@@ -1,9 +1,10 @@
 // What a column of a table becomes for a network: how it is fitted, what of that is kept, and how a value goes through it.
 
 import type { Json } from "../../described.js";
-import { fail } from "../../errors.js";
+import { fail, tagOf } from "../../errors.js";
 import type { Part } from "../../io/part.js";
 import type { Column } from "../column.js";
+import { numberOf } from "../csv/numbers.js";
 import type { ColumnSchema } from "../schema/schema.js";
 
 /** The place of a value, in words once somebody asks for them. */
@@ -11,7 +12,7 @@ export interface Where {
   toString(): string;
 }
 
-/** What a raw value may be: `undefined`, `null` and what the schema calls missing are missing. */
+/** What a raw value may be: `undefined`, `null`, NaN, a date without a time and what the schema calls missing are missing. */
 export type Raw = unknown;
 
 /** Takes in the training rows of a column. */
@@ -76,11 +77,23 @@ export interface ColumnTransform {
 
 /** Whether a raw value is missing by a schema. */
 export function isMissing(value: Raw, { missing }: ColumnSchema): boolean {
-  if (value === undefined || value === null || value === "" || (typeof value === "number" && Number.isNaN(value)))
-    return true;
-  if (typeof value !== "string") return false;
+  if (value === undefined || value === null || value === "") return true;
+  if (typeof value === "number" || typeof value === "bigint")
+    return Number.isNaN(value) || (missing !== undefined && numbersIn(missing).has(Number(value)));
+  if (typeof value !== "string") return tagOf(value) === "Date" && Number.isNaN(Number(value));
   const trimmed = value.trim();
   return trimmed === "" || (missing ?? MISSING).includes(trimmed);
+}
+
+const known = new WeakMap<readonly string[], ReadonlySet<number>>();
+
+/** The numbers that words write: `-999` is missing as a number too, wherever it was read. */
+function numbersIn(words: readonly string[]): ReadonlySet<number> {
+  const found = known.get(words);
+  if (found !== undefined) return found;
+  const numbers = new Set(words.map((word) => numberOf(word)).filter((number) => !Number.isNaN(number)));
+  known.set(words, numbers);
+  return numbers;
 }
 
 /** Words that are missing where a schema says nothing. */

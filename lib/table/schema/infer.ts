@@ -7,7 +7,7 @@ import { MARKERS, MISSING, MOST_LEVELS, type Profile, type Profiles } from "./pr
 import { type ColumnSchema, checkSchema, type Schema, type Task, targetsOf } from "./schema.js";
 
 /** Words for no and yes. */
-const ANSWERS: readonly (readonly [no: string, yes: string])[] = [
+export const ANSWERS: readonly (readonly [no: string, yes: string])[] = [
   ["false", "true"],
   ["no", "yes"],
   ["n", "y"],
