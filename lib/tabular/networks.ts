@@ -28,6 +28,8 @@ export const NETWORK_KINDS = ["realMlpSmall", "realMlp", "tabM"] as const satisf
 export interface NetworkPlan {
   readonly kind: NetworkKind;
   readonly inputs: PreparedInputs;
+  /** How many of the flags each column has, in their order; 1 each by default. */
+  readonly flagWidths?: readonly number[] | undefined;
   readonly outputs: number;
   /** Whether outputs are logits: SELU then, Mish for values. */
   readonly mixing: Mixing;
@@ -52,28 +54,29 @@ const PERIODIC = 4;
 /** Share of the steps before dropout begins to fade out. */
 const FLAT = 0.5;
 
-/** Layers by the names of the inputs, and how many numbers each gives. */
-function branchesOf({ kind, inputs }: NetworkPlan): {
+/** Layers by the names of the inputs, how many numbers they give, and how many of these follow one another that one column has become. */
+function branchesOf({ kind, inputs, flagWidths }: NetworkPlan): {
   readonly specs: Readonly<Record<string, unknown>>;
   readonly layers: Readonly<Record<string, LayerPart>>;
   readonly features: number;
+  readonly blocks: readonly number[];
 } {
   const { numbers, flags, categories, texts } = inputs;
   const specs: Record<string, unknown> = {};
   const layers: Record<string, LayerPart> = {};
-  let features = 0;
+  const blocks: number[] = [];
   if (numbers.length > 0) {
     const embeds = kind === "realMlp";
     specs.numbers = spec(["batch", numbers.length]);
     layers.numbers = embeds
       ? sequential(smoothClip(), numericEmbedding(numbers.length, SLOW))
       : sequential({ input: [numbers.length] }, smoothClip());
-    features += numbers.length * (embeds ? PERIODIC : 1);
+    blocks.push(...numbers.map(() => (embeds ? PERIODIC : 1)));
   }
   if (flags.length > 0) {
     specs.flags = spec(["batch", flags.length]);
     layers.flags = sequential({ input: [flags.length] }, smoothClip());
-    features += flags.length;
+    blocks.push(...(flagWidths ?? flags.map(() => 1)));
   }
   if (categories.length > 0) {
     specs.categories = spec(["batch", categories.length], "i32");
@@ -82,14 +85,14 @@ function branchesOf({ kind, inputs }: NetworkPlan): {
       EMBEDDED,
       { init: normal(), decayFactor: 1 },
     );
-    features += categories.length * EMBEDDED;
+    blocks.push(...categories.map(() => EMBEDDED));
   }
   for (const { input, buckets, most } of texts) {
     specs[input] = spec(["batch", most], "i32");
     layers[input] = embeddingBag(buckets, TEXT, { mode: "mean", rows: "touched" });
-    features += TEXT;
+    blocks.push(TEXT);
   }
-  return { specs, layers, features };
+  return { specs, layers, features: blocks.reduce((sum, size) => sum + size, 0), blocks };
 }
 
 /**
@@ -113,12 +116,15 @@ function realMlp(plan: NetworkPlan, features: number): readonly Layer[] {
   return inside;
 }
 
-/** TabM (Gorishniy, Kotelnikov, Babenko 2024): 32 networks that share their weights but for factors of inputs and outputs, biases and heads. */
-function tabM({ outputs, mixing, hidden, dropout: rate }: NetworkPlan, features: number): readonly Layer[] {
+/**
+ * TabM (Gorishniy, Kotelnikov, Babenko 2024): 32 networks that share their weights but for factors of inputs and outputs, biases and heads. The first factors are
+ * signs, one for all that a column has become.
+ */
+function tabM({ outputs, mixing, hidden, dropout: rate }: NetworkPlan, blocks: readonly number[]): readonly Layer[] {
   const inside: Layer[] = [];
-  let taken = features;
+  let taken = blocks.reduce((sum, size) => sum + size, 0);
   for (const units of hidden) {
-    inside.push(batchEnsemble(taken, units, taken === features && inside.length === 0 ? { inputInit: signs() } : {}));
+    inside.push(batchEnsemble(taken, units, inside.length === 0 ? { inputInit: signs({ blocks }) } : {}));
     inside.push(relu());
     if (rate > 0) inside.push(dropout(rate));
     taken = units;
@@ -128,8 +134,8 @@ function tabM({ outputs, mixing, hidden, dropout: rate }: NetworkPlan, features:
 
 /** The network of a plan. */
 export function networkOf(plan: NetworkPlan): AnyModel {
-  const { specs, layers, features } = branchesOf(plan);
-  const inside = [...(plan.kind === "tabM" ? tabM(plan, features) : realMlp(plan, features))];
+  const { specs, layers, features, blocks } = branchesOf(plan);
+  const inside = [...(plan.kind === "tabM" ? tabM(plan, blocks) : realMlp(plan, features))];
   if (plan.bounds !== undefined) inside.push(clampOutput(plan.bounds));
   return towers({ inputs: specs, layers, head: sequential(...(inside as [Layer])) });
 }

@@ -116,6 +116,7 @@ export class Training {
     return networkOf({
       kind,
       inputs: preparation.inputs,
+      flagWidths: preparation.flagWidths,
       outputs,
       mixing,
       hidden: this.#settings.hidden,

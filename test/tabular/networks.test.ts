@@ -107,3 +107,36 @@ describe.each([
     expect(distanceOf(await trained(preset, task, fixture.steps), last)).toBeLessThan(2 * distance);
   });
 });
+
+test("members of TabM begin with one sign for all that a column has become", () => {
+  const model = networkOf({
+    kind: "tabM",
+    inputs: {
+      numbers: ["a", "b"],
+      flags: ["c 1", "c 2", "c 3", "d"],
+      categories: [{ column: "e", count: 20 }],
+      texts: [{ input: "text1", column: "f", buckets: 64, most: 4 }],
+    },
+    flagWidths: [3, 1],
+    outputs: 2,
+    mixing: "classes",
+    hidden: [8],
+    dropout: 0,
+    bounds: undefined,
+  }).initialize(1);
+  const factors = [...model.weights()].find(([name]) => name.endsWith("batchEnsemble1.given"))?.[1].data;
+  const [widths, members] = [[1, 1, 3, 1, 8, 16], 32];
+  const signs = widths.map((): number[] => []);
+  for (let member = 0; member < members; member++) {
+    let at = member * 30;
+    for (const [column, width] of widths.entries()) {
+      const own = new Set(factors?.slice(at, at + width));
+      expect(own.size).toBe(1);
+      signs[column]?.push(...own);
+      at += width;
+    }
+  }
+  // Every column has both signs among its members, and no two columns have the same ones.
+  for (const own of signs) expect(new Set(own)).toEqual(new Set([-1, 1]));
+  expect(new Set(signs.map(String)).size).toBe(widths.length);
+});

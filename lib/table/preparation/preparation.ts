@@ -79,6 +79,11 @@ export class Preparation {
     return this.#features.map(({ column }) => column);
   }
 
+  /** How many of the flags each column has, in their order. @internal */
+  get flagWidths(): readonly number[] {
+    return this.#features.flatMap(({ encoder }) => (encoder.gives === "flags" ? [encoder.names.length] : []));
+  }
+
   /** Names of the classes, in the order of their integers; `undefined` of a target that has none. */
   get classes(): readonly string[] | undefined {
     const task = this.target?.task;
