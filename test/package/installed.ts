@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -45,8 +46,14 @@ export function pack(folder: string): Packed {
 /** The folder of a prebuilt binary for this machine, as prebuildify names it. */
 export const PREBUILDS = `prebuilds/${process.platform}-${process.arch}`;
 
-/** What the package depends on, and what that does. */
-const NEEDED = ["node-gyp-build", "fzstd", "hyparquet", "hyparquet-compressors", "hysnappy"];
+/** What a package of node_modules, or this one, depends on, and what that does. */
+function neededBy(folder: string): readonly string[] {
+  const { dependencies = {} }: { readonly dependencies?: Readonly<Record<string, string>> } = JSON.parse(
+    readFileSync(join(folder, "package.json"), "utf8"),
+  );
+  const names = Object.keys(dependencies);
+  return [...new Set(names.flatMap((name) => [name, ...neededBy(join(root, "node_modules", name))]))];
+}
 
 /** A folder with nothing but node_modules: the tarball, and the packages that it depends on. Returns its path. */
 export function install(tarball: string, folder: string): string {
@@ -54,9 +61,11 @@ export function install(tarball: string, folder: string): string {
   mkdirSync(target, { recursive: true });
   const { status, stderr } = spawnSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", target]);
   if (status !== 0) throw new Error(String(stderr));
-  for (const name of NEEDED) {
+  for (const name of neededBy(root)) {
     cpSync(join(root, "node_modules", name), join(folder, "node_modules", name), { recursive: true });
   }
+  // A project of its own: one that a folder above has might be called as the package.
+  writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   // A checkout has no binaries of other platforms, and its own is not in the tarball.
   if (!existsSync(join(target, PREBUILDS))) {
     mkdirSync(join(target, PREBUILDS), { recursive: true });
