@@ -6,9 +6,15 @@ import { type PredictFlags, sourceOf } from "./flags.js";
 import { openModel, readingFor, withItsColumns } from "./model.js";
 import { complain, count, type Status, UsageError } from "./terms.js";
 
+/** Names that say of a file what answers are not. */
+const OTHER_FORMS = /\.(gz|zst|zip|tsv|json|parquet|arrow|feather|npy|npz|xlsx)$/i;
+
 function formOf({ as, out = "" }: PredictFlags): AnswerForm {
   if (as === "csv" || as === "jsonl") return as;
   if (as !== undefined) throw new UsageError(`expected 'csv' or 'jsonl' for '--as' but received '${as}'`);
+  const [, other] = OTHER_FORMS.exec(out) ?? [];
+  if (other !== undefined)
+    throw new UsageError(`answers are CSV or JSON lines, and '${out}' says ${other}: name it .csv or .jsonl`);
   return /\.(?:jsonl|ndjson)$/i.test(out) ? "jsonl" : "csv";
 }
 

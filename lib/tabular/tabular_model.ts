@@ -194,6 +194,7 @@ export class TabularModel {
    */
   async evaluate(source: TableSource, options: TableOptions = {}): Promise<Measures> {
     const table = await readAlike(source, options, this.kinds);
+    if (table.rows === 0) fail("ERR_DATA", "evaluate.source", "a row or more", 0);
     const { x, y } = this.preparation.examples(table);
     const answers = await answersOf(this.model, x, this.task);
     return measure(this.task, { width: this.#width, data: answers }, "shape" in y ? y.data : y);

@@ -169,6 +169,17 @@ describe.runIf(isBuilt)("train", () => {
     expect(evaluated.stderr).toBe(
       "carillon: expected the column 'churned' of the model in 'raw.csv' but it is not there\n",
     );
+    writeFileSync(join(cwd, "head.csv"), `${head}\n`);
+    const none = carillon(["evaluate", "runs/churn-1", "head.csv"], { cwd });
+    expect([none.status, none.stderr]).toEqual([
+      1,
+      expect.stringContaining("a row or more for 'evaluate.source' but received 0"),
+    ]);
+    for (const out of ["answers.csv.gz", "answers.parquet", "answers.tsv"]) {
+      const named = carillon(["predict", "runs/churn-1", "new.csv", "--out", out], { cwd });
+      expect([named.status, named.stderr]).toEqual([2, expect.stringContaining("name it .csv or .jsonl")]);
+      expect(existsSync(join(cwd, out))).toBe(false);
+    }
     const inspected = carillon(["inspect", "runs/churn-1", "--out", "schema.json"], { cwd });
     expect([inspected.status, inspected.stderr]).toEqual([2, expect.stringContaining("of a model takes no '--out'")]);
   });

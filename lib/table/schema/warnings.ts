@@ -198,7 +198,7 @@ export function warningsOf(table: Table, schema: Schema): readonly Warning[] {
     ...leaks(table, schema, features, codesOf),
     ...rareClasses(table, schema),
     ...times.map((name): Warning => {
-      const text = `'${name}' is a time: parted at random, rows would be learned that come after those that are asked; part them in its order ({ order: "time" })`;
+      const text = `'${name}' is a time: parted at random, rows would be learned that come after those that are asked; keep the latest ones in a file of their own and evaluate on them, or split with { order: "time" }`;
       return { kind: "time", column: name, text };
     }),
     ...(areTold(table, schema, codesOf) ? duplicates(table, schema, codesOf) : []),
