@@ -1,6 +1,7 @@
 import { turn } from "../binding/clock.js";
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { largestAt, lossOfChance } from "../tabular/measures.js";
 import { exp, log } from "../tensor/exact.js";
 import { type Chances, type ClassProbabilities, chancesOf, classesOf } from "./chances.js";
 
@@ -111,19 +112,12 @@ export interface Reliability {
   readonly error: number;
 }
 
-/** Place of the largest of `count` numbers from `offset` on, the first of equal ones. */
-export function largestOf(data: ArrayLike<number>, offset: number, count: number): number {
-  let top = 0;
-  for (let at = 1; at < count; at++) if ((data[offset + at] ?? 0) > (data[offset + top] ?? 0)) top = at;
-  return top;
-}
-
 /** Probability that is looked at in each row, and whether it came: of class 1 of two, else of the class that is predicted. */
 function looked({ rows, classes, data }: Chances, actual: Int32Array): readonly [Float64Array, Uint8Array] {
   const chance = new Float64Array(rows);
   const came = new Uint8Array(rows);
   for (let row = 0; row < rows; row++) {
-    const top = classes === 2 ? 1 : largestOf(data, row * classes, classes);
+    const top = classes === 2 ? 1 : largestAt(data, row * classes, classes);
     chance[row] = data[row * classes + top] ?? 0;
     came[row] = actual[row] === top ? 1 : 0;
   }
@@ -183,14 +177,8 @@ export async function reliability(
   return { bins, error: apart / chance.length };
 }
 
-/** Probabilities below this count as this in log losses, as those of `tabular` and of scikit-learn's float32 do. */
-const LEAST_TOLD = 1.1920928955078125e-7;
-
-/** Log loss −ln p of the class of each row. */
+/** Log loss −ln p of the class of each row, as `tabular` has it. */
 export function logLosses(chances: Chances, actual: Int32Array): Float64Array {
   if (chances.rows !== actual.length) fail("ERR_DATA", "logLosses", `${chances.rows} classes`, actual.length);
-  return Float64Array.from(
-    actual,
-    (label, row) => -log(Math.max(chances.data[row * chances.classes + label] ?? 0, LEAST_TOLD)),
-  );
+  return Float64Array.from(actual, (label, row) => lossOfChance(chances.data[row * chances.classes + label] ?? 0));
 }

@@ -1,5 +1,6 @@
 // The measures of a report, for rows that are drawn again and again.
-import { largestOf, logLosses } from "./calibration.js";
+import { largestAt } from "../tabular/measures.js";
+import { logLosses } from "./calibration.js";
 
 /** Answers of one target beside what is true. */
 export type Told =
@@ -69,7 +70,7 @@ function macroF1(predicted: Int32Array, actual: Int32Array, classes: number): Ro
 
 /** What is said of each row: the likeliest class. */
 export function predictedOf(chances: Float64Array, classes: number): Int32Array {
-  return Int32Array.from({ length: chances.length / classes }, (_, row) => largestOf(chances, row * classes, classes));
+  return Int32Array.from({ length: chances.length / classes }, (_, row) => largestAt(chances, row * classes, classes));
 }
 
 /** Errors of rows: −ln p of the class, or the distance of the value. */

@@ -4,8 +4,8 @@ import { ensemble } from "../nn/model/joint.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { MemberRows } from "./divisions.js";
-import { selectWeights } from "./greedy.js";
-import { measure } from "./measures.js";
+import { selectWeightsInTurns } from "./greedy.js";
+import { lossOfAnswers, measure } from "./measures.js";
 import { pickTargets, type TrainedMember } from "./member.js";
 import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular } from "./options.js";
@@ -30,11 +30,11 @@ export interface Member extends TrainedMember {
 }
 
 /** One model of the members, with what they answer to the rows that they have not seen. */
-export function bagged(
+export async function bagged(
   settings: CheckedTabular,
   prepared: Prepared,
   trained: readonly Member[],
-): { readonly model: TabularModel; readonly step: number; readonly score: TabularModel["score"] } {
+): Promise<{ readonly model: TabularModel; readonly step: number; readonly score: TabularModel["score"] }> {
   const { preparation, targets, units, parts, numbers } = prepared;
   const target = preparation.target ?? fail("ERR_STATE", "fit", "a target", undefined);
   const { outputs, mixing } = outputsOf(target);
@@ -54,15 +54,11 @@ export function bagged(
   const rows = first?.rows ?? new Uint32Array();
   const isWhole = answered.every((one) => one.rows.length === rows.length);
   const held = truthOf(rows);
-  const loss = (data: Float64Array): number => {
-    const found = measure(target.task, { width: outputs, data }, held);
-    return found.logLoss ?? found.rmse ?? 0;
-  };
   const weights =
     kinds.length > 1 && isWhole
-      ? selectWeights(
+      ? await selectWeightsInTurns(
           answered.map(({ data }) => data),
-          loss,
+          (data) => lossOfAnswers(target.task, { width: outputs, data }, held),
         )
       : kinds.map(() => 1 / kinds.length);
   const weightOf = ({ kind }: Member): number => {
@@ -77,7 +73,7 @@ export function bagged(
         mixedAnswers[place] = (mixedAnswers[place] ?? 0) + weight * (data[place] ?? 0);
     });
   } else mixedAnswers.set(first?.data ?? []);
-  const score = measure(target.task, { width: outputs, data: mixedAnswers }, held);
+  const score = await measure(target.task, { width: outputs, data: mixedAnswers }, held);
   const used = trained.filter((member) => weightOf(member) > 0);
   const model = ensemble(
     used.map((member) => member.model),

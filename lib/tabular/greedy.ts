@@ -15,8 +15,30 @@ export interface GreedyOptions {
 export function selectWeights(
   answers: readonly ArrayLike<number>[],
   loss: (answers: Float64Array) => number,
-  options: GreedyOptions = {},
+  options: GreedyOptions,
 ): readonly number[] {
+  const trials = selection(answers, options);
+  let next = trials.next(0);
+  while (next.done !== true) next = trials.next(loss(next.value));
+  return next.value;
+}
+
+/** The same of a loss that takes turns of the event loop. */
+export async function selectWeightsInTurns(
+  answers: readonly ArrayLike<number>[],
+  loss: (answers: Float64Array) => Promise<number>,
+): Promise<readonly number[]> {
+  const trials = selection(answers, {});
+  let next = trials.next(0);
+  while (next.done !== true) next = trials.next(await loss(next.value));
+  return next.value;
+}
+
+/** Gives answers whose loss it is told next, and in the end the weights. */
+function* selection(
+  answers: readonly ArrayLike<number>[],
+  options: GreedyOptions,
+): Generator<Float64Array, readonly number[], number> {
   checkKeys("greedyWeights", options, ["rounds"]);
   const rounds = checkNumber("greedyWeights.rounds", options.rounds ?? ROUNDS, { min: 1, integer: true });
   const [first] = answers;
@@ -37,7 +59,7 @@ export function selectWeights(
     let chosen: { readonly member: number; readonly loss: number } | undefined;
     for (const [member, own] of answers.entries()) {
       for (let at = 0; at < length; at++) trial[at] = ((sum[at] ?? 0) + (own[at] ?? 0)) / round;
-      const found = loss(trial);
+      const found = yield trial;
       if (chosen === undefined || found < chosen.loss) chosen = { member, loss: found };
     }
     if (chosen === undefined) break;

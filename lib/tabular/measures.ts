@@ -1,5 +1,7 @@
 // How good answers are, by the task: exact figures, in double.
+import { turn } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
+import { type Curve, totalsOf, walk } from "../nn/metrics/scores.js";
 import type { Task } from "../table/schema/schema.js";
 import { log } from "../tensor/exact.js";
 
@@ -23,21 +25,36 @@ export type TargetValues = Int32Array | Float64Array;
 /** Probabilities below this count as this, as float32 has it for 1: `log_loss` of scikit-learn. */
 const LEAST = 1.1920928955078125e-7;
 
+/** Rows between two turns of the event loop. */
+const SLICE = 16_384;
+
+/** −ln p of a class that came; of a p below 2⁻²³ as of that. */
+export function lossOfChance(chance: number): number {
+  return -log(Math.max(chance, LEAST));
+}
+
 /** The measures of answers, in the order of their worth; `ERR_DATA` for no rows. */
-export function measure(task: Task, answers: Answers, targets: TargetValues): Measures {
+export async function measure(task: Task, answers: Answers, targets: TargetValues): Promise<Measures> {
   const rows = targets.length / (task === "binary" || task === "classes" ? 1 : answers.width);
   if (rows === 0)
     throw new CarillonError("ERR_DATA", "evaluate", "expected a row or more for 'evaluate' but received none");
   switch (task) {
     case "binary":
-      return { ...ofClasses(answers, targets), auc: auc(column(answers, 1), targets) };
+      return { ...(await ofClasses(answers, targets)), auc: await auc(column(answers, 1), targets) };
     case "classes":
-      return ofClasses(answers, targets);
+      return await ofClasses(answers, targets);
     case "labels":
-      return ofLabels(answers, targets);
+      return await ofLabels(answers, targets);
     default:
-      return ofValues(answers, targets);
+      return await ofValues(answers, targets);
   }
+}
+
+/** What a choice among answers makes least: `logLoss` of classes and labels, `rmse` of values. */
+export async function lossOfAnswers(task: Task, answers: Answers, targets: TargetValues): Promise<number> {
+  if (task === "value" || task === "values") return (await ofValues(answers, targets)).rmse ?? 0;
+  const { logLoss = 0 } = task === "labels" ? await told(answers, targets) : await ofClasses(answers, targets);
+  return logLoss;
 }
 
 function column({ width, data }: Answers, at: number): Float64Array {
@@ -51,53 +68,58 @@ export function largestAt(data: ArrayLike<number>, from: number, width: number):
   return best;
 }
 
-function ofClasses({ width, data }: Answers, targets: TargetValues): Measures {
+async function ofClasses({ width, data }: Answers, targets: TargetValues): Promise<Measures> {
   let [right, sum] = [0, 0];
   for (let row = 0; row < targets.length; row++) {
     const target = targets[row] ?? 0;
     if (largestAt(data, row * width, width) === target) right += 1;
-    sum -= log(Math.max(data[row * width + target] ?? 0, LEAST));
+    sum += lossOfChance(data[row * width + target] ?? 0);
+    if (row % SLICE === SLICE - 1) await turn();
   }
   return { accuracy: right / targets.length, logLoss: sum / targets.length };
 }
 
 /**
- * The area under the ROC curve: the share of pairs of a yes and a no whose scores are in that order, half of those that are alike, by ranks. NaN
+ * The area under the ROC curve: the share of pairs of a yes and a no whose scores are in that order, half of those that are alike. NaN
  * where all rows are of one class.
  */
-export function auc(scores: Float64Array, targets: TargetValues): number {
-  const order = Uint32Array.from(scores.keys()).sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
-  let [ranks, yes] = [0, 0];
-  for (let from = 0; from < order.length; ) {
-    let to = from + 1;
-    const score = scores[order[from] ?? 0];
-    while (to < order.length && scores[order[to] ?? 0] === score) to += 1;
-    for (let at = from; at < to; at++) {
-      if (targets[order[at] ?? 0] !== 1) continue;
-      yes += 1;
-      ranks += (from + 1 + to) / 2;
-    }
-    from = to;
-  }
-  const no = order.length - yes;
-  return yes === 0 || no === 0 ? Number.NaN : (ranks - (yes * (yes + 1)) / 2) / (yes * no);
+export async function auc(scores: Float64Array, targets: TargetValues): Promise<number> {
+  const curve: Curve = {
+    scores,
+    weights: new Float64Array(scores.length).fill(1),
+    isPositive: (row) => targets[row] === 1,
+  };
+  const { positives, negatives } = totalsOf(curve);
+  let [below, pairs] = [0, 0];
+  await walk(curve, ({ yes, no }) => {
+    pairs += yes * (below + no / 2);
+    below += no;
+  });
+  return positives === 0 || negatives === 0 ? Number.NaN : pairs / (positives * negatives);
 }
 
-/** Means over the columns of yes and no. */
-function ofLabels({ width, data }: Answers, targets: TargetValues): Measures {
-  let [right, sum, area] = [0, 0, 0];
+/** Accuracy and log loss of yes and no, of all columns together. */
+async function told({ data }: Answers, targets: TargetValues): Promise<Measures> {
+  let [right, sum] = [0, 0];
   for (let at = 0; at < data.length; at++) {
     const [yes, target] = [data[at] ?? 0, targets[at] ?? 0];
     if (yes > 0.5 === (target === 1)) right += 1;
-    sum -= log(Math.max(target === 1 ? yes : 1 - yes, LEAST));
+    sum += lossOfChance(target === 1 ? yes : 1 - yes);
+    if (at % SLICE === SLICE - 1) await turn();
   }
-  const all: Answers = { width, data };
-  for (let at = 0; at < width; at++)
-    area += auc(column(all, at), column({ width, data: Float64Array.from(targets) }, at));
-  return { accuracy: right / data.length, logLoss: sum / data.length, auc: area / width };
+  return { accuracy: right / data.length, logLoss: sum / data.length };
 }
 
-function ofValues({ width, data }: Answers, targets: TargetValues): Measures {
+/** Means over the columns of yes and no. */
+async function ofLabels(answers: Answers, targets: TargetValues): Promise<Measures> {
+  const { width } = answers;
+  const all: Answers = { width, data: Float64Array.from(targets) };
+  let area = 0;
+  for (let at = 0; at < width; at++) area += await auc(column(answers, at), column(all, at));
+  return { ...(await told(answers, targets)), auc: area / width };
+}
+
+async function ofValues({ width, data }: Answers, targets: TargetValues): Promise<Measures> {
   const rows = targets.length / width;
   const sums = { rmse: 0, mae: 0, r2: 0 };
   for (let at = 0; at < width; at++) {
@@ -110,6 +132,7 @@ function ofValues({ width, data }: Answers, targets: TargetValues): Measures {
       squares += error * error;
       absolute += Math.abs(error);
       spread += (target - mean) * (target - mean);
+      if (row % SLICE === SLICE - 1) await turn();
     }
     sums.rmse += Math.sqrt(squares / rows) / width;
     sums.mae += absolute / rows / width;

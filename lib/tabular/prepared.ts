@@ -4,7 +4,6 @@ import type { Affine } from "../data/transform.js";
 import { fail } from "../errors.js";
 import type { TableSource } from "../table/api.js";
 import { hasValue } from "../table/column.js";
-import type { EncodedInput } from "../table/preparation/encode.js";
 import { fitPreparation } from "../table/preparation/fit.js";
 import type { Preparation } from "../table/preparation/preparation.js";
 import type { Targets } from "../table/preparation/target.js";
@@ -13,16 +12,12 @@ import { readSchema } from "../table/schema/read.js";
 import { type Schema, targetsOf } from "../table/schema/schema.js";
 import type { Warning } from "../table/schema/warnings.js";
 import { Table } from "../table/table.js";
-import { isFloats } from "../tensor/arrays.js";
-import { extent } from "../tensor/shape.js";
 import { chosenRows, divide, type MemberRows } from "./divisions.js";
 import type { TabularEvent } from "./events.js";
+import { examplesInTurns } from "./examples.js";
 import type { Inputs, NetworkTargets } from "./member.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
 import { KINDS, standardized, transformsFor } from "./plan.js";
-
-/** Rows that are encoded between two turns of the event loop. */
-const CHUNK = 2048;
 
 /** A table as networks are given it. */
 export interface Prepared {
@@ -80,7 +75,7 @@ export async function prepareTable(
   const used = withoutEmpty(schema, table, trainRows);
   const transforms = transformsFor(table, used, kind, options.transforms);
   const preparation = await fitPreparation(table, { schema: used, transforms, rows: trainRows, seed }, all);
-  const { x, targets } = await encodeInTurns(preparation, table, signal);
+  const { x, targets } = await examplesInTurns(preparation, table, signal);
   const labels = "shape" in targets ? undefined : targets;
   const { y, units } = standardized(targets, preparation.target?.task ?? "value", trainRows);
   const parts = single ?? divide(all, labels, folds, seed);
@@ -113,37 +108,4 @@ function withoutEmpty(schema: Schema, table: Table, rows: Uint32Array): Schema {
       : ([name, { kind: "ignore", why: "no training row has a value" }] as const);
   });
   return { ...schema, columns: Object.fromEntries(columns) };
-}
-
-/** Inputs and targets of all rows, with turns of the event loop in between. */
-async function encodeInTurns(
-  preparation: Preparation,
-  table: Table,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly x: Inputs; readonly targets: Targets }> {
-  const whole: Record<string, EncodedInput> = {};
-  let labels: Int32Array | undefined;
-  let values: { readonly shape: readonly number[]; readonly data: Float64Array } | undefined;
-  for (let begin = 0; begin < table.rows; begin += CHUNK) {
-    const { x, y } = preparation.examples(table.slice(begin, begin + CHUNK));
-    for (const [name, { shape, data }] of Object.entries(x)) {
-      const width = extent(shape.slice(1));
-      whole[name] ??= {
-        shape: [table.rows, ...shape.slice(1)],
-        data: isFloats(data) ? new Float32Array(table.rows * width) : new Int32Array(table.rows * width),
-      };
-      whole[name].data.set(data, begin * width);
-    }
-    if ("shape" in y) {
-      const width = y.shape[1] ?? 1;
-      values ??= { shape: [table.rows, width], data: new Float64Array(table.rows * width) };
-      values.data.set(y.data, begin * width);
-    } else {
-      labels ??= new Int32Array(table.rows);
-      labels.set(y, begin);
-    }
-    await turn();
-    signal?.throwIfAborted();
-  }
-  return { x: whole, targets: labels ?? values ?? new Int32Array() };
 }

@@ -42,7 +42,7 @@ export async function fitTabular(
       settings.minutes === undefined ? undefined : after(settings.minutes * 66_000, () => control.stop());
     const trained = await training.run().finally(() => deadline?.());
     if (trained.length === 0) return refuseStopped();
-    const { model, step, score } = bagged(settings, prepared, trained);
+    const { model, step, score } = await bagged(settings, prepared, trained);
     const reason = control.ended ? "stopped" : "finished";
     emit({ kind: "end", step, reason, score, seconds: seconds() });
     line.end({ figures: standing.figures, place: reason, seconds: seconds() });

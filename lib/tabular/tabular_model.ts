@@ -5,7 +5,6 @@ import { Part } from "../io/part.js";
 import type { LoadOptions } from "../nn/files/saved.js";
 import { loadModel } from "../nn/model/load.js";
 import type { AnyModel } from "../nn/model/model.js";
-import type { Predictor } from "../nn/serving/predictor.js";
 import { checkKeys } from "../options.js";
 import type { TableSource } from "../table/api.js";
 import type { ColumnKind } from "../table/column.js";
@@ -18,6 +17,7 @@ import { Table } from "../table/table.js";
 import { isFloats } from "../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { Tensor } from "../tensor/tensor.js";
+import { examplesInTurns } from "./examples.js";
 import { largestAt, type Measures, measure, type TargetValues } from "./measures.js";
 import { NETWORK_KINDS, type NetworkKind } from "./networks.js";
 import { PRESETS, type Preset } from "./options.js";
@@ -98,7 +98,7 @@ export class TabularModel {
   readonly outOfFold: OutOfFold | undefined;
   readonly #facts: TabularFacts;
   readonly #width: number;
-  #predictor: Predictor | undefined;
+  #predictor: ReturnType<AnyModel["predictor"]> | undefined;
 
   /** @internal */
   constructor(model: AnyModel, preparation: Preparation, facts: TabularFacts, outOfFold?: OutOfFold | undefined) {
@@ -167,10 +167,10 @@ export class TabularModel {
 
   /**
    * Answers to raw rows: one object, several, lists of values, columns by name or a table. A column that is not there, and what is no value of its column, is `ERR_DATA`;
-   * `null` is missing. Few rows are answered on this thread, many by native ones.
+   * `null` is missing. Few rows are answered on this thread, many by native ones, and encoded in turns: leave them as they are until they are answered.
    */
   async predict(rows: RawRows): Promise<TabularAnswers> {
-    const encoded = this.preparation.encode(rows);
+    const encoded = await this.preparation.encodeInTurns(rows);
     const count = rowsOf(encoded);
     if (count <= AT_ONCE) return this.#answersOf(encoded, this.#run(encoded, count));
     return this.#answersOf(encoded, await answersOf(this.model, encoded.x, this.task));
@@ -195,9 +195,9 @@ export class TabularModel {
   async evaluate(source: TableSource, options: TableOptions = {}): Promise<Measures> {
     const table = await readAlike(source, options, this.kinds);
     if (table.rows === 0) fail("ERR_DATA", "evaluate.source", "a row or more", 0);
-    const { x, y } = this.preparation.examples(table);
+    const { x, targets } = await examplesInTurns(this.preparation, table);
     const answers = await answersOf(this.model, x, this.task);
-    return measure(this.task, { width: this.#width, data: answers }, "shape" in y ? y.data : y);
+    return await measure(this.task, { width: this.#width, data: answers }, "shape" in targets ? targets.data : targets);
   }
 
   /** Writes an ordinary model file, with the preparation and what is known of the training, for {@link loadTabular} and `loadModel`. */
@@ -216,8 +216,8 @@ export class TabularModel {
     this.#predictor ??= this.model.predictor({
       as: task === "binary" || task === "classes" ? "softmax" : task === "labels" ? "sigmoid" : "outputs",
       maxBatch: AT_ONCE,
-    }) as Predictor;
-    const { data } = tensorOf(this.#predictor.run(x as never));
+    });
+    const { data } = tensorOf(this.#predictor.run(x));
     return data;
   }
 
@@ -265,10 +265,9 @@ function tensorOf(given: unknown): Tensor<"f32"> {
 
 /** Probabilities of rows, or values in the units of the model's targets, [rows, width]. */
 export async function answersOf(model: AnyModel, x: Encoded["x"], task: Task): Promise<Float32Array> {
-  const given = x as never; // rows of inputs by name, as the network was made for
-  if (task === "value" || task === "values") return tensorOf(await model.predict(given)).data;
+  if (task === "value" || task === "values") return tensorOf(await model.predict(x)).data;
   const as = task === "labels" ? "sigmoid" : "softmax";
-  return tensorOf(await model.predictProbabilities(given, { as })).data;
+  return tensorOf(await model.predictProbabilities(x, { as })).data;
 }
 
 /** A table of a source, whose columns have the kinds of another one's. */
@@ -337,7 +336,7 @@ function memberIn(part: Part): TabularMember {
 /** {@link loadTabular} */
 export async function readTabular(source: string | Uint8Array, options: LoadOptions): Promise<TabularModel> {
   checkKeys("loadTabular", options, ["weights", "limits"]);
-  const model = (await loadModel(source, options)) as unknown as AnyModel;
+  const model: AnyModel = await loadModel(source, options);
   const file = typeof source === "string" ? source : "loadTabular";
   const { preparation } = model;
   const facts = new Part(file, "preparation", preparation ?? null);

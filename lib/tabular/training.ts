@@ -195,7 +195,7 @@ export class Training {
     const model = this.#modelFor(planned);
     const seed = (settings.seed % 4_294_967_296) * 1024 + at;
     const [train, validation] = [this.#examples(part.train), this.#examples(part.validation)];
-    if (kind === "realMlp") await drawFromData(model, train.x as never, { seed, layers: "head.*" });
+    if (kind === "realMlp") await drawFromData(model, train.x, { seed, layers: "head.*" });
     const { batchSize } = this.#stepsOf(planned);
     let running: Stoppable | undefined;
     const training: MemberTraining = {

@@ -15,17 +15,20 @@ interface Case {
 
 const cases: readonly Case[] = JSON.parse(readFileSync(new URL("fixtures/measures.json", import.meta.url), "utf8"));
 
-test.each(cases)("$task, $width wide: as scikit-learn has them", ({ task, width, answers, targets, measures }) => {
-  const isClasses = task === "binary" || task === "classes";
-  const truth = isClasses ? Int32Array.from(targets) : Float64Array.from(targets);
-  const found = measure(task, { width, data: Float64Array.from(answers) }, truth);
-  expect(Object.keys(found)).toEqual(Object.keys(measures));
-  for (const [name, value] of Object.entries(measures)) expect(found[name], name).toBeCloseTo(value, 10);
-});
+test.each(cases)(
+  "$task, $width wide: as scikit-learn has them",
+  async ({ task, width, answers, targets, measures }) => {
+    const isClasses = task === "binary" || task === "classes";
+    const truth = isClasses ? Int32Array.from(targets) : Float64Array.from(targets);
+    const found = await measure(task, { width, data: Float64Array.from(answers) }, truth);
+    expect(Object.keys(found)).toEqual(Object.keys(measures));
+    for (const [name, value] of Object.entries(measures)) expect(found[name], name).toBeCloseTo(value, 10);
+  },
+);
 
-test("the area under the curve counts ties as halves, and is none of one class", () => {
-  expect(auc(Float64Array.of(0.1, 0.5, 0.5, 0.9), Int32Array.of(0, 0, 1, 1))).toBe(3.5 / 4);
-  expect(auc(Float64Array.of(0.1, 0.5), Int32Array.of(1, 1))).toBeNaN();
+test("the area under the curve counts ties as halves, and is none of one class", async () => {
+  expect(await auc(Float64Array.of(0.1, 0.5, 0.5, 0.9), Int32Array.of(0, 0, 1, 1))).toBe(3.5 / 4);
+  expect(await auc(Float64Array.of(0.1, 0.5), Int32Array.of(1, 1))).toBeNaN();
 });
 
 test("greedy weights are those of the best round: of what errs to either side both, of what is worse nothing", () => {

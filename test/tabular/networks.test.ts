@@ -79,7 +79,7 @@ async function trained(preset: "fast" | "auto", task: "classes" | "value", steps
     shuffle: false,
     callbacks: [early],
   });
-  const answers = await model.predict(x as never);
+  const answers = await model.predict(x);
   const told = Array.from(answers instanceof Tensor ? answers.data : [], (answer, at) =>
     units === undefined ? answer : answer * (units.scale[at % 2] ?? 1) + (units.shift[at % 2] ?? 0),
   );

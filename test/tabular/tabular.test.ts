@@ -14,6 +14,7 @@ import {
   table,
   tabular,
 } from "../../lib/index.js";
+import type { AnyModel } from "../../lib/nn/model/model.js";
 
 const folder = mkdtempSync(join(tmpdir(), "carillon-tabular-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -72,10 +73,30 @@ describe("a model that takes raw rows", () => {
     expect(again.history[0]).toHaveLength(30);
     expect(again.outOfFold).toBeUndefined();
 
-    const plain = await loadModel(path);
+    const plain: AnyModel = await loadModel(path);
     const { x } = preparationOf(plain.preparation).encode(some);
-    expect((await plain.predictProbabilities(x as never)).data).toEqual(all.probabilities?.data);
+    expect((await plain.predictProbabilities(x)).data).toEqual(all.probabilities?.data);
     expect(plain.classNames).toEqual(["no", "yes"]);
+  });
+
+  test("answers many rows as it answers few, in turns of the event loop, and names what is wrong by its number", async () => {
+    const model = await tabular({ ...small, epochs: 1 }).fit(rows, fitted);
+    const many = Array.from({ length: 5000 }, (_, at) => rows[at % rows.length] ?? {});
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const encoded = await model.preparation.encodeInTurns(many);
+    isOver = true;
+    expect(turns).toBeGreaterThan(1);
+    const { x, unseen } = model.preparation.encode(many);
+    expect({ x: encoded.x, unseen: encoded.unseen }).toEqual({ x, unseen });
+    const columns = Object.fromEntries(model.columns.map((name) => [name, many.map((row) => Reflect.get(row, name))]));
+    expect((await model.preparation.encodeInTurns(columns)).x).toEqual(x);
+    await expect(model.predict(many.with(4321, {}))).rejects.toThrow("in 'row 4321'");
   });
 
   test("counts categories that no training row had, and refuses what is no value of its column", async () => {

@@ -173,17 +173,19 @@ function placesOf(features: readonly Feature[]): readonly number[] {
   });
 }
 
-/** Rows that are objects. A key that is not there is refused; `null` and `undefined` are missing. */
+/** Rows that are objects, from `begin` to `end`. A key that is not there is refused; `null` and `undefined` are missing. */
 export function encodeRows(
   features: readonly Feature[],
   inputs: PreparedInputs,
   rows: readonly RawRow[],
-  texts: TextForm = "padded",
+  texts: TextForm,
+  begin: number,
+  end: number,
 ): Outputs {
-  const outputs = new Outputs(inputs, rows.length, texts);
+  const outputs = new Outputs(inputs, end - begin, texts);
   const place = new Place((row) => `row ${row}`);
   const places = placesOf(features);
-  for (let row = 0; row < rows.length; row++) {
+  for (let row = begin; row < end; row++) {
     const given = rows[row];
     if (typeof given !== "object" || given === null) fail("ERR_DATA", `row ${row}`, "an object", given);
     place.row = row;
@@ -193,7 +195,7 @@ export function encodeRows(
       const value = given[feature.column];
       place.column = feature.column;
       if (value === undefined && !Object.hasOwn(given, feature.column)) failKey(row, feature.column, given);
-      encodeValue(feature, value, row, places[at] ?? 0, outputs, inputs, place);
+      encodeValue(feature, value, row - begin, places[at] ?? 0, outputs, inputs, place);
     }
   }
   return outputs;

@@ -1,4 +1,5 @@
 // From rows as they are to what a network takes: fitted once, kept as JSON, the same in every process.
+import { turn } from "../../binding/clock.js";
 import type { Description, Json } from "../../described.js";
 import { fail, introduce } from "../../errors.js";
 import { Part } from "../../io/part.js";
@@ -14,6 +15,7 @@ import { failColumn, Table } from "../table.js";
 import { type GivenColumns, type GivenRows, tableOfValues } from "../values.js";
 import { type Encoded, type EncodedLists, encodeRows, encodeTable, type Outputs, type TextForm } from "./encode.js";
 import type { Feature, PreparedInputs, RawRow } from "./features.js";
+import { JoinedInputs, TURN_ROWS } from "./joined.js";
 import { columnTransforms } from "./kinds.js";
 import { type Target, type Targets, targetJson, targetOf, targetsIn } from "./target.js";
 
@@ -103,22 +105,46 @@ export class Preparation {
     return form === "padded" ? outputs.encoded() : outputs.encodedLists();
   }
 
+  /** The same with turns of the event loop in between: rows are read as they are then. @internal */
+  async encodeInTurns(rows: RawRows): Promise<Encoded> {
+    const read = this.#read(rows);
+    const count = read instanceof Table ? read.rows : read.length;
+    const first = this.#encoded(read, "padded", 0, TURN_ROWS).encoded();
+    if (count <= TURN_ROWS) return first;
+    const joined = new JoinedInputs(count);
+    joined.set(0, first);
+    for (let begin = TURN_ROWS; begin < count; begin += TURN_ROWS) {
+      await turn();
+      joined.set(begin, this.#encoded(read, "padded", begin, begin + TURN_ROWS).encoded());
+    }
+    return joined;
+  }
+
   #outputs(rows: RawRows, texts: TextForm): Outputs {
-    if (rows instanceof Table) return encodeTable(this.#features, this.inputs, rows, texts);
+    return this.#encoded(this.#read(rows), texts, 0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Of the rows from `begin` on, up to `end` or the last. */
+  #encoded(read: Table | readonly RawRow[], texts: TextForm, begin: number, end: number): Outputs {
+    if (!(read instanceof Table))
+      return encodeRows(this.#features, this.inputs, read, texts, begin, Math.min(end, read.length));
+    const table = begin === 0 && end >= read.rows ? read : read.slice(begin, end);
+    return encodeTable(this.#features, this.inputs, table, texts);
+  }
+
+  #read(rows: RawRows): Table | readonly RawRow[] {
+    if (rows instanceof Table) return rows;
     if (typeof rows !== "object" || rows === null) return fail("ERR_DATA", "rows", "rows, columns or a table", rows);
     if (Array.isArray(rows)) {
       const first: unknown = rows.at(0);
-      if (!Array.isArray(first)) return encodeRows(this.#features, this.inputs, rows, texts);
+      if (!Array.isArray(first)) return rows;
     } else {
       const [first]: readonly unknown[] = Object.values(rows);
       const isColumn = typeof first === "object" && first !== null && "length" in first;
-      if (!isColumn) return encodeRows(this.#features, this.inputs, [{ ...rows }], texts);
+      if (!isColumn) return [{ ...rows }];
     }
     const columns = Array.isArray(rows) ? this.#features.map(({ column }) => column) : undefined;
-    const table = tableOfValues("rows", rows, { columns });
-    return table === undefined
-      ? fail("ERR_DATA", "rows", "rows, columns or a table", rows)
-      : this.#outputs(table, texts);
+    return tableOfValues("rows", rows, { columns }) ?? fail("ERR_DATA", "rows", "rows, columns or a table", rows);
   }
 
   /** Inputs and targets of a table's rows; `ERR_DATA` names the row that has no target. */
