@@ -87,6 +87,8 @@ describe("two classes", async () => {
     expect(html).not.toMatch(/<script|https?:|src=|@import|url\(/);
     expect(html).toContain("npx carillon train churn.csv --target churned");
     expect(markdown).toContain("| AUC |");
+    expect(markdown).toContain('\\<b>quoted"&');
+    expect(markdown).not.toMatch(/(?<!\\)<b>/);
     expect(markdown).toContain("npx carillon train churn.csv --target churned");
     expect(JSON.parse(JSON.stringify(json))).toMatchObject({
       version: 1,

@@ -3,7 +3,8 @@ import type { ReportFacts, TargetFacts } from "../facts.js";
 import { shortNumber } from "../slices.js";
 import { byText, counted, durationText, percent, rowsOf, scoreText, sizeText, verdictOf } from "./text.js";
 
-const plain = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+/** Text that starts no cell, tag or line of its own. */
+const plain = (text: string): string => text.replace(/[\\|<]/g, "\\$&").replace(/[\r\n]+/g, " ");
 
 function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(plain).join(" | ")} |`;
@@ -20,13 +21,13 @@ function targetText(one: TargetFacts, several: boolean): readonly string[] {
     scoreText(constant),
   ]);
   const parts = [
-    `## Scores${several ? `: ${one.target}` : ""}`,
+    `## Scores${several ? `: ${plain(one.target)}` : ""}`,
     tableText(["measure", "this model", "95% interval", "linear", "constant"], rows),
   ];
   if (twoClasses !== undefined) {
     const { threshold, by, precision, recall } = twoClasses.chosen;
     parts.push(
-      `'${classes?.[1]}' above ${scoreText(threshold)} (${byText(by)}): precision ${percent(precision)}, recall ${percent(recall)}.`,
+      `'${plain(classes?.[1] ?? "")}' above ${scoreText(threshold)} (${byText(by)}): precision ${percent(precision)}, recall ${percent(recall)}.`,
     );
   }
   if (confusion !== undefined) {
@@ -54,11 +55,11 @@ export function markdownOf(facts: ReportFacts): string {
   const { targets, importance, slices, columns, cost, made, warnings, rows } = facts;
   const [score] = targets[0]?.scores ?? [];
   const parts = [
-    `# ${facts.name}`,
+    `# ${plain(facts.name)}`,
     ...(score === undefined ? [] : [`**${verdictOf(score)}** ${rowsOf(facts)}`]),
     ...(warnings.length === 0
       ? []
-      : ["## To look at", warnings.map(({ kind, text }) => `- **${kind}**: ${text}`).join("\n")]),
+      : ["## To look at", warnings.map(({ kind, text }) => `- **${kind}**: ${plain(text)}`).join("\n")]),
     ...targets.flatMap((one) => targetText(one, targets.length > 1)),
     "## What the answers depend on",
     tableText(
