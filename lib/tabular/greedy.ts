@@ -1,6 +1,7 @@
 // Weights of an ensemble by greedy selection.
 import { CarillonError, fail } from "../errors.js";
-import { checkKeys, checkNumber } from "../options.js";
+import { checkFunction, checkKeys, checkNumber } from "../options.js";
+import { isNumberArray } from "../tensor/arrays.js";
 
 /** Rounds of the selection, by default. */
 const ROUNDS = 50;
@@ -41,8 +42,13 @@ function* selection(
 ): Generator<Float64Array, readonly number[], number> {
   checkKeys("greedyWeights", options, ["rounds"]);
   const rounds = checkNumber("greedyWeights.rounds", options.rounds ?? ROUNDS, { min: 1, integer: true });
-  const [first] = answers;
+  const isList: boolean = Array.isArray(answers);
+  const [first] = isList ? answers : [];
   if (first === undefined) return fail("ERR_OPTION", "greedyWeights", "answers of a member or more", answers);
+  for (const [at, one] of answers.entries())
+    if (!Array.isArray(one) && !isNumberArray(one))
+      fail("ERR_OPTION", `greedyWeights.answers[${at}]`, "a list of numbers", one);
+  checkFunction("greedyWeights.loss", loss);
   const { length } = first;
   const odd = answers.findIndex((one) => one.length !== length);
   if (odd >= 0)

@@ -62,6 +62,7 @@ const EXPECTED: Readonly<Record<string, readonly [Initializer, Expected]>> = {
   normal: [initializers.normal({ mean: 2, deviation: 0.5 }), { mean: 2, deviation: 0.5, kurtosis: NORMAL }],
   // U(a, b): mean (a + b)/2, deviation (b − a)/√12.
   uniform: [initializers.uniform({ low: -1, high: 3 }), { mean: 1, deviation: 4 / Math.sqrt(12), kurtosis: UNIFORM }],
+  signs: [initializers.signs(), { deviation: 1, kurtosis: 1 }],
   lecunUniform: [initializers.lecunUniform(), { deviation: Math.sqrt(1 / COLUMNS), kurtosis: UNIFORM }],
   lecunNormal: [initializers.lecunNormal({ gain: 2 }), { deviation: Math.sqrt(4 / COLUMNS), kurtosis: NORMAL }],
   truncatedNormal: [
@@ -90,10 +91,13 @@ const EXPECTED: Readonly<Record<string, readonly [Initializer, Expected]>> = {
 
 const WITHOUT_DRAWS = ["identity", "constant", "zeros", "ones"];
 
+/** What draws as another one does: see below. */
+const BY_ANOTHER = ["repeated"];
+
 test("every initializer stands here", () => {
   const makers = Object.keys(initializers).filter((name) => !["fans", "toInitializer"].includes(name));
   const here = Object.keys(EXPECTED).map((name) => name.split(",")[0]);
-  expect([...new Set(here), ...WITHOUT_DRAWS].sort()).toEqual(makers.sort());
+  expect([...new Set(here), ...WITHOUT_DRAWS, ...BY_ANOTHER].sort()).toEqual(makers.sort());
 });
 
 /*
@@ -110,7 +114,7 @@ test.each(Object.entries(EXPECTED))(
       const measured = moment(data, (x) => x);
       expect(Math.abs(measured - mean)).toBeLessThan((5 * deviation) / Math.sqrt(COUNT));
       const spread = Math.sqrt(moment(data, (x) => (x - mean) ** 2));
-      expect(Math.abs(spread / deviation - 1)).toBeLessThan(5 * 0.5 * Math.sqrt((kurtosis - 1) / COUNT));
+      expect(Math.abs(spread / deviation - 1)).toBeLessThanOrEqual(5 * 0.5 * Math.sqrt((kurtosis - 1) / COUNT));
     }
   },
 );
@@ -121,6 +125,12 @@ test.each(Object.entries(EXPECTED))("%s draws by name and seed alone", (_, [init
   expect(drawn(initializer, 1, small)).toEqual(one);
   expect(drawn(initializer, 2, small)).not.toEqual(one);
   expect(drawn(initializer, 1, small, "v")).not.toEqual(one);
+});
+
+test("repeated is one draw for every index of the first axis", () => {
+  const data = drawn(initializers.repeated(initializers.normal()), 3, [4, 6, 5]);
+  const one = drawn(initializers.normal(), 3, [6, 5]);
+  for (let at = 0; at < 4; at++) expect(data.subarray(30 * at, 30 * (at + 1))).toEqual(one);
 });
 
 test("a layer more leaves the weights of the others as they were", () => {
