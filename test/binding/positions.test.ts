@@ -44,6 +44,8 @@ function objections(source: string): string[] {
 /** What is numbered in lib/ and is nothing of native code's. */
 const OTHERS: Readonly<Record<string, string>> = {
   "lib/nn/evaluation/log.ts": "columns of a program's log, which nobody else numbers",
+  "lib/table/arrow/header.ts": "fields of Arrow's messages, as its format numbers them",
+  "lib/train/log/tensor_board_file.ts": "fields and wire types of TensorBoard's events, as their format numbers them",
 };
 
 test("of the source", () => {
