@@ -18,6 +18,7 @@ export function selectWeights(
   loss: (answers: Float64Array) => number,
   options: GreedyOptions,
 ): readonly number[] {
+  checkFunction("greedyWeights.loss", loss);
   const trials = selection(answers, options);
   let next = trials.next(0);
   while (next.done !== true) next = trials.next(loss(next.value));
@@ -48,7 +49,6 @@ function* selection(
   for (const [at, one] of answers.entries())
     if (!Array.isArray(one) && !isNumberArray(one))
       fail("ERR_OPTION", `greedyWeights.answers[${at}]`, "a list of numbers", one);
-  checkFunction("greedyWeights.loss", loss);
   const { length } = first;
   const odd = answers.findIndex((one) => one.length !== length);
   if (odd >= 0)
