@@ -16,7 +16,7 @@ export async function examplesInTurns(
   let values: { readonly shape: readonly number[]; readonly data: Float64Array } | undefined;
   for (let begin = 0; begin === 0 || begin < table.rows; begin += TURN_ROWS) {
     const { y, ...encoded } = preparation.examples(table.slice(begin, begin + TURN_ROWS));
-    joined.set(begin, encoded);
+    joined.put(begin, encoded);
     if ("shape" in y) {
       const width = y.shape[1] ?? 1;
       values ??= { shape: [table.rows, width], data: new Float64Array(table.rows * width) };

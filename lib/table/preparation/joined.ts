@@ -18,7 +18,7 @@ export class JoinedInputs implements Encoded {
   }
 
   /** A block of the rows from `begin` on. */
-  set(begin: number, { x, unseen }: Encoded): void {
+  put(begin: number, { x, unseen }: Encoded): void {
     for (const [name, { shape, data }] of Object.entries(x)) {
       const rest = shape.slice(1);
       const length = this.#rows * extent(rest);

@@ -112,10 +112,10 @@ export class Preparation {
     const first = this.#encoded(read, "padded", 0, TURN_ROWS).encoded();
     if (count <= TURN_ROWS) return first;
     const joined = new JoinedInputs(count);
-    joined.set(0, first);
+    joined.put(0, first);
     for (let begin = TURN_ROWS; begin < count; begin += TURN_ROWS) {
       await turn();
-      joined.set(begin, this.#encoded(read, "padded", begin, begin + TURN_ROWS).encoded());
+      joined.put(begin, this.#encoded(read, "padded", begin, begin + TURN_ROWS).encoded());
     }
     return joined;
   }
