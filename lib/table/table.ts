@@ -1,5 +1,5 @@
 import { CarillonError, fail, introduce } from "../errors.js";
-import { checkNumber } from "../options.js";
+import { checkNumber, isWithin } from "../options.js";
 import { INSPECT, type InspectOptions } from "../tensor/inspect.js";
 import { nearest } from "../words.js";
 import {
@@ -110,9 +110,9 @@ export class Table {
 
   /** The rows of these numbers, in this order. `ERR_OPTION` where there is no such row. */
   pick(rows: ArrayLike<number>): Table {
-    for (let at = 0; at < rows.length; at++) {
-      checkNumber(`table.pick[${at}]`, rows[at], { min: 0, max: this.rows - 1, integer: true });
-    }
+    const range = { min: 0, max: this.rows - 1, integer: true };
+    for (let at = 0; at < rows.length; at++)
+      if (!isWithin(rows[at], range)) checkNumber(`table.pick[${at}]`, rows[at], range);
     return new Table(
       new Map([...this.#columns].map(([name, column]) => [name, picked(column, rows)])),
       this.places.picked(rows),

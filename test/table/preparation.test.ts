@@ -175,6 +175,26 @@ test("texts have the pieces of scikit-learn's vectorizers", async () => {
   expect(await most({ buckets })).toEqual(fixture.pieces.map(([words, characters]) => words + characters));
 });
 
+test("the most pieces are those of the text that has most alone, be there longer ones that say the same again and again", async () => {
+  const fitted = async (t: readonly string[], options: object): Promise<number | undefined> => {
+    const schema: Schema = { columns: { t: { kind: "text" } } };
+    const made = await prepare({ t }, { schema, transforms: { t: { kind: "hashedText", options } } });
+    return made.inputs.texts[0]?.most;
+  };
+  const texts = ["so ".repeat(90), "a", "one two three four five", "", "on and on and on and on", "Große Straße, 12"];
+  for (const options of [
+    {},
+    { buckets: 4 },
+    { words: [2, 3] },
+    { words: [0, 0] },
+    { characters: [0, 0] },
+    { most: 9 },
+  ]) {
+    const alone = await Promise.all(texts.map((text) => fitted([text, "a"], options)));
+    expect(await fitted(texts, options)).toBe(Math.max(...alone.map(Number)));
+  }
+});
+
 test("the bucket of a piece is FNV-1a of its UTF-16 units, mixed: values worked out in Python", async () => {
   const made = await prepare(await table({ t: ["cat", "é"] }), {
     schema: { columns: { t: { kind: "text" } } },

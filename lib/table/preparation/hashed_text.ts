@@ -21,10 +21,10 @@ export interface HashedTextOptions {
 
 const WORD = /[\p{L}\p{N}_]+/gu;
 
-/** FNV-1a over the 16-bit units of a text, each as its two bytes, low byte first. */
-function hashOf(text: string, seed: number): number {
+/** FNV-1a over the 16-bit units [begin, end) of a text, each as its two bytes, low byte first. */
+function hashOf(text: string, begin: number, end: number, seed: number): number {
   let hash = 0x811c9dc5 ^ seed;
-  for (let at = 0; at < text.length; at++) {
+  for (let at = begin; at < end; at++) {
     const unit = text.charCodeAt(at);
     hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
     hash = Math.imul(hash ^ (unit >>> 8), 0x01000193);
@@ -63,20 +63,29 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
   const words = checkLengths("hashedText.words", options.words ?? [1, 2]);
   const characters = checkLengths("hashedText.characters", options.characters ?? [3, 5]);
   const most = checkNumber("hashedText.most", options.most ?? 1024, { min: 1, max: 65_536, integer: true });
-  const piecesOf = (text: string): readonly number[] => {
+  const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(WORD) ?? [];
+  /** Pieces, equal ones too: no text has more ids. */
+  const countOf = (found: readonly string[]): number => {
+    let count = 0;
+    for (let length = Math.max(1, words[0]); length <= words[1]; length++)
+      count += Math.max(0, found.length - length + 1);
+    for (let length = Math.max(1, characters[0]); length <= characters[1]; length++)
+      for (const word of found) count += Math.max(0, word.length + 3 - length);
+    return count;
+  };
+  const idsOf = (found: readonly string[]): readonly number[] => {
     const ids = new Set<number>();
-    const found = text.toLowerCase().match(WORD) ?? [];
     for (let place = 0; place < found.length && ids.size < most; place++) {
       let piece = "";
       for (let length = 1; length <= words[1] && place + length <= found.length; length++) {
         piece = length === 1 ? (found[place] ?? "") : `${piece} ${found[place + length - 1]}`;
-        if (length >= words[0] && ids.size < most) ids.add(hashOf(piece, OF_WORDS) & (buckets - 1));
+        if (length >= words[0] && ids.size < most) ids.add(hashOf(piece, 0, piece.length, OF_WORDS) & (buckets - 1));
       }
       if (characters[1] === 0) continue;
       const spaced = ` ${found[place]} `;
       for (let length = characters[0]; length <= Math.min(characters[1], spaced.length); length++) {
         for (let at = 0; at + length <= spaced.length && ids.size < most; at++)
-          ids.add(hashOf(spaced.slice(at, at + length), OF_CHARACTERS) & (buckets - 1));
+          ids.add(hashOf(spaced, at, at + length, OF_CHARACTERS) & (buckets - 1));
       }
     }
     return [...ids];
@@ -92,8 +101,9 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
           const seen = new Uint8Array(column.levels.length);
           for (const code of column.codes) if (code >= 0) seen[code] = 1;
           column.levels.forEach((level, code) => {
-            if (seen[code] === 1 && widest < most && !isMissing(level, schema))
-              widest = Math.max(widest, piecesOf(level).length);
+            if (seen[code] !== 1 || widest >= most || isMissing(level, schema)) return;
+            const found = wordsOf(level);
+            if (countOf(found) > widest) widest = Math.max(widest, idsOf(found).length);
           });
         },
         finish: () => ({ most: widest }),
@@ -105,7 +115,7 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
         gives: "bag",
         buckets,
         most: widest,
-        ids: (where, value) => (isMissing(value, schema) ? [] : piecesOf(textOf(where, value)).slice(0, widest)),
+        ids: (where, value) => (isMissing(value, schema) ? [] : idsOf(wordsOf(textOf(where, value))).slice(0, widest)),
       };
     },
   };
