@@ -60,6 +60,8 @@ export interface MemberTraining {
   readonly patience: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly checkpoint: { readonly dir: string; readonly resume: boolean } | undefined;
+  /** Is told behind which step it begins. */
+  onBegin(step: number): void;
   onStep(step: MemberStep): void;
   onEpoch(epoch: MemberEpoch): void;
   /** Is given what stops this member. */
@@ -210,6 +212,7 @@ export async function trainMember(
   });
   training.onStart(run);
   for await (const event of run) {
+    if (event.kind === "start") training.onBegin(event.step);
     if (event.kind === "step") training.onStep(event);
     const told = event.kind === "epoch" ? toldOf(event, monitor) : undefined;
     if (told === undefined) continue;

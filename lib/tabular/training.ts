@@ -11,6 +11,7 @@ import { keptEpochs } from "./kept_epochs.js";
 import { batchOf, type MemberExamples, type MemberTraining, pickInputs, pickTargets, trainMember } from "./member.js";
 import { type NetworkKind, networkOf } from "./networks.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
+import { Pace } from "./pace.js";
 import { boundsOf, KINDS, lossOf, monitorOf, optimizerOf, outputsOf } from "./plan.js";
 import type { Prepared } from "./prepared.js";
 import { answersOf, type TabularHistoryEpoch } from "./tabular_model.js";
@@ -52,10 +53,8 @@ export class Training {
   readonly #means: Means;
   readonly #planned: readonly Planned[];
   readonly #running = new Set<Stoppable>();
-  /** Steps done, by member. */
-  readonly #steps: number[];
+  #pace: Pace;
   #epochs: number;
-  #began = 0;
   #told = false;
 
   constructor(settings: CheckedTabular, prepared: Prepared, options: TabularFitOptions, means: Means) {
@@ -64,8 +63,8 @@ export class Training {
     this.#options = options;
     this.#means = means;
     this.#planned = prepared.parts.flatMap((_, fold) => KINDS[settings.preset].map((kind) => ({ kind, fold })));
-    this.#steps = this.#planned.map(() => 0);
     this.#epochs = settings.epochs;
+    this.#pace = this.#paced();
   }
 
   /** The members that have an epoch or more behind them, in their order. */
@@ -78,7 +77,7 @@ export class Training {
     const { minutes } = this.#settings;
     if (minutes !== undefined)
       this.#epochs = await keptEpochs(this.#options.checkpoint, () => this.#epochsIn(minutes, together, each));
-    this.#began = now();
+    this.#pace = this.#paced();
     const off = control.onInterrupt(() => {
       if (control.ended) for (const one of this.#running) one.stop();
       else if (!control.free) this.#rest().catch(() => undefined);
@@ -133,6 +132,16 @@ export class Training {
   /** Steps of an epoch of a member. */
   #stepsOf({ fold }: Planned): { readonly batchSize: number; readonly steps: number } {
     return batchOf(this.#prepared.parts[fold]?.train.length ?? 1, this.#settings.batchSize);
+  }
+
+  /** Of members that begin now. */
+  #paced(): Pace {
+    const began = now();
+    const members = this.#planned.map((planned) => {
+      const { batchSize, steps } = this.#stepsOf(planned);
+      return { steps: this.#epochs * steps, batchSize, cost: COST[planned.kind] };
+    });
+    return new Pace(members, () => (now() - began) / 1000);
   }
 
   #start(threads: number): void {
@@ -220,12 +229,13 @@ export class Training {
         if (control.ended) run.stop();
         else if (!control.free) run.pause();
       },
+      onBegin: (step) => this.#pace.begin(at, step),
       onStep: ({ step, epoch, loss }) => {
-        this.#steps[at] = step;
+        this.#pace.reach(at, step);
         this.#tell(at, { step, epoch, loss });
       },
       onEpoch: ({ epoch, step, loss, validationLoss, value, best }) => {
-        this.#steps[at] = step;
+        this.#pace.reach(at, step);
         this.#expect();
         const figure = this.#figure(value);
         this.#means.emit({
@@ -234,14 +244,14 @@ export class Training {
           validation: { loss: validationLoss, figure },
           best: { epoch: best.epoch, value: this.#figure(best.value).value },
           seconds: this.#means.seconds(),
-          secondsLeft: this.#secondsLeft,
+          secondsLeft: this.#pace.secondsLeft,
         });
       },
     };
     const trained = await trainMember(model, train, validation, training);
     if (running !== undefined) this.#running.delete(running);
     if (trained.step === 0 || trained.best === undefined) return undefined;
-    this.#steps[at] = this.#epochs * this.#stepsOf(planned).steps;
+    this.#pace.end(at);
     this.#restoreUnits(model);
     const answers = await answersOf(model, validation.x, task);
     const figure = this.#figure(trained.best.value);
@@ -277,28 +287,15 @@ export class Training {
     return { name: monitor === "accuracy" ? "accuracy" : "logLoss", value };
   }
 
-  get #total(): number {
-    return this.#planned.reduce((sum, one) => sum + this.#epochs * this.#stepsOf(one).steps * COST[one.kind], 0);
-  }
-
-  get #done(): number {
-    return this.#steps.reduce((sum, steps, at) => sum + steps * COST[this.#planned[at]?.kind ?? "realMlp"], 0);
-  }
-
-  get #stepsDone(): number {
-    return this.#steps.reduce((sum, steps) => sum + steps, 0);
-  }
-
-  /** At the pace so far. */
-  get #secondsLeft(): number {
-    const done = this.#done;
-    return done === 0 ? Number.POSITIVE_INFINITY : (((now() - this.#began) / 1000) * (this.#total - done)) / done;
-  }
-
   #expect(): void {
-    if (this.#told || this.#stepsDone < TRIAL) return;
+    if (this.#told || this.#pace.own < TRIAL) return;
     this.#told = true;
-    this.#means.emit({ kind: "expected", step: this.#stepsDone, secondsLeft: this.#secondsLeft, epochs: this.#epochs });
+    this.#means.emit({
+      kind: "expected",
+      step: this.#pace.steps,
+      secondsLeft: this.#pace.secondsLeft,
+      epochs: this.#epochs,
+    });
   }
 
   #tell(
@@ -306,15 +303,12 @@ export class Training {
     { step, epoch, loss }: { readonly step: number; readonly epoch: number; readonly loss: number },
   ): void {
     this.#expect();
-    const passed = (now() - this.#began) / 1000;
-    const planned = this.#planned[at];
-    const { batchSize } = planned === undefined ? { batchSize: 0 } : this.#stepsOf(planned);
     this.#means.emit({
       kind: "step",
       ...{ member: at + 1, members: this.#planned.length, step, epoch, epochs: this.#epochs, loss },
-      rowsPerSecond: passed > 0 ? (this.#stepsDone * batchSize) / passed : 0,
+      rowsPerSecond: this.#pace.rowsPerSecond,
       seconds: this.#means.seconds(),
-      secondsLeft: this.#secondsLeft,
+      secondsLeft: this.#pace.secondsLeft,
     });
   }
 }
