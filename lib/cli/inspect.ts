@@ -1,3 +1,4 @@
+import { countText } from "../counts.js";
 import { type Inferred, loadModel, loadTabular, schemaOf } from "../index.js";
 import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
@@ -6,7 +7,7 @@ import { readSchemaFile } from "../job/job_file.js";
 import { figureText } from "../train/progress/line.js";
 import { type InspectFlags, readingOf, sourceOf } from "./flags.js";
 import { modelFile } from "./model.js";
-import { columnsText, complain, count, print, type Status, schemaFile, UsageError } from "./terms.js";
+import { columnsText, complain, print, type Status, schemaFile, UsageError } from "./terms.js";
 
 /** What a table holds, or a model. */
 export async function inspect(files: readonly string[], flags: InspectFlags): Promise<Status> {
@@ -75,7 +76,7 @@ async function inspectModel(path: string, json: boolean): Promise<Status> {
     ["  score", `${figures.join(", ")} (rows that were held out)`],
     [
       "  network",
-      `${count(members.length, "member")}, ${count(parameters, "weight")}, ${count(Math.ceil(size / 1000), "KB").replace(/s$/, "")}`,
+      `${countText(members.length, "member")}, ${countText(parameters, "weight")}, ${Math.ceil(size / 1000).toLocaleString("en-US")} KB`,
     ],
     ["  seed", String(seed)],
   ];
@@ -97,7 +98,7 @@ export function schemaText(name: string, { schema, warnings, rows }: Inferred): 
     targets.includes(column) ? `${kind}, target` : kind,
     why,
   ]);
-  const head = `${name}: ${count(rows, "row")}, ${count(columns.length, "column")}`;
+  const head = `${name}: ${countText(rows, "row")}, ${countText(columns.length, "column")}`;
   const task = schema.task === undefined ? [] : [`to be predicted: ${targets.join(", ")} (${schema.task})`];
   return [head, columnsText(lines), ...task, ...warnings.map(({ text }) => `warning: ${text}`)].join("\n");
 }

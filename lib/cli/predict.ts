@@ -1,10 +1,11 @@
 import { once } from "node:events";
+import { countText } from "../counts.js";
 import { tableBlocks } from "../index.js";
 import { type AnswerForm, answerColumns, headOf, linesOf } from "../job/answers.js";
 import { writeWhole } from "../job/files.js";
 import { type PredictFlags, sourceOf } from "./flags.js";
 import { openModel, readingFor, withItsColumns } from "./model.js";
-import { complain, count, type Status, UsageError } from "./terms.js";
+import { complain, type Status, UsageError } from "./terms.js";
 
 /** Names that say of a file what answers are not. */
 const OTHER_FORMS = /\.(gz|zst|zip|tsv|json|parquet|arrow|feather|npy|npz|xlsx)$/i;
@@ -50,8 +51,10 @@ export async function predict(path: string, files: readonly string[], flags: Pre
     if (out !== undefined) return await writeWhole(out, pieces());
     for await (const piece of pieces()) if (!process.stdout.write(piece)) await once(process.stdout, "drain");
   });
-  if (out !== undefined) complain(`${out}: ${count(rows, "row")}`);
+  if (out !== undefined) complain(`${out}: ${countText(rows, "row")}`);
   for (const [name, times] of unseen)
-    complain(`note: ${count(times, "row")} with a '${name}' that no training row had: answered as if it were missing`);
+    complain(
+      `note: ${countText(times, "row")} with a '${name}' that no training row had: answered as if it were missing`,
+    );
   return 0;
 }

@@ -1,3 +1,4 @@
+import { countText } from "../counts.js";
 import { CarillonError, codeOf } from "../errors.js";
 import { type Measures, table, tabular } from "../index.js";
 import { fileError, fileSystem } from "../io/file_system.js";
@@ -7,7 +8,7 @@ import { readJobFile, readRan, readSchemaFile } from "../job/job_file.js";
 import { checkSameData, hashOf, RunFolder, stemOf } from "../job/run_folder.js";
 import { type Changes, partsOf, type Round, roundsOf, trialsOf } from "../job/search.js";
 import { figureText } from "../train/progress/line.js";
-import { complain, count, print, type Status, UsageError } from "./terms.js";
+import { complain, print, type Status, UsageError } from "./terms.js";
 
 /** How `carillon search` is asked, besides the job. */
 export interface SearchOptions {
@@ -112,7 +113,7 @@ export async function search(given: Job | undefined, options: SearchOptions): Pr
     const results = await resultsOf(folder);
     if (ending.signal.aborted) {
       complain(
-        `stopped after ${count(results.length, "trial")}; it goes on with: npx carillon search --resume ${folder.path}`,
+        `stopped after ${countText(results.length, "trial")}; it goes on with: npx carillon search --resume ${folder.path}`,
       );
       return 130;
     }
@@ -147,13 +148,15 @@ async function findBest({ folder, job, trials, jobs }: Begun, signal: AbortSigna
         throw fileError(folder.file("trials"), "a file that can be written", cause);
       });
     const figures = Object.entries(score).map(([figure, value]) => `${figure} ${figureText(value)}`);
-    complain(`trial ${trial}, ${count(epochs, "epoch")}: ${figures.join("  ")}  (${changesText(changes)})`);
+    complain(`trial ${trial}, ${countText(epochs, "epoch")}: ${figures.join("  ")}  (${changesText(changes)})`);
     return result;
   };
   let left = drawn.map((_, trial) => trial);
   let results: Result[] = [];
   for (const [at, round] of rounds.entries()) {
-    complain(`round ${at + 1} of ${rounds.length}: ${count(round.trials, "trial")} of ${count(round.epochs, "epoch")}`);
+    complain(
+      `round ${at + 1} of ${rounds.length}: ${countText(round.trials, "trial")} of ${countText(round.epochs, "epoch")}`,
+    );
     left = left.slice(0, round.trials);
     results = await several(left, jobs, (trial) => train(trial, round));
     results.sort((a, b) => worthOf(a.score) - worthOf(b.score) || a.trial - b.trial);

@@ -39,11 +39,6 @@ export function columnsText(rows: readonly (readonly string[])[], rightFrom = Nu
   return rows.map(line).join("\n");
 }
 
-/** `1 row`, `5,000 rows` */
-export function count(number: number, noun: string): string {
-  return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 /** A schema as a file that editors know. */
 export function schemaFile(schema: object): string {
   return `${JSON.stringify({ $schema: "node_modules/carillon/docs/schemas/table.json", ...schema }, null, 2)}\n`;

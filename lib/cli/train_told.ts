@@ -1,8 +1,9 @@
 // What `carillon train` says while it trains: a line on a terminal, plain lines elsewhere, or JSON lines.
+import { countText } from "../counts.js";
 import type { Measures, TabularEvent } from "../index.js";
 import { durationText, figureText, progressText, type Standing } from "../train/progress/line.js";
 import { isTerminal, TerminalLine } from "../train/progress/terminal.js";
-import { complain, count, print } from "./terms.js";
+import { complain, print } from "./terms.js";
 
 /** Where a run tells of itself. */
 export interface Told {
@@ -43,11 +44,11 @@ export function sentencesOf(event: TabularEvent): readonly string[] {
     case "start": {
       const { task, rows, members, epochs, parameters, warnings } = event;
       const bag = members > 1 ? `${members} members of ` : "";
-      const head = `${task}: ${count(rows, "row")}, ${bag}${count(parameters, "weight")}, ${count(epochs, "epoch")}`;
+      const head = `${task}: ${countText(rows, "row")}, ${bag}${countText(parameters, "weight")}, ${countText(epochs, "epoch")}`;
       return [head, ...warnings.map(({ text }) => `warning: ${text}`)];
     }
     case "expected":
-      return [`about ${durationText(event.secondsLeft)} for ${count(event.epochs, "epoch")}`];
+      return [`about ${durationText(event.secondsLeft)} for ${countText(event.epochs, "epoch")}`];
     case "member":
       return event.members > 1
         ? [
@@ -69,7 +70,7 @@ class OnTerminal implements Told {
   take(event: TabularEvent): void {
     for (const text of sentencesOf(event)) this.say(text);
     if (event.kind === "stage")
-      this.#line.show(event.rows === undefined ? event.stage : `${event.stage}, ${count(event.rows, "row")}`);
+      this.#line.show(event.rows === undefined ? event.stage : `${event.stage}, ${countText(event.rows, "row")}`);
     if (event.kind !== "step" && event.kind !== "epoch") return;
     if (event.kind === "step") this.#pace = event.rowsPerSecond;
     const { validation } = event.kind === "epoch" ? event : {};

@@ -1,3 +1,4 @@
+import { countOf } from "../counts.js";
 import { CarillonError } from "../errors.js";
 import { checkKeys } from "../options.js";
 import { areMembers } from "../tensor/copied.js";
@@ -356,6 +357,6 @@ function checkRows({ where, place, rows }: InputMember, first: InputMember | und
   throw new CarillonError(
     "ERR_DATA",
     where,
-    `expected ${expected} rows, as ${as} has,${at(place)} for '${where}' but received ${rows}`,
+    `expected ${countOf(expected, "row")}, as ${as} has,${at(place)} for '${where}' but received ${rows}`,
   );
 }

@@ -1,4 +1,5 @@
 // What rows are divided by: classes, several labels, groups.
+import { countOf } from "../counts.js";
 import { fail } from "../errors.js";
 import { isTypedArray } from "../tensor/copied.js";
 import { groupsOf, type ManyLabels, manyLabels } from "./labels.js";
@@ -25,7 +26,9 @@ function valuesOf(where: string, given: unknown, { items, rows }: Divisible): Ar
     const orFunction = items === undefined ? "" : ", or a function of a row,";
     return fail("ERR_OPTION", where, `an array of one value a row${orFunction}`, given);
   }
-  return given.length === rows ? given : fail("ERR_DATA", where, `one value for each of ${rows} rows`, given);
+  return given.length === rows
+    ? given
+    : fail("ERR_DATA", where, `one value for each of ${countOf(rows, "row")}`, given);
 }
 
 /** One integer a row where rows have one class, or their labels where they have several; else `ERR_LABEL`. */

@@ -1,4 +1,5 @@
 // Classes of examples, as people write them: integers of any array, rows with a single 1, names.
+import { countOf } from "../counts.js";
 import { fail } from "../errors.js";
 import { isBigInts, isNumberArray } from "../tensor/arrays.js";
 import { firstOf } from "../tensor/copied.js";
@@ -198,7 +199,7 @@ export function groupsOf(where: string, y: unknown, rows: number): readonly numb
   const values = isTensorLike(y) ? y.data : isList(y) ? y : [];
   const columns = values.length / rows;
   if (columns > 1 && Number.isInteger(columns)) return [...bindLabels(where, values, columns, { rows })];
-  if (values.length !== rows) fail("ERR_LABEL", where, `one label for each of ${rows} rows`, y);
+  if (values.length !== rows) fail("ERR_LABEL", where, `one label for each of ${countOf(rows, "row")}`, y);
   const places = placesOf(namesAmong(y));
   const first = typeof values[0];
   return Array.from(values, (value: unknown, row) => {

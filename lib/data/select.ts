@@ -1,4 +1,5 @@
 // What can be divided into rows, and rows taken out of it.
+import { countOf } from "../counts.js";
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { type NumberArray, zerosLike } from "../tensor/arrays.js";
@@ -145,14 +146,15 @@ function lengthOf(where: string, name: string, value: unknown): number {
 function checkRows(where: string, name: string, value: unknown, rows: number): void {
   if (isLists(value)) {
     const { rows: own } = listMember(`${where}.data.${name}`, value, ANY_LISTS, IN_MEMORY);
-    if (own !== rows) fail("ERR_DATA", `${where}.data.${name}`, `${rows} lists, as the other data has rows,`, own);
+    if (own !== rows)
+      fail("ERR_DATA", `${where}.data.${name}`, `${countOf(rows, "list")}, as the other data has rows,`, own);
     return;
   }
   const columns = lengthOf(where, name, value) / rows;
   const nested = Array.isArray(value) && typeof value[0] === "object";
   const single = nested || name === "weight" || name.startsWith("weight.");
   if (Number.isInteger(columns) && columns > 0 && (columns === 1 || !single)) return;
-  fail("ERR_DATA", `${where}.data.${name}`, `${rows} rows, as the other data has,`, value);
+  fail("ERR_DATA", `${where}.data.${name}`, `${countOf(rows, "row")}, as the other data has,`, value);
 }
 
 function selected(value: unknown, columns: number, indices: Uint32Array): unknown {

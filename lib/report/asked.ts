@@ -1,4 +1,5 @@
 // A model as reports ask it, whatever made it.
+import { countOf } from "../counts.js";
 import { fail } from "../errors.js";
 import type { Schema, Task } from "../table/schema/schema.js";
 import type { Table } from "../table/table.js";
@@ -78,7 +79,7 @@ function answersOf(where: string, given: RowNumbers | undefined, rows: number): 
   if (given === undefined) return fail("ERR_DATA", where, "probabilities or values", given);
   const width = given.data.length / rows;
   if (!Number.isInteger(width) || width === 0)
-    fail("ERR_DATA", where, `answers of ${rows} rows`, given.shape.join(" × "));
+    fail("ERR_DATA", where, `answers of ${countOf(rows, "row")}`, given.shape.join(" × "));
   const data = Float64Array.from(given.data);
   const wrong = data.findIndex((one) => !Number.isFinite(one));
   if (wrong >= 0) fail("ERR_DATA", `${where}, row ${Math.floor(wrong / width)}`, "a finite number", data[wrong]);

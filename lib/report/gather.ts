@@ -1,6 +1,8 @@
 // Asks a model, and puts what a report says into plain data.
+
 import { now, turn } from "../binding/clock.js";
 import { nativeInfo } from "../binding/native.js";
+import { countOf } from "../counts.js";
 import { permutation } from "../data/permutation.js";
 import { CarillonError, fail } from "../errors.js";
 import { hasValue, missingIn } from "../table/column.js";
@@ -373,7 +375,12 @@ async function measuredOf(model: ReportedModel, table: Table, test: Table | unde
     );
   const most = held.rows.reduce((one, other) => Math.max(one, other), 0);
   if (most >= table.rows)
-    fail("ERR_DATA", "report.source", `the table of the training, of more than ${most} rows,`, `${table.rows} rows`);
+    fail(
+      "ERR_DATA",
+      "report.source",
+      `the table of the training, of more than ${most} rows,`,
+      countOf(table.rows, "row"),
+    );
   const places = someRows(
     Uint32Array.from({ length: held.rows.length }, (_, row) => row),
     MEASURED,

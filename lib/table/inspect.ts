@@ -1,4 +1,5 @@
 // A table as text: its first rows in columns.
+import { countOf, countText } from "../counts.js";
 import type { Cell, ColumnKind } from "./column.js";
 
 /** What is shown of a table. */
@@ -40,7 +41,7 @@ export function formatTable(table: Showable, rows: number): string {
     const right = kind === "number";
     columns.push(lines.map((line) => (right ? line.padStart(widest) : line.padEnd(widest))));
   }
-  const title = `Table of ${table.rows.toLocaleString("en-US")} row${table.rows === 1 ? "" : "s"}, ${table.names.length} column${table.names.length === 1 ? "" : "s"}`;
+  const title = `Table of ${countText(table.rows, "row")}, ${countOf(table.names.length, "column")}`;
   const lines = Array.from({ length: shown + 2 }, (_, line) =>
     `  ${columns.map((cells) => cells[line]).join("  ")}`.trimEnd(),
   );

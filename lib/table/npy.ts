@@ -1,4 +1,5 @@
 // NumPy's files of arrays, `.npy`: a header in the words of Python, then the elements.
+import { countOf } from "../counts.js";
 import { CarillonError, describe, fail } from "../errors.js";
 import { type Column, type ColumnKind, emptyColumn } from "./column.js";
 import { refuseData } from "./refusal.js";
@@ -200,10 +201,10 @@ export function columnsOfArray(where: string, name: string, bytes: Uint8Array): 
     refuseData(where, "an array of one or two axes", `one of shape [${shape.join(", ")}]`);
   // Elements of no bytes, and columns without rows, are not bounded by the bytes that are there.
   const [longest, widest] = [bytes.length - at, Math.max(bytes.length - at, WIDEST)];
-  if (width !== undefined && width > widest) refuseData(where, `at most ${widest} columns`, `${width}`);
+  if (width !== undefined && width > widest) refuseData(where, `at most ${countOf(widest, "column")}`, `${width}`);
   const fields = fieldsOf(where, descr, name, width);
   const size = fields.reduce((sum, { element }) => sum + element.size, 0);
-  if (rows > longest) refuseData(where, `at most ${longest} rows in as many bytes`, `${rows}`);
+  if (rows > longest) refuseData(where, `at most ${countOf(longest, "row")} in as many bytes`, `${rows}`);
   if (at + rows * size > bytes.length) refuseData(where, `${rows * size} bytes of elements`, `${bytes.length - at}`);
   const byColumns = header.fortran_order && width !== undefined;
   let offset = 0;

@@ -1,3 +1,4 @@
+import { countOf } from "../counts.js";
 import { CarillonError, fail, introduce } from "../errors.js";
 import { checkNumber, isWithin } from "../options.js";
 import { INSPECT, type InspectOptions } from "../tensor/inspect.js";
@@ -44,7 +45,8 @@ export class Table {
     this.rows = first === undefined ? 0 : lengthOf(first);
     this.places = places ?? Places.inMemory("table", this.rows);
     for (const [name, column] of columns) {
-      if (lengthOf(column) !== this.rows) fail("ERR_DATA", `table.${name}`, `${this.rows} rows`, lengthOf(column));
+      if (lengthOf(column) !== this.rows)
+        fail("ERR_DATA", `table.${name}`, countOf(this.rows, "row"), lengthOf(column));
     }
   }
 

@@ -1,4 +1,5 @@
 // Weights of an ensemble by greedy selection.
+import { countOf } from "../counts.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkFunction, checkKeys, checkNumber } from "../options.js";
 import { isNumberArray } from "../tensor/arrays.js";
@@ -55,7 +56,7 @@ function* selection(
     throw new CarillonError(
       "ERR_DATA",
       "greedyWeights",
-      `expected ${length} numbers of each member but received ${answers[odd]?.length} of member ${odd + 1}`,
+      `expected ${countOf(length, "number")} of each member but received ${answers[odd]?.length} of member ${odd + 1}`,
     );
   const sum = new Float64Array(length);
   const trial = new Float64Array(length);

@@ -1,4 +1,5 @@
 // How far a run of an estimator is, for its line of progress.
+import { countText } from "../counts.js";
 import type { Standing } from "../train/progress/line.js";
 import type { TabularEvent } from "./events.js";
 
@@ -17,7 +18,8 @@ export class TabularStanding {
   take(event: TabularEvent): void {
     switch (event.kind) {
       case "stage":
-        this.#state = event.rows === undefined ? STAGES[event.stage] : `${STAGES[event.stage]}  ${event.rows} rows`;
+        this.#state =
+          event.rows === undefined ? STAGES[event.stage] : `${STAGES[event.stage]}  ${countText(event.rows, "row")}`;
         return;
       case "step":
         this.#rowsPerSecond = event.rowsPerSecond;

@@ -203,12 +203,7 @@ describe("what a source does", () => {
       "ERR_LABEL",
       "an integer in [0, 1] for 'fit.data.y' but received 2 in example 1",
     ],
-    [
-      "too many labels",
-      [{ x: [1, 2, 3], y: [0, 1, 1] }],
-      "ERR_DATA",
-      "1 rows, as x has, in the item from example 0 on",
-    ],
+    ["too many labels", [{ x: [1, 2, 3], y: [0, 1, 1] }], "ERR_DATA", "1 row, as x has, in the item from example 0 on"],
     ["numbers behind bytes", [{ x: Uint8Array.of(1, 2, 3), y: 0 }, example(0)], "ERR_DTYPE", "a Uint8Array"],
     ["a negative weight", [{ x: [1, 2, 3], y: 0, weight: -1 }], "ERR_DATA", "a weight >= 0"],
     ["a weight that is missing", [{ x: [1, 2, 3], y: 0, weight: 1 }, example(0)], "ERR_DATA", "a weight, as the first"],

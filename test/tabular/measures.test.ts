@@ -41,5 +41,5 @@ test("greedy weights are those of the best round: of what errs to either side bo
   // Two of one side: a third of what errs twice as far to the other.
   const far = truth.map((one) => one - 2);
   expect(greedyWeights([high, far], loss, { rounds: 3 })).toEqual([2 / 3, 1 / 3]);
-  expect(() => greedyWeights([[1], [1, 2]], loss)).toThrow("expected 1 numbers of each member");
+  expect(() => greedyWeights([[1], [1, 2]], loss)).toThrow("expected 1 number of each member");
 });

@@ -1,3 +1,4 @@
+import { countOf } from "../../counts.js";
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
@@ -29,7 +30,8 @@ export function clampOutput(options: ClampOutputOptions): Layer<number, "same", 
   const { name } = options;
   const lists = [low, high].filter((bound): bound is readonly number[] => typeof bound !== "number");
   const [first, second = first] = lists;
-  if (first?.length !== second?.length) fail("ERR_OPTION", "clampOutput.high", `${first?.length} numbers`, high);
+  if (first?.length !== second?.length)
+    fail("ERR_OPTION", "clampOutput.high", countOf(first?.length ?? 0, "number"), high);
   const at = (bound: number | readonly number[], index: number): number =>
     typeof bound === "number" ? bound : (bound[index] ?? 0);
   for (let index = 0; index < (first?.length ?? 1); index++) {

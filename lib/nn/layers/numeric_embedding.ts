@@ -1,3 +1,4 @@
+import { countOf } from "../../counts.js";
 import { ColumnValues, quantileOf } from "../../data/column_values.js";
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
@@ -65,7 +66,7 @@ function side(x: Value): Value {
 function checkEdges(inputs: number, given: unknown): readonly (readonly number[])[] {
   const where = "numericEmbedding.edges";
   if (!Array.isArray(given) || given.length !== inputs)
-    return fail("ERR_OPTION", where, `a list of edges for each of ${inputs} columns`, given);
+    return fail("ERR_OPTION", where, `a list of edges for each of ${countOf(inputs, "column")}`, given);
   return given.map((edges: unknown, column) => {
     const place = `${where}[${column}]`;
     if (!Array.isArray(edges) || edges.length < 2) return fail("ERR_OPTION", place, "two numbers or more", edges);

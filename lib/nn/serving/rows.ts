@@ -1,5 +1,7 @@
 // Rows of a call on their way into a batch: looked at once, value by value, and copied where the batch lies.
+
 import { native } from "../../binding/native.js";
+import { countOf } from "../../counts.js";
 import { fromRecord, type InputMember, onlyOf } from "../../data/block.js";
 import { type ListMember, listMember } from "../../data/lists.js";
 import {
@@ -108,7 +110,7 @@ function checkCounts(where: string, inputs: readonly CallInput[], counts: readon
   const input = inputs[other];
   if (input === undefined) return;
   const path = pathOf(where, input);
-  const expected = `expected ${rows} rows, as ${inputs[0]?.name} has, for '${path}'`;
+  const expected = `expected ${countOf(rows ?? 0, "row")}, as ${inputs[0]?.name} has, for '${path}'`;
   throw new CarillonError("ERR_DATA", path, `${expected} but received ${counts[other]}`);
 }
 
@@ -263,13 +265,13 @@ export function rejecting(call: Pick<Call, "reject">, failing: () => never): voi
 
 /** `ERR_SHAPE`: a call has more rows than a batch may have. */
 export function failRows(where: string, rows: number, most: number): never {
-  const expected = `expected at most ${most} rows (maxBatch)`;
+  const expected = `expected at most ${countOf(most, "row")} (maxBatch)`;
   throw new CarillonError("ERR_SHAPE", where, `${expected} for '${where}' but received ${rows}`);
 }
 
 /** `ERR_SHAPE`: a call would be cut into parts, whose rows would not see each other. */
 export function failParts(where: string, rows: number, most: number, operation: string): never {
-  const expected = `expected at most ${most} rows for '${where}', as '${operation}' of the network works along the batch,`;
+  const expected = `expected at most ${countOf(most, "row")} for '${where}', as '${operation}' of the network works along the batch,`;
   throw new CarillonError("ERR_SHAPE", where, `${expected} but received ${rows}`);
 }
 

@@ -1,4 +1,5 @@
 // Numbers and sentences as all forms of a report write them.
+import { countText } from "../../counts.js";
 import type { ReportFacts, ScoreFacts } from "../facts.js";
 import { shortNumber } from "../slices.js";
 
@@ -9,7 +10,7 @@ export function counted(count: number): string {
 
 /** `1 row`, `1,234 rows` */
 export function rowsText(rows: number): string {
-  return `${counted(rows)} row${rows === 1 ? "" : "s"}`;
+  return countText(rows, "row");
 }
 
 /** A score: three digits behind the point below 10, four in all above. */

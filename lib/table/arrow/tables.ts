@@ -1,4 +1,5 @@
 // Arrow's format for files and streams, which Feather 2 is, by apache-arrow: a table a batch.
+import { countOf } from "../../counts.js";
 import { CarillonError, messageOf } from "../../errors.js";
 import { broken, refuseFile } from "../../io/refusal.js";
 import { type Column, emptyColumn, lengthOf } from "../column.js";
@@ -149,7 +150,7 @@ async function* tablesOf(
       return [name, column];
     });
     const other = columns.find(([, column]) => lengthOf(column) !== rows);
-    if (other !== undefined) refuseData(whereOf(other[0]), `${rows} rows`, `${lengthOf(other[1])}`);
+    if (other !== undefined) refuseData(whereOf(other[0]), countOf(rows, "row"), `${lengthOf(other[1])}`);
     first += rows;
     yield new Table(new Map(columns), new Places([{ rows, source: file, unit: "row", first: begin }]));
   }

@@ -1,4 +1,5 @@
 // Guesses what the columns of a table are, and says why.
+import { countText } from "../../counts.js";
 import { fail } from "../../errors.js";
 import { numberOf } from "../csv/numbers.js";
 import type { Table } from "../table.js";
@@ -29,7 +30,7 @@ const ID_NAME =
 const percent = (part: number, whole: number): string =>
   `${((100 * part) / Math.max(1, whole)).toFixed(part * 20 > whole ? 0 : 1)}%`;
 
-const rows = (count: number): string => `${count.toLocaleString("en-US")} row${count === 1 ? "" : "s"}`;
+const rows = (count: number): string => countText(count, "row");
 
 /** Behind a guess: how much is missing. */
 function missingText(missing: number, all: number): string {

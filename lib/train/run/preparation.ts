@@ -1,4 +1,5 @@
 import { now } from "../../binding/clock.js";
+import { countText } from "../../counts.js";
 import { CarillonError } from "../../errors.js";
 import type { RunControl } from "../../nn/evaluation/run_control.js";
 import { onAbort } from "../../signals.js";
@@ -57,7 +58,7 @@ export class Reading {
   }
 
   get text(): string {
-    return this.#examples === 0 ? "reading data" : `reading data  ${this.#examples.toLocaleString("en-US")} examples`;
+    return this.#examples === 0 ? "reading data" : `reading data  ${countText(this.#examples, "example")}`;
   }
 
   note(step: number, examples: number): void {
