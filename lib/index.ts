@@ -131,7 +131,7 @@ export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabil
 export { type DrawFromDataOptions, drawFromData } from "./nn/model/draw_from_data.js";
 export { type EnsembleOptions, ensemble, type Mixing, type TowersDefinition, towers } from "./nn/model/joint.js";
 export { loadModel } from "./nn/model/load.js";
-export type { Model } from "./nn/model/model.js";
+export type { AnyModel, Model } from "./nn/model/model.js";
 export { type NetworkDefinition, type NetworkInputs, type NetworkOutputs, network } from "./nn/model/network.js";
 export { sequential } from "./nn/model/sequential.js";
 export { type GainName, gain } from "./nn/parameters/gain.js";

@@ -1,6 +1,7 @@
 // What the compiler says about data, losses, figures and answers of networks with named inputs and outputs, checked by
 // `tsc -p test/types`: a line under an expected error must not compile.
 import {
+  type AnyModel,
   adam,
   binaryCrossEntropy,
   dataset,
@@ -110,6 +111,11 @@ fit(plain, { data: { x: { user: [1] }, y: [1] }, loss: mse(), optimizer: adam(),
 // @ts-expect-error there is one loss
 fit(plain, { data: { x: [[1, 2]], y: [1] }, loss: { y: mse() }, optimizer: adam(), epochs: 1 });
 (await (await loadModel("model.safetensors")).predict([[1, 2]])).data;
+
+// A file may have a model of several inputs.
+const loaded: AnyModel = await loadModel("table.safetensors");
+await loaded.predict({ numbers: [[1, 2]], categories: Int32Array.of(1) });
+fit(loaded, { data: { x: { numbers: [[1, 2]] }, y: [1] }, loss: mse(), optimizer: adam(), epochs: 1 });
 
 // Elements that a type alone tells to be of the other kind.
 const floats = Float32Array.of(1, 2);

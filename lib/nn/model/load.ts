@@ -103,7 +103,7 @@ function asFileError<T>(where: string, read: () => T): T {
 /**
  * A model of built-in layers with its weights and units, from what `save`, `bytes` or `fit` has made: a model's file, or a
  * checkpoint, by its path or its bytes (more than 4 MB of them are read in turns of the event loop, and must stay as they are until
- * then). `ERR_FILE` says what is wrong with it.
+ * then). `ERR_FILE` says what is wrong with it. One of several inputs or outputs is an {@link AnyModel}.
  *
  * @example const model = await loadModel('runs/a/step-000000078.safetensors', { weights: 'last' });
  */

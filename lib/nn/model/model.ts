@@ -320,5 +320,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
 }
 introduce(Model.prototype, "a model");
 
-/** Any {@link Model}: with one input and output, or with several by name. */
+/**
+ * Any {@link Model}: with one input and output, or with several by name. Of a file whose model has several: `const model: AnyModel = await loadModel(path)`.
+ */
 export type AnyModel = Model<Sizes, Sizes>;
