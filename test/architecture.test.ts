@@ -31,6 +31,7 @@ const library = filesIn("lib", /\.ts$/);
 const PARTS = [
   ["T0", "errors"],
   ["T0", "words"],
+  ["T0", "counts"],
   ["T0", "options"],
   ["T0", "described"],
   ["T0", "signals"],
