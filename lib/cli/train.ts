@@ -63,7 +63,7 @@ export async function train(given: Job | undefined, options: TrainOptions): Prom
     return 130;
   } finally {
     told.end();
-    watcher?.close();
+    await watcher?.close();
     interruption.off();
   }
 }
@@ -172,6 +172,7 @@ async function runJob(
   const known = typeof schema === "string" ? undefined : schema;
   // What can be read but once is kept: the report needs its rows, too.
   const source = (await isReadOnce(data)) ? await table(data, { ...read, signal: interruption.signal }) : data;
+  const log = new RunLog(folder.file("metrics"), folder.file("events"), resumed);
   const run = tabular(options).fit(source, {
     target,
     schema: known,
@@ -179,14 +180,16 @@ async function runJob(
     read,
     checkpoint,
     signal: interruption.signal,
+    onEvent: (event) => {
+      if (event.kind === "epoch") log.write(event);
+    },
   });
   watcher?.follow(run);
-  const log = new RunLog(folder.file("metrics"), folder.file("events"), resumed);
   let facts: Ran = {};
   for await (const event of run) {
     told.take(event);
     watcher?.take(event);
-    if (event.kind === "epoch") await log.add(event);
+    if (event.kind === "epoch") await log.show(event);
     if (event.kind === "start") {
       interruption.follow(run);
       const { rows, columns, members, epochs, parameters } = event;

@@ -1,10 +1,12 @@
 // `--watch` as programs ask it, and searches; what a browser makes of the page is looked at where there is one.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TabularEpochEvent } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { csvOf, customers } from "../../examples/churn/customers.js";
+import { Watcher } from "../../lib/cli/watch/watcher.js";
 import { carillon, isBuilt, start } from "./carillon.js";
 
 const cwd = mkdtempSync(join(tmpdir(), "carillon-watch-"));
@@ -92,6 +94,51 @@ describe.runIf(isBuilt)("--watch", () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining("an integer in [0, 65535] for '--watch'")]);
   });
 });
+
+test("a page that does not read piles nothing up, has what it missed when it reads again, and holds nothing up", async () => {
+  const epochOf = (epoch: number): TabularEpochEvent => ({
+    kind: "epoch",
+    ...{ member: 1, members: 1, step: epoch, epoch, epochs: 100_000, loss: 1 / epoch },
+    validation: { loss: 1 / epoch, figure: { name: "accuracy", value: 0.5 } },
+    best: { epoch: 1, value: 0.5 },
+    ...{ seconds: epoch, secondsLeft: 1 },
+  });
+  const watcher = new Watcher();
+  const url = await watcher.listen(0);
+  const [bytes, last] = await new Promise<readonly [number, string]>((resolve, reject) => {
+    const asked = request(`${url}events`, (answer) => {
+      // What is told while nobody reads: 25 MB, and a step after each epoch.
+      for (let epoch = 1; epoch <= 100_000; epoch++) watcher.take(epochOf(epoch));
+      let [length, text] = [0, ""];
+      answer.setEncoding("utf8").on("data", (piece: string) => {
+        length += piece.length;
+        text = (text + piece).slice(-1000);
+        if (text.includes('"epoch":100000,')) watcher.close().catch(reject);
+      });
+      answer.on("end", () => resolve([length, text])).on("error", reject);
+    });
+    asked.on("error", reject).end();
+    watcher.take(epochOf(1));
+  });
+  expect(bytes).toBeLessThan(2_000_000);
+  expect(last).toMatch(/"epoch":100000,[^\n]*\n\n$/);
+
+  // One that never reads.
+  const sleeping = new Watcher();
+  const other = await sleeping.listen(0);
+  const warnings = [{ kind: "doubt", column: undefined, text: "x".repeat(20_000_000) }] as const;
+  const numbers = { rows: 1, columns: 1, members: 1, epochs: 1, stepsPerEpoch: 1, parameters: 1, threads: 1 };
+  sleeping.take({ kind: "start", step: 0, task: "value", ...numbers, warnings });
+  const asleep = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(`${other}events`, (answer) => resolve(answer.pause()))
+      .on("error", reject)
+      .end();
+  });
+  const began = performance.now();
+  await sleeping.close();
+  expect(performance.now() - began).toBeLessThan(4000);
+  asleep.destroy();
+}, 20_000);
 
 describe.runIf(isBuilt)("search", () => {
   const lines = (): readonly string[] =>

@@ -23,14 +23,22 @@ const FILES: Readonly<Record<string, readonly [type: string, text: string]>> = {
 /** Events of epochs that are kept for a page that is opened late; of more every other one goes. */
 const MOST_KEPT = 4000;
 
+/** Milliseconds that pages have for what is told last. */
+const LAST_WORDS = 1000;
+
 /** What is told besides the events of the run. */
 type Paused = { readonly kind: "paused"; readonly paused: boolean };
+
+/** An event on its way to a page. */
+const lineOf = (event: TabularEvent | Paused): string => `data: ${JSON.stringify(event)}\n\n`;
 
 /** Serves the page of a run on the loopback interface. */
 export class Watcher {
   readonly #server: Server;
-  readonly #pages = new Set<ServerResponse>();
-  #past: (TabularEvent | Paused)[] = [];
+  /** Open pages, with the number of the last event that each was told of those that are kept. */
+  readonly #pages = new Map<ServerResponse, number>();
+  #past: { readonly number: number; readonly event: TabularEvent | Paused }[] = [];
+  #number = 0;
   #run: TabularRun | undefined;
   #port = 0;
 
@@ -54,17 +62,40 @@ export class Watcher {
   }
 
   take(event: TabularEvent | Paused): void {
-    if (event.kind !== "step") this.#past.push(event);
-    if (this.#past.length > MOST_KEPT)
-      this.#past = this.#past.filter(({ kind }, at) => kind !== "epoch" || at % 2 === 0);
-    for (const page of this.#pages) page.write(`data: ${JSON.stringify(event)}\n\n`);
+    if (event.kind !== "step") this.#keep(event);
+    for (const page of this.#pages.keys()) {
+      if (page.writableNeedDrain) continue; // of a page that does not read, as of a sleeping tab, nothing piles up here
+      if (event.kind === "step") page.write(lineOf(event));
+      else this.#catchUp(page);
+    }
   }
 
-  /** Ends what is told to pages, and the server. */
-  close(): void {
-    for (const page of this.#pages) page.end();
-    this.#server.close();
+  /** Ends what is told to pages, and the server; a page that does not read holds it up for no more than a second. */
+  async close(): Promise<void> {
+    for (const page of this.#pages.keys()) {
+      this.#catchUp(page);
+      page.end();
+    }
+    const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeIdleConnections();
+    const late = setTimeout(() => this.#server.closeAllConnections(), LAST_WORDS);
+    await closed.finally(() => clearTimeout(late));
+  }
+
+  #keep(event: TabularEvent | Paused): void {
+    this.#number += 1;
+    this.#past.push({ number: this.#number, event });
+    if (this.#past.length > MOST_KEPT)
+      this.#past = this.#past.filter(({ event: { kind } }, at) => kind !== "epoch" || at % 2 === 0);
+  }
+
+  /** Tells a page what is kept and new to it. */
+  #catchUp(page: ServerResponse): void {
+    const last = this.#pages.get(page) ?? 0;
+    const from = this.#past.findLastIndex(({ number }) => number <= last) + 1;
+    const missed = this.#past.slice(from).map(({ event }) => lineOf(event));
+    this.#pages.set(page, this.#number);
+    if (missed.length > 0) page.write(missed.join(""));
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -107,9 +138,10 @@ export class Watcher {
   }
 
   #open(request: IncomingMessage, response: ServerResponse): void {
-    response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream" });
-    response.write(this.#past.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""));
-    this.#pages.add(response);
+    response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream", connection: "close" });
+    this.#pages.set(response, 0);
+    this.#catchUp(response);
+    response.on("drain", () => this.#catchUp(response));
     request.on("close", () => this.#pages.delete(response));
   }
 }
