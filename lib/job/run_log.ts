@@ -1,11 +1,11 @@
 // The figures of a run as files: metrics.jsonl, and TensorBoard's events.
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../errors.js";
 import type { TabularEpochEvent } from "../index.js";
-import { fileError, fileSystem } from "../io/file_system.js";
+import { fileError } from "../io/file_system.js";
 import { EventFile } from "../train/log/event_file.js";
 import { today } from "../train/log/figures.js";
-import { writeWhole } from "./files.js";
 
 /** Writes down the epochs of a run, those of each member. */
 export class RunLog {
@@ -22,14 +22,8 @@ export class RunLog {
     this.#resumed = resumed;
   }
 
-  async add(event: TabularEpochEvent): Promise<void> {
-    const { member, members, epoch, step, loss, validation, seconds } = event;
-    if (this.#resumed && !this.#checked.has(member)) await this.#cut(member, epoch);
-    this.#checked.add(member);
-    const figures = {
-      "validation.loss": validation.loss,
-      [`validation.${validation.figure.name}`]: validation.figure.value,
-    };
+  /** The line of an epoch, which is in the file as this returns: before a checkpoint that stands behind the epoch. `ERR_FILE`. */
+  write({ member, members, epoch, step, loss, validation, seconds }: TabularEpochEvent): void {
     const line = {
       step,
       epoch,
@@ -37,13 +31,20 @@ export class RunLog {
       time: today().toISOString(),
       seconds,
       loss,
-      ...figures,
+      "validation.loss": validation.loss,
+      [`validation.${validation.figure.name}`]: validation.figure.value,
     };
-    await fileSystem()
-      .appendFile(this.#path, `${JSON.stringify(line)}\n`)
-      .catch((cause: unknown) => {
-        throw fileError(this.#path, "a file that can be written", cause);
-      });
+    try {
+      if (this.#resumed && !this.#checked.has(member)) this.#cut(member, epoch);
+      this.#checked.add(member);
+      appendFileSync(this.#path, `${JSON.stringify(line)}\n`);
+    } catch (cause) {
+      throw fileError(this.#path, "a file that can be written", cause);
+    }
+  }
+
+  /** Its figures for TensorBoard; `ERR_FILE`. */
+  async show({ member, members, step, loss, validation }: TabularEpochEvent): Promise<void> {
     const folder = members > 1 ? join(this.#events, `member-${member}`) : this.#events;
     await this.#fileOf(join(folder, "train")).add(step, [["loss", loss]]);
     await this.#fileOf(join(folder, "validation")).add(step, [
@@ -59,15 +60,21 @@ export class RunLog {
   }
 
   /** Leaves the lines of other members, and of this one's epochs before this one. */
-  async #cut(member: number, epoch: number): Promise<void> {
-    const text = await fileSystem()
-      .readFile(this.#path, "utf8")
-      .catch((cause: unknown) => {
-        if (codeOf(cause) === "ENOENT") return "";
-        throw fileError(this.#path, "a file that can be read", cause);
-      });
-    const kept = text.split("\n").filter((line) => isKept(line, member, epoch));
-    await writeWhole(this.#path, kept.map((line) => `${line}\n`).join(""));
+  #cut(member: number, epoch: number): void {
+    const kept = linesIn(this.#path).filter((line) => isKept(line, member, epoch));
+    const temporary = `${this.#path}.${process.pid}.part`;
+    writeFileSync(temporary, kept.map((line) => `${line}\n`).join(""));
+    renameSync(temporary, this.#path);
+  }
+}
+
+/** Lines of a file; none where it is not there. */
+function linesIn(path: string): readonly string[] {
+  try {
+    return readFileSync(path, "utf8").split("\n");
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return [];
+    throw cause;
   }
 }
 

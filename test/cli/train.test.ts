@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execPath } from "node:process";
+import { pathToFileURL } from "node:url";
 import { loadTabular, table } from "carillon";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { csvOf, customers } from "../../examples/churn/customers.js";
@@ -246,6 +247,29 @@ describe.runIf(isBuilt)("a run that is broken off", () => {
     expect(existsSync(join(cwd, "runs/cut/checkpoints"))).toBe(false);
     const again = carillon(["train", "--resume", "runs/cut"], { cwd });
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("'runs/cut' is finished")]);
+  }, 90_000);
+
+  test("by a kill right behind a checkpoint, on a slow disk, has the line of each epoch before it", () => {
+    // The process ends with its second checkpoint's name.
+    const killer = `import files from "node:fs/promises";
+      const { appendFile, rename } = files;
+      let checkpoints = 0;
+      files.appendFile = async (...given) => { await new Promise((done) => setTimeout(done, 200)); await appendFile(...given); };
+      files.rename = async (from, to) => {
+        await rename(from, to);
+        if (/step-\\d+\\.safetensors$/.test(to) && ++checkpoints === 2) process.kill(process.pid, "SIGKILL");
+      };`;
+    writeFileSync(join(cwd, "killer.mjs"), killer);
+    const env = { NODE_OPTIONS: `--import ${pathToFileURL(join(cwd, "killer.mjs")).href}` };
+    expect(carillon([...long, "--name", "killed"], { cwd, env }).status).toBe(null);
+    const lines = jsonLines(read("runs/killed/metrics.jsonl"));
+    const [newest = ""] = readdirSync(join(cwd, "runs/killed/checkpoints/member-1"))
+      .filter((name) => /^step/.test(name))
+      .sort()
+      .reverse();
+    expect(lines.map(({ epoch }) => epoch)).toEqual(lines.map((_, at) => at + 1));
+    expect(lines.at(-1)?.step).toBeGreaterThanOrEqual(Number(/\d+/.exec(newest)?.[0]));
+    expect(lines.length).toBeGreaterThanOrEqual(32);
   }, 90_000);
 
   test("takes no option that it would not heed", () => {
