@@ -445,7 +445,7 @@ export async function gather(
     task: model.task,
     target: model.target,
     rows: { all: table.rows, measured: measured.rows.length, how: measured.how },
-    warnings: warningsOf(table.head(100_000), model.schema),
+    warnings: await warningsOf(table.head(100_000), model.schema),
     targets: facts,
     importance: {
       measure: isValue ? "mean absolute error" : "log loss",

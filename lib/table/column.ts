@@ -84,6 +84,28 @@ export function missingIn(column: Column): number {
   return missing;
 }
 
+/** Levels for each row, from which on counting in memory of all levels takes longer than sorting the rows. */
+const MANY = 8;
+
+/** Levels of the rows in the order of all levels, and how many rows have each; in time of the rows, were they a few out of a large column. */
+export function eachLevel({ codes, levels }: TextColumn, visit: (level: string, rows: number) => void): void {
+  if (levels.length <= MANY * codes.length) {
+    const counts = new Uint32Array(levels.length);
+    for (const code of codes) if (code >= 0) counts[code] = (counts[code] ?? 0) + 1;
+    for (let code = 0; code < counts.length; code++) {
+      const rows = counts[code] ?? 0;
+      if (rows > 0) visit(levels[code] ?? "", rows);
+    }
+    return;
+  }
+  const sorted = codes.slice().sort();
+  for (let begin = 0, end = 0; begin < sorted.length; begin = end) {
+    const code = sorted[begin] ?? -1;
+    while (sorted[end] === code) end += 1;
+    if (code >= 0) visit(levels[code] ?? "", end - begin);
+  }
+}
+
 /** The rows of these numbers, in this order. */
 export function picked(column: Column, rows: ArrayLike<number>): Column {
   const pick = <A extends Float64Array | Int32Array | Uint8Array>(from: A, to: A): A => {

@@ -1,4 +1,5 @@
 // `table` and `tableBlocks`: from a source to tables.
+import { turn } from "../binding/clock.js";
 import { fail } from "../errors.js";
 import { arrowFileTables, arrowStreamTables, isArrowFile } from "./arrow/tables.js";
 import { lengthOf } from "./column.js";
@@ -179,7 +180,8 @@ async function* limited(
 export interface Visitor {
   /** Before the first block; once more where the source has to be read again, as a column has turned out to be no numbers. */
   begin(): void;
-  add(table: Table): void;
+  /** The next block is read once it has been looked at. */
+  add(table: Table): Promise<void>;
 }
 
 /** Shows all blocks of files to a visitor, at most twice. */
@@ -192,7 +194,7 @@ async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, v
     let left = how.rows;
     for (const file of files) {
       for await (const one of limited(tablesOf(file, how, contradictions), { ...how, rows: left })) {
-        visitor.add(one);
+        await visitor.add(one);
         left -= one.rows;
       }
       if (left <= 0) return;
@@ -216,12 +218,12 @@ async function scan(source: unknown, options: CheckedOptions, visitor: Visitor):
   if (files !== undefined) return await visitFiles(files, options, visitor);
   visitor.begin();
   if (isSql(source)) {
-    for await (const one of limited(sqlTables(source, options), options)) visitor.add(one);
+    for await (const one of limited(sqlTables(source, options), options)) await visitor.add(one);
     return;
   }
   const whole = inMemory(source, options);
   options.progress?.addRows(whole.rows);
-  visitor.add(whole);
+  await visitor.add(whole);
 }
 
 function inMemory(source: unknown, options: CheckedOptions): Table {
@@ -245,6 +247,7 @@ export async function readTable(source: unknown, given: TableOptions): Promise<T
     },
     add(one) {
       tables.push(one);
+      return turn();
     },
   });
   // Blocks of one file may have keys that others lack; files all have the same columns.

@@ -112,9 +112,7 @@ export class Table {
 
   /** The rows of these numbers, in this order. `ERR_OPTION` where there is no such row. */
   pick(rows: ArrayLike<number>): Table {
-    const range = { min: 0, max: this.rows - 1, integer: true };
-    for (let at = 0; at < rows.length; at++)
-      if (!isWithin(rows[at], range)) checkNumber(`table.pick[${at}]`, rows[at], range);
+    checkRows("table.pick", rows, this.rows);
     return new Table(
       new Map([...this.#columns].map(([name, column]) => [name, picked(column, rows)])),
       this.places.picked(rows),
@@ -152,6 +150,13 @@ export class Table {
   }
 }
 introduce(Table.prototype, "a table");
+
+/** `ERR_OPTION` names the first of some numbers of rows that none of so many rows has. */
+export function checkRows(where: string, rows: ArrayLike<number>, count: number): void {
+  const range = { min: 0, max: count - 1, integer: true };
+  for (let at = 0; at < rows.length; at++)
+    if (!isWithin(rows[at], range)) checkNumber(`${where}[${at}]`, rows[at], range);
+}
 
 /** `ERR_DATA`: there is no column of this name. */
 export function failColumn(where: string, name: unknown, names: readonly string[], sources: readonly string[]): never {

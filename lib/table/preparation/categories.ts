@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkNumber } from "../../options.js";
-import { type Column, cellOf, lengthOf } from "../column.js";
+import { type Column, cellOf, eachLevel, lengthOf } from "../column.js";
 import { ANSWERS } from "../schema/infer.js";
 import type { ColumnSchema } from "../schema/schema.js";
 import { type CodeEncoder, type ColumnTransform, isMissing, type NumberEncoder, textOf } from "./transform.js";
@@ -25,11 +25,8 @@ export function levelsOfBoolean(where: string, schema: ColumnSchema, found: Iter
 /** Rows by level, what is missing left out. */
 export function countLevels(name: string, column: Column, schema: ColumnSchema, counts: Map<string, number>): void {
   if (column.kind === "text") {
-    const own = new Uint32Array(column.levels.length);
-    for (const code of column.codes) if (code >= 0) own[code] = (own[code] ?? 0) + 1;
-    column.levels.forEach((level, code) => {
-      const count = own[code] ?? 0;
-      if (count > 0 && !isMissing(level, schema)) counts.set(level.trim(), (counts.get(level.trim()) ?? 0) + count);
+    eachLevel(column, (level, rows) => {
+      if (!isMissing(level, schema)) counts.set(level.trim(), (counts.get(level.trim()) ?? 0) + rows);
     });
     return;
   }

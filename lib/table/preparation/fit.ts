@@ -1,4 +1,5 @@
 // Fits what each column becomes, on training rows alone.
+import { turn } from "../../binding/clock.js";
 import type { Json } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
 import { Part } from "../../io/part.js";
@@ -7,8 +8,9 @@ import { type FoldOptions, foldTaker } from "../fold.js";
 import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.js";
 import { scanTables } from "../read.js";
 import { type ColumnSchema, checkSchema, type Schema, targetsOf } from "../schema/schema.js";
-import { failColumn, Table } from "../table.js";
+import { checkRows, failColumn, Table } from "../table.js";
 import { elsewhere, resultElsewhere, workOf } from "../thread.js";
+import { inTurns } from "../turns.js";
 import type { Feature } from "./features.js";
 import { columnTransforms } from "./kinds.js";
 import { Preparation, readPreparation } from "./preparation.js";
@@ -85,15 +87,16 @@ export async function fitPreparation(
   let target = new TargetFitter(schema);
   let rows = 0;
   let taken = foldTaker("prepare.fold", fold);
-  const take = (read: Table): void => {
-    const table = taken(read);
-    for (const name of [...fittings.map(({ column }) => column), ...targetsOf(schema)])
-      if (!table.has(name)) failColumn("prepare", name, table.names, table.places.sources);
+  const add = (table: Table): void => {
     fittings.forEach(({ column }, at) => {
       fitters[at]?.add(table.column(column));
     });
-    target.add(table);
     rows += table.rows;
+  };
+  const names = [...fittings.map(({ column }) => column), ...targetsOf(schema)];
+  const used = (table: Table): Table => {
+    for (const name of names) if (!table.has(name)) failColumn("prepare", name, table.names, table.places.sources);
+    return table.select(names);
   };
   const begin = (): void => {
     fitters = fittings.map(({ transform, column, schema: one }) => transform.fitter(column, one, seed));
@@ -102,21 +105,33 @@ export async function fitPreparation(
   if (chosen !== undefined) {
     if (!(source instanceof Table))
       fail("ERR_OPTION", "prepare.rows", "a table, of which there are rows by number,", source);
+    checkRows("prepare.rows", chosen, source.rows);
     begin();
-    take(source.pick(chosen));
-    if (targets !== undefined) {
-      target = new TargetFitter(schema);
-      target.add(source.pick(targets));
-    }
-  } else await scanTables(source, options, { begin, add: take });
+    const table = used(source);
+    await inTurns(table, options.signal, add, chosen);
+    await inTurns(table, options.signal, (part) => target.add(part), targets ?? chosen);
+  } else {
+    await scanTables(source, options, {
+      begin,
+      add: (table) =>
+        inTurns(used(table), options.signal, (part) => {
+          const own = taken(part);
+          add(own);
+          target.add(own);
+        }),
+    });
+  }
   if (rows === 0)
     throw new CarillonError("ERR_DATA", "prepare", "expected training rows for 'prepare' but received none");
-  const features = fittings.map(({ column, schema: one, transform }, at): Feature => {
+  const features: Feature[] = [];
+  for (const [at, { column, schema: one, transform }] of fittings.entries()) {
+    await turn();
+    options.signal?.throwIfAborted();
     const where = `column '${column}'`;
     // As a file has it, to the bit: JSON has no −0.
     const state = JSON.parse(JSON.stringify(fitters[at]?.finish(where) ?? null)) as Json;
     const encoder = transform.encoder(column, one, new Part("prepare", where, state));
-    return { column, schema: one, transform, state, encoder };
-  });
+    features.push({ column, schema: one, transform, state, encoder });
+  }
   return new Preparation(schema, rows, features, target.finish("prepare"));
 }

@@ -1,6 +1,7 @@
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import { checkKeys, checkNumber } from "../../options.js";
+import { eachLevel } from "../column.js";
 import type { BagEncoder, ColumnTransform } from "./transform.js";
 import { isMissing, textOf } from "./transform.js";
 
@@ -98,10 +99,8 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
       return {
         add(column) {
           if (column.kind !== "text") return fail("ERR_DATA", `column '${name}'`, "texts", `${column.kind}s`);
-          const seen = new Uint8Array(column.levels.length);
-          for (const code of column.codes) if (code >= 0) seen[code] = 1;
-          column.levels.forEach((level, code) => {
-            if (seen[code] !== 1 || widest >= most || isMissing(level, schema)) return;
+          eachLevel(column, (level) => {
+            if (widest >= most || isMissing(level, schema)) return;
             const found = wordsOf(level);
             if (countOf(found) > widest) widest = Math.max(widest, idsOf(found).length);
           });

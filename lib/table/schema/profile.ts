@@ -1,5 +1,5 @@
 // What a column holds, gathered block by block: no more of it is kept than guesses need.
-import { type Column, lengthOf, NO_BOOLEAN, type TextColumn } from "../column.js";
+import { type Column, eachLevel, lengthOf, NO_BOOLEAN, type TextColumn } from "../column.js";
 import type { Table } from "../table.js";
 
 /** Different values that are counted one by one. */
@@ -38,23 +38,18 @@ export class Profile {
   }
 
   add(column: Column): void {
-    if (column.kind === "text") this.#addTexts(column.codes, column.levels);
+    if (column.kind === "text") this.#addTexts(column);
     else this.#addValues(column);
     this.rows += lengthOf(column);
   }
 
-  #addTexts(codes: Int32Array, levels: readonly string[]): void {
-    const counts = new Uint32Array(levels.length);
-    for (const code of codes) {
-      if (code < 0) this.missing += 1;
-      else counts[code] = (counts[code] ?? 0) + 1;
-    }
-    levels.forEach((level, code) => {
-      const count = counts[code] ?? 0;
-      if (count === 0) return;
-      this.#count(level, count);
-      this.words += count * wordsIn(level);
-      this.characters += count * level.length;
+  #addTexts(column: TextColumn): void {
+    this.missing += column.codes.length;
+    eachLevel(column, (level, rows) => {
+      this.missing -= rows;
+      this.#count(level, rows);
+      this.words += rows * wordsIn(level);
+      this.characters += rows * level.length;
     });
   }
 

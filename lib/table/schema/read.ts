@@ -5,6 +5,7 @@ import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.
 import { scanTables } from "../read.js";
 import { joinTables, type Table } from "../table.js";
 import { elsewhere, resultElsewhere, workOf } from "../thread.js";
+import { inTurns } from "../turns.js";
 import { type InferOptions, schemaOfProfiles } from "./infer.js";
 import { Profiles } from "./profile.js";
 import type { Schema } from "./schema.js";
@@ -40,14 +41,14 @@ export async function readSchema(source: unknown, given: SchemaOptions): Promise
     begin() {
       [profiles, kept, names, rows] = [new Profiles(), [], [], 0];
     },
-    add(table) {
-      profiles.add(table);
+    async add(table) {
       for (const name of table.names) if (!names.includes(name)) names.push(name);
       if (rows < KEPT) kept.push(table.head(KEPT - rows));
       rows += table.rows;
+      await inTurns(table, options.signal, (part) => profiles.add(part));
     },
   });
   if (rows === 0) throw new CarillonError("ERR_DATA", "schemaOf", "expected rows for 'schemaOf' but received none");
   const found = schemaOfProfiles("schemaOf", profiles, names, { target, schema });
-  return { schema: found, warnings: warningsOf(joinTables("schemaOf", kept, true), found), rows };
+  return { schema: found, warnings: await warningsOf(joinTables("schemaOf", kept, true), found), rows };
 }

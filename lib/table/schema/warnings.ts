@@ -1,5 +1,6 @@
 // What makes a score too good, or a model poor: told before anything is trained.
-import type { Column } from "../column.js";
+import { turn } from "../../binding/clock.js";
+import { type Column, eachLevel } from "../column.js";
 import type { Table } from "../table.js";
 import { type Codes, codesOfColumn, repeatedRows } from "./codes.js";
 import { type ColumnSchema, type Schema, targetsOf } from "./schema.js";
@@ -107,28 +108,30 @@ function correlation(x: Float64Array, y: Float64Array): number {
   return count < LEAST_ROWS || xx === 0 || yy === 0 ? 0 : xy / Math.sqrt(xx * yy);
 }
 
-function leaks(
+async function leaks(
   table: Table,
   schema: Schema,
   features: readonly string[],
   codesOf: (name: string) => Codes,
-): readonly Warning[] {
-  if (table.rows < LEAST_ROWS) return [];
-  return targetsOf(schema).flatMap((target) => {
+): Promise<readonly Warning[]> {
+  const warnings: Warning[] = [];
+  for (const target of table.rows < LEAST_ROWS ? [] : targetsOf(schema)) {
     const column = table.column(target);
     const isValue = schema.columns[target]?.kind === "number";
-    return features.flatMap((name): Warning[] => {
+    for (const name of features) {
+      await turn();
       const feature = table.column(name);
       const tells = isValue
         ? feature.kind === "number" &&
           column.kind === "number" &&
           Math.abs(correlation(feature.values, column.values)) >= SAME
         : tellsClasses(feature, codesOf(name), codesOf(target));
-      if (!tells) return [];
+      if (!tells) continue;
       const text = `'${name}' alone gives '${target}' away: is it known before '${target}' is? If not: { "kind": "ignore" }`;
-      return [{ kind: "leak", column: name, text }];
-    });
-  });
+      warnings.push({ kind: "leak", column: name, text });
+    }
+  }
+  return warnings;
 }
 
 function ofColumn(name: string, { kind, why = "" }: ColumnSchema): readonly Warning[] {
@@ -147,9 +150,10 @@ function rareClasses(table: Table, schema: Schema): readonly Warning[] {
   return targetsOf(schema).flatMap((target): Warning[] => {
     const column = table.column(target);
     if (schema.columns[target]?.kind === "number" || column.kind !== "text") return [];
-    const counts = new Uint32Array(column.levels.length);
-    for (const code of column.codes) if (code >= 0) counts[code] = (counts[code] ?? 0) + 1;
-    const rare = column.levels.filter((_, code) => counts[code] === 1);
+    const rare: string[] = [];
+    eachLevel(column, (level, rows) => {
+      if (rows === 1) rare.push(level);
+    });
     if (rare.length === 0) return [];
     const shown = rare.slice(0, 5).map((level) => `'${level}'`);
     const text = `${rare.length === 1 ? "a class" : `${rare.length} classes`} of '${target}' ${rare.length === 1 ? "has" : "have"} one row: ${shown.join(", ")}${rare.length > 5 ? ", …" : ""}; it cannot be learned and measured`;
@@ -172,15 +176,19 @@ function duplicates(table: Table, schema: Schema, codesOf: (name: string) => Cod
 const MOSTLY = 0.5;
 
 /** Whether equal rows of a table are hardly chance: some column has another value in most rows. */
-function areTold(table: Table, schema: Schema, codesOf: (name: string) => Codes): boolean {
-  return table.names.some((name) => schema.columns[name]?.kind !== "id" && codesOf(name).count >= MOSTLY * table.rows);
+async function areTold(table: Table, schema: Schema, codesOf: (name: string) => Codes): Promise<boolean> {
+  for (const name of table.names) {
+    if (schema.columns[name]?.kind !== "id" && codesOf(name).count >= MOSTLY * table.rows) return true;
+    await turn();
+  }
+  return false;
 }
 
 /**
  * What should be looked at before training: columns that give the target away, names of rows, constants, classes of one row, dates (rows parted at random learn from the future), rows that stand
- * more than once. Of a table that is clean there is nothing to say.
+ * more than once. Of a table that is clean there is nothing to say. Each column has a turn of the event loop.
  */
-export function warningsOf(table: Table, schema: Schema): readonly Warning[] {
+export async function warningsOf(table: Table, schema: Schema): Promise<readonly Warning[]> {
   const targets = targetsOf(schema);
   const features = table.names.filter((name) => {
     const kind = schema.columns[name]?.kind;
@@ -195,12 +203,12 @@ export function warningsOf(table: Table, schema: Schema): readonly Warning[] {
   const times = features.filter((name) => schema.columns[name]?.kind === "date");
   return [
     ...Object.entries(schema.columns).flatMap(([name, column]) => ofColumn(name, column)),
-    ...leaks(table, schema, features, codesOf),
+    ...(await leaks(table, schema, features, codesOf)),
     ...rareClasses(table, schema),
     ...times.map((name): Warning => {
       const text = `'${name}' is a time: parted at random, rows would be learned that come after those that are asked; keep the latest ones in a file of their own and evaluate on them, or split with { order: "time" }`;
       return { kind: "time", column: name, text };
     }),
-    ...(areTold(table, schema, codesOf) ? duplicates(table, schema, codesOf) : []),
+    ...((await areTold(table, schema, codesOf)) ? duplicates(table, schema, codesOf) : []),
   ];
 }
