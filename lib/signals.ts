@@ -47,9 +47,10 @@ function listen(signal: AbortSignal): Waiting {
   return shared;
 }
 
-/** The result of `pending`, unless `signal` is aborted before: then its reason is thrown, at once. */
+/** The result of `pending`, unless `signal` is aborted before: then its reason is thrown, at once, and what comes of `pending` is let go. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, pending: Promise<T>): Promise<T> {
   if (signal === undefined) return await pending;
+  if (signal.aborted) pending.catch(() => undefined);
   signal.throwIfAborted();
   let off = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {

@@ -129,9 +129,10 @@ function isOneShot(value: object): boolean {
 export const END: unique symbol = Symbol("end of the stream");
 
 /** Milliseconds in which a source may close; one that takes longer is not waited for. */
-const CLOSING = 1000;
+export const CLOSING = 1000;
 
-async function atMost(milliseconds: number, work: Promise<void>): Promise<void> {
+/** Waits for work, so many milliseconds at most. */
+export async function atMost(milliseconds: number, work: Promise<void>): Promise<void> {
   let unset = (): void => undefined;
   const late = new Promise<void>((resolve) => {
     unset = after(milliseconds, resolve);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { fail, tagOf } from "../errors.js";
 import { writeFileAtomic } from "../io/file.js";
 import { checkString } from "../options.js";
+import { unlessAborted } from "../signals.js";
 import type { TableSource } from "../table/api.js";
 import type { TableOptions } from "../table/options.js";
 import { readTable } from "../table/read.js";
@@ -32,7 +33,7 @@ async function saveAll(folder: string, files: Readonly<Record<string, string>>):
   for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder, name), encoder.encode(text));
 }
 
-async function tableOf(source: TableSource, schema: Schema, read: TableOptions = {}): Promise<Table> {
+async function tableOf(source: TableSource, schema: Schema, read: TableOptions): Promise<Table> {
   if (source instanceof Table) return source;
   const [first]: readonly unknown[] = Array.isArray(source) ? source : [source];
   const isWritten = typeof first === "string" || tagOf(first) === "URL" || ArrayBuffer.isView(first);
@@ -54,8 +55,15 @@ export async function report(model: ReportedModel, source: TableSource, options:
   if (typeof model !== "object" || model === null || typeof model.predict !== "function")
     fail("ERR_OPTION", "report.model", "a model of tabular()", model);
   const checked = checkReport(options, model.target.join(", "));
-  const table = await tableOf(source, model.schema, options.read);
-  const test = options.test === undefined ? undefined : await tableOf(options.test, model.schema, options.read);
+  const { signal } = checked;
+  const read = { ...options.read, signal: options.read?.signal ?? signal };
+  const [table, test] = await unlessAborted(
+    signal,
+    Promise.all([
+      tableOf(source, model.schema, read),
+      options.test === undefined ? undefined : tableOf(options.test, model.schema, read),
+    ]),
+  );
   const json = await gather(model, table, test, checked);
   const [html, markdown] = [pageOf(json), markdownOf(json)];
   const files = { "report.html": html, "report.md": markdown, "report.json": `${JSON.stringify(json, null, 1)}\n` };

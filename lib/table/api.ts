@@ -4,7 +4,7 @@ import { fitPreparation, type PrepareOptions } from "./preparation/fit.js";
 import { type Preparation, readPreparation } from "./preparation/preparation.js";
 import { readBlocks, readTable } from "./read.js";
 import { type Inferred, readSchema, type SchemaOptions } from "./schema/read.js";
-import { type ByteStream, heldSource } from "./source.js";
+import type { ByteStream } from "./source.js";
 import type { SqlSource } from "./sql/source.js";
 import type { Table } from "./table.js";
 import type { GivenColumns, GivenRows } from "./values.js";
@@ -34,7 +34,7 @@ export type TableSource =
  * console.log(people.names, people.rows, people.column("age").kind);
  */
 export async function table(source: TableSource, options: TableOptions = {}): Promise<Table> {
-  return await readTable(heldSource(source), options);
+  return await readTable(source, options);
 }
 
 /**
@@ -46,7 +46,7 @@ export async function table(source: TableSource, options: TableOptions = {}): Pr
  * for await (const block of tableBlocks("logs/*.csv.gz")) rows += block.rows;
  */
 export function tableBlocks(source: TableSource, options: TableOptions = {}): AsyncGenerator<Table> {
-  return readBlocks(heldSource(source), options);
+  return readBlocks(source, options);
 }
 
 /**
@@ -58,7 +58,7 @@ export function tableBlocks(source: TableSource, options: TableOptions = {}): As
  * const { schema, warnings } = await schemaOf("churn.csv", { target: "churned" });
  */
 export async function schemaOf(source: TableSource, options: SchemaOptions = {}): Promise<Inferred> {
-  return await readSchema(heldSource(source), options);
+  return await readSchema(source, options);
 }
 
 /**
@@ -70,7 +70,7 @@ export async function schemaOf(source: TableSource, options: SchemaOptions = {})
  * const { x, y } = preparation.examples(people.pick(trainRows));
  */
 export async function prepare(source: TableSource, options: PrepareOptions): Promise<Preparation> {
-  return await fitPreparation(heldSource(source), options);
+  return await fitPreparation(source, options);
 }
 
 /** The preparation of what `JSON.stringify` has made of one, in any process: it gives the same bits. `ERR_FILE` names what it cannot be. */

@@ -1,6 +1,7 @@
 // `table` and `tableBlocks`: from a source to tables.
 import { turn } from "../binding/clock.js";
 import { fail } from "../errors.js";
+import { isPlainObject } from "../options.js";
 import { arrowFileTables, arrowStreamTables, isArrowFile } from "./arrow/tables.js";
 import { lengthOf } from "./column.js";
 import { type Contradiction, csvTables, type FieldKind } from "./csv/read.js";
@@ -14,12 +15,22 @@ import { Places } from "./places.js";
 import { countedPieces } from "./progress.js";
 import type { Schema } from "./schema/schema.js";
 import { heldSlices, openSlices, type Slices } from "./slices.js";
-import { type ByteFile, type Bytes, beginningOf, byteFiles, joinedBytes, remembered } from "./source.js";
+import {
+  type ByteFile,
+  type Bytes,
+  beginningOf,
+  byteFiles,
+  heldBytes,
+  isStream,
+  joinedBytes,
+  remembered,
+} from "./source.js";
 import { isSql } from "./sql/source.js";
 import { sqlTables } from "./sql/tables.js";
 import { joinTables, Table } from "./table.js";
 import { elsewhere, tablesElsewhere, workOf } from "./thread.js";
 import { tableOfValues } from "./values.js";
+import { untilAborted } from "./waiting.js";
 import { filesOfZip } from "./zip.js";
 
 /** A file whose first bytes have been looked at. */
@@ -33,7 +44,8 @@ interface Opened extends Bytes {
 /** Opens a file, decompressed, and tells its format. */
 async function opened(file: ByteFile, options: CheckedOptions): Promise<Opened> {
   const compression = { found: false };
-  const pieces = decompressed({ name: file.name, pieces: countedPieces(file.open(), options.progress) }, compression);
+  const asked = untilAborted(file.open(), options.signal);
+  const pieces = decompressed({ name: file.name, pieces: countedPieces(asked, options.progress) }, compression);
   const { first, all } = await beginningOf(pieces);
   const format = options.format ?? formatOfName(file.name) ?? formatOfBytes(first);
   const isText = format === "csv" || format === "tsv" || format === "jsonl";
@@ -193,7 +205,8 @@ async function visitFiles(given: readonly ByteFile[], options: CheckedOptions, v
     how.progress?.begin();
     let left = how.rows;
     for (const file of files) {
-      for await (const one of limited(tablesOf(file, how, contradictions), { ...how, rows: left })) {
+      const tables = untilAborted(tablesOf(file, how, contradictions), how.signal);
+      for await (const one of limited(tables, { ...how, rows: left })) {
         await visitor.add(one);
         left -= one.rows;
       }
@@ -226,6 +239,17 @@ async function scan(source: unknown, options: CheckedOptions, visitor: Visitor):
   await visitor.add(whole);
 }
 
+/**
+ * A source as it is at the call: rows and columns become a table, bytes of up to 4 MB are copied, of others the length is kept. What names files, a stream or a query
+ * stays as it is.
+ */
+export function held(source: unknown, options: CheckedOptions): unknown {
+  options.signal?.throwIfAborted();
+  const isNames = Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string");
+  const isRows = Array.isArray(source) ? !isNames : isPlainObject(source) && !isStream(source) && !isSql(source);
+  return isRows ? inMemory(source, options) : heldBytes(source);
+}
+
 function inMemory(source: unknown, options: CheckedOptions): Table {
   const found = source instanceof Table ? source : tableOfValues("table", source, options);
   if (found === undefined)
@@ -234,11 +258,12 @@ function inMemory(source: unknown, options: CheckedOptions): Table {
 }
 
 /** {@link table} */
-export async function readTable(source: unknown, given: TableOptions): Promise<Table> {
-  const options = checkTableOptions("table", given);
+export async function readTable(given: unknown, asked: TableOptions): Promise<Table> {
+  const options = checkTableOptions("table", asked);
+  const source = held(given, options);
   const there = await elsewhere(source, options.thread);
   if (there !== undefined) {
-    for await (const one of tablesElsewhere(workOf("table", there, given), options)) return one;
+    for await (const one of tablesElsewhere(workOf("table", there, asked), options)) return one;
   }
   let tables: Table[] = [];
   await scanTables(source, options, {
@@ -266,7 +291,8 @@ export async function readTable(source: unknown, given: TableOptions): Promise<T
 
 /** {@link tableBlocks}. Options that are none are refused at once, and not with the first block. */
 export function readBlocks(source: unknown, given: TableOptions): AsyncGenerator<Table> {
-  return blocksOf(source, given, checkTableOptions("tableBlocks", given));
+  const options = checkTableOptions("tableBlocks", given);
+  return blocksOf(options.signal?.aborted === true ? source : held(source, options), given, options);
 }
 
 async function* blocksOf(source: unknown, given: TableOptions, options: CheckedOptions): AsyncGenerator<Table> {
@@ -284,7 +310,8 @@ async function* blocksHere(source: unknown, options: CheckedOptions): AsyncGener
   let left = options.rows;
   for (const file of files) {
     const contradictions: Contradiction[] = [];
-    for await (const one of limited(tablesOf(file, options, contradictions), { ...options, rows: left })) {
+    const tables = untilAborted(tablesOf(file, options, contradictions), options.signal);
+    for await (const one of limited(tables, { ...options, rows: left })) {
       const [fault] = contradictions;
       if (fault !== undefined) {
         const where = `${fault.place}, column '${fault.column}'`;

@@ -186,13 +186,13 @@ class HeldBytes implements ByteFile {
 /** Bytes that are copied at the call, so that their memory may be filled again. */
 const COPIED = 4_194_304;
 
-/** A source as it is at the call: bytes of up to 4 MB are copied, of others the length is kept. */
-export function heldSource(source: unknown): unknown {
+/** Bytes as they are at the call: up to 4 MB are copied, of more the length is kept. What is no bytes stays as it is. */
+export function heldBytes(source: unknown): unknown {
   if (!isUint8Array(source)) return source;
   return new HeldBytes(source.length <= COPIED ? new Uint8Array(source) : source);
 }
 
-function isStream(value: unknown): value is ByteStream {
+export function isStream(value: unknown): value is ByteStream {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value && !isPromise(value);
 }
 
@@ -210,7 +210,7 @@ export async function byteFiles(where: string, source: unknown): Promise<readonl
     const { fileURLToPath } = process.getBuiltinModule("node:url");
     return await filesAt([fileURLToPath(String(source))]);
   }
-  const held = heldSource(source);
+  const held = heldBytes(source);
   if (held instanceof HeldBytes) return [held];
   if (isStream(source)) return [once("stream", () => piecesOfStream("stream", source))];
   if (Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string")) {

@@ -8,16 +8,17 @@ import type { TabularFitOptions } from "./options.js";
 /** Of what is kept, in the folder of checkpoints. */
 const NAME = "epochs.json";
 
-/** The epochs that the run of these checkpoints had, where it is resumed, else those that are `found`; `ERR_FILE` for a file that has none. */
+/** The epochs that the run of these checkpoints had, where it is resumed, else those that are `found`; `undefined` where nothing was found, `ERR_FILE` for a file that has none. */
 export async function keptEpochs(
   checkpoint: TabularFitOptions["checkpoint"],
-  found: () => Promise<number>,
-): Promise<number> {
+  found: () => Promise<number | undefined>,
+): Promise<number | undefined> {
   if (checkpoint === undefined) return await found();
   const path = join(checkpoint.dir, NAME);
   const known = checkpoint.resume === true ? await epochsIn(path) : undefined;
   if (known !== undefined) return known;
   const epochs = await found();
+  if (epochs === undefined) return undefined;
   // The first member refuses the checkpoints of another run: that one can still go on.
   if (!(await isTaken(join(checkpoint.dir, "member-1"))))
     await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify({ epochs })}\n`));

@@ -2,6 +2,7 @@
 import { turn } from "../binding/clock.js";
 import type { Affine } from "../data/transform.js";
 import { fail } from "../errors.js";
+import { unlessAborted } from "../signals.js";
 import type { TableSource } from "../table/api.js";
 import { hasValue } from "../table/column.js";
 import { fitPreparation } from "../table/preparation/fit.js";
@@ -52,15 +53,19 @@ export async function prepareTable(
     emit({ kind: "stage", stage, step: 0, rows, seconds: seconds() });
   tell("reading", undefined);
   const whole =
-    source instanceof Table ? source : await readTable(source, signal === undefined ? read : { ...read, signal });
+    source instanceof Table
+      ? source
+      : await unlessAborted(signal, readTable(source, { ...read, signal: read.signal ?? signal }));
   signal?.throwIfAborted();
   const chosen = chosenRows(options.rows, whole.rows);
   const table = options.rows === undefined ? whole : whole.pick(chosen.all);
   tell("schema", table.rows);
   await turn();
+  signal?.throwIfAborted();
   const { schema, warnings } = await schemaFor(table, target, known);
   tell("preparing", table.rows);
   await turn();
+  signal?.throwIfAborted();
   const { folds, seed } = settings;
   const all = Uint32Array.from({ length: table.rows }, (_, row) => row);
   const given = chosen.parts;

@@ -1,8 +1,10 @@
 // A run of an estimator: reads, prepares, trains the members, and makes one model of them.
-import { after, now } from "../binding/clock.js";
+import { now, repeat } from "../binding/clock.js";
 import { CarillonError } from "../errors.js";
+import type { RunControl } from "../nn/evaluation/run_control.js";
 import type { TableSource } from "../table/api.js";
 import { Progress } from "../train/progress/show.js";
+import { Preparation } from "../train/run/preparation.js";
 import type { RunContext } from "../train/run/run.js";
 import { bagged } from "./bag.js";
 import type { TabularEvent } from "./events.js";
@@ -35,12 +37,13 @@ export async function fitTabular(
   };
   control.watch(signal);
   try {
-    const prepared = await prepareTable(settings, source, options, { emit, seconds });
-    if (!(await control.passable())) return refuseStopped();
+    const prepared = await new Preparation(control, signal).unlessStopped((ended) =>
+      prepareTable(settings, source, { ...options, signal: ended }, { emit, seconds }),
+    );
+    if (prepared === undefined || !(await control.passable())) return refuseStopped();
     const training = new Training(settings, prepared, options, { emit, seconds, control });
-    const deadline =
-      settings.minutes === undefined ? undefined : after(settings.minutes * 66_000, () => control.stop());
-    const trained = await training.run().finally(() => deadline?.());
+    const off = settings.minutes === undefined ? undefined : stopAfter(settings.minutes * 66_000, control);
+    const trained = await training.run().finally(() => off?.());
     if (trained.length === 0) return refuseStopped();
     const { model, step, score } = await bagged(settings, prepared, trained);
     const reason = control.ended ? "stopped" : "finished";
@@ -51,6 +54,20 @@ export async function fitTabular(
     control.release();
     line.end();
   }
+}
+
+/** Milliseconds between two looks at a deadline. */
+const LOOK = 100;
+
+/** Stops a run after so many milliseconds of work: pauses are none. */
+function stopAfter(milliseconds: number, control: RunControl): () => void {
+  let [worked, last] = [0, now()];
+  return repeat(LOOK, () => {
+    const time = now();
+    if (!control.paused) worked += time - last;
+    last = time;
+    if (worked >= milliseconds) control.stop();
+  });
 }
 
 function refuseStopped(): never {

@@ -74,14 +74,27 @@ export class Training {
     const together = Math.max(1, Math.min(threads, this.#planned.length));
     const each = Math.max(1, Math.floor(threads / together));
     this.#start(threads);
-    const { minutes } = this.#settings;
-    if (minutes !== undefined)
-      this.#epochs = await keptEpochs(this.#options.checkpoint, () => this.#epochsIn(minutes, together, each));
-    this.#pace = this.#paced();
     const off = control.onInterrupt(() => {
       if (control.ended) for (const one of this.#running) one.stop();
       else if (!control.free) this.#rest().catch(() => undefined);
     });
+    const { minutes } = this.#settings;
+    try {
+      if (minutes !== undefined) {
+        const { checkpoint } = this.#options;
+        const epochs = await keptEpochs(checkpoint, () => this.#epochsIn(minutes, together, each));
+        if (epochs === undefined) return [];
+        this.#epochs = epochs;
+      }
+      this.#pace = this.#paced();
+      return await this.#all(together, each);
+    } finally {
+      off();
+    }
+  }
+
+  async #all(together: number, each: number): Promise<readonly Member[]> {
+    const { control } = this.#means;
     const members: (Member | undefined)[] = this.#planned.map(() => undefined);
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -91,13 +104,9 @@ export class Training {
         members[at] = await this.#train(at, each);
       }
     };
-    try {
-      await allOrStop(Array.from({ length: together }, worker), () => {
-        for (const one of this.#running) one.stop();
-      });
-    } finally {
-      off();
-    }
+    await allOrStop(Array.from({ length: together }, worker), () => {
+      for (const one of this.#running) one.stop();
+    });
     return members.filter((member) => member !== undefined);
   }
 
@@ -105,6 +114,13 @@ export class Training {
     for (const one of this.#running) one.pause();
     await this.#means.control.passable(); // an abort is told by the members
     for (const one of this.#running) one.resume();
+  }
+
+  /** From now on it rests and ends with this run. */
+  #join(run: Stoppable): void {
+    this.#running.add(run);
+    if (this.#means.control.ended) run.stop();
+    else if (!this.#means.control.free) run.pause();
   }
 
   #modelFor({ kind, fold }: Planned): AnyModel {
@@ -136,12 +152,13 @@ export class Training {
 
   /** Of members that begin now. */
   #paced(): Pace {
-    const began = now();
+    const { control } = this.#means;
+    const [began, waited] = [now(), control.waited];
     const members = this.#planned.map((planned) => {
       const { batchSize, steps } = this.#stepsOf(planned);
       return { steps: this.#epochs * steps, batchSize, cost: COST[planned.kind] };
     });
-    return new Pace(members, () => (now() - began) / 1000);
+    return new Pace(members, () => (now() - began - (control.waited - waited)) / 1000);
   }
 
   #start(threads: number): void {
@@ -165,14 +182,16 @@ export class Training {
     });
   }
 
-  /** As many epochs as fit into the time, by the pace of the first steps of a trial that is thrown away. */
-  async #epochsIn(minutes: number, together: number, threads: number): Promise<number> {
+  /** As many epochs as fit into the time, by the pace of the first steps of a trial that is thrown away; `undefined` where the run was stopped in it. */
+  async #epochsIn(minutes: number, together: number, threads: number): Promise<number | undefined> {
     const [first] = this.#planned;
     if (first === undefined) return this.#epochs;
     const { batchSize, steps } = this.#stepsOf(first);
     const rows = this.#prepared.parts[first.fold]?.train ?? new Uint32Array();
     const { task, settings } = { task: this.#prepared.preparation.target?.task ?? "value", settings: this.#settings };
     const monitor = monitorOf(task, settings.metric);
+    const { control } = this.#means;
+    const { signal } = this.#options;
     const trial = fit(this.#modelFor(first), {
       data: this.#examples(rows),
       loss: lossOf(task, monitor),
@@ -180,10 +199,15 @@ export class Training {
       steps: TRIAL,
       batchSize,
       threads,
+      ...(signal === undefined ? {} : { signal }),
     });
-    const began = now();
+    this.#join(trial);
+    const [began, waited] = [now(), control.waited];
     const { seconds } = await trial;
-    const pace = Math.max(seconds, (now() - began) / 1000 / 2) / TRIAL;
+    this.#running.delete(trial);
+    if (!(await control.passable())) return undefined;
+    const passed = now() - began - (control.waited - waited);
+    const pace = Math.max(seconds, passed / 1000 / 2) / TRIAL;
     const left = minutes * 60 - this.#means.seconds();
     const work = this.#planned.reduce((sum, { kind }) => sum + COST[kind] / COST[first.kind], 0);
     const epoch = (pace * steps * work * 1.15) / together;
@@ -196,7 +220,6 @@ export class Training {
     const part = planned && parts[planned.fold];
     if (planned === undefined || part === undefined) return undefined;
     const { kind, fold } = planned;
-    const { control } = this.#means;
     const settings = this.#settings;
     const { checkpoint, signal, priority } = this.#options;
     const task = preparation.target?.task ?? "value";
@@ -225,9 +248,7 @@ export class Training {
           : { dir: `${checkpoint.dir}/member-${at + 1}`, resume: checkpoint.resume ?? false },
       onStart: (run) => {
         running = run;
-        this.#running.add(run);
-        if (control.ended) run.stop();
-        else if (!control.free) run.pause();
+        this.#join(run);
       },
       onBegin: (step) => this.#pace.begin(at, step),
       onStep: ({ step, epoch, loss }) => {

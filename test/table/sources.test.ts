@@ -3,8 +3,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { schemaOf, table, tableBlocks } from "../../lib/index.js";
+import { prepare, type Schema, schemaOf, type TableOptions, table, tableBlocks, tabular } from "../../lib/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "carillon-sources-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -27,6 +28,85 @@ describe("memory", () => {
     const reading = table(given);
     structuredClone(given.buffer, { transfer: [given.buffer] });
     await expect(reading).rejects.toMatchObject({ code: "ERR_DETACHED" });
+  });
+});
+
+describe("what is read at the call", () => {
+  const schema: Schema = { columns: { a: { kind: "number" }, b: { kind: "boolean" } }, target: "b", task: "binary" };
+  const text = `a,b\n${Array.from({ length: 60 }, (_, row) => `${((row * 37) % 61) + 0.5},${row % 3 === 0 ? "x" : "y"}`).join("\n")}\n`;
+
+  test("rows and columns in memory may be changed behind it", async () => {
+    const rows = [{ a: 1 }, { a: 2 }];
+    const columns = { a: Float64Array.of(1, 2) };
+    const of = { schema: { columns: { a: { kind: "number" } } } } as const;
+    const calls = [rows, columns].map(
+      (given) => [table(given), tableBlocks(given).next(), schemaOf(given), prepare(given, of)] as const,
+    );
+    rows.push({ a: 9 });
+    for (const row of rows) row.a = 9;
+    columns.a.fill(9);
+    for (const [whole, block, inferred, preparation] of calls) {
+      expect([...(await whole)].map(({ a }) => a)).toEqual([1, 2]);
+      expect([...((await block).value ?? [])].map(({ a }) => a)).toEqual([1, 2]);
+      expect([(await inferred).rows, (await preparation).rows]).toEqual([2, 2]);
+    }
+  });
+
+  test("so may bytes, whoever reads them", async () => {
+    const estimator = tabular({ preset: "fast", epochs: 1, hidden: [4] });
+    const given = bytes(text);
+    const fitting = estimator.fit(given, { target: "b" });
+    given.fill(120);
+    const model = await fitting;
+    expect(model.columns).toEqual(["a"]);
+    const again = bytes(text);
+    const measured = model.evaluate(again);
+    const blocks = model.preparation.blocks(again);
+    again.fill(120);
+    expect(await measured).toEqual(await model.evaluate(bytes(text)));
+    expect((await blocks.next()).value?.x.numbers?.shape).toEqual([60, 1]);
+  });
+
+  /** Answers once, and then never; nor does it ever close. */
+  const silent = (first = text): AsyncIterable<string> => ({
+    [Symbol.asyncIterator]() {
+      let asked = 0;
+      const never = new Promise<never>(() => undefined);
+      return {
+        next: () => (asked++ === 0 ? Promise.resolve({ done: false as const, value: first }) : never),
+        return: () => never,
+      };
+    },
+  });
+  const readers: Readonly<Record<string, (options: TableOptions) => PromiseLike<unknown>>> = {
+    table: (options) => table(silent(), options),
+    tableBlocks: (options) => tableBlocks(silent(), options).next(),
+    schemaOf: ({ signal }) => schemaOf(silent(), { signal }),
+    prepare: ({ signal }) => prepare(silent(), { schema, signal }),
+    gzip: (options) => table(packed(), options),
+    "tabular.fit": ({ signal }) => tabular().fit(silent(), { target: "b", signal }),
+  };
+  /** The beginning of a compressed file. */
+  async function* packed(): AsyncGenerator<Uint8Array> {
+    yield gzipSync(bytes(text)).subarray(0, 100);
+    await new Promise(() => undefined);
+  }
+
+  test.each(Object.entries(readers))("an abort is heard while a source does not answer: %s", async (_, read) => {
+    const aborting = new AbortController();
+    const reading = Promise.resolve(read({ signal: aborting.signal }));
+    setTimeout(() => aborting.abort(new Error("enough")), 20);
+    await expect(reading).rejects.toThrow("enough");
+  });
+
+  test("a run is stopped while its source does not answer, and a source that never closes is not waited for", async () => {
+    const run = tabular().fit(silent(), { target: "b" });
+    setTimeout(() => run.stop(), 20);
+    await expect(run).rejects.toMatchObject({ code: "ERR_STATE" });
+    for await (const block of tableBlocks(silent(text + "1,x\n".repeat(1_000_000)))) {
+      expect(block.rows).toBeGreaterThan(60);
+      break;
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 // Estimators for tables: from raw rows to a model that takes raw rows, in this process and in another one.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -221,6 +221,27 @@ describe("training", () => {
     early.stop();
     await expect(early).rejects.toThrow("expected a run with an epoch or more");
     await expect(tabular(small).fit(rows, { ...fitted, signal: AbortSignal.abort("no") })).rejects.toBe("no");
+  });
+
+  test("a stop or an abort in the trial of the minutes ends it, and leaves no number of epochs", async () => {
+    const dir = join(folder, "trial");
+    const whole = await table(Array.from({ length: 20_000 }, (_, at) => ({ ...rows[at % 300], a: at / 1e4 })));
+    const options = { minutes: 5, preset: "fast", batchSize: 4096, hidden: [512, 512, 512] } as const;
+    for (const end of ["stop", "abort"] as const) {
+      const aborting = new AbortController();
+      const run = tabular(options).fit(whole, {
+        target: "churned",
+        checkpoint: { dir },
+        signal: aborting.signal,
+        onEvent({ kind }) {
+          if (kind !== "start") return;
+          setTimeout(() => (end === "stop" ? run.stop() : aborting.abort(new Error("enough"))), 50);
+        },
+      });
+      const failure = end === "stop" ? { code: "ERR_STATE" } : { message: "enough" };
+      await expect(run).rejects.toMatchObject(failure);
+      expect(existsSync(join(dir, "epochs.json"))).toBe(false);
+    }
   });
 
   test("a run that was broken off goes on, to the same bits", async () => {

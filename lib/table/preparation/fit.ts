@@ -6,7 +6,7 @@ import { Part } from "../../io/part.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import { type FoldOptions, foldTaker } from "../fold.js";
 import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.js";
-import { scanTables } from "../read.js";
+import { held, scanTables } from "../read.js";
 import { type ColumnSchema, checkSchema, type Schema, targetsOf } from "../schema/schema.js";
 import { checkRows, failColumn, Table } from "../table.js";
 import { elsewhere, resultElsewhere, workOf } from "../thread.js";
@@ -68,7 +68,7 @@ function fittingsOf(schema: Schema, given: Readonly<Record<string, unknown>>): r
 
 /** {@link prepare}; `targets` are the rows of a table that classes are told by, where they are more than those that columns are fitted on. */
 export async function fitPreparation(
-  source: unknown,
+  from: unknown,
   given: PrepareOptions,
   targets?: ArrayLike<number> | undefined,
 ): Promise<Preparation> {
@@ -78,6 +78,7 @@ export async function fitPreparation(
   checkNumber("prepare.seed", seed, { min: 0, integer: true });
   const schema = checkSchema("prepare.schema", wanted);
   const options = checkTableOptions("prepare", { ...others, schema });
+  const source = chosen === undefined ? held(from, options) : from;
   const there = chosen === undefined ? await elsewhere(source, options.thread) : undefined;
   if (there !== undefined) return readPreparation(await resultElsewhere(workOf("prepare", there, given), options));
   const fittings = fittingsOf(schema, transforms);

@@ -9,7 +9,7 @@ import { type FoldOptions, foldTaker } from "../fold.js";
 import type { TableOptions } from "../options.js";
 import { readBlocks } from "../read.js";
 import { checkSchema, type Schema } from "../schema/schema.js";
-import { type ByteStream, heldSource } from "../source.js";
+import type { ByteStream } from "../source.js";
 import type { SqlSource } from "../sql/source.js";
 import { failColumn, Table } from "../table.js";
 import { type GivenColumns, type GivenRows, tableOfValues } from "../values.js";
@@ -107,7 +107,8 @@ export class Preparation {
 
   /** The same with turns of the event loop in between: rows are read as they are then. @internal */
   async encodeInTurns(rows: RawRows): Promise<Encoded> {
-    const read = this.#read(rows);
+    const given = this.#read(rows);
+    const read = given instanceof Table ? given : given.slice();
     const count = read instanceof Table ? read.rows : read.length;
     const first = this.#encoded(read, "padded", 0, TURN_ROWS).encoded();
     if (count <= TURN_ROWS) return first;
@@ -166,10 +167,17 @@ export class Preparation {
    * Examples of a source of any length, block by block: what `dataset(() => preparation.blocks("large.csv"))` takes for `fit`. Columns are read as the schema says.
    * `fold` takes the rows of one side of a fold, the same ones at every reading.
    */
-  async *blocks(source: BlocksSource, options: BlocksOptions = {}): AsyncGenerator<Pick<PreparedExamples, "x" | "y">> {
+  blocks(source: BlocksSource, options: BlocksOptions = {}): AsyncGenerator<Pick<PreparedExamples, "x" | "y">> {
     const { fold, ...others } = options;
     const taken = foldTaker("blocks.fold", fold);
-    for await (const read of readBlocks(heldSource(source), { schema: this.schema, ...others })) {
+    return this.#examplesOf(readBlocks(source, { schema: this.schema, ...others }), taken);
+  }
+
+  async *#examplesOf(
+    blocks: AsyncIterable<Table>,
+    taken: (read: Table) => Table,
+  ): AsyncGenerator<Pick<PreparedExamples, "x" | "y">> {
+    for await (const read of blocks) {
       const table = taken(read);
       if (table.rows === 0) continue;
       const { x, y } = this.examples(table);

@@ -2,7 +2,7 @@
 import { CarillonError } from "../../errors.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.js";
-import { scanTables } from "../read.js";
+import { held, scanTables } from "../read.js";
 import { joinTables, type Table } from "../table.js";
 import { elsewhere, resultElsewhere, workOf } from "../thread.js";
 import { inTurns } from "../turns.js";
@@ -26,10 +26,11 @@ export interface Inferred {
 const KEPT = 100_000;
 
 /** {@link schemaOf} */
-export async function readSchema(source: unknown, given: SchemaOptions): Promise<Inferred> {
+export async function readSchema(from: unknown, given: SchemaOptions): Promise<Inferred> {
   checkKeys("schemaOf", given, [...TABLE_OPTIONS, "target", "schema"]);
   const { target, schema, ...others } = given;
   const options = checkTableOptions("schemaOf", others);
+  const source = held(from, options);
   const there = await elsewhere(source, options.thread);
   if (there !== undefined) return (await resultElsewhere(workOf("schema", there, given), options)) as Inferred;
   checkNumber("schemaOf.rows", Math.min(options.rows, Number.MAX_SAFE_INTEGER), { min: 1 });
