@@ -4,6 +4,7 @@ import { tableBlocks } from "../index.js";
 import { type AnswerForm, answerColumns, headOf, linesOf } from "../job/answers.js";
 import { writeWhole } from "../job/files.js";
 import { type PredictFlags, sourceOf } from "./flags.js";
+import { interruption } from "./interruption.js";
 import { openModel, readingFor, withItsColumns } from "./model.js";
 import { complain, type Status, UsageError } from "./terms.js";
 
@@ -25,10 +26,11 @@ export async function predict(path: string, files: readonly string[], flags: Pre
   const source = sourceOf("predict", files, flags);
   const model = await openModel(path);
   const unseen = new Map<string, number>();
+  const { signal, off } = interruption();
   let rows = 0;
   let isBegun = false;
   async function* pieces(): AsyncGenerator<string> {
-    for await (const block of tableBlocks(source, readingFor(model, flags, source))) {
+    for await (const block of tableBlocks(source, { ...readingFor(model, flags, source), signal })) {
       const kept = [...new Set(flags.keep)].map((name) => {
         block.column(name);
         return { name, at: (row: number): unknown => block.at(row, name) };
@@ -44,13 +46,23 @@ export async function predict(path: string, files: readonly string[], flags: Pre
       rows += block.rows;
       for (const [name, times] of Object.entries(answers.unseen)) unseen.set(name, (unseen.get(name) ?? 0) + times);
       yield linesOf(columns, block.rows, form);
+      signal.throwIfAborted();
     }
   }
   const { out } = flags;
-  await withItsColumns(model, async () => {
-    if (out !== undefined) return await writeWhole(out, pieces());
-    for await (const piece of pieces()) if (!process.stdout.write(piece)) await once(process.stdout, "drain");
-  });
+  try {
+    await withItsColumns(model, async () => {
+      if (out !== undefined) return await writeWhole(out, pieces());
+      for await (const piece of pieces())
+        if (!process.stdout.write(piece)) await once(process.stdout, "drain", { signal });
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    complain(`stopped after ${countText(rows, "row")}${out === undefined ? "" : `: '${out}' is as it was`}`);
+    return 130;
+  } finally {
+    off();
+  }
   if (out !== undefined) complain(`${out}: ${countText(rows, "row")}`);
   for (const [name, times] of unseen)
     complain(

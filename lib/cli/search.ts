@@ -8,6 +8,7 @@ import { readJobFile, readRan, readSchemaFile } from "../job/job_file.js";
 import { checkSameData, hashOf, RunFolder, stemOf } from "../job/run_folder.js";
 import { type Changes, partsOf, type Round, roundsOf, trialsOf } from "../job/search.js";
 import { figureText } from "../train/progress/line.js";
+import { interruption } from "./interruption.js";
 import { complain, print, type Status, UsageError } from "./terms.js";
 
 /** How `carillon search` is asked, besides the job. */
@@ -95,11 +96,9 @@ function changesText(changes: Changes): string {
 export async function search(given: Job | undefined, options: SearchOptions): Promise<Status> {
   const begun = await begin(given, options);
   const { folder } = begun;
-  const ending = new AbortController();
-  const interrupt = (): void => (ending.signal.aborted ? process.exit(130) : ending.abort(new Error("interrupted")));
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const { signal, off } = interruption();
   try {
-    const best = await findBest(begun, ending.signal);
+    const best = await findBest(begun, signal);
     const { name: _name, ...job } = withoutSecrets(begun.job);
     await writeWhole(
       folder.file("best"),
@@ -111,7 +110,7 @@ export async function search(given: Job | undefined, options: SearchOptions): Pr
     return 0;
   } catch (error) {
     const results = await resultsOf(folder);
-    if (ending.signal.aborted) {
+    if (signal.aborted) {
       complain(
         `stopped after ${countText(results.length, "trial")}; it goes on with: npx carillon search --resume ${folder.path}`,
       );
@@ -120,7 +119,7 @@ export async function search(given: Job | undefined, options: SearchOptions): Pr
     if (results.length === 0) await folder.discard();
     throw error;
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    off();
   }
 }
 

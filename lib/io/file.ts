@@ -1,14 +1,12 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { wait as pause } from "../binding/clock.js";
-import { type CarillonError, codeOf } from "../errors.js";
-import { isUint8Array } from "../tensor/arrays.js";
+import type { CarillonError } from "../errors.js";
 import { fileError, fileSystem } from "./file_system.js";
-import { lifeByMark, nameBeforeMark, ownMark } from "./owner.js";
+import { nameBeforeMark } from "./owner.js";
+import { type Pieces, replaceFile } from "./replaced_file.js";
 
 export { fileError, fileSystem } from "./file_system.js";
-
-/** Contents of a file to write, whole or piece by piece; the next piece is asked for when one is written. */
-export type Pieces = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+export type { FileHandle, Pieces } from "./replaced_file.js";
 
 /** The last writing of each path that is not done yet; it does not reject. */
 const unfinished = new Map<string, Promise<void>>();
@@ -27,8 +25,9 @@ const unfinished = new Map<string, Promise<void>>();
 export async function writeFileAtomic(path: string, bytes: Pieces | Promise<Pieces>): Promise<void> {
   const name = resolve(path);
   const before = unfinished.get(name);
-  const writing = before === undefined ? replaceFile(name, bytes) : before.then(() => replaceFile(name, bytes));
-  const over = writing.catch(ignoreError);
+  const writing =
+    before === undefined ? replaceFile(name, bytes, pause) : before.then(() => replaceFile(name, bytes, pause));
+  const over = writing.catch(() => undefined);
   unfinished.set(name, over);
   try {
     await writing;
@@ -36,62 +35,6 @@ export async function writeFileAtomic(path: string, bytes: Pieces | Promise<Piec
     if (unfinished.get(name) === over) unfinished.delete(name);
   }
 }
-
-async function replaceFile(path: string, bytes: Pieces | Promise<Pieces>): Promise<void> {
-  const pieces = await bytes;
-  try {
-    const target = await followLinks(path);
-    const folder = dirname(target);
-    const rights = await replaceable(target);
-    await fileSystem().mkdir(folder, { recursive: true });
-    const temporary = await fileSystem().mkdtemp(join(folder, temporaryPrefix(basename(target))));
-    try {
-      const written = join(temporary, basename(target));
-      await writeForced(written, pieces, rights);
-      await takeName(written, target);
-      await removeAbandoned(folder, temporary);
-    } finally {
-      await fileSystem().rm(temporary, { recursive: true, force: true });
-    }
-    await forceFolder(folder);
-  } catch (cause) {
-    throw fileError(path, "a file that can be written", cause);
-  }
-}
-
-/** Symbolic links that one may lead to in turn; Linux follows as many. */
-const MOST_LINKS = 40;
-
-/** Where a file of this name lies, or would lie: the end of a symbolic link, and of links to links, whether it is there or not. */
-async function followLinks(path: string): Promise<string> {
-  let target = resolve(path);
-  for (let links = 0; links < MOST_LINKS; links++) {
-    const next = await fileSystem().readlink(target).catch(ignoreError);
-    if (next === undefined) return target;
-    target = resolve(await fileSystem().realpath(dirname(target)), next); // a relative link starts at its real folder
-  }
-  throw new Error(`ELOOP: more than ${MOST_LINKS} symbolic links`);
-}
-
-/** Who may do what with a file. */
-interface Rights {
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** The rights of the file that is there, if one is. A renaming would put a file in the place of a device or a pipe. */
-async function replaceable(target: string): Promise<Rights | undefined> {
-  const found = await fileSystem().stat(target).catch(ignoreError);
-  if (found === undefined) return undefined;
-  const { mode, uid, gid } = found;
-  if (found.isFile()) return { mode: mode & PERMISSIONS, uid, gid };
-  throw new Error(found.isDirectory() ? "a folder" : "a device, a pipe or a socket");
-}
-
-const PERMISSIONS = 0o777;
-
-const ignoreError = (): undefined => undefined;
 
 /**
  * The one name of a folder that may not be there yet: links are followed in the part of its path that exists. Two paths
@@ -115,43 +58,6 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** Bytes of a name that a temporary one begins with: it must not be longer than a name may be, 255. */
-const MOST_OF_NAME = 100;
-
-/** `.NAME-`, who writes it, `-`, to which six characters are added that no other has. */
-function temporaryPrefix(name: string): string {
-  return `.${Buffer.from(name).subarray(0, MOST_OF_NAME).toString()}-${ownMark()}-`;
-}
-
-/** Folders that were looked through for what is abandoned. */
-const swept = new Set<string>();
-const MOST_SWEPT = 1000;
-
-const DAY = 24 * 60 * 60 * 1000;
-
-/**
- * Removes what killed processes have left on its way into the folder, once in the life of this one. What nobody here can ask about (of
- * before a restart of the host, or of another container) goes a day after it was written, what is of another host never.
- */
-async function removeAbandoned(folder: string, own: string): Promise<void> {
-  if (swept.has(folder)) return;
-  if (swept.size >= MOST_SWEPT) swept.clear();
-  swept.add(folder);
-  const age = async (name: string): Promise<number> => {
-    const [now, then] = await Promise.all([own, join(folder, name)].map((path) => fileSystem().stat(path)));
-    return (now?.mtimeMs ?? 0) - (then?.mtimeMs ?? 0); // by the clock of the file system
-  };
-  try {
-    for (const name of await fileSystem().readdir(folder)) {
-      const life = name.startsWith(".") ? lifeByMark(name) : undefined;
-      if (life !== "dead" && !(life === "unknown" && (await age(name)) > DAY)) continue;
-      await fileSystem().rm(join(folder, name), { recursive: true, force: true });
-    }
-  } catch {
-    // It costs nothing but its place; the file is written.
-  }
-}
-
 /**
  * Removes what {@link writeFileAtomic} left in a folder that this run has alone when a process was killed: files on their way to such
  * names.
@@ -168,90 +74,10 @@ export async function removeUnfinished(folder: string, names: RegExp): Promise<v
   }
 }
 
-/** Who does not force to the disk what was written: some file systems, and Node.js under its permission model. */
-const UNFORCED: readonly unknown[] = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ERR_ACCESS_DENIED"];
-
-/** Who does not let a folder be opened for that: its mode, or the system. */
-const UNOPENED: readonly unknown[] = [...UNFORCED, "EACCES", "EISDIR", "EPERM"];
-
-function ignoring(codes: readonly unknown[]): (error: unknown) => void {
-  return (error) => {
-    if (!codes.includes(codeOf(error))) throw error;
-  };
-}
-
-/** Not FileHandle.sync, which the files of Yarn's plug'n'play do not have. */
-async function force(file: number): Promise<void> {
-  const forced = new Promise<void>((done, failed) => {
-    process.getBuiltinModule("node:fs").fsync(file, (error) => (error === null ? done() : failed(error)));
-  });
-  await forced.catch(ignoring(UNFORCED));
-}
-
 /** For a file that may be anybody's: nobody waits for who writes into a pipe. */
 export function readingFlags(): number {
   const { O_NONBLOCK = 0, O_RDONLY } = process.getBuiltinModule("node:fs").constants;
   return O_RDONLY | O_NONBLOCK;
-}
-
-/** For a new file; written through to the disk piece by piece where Node.js's permission model will not have it forced there. */
-function newFileFlags(): number {
-  const { O_CREAT, O_EXCL, O_SYNC, O_WRONLY } = process.getBuiltinModule("node:fs").constants;
-  return O_CREAT | O_EXCL | O_WRONLY | ("permission" in process ? O_SYNC : 0);
-}
-
-/** @param rights Permissions, never wider meanwhile; by default those that new files get. */
-async function writeForced(path: string, bytes: Pieces, rights: Rights | undefined): Promise<void> {
-  const file = await fileSystem().open(path, newFileFlags(), rights?.mode);
-  try {
-    if (rights !== undefined) await handOn(file, rights);
-    for await (const piece of isUint8Array(bytes) ? [bytes] : bytes) await file.writeFile(piece);
-    await force(file.fd);
-  } finally {
-    await file.close();
-  }
-}
-
-/** An open file. */
-export type FileHandle = Awaited<ReturnType<ReturnType<typeof fileSystem>["open"]>>;
-
-/** Owners are given away by the superuser alone, groups by their members; what may not be given stays this process's. */
-async function handOn(file: FileHandle, { mode, uid, gid }: Rights): Promise<void> {
-  const own = await file.stat().catch(ignoreError);
-  if (own !== undefined && own.gid !== gid) await file.chown(own.uid, gid).catch(ignoreError);
-  if (own !== undefined && own.uid !== uid) await file.chown(uid, gid).catch(ignoreError);
-  await file.chmod(mode).catch(ignoreError); // wider than the process gives new files
-}
-
-/** Of files on Windows. */
-const IN_USE: readonly unknown[] = ["EACCES", "EBUSY", "EPERM"];
-
-/**
- * Renames a file over another. Windows refuses while anyone has the other open, be it a reader, a second writer or a virus
- * scanner, who are soon done: there it is tried again for a second.
- */
-async function takeName(written: string, target: string): Promise<void> {
-  for (let wait = 1; process.platform === "win32" && wait < 1000; wait *= 2) {
-    try {
-      return await fileSystem().rename(written, target);
-    } catch (cause) {
-      if (!IN_USE.includes(codeOf(cause))) throw cause;
-      await pause(wait);
-    }
-  }
-  await fileSystem().rename(written, target);
-}
-
-/** Forces a renaming to the disk, where a folder can be. Windows has no such call for folders. */
-async function forceFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const opened = await fileSystem().open(folder, "r").catch(ignoring(UNOPENED));
-  if (opened === undefined) return;
-  try {
-    await force(opened.fd);
-  } finally {
-    await opened.close();
-  }
 }
 
 /** `ERR_FILE` for a folder that cannot be used as one that is written into. */

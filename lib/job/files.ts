@@ -1,37 +1,27 @@
-// Files of the commands. They use no native code, so that a command needs none before there is something to train.
-import { basename, dirname, join, resolve } from "node:path";
-import { fileError, fileSystem } from "../io/file_system.js";
+// Files of the commands. They need no native code, so that a command needs none before there is something to train.
+import { replaceFile } from "../io/replaced_file.js";
 
-let written = 0;
+/** What a file waits for, on Windows alone, is another program that has the one before it open. */
+const pause = async (milliseconds: number): Promise<void> => (await import("../binding/clock.js")).wait(milliseconds);
 
 /**
- * Writes a file under a temporary name beside it, which takes the file's name when all of it is on the disk: after a failure there is the file of before, or
- * none. `ERR_FILE`; a failure of `pieces` is passed on.
+ * Writes a file that has its name when all of it is on the disk: after a failure there is the file of before, or none. Links, permissions, devices and what
+ * killed processes have left are as with `writeFileAtomic` of lib/io. `ERR_FILE`; a failure of `pieces` is passed on.
  */
 export async function writeWhole(path: string, pieces: string | AsyncIterable<string>): Promise<void> {
-  const target = resolve(path);
-  written += 1;
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 100)}.${process.pid}.${written}.part`);
-  const refuse = (cause: unknown): never => {
-    throw fileError(path, "a file that can be written", cause);
-  };
-  await fileSystem().mkdir(dirname(target), { recursive: true }).catch(refuse);
-  const found = await fileSystem()
-    .stat(target)
-    .catch(() => undefined);
-  if (found?.isDirectory() === true) refuse(new Error("a folder"));
-  const file = await fileSystem().open(temporary, "wx").catch(refuse);
-  try {
+  const failures: unknown[] = [];
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    const encoder = new TextEncoder();
     try {
-      if (typeof pieces === "string") await file.writeFile(pieces).catch(refuse);
-      else for await (const piece of pieces) await file.writeFile(piece).catch(refuse);
-      await file.sync().catch(() => undefined); // some file systems know no such thing
-    } finally {
-      await file.close();
+      for await (const piece of typeof pieces === "string" ? [pieces] : pieces) yield encoder.encode(piece);
+    } catch (reason) {
+      failures.push(reason);
+      throw reason;
     }
-    await fileSystem().rename(temporary, target).catch(refuse);
+  }
+  try {
+    await replaceFile(path, bytes(), pause);
   } catch (error) {
-    await fileSystem().rm(temporary, { force: true });
-    throw error;
+    throw failures.length > 0 ? failures[0] : error;
   }
 }

@@ -43,13 +43,17 @@ export function carillon(
   return { status, stdout, stderr };
 }
 
-/** Starts the command, and hands each piece that it writes to `seen`. */
+/** Starts the command, and hands each piece that it writes to `seen`. With `input`, that is on its standard input, which stays open. */
 export async function start(
   args: readonly string[],
   cwd: string,
   seen: (all: string, kill: (signal: NodeJS.Signals) => void) => void,
+  { input, begun }: { readonly input?: string; readonly begun?: (kill: (signal: NodeJS.Signals) => void) => void } = {},
 ): Promise<Ended> {
-  const child = spawn(execPath, [command, ...args], { cwd, env: environment(), stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(execPath, [command, ...args], { cwd, env: environment(), stdio: ["pipe", "pipe", "pipe"] });
+  if (input === undefined) child.stdin.end();
+  else child.stdin.on("error", () => undefined).write(input); // it may end before it has read all
+  begun?.((signal) => child.kill(signal));
   const [out, err]: [string[], string[]] = [[], []];
   for (const [stream, texts] of [[child.stdout, out] as const, [child.stderr, err] as const]) {
     stream.setEncoding("utf8").on("data", (text: string) => {

@@ -1,7 +1,18 @@
 // From a file to a model that takes raw rows, by the command as it is built.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execPath } from "node:process";
@@ -183,6 +194,36 @@ describe.runIf(isBuilt)("train", () => {
     }
     const inspected = carillon(["inspect", "runs/churn-1", "--out", "schema.json"], { cwd });
     expect([inspected.status, inspected.stderr]).toEqual([2, expect.stringContaining("of a model takes no '--out'")]);
+  });
+
+  test("predict, stopped while it waits for rows, leaves its file as it was and nothing beside it", async () => {
+    const answers = join(cwd, "held", "answers.csv");
+    mkdirSync(join(cwd, "held"));
+    writeFileSync(answers, "as it was\n", { mode: 0o640 });
+    const ended = await start(["predict", "runs/churn-1", "-", "--out", answers], cwd, () => undefined, {
+      input: read("new.csv"),
+      begun: (kill) => {
+        const look = setInterval(() => {
+          if (readdirSync(join(cwd, "held")).length === 1) return;
+          clearInterval(look);
+          kill("SIGINT");
+        }, 20);
+      },
+    });
+    expect(ended.status).toBe(130);
+    expect(ended.stderr).toMatch(/^stopped after [\d,]+ rows?: '.*answers\.csv' is as it was$/m);
+    expect(readdirSync(join(cwd, "held"))).toEqual(["answers.csv"]);
+    expect(readFileSync(answers, "utf8")).toBe("as it was\n");
+  });
+
+  test("answers take the place of the file that a link leads to, and have its permissions", () => {
+    const [file, link] = [join(cwd, "linked.csv"), join(cwd, "link.csv")];
+    writeFileSync(file, "before\n", { mode: 0o640 });
+    symlinkSync("linked.csv", link);
+    expect(carillon(["predict", "runs/churn-1", "new.csv", "--out", "link.csv"], { cwd }).status).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(statSync(file).mode & 0o777).toBe(0o640);
+    expect(readFileSync(file, "utf8")).toContain("\nyes,0.");
   });
 
   test("predict counts what training has not seen", () => {
