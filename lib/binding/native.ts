@@ -85,6 +85,8 @@ export interface NativeProgramSpec {
   readonly batch: number;
   readonly shuffle: boolean;
   readonly orderSlot: number;
+  /** Slot of the numbers of the samples among the rows of the set; 0 or absent: they are all rows. */
+  readonly rowsSlot?: number;
   /** The feed's first epoch is number `originEpoch`, from 0, and begins behind step `originStep`; 0 both where they are absent. */
   readonly originStep?: number;
   readonly originEpoch?: number;

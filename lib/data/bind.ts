@@ -29,6 +29,8 @@ export interface BoundExamples {
   /** Rows of the memory: all examples, or those of a block of a stream. */
   readonly samples: number;
   readonly set: FedSet;
+  /** Their numbers among the rows of the memory, i32; `undefined`: they are all of it. */
+  readonly rows?: NativeSlab | undefined;
   readonly bindings: ReadonlyMap<string, Binding>;
   /** The change of units that is left to the program, for an input of bytes. */
   readonly inputs: readonly (Affine | undefined)[];

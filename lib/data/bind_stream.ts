@@ -2,6 +2,7 @@ import { type BoundExamples, bindExamples } from "./bind.js";
 import type { ExampleShape } from "./block.js";
 import type { AnyExamples, AnyInputs } from "./dataset.js";
 import type { ClassFactors } from "./measure.js";
+import { PackedRows } from "./packed.js";
 import { Dataset } from "./stream.js";
 import { StreamFeed } from "./stream_feed.js";
 import type { UnitsOfRows } from "./transform.js";
@@ -23,13 +24,14 @@ export interface BindDataOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Copies data in memory, or opens a stream and looks at its first example. */
+/** Copies data in memory, takes packed rows as they are, or opens a stream and looks at its first example. */
 export async function bindData(
   where: string,
-  data: AnyExamples | AnyInputs | Dataset,
+  data: AnyExamples | AnyInputs | PackedRows | Dataset,
   options: BindDataOptions,
 ): Promise<BoundExamples> {
   const { shape, batch, units, classFactors = [], shuffle = false, pass = "validation", signal } = options;
+  if (data instanceof PackedRows) return data.bind(where, shape);
   if (!(data instanceof Dataset)) {
     const { unchanged } = options;
     return await bindExamples(where, data, shape, { classFactors, units, unchanged, signal });

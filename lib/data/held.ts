@@ -3,9 +3,10 @@ import { CarillonError, describe, tagOf } from "../errors.js";
 import { areMembers, copyOf, depthOf, isTypedArray, type TypedArray } from "../tensor/copied.js";
 import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { isTensorLike } from "./member.js";
+import { PackedRows } from "./packed.js";
 import { Dataset } from "./stream.js";
 
-type Data = AnyExamples | AnyInputs | Dataset;
+type Data = AnyExamples | AnyInputs | PackedRows | Dataset;
 
 /** Bytes of all sets of a call up to which they are copied at once; a number in an array counts as four. */
 export const COPIED_AT_ONCE = 4_194_304;
@@ -32,7 +33,7 @@ export function isSmall(...sets: readonly (Data | undefined)[]): boolean {
 
 /** Whether `set` has members; what is no set at all is refused later, by name. */
 function isInMemory(set: unknown): set is object {
-  if (typeof set !== "object" || set === null || set instanceof Dataset) return false;
+  if (typeof set !== "object" || set === null || set instanceof Dataset || set instanceof PackedRows) return false;
   return !(Array.isArray(set) || isTypedArray(set));
 }
 

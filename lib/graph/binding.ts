@@ -16,6 +16,8 @@ export interface FeedBinding {
   readonly slab: NativeSlab;
   readonly dtype: Dtype;
   readonly samples: number;
+  /** Rows that the feed has of these; all by default. */
+  readonly fed?: number | undefined;
   readonly scale: number;
 }
 

@@ -27,6 +27,8 @@ export interface Feed {
   /** Where the epochs of these rows begin; before step 1 if it is absent. */
   readonly origin?: FeedOrigin | undefined;
   readonly set?: FedSet | undefined;
+  /** Numbers of the samples among the rows of the set, i32; `undefined`: they are all rows. */
+  readonly rows?: NativeSlab | undefined;
 }
 
 /** The set that the rows of a feed come from. */
@@ -122,11 +124,12 @@ export class CompiledProgram {
     expectRows(maxRows, 0);
     const order: NativeSlab | undefined =
       feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
-    const { code, views, slabs, arenaCount, lookedUp, orderSlot, microBegin, microEnd } = plan(trace, {
+    const { code, views, slabs, arenaCount, lookedUp, orderSlot, rowsSlot, microBegin, microEnd } = plan(trace, {
       maxRows,
       bindings,
       isNamed,
       order,
+      rows: feed?.rows,
     });
     expectRows(maxRows, arenaCount);
     this.logColumns = logColumns;
@@ -153,6 +156,7 @@ export class CompiledProgram {
       batch: fed ? (feed?.batch ?? 0) : 0,
       shuffle: feed?.shuffle ?? false,
       orderSlot,
+      rowsSlot: fed ? rowsSlot : 0,
       originStep: fed ? this.#origin.step : 0,
       originEpoch: fed ? this.#origin.epoch : 0,
       microBegin,

@@ -111,7 +111,8 @@ export class Emission implements Emitter {
   #gather({ place, binding }: Gathered): void {
     if (this.#order === undefined) throw new CarillonError("ERR_TRACE", "program", "a feed without an order");
     const { samples } = binding;
-    const order = this.memory(this.#order, "write", { count: samples, dtype: "i32" });
+    const fed = binding.kind === "feed" ? (binding.fed ?? samples) : samples;
+    const order = this.memory(this.#order, "write", { count: fed, dtype: "i32" });
     if (binding.kind === "lists") {
       this.#gatherLists(place, binding, order);
       return;

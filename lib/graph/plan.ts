@@ -15,13 +15,18 @@ export interface Plan {
   readonly lookedUp: ReadonlyMap<number, LookedUp>;
   /** Slot of the epoch's order, 0 without a feed. */
   readonly orderSlot: number;
+  /** Slot of the rows of the feed, 0 where they are all rows. */
+  readonly rowsSlot: number;
   /** Instructions that run once a micro-batch; microEnd 0: all of them, once. */
   readonly microBegin: number;
   readonly microEnd: number;
 }
 
 /** Options of a plan, besides its trace. */
-export type PlanOptions = Omit<PlacementOptions, "since">;
+export interface PlanOptions extends Omit<PlacementOptions, "since"> {
+  /** Numbers of the rows of a feed in its set. */
+  readonly rows?: NativeSlab | undefined;
+}
 
 /** Places and instructions of a trace: its values and effects are put in order and fused, then placed, then written. */
 export function plan(trace: Trace, options: PlanOptions): Plan {
@@ -30,13 +35,15 @@ export function plan(trace: Trace, options: PlanOptions): Plan {
 
 /** The same one piece at each `next`: where this code runs for the first time it takes some milliseconds. */
 export function* planInPieces(trace: Trace, options: PlanOptions): Generator<void, Plan> {
-  const { order, replacement } = options;
+  const { order, rows, replacement } = options;
   const schedule = scheduleOf(trace, replacement);
   yield;
   const placement = new Placement(schedule, { ...options, since: trace.since });
   yield;
   const { words, lookedUp, parts } = new Emission(schedule, placement, order);
   const { views, arenaCount } = placement;
+  const isFed = order !== undefined && views.knownSlot(order) !== 0;
+  const rowsSlot = isFed && rows !== undefined ? views.slot(rows, false) : 0;
   return {
     code: words,
     views: views.numbers,
@@ -44,6 +51,7 @@ export function* planInPieces(trace: Trace, options: PlanOptions): Generator<voi
     arenaCount,
     lookedUp,
     orderSlot: order === undefined ? 0 : views.knownSlot(order),
+    rowsSlot,
     microBegin: parts.begin,
     microEnd: parts.end,
   };

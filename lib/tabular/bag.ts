@@ -1,14 +1,15 @@
 // One model of the members of a run.
+import { Turns } from "../data/turns.js";
 import { fail } from "../errors.js";
 import { ensemble } from "../nn/model/joint.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { MemberRows } from "./divisions.js";
 import { selectWeightsInTurns } from "./greedy.js";
 import { lossOfAnswers, measure } from "./measures.js";
-import { pickTargets, type TrainedMember } from "./member.js";
+import type { TrainedMember } from "./member.js";
 import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular } from "./options.js";
+import { targetsOfRows } from "./packing.js";
 import { monitorOf, outputsOf } from "./plan.js";
 import type { Prepared } from "./prepared.js";
 import {
@@ -35,25 +36,19 @@ export async function bagged(
   prepared: Prepared,
   trained: readonly Member[],
 ): Promise<{ readonly model: TabularModel; readonly step: number; readonly score: TabularModel["score"] }> {
-  const { preparation, targets, units, parts, numbers } = prepared;
+  const { preparation, targets, units, numbers } = prepared;
   const target = preparation.target ?? fail("ERR_STATE", "fit", "a target", undefined);
   const { outputs, mixing } = outputsOf(target);
   const kinds = [...new Set(trained.map(({ kind }) => kind))];
-  const truthOf = (rows: Uint32Array): Int32Array | Float64Array => {
-    const picked = pickTargets(targets, rows);
-    return "shape" in picked ? picked.data : picked;
-  };
-  const answered = kinds.map((kind) =>
-    answersByRow(
-      trained.filter((one) => one.kind === kind),
-      parts,
-      outputs,
-    ),
-  );
+  const answered: Awaited<ReturnType<typeof answersByRow>>[] = [];
+  for (const kind of kinds) {
+    const own = trained.filter((one) => one.kind === kind);
+    answered.push(await answersByRow(own, prepared, outputs));
+  }
   const [first] = answered;
   const rows = first?.rows ?? new Uint32Array();
   const isWhole = answered.every((one) => one.rows.length === rows.length);
-  const held = truthOf(rows);
+  const held = targetsOfRows(targets, rows);
   const weights =
     kinds.length > 1 && isWhole
       ? await selectWeightsInTurns(
@@ -89,10 +84,10 @@ export async function bagged(
   });
   const metric = monitorOf(target.task, settings.metric);
   const { preset, seed } = settings;
-  const facts = { preset, metric, members, score, kinds: prepared.table.kinds, seed };
+  const facts = { preset, metric, members, score, kinds: prepared.kinds, seed };
   keepFacts(model, preparation, facts);
   const outOfFold: OutOfFold = {
-    rows: rows.map((row) => numbers[row] ?? 0),
+    rows: numbers === undefined ? rows : rows.map((row) => numbers[row] ?? 0),
     answers: new Tensor(mixedAnswers, [rows.length, outputs], "f32"),
     targets: held,
   };
@@ -100,19 +95,39 @@ export async function bagged(
   return { model: new TabularModel(model, preparation, facts, outOfFold), step, score };
 }
 
-/** Answers of members of one kind to the rows that each has not seen, in the order of the rows. */
-function answersByRow(
+/** Rows between two looks at the clock. */
+const PIECE = { least: 1024, most: 65_536 };
+
+/** Answers of members of one kind to the rows that each has not seen, no row twice, in the order of the rows. */
+async function answersByRow(
   members: readonly Member[],
-  parts: readonly MemberRows[],
+  { parts, packed }: Prepared,
   width: number,
-): { readonly rows: Uint32Array; readonly data: Float32Array } {
-  const places = members.flatMap(({ fold, answers }) =>
-    Array.from(parts[fold]?.validation ?? [], (row, at) => ({ row, answers, at })),
-  );
-  places.sort((a, b) => a.row - b.row);
-  const data = new Float32Array(places.length * width);
-  places.forEach(({ answers, at }, place) => {
-    data.set(answers.subarray(at * width, (at + 1) * width), place * width);
+): Promise<{ readonly rows: Uint32Array; readonly data: Float32Array }> {
+  const turns = new Turns();
+  const count = members.reduce((sum, { fold }) => sum + (parts[fold]?.validation.length ?? 0), 0);
+  const own = new Float32Array(count * width);
+  const places = new Int32Array(packed.rows).fill(-1);
+  let first = 0;
+  for (const { fold, answers } of members) {
+    const rows = parts[fold]?.validation ?? new Uint32Array();
+    own.set(answers, first * width);
+    const from = first;
+    await turns.inPieces(rows.length, PIECE, (begin, end) => {
+      for (let at = begin; at < end; at++) places[rows[at] ?? 0] = from + at;
+    });
+    first += rows.length;
+  }
+  const [rows, data] = [new Uint32Array(count), new Float32Array(count * width)];
+  let next = 0;
+  await turns.inPieces(packed.rows, PIECE, (begin, end) => {
+    for (let row = begin; row < end; row++) {
+      const place = places[row] ?? -1;
+      if (place < 0) continue;
+      rows[next] = row;
+      for (let at = 0; at < width; at++) data[next * width + at] = own[place * width + at] ?? 0;
+      next += 1;
+    }
   });
-  return { rows: Uint32Array.from(places, ({ row }) => row), data };
+  return { rows, data };
 }

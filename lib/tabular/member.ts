@@ -1,4 +1,5 @@
 // Trains one member, and keeps the weights of its best epoch.
+import type { PackedRows } from "../data/packed.js";
 import type { Priority } from "../graph/compiled.js";
 import type { State } from "../io/state.js";
 import type { Loss } from "../nn/losses/loss.js";
@@ -6,24 +7,9 @@ import type { AnyModel } from "../nn/model/model.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import type { Partition } from "../optim/partition.js";
 import type { Regularizers } from "../regularizers/index.js";
-import type { EncodedInput } from "../table/preparation/encode.js";
-import { isFloats } from "../tensor/arrays.js";
-import { extent } from "../tensor/shape.js";
 import type { Callback, CallbackHooks } from "../train/callbacks/callback.js";
-import { fit } from "../train/fit.js";
+import { fitAny } from "../train/fit.js";
 import type { EndReason, EpochEvent } from "../train/run/events.js";
-
-/** Inputs of rows by name. */
-export type Inputs = Readonly<Record<string, EncodedInput>>;
-
-/** Targets of rows: classes, or numbers in the units of the network. */
-export type NetworkTargets = Int32Array | { readonly shape: readonly number[]; readonly data: Float64Array };
-
-/** Rows with their targets. */
-export interface MemberExamples {
-  readonly x: Inputs;
-  readonly y: NetworkTargets;
-}
 
 /** An epoch, in the units of the network. */
 export interface MemberEpoch {
@@ -79,32 +65,6 @@ export interface TrainedMember {
 
 /** Steps between two looks at the pace. */
 const REPORT = 50;
-
-/** Rows of inputs by their numbers. */
-export function pickInputs(inputs: Inputs, rows: Uint32Array): Inputs {
-  const picked = Object.entries(inputs).map(([name, { shape, data }]) => {
-    const width = extent(shape.slice(1));
-    const part = isFloats(data) ? new Float32Array(rows.length * width) : new Int32Array(rows.length * width);
-    for (let at = 0; at < rows.length; at++) {
-      const from = (rows[at] ?? 0) * width;
-      for (let place = 0; place < width; place++) part[at * width + place] = data[from + place] ?? 0;
-    }
-    return [name, { shape: [rows.length, ...shape.slice(1)], data: part }] as const;
-  });
-  return Object.fromEntries(picked);
-}
-
-/** The same of targets. */
-export function pickTargets(targets: NetworkTargets, rows: Uint32Array): NetworkTargets {
-  if (!("shape" in targets)) return Int32Array.from(rows, (row) => targets[row] ?? 0);
-  const width = extent(targets.shape.slice(1));
-  const data = new Float64Array(rows.length * width);
-  for (let at = 0; at < rows.length; at++) {
-    for (let place = 0; place < width; place++)
-      data[at * width + place] = targets.data[(rows[at] ?? 0) * width + place] ?? 0;
-  }
-  return { shape: [rows.length, width], data };
-}
 
 interface Kept {
   readonly best: { readonly epoch: number; readonly value: number; readonly step: number } | undefined;
@@ -177,8 +137,8 @@ export function batchOf(rows: number, size: number): { readonly batchSize: numbe
 /** Trains `model`; it has the weights of its best epoch then. */
 export async function trainMember(
   model: AnyModel,
-  train: MemberExamples,
-  validation: MemberExamples,
+  train: PackedRows,
+  validation: PackedRows,
   training: MemberTraining,
 ): Promise<TrainedMember> {
   const { monitor, checkpoint, loss, optimizer, regularizer, epochs, batchSize, seed, threads, priority, signal } =
@@ -188,7 +148,7 @@ export async function trainMember(
     best = before;
   });
   const metrics = monitor === "loss" ? [] : [monitor];
-  const run = fit(model, {
+  const run = fitAny(model, {
     data: train,
     validation,
     loss,

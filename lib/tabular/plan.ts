@@ -1,7 +1,5 @@
 // From a table, its schema and a preset to what is trained, and how.
 
-import type { Affine } from "../data/transform.js";
-import { ColumnStatistics, standardize } from "../data/transform.js";
 import { fail } from "../errors.js";
 import { binaryCrossEntropy, crossEntropy } from "../nn/losses/classification.js";
 import type { Loss } from "../nn/losses/loss.js";
@@ -12,10 +10,9 @@ import { adamw } from "../optim/adamw.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import type { Partition } from "../optim/partition.js";
 import { flatCosine, logCosine } from "../optim/schedules/cosine.js";
-import type { Target, Targets } from "../table/preparation/target.js";
+import type { Target } from "../table/preparation/target.js";
 import { type Schema, type Task, targetsOf } from "../table/schema/schema.js";
 import type { Table } from "../table/table.js";
-import type { NetworkTargets } from "./member.js";
 import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular, Preset, SelectionMetric } from "./options.js";
 
@@ -92,41 +89,4 @@ export function optimizerOf(kind: NetworkKind, task: Task, options: CheckedTabul
   return kind === "realMlp"
     ? adamw({ lr, beta2: 0.95, weightDecay: flatCosine({ value: 0.02 }) })
     : adam({ lr, beta2: 0.95 });
-}
-
-/** Targets in the units of the network: values of mean 0 and deviation 1 over `rows`, in double. */
-export function standardized(
-  targets: Targets,
-  task: Task,
-  rows: Uint32Array,
-): { readonly y: NetworkTargets; readonly units: Affine | undefined } {
-  if (!("shape" in targets)) return { y: targets, units: undefined };
-  const { shape, data } = targets;
-  if (task === "labels") return { y: { shape, data }, units: undefined };
-  const width = shape[1] ?? 1;
-  const statistics = new ColumnStatistics(width);
-  for (const row of rows) statistics.add(data, row * width);
-  const units = statistics.fit("target", standardize(), true);
-  const changed = data.map((value, at) => (value - (units.shift[at % width] ?? 0)) / (units.scale[at % width] ?? 1));
-  return { y: { shape, data: changed }, units };
-}
-
-/** The least and the largest targets of rows, by column. */
-export function boundsOf(
-  targets: NetworkTargets,
-  rows: Uint32Array,
-): { readonly low: readonly number[]; readonly high: readonly number[] } | undefined {
-  if (!("shape" in targets)) return undefined;
-  const { shape, data } = targets;
-  const width = shape[1] ?? 1;
-  const low = new Array<number>(width).fill(Number.POSITIVE_INFINITY);
-  const high = new Array<number>(width).fill(Number.NEGATIVE_INFINITY);
-  for (const row of rows) {
-    for (let at = 0; at < width; at++) {
-      const value = data[row * width + at] ?? 0;
-      low[at] = Math.min(low[at] ?? value, value);
-      high[at] = Math.max(high[at] ?? value, value);
-    }
-  }
-  return { low, high };
 }

@@ -1,10 +1,11 @@
 // A table as networks are given it: read, understood, prepared and parted.
 import { turn } from "../binding/clock.js";
+import type { Packed } from "../data/packed.js";
 import type { Affine } from "../data/transform.js";
 import { fail } from "../errors.js";
 import { unlessAborted } from "../signals.js";
 import type { TableSource } from "../table/api.js";
-import { hasValue } from "../table/column.js";
+import { type ColumnKind, hasValue } from "../table/column.js";
 import { fitPreparation } from "../table/preparation/fit.js";
 import type { Preparation } from "../table/preparation/preparation.js";
 import type { Targets } from "../table/preparation/target.js";
@@ -15,24 +16,24 @@ import type { Warning } from "../table/schema/warnings.js";
 import { Table } from "../table/table.js";
 import { chosenRows, divide, type MemberRows } from "./divisions.js";
 import type { TabularEvent } from "./events.js";
-import { examplesInTurns } from "./examples.js";
-import type { Inputs, NetworkTargets } from "./member.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
-import { KINDS, standardized, transformsFor } from "./plan.js";
+import { packTables, packTargets, unitsOf } from "./packing.js";
+import { KINDS, transformsFor } from "./plan.js";
 
 /** A table as networks are given it. */
 export interface Prepared {
-  readonly table: Table;
   readonly preparation: Preparation;
-  readonly x: Inputs;
+  /** What networks are given of all rows, once for all of them; targets in the units of the networks. */
+  readonly packed: Packed;
+  /** As the table has them. */
   readonly targets: Targets;
-  /** In the units of the networks. */
-  readonly y: NetworkTargets;
   readonly units: Affine | undefined;
-  /** Rows of each fold, by their places in `x` and `y`. */
+  /** Rows of each fold, by their places in `packed`. */
   readonly parts: readonly MemberRows[];
-  /** Numbers of the rows of `x` in the table that was given. */
-  readonly numbers: Uint32Array;
+  /** Numbers of the packed rows in the table that was given; `undefined`: they are all of it. */
+  readonly numbers: Uint32Array | undefined;
+  /** Kinds of the columns of the table. */
+  readonly kinds: Readonly<Record<string, ColumnKind>>;
   readonly warnings: readonly Warning[];
 }
 
@@ -80,11 +81,14 @@ export async function prepareTable(
   const used = withoutEmpty(schema, table, trainRows);
   const transforms = transformsFor(table, used, kind, options.transforms);
   const preparation = await fitPreparation(table, { schema: used, transforms, rows: trainRows, seed }, all);
-  const { x, targets } = await examplesInTurns(preparation, table, signal);
+  const made = await packTables(preparation, [table], table.rows, signal);
+  const { packed, targets } = made;
   const labels = "shape" in targets ? undefined : targets;
-  const { y, units } = standardized(targets, preparation.target?.task ?? "value", trainRows);
+  const units = await unitsOf(targets, preparation.target?.task ?? "value", trainRows, signal);
+  await packTargets(made, units, signal);
   const parts = single ?? divide(all, labels, folds, seed);
-  return { table, preparation, x, targets, y, units, parts, numbers: chosen.all, warnings };
+  const { kinds } = table;
+  return { preparation, packed, targets, units, parts, numbers: chosen.all, kinds, warnings };
 }
 
 /** What columns are: those that nobody has named are guessed. */

@@ -1,4 +1,5 @@
 // A model that takes raw rows: a network with the preparation of what it is given.
+import type { PackedRows } from "../data/packed.js";
 import type { Json } from "../described.js";
 import { CarillonError, fail, introduce, tagOf } from "../errors.js";
 import { Part } from "../io/part.js";
@@ -16,6 +17,7 @@ import type { Schema, Task } from "../table/schema/schema.js";
 import { Table } from "../table/table.js";
 import { isFloats } from "../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
+import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { examplesInTurns } from "./examples.js";
 import { largestAt, type Measures, measure, type TargetValues } from "./measures.js";
@@ -268,6 +270,20 @@ export async function answersOf(model: AnyModel, x: Encoded["x"], task: Task): P
   if (task === "value" || task === "values") return tensorOf(await model.predict(x)).data;
   const as = task === "labels" ? "sigmoid" : "softmax";
   return tensorOf(await model.predictProbabilities(x, { as })).data;
+}
+
+/** Rows that are answered at once. */
+const CHUNK = 16_384;
+
+/** The same of packed rows, some thousand at a time. */
+export async function answersToRows(model: AnyModel, { packed, rows }: PackedRows, task: Task): Promise<Float32Array> {
+  const width = extent(model.rows.outputs[0]?.shape ?? [1]);
+  const answers = new Float32Array(rows.length * width);
+  for (let begin = 0; begin < rows.length; begin += CHUNK) {
+    const part = await answersOf(model, packed.pick(rows.subarray(begin, begin + CHUNK)), task);
+    answers.set(part, begin * width);
+  }
+  return answers;
 }
 
 /** A table of a source, whose columns have the kinds of another one's. */

@@ -4,17 +4,18 @@ import { fail } from "../errors.js";
 import type { RunControl } from "../nn/evaluation/run_control.js";
 import { drawFromData } from "../nn/model/draw_from_data.js";
 import type { AnyModel } from "../nn/model/model.js";
-import { fit } from "../train/fit.js";
+import { fitAny } from "../train/fit.js";
 import type { Member } from "./bag.js";
 import type { TabularEvent, TabularFigure } from "./events.js";
 import { keptEpochs } from "./kept_epochs.js";
-import { batchOf, type MemberExamples, type MemberTraining, pickInputs, pickTargets, trainMember } from "./member.js";
+import { batchOf, type MemberTraining, trainMember } from "./member.js";
 import { type NetworkKind, networkOf } from "./networks.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
 import { Pace } from "./pace.js";
-import { boundsOf, KINDS, lossOf, monitorOf, optimizerOf, outputsOf } from "./plan.js";
+import { boundsOf } from "./packing.js";
+import { KINDS, lossOf, monitorOf, optimizerOf, outputsOf } from "./plan.js";
 import type { Prepared } from "./prepared.js";
-import { answersOf, type TabularHistoryEpoch } from "./tabular_model.js";
+import { answersToRows, type TabularHistoryEpoch } from "./tabular_model.js";
 
 /** Steps after which the time is told that training will take. */
 const TRIAL = 50;
@@ -27,6 +28,18 @@ const PATIENCE: Readonly<Partial<Record<NetworkKind, number>>> = { tabM: 16 };
 
 /** How long a step takes beside one of RealMLP-TD, about, as it is mostly done early where it is not trained to its end. */
 const COST: Readonly<Record<NetworkKind, number>> = { realMlpSmall: 0.6, realMlp: 1, tabM: 5 };
+
+/** Training rows of which all draw the first weights, and of more how many do, evenly apart. */
+const MOST_DRAWN = 1_000_000;
+const DRAWN = 65_536;
+
+/** Rows of a member that its first weights are drawn by. */
+function drawnRows(rows: Uint32Array): Uint32Array {
+  if (rows.length <= MOST_DRAWN) return rows;
+  const drawn = new Uint32Array(DRAWN);
+  for (let at = 0; at < DRAWN; at++) drawn[at] = rows[Math.floor((at * rows.length) / DRAWN)] ?? 0;
+  return drawn;
+}
 
 interface Means {
   emit(event: TabularEvent): void;
@@ -124,7 +137,7 @@ export class Training {
   }
 
   #modelFor({ kind, fold }: Planned): AnyModel {
-    const { preparation, parts, y } = this.#prepared;
+    const { preparation, parts, targets, units } = this.#prepared;
     const target = preparation.target ?? fail("ERR_STATE", "fit", "a target", undefined);
     const { outputs, mixing } = outputsOf(target);
     const rows = parts[fold]?.train ?? new Uint32Array();
@@ -136,13 +149,8 @@ export class Training {
       mixing,
       hidden: this.#settings.hidden,
       dropout: this.#settings.dropout ?? DROPPED[kind],
-      bounds: mixing === "values" && kind !== "realMlpSmall" ? boundsOf(y, rows) : undefined,
+      bounds: mixing === "values" && kind !== "realMlpSmall" ? boundsOf(targets, rows, units) : undefined,
     });
-  }
-
-  #examples(rows: Uint32Array): MemberExamples {
-    const { x, y } = this.#prepared;
-    return { x: pickInputs(x, rows), y: pickTargets(y, rows) };
   }
 
   /** Steps of an epoch of a member. */
@@ -164,14 +172,14 @@ export class Training {
   #start(threads: number): void {
     const [first] = this.#planned;
     if (first === undefined) return;
-    const { preparation, table, warnings } = this.#prepared;
+    const { preparation, packed, warnings } = this.#prepared;
     const { numbers, flags, categories, texts } = preparation.inputs;
     const model = this.#modelFor(first);
     this.#means.emit({
       kind: "start",
       step: 0,
       task: preparation.target?.task ?? "value",
-      rows: table.rows,
+      rows: packed.rows,
       columns: numbers.length + flags.length + categories.length + texts.length,
       members: this.#planned.length,
       epochs: this.#epochs,
@@ -192,8 +200,8 @@ export class Training {
     const monitor = monitorOf(task, settings.metric);
     const { control } = this.#means;
     const { signal } = this.#options;
-    const trial = fit(this.#modelFor(first), {
-      data: this.#examples(rows),
+    const trial = fitAny(this.#modelFor(first), {
+      data: this.#prepared.packed.take(rows),
       loss: lossOf(task, monitor),
       optimizer: optimizerOf(first.kind, task, settings),
       steps: TRIAL,
@@ -216,7 +224,7 @@ export class Training {
 
   async #train(at: number, threads: number): Promise<Member | undefined> {
     const planned = this.#planned[at];
-    const { parts, preparation } = this.#prepared;
+    const { parts, preparation, packed } = this.#prepared;
     const part = planned && parts[planned.fold];
     if (planned === undefined || part === undefined) return undefined;
     const { kind, fold } = planned;
@@ -226,8 +234,8 @@ export class Training {
     const monitor = monitorOf(task, settings.metric);
     const model = this.#modelFor(planned);
     const seed = (settings.seed % 4_294_967_296) * 1024 + at;
-    const [train, validation] = [this.#examples(part.train), this.#examples(part.validation)];
-    if (kind === "realMlp") await drawFromData(model, train.x, { seed, layers: "head.*" });
+    const [train, validation] = [packed.take(part.train), packed.take(part.validation)];
+    if (kind === "realMlp") await drawFromData(model, packed.pick(drawnRows(part.train)), { seed, layers: "head.*" });
     const { batchSize } = this.#stepsOf(planned);
     let running: Stoppable | undefined;
     const training: MemberTraining = {
@@ -274,7 +282,7 @@ export class Training {
     if (trained.step === 0 || trained.best === undefined) return undefined;
     this.#pace.end(at);
     this.#restoreUnits(model);
-    const answers = await answersOf(model, validation.x, task);
+    const answers = await answersToRows(model, validation, task);
     const figure = this.#figure(trained.best.value);
     const { step, epochs } = trained;
     const history = epochs.map(({ epoch, loss, validationLoss, value }): TabularHistoryEpoch => {

@@ -6,6 +6,7 @@ import { type Held, hold, isSmall } from "../data/held.js";
 import { findNames, namesText } from "../data/labels.js";
 import { type Answers, type ClassFactors, Measurement, type Questions } from "../data/measure.js";
 import { measureStream } from "../data/measure_stream.js";
+import { PackedRows } from "../data/packed.js";
 import { Dataset } from "../data/stream.js";
 import { type Affine, NO_UNITS, type Transform, type UnitsOfRows } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
@@ -94,11 +95,16 @@ export async function prepareData(
   }
 }
 
+/** Whether data is a set of the caller's memory. */
+function isInMemory(data: AnyData): data is Exclude<AnyData, Dataset | PackedRows> {
+  return typeof data === "object" && data !== null && !(data instanceof Dataset) && !(data instanceof PackedRows);
+}
+
 /** The names of the classes of each output. */
 async function namesFor(model: AnyModel, settings: CheckedSettings, signal: AbortSignal): Promise<Names> {
   const { data, losses } = settings;
   const { outputs } = model.rows;
-  const given: unknown = typeof data === "object" && data !== null && !(data instanceof Dataset) ? data.y : undefined;
+  const given: unknown = isInMemory(data) ? data.y : undefined;
   const paths = pathsOf("y", outputs);
   const names: (readonly string[] | undefined)[] = [];
   for (const [at, own] of losses.entries()) {
@@ -173,6 +179,8 @@ async function measureTraining(
     }),
   };
   const ask = (): Promise<Answers> => {
+    if (data instanceof PackedRows)
+      return fail("ERR_OPTION", "fit.data", "examples that transforms are fitted on", data);
     if (!(data instanceof Dataset)) return measureExamples("fit.data", data, shape, questions, interruption);
     return measureStream("fit.data", data, shape, questions, interruption.signal, interruption.read);
   };

@@ -8,7 +8,7 @@ import type { Schedule } from "../optim/schedule.js";
 import { checkKeys, checkNumber, checkObject } from "../options.js";
 import { power } from "../tensor/exact.js";
 import type { Callback } from "./callbacks/callback.js";
-import { fit } from "./fit.js";
+import { fitAny } from "./fit.js";
 import type { AnyOptions, FitOptions } from "./options.js";
 
 /** Options of {@link findLearningRate}: those of `fit` that a short run needs, and where to look. */
@@ -203,7 +203,7 @@ async function record(model: AnyModel, options: AnyOptions): Promise<number[]> {
       }
     },
   };
-  const run = fit(model, { ...options, reportEvery: 1, callbacks: [pace] });
+  const run = fitAny(model, { ...options, reportEvery: 1, callbacks: [pace] });
   try {
     for await (const event of run) {
       if (event.kind !== "step") continue;

@@ -457,5 +457,10 @@ export function fit<
   },
 ): Run<FitResult<MetricKey<M>, ValidationOf<M, V, S>>, FitEvent<MetricKey<M>, ValidationOf<M, V, S>>>;
 export function fit(model: AnyModel, options: AnyOptions): Run<FitResult, FitEvent> {
+  return fitAny(model, options);
+}
+
+/** {@link fit} of any model, and of rows that lie in native memory already. */
+export function fitAny(model: AnyModel, options: AnyOptions): Run<FitResult, FitEvent> {
   return startRun<FitResult, FitEvent>((context) => train(model, options, context));
 }

@@ -1,6 +1,7 @@
 import { THREADS, threadLimit } from "../binding/threads.js";
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
 import { checkNames } from "../data/labels.js";
+import type { PackedRows } from "../data/packed.js";
 import { checkTransform, isTransform, type Transform, type UnitsOfRows } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { checkPriority, type Priority } from "../graph/compiled.js";
@@ -45,17 +46,17 @@ import { checkSteps } from "./run/epochs.js";
  */
 export type FitData<In extends Sizes = Taken, Out extends Sizes = Taken> = DataOf<In, Out>;
 
-/** The same of any model. */
-export type AnyData = DataOf<Sizes, Sizes>;
+/** The same of any model, and rows that lie in native memory already. */
+export type AnyData = DataOf<Sizes, Sizes> | PackedRows;
 
 /** Options of {@link fit} for any model. */
-export type AnyOptions = FitOptions<
-  MetricsFor<Sizes>,
-  AnyData | undefined,
-  ValidationSchedule | undefined,
-  Sizes,
-  Sizes
->;
+export interface AnyOptions
+  extends Omit<
+    FitOptions<MetricsFor<Sizes>, AnyData | undefined, ValidationSchedule | undefined, Sizes, Sizes>,
+    "data"
+  > {
+  readonly data: AnyData;
+}
 
 /** One value, or one an input or output of a model whose inputs or outputs have names; `null` takes away what the model has. */
 export type ForSome<S extends Sizes, T> = Some<S, T | null> | null;

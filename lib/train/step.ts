@@ -66,7 +66,7 @@ export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number,
     bindings: train.bindings,
     feed: {
       ...{ samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined },
-      ...{ origin, set: train.set },
+      ...{ origin, set: train.set, rows: train.rows },
     },
     logColumns: logColumns(losses.length),
     logRows: CALL_STEPS,

@@ -286,6 +286,7 @@ Napi::Value program_create(const Napi::CallbackInfo& info) {
   spec.micro_end = count("microEnd");
   const auto slot = [&](const char* key) { return static_cast<int32_t>(std::min<size_t>(count(key), 1u << 30)); };
   spec.order_slot = slot("orderSlot");
+  if (object.Has("rowsSlot")) spec.rows_slot = slot("rowsSlot");
   if (object.Has("inputSlot")) spec.input_slot = slot("inputSlot");
   if (object.Has("outputSlot")) spec.output_slot = slot("outputSlot");
   const size_t limit = size_t{1} << 31;

@@ -169,6 +169,15 @@ void Program::verify_feed(const ProgramSpec& spec) {
     single.resolve(1);
     if (single.arguments().ints[GatherAt::rows] > 1) throw ProgramError("gather of more rows than the batch");
   }
+  if (spec.rows_slot != 0) {
+    if (spec.rows_slot < 1 || static_cast<size_t>(spec.rows_slot) > slabs_.size()) {
+      throw ProgramError("feed: no such rows slot");
+    }
+    rows_slot_ = static_cast<size_t>(spec.rows_slot);
+    const Slab& rows = *slabs_[rows_slot_ - 1];
+    if (rows.dtype() != Dtype::i32 || rows.count() < samples_) throw ProgramError("feed: too few rows");
+    if (&rows == &order) throw ProgramError("feed: the rows are the order");
+  }
   const BoundView view{order.data(), samples_, Dtype::i32, true};
   const int32_t words[] = {
       static_cast<int32_t>(OperationId::permutation), 1, 2, 0, 0, static_cast<int32_t>(samples_), spec.shuffle ? 1 : 0};
@@ -261,6 +270,11 @@ void Program::order_epoch(Registers& registers, const Context& context) {
   registers.rows = std::min(batch_, samples_ - registers.position);
   if (ordered_epoch_ == static_cast<int64_t>(registers.epoch)) return;
   for (const Instruction& instruction : order_) instruction.run(context);
+  if (rows_slot_ != 0) {  // gather looks whether the set has such rows
+    auto* const order = reinterpret_cast<int32_t*>(bases_[order_slot_ - 1]);
+    const auto* const rows = reinterpret_cast<const int32_t*>(bases_[rows_slot_ - 1]);
+    for (size_t i = 0; i < samples_; ++i) order[i] = rows[order[i]];
+  }
   ordered_epoch_ = registers.epoch;
 }
 

@@ -45,6 +45,7 @@ struct ProgramSpec {
   size_t batch = 0;
   bool shuffle = false;
   int32_t order_slot = 0;  // slab that receives the epoch's order
+  int32_t rows_slot = 0;   // i32 slab of the numbers of the samples among the rows of the set; 0: they are all rows
   // The feed's first epoch is number origin_epoch, from 0, and begins behind step origin_step.
   size_t origin_step = 0;
   size_t origin_epoch = 0;
@@ -170,6 +171,7 @@ class Program {
   std::vector<Instruction> instructions_;
   std::vector<Instruction> order_;  // the permutation, where there is a feed
   size_t order_slot_ = 0;
+  size_t rows_slot_ = 0;  // 0: none
   size_t max_rows_;
   size_t resolved_rows_ = 0;
   size_t log_columns_;

@@ -4,7 +4,8 @@ import { fit, robustScale, Tensor } from "carillon";
 import { describe, expect, test } from "vitest";
 import { networkOf } from "../../lib/tabular/networks.js";
 import { checkTabular } from "../../lib/tabular/options.js";
-import { boundsOf, lossOf, optimizerOf, standardized } from "../../lib/tabular/plan.js";
+import { boundsOf, unitsOf } from "../../lib/tabular/packing.js";
+import { lossOf, optimizerOf } from "../../lib/tabular/plan.js";
 import { type Case, distanceOf, type Numbers, sizeOf } from "../nn/tabular_runs.js";
 
 const fixture = JSON.parse(readFileSync(new URL("../nn/fixtures/realmlp.json", import.meta.url), "utf8")) as {
@@ -43,10 +44,11 @@ async function trained(preset: "fast" | "auto", task: "classes" | "value", steps
   const [kind, isLarge] = preset === "auto" ? (["realMlp", true] as const) : (["realMlpSmall", false] as const);
   const flags = flagsOf(isLarge ? 2 : 3);
   const data = Float64Array.from(fixture.values.flat());
-  const { y, units } =
-    task === "classes"
-      ? { y: Int32Array.from(fixture.labels), units: undefined }
-      : standardized({ shape: [ROWS.length, 2], data }, "values", ROWS);
+  const targets = task === "classes" ? Int32Array.from(fixture.labels) : { shape: [ROWS.length, 2], data };
+  const units = await unitsOf(targets, task === "classes" ? "classes" : "values", ROWS);
+  const inUnits = (value: number, at: number): number =>
+    units === undefined ? value : (value - (units.shift[at % 2] ?? 0)) / (units.scale[at % 2] ?? 1);
+  const y = "shape" in targets ? { ...targets, data: targets.data.map(inUnits) } : targets;
   const model = networkOf({
     kind,
     inputs: {
@@ -59,7 +61,7 @@ async function trained(preset: "fast" | "auto", task: "classes" | "value", steps
     mixing: task === "classes" ? "classes" : "values",
     hidden: [16, 16, 16],
     dropout: 0,
-    bounds: isLarge ? boundsOf(y, ROWS) : undefined,
+    bounds: isLarge ? boundsOf(targets, ROWS, units) : undefined,
   });
   const { first = {} } = fixture.cases[`${preset} ${task === "classes" ? task : "values"}`] ?? {};
   model.setWeights(new Map(model.parameters.map(({ name }) => [name, Float32Array.from(first[theirs(name)] ?? [])])));

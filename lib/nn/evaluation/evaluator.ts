@@ -148,7 +148,7 @@ export class Evaluator {
     this.#program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
-      feed: { samples: examples.samples, batch, shuffle: false, set: examples.set },
+      feed: { samples: examples.samples, batch, shuffle: false, set: examples.set, rows: examples.rows },
       logColumns: logColumns(losses.length),
       logRows: Math.min(Math.ceil(examples.samples / batch), this.#meter.callSteps),
     });

@@ -95,7 +95,7 @@ export async function measureStates(
     const program = new CompiledProgram(trace, {
       maxRows: batch,
       bindings: examples.bindings,
-      feed: { samples: examples.samples, batch, shuffle: false, set: examples.set },
+      feed: { samples: examples.samples, batch, shuffle: false, set: examples.set, rows: examples.rows },
       logColumns: 1,
       logRows: CALL_STEPS,
     });

@@ -116,6 +116,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
       shuffle: shuffle && streamed === undefined,
       origin,
       set: train.set,
+      rows: train.rows,
     },
   });
   await program.run({ firstStep: step, steps: 1, rows: streamed?.length });
