@@ -10,7 +10,7 @@ import { formatOfBytes, formatOfName, type TableFormat } from "./formats.js";
 import { jsonTables } from "./json_lines.js";
 import { columnsOfArray } from "./npy.js";
 import { type CheckedOptions, checkTableOptions, type TableOptions } from "./options.js";
-import { parquetTables } from "./parquet.js";
+import { parquetTables } from "./parquet/tables.js";
 import { Places } from "./places.js";
 import { countedPieces } from "./progress.js";
 import type { Schema } from "./schema/schema.js";

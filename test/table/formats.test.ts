@@ -31,6 +31,23 @@ describe("Parquet", () => {
     expect(found.place(30)).toBe(`${at(`types-${codec}.parquet`)}, row 30`);
   });
 
+  test.each(["plain", "second", "small", "second-plain", "delta", "old"])("pages of PyArrow's: %s", async (way) => {
+    const values = JSON.parse(readFileSync(at("pages.json"), "utf8")) as Expected["parquet"];
+    const found = await table(at(`pages-${way}.parquet`));
+    expect(found.names).toEqual(Object.keys(values));
+    const rows = [...found];
+    for (const [name, own] of Object.entries(values))
+      expect(
+        rows.map((row) => plain(row[name])),
+        name,
+      ).toEqual(own);
+    expect(found.kinds).toMatchObject({ day: "date", nano: "date", time: "number", flag: "boolean", nothing: "text" });
+  });
+
+  test("texts that are no UTF-8 are refused by their row", async () => {
+    await expect(table(at("pages-bad-utf8.parquet"))).rejects.toThrow("row 1, column 'x'' but received other bytes");
+  });
+
   test("bytes in memory, some columns, a row group a block", async () => {
     const bytes = new Uint8Array(readFileSync(at("types-zstd.parquet")));
     const rows: number[] = [];

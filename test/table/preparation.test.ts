@@ -106,10 +106,31 @@ describe("numbers", () => {
     expect([[...(x.categories?.data ?? [])], unseen]).toEqual([[1, 2, 1, 0], { c: 1 }]);
   });
 
+  test.each<[string, (row: number) => number]>([
+    ["in any order", (row) => (row * 7919) % 99_991],
+    ["rising", (row) => row],
+    ["falling, with gaps", (row) => (row % 3 === 0 ? Number.NaN : -row)],
+    ["few different ones", (row) => (row * 31) % 4],
+    ["some far out", (row) => (row % 50 === 0 ? row * 1e9 : (row * 7919) % 17)],
+    // The rows that are looked at first lie otherwise than the others.
+    ["against what is looked at", (row) => (row % 12 === 0 ? 1e6 + row : row)],
+  ])("quantiles of many values are those of sorting: %s", (_, made) => {
+    const values = Float64Array.from({ length: 99_991 }, (_, row) => made(row));
+    const sample = new Sample(0, 1);
+    const missing = sample.add(values);
+    const sorted = values.filter((value) => !Number.isNaN(value)).sort();
+    expect(missing).toBe(values.length - sorted.length);
+    for (const share of [0.5, 0.75, 0.25, 0, 1, 0.001, 0.999]) {
+      const place = (sorted.length - 1) * share;
+      const [low = 0, high = low] = sorted.subarray(Math.floor(place), Math.floor(place) + 2);
+      expect(sample.quantile(share), `${share}`).toBeCloseTo(low + (high - low) * (place % 1), 6);
+    }
+  });
+
   test("quantiles beyond what is kept are those of a uniform sample, the same for a seed", () => {
     const of = (seed: number): number[] => {
       const sample = new Sample(seed, 1, 2000);
-      for (let value = 0; value < 50_000; value++) sample.add((value * 7919) % 50_000);
+      for (let value = 0; value < 50_000; value++) sample.add(Float64Array.of((value * 7919) % 50_000));
       return [0.1, 0.5, 0.9].map((share) => sample.quantile(share));
     };
     expect(of(1)).toEqual(of(1));

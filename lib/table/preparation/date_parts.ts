@@ -2,7 +2,7 @@ import { madeBy } from "../../described.js";
 import { fail, tagOf } from "../../errors.js";
 import { checkKeys } from "../../options.js";
 import { cos } from "../../tensor/exact.js";
-import { type Column, lengthOf } from "../column.js";
+import type { Column } from "../column.js";
 import { parseDate } from "../schema/dates.js";
 import type { ColumnSchema } from "../schema/schema.js";
 import { Sample } from "./quantiles.js";
@@ -34,20 +34,20 @@ function momentOf(schema: ColumnSchema): (where: Where, value: unknown) => numbe
   };
 }
 
-/** Milliseconds of all rows that have some. */
-function* momentsIn(name: string, column: Column, schema: ColumnSchema): Generator<number> {
+/** Milliseconds of all rows; NaN where one is missing. */
+function momentsIn(name: string, column: Column, schema: ColumnSchema): Float64Array {
   const moment = momentOf(schema);
   const where = `column '${name}'`;
-  if (column.kind === "text") {
-    const moments = new Map<number, number>();
-    for (const code of column.codes) {
-      const level = column.levels[code];
-      const found = moments.get(code) ?? (isMissing(level, schema) ? Number.NaN : moment(where, level));
-      moments.set(code, found);
-      yield found;
-    }
-  } else if (column.kind === "boolean") fail("ERR_DATA", where, "dates", "booleans");
-  else for (const value of column.values) yield isMissing(value, schema) ? Number.NaN : moment(where, value);
+  if (column.kind === "boolean") return fail("ERR_DATA", where, "dates", "booleans");
+  if (column.kind !== "text")
+    return column.values.map((value) => (isMissing(value, schema) ? Number.NaN : moment(where, value)));
+  const moments = new Map<number, number>();
+  return Float64Array.from(column.codes, (code) => {
+    const level = column.levels[code];
+    const found = moments.get(code) ?? (isMissing(level, schema) ? Number.NaN : moment(where, level));
+    moments.set(code, found);
+    return found;
+  });
 }
 
 /**
@@ -66,16 +66,14 @@ export function dateParts(options: Readonly<Record<string, never>> = {}): Column
       let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
       return {
         add(column) {
-          rows += lengthOf(column);
-          for (const moment of momentsIn(name, column, schema)) {
-            if (Number.isNaN(moment)) missing += 1;
-            else {
-              const day = moment / DAY;
-              days.add(day);
-              if (day < min) min = day;
-              if (day > max) max = day;
-              if (moment % DAY !== 0) times += 1;
-            }
+          const moments = momentsIn(name, column, schema);
+          rows += moments.length;
+          missing += days.add(moments.map((moment) => moment / DAY));
+          for (const moment of moments) {
+            const day = moment / DAY;
+            if (day < min) min = day;
+            if (day > max) max = day;
+            if (moment % DAY !== 0 && !Number.isNaN(moment)) times += 1;
           }
         },
         finish(where) {

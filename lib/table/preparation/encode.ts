@@ -212,6 +212,17 @@ function failKey(row: number, column: string, given: RawRow): never {
   );
 }
 
+/** Bytes of inputs that are written column by column before the next rows are: they stay in the processor's memory. */
+const TILE = 262_144;
+
+/** Rows that are written column by column. */
+function tileRows({ numbers, flags, categories }: PreparedInputs): number {
+  return Math.max(64, Math.floor(TILE / (4 * Math.max(1, numbers.length + flags.length + categories.length))));
+}
+
+/** Writes the rows [begin, end) of a column. */
+type Writer = (begin: number, end: number) => void;
+
 /** A table: each text is encoded once. */
 export function encodeTable(
   features: readonly Feature[],
@@ -220,42 +231,50 @@ export function encodeTable(
   texts: TextForm = "padded",
 ): Outputs {
   const outputs = new Outputs(inputs, table.rows, texts);
-  const place = new Place((row) => table.place(row));
   const places = placesOf(features);
-  features.forEach((feature, index) => {
-    const at = places[index] ?? 0;
-    place.column = feature.column;
+  const writers = features.map((feature, index) => {
     if (!table.has(feature.column)) failColumn("rows", feature.column, table.names, table.places.sources);
-    const column = table.column(feature.column);
-    const { encoder } = feature;
-    if (column.kind === "text" && encoder.gives !== "bag") {
-      encodeLevels(feature, column, at, outputs, inputs, place);
-      return;
-    }
-    const begin =
-      column.kind === "number" && encoder.gives === "numbers" && encoder.writeNumbers !== undefined
-        ? encoder.writeNumbers(column.values, outputs.numbers, at, inputs.numbers.length)
+    return writerOf(feature, table, places[index] ?? 0, outputs, inputs);
+  });
+  const tile = tileRows(inputs);
+  for (let begin = 0; begin < table.rows; begin += tile)
+    for (const write of writers) write(begin, Math.min(begin + tile, table.rows));
+  return outputs;
+}
+
+function writerOf(feature: Feature, table: Table, at: number, outputs: Outputs, inputs: PreparedInputs): Writer {
+  const { encoder } = feature;
+  const column = table.column(feature.column);
+  const place = new Place((row) => table.place(row));
+  place.column = feature.column;
+  if (column.kind === "text" && encoder.gives !== "bag")
+    return levelWriter(feature, column, at, outputs, inputs, place);
+  // A moment needs no Date to be made of it.
+  const moments = column.kind === "date" && feature.schema.kind === "date" ? column.values : undefined;
+  const numbers = column.kind === "number" && encoder.gives === "numbers" ? encoder.writeNumbers : undefined;
+  const width = inputs.numbers.length;
+  return (begin, end) => {
+    const written =
+      numbers !== undefined && column.kind === "number"
+        ? numbers(column.values.subarray(begin, end), outputs.numbers, begin * width + at, width)
         : 0;
-    // A moment needs no Date to be made of it.
-    const moments = column.kind === "date" && feature.schema.kind === "date" ? column.values : undefined;
-    for (let row = begin; row < table.rows; row++) {
+    for (let row = begin + written; row < end; row++) {
       place.row = row;
       const value = moments === undefined ? cellOf(column, row) : moments[row];
       encodeValue(feature, value, row, at, outputs, inputs, place);
     }
-  });
-  return outputs;
+  };
 }
 
 /** The rows of a column of texts: those of a text that stood before are as that one. */
-function encodeLevels(
+function levelWriter(
   feature: Feature,
   column: TextColumn,
   at: number,
   outputs: Outputs,
   inputs: PreparedInputs,
   place: Place,
-): void {
+): Writer {
   const { encoder } = feature;
   const { codes } = column;
   const width = "names" in encoder ? encoder.names.length : 1;
@@ -268,20 +287,22 @@ function encodeLevels(
   // By text, and then what is missing: the row that it stood in first, and whether it is one that nobody has seen.
   const firsts = new Int32Array(column.levels.length + 1).fill(-1);
   const isUnseen = new Uint8Array(firsts.length);
-  for (let row = 0; row < codes.length; row++) {
-    const code = codes[row] ?? -1;
-    const level = code < 0 ? column.levels.length : code;
-    const first = firsts[level] ?? -1;
-    if (first < 0) {
-      firsts[level] = row;
-      place.row = row;
-      const before = outputs.unseenIn(feature.column);
-      encodeValue(feature, code < 0 ? null : column.levels[code], row, at, outputs, inputs, place);
-      if (outputs.unseenIn(feature.column) > before) isUnseen[level] = 1;
-      continue;
+  return (begin, end) => {
+    for (let row = begin; row < end; row++) {
+      const code = codes[row] ?? -1;
+      const level = code < 0 ? column.levels.length : code;
+      const first = firsts[level] ?? -1;
+      if (first < 0) {
+        firsts[level] = row;
+        place.row = row;
+        const before = outputs.unseenIn(feature.column);
+        encodeValue(feature, code < 0 ? null : column.levels[code], row, at, outputs, inputs, place);
+        if (outputs.unseenIn(feature.column) > before) isUnseen[level] = 1;
+        continue;
+      }
+      const [from, to] = [first * stride + at, row * stride + at];
+      for (let part = 0; part < width; part++) target[to + part] = target[from + part] ?? 0;
+      if (isUnseen[level] === 1) outputs.note(feature.column);
     }
-    const [from, to] = [first * stride + at, row * stride + at];
-    for (let part = 0; part < width; part++) target[to + part] = target[from + part] ?? 0;
-    if (isUnseen[level] === 1) outputs.note(feature.column);
-  }
+  };
 }

@@ -71,15 +71,12 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
         add(column) {
           const values = numbersOf(name, column, schema);
           rows += values.length;
+          missing += sample.add(values);
           for (let row = 0; row < values.length; row++) {
             const value = values[row] ?? Number.NaN;
-            if (Number.isNaN(value)) missing += 1;
-            else {
-              sample.add(value);
-              if (isMeasured) statistics.add(values, row);
-              if (value < min) min = value;
-              if (value > max) max = value;
-            }
+            if (value < min) min = value;
+            if (value > max) max = value;
+            if (isMeasured && !Number.isNaN(value)) statistics.add(values, row);
           }
         },
         finish(where) {

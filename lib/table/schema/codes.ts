@@ -9,7 +9,7 @@ export interface Codes {
 }
 
 /** Mixes 32 bits into another 32. */
-function mixed(hash: number, bits: number): number {
+export function mixed(hash: number, bits: number): number {
   const one = Math.imul(hash ^ bits, 0x9e3779b1);
   return one ^ (one >>> 15);
 }
