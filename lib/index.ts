@@ -312,7 +312,7 @@ export type { PrepareOptions } from "./table/preparation/fit.js";
 export type { Preparation, PreparedExamples, RawRows } from "./table/preparation/preparation.js";
 export type { Target } from "./table/preparation/target.js";
 export type { ReadEvent } from "./table/progress.js";
-export type { Inferred, SchemaOptions } from "./table/schema/read.js";
+export type { ColumnCounts, Inferred, SchemaOptions } from "./table/schema/read.js";
 export type { ColumnSchema, Schema, Task } from "./table/schema/schema.js";
 export type { Warning } from "./table/schema/warnings.js";
 export type { ByteStream } from "./table/source.js";

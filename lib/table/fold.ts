@@ -19,6 +19,12 @@ export interface FoldOptions {
 /** Keeps draws apart from those of other uses of a seed: ARCHITECTURE.md, Random streams. */
 const PURPOSE = 17;
 
+/** The fold of a row, by its number. */
+export function foldOf(where: string, folds: number, seed: number): (row: number) => number {
+  const key = seedKey(`${where}.seed`, seed);
+  return (row) => drawBelow(folds, row, PURPOSE, key);
+}
+
 /**
  * Takes the rows of one side out of tables that follow one another: row i, from 0 on, is of the fold that a draw of the seed and i says, whatever else is
  * read. A new one for each reading.
@@ -29,12 +35,12 @@ export function foldTaker(where: string, options: FoldOptions | undefined): (tab
   const folds = checkNumber(`${where}.folds`, options.folds ?? 5, { min: 2, max: 4_294_967_295, integer: true });
   const fold = checkNumber(`${where}.fold`, options.fold ?? 0, { min: 0, max: folds - 1, integer: true });
   const side = checkOneOf(`${where}.side`, options.side ?? "training", ["training", "validation"]);
-  const key = seedKey(`${where}.seed`, options.seed ?? 0);
+  const of = foldOf(where, folds, options.seed ?? 0);
   let first = 0;
   return (table) => {
     const rows: number[] = [];
     for (let row = 0; row < table.rows; row++) {
-      const isHeld = drawBelow(folds, first + row, PURPOSE, key) === fold;
+      const isHeld = of(first + row) === fold;
       if (isHeld === (side === "validation")) rows.push(row);
     }
     first += table.rows;

@@ -275,7 +275,11 @@ export async function readTable(given: unknown, asked: TableOptions): Promise<Ta
       return turn();
     },
   });
-  // Blocks of one file may have keys that others lack; files all have the same columns.
+  return joinedBlocks(tables);
+}
+
+/** Blocks one behind the other: those of one file may have keys that others lack; files all have the same columns. */
+export function joinedBlocks(tables: readonly Table[]): Table {
   const byFile = new Map<string, Table[]>();
   for (const one of tables) {
     const [name = ""] = one.places.sources;

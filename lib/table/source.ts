@@ -183,6 +183,26 @@ class HeldBytes implements ByteFile {
   }
 }
 
+/** What was read of a source that can be read only once: all of it. */
+export class KeptPieces implements ByteFile {
+  readonly name: string;
+  readonly path = undefined;
+  readonly again = true;
+  readonly #pieces: readonly Uint8Array[];
+
+  constructor(name: string, pieces: readonly Uint8Array[]) {
+    this.name = name;
+    this.#pieces = pieces;
+  }
+
+  async *open(): AsyncGenerator<Uint8Array> {
+    for (const piece of this.#pieces) {
+      await Promise.resolve();
+      yield piece;
+    }
+  }
+}
+
 /** Bytes that are copied at the call, so that their memory may be filled again. */
 const COPIED = 4_194_304;
 
@@ -211,7 +231,7 @@ export async function byteFiles(where: string, source: unknown): Promise<readonl
     return await filesAt([fileURLToPath(String(source))]);
   }
   const held = heldBytes(source);
-  if (held instanceof HeldBytes) return [held];
+  if (held instanceof HeldBytes || held instanceof KeptPieces) return [held];
   if (isStream(source)) return [once("stream", () => piecesOfStream("stream", source))];
   if (Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string")) {
     const files = await Promise.all(source.map((one: string) => filesOf(one)));

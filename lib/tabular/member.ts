@@ -63,6 +63,9 @@ export interface TrainedMember {
   readonly epochs: readonly Omit<MemberEpoch, "best">[];
 }
 
+/** Steps of an epoch from which on checkpoints stand so many steps apart, rather than epochs. */
+const LONG = 1000;
+
 /** Steps between two looks at the pace. */
 const REPORT = 50;
 
@@ -166,7 +169,11 @@ export async function trainMember(
     ...(checkpoint === undefined
       ? {}
       : {
-          checkpoint: { dir: checkpoint.dir, every: { epochs: 16 }, keep: 1 },
+          checkpoint: {
+            dir: checkpoint.dir,
+            every: train.rows.length > LONG * batchSize ? { steps: LONG } : { epochs: 16 },
+            keep: 1,
+          },
           ...(checkpoint.resume ? { resume: "auto" } : {}),
         }),
   });

@@ -63,6 +63,11 @@ export interface TabularFitOptions {
   readonly transforms?: Readonly<Record<string, unknown>> | undefined;
   /** The rows that are used, by their numbers; or which are trained on and which the best epoch is chosen by. All by default. */
   readonly rows?: ArrayLike<number> | TabularRows | undefined;
+  /**
+   * Megabytes up to which a source is held as one table, 64 by default: of files as they lie (compressed and columnar ones count four times), of queries 8 bytes a value. A larger
+   * one is read block by block, three times, and what networks are given of it is kept: 4 bytes a number. Its parts are drawn by the numbers of the rows.
+   */
+  readonly memory?: number | undefined;
   /** How the source is read: as for {@link table}. */
   readonly read?: TableOptions | undefined;
   /** Told every event, beside the run's own. */
@@ -88,7 +93,19 @@ const KEYS = [
   ...["regularizer", "dropout", "hidden"],
 ];
 const FIT_KEYS = [
-  ...["target", "schema", "transforms", "rows", "read", "onEvent", "progress", "signal", "checkpoint", "priority"],
+  ...[
+    "target",
+    "schema",
+    "transforms",
+    "rows",
+    "memory",
+    "read",
+    "onEvent",
+    "progress",
+    "signal",
+    "checkpoint",
+    "priority",
+  ],
 ] as const;
 
 /** {@link TabularOptions}, checked, with defaults but for those that the task decides. */
@@ -140,7 +157,8 @@ export function checkTabular(options: TabularOptions): CheckedTabular {
 export function checkTabularFit(options: TabularFitOptions): TabularFitOptions {
   const where = "fit";
   checkKeys(where, options, FIT_KEYS);
-  const { onEvent, progress, signal, checkpoint, priority } = options;
+  const { onEvent, progress, signal, checkpoint, priority, memory } = options;
+  if (memory !== undefined && memory !== Number.POSITIVE_INFINITY) checkNumber(`${where}.memory`, memory, { min: 0 });
   if (onEvent !== undefined) checkFunction(`${where}.onEvent`, onEvent);
   if (progress !== undefined) checkBoolean(`${where}.progress`, progress);
   checkSignal(where, signal);

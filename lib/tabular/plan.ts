@@ -12,7 +12,6 @@ import type { Partition } from "../optim/partition.js";
 import { flatCosine, logCosine } from "../optim/schedules/cosine.js";
 import type { Target } from "../table/preparation/target.js";
 import { type Schema, type Task, targetsOf } from "../table/schema/schema.js";
-import type { Table } from "../table/table.js";
 import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular, Preset, SelectionMetric } from "./options.js";
 
@@ -29,12 +28,12 @@ const ONE_HOT: Readonly<Record<NetworkKind, number>> = { realMlp: 8, realMlpSmal
 /** Rows of the table of a text's pieces where several members have one each: 4 MB a member. */
 const BUCKETS = 65_536;
 
-/** What each column becomes, in the place of the defaults of a preparation. */
+/** What each column becomes, in the place of the defaults of a preparation; `levelsOf` tells how many values a category has. */
 export function transformsFor(
-  table: Table,
   schema: Schema,
   kind: NetworkKind,
-  given: Readonly<Record<string, unknown>> = {},
+  given: Readonly<Record<string, unknown>>,
+  levelsOf: (name: string) => number,
 ): Readonly<Record<string, unknown>> {
   const targets = targetsOf(schema);
   const chosen = Object.entries(schema.columns).flatMap(([name, column]): [string, unknown][] => {
@@ -43,16 +42,9 @@ export function transformsFor(
       return [[name, { kind: "hashedText", options: { buckets: BUCKETS } }]];
     if (column.kind === "boolean") return [[name, { kind: "oneHot" }]];
     if (column.kind !== "category") return [];
-    return [[name, { kind: levelsOf(table, name) <= ONE_HOT[kind] ? "oneHot" : "categories" }]];
+    return [[name, { kind: levelsOf(name) <= ONE_HOT[kind] ? "oneHot" : "categories" }]];
   });
   return { ...Object.fromEntries(chosen), ...given };
-}
-
-/** Different values of a column, those that stand for nothing among them. */
-function levelsOf(table: Table, name: string): number {
-  const column = table.column(name);
-  if (column.kind !== "text") return new Set(column.values).size;
-  return new Set(column.codes.filter((code) => code >= 0)).size;
 }
 
 /** Answers of the network, by the task. */

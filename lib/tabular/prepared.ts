@@ -3,17 +3,14 @@ import { turn } from "../binding/clock.js";
 import type { Packed } from "../data/packed.js";
 import type { Affine } from "../data/transform.js";
 import { fail } from "../errors.js";
-import { unlessAborted } from "../signals.js";
-import type { TableSource } from "../table/api.js";
 import { type ColumnKind, hasValue } from "../table/column.js";
 import { fitPreparation } from "../table/preparation/fit.js";
 import type { Preparation } from "../table/preparation/preparation.js";
 import type { Targets } from "../table/preparation/target.js";
-import { readTable } from "../table/read.js";
 import { readSchema } from "../table/schema/read.js";
 import { type Schema, targetsOf } from "../table/schema/schema.js";
 import type { Warning } from "../table/schema/warnings.js";
-import { Table } from "../table/table.js";
+import type { Table } from "../table/table.js";
 import { chosenRows, divide, type MemberRows } from "./divisions.js";
 import type { TabularEvent } from "./events.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
@@ -43,27 +40,22 @@ export interface Telling {
   seconds(): number;
 }
 
+/** The whole table, or the rows of it that are asked for. */
 export async function prepareTable(
   settings: CheckedTabular,
-  source: TableSource,
+  whole: Table,
   options: TabularFitOptions,
   { emit, seconds }: Telling,
 ): Promise<Prepared> {
-  const { target, schema: known, signal, read = {} } = options;
-  const tell = (stage: "reading" | "schema" | "preparing", rows: number | undefined): void =>
+  const { schema: known, signal } = options;
+  const tell = (stage: "schema" | "preparing", rows: number): void =>
     emit({ kind: "stage", stage, step: 0, rows, seconds: seconds() });
-  tell("reading", undefined);
-  const whole =
-    source instanceof Table
-      ? source
-      : await unlessAborted(signal, readTable(source, { ...read, signal: read.signal ?? signal }));
-  signal?.throwIfAborted();
   const chosen = chosenRows(options.rows, whole.rows);
   const table = options.rows === undefined ? whole : whole.pick(chosen.all);
   tell("schema", table.rows);
   await turn();
   signal?.throwIfAborted();
-  const { schema, warnings } = await schemaFor(table, target, known);
+  const { schema, warnings } = await schemaFor(table, targetAsked(options), known);
   tell("preparing", table.rows);
   await turn();
   signal?.throwIfAborted();
@@ -79,7 +71,7 @@ export async function prepareTable(
   const trainRows = single?.[0]?.train ?? all;
   const kind = KINDS[settings.preset][0] ?? "realMlp";
   const used = withoutEmpty(schema, table, trainRows);
-  const transforms = transformsFor(table, used, kind, options.transforms);
+  const transforms = transformsFor(used, kind, options.transforms ?? {}, (name) => levelsOf(table, name));
   const preparation = await fitPreparation(table, { schema: used, transforms, rows: trainRows, seed }, all);
   const made = await packTables(preparation, [table], table.rows, signal);
   const { packed, targets } = made;
@@ -91,14 +83,18 @@ export async function prepareTable(
   return { preparation, packed, targets, units, parts, numbers: chosen.all, kinds, warnings };
 }
 
+/** The columns that are to be predicted; `ERR_OPTION` where nobody has said. */
+export function targetAsked({ target, schema }: TabularFitOptions): string | readonly string[] {
+  const wanted = target ?? schema?.target;
+  return wanted ?? fail("ERR_OPTION", "fit.target", "the name of a column, or several", wanted);
+}
+
 /** What columns are: those that nobody has named are guessed. */
 async function schemaFor(
   table: Table,
-  target: TabularFitOptions["target"],
+  wanted: string | readonly string[],
   known: Partial<Schema> | undefined,
 ): Promise<{ readonly schema: Schema; readonly warnings: readonly Warning[] }> {
-  const wanted = target ?? known?.target;
-  if (wanted === undefined) fail("ERR_OPTION", "fit.target", "the name of a column, or several", wanted);
   const names = typeof wanted === "string" ? [wanted] : wanted;
   for (const name of names) table.column(name);
   const columns = known?.columns ?? {};
@@ -117,4 +113,11 @@ function withoutEmpty(schema: Schema, table: Table, rows: Uint32Array): Schema {
       : ([name, { kind: "ignore", why: "no training row has a value" }] as const);
   });
   return { ...schema, columns: Object.fromEntries(columns) };
+}
+
+/** Different values of a column, those that stand for nothing among them. */
+function levelsOf(table: Table, name: string): number {
+  const column = table.column(name);
+  if (column.kind !== "text") return new Set(column.values).size;
+  return new Set(column.codes.filter((code) => code >= 0)).size;
 }

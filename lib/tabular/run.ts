@@ -9,7 +9,7 @@ import type { RunContext } from "../train/run/run.js";
 import { bagged } from "./bag.js";
 import type { TabularEvent } from "./events.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
-import { prepareTable } from "./prepared.js";
+import { prepareSource } from "./preparing.js";
 import { TabularStanding } from "./standing.js";
 import type { TabularModel } from "./tabular_model.js";
 import { Training } from "./training.js";
@@ -38,7 +38,7 @@ export async function fitTabular(
   control.watch(signal);
   try {
     const prepared = await new Preparation(control, signal).unlessStopped((ended) =>
-      prepareTable(settings, source, { ...options, signal: ended }, { emit, seconds }),
+      prepareSource(settings, source, { ...options, signal: ended }, { emit, seconds }),
     );
     if (prepared === undefined || !(await control.passable())) return refuseStopped();
     const training = new Training(settings, prepared, options, { emit, seconds, control });

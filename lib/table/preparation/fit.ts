@@ -28,7 +28,7 @@ export interface PrepareOptions extends Omit<TableOptions, "rows"> {
   readonly transforms?: Readonly<Record<string, unknown>> | undefined;
   /** The training rows of a table, by their numbers; all by default. */
   readonly rows?: ArrayLike<number> | undefined;
-  /** Of a source that is read, the side of a fold whose rows are trained on; all by default. */
+  /** Of a source that is read, the side of a fold whose rows are trained on; all by default. Classes are those of all rows. */
   readonly fold?: FoldOptions | undefined;
   /** Of the samples that quantiles of more than 1,000,000 rows are told by; 0 by default. */
   readonly seed?: number | undefined;
@@ -116,9 +116,8 @@ export async function fitPreparation(
       begin,
       add: (table) =>
         inTurns(used(table), options.signal, (part) => {
-          const own = taken(part);
-          add(own);
-          target.add(own);
+          add(taken(part));
+          target.add(part);
         }),
     });
   }

@@ -1,6 +1,7 @@
 // A schema of a source: figures of all its rows, or of the first.
 import { CarillonError } from "../../errors.js";
 import { checkKeys, checkNumber } from "../../options.js";
+import type { ColumnKind } from "../column.js";
 import { checkTableOptions, TABLE_OPTIONS, type TableOptions } from "../options.js";
 import { held, scanTables } from "../read.js";
 import { joinTables, type Table } from "../table.js";
@@ -20,6 +21,18 @@ export interface Inferred {
   readonly warnings: readonly Warning[];
   /** Rows that were looked at. */
   readonly rows: number;
+  /** What is in the columns. */
+  readonly columns: Readonly<Record<string, ColumnCounts>>;
+}
+
+/** What a column was found to hold. */
+export interface ColumnCounts {
+  /** As the source has it. */
+  readonly kind: ColumnKind;
+  /** Rows that have a value. */
+  readonly present: number;
+  /** Different values, among texts also those that stand for none; of numbers and dates with more than 10,000 `undefined`. */
+  readonly values: number | undefined;
 }
 
 /** Rows of a table that are kept to look for leaks and duplicates. */
@@ -51,5 +64,8 @@ export async function readSchema(from: unknown, given: SchemaOptions): Promise<I
   });
   if (rows === 0) throw new CarillonError("ERR_DATA", "schemaOf", "expected rows for 'schemaOf' but received none");
   const found = schemaOfProfiles("schemaOf", profiles, names, { target, schema });
-  return { schema: found, warnings: await warningsOf(joinTables("schemaOf", kept, true), found), rows };
+  const columns = Object.fromEntries(
+    [...profiles.columns].map(([name, { kind, present, counts }]) => [name, { kind, present, values: counts?.size }]),
+  );
+  return { schema: found, warnings: await warningsOf(joinTables("schemaOf", kept, true), found), rows, columns };
 }

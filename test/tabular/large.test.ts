@@ -1,0 +1,141 @@
+// Sources that are too large to be held as one table, made small by the limit that they are held up to.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, expect, test, vi } from "vitest";
+import {
+  prepare,
+  type TabularEvent,
+  type TabularFitOptions,
+  type TabularModel,
+  table,
+  tabular,
+} from "../../lib/index.js";
+import { foldOf } from "../../lib/table/fold.js";
+
+const ROWS = 3000;
+const folder = mkdtempSync(join(tmpdir(), "carillon-large-test-"));
+const path = join(folder, "rows.csv");
+const lines = Array.from({ length: ROWS }, (_, i) => {
+  const [a, b] = [(i * 37) % 1009, ((i * 53) % 97) / 4];
+  const plan = ["basic", "pro", "max", "NA"][i % 4];
+  return `${a},${i % 13 === 0 ? "" : b},${plan},c${(i * 31) % 50},${i % 2 === 0 ? "yes" : "no"},${a > 500 !== (i % 4 === 0) ? "stays" : "goes"}`;
+});
+const text = `a,b,plan,city,paid,end\n${lines.join("\n")}\n`;
+writeFileSync(path, text);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const settings = { preset: "fast", epochs: 3, hidden: [16], seed: 7, threads: 1 } as const;
+const large = (source: string | Readable = path, more: TabularFitOptions = {}) =>
+  tabular(settings).fit(source, { target: "end", memory: 0.01, ...more });
+
+const bitsOf = (model: TabularModel): string => Buffer.from(model.bytes()).toString("base64");
+
+/** The rows that a draw of seed and number holds out of one member. */
+const of = foldOf("test", 5, settings.seed);
+const validation = Array.from({ length: ROWS }, (_, row) => row).filter((row) => of(row) === 0);
+const train = Array.from({ length: ROWS }, (_, row) => row).filter((row) => of(row) !== 0);
+
+test("has the bits of the whole table, parted by the same draws", async () => {
+  const events: TabularEvent[] = [];
+  const model = await large(path, { onEvent: (event) => events.push(event) });
+  const whole = await tabular(settings).fit(await table(path), { target: "end", rows: { train, validation } });
+  // The whole table is given as its parts, one behind the other: what both learn of them is the same.
+  expect(model.score).toEqual(whole.score);
+  expect([...model.model.weights()]).toEqual([...whole.model.weights()]);
+  expect([...(model.outOfFold?.rows ?? [])]).toEqual(validation);
+  expect([...(model.outOfFold?.answers.data ?? [])]).toEqual([...(whole.outOfFold?.answers.data ?? [])]);
+  expect(model.preparation.rows).toBe(train.length);
+  expect(model.kinds).toEqual(whole.kinds);
+  expect(events.find(({ kind }) => kind === "start")).toMatchObject({ rows: ROWS, members: 1 });
+  expect(new Set(events.map((event) => (event.kind === "stage" ? event.stage : "")))).toContain("schema");
+  expect((await model.predict({ a: 3, b: null, plan: "gold", city: "c1", paid: "yes" })).unseen).toEqual({ plan: 1 });
+});
+
+test("several members: each without its part, and fitted on all rows", async () => {
+  const model = await tabular({ ...settings, preset: "auto", folds: 3, epochs: 1 }).fit(path, {
+    target: "end",
+    memory: 0,
+  });
+  expect(model.members.map(({ fold }) => fold)).toEqual([1, 2, 3]);
+  expect([...(model.outOfFold?.rows ?? [])]).toEqual(Array.from({ length: ROWS }, (_, row) => row));
+  expect(model.preparation.rows).toBe(ROWS);
+  const alone = await prepare(path, { schema: model.schema });
+  expect(model.classes).toEqual(alone.classes);
+});
+
+test("values are standardized by training rows, and clamped to their range", async () => {
+  const run = (source: Parameters<ReturnType<typeof tabular>["fit"]>[0], more: TabularFitOptions) =>
+    tabular({ ...settings, preset: "auto", folds: 1, epochs: 2 }).fit(source, { target: "b", ...more });
+  const csv = join(folder, "values.csv");
+  writeFileSync(csv, `a,b\n${Array.from({ length: 800 }, (_, i) => `${i % 101},${(i * 7) % 50}`).join("\n")}\n`);
+  const parted = foldOf("test", 5, settings.seed);
+  const rows = Array.from({ length: 800 }, (_, row) => row);
+  const parts = { train: rows.filter((row) => parted(row) !== 0), validation: rows.filter((row) => parted(row) === 0) };
+  const [model, whole] = [await run(csv, { memory: 0 }), await run(await table(csv), { rows: parts })];
+  expect(model.score).toEqual(whole.score);
+  expect([...model.model.weights()]).toEqual([...whole.model.weights()]);
+});
+
+test("what can be read only once is kept in a file while it is needed, and small of it in memory", async () => {
+  vi.stubEnv("TMPDIR", folder);
+  const before = readdirSync(tmpdir());
+  const model = await large(Readable.from([Buffer.from(text)]));
+  expect(bitsOf(model)).toBe(bitsOf(await large()));
+  const small = await tabular(settings).fit(Readable.from([Buffer.from(text)]), { target: "end" });
+  expect(bitsOf(small)).toBe(bitsOf(await tabular(settings).fit(path, { target: "end" })));
+  const broken = large(Readable.from([Buffer.from(text), Buffer.from("1,2,3\n")]));
+  await expect(broken).rejects.toMatchObject({ code: "ERR_DATA" });
+  expect([tmpdir(), readdirSync(tmpdir())]).toEqual([folder, before]);
+  vi.unstubAllEnvs();
+});
+
+test("goes on where it was broken off, to the same bits", async () => {
+  const whole = await large();
+  const dir = join(folder, "checkpoints");
+  const controller = new AbortController();
+  const stopped = tabular({ ...settings, epochs: 40 }).fit(path, {
+    target: "end",
+    memory: 0,
+    checkpoint: { dir },
+    signal: controller.signal,
+    onEvent: (event) => {
+      if (event.kind === "epoch" && event.epoch === 17) controller.abort(new Error("enough"));
+    },
+  });
+  await expect(stopped).rejects.toThrow("enough");
+  const again = tabular({ ...settings, epochs: 40 });
+  const resumed = await again.fit(path, { target: "end", memory: 0, checkpoint: { dir, resume: true } });
+  expect(bitsOf(resumed)).toBe(bitsOf(await again.fit(path, { target: "end", memory: 0 })));
+  expect(bitsOf(resumed)).not.toBe(bitsOf(whole));
+});
+
+test("an abort is heard in every stage", async () => {
+  for (const stage of ["reading", "schema", "preparing"]) {
+    const controller = new AbortController();
+    const run = large(path, {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind === "stage" && event.stage === stage) controller.abort(new Error(stage));
+      },
+    });
+    await expect(run).rejects.toThrow(stage);
+  }
+});
+
+test("a source with other rows at another reading, too few rows, no column of that name", async () => {
+  await expect(large(path, { target: "ends" })).rejects.toThrow("received \"ends\". Did you mean 'end'?");
+  const few = join(folder, "few.csv");
+  writeFileSync(few, "a,end\n1,x\n2,y\n3,x\n");
+  await expect(large(few, { memory: 0 })).rejects.toMatchObject({ code: "ERR_DATA" });
+  await expect(large(path, { memory: -1 })).rejects.toMatchObject({ code: "ERR_OPTION" });
+  const changing = join(folder, "changing.csv");
+  writeFileSync(changing, text);
+  const run = large(changing, {
+    onEvent: (event) => {
+      if (event.kind === "stage" && event.stage === "preparing") writeFileSync(changing, `${text}1,2,pro,c1,no,goes\n`);
+    },
+  });
+  await expect(run).rejects.toMatchObject({ code: "ERR_DATA" });
+});
