@@ -98,6 +98,15 @@ export {
   numericEmbedding,
 } from "./nn/layers/numeric_embedding.js";
 export { type ParametricOptions, parametricActivation } from "./nn/layers/parametric_activation.js";
+export {
+  type GruOptions,
+  gru,
+  type LstmOptions,
+  lstm,
+  type RecurrentOptions,
+  type RnnOptions,
+  rnn,
+} from "./nn/layers/recurrent.js";
 export { type ResidualOptions, residual } from "./nn/layers/residual.js";
 export { rmsNorm } from "./nn/layers/rms_norm.js";
 export { type ScaleOptions, scale } from "./nn/layers/scale.js";

@@ -25,6 +25,7 @@ const LISTS = [
   "bags",
   "reaches",
   "gates",
+  "cells",
   "forms",
 ];
 

@@ -45,6 +45,7 @@ import {
   gaussianDropout,
   gelu,
   groupNorm,
+  gru,
   hardSigmoid,
   hardSilu,
   hardTanh,
@@ -67,6 +68,7 @@ import {
   loadModel,
   logCosine,
   logSoftmax,
+  lstm,
   type Model,
   mae,
   maxNorm,
@@ -98,6 +100,7 @@ import {
   residual,
   rmsNorm,
   rmsprop,
+  rnn,
   robustScale,
   scale,
   selu,
@@ -240,6 +243,29 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     concat: [concat({ name: "c" }, linear(6, 2), linear(6, 4)), concat(relu())],
     flatten: [flatten()],
     reshape: [reshape([2, 3])],
+    lstm: [
+      lstm(6, 3),
+      lstm(6, 2, { layers: 2, bidirectional: true, sequences: true, dropout: 0.1, recurrentDropout: 0.2, name: "l" }),
+      lstm(6, 2, { dropConnect: 0.5, forgetBias: 0.5, init: 0.1, recurrentInit: uniform(), regularizer: l2(0.1) }),
+      lstm(6, 2, { bias: false, preset: "pytorch", recurrentRegularizer: maxNorm(1) }),
+      lstm(6, 2, { biasRegularizer: l1(0.5) }),
+    ],
+    gru: [
+      gru(6, 3),
+      gru(6, 3, { resetAfter: false, preset: "keras", regularizer: l2(0.1), recurrentRegularizer: null, name: "g" }),
+      gru(6, 2, { preset: "pytorch", layers: 2, biasRegularizer: l1(0.5) }),
+    ],
+    rnn: [
+      rnn(6, 3),
+      rnn(6, 3, {
+        activation: "relu",
+        sequences: true,
+        regularizer: l2(0.1),
+        recurrentRegularizer: l1(0.1),
+        name: "r",
+      }),
+      rnn(6, 2, { preset: "keras", biasRegularizer: l1(0.5) }),
+    ],
     residual: [residual({ project: true, name: "r" }, linear(6, 6), relu()), residual(residual(linear(6, 6)))],
   },
   loss: {
@@ -528,13 +554,28 @@ function ofIds(layer: Layer): Model {
   return chain({ input }, layer, flatten(), linear(given?.shape[0] ?? 0, 3));
 }
 
+const RECURRENT = ["lstm", "gru", "rnn"];
+
+/** Of two steps of 6 features. */
+function ofSteps(layer: Layer): Model {
+  const chain = sequential as (...parts: readonly unknown[]) => Model;
+  const front = [linear(4, 12), reshape([2, 6]), layer, flatten()];
+  const [given] = chain(...front).rows.outputs;
+  return chain(...front, linear(given?.shape[0] ?? 0, 3));
+}
+
 /** A run in which a thing has its place, and what else it depends on. */
 const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; options: Partial<FitOptions> } } = {
   model: (model) => ({ model: model.clone(), options: {} }),
   layer: (layer) =>
     layer.takes === "i32" || layer.takes === "ragged"
       ? { model: ofIds(layer), options: { data: { x: IDS, y: VALUES } } }
-      : { model: sequential(linear(4, 6), layer, flatten(), linear(6, 3)), options: {} },
+      : {
+          model: RECURRENT.includes(layer.kind)
+            ? ofSteps(layer)
+            : sequential(linear(4, 6), layer, flatten(), linear(6, 3)),
+          options: {},
+        },
   loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
   optimizer: (optimizer) => ({ model: plain(), options: { optimizer } }),
   schedule: (lr) => ({ model: plain(), options: { optimizer: sgd({ lr }) } }),

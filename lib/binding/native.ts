@@ -20,9 +20,9 @@ export interface NativeProgram {
   readonly [programBrand]: true;
 }
 
-/** A fault that data caused: a label that is no class, an index outside the data, a number that is not finite. */
+/** A fault that data caused: a label that is no class, an index outside the data, a length outside its sequence, a number that is not finite. */
 export interface NativeFault {
-  readonly what: "label" | "index" | "finite";
+  readonly what: "label" | "index" | "length" | "finite";
   /** Row of the part of the batch, as the instruction counts rows; of a number that is not finite: the element. */
   readonly row: number;
   /** Of a number that is not finite: which check found it. */

@@ -80,6 +80,7 @@ export interface NativeLists {
   readonly bags: "none" | "sum" | "mean";
   readonly reaches: "all" | "touched" | "moving";
   readonly gates: "none" | "positive" | "tanh";
+  readonly cells: "lstm" | "gru" | "gru_before" | "rnn_tanh" | "rnn_relu";
   readonly forms: "f32" | "bf16" | "int8";
 }
 
@@ -307,6 +308,65 @@ export interface NativeOperands<V> {
       readonly exampleRows?: number | undefined;
       readonly keep?: number | undefined;
       readonly keepScale?: number | undefined;
+    };
+  };
+  readonly recurrence: {
+    readonly views: {
+      readonly x: V;
+      readonly weight: V;
+      readonly recurrent: V;
+      readonly bias?: V | null | undefined;
+      readonly candidate?: V | null | undefined;
+      readonly lengths?: V | null | undefined;
+      readonly state?: V | null | undefined;
+      readonly cellState?: V | null | undefined;
+      readonly mask?: V | null | undefined;
+      readonly y: V;
+      readonly gates: V;
+      readonly cells?: V | null | undefined;
+      readonly last: V;
+      readonly lastCell?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly steps: number;
+      readonly inputs: number;
+      readonly hidden: number;
+      readonly cell: NativeLists["cells"];
+      readonly reverse?: boolean | undefined;
+      readonly updateFirst?: boolean | undefined;
+    };
+  };
+  readonly recurrence_gradient: {
+    readonly views: {
+      readonly x: V;
+      readonly recurrent: V;
+      readonly gates: V;
+      readonly y: V;
+      readonly cells?: V | null | undefined;
+      readonly lengths?: V | null | undefined;
+      readonly state?: V | null | undefined;
+      readonly cellState?: V | null | undefined;
+      readonly mask?: V | null | undefined;
+      readonly dy?: V | null | undefined;
+      readonly dlast?: V | null | undefined;
+      readonly dlastCell?: V | null | undefined;
+      readonly flow: V;
+      readonly dweight: V;
+      readonly drecurrent: V;
+      readonly dbias: V;
+      readonly dcandidate?: V | null | undefined;
+      readonly dstate?: V | null | undefined;
+      readonly dcellState?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly steps: number;
+      readonly inputs: number;
+      readonly hidden: number;
+      readonly cell: NativeLists["cells"];
+      readonly reverse?: boolean | undefined;
+      readonly updateFirst?: boolean | undefined;
     };
   };
   readonly one_hot: {
@@ -667,6 +727,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
     "x:f g:f scale:f? mean:f variance:f dx:F dscale:F? dshift:F?; rows:d columns:d running:b; epsilon",
   scale_shift:
     "x:f scale:f shift:f y:F; rows:d columns:d function:unary?-1 site:i?-1 example_rows:i?; keep?1 keep_scale?1",
+  recurrence:
+    "x:f weight:f recurrent:f bias:f? candidate:f? lengths:i? state:f? cell_state:f? mask:f? y:F gates:F cells:F? last:F last_cell:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
+  recurrence_gradient:
+    "x:f recurrent:f gates:f y:f cells:f? lengths:i? state:f? cell_state:f? mask:f? dy:f? dlast:f? dlast_cell:f? flow:F dweight:F drecurrent:F dbias:F dcandidate:F? dstate:F? dcell_state:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",

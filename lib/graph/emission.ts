@@ -141,7 +141,15 @@ function lookedUpBy({
   numbers,
 }: Instruction): (Omit<LookedUp, "input"> & { readonly value: Value }) | undefined {
   const integers =
-    "labels" in views ? views.labels : "ids" in views ? views.ids : "indices" in views ? views.indices : null;
+    "labels" in views
+      ? views.labels
+      : "ids" in views
+        ? views.ids
+        : "indices" in views
+          ? views.indices
+          : "lengths" in views
+            ? views.lengths
+            : null;
   if (!(integers instanceof Value)) return undefined;
   const isLists = "ends" in views && views.ends instanceof Value;
   const width = "width" in numbers && typeof numbers.width === "number" ? numbers.width : 1;

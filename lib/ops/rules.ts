@@ -8,6 +8,7 @@ import { columnNormRules } from "./column_norm.js";
 import { binaryRules, unaryRules } from "./elementwise.js";
 import { productRules } from "./products.js";
 import { randomRules } from "./random.js";
+import { recurrenceRules } from "./recurrence.js";
 import { rowNormRules } from "./row_norm.js";
 import { sumRules } from "./sums.js";
 import { takeRules } from "./take.js";
@@ -26,6 +27,7 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...columnNormRules,
   ...productRules,
   ...randomRules,
+  ...recurrenceRules,
   ...rowNormRules,
   ...sumRules,
   ...takeRules,

@@ -78,6 +78,26 @@ export interface ColumnNormAttributes {
   readonly running: boolean;
 }
 
+/** Of a recurrence: the form of its cell, and which operands it has. */
+export interface RecurrenceAttributes {
+  readonly cell: NativeLists["cells"];
+  readonly hidden: number;
+  /** From the last step of each example to its first. */
+  readonly reverse: boolean;
+  /** Whether the update gate of a GRU stands before its reset gate. */
+  readonly updateFirst: boolean;
+  readonly biased: boolean;
+  /** Whether the candidate of a GRU has a bias inside of the reset gate. */
+  readonly bent: boolean;
+  /** Whether examples have lengths. */
+  readonly measured: boolean;
+  /** Whether there is a state to begin with, of an LSTM with its cell. */
+  readonly begun: boolean;
+  readonly masked: boolean;
+  /** The function that a caller knows, for messages. */
+  readonly where: string;
+}
+
 /** How the rows of a bag become one. */
 export type BagMode = Exclude<NativeLists["bags"], "none">;
 
@@ -128,6 +148,11 @@ export interface OperationAttributes extends Pointwise {
   readonly columnNorm: ColumnNormAttributes;
   readonly columnNormGradient: ColumnNormAttributes;
   readonly scaleShift: null;
+  readonly recurrence: RecurrenceAttributes;
+  readonly recurrenceGradient: RecurrenceAttributes & {
+    /** Which outputs something flows to. */
+    readonly flowing: { readonly all: boolean; readonly last: boolean; readonly lastCell: boolean };
+  };
   readonly oneHot: { readonly classes: number };
   readonly argmax: null;
   readonly countEqual: null;

@@ -51,6 +51,8 @@ export interface Rule<K extends OperationName> {
         attributes: OperationAttributes[K],
       ) => readonly (Value | undefined)[])
     | null;
+  /** Where a gradient is defined and not computed: why. Asking for it is `ERR_TRACE` with this sentence. */
+  readonly refusesGradient?: string;
   /** The first output may lie where this input lies, if that is not needed afterwards. */
   readonly inPlace?: number;
   /** An activation, a mask or a gate behind it may become a part of its instruction, which is a `gemm`. */
@@ -85,6 +87,7 @@ export function flowsBack<K extends OperationName>(
   { rule, attributes, inputs, outputs }: Applied<K>,
   flowing: readonly (Value | undefined)[],
 ): readonly (Value | undefined)[] {
+  if (rule.refusesGradient !== undefined) throw new CarillonError("ERR_TRACE", rule.name, rule.refusesGradient);
   return rule.gradient === null ? [] : rule.gradient(inputs, outputs, flowing, attributes);
 }
 

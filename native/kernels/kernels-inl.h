@@ -7,6 +7,7 @@
 #include "softmax_narrow-inl.h"
 #include "softmax-inl.h"
 #include "normalize-inl.h"
+#include "cells-inl.h"
 #include "philox-inl.h"
 #include "dropout-inl.h"
 #include "noise-inl.h"

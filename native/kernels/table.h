@@ -326,6 +326,50 @@ struct ColumnNormGradient {
   size_t columns;
 };
 
+// ---- Recurrence --------------------------------------------------------------------------------------------
+
+enum class Cell : int32_t {
+#define X(name) name,
+#include "cells.def"
+#undef X
+  count
+};
+
+// One step of one row. Gates lie side by side, `hidden` each: of an LSTM i, f, g, o; of a GRU r and u at `reset` and
+// `update`, n behind them, then what `gru` keeps of n's product, or `gru_before` of r·state; of an RNN one.
+struct CellStep {
+  float* gates;        // what the input gives; becomes what the gates are
+  const float* t;      // what the state gives, in the same order; of gru_before r and u, then in the second phase n
+  const float* bias;   // of a GRU: what is added to n's product, or nullptr
+  float* h;            // the state, in place
+  float* c;            // of an LSTM: its cell, in place
+  float* cell;         // receives a copy of that
+  float* y;            // receives a copy of h
+  const float* mask;   // or nullptr
+  float* fed;          // where there is a mask: h·mask, which the next product takes
+  float* reset_state;  // gru_before: receives r·(h·mask), which n's product takes
+  size_t hidden;
+  size_t reset;
+  size_t update;
+};
+
+// One step back. The flow to the state is `dh` plus, where t is given, t·mask (of a cell whose state reaches the next
+// one by products alone: t·mask in its place), plus `dy`.
+struct CellBack {
+  float* gates;         // what they were; becomes the flow to what the input gave
+  const float* t;       // product of the flow of the step behind, or nullptr
+  const float* dy;      // or nullptr
+  float* dh;            // of a GRU what reaches the state beside the products, in place
+  float* dc;            // of an LSTM, in place
+  const float* c;       // of an LSTM: its cell after the step
+  const float* before;  // cell of an LSTM, state of a GRU before the step; nullptr: 0
+  const float* mask;
+  float* flow;  // receives what the product with the weight of the state takes
+  size_t hidden;
+  size_t reset;
+  size_t update;
+};
+
 // ---- The table ---------------------------------------------------------------------------------------------
 
 struct KernelTable {
@@ -389,6 +433,13 @@ struct KernelTable {
                           const float* factor, const float* shift, float* y);
   // Of rows [begin, end): dx = ((g − offset) − (x − center)·slope)·factor
   void (*column_norm_gradient_f32)(const ColumnNormGradient& task, size_t begin, size_t end);
+
+  // A step of one row by Cell, and back; of gru_before the part in front of the second product, in both directions the
+  // other one stands by itself.
+  void (*cell_step[static_cast<size_t>(Cell::count)])(const CellStep& step);
+  void (*cell_back[static_cast<size_t>(Cell::count)])(const CellBack& step);
+  void (*gru_candidate)(const CellStep& step);
+  void (*gru_reset_back)(const CellBack& step);
 
   // y[i] = keep(first_index + i) ? x[i]·scale + shift : dropped; y may be x.
   void (*dropout_f32)(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments);

@@ -44,6 +44,9 @@ constexpr const char* kReaches[] = {
 constexpr const char* kGates[] = {
 #include "../kernels/gates.def"
 };
+constexpr const char* kCells[] = {
+#include "../kernels/cells.def"
+};
 constexpr const char* kForms[] = {
 #include "../kernels/forms.def"
 };
@@ -102,6 +105,7 @@ Napi::Value get_info(const Napi::CallbackInfo& info) {
   object.Set("bags", names(env, kBags));
   object.Set("reaches", names(env, kReaches));
   object.Set("gates", names(env, kGates));
+  object.Set("cells", names(env, kCells));
   object.Set("forms", names(env, kForms));
   object.Set("weightForms", weight_forms(env));
   object.Set("packedColumns", Napi::Number::New(env, static_cast<double>(kPackedColumns)));

@@ -15,7 +15,7 @@
 namespace carillon {
 
 // Views of one instruction at most.
-inline constexpr size_t kMaxViews = 14;
+inline constexpr size_t kMaxViews = 20;
 
 enum class Dtype : int32_t {
 #define X(name) name,

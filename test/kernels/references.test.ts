@@ -133,6 +133,8 @@ const NO_KERNEL = [
   "columnNormGradient",
   "concat",
   "pad",
+  "recurrence",
+  "recurrenceGradient",
   "reshape",
   "rowCount",
   "rowNorm",

@@ -25,6 +25,8 @@ const UNMEASURED: Readonly<Record<string, string>> = {
   gather_ends: "one number an example",
   gather_lists: "a gather of lists: of rows of one length it is measured",
   log_scalar: "one number a step",
+  recurrence: "rows of the suite layers are steps of networks that have it",
+  recurrence_gradient: "likewise",
   row_count: "one number a step",
   schedule_value: "one number a step",
   frozen_pack: "once a predictor",

@@ -8,6 +8,7 @@ import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth
 import { binary, oneInput, unary } from "./builders.js";
 import { drawingSamples } from "./drawing_samples.js";
 import { normSamples } from "./norm_samples.js";
+import { recurrenceSamples } from "./recurrence_samples.js";
 import * as reference from "./references.js";
 import {
   apart,
@@ -344,6 +345,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
 
   ...axisSamples,
   ...normSamples,
+  ...recurrenceSamples,
 
   matmul: [products(false, false), products(false, true), products(true, false), products(true, true)],
   linear: [linears(true), linears(false)],

@@ -30,6 +30,7 @@ import { type LinearOptions, linear } from "../layers/linear.js";
 import { type NtkLinearOptions, ntkLinear } from "../layers/ntk_linear.js";
 import { type NumericEmbeddingOptions, numericEmbedding } from "../layers/numeric_embedding.js";
 import { type ParametricOptions, parametricActivation } from "../layers/parametric_activation.js";
+import { type GruOptions, gru, type LstmOptions, lstm, type RnnOptions, rnn } from "../layers/recurrent.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
 import { type ScaleOptions, scale } from "../layers/scale.js";
@@ -52,6 +53,24 @@ const TABLE = {
 const OF_MEMBERS = {
   ...{ inputs: plain, outputs: plain, members: plain, bias: plain, init: filling, regularizer: penalties, name: plain },
 };
+
+const RECURRENT = {
+  ...{ inputs: plain, hidden: plain, layers: plain, bidirectional: plain, sequences: plain, dropout: plain },
+  ...{ recurrentDropout: plain, dropConnect: plain, bias: plain, init: filling, recurrentInit: filling },
+  ...{
+    regularizer: penalties,
+    recurrentRegularizer: penalties,
+    biasRegularizer: penalties,
+    preset: plain,
+    name: plain,
+  },
+};
+
+/** Sizes of a recurrent layer. */
+interface Recurrent {
+  readonly inputs: number;
+  readonly hidden: number;
+}
 
 /** Sizes of a table. */
 interface Table {
@@ -244,6 +263,18 @@ export const layers = new Family<Layer>("layer", {
     ...NORM,
     keep: plain,
     preset: plain,
+  }),
+  lstm: kind(({ inputs, hidden, ...options }: LstmOptions & Recurrent) => lstm(inputs, hidden, options), {
+    ...RECURRENT,
+    forgetBias: plain,
+  }),
+  gru: kind(({ inputs, hidden, ...options }: GruOptions & Recurrent) => gru(inputs, hidden, options), {
+    ...RECURRENT,
+    resetAfter: plain,
+  }),
+  rnn: kind(({ inputs, hidden, ...options }: RnnOptions & Recurrent) => rnn(inputs, hidden, options), {
+    ...RECURRENT,
+    activation: plain,
   }),
   dropout: kind((options: DropoutLayerOptions) => dropout(options), { ...RATE, scaling: plain, fade: plain }),
   spatialDropout: kind((options: DropoutLayerOptions) => spatialDropout(options), {

@@ -71,7 +71,8 @@ function descriptionOf({ kind, name, config, same, layers = [] }: SavedLayer, pl
       ...(name === null ? {} : { name }),
       ...(Array.isArray(input) ? { input: { shape: ["batch", ...input], dtype } } : {}),
       ...(ragged === undefined ? {} : { input: longest === undefined ? { ragged } : { ragged, longest } }),
-      ...(options.includes("layers")
+      // Of a recurrent layer they are a number.
+      ...(options.includes("layers") && !Object.hasOwn(config, "layers")
         ? { layers: layers.map((layer, index) => descriptionOf(layer, `${place}.layers[${index}]`, where)) }
         : {}),
     },

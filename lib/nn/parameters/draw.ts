@@ -174,6 +174,12 @@ export function* drawing(
         for (let at = 0; at < part.length; at++) part[at] = row[(first + at) % row.length] ?? 0;
       });
     }
+    case "stretches": {
+      const length = count / draw.values.length;
+      return yield* stretches(count, sink, (part, first) => {
+        for (let at = 0; at < part.length; at++) part[at] = draw.values[Math.floor((first + at) / length)] ?? 0;
+      });
+    }
     case "identity": {
       const columns = count / rows;
       return yield* stretches(count, sink, (part, first) => {

@@ -25,6 +25,8 @@ export type Distribution =
   | { readonly kind: "signs"; readonly blocks: readonly number[] }
   /** What `of` gives for one row, for every index of the first axis. */
   | { readonly kind: "repeated"; readonly of: Distribution }
+  /** Each value for an equal stretch of all elements. */
+  | { readonly kind: "stretches"; readonly values: readonly number[] }
   /** gain on the diagonal, 0 elsewhere. */
   | { readonly kind: "identity"; readonly gain: number }
   | { readonly kind: "constant"; readonly value: number };
