@@ -1,5 +1,4 @@
 // Sources that are too large to be held as one table: those are read block by block, as often as they are needed.
-import type { FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileError, fileSystem } from "../io/file.js";
 import { isUint8Array } from "../tensor/arrays.js";
@@ -9,6 +8,8 @@ import { type ByteFile, byteFiles, KeptPieces } from "./source.js";
 import { isSql } from "./sql/source.js";
 import { Table } from "./table.js";
 import { untilAborted } from "./waiting.js";
+
+type FileHandle = import("node:fs/promises").FileHandle;
 
 /** What bytes of a compressed file count for, as its columns take more. */
 const COMPRESSED = 4;
