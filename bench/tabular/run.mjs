@@ -2,8 +2,8 @@
 //
 //     node bench/tabular/run.mjs FOLDER [--presets fast,auto] [--splits 2] [set …]
 //
-// Row r is a test row of split s where hash(r, s) is below a fifth, as in make_scores.py. Writes ours.json beside scores.json, and prints for each set the difference
-// to RealMLP-TD in standard errors of its splits.
+// Row r is a test row of split s where hash(r, s) is below a fifth, as in make_scores.py. Writes ours.json beside scores.json;
+// summary.mjs puts them side by side.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
