@@ -369,6 +369,42 @@ export interface NativeOperands<V> {
       readonly updateFirst?: boolean | undefined;
     };
   };
+  readonly periodic: {
+    readonly views: {
+      readonly x: V;
+      readonly frequency: V;
+      readonly phase: V;
+      readonly weight: V;
+      readonly bias: V;
+      readonly y: V;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly frequencies: number;
+      readonly mixes: number;
+      readonly factor: number;
+    };
+  };
+  readonly periodic_gradient: {
+    readonly views: {
+      readonly x: V;
+      readonly frequency: V;
+      readonly phase: V;
+      readonly weight: V;
+      readonly g: V;
+      readonly dweight: V;
+      readonly dphase: V;
+      readonly dfrequency: V;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly frequencies: number;
+      readonly mixes: number;
+      readonly factor: number;
+    };
+  };
   readonly one_hot: {
     readonly views: { readonly labels: V; readonly y: V };
     readonly numbers: { readonly rows: number; readonly classes: number };
@@ -731,6 +767,9 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
     "x:f weight:f recurrent:f bias:f? candidate:f? lengths:i? state:f? cell_state:f? mask:f? y:F gates:F cells:F? last:F last_cell:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
   recurrence_gradient:
     "x:f recurrent:f gates:f y:f cells:f? lengths:i? state:f? cell_state:f? mask:f? dy:f? dlast:f? dlast_cell:f? flow:F dweight:F drecurrent:F dbias:F dcandidate:F? dstate:F? dcell_state:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
+  periodic: "x:f frequency:f phase:f weight:f bias:f y:F; rows:d columns:i frequencies:i mixes:i; factor",
+  periodic_gradient:
+    "x:f frequency:f phase:f weight:f g:f dweight:F dphase:F dfrequency:F; rows:d columns:i frequencies:i mixes:i; factor",
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",

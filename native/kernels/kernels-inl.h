@@ -8,6 +8,7 @@
 #include "softmax-inl.h"
 #include "normalize-inl.h"
 #include "cells-inl.h"
+#include "periodic-inl.h"
 #include "philox-inl.h"
 #include "dropout-inl.h"
 #include "noise-inl.h"

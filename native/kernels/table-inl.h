@@ -42,6 +42,8 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .cell_back = {lstm_back, gru_back, gru_before_back, rnn_tanh_back, rnn_relu_back},
       .gru_candidate = gru_candidate,
       .gru_reset_back = gru_reset_back,
+      .periodic_f32 = periodic_f32,
+      .periodic_gradient_f32 = periodic_gradient_f32,
       .dropout_f32 = dropout_f32,
       .dropout_mask_bits = dropout_mask_bits,
       .noise_f32 = noise_f32,

@@ -370,6 +370,28 @@ struct CellBack {
   size_t update;
 };
 
+// ---- Periodic embeddings -----------------------------------------------------------------------------------
+
+inline constexpr size_t kMostFrequencies = 256;
+
+// Of each of `columns` numbers of a row, `mixes` sums of the waves cos(x·factor·frequency + phase) by weights.
+struct PeriodicTask {
+  const float* frequency;  // [columns, frequencies], as the phases
+  const float* phase;
+  const float* weight;  // [columns, mixes, frequencies]
+  const float* bias;    // [columns, mixes]; gradients take none
+  float factor;
+  size_t columns;
+  size_t frequencies;  // kMostFrequencies at most
+  size_t mixes;
+};
+// Where the terms of their gradients are added, of the same shapes.
+struct PeriodicChains {
+  float* weight;
+  float* phase;
+  float* frequency;
+};
+
 // ---- The table ---------------------------------------------------------------------------------------------
 
 struct KernelTable {
@@ -440,6 +462,11 @@ struct KernelTable {
   void (*cell_back[static_cast<size_t>(Cell::count)])(const CellBack& step);
   void (*gru_candidate)(const CellStep& step);
   void (*gru_reset_back)(const CellBack& step);
+  // Rows of x: [rows, columns] and y: [rows, columns·mixes], contiguous.
+  void (*periodic_f32)(const PeriodicTask& task, const float* x, float* y, size_t rows);
+  // Adds the terms of all rows to the chains of the columns [begin, end); g is what flows back to y.
+  void (*periodic_gradient_f32)(const PeriodicTask& task, const PeriodicChains& chains, const float* x, const float* g,
+                                size_t rows, size_t begin, size_t end);
 
   // y[i] = keep(first_index + i) ? x[i]·scale + shift : dropped; y may be x.
   void (*dropout_f32)(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments);

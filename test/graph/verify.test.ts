@@ -702,6 +702,45 @@ describe("a normalization and what follows it", () => {
   });
 });
 
+describe("a periodic embedding", () => {
+  // Two columns, one frequency, two sums a column.
+  const [two, four] = [Float32Array.of(0, 0), Float32Array.of(1, 2, 3, 4)];
+  const outs = (): readonly NativeArray[] => [new Float32Array(4), new Float32Array(2), new Float32Array(2)];
+  const views = (): readonly NativeArray[] => [two, four, ...outs()];
+  const [x, w, y, p, q] = [0, 1, 2, 3, 4];
+  const sizes = [1, 2, 1, 2];
+  const forward = [x, x, x, w, w, y];
+  const backward = [x, x, x, w, w, y, p, q];
+
+  test("the good ones run", () => {
+    const own = views();
+    expect(run(words("periodic", forward, sizes, [1]), own)).toBeNull();
+    expect(Array.from(own[y] ?? [])).toEqual([2, 4, 6, 8]); // cos 0 = 1, by weights, and biases that are the same
+    expect(run(words("periodic_gradient", backward, sizes, [1]), own)).toBeNull();
+    expect(own.slice(y).map((each) => Array.from(each))).toEqual([
+      [1, 2, 3, 4],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test.each<[string, readonly number[], string]>([
+    ["of no columns", words("periodic", forward, [1, 0, 1, 2], [1]), "of nothing"],
+    ["of no frequencies", words("periodic", forward, [1, 2, 0, 2], [1]), "of nothing"],
+    ["of no sums", words("periodic", forward, [1, 2, 1, 0], [1]), "of nothing"],
+    ["of too many frequencies", words("periodic", forward, [1, 1, 257, 1], [1]), "too many"],
+    ["of more than there is", words("periodic", forward, [2, 2, 1, 2], [1]), "are needed"],
+    ["of nothing but size", words("periodic", forward, [INT_MIN, INT_MAX, 1, INT_MAX], [1]), "overflow"],
+    ["over its own weights", words("periodic", [x, x, x, w, w, w], sizes, [1]), ""],
+    ["of gradients of no columns", words("periodic_gradient", backward, [1, 0, 1, 2], [1]), "of nothing"],
+    ["of gradients on one another", words("periodic_gradient", [x, x, x, w, w, y, p, p], sizes, [1]), "overlaps"],
+    ["of gradients that are too short", words("periodic_gradient", [x, x, x, w, w, p, p, q], sizes, [1]), "needed"],
+    ["of gradients of huge sizes", words("periodic_gradient", backward, [1, INT_MAX, 256, INT_MAX], [1]), "overflow"],
+  ])("%s is refused", (_name, code, message) => {
+    expect(() => run(code, views())).toThrow(refused(message));
+  });
+});
+
 describe("packing for a product", () => {
   const b = Float32Array.of(1, 2, 3, 4, 5, 6);
   /** Panels of 32 columns at most, whatever the kernels are. */
