@@ -5,6 +5,7 @@ import { program, spec } from "../../lib/graph/program.js";
 import * as ops from "../../lib/ops/index.js";
 import { type Tensor, tensor } from "../../lib/tensor/tensor.js";
 import { Value } from "../../lib/tensor/value.js";
+import { instructions, planned } from "./inspect.js";
 
 const list = (x: Tensor | undefined): number[] => Array.from(x?.data ?? []);
 const input = (shape: readonly number[]): Value => new Value(shape, "f32", { kind: "input", name: "x" });
@@ -74,6 +75,78 @@ describe("accumulation", () => {
     const walked = names(dx).filter((name) => name === "exp");
     expect(walked).toEqual(["exp"]); // as a factor; no gradient of it
     expect(gradients(ops.sum(x), [y])).toEqual([undefined]);
+  });
+});
+
+describe("slices of one value", () => {
+  // Along the last axis and along one in the middle, in any order.
+  const cuts = [
+    [3, 5],
+    [0, 2],
+    [2, 3],
+  ] as const;
+  const sizes = [3, 5, 2] as const;
+  /** Flows with a −0 in each slice, which the zeros of the other slices make +0. */
+  const flow = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => (i % 3 ? i - 4.5 : -0));
+
+  test.each([1, 2])(
+    "send back one value, of three and more without padding, with the bits of the sum: axis %i",
+    (axis) => {
+      const size = sizes[axis] ?? 0;
+      const used =
+        axis === 1
+          ? cuts
+          : ([
+              [1, 2],
+              [0, 1],
+            ] as const);
+      const shapeOf = (from: number, to: number): number[] => sizes.map((each, at) => (at === axis ? to - from : each));
+      const flows = used.map(([from, to]) => {
+        const shape = shapeOf(from, to);
+        return tensor(flow(shape.reduce((product, each) => product * each, 1)), shape);
+      });
+      const padded = used.map(([from, to], index) => ops.pad(flows[index] as Tensor, from, size - to, { axis }));
+      const [last, ...others] = padded.toReversed();
+      const expected = others.reduce((sum, each) => ops.add(sum, each), last as Tensor);
+      const body = (x: Value): Value =>
+        used
+          .map(([from, to], index) => ops.sum(ops.multiply(ops.slice(x, from, to, { axis }), flows[index] as Tensor)))
+          .reduce((sum, each) => ops.add(sum, each));
+      const [eager] = grad(body)(tensor(flow(30), [...sizes]));
+      expect(Array.from((eager as Tensor).data, (value) => (Object.is(value, -0) ? "-0" : value))).toEqual(
+        Array.from(expected.data, (value) => (Object.is(value, -0) ? "-0" : value)),
+      );
+      const squares = (x: Value): Value =>
+        used
+          .map(([from, to]) => ops.sum(ops.square(ops.slice(x, from, to, { axis }))))
+          .reduce((sum, each) => ops.add(sum, each));
+      const { code } = planned({ x: { shape: sizes } }, ({ x }) =>
+        gradients(squares(x), [x]).filter((each) => each !== undefined),
+      );
+      expect(instructions(code).includes("pad")).toBe(used.length < 3);
+    },
+  );
+
+  test("that leave a part out, or overlap, are added up", () => {
+    for (const used of [
+      [
+        [0, 1],
+        [2, 3],
+        [3, 5],
+      ],
+      [
+        [0, 3],
+        [2, 5],
+        [0, 5],
+      ],
+    ] as const) {
+      const x = tensor(Float32Array.of(1, 2, 3, 4, 5), [1, 5]);
+      const [gradient] = grad((value) =>
+        used.map(([from, to]) => ops.sum(ops.slice(value, from, to))).reduce((sum, each) => ops.add(sum, each)),
+      )(x);
+      const wanted = [0, 1, 2, 3, 4].map((i) => used.filter(([from, to]) => i >= from && i < to).length);
+      expect(Array.from((gradient as Tensor).data)).toEqual(wanted);
+    }
   });
 });
 
