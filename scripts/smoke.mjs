@@ -38,7 +38,7 @@ export const SCRIPTS = {
   prepare: { reason: "npm ci runs it; npm pack runs it without a compiler, which is tried first" },
   "build:native": { reason: "npm ci runs it as a part of prepare" },
   "build:gyp": {
-    reason: "compiles everything once more, by node-gyp, and empties build/",
+    reason: "compiles everything once more, by node-gyp",
   },
   "build:js": { reason: "npm ci runs it as a part of prepare" },
   operations: { forms: [["--check"]] },

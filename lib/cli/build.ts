@@ -15,6 +15,7 @@ import {
 import { createRequire } from "node:module";
 import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
 import { platform } from "../binding/platform.js";
 import { CarillonError } from "../errors.js";
 import { manifest, ownFolder } from "./package.js";
@@ -94,9 +95,21 @@ function canWrite(path: string): boolean {
   }
 }
 
-/** In a checkout the source itself; in the package what it has of it. */
-function sourceOf(folder: string): string {
-  return existsSync(join(folder, "native")) ? folder : join(folder, "dist/source");
+/** Where the package has its source: files by name, as JSON, by Brotli. */
+const packedSource = (folder: string): string => join(folder, "dist/source.json.br");
+
+/** In a checkout the source itself; in the package what it has of it, unpacked into `work`. */
+function sourceOf(folder: string, work: string): string {
+  if (existsSync(join(folder, "native"))) return folder;
+  const text = brotliDecompressSync(readFileSync(packedSource(folder))).toString("utf8");
+  const source = join(work, "source");
+  for (const [name, contents] of Object.entries(JSON.parse(text) as Record<string, string>)) {
+    // our own file
+    const file = join(source, name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, contents);
+  }
+  return source;
 }
 
 function compile(folder: string, work: string, headers: readonly string[], options: BuildOptions): string {
@@ -110,7 +123,7 @@ function compile(folder: string, work: string, headers: readonly string[], optio
     ...(process.platform === "linux" ? { CMAKE_MODULE_LINKER_FLAGS: "-s" } : {}),
   };
   const defines = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
-  must("cmake", "cmake", ["-S", sourceOf(folder), "-B", tree, ...defines], options, work);
+  must("cmake", "cmake", ["-S", sourceOf(folder, work), "-B", tree, ...defines], options, work);
   must("compiler", "cmake", ["--build", tree, "--parallel", String(availableParallelism())], options, work);
   return join(work, "carillon.node");
 }
@@ -154,7 +167,7 @@ export function buildBinary(options: BuildOptions): number {
     const advice = "build it elsewhere with --out FILE, and let CARILLON_BINARY name that file";
     return refuse("build", `${target} cannot be written: ${advice}`);
   }
-  print(`compiling carillon ${manifest().version} for ${platform()} from ${sourceOf(folder)}`);
+  print(`compiling carillon ${manifest().version} for ${platform()} from the source in ${folder}`);
   print(`this takes a minute or two, ${NEEDS}`);
   const work = mkdtempSync(join(tmpdir(), "carillon-build-"));
   const started = performance.now();

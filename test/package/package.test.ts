@@ -17,6 +17,7 @@ import {
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { execPath } from "node:process";
+import { brotliDecompressSync } from "node:zlib";
 import { build } from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { root } from "../../scripts/tools.mjs";
@@ -93,8 +94,11 @@ describe("the tarball", () => {
   test("has the source that a build needs, and nothing that only a checkout needs", () => {
     const files = filesBelow(installed);
     const sources = readFileSync(join(root, "native/sources.txt"), "utf8").match(/^[^#\n].*$/gm) ?? [];
-    const needed = ["CMakeLists.txt", ...sources.map((name) => `native/${name}`)].map((name) => `dist/source/${name}`);
-    for (const file of [...needed, "LICENSE", "README.md", "docs/README.md"]) expect(files).toContain(file);
+    const packed = brotliDecompressSync(readFileSync(join(installed, "dist/source.json.br"))).toString("utf8");
+    const source = JSON.parse(packed) as Record<string, string>;
+    for (const name of ["CMakeLists.txt", ...sources.map((file) => `native/${file}`)])
+      expect(source).toHaveProperty([name]);
+    for (const file of ["LICENSE", "README.md", "docs/README.md"]) expect(files).toContain(file);
     const known = /^(dist|prebuilds|docs|examples)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/;
     expect(files.filter((file) => !known.test(file))).toEqual([]);
     expect(files.filter((file) => /^dist\/.*\.ts$/.test(file) && !/\.d\.ts$/.test(file))).toEqual([]);
