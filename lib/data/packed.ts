@@ -77,9 +77,10 @@ export class Packed {
     if (y.length > 0) native.slabWrite(slab, begin * columns, y);
   }
 
-  /** Inputs of some rows, in their order. */
-  pick(rows: Uint32Array): PackedInputs {
-    return Object.fromEntries(this.#inputs.map((part) => [part.name, this.#pick(part, rows)]));
+  /** These inputs of some rows, in their order. */
+  pick(rows: Uint32Array, names: readonly string[]): PackedInputs {
+    const chosen = this.#inputs.filter(({ name }) => names.includes(name));
+    return Object.fromEntries(chosen.map((part) => [part.name, this.#pick(part, rows)]));
   }
 
   #pick({ shape, columns, dtype, slab }: Part, rows: Uint32Array): PackedInputs[string] {
@@ -104,6 +105,11 @@ export class Packed {
   /** These rows as examples of `fit`, in their order; they may not change then. */
   take(rows: Uint32Array): PackedRows {
     return new PackedRows(this, rows);
+  }
+
+  /** Nothing is to be taken away: the memory goes with whoever has it. */
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** The memory as programs read it, where it is that of `shape`. @internal */

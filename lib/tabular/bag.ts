@@ -4,12 +4,12 @@ import { fail } from "../errors.js";
 import { ensemble } from "../nn/model/joint.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { Tensor } from "../tensor/tensor.js";
+import { targetsOfRows } from "./encoding.js";
 import { selectWeightsInTurns } from "./greedy.js";
 import { lossOfAnswers, measure } from "./measures.js";
 import type { TrainedMember } from "./member.js";
 import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular } from "./options.js";
-import { targetsOfRows } from "./packing.js";
 import { monitorOf, outputsOf } from "./plan.js";
 import type { Prepared } from "./prepared.js";
 import {
@@ -101,13 +101,13 @@ const PIECE = { least: 1024, most: 65_536 };
 /** Answers of members of one kind to the rows that each has not seen, no row twice, in the order of the rows. */
 async function answersByRow(
   members: readonly Member[],
-  { parts, packed }: Prepared,
+  { parts, encoded }: Prepared,
   width: number,
 ): Promise<{ readonly rows: Uint32Array; readonly data: Float32Array }> {
   const turns = new Turns();
   const count = members.reduce((sum, { fold }) => sum + (parts[fold]?.validation.length ?? 0), 0);
   const own = new Float32Array(count * width);
-  const places = new Int32Array(packed.rows).fill(-1);
+  const places = new Int32Array(encoded.rows).fill(-1);
   let first = 0;
   for (const { fold, answers } of members) {
     const rows = parts[fold]?.validation ?? new Uint32Array();
@@ -120,7 +120,7 @@ async function answersByRow(
   }
   const [rows, data] = [new Uint32Array(count), new Float32Array(count * width)];
   let next = 0;
-  await turns.inPieces(packed.rows, PIECE, (begin, end) => {
+  await turns.inPieces(encoded.rows, PIECE, (begin, end) => {
     for (let row = begin; row < end; row++) {
       const place = places[row] ?? -1;
       if (place < 0) continue;

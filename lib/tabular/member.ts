@@ -1,5 +1,5 @@
 // Trains one member, and keeps the weights of its best epoch.
-import type { PackedRows } from "../data/packed.js";
+import { Dataset } from "../data/stream.js";
 import type { Priority } from "../graph/compiled.js";
 import type { State } from "../io/state.js";
 import type { Loss } from "../nn/losses/loss.js";
@@ -9,6 +9,7 @@ import type { Partition } from "../optim/partition.js";
 import type { Regularizers } from "../regularizers/index.js";
 import type { Callback, CallbackHooks } from "../train/callbacks/callback.js";
 import { fitAny } from "../train/fit.js";
+import type { AnyData } from "../train/options.js";
 import type { EndReason, EpochEvent } from "../train/run/events.js";
 
 /** An epoch, in the units of the network. */
@@ -37,6 +38,7 @@ export interface MemberTraining {
   readonly regularizer: Regularizers | undefined;
   readonly epochs: number;
   readonly batchSize: number;
+  readonly stepsPerEpoch: number;
   readonly seed: number;
   readonly threads: number;
   readonly priority: Priority | undefined;
@@ -140,12 +142,24 @@ export function batchOf(rows: number, size: number): { readonly batchSize: numbe
 /** Trains `model`; it has the weights of its best epoch then. */
 export async function trainMember(
   model: AnyModel,
-  train: PackedRows,
-  validation: PackedRows,
+  train: AnyData,
+  validation: AnyData,
   training: MemberTraining,
 ): Promise<TrainedMember> {
-  const { monitor, checkpoint, loss, optimizer, regularizer, epochs, batchSize, seed, threads, priority, signal } =
-    training;
+  const {
+    monitor,
+    checkpoint,
+    loss,
+    optimizer,
+    regularizer,
+    epochs,
+    batchSize,
+    stepsPerEpoch,
+    seed,
+    threads,
+    priority,
+    signal,
+  } = training;
   let best: TrainedMember["best"];
   const callback = keepBest(monitor, monitor === "accuracy", training.patience, (before) => {
     best = before;
@@ -159,6 +173,8 @@ export async function trainMember(
     ...(regularizer === undefined ? {} : { regularizer }),
     metrics,
     epochs,
+    // A stream does not tell how long it is, and rates go by the steps of all epochs.
+    ...(train instanceof Dataset ? { steps: epochs * stepsPerEpoch } : {}),
     batchSize,
     seed,
     threads,
@@ -171,7 +187,7 @@ export async function trainMember(
       : {
           checkpoint: {
             dir: checkpoint.dir,
-            every: train.rows.length > LONG * batchSize ? { steps: LONG } : { epochs: 16 },
+            every: stepsPerEpoch > LONG ? { steps: LONG } : { epochs: 16 },
             keep: 1,
           },
           ...(checkpoint.resume ? { resume: "auto" } : {}),

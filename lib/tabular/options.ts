@@ -65,7 +65,7 @@ export interface TabularFitOptions {
   readonly rows?: ArrayLike<number> | TabularRows | undefined;
   /**
    * Megabytes up to which a source is held as one table, 64 by default: of files as they lie (compressed and columnar ones count four times), of queries 8 bytes a value. A larger
-   * one is read block by block, three times, and what networks are given of it is kept: 4 bytes a number. Its parts are drawn by the numbers of the rows.
+   * one is read block by block, three times, and what networks are given of it, 4 bytes a number, is kept in memory up to twice as many megabytes, else in a file. Its parts are drawn by the numbers of the rows.
    */
   readonly memory?: number | undefined;
   /** How the source is read: as for {@link table}. */

@@ -1,6 +1,5 @@
 // A table as networks are given it: read, understood, prepared and parted.
 import { turn } from "../binding/clock.js";
-import type { Packed } from "../data/packed.js";
 import type { Affine } from "../data/transform.js";
 import { fail } from "../errors.js";
 import { type ColumnKind, hasValue } from "../table/column.js";
@@ -12,22 +11,23 @@ import { type Schema, targetsOf } from "../table/schema/schema.js";
 import type { Warning } from "../table/schema/warnings.js";
 import type { Table } from "../table/table.js";
 import { chosenRows, divide, type MemberRows } from "./divisions.js";
+import type { EncodedRows } from "./encoded.js";
+import { encodeTables, unitsOf, writeTargets } from "./encoding.js";
 import type { TabularEvent } from "./events.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
-import { packTables, packTargets, unitsOf } from "./packing.js";
 import { KINDS, transformsFor } from "./plan.js";
 
 /** A table as networks are given it. */
 export interface Prepared {
   readonly preparation: Preparation;
   /** What networks are given of all rows, once for all of them; targets in the units of the networks. */
-  readonly packed: Packed;
+  readonly encoded: EncodedRows;
   /** As the table has them. */
   readonly targets: Targets;
   readonly units: Affine | undefined;
-  /** Rows of each fold, by their places in `packed`. */
+  /** Rows of each fold, by their places in `encoded`. */
   readonly parts: readonly MemberRows[];
-  /** Numbers of the packed rows in the table that was given; `undefined`: they are all of it. */
+  /** Numbers of the encoded rows in the table that was given; `undefined`: they are all of it. */
   readonly numbers: Uint32Array | undefined;
   /** Kinds of the columns of the table. */
   readonly kinds: Readonly<Record<string, ColumnKind>>;
@@ -73,14 +73,15 @@ export async function prepareTable(
   const used = withoutEmpty(schema, table, trainRows);
   const transforms = transformsFor(used, kind, options.transforms ?? {}, (name) => levelsOf(table, name));
   const preparation = await fitPreparation(table, { schema: used, transforms, rows: trainRows, seed }, all);
-  const made = await packTables(preparation, [table], table.rows, signal);
-  const { packed, targets } = made;
+  const keeping = { most: Number.POSITIVE_INFINITY, seed };
+  const made = await encodeTables(preparation, [table], table.rows, keeping, signal);
+  const { encoded, targets } = made;
   const labels = "shape" in targets ? undefined : targets;
   const units = await unitsOf(targets, preparation.target?.task ?? "value", trainRows, signal);
-  await packTargets(made, units, signal);
+  await writeTargets(made, units, signal);
   const parts = single ?? divide(all, labels, folds, seed);
   const { kinds } = table;
-  return { preparation, packed, targets, units, parts, numbers: chosen.all, kinds, warnings };
+  return { preparation, encoded, targets, units, parts, numbers: chosen.all, kinds, warnings };
 }
 
 /** The columns that are to be predicted; `ERR_OPTION` where nobody has said. */

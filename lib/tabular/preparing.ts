@@ -25,7 +25,7 @@ export async function prepareSource(
   try {
     signal?.throwIfAborted();
     if (whole instanceof Table) return await prepareTable(settings, whole, options, telling);
-    return await prepareLarge(settings, whole, options, telling);
+    return await prepareLarge(settings, whole, options, most, telling);
   } finally {
     if (whole instanceof LargeSource) await whole.close();
   }

@@ -9,6 +9,7 @@ import type { RunContext } from "../train/run/run.js";
 import { bagged } from "./bag.js";
 import type { TabularEvent } from "./events.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
+import type { Prepared } from "./prepared.js";
 import { prepareSource } from "./preparing.js";
 import { TabularStanding } from "./standing.js";
 import type { TabularModel } from "./tabular_model.js";
@@ -36,8 +37,9 @@ export async function fitTabular(
     onEvent?.(event);
   };
   control.watch(signal);
+  let prepared: Prepared | undefined;
   try {
-    const prepared = await new Preparation(control, signal).unlessStopped((ended) =>
+    prepared = await new Preparation(control, signal).unlessStopped((ended) =>
       prepareSource(settings, source, { ...options, signal: ended }, { emit, seconds }),
     );
     if (prepared === undefined || !(await control.passable())) return refuseStopped();
@@ -53,6 +55,7 @@ export async function fitTabular(
   } finally {
     control.release();
     line.end();
+    await prepared?.encoded.close();
   }
 }
 

@@ -9,25 +9,29 @@ import { readBlocks } from "../table/read.js";
 import { type Inferred, readSchema } from "../table/schema/read.js";
 import { type Schema, targetsOf } from "../table/schema/schema.js";
 import type { MemberRows } from "./divisions.js";
+import { encodeTables, unitsOf, writeTargets } from "./encoding.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
-import { packTables, packTargets, unitsOf } from "./packing.js";
 import { KINDS, transformsFor } from "./plan.js";
 import { type Prepared, type Telling, targetAsked } from "./prepared.js";
 
 /** Parts of the rows of which a single member does not see the first. */
 const PARTS = 5;
 
+/** How many times as many bytes as a table that is held may have what networks are given of a larger one, and be held. */
+const HELD = 2;
+
 /** Rows between two looks at the clock. */
 const PIECE = { least: 512, most: 16_384 };
 
 /**
  * Reads the source three times: what columns are, what they become, what networks are given of them. Row i is of the part that a draw of the seed and of i says, and no more than
- * what networks are given is kept.
+ * what networks are given is kept: in memory up to twice `most` bytes, else in a file.
  */
 export async function prepareLarge(
   settings: CheckedTabular,
   { source }: LargeSource,
   options: TabularFitOptions,
+  most: number,
   { emit, seconds }: Telling,
 ): Promise<Prepared> {
   const { schema: known, signal, read = {} } = options;
@@ -50,16 +54,22 @@ export async function prepareLarge(
   });
   const fold = folds === 1 ? { fold: { folds: PARTS, fold: 0, seed } } : {};
   const preparation = await fitPreparation(source, { ...told("preparing"), schema, transforms, seed, ...fold });
-  const made = await packTables(preparation, readBlocks(source, { ...told("preparing"), schema }), rows, signal);
-  const { packed, targets } = made;
-  const parts = await partsOf(rows, folds, seed, signal);
-  const all = new Uint32Array(folds === 1 ? 0 : rows);
-  for (let row = 0; row < all.length; row++) all[row] = row;
-  const trained = folds === 1 ? (parts[0]?.train ?? all) : all;
-  const units = await unitsOf(targets, preparation.target?.task ?? "value", trained, signal);
-  await packTargets(made, units, signal);
-  const kinds = Object.fromEntries(Object.entries(columns).map(([name, { kind }]) => [name, kind]));
-  return { preparation, packed, targets, units, parts, numbers: undefined, kinds, warnings };
+  const blocks = readBlocks(source, { ...told("preparing"), schema });
+  const made = await encodeTables(preparation, blocks, rows, { most: most * HELD, seed }, signal);
+  const { encoded, targets } = made;
+  try {
+    const parts = await partsOf(rows, folds, seed, signal);
+    const all = new Uint32Array(folds === 1 ? 0 : rows);
+    for (let row = 0; row < all.length; row++) all[row] = row;
+    const trained = folds === 1 ? (parts[0]?.train ?? all) : all;
+    const units = await unitsOf(targets, preparation.target?.task ?? "value", trained, signal);
+    await writeTargets(made, units, signal);
+    const kinds = Object.fromEntries(Object.entries(columns).map(([name, { kind }]) => [name, kind]));
+    return { preparation, encoded, targets, units, parts, numbers: undefined, kinds, warnings };
+  } catch (error) {
+    await encoded.close();
+    throw error;
+  }
 }
 
 /** Columns of which no row has a value are left out: nothing can be learned of them. */

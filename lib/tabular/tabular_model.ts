@@ -1,5 +1,4 @@
 // A model that takes raw rows: a network with the preparation of what it is given.
-import type { PackedRows } from "../data/packed.js";
 import type { Json } from "../described.js";
 import { CarillonError, fail, introduce, tagOf } from "../errors.js";
 import { Part } from "../io/part.js";
@@ -19,6 +18,7 @@ import { isFloats } from "../tensor/arrays.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { extent } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
+import type { EncodedRows } from "./encoded.js";
 import { examplesInTurns } from "./examples.js";
 import { largestAt, type Measures, measure, type TargetValues } from "./measures.js";
 import { NETWORK_KINDS, type NetworkKind } from "./networks.js";
@@ -275,12 +275,18 @@ export async function answersOf(model: AnyModel, x: Encoded["x"], task: Task): P
 /** Rows that are answered at once. */
 const CHUNK = 16_384;
 
-/** The same of packed rows, some thousand at a time. */
-export async function answersToRows(model: AnyModel, { packed, rows }: PackedRows, task: Task): Promise<Float32Array> {
+/** The same of encoded rows, some thousand at a time. */
+export async function answersToRows(
+  model: AnyModel,
+  encoded: EncodedRows,
+  rows: Uint32Array,
+  task: Task,
+): Promise<Float32Array> {
   const width = extent(model.rows.outputs[0]?.shape ?? [1]);
+  const names = model.rows.inputs.map(({ name }) => name);
   const answers = new Float32Array(rows.length * width);
   for (let begin = 0; begin < rows.length; begin += CHUNK) {
-    const part = await answersOf(model, packed.pick(rows.subarray(begin, begin + CHUNK)), task);
+    const part = await answersOf(model, await encoded.pick(rows.subarray(begin, begin + CHUNK), names), task);
     answers.set(part, begin * width);
   }
   return answers;

@@ -6,13 +6,13 @@ import { drawFromData } from "../nn/model/draw_from_data.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { fitAny } from "../train/fit.js";
 import type { Member } from "./bag.js";
+import { boundsOf } from "./encoding.js";
 import type { TabularEvent, TabularFigure } from "./events.js";
 import { keptEpochs } from "./kept_epochs.js";
 import { batchOf, type MemberTraining, trainMember } from "./member.js";
 import { type NetworkKind, networkOf } from "./networks.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
 import { Pace } from "./pace.js";
-import { boundsOf } from "./packing.js";
 import { KINDS, lossOf, monitorOf, optimizerOf, outputsOf } from "./plan.js";
 import type { Prepared } from "./prepared.js";
 import { answersToRows, type TabularHistoryEpoch } from "./tabular_model.js";
@@ -39,6 +39,11 @@ function drawnRows(rows: Uint32Array): Uint32Array {
   const drawn = new Uint32Array(DRAWN);
   for (let at = 0; at < DRAWN; at++) drawn[at] = rows[Math.floor((at * rows.length) / DRAWN)] ?? 0;
   return drawn;
+}
+
+/** Names of the inputs of a model. */
+function namesOf({ rows }: AnyModel): readonly string[] {
+  return rows.inputs.map(({ name }) => name);
 }
 
 interface Means {
@@ -172,14 +177,14 @@ export class Training {
   #start(threads: number): void {
     const [first] = this.#planned;
     if (first === undefined) return;
-    const { preparation, packed, warnings } = this.#prepared;
+    const { preparation, encoded, warnings } = this.#prepared;
     const { numbers, flags, categories, texts } = preparation.inputs;
     const model = this.#modelFor(first);
     this.#means.emit({
       kind: "start",
       step: 0,
       task: preparation.target?.task ?? "value",
-      rows: packed.rows,
+      rows: encoded.rows,
       columns: numbers.length + flags.length + categories.length + texts.length,
       members: this.#planned.length,
       epochs: this.#epochs,
@@ -200,8 +205,9 @@ export class Training {
     const monitor = monitorOf(task, settings.metric);
     const { control } = this.#means;
     const { signal } = this.#options;
-    const trial = fitAny(this.#modelFor(first), {
-      data: this.#prepared.packed.take(rows),
+    const model = this.#modelFor(first);
+    const trial = fitAny(model, {
+      data: this.#prepared.encoded.take(rows, "training", namesOf(model)),
       loss: lossOf(task, monitor),
       optimizer: optimizerOf(first.kind, task, settings),
       steps: TRIAL,
@@ -224,7 +230,7 @@ export class Training {
 
   async #train(at: number, threads: number): Promise<Member | undefined> {
     const planned = this.#planned[at];
-    const { parts, preparation, packed } = this.#prepared;
+    const { parts, preparation, encoded } = this.#prepared;
     const part = planned && parts[planned.fold];
     if (planned === undefined || part === undefined) return undefined;
     const { kind, fold } = planned;
@@ -234,9 +240,12 @@ export class Training {
     const monitor = monitorOf(task, settings.metric);
     const model = this.#modelFor(planned);
     const seed = (settings.seed % 4_294_967_296) * 1024 + at;
-    const [train, validation] = [packed.take(part.train), packed.take(part.validation)];
-    if (kind === "realMlp") await drawFromData(model, packed.pick(drawnRows(part.train)), { seed, layers: "head.*" });
-    const { batchSize } = this.#stepsOf(planned);
+    const names = namesOf(model);
+    const train = encoded.take(part.train, "training", names);
+    const validation = encoded.take(part.validation, "validation", names);
+    if (kind === "realMlp")
+      await drawFromData(model, await encoded.pick(drawnRows(part.train), names), { seed, layers: "head.*" });
+    const { batchSize, steps } = this.#stepsOf(planned);
     let running: Stoppable | undefined;
     const training: MemberTraining = {
       loss: lossOf(task, monitor),
@@ -244,6 +253,7 @@ export class Training {
       regularizer: settings.regularizer,
       epochs: this.#epochs,
       batchSize,
+      stepsPerEpoch: steps,
       seed,
       threads,
       priority,
@@ -282,7 +292,7 @@ export class Training {
     if (trained.step === 0 || trained.best === undefined) return undefined;
     this.#pace.end(at);
     this.#restoreUnits(model);
-    const answers = await answersToRows(model, validation, task);
+    const answers = await answersToRows(model, encoded, part.validation, task);
     const figure = this.#figure(trained.best.value);
     const { step, epochs } = trained;
     const history = epochs.map(({ epoch, loss, validationLoss, value }): TabularHistoryEpoch => {

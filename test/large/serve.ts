@@ -82,6 +82,7 @@ export function serve(): void {
     while (performance.now() < until);
     response.end("ok");
   });
+  server.keepAliveTimeout = 600_000; // the client may be held up longer than the five seconds of the default
   server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
   process.on("disconnect", () => process.exit());
   process.on("message", (work: Work) => {

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, expect, test, vi } from "vitest";
+import type { PackedInputs } from "../../lib/data/packed.js";
+import { END } from "../../lib/data/stream.js";
 import {
   prepare,
   type TabularEvent,
@@ -13,6 +15,7 @@ import {
   tabular,
 } from "../../lib/index.js";
 import { foldOf } from "../../lib/table/fold.js";
+import { SpooledRows } from "../../lib/tabular/spooled.js";
 
 const ROWS = 3000;
 const folder = mkdtempSync(join(tmpdir(), "carillon-large-test-"));
@@ -27,8 +30,10 @@ writeFileSync(path, text);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const settings = { preset: "fast", epochs: 3, hidden: [16], seed: 7, threads: 1 } as const;
+/** Less than the file has, and more than half of what networks are given of it. */
+const HELD = 0.07;
 const large = (source: string | Readable = path, more: TabularFitOptions = {}) =>
-  tabular(settings).fit(source, { target: "end", memory: 0.01, ...more });
+  tabular(settings).fit(source, { target: "end", memory: HELD, ...more });
 
 const bitsOf = (model: TabularModel): string => Buffer.from(model.bytes()).toString("base64");
 
@@ -73,7 +78,7 @@ test("values are standardized by training rows, and clamped to their range", asy
   const parted = foldOf("test", 5, settings.seed);
   const rows = Array.from({ length: 800 }, (_, row) => row);
   const parts = { train: rows.filter((row) => parted(row) !== 0), validation: rows.filter((row) => parted(row) === 0) };
-  const [model, whole] = [await run(csv, { memory: 0 }), await run(await table(csv), { rows: parts })];
+  const [model, whole] = [await run(csv, { memory: 0.003 }), await run(await table(csv), { rows: parts })];
   expect(model.score).toEqual(whole.score);
   expect([...model.model.weights()]).toEqual([...whole.model.weights()]);
 });
@@ -91,13 +96,16 @@ test("what can be read only once is kept in a file while it is needed, and small
   vi.unstubAllEnvs();
 });
 
-test("goes on where it was broken off, to the same bits", async () => {
-  const whole = await large();
-  const dir = join(folder, "checkpoints");
+test.each([
+  ["memory", HELD],
+  ["a file", 0],
+])("goes on out of %s where it was broken off, to the same bits", async (_, memory) => {
+  const dir = join(folder, `checkpoints ${memory}`);
   const controller = new AbortController();
-  const stopped = tabular({ ...settings, epochs: 40 }).fit(path, {
+  const run = tabular({ ...settings, epochs: 20 });
+  const stopped = run.fit(path, {
     target: "end",
-    memory: 0,
+    memory,
     checkpoint: { dir },
     signal: controller.signal,
     onEvent: (event) => {
@@ -105,10 +113,69 @@ test("goes on where it was broken off, to the same bits", async () => {
     },
   });
   await expect(stopped).rejects.toThrow("enough");
-  const again = tabular({ ...settings, epochs: 40 });
-  const resumed = await again.fit(path, { target: "end", memory: 0, checkpoint: { dir, resume: true } });
-  expect(bitsOf(resumed)).toBe(bitsOf(await again.fit(path, { target: "end", memory: 0 })));
-  expect(bitsOf(resumed)).not.toBe(bitsOf(whole));
+  const resumed = await run.fit(path, { target: "end", memory, checkpoint: { dir, resume: true } });
+  expect(bitsOf(resumed)).toBe(bitsOf(await run.fit(path, { target: "end", memory })));
+});
+
+test("what does not fit into memory trains out of a file, which goes with the run", async () => {
+  vi.stubEnv("TMPDIR", folder);
+  const before = readdirSync(folder).sort();
+  const [model, held] = [await large(path, { memory: 0 }), await large()];
+  expect(bitsOf(await large(path, { memory: 0 }))).toBe(bitsOf(model));
+  expect(model.preparation.toJSON()).toEqual(held.preparation.toJSON());
+  expect(model.outOfFold?.rows).toEqual(held.outOfFold?.rows);
+  const longer = tabular({ ...settings, epochs: 20 });
+  const [streamed, whole] = [
+    await longer.fit(path, { target: "end", memory: 0 }),
+    await longer.fit(path, { target: "end", memory: HELD }),
+  ];
+  expect(whole.score.accuracy).toBeGreaterThan(0.95);
+  expect(streamed.score.accuracy).toBeGreaterThan((whole.score.accuracy ?? 1) - 0.03);
+  expect(model.members[0]?.history).toHaveLength(settings.epochs);
+  const values = await tabular({ ...settings, preset: "auto", folds: 2 }).fit(path, { target: "a", memory: 0 });
+  expect(Object.keys(values.score)).toEqual(["rmse", "mae", "r2"]);
+  expect(readdirSync(folder).sort()).toEqual(before);
+  vi.unstubAllEnvs();
+});
+
+test("rows in a file: each once an epoch, in the order of the table where they are measured", async () => {
+  const count = 2500;
+  const inputs = [
+    { name: "numbers", shape: [2], dtype: "f32" },
+    { name: "codes", shape: [1], dtype: "i32" },
+  ] as const;
+  const rows = await SpooledRows.make(count, inputs, { name: "y", shape: [1], dtype: "i32" }, 3);
+  const numbers = Float32Array.from({ length: 2 * count }, (_, at) => at / 3);
+  const codes = Int32Array.from({ length: count }, (_, row) => row);
+  for (let begin = 0; begin < count; begin += 700) {
+    const end = Math.min(begin + 700, count);
+    await rows.write(begin, {
+      numbers: { shape: [end - begin, 2], data: numbers.subarray(2 * begin, 2 * end) },
+      codes: { shape: [end - begin, 1], data: codes.subarray(begin, end) },
+    });
+  }
+  rows.writeTargets(0, codes);
+  const some = Uint32Array.from(codes.filter((row) => row % 3 !== 1));
+  const idsOf = async (use: "training" | "validation"): Promise<number[]> => {
+    const ids: number[] = [];
+    const pass = await rows.take(some, use, ["numbers", "codes"]).open("test", "epoch 1");
+    for (let item = await pass.next(); item !== END; item = await pass.next()) {
+      const { x, y } = item as { readonly x: PackedInputs; readonly y: Int32Array };
+      ids.push(...(x.codes?.data ?? []));
+      expect([...y]).toEqual([...(x.codes?.data ?? [])]);
+      expect([...(x.numbers?.data ?? [])]).toEqual(
+        [...y].flatMap((row) => [...numbers.subarray(2 * row, 2 * row + 2)]),
+      );
+    }
+    return ids;
+  };
+  expect(await idsOf("validation")).toEqual([...some]);
+  const trained = await idsOf("training");
+  expect(trained).not.toEqual([...some]);
+  expect(trained.sort((a, b) => a - b)).toEqual([...some]);
+  const picked = await rows.pick(Uint32Array.of(5, 1023, 1024, 2499), ["codes"]);
+  expect([...(picked.codes?.data ?? [])]).toEqual([5, 1023, 1024, 2499]);
+  await rows.close();
 });
 
 test("an abort is heard in every stage", async () => {

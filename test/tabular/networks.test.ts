@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { fit, robustScale, Tensor } from "carillon";
 import { describe, expect, test } from "vitest";
+import { boundsOf, unitsOf } from "../../lib/tabular/encoding.js";
 import { networkOf } from "../../lib/tabular/networks.js";
 import { checkTabular } from "../../lib/tabular/options.js";
-import { boundsOf, unitsOf } from "../../lib/tabular/packing.js";
 import { lossOf, optimizerOf } from "../../lib/tabular/plan.js";
 import { type Case, distanceOf, type Numbers, sizeOf } from "../nn/tabular_runs.js";
 

@@ -70,7 +70,7 @@ test("rows are read back in any order, few or many of them", async () => {
   const packed = await Packed.make(ROWS, [input], { name: "y", shape: [1], dtype: "i32" });
   packed.write(0, { x: { shape: [ROWS, COLUMNS], data: x } });
   for (const rows of [Uint32Array.of(99, 0, 99), train])
-    expect([...(packed.pick(rows).x?.data ?? [])]).toEqual(numbersOf(x, rows, COLUMNS));
+    expect([...(packed.pick(rows, ["x"]).x?.data ?? [])]).toEqual(numbersOf(x, rows, COLUMNS));
 });
 
 test("what is not of the rows of a network, or no rows at all, is refused", async () => {

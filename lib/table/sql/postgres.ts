@@ -34,7 +34,7 @@ const MOST_ROWS = 16_384;
 const PATIENCE = 20_000;
 
 /** Characters of a block. */
-const BLOCK = 4_194_304;
+const BLOCK = 1_048_576;
 
 /** Numbers of types, as `pg_type` has them. */
 const BOOLEAN = 16;

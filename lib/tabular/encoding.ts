@@ -1,4 +1,4 @@
-// Rows of a table as networks read them: encoded once, into native memory that all members share.
+// Rows of a table as networks read them: encoded once, for all members.
 import { turn } from "../binding/clock.js";
 import { Packed, type PackedForm } from "../data/packed.js";
 import { type Affine, ColumnStatistics, standardize } from "../data/transform.js";
@@ -10,40 +10,55 @@ import type { Targets } from "../table/preparation/target.js";
 import type { Task } from "../table/schema/schema.js";
 import type { Table } from "../table/table.js";
 import { isFloats, isInts } from "../tensor/arrays.js";
+import { extent } from "../tensor/shape.js";
+import type { EncodedRows } from "./encoded.js";
+import { SpooledRows } from "./spooled.js";
 
 /** Rows between two looks at the clock. */
 const PIECE = { least: 512, most: 16_384 };
 
-/** The rows of a table, packed, and their targets as the table has them. */
-export interface PackedTable {
-  readonly packed: Packed;
+/** The rows of a table, encoded, and their targets as the table has them. */
+export interface EncodedTable {
+  readonly encoded: EncodedRows;
   readonly targets: Targets;
 }
 
+/** Where encoded rows are kept: in memory up to so many bytes, else in a file, whose order is of the seed. */
+export interface Keeping {
+  readonly most: number;
+  readonly seed: number;
+}
+
 /** Encodes tables that follow one another, `rows` in all, in turns of the event loop, in each of which the signal may abort. */
-export async function packTables(
+export async function encodeTables(
   preparation: Preparation,
   tables: AsyncIterable<Table> | Iterable<Table>,
   rows: number,
+  keeping: Keeping,
   signal: AbortSignal | undefined,
-): Promise<PackedTable> {
-  let made: PackedTable | undefined;
+): Promise<EncodedTable> {
+  let made: EncodedTable | undefined;
   let at = 0;
-  for await (const table of tables) {
-    for (let begin = 0; begin < table.rows || made === undefined; begin += TURN_ROWS) {
-      const examples = preparation.examples(table.slice(begin, begin + TURN_ROWS));
-      made ??= await memoryFor(examples, rows, signal);
-      const count = Math.min(TURN_ROWS, table.rows - begin);
-      if (at + count > rows) failCount(rows, "more");
-      made.packed.write(at, examples.x);
-      put(made.targets, at, examples.y);
-      at += count;
-      await turn();
-      signal?.throwIfAborted();
+  try {
+    for await (const table of tables) {
+      for (let begin = 0; begin < table.rows || made === undefined; begin += TURN_ROWS) {
+        const examples = preparation.examples(table.slice(begin, begin + TURN_ROWS));
+        made ??= await roomFor(examples, rows, keeping, signal);
+        const count = Math.min(TURN_ROWS, table.rows - begin);
+        if (at + count > rows) failCount(rows, "more");
+        await made.encoded.write(at, examples.x);
+        put(made.targets, at, examples.y);
+        at += count;
+        await turn();
+        signal?.throwIfAborted();
+      }
     }
+    if (made === undefined || at !== rows) return failCount(rows, String(at));
+    return made;
+  } catch (error) {
+    await made?.encoded.close();
+    throw error;
   }
-  if (made === undefined || at !== rows) return failCount(rows, String(at));
-  return made;
 }
 
 function failCount(rows: number, received: string): never {
@@ -52,20 +67,25 @@ function failCount(rows: number, received: string): never {
   throw new CarillonError("ERR_DATA", "fit", `expected ${expected} for 'fit' but received ${received}: ${hint}`);
 }
 
-/** Memory for rows that are encoded as these are. */
-async function memoryFor(
+/** Room for rows that are encoded as these are. */
+async function roomFor(
   { x, y }: PreparedExamples,
   rows: number,
+  { most, seed }: Keeping,
   signal: AbortSignal | undefined,
-): Promise<PackedTable> {
+): Promise<EncodedTable> {
   const inputs = Object.entries(x).map(([name, { shape, data }]): PackedForm => {
     return { name, shape: shape.slice(1), dtype: isFloats(data) ? "f32" : "i32" };
   });
   const width = "shape" in y ? (y.shape[1] ?? 1) : 1;
   const target: PackedForm = { name: "y", shape: [width], dtype: "shape" in y ? "f32" : "i32" };
-  const packed = await Packed.make(rows, inputs, target, signal);
+  const numbers = inputs.reduce((sum, { shape }) => sum + extent(shape), 0);
+  const isHeld = 4 * numbers * rows <= most;
+  const encoded = isHeld
+    ? await Packed.make(rows, inputs, target, signal)
+    : await SpooledRows.make(rows, inputs, target, seed);
   const targets = "shape" in y ? { shape: [rows, width], data: new Float64Array(rows * width) } : new Int32Array(rows);
-  return { packed, targets };
+  return { encoded, targets };
 }
 
 function put(targets: Targets, begin: number, y: Targets): void {
@@ -97,8 +117,8 @@ function inUnits(value: number, at: number, units: Affine | undefined): number {
 }
 
 /** Writes the targets of all rows in the units of the network. */
-export async function packTargets(
-  { packed, targets }: PackedTable,
+export async function writeTargets(
+  { encoded, targets }: EncodedTable,
   units: Affine | undefined,
   signal?: AbortSignal | undefined,
 ): Promise<void> {
@@ -106,9 +126,9 @@ export async function packTargets(
   const width = shape[1] ?? 1;
   await new Turns(signal).inPieces(shape[0] ?? 0, PIECE, (begin, end) => {
     const part = data.subarray(begin * width, end * width);
-    if (isInts(part)) packed.writeTargets(begin, part);
+    if (isInts(part)) encoded.writeTargets(begin, part);
     else
-      packed.writeTargets(
+      encoded.writeTargets(
         begin,
         Float32Array.from(part, (value, at) => inUnits(value, at % width, units)),
       );

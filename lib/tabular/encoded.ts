@@ -1,0 +1,17 @@
+// Rows as networks are given them, wherever they lie.
+import type { PackedInputs } from "../data/packed.js";
+import type { AnyData } from "../train/options.js";
+
+/** What networks are given of all rows, wherever it lies. */
+export interface EncodedRows {
+  readonly rows: number;
+  /** Writes inputs of the rows from `begin` on: of all rows, in their order. */
+  write(begin: number, x: PackedInputs): void | Promise<void>;
+  /** Writes targets of the rows from `begin` on. */
+  writeTargets(begin: number, y: Float32Array | Int32Array): void;
+  /** Some rows as examples of a run of a model with these inputs. */
+  take(rows: Uint32Array, use: "training" | "validation", names: readonly string[]): AnyData;
+  /** These inputs of some rows, in their order. */
+  pick(rows: Uint32Array, names: readonly string[]): PackedInputs | Promise<PackedInputs>;
+  close(): Promise<void>;
+}
