@@ -81,8 +81,9 @@ async function main(rows: number, epochs: number, isFile: boolean, quick: boolea
     const before = await asked(server, idle);
     const whole = await asked(server, work());
     const after = await asked(server, idle);
-    const latencies = new Promise<readonly Latency[]>((resolve) => {
+    const latencies = new Promise<readonly Latency[]>((resolve, reject) => {
       client.once("message", (seen: readonly Latency[]) => resolve(seen));
+      client.once("exit", () => reject(new Error("the client has ended")));
     });
     client.send("over");
     const seen = await latencies;

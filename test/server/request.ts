@@ -3,12 +3,15 @@
 import { Agent, get } from "node:http";
 import type { Latency } from "./messages.js";
 
+/** Connections at most: more at once, after both have stood still, would be refused. */
+const SOCKETS = 100;
+
 /** Milliseconds that the client waits for the last answers. */
 const PATIENCE = 120_000;
 
 /** Asks `port` `rate` times a second until the parent process sends a message; then tells what it saw. */
 export function request(port: number, rate: number): void {
-  const agent = new Agent({ keepAlive: true });
+  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS });
   const seen: Latency[] = [];
   const now = (): number => performance.timeOrigin + performance.now();
   const start = now() + 100;
