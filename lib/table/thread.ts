@@ -46,6 +46,9 @@ export type Told =
   | { readonly kind: "end" }
   | { readonly kind: "error"; readonly code: ErrorCode | undefined; readonly where: string; readonly message: string };
 
+/** Megabytes of short-lived objects of a thread: what it reads is gone with the next block. */
+const YOUNG = 16;
+
 /** Bytes of files that are worth a thread: it takes some 50 ms to begin. */
 const WORTH = 4_194_304;
 
@@ -102,7 +105,11 @@ async function* tellings(work: Work, { signal, onEvent }: Listening): AsyncGener
   const path = await entry();
   if (path === undefined) return;
   const { Worker } = process.getBuiltinModule("node:worker_threads");
-  const worker = new Worker(path, { workerData: work, execArgv: [] });
+  const worker = new Worker(path, {
+    workerData: work,
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG },
+  });
   const told: Told[] = [];
   let failure: { readonly error: unknown } | undefined;
   let wake = (): void => undefined;

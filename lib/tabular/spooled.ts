@@ -1,10 +1,10 @@
 // What networks are given of a table where that is too large for memory: in a file, which every epoch reads again.
-import type { FileHandle } from "node:fs/promises";
+
 import { join } from "node:path";
 import type { PackedForm, PackedInputs } from "../data/packed.js";
 import { permutation } from "../data/permutation.js";
 import { type Dataset, dataset, type StreamExample } from "../data/stream.js";
-import { fileError, fileSystem } from "../io/file.js";
+import { type FileHandle, fileError, fileSystem } from "../io/file.js";
 import { isFloats } from "../tensor/arrays.js";
 import { seedKey } from "../tensor/philox.js";
 import { extent } from "../tensor/shape.js";

@@ -4,6 +4,7 @@ import { CarillonError } from "../errors.js";
 import { foldOf } from "../table/fold.js";
 import type { LargeSource } from "../table/large.js";
 import { fitPreparation } from "../table/preparation/fit.js";
+import { EXACT } from "../table/preparation/quantiles.js";
 import type { ReadEvent } from "../table/progress.js";
 import { readBlocks } from "../table/read.js";
 import { type Inferred, readSchema } from "../table/schema/read.js";
@@ -16,6 +17,9 @@ import { type Prepared, type Telling, targetAsked } from "./prepared.js";
 
 /** Parts of the rows of which a single member does not see the first. */
 const PARTS = 5;
+
+/** Rows that quantiles are told by where there are more than of which they are exact: a megabyte a number. */
+const SAMPLE = 131_072;
 
 /** How many times as many bytes as a table that is held may have what networks are given of a larger one, and be held. */
 const HELD = 2;
@@ -53,7 +57,14 @@ export async function prepareLarge(
     return columns[name]?.values ?? Number.POSITIVE_INFINITY;
   });
   const fold = folds === 1 ? { fold: { folds: PARTS, fold: 0, seed } } : {};
-  const preparation = await fitPreparation(source, { ...told("preparing"), schema, transforms, seed, ...fold });
+  const preparation = await fitPreparation(source, {
+    ...told("preparing"),
+    schema,
+    transforms,
+    seed,
+    ...fold,
+    ...(rows > EXACT ? { sample: SAMPLE } : {}),
+  });
   const blocks = readBlocks(source, { ...told("preparing"), schema });
   const made = await encodeTables(preparation, blocks, rows, { most: most * HELD, seed }, signal);
   const { encoded, targets } = made;

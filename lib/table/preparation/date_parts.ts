@@ -60,8 +60,8 @@ export function dateParts(options: Readonly<Record<string, never>> = {}): Column
   const transform: ColumnTransform = {
     kind: "dateParts",
     takes: ["date"],
-    fitter(name, schema, seed) {
-      const days = new Sample(seed, 0);
+    fitter(name, schema, seed, most) {
+      const days = new Sample(seed, 0, most);
       let [rows, missing, times] = [0, 0, 0];
       let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
       return {

@@ -30,7 +30,9 @@ export interface PrepareOptions extends Omit<TableOptions, "rows"> {
   readonly rows?: ArrayLike<number> | undefined;
   /** Of a source that is read, the side of a fold whose rows are trained on; all by default. Classes are those of all rows. */
   readonly fold?: FoldOptions | undefined;
-  /** Of the samples that quantiles of more than 1,000,000 rows are told by; 0 by default. */
+  /** Rows up to which quantiles are exact, and of more the size of the sample that they are told by; 1,000,000 by default: 8 bytes each of every number. */
+  readonly sample?: number | undefined;
+  /** Of the samples that quantiles of more rows are told by; 0 by default. */
   readonly seed?: number | undefined;
 }
 
@@ -72,10 +74,11 @@ export async function fitPreparation(
   given: PrepareOptions,
   targets?: ArrayLike<number> | undefined,
 ): Promise<Preparation> {
-  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "seed", "fold"]);
-  const { schema: wanted, transforms = {}, rows: chosen, seed = 0, fold, ...others } = given;
+  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "sample", "seed", "fold"]);
+  const { schema: wanted, transforms = {}, rows: chosen, seed = 0, sample, fold, ...others } = given;
   if (wanted === undefined) fail("ERR_OPTION", "prepare.schema", "a schema, such as schemaOf() gives,", wanted);
   checkNumber("prepare.seed", seed, { min: 0, integer: true });
+  if (sample !== undefined) checkNumber("prepare.sample", sample, { min: 1, integer: true });
   const schema = checkSchema("prepare.schema", wanted);
   const options = checkTableOptions("prepare", { ...others, schema });
   const source = chosen === undefined ? held(from, options) : from;
@@ -100,7 +103,7 @@ export async function fitPreparation(
     return table.select(names);
   };
   const begin = (): void => {
-    fitters = fittings.map(({ transform, column, schema: one }) => transform.fitter(column, one, seed));
+    fitters = fittings.map(({ transform, column, schema: one }) => transform.fitter(column, one, seed, sample));
     [target, rows, taken] = [new TargetFitter(schema), 0, foldTaker("prepare.fold", fold)];
   };
   if (chosen !== undefined) {

@@ -61,8 +61,8 @@ export function numeric(options: NumericOptions = {}): ColumnTransform {
   const transform: ColumnTransform = {
     kind: "numeric",
     takes: ["number"],
-    fitter(name, schema, seed) {
-      const sample = new Sample(seed, fnv1a(name));
+    fitter(name, schema, seed, most) {
+      const sample = new Sample(seed, fnv1a(name), most);
       const statistics = new ColumnStatistics(1);
       const isMeasured = scale === "standard" || scale === "normal";
       let [rows, missing] = [0, 0];

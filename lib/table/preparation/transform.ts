@@ -69,8 +69,8 @@ export interface ColumnTransform {
   readonly kind: string;
   /** Kinds of columns that it takes. @internal */
   readonly takes: readonly ColumnSchema["kind"][];
-  /** @internal */
-  fitter(name: string, schema: ColumnSchema, seed: number): Fitter;
+  /** `most`: values that quantiles are told by. @internal */
+  fitter(name: string, schema: ColumnSchema, seed: number, most?: number | undefined): Fitter;
   /** Of a state that was fitted; `ERR_FILE` for what is none. @internal */
   encoder(name: string, schema: ColumnSchema, state: Part): Encoder;
 }
