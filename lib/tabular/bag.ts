@@ -85,14 +85,16 @@ export async function bagged(
   const metric = monitorOf(target.task, settings.metric);
   const { preset, seed } = settings;
   const facts = { preset, metric, members, score, kinds: prepared.kinds, seed };
-  keepFacts(model, preparation, facts);
+  const own =
+    preparation.second === undefined ? preparation : preparation.giving(model.rows.inputs.map(({ name }) => name));
+  keepFacts(model, own, facts);
   const outOfFold: OutOfFold = {
     rows: numbers === undefined ? rows : rows.map((row) => numbers[row] ?? 0),
     answers: new Tensor(mixedAnswers, [rows.length, outputs], "f32"),
     targets: held,
   };
   const step = trained.reduce((sum, one) => sum + one.step, 0);
-  return { model: new TabularModel(model, preparation, facts, outOfFold), step, score };
+  return { model: new TabularModel(model, own, facts, outOfFold), step, score };
 }
 
 /** Rows between two looks at the clock. */

@@ -28,6 +28,9 @@ export const NETWORK_KINDS = ["realMlpSmall", "realMlp", "tabM"] as const satisf
 export interface NetworkPlan {
   readonly kind: NetworkKind;
   readonly inputs: PreparedInputs;
+  /** The second form of the columns, in which TabM takes numbers and flags as they are. */
+  readonly second?: PreparedInputs | undefined;
+  readonly secondWidths?: readonly number[] | undefined;
   /** How many of the flags each column has, in their order; 1 each by default. */
   readonly flagWidths?: readonly number[] | undefined;
   readonly outputs: number;
@@ -55,16 +58,27 @@ const PERIODIC = 4;
 const FLAT = 0.5;
 
 /** Layers by the names of the inputs, how many numbers they give, and how many of these follow one another that one column has become. */
-function branchesOf({ kind, inputs, flagWidths }: NetworkPlan): {
+function branchesOf(plan: NetworkPlan): {
   readonly specs: Readonly<Record<string, unknown>>;
   readonly layers: Readonly<Record<string, LayerPart>>;
   readonly features: number;
   readonly blocks: readonly number[];
 } {
-  const { numbers, flags, categories, texts } = inputs;
+  const { kind, inputs, second } = plan;
+  const { categories, texts } = inputs;
   const specs: Record<string, unknown> = {};
   const layers: Record<string, LayerPart> = {};
   const blocks: number[] = [];
+  const isSecond = kind === "tabM" && second !== undefined;
+  const { numbers, flags } = isSecond ? { numbers: [], flags: [] } : inputs;
+  if (isSecond && second.numbers.length > 0) {
+    specs.numbers2 = spec(["batch", second.numbers.length]);
+    blocks.push(...second.numbers.map(() => 1));
+  }
+  if (isSecond && second.flags.length > 0) {
+    specs.flags2 = spec(["batch", second.flags.length]);
+    blocks.push(...(plan.secondWidths ?? second.flags.map(() => 1)));
+  }
   if (numbers.length > 0) {
     const embeds = kind === "realMlp";
     specs.numbers = spec(["batch", numbers.length]);
@@ -76,7 +90,7 @@ function branchesOf({ kind, inputs, flagWidths }: NetworkPlan): {
   if (flags.length > 0) {
     specs.flags = spec(["batch", flags.length]);
     layers.flags = sequential({ input: [flags.length] }, smoothClip());
-    blocks.push(...(flagWidths ?? flags.map(() => 1)));
+    blocks.push(...(plan.flagWidths ?? flags.map(() => 1)));
   }
   if (categories.length > 0) {
     specs.categories = spec(["batch", categories.length], "i32");

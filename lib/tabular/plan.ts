@@ -47,6 +47,31 @@ export function transformsFor(
   return { ...Object.fromEntries(chosen), ...given };
 }
 
+/** What columns become for TabM beside another network: numbers quantiles of the normal distribution, values of few numbers that are not scaled. */
+export function secondFor(
+  schema: Schema,
+  kinds: readonly NetworkKind[],
+  transforms: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  if (kinds.length < 2 || !kinds.includes("tabM")) return {};
+  const targets = targetsOf(schema);
+  return Object.fromEntries(
+    Object.entries(schema.columns).flatMap(([name, { kind }]): [string, unknown][] => {
+      if (targets.includes(name) || kind === "text") return [];
+      if (Object.hasOwn(given, name)) {
+        const isShared = ["categories", "hashedText"].includes(String(Reflect.get(Object(given[name]), "kind")));
+        return isShared ? [] : [[name, given[name]]];
+      }
+      if (kind === "number") return [[name, { kind: "numeric", options: { scale: "normal" } }]];
+      if (kind === "date") return [[name, { kind: "dateParts" }]];
+      if (kind === "boolean") return [[name, { kind: "oneHot", options: { scale: "none" } }]];
+      const isHot = kind === "category" && JSON.stringify(transforms[name]) === JSON.stringify({ kind: "oneHot" });
+      return isHot ? [[name, { kind: "oneHot", options: { scale: "none" } }]] : [];
+    }),
+  );
+}
+
 /** Answers of the network, by the task. */
 export function outputsOf({ task, columns, classes }: Target): { readonly outputs: number; readonly mixing: Mixing } {
   if (task === "binary" || task === "classes") return { outputs: classes[0]?.length ?? 2, mixing: "classes" };

@@ -15,7 +15,7 @@ import type { EncodedRows } from "./encoded.js";
 import { encodeTables, unitsOf, writeTargets } from "./encoding.js";
 import type { TabularEvent } from "./events.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
-import { KINDS, transformsFor } from "./plan.js";
+import { KINDS, secondFor, transformsFor } from "./plan.js";
 
 /** A table as networks are given it. */
 export interface Prepared {
@@ -69,10 +69,15 @@ export async function prepareTable(
         ? divide(all, undefined, 1, seed)
         : undefined;
   const trainRows = single?.[0]?.train ?? all;
-  const kind = KINDS[settings.preset][0] ?? "realMlp";
+  const members = KINDS[settings.preset];
+  const { transforms: asked = {} } = options;
   const used = withoutEmpty(schema, table, trainRows);
-  const transforms = transformsFor(used, kind, options.transforms ?? {}, (name) => levelsOf(table, name));
-  const preparation = await fitPreparation(table, { schema: used, transforms, rows: trainRows, seed }, all);
+  const transforms = transformsFor(used, members[0] ?? "realMlp", asked, (name) => levelsOf(table, name));
+  const preparation = await fitPreparation(
+    table,
+    { schema: used, transforms, second: secondFor(used, members, transforms, asked), rows: trainRows, seed },
+    all,
+  );
   const keeping = { most: Number.POSITIVE_INFINITY, seed };
   const made = await encodeTables(preparation, [table], table.rows, keeping, signal);
   const { encoded, targets } = made;

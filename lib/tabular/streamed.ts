@@ -12,7 +12,7 @@ import { type Schema, targetsOf } from "../table/schema/schema.js";
 import type { MemberRows } from "./divisions.js";
 import { encodeTables, unitsOf, writeTargets } from "./encoding.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
-import { KINDS, transformsFor } from "./plan.js";
+import { KINDS, secondFor, transformsFor } from "./plan.js";
 import { type Prepared, type Telling, targetAsked } from "./prepared.js";
 
 /** Parts of the rows of which a single member does not see the first. */
@@ -53,14 +53,18 @@ export async function prepareLarge(
   const { folds, seed } = settings;
   const { rows, warnings, columns } = found;
   const schema = withoutEmpty(found);
-  const transforms = transformsFor(schema, KINDS[settings.preset][0] ?? "realMlp", options.transforms ?? {}, (name) => {
+  const { transforms: asked = {} } = options;
+  const members = KINDS[settings.preset];
+  const transforms = transformsFor(schema, members[0] ?? "realMlp", asked, (name) => {
     return columns[name]?.values ?? Number.POSITIVE_INFINITY;
   });
+  const second = secondFor(schema, members, transforms, asked);
   const fold = folds === 1 ? { fold: { folds: PARTS, fold: 0, seed } } : {};
   const preparation = await fitPreparation(source, {
     ...told("preparing"),
     schema,
     transforms,
+    second,
     seed,
     ...fold,
     ...(rows > EXACT ? { sample: SAMPLE } : {}),

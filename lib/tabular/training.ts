@@ -150,6 +150,8 @@ export class Training {
       kind,
       inputs: preparation.inputs,
       flagWidths: preparation.flagWidths,
+      second: preparation.second,
+      secondWidths: preparation.secondWidths,
       outputs,
       mixing,
       hidden: this.#settings.hidden,

@@ -39,6 +39,14 @@ export interface JointForm {
   readonly mixing: Mixing;
   /** Of the members, ≥ 0 and 1 in all. */
   readonly weights: readonly number[];
+  /** Names of the inputs of each member, in the order that its head takes them in; `undefined`: all of them. */
+  readonly takes?: readonly (readonly string[])[] | undefined;
+}
+
+/** The inputs of a member. */
+function inputsOf({ inputs, takes }: JointForm, member: number): readonly RowSpec[] {
+  const names = takes?.[member];
+  return names === undefined ? inputs : names.flatMap((name) => inputs.filter((one) => one.name === name));
 }
 
 /** Name of a layer of a member: that of the input, or `head`; of several members with their number in front. */
@@ -67,9 +75,10 @@ function mixed(answers: readonly Value[], { mixing, weights }: JointForm): Value
   }
 }
 
-function configOf({ inputs, mixing, weights }: JointForm): Record<string, string | readonly number[]> {
+function configOf({ inputs, mixing, weights, takes }: JointForm): Record<string, string | readonly number[]> {
   const rows = inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
-  return { inputs: JSON.stringify(rows), mixing, weights };
+  const own = takes === undefined ? {} : { takes: JSON.stringify(takes) };
+  return { inputs: JSON.stringify(rows), mixing, weights, ...own };
 }
 
 /** A joint model of layers by {@link partName}. An input without layers of its own goes to the head as it is. `ERR_OPTION`, `ERR_SHAPE`. */
@@ -80,8 +89,9 @@ export function jointDefinition(form: JointForm, given: Readonly<Record<string, 
   const structure = new Structure(given);
   const answers = (values: readonly Value[], through: (name: string, x: Value) => Value | undefined): Value[] =>
     weights.map((_, member) => {
-      const sides = inputs.flatMap(({ name }, at) => {
-        const value = values[at];
+      const sides = inputsOf(form, member).flatMap((row) => {
+        const { name } = row;
+        const value = values[inputs.indexOf(row)];
         return value === undefined ? [] : [through(partName(member, members, name), value) ?? value];
       });
       const [only] = sides;
@@ -141,14 +151,24 @@ export function jointForm(config: LayerConfig | null, where: string): JointForm 
     .list()
     .map((weight) => weight.number({ min: 0, max: 1 }));
   part.at("weights").expect(weights.length > 0 && weights.length <= MOST_MEMBERS, `1 to ${MOST_MEMBERS} numbers`);
-  return { inputs, mixing, weights };
+  const told = part.at("takes");
+  if (told.value === undefined) return { inputs, mixing, weights };
+  const takes = parsePlain(told.text(), where, "takes")
+    .list(weights.length)
+    .map((names) => {
+      const own = names.names();
+      const isKnown = own.length > 0 && own.every((name) => inputs.some((one) => one.name === name));
+      names.expect(isKnown && new Set(own).size === own.length, "names of inputs, each once");
+      return own;
+    });
+  return { inputs, mixing, weights, takes };
 }
 
 /** What the head of every member gives, which is the same; `ERR_SHAPE`. */
-function outputOf({ inputs, weights }: JointForm, given: Readonly<Record<string, Layer>>): ValueSpec {
-  const members = weights.length;
-  const outputs = weights.map((_, member) => {
-    const sides = inputs.map(({ name, shape, dtype }) => {
+function outputOf(form: JointForm, given: Readonly<Record<string, Layer>>): ValueSpec {
+  const members = form.weights.length;
+  const outputs = form.weights.map((_, member) => {
+    const sides = inputsOf(form, member).map(({ name, shape, dtype }) => {
       const own = given[partName(member, members, name)];
       const spec = { shape: ["batch" as const, ...shape], dtype };
       return own === undefined ? spec : (checkChain([own], spec).outputs.at(-1) ?? spec);
@@ -259,7 +279,8 @@ export interface EnsembleOptions {
 
 /**
  * One model of several: the weighted mean of what they answer, of classes that of their probabilities. It has copies of the members' weights, in layers
- * named `member1-…`, and is an ordinary model: files, predictors and training take it. Members are made by {@link towers}, with the same inputs.
+ * named `member1-…`, and is an ordinary model: files, predictors and training take it. Members are made by {@link towers}; it has the inputs of all of them, of which those of one name
+ * are alike.
  */
 export function ensemble(members: readonly AnyModel[], options: EnsembleOptions): AnyModel {
   checkKeys("ensemble", options, ["mixing", "weights"]);
@@ -275,25 +296,35 @@ export function ensemble(members: readonly AnyModel[], options: EnsembleOptions)
     0,
   );
   checkNumber("ensemble.weights: their sum", sum, { above: 0 });
-  const { inputs } = first.rows;
+  const inputs = [...first.rows.inputs];
   const parts: Layer[] = [];
   const weights = new Map<string, Float32Array>();
   for (const [at, member] of members.entries()) {
     const { definition, rows } = member;
     const [block] = definition.described;
-    const fits = rows.inputs.length === inputs.length && rows.inputs.every((row, place) => isSame(row, inputs[place]));
+    for (const row of rows.inputs) if (!inputs.some(({ name }) => name === row.name)) inputs.push(row);
+    const fits = rows.inputs.every((row) => inputs.some((known) => isSame(row, known)));
     if (block?.kind !== JOINT || !fits || definition.names.some((name) => name.startsWith("member")))
       throw new CarillonError(
         "ERR_OPTION",
         "ensemble",
-        `expected models of 'towers' with the same inputs for 'ensemble' but member ${at + 1} is none`,
+        `expected models of 'towers', whose inputs of one name are alike, for 'ensemble' but member ${at + 1} is none`,
       );
     const known = new Map<Layer, Layer>();
     for (const [name, layer] of Object.entries(block.layers ?? {}))
       parts.push(named(copied(layer, known), partName(at, members.length, name)));
     for (const [name, { data }] of member.weights()) weights.set(partName(at, members.length, name), data);
   }
-  const form: JointForm = { inputs, mixing, weights: given.map((weight) => weight / sum) };
+  const own = members.map(({ rows }) => rows.inputs.map(({ name }) => name));
+  const areAll = own.every(
+    (names) => names.length === inputs.length && names.every((name, at) => name === inputs[at]?.name),
+  );
+  const form: JointForm = {
+    inputs,
+    mixing,
+    weights: given.map((weight) => weight / sum),
+    ...(areAll ? {} : { takes: own }),
+  };
   const joint = new Model<Sizes, Sizes>(jointDefinition(form, namedLayers(parts, nameOf(parts))));
   joint.setWeights(weights);
   joint.changeMeaning({ ...first.meaning, preparation: undefined });

@@ -26,6 +26,8 @@ export interface PrepareOptions extends Omit<TableOptions, "rows"> {
    * `categories`, booleans `signs`, dates `dateParts`, texts `hashedText`.
    */
   readonly transforms?: Readonly<Record<string, unknown>> | undefined;
+  /** Columns that become something else a second time, and what, for networks that are given another form: inputs `numbers2`, `flags2` and `categories2`. No texts. */
+  readonly second?: Readonly<Record<string, unknown>> | undefined;
   /** The training rows of a table, by their numbers; all by default. */
   readonly rows?: ArrayLike<number> | undefined;
   /** Of a source that is read, the side of a fold whose rows are trained on; all by default. Classes are those of all rows. */
@@ -74,8 +76,8 @@ export async function fitPreparation(
   given: PrepareOptions,
   targets?: ArrayLike<number> | undefined,
 ): Promise<Preparation> {
-  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "sample", "seed", "fold"]);
-  const { schema: wanted, transforms = {}, rows: chosen, seed = 0, sample, fold, ...others } = given;
+  checkKeys("prepare", given, [...TABLE_OPTIONS, "transforms", "second", "sample", "seed", "fold"]);
+  const { schema: wanted, transforms = {}, second = {}, rows: chosen, seed = 0, sample, fold, ...others } = given;
   if (wanted === undefined) fail("ERR_OPTION", "prepare.schema", "a schema, such as schemaOf() gives,", wanted);
   checkNumber("prepare.seed", seed, { min: 0, integer: true });
   if (sample !== undefined) checkNumber("prepare.sample", sample, { min: 1, integer: true });
@@ -84,8 +86,12 @@ export async function fitPreparation(
   const source = chosen === undefined ? held(from, options) : from;
   const there = chosen === undefined ? await elsewhere(source, options.thread) : undefined;
   if (there !== undefined) return readPreparation(await resultElsewhere(workOf("prepare", there, given), options));
-  const fittings = fittingsOf(schema, transforms);
-  if (fittings.length === 0)
+  const firsts = fittingsOf(schema, transforms);
+  const seconds = fittingsOf(schema, second).filter(({ column }) => Object.hasOwn(second, column));
+  const text = seconds.find(({ transform }) => transform.kind === "hashedText");
+  if (text !== undefined) fail("ERR_OPTION", "prepare.second", "numbers, flags or codes", text.transform.kind);
+  const fittings = [...firsts, ...seconds];
+  if (firsts.length === 0)
     fail("ERR_OPTION", "prepare.schema", "a column besides the target that something is learned from", schema);
   let fitters: readonly Fitter[] = [];
   let target = new TargetFitter(schema);
@@ -97,7 +103,7 @@ export async function fitPreparation(
     });
     rows += table.rows;
   };
-  const names = [...fittings.map(({ column }) => column), ...targetsOf(schema)];
+  const names = [...firsts.map(({ column }) => column), ...targetsOf(schema)];
   const used = (table: Table): Table => {
     for (const name of names) if (!table.has(name)) failColumn("prepare", name, table.names, table.places.sources);
     return table.select(names);
@@ -136,5 +142,6 @@ export async function fitPreparation(
     const encoder = transform.encoder(column, one, new Part("prepare", where, state));
     features.push({ column, schema: one, transform, state, encoder });
   }
-  return new Preparation(schema, rows, features, target.finish("prepare"));
+  const { length } = firsts;
+  return new Preparation(schema, rows, features.slice(0, length), target.finish("prepare"), features.slice(length));
 }

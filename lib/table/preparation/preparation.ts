@@ -54,26 +54,37 @@ export class Preparation {
   /** Rows that it was fitted on. */
   readonly rows: number;
   readonly inputs: PreparedInputs;
+  /** The same columns in another form, for networks that are given it: inputs `numbers2`, `flags2` and `categories2`. */
+  readonly second: PreparedInputs | undefined;
   /** What it is trained to say; `undefined` where the schema has no target. */
   readonly target: Target | undefined;
   readonly #features: readonly Feature[];
+  readonly #second: readonly Feature[];
+  /** Names of the inputs that it gives; `undefined`: all of them. */
+  readonly #given: readonly string[] | undefined;
 
   /** @internal */
-  constructor(schema: Schema, rows: number, features: readonly Feature[], target: Target | undefined) {
+  constructor(
+    schema: Schema,
+    rows: number,
+    features: readonly Feature[],
+    target: Target | undefined,
+    second: readonly Feature[] = [],
+    given?: readonly string[] | undefined,
+  ) {
     this.schema = schema;
     this.rows = rows;
     this.#features = features;
+    this.#second = second;
+    this.#given = given;
     this.target = target;
-    this.inputs = {
-      numbers: features.flatMap(({ encoder }) => (encoder.gives === "numbers" ? encoder.names : [])),
-      flags: features.flatMap(({ encoder }) => (encoder.gives === "flags" ? encoder.names : [])),
-      categories: features.flatMap(({ column, encoder }) =>
-        encoder.gives === "code" ? [{ column, count: encoder.count }] : [],
-      ),
-      texts: features
-        .flatMap(({ column, encoder }) => (encoder.gives === "bag" ? [{ column, encoder }] : []))
-        .map(({ column, encoder: { buckets, most } }, at) => ({ input: `text${at + 1}`, column, buckets, most })),
-    };
+    this.inputs = inputsOf(features);
+    this.second = second.length === 0 ? undefined : inputsOf(second);
+  }
+
+  /** The same that gives inputs of these names alone. @internal */
+  giving(names: readonly string[]): Preparation {
+    return new Preparation(this.schema, this.rows, this.#features, this.target, this.#second, names);
   }
 
   /** Columns that a row must have. */
@@ -83,7 +94,12 @@ export class Preparation {
 
   /** How many of the flags each column has, in their order. @internal */
   get flagWidths(): readonly number[] {
-    return this.#features.flatMap(({ encoder }) => (encoder.gives === "flags" ? [encoder.names.length] : []));
+    return widthsOf(this.#features);
+  }
+
+  /** The same of the second form. @internal */
+  get secondWidths(): readonly number[] {
+    return widthsOf(this.#second);
   }
 
   /** Names of the classes, in the order of their integers; `undefined` of a target that has none. */
@@ -101,8 +117,7 @@ export class Preparation {
   encode(rows: RawRows, options: { readonly texts: "lists" }): EncodedLists;
   encode(rows: RawRows, options: EncodeOptions = {}): Encoded | EncodedLists {
     const form = textForm("encode", options);
-    const outputs = this.#outputs(rows, form);
-    return form === "padded" ? outputs.encoded() : outputs.encodedLists();
+    return this.#encoded(this.#read(rows), form, 0, Number.POSITIVE_INFINITY);
   }
 
   /** The same with turns of the event loop in between: rows are read as they are then. @internal */
@@ -110,27 +125,36 @@ export class Preparation {
     const given = this.#read(rows);
     const read = given instanceof Table ? given : given.slice();
     const count = read instanceof Table ? read.rows : read.length;
-    const first = this.#encoded(read, "padded", 0, TURN_ROWS).encoded();
+    const first = this.#encoded(read, "padded", 0, TURN_ROWS);
     if (count <= TURN_ROWS) return first;
     const joined = new JoinedInputs(count);
     joined.put(0, first);
     for (let begin = TURN_ROWS; begin < count; begin += TURN_ROWS) {
       await turn();
-      joined.put(begin, this.#encoded(read, "padded", begin, begin + TURN_ROWS).encoded());
+      joined.put(begin, this.#encoded(read, "padded", begin, begin + TURN_ROWS));
     }
     return joined;
   }
 
-  #outputs(rows: RawRows, texts: TextForm): Outputs {
-    return this.#encoded(this.#read(rows), texts, 0, Number.POSITIVE_INFINITY);
-  }
-
-  /** Of the rows from `begin` on, up to `end` or the last. */
-  #encoded(read: Table | readonly RawRow[], texts: TextForm, begin: number, end: number): Outputs {
-    if (!(read instanceof Table))
-      return encodeRows(this.#features, this.inputs, read, texts, begin, Math.min(end, read.length));
-    const table = begin === 0 && end >= read.rows ? read : read.slice(begin, end);
-    return encodeTable(this.#features, this.inputs, table, texts);
+  /** Of the rows from `begin` on, up to `end` or the last, in both forms. */
+  #encoded(read: Table | readonly RawRow[], texts: "padded", begin: number, end: number): Encoded;
+  #encoded(read: Table | readonly RawRow[], texts: TextForm, begin: number, end: number): Encoded | EncodedLists;
+  #encoded(read: Table | readonly RawRow[], texts: TextForm, begin: number, end: number): Encoded | EncodedLists {
+    const outputs = (features: readonly Feature[], inputs: PreparedInputs): Outputs => {
+      if (!(read instanceof Table)) return encodeRows(features, inputs, read, texts, begin, Math.min(end, read.length));
+      const table = begin === 0 && end >= read.rows ? read : read.slice(begin, end);
+      return encodeTable(features, inputs, table, texts);
+    };
+    const first = outputs(this.#features, this.inputs);
+    const encoded = texts === "padded" ? first.encoded() : first.encodedLists();
+    if (this.second === undefined) return encoded;
+    const second = outputs(this.#second, this.second).encoded().x;
+    const all = [
+      ...Object.entries(encoded.x),
+      ...Object.entries(second).map(([name, one]) => [`${name}2`, one] as const),
+    ];
+    const given = this.#given;
+    return { ...encoded, x: Object.fromEntries(all.filter(([name]) => given?.includes(name) ?? true)) };
   }
 
   #read(rows: RawRows): Table | readonly RawRow[] {
@@ -158,9 +182,8 @@ export class Preparation {
     for (const name of target.columns)
       if (!table.has(name)) failColumn("examples", name, table.names, table.places.sources);
     const form = textForm("examples", options);
-    const outputs = this.#outputs(table, form);
-    const y = targetsIn(table, this.schema, target);
-    return form === "padded" ? { ...outputs.encoded(), y } : { ...outputs.encodedLists(), y };
+    const encoded = this.#encoded(table, form, 0, Number.POSITIVE_INFINITY);
+    return { ...encoded, y: targetsIn(table, this.schema, target) };
   }
 
   /**
@@ -191,10 +214,9 @@ export class Preparation {
       version: VERSION,
       rows: this.rows,
       schema: JSON.parse(JSON.stringify(this.schema)) as Json,
-      columns: this.#features.map(({ column, transform, state }) => {
-        const { kind, options }: Description = columnTransforms.describe(`columns.${column}`, transform);
-        return { column, kind, options, state };
-      }),
+      columns: toldOf(this.#features),
+      ...(this.second === undefined ? {} : { second: toldOf(this.#second) }),
+      ...(this.#given === undefined ? {} : { given: [...this.#given] }),
       target: this.target === undefined ? null : targetJson(this.target),
     };
   }
@@ -220,30 +242,57 @@ export function readPreparation(given: unknown, file = "preparation"): Preparati
   const part = new Part(file, "preparation", given);
   part.at("version").equal(VERSION);
   const schema = part.at("schema").made(checkSchema);
-  const features = part
-    .at("columns")
-    .list()
-    .map((one): Feature => {
-      const column = one.at("column").text();
-      const own = Object.hasOwn(schema.columns, column) ? schema.columns[column] : undefined;
-      if (own === undefined) return one.at("column").refuse("a column of the schema");
-      const described = { kind: one.at("kind").value, options: one.at("options").value };
-      const transform = new Part(file, one.path, described).made((where, value) => columnTransforms.make(where, value));
-      one.at("kind").expect(transform.takes.includes(own.kind), `a transform of a ${own.kind}`);
-      const state = one.at("state");
-      return {
-        column,
-        schema: own,
-        transform,
-        state: state.value as Json,
-        encoder: transform.encoder(column, own, state),
-      };
-    });
+  const features = featuresOf(part.at("columns"), schema, file);
+  const again = part.at("second");
+  const second = again.value === undefined ? [] : featuresOf(again, schema, file);
+  const names = part.at("given");
   const target = part.at("target");
   return new Preparation(
     schema,
     part.at("rows").count(),
     features,
     target.value === null ? undefined : targetOf(target),
+    second,
+    names.value === undefined ? undefined : names.names(),
   );
+}
+
+/** Columns as a file has them. */
+function featuresOf(part: Part, schema: Schema, file: string): readonly Feature[] {
+  return part.list().map((one): Feature => {
+    const column = one.at("column").text();
+    const own = Object.hasOwn(schema.columns, column) ? schema.columns[column] : undefined;
+    if (own === undefined) return one.at("column").refuse("a column of the schema");
+    const described = { kind: one.at("kind").value, options: one.at("options").value };
+    const transform = new Part(file, one.path, described).made((where, value) => columnTransforms.make(where, value));
+    one.at("kind").expect(transform.takes.includes(own.kind), `a transform of a ${own.kind}`);
+    const state = one.at("state");
+    const encoder = transform.encoder(column, own, state);
+    return { column, schema: own, transform, state: state.value as Json, encoder };
+  });
+}
+
+function toldOf(features: readonly Feature[]): readonly Json[] {
+  return features.map(({ column, transform, state }) => {
+    const { kind, options }: Description = columnTransforms.describe(`columns.${column}`, transform);
+    return { column, kind, options, state };
+  });
+}
+
+function widthsOf(features: readonly Feature[]): readonly number[] {
+  return features.flatMap(({ encoder }) => (encoder.gives === "flags" ? [encoder.names.length] : []));
+}
+
+/** What networks are given of columns, by the kinds of inputs. */
+function inputsOf(features: readonly Feature[]): PreparedInputs {
+  return {
+    numbers: features.flatMap(({ encoder }) => (encoder.gives === "numbers" ? encoder.names : [])),
+    flags: features.flatMap(({ encoder }) => (encoder.gives === "flags" ? encoder.names : [])),
+    categories: features.flatMap(({ column, encoder }) =>
+      encoder.gives === "code" ? [{ column, count: encoder.count }] : [],
+    ),
+    texts: features
+      .flatMap(({ column, encoder }) => (encoder.gives === "bag" ? [{ column, encoder }] : []))
+      .map(({ column, encoder: { buckets, most } }, at) => ({ input: `text${at + 1}`, column, buckets, most })),
+  };
 }
