@@ -1,3 +1,4 @@
+import { turn } from "../binding/clock.js";
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { type Column, hasValue } from "../table/column.js";
@@ -28,6 +29,9 @@ export interface Slice {
   /** The difference in standard errors of it (Welch's t). */
   readonly apart: number;
 }
+
+/** Slices that are told by default. */
+const MOST = 20;
 
 /** Levels beyond which a text column makes no slices but of its most frequent ones. */
 const LEVELS = 12;
@@ -97,12 +101,41 @@ function slicesOf(column: Column): { readonly slice: Int32Array; readonly names:
  * @param errors How wrong the model is in each row: |value − prediction|, −ln p of the class, or 1 where it is wrong.
  */
 export function errorsBySlice(table: Table, errors: ArrayLike<number>, options: SliceOptions = {}): readonly Slice[] {
+  return mostApart([...slicesBehind(table, errors, options)], options);
+}
+
+/** {@link errorsBySlice} with a turn of the event loop behind each slice. */
+export async function errorsInTurns(
+  table: Table,
+  errors: ArrayLike<number>,
+  options: SliceOptions,
+): Promise<readonly Slice[]> {
+  const found: (Slice | undefined)[] = [];
+  for (const slice of slicesBehind(table, errors, options)) {
+    found.push(slice);
+    await turn();
+  }
+  return mostApart(found, options);
+}
+
+function mostApart(found: readonly (Slice | undefined)[], { most = MOST }: SliceOptions): readonly Slice[] {
+  return found
+    .filter((slice) => slice !== undefined)
+    .sort((a, b) => Math.abs(b.apart) - Math.abs(a.apart))
+    .slice(0, most);
+}
+
+/** All slices, one after the other; `undefined` for those of too few rows. */
+function* slicesBehind(
+  table: Table,
+  errors: ArrayLike<number>,
+  options: SliceOptions,
+): Generator<Slice | undefined, void, void> {
   if (!(table instanceof Table)) return fail("ERR_DATA", "errorsBySlice.table", "a table, as table() gives it,", table);
   checkKeys("errorsBySlice", options, ["columns", "least", "most"]);
   const least = checkNumber("errorsBySlice.least", options.least ?? 20, { min: 2, integer: true });
-  const most = checkNumber("errorsBySlice.most", options.most ?? 20, { min: 1, integer: true });
+  checkNumber("errorsBySlice.most", options.most ?? MOST, { min: 1, integer: true });
   const given = finiteOf("errorsBySlice.errors", errors, table.rows);
-  const found: Slice[] = [];
   for (const name of options.columns ?? table.names) {
     const { slice, names } = slicesOf(table.column(name));
     for (const [number, value] of names.entries()) {
@@ -110,14 +143,16 @@ export function errorsBySlice(table: Table, errors: ArrayLike<number>, options: 
         given.filter((_, row) => slice[row] === number),
         given.filter((_, row) => slice[row] !== number),
       ];
-      if (own.length < least || others.length < least) continue;
+      if (own.length < least || others.length < least) {
+        yield undefined;
+        continue;
+      }
       const [here, there] = [spreadOf(own), spreadOf(others)];
       const spread =
         (here.deviation * here.deviation) / own.length + (there.deviation * there.deviation) / others.length;
       const difference = here.mean - there.mean;
       const apart = difference === 0 ? 0 : difference / Math.sqrt(spread);
-      found.push({ column: name, value, rows: own.length, error: here.mean, others: there.mean, apart });
+      yield { column: name, value, rows: own.length, error: here.mean, others: there.mean, apart };
     }
   }
-  return found.sort((a, b) => Math.abs(b.apart) - Math.abs(a.apart)).slice(0, most);
 }

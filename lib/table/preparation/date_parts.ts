@@ -108,13 +108,16 @@ export function dateParts(options: Readonly<Record<string, never>> = {}): Column
         names,
         write(where, value, target, at) {
           const gone = isMissing(value, schema);
-          target.fill(0, at, at + names.length);
           if (tells) target[at + parts.length] = gone ? 1 : 0;
-          if (gone) return false;
+          if (gone) {
+            for (let part = 0; part < parts.length; part++) target[at + part] = 0;
+            return false;
+          }
           const time = moment(where, value);
           target[at] = (time / DAY - median) * factor;
           const day = Math.floor(time / DAY);
-          target.set(turnsOf(day), at + 1);
+          const turns = turnsOf(day);
+          for (let part = 0; part < turns.length; part++) target[at + 1 + part] = turns[part] ?? 0;
           if (times) target.set(turn((time - day * DAY) / (24 * HOUR)), at + 5);
           return false;
         },
