@@ -104,7 +104,10 @@ describe("damaged files", () => {
       for (let count = draw(4); count >= 0; count--) bytes[draw(bytes.length)] = draw(256);
       const found: unknown = await table(bytes, { format: "arrow" }).catch((error: unknown) => error);
       if (found instanceof Error) expect(found).toMatchObject({ name: "CarillonError" });
-      else expect((found as Table).rows, `round ${round}`).toBe(60);
+      else {
+        expect((found as Table).rows, `round ${round}`).toBe(60);
+        for (const name of (found as Table).names) expect(name, `round ${round}`).toBeTypeOf("string");
+      }
     }
   }, 60_000);
 });

@@ -44,6 +44,10 @@ describe("Parquet", () => {
     expect(found.kinds).toMatchObject({ day: "date", nano: "date", time: "number", flag: "boolean", nothing: "text" });
   });
 
+  test("a column that stands twice is refused, as of Arrow", async () => {
+    await expect(table(at("pages-twice.parquet"))).rejects.toThrow("every column once");
+  });
+
   test("texts that are no UTF-8 are refused by their row", async () => {
     await expect(table(at("pages-bad-utf8.parquet"))).rejects.toThrow("row 1, column 'x'' but received other bytes");
   });

@@ -85,3 +85,4 @@ for way, options in ways.items():
 (out / "pages.json").write_text(json.dumps(expected, ensure_ascii=False, separators=(",", ":")) + "\n")
 bad = pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 3], np.int32)), pa.py_buffer(b"a\xff\xfe")])
 pq.write_table(pa.table({"x": bad}), out / "pages-bad-utf8.parquet")
+pq.write_table(pa.table([[1, 2], [3, 4]], names=["x", "x"]), out / "pages-twice.parquet")

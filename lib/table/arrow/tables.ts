@@ -20,7 +20,7 @@ interface Batch {
 }
 interface Reader {
   open(): Promise<Reader>;
-  readonly schema: { readonly fields: readonly { readonly name: string; readonly type: ArrowType }[] };
+  readonly schema: { readonly fields: readonly { readonly name: string | null; readonly type: ArrowType }[] };
   next(): Promise<{ readonly done?: boolean; readonly value?: Batch }>;
 }
 interface Arrow {
@@ -123,7 +123,10 @@ async function* tablesOf(
   const reader = await unopened.open();
   if (reader.schema === undefined) throw broken(file, "a whole file of Arrow", "one without a schema");
   const { fields } = reader.schema;
-  const known = fields.map(({ name }) => name);
+  // A damaged schema has fields without a name.
+  const known = fields.map(({ name }) =>
+    typeof name === "string" ? name : refuseData(file, "a name of every column", "none"),
+  );
   const twice = known.find((name, at) => known.indexOf(name) !== at);
   if (twice !== undefined) refuseData(file, "every column once", `'${twice}' twice`);
   for (const name of chosen ?? []) if (!known.includes(name)) failColumn(file, name, known, []);
@@ -131,7 +134,7 @@ async function* tablesOf(
   const whereOf = (name: string): string => `${file}, column '${name}'`;
   const kinds = new Map(
     fields.flatMap(({ name, type }) =>
-      names.includes(name) ? [[name, kindOfType(whereOf(name), type)] as const] : [],
+      name !== null && names.includes(name) ? [[name, kindOfType(whereOf(name), type)] as const] : [],
     ),
   );
   const hasNothing = [...kinds.values()].every((kind) => kind === undefined);

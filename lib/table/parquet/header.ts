@@ -22,7 +22,8 @@ export interface PageHeader {
   readonly encoding: number;
   /** How it is written which rows have a value. */
   readonly levelEncoding: number;
-  /** Of a second version, whose levels are not packed: their bytes, and whether values are. */
+  /** Of a second version: rows without a value; its levels are not packed: their bytes, and whether values are. */
+  readonly missing: number | undefined;
   readonly repetitionBytes: number;
   readonly definitionBytes: number;
   readonly isPacked: boolean;
@@ -154,6 +155,7 @@ export function pageHeader(bytes: Uint8Array, begin: number): PageHeader {
     values: kind === "other" ? 0 : sizeIn(own, 1),
     encoding: kind === "other" ? PLAIN : numberIn(own, isSecond ? 4 : 2),
     levelEncoding: kind === "data" ? numberIn(own, 3) : RLE,
+    missing: isSecond ? sizeIn(own, 2) : undefined,
     definitionBytes: isSecond ? sizeIn(own, 5) : 0,
     repetitionBytes: isSecond ? sizeIn(own, 6) : 0,
     isPacked: !isSecond || numberIn(own, 7, 1) !== 0,

@@ -36,6 +36,7 @@ export function unpackHybrid(
     const count = Math.min(head / 2, left);
     let value = 0;
     for (let bits = 0; bits < width; bits += 8) value |= take() << bits;
+    if (value >>> width !== 0) failPages(`a value of more than ${width} bits`);
     values.fill(value, seen, seen + count);
     seen += count;
   }

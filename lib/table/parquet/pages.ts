@@ -106,9 +106,11 @@ export class Pages {
       const begin = definitionBytes + repetitionBytes;
       if (begin > packed.length) failPages("a page that is cut off");
       const present = this.#isOptional ? presentIn(packed, repetitionBytes, begin, rows) : undefined;
+      const count = countOf(rows, present);
+      if (rows - count !== header.missing) failPages(`${rows - count} rows without a value, not ${header.missing}`);
       const rest = packed.subarray(begin);
       const bytes = header.isPacked ? this.#unpacked(rest, Math.max(0, header.unpacked - begin)) : rest;
-      return { rows, present, count: countOf(rows, present), bytes, begin: 0, encoding };
+      return { rows, present, count, bytes, begin: 0, encoding };
     }
     const bytes = this.#unpacked(packed, header.unpacked);
     if (!this.#isOptional) return { rows, present: undefined, count: rows, bytes, begin: 0, encoding };

@@ -154,6 +154,8 @@ export async function* parquetTables(
     const scan = await parquetScan({ file: slices, compressors, parsers: PARSERS, utf8: false, geoparquet: false });
     const { children } = parquetSchema(scan.metadata);
     const known = children.map(({ element: { name } }) => name);
+    const twice = known.find((name, at) => known.indexOf(name) !== at);
+    if (twice !== undefined) refuseData(source, "every column once", `'${twice}' twice`);
     for (const name of chosen ?? []) if (!known.includes(name)) failColumn(source, name, known, []);
     const readings = new Map<string, Reading>();
     for (const child of children) {
