@@ -4,6 +4,7 @@ export type { Examples, Features, Labels, Lists, OneList, Rows, Targets, TensorL
 export type { DivisionOptions } from "./data/division.js";
 export { type Fold, type FoldOf, type KFoldOptions, kFold } from "./data/k_fold.js";
 export type { Classes, Key, Keys } from "./data/keys.js";
+export { type Padded, type PaddedOptions, padded } from "./data/padded.js";
 export type { Part, Selection } from "./data/select.js";
 export { type Split, type SplitOptions, split, type ThreeWaySplit } from "./data/split.js";
 export {
@@ -24,6 +25,7 @@ export {
   type Transform,
   type Transforms,
 } from "./data/transform.js";
+export { type DividedWindows, type Windows, type WindowsOptions, windows } from "./data/windows.js";
 export type { Description, Json } from "./described.js";
 export { type Described, descriptionOf, fromDescription } from "./descriptions.js";
 export { CarillonError, type ErrorCode, type ErrorData } from "./errors.js";

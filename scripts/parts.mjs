@@ -29,7 +29,7 @@ export const PARTS = {
     "nn/model/draw_from_data",
   ],
   training: [
-    ...["data/k_fold", "data/split", "data/stream", "descriptions", "optim/minimizer"],
+    ...["data/k_fold", "data/padded", "data/split", "data/windows", "data/stream", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
     ...[
       "train/callbacks/early_stopping",

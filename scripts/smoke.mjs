@@ -55,6 +55,7 @@ export const SCRIPTS = {
   "example:custom-parts": { forms: [["--epochs", "2"]] },
   "example:towers": { forms: [["--epochs", "1"]] },
   "example:categories": { forms: [["--epochs", "1"]] },
+  "example:series": { forms: [["--epochs", "1", "--hours", "2000"]] },
   "example:words": { forms: [["--epochs", "1"]] },
   "example:churn": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:job": { forms: [["--epochs", "2", "--out", OUT]] },

@@ -138,6 +138,11 @@ const broadcastRule: Rule<"broadcast"> = {
   gradient: (inputs, _outputs, flows) => [reduceTo(at(flows, 0), at(inputs, 0).shape)],
 };
 
+/** The memory of `x` as a value of its own. */
+export function renamed(x: Value): Value {
+  return apply(reshapeRule, [x], { shape: x.shape });
+}
+
 /** A symbol for `x`, even if it is a tensor. */
 export function recorded(x: Value): Value {
   return x instanceof Tensor ? record(reshapeRule, [x], { shape: x.shape }) : x;

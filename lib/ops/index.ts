@@ -71,6 +71,7 @@ export {
   spatialDropout,
 } from "./random.js";
 export { groupNorm, layerNorm, type NormOptions, rmsNorm } from "./row_norm.js";
+export { sequence } from "./sequence.js";
 export { broadcast, type FlattenOptions, flatten, reshape } from "./shape.js";
 export { mean, rowCount, type SumAxis, type SumOptions, sum, sumSquares } from "./sums.js";
 export { type BagOptions, bag, take } from "./take.js";

@@ -1,6 +1,24 @@
 // Runs of small recurrent networks, beside those of PyTorch and Keras (make_recurrent_fixture.py).
 import { readFileSync } from "node:fs";
-import { fit, gru, type Layer, linear, lstm, type Model, mse, rnn, sequential, sgd, tensor } from "carillon";
+import {
+  type AnyModel,
+  type FitOptions,
+  fit,
+  gru,
+  type Layer,
+  linear,
+  lstm,
+  type Model,
+  mse,
+  network,
+  ops,
+  rnn,
+  sequential,
+  sgd,
+  spec,
+  type Tensor,
+  tensor,
+} from "carillon";
 import type { Numbers } from "./norm_runs.js";
 
 /** A run: answers at first, weights and answers in float64 after the first and the last step, and how far the run in float32 ends from that. */
@@ -50,14 +68,28 @@ function layerOf({ kind, options }: Case): Layer {
   return make(INPUTS, HIDDEN, { ...options, name: "cell" });
 }
 
-export function networkOf(one: Case): Model {
-  const layer = layerOf(one);
-  const { bidirectional } = one.options;
-  const model: Model = sequential(
-    { input: [time, INPUTS] },
-    layer,
-    linear(HIDDEN * (bidirectional === true ? 2 : 1), OUTPUTS),
-  );
+/** Rows of the fixture, with their lengths where the case has them, padded by `more` steps of `filling`. */
+export function rowsOf({ lengths }: Case, more = 0, filling = 0) {
+  const behind = Array.from({ length: more }, () => new Array<number>(INPUTS).fill(filling));
+  const x = fixture.x.map((steps, row) => {
+    const known = lengths ? steps.slice(0, fixture.lengths[row]) : steps;
+    const rest = steps.slice(known.length).map((step) => (more === 0 ? step : step.map(() => filling)));
+    return [...known, ...rest, ...behind];
+  });
+  return lengths ? { x: tensor(x), lengths: Int32Array.from(fixture.lengths) } : tensor(x);
+}
+
+/** A recurrent layer and a linear one, with the fixture's first weights. */
+export function networkOf(one: Case, more = 0): AnyModel {
+  const cell = layerOf(one);
+  const linear1 = linear(HIDDEN * (one.options.bidirectional === true ? 2 : 1), OUTPUTS);
+  const model = one.lengths
+    ? network({
+        inputs: { x: spec(["batch", time + more, INPUTS]), lengths: spec(["batch"], "i32") },
+        layers: { cell, linear1 },
+        forward: ({ x, lengths }, layers) => layers.linear1(layers.cell(ops.sequence(x, lengths))),
+      })
+    : (sequential({ input: [time, INPUTS] }, cell, linear1) as Model);
   model.initialize(0);
   const begin = Object.entries(one.begin).map(([name, data]): [string, Float32Array] => [
     name,
@@ -68,14 +100,20 @@ export function networkOf(one: Case): Model {
 }
 
 /** What the fixture keeps of a run, after some steps in the order of the rows. */
-export async function trained(one: Case, steps: number): Promise<Numbers> {
-  const model = networkOf(one);
-  const data = { x: tensor(fixture.x), y: tensor(one.options.sequences ? fixture.y.all : fixture.y.last) };
+export async function trained(one: Case, steps: number, more = 0, filling = 0): Promise<Numbers> {
+  const model = networkOf(one, more);
+  const x = rowsOf(one, more, filling);
+  const data = { x, y: tensor(one.options.sequences ? fixture.y.all : fixture.y.last) };
   const own = { batchSize: fixture.batch, shuffle: false, optimizer: sgd({ lr: fixture.rate }), loss: mse() };
-  await fit(model, { data, steps, ...own });
+  await fit(model as Model, { data, steps, ...own } as FitOptions);
   const weights = [...model.weights()].map(([name, { data: values }]): [string, readonly number[]] => [
     name,
     Array.from(values),
   ]);
-  return Object.fromEntries([...weights, ["predicted", Array.from((await model.predict(data.x)).data)]]);
+  return Object.fromEntries([...weights, ["predicted", await predicted(model, x)]]);
+}
+
+export async function predicted(model: AnyModel, x: unknown): Promise<readonly number[]> {
+  const answers = (await (model as Model).predict(x as Tensor<"f32">)) as Tensor<"f32">;
+  return Array.from(answers.data);
 }

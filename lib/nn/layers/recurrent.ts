@@ -2,6 +2,7 @@ import { madeBy } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
 import { type Cell, recurrence, stackedGates } from "../../ops/recurrence.js";
+import { lengthsOf } from "../../ops/sequence.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../../regularizers/index.js";
 import { formatShape } from "../../tensor/shape.js";
@@ -242,6 +243,7 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
   }
   const form = { cell, updateFirst: own.preset === "keras" && cell !== "lstm", where: kind };
   const walk = (x: Value, found: Readonly<Record<string, Value>>, { training, nextSite }: LayerContext): Value => {
+    const lengths = lengthsOf(x);
     const one = (given: Value, { key, reverse }: Pass) => {
       const [weight, whole] = [found[key("weight")], found[key("recurrent")]];
       if (weight === undefined || whole === undefined) return fail("ERR_TRACE", kind, "its weights", found);
@@ -255,7 +257,10 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
           })
         : undefined;
       const biases = biasesOf(cell, hidden, found[key("bias")], second && found[key(second)]);
-      return recurrence({ x: given, weight, recurrent: recurrentWeight, ...biases, mask }, { ...form, reverse });
+      return recurrence(
+        { x: given, weight, recurrent: recurrentWeight, ...biases, lengths, mask },
+        { ...form, reverse },
+      );
     };
     let given = x;
     for (const [layer, all] of passes.entries()) {

@@ -1,5 +1,6 @@
 import { CarillonError, describe, fail } from "../../errors.js";
 import type { Trace } from "../../graph/trace.js";
+import { passLengths } from "../../ops/sequence.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import { Value, type ValueSpec } from "../../tensor/value.js";
 import type { ParameterSpec } from "../parameters/parameter.js";
@@ -98,6 +99,7 @@ export class Structure {
     };
     const { output, state } = resultOf(layer.forward(x, valuesOf(layer.parameters, parameters), context));
     const checked = checkOutput(path, output, givenBy(layer, x));
+    passLengths(x, checked);
     for (const [key, value] of Object.entries(state)) {
       const checkedValue = checkState(`${path}.${key}`, value, layer.state?.[key]);
       if (changes) states.set(`${own}.${key}`, checkedValue);
