@@ -13,7 +13,7 @@ export const RESULTS = "bench/results";
 const PATIENCE = 3_600_000;
 
 /** The quickest first, so that much is there when somebody loses patience. */
-const LAST: readonly string[] = ["gemm", "elementwise", "scaling", "together", "embeddings", "train"];
+const LAST: readonly string[] = ["gemm", "elementwise", "scaling", "together", "embeddings", "layers", "train"];
 
 /** All of `names`, in the order in which they are run. */
 export function orderOf(names: readonly string[]): string[] {

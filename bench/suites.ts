@@ -10,6 +10,7 @@ export const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   optimizers: async () => (await import("./streamed.js")).optimizers,
   train: async () => (await import("./train/suite.js")).run,
   embeddings: async () => (await import("./embeddings/suite.js")).run,
+  layers: async () => (await import("./layers/suite.js")).run,
   tabular: async () => (await import("./tabular/suite.js")).run,
   scaling: async () => (await import("./train/scaling.js")).run,
   together: async () => (await import("./train/together.js")).run,

@@ -19,6 +19,7 @@ export const BENCH = [
   "optimizers",
   "train",
   "embeddings",
+  "layers",
   "tabular",
   "scaling",
   "together",

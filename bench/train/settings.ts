@@ -59,6 +59,16 @@ export function commandsOfTables(
   return threads.map((count) => ({ file, args: [script, String(count), gradient], threads: count }));
 }
 
+/** Processes of PyTorch that run a script of bench/peers. */
+export function commandsOfScript(
+  environment: NodeJS.ProcessEnv,
+  threads: readonly number[],
+  script: string,
+): Command[] {
+  const file = environment.CARILLON_PYTHON ?? "python3";
+  return threads.map((count) => ({ file, args: [join(peerFolder(), script), String(count)], threads: count }));
+}
+
 /** Starts the processes of a peer. */
 export async function enter(name: PeerName, commands: readonly Command[]): Promise<Contestant | Absence> {
   const processes: Peer[] = [];
