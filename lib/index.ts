@@ -74,6 +74,7 @@ export { type BatchNormLayerOptions, batchNorm } from "./nn/layers/batch_norm.js
 export { type CategoryEmbeddingOptions, categoryEmbedding } from "./nn/layers/category_embedding.js";
 export { type ClampOutputOptions, clampOutput } from "./nn/layers/clamp_output.js";
 export { type ConcatLayerOptions, concat } from "./nn/layers/concat.js";
+export { type Conv1dLayerOptions, type Conv2dLayerOptions, conv1d, conv2d } from "./nn/layers/convolution.js";
 export {
   alphaDropout,
   type DropoutLayerOptions,
@@ -100,6 +101,19 @@ export {
   numericEmbedding,
 } from "./nn/layers/numeric_embedding.js";
 export { type ParametricOptions, parametricActivation } from "./nn/layers/parametric_activation.js";
+export {
+  type AveragePool1dOptions,
+  type AveragePool2dOptions,
+  averagePool1d,
+  averagePool2d,
+  type GlobalPoolOptions,
+  globalAveragePool,
+  globalMaxPool,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  maxPool1d,
+  maxPool2d,
+} from "./nn/layers/pool.js";
 export {
   type GruOptions,
   gru,

@@ -181,6 +181,165 @@ export interface NativeOperands<V> {
       readonly transposeB?: boolean | undefined;
     };
   };
+  readonly conv: {
+    readonly views: {
+      readonly x: V;
+      readonly w: V;
+      readonly bias?: V | null | undefined;
+      readonly y: V;
+      readonly gate?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly outputs: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly dilationHeight: number;
+      readonly dilationWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+      readonly groups: number;
+      readonly activation?: NativeLists["activations"] | undefined;
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly backward?: NativeLists["gates"] | undefined;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+      readonly gateScale?: number | undefined;
+    };
+  };
+  readonly conv_transposed: {
+    readonly views: {
+      readonly x: V;
+      readonly w: V;
+      readonly bias?: V | null | undefined;
+      readonly y: V;
+      readonly gate?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly outputs: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly dilationHeight: number;
+      readonly dilationWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+      readonly groups: number;
+      readonly activation?: NativeLists["activations"] | undefined;
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly backward?: NativeLists["gates"] | undefined;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+      readonly gateScale?: number | undefined;
+    };
+  };
+  readonly conv_weight: {
+    readonly views: { readonly x: V; readonly g: V; readonly dw: V };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly outputs: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly dilationHeight: number;
+      readonly dilationWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+      readonly groups: number;
+    };
+  };
+  readonly max_pool: {
+    readonly views: { readonly x: V; readonly picked?: V | null | undefined; readonly y: V };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+    };
+  };
+  readonly max_pool_gradient: {
+    readonly views: { readonly x: V; readonly g: V; readonly dx: V };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+    };
+  };
+  readonly average_pool: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+      readonly countPadding?: boolean | undefined;
+    };
+  };
+  readonly average_pool_gradient: {
+    readonly views: { readonly g: V; readonly dx: V };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly kernelHeight: number;
+      readonly kernelWidth: number;
+      readonly strideHeight: number;
+      readonly strideWidth: number;
+      readonly beforeHeight: number;
+      readonly beforeWidth: number;
+      readonly countPadding?: boolean | undefined;
+    };
+  };
   readonly sum: { readonly views: { readonly x: V; readonly sum: V }; readonly numbers: { readonly count: number } };
   readonly sum_squares: {
     readonly views: { readonly x: V; readonly sum: V };
@@ -744,6 +903,19 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
     "a:f b:f bias:f? c:F gate:f?; m:d n:d k:d transpose_a:b? layout_b:layouts? activation:activations? accumulate:b? site:i?-1 example_rows:i? backward:gates?; keep?1 keep_scale?1 gate_scale?1",
   gemm_pack: "b:f packed:F; n:d k:d along_depth:b; ",
   gemm_batch: "a:f b:f c:F; products:d m:i n:i k:i transpose_a:b? transpose_b:b?; ",
+  conv: "x:f w:f bias:f? y:F gate:f?; images:d height:i width:i channels:i out_height:i out_width:i outputs:i kernel_height:i kernel_width:i stride_height:i stride_width:i dilation_height:i dilation_width:i before_height:i before_width:i groups:i activation:activations? site:i?-1 example_rows:i? backward:gates?; keep?1 keep_scale?1 gate_scale?1",
+  conv_transposed:
+    "x:f w:f bias:f? y:F gate:f?; images:d height:i width:i channels:i out_height:i out_width:i outputs:i kernel_height:i kernel_width:i stride_height:i stride_width:i dilation_height:i dilation_width:i before_height:i before_width:i groups:i activation:activations? site:i?-1 example_rows:i? backward:gates?; keep?1 keep_scale?1 gate_scale?1",
+  conv_weight:
+    "x:f g:f dw:F; images:d height:i width:i channels:i out_height:i out_width:i outputs:i kernel_height:i kernel_width:i stride_height:i stride_width:i dilation_height:i dilation_width:i before_height:i before_width:i groups:i; ",
+  max_pool:
+    "x:f picked:f? y:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i; ",
+  max_pool_gradient:
+    "x:f g:f dx:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i; ",
+  average_pool:
+    "x:f y:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i count_padding:b?; ",
+  average_pool_gradient:
+    "g:f dx:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i count_padding:b?; ",
   sum: "x:f sum:F; count:d; ",
   sum_squares: "x:f sum:F; count:d; ",
   row_sum: "x:f y:F; rows:d columns:d; ",

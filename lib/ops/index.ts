@@ -27,6 +27,7 @@ export {
 export type { Axes } from "./axis.js";
 export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
 export { type BatchNormed, type BatchNormOptions, batchNorm, scaleShift } from "./column_norm.js";
+export { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d } from "./convolution.js";
 export {
   absolute,
   add,
@@ -60,6 +61,15 @@ export {
   tanh,
 } from "./elementwise.js";
 export { type ExtremeOptions, max, min } from "./extremes.js";
+export {
+  averagePool1d,
+  averagePool2d,
+  type Counting,
+  maxPool1d,
+  maxPool2d,
+  type Pool1dOptions,
+  type Pool2dOptions,
+} from "./pool.js";
 export { linear, type MatmulOptions, matmul } from "./products.js";
 export {
   alphaDropout,

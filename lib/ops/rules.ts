@@ -5,7 +5,9 @@ import { arrangeRules } from "./arrange.js";
 import { broadcastRules } from "./broadcast.js";
 import { classificationRules } from "./classification.js";
 import { columnNormRules } from "./column_norm.js";
+import { convolutionRules } from "./convolution.js";
 import { binaryRules, unaryRules } from "./elementwise.js";
+import { poolRules } from "./pool.js";
 import { productRules } from "./products.js";
 import { randomRules } from "./random.js";
 import { recurrenceRules } from "./recurrence.js";
@@ -25,6 +27,8 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...broadcastRules,
   ...classificationRules,
   ...columnNormRules,
+  ...convolutionRules,
+  ...poolRules,
   ...productRules,
   ...randomRules,
   ...recurrenceRules,

@@ -118,6 +118,38 @@ export interface Listed {
   readonly ragged: boolean;
 }
 
+/** Windows along one axis: tap r of place j lies at j·stride + r·dilation − before of `large`. */
+export interface WindowAxis {
+  /** Size of the axis that windows lie over. */
+  readonly large: number;
+  /** Windows. */
+  readonly small: number;
+  /** Taps of a window. */
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  /** Places of padding in front; behind there are as many as the last window wants. */
+  readonly before: number;
+}
+
+/** Of a convolution and its gradients: `channels` of the side that windows lie over, `outputs` of the other. */
+export interface Convolved {
+  readonly rows: WindowAxis;
+  readonly columns: WindowAxis;
+  readonly channels: number;
+  readonly outputs: number;
+  readonly groups: number;
+}
+
+/** Of a pool and its gradient. */
+export interface Pooled {
+  readonly rows: WindowAxis;
+  readonly columns: WindowAxis;
+  readonly channels: number;
+  /** Whether a mean is divided by all elements of its window, padded ones too. */
+  readonly countPadding: boolean;
+}
+
 /** Elementwise functions of native code, which have no attributes. */
 type Pointwise = { readonly [K in CamelCase<NativeLists["unary"] | NativeLists["binary"]>]: null };
 
@@ -159,6 +191,15 @@ export interface OperationAttributes extends Pointwise {
   readonly matmul: Transposes;
   readonly batchedMatmul: Transposes;
   readonly linear: null;
+  readonly conv: Convolved;
+  /** The gradient of a convolution to its input: from the places of windows to what they lie over. */
+  readonly convTransposed: Convolved;
+  /** The gradient of a convolution to its weight. */
+  readonly convWeight: Convolved;
+  readonly maxPool: Pooled;
+  readonly maxPoolGradient: Pooled;
+  readonly averagePool: Pooled;
+  readonly averagePoolGradient: Pooled;
   readonly dropout: DropoutAttributes;
   readonly noise: NoiseAttributes;
 }

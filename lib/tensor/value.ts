@@ -55,7 +55,7 @@ export interface Rule<K extends OperationName> {
   readonly refusesGradient?: string;
   /** The first output may lie where this input lies, if that is not needed afterwards. */
   readonly inPlace?: number;
-  /** An activation, a mask or a gate behind it may become a part of its instruction, which is a `gemm`. */
+  /** An activation, a mask or a gate behind it may become a part of its instruction, which is a `gemm` or a convolution. */
   readonly takesEpilogue?: true;
 }
 

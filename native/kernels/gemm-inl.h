@@ -31,7 +31,7 @@ CARILLON_INLINE F gemm_drop(F x, const uint8_t* keep, size_t bit, F scale) {
 
 // Bit of element (row, column) of c.
 CARILLON_INLINE size_t gemm_keep_bit(const GemmTask& task, size_t row, size_t column) {
-  return task.keep_offset + row * (task.transposed ? task.rows : task.columns) + column;
+  return task.keep_offset + row * task.keep_stride + column;
 }
 
 // Without an activation of its own pass, elements are dropped as they are stored.
@@ -144,7 +144,7 @@ CARILLON_INLINE void gemm_store_column(const GemmTask& task, const GemmSums& sum
                                        size_t count) {
   const size_t column = sums.column + j;
   const F shift = put.bias != nullptr ? load_part(put.bias + column, count) : zero();
-  const size_t width = task.columns;
+  const size_t width = task.keep_stride;
   size_t bit = gemm_keep_bit(task, sums.row, column);
   float* c = task.c + sums.row * task.c_stride + column;
   for (size_t i = 0; i < sums.mr; ++i, c += task.c_stride, bit += width) {
@@ -172,7 +172,7 @@ CARILLON_INLINE void gemm_store_lines(const GemmTask& task, const GemmSums& sums
       float* c = task.c + (sums.column + j) * task.c_stride + sums.row + i;
       size_t bit = gemm_keep_bit(task, sums.column + j, sums.row + i);
       const size_t rows = smaller_of(F::N, sums.columns - j);
-      for (size_t l = 0; l < rows; ++l, c += task.c_stride, bit += task.rows) {
+      for (size_t l = 0; l < rows; ++l, c += task.c_stride, bit += task.keep_stride) {
         if constexpr (as_is) {
           store_part(c, lines[l], count);
         } else {
@@ -201,8 +201,20 @@ class GemmWalk {
     tile_.k = chunk.depth;
     tile_.right_stride = packed() ? kGemmColumns : task.right_stride;
     tile_.panel_stride = kGemmColumns * (task.block != nullptr ? chunk.depth : task.right_packed ? task.k : 1);
-    left_ =
-        task.left + (task.left_packed ? gemm_left_chunk(task.rows, chunk.begin) : chunk.begin * task.left_depth_stride);
+    left_ = task.left + (task.left_packed           ? gemm_left_chunk(task.rows, chunk.begin)
+                         : task.segments != nullptr ? 0
+                                                    : chunk.begin * task.left_depth_stride);
+    tile_.segments = kGemmWhole;
+    tile_.skipped = 0;
+    tile_.first = tile_.length = chunk.depth;
+    if (task.segments != nullptr) {
+      const size_t begin = chunk.begin + task.segment_skip;
+      const size_t skipped = begin % task.segment_length;
+      tile_.segments = task.segments + begin / task.segment_length;
+      tile_.length = task.segment_length;
+      tile_.first = smaller_of(chunk.depth, task.segment_length - skipped);
+      tile_.skipped = skipped * task.left_depth_stride;
+    }
     interleaved_ = task.left_packed && task.left_depth_stride != 1;
     tile_.left_row_stride = task.left_packed && !interleaved_ ? chunk.depth + kLeftPadding : task.left_row_stride;
     tile_.left_depth_stride = task.left_depth_stride;

@@ -12,8 +12,15 @@ constexpr size_t kGemmColumns = kGemmVectors * F::N;
 constexpr size_t kGemmRowsOfTwo = F::N == 16 ? 6 : F::N == 8 ? 2 : F::N == 4 ? 4 : 0;
 constexpr size_t kGemmRowsOfFour = F::N == 1 ? 0 : F::N == 8 ? 1 : 2;
 
+// Element (i, p) of `left` at left[i·left_row_stride + p·left_depth_stride]. In segments: the first `first` steps of k
+// begin at left + segments[0] + skipped, `length` of them at left + segments[1], …; otherwise segments is {0} and first
+// is k.
 struct GemmTile {
-  const float* left;  // element (i, p) at left[i·left_row_stride + p·left_depth_stride]
+  const float* left;
+  const ptrdiff_t* segments;
+  size_t skipped;
+  size_t first;
+  size_t length;
   size_t left_row_stride;
   size_t left_depth_stride;
   const float* right;  // row p at right + p·right_stride, the panels panel_stride apart
@@ -24,6 +31,9 @@ struct GemmTile {
   float* t;  // mr rows of nv whole vectors, t_stride apart
   size_t t_stride;
 };
+
+// The one segment of a `left` that is in none.
+constexpr ptrdiff_t kGemmWhole[1] = {0};
 
 // How a kernel walks: `unit`, left_row_stride is 1; `partial`, the last vector of `right` is loaded by right_tail
 // lanes, since nothing is padded there.
@@ -50,8 +60,6 @@ void gemm_tile(const GemmTile& tile) {
   const size_t depth_stride = tile.left_depth_stride;
   const size_t right_stride = tile.right_stride;
   const size_t panel_stride = tile.panel_stride;
-  const float* left[pointers];
-  for (size_t r = 0; r < pointers; ++r) left[r] = tile.left + r * kGemmRowsAPointer * row_stride;
   const float* right = tile.right;
   // The stores would otherwise wait for lines of c one after another; a short walk over k is no time to fetch them in.
   if (tile.k >= kGemmFetched) {
@@ -61,22 +69,32 @@ void gemm_tile(const GemmTile& tile) {
       for (size_t j = 0; j < nv; ++j) __builtin_prefetch(tile.t + i * tile.t_stride + j * F::N, 1);
     }
   }
-  for (size_t p = tile.k; p != 0; --p) {
-    F b[nv];
-    CARILLON_UNROLL
-    for (size_t j = 0; j < nv; ++j) {
-      const float* at = right + j / kGemmVectors * panel_stride + j % kGemmVectors * F::N;
-      b[j] = partial && j + 1 == nv ? load_part(at, tile.right_tail) : load(at);
-    }
-    CARILLON_UNROLL
-    for (size_t i = 0; i < mr; ++i) {
-      const F a = splat(unit ? left[0][i] : left[i / kGemmRowsAPointer][i % kGemmRowsAPointer * row_stride]);
+  const ptrdiff_t* segment = tile.segments;
+  const float* from = tile.left + tile.skipped;
+  size_t steps = tile.first;
+  for (size_t rest = tile.k; rest != 0; from = tile.left) {
+    const float* left[pointers];
+    for (size_t r = 0; r < pointers; ++r) left[r] = from + *segment + r * kGemmRowsAPointer * row_stride;
+    ++segment;
+    rest -= steps;
+    for (size_t p = steps; p != 0; --p) {
+      F b[nv];
       CARILLON_UNROLL
-      for (size_t j = 0; j < nv; ++j) chain[i][j] = fma(a, b[j], chain[i][j]);
+      for (size_t j = 0; j < nv; ++j) {
+        const float* at = right + j / kGemmVectors * panel_stride + j % kGemmVectors * F::N;
+        b[j] = partial && j + 1 == nv ? load_part(at, tile.right_tail) : load(at);
+      }
+      CARILLON_UNROLL
+      for (size_t i = 0; i < mr; ++i) {
+        const F a = splat(unit ? left[0][i] : left[i / kGemmRowsAPointer][i % kGemmRowsAPointer * row_stride]);
+        CARILLON_UNROLL
+        for (size_t j = 0; j < nv; ++j) chain[i][j] = fma(a, b[j], chain[i][j]);
+      }
+      CARILLON_UNROLL
+      for (size_t r = 0; r < pointers; ++r) left[r] += depth_stride;
+      right += right_stride;
     }
-    CARILLON_UNROLL
-    for (size_t r = 0; r < pointers; ++r) left[r] += depth_stride;
-    right += right_stride;
+    steps = smaller_of(rest, tile.length);
   }
   float* t = tile.t;
   const size_t t_stride = tile.t_stride;

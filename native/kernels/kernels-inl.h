@@ -13,6 +13,7 @@
 #include "dropout-inl.h"
 #include "noise-inl.h"
 #include "shuffle-inl.h"
+#include "pool-inl.h"
 #include "gemm_tile-inl.h"
 #include "gemm_pack-inl.h"
 #include "gemm-inl.h"

@@ -74,6 +74,11 @@ struct GemmTask {
   size_t left_row_stride;
   size_t left_depth_stride;
   bool left_packed;
+  // Not packed, where set: k is cut into segments of `segment_length` steps each, the first of which begins with its
+  // step `segment_skip`, and step q of segment s begins at left[segments[s] + q·left_depth_stride].
+  const ptrdiff_t* segments;
+  size_t segment_length;
+  size_t segment_skip;
   const float* right;  // row p at right + p·right_stride; or packed, by gemm_pack_right_f32
   size_t right_stride;
   bool right_packed;
@@ -89,10 +94,11 @@ struct GemmTask {
   const float* bias;  // one a column of c, or nullptr
   Activation activation;
   bool accumulate;
-  // Dropout of the finished c: bit `keep_offset + r·(columns of c) + column` of `keep` (little-endian, readable three
+  // Dropout of the finished c: bit `keep_offset + r·keep_stride + column` of `keep` (little-endian, readable three
   // bytes past its last) tells whether an element is kept; kept ones are multiplied by keep_scale, others are +0.
   const uint8_t* keep;
   size_t keep_offset;
+  size_t keep_stride;
   float keep_scale;
   Backward backward;
   const float* gate_values;  // of the shape and stride of c
@@ -130,6 +136,21 @@ struct RowsTask {
   size_t columns;
 };
 inline constexpr size_t kRowsFetched = 8;  // rows ahead that are asked for
+
+// ---- Pools -------------------------------------------------------------------------------------------------
+
+// Windows over one image [height, width, channels]: row r of a window at place i lies at i·stride + r − before, what
+// lies outside is left out. Places are [rows, out_width, channels]. Of a gradient y is that of the image, and added to.
+struct PoolTask {
+  const float* x;
+  const float* picked;  // of the shape of x
+  const float* g;       // of the places
+  float* y;
+  size_t height, width, channels, out_width;
+  size_t kernel_height, kernel_width, stride_height, stride_width, before_height, before_width;
+  bool count_padding;  // a mean is divided by all elements of the window
+};
+using PoolKernel = void (*)(const PoolTask& task, size_t row_begin, size_t row_end);
 
 // ---- Products of frozen weights ----------------------------------------------------------------------------
 
@@ -477,6 +498,12 @@ struct KernelTable {
   void (*noise_f32)(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments);
   // words[i] = word 0 of Philox of the counter (first + i, epoch, 0, Purpose::shuffle) under the key `seed`.
   void (*shuffle_words)(uint32_t* words, size_t count, uint32_t first, uint64_t seed, uint32_t epoch);
+
+  PoolKernel max_pool_f32;
+  PoolKernel max_pool_picked_f32;
+  PoolKernel max_pool_gradient_f32;
+  PoolKernel average_pool_f32;
+  PoolKernel average_pool_gradient_f32;
 
   size_t gemm_columns;  // NR: columns of a packed panel of `right`
   size_t gemm_rows;     // MR: rows of a tile of `left` at most

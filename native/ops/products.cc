@@ -298,6 +298,7 @@ void draw_mask(const Context& context, const Arguments& a, GemmTask& task) {
   });
   task.keep = reinterpret_cast<const uint8_t*>(bits);
   task.keep_offset = static_cast<size_t>(first - begin);
+  task.keep_stride = a.size(GemmAt::n);
   task.keep_scale = static_cast<float>(a.doubles[GemmFusedAt::keep_scale]);
 }
 

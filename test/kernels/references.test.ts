@@ -125,6 +125,8 @@ const adapters: ReadonlyMap<string, Adapter> = new Map([...unary, ...binary, ...
 
 /** Operations that are no kernel of their own: other shapes, or values of a program. */
 const NO_KERNEL = [
+  "averagePool",
+  "averagePoolGradient",
   "axisSum",
   "bag",
   "batchedMatmul",
@@ -132,6 +134,11 @@ const NO_KERNEL = [
   "columnNorm",
   "columnNormGradient",
   "concat",
+  "conv",
+  "convTransposed",
+  "convWeight",
+  "maxPool",
+  "maxPoolGradient",
   "pad",
   "recurrence",
   "recurrenceGradient",

@@ -22,6 +22,13 @@ test("every operation has an entry in the guide, and every entry is an operation
 const UNMEASURED: Readonly<Record<string, string>> = {
   gemm_batch: "each of its products is a gemm",
   gemm_fused: "rows of the suite train are steps of networks that have them",
+  conv: "a gemm whose left side lies in segments",
+  conv_transposed: "as conv",
+  conv_weight: "as conv",
+  max_pool: "a few elements of each window, beside the convolution in front of it",
+  max_pool_gradient: "as max_pool",
+  average_pool: "as max_pool",
+  average_pool_gradient: "as max_pool",
   gather_ends: "one number an example",
   gather_lists: "a gather of lists: of rows of one length it is measured",
   log_scalar: "one number a step",

@@ -6,8 +6,10 @@ import { activationSamples } from "./activation_samples.js";
 import { axisSamples } from "./axis_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
+import { convolutionSamples } from "./convolution_samples.js";
 import { drawingSamples } from "./drawing_samples.js";
 import { normSamples } from "./norm_samples.js";
+import { poolSamples } from "./pool_samples.js";
 import { recurrenceSamples } from "./recurrence_samples.js";
 import * as reference from "./references.js";
 import {
@@ -344,8 +346,10 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   ],
 
   ...axisSamples,
+  ...convolutionSamples,
   ...normSamples,
   ...recurrenceSamples,
+  ...poolSamples,
 
   matmul: [products(false, false), products(false, true), products(true, false), products(true, true)],
   linear: [linears(true), linears(false)],

@@ -1,11 +1,16 @@
 // Shapes and elements of a chain of layers, checked by the compiler. A line under @ts-expect-error must not compile.
 import {
+  averagePool2d,
   concat,
+  conv1d,
+  conv2d,
   defineLayer,
   flatten,
+  globalAveragePool,
   type Layer,
   linear,
   type Model,
+  maxPool2d,
   network,
   ops,
   relu,
@@ -331,3 +336,45 @@ network({
   // @ts-expect-error no such layer
   forward: ({ x }, { right }) => right(x),
 });
+
+// Windows: the compiler knows the places behind them.
+const lenet = sequential(
+  { input: [28, 28, 1] },
+  conv2d(1, 16, { kernel: 5 }),
+  maxPool2d(2),
+  conv2d(16, 32, { kernel: 5 }),
+  maxPool2d(2),
+  flatten(),
+  linear(512, 10),
+);
+export const windowed: Model<readonly [28, 28, 1], 10> = lenet;
+sequential(
+  { input: [28, 28, 1] },
+  conv2d(1, 16, { kernel: [3, 5], stride: 2, padding: "same" }),
+  conv2d(16, 8, { kernel: 3, dilation: [2, 1], padding: [1, 0] }),
+  averagePool2d(3, { stride: 2 }),
+  flatten(),
+  linear(5 * 5 * 8, 10),
+  relu(),
+);
+sequential(
+  { input: [28, 28, 1] },
+  conv2d(1, 16, { kernel: 5 }),
+  flatten(),
+  // @ts-expect-error layer 3 takes 9217 features, but layer 2 gives 9216
+  linear(9217, 10),
+);
+sequential(
+  { input: [100, 3] },
+  conv1d(3, 4, { kernel: 3, padding: "causal", stride: 3 }),
+  flatten(),
+  // @ts-expect-error layer 3 takes 99 features, but layer 2 gives 136
+  linear(99, 10),
+);
+// @ts-expect-error layer 2 takes 8 features, but layer 1 gives 16
+sequential({ input: [28, 28, 1] }, conv2d(1, 16, { kernel: 5 }), conv2d(8, 16, { kernel: 5 }));
+sequential({ input: [28, 28, 3] }, conv2d(3, 16, { kernel: 5 }), relu(), globalAveragePool(), linear(16, 10));
+// @ts-expect-error a kernel is needed
+conv2d(1, 16, {});
+// @ts-expect-error of images nothing is causal
+conv2d(1, 16, { kernel: 3, padding: "causal" });

@@ -25,24 +25,20 @@ function fuseProduct(value: Value, draft: Draft): Step | undefined {
     outputs: [value],
     lower(from, outputs): Instruction {
       const plain = instructionOf(product, from.slice(0, count), outputs);
+      const masked = {
+        ...{ site: mask?.site, exampleRows: mask?.exampleRows, keep: mask?.keep, keepScale: mask?.scale },
+        ...{ backward: gate?.backward, gateScale: gate?.scale },
+      };
+      if (plain.operation === "conv" || plain.operation === "conv_transposed") {
+        const { operation, views, numbers } = plain;
+        return instruction(operation, { ...views, gate: from[count] }, { ...numbers, activation, ...masked });
+      }
       if (plain.operation !== "gemm") {
         throw new CarillonError("ERR_TRACE", product.operation, `an operation of ${plain.operation} takes no epilogue`);
       }
       const numbers = { ...plain.numbers, activation };
       if (mask === undefined && gate === undefined) return { ...plain, numbers };
-      return instruction(
-        "gemm_fused",
-        { ...plain.views, gate: from[count] },
-        {
-          ...numbers,
-          site: mask?.site,
-          exampleRows: mask?.exampleRows,
-          keep: mask?.keep,
-          keepScale: mask?.scale,
-          backward: gate?.backward,
-          gateScale: gate?.scale,
-        },
-      );
+      return instruction("gemm_fused", { ...plain.views, gate: from[count] }, { ...numbers, ...masked });
     },
     inPlace: null,
     applied: null,

@@ -16,6 +16,13 @@ import { type CategoryEmbeddingOptions, categoryEmbedding } from "../layers/cate
 import { type ClampOutputOptions, clampOutput } from "../layers/clamp_output.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
 import {
+  type Conv1dLayerOptions,
+  type Conv2dLayerOptions,
+  conv1d,
+  conv2d,
+  type Size2d,
+} from "../layers/convolution.js";
+import {
   alphaDropout,
   type DropoutLayerOptions,
   dropout,
@@ -30,6 +37,19 @@ import { type LinearOptions, linear } from "../layers/linear.js";
 import { type NtkLinearOptions, ntkLinear } from "../layers/ntk_linear.js";
 import { type NumericEmbeddingOptions, numericEmbedding } from "../layers/numeric_embedding.js";
 import { type ParametricOptions, parametricActivation } from "../layers/parametric_activation.js";
+import {
+  type AveragePool1dOptions,
+  type AveragePool2dOptions,
+  averagePool1d,
+  averagePool2d,
+  type GlobalPoolOptions,
+  globalAveragePool,
+  globalMaxPool,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  maxPool1d,
+  maxPool2d,
+} from "../layers/pool.js";
 import { type GruOptions, gru, type LstmOptions, lstm, type RnnOptions, rnn } from "../layers/recurrent.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
@@ -70,6 +90,19 @@ const RECURRENT = {
 interface Recurrent {
   readonly inputs: number;
   readonly hidden: number;
+}
+
+const CONVOLUTION = {
+  ...{ inputs: plain, outputs: plain, kernel: plain, stride: plain, dilation: plain, padding: plain, groups: plain },
+  ...{ bias: plain, init: filling, biasInit: filling, regularizer: penalties, biasRegularizer: penalties },
+  ...{ preset: plain, name: plain },
+};
+
+const POOL = { size: plain, stride: plain, padding: plain, name: plain };
+
+/** The size of a window. */
+interface Sized<K> {
+  readonly size: K;
 }
 
 /** Sizes of a table. */
@@ -197,6 +230,28 @@ export const layers = new Family<Layer>("layer", {
       ...{ biasRegularizer: penalties, rateFactor: plain, biasRateFactor: plain, name: plain },
     },
   ),
+  conv1d: kind(
+    ({ inputs, outputs, ...options }: Conv1dLayerOptions & Inputs & { readonly outputs: number }) =>
+      conv1d(inputs, outputs, options),
+    CONVOLUTION,
+  ),
+  conv2d: kind(
+    ({ inputs, outputs, ...options }: Conv2dLayerOptions & Inputs & { readonly outputs: number }) =>
+      conv2d(inputs, outputs, options),
+    CONVOLUTION,
+  ),
+  maxPool1d: kind(({ size, ...options }: MaxPool1dOptions & Sized<number>) => maxPool1d(size, options), POOL),
+  maxPool2d: kind(({ size, ...options }: MaxPool2dOptions & Sized<Size2d>) => maxPool2d(size, options), POOL),
+  averagePool1d: kind(({ size, ...options }: AveragePool1dOptions & Sized<number>) => averagePool1d(size, options), {
+    ...POOL,
+    countPadding: plain,
+  }),
+  averagePool2d: kind(({ size, ...options }: AveragePool2dOptions & Sized<Size2d>) => averagePool2d(size, options), {
+    ...POOL,
+    countPadding: plain,
+  }),
+  globalMaxPool: kind((options: GlobalPoolOptions) => globalMaxPool(options), { name: plain }),
+  globalAveragePool: kind((options: GlobalPoolOptions) => globalAveragePool(options), { name: plain }),
   batchEnsemble: kind(
     ({ inputs, outputs, ...options }: BatchEnsembleOptions & Inputs & { readonly outputs: number }) =>
       batchEnsemble(inputs, outputs, options),

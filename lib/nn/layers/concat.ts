@@ -4,7 +4,15 @@ import * as ops from "../../ops/index.js";
 import { checkKeys } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
-import { type Agree, ANY_SIZE, checkChain, type InPlace, type Sized, type TakenBy } from "../structure/chain.js";
+import {
+  type Agree,
+  ANY_SIZE,
+  checkChain,
+  featuresGiven,
+  type InPlace,
+  type Sized,
+  type TakenBy,
+} from "../structure/chain.js";
 import {
   checkLayer,
   checkName,
@@ -110,7 +118,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
   expectFew("concat", layers);
   const names = nameLayers(layers);
   const inputs = commonInputs(layers);
-  const size = total(layers.map((layer) => featuresGiven(layer, inputs)));
+  const size = total(layers.map((layer) => featuresGiven(layer, inputs) ?? ANY_SIZE));
   const block = sealed<Layer>({
     kind: "concat",
     name,
@@ -147,13 +155,6 @@ function commonInputs(layers: readonly Layer[]): number {
 /** Whether a branch leaves all axes but the last as they are, by what it says: a model speaks of rows of its own. */
 function keepsAxes({ kind, outputs }: Layer): boolean {
   return kind !== "sequential" && kind !== "network" && (outputs === "same" || typeof outputs === "number");
-}
-
-/** Features that a branch makes of so many; {@link ANY_SIZE} where its `infer` alone knows. */
-function featuresGiven({ outputs }: Layer, taken: number): number {
-  if (outputs === "same") return taken;
-  if (typeof outputs === "number") return outputs;
-  return typeof outputs === "object" && "last" in outputs ? outputs.last : ANY_SIZE;
 }
 
 /** Their sum, if all are known. */

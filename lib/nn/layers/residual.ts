@@ -11,6 +11,8 @@ import {
   type Chained,
   checkChain,
   type First,
+  featuresGiven,
+  featuresTaken,
   givenBy,
   type InPlace,
   type InWords,
@@ -97,7 +99,8 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
   if (given.length === 0) fail("ERR_OPTION", "residual", "a layer or more", given);
   const { layers, names, input, outputs } = chainOf("residual", given);
   const output = outputs.at(-1);
-  const [takes, gives] = [featuresOf(input), featuresOf(output)];
+  const takes = featuresOf(input) ?? featuresTaken(layers);
+  const gives = featuresOf(output) ?? layers.reduce((size, layer) => featuresGiven(layer, size), takes);
   if (input !== undefined && output !== undefined && !project) expectSum(input, output);
   const isProjected = project && takes !== undefined && gives !== undefined && takes !== gives;
   const projection = isProjected ? linear(takes, gives, { bias: false, name: "projection" }) : undefined;

@@ -2,23 +2,26 @@ import { CarillonError } from "../../errors.js";
 import { checkShape, elements, formatShape, type Shape, sameShape } from "../../tensor/shape.js";
 import type { ValueSpec } from "../../tensor/value.js";
 import type { Product } from "./size_product.js";
+import type { Windowed, WindowTypes } from "./window_sizes.js";
 
 /** The rows that a layer takes: of so many features on the last axis, or of a whole shape. {@link ANY_SIZE} takes all. */
 export type Taken = number | readonly number[];
 
 /**
  * The row that a layer gives for one: so many features in the place of the last axis, or a whole shape; `'same'`: the row that it took;
- * `'flat'`: all elements on one axis; the same elements in another shape; one axis more; or so many features on the last of the axes
- * that its `infer` tells.
+ * `'flat'`: all elements on one axis; `'channels'`: the last axis alone; the same elements in another shape; one axis more; or so many features on the last of the axes
+ * that its `infer` tells; or one place a window that slides over all axes but the last, with so many features, or those that it took.
  */
 export type Given =
   | number
   | readonly number[]
   | "same"
   | "flat"
+  | "channels"
   | { readonly shape: readonly number[] }
   | { readonly append: number }
-  | { readonly last: number };
+  | { readonly last: number }
+  | { readonly windows: WindowTypes; readonly last?: number | undefined };
 
 /**
  * Elements that a layer takes: `'ragged'` are rows of integers of any length, lists or padded ones; `'any'` are given as they were taken,
@@ -128,15 +131,34 @@ type After<H extends Sized, Row> = H extends { readonly rows: unknown }
           ? Row extends readonly number[]
             ? readonly [Product<Row>]
             : number
-          : [H["outputs"]] extends [{ readonly shape: infer S extends readonly number[] }]
-            ? S
-            : [H["outputs"]] extends [{ readonly append: infer N extends number }]
-              ? Row extends readonly number[]
-                ? readonly [...Row, N]
-                : N
-              : [H["outputs"]] extends [{ readonly last: infer N extends number }]
-                ? N
-                : number;
+          : [H["outputs"]] extends ["channels"]
+            ? [Features<Row>] extends [never]
+              ? number
+              : readonly [Features<Row>]
+            : [H["outputs"]] extends [{ readonly shape: infer S extends readonly number[] }]
+              ? S
+              : [H["outputs"]] extends [{ readonly append: infer N extends number }]
+                ? Row extends readonly number[]
+                  ? readonly [...Row, N]
+                  : N
+                : [H["outputs"]] extends [{ readonly windows: infer W extends WindowTypes }]
+                  ? AfterWindows<
+                      Row,
+                      W,
+                      H["outputs"] extends { readonly last: infer N extends number } ? N : Features<Row>
+                    >
+                  : [H["outputs"]] extends [{ readonly last: infer N extends number }]
+                    ? N
+                    : number;
+
+/** A row with N features after windows over its other axes; of a row without such axes the features alone are known. */
+type AfterWindows<Row, W extends WindowTypes, N extends number> = Row extends readonly [
+  infer First extends number,
+  ...infer Axes extends readonly number[],
+  number,
+]
+  ? readonly [...Windowed<[First, ...Axes], W>, N]
+  : N;
 
 /** A row after a model as a layer: what the model says of its own rows is so of all of these; of others the features alone are known. */
 type AfterModel<In, Out, Row> = [In] extends [readonly number[]]
@@ -279,9 +301,32 @@ export type Last<L extends readonly unknown[], Row = "same"> = L extends readonl
 /** Rows of one axis as the number of their features. */
 export type Plain<Row> = Row extends readonly [infer N extends number] ? N : Row extends Taken ? Row : number;
 
+/** Whether windows of a layer slide over axes whose sizes it does not say. */
+function hasWindows({ outputs }: Sized): boolean {
+  return typeof outputs === "object" && "windows" in outputs;
+}
+
+/** Features that a layer makes of so many on the last axis; `undefined` where nobody knows. */
+export function featuresGiven({ inputs, outputs }: Sized, taken: number | undefined): number | undefined {
+  const known = typeof inputs === "number" && inputs !== ANY_SIZE ? inputs : taken;
+  if (outputs === "same" || outputs === "channels") return known;
+  if (typeof outputs === "number") return outputs;
+  if (typeof outputs !== "object") return undefined;
+  if ("last" in outputs) return outputs.last === ANY_SIZE ? undefined : outputs.last;
+  return "windows" in outputs ? known : undefined;
+}
+
+/** Features on the last axis that the first of layers with sizes takes, whatever the other axes are. */
+export function featuresTaken(layers: readonly Sized[]): number | undefined {
+  const first = layers.find((layer) => !passesThrough(layer));
+  return first !== undefined && typeof first.inputs === "number" && first.inputs !== ANY_SIZE
+    ? first.inputs
+    : undefined;
+}
+
 /** The rows that a layer takes, where it says their whole shape: one axis of so many features, if it names those alone. */
 function rowsOf(layer: Sized | undefined, dtype: ValueSpec["dtype"]): ValueSpec | undefined {
-  if (layer === undefined || layer.inputs === ANY_SIZE) return undefined;
+  if (layer === undefined || layer.inputs === ANY_SIZE || hasWindows(layer)) return undefined;
   const { inputs, takes = "f32" } = layer;
   const row = typeof inputs === "number" ? [inputs] : inputs;
   return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : elementsOf(takes) };
@@ -306,15 +351,23 @@ export function givenBy(layer: Sized, given: ValueSpec): ValueSpec {
 function shapeGiven(outputs: Given, shape: Shape): Shape {
   if (outputs === "same") return shape;
   if (outputs === "flat") return [...shape.slice(0, 1), elements(shape.slice(1))];
+  if (outputs === "channels") return [...shape.slice(0, 1), ...shape.slice(1).slice(-1)];
   if (typeof outputs === "number") return [...shape.slice(0, -1), outputs];
   if ("append" in outputs) return [...shape, outputs.append];
   if ("shape" in outputs) return [...shape.slice(0, 1), ...outputs.shape];
-  if ("last" in outputs) return [...shape.slice(0, -1), outputs.last];
+  if ("last" in outputs && outputs.last !== undefined) return [...shape.slice(0, -1), outputs.last];
+  if ("windows" in outputs || "last" in outputs) return shape; // as `infer` tells
   return [...shape.slice(0, 1), ...outputs];
 }
 
 /** Throws the sentence of {@link Chained} if a layer, the one at `position` from 0, does not take what the layer `from` gave. */
-function expectTaken(layer: Sized, position: number, from: number, { shape, dtype, ragged }: ValueSpec): void {
+function expectTaken(
+  layer: Sized,
+  position: number,
+  from: number,
+  { shape, dtype, ragged }: ValueSpec,
+  lastOnly = false,
+): void {
   const { kind, inputs, outputs, takes = "f32" } = layer;
   const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, given: string): never => {
     const origin = place === 0 ? "the input has" : `layer ${place} gives`;
@@ -325,11 +378,11 @@ function expectTaken(layer: Sized, position: number, from: number, { shape, dtyp
   if (!fits) refuse("ERR_DTYPE", takes === "ragged" ? "i32" : takes, position, ragged === undefined ? dtype : "lists");
   const row = shape.slice(1);
   if (typeof inputs !== "number") {
-    if (!sameShape(row, inputs)) refuse("ERR_SHAPE", formatShape(inputs), from, formatShape(row));
+    if (!lastOnly && !sameShape(row, inputs)) refuse("ERR_SHAPE", formatShape(inputs), from, formatShape(row));
   } else if (inputs !== ANY_SIZE && row.at(-1) !== inputs) {
     refuse("ERR_SHAPE", `${inputs} features`, from, `${row.at(-1) ?? formatShape(row)}`);
   }
-  if (typeof outputs !== "object" || !("shape" in outputs)) return;
+  if (lastOnly || typeof outputs !== "object" || !("shape" in outputs)) return;
   const count = elements(outputs.shape);
   if (elements(row) !== count) refuse("ERR_SHAPE", `${count} elements`, from, formatShape(row));
 }
@@ -356,15 +409,35 @@ export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefin
   const first = input ?? (begin < 0 ? undefined : rowsOf(layers[begin], dtype));
   let given = first;
   let from = 0;
+  let features: number | undefined; // where axes before them are not known
   const outputs = layers.map((layer, position): ValueSpec | undefined => {
+    if (given === undefined && (features !== undefined || hasWindows(layer))) {
+      if (features !== undefined)
+        expectTaken(layer, position, from, { shape: ["batch", features], dtype: "f32" }, true);
+      const leaves = hasWindows(layer) || layer.outputs === "same" || typeof layer.outputs === "number";
+      features = leaves ? featuresGiven(layer, features) : undefined;
+      if (!passesThrough(layer)) from = position + 1;
+      return undefined;
+    }
     given ??= rowsOf(layer, "f32"); // behind a layer that gives what nobody knows
     if (given === undefined) return undefined;
     expectTaken(layer, position, from, given);
-    given = givenBy(layer, given);
+    given = hasWindows(layer) ? windowsGive(layer, position, given) : givenBy(layer, given);
     if (!passesThrough(layer)) from = position + 1;
     return given;
   });
   return { input: first, outputs };
+}
+
+/** {@link givenBy} of a layer with windows, whose error says which layer of the chain it is. */
+function windowsGive(layer: Sized, position: number, given: ValueSpec): ValueSpec {
+  try {
+    return givenBy(layer, given);
+  } catch (error) {
+    if (!(error instanceof CarillonError)) throw error;
+    const place = `layer ${position + 1} (${layer.kind})`;
+    throw new CarillonError(error.code, place, `${place}: ${error.message}`);
+  }
 }
 
 /** Whether a layer takes any row and gives it as it is. */

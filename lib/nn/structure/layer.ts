@@ -239,8 +239,12 @@ function checkTaken(where: string, inputs: unknown): void {
 
 /** `ERR_OPTION` for what no layer gives for a row. */
 function checkGiven(where: string, outputs: unknown): void {
-  if (outputs === "same" || outputs === "flat") return;
+  if (outputs === "same" || outputs === "flat" || outputs === "channels") return;
   if (typeof outputs === "object" && outputs !== null && !Array.isArray(outputs)) {
+    if ("windows" in outputs) {
+      checkWindowed(where, outputs);
+      return;
+    }
     const form = (["shape", "append"] as const).find((key) => key in outputs) ?? "last";
     checkKeys(where, outputs, [form]);
     const size: unknown = Object.values(outputs)[0];
@@ -248,6 +252,14 @@ function checkGiven(where: string, outputs: unknown): void {
     else if (Array.isArray(size)) checkTaken(`${where}.shape`, size);
     else fail("ERR_OPTION", `${where}.shape`, "the shape of a row", size);
   } else checkTaken(where, outputs);
+}
+
+/** `ERR_OPTION` for features behind windows that are none. */
+function checkWindowed(where: string, outputs: object & { readonly windows: unknown }): void {
+  checkKeys(where, outputs, ["windows", "last"]);
+  checkObject(`${where}.windows`, outputs.windows);
+  const last = "last" in outputs ? outputs.last : undefined;
+  if (last !== undefined) checkNumber(`${where}.last`, last, SIZE);
 }
 
 function isLayer(value: unknown): value is Layer {
@@ -305,7 +317,7 @@ export function defineLayer<
   checkGiven(`${kind}.outputs`, outputs);
   if (takes !== undefined) checkOneOf(`${kind}.takes`, takes, TAKES);
   if (infer !== undefined) checkFunction(`${kind}.infer`, infer);
-  else if (typeof outputs === "object" && "last" in outputs)
+  else if (typeof outputs === "object" && ("last" in outputs || "windows" in outputs))
     fail("ERR_OPTION", `${kind}.infer`, "a function, as 'outputs' tells the last axis alone,", infer);
   const layer: Layer<In, Out, T> = {
     kind,
@@ -345,6 +357,7 @@ function describeLayer({ kind, inputs, outputs, name, parameters, layers, config
 function formatSize(size: Given): string {
   if (typeof size === "number" || typeof size === "string") return `${size}`;
   if ("append" in size) return `[…, ${size.append}]`;
+  if ("windows" in size) return size.last === undefined ? "places" : `[…, ${size.last}]`;
   if ("last" in size) return size.last === ANY_SIZE ? "any" : `${size.last}`;
   if ("shape" in size) return formatShape(size.shape);
   return formatShape(size);

@@ -110,3 +110,19 @@ export type Product<Sizes extends readonly number[]> = Folded<"product", Sizes, 
 
 /** Sum of literal sizes; `number` where one of them is not known. */
 export type Total<Sizes extends readonly number[]> = Folded<"sum", Sizes, [0]>;
+
+/** The units of a number, digits from the highest down, each after ten times what there is. */
+type Counted<D extends Digits, Done extends readonly unknown[] = []> = D extends readonly [
+  ...infer Rest,
+  infer High extends Digit,
+]
+  ? Counted<
+      Rest,
+      [...Done, ...Done, ...Done, ...Done, ...Done, ...Done, ...Done, ...Done, ...Done, ...Done, ...Units[High]]
+    >
+  : Done;
+
+/** A tuple of so many elements; of a size of five digits or more `never`. */
+export type Length<N extends number> = `${N}` extends `${infer _}${infer _}${infer _}${infer _}${infer _}`
+  ? never
+  : Counted<DigitsOf<`${N}`>>;

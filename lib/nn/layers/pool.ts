@@ -1,0 +1,156 @@
+import { madeBy } from "../../described.js";
+import * as ops from "../../ops/index.js";
+import { checkPool, type PoolPadding1d, pooled } from "../../ops/pool.js";
+import { axesOfWindows, expectImages, type Padding2d } from "../../ops/windows.js";
+import { checkBoolean, checkKeys } from "../../options.js";
+import type { ValueSpec } from "../../tensor/value.js";
+import { defineLayer, type Layer } from "../structure/layer.js";
+import type { Size2d } from "./convolution.js";
+
+/** Options of {@link maxPool2d}. */
+export interface MaxPool2dOptions<S extends Size2d = Size2d, P extends Padding2d = Padding2d> {
+  /** Steps between two windows; their size by default. */
+  readonly stride?: S | undefined;
+  /**
+   * `'valid'` (the default): none; `'same'`: ⌈size/stride⌉ places, as in Keras; a number below the size of a window: so many places at both ends, as in
+   * PyTorch, which takes half the size at most. What is padded is left out.
+   */
+  readonly padding?: P | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link averagePool2d}. */
+export interface AveragePool2dOptions<S extends Size2d = Size2d, P extends Padding2d = Padding2d>
+  extends MaxPool2dOptions<S, P> {
+  /**
+   * Whether a mean is divided by all elements of its window, padded ones too, which is PyTorch's default (`count_include_pad`); or by those
+   * that are there, as Keras does: false by default.
+   */
+  readonly countPadding?: boolean | undefined;
+}
+
+/** Options of {@link maxPool1d}. */
+export interface MaxPool1dOptions<S extends number = number, P extends PoolPadding1d = PoolPadding1d> {
+  /** Steps between two windows; their size by default. */
+  readonly stride?: S | undefined;
+  /** As of {@link maxPool2d}. */
+  readonly padding?: P | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link averagePool1d}. */
+export interface AveragePool1dOptions<S extends number = number, P extends PoolPadding1d = PoolPadding1d>
+  extends MaxPool1dOptions<S, P> {
+  /** As of {@link averagePool2d}. */
+  readonly countPadding?: boolean | undefined;
+}
+
+/** Options of {@link globalMaxPool} and {@link globalAveragePool}. */
+export interface GlobalPoolOptions {
+  readonly name?: string | undefined;
+}
+
+type Pool<K extends Size2d, S extends Size2d, P extends Padding2d> = Layer<
+  number,
+  { readonly windows: { readonly kernel: K; readonly stride: S; readonly dilation: 1; readonly padding: P } },
+  "f32"
+>;
+
+function poolLayer(kind: string, size: Size2d, options: AveragePool2dOptions | AveragePool1dOptions): Layer {
+  const averages = kind.startsWith("average");
+  const axes = kind.endsWith("2d") ? 2 : 1;
+  checkKeys(kind, options, ["stride", "padding", "name", ...(averages ? ["countPadding"] : [])]);
+  const { stride = size, padding = "valid", name, countPadding = false } = options;
+  const counted = averages ? checkBoolean(`${kind}.countPadding`, countPadding) : undefined;
+  const windows = checkPool(kind, axes, size, { stride, padding } as ops.Pool2dOptions); // which it checks for either
+  const config = { size, stride, padding, ...(counted === undefined ? {} : { countPadding: counted }) };
+  const layer = defineLayer({
+    ...{ kind, name, config },
+    outputs: { windows: { kernel: size, stride, dilation: 1, padding } },
+    infer(given: ValueSpec): ValueSpec {
+      const [batch = 1, ...row] = expectImages(kind, given.shape, axes);
+      const places = axesOfWindows(kind, row.slice(0, -1).map(Number), windows).map(({ small }) => small);
+      return { shape: [batch, ...places, ...row.slice(-1)], dtype: "f32" };
+    },
+    forward: (x) => pooled(kind, x, windows, counted),
+  });
+  return madeBy(kind, { ...config, name }, layer);
+}
+
+/**
+ * The largest element of each window and channel: x: [batch, height, width, channels], y: [batch, …, channels]. NaN where there is one;
+ * the gradient goes to the first of the largest, rows first. A window larger than the input is `ERR_SHAPE`.
+ *
+ * @param size Rows and columns of a window.
+ */
+export function maxPool2d<const K extends Size2d, const S extends Size2d = K, const P extends Padding2d = "valid">(
+  size: K,
+  options?: MaxPool2dOptions<S, P>,
+): Pool<K, S, P>;
+export function maxPool2d(size: Size2d, options: MaxPool2dOptions = {}): Layer {
+  return poolLayer("maxPool2d", size, options);
+}
+
+/** {@link maxPool2d} over time: x: [batch, time, features]. */
+export function maxPool1d<const K extends number, const S extends number = K, const P extends PoolPadding1d = "valid">(
+  size: K,
+  options?: MaxPool1dOptions<S, P>,
+): Pool<K, S, P>;
+export function maxPool1d(size: number, options: MaxPool1dOptions = {}): Layer {
+  return poolLayer("maxPool1d", size, options);
+}
+
+/**
+ * The mean of each window and channel: x: [batch, height, width, channels], y: [batch, …, channels]; the sum in the order (row, column),
+ * divided once, by what `countPadding` says.
+ *
+ * @param size Rows and columns of a window.
+ */
+export function averagePool2d<const K extends Size2d, const S extends Size2d = K, const P extends Padding2d = "valid">(
+  size: K,
+  options?: AveragePool2dOptions<S, P>,
+): Pool<K, S, P>;
+export function averagePool2d(size: Size2d, options: AveragePool2dOptions = {}): Layer {
+  return poolLayer("averagePool2d", size, options);
+}
+
+/** {@link averagePool2d} over time: x: [batch, time, features]. */
+export function averagePool1d<
+  const K extends number,
+  const S extends number = K,
+  const P extends PoolPadding1d = "valid",
+>(size: K, options?: AveragePool1dOptions<S, P>): Pool<K, S, P>;
+export function averagePool1d(size: number, options: AveragePool1dOptions = {}): Layer {
+  return poolLayer("averagePool1d", size, options);
+}
+
+function globalPool(
+  kind: string,
+  options: GlobalPoolOptions,
+  over: (x: Parameters<Layer["forward"]>[0], axes: readonly number[]) => ReturnType<typeof ops.mean>,
+): Layer<number, "channels", "f32"> {
+  checkKeys(kind, options, ["name"]);
+  const { name } = options;
+  const layer = defineLayer({
+    ...{ kind, name, config: {} },
+    outputs: "channels",
+    forward(x) {
+      const axes = x.shape.slice(1, -1).map((_, place) => place + 1);
+      return axes.length === 0 ? x : over(x, axes);
+    },
+  });
+  return madeBy(kind, { name }, layer);
+}
+
+/**
+ * The largest element of each channel over all places: y: [batch, channels] from x: [batch, …, channels]. NaN where there is one; the gradient goes to the
+ * first of the largest.
+ */
+export function globalMaxPool(options: GlobalPoolOptions = {}): Layer<number, "channels", "f32"> {
+  return globalPool("globalMaxPool", options, (x, axis) => ops.max(x, { axis }));
+}
+
+/** The mean of each channel over all places: y: [batch, channels] from x: [batch, …, channels]; sum and division as of `ops.mean`. */
+export function globalAveragePool(options: GlobalPoolOptions = {}): Layer<number, "channels", "f32"> {
+  return globalPool("globalAveragePool", options, (x, axis) => ops.mean(x, { axis }));
+}
