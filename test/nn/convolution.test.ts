@@ -124,7 +124,7 @@ const ONE = 2 ** -13;
 describe.each(cases.map((one) => [`${one.framework}: ${JSON.stringify(one.layers)}`, one] as const))(
   "%s",
   (_n, one) => {
-    test("outputs, and the gradient to the input", async () => {
+    test("outputs, and the gradient to the input", () => {
       const { model, x } = networkOf(one);
       const [rows = 1, ...row] = x.shape as readonly number[];
       const size = x.data.length / rows;
@@ -159,15 +159,15 @@ describe.each(cases.map((one) => [`${one.framework}: ${JSON.stringify(one.layers
     });
 
     test("one step and a hundred", async () => {
-      const after = async (steps: number) => {
+      const trained = async (steps: number) => {
         const { model, x } = networkOf(one);
         const data = { x, y: scaled({ shape: [x.shape[0] as number, OUT], data: fixture.y }) };
         const own = { batchSize: fixture.batch, shuffle: false, optimizer: sgd({ lr: fixture.rate }), loss: mse() };
         await fit(model, { data, steps, ...own });
         return new Map([...model.weights(), ["predicted", await model.predict(x)] as const]);
       };
-      expect(distanceOf(await after(1), one.one)).toBeLessThan(ONE);
-      expect(distanceOf(await after(fixture.steps), one.last)).toBeLessThan(2 * one.distance);
+      expect(distanceOf(await trained(1), one.one)).toBeLessThan(ONE);
+      expect(distanceOf(await trained(fixture.steps), one.last)).toBeLessThan(2 * one.distance);
     });
   },
 );

@@ -170,8 +170,12 @@ function usages(
   of: (one: Case, images?: readonly number[]) => Usage,
   refusals: (one: Case) => readonly Refusal[],
 ): OperationSamples {
+  // Finite differences where they are few.
+  const few = (one: Case): Partial<Usage> =>
+    size(weight(one)) * size(large(one)) > 6000 ? { differentiable: [] } : {};
   const plain = CASES.map((one) => ({
     ...of(one),
+    ...few(one),
     ...(one.label === "1 × 1, stride 2" ? { refusals: refusals(one) } : {}),
   }));
   const heavy = LARGE.map((one): Usage => {
