@@ -45,6 +45,7 @@ function objections(source: string): string[] {
 const OTHERS: Readonly<Record<string, string>> = {
   "lib/nn/evaluation/log.ts": "columns of a program's log, which nobody else numbers",
   "lib/table/arrow/header.ts": "fields of Arrow's messages, as its format numbers them",
+  "lib/table/parquet/header.ts": "encodings and Thrift's types, as Parquet's format numbers them",
   "lib/train/log/tensor_board_file.ts": "fields and wire types of TensorBoard's events, as their format numbers them",
 };
 

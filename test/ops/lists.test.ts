@@ -32,6 +32,8 @@ const UNMEASURED: Readonly<Record<string, string>> = {
   gather_ends: "one number an example",
   gather_lists: "a gather of lists: of rows of one length it is measured",
   log_scalar: "one number a step",
+  periodic: "rows of the suite tabular are steps of RealMLP-TD, which has it",
+  periodic_gradient: "likewise",
   recurrence: "rows of the suite layers are steps of networks that have it",
   recurrence_gradient: "likewise",
   row_count: "one number a step",
