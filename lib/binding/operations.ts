@@ -564,6 +564,41 @@ export interface NativeOperands<V> {
       readonly factor: number;
     };
   };
+  readonly parametric: {
+    readonly views: { readonly x: V; readonly share: V; readonly y: V; readonly bend?: V | null | undefined };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly function: NativeLists["unary"];
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly lane?: number | undefined;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+      readonly factor?: number | undefined;
+    };
+  };
+  readonly parametric_gradient: {
+    readonly views: {
+      readonly g: V;
+      readonly x: V;
+      readonly share: V;
+      readonly bend: V;
+      readonly dx: V;
+      readonly dshare: V;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly columns: number;
+      readonly function: NativeLists["unary"];
+      readonly site?: number | undefined;
+      readonly exampleRows?: number | undefined;
+      readonly lane?: number | undefined;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+      readonly factor?: number | undefined;
+    };
+  };
   readonly one_hot: {
     readonly views: { readonly labels: V; readonly y: V };
     readonly numbers: { readonly rows: number; readonly classes: number };
@@ -942,6 +977,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   periodic: "x:f frequency:f phase:f weight:f bias:f y:F; rows:d columns:i frequencies:i mixes:i; factor",
   periodic_gradient:
     "x:f frequency:f phase:f weight:f g:f dweight:F dphase:F dfrequency:F; rows:d columns:i frequencies:i mixes:i; factor",
+  parametric:
+    "x:f share:f y:F bend:F?; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
+  parametric_gradient:
+    "g:f x:f share:f bend:f dx:F dshare:F; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",

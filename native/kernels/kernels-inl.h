@@ -9,6 +9,7 @@
 #include "normalize-inl.h"
 #include "cells-inl.h"
 #include "periodic-inl.h"
+#include "parametric-inl.h"
 #include "philox-inl.h"
 #include "dropout-inl.h"
 #include "noise-inl.h"

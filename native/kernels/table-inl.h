@@ -44,6 +44,8 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .gru_reset_back = gru_reset_back,
       .periodic_f32 = periodic_f32,
       .periodic_gradient_f32 = periodic_gradient_f32,
+      .parametric_selu = {parametric_row<selu>, parametric_gradient_row<selu_slope>},
+      .parametric_mish = {parametric_row<mish>, parametric_gradient_row<mish_slope>},
       .dropout_f32 = dropout_f32,
       .dropout_mask_bits = dropout_mask_bits,
       .noise_f32 = noise_f32,

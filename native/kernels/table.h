@@ -413,6 +413,16 @@ struct PeriodicChains {
   float* frequency;
 };
 
+// ---- Activations with a share a unit -----------------------------------------------------------------------
+
+struct ParametricKernels {
+  // Of a row: bend = f(x) − x, unless that is nullptr, and y = x + bend·share.
+  void (*row)(const float* x, const float* share, float* y, float* bend, size_t columns);
+  // Of a row: dx = (g − g·share) + (g·share)·f′(x); chain += g·bend. dx may be any of the others but the chain.
+  void (*gradient_row)(const float* g, const float* x, const float* share, const float* bend, float* dx, float* chain,
+                       size_t columns);
+};
+
 // ---- The table ---------------------------------------------------------------------------------------------
 
 struct KernelTable {
@@ -488,6 +498,9 @@ struct KernelTable {
   // Adds the terms of all rows to the chains of the columns [begin, end); g is what flows back to y.
   void (*periodic_gradient_f32)(const PeriodicTask& task, const PeriodicChains& chains, const float* x, const float* g,
                                 size_t rows, size_t begin, size_t end);
+
+  ParametricKernels parametric_selu;
+  ParametricKernels parametric_mish;
 
   // y[i] = keep(first_index + i) ? x[i]·scale + shift : dropped; y may be x.
   void (*dropout_f32)(const float* x, float* y, size_t count, uint64_t first_index, const DropoutArguments& arguments);

@@ -85,15 +85,8 @@ void check_dropout(const Arguments& a, Requirements& r) {
 void run_dropout(const Context& context, const Arguments& a) {
   const auto* x = a.view<const float>(DropoutAt::x);
   auto* y = a.view<float>(DropoutAt::y);
-  DropoutArguments arguments{};
-  arguments.seed = context.registers.seed;
-  arguments.step = context.registers.step;
-  arguments.site = static_cast<uint32_t>(a.ints[DropoutAt::site]);
-  const Registers& registers = context.registers;
-  const bool scheduled = a.size(DropoutAt::lane) != 0 && lanes_end(a) <= registers.lane_count;
-  const double* lanes = scheduled ? registers.lanes + a.size(DropoutAt::lane) - 1 : nullptr;
-  arguments.threshold = dropout_threshold(scheduled ? std::clamp(lanes[0], 0.0, 1.0) : a.doubles[DropoutAt::keep]);
-  arguments.scale = static_cast<float>(scheduled ? lanes[1] : a.doubles[DropoutAt::scale]);
+  DropoutArguments arguments =
+      mask_of_step(context, a, DropoutAt::site, a.doubles[DropoutAt::keep], a.doubles[DropoutAt::scale]);
   arguments.shift = static_cast<float>(a.doubles[DropoutAt::shift]);
   arguments.dropped = static_cast<float>(a.doubles[DropoutAt::dropped]);
   over_masked(context, a, [&](size_t begin, size_t end, uint64_t index) {
@@ -205,6 +198,19 @@ void run_permutation(const Context& context, const Arguments& a) {
 }
 
 }  // namespace
+
+DropoutArguments mask_of_step(const Context& context, const Arguments& a, size_t site, double keep, double scale) {
+  const Registers& registers = context.registers;
+  DropoutArguments arguments{};
+  arguments.seed = registers.seed;
+  arguments.step = registers.step;
+  arguments.site = static_cast<uint32_t>(a.ints[site]);
+  const bool scheduled = a.size(DropoutAt::lane) != 0 && lanes_end(a) <= registers.lane_count;
+  const double* lanes = scheduled ? registers.lanes + a.size(DropoutAt::lane) - 1 : nullptr;
+  arguments.threshold = dropout_threshold(scheduled ? std::clamp(lanes[0], 0.0, 1.0) : keep);
+  arguments.scale = static_cast<float>(scheduled ? lanes[1] : scale);
+  return arguments;
+}
 
 constinit const Operation op_dropout{"dropout", DropoutAt::all, true, check_dropout, nullptr, run_dropout};
 constinit const Operation op_noise{"noise", NoiseAt::all, true, check_noise, nullptr, run_noise};

@@ -98,7 +98,7 @@ Program::Program(const ProgramSpec& spec, const KernelTable& kernels)
     const Operation* operation = &instruction.operation();
     if (operation == &op_log_scalar && a.size(0) >= log_columns_) throw ProgramError("log column out of range");
     if (operation == &op_schedule_value && a.size(0) >= lanes_) throw ProgramError("schedule out of range");
-    if (operation == &op_dropout && lanes_end(a) > lanes_) throw ProgramError("schedule out of range");
+    if (reads_lanes(operation) && lanes_end(a) > lanes_) throw ProgramError("schedule out of range");
     if (operation == &op_update && last_lane(a) >= lanes_) throw ProgramError("schedule out of range");
     if (order_view(operation) >= 0 && samples_ == 0) throw ProgramError("gather needs a feed");
   }

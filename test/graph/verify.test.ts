@@ -741,6 +741,61 @@ describe("a periodic embedding", () => {
   });
 });
 
+describe("an activation with shares", () => {
+  const x = Float32Array.of(1, 2, 3, 4);
+  const two = Float32Array.of(1, 2);
+  const views = (): readonly NativeArray[] => [x, two, new Float32Array(4), new Float32Array(4), new Float32Array(2)];
+  const [y, bend, sums] = [2, 3, 4];
+  const mish = numberOf("unary", "mish");
+  const plain = [-1, 0, 0];
+  const forward = (ints: readonly number[], doubles: readonly number[], of = [0, 1, y, bend]) =>
+    words("parametric", of, ints, doubles);
+  const backward = (ints: readonly number[], doubles: readonly number[], of = [0, 0, 1, 0, y, sums]) =>
+    words("parametric_gradient", of, ints, doubles);
+
+  test("the good ones run", () => {
+    const own = views();
+    expect(run(forward([2, 2, numberOf("unary", "selu"), ...plain], [1, 1, 2]), own)).toBeNull();
+    const by = Math.fround(Math.fround(1.0507009873554805) - 1);
+    expect(own[bend]?.[0]).toBe(by);
+    expect(own[y]?.[0]).toBe(2 * Math.fround(1 + by));
+    expect(run(forward([2, 2, mish, ...plain], [1, 1, 1], [0, 1, y, -1]), own)).toBeNull();
+    expect(run(forward([2, 2, mish, 0, 2, 0], [0, 1, 1]), own)).toBeNull(); // keeps nothing
+    expect(Array.from(own[y] ?? [])).toEqual([0, 0, 0, 0]);
+    // dshare = Σ over rows of g·bend, by g and bend that are x.
+    expect(run(backward([2, 2, mish, ...plain], [1, 1, 1]), own)).toBeNull();
+    expect(Array.from(own[sums] ?? [])).toEqual([10, 20]);
+    expect(run(backward([0, 2, mish, ...plain], [1, 1, 1]), own)).toBeNull();
+    expect(Array.from(own[sums] ?? [])).toEqual([0, 0]);
+  });
+
+  test.each<[string, readonly number[], string]>([
+    ["another function", [2, 2, numberOf("unary", "gelu"), ...plain], "no such function"],
+    ["a function that is not there", [2, 2, nativeInfo.unary.length, ...plain], "no such function"],
+    ["a negative function", [2, 2, INT_MIN, ...plain], "no such function"],
+    ["a site below −1", [2, 2, mish, -2, 0, 0], "place of a mask"],
+    ["negative rows an example", [2, 2, mish, 0, -1, 0], "place of a mask"],
+    ["a negative lane", [2, 2, mish, 0, 0, -1], "no such schedule"],
+    ["more rows than there are", [3, 2, mish, ...plain], "are needed"],
+    ["nothing but size", [INT_MIN, INT_MAX, mish, ...plain], "overflow"],
+  ])("%s is refused", (_name, ints, message) => {
+    for (const code of [forward(ints, [1, 1, 1]), backward(ints, [1, 1, 1])])
+      expect(() => run(code, views())).toThrow(refused(message));
+  });
+
+  test("a share of keeping that is none, and results on one another, are refused", () => {
+    for (const code of [
+      forward([2, 2, mish, ...plain], [1.5, 1, 1]),
+      backward([2, 2, mish, ...plain], [Number.NaN, 1, 1]),
+    ])
+      expect(() => run(code, views())).toThrow(refused("keep outside"));
+    expect(() => run(forward([2, 2, mish, ...plain], [1, 1, 1], [0, 1, y, y]), views())).toThrow(refused("overlaps"));
+    expect(() => run(backward([1, 2, mish, ...plain], [1, 1, 1], [0, 0, 1, 0, y, y]), views())).toThrow(
+      refused("overlaps"),
+    );
+  });
+});
+
 describe("packing for a product", () => {
   const b = Float32Array.of(1, 2, 3, 4, 5, 6);
   /** Panels of 32 columns at most, whatever the kernels are. */

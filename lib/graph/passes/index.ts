@@ -1,5 +1,6 @@
 import { fuseCrossEntropies } from "./cross_entropies.js";
 import { fuseNorms } from "./norms.js";
+import { fuseParametric } from "./parametric.js";
 import type { Pass } from "./pass.js";
 import { fusePeriodic } from "./periodic.js";
 import { fuseProducts } from "./products.js";
@@ -10,5 +11,6 @@ export const PASSES: readonly Pass[] = [
   fuseProducts,
   fuseNorms,
   fusePeriodic,
+  fuseParametric,
   (draft) => draft.removeUnused(),
 ];
