@@ -186,12 +186,14 @@ async function runJob(
   });
   watcher?.follow(run);
   let facts: Ran = {};
+  let isHeld = true;
   for await (const event of run) {
     told.take(event);
     watcher?.take(event);
     if (event.kind === "epoch") await log.show(event);
     if (event.kind === "start") {
       interruption.follow(run);
+      isHeld = event.held;
       const { rows, columns, members, epochs, parameters } = event;
       facts = { ...facts, rows, columns, members, epochs, parameters };
     }
@@ -202,7 +204,7 @@ async function runJob(
   const isReported = wantsReport && facts.reason === "finished";
   if (isReported) {
     told.say("writing the report");
-    await writeReport(folder, job, { ...ran, ...facts }, model, source);
+    await writeReport(folder, job, { ...ran, ...facts }, model, source, isHeld);
   }
   told.end();
   return tell(folder, { ...ran, ...facts, report: isReported }, model, told, interruption);

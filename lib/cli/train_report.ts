@@ -10,14 +10,17 @@ export async function writeReport(
   { seconds, again }: Ran,
   model: TabularModel,
   source: TableSource,
+  isHeld: boolean,
 ): Promise<void> {
   const known = Object.entries(model.kinds).filter(([, kind]) => kind === "number" || kind === "text");
   const isWritten = typeof source === "string" || Array.isArray(source);
-  const rows = await table(source, { ...job.read, ...(isWritten ? { kinds: Object.fromEntries(known) } : {}) });
+  const read = { ...job.read, ...(isWritten ? { kinds: Object.fromEntries(known) } : {}) };
+  const rows = isHeld ? await table(source, read) : source;
   const { schema: _, ...asked } = withoutSecrets(job);
   const made = await report(model, rows, {
     name: basename(folder.path),
     job: asked,
+    ...(isHeld ? {} : { read: { ...job.read } }),
     ...(typeof again === "string" ? { command: again } : {}),
     ...(typeof seconds === "number" ? { seconds } : {}),
   });

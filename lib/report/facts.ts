@@ -115,6 +115,8 @@ export interface ReportFacts {
     readonly measured: number;
     /** `'held out'`: by members that had not seen them; `'test'`: rows of their own. */
     readonly how: "held out" | "test";
+    /** Rows that were drawn from all to be looked at, where they are too many. */
+    readonly sample?: number | undefined;
   };
   readonly warnings: readonly Warning[];
   readonly targets: readonly TargetFacts[];

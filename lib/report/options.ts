@@ -9,6 +9,8 @@ import type { ChoiceOptions } from "./curves.js";
 export interface ReportOptions {
   /** Rows that the model was not trained on. By default figures are of the rows that were held out in training. */
   readonly test?: TableSource | undefined;
+  /** Megabytes up to which a source is held as one table, 64 by default, as for {@link Tabular.fit}; of a larger one some 50,000 rows are looked at. */
+  readonly memory?: number | undefined;
   /** How sources are read: as for {@link table}. */
   readonly read?: TableOptions | undefined;
   /** What stands above it; by default the target. */
@@ -33,6 +35,7 @@ export interface ReportOptions {
 const KEYS = [
   ...[
     "test",
+    "memory",
     "read",
     "name",
     "threshold",
@@ -64,7 +67,8 @@ export interface CheckedReport {
 /** `ERR_OPTION` and `ERR_UNKNOWN_OPTION` for what is no option. */
 export function checkReport(options: ReportOptions, name: string): CheckedReport {
   checkKeys("report", options, KEYS);
-  const { command, job, seconds, signal } = options;
+  const { command, job, seconds, signal, memory } = options;
+  if (memory !== undefined && memory !== Number.POSITIVE_INFINITY) checkNumber("report.memory", memory, { min: 0 });
   checkSignal("report", signal);
   if (command !== undefined) checkString("report.command", command);
   if (seconds !== undefined) checkNumber("report.seconds", seconds, { min: 0 });

@@ -22,6 +22,8 @@ export interface TabularStartEvent {
   readonly step: 0;
   readonly task: Task;
   readonly rows: number;
+  /** Whether the source is held as one table: a larger one was read block by block. */
+  readonly held: boolean;
   /** Numbers that the network is given of a row: columns that were encoded, tables and texts each as one. */
   readonly columns: number;
   readonly members: number;

@@ -187,6 +187,7 @@ export class Training {
       step: 0,
       task: preparation.target?.task ?? "value",
       rows: encoded.rows,
+      held: this.#prepared.numbers !== undefined,
       columns: numbers.length + flags.length + categories.length + texts.length,
       members: this.#planned.length,
       epochs: this.#epochs,

@@ -128,7 +128,7 @@ test("a page that does not read piles nothing up, has what it missed when it rea
   const other = await sleeping.listen(0);
   const warnings = [{ kind: "doubt", column: undefined, text: "x".repeat(20_000_000) }] as const;
   const numbers = { rows: 1, columns: 1, members: 1, epochs: 1, stepsPerEpoch: 1, parameters: 1, threads: 1 };
-  sleeping.take({ kind: "start", step: 0, task: "value", ...numbers, warnings });
+  sleeping.take({ kind: "start", step: 0, task: "value", held: true, ...numbers, warnings });
   const asleep = await new Promise<IncomingMessage>((resolve, reject) => {
     request(`${other}events`, (answer) => resolve(answer.pause()))
       .on("error", reject)

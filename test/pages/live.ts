@@ -20,6 +20,7 @@ function* events(): Generator<TabularEvent> {
     step: 0,
     task: "binary",
     rows: 5000,
+    held: true,
     columns: 14,
     members: 2,
     epochs: EPOCHS,

@@ -55,7 +55,13 @@ export function verdictOf(score: ScoreFacts): string {
 }
 
 /** Which rows the figures are of. */
-export function rowsOf({ rows: { measured, how, all } }: ReportFacts): string {
+export function rowsOf({ rows: { measured, how, all, sample } }: ReportFacts): string {
+  const drawn =
+    sample === undefined ? "" : ` Whatever is told of all rows is of ${counted(sample)} that were drawn from them.`;
+  return `${measuredText({ measured, how, all })}${drawn}`;
+}
+
+function measuredText({ measured, how, all }: ReportFacts["rows"]): string {
   return how === "test"
     ? `Figures are of ${rowsText(measured)} of their own, on which nothing was trained.`
     : `Figures are of ${rowsText(measured)}${measured === all ? "" : ` of the ${counted(all)}`}, each answered by networks that had not seen it in training.`;
