@@ -273,7 +273,7 @@ export async function answersOf(model: AnyModel, x: Encoded["x"], task: Task): P
 }
 
 /** Rows that are answered at once. */
-const CHUNK = 16_384;
+const CHUNK = 4096;
 
 /** The same of encoded rows, some thousand at a time. */
 export async function answersToRows(
