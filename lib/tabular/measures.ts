@@ -26,7 +26,7 @@ export type TargetValues = Int32Array | Float64Array;
 const LEAST = 1.1920928955078125e-7;
 
 /** Rows between two turns of the event loop. */
-const SLICE = 16_384;
+const SLICE = 2048;
 
 /** −ln p of a class that came; of a p below 2⁻²³ as of that. */
 export function lossOfChance(chance: number): number {
