@@ -7,9 +7,11 @@ import { categoryEmbedding } from "../nn/layers/category_embedding.js";
 import { clampOutput } from "../nn/layers/clamp_output.js";
 import { dropout } from "../nn/layers/dropout.js";
 import { embeddingBag } from "../nn/layers/embedding.js";
+import { linear } from "../nn/layers/linear.js";
 import { ntkLinear } from "../nn/layers/ntk_linear.js";
 import { numericEmbedding } from "../nn/layers/numeric_embedding.js";
 import { parametricActivation } from "../nn/layers/parametric_activation.js";
+import { residual } from "../nn/layers/residual.js";
 import { scale } from "../nn/layers/scale.js";
 import { smoothClip } from "../nn/layers/smooth_clip.js";
 import { type Mixing, towers } from "../nn/model/joint.js";
@@ -146,10 +148,22 @@ function tabM({ outputs, mixing, hidden, dropout: rate }: NetworkPlan, blocks: r
   return [...inside, memberLinear(taken, outputs), meanOfMembers({ of: mixing })];
 }
 
+/**
+ * What a text becomes goes to the answers on a straight way, too: a network of many layers learns its rare pieces by heart. Where nothing but texts is given, that is all.
+ */
+function insideOf(plan: NetworkPlan, features: number, blocks: readonly number[]): readonly Layer[] {
+  const { kind, outputs, inputs } = plan;
+  if (kind === "tabM") return tabM(plan, blocks);
+  const texts = inputs.texts.length;
+  if (texts > 0 && texts === blocks.length) return [linear(features, outputs, { init: 0 })];
+  const layers = realMlp(plan, features);
+  return texts > 0 && features !== outputs ? [residual({ project: true }, ...(layers as [Layer]))] : layers;
+}
+
 /** The network of a plan. */
 export function networkOf(plan: NetworkPlan): AnyModel {
   const { specs, layers, features, blocks } = branchesOf(plan);
-  const inside = [...(plan.kind === "tabM" ? tabM(plan, blocks) : realMlp(plan, features))];
+  const inside = [...insideOf(plan, features, blocks)];
   if (plan.bounds !== undefined) inside.push(clampOutput(plan.bounds));
   return towers({ inputs: specs, layers, head: sequential(...(inside as [Layer])) });
 }

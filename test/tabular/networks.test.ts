@@ -142,3 +142,18 @@ test("members of TabM begin with one sign for all that a column has become", () 
   for (const own of signs) expect(new Set(own)).toEqual(new Set([-1, 1]));
   expect(new Set(signs.map(String)).size).toBe(widths.length);
 });
+
+test("texts go to the answers on a straight way too, and alone on nothing else", () => {
+  const weightsOf = (kind: "realMlp" | "realMlpSmall", numbers: readonly string[]): readonly string[] => {
+    const texts = [{ input: "text1", column: "f", buckets: 64, most: 4 }];
+    const inputs = { numbers, flags: [], categories: [], texts };
+    const plan = { kind, inputs, outputs: 2, mixing: "classes", hidden: [8], dropout: 0, bounds: undefined } as const;
+    return [...networkOf(plan).initialize(1).weights()].map(([name, { shape }]) => `${name} ${shape}`);
+  };
+  for (const kind of ["realMlp", "realMlpSmall"] as const) {
+    const alone = weightsOf(kind, []);
+    expect(alone).toHaveLength(3);
+    expect(alone.map((name) => name.split(" ")[1])).toEqual(["64,16", "2,16", "2"]);
+    expect(weightsOf(kind, ["a"]).filter((name) => name.includes("projection"))).toHaveLength(1);
+  }
+});

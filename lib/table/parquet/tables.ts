@@ -88,8 +88,8 @@ const PARSERS = {
 };
 
 /** Rows of a block, and values. */
-const MOST_ROWS = 131_072;
-const MOST_VALUES = 4_194_304;
+const MOST_ROWS = 65_536;
+const MOST_VALUES = 2_097_152;
 
 /** Rows of a row group as a block has them: all, or parts that are about as long as one another. */
 function blockRows(rows: number, columns: number): number {
