@@ -128,6 +128,7 @@ export { rmsNorm } from "./nn/layers/rms_norm.js";
 export { type ScaleOptions, scale } from "./nn/layers/scale.js";
 export { flatten, reshape } from "./nn/layers/shapes.js";
 export { type SmoothClipOptions, smoothClip } from "./nn/layers/smooth_clip.js";
+export { type ConvTransposed2dLayerOptions, convTransposed2d } from "./nn/layers/transposed_convolution.js";
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,

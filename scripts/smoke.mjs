@@ -62,6 +62,7 @@ export const SCRIPTS = {
   "example:job": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:serving": { forms: [["--quick", "--out", OUT]] },
   "example:mnist": { forms: [["--quick", "--out", OUT]] },
+  "example:lenet": { forms: [["--quick", "--out", OUT]] },
   bench: { forms: [["all", "--quick", "--json", OUT]] },
   test: { reason: "it ends with this one" },
   "test:types": { reason: NPM_TEST },

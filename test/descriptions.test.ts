@@ -23,6 +23,7 @@ import {
   constant,
   conv1d,
   conv2d,
+  convTransposed2d,
   cosineDecay,
   cosineSimilarity,
   crossEntropy,
@@ -250,6 +251,10 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
         init: 0.5,
         regularizer: l2(0.1),
       }),
+    ],
+    convTransposed2d: [
+      convTransposed2d(2, 3, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, bias: false }),
+      convTransposed2d(2, 4, { kernel: [3, 2], padding: "same", groups: 2, init: 0.5, name: "t" }),
     ],
     maxPool1d: [maxPool1d(3, { stride: 2, padding: "same", name: "m" })],
     maxPool2d: [maxPool2d(2), maxPool2d([3, 2], { stride: [2, 1], padding: 1 })],

@@ -11,10 +11,14 @@ import {
   titleOfSetting,
 } from "../train/settings.js";
 import type { LayerCase } from "./case.js";
+import { convolution } from "./convolution.js";
 import { recurrence } from "./recurrence.js";
 
 /** Rows by the script of bench/peers that trains the same. */
-const CASES: Readonly<Record<string, readonly LayerCase[]>> = { "pytorch_recurrence.py": recurrence };
+const CASES: Readonly<Record<string, readonly LayerCase[]>> = {
+  "pytorch_recurrence.py": recurrence,
+  "pytorch_layers.py": convolution,
+};
 
 /** Seconds of measuring a row, all turns together; milliseconds of a setting's trial, and between entrants. */
 const SECONDS = 2;
@@ -45,7 +49,7 @@ export interface LayerRow {
 const times = (value: number | null): string => (value === null ? "–" : `${fixed(value, 2)} ×`);
 
 const COLUMNS = new Table<LayerRow>([
-  { title: "network", width: 27, align: "left", text: ({ name }) => name },
+  { title: "network", width: 38, align: "left", text: ({ name }) => name },
   { title: "threads", width: 7, text: ({ threads }) => String(threads) },
   { title: "µs", width: 9, text: ({ microseconds }) => fixed(microseconds, 0) },
   { title: "limit", width: 9, text: ({ rooflineMicroseconds }) => fixed(rooflineMicroseconds, 0) },

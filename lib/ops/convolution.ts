@@ -1,4 +1,4 @@
-import { CarillonError } from "../errors.js";
+import { CarillonError, fail } from "../errors.js";
 import { checkKeys } from "../options.js";
 import type { Convolved, WindowAxis } from "../tensor/attributes.js";
 import { extent, formatShape, type Shape } from "../tensor/shape.js";
@@ -16,6 +16,7 @@ import {
   ONE_ROW,
   type Padding1d,
   type Padding2d,
+  perAxis,
 } from "./windows.js";
 
 /** Shape of the larger side, [batch, height, width, channels]. */
@@ -223,6 +224,95 @@ export function conv1d<X extends Value, W extends Value, B extends Value = W>(
   options: Conv1dOptions = {},
 ): Of<X | W | B> {
   return checked("conv1d", 1, [x, weight, bias], options) as Of<X | W | B>;
+}
+
+/** Options of {@link convTransposed2d}. */
+export interface ConvTransposed2dOptions extends Omit<Conv2dOptions, "padding"> {
+  /** `'valid'` by default: every place that a window reaches; `'same'`: size·stride; a number: so many fewer at both ends. */
+  readonly padding?: Padding2d | undefined;
+  /** Places more at the end, below the stride; 0 by default. */
+  readonly outputPadding?: number | readonly [number, number] | undefined;
+}
+
+/** The axis that windows lie over, of whose places there are so many. */
+function transposedAxis(windows: CheckedWindows, more: readonly number[], small: number, axis: number): WindowAxis {
+  const [kernel = 1, stride = 1, dilation = 1] = [windows.kernel[axis], windows.stride[axis], windows.dilation[axis]];
+  const reach = (kernel - 1) * dilation + 1;
+  const sizes = { small, kernel, stride, dilation };
+  if (windows.padding === "same") {
+    return { ...sizes, large: small * stride, before: Math.floor(Math.max(reach - stride, 0) / 2) };
+  }
+  const before = typeof windows.padding === "string" ? 0 : (windows.padding[axis] ?? 0);
+  return { ...sizes, large: (small - 1) * stride + reach - 2 * before + (more[axis] ?? 0), before };
+}
+
+/** The axes of a transposed convolution of places of `sizes`; `ERR_SHAPE` where padding leaves nothing. */
+export function transposedAxes(
+  where: string,
+  sizes: readonly number[],
+  windows: CheckedWindows,
+  more: readonly number[],
+): readonly [WindowAxis, WindowAxis] {
+  const [rows = ONE_ROW, columns = ONE_ROW] = sizes.map((size, axis) => transposedAxis(windows, more, size, axis));
+  if (Math.min(rows.large, columns.large) >= 1) return [rows, columns];
+  const expected = `expected an output of a place or more for '${where}'`;
+  throw new CarillonError("ERR_SHAPE", where, `${expected} but received ${rows.large} × ${columns.large}`);
+}
+
+/** `outputPadding` of both axes: below the strides, and none beside `'same'`. */
+export function checkOutputPadding(
+  where: string,
+  { stride, padding }: CheckedWindows,
+  given: ConvTransposed2dOptions["outputPadding"],
+): readonly number[] {
+  const more = perAxis(`${where}.outputPadding`, given ?? 0, 2, { min: 0, integer: true });
+  if (more.some((each, axis) => each > 0 && (padding === "same" || each >= (stride[axis] ?? 1))))
+    fail("ERR_OPTION", `${where}.outputPadding`, "numbers below the stride, and none beside 'same',", given);
+  return more;
+}
+
+/** A transposed convolution by options that have been checked: x [batch, rows, columns, in], weight [in, …, out/groups]. */
+export function convolvedTransposed(
+  where: string,
+  [x, weight, bias]: readonly [Value, Value, Value | undefined],
+  windows: CheckedWindows,
+  { groups, more }: { readonly groups: number; readonly more: readonly number[] },
+): Value {
+  const [height = 1, width = 1, inputs = 1] = expectImages(where, x.shape, 2).slice(1).map(Number);
+  const [outputs = 1, inner = 1] = [weight.shape[0], weight.shape.at(-1)].map(Number);
+  if (inputs !== outputs) {
+    const expected = `expected ${outputs} channels for '${where}'`;
+    throw new CarillonError("ERR_SHAPE", where, `${expected} but received ${formatShape(x.shape)}`);
+  }
+  const [rows, columns] = transposedAxes(where, [height, width], windows, more);
+  const attributes = { rows, columns, channels: inner * groups, outputs, groups };
+  return apply(convTransposedRule, bias === undefined ? [x, weight] : [x, weight, bias], attributes);
+}
+
+/**
+ * The transpose of {@link conv2d}, its gradient to the input: y[b, i·s − p + r·d, j·s − p + c·d, l] += x[b, i, j, o]·weight[o, r, c, l], and bias[l].
+ * x: [batch, rows, columns, in], weight: [in, kernel rows, kernel columns, out/groups], bias: [out] (optional). The sum of an element runs over the
+ * places of x that reach it, rows first, then channels.
+ */
+export function convTransposed2d<X extends Value, W extends Value, B extends Value = W>(
+  x: X,
+  weight: W,
+  bias?: B,
+  options: ConvTransposed2dOptions = {},
+): Of<X | W | B> {
+  const where = "convTransposed2d";
+  checkKeys(where, options, [...KEYS, "outputPadding"]);
+  checkValue(where, x);
+  checkValue(`${where}.weight`, weight);
+  const sizes = weight.shape.filter((dim) => dim !== "batch");
+  if (weight.shape.length !== 4 || sizes.length !== 4) {
+    const expected = `expected [in, rows, columns, out/groups] for '${where}.weight'`;
+    throw new CarillonError("ERR_SHAPE", `${where}.weight`, `${expected} but received ${formatShape(weight.shape)}`);
+  }
+  const windows = checkWindows(where, 2, { ...options, kernel: sizes.slice(1, -1) });
+  const groups = checkGroups(where, options.groups, sizes[0] ?? 1);
+  const more = checkOutputPadding(where, windows, options.outputPadding);
+  return convolvedTransposed(where, [x, weight, bias], windows, { groups, more }) as Of<X | W | B>;
 }
 
 /** The three operations, which are each other's gradients. */

@@ -27,7 +27,14 @@ export {
 export type { Axes } from "./axis.js";
 export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
 export { type BatchNormed, type BatchNormOptions, batchNorm, scaleShift } from "./column_norm.js";
-export { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d } from "./convolution.js";
+export {
+  type Conv1dOptions,
+  type Conv2dOptions,
+  type ConvTransposed2dOptions,
+  conv1d,
+  conv2d,
+  convTransposed2d,
+} from "./convolution.js";
 export {
   absolute,
   add,

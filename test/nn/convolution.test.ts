@@ -6,6 +6,7 @@ import {
   CarillonError,
   conv1d,
   conv2d,
+  convTransposed2d,
   crossEntropy,
   dropout,
   fit,
@@ -65,7 +66,7 @@ const fixture = JSON.parse(readFileSync(new URL("fixtures/convolution.json", imp
 };
 
 const OUT = 3;
-const KINDS = ["conv1d", "conv2d", "maxPool1d", "maxPool2d", "averagePool1d", "averagePool2d"];
+const KINDS = ["conv1d", "conv2d", "maxPool1d", "maxPool2d", "averagePool1d", "averagePool2d", "convTransposed2d"];
 const cases = fixture.cases.filter(({ layers }) => layers.every(({ kind }) => KINDS.includes(kind)));
 
 const scaled = ({ shape, data }: Data) =>
@@ -183,6 +184,9 @@ describe("shapes", () => {
     expect(outputOf([9, 9, 2], conv2d(2, 3, { kernel: 3, dilation: 2 }))).toEqual([5, 5, 3]);
     expect(outputOf([10, 4], conv1d(4, 3, { kernel: 4, padding: "causal", stride: 3 }))).toEqual([4, 3]);
     expect(outputOf([5, 7, 3], maxPool2d(2))).toEqual([2, 3, 3]);
+    const doubled = { kernel: 3, stride: 2, padding: 1, outputPadding: 1 } as const;
+    expect(outputOf([5, 7, 3], convTransposed2d(3, 4, doubled))).toEqual([10, 14, 4]);
+    expect(outputOf([5, 7, 3], convTransposed2d(3, 4, { kernel: 3, stride: 2, padding: "same" }))).toEqual([10, 14, 4]);
     expect(outputOf([5, 7, 3], averagePool2d(2, { padding: "same" }))).toEqual([3, 4, 3]);
     expect(outputOf([5, 7, 3], globalMaxPool())).toEqual(3);
     expect(outputOf([5, 3], globalAveragePool())).toEqual(3);

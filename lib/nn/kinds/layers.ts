@@ -56,6 +56,7 @@ import { rmsNorm } from "../layers/rms_norm.js";
 import { type ScaleOptions, scale } from "../layers/scale.js";
 import { flatten, reshape } from "../layers/shapes.js";
 import { smoothClip } from "../layers/smooth_clip.js";
+import { type ConvTransposed2dLayerOptions, convTransposed2d } from "../layers/transposed_convolution.js";
 import { checkName, type Layer } from "../structure/layer.js";
 import { type Definition, sequence } from "../structure/sequence.js";
 import { checkInput } from "../structure/sequential_options.js";
@@ -92,11 +93,13 @@ interface Recurrent {
   readonly hidden: number;
 }
 
-const CONVOLUTION = {
+const CONVOLUTION_SIZES = {
   ...{ inputs: plain, outputs: plain, kernel: plain, stride: plain, dilation: plain, padding: plain, groups: plain },
   ...{ bias: plain, init: filling, biasInit: filling, regularizer: penalties, biasRegularizer: penalties },
-  ...{ preset: plain, name: plain },
+  name: plain,
 };
+
+const CONVOLUTION = { ...CONVOLUTION_SIZES, preset: plain };
 
 const POOL = { size: plain, stride: plain, padding: plain, name: plain };
 
@@ -239,6 +242,11 @@ export const layers = new Family<Layer>("layer", {
     ({ inputs, outputs, ...options }: Conv2dLayerOptions & Inputs & { readonly outputs: number }) =>
       conv2d(inputs, outputs, options),
     CONVOLUTION,
+  ),
+  convTransposed2d: kind(
+    ({ inputs, outputs, ...options }: ConvTransposed2dLayerOptions & Inputs & { readonly outputs: number }) =>
+      convTransposed2d(inputs, outputs, options),
+    { ...CONVOLUTION_SIZES, outputPadding: plain },
   ),
   maxPool1d: kind(({ size, ...options }: MaxPool1dOptions & Sized<number>) => maxPool1d(size, options), POOL),
   maxPool2d: kind(({ size, ...options }: MaxPool2dOptions & Sized<Size2d>) => maxPool2d(size, options), POOL),

@@ -103,7 +103,7 @@ function convolution(kind: string, inputs: number, outputs: number, options: Any
   const inner = inputs / groups;
   const terms = windows.kernel.reduce((product, size) => product * size, inner);
   const standard = preset === undefined ? initOf : () => uniform({ high: 1 / Math.sqrt(terms) });
-  const parameters = weightAndBias(kind, inner, outputs, options, standard, windows.kernel);
+  const parameters = weightAndBias(kind, inner, outputs, options, standard, { field: windows.kernel });
   const { weight, bias } = parameters;
   const config = { inputs, outputs, ...typesOf(options), groups, bias: bias !== undefined };
   const layer = defineLayer({

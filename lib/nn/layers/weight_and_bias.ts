@@ -30,7 +30,7 @@ export interface RateFactors {
 const OF_BIAS = ["biasInit", "biasRegularizer", "biasRateFactor"] as const;
 
 /**
- * The weight, [outputs, …field, inputs], and the bias, [outputs], if there is one, of a layer of that kind. `ERR_OPTION` for sizes that are no
+ * The weight, [outputs, …field, inputs], and the bias, [biased], if there is one, of a layer of that kind. `ERR_OPTION` for sizes that are no
  * integers ≥ 1, and for options of a bias where there is none.
  *
  * @param standard Gives the initializer of a parameter without one; by role and shape unless it is given.
@@ -41,7 +41,7 @@ export function weightAndBias(
   outputs: number,
   options: WeightAndBiasOptions & RateFactors,
   standard = initOf,
-  field: readonly number[] = [],
+  { field = [], biased = outputs }: { readonly field?: readonly number[]; readonly biased?: number } = {},
 ): { readonly weight: ParameterSpec; readonly bias?: ParameterSpec } {
   checkNumber(`${kind}.inputs`, inputs, { min: 1, integer: true });
   checkNumber(`${kind}.outputs`, outputs, { min: 1, integer: true });
@@ -50,7 +50,7 @@ export function weightAndBias(
   checkBiasRegularizers(`${kind}.biasRegularizer`, biasRegularizer);
   const made = (role: "weight" | "bias", shape: readonly number[], given: typeof init): Initializer =>
     toInitializer(`${kind}.${role === "bias" ? "biasInit" : "init"}`, given, standard(role, shape));
-  const of = { weight: [outputs, ...field, inputs], bias: [outputs] };
+  const of = { weight: [outputs, ...field, inputs], bias: [biased] };
   const weight = parameter(of.weight, { init: made("weight", of.weight, init), regularizer, rateFactor });
   if (checkBoolean(`${kind}.bias`, options.bias ?? true)) {
     const own = { init: made("bias", of.bias, biasInit), regularizer: biasRegularizer, rateFactor: biasRateFactor };
