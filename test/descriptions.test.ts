@@ -147,6 +147,7 @@ type Family = keyof Described;
 const work = mkdtempSync(join(tmpdir(), "carillon-descriptions-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
+const PENALIZED = { init: 0.5, biasInit: 0.25, regularizer: l2(0.1), biasRegularizer: l2(0.2) } as const;
 const TABLE = { padding: 3, maxNorm: 2, rows: "touched", init: 0.25, name: "e" } as const;
 
 /** A layer that stands in several places, with one weight. */
@@ -237,31 +238,23 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     layerNorm: [layerNorm(6), layerNorm(6, { epsilon: 0.5, affine: false, name: "n" })],
     rmsNorm: [rmsNorm(6), rmsNorm(6, { epsilon: 0.5, affine: false, name: "n" })],
     conv1d: [
-      conv1d(2, 3, { kernel: 3 }),
+      conv1d(2, 3, { kernel: 3, ...PENALIZED, preset: "pytorch" }),
       conv1d(2, 4, { kernel: 3, stride: 2, dilation: 2, padding: "causal", groups: 2, bias: false, name: "c" }),
     ],
     conv2d: [
-      conv2d(2, 3, { kernel: [3, 2], preset: "pytorch" }),
-      conv2d(2, 4, {
-        kernel: 3,
-        stride: [2, 1],
-        dilation: 2,
-        padding: [1, 0],
-        groups: 2,
-        init: 0.5,
-        regularizer: l2(0.1),
-      }),
+      conv2d(2, 3, { kernel: [3, 2], preset: "pytorch", name: "c" }),
+      conv2d(2, 4, { kernel: 3, stride: [2, 1], dilation: 2, padding: [1, 0], groups: 2, ...PENALIZED }),
     ],
     convTransposed2d: [
       convTransposed2d(2, 3, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, bias: false }),
-      convTransposed2d(2, 4, { kernel: [3, 2], padding: "same", groups: 2, init: 0.5, name: "t" }),
+      convTransposed2d(2, 4, { kernel: [3, 2], padding: "same", groups: 2, ...PENALIZED, name: "t" }),
     ],
     maxPool1d: [maxPool1d(3, { stride: 2, padding: "same", name: "m" })],
-    maxPool2d: [maxPool2d(2), maxPool2d([3, 2], { stride: [2, 1], padding: 1 })],
-    averagePool1d: [averagePool1d(2, { countPadding: true })],
-    averagePool2d: [averagePool2d([2, 3], { padding: [1, 0], stride: 2 })],
+    maxPool2d: [maxPool2d(2), maxPool2d([3, 2], { stride: [2, 1], padding: 1, name: "m" })],
+    averagePool1d: [averagePool1d(2, { countPadding: true, padding: 1, name: "m" })],
+    averagePool2d: [averagePool2d([2, 3], { padding: [1, 0], stride: 2, name: "m" })],
     globalMaxPool: [globalMaxPool(), globalMaxPool({ name: "g" })],
-    globalAveragePool: [globalAveragePool()],
+    globalAveragePool: [globalAveragePool({ name: "g" })],
     groupNorm: [groupNorm(6, 2), groupNorm(6, 6, { epsilon: 0.5, affine: false, name: "n" })],
     batchNorm: [
       batchNorm(6),
@@ -599,6 +592,17 @@ function ofSteps(layer: Layer): Model {
   return chain(...front, linear(given?.shape[0] ?? 0, 3));
 }
 
+/** A network around a layer with windows: over 6 × 6 places, or 6, of two channels. */
+function ofWindows(layer: Layer): Model {
+  const chain = sequential as (...parts: readonly unknown[]) => Model;
+  const row = layer.kind.endsWith("1d") ? [6, 2] : [6, 6, 2];
+  const front = [linear(4, row.length === 2 ? 12 : 72), reshape(row), layer, flatten()];
+  const [given] = chain(...front).rows.outputs;
+  return chain(...front, linear(given?.shape[0] ?? 0, 3));
+}
+
+const hasWindows = ({ outputs }: Layer): boolean => typeof outputs === "object" && "windows" in outputs;
+
 /** A run in which a thing has its place, and what else it depends on. */
 const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; options: Partial<FitOptions> } } = {
   model: (model) => ({ model: model.clone(), options: {} }),
@@ -608,7 +612,9 @@ const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; o
       : {
           model: RECURRENT.includes(layer.kind)
             ? ofSteps(layer)
-            : sequential(linear(4, 6), layer, flatten(), linear(6, 3)),
+            : hasWindows(layer)
+              ? ofWindows(layer)
+              : sequential(linear(4, 6), layer, flatten(), linear(6, 3)),
           options: {},
         },
   loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
