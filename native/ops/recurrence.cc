@@ -111,11 +111,15 @@ void compute(const Context& context, void* scratch, const Product& p) {
   multiply(own, plan, task);
 }
 
-// A weight of a few rows whose panels are packed for all steps.
+// The weight of the state as the products of all steps take it.
 struct Packed {
   float* panels;
   size_t columns, k;
+  const float* rows = nullptr;  // as it lies, [columns, k]: a few products of a few examples are quicker than to pack
 };
+
+// Steps of so few examples that are computed without panels, at most.
+constexpr size_t kUnpackedSteps = 4;
 
 size_t packed_floats(size_t columns, size_t k) { return round_up(columns, kPackedColumns) * k; }
 
@@ -130,21 +134,28 @@ void pack(const Context& context, const float* matrix, size_t stride, bool along
   });
 }
 
-// c[rows, columns] = left·packed; rows of left `stride` apart, c has no gaps.
+// c[rows, columns] = left·packed; rows of left `stride` apart.
 void multiply_packed(const KernelTable& kernels, const float* left, size_t stride, size_t rows, const Packed& packed,
                      float* c, size_t c_stride) {
   GemmTask task{};
   task.left = left;
   task.left_row_stride = stride;
   task.left_depth_stride = 1;
-  task.right = packed.panels;
-  task.right_packed = true;
+  if (packed.rows == nullptr) {
+    task.right = packed.panels;
+    task.right_packed = true;
+  } else {
+    task.right = packed.rows;
+    task.right_stride = packed.k;
+    task.right_along_depth = true;
+  }
   task.rows = rows;
   task.columns = packed.columns;
   task.k = packed.k;
   task.c = c;
   task.c_stride = c_stride;
   task.group = 1;
+  if (packed.rows != nullptr) return kernels.gemm_few_f32(task, 0, packed.columns);
   kernels.gemm_f32(task, 0, tiles_of(rows, kernels.gemm_rows), 0, tiles_of(packed.columns, kernels.gemm_columns));
 }
 
@@ -152,7 +163,9 @@ void multiply_packed(const KernelTable& kernels, const float* left, size_t strid
 
 class Lengths {
  public:
-  // `order`: room for two words an example, where there are lengths.
+  static size_t order_words(const Sizes& sizes) { return sizes.rows + sizes.steps + 2; }
+
+  // `order`: room for order_words(), where there are lengths.
   Lengths(const Context& context, const int32_t* lengths, const Sizes& sizes, int32_t* order)
       : lengths_(lengths), steps_(sizes.steps), order_(lengths == nullptr ? nullptr : order) {
     threads_ = context.parallel.chunks(sizes.rows * sizes.steps * sizes.hidden * sizes.stacked(), kLeastFlops) < 2
@@ -161,13 +174,15 @@ class Lengths {
     const size_t parts = threads_ * tiles_of(sizes.rows, threads_ * kMostTogether);
     parts_ = std::min(parts, std::max<size_t>(sizes.rows, 1));
     if (lengths == nullptr) return;
+    // Sorted by counting: `ends` has where the examples of a length begin, the longest first.
+    int32_t* const ends = order_ + sizes.rows;
+    std::fill_n(ends, sizes.steps + 2, 0);
+    for (size_t row = 0; row < sizes.rows; ++row) ++ends[sizes.steps - of(row) + 1];
+    for (size_t length = 0; length <= sizes.steps; ++length) ends[length + 1] += ends[length];
     // Example s of the sorted ones is the (s / parts)-th of part s % parts, so that all have about as much to do.
-    for (size_t row = 0; row < sizes.rows; ++row) order_[sizes.rows + row] = static_cast<int32_t>(row);
-    std::stable_sort(order_ + sizes.rows, order_ + 2 * sizes.rows, [&](int32_t a, int32_t b) {
-      return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
-    });
-    for (size_t s = 0; s < sizes.rows; ++s) {
-      order_[tile_begin(sizes.rows, parts_, s % parts_) + s / parts_] = order_[sizes.rows + s];
+    for (size_t row = 0; row < sizes.rows; ++row) {
+      const auto s = static_cast<size_t>(ends[sizes.steps - of(row)]++);
+      order_[tile_begin(sizes.rows, parts_, s % parts_) + s / parts_] = static_cast<int32_t>(row);
     }
   }
 
@@ -285,7 +300,7 @@ struct ForwardRoom {
     using At = RecurrenceAt;
     Room room(scratch);
     h_stride = s.hidden + kApart;
-    order = room.take<int32_t>(a.views[At::lengths] == nullptr ? 0 : 2 * s.rows);
+    order = room.take<int32_t>(a.views[At::lengths] == nullptr ? 0 : Lengths::order_words(s));
     first = {room.take(packed_floats(s.first(), s.hidden)), s.first(), s.hidden};
     const bool before = s.cell == Cell::gru_before;
     second = {room.take(before ? packed_floats(s.hidden, s.hidden) : 0), s.hidden, s.hidden};
@@ -395,10 +410,15 @@ void run_recurrence(const Context& context, const Arguments& a) {
   const auto* given = a.view<const int32_t>(At::lengths);
   if (s.rows == 0 || !lengths_fit(context, given, s)) return;
   compute(context, context.scratch, input_product(a, s));
-  const ForwardRoom room(a, s, context.scratch);
+  ForwardRoom room(a, s, context.scratch);
   const auto* recurrent = a.view<const float>(At::recurrent);
-  pack(context, recurrent, s.hidden, true, room.first);
-  if (s.cell == Cell::gru_before) pack(context, recurrent + s.first() * s.hidden, s.hidden, true, room.second);
+  if (s.rows <= context.kernels.gemm_few && s.steps <= kUnpackedSteps) {
+    room.first.rows = recurrent;
+    room.second.rows = recurrent + s.first() * s.hidden;
+  } else {
+    pack(context, recurrent, s.hidden, true, room.first);
+    if (s.cell == Cell::gru_before) pack(context, recurrent + s.first() * s.hidden, s.hidden, true, room.second);
+  }
   const Lengths lengths(context, given, s, room.order);
   context.parallel.run(lengths.parts(), [&](size_t part) {
     step_through(context, a, s, room, lengths, tile_begin(s.rows, lengths.parts(), part),
@@ -466,7 +486,7 @@ struct BackwardRoom {
     using At = GradientAt;
     Room room(scratch);
     flow_stride = s.stacked() + kApart;
-    order = room.take<int32_t>(a.views[At::lengths] == nullptr ? 0 : 2 * s.rows);
+    order = room.take<int32_t>(a.views[At::lengths] == nullptr ? 0 : Lengths::order_words(s));
     const bool before = s.cell == Cell::gru_before;
     first = {room.take(packed_floats(s.hidden, s.first())), s.hidden, s.first()};
     second = {room.take(before ? packed_floats(s.hidden, s.hidden) : 0), s.hidden, s.hidden};
