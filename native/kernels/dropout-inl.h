@@ -134,13 +134,19 @@ CARILLON_INLINE void dropout_run(Target& target, uint64_t superblock, size_t cou
     const uint64_t left = ((uint64_t{1} << 32) - static_cast<uint32_t>(begin)) / kLanes;
     const size_t end = left < count - s ? s + static_cast<size_t>(left) : count;
     const PhiloxStream stream(arguments.seed, arguments.step, arguments.site, counter_purpose(Purpose::dropout, begin));
-    for (; s + kDropoutAtOnce <= end; s += kDropoutAtOnce) {
-      dropout_group<kDropoutAtOnce, tied>(stream, superblock, s, limit, target, ties);
-      if (tied && ties.count >= DropoutTies::kFull) dropout_resolve(ties, target, superblock * kSuperblock, arguments);
+    while (s < end) {
+      bool full = false;
+      for (; !full && s + kDropoutAtOnce <= end; s += kDropoutAtOnce) {
+        dropout_group<kDropoutAtOnce, tied>(stream, superblock, s, limit, target, ties);
+        full = tied && ties.count >= DropoutTies::kFull;
+      }
+      if constexpr (kDropoutAtOnce > 1) {
+        for (; !full && s < end; ++s) dropout_group<1, tied>(stream, superblock, s, limit, target, ties);
+      }
+      // One place for both, as it is inlined.
+      if (tied && (full || s == count)) dropout_resolve(ties, target, superblock * kSuperblock, arguments);
     }
-    for (; s < end; ++s) dropout_group<1, tied>(stream, superblock, s, limit, target, ties);
   }
-  if (tied) dropout_resolve(ties, target, superblock * kSuperblock, arguments);
 }
 
 template <class Target>

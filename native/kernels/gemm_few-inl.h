@@ -17,6 +17,14 @@ struct GemmFewTile {
   float* t;  // [outputs, N]
 };
 
+// The columns [p, p + rest) of x as `rest` vectors of rows, fewer than N: the same for every number of outputs.
+[[gnu::noinline]] void gemm_few_rest(const GemmFewTile& tile, size_t p, size_t rest, F (&lines)[F::N]) {
+  for (size_t l = 0; l < F::N; ++l) {
+    lines[l] = l < tile.rows ? load_part(tile.x + l * tile.x_stride + p, rest) : zero();
+  }
+  transpose(lines);
+}
+
 template <size_t outputs>
 void gemm_few_tile(const GemmFewTile& tile) {
   F chain[outputs];
@@ -32,6 +40,7 @@ void gemm_few_tile(const GemmFewTile& tile) {
       CARILLON_UNROLL
       for (size_t l = 0; l < F::N; ++l) lines[l] = load(tile.x + l * tile.x_stride + p);
     } else {
+      CARILLON_UNROLL
       for (size_t l = 0; l < F::N; ++l) lines[l] = l < tile.rows ? load(tile.x + l * tile.x_stride + p) : zero();
     }
     transpose(lines);
@@ -44,10 +53,7 @@ void gemm_few_tile(const GemmFewTile& tile) {
   }
   if (const size_t rest = tile.k - p; rest != 0) {
     F lines[F::N];
-    for (size_t l = 0; l < F::N; ++l) {
-      lines[l] = l < tile.rows ? load_part(tile.x + l * tile.x_stride + p, rest) : zero();
-    }
-    transpose(lines);
+    gemm_few_rest(tile, p, rest, lines);
     for (size_t q = 0; q < rest; ++q) {
       CARILLON_UNROLL
       for (size_t o = 0; o < outputs; ++o) chain[o] = fma(splat(weight[o * row_stride]), lines[q], chain[o]);

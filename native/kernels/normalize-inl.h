@@ -95,7 +95,7 @@ CARILLON_INLINE void add_wide(const Rows& rows, size_t columns, size_t row, floa
     CARILLON_UNROLL
     for (size_t s = 0; s < Rows::sums; ++s) {
       CARILLON_UNROLL
-      for (size_t b = 0; b < together; ++b) trees[s][b].push(add_tree(lanes[s][b]));
+      for (size_t b = 0; b < together; ++b) push_block(trees[s][b], lanes[s][b]);
     }
   }
   for (size_t s = 0; s < Rows::sums; ++s) {
@@ -177,13 +177,27 @@ struct DeviationGroup {
 
 CARILLON_INLINE F normalized(F x, F mean, F inverse) { return mul(sub(x, mean), inverse); }
 
+// A row of factors or addends; where it is absent, one vector that stands for all of them.
+struct RowOrVector {
+  const float* at;
+  size_t mask;
+  CARILLON_INLINE RowOrVector(const float* row, const float (&vector)[F::N])
+      : at(row == nullptr ? vector : row), mask(row == nullptr ? 0 : ~size_t{0}) {}
+  // The row that begins so far behind.
+  CARILLON_INLINE RowOrVector(const RowOrVector& other, size_t offset)
+      : at(other.at + (offset & other.mask)), mask(other.mask) {}
+  template <bool whole>
+  CARILLON_INLINE F load_from(size_t i, size_t count) const {
+    return load_some<whole>(at + (i & mask), count);
+  }
+};
+
 // What becomes of the rows of a group: y = fma(n, scale, shift), n = (x − mean)·inverse; an absent scale is 1, an
 // absent shift −0, which change no bit of n. means, inverses: one a row.
-template <bool scaled, bool shifted>
 struct ScaleGroup {
   const float* x;
-  const float* scale;
-  const float* shift;
+  RowOrVector scale;
+  RowOrVector shift;
   float* y;
   size_t columns;
   size_t ahead;
@@ -206,8 +220,8 @@ struct ScaleGroup {
   template <size_t together, bool whole>
   CARILLON_INLINE void write_part(const float* from, float* to, const F* mean, const F* inverse, size_t i,
                                   size_t count) const {
-    const F factor = scaled ? load_some<whole>(scale + i, count) : splat(1.0f);
-    const F addend = shifted ? load_some<whole>(shift + i, count) : splat(-0.0f);
+    const F factor = scale.load_from<whole>(i, count);
+    const F addend = shift.load_from<whole>(i, count);
     CARILLON_UNROLL
     for (size_t b = 0; b < together; ++b) {
       const size_t at = b * columns + i;
@@ -219,27 +233,31 @@ struct ScaleGroup {
 };
 
 // Rows [0, rows) of a group that begins at row `first` of the task.
-template <bool scaled, bool shifted>
 CARILLON_INLINE void scale_group(const RowNorm& task, size_t first, size_t rows, size_t ahead, const float* means,
                                  const float* inverses) {
   constexpr size_t at_once = kRowsAtOnce<1>;
   const size_t columns = task.columns;
-  ScaleGroup<scaled, shifted> group{
-      task.x + first * columns, task.scale, task.shift, task.y + first * columns, columns, ahead, means, inverses};
+  float ones[F::N], nothings[F::N];
+  store(ones, splat(1.0f));
+  store(nothings, splat(-0.0f));
+  const RowOrVector scale(task.scale, ones), shift(task.shift, nothings);
+  const float* x = task.x + first * columns;
+  float* y = task.y + first * columns;
   // The last rows first: where y is x their elements would be waited for behind the last ones of the row before, which
   // a masked store wrote.
   size_t row = rows;
   if (task.groups == 1) {
-    while (row % at_once != 0) group.template write<1>(--row);
-    while (row != 0) group.template write<at_once>(row -= at_once);
+    const ScaleGroup group{x, scale, shift, y, columns, ahead, means, inverses};
+    while (row % at_once != 0) group.write<1>(--row);
+    while (row != 0) group.write<at_once>(row -= at_once);
     return;
   }
   size_t of = (first + rows) % task.groups;
   while (row != 0) {
     of = (of == 0 ? task.groups : of) - 1;
-    if (scaled) group.scale = task.scale + of * columns;
-    if (shifted) group.shift = task.shift + of * columns;
-    group.template write<1>(--row);
+    const size_t offset = of * columns;
+    const ScaleGroup group{x, {scale, offset}, {shift, offset}, y, columns, ahead, means, inverses};
+    group.write<1>(--row);
   }
 }
 
@@ -275,17 +293,7 @@ void row_norm_f32(const RowNorm& task, size_t begin, size_t end) {
     }
     store(inverses, div(splat(1.0f), sqrt(add(div(squares, count), splat(own.epsilon)))));
     store_at_most(own.inverse + row, load(inverses), rows);
-    if (own.scale == nullptr) {
-      if (own.shift == nullptr) {
-        scale_group<false, false>(own, row, rows, early ? 0 : own.ahead, means, inverses);
-      } else {
-        scale_group<false, true>(own, row, rows, early ? 0 : own.ahead, means, inverses);
-      }
-    } else if (own.shift == nullptr) {
-      scale_group<true, false>(own, row, rows, early ? 0 : own.ahead, means, inverses);
-    } else {
-      scale_group<true, true>(own, row, rows, early ? 0 : own.ahead, means, inverses);
-    }
+    scale_group(own, row, rows, early ? 0 : own.ahead, means, inverses);
   }
 }
 

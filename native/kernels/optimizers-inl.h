@@ -74,8 +74,10 @@ struct UpdateLanes {
 };
 
 // Vectors that go through the stages of an update together: a question about what there is is asked once for all of
-// them (a jump a vector costs as much as the arithmetic of a small rule), and see optimizer_rules-inl.h.
-constexpr size_t kTogether = kRegisters < 4 ? 4 : kRegisters;
+// them (a jump a vector costs as much as the arithmetic of a small rule), and see optimizer_rules-inl.h. Where a vector
+// is one float, one: of four the portable table would have 40 KB more.
+constexpr size_t kTogether = F::N == 1 ? 1 : 4;
+static_assert(kRegisters % kTogether == 0 || kTogether % kRegisters == 0);
 
 // θ and g of `vectors` vectors from i on, or of the first `count` elements of the one. The first vector belongs to the
 // register `r` of lanes.
@@ -245,13 +247,17 @@ UpdateSums update_rows(const UpdateTask& task, const UpdateArguments& arguments)
           CARILLON_UNROLL
           for (size_t line = 0; line < group; line += kLine) prefetch_span<plain>(span, i + arguments.ahead + line);
         }
-        update_vectors<Rule, states, plain, true, kTogether>(rule, factors, span, i, F::N, lanes, 0);
+        constexpr bool same = kRegisters <= kTogether;  // registers of every group
+        const size_t first = same ? 0 : (i - begin) / F::N % kRegisters;
+        update_vectors<Rule, states, plain, true, kTogether>(rule, factors, span, i, F::N, lanes, first);
       }
-      for (size_t r = 0; i < end; ++r, i += F::N) {
-        update_vectors<Rule, states, plain, false, 1>(rule, factors, span, i, smaller_of(F::N, end - i), lanes, r);
+      if constexpr (group > 1) {
+        for (size_t r = (i - begin) / F::N % kRegisters; i < end; ++r, i += F::N) {
+          update_vectors<Rule, states, plain, false, 1>(rule, factors, span, i, smaller_of(F::N, end - i), lanes, r);
+        }
       }
-      if (factors.has(kHasSquares)) squares.push(add_tree(lanes.squares));
-      if (!plain && factors.has(kHasAbsolutes)) absolutes.push(add_tree(lanes.absolutes));
+      if (factors.has(kHasSquares)) push_block(squares, lanes.squares);
+      if (!plain && factors.has(kHasAbsolutes)) push_block(absolutes, lanes.absolutes);
     }
     if (task.new_squares != nullptr) new_squares.add_row(span.parameters, count);
   }

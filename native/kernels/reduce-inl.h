@@ -36,6 +36,9 @@ struct BlockTree {
   }
 };
 
+// Pushes the sum of a block. Called, not inlined, where that is done once in 1,024 elements of much work.
+[[maybe_unused, gnu::noinline]] void push_block(BlockTree& tree, F (&lanes)[kRegisters]) { tree.push(add_tree(lanes)); }
+
 // A term has whole(lane, i), which adds elements [i, i + N) to a register of lanes, and part(lane, i, count) for the
 // first `count` of them.
 template <class Term>

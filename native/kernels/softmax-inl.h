@@ -18,7 +18,9 @@ CARILLON_INLINE float row_maximum(const float* x, size_t columns) {
   }
   float tree[kLanes];
   for (size_t r = 0; r < kRegisters; ++r) store(tree + r * F::N, lanes[r]);
+  CARILLON_UNROLL
   for (size_t step = kLanes / 2; step != 0; step /= 2) {
+    CARILLON_UNROLL
     for (size_t l = 0; l < step; ++l) tree[l] = maximum_of(tree[l], tree[l + step]);
   }
   return tree[0];

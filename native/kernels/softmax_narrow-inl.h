@@ -11,10 +11,12 @@ struct NarrowRows {
   F x[F::N], e[F::N], max, sum;
 
   CARILLON_INLINE NarrowRows(const float* from, size_t rows, size_t columns) {
+    CARILLON_UNROLL
     for (size_t r = 0; r < F::N; ++r) x[r] = r < rows ? load_part(from + r * columns, columns) : zero();
     transpose(x);
     F tree[F::N];
     for (size_t c = 0; c < columns; ++c) tree[c] = x[c];
+    CARILLON_UNROLL
     for (size_t step = F::N / 2, live = columns; step != 0; step /= 2) {
       for (size_t c = 0; c + step < live; ++c) tree[c] = maximum(tree[c], tree[c + step]);
       live = smaller_of(live, step);
@@ -25,6 +27,7 @@ struct NarrowRows {
   CARILLON_INLINE void exponentials(size_t columns) {
     F tree[F::N];
     for (size_t c = 0; c < columns; ++c) tree[c] = e[c] = exp(sub(x[c], max));
+    CARILLON_UNROLL
     for (size_t step = F::N / 2, live = columns; step != 0; step /= 2) {
       for (size_t c = 0; c + step < live; ++c) tree[c] = add(tree[c], tree[c + step]);
       live = smaller_of(live, step);
@@ -102,7 +105,9 @@ void argmax_narrow(const float* x, int32_t* y, size_t rows, size_t columns) {
     const size_t count = smaller_of(F::N, rows - r);
     const NarrowRows narrow(x + r * columns, count, columns);
     U first = splat_u(0);
-    for (size_t c = columns; c-- > 0;) {
+    CARILLON_UNROLL
+    for (size_t c = F::N; c-- > 0;) {
+      if (c >= columns) continue;
       const F value = narrow.x[c];
       const M found = either(equal(value, narrow.max), unordered(value, value));
       first = select(found, splat_u(static_cast<uint32_t>(c)), first);
