@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { beforeEach, expect, test } from "vitest";
 import { withOwnNames } from "../../scripts/class-names.mjs";
+import { withShortLocals } from "../../scripts/local-names.mjs";
 import { PARTS, partEntries, partsAtFirstUse } from "../../scripts/parts.mjs";
 import { root } from "../../scripts/tools.mjs";
 import { runBare } from "./installed.js";
@@ -63,6 +64,20 @@ test("classes are called as they are in lib/, whole and loaded by parts", () => 
 test("two classes of one name are refused, and what merely looks like a name stays", () => {
   expect(withOwnNames("A=class _A{b(){return new _A(x._A,_Ab)}}")).toBe("A=class A{b(){return new A(x._A,_Ab)}}");
   expect(() => withOwnNames("A2=class _A{}")).toThrow("two classes of a bundle have one name");
+});
+
+test("variables within functions get short names in lines that are short; functions, classes and exports keep theirs", async () => {
+  const text =
+    "export class Layer{run(first){const second=first+1;return inner(second)}}function inner(third){return third*2}";
+  const short = await withShortLocals("a.js", text, 20);
+  for (const name of ["class Layer", "run(", "function inner("]) expect(short).toContain(name);
+  expect(short).toMatch(/export\s*(?:class Layer|\{)/);
+  expect(short).not.toMatch(/first|second|third/);
+  expect(short.split("\n").length).toBeGreaterThan(3);
+  const { Layer } = (await import(`data:text/javascript,${encodeURIComponent(short)}`)) as {
+    Layer: new () => { run(first: number): number };
+  };
+  expect(new Layer().run(2)).toBe(6);
 });
 
 test("the core has no training, no models, no programs, no files and no data", async () => {
