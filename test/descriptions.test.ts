@@ -475,6 +475,7 @@ const OTHERS = [
   "minimizer",
   "network",
   "ops",
+  "padded",
   "parameter",
   "partialDependence",
   "permutationImportance",
@@ -498,6 +499,7 @@ const OTHERS = [
   "tensor",
   "towers",
   "valueAndGrad",
+  "windows",
 ];
 
 const FAMILIES = Object.keys(SAMPLES) as Family[];

@@ -41,7 +41,15 @@ describe("npm run smoke", () => {
 });
 
 test("programs that scripts start are there, and every program of examples/ and test/ is started by one", () => {
-  const started = Object.values(scripts).flatMap((line) => /scripts\/run\.mjs (\S+)/.exec(line)?.[1] ?? []);
+  const lines = Object.values(scripts);
+  const own = lines.flatMap((line) => /node (scripts\/\S+\.mjs)/.exec(line)?.[1] ?? []);
+  const texts = own.map((script) => readFileSync(join(root, script), "utf8"));
+  const started = [
+    ...lines.flatMap((line) => /scripts\/run\.mjs (\S+)/.exec(line)?.[1] ?? []),
+    ...texts.flatMap((text) =>
+      [...text.matchAll(/"scripts\/run\.mjs"\), "([^"]+)"/g)].map(([, program = ""]) => program),
+    ),
+  ];
   expect(started.filter((program) => !existsSync(join(root, program)))).toEqual([]);
   const programs = [...filesBelow("examples", "main.ts"), ...filesBelow("test", "/main.ts")];
   expect(programs.filter((program) => !started.includes(program))).toEqual([]);
