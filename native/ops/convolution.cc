@@ -80,7 +80,7 @@ void check_geometry(const Geometry& g, Requirements& r) {
   check_axis(g.rows, r);
   check_axis(g.columns, r);
   if (g.channels < 1 || g.outputs < 1 || g.groups < 1 || g.channels > kMostSize || g.outputs > kMostSize) {
-    r.fail("a convolution of nothing");
+    return r.fail("a convolution of nothing");
   }
   if (!r.error.empty()) return;
   if (g.channels % g.groups != 0 || g.outputs % g.groups != 0) r.fail("groups that do not divide the channels");
