@@ -62,3 +62,26 @@ export async function unlessAborted<T>(signal: AbortSignal | undefined, pending:
     off();
   }
 }
+
+/** What comes of `work`, which is given a signal that is aborted with the first of these: they are listened to while it works. */
+export async function underAll<T>(
+  signals: readonly (AbortSignal | undefined)[],
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  const given = [...new Set(signals)].filter((signal) => signal !== undefined);
+  const [only, ...others] = given;
+  if (others.length === 0) return await work(only);
+  // By hand: AbortSignal.any would stay with a signal that outlives many runs.
+  const first = new AbortController();
+  const offs = given.map((signal) => {
+    const end = (): void => first.abort(signal.reason);
+    if (!signal.aborted) return onAbort(signal, end);
+    end();
+    return end;
+  });
+  try {
+    return await work(first.signal);
+  } finally {
+    for (const off of offs) off();
+  }
+}

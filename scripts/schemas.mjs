@@ -100,6 +100,13 @@ export const jobSchema = z.strictObject({
   batchSize: count(1, 1_000_000).optional().describe("Rows a step"),
   folds: count(1, 1000).optional().describe("Members, each trained without one of so many parts of the rows"),
   minutes: z.number().gt(0).optional().describe("Minutes that training may take"),
+  memory: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      "Megabytes up to which the data is held as one table; 64 by default. What is larger is read block by block",
+    ),
   seed: count(0, Number.MAX_SAFE_INTEGER).optional().describe("Parts, first weights, order, masks; 0 by default"),
   threads: count(1, 1024).optional().describe("Threads, at most; the bits do not depend on it"),
   metric: z

@@ -2,49 +2,21 @@
 //
 //     node bench/tabular/run.mjs FOLDER [--presets fast,auto] [--splits 2] [set …]
 //
-// Row r is a test row of split s where hash(r, s) is below a fifth, as in make_scores.py. Writes ours.json beside scores.json;
-// summary.mjs puts them side by side.
-import { readFileSync, writeFileSync } from "node:fs";
+// Splits are those of make_scores.py. Writes ours.json beside scores.json; summary.mjs puts them side by side.
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { table, tabular } from "../../dist/index.js";
+import { argumentsOf, partsOf, scoresBeside } from "../splits.mjs";
 
-const here = fileURLToPath(new URL(".", import.meta.url));
+const { folder, options, sets } = argumentsOf({ presets: "fast,auto", splits: "2" });
+/** @type {ReturnType<typeof scoresBeside<number[]>>} */
+const { scores, ours, keep } = scoresBeside(import.meta.url);
 
-/** @param {number} row @param {number} split */
-function isTest(row, split) {
-  let h = (Math.imul(row, 2654435761) + Math.imul(split, 0x9e3779b9) + 12345) >>> 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b) >>> 0;
-  h = (h ^ (h >>> 13)) >>> 0;
-  h = Math.imul(h, 0xc2b2ae35) >>> 0;
-  h = (h ^ (h >>> 16)) >>> 0;
-  return h < 0.2 * 2 ** 32;
-}
-
-const [folder = ".", ...rest] = process.argv.slice(2);
-/** @type {Record<string, string>} */
-const options = { presets: "fast,auto", splits: "2" };
-while (rest[0]?.startsWith("--")) {
-  const key = (rest.shift() ?? "").slice(2);
-  options[key] = rest.shift() ?? "";
-}
-const scores = JSON.parse(readFileSync(join(here, "scores.json"), "utf8"));
-const path = join(here, "ours.json");
-/** @type {Record<string, Record<string, number[]>>} */
-let ours = {};
-try {
-  ours = JSON.parse(readFileSync(path, "utf8"));
-} catch {}
-
-for (const name of rest.length > 0 ? rest : Object.keys(scores)) {
+for (const name of sets.length > 0 ? sets : Object.keys(scores)) {
   const { target, task } = scores[name];
   const all = await table(join(folder, `${name}.csv`));
   for (let split = 0; split < Number(options.splits); split++) {
-    const rows = Array.from({ length: all.rows }, (_, row) => row);
-    const train = all.pick(rows.filter((row) => !isTest(row, split)));
-    const test = all.pick(rows.filter((row) => isTest(row, split)));
-    for (const preset of (options.presets ?? "").split(",")) {
+    const { train, test } = partsOf(all, split);
+    for (const preset of options.presets.split(",")) {
       const ofSet = ours[name] ?? {};
       const own = ofSet[preset] ?? [];
       ofSet[preset] = own;
@@ -66,7 +38,7 @@ for (const name of rest.length > 0 ? rest : Object.keys(scores)) {
         beside.join(", "),
         `| ${((performance.now() - began) / 1000).toFixed(1)} s`,
       );
-      writeFileSync(path, JSON.stringify(ours, undefined, 1));
+      keep();
     }
   }
 }

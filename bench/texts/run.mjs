@@ -2,11 +2,9 @@
 //
 //     node bench/texts/run.mjs FOLDER [--models fast,bag] [--splits 5] [set …]
 //
-// `fast` is tabular({ preset: "fast" }) with a column of texts; `bag` a bag of the same pieces alone, a linear model. Row r is a test row of split s where hash(r, s) is
-// below a fifth, as in make_scores.py. Writes ours.json beside scores.json.
-import { readFileSync, writeFileSync } from "node:fs";
+// `fast` is tabular({ preset: "fast" }) with a column of texts; `bag` a bag of the same pieces alone, a linear model. Splits are those of make_scores.py.
+// Writes ours.json beside scores.json.
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   adam,
   crossEntropy,
@@ -18,19 +16,7 @@ import {
   table,
   tabular,
 } from "../../dist/index.js";
-
-const here = fileURLToPath(new URL(".", import.meta.url));
-
-/** @param {number} row @param {number} split */
-function isTest(row, split) {
-  let h = (Math.imul(row, 2654435761) + Math.imul(split, 0x9e3779b9) + 12345) >>> 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b) >>> 0;
-  h = (h ^ (h >>> 13)) >>> 0;
-  h = Math.imul(h, 0xc2b2ae35) >>> 0;
-  h = (h ^ (h >>> 16)) >>> 0;
-  return h < 0.2 * 2 ** 32;
-}
+import { argumentsOf, partsOf, scoresBeside } from "../splits.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof table>>} Table */
 
@@ -84,28 +70,15 @@ async function bag(train, test, seed) {
 }
 
 const MODELS = { fast, bag };
-const [folder = ".", ...rest] = process.argv.slice(2);
-/** @type {Record<string, string>} */
-const options = { models: "fast,bag", splits: "5" };
-while (rest[0]?.startsWith("--")) {
-  const key = (rest.shift() ?? "").slice(2);
-  options[key] = rest.shift() ?? "";
-}
-const scores = JSON.parse(readFileSync(join(here, "scores.json"), "utf8"));
-const path = join(here, "ours.json");
-/** @type {Record<string, Record<string, { accuracy: number[], logLoss: number[] }>>} */
-let ours = {};
-try {
-  ours = JSON.parse(readFileSync(path, "utf8"));
-} catch {}
+const { folder, options, sets } = argumentsOf({ models: "fast,bag", splits: "5" });
+/** @type {ReturnType<typeof scoresBeside<{ accuracy: number[], logLoss: number[] }>>} */
+const { scores, ours, keep } = scoresBeside(import.meta.url);
 
-for (const name of rest.length > 0 ? rest : Object.keys(scores)) {
+for (const name of sets.length > 0 ? sets : Object.keys(scores)) {
   const all = await table(join(folder, `${name}.csv`), { kinds: { text: "text", label: "text" } });
   for (let split = 0; split < Number(options.splits); split++) {
-    const rows = Array.from({ length: all.rows }, (_, row) => row);
-    const train = all.pick(rows.filter((row) => !isTest(row, split)));
-    const test = all.pick(rows.filter((row) => isTest(row, split)));
-    for (const kind of /** @type {("fast" | "bag")[]} */ ((options.models ?? "").split(","))) {
+    const { train, test } = partsOf(all, split);
+    for (const kind of /** @type {("fast" | "bag")[]} */ (options.models.split(","))) {
       const ofSet = ours[name] ?? {};
       const own = ofSet[kind] ?? { accuracy: [], logLoss: [] };
       ofSet[kind] = own;
@@ -120,7 +93,7 @@ for (const name of rest.length > 0 ? rest : Object.keys(scores)) {
       );
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
       console.log(name, split, kind, accuracy.toFixed(4), logLoss.toFixed(4), "|", beside.join("; "), `| ${seconds} s`);
-      writeFileSync(path, `${JSON.stringify(ours, undefined, 1)}\n`);
+      keep();
     }
   }
 }

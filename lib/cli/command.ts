@@ -106,6 +106,7 @@ function withJob(command: Command): Command {
     .option("--batch-size <number>", "rows a step", number)
     .option("--folds <number>", "members, each trained without one of so many parts of the rows", number)
     .option("--minutes <number>", "minutes that training may take", number)
+    .option("--memory <number>", "megabytes up to which the data is held as one table; 64 by default", number)
     .option("--seed <number>", "0 by default; the same seed gives the same model", number)
     .option("--threads <number>", "threads, at most; the model does not depend on it", number)
     .option("--metric <name>", "what the best epoch is chosen by: accuracy, logLoss, auc or rmse")

@@ -48,6 +48,7 @@ export interface TrainFlags extends ReadingFlags {
   readonly batchSize?: number;
   readonly folds?: number;
   readonly minutes?: number;
+  readonly memory?: number;
   readonly seed?: number;
   readonly threads?: number;
   readonly metric?: Job["metric"];

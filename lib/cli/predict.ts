@@ -4,7 +4,7 @@ import { tableBlocks } from "../index.js";
 import { type AnswerForm, answerColumns, headOf, linesOf } from "../job/answers.js";
 import { writeWhole } from "../job/files.js";
 import { type PredictFlags, sourceOf } from "./flags.js";
-import { interruption } from "./interruption.js";
+import { Interruption } from "./interruption.js";
 import { openModel, readingFor, withItsColumns } from "./model.js";
 import { complain, type Status, UsageError } from "./terms.js";
 
@@ -26,7 +26,8 @@ export async function predict(path: string, files: readonly string[], flags: Pre
   const source = sourceOf("predict", files, flags);
   const model = await openModel(path);
   const unseen = new Map<string, number>();
-  const { signal, off } = interruption();
+  const interruption = new Interruption();
+  const { signal } = interruption;
   let rows = 0;
   let isBegun = false;
   async function* pieces(): AsyncGenerator<string> {
@@ -61,7 +62,7 @@ export async function predict(path: string, files: readonly string[], flags: Pre
     complain(`stopped after ${countText(rows, "row")}${out === undefined ? "" : `: '${out}' is as it was`}`);
     return 130;
   } finally {
-    off();
+    interruption.off();
   }
   if (out !== undefined) complain(`${out}: ${countText(rows, "row")}`);
   for (const [name, times] of unseen)

@@ -8,7 +8,7 @@ import { readJobFile, readRan, readSchemaFile } from "../job/job_file.js";
 import { checkSameData, hashOf, RunFolder, stemOf } from "../job/run_folder.js";
 import { type Changes, partsOf, type Round, roundsOf, trialsOf } from "../job/search.js";
 import { figureText } from "../train/progress/line.js";
-import { interruption } from "./interruption.js";
+import { Interruption } from "./interruption.js";
 import { complain, print, type Status, UsageError } from "./terms.js";
 
 /** How `carillon search` is asked, besides the job. */
@@ -96,7 +96,8 @@ function changesText(changes: Changes): string {
 export async function search(given: Job | undefined, options: SearchOptions): Promise<Status> {
   const begun = await begin(given, options);
   const { folder } = begun;
-  const { signal, off } = interruption();
+  const interruption = new Interruption();
+  const { signal } = interruption;
   try {
     const best = await findBest(begun, signal);
     const { name: _name, ...job } = withoutSecrets(begun.job);
@@ -119,7 +120,7 @@ export async function search(given: Job | undefined, options: SearchOptions): Pr
     if (results.length === 0) await folder.discard();
     throw error;
   } finally {
-    off();
+    interruption.off();
   }
 }
 
@@ -129,7 +130,7 @@ async function findBest({ folder, job, trials, jobs }: Begun, signal: AbortSigna
   if (done.length > 0) await writeWhole(folder.file("trials"), done.map((one) => `${JSON.stringify(one)}\n`).join(""));
   const drawn = trialsOf(trials, job.seed ?? 0);
   const rounds = roundsOf(trials, job.epochs ?? EPOCHS);
-  const { data, read, target, schema, transforms, name: _name, runs: _runs, ...settings } = job;
+  const { data, read, target, schema, transforms, memory: _memory, name: _name, runs: _runs, ...settings } = job;
   const rows = await table(data, { ...read, signal });
   const parts = partsOf(rows.rows, job.seed ?? 0);
   const known = typeof schema === "string" ? undefined : schema;

@@ -1,5 +1,4 @@
-import { codeOf } from "../errors.js";
-import { CarillonError, runtime, type TabularModel, type TabularRun, table, tabular } from "../index.js";
+import { CarillonError, runtime, type TabularModel, table, tabular } from "../index.js";
 import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
 import type { Job } from "../job/job.js";
@@ -7,6 +6,7 @@ import { readSchemaFile } from "../job/job_file.js";
 import { checkSameData, FILES, hashOf, isReadOnce, type Ran, RunFolder, stemOf } from "../job/run_folder.js";
 import { RunLog } from "../job/run_log.js";
 import { durationText, figureText } from "../train/progress/line.js";
+import { Interruption } from "./interruption.js";
 import { packageVersion } from "./package.js";
 import { type Status, schemaFile } from "./terms.js";
 import { writeReport } from "./train_report.js";
@@ -72,47 +72,6 @@ function goesOn({ path }: RunFolder): string {
   return `stopped; it goes on with: npx carillon train --resume ${path}`;
 }
 
-/** Ctrl-C: the first one ends a run after its step, the second one the process. */
-class Interruption {
-  readonly #controller = new AbortController();
-  #run: TabularRun | undefined;
-  #interrupted = false;
-
-  constructor() {
-    process.on("SIGINT", this.#interrupt).on("SIGTERM", this.#interrupt);
-  }
-
-  readonly #interrupt = (): void => {
-    if (this.#interrupted) process.exit(130);
-    this.#interrupted = true;
-    if (this.#run === undefined) this.#controller.abort(new Error("interrupted"));
-    else this.#run.stop();
-  };
-
-  /** Aborted by a Ctrl-C before anything was trained. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get interrupted(): boolean {
-    return this.#interrupted;
-  }
-
-  /** Whether an error says no more than that there was a Ctrl-C. */
-  is(error: unknown): boolean {
-    return this.#interrupted && (error === this.signal.reason || codeOf(error) === "ERR_STATE");
-  }
-
-  /** From now on a run is stopped, and keeps what it has trained. */
-  follow(run: TabularRun): void {
-    this.#run = run;
-  }
-
-  off(): void {
-    process.off("SIGINT", this.#interrupt).off("SIGTERM", this.#interrupt);
-  }
-}
-
 async function begin(given: Job | undefined, resume: string | undefined, signal: AbortSignal): Promise<Begun> {
   if (resume !== undefined) {
     const { folder, job, ran } = await RunFolder.open(resume);
@@ -167,7 +126,7 @@ async function runJob(
   interruption: Interruption,
   { watcher, report: wantsReport }: { readonly watcher: Watcher | undefined; readonly report: boolean },
 ): Promise<Status> {
-  const { data, target, schema, read, transforms, name: _name, runs: _runs, ...options } = job;
+  const { data, target, schema, read, transforms, memory, name: _name, runs: _runs, ...options } = job;
   const checkpoint = { dir: folder.file("checkpoints"), resume: resumed };
   const known = typeof schema === "string" ? undefined : schema;
   // What can be read but once is kept: the report needs its rows, too.
@@ -177,6 +136,7 @@ async function runJob(
     target,
     schema: known,
     transforms,
+    memory,
     read,
     checkpoint,
     signal: interruption.signal,

@@ -20,7 +20,7 @@ export async function writeReport(
   const made = await report(model, rows, {
     name: basename(folder.path),
     job: asked,
-    ...(isHeld ? {} : { read: { ...job.read } }),
+    ...(isHeld ? {} : { read: { ...job.read }, memory: job.memory }),
     ...(typeof again === "string" ? { command: again } : {}),
     ...(typeof seconds === "number" ? { seconds } : {}),
   });

@@ -2,8 +2,9 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { codeOf } from "../errors.js";
 import { isUint8Array } from "../tensor/arrays.js";
+import { removeAbandoned } from "./abandoned.js";
 import { fileError, fileSystem } from "./file_system.js";
-import { lifeByMark, ownMark } from "./owner.js";
+import { ownMark } from "./owner.js";
 
 /** Contents of a file to write, whole or piece by piece; the next piece is asked for when one is written. */
 export type Pieces = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -31,7 +32,7 @@ export async function replaceFile(
       const written = join(temporary, basename(target));
       await writeForced(written, pieces, rights);
       await takeName(written, target, pause);
-      await removeAbandoned(folder, temporary);
+      await removeAbandoned(folder, ".", temporary);
     } finally {
       await fileSystem().rm(temporary, { recursive: true, force: true });
     }
@@ -81,35 +82,6 @@ const MOST_OF_NAME = 100;
 /** `.NAME-`, who writes it, `-`, to which six characters are added that no other has. */
 function temporaryPrefix(name: string): string {
   return `.${Buffer.from(name).subarray(0, MOST_OF_NAME).toString()}-${ownMark()}-`;
-}
-
-/** Folders that were looked through for what is abandoned. */
-const swept = new Set<string>();
-const MOST_SWEPT = 1000;
-
-const DAY = 24 * 60 * 60 * 1000;
-
-/**
- * Removes what killed processes have left on its way into the folder, once in the life of this one. What nobody here can ask about (of
- * before a restart of the host, or of another container) goes a day after it was written, what is of another host never.
- */
-async function removeAbandoned(folder: string, own: string): Promise<void> {
-  if (swept.has(folder)) return;
-  if (swept.size >= MOST_SWEPT) swept.clear();
-  swept.add(folder);
-  const age = async (name: string): Promise<number> => {
-    const [now, then] = await Promise.all([own, join(folder, name)].map((path) => fileSystem().stat(path)));
-    return (now?.mtimeMs ?? 0) - (then?.mtimeMs ?? 0); // by the clock of the file system
-  };
-  try {
-    for (const name of await fileSystem().readdir(folder)) {
-      const life = name.startsWith(".") ? lifeByMark(name) : undefined;
-      if (life !== "dead" && !(life === "unknown" && (await age(name)) > DAY)) continue;
-      await fileSystem().rm(join(folder, name), { recursive: true, force: true });
-    }
-  } catch {
-    // It costs nothing but its place; the file is written.
-  }
 }
 
 /** Who does not force to the disk what was written: some file systems, and Node.js under its permission model. */

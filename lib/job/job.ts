@@ -45,6 +45,8 @@ export interface Job {
   readonly batchSize?: number | undefined;
   readonly folds?: number | undefined;
   readonly minutes?: number | undefined;
+  /** Megabytes up to which the data is held as one table. */
+  readonly memory?: number | undefined;
   readonly seed?: number | undefined;
   readonly threads?: number | undefined;
   readonly metric?: (typeof METRICS)[number] | undefined;
@@ -74,7 +76,7 @@ const READING = [
 ] as const;
 
 export const JOB_KEYS = [
-  ...["data", "target", "schema", "read", "transforms", "preset", "epochs", "batchSize", "folds", "minutes"],
+  ...["data", "target", "schema", "read", "transforms", "preset", "epochs", "batchSize", "folds", "minutes", "memory"],
   ...["seed", "threads", "metric", "lr", "dropout", "hidden", "name", "runs"],
 ] as const;
 
@@ -101,6 +103,7 @@ export const NUMBERS = {
   batchSize: { min: 1, max: 1_000_000, integer: true },
   folds: { min: 1, max: 1000, integer: true },
   minutes: { above: 0 },
+  memory: { min: 0 },
   seed: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
   threads: { min: 1, max: 1024, integer: true },
   lr: { above: 0 },

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fail, tagOf } from "../errors.js";
 import { writeFileAtomic } from "../io/file.js";
 import { checkString } from "../options.js";
-import { unlessAborted } from "../signals.js";
+import { underAll } from "../signals.js";
 import type { TableSource } from "../table/api.js";
 import { type LargeSource, tableUnlessLarge } from "../table/large.js";
 import type { TableOptions } from "../table/options.js";
@@ -86,11 +86,11 @@ export async function report(model: ReportedModel, source: TableSource, options:
   if (typeof model !== "object" || model === null || typeof model.predict !== "function")
     fail("ERR_OPTION", "report.model", "a model of tabular()", model);
   const checked = checkReport(options, model.target.join(", "));
-  const { signal } = checked;
-  const read = { ...options.read, signal: options.read?.signal ?? signal };
   const sampled = async (
     given: TableSource,
+    signal: AbortSignal | undefined,
   ): Promise<{ readonly table: Table; readonly rows?: Uint32Array; readonly all: number }> => {
+    const read = { ...options.read, signal };
     const found = await tableOf(given, model.schema, read, (options.memory ?? MEMORY) * 1_000_000);
     if (found instanceof Table) return { table: found, all: found.rows };
     try {
@@ -99,9 +99,9 @@ export async function report(model: ReportedModel, source: TableSource, options:
       await found.close();
     }
   };
-  const [own, test] = await unlessAborted(
-    signal,
-    Promise.all([sampled(source), options.test === undefined ? undefined : sampled(options.test)]),
+  const { test: others } = options;
+  const [own, test] = await underAll([checked.signal, options.read?.signal], (signal) =>
+    Promise.all([sampled(source, signal), others === undefined ? undefined : sampled(others, signal)]),
   );
   const asked = own.rows === undefined ? model : askedOf(model, own.rows);
   const found = await gather(asked, own.table, test?.table, checked);

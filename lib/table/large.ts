@@ -1,6 +1,9 @@
 // Sources that are too large to be held as one table: those are read block by block, as often as they are needed.
-import { basename, join } from "node:path";
+import { basename } from "node:path";
+import { CarillonError } from "../errors.js";
 import { fileError, fileSystem } from "../io/file.js";
+import { TemporaryFile } from "../io/temporary_file.js";
+import { unlessAborted } from "../signals.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { checkTableOptions, type TableOptions } from "./options.js";
 import { held, joinedBlocks, readBlocks, readTable } from "./read.js";
@@ -9,27 +12,45 @@ import { isSql } from "./sql/source.js";
 import { Table } from "./table.js";
 import { untilAborted } from "./waiting.js";
 
-type FileHandle = import("node:fs/promises").FileHandle;
-
 /** What bytes of a compressed file count for, as its columns take more. */
 const COMPRESSED = 4;
 
 /** Bytes of a number in memory. */
 const NUMBER = 8;
 
+/** What is known of a file that is not to change. */
+interface SeenFile {
+  readonly path: string;
+  readonly size: number;
+  /** Milliseconds. */
+  readonly changed: number;
+}
+
 /** A source that can be read block by block, again and again. */
 export class LargeSource {
   readonly source: unknown;
-  readonly #folder: string | undefined;
+  readonly #files: readonly SeenFile[];
+  readonly #kept: TemporaryFile | undefined;
 
-  constructor(source: unknown, folder?: string | undefined) {
+  constructor(source: unknown, files: readonly SeenFile[] = [], kept?: TemporaryFile | undefined) {
     this.source = source;
-    this.#folder = folder;
+    this.#files = files;
+    this.#kept = kept;
+  }
+
+  /** `ERR_DATA` where a file is not the one that it was at first. */
+  async checkUnchanged(): Promise<void> {
+    for (const { path, size, changed } of this.#files) {
+      const now = await seen(path);
+      if (now?.size === size && now.changed === changed) continue;
+      const expected = "a file that stays as it is from the first reading to the last";
+      throw new CarillonError("ERR_DATA", path, `expected ${expected} but '${path}' was changed meanwhile`);
+    }
   }
 
   /** Takes away what was written for it. */
   async close(): Promise<void> {
-    if (this.#folder !== undefined) await fileSystem().rm(this.#folder, { recursive: true, force: true });
+    await this.#kept?.close();
   }
 }
 
@@ -42,6 +63,16 @@ export async function tableUnlessLarge(
   asked: TableOptions,
   most: number,
 ): Promise<Table | LargeSource> {
+  const found = sourceOf(given, asked, most);
+  try {
+    return await unlessAborted(asked.signal, found);
+  } catch (error) {
+    found.then((late) => (late instanceof LargeSource ? late.close() : undefined)).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function sourceOf(given: unknown, asked: TableOptions, most: number): Promise<Table | LargeSource> {
   const options = checkTableOptions("table", asked);
   const source = held(given, options);
   if (source instanceof Table || asked.rows !== undefined) return await readTable(source, asked);
@@ -50,19 +81,24 @@ export async function tableUnlessLarge(
   const files = (await byteFiles("table.source", source)) ?? [];
   const [first, ...others] = files;
   if (first !== undefined && !first.again && others.length === 0) return await ofOnce(first, asked, most);
-  const sizes = await Promise.all(files.map(sizeOf));
-  const isLarge = files.every(({ again }) => again) && sizes.reduce((sum, size) => sum + size, 0) > most;
-  return isLarge ? new LargeSource(source) : await readTable(source, asked);
+  if (!files.every(({ again }) => again)) return await readTable(source, asked);
+  const found = await Promise.all(files.map(({ path }) => (path === undefined ? undefined : seen(path))));
+  const known = found.filter((file) => file !== undefined);
+  return known.reduce((sum, file) => sum + weightOf(file), 0) > most
+    ? new LargeSource(source, known)
+    : await readTable(source, asked);
 }
 
-async function sizeOf({ path }: ByteFile): Promise<number> {
-  if (path === undefined) return 0;
-  const size = await fileSystem()
+/** `undefined` where there is no such file, which is told of where it is read. */
+async function seen(path: string): Promise<SeenFile | undefined> {
+  const found = await fileSystem()
     .stat(path)
-    .then(
-      (found) => (found.isFile() ? found.size : 0),
-      () => 0, // told of where it is read
-    );
+    .catch(() => undefined);
+  return found?.isFile() === true ? { path, size: found.size, changed: found.mtimeMs } : undefined;
+}
+
+/** The bytes that a file counts for. */
+function weightOf({ path, size }: SeenFile): number {
   return /\.(?:gz|zst|zstd|parquet|pq|arrow|feather|ipc|npz)$/i.test(path) ? COMPRESSED * size : size;
 }
 
@@ -80,64 +116,27 @@ async function ofQuery(source: unknown, asked: TableOptions, most: number): Prom
 /** What can be read once is kept in memory, and if it is large in a file of its own. */
 async function ofOnce(file: ByteFile, asked: TableOptions, most: number): Promise<Table | LargeSource> {
   const kept: Uint8Array[] = [];
-  let [bytes, spool]: [number, Spool | undefined] = [0, undefined];
+  let [bytes, spool]: [number, TemporaryFile | undefined] = [0, undefined];
   try {
     for await (const piece of untilAborted(file.open(), asked.signal)) {
       bytes += piece.length;
-      if (spool !== undefined) {
-        await spool.write(piece);
-        continue;
-      }
       kept.push(piece);
       if (bytes <= most) continue;
-      spool = await Spool.make(file.name);
-      for (const one of kept.splice(0)) await spool.write(one);
+      spool ??= await TemporaryFile.make(basename(file.name).replaceAll(/[^\w.-]/g, "-") || "rows", KEPT);
+      for (const one of kept.splice(0)) await write(spool, one);
     }
     if (spool === undefined) return await readTable(new KeptPieces(file.name, kept), asked);
-    await spool.end();
-    return new LargeSource(spool.path, spool.folder);
+    return new LargeSource(spool.path, [], spool);
   } catch (error) {
-    await spool?.remove();
+    await spool?.close();
     throw error;
   }
 }
 
-/** A file of the system's folder for such, which is written from its beginning to its end. */
-class Spool {
-  readonly folder: string;
-  readonly path: string;
-  readonly #file: FileHandle;
+const KEPT = "what can be read only once";
 
-  private constructor(folder: string, path: string, file: FileHandle) {
-    this.folder = folder;
-    this.path = path;
-    this.#file = file;
-  }
-
-  static async make(name: string): Promise<Spool> {
-    const { tmpdir } = process.getBuiltinModule("node:os");
-    const base = tmpdir();
-    try {
-      const folder = await fileSystem().mkdtemp(join(base, "carillon-"));
-      const path = join(folder, basename(name).replaceAll(/[^\w.-]/g, "-") || "rows");
-      return new Spool(folder, path, await fileSystem().open(path, "wx"));
-    } catch (cause) {
-      throw fileError(base, "a folder that what can be read only once is kept in", cause);
-    }
-  }
-
-  async write(piece: Uint8Array): Promise<void> {
-    await this.#file.writeFile(piece).catch((cause: unknown) => {
-      throw fileError(this.path, "room for what can be read only once", cause);
-    });
-  }
-
-  async end(): Promise<void> {
-    await this.#file.close();
-  }
-
-  async remove(): Promise<void> {
-    await this.#file.close().catch(() => undefined);
-    await fileSystem().rm(this.folder, { recursive: true, force: true });
-  }
+async function write({ handle, path }: TemporaryFile, piece: Uint8Array): Promise<void> {
+  await handle.writeFile(piece).catch((cause: unknown) => {
+    throw fileError(path, `room for ${KEPT}`, cause);
+  });
 }

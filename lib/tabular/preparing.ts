@@ -1,5 +1,5 @@
 // From a source to what networks are given: as one table where it is small, block by block where it is large.
-import { unlessAborted } from "../signals.js";
+import { underAll } from "../signals.js";
 import type { TableSource } from "../table/api.js";
 import { LargeSource, tableUnlessLarge } from "../table/large.js";
 import { Table } from "../table/table.js";
@@ -17,16 +17,18 @@ export async function prepareSource(
   options: TabularFitOptions,
   telling: Telling,
 ): Promise<Prepared> {
-  const { signal, rows, read = {}, memory = MEMORY } = options;
+  const { rows, read = {}, memory = MEMORY } = options;
   telling.emit({ kind: "stage", stage: "reading", step: 0, rows: undefined, seconds: telling.seconds() });
-  const how = { ...read, signal: read.signal ?? signal };
   const most = rows === undefined ? memory * 1_000_000 : Number.POSITIVE_INFINITY;
-  const whole = source instanceof Table ? source : await unlessAborted(signal, tableUnlessLarge(source, how, most));
-  try {
-    signal?.throwIfAborted();
-    if (whole instanceof Table) return await prepareTable(settings, whole, options, telling);
-    return await prepareLarge(settings, whole, options, most, telling);
-  } finally {
-    if (whole instanceof LargeSource) await whole.close();
-  }
+  return await underAll([options.signal, read.signal], async (signal) => {
+    const how = { ...options, signal, read: { ...read, signal } };
+    const whole = source instanceof Table ? source : await tableUnlessLarge(source, how.read, most);
+    try {
+      signal?.throwIfAborted();
+      if (whole instanceof Table) return await prepareTable(settings, whole, how, telling);
+      return await prepareLarge(settings, whole, how, most, telling);
+    } finally {
+      if (whole instanceof LargeSource) await whole.close();
+    }
+  });
 }

@@ -1,10 +1,10 @@
 // What networks are given of a table where that is too large for memory: in a file, which every epoch reads again.
 
-import { join } from "node:path";
 import type { PackedForm, PackedInputs } from "../data/packed.js";
 import { permutation } from "../data/permutation.js";
 import { type Dataset, dataset, type StreamExample } from "../data/stream.js";
-import { type FileHandle, fileError, fileSystem } from "../io/file.js";
+import { fileError } from "../io/file.js";
+import { TemporaryFile } from "../io/temporary_file.js";
 import { isFloats } from "../tensor/arrays.js";
 import { seedKey } from "../tensor/philox.js";
 import { extent } from "../tensor/shape.js";
@@ -37,9 +37,7 @@ export class SpooledRows implements EncodedRows {
   readonly #inputs: readonly Part[];
   readonly #width: number;
   readonly #seed: number;
-  readonly #folder: string;
-  readonly #path: string;
-  readonly #file: FileHandle;
+  readonly #file: TemporaryFile;
   /** The stretch that is being filled, and how many rows of it are there. */
   readonly #filled: readonly Values[];
   #count = 0;
@@ -51,13 +49,13 @@ export class SpooledRows implements EncodedRows {
     inputs: readonly PackedForm[],
     target: PackedForm,
     seed: number,
-    at: { readonly folder: string; readonly path: string; readonly file: FileHandle },
+    file: TemporaryFile,
   ) {
     this.rows = rows;
     this.#inputs = inputs.map((form) => ({ ...form, columns: extent(form.shape) }));
     this.#width = this.#inputs.reduce((sum, { columns }) => sum + columns, 0);
     this.#seed = seed;
-    [this.#folder, this.#path, this.#file] = [at.folder, at.path, at.file];
+    this.#file = file;
     this.#filled = this.#inputs.map((part) => memoryFor(part, STRETCH * part.columns));
     this.#y = memoryFor({ ...target, columns: extent(target.shape) }, rows * extent(target.shape));
   }
@@ -69,15 +67,7 @@ export class SpooledRows implements EncodedRows {
     target: PackedForm,
     seed: number,
   ): Promise<SpooledRows> {
-    const base = process.getBuiltinModule("node:os").tmpdir();
-    try {
-      const folder = await fileSystem().mkdtemp(join(base, "carillon-"));
-      const path = join(folder, "rows");
-      const file = await fileSystem().open(path, "wx+");
-      return new SpooledRows(rows, inputs, target, seed, { folder, path, file });
-    } catch (cause) {
-      throw fileError(base, "a folder that encoded rows are kept in", cause);
-    }
+    return new SpooledRows(rows, inputs, target, seed, await TemporaryFile.make("rows", "encoded rows"));
   }
 
   async write(_begin: number, x: PackedInputs): Promise<void> {
@@ -103,10 +93,10 @@ export class SpooledRows implements EncodedRows {
     const position = 4 * this.#width * this.#written;
     const bytes = 4 * this.#width * this.#count;
     try {
-      const { bytesWritten } = await this.#file.writev(parts, position);
+      const { bytesWritten } = await this.#file.handle.writev(parts, position);
       if (bytesWritten !== bytes) throw new Error(`room for ${bytesWritten} of ${bytes} bytes`);
     } catch (cause) {
-      throw fileError(this.#path, "room for encoded rows", cause);
+      throw fileError(this.#file.path, "room for encoded rows", cause);
     }
     this.#written += this.#count;
     this.#count = 0;
@@ -125,12 +115,17 @@ export class SpooledRows implements EncodedRows {
     const bytes = new Uint8Array(4 * this.#width * count);
     try {
       for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await this.#file.read(bytes, done, bytes.length - done, 4 * this.#width * begin + done);
+        const { bytesRead } = await this.#file.handle.read(
+          bytes,
+          done,
+          bytes.length - done,
+          4 * this.#width * begin + done,
+        );
         if (bytesRead === 0) throw new Error("a file that is shorter");
         done += bytesRead;
       }
     } catch (cause) {
-      throw fileError(this.#path, "the encoded rows that were written", cause);
+      throw fileError(this.#file.path, "the encoded rows that were written", cause);
     }
     let from = 0;
     const values = this.#inputs.map(({ columns, dtype }): Values => {
@@ -202,7 +197,6 @@ export class SpooledRows implements EncodedRows {
 
   async close(): Promise<void> {
     await this.#file.close();
-    await fileSystem().rm(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -33,11 +33,12 @@ const PIECE = { least: 512, most: 16_384 };
  */
 export async function prepareLarge(
   settings: CheckedTabular,
-  { source }: LargeSource,
+  large: LargeSource,
   options: TabularFitOptions,
   most: number,
   { emit, seconds }: Telling,
 ): Promise<Prepared> {
+  const { source } = large;
   const { schema: known, signal, read = {} } = options;
   const { schema: _, rows: __, onEvent, ...how } = read;
   const told = (stage: "reading" | "schema" | "preparing") => {
@@ -46,7 +47,7 @@ export async function prepareLarge(
       tell(event.rows);
       onEvent?.(event);
     };
-    return { ...how, signal: how.signal ?? signal, onEvent: listener };
+    return { ...how, signal, onEvent: listener };
   };
   const target = targetAsked(options);
   const found = await readSchema(source, { ...told("schema"), target, schema: { columns: known?.columns ?? {} } });
@@ -73,6 +74,7 @@ export async function prepareLarge(
   const made = await encodeTables(preparation, blocks, rows, { most: most * HELD, seed }, signal);
   const { encoded, targets } = made;
   try {
+    await large.checkUnchanged();
     const parts = await partsOf(rows, folds, seed, signal);
     const all = new Uint32Array(folds === 1 ? 0 : rows);
     for (let row = 0; row < all.length; row++) all[row] = row;

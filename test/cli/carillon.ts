@@ -48,9 +48,17 @@ export async function start(
   args: readonly string[],
   cwd: string,
   seen: (all: string, kill: (signal: NodeJS.Signals) => void) => void,
-  { input, begun }: { readonly input?: string; readonly begun?: (kill: (signal: NodeJS.Signals) => void) => void } = {},
+  {
+    input,
+    begun,
+    env = {},
+  }: {
+    readonly input?: string;
+    readonly begun?: (kill: (signal: NodeJS.Signals) => void) => void;
+    readonly env?: Record<string, string>;
+  } = {},
 ): Promise<Ended> {
-  const child = spawn(execPath, [command, ...args], { cwd, env: environment(), stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(execPath, [command, ...args], { cwd, env: environment(env), stdio: ["pipe", "pipe", "pipe"] });
   if (input === undefined) child.stdin.end();
   else child.stdin.on("error", () => undefined).write(input); // it may end before it has read all
   begun?.((signal) => child.kill(signal));

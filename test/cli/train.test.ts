@@ -290,6 +290,34 @@ describe.runIf(isBuilt)("a run that is broken off", () => {
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("'runs/cut' is finished")]);
   }, 90_000);
 
+  test("over a source that is larger than its memory, by Ctrl-C and by a kill, goes on to the same bits", async () => {
+    const temporary = join(cwd, "temporary");
+    mkdirSync(temporary);
+    const asked = ["train", "churn.csv", ...SMALL, "--memory", "0", "--epochs", "60", "--seed", "3"];
+    const env = { TMPDIR: temporary };
+    const whole = carillon([...asked, "--name", "streamed"], { cwd, env });
+    expect([whole.status, whole.stderr]).toEqual([0, expect.stringContaining("runs/streamed has report.html")]);
+    expect(JSON.parse(read("runs/streamed/job.json"))).toMatchObject({ memory: 0, ran: { reason: "finished" } });
+    expect(JSON.parse(read("runs/streamed/report.json"))).toMatchObject({ rows: { all: 600 } });
+    for (const signal of ["SIGINT", "SIGKILL"] as const) {
+      const name = `streamed-${signal}`;
+      let sent = false;
+      const cut = await start(
+        [...asked, "--log", "json", "--name", name],
+        cwd,
+        (all, kill) => {
+          if (!sent && all.includes('"epoch":20,')) kill(signal);
+          sent ||= all.includes('"epoch":20,');
+        },
+        { env },
+      );
+      expect([cut.status, readdirSync(temporary).length]).toEqual(signal === "SIGINT" ? [130, 0] : [null, 1]);
+      expect(carillon(["train", "--resume", `runs/${name}`, "--no-report"], { cwd, env }).status).toBe(0);
+      expect(weightsOf(`runs/${name}`).equals(weightsOf("runs/streamed"))).toBe(true);
+    }
+    expect(readdirSync(temporary)).toEqual([]);
+  }, 90_000);
+
   test("by a kill right behind a checkpoint, on a slow disk, has the line of each epoch before it", () => {
     // The process ends with its second checkpoint's name.
     const killer = `import files from "node:fs/promises";

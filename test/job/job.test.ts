@@ -38,6 +38,7 @@ const sound = {
   batchSize: 64,
   folds: 5,
   minutes: 1.5,
+  memory: 32,
   seed: 7,
   threads: 2,
   metric: "auc",

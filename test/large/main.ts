@@ -2,12 +2,13 @@
 // The rows come from PostgreSQL, or with --csv from a file. Told, and judged unless it is --quick: latency at p99 idle, while the source is read and while the network
 // trains (at most 2·idle + 2 ms), the peak of the resident memory of the process (below 300 MB), how long an abort takes in every stage (below a second), and whether a
 // process that is killed and goes on in another one comes to the same bits.
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { answerOf, Children, messageOf } from "../server/children.js";
 import type { Latency } from "../server/messages.js";
 import { request } from "../server/request.js";
 import type { Done, Source, Stretch, Work } from "./messages.js";
@@ -24,31 +25,13 @@ type Message = { readonly port: number } | { readonly step: number } | { readonl
 
 const self = fileURLToPath(import.meta.url);
 
-function messageOf<T>(child: ChildProcess, pick: (message: Message) => T | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const look = (message: Message): void => {
-      const found = pick(message);
-      if (found === undefined) return;
-      child.off("message", look);
-      resolve(found);
-    };
-    child.on("message", look);
-    child.once("exit", () => reject(new Error("the server has ended")));
-  });
-}
+const asked = (child: ChildProcess, work: Work): Promise<Done> =>
+  answerOf(child, work, (message: Message) => ("done" in message ? message.done : undefined));
 
-const doneOf = (child: ChildProcess): Promise<Done> =>
-  messageOf(child, (message) => ("done" in message ? message.done : undefined));
-
-async function asked(child: ChildProcess, work: Work): Promise<Done> {
-  const done = doneOf(child);
-  child.send(work);
-  return await done;
-}
-
-async function started(): Promise<{ readonly server: ChildProcess; readonly port: number }> {
-  const server = fork(self, ["serve"]);
-  return { server, port: await messageOf(server, (message) => ("port" in message ? message.port : undefined)) };
+async function started(children: Children): Promise<{ readonly server: ChildProcess; readonly port: number }> {
+  const server = children.start(self, ["serve"]);
+  const port = await messageOf(server, (message: Message) => ("port" in message ? message.port : undefined));
+  return { server, port };
 }
 
 /** p50, p99 and the longest of the requests of a stretch. */
@@ -65,6 +48,7 @@ function latencyOf(all: readonly Latency[], { begin, end }: Stretch): readonly [
 async function main(rows: number, epochs: number, isFile: boolean, quick: boolean): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "carillon-large-"));
   const problems: string[] = [];
+  const children = new Children();
   const path = join(root, "rows.csv");
   const from = process.env.CARILLON_POSTGRES ?? "";
   try {
@@ -74,19 +58,14 @@ async function main(rows: number, epochs: number, isFile: boolean, quick: boolea
     const work = (more: Partial<Work & { kind: "train" }> = {}): Work => {
       return { kind: "train", source, epochs, memory, dir: undefined, resume: false, abort: undefined, ...more };
     };
-    const { server, port } = await started();
-    const client = fork(self, ["request", `${port}`, `${RATE}`]);
+    const { server, port } = await started(children);
+    const client = children.start(self, ["request", `${port}`, `${RATE}`]);
     const idle: Work = { kind: "idle", seconds: quick ? 0.5 : 10 };
     await asked(server, { kind: "idle", seconds: quick ? 0.2 : 3 });
     const before = await asked(server, idle);
     const whole = await asked(server, work());
     const after = await asked(server, idle);
-    const latencies = new Promise<readonly Latency[]>((resolve, reject) => {
-      client.once("message", (seen: readonly Latency[]) => resolve(seen));
-      client.once("exit", () => reject(new Error("the client has ended")));
-    });
-    client.send("over");
-    const seen = await latencies;
+    const seen = await answerOf(client, "over", (told: readonly Latency[]) => told);
     const idles = [...before.stretches, ...after.stretches].map((stretch) => latencyOf(seen, stretch)[1]);
     const allowed = LIMITS.factor * Math.max(...idles) + LIMITS.latency;
     console.log(`${rows} rows of 20 columns from ${isFile ? "a CSV file" : "PostgreSQL"}, ${epochs} epochs`);
@@ -107,11 +86,12 @@ async function main(rows: number, epochs: number, isFile: boolean, quick: boolea
     }
     server.disconnect();
     const dir = join(root, "checkpoints");
-    const { server: killed } = await started();
-    killed.send(work({ dir }));
-    await messageOf(killed, (message) => ("step" in message && message.step >= whole.steps * 0.6 ? true : undefined));
+    const { server: killed } = await started(children);
+    const isFar = (message: Message): true | undefined =>
+      "step" in message && message.step >= whole.steps * 0.6 ? true : undefined;
+    await answerOf(killed, work({ dir }), isFar);
     killed.kill("SIGKILL");
-    const { server: second } = await started();
+    const { server: second } = await started(children);
     const resumed = await asked(second, work({ dir, resume: true }));
     second.disconnect();
     const same = resumed.hash === whole.hash;
@@ -121,6 +101,7 @@ async function main(rows: number, epochs: number, isFile: boolean, quick: boolea
     console.log(problems.length === 0 ? "all as it should be" : `${problems.length} not as it should be`);
     process.exitCode = problems.length === 0 || (quick && same) ? 0 : 1;
   } finally {
+    children.end();
     rmSync(root, { recursive: true, force: true });
   }
 }

@@ -3,13 +3,12 @@
 // p99 > 2·idle + 2 ms, delays of the event loop over idle > 3 ms at p99 or > 20 ms at most. The training window holds everything:
 // the start, binding 200 MB of data, validation and checkpoints. With CARILLON_PEERS_NODE (see bench/README.md) the `fit`
 // of TensorFlow.js is measured beside it. With --quick everything is short, and what was felt is told but judged by nobody.
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { answerOf, Children, messageOf } from "./children.js";
 import { DATA_BYTES, type Latency, type Phase, type Work } from "./messages.js";
 import { request } from "./request.js";
 import { serve } from "./serve.js";
@@ -36,25 +35,18 @@ function quantile(sorted: readonly number[], share: number): number {
 
 const self = fileURLToPath(import.meta.url);
 
-async function reply<T>(child: ChildProcess): Promise<T> {
-  const [message] = (await once(child, "message")) as [T]; // our own processes
-  return message;
-}
-
 /** What requests saw while a server did each piece of work. */
-async function measure(pieces: readonly Work[], quick: boolean): Promise<Figures[]> {
+async function measure(pieces: readonly Work[], quick: boolean, children: Children): Promise<Figures[]> {
   const { bytes, warmUp: seconds } = quick ? QUICK_SIZES : SIZES;
-  const server = fork(self, ["serve", `${bytes}`]);
-  const port = await reply<number>(server);
-  const client = fork(self, ["request", `${port}`, `${RATE}`]);
+  const server = children.start(self, ["serve", `${bytes}`]);
+  const port = await messageOf(server, (told: number) => told);
+  const client = children.start(self, ["request", `${port}`, `${RATE}`]);
   const phases: Phase[] = [];
   const warmUp: Work = { kind: "idle", seconds };
   for (const work of [warmUp, ...pieces]) {
-    server.send(work);
-    phases.push(await reply<Phase>(server));
+    phases.push(await answerOf(server, work, (phase: Phase) => phase));
   }
-  client.send("over");
-  const latencies = await reply<readonly Latency[]>(client);
+  const latencies = await answerOf(client, "over", (told: readonly Latency[]) => told);
   server.disconnect();
   return phases.slice(1).map((phase) => {
     const within = latencies.filter(({ intended }) => intended >= phase.begin && intended < phase.end);
@@ -93,36 +85,38 @@ async function main(epochs: number, quick: boolean): Promise<void> {
   const training = (priority: "normal" | "background"): Work => {
     return { kind: "carillon", priority, epochs, dir: join(root, priority) };
   };
+  const children = new Children();
   const idle: Work = { kind: "idle", seconds: (quick ? QUICK_SIZES : SIZES).idle };
   console.log(`${" ".repeat(22)}    latency, ms           |    event loop, ms`);
   console.log(`${" ".repeat(22)}     p50     p99     max |     p50     p99     max`);
   try {
     const works = [idle, training("normal"), idle, training("background")];
-    const [before, normal, between, background] = await measure(works, quick);
+    const [before, normal, between, background] = await measure(works, quick, children);
     if (!(before && normal && between && background)) throw new Error("a phase is missing");
     print("idle", before);
     print("training", normal);
     print("idle", between);
     print("training, background", background);
     const problems = [...felt("training", before, normal), ...felt("training, background", between, background)];
-    if (!quick) await measurePeer(idle);
+    if (!quick) await measurePeer(idle, children);
     for (const problem of problems) console.error(problem);
     console.log(problems.length === 0 ? "training is not felt" : "training is felt");
     process.exitCode = problems.length === 0 || quick ? 0 : 1;
   } finally {
+    children.end();
     rmSync(root, { recursive: true, force: true });
   }
 }
 
 /** TensorFlow.js, in a server of its own. */
-async function measurePeer(idle: Work): Promise<void> {
+async function measurePeer(idle: Work, children: Children): Promise<void> {
   const module = fileURLToPath(new URL("../../bench/peers/tfjs_fit.mjs", import.meta.url));
   const folder = process.env.CARILLON_PEERS_NODE;
   if (folder === undefined || !existsSync(folder)) {
     console.log("TensorFlow.js: missing (CARILLON_PEERS_NODE names no folder)");
     return;
   }
-  const [before, training] = await measure([idle, { kind: "tfjs", steps: TFJS_STEPS, module }], false);
+  const [before, training] = await measure([idle, { kind: "tfjs", steps: TFJS_STEPS, module }], false, children);
   if (before && training) {
     print("idle", before);
     print("TensorFlow.js fit", training);

@@ -1,5 +1,7 @@
 // Sources that are too large to be held as one table, made small by the limit that they are held up to.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import files from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -14,6 +16,7 @@ import {
   table,
   tabular,
 } from "../../lib/index.js";
+import { ownMark } from "../../lib/io/owner.js";
 import { foldOf } from "../../lib/table/fold.js";
 import { SpooledRows } from "../../lib/tabular/spooled.js";
 
@@ -189,6 +192,83 @@ test("an abort is heard in every stage", async () => {
     });
     await expect(run).rejects.toThrow(stage);
   }
+});
+
+test("whichever signal is aborted is heard, of the run or of the reading, and what was kept of the source goes", async () => {
+  vi.stubEnv("TMPDIR", folder);
+  const before = readdirSync(folder).sort();
+  for (const which of ["run", "reading"]) {
+    const [own, other] = [new AbortController(), new AbortController()];
+    let closed = false;
+    const endless = async function* (): AsyncGenerator<Buffer> {
+      try {
+        yield Buffer.from(text);
+        for (let row = 0; ; row++) {
+          if (row === 9) own.abort(new Error("enough"));
+          await Promise.resolve();
+          yield Buffer.from(`${lines[row % ROWS]}\n`);
+        }
+      } finally {
+        closed = true;
+      }
+    };
+    const [signal, reading] = which === "run" ? [own.signal, other.signal] : [other.signal, own.signal];
+    const run = large(Readable.from(endless()), { memory: 0, signal, read: { signal: reading } });
+    await expect(run).rejects.toThrow("enough");
+    await vi.waitFor(() => expect([closed, readdirSync(folder).sort()]).toEqual([true, before]));
+  }
+  vi.unstubAllEnvs();
+});
+
+test("what a killed process has left in the temporary folder goes with the next run, and nobody else's", async () => {
+  const base = join(folder, "temporary");
+  const { pid } = spawnSync(process.execPath, ["-e", ""]);
+  const dead = `carillon-${ownMark().replace(/-\d+-(\d+)$/, `-${pid}-$1`)}-abcdef`;
+  const others = [`carillon-${ownMark()}-abcdef`, "carillon-abcdef", `.x${dead}`, "rows"];
+  for (const name of [dead, ...others]) mkdirSync(join(base, name), { recursive: true });
+  writeFileSync(join(base, dead, "rows"), "");
+  vi.stubEnv("TMPDIR", base);
+  await large(path, { memory: 0 });
+  vi.unstubAllEnvs();
+  expect(readdirSync(base).sort()).toEqual(others.sort());
+});
+
+test.each([
+  ["writeFile", "what can be read only once"],
+  ["writev", "encoded rows"],
+] as const)("a full disk is one sentence, and leaves nothing (%s)", async (method, kept) => {
+  vi.stubEnv("TMPDIR", folder);
+  const before = readdirSync(folder).sort();
+  const { open } = files;
+  const full = vi.spyOn(files, "open").mockImplementation(async (...given) => {
+    const handle = await open(...given);
+    if (given[1] === "wx+") vi.spyOn(handle, method).mockRejectedValue(new Error("ENOSPC: no space left on device"));
+    return handle;
+  });
+  const run = large(Readable.from([Buffer.from(text)]), { memory: 0 });
+  await expect(run).rejects.toMatchObject({ code: "ERR_FILE", message: expect.stringContaining(`room for ${kept}`) });
+  full.mockRestore();
+  expect(readdirSync(folder).sort()).toEqual(before);
+  vi.unstubAllEnvs();
+});
+
+test("a file that is written anew between its readings, of as many rows, is named", async () => {
+  const changing = join(folder, "anew.csv");
+  writeFileSync(changing, text);
+  const run = large(changing, {
+    onEvent: (event) => {
+      if (event.kind === "stage" && event.stage === "preparing")
+        writeFileSync(changing, text.replaceAll("goes", "leaves"));
+    },
+  });
+  await expect(run).rejects.toMatchObject({ code: "ERR_DATA", message: expect.stringContaining("anew.csv") });
+  const same = large(changing, {
+    onEvent: (event) => {
+      if (event.kind === "stage" && event.stage === "preparing")
+        writeFileSync(changing, text.replaceAll("basic", "BASIC").replaceAll("goes", "leaves"));
+    },
+  });
+  await expect(same).rejects.toThrow("a file that stays as it is from the first reading to the last");
 });
 
 test("a source with other rows at another reading, too few rows, no column of that name", async () => {
