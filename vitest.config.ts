@@ -18,6 +18,7 @@ const PURE = [
   "table",
   "tabular",
   "tensor",
+  "train",
 ];
 
 /** In these rooms the tests that replace something of the process, or measure its memory or its event loop. */
@@ -30,6 +31,16 @@ const APART = [
   "test/nn/ragged.test.ts",
   "test/nn/turns.test.ts",
   "test/tabular/large.test.ts",
+  "test/train/clocks.test.ts",
+  "test/train/concurrency.test.ts",
+  "test/train/folder.test.ts",
+  "test/train/memory.test.ts",
+  "test/train/moment.test.ts",
+  "test/train/mutations.test.ts",
+  "test/train/pause.test.ts",
+  "test/train/progress.test.ts",
+  "test/train/realms.test.ts",
+  "test/train/resume.test.ts",
 ];
 
 const pure = PURE.map((room) => `test/${room}/**/*.test.ts`);
