@@ -565,7 +565,13 @@ export interface NativeOperands<V> {
     };
   };
   readonly parametric: {
-    readonly views: { readonly x: V; readonly share: V; readonly y: V; readonly bend?: V | null | undefined };
+    readonly views: {
+      readonly x: V;
+      readonly share: V;
+      readonly y: V;
+      readonly bend?: V | null | undefined;
+      readonly mask?: V | null | undefined;
+    };
     readonly numbers: {
       readonly rows: number;
       readonly columns: number;
@@ -584,6 +590,7 @@ export interface NativeOperands<V> {
       readonly x: V;
       readonly share: V;
       readonly bend: V;
+      readonly mask?: V | null | undefined;
       readonly dx: V;
       readonly dshare: V;
     };
@@ -978,9 +985,9 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   periodic_gradient:
     "x:f frequency:f phase:f weight:f g:f dweight:F dphase:F dfrequency:F; rows:d columns:i frequencies:i mixes:i; factor",
   parametric:
-    "x:f share:f y:F bend:F?; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
+    "x:f share:f y:F bend:F? mask:I?; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
   parametric_gradient:
-    "g:f x:f share:f bend:f dx:F dshare:F; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
+    "g:f x:f share:f bend:f mask:i? dx:F dshare:F; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
   one_hot: "labels:i y:F; rows:d classes:d; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",

@@ -62,6 +62,7 @@ void softmax_f32(const float* x, float* y, size_t rows, size_t columns) {
 
 // y[r, c] = (x[r, c] − max_r) − log Σ_c exp(x[r, c] − max_r)
 void log_softmax_f32(const float* x, float* y, size_t rows, size_t columns) {
+  if (is_narrow(columns)) return log_softmax_narrow(x, y, rows, columns);
   for (size_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const F max = splat(row_maximum(x, columns));
     const F sum = log(splat(reduce(ExpTerm<false>{x, nullptr, max}, columns)));

@@ -1,6 +1,6 @@
-// Softmax, cross entropy and argmax over few columns: N rows at once, one a lane, where a row fits into a register. The
-// very operations of softmax-inl.h in its order: what a missing lane would add there, −inf to a maximum and +0 to a sum
-// that is never −0, changes nothing and is left out here.
+// Softmax, its logarithm, cross entropy and argmax over few columns: N rows at once, one a lane, where a row fits into
+// a register. The very operations of softmax-inl.h in its order: what a missing lane would add there, −inf to a maximum
+// and +0 to a sum that is never −0, changes nothing and is left out here.
 
 constexpr size_t kNarrowColumns = F::N >= 4 ? F::N : 0;
 
@@ -81,6 +81,17 @@ void softmax_narrow(const float* x, float* y, size_t rows, size_t columns) {
     NarrowRows narrow(x + r * columns, count, columns);
     narrow.exponentials(columns);
     for (size_t c = 0; c < columns; ++c) narrow.e[c] = div(narrow.e[c], narrow.sum);
+    narrow.store_rows(y + r * columns, count, columns);
+  }
+}
+
+void log_softmax_narrow(const float* x, float* y, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r += F::N) {
+    const size_t count = smaller_of(F::N, rows - r);
+    NarrowRows narrow(x + r * columns, count, columns);
+    narrow.exponentials(columns);
+    const F sum = log(narrow.sum);
+    for (size_t c = 0; c < columns; ++c) narrow.e[c] = sub(sub(narrow.x[c], narrow.max), sum);
     narrow.store_rows(y + r * columns, count, columns);
   }
 }

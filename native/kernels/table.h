@@ -415,12 +415,23 @@ struct PeriodicChains {
 
 // ---- Activations with a share a unit -----------------------------------------------------------------------
 
+// What stands behind an activation: kept·scale or +0 of the elements from bit `bit` of `keep` on, which may be nullptr,
+// then ·factor. Four bytes are read from where the first bit of a vector lies.
+struct ParametricBehind {
+  const uint8_t* keep;
+  size_t bit;
+  float scale;
+  float factor;
+};
+
 struct ParametricKernels {
-  // Of a row: bend = f(x) − x, unless that is nullptr, and y = x + bend·share.
-  void (*row)(const float* x, const float* share, float* y, float* bend, size_t columns);
-  // Of a row: dx = (g − g·share) + (g·share)·f′(x); chain += g·bend. dx may be any of the others but the chain.
+  // Of a row: bend = f(x) − x, unless that is nullptr, and y = x + bend·share, then what stands behind it.
+  void (*row)(const float* x, const float* share, float* y, float* bend, size_t columns,
+              const ParametricBehind& behind);
+  // Of a row: flow = g back through what stands behind the activation; dx = (flow − flow·share) + (flow·share)·f′(x);
+  // chain += flow·bend. dx may be any of the others but the chain.
   void (*gradient_row)(const float* g, const float* x, const float* share, const float* bend, float* dx, float* chain,
-                       size_t columns);
+                       size_t columns, const ParametricBehind& behind);
 };
 
 // ---- The table ---------------------------------------------------------------------------------------------

@@ -9,13 +9,17 @@ namespace carillon {
 namespace {
 
 struct ParametricGradientAt {
-  static constexpr Operands all{"g:f x:f share:f bend:f dx:F dshare:F", ParametricAt::ints, ParametricAt::doubles};
+  static constexpr Operands all{"g:f x:f share:f bend:f mask:i? dx:F dshare:F", ParametricAt::ints,
+                                ParametricAt::doubles};
   static constexpr size_t g = all.view("g"), x = all.view("x"), share = all.view("share"), bend = all.view("bend"),
-                          dx = all.view("dx"), dshare = all.view("dshare");
+                          mask = all.view("mask"), dx = all.view("dx"), dshare = all.view("dshare");
 };
 
 // Elements that are worked on at once, so that they stay in the first-level cache; rows that are longer go in one.
 constexpr size_t kAtOnce = 1024;
+
+constexpr int64_t kWordBits = 32;   // of a word of a mask
+constexpr uint64_t kDrawBits = 16;  // elements whose bits begin where those of a draw may
 
 // nullptr: no kernel has that function.
 const ParametricKernels* kernels_of(const KernelTable& kernels, int64_t function) {
@@ -33,11 +37,19 @@ void check_common(const Arguments& a, Requirements& r) {
   if (!(a.doubles[ParametricAt::keep] >= 0 && a.doubles[ParametricAt::keep] <= 1)) r.fail("keep outside [0, 1]");
 }
 
+void need_mask(const Arguments& a, Requirements& r, size_t mask) {
+  if (a.views[mask] == nullptr) return;
+  if (a.ints[ParametricAt::site] < 0) return r.fail("a mask of no place");
+  if (a.ints[ParametricAt::columns] % kWordBits != 0) return r.fail("a mask of rows of no whole words");
+  r.need(mask, a.size(ParametricAt::rows), a.size(ParametricAt::columns) / kWordBits);
+}
+
 void check_parametric(const Arguments& a, Requirements& r) {
   check_common(a, r);
   for (const size_t view : {ParametricAt::x, ParametricAt::y, ParametricAt::bend})
     r.need(view, a.size(ParametricAt::rows), a.size(ParametricAt::columns));
   r.need(ParametricAt::share, a.size(ParametricAt::columns));
+  need_mask(a, r, ParametricAt::mask);
 }
 
 void check_parametric_gradient(const Arguments& a, Requirements& r) {
@@ -47,49 +59,61 @@ void check_parametric_gradient(const Arguments& a, Requirements& r) {
     r.need(view, a.size(ParametricAt::rows), a.size(ParametricAt::columns));
   for (const size_t view : {ParametricGradientAt::share, ParametricGradientAt::dshare})
     r.need(view, a.size(ParametricAt::columns));
+  need_mask(a, r, ParametricGradientAt::mask);
 }
 
-// The mask and the factor behind an activation.
+// The mask and the factor behind an activation. `mask`: where its bits are, or nullptr.
 class Behind {
  public:
-  Behind(const Context& context, const Arguments& a)
+  Behind(const Context& context, const Arguments& a, uint32_t* mask)
       : kernels_(context.kernels),
         masked_(a.ints[ParametricAt::site] >= 0),
+        mask_(mask),
         first_(static_cast<uint64_t>(context.registers.batch_offset) * a.size(ParametricAt::example_rows) *
                a.size(ParametricAt::columns)),
         factor_(static_cast<float>(a.doubles[ParametricAt::factor])),
-        mask_(mask_of_step(context, a, ParametricAt::site, a.doubles[ParametricAt::keep],
-                           a.doubles[ParametricAt::keep_scale])) {}
+        drawn_(mask_of_step(context, a, ParametricAt::site, a.doubles[ParametricAt::keep],
+                            a.doubles[ParametricAt::keep_scale])) {}
 
-  // Of `count` elements of y from the element `at` on: dropped, then multiplied.
-  void forward(float* y, size_t at, size_t count) const {
-    if (masked_) kernels_.dropout_f32(y, y, count, first_ + at, mask_);
-    if (factor_ != 1.0f) multiply(y, y, count);
+  // Draws the bits of elements [begin, end) to where they are kept: rows of whole words.
+  void draw(size_t begin, size_t end) const {
+    if (mask_ == nullptr || begin == end) return;
+    kernels_.dropout_mask_bits(reinterpret_cast<uint16_t*>(mask_ + begin / kWordBits), end - begin, first_ + begin,
+                               drawn_);
   }
 
-  // What flows back through both: `room`, or g itself where there is neither.
-  const float* backward(const float* g, float* room, size_t at, size_t count) const {
-    const float* flow = g;
-    if (factor_ != 1.0f) {
-      multiply(g, room, count);
-      flow = room;
+  // Bits of at most kAtOnce elements that a kernel reads, from a draw's beginning on.
+  struct Room {
+    uint16_t bits[(kAtOnce + kDrawBits) / kDrawBits + 2];
+  };
+
+  // What stands behind the elements [at, at + count), whose bits come into `room`.
+  ParametricBehind of(size_t at, size_t count, Room& room) const {
+    if (!masked_) return {nullptr, 0, 1.0f, factor_};
+    const auto* keep = reinterpret_cast<const uint8_t*>(room.bits);
+    if (mask_ != nullptr) {
+      std::memcpy(room.bits, mask_ + at / kWordBits, count / 8);
+      return {keep, 0, drawn_.scale, factor_};
     }
-    if (!masked_) return flow;
-    kernels_.dropout_f32(flow, room, count, first_ + at, mask_);
-    return room;
+    const uint64_t begin = (first_ + at) / kDrawBits * kDrawBits;
+    const auto before = static_cast<size_t>(first_ + at - begin);
+    kernels_.dropout_mask_bits(room.bits, before + count, begin, drawn_);
+    return {keep, before, drawn_.scale, factor_};
   }
 
  private:
-  void multiply(const float* x, float* y, size_t count) const {
-    kernels_.binary[static_cast<size_t>(Binary::multiply)].vector_scalar(x, factor_, y, count);
-  }
-
   const KernelTable& kernels_;
   bool masked_;
+  uint32_t* mask_;
   uint64_t first_;
   float factor_;
-  DropoutArguments mask_;
+  DropoutArguments drawn_;
 };
+
+ParametricBehind from(ParametricBehind behind, size_t element) {
+  behind.bit += element;
+  return behind;
+}
 
 // Calls part(row, rows, column, columns) over rows [begin, end): whole rows, or stretches of one.
 template <typename Part>
@@ -106,19 +130,22 @@ void over_blocks(size_t begin, size_t end, size_t columns, const Part& part) {
 void run_parametric(const Context& context, const Arguments& a) {
   const size_t columns = a.size(ParametricAt::columns);
   const ParametricKernels& kernels = *kernels_of(context.kernels, a.ints[ParametricAt::function]);
-  const Behind behind(context, a);
+  const Behind behind(context, a, a.view<uint32_t>(ParametricAt::mask));
   const auto* x = a.view<const float>(ParametricAt::x);
   const auto* share = a.view<const float>(ParametricAt::share);
   auto* y = a.view<float>(ParametricAt::y);
   auto* bend = a.view<float>(ParametricAt::bend);
   over_rows(context, a.size(ParametricAt::rows), columns, [&](size_t begin, size_t end) {
+    behind.draw(begin * columns, end * columns);
     over_blocks(begin, end, columns, [&](size_t row, size_t rows, size_t column, size_t count) {
+      Behind::Room room;
       const size_t first = row * columns + column;
+      const ParametricBehind next = behind.of(first, rows * count, room);
       for (size_t r = 0; r < rows; ++r) {
         const size_t at = first + r * columns;
-        kernels.row(x + at, share + column, y + at, bend == nullptr ? nullptr : bend + at, count);
+        kernels.row(x + at, share + column, y + at, bend == nullptr ? nullptr : bend + at, count,
+                    from(next, r * count));
       }
-      behind.forward(y + first, first, rows * count);
     });
   });
 }
@@ -135,7 +162,7 @@ size_t scratch_parametric_gradient(const Arguments& a, const KernelTable& /*kern
 void run_parametric_gradient(const Context& context, const Arguments& a) {
   const size_t rows = a.size(ParametricAt::rows), columns = a.size(ParametricAt::columns), blocks = blocks_of(a);
   const ParametricKernels& kernels = *kernels_of(context.kernels, a.ints[ParametricAt::function]);
-  const Behind behind(context, a);
+  const Behind behind(context, a, a.view<uint32_t>(ParametricGradientAt::mask));
   const auto* g = a.view<const float>(ParametricGradientAt::g);
   const auto* x = a.view<const float>(ParametricGradientAt::x);
   const auto* share = a.view<const float>(ParametricGradientAt::share);
@@ -149,12 +176,13 @@ void run_parametric_gradient(const Context& context, const Arguments& a) {
       std::memset(chain, 0, columns * sizeof(float));
       const size_t end = std::min(rows, (block + 1) * kColumnBlock);
       over_blocks(block * kColumnBlock, end, columns, [&](size_t row, size_t many, size_t column, size_t count) {
-        float room[kAtOnce];
+        Behind::Room room;
         const size_t first = row * columns + column;
-        const float* flow = behind.backward(g + first, room, first, many * count);
+        const ParametricBehind next = behind.of(first, many * count, room);
         for (size_t r = 0; r < many; ++r) {
           const size_t at = first + r * columns;
-          kernels.gradient_row(flow + r * count, x + at, share + column, bend + at, dx + at, chain + column, count);
+          kernels.gradient_row(g + at, x + at, share + column, bend + at, dx + at, chain + column, count,
+                               from(next, r * count));
         }
       });
     }

@@ -22,12 +22,14 @@ struct DropoutAt : MaskedAt {
 };
 static_assert(DropoutAt::lane > MaskedAt::example_rows);
 
-// What an activation with shares a unit reads, and its gradient; `site`: the place that drops, −1 none.
+// What an activation with shares a unit reads, and its gradient; `site`: the place that drops, −1 none. `mask`: which
+// elements are kept, a bit each, of rows of whole words; the gradient reads what the activation has drawn.
 struct ParametricAt {
   static constexpr const char* ints = "rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?";
   static constexpr const char* doubles = "keep?1 keep_scale?1 factor?1";
-  static constexpr Operands all{"x:f share:f y:F bend:F?", ints, doubles};
-  static constexpr size_t x = all.view("x"), share = all.view("share"), y = all.view("y"), bend = all.view("bend");
+  static constexpr Operands all{"x:f share:f y:F bend:F? mask:I?", ints, doubles};
+  static constexpr size_t x = all.view("x"), share = all.view("share"), y = all.view("y"), bend = all.view("bend"),
+                          mask = all.view("mask");
   static constexpr size_t rows = all.integer("rows"), columns = all.integer("columns"),
                           function = all.integer("function"), site = all.integer("site"),
                           example_rows = all.integer("example_rows"), lane = all.integer("lane");

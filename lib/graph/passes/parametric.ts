@@ -2,9 +2,9 @@ import { at } from "../../ops/apply.js";
 import { instruction } from "../../ops/encode.js";
 import { maskPlace } from "../../ops/random.js";
 import type { DropoutAttributes } from "../../tensor/attributes.js";
-import { asMatrix, isBatched } from "../../tensor/shape.js";
+import { asMatrix, elements, isBatched } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import type { NumbersOf, Value } from "../../tensor/value.js";
+import { type NumbersOf, Value } from "../../tensor/value.js";
 import { applied, type Draft, type Pass } from "./pass.js";
 
 /** Activations that the kernels know, and their slopes. */
@@ -124,24 +124,38 @@ function before(flow: Value, { mask, factor }: Behind, draft: Draft): Behind & {
   return whole ? { flow: more.inner, mask, factor } : { flow: masked, mask, factor: 1 };
 }
 
-function fuseGradient(activation: Parametric, draft: Draft): void {
+/** Bits of a word of a mask. */
+const WORD = 32;
+
+/** Which elements are kept, a bit each, where a row has whole words; other masks are drawn again on the way back. */
+function bitsOf({ x }: Parametric, { mask }: Behind): Value | undefined {
+  const { columns } = asMatrix(x.shape);
+  if (mask === undefined || columns % WORD !== 0) return undefined;
+  const words = elements(x.shape.slice(1)) / WORD;
+  return new Value(["batch", words], "i32", { kind: "input", name: `what dropout ${mask.site} keeps` });
+}
+
+/** Fuses the gradients; the bits of the mask that they want of the activation, if there are any. */
+function fuseGradient(activation: Parametric, draft: Draft): Value | undefined {
   const found = gradientOf(activation, draft);
-  if (found === undefined) return;
+  if (found === undefined) return undefined;
   const { flow, dx, dshare } = found;
-  if (dshare.id > dx.id || flow.id > dshare.id || !draft.together(flow, dx)) return;
+  if (dshare.id > dx.id || flow.id > dshare.id || !draft.together(flow, dx)) return undefined;
   const { x, share, bend } = activation;
+  const kept = bitsOf(activation, found);
   draft.remove(dx);
   draft.replace(dshare, {
-    inputs: [flow, x, share, bend],
+    inputs: [flow, x, share, bend, ...(kept === undefined ? [] : [kept])],
     outputs: [dshare, dx],
     lower(inputs, outputs) {
       const read = { g: at(inputs, 0), x: at(inputs, 1), share: at(inputs, 2), bend: at(inputs, 3) };
-      const views = { ...read, dx: at(outputs, 1), dshare: at(outputs, 0) };
+      const views = { ...read, mask: inputs[4], dx: at(outputs, 1), dshare: at(outputs, 0) };
       return instruction("parametric_gradient", views, numbersOf(activation, found));
     },
     inPlace: { input: 0, output: 1 },
     applied: null,
   });
+  return kept;
 }
 
 /**
@@ -153,16 +167,17 @@ export const fuseParametric: Pass = (draft) => {
     const activation = parametricOf(value, draft);
     if (activation === undefined) continue;
     const { x, share, bend, last } = activation;
-    fuseGradient(activation, draft);
+    const bits = fuseGradient(activation, draft);
     // Who wants f(x) − x behind the whole has it from the same pass; where nobody does it is nowhere in memory.
     const others = draft.users(bend).filter((user) => user.id > last.id);
     const kept = others.length > 0 && draft.uses(bend) === others.length + 1 && draft.together(bend, last);
     if (kept) draft.remove(bend);
     draft.replace(last, {
       inputs: [x, share],
-      outputs: kept ? [last, bend] : [last],
+      outputs: [last, ...(kept ? [bend] : []), ...(bits === undefined ? [] : [bits])],
       lower(inputs, outputs) {
-        const views = { x: at(inputs, 0), share: at(inputs, 1), y: at(outputs, 0), bend: outputs[1] };
+        const written = { y: at(outputs, 0), bend: kept ? outputs[1] : undefined };
+        const views = { x: at(inputs, 0), share: at(inputs, 1), ...written, mask: bits && outputs.at(-1) };
         return instruction("parametric", views, numbersOf(activation, activation));
       },
       inPlace: null,
