@@ -90,6 +90,7 @@ export {
   embeddingBag,
 } from "./nn/layers/embedding.js";
 export { groupNorm } from "./nn/layers/group_norm.js";
+export { type ImageNormalization, type ImagesAugmentation, type ImagesOptions, images } from "./nn/layers/images.js";
 export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
 export { type NtkLinearOptions, ntkLinear } from "./nn/layers/ntk_linear.js";
@@ -371,6 +372,7 @@ export type {
   TabularMember,
   TabularModel,
 } from "./tabular/tabular_model.js";
+export { type Bytes, bytes } from "./tensor/bytes.js";
 export { type Ragged, type RaggedOptions, ragged } from "./tensor/ragged.js";
 export type { Dim, Dtype, Shape } from "./tensor/shape.js";
 export { type Nested, type PlainTensor, Tensor, type TensorData, tensor } from "./tensor/tensor.js";

@@ -61,6 +61,7 @@ import {
   hinge,
   huber,
   identity,
+  images,
   klDivergence,
   type Layer,
   type Loss,
@@ -248,6 +249,14 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     convTransposed2d: [
       convTransposed2d(2, 3, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, bias: false }),
       convTransposed2d(2, 4, { kernel: [3, 2], padding: "same", groups: 2, ...PENALIZED, name: "t" }),
+    ],
+    images: [
+      images({ height: 4, width: 5, channels: 1 }),
+      images({
+        ...{ height: 4, width: 5, channels: 3, name: "i" },
+        augment: { flip: "both", shift: [1, 2], crop: [3, 4], fill: 7 },
+        normalize: { scale: 0.5, mean: [0.1, 0.2, 0.3], std: [1, 2, 3] },
+      }),
     ],
     maxPool1d: [maxPool1d(3, { stride: 2, padding: "same", name: "m" })],
     maxPool2d: [maxPool2d(2), maxPool2d([3, 2], { stride: [2, 1], padding: 1, name: "m" })],
@@ -452,6 +461,7 @@ const OTHERS = [
   "bestThreshold",
   "binEdges",
   "bootstrap",
+  "bytes",
   "chooseThreshold",
   "confusionTable",
   "dataset",
@@ -603,6 +613,16 @@ function ofWindows(layer: Layer): Model {
   return chain(...front, linear(given?.shape[0] ?? 0, 3));
 }
 
+/** Of images of bytes. */
+function ofImages(layer: Layer): Model {
+  const chain = sequential as (...parts: readonly unknown[]) => Model;
+  const [given] = chain(layer, flatten()).rows.outputs;
+  return chain(layer, flatten(), linear(given?.shape[0] ?? 0, 3));
+}
+
+const BYTES = (row: readonly number[]): Uint8Array =>
+  Uint8Array.from({ length: ROWS * row.reduce((a, b) => a * b, 1) }, (_, at) => (at * 37) % 256);
+
 const hasWindows = ({ outputs }: Layer): boolean => typeof outputs === "object" && "windows" in outputs;
 
 /** A run in which a thing has its place, and what else it depends on. */
@@ -611,14 +631,16 @@ const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; o
   layer: (layer) =>
     layer.takes === "i32" || layer.takes === "ragged"
       ? { model: ofIds(layer), options: { data: { x: IDS, y: VALUES } } }
-      : {
-          model: RECURRENT.includes(layer.kind)
-            ? ofSteps(layer)
-            : hasWindows(layer)
-              ? ofWindows(layer)
-              : sequential(linear(4, 6), layer, flatten(), linear(6, 3)),
-          options: {},
-        },
+      : layer.takes === "u8"
+        ? { model: ofImages(layer), options: { data: { x: BYTES(layer.inputs as readonly number[]), y: VALUES } } }
+        : {
+            model: RECURRENT.includes(layer.kind)
+              ? ofSteps(layer)
+              : hasWindows(layer)
+                ? ofWindows(layer)
+                : sequential(linear(4, 6), layer, flatten(), linear(6, 3)),
+            options: {},
+          },
   loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
   optimizer: (optimizer) => ({ model: plain(), options: { optimizer } }),
   schedule: (lr) => ({ model: plain(), options: { optimizer: sgd({ lr }) } }),

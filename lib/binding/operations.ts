@@ -340,6 +340,26 @@ export interface NativeOperands<V> {
       readonly countPadding?: boolean | undefined;
     };
   };
+  readonly augment: {
+    readonly views: { readonly x: V; readonly y: V };
+    readonly numbers: {
+      readonly images: number;
+      readonly height: number;
+      readonly width: number;
+      readonly channels: number;
+      readonly outHeight: number;
+      readonly outWidth: number;
+      readonly top: number;
+      readonly left: number;
+      readonly tops: number;
+      readonly lefts: number;
+      readonly flips: number;
+      readonly back?: boolean | undefined;
+      readonly site: number;
+      readonly exampleImages: number;
+      readonly fill?: number | undefined;
+    };
+  };
   readonly sum: { readonly views: { readonly x: V; readonly sum: V }; readonly numbers: { readonly count: number } };
   readonly sum_squares: {
     readonly views: { readonly x: V; readonly sum: V };
@@ -958,6 +978,8 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
     "x:f y:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i count_padding:b?; ",
   average_pool_gradient:
     "g:f dx:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i count_padding:b?; ",
+  augment:
+    "x:f y:F; images:d height:i width:i channels:i out_height:i out_width:i top:i left:i tops:i lefts:i flips:i back:b? site:i example_images:i; fill?0",
   sum: "x:f sum:F; count:d; ",
   sum_squares: "x:f sum:F; count:d; ",
   row_sum: "x:f y:F; rows:d columns:d; ",

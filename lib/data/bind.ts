@@ -18,7 +18,7 @@ import { CHUNK, type Interruption, inChunks } from "./chunks.js";
 import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { areLists } from "./lists.js";
 import { type Answers, type ClassFactors, Measurement, type Questions } from "./measure.js";
-import { bytesOf, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
+import { bytesIn, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
 import { makeRoom } from "./room.js";
 import type { Flat, RowPart } from "./row_store.js";
 import type { StreamFeed } from "./stream_feed.js";
@@ -136,7 +136,10 @@ function inputOf(
   const { columns, dtype } = member;
   const isLeftOut = (row: number): boolean => leftOut?.[row] === 0;
   const values = (room: number): ((begin: number, end: number) => Flat) => {
-    if (bytes) return (begin, end) => bytesOf(member, begin, end);
+    if (bytes) {
+      const scratch = new Uint8Array(hasBytes(member) ? 0 : room);
+      return (begin, end) => bytesIn(member, begin, end, scratch);
+    }
     if (dtype === "i32") {
       const scratch = new Int32Array(room);
       return (begin, end) => integersOf(member, begin, end, scratch, isLeftOut);
@@ -228,7 +231,7 @@ export async function bindExamples(
       lists[at] = await bindLists(path, member, leftOut, bindings, interruption);
       continue;
     }
-    const bytes = hasBytes(member) && fitsProgram(affine);
+    const bytes = member.bytes ?? (hasBytes(member) && fitsProgram(affine));
     const left = unitsLeft(affine, bytes);
     await feed(path, inputOf(member, affine, leftOut, bytes), left.scale);
     inputs[at] = left.affine;

@@ -97,10 +97,10 @@ export function blockForm(where: string, shape: ExampleShape): BlockForm {
   return {
     where,
     shape,
-    inputs: inputs.map(({ name, shape: axes, dtype, ragged }, at) => ({
+    inputs: inputs.map(({ name, shape: axes, dtype, ragged, bytes }, at) => ({
       name: nameOf("x", inputs, name),
       where: ofInputs[at] ?? where,
-      form: rowForm(axes, dtype),
+      form: rowForm(axes, dtype, bytes),
       ragged,
     })),
     targets: targets.map((one, at) => ({

@@ -14,7 +14,16 @@ import {
 } from "./block.js";
 import { areLists, type ListMember, writeIds, writeIdWeights } from "./lists.js";
 import type { ClassFactors, Measurement } from "./measure.js";
-import { failItem, failRow, hasBytes, type Member, type Place, writeFloats, writeIntegers } from "./member.js";
+import {
+  failItem,
+  failRow,
+  hasBytes,
+  type Member,
+  type Place,
+  writeBytes,
+  writeFloats,
+  writeIntegers,
+} from "./member.js";
 import type { ListParts, PartMemory, RowLayout, RowPart, RowStore } from "./row_store.js";
 import type { Affine, UnitsOfRows } from "./transform.js";
 
@@ -106,9 +115,10 @@ export class ExampleReader {
   layout(factors: ClassFactors, keepsBytes: (input: number) => boolean): RowLayout {
     const { inputs, targets } = this.#form.shape;
     const [x, y] = [pathsOf("x", inputs), pathsOf("y", targets)];
-    const ofInputs = inputs.map(({ shape, dtype }, at): RowPart => {
+    const ofInputs = inputs.map(({ shape, dtype, bytes: images }, at): RowPart => {
       const member = this.#block.inputs[at];
-      const bytes = member !== undefined && !areLists(member) && hasBytes(member) && keepsBytes(at);
+      const lie = member !== undefined && !areLists(member) && hasBytes(member);
+      const bytes = images ?? (lie && keepsBytes(at));
       return { name: x[at] ?? "", columns: extent(shape), dtype: bytes ? "u8" : dtype };
     });
     const ofTargets = targets.map((one, at): RowPart => {
@@ -217,6 +227,7 @@ function writeInput(
   const first = to * columns;
   if (memory.dtype === "f32") writeFloats(member, row, affine, memory.data, first, leftOut);
   else if (memory.dtype === "i32") writeIntegers(member, row, memory.data, first, leftOut);
+  else if (member.bytes) writeBytes(member, row, memory.data, first);
   else {
     const { values } = member;
     if (!hasBytes(member)) failRow(member, "ERR_DTYPE", row, "a Uint8Array, as at first,", values);

@@ -1,7 +1,7 @@
 // One member of a set (x, y or weight): how it may be written, and its values checked one by one. Data in memory and the
 // items of a stream go through the same functions, so that both are equally strict.
 import { CarillonError, describe, type ErrorCode, fail } from "../errors.js";
-import { isBigInts, isBytes, isFloats, isInts, isNumberArray, type NumberArray } from "../tensor/arrays.js";
+import { arrayClass, isBigInts, isBytes, isFloats, isInts, isNumberArray, type NumberArray } from "../tensor/arrays.js";
 import { firstOf } from "../tensor/copied.js";
 import { isDetached } from "../tensor/detached.js";
 import type { RowSpec } from "../tensor/row_spec.js";
@@ -19,14 +19,18 @@ export interface Place {
 export const IN_MEMORY: Place = { noun: "row", first: 0 };
 
 /** Form of a row: axes and kind of its numbers. */
-export interface RowForm extends Pick<RowSpec, "shape" | "dtype"> {
+export interface RowForm extends Pick<RowSpec, "shape" | "dtype" | "bytes"> {
   /** Values of a row. */
   readonly columns: number;
 }
 
 /** Rows of these axes. */
-export function rowForm(shape: readonly number[], dtype: RowForm["dtype"] = "f32"): RowForm {
-  return { shape, dtype, columns: extent(shape) };
+export function rowForm(
+  shape: readonly number[],
+  dtype: RowForm["dtype"] = "f32",
+  bytes: RowForm["bytes"] = undefined,
+): RowForm {
+  return { shape, dtype, bytes, columns: extent(shape) };
 }
 
 /** One number a row: weights. */
@@ -52,18 +56,29 @@ export interface Member extends RowForm {
  */
 export function memberOf(where: string, value: unknown, form: RowForm, place: Place = IN_MEMORY): Member {
   const streamed = place.noun === "example";
-  const { shape, dtype, columns } = form;
+  const { shape, dtype, bytes, columns } = form;
   if (Array.isArray(value)) {
     if (value.length === 0) failEmpty(where, place, value);
     if (streamed && shape.length > 1 && isNested(value, columns, shape.length))
       return memberOf(where, [value], form, place);
     const nested = typeof firstOf(value) === "object" || !(streamed || isNumber(shape));
     const rows = nested ? value.length : countRows(where, place, value, columns);
-    return { where, place, shape, dtype, columns, values: value, nested, rows };
+    return { where, place, shape, dtype, bytes, columns, values: value, nested, rows };
   }
   if (streamed && isNumber(shape) && typeof value === "number") return memberOf(where, [value], form, place);
   const values = flatValues(where, value, shape, place);
-  return { where, place, shape, dtype, columns, values, nested: false, rows: countRows(where, place, values, columns) };
+  if (bytes && !isBytes(values)) failBytes(where, place, shape, arrayClass(values));
+  const rows = countRows(where, place, values, columns, bytes && shape);
+  return { where, place, shape, dtype, bytes, columns, values, nested: false, rows };
+}
+
+/** Images in words: `28 × 28 × 1`. */
+const imagesIn = (shape: readonly number[]): string => `images of ${shape.join(" × ")}`;
+
+/** `ERR_DTYPE` for numbers of an input of bytes that are none. */
+function failBytes(where: string, place: Place, shape: readonly number[], received: string | undefined): never {
+  const expected = `expected bytes (a Uint8Array) of ${imagesIn(shape)}${at(place)} for '${where}'`;
+  throw new CarillonError("ERR_DTYPE", where, `${expected} but received ${received ?? "other numbers"}`);
 }
 
 /** Whether a row is a number, which needs no array. */
@@ -104,17 +119,24 @@ function flatValues(where: string, value: unknown, axes: readonly number[], plac
 }
 
 /** Rows of flat values; none, or a part of one, is an error. */
-function countRows(where: string, place: Place, values: ArrayLike<unknown>, columns: number): number {
+function countRows(
+  where: string,
+  place: Place,
+  values: ArrayLike<unknown>,
+  columns: number,
+  images?: readonly number[],
+): number {
   if (values.length === 0) failEmpty(where, place, values);
   const rows = values.length / columns;
   if (Number.isInteger(rows)) return rows;
-  const expected = `rows of ${columns} values (a multiple of ${columns})`;
+  const what = images === undefined ? `rows of ${columns} values` : imagesIn(images);
+  const expected = `${what} (a multiple of ${columns})`;
   return failItem("ERR_DATA", where, expected, place, values);
 }
 
 /** Whether a member's values are bytes that stay bytes in memory: where floats are wanted. */
-export function hasBytes({ values, dtype }: Member): boolean {
-  return dtype === "f32" && isBytes(values);
+export function hasBytes({ values, dtype, nested }: Member): boolean {
+  return dtype === "f32" && !nested && isBytes(values);
 }
 
 /** Bytes of rows [begin, end), without a copy. */
@@ -217,6 +239,26 @@ export function writeIntegers(member: Member, row: number, target: Int32Array, t
   }
 }
 
+/** Rows [begin, end) as bytes: as they lie, where they are that already, otherwise written to `scratch`. What is no integer of 0 to 255 is `ERR_DATA`. */
+export function bytesIn(member: Member, begin: number, end: number, scratch: Uint8Array): Uint8Array {
+  if (hasBytes(member)) return bytesOf(member, begin, end);
+  for (let row = begin; row < end; row++) writeBytes(member, row, scratch, (row - begin) * member.columns);
+  return scratch.subarray(0, (end - begin) * member.columns);
+}
+
+/** Writes one row from element `to` on, as {@link bytesIn}. */
+export function writeBytes(member: Member, row: number, target: Uint8Array, to: number): void {
+  const { columns } = member;
+  const values = rowOf(member, row);
+  const from = member.nested ? 0 : row * columns;
+  for (let column = 0; column < columns; column++) {
+    const value: unknown = values[from + column];
+    if (typeof value !== "number") failElement(member, row, column, value);
+    target[to + column] = value;
+    if (target[to + column] !== value) failElement(member, row, column, value);
+  }
+}
+
 /** The array that holds the values of a row: the row itself, or all rows one after another. */
 export function rowOf(member: Member, row: number): ArrayLike<unknown> {
   const { where, place, shape, columns, values, nested } = member;
@@ -262,11 +304,15 @@ export function onlyValue(member: Member, row: number): unknown {
   return values[member.nested ? 0 : row];
 }
 
+/** What a number of a row has to be. */
+export const wantedOf = ({ dtype, bytes }: Pick<RowForm, "dtype" | "bytes">): string =>
+  bytes ? "a byte (an integer of 0 to 255)" : dtype === "i32" ? "a 32-bit integer" : "a finite float32";
+
 /** `ERR_DATA`: this value is no number that float32 can hold, or no integer of 32 bits. */
 export function failElement(member: Member, row: number, column: number, value: unknown): never {
-  const { where, place, dtype, shape, values, nested, rows, columns } = member;
+  const { where, place, dtype, bytes, shape, values, nested, rows, columns } = member;
   if (!nested && isNumberArray(values) && values.length < rows * columns) failGone(member);
-  const wanted = dtype === "i32" ? "a 32-bit integer" : "a finite float32";
+  const wanted = wantedOf({ dtype, bytes });
   return fail("ERR_DATA", where, `${wanted} in ${place.noun} ${place.first + row}, ${placeIn(shape, column)}`, value);
 }
 

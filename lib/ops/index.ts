@@ -24,6 +24,7 @@ export {
   stack,
   transpose,
 } from "./arrange.js";
+export { type AugmentOptions, augment, centerCrop, type ImageAugmentation } from "./augment.js";
 export type { Axes } from "./axis.js";
 export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
 export { type BatchNormed, type BatchNormOptions, batchNorm, scaleShift } from "./column_norm.js";

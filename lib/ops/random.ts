@@ -87,7 +87,7 @@ const noiseRule: Rule<"noise"> = {
 };
 
 /** Seed and step, which tensors need and symbols may have outside of a program. */
-function drawOf(where: string, x: Value, { seed, step }: DrawOptions): EagerDraw | undefined {
+export function drawOf(where: string, x: Value, { seed, step }: DrawOptions): EagerDraw | undefined {
   if (!(x instanceof Tensor) && seed === undefined && step === undefined) return undefined;
   return {
     seed: checkNumber(`${where}.seed`, seed, { min: 0, integer: true }),
@@ -96,11 +96,15 @@ function drawOf(where: string, x: Value, { seed, step }: DrawOptions): EagerDraw
 }
 
 function siteOf(where: string, x: Value, options: DrawOptions, group: number): Site {
-  const site = checkNumber(`${where}.site`, options.site, { min: 0, max: MOST_SITES, integer: true });
-  return { site, group, draw: drawOf(where, x, options) };
+  return { site: checkSite(where, options), group, draw: drawOf(where, x, options) };
 }
 
 const MOST_SITES = 2_147_483_647;
+
+/** The number of the place that draws, checked. */
+export function checkSite(where: string, { site }: DrawOptions): number {
+  return checkNumber(`${where}.site`, site, { min: 0, max: MOST_SITES, integer: true });
+}
 
 /**
  * y = m ⊙ x, m ~ Bernoulli(keep), times 1/keep if `scaling` is `'inverted'` (the default). The mask is a function of

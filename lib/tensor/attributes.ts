@@ -30,6 +30,22 @@ export interface Site {
   readonly draw: EagerDraw | undefined;
 }
 
+/** Of windows of images: [height, width, channels] of them, and of the larger images that they are taken from. */
+export interface Augmented extends Omit<Site, "group"> {
+  readonly large: readonly [height: number, width: number];
+  readonly small: readonly [height: number, width: number];
+  readonly channels: number;
+  /** Row and column of the first place where a window may begin, below 0 outside of the image; and how many such places there are. */
+  readonly first: readonly [row: number, column: number];
+  readonly places: readonly [rows: number, columns: number];
+  /** What may be turned over: 1 left and right, 2 top and bottom, 3 both. */
+  readonly flips: number;
+  /** What lies outside of the image. */
+  readonly fill: number;
+  /** From windows to images: the gradient. */
+  readonly back: boolean;
+}
+
 /** Of dropout: kept elements become scale·x + shift, the others `dropped`. */
 export interface DropoutAttributes extends Site {
   /** Index of the first of two schedule values that stand in the place of `keep` and `scale`. */
@@ -200,6 +216,7 @@ export interface OperationAttributes extends Pointwise {
   readonly maxPoolGradient: Pooled;
   readonly averagePool: Pooled;
   readonly averagePoolGradient: Pooled;
+  readonly augment: Augmented;
   readonly dropout: DropoutAttributes;
   readonly noise: NoiseAttributes;
 }

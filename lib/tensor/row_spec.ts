@@ -1,6 +1,6 @@
 import type { Ragged } from "./ragged.js";
 import { type ListBound, RaggedValue } from "./ragged_value.js";
-import { Value } from "./value.js";
+import { Value, type ValueSpec } from "./value.js";
 
 /** What an input or an output of a model holds for every row: [batch, …shape]. */
 export interface RowSpec {
@@ -11,6 +11,8 @@ export interface RowSpec {
   readonly dtype: "f32" | "i32";
   /** Of an input whose rows are lists. */
   readonly ragged?: Ragged | undefined;
+  /** Of an input whose data are bytes, which are f32 in a program. */
+  readonly bytes?: true | undefined;
 }
 
 /** Such rows as the input of a program, [batch, …shape]; `name` is what the program calls it. */
@@ -19,6 +21,15 @@ export function inputOf(spec: RowSpec): Value {
   if (ragged !== undefined) return listsOf(spec, { room: 1, weights: "none" });
   return new Value(["batch", ...shape], dtype, { kind: "input", name });
 }
+
+/** One such row as the value that layers are given. */
+export function specOf({ shape, dtype, bytes }: RowSpec): ValueSpec {
+  return { shape: ["batch", ...shape], dtype, ...(bytes ? { bytes } : {}) };
+}
+
+/** What its numbers are called: bytes by themselves. */
+export const elementsOf = ({ dtype, bytes }: Pick<RowSpec, "dtype" | "bytes">): "f32" | "i32" | "u8" =>
+  bytes ? "u8" : dtype;
 
 /** Lists as the input of a program that has room for so many. */
 export function listsOf({ name, shape }: RowSpec, bound: ListBound): RaggedValue {

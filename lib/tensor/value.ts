@@ -28,6 +28,8 @@ export interface ValueSpec {
   readonly dtype: Dtype;
   /** Of lists of any length. */
   readonly ragged?: Ragged | undefined;
+  /** Of an input whose data are bytes, which are f32 in a program. */
+  readonly bytes?: true | undefined;
 }
 
 /** How one operation infers, computes and differentiates. Written once, executed or recorded. */

@@ -330,6 +330,8 @@ function checkInputUnits(given: AnyOptions["inputs"], specs: readonly RowSpec[])
     const transform = checkTransform(where, value);
     if (transform && specs[at]?.dtype === "i32")
       fail("ERR_OPTION", where, "none, as the input is integers,", transform);
+    if (transform && specs[at]?.bytes)
+      fail("ERR_OPTION", where, "none, as the input is bytes that 'images' normalizes,", transform);
     return transform;
   });
 }

@@ -206,7 +206,15 @@ struct FrozenPacking {
 // ---- Randomness --------------------------------------------------------------------------------------------
 
 // What a draw is for; the last counter word of Philox. Values are part of the numerics: never renumber.
-enum class Purpose : uint32_t { dropout = 1, dropout_tie = 2, initializer = 3, shuffle = 4, split = 5, noise = 6 };
+enum class Purpose : uint32_t {
+  dropout = 1,
+  dropout_tie = 2,
+  initializer = 3,
+  shuffle = 4,
+  split = 5,
+  noise = 6,
+  augment = 20,
+};
 
 struct DropoutArguments {
   uint64_t seed;

@@ -3,6 +3,7 @@ import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
 import { activationSamples } from "./activation_samples.js";
+import { augmentSamples } from "./augment_samples.js";
 import { axisSamples } from "./axis_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
@@ -176,6 +177,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   sigmoid: unary("sigmoid", ops.sigmoid, (x) => 1 / (1 + Math.exp(-x)), bent, { error: ulps(2), cancellation: 1 }),
   flush: unary("flush", ops.flush, (x) => x, apart(0.25, 2), { error: exact }),
   ...activationSamples,
+  ...augmentSamples,
 
   add: binary("add", ops.add, (a, b) => a + b),
   subtract: binary("subtract", ops.subtract, (a, b) => a - b),

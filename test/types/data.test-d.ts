@@ -10,14 +10,18 @@ import {
   type Evaluation,
   type Fold,
   fit,
+  flatten,
+  images,
   kFold,
   linear,
+  type Model,
   minMax,
   mse,
   type StreamExample,
   sequential,
   split,
   standardize,
+  tensor,
 } from "carillon";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -107,3 +111,32 @@ fit(model, { ...options, data: dataset(examples.train), validation: dataset(exam
 
 // @ts-expect-error a number of folds is required
 kFold({ x: [[1], [2]], y: [0, 1] });
+
+// Images of bytes.
+const seeing = sequential(images({ height: 4, width: 4, channels: 3 }), flatten(), linear(48, 2));
+holds<Equal<typeof seeing, Model<readonly [4, 4, 3], 2, "u8">>>();
+const cut = sequential(images({ height: 8, width: 6, channels: 1, augment: { crop: [5, 4], flip: true } }), flatten());
+holds<Equal<typeof cut, Model<readonly [8, 6, 1], 20, "u8">>>();
+sequential(
+  images({ height: 8, width: 8, channels: 1, augment: { crop: 5 } }),
+  flatten(),
+  // @ts-expect-error layer 3 takes 64 features, but layer 2 gives 25
+  linear(64, 2),
+);
+// @ts-expect-error layer 1 takes u8, but the input has f32
+sequential({ input: [4, 4, 3] }, images({ height: 4, width: 4, channels: 3 }));
+const pixels = new Uint8Array(96);
+fit(seeing, { ...options, data: { x: pixels, y: [0, 1] } });
+fit(seeing, { ...options, data: { x: tensor(pixels, [2, 4, 4, 3]), y: [0, 1] } });
+fit(seeing, { ...options, data: { x: [new Uint8ClampedArray(48), new Uint8ClampedArray(48)], y: [0, 1] } });
+// @ts-expect-error these are no bytes
+fit(seeing, { ...options, data: { x: new Float32Array(96), y: [0, 1] } });
+// @ts-expect-error these are no bytes
+fit(seeing, { ...options, data: { x: [new Int32Array(48)], y: [0] } });
+seeing.predict(pixels);
+// @ts-expect-error these are no bytes
+seeing.predict(new Float32Array(48));
+// @ts-expect-error no such augmentation
+images({ height: 4, width: 4, channels: 3, augment: { rotate: 10 } });
+// @ts-expect-error channels are not known without
+images({ height: 4, width: 4 });

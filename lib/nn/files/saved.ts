@@ -269,8 +269,8 @@ export function parseAveraging(where: string, text: string): Averaging {
 function inputText({ rows: { inputs } }: Pick<FiledModel, "rows">): Record<string, string> {
   const [x] = inputs;
   if (x?.ragged !== undefined) return { input: JSON.stringify(x.ragged) };
-  const isPlain = x === undefined || (x.shape.length === 1 && x.dtype === "f32");
-  return isPlain ? {} : { input: JSON.stringify({ shape: x.shape, dtype: x.dtype }) };
+  const isPlain = x === undefined || (x.shape.length === 1 && x.dtype === "f32" && !x.bytes);
+  return isPlain ? {} : { input: JSON.stringify({ shape: x.shape, dtype: x.bytes ? "u8" : x.dtype }) };
 }
 
 /** The input of the model of a file, if the file says it; `ERR_FILE` for one that no model has. */
@@ -288,7 +288,8 @@ export function savedInput({ metadata }: SavedModel, where: string): ValueSpec |
     .list()
     .map((size) => size.count(1));
   const dtype = input.at("dtype").text();
-  input.at("dtype").expect(dtype === "f32" || dtype === "i32", "f32 or i32");
+  input.at("dtype").expect(dtype === "f32" || dtype === "i32" || dtype === "u8", "f32, i32 or u8");
+  if (dtype === "u8") return { shape: ["batch", ...shape], dtype: "f32", bytes: true };
   return { shape: ["batch", ...shape], dtype: dtype === "i32" ? "i32" : "f32" };
 }
 

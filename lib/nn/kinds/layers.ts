@@ -32,6 +32,7 @@ import {
 } from "../layers/dropout.js";
 import { type EmbeddingBagOptions, type EmbeddingOptions, embedding, embeddingBag } from "../layers/embedding.js";
 import { groupNorm } from "../layers/group_norm.js";
+import { type FlatImagesOptions, imagesOf } from "../layers/images.js";
 import { layerNorm, type NormLayerOptions } from "../layers/layer_norm.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
 import { type NtkLinearOptions, ntkLinear } from "../layers/ntk_linear.js";
@@ -243,6 +244,10 @@ export const layers = new Family<Layer>("layer", {
       conv2d(inputs, outputs, options),
     CONVOLUTION,
   ),
+  images: kind((options: FlatImagesOptions) => imagesOf(options), {
+    ...{ height: plain, width: plain, channels: plain, flip: plain, shift: plain, crop: plain, fill: plain },
+    ...{ scale: plain, mean: plain, std: plain, name: plain },
+  }),
   convTransposed2d: kind(
     ({ inputs, outputs, ...options }: ConvTransposed2dLayerOptions & Inputs & { readonly outputs: number }) =>
       convTransposed2d(inputs, outputs, options),

@@ -35,7 +35,16 @@ export type FloatFeatures = Written<Exclude<NumberArray, Int32Array>>;
 /** Rows of an input of integers: all but floats. */
 export type IntegerFeatures = Written<Exclude<NumberArray, Float32Array | Float64Array>>;
 
-type RowsWith<E> = [E] extends ["f32"] ? FloatFeatures : [E] extends ["i32"] ? IntegerFeatures : Features;
+/** Rows of an input of bytes. */
+export type ByteFeatures = Written<Uint8Array | Uint8ClampedArray>;
+
+type RowsWith<E> = [E] extends ["f32"]
+  ? FloatFeatures
+  : [E] extends ["i32"]
+    ? IntegerFeatures
+    : [E] extends ["u8"]
+      ? ByteFeatures
+      : Features;
 
 /** The rows of a call for an input with elements of E: those of a data set; of one of a number a row that number too, of lists one by itself. */
 type CallOf<S, E> = S extends Ragged ? Lists | OneList : RowsWith<E> | (readonly [] extends S ? number : never);

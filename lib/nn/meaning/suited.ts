@@ -51,7 +51,11 @@ type SuitedRows<X, S, E, Where extends string> =
           ? [X] extends [Floats]
             ? `${Where} takes i32, but these are floats: Int32Array.from() makes integers of them`
             : X
-          : X;
+          : [E] extends ["u8"]
+            ? [X] extends [Integers | Floats]
+              ? `${Where} takes u8, but these are no bytes: images are a Uint8Array`
+              : X
+            : X;
 
 /** Elements of inputs as far as a model's type tells them: any, where it tells nothing. */
 export type KnownElements<E extends Elements> = Elements extends E ? Element : E;

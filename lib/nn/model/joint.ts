@@ -5,13 +5,13 @@ import { Part } from "../../io/part.js";
 import { parsePlain } from "../../io/state_reader.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber, checkObject, checkOneOf } from "../../options.js";
-import type { RowSpec } from "../../tensor/row_spec.js";
+import { elementsOf, type RowSpec, specOf } from "../../tensor/row_spec.js";
 import { sameShape } from "../../tensor/shape.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import { ANY_SIZE, checkChain } from "../structure/chain.js";
 import { checkLayer, checkName, type Layer, type LayerConfig, type LayerPart, sealed } from "../structure/layer.js";
 import { namedLayers } from "../structure/naming.js";
-import { type Definition, rowOf, type Sizes, sequence, sizeOf } from "../structure/sequence.js";
+import { type Definition, rowOf, type Sizes, sequence, sizeOf, takenBy } from "../structure/sequence.js";
 import { checkInput } from "../structure/sequential_options.js";
 import { type Functions, Structure } from "../structure/structure.js";
 import { type AnyModel, Model } from "./model.js";
@@ -76,7 +76,7 @@ function mixed(answers: readonly Value[], { mixing, weights }: JointForm): Value
 }
 
 function configOf({ inputs, mixing, weights, takes }: JointForm): Record<string, string | readonly number[]> {
-  const rows = inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+  const rows = inputs.map((row) => ({ name: row.name, shape: row.shape, dtype: elementsOf(row) }));
   const own = takes === undefined ? {} : { takes: JSON.stringify(takes) };
   return { inputs: JSON.stringify(rows), mixing, weights, ...own };
 }
@@ -111,7 +111,7 @@ export function jointDefinition(form: JointForm, given: Readonly<Record<string, 
     kind: JOINT,
     inputs: x?.shape ?? ANY_SIZE,
     outputs: output.shape,
-    takes: x?.dtype,
+    takes: x && takenBy(x),
     parameters: {},
     layers: given,
     order: names,
@@ -142,7 +142,8 @@ export function jointForm(config: LayerConfig | null, where: string): JointForm 
         .at("shape")
         .list()
         .map((size) => size.count(1));
-      return { name: row.at("name").text(), shape, dtype: row.at("dtype").oneOf(["f32", "i32"]) };
+      const dtype = row.at("dtype").oneOf(["f32", "i32", "u8"]);
+      return rowOf(row.at("name").text(), checkInput("joint.inputs", { shape: ["batch", ...shape], dtype }));
     });
   part.at("inputs").expect(inputs.length > 0, "an input or more");
   const mixing = part.at("mixing").oneOf(MIXINGS);
@@ -168,9 +169,9 @@ export function jointForm(config: LayerConfig | null, where: string): JointForm 
 function outputOf(form: JointForm, given: Readonly<Record<string, Layer>>): ValueSpec {
   const members = form.weights.length;
   const outputs = form.weights.map((_, member) => {
-    const sides = inputsOf(form, member).map(({ name, shape, dtype }) => {
-      const own = given[partName(member, members, name)];
-      const spec = { shape: ["batch" as const, ...shape], dtype };
+    const sides = inputsOf(form, member).map((row) => {
+      const own = given[partName(member, members, row.name)];
+      const spec = specOf(row);
       return own === undefined ? spec : (checkChain([own], spec).outputs.at(-1) ?? spec);
     });
     const [first] = sides;
@@ -232,13 +233,13 @@ export function towers(definition: TowersDefinition): AnyModel {
   const unknown = Object.keys(layers).find((name) => !inputs.some((input) => input.name === name));
   if (unknown !== undefined) fail("ERR_OPTION", "towers.layers", "names of inputs", unknown);
   const form: JointForm = { inputs, mixing: "values", weights: [1] };
-  const parts = inputs.flatMap(({ name, shape, dtype }) => {
-    const own = layers[name];
-    return own === undefined ? [] : [part(name, own, { shape: ["batch", ...shape], dtype })];
+  const parts = inputs.flatMap((row) => {
+    const own = layers[row.name];
+    return own === undefined ? [] : [part(row.name, own, specOf(row))];
   });
   const features = inputs.reduce((sum, row) => {
     const one = parts.find(({ name }) => name === row.name);
-    const spec: ValueSpec = { shape: ["batch", ...row.shape], dtype: row.dtype };
+    const spec = specOf(row);
     return sum + Number((one === undefined ? spec : checkChain([one], spec).outputs.at(-1))?.shape.at(-1) ?? 0);
   }, 0);
   parts.push(part(HEAD, head, { shape: ["batch", features], dtype: "f32" }));
@@ -332,5 +333,5 @@ export function ensemble(members: readonly AnyModel[], options: EnsembleOptions)
 }
 
 function isSame(a: RowSpec, b: RowSpec | undefined): boolean {
-  return a.name === b?.name && a.dtype === b.dtype && sameShape(a.shape, b.shape);
+  return a.name === b?.name && elementsOf(a) === elementsOf(b) && sameShape(a.shape, b.shape);
 }

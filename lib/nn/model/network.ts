@@ -2,6 +2,7 @@ import { CarillonError, describe, fail } from "../../errors.js";
 import type { Spec } from "../../graph/program.js";
 import { Trace, tracing } from "../../graph/trace.js";
 import { checkFunction, checkKeys, checkObject } from "../../options.js";
+import type { Bytes } from "../../tensor/bytes.js";
 import type { Ragged } from "../../tensor/ragged.js";
 import { RaggedValue } from "../../tensor/ragged_value.js";
 import { areNamed, inputOf, type RowSpec } from "../../tensor/row_spec.js";
@@ -9,18 +10,18 @@ import { type Dim, formatShape, sameShape } from "../../tensor/shape.js";
 import { Value } from "../../tensor/value.js";
 import { ANY_SIZE, type Element, type Taken } from "../structure/chain.js";
 import { checkInside, checkName, type Layer, type LayerPart, sealed } from "../structure/layer.js";
-import { type Definition, rowOf, type Sizes, sizeOf, type Values } from "../structure/sequence.js";
+import { type Definition, rowOf, type Sizes, sizeOf, takenBy, type Values } from "../structure/sequence.js";
 import { checkInput } from "../structure/sequential_options.js";
 import { type Functions, Structure } from "../structure/structure.js";
 import { Model } from "./model.js";
 
 /** Argument of {@link network}. */
 export interface NetworkDefinition<
-  I extends Readonly<Record<string, Spec | Ragged>>,
+  I extends Readonly<Record<string, Spec | Bytes | Ragged>>,
   L extends Readonly<Record<string, LayerPart>>,
   O extends Value | Values,
 > {
-  /** By name: `spec(['batch'], 'i32')` for a number a row, `spec(['batch', 3])` for three, `ragged('i32')` for lists. */
+  /** By name: `spec(['batch'], 'i32')` for a number a row, `spec(['batch', 3])` for three, `ragged('i32')` for lists, `bytes([28, 28, 1])` for images. */
   readonly inputs: I;
   /** Names of parameters begin with theirs. One that `forward` calls twice has the same parameters both times. */
   readonly layers: L;
@@ -66,13 +67,13 @@ export type NetworkOutputs<O> = O extends Value ? number : { readonly [K in keyo
  * });
  */
 export function network<
-  const I extends Readonly<Record<string, Spec | Ragged>>,
+  const I extends Readonly<Record<string, Spec | Bytes | Ragged>>,
   const L extends Readonly<Record<string, LayerPart>>,
   const O extends Value | Values,
 >(definition: NetworkDefinition<I, L, O>): Model<NetworkInputs<I>, NetworkOutputs<O>, NetworkElements<I>>;
 export function network(
   given: NetworkDefinition<
-    Readonly<Record<string, Spec | Ragged>>,
+    Readonly<Record<string, Spec | Bytes | Ragged>>,
     Readonly<Record<string, LayerPart>>,
     Value | Values
   >,
@@ -119,7 +120,7 @@ function definitionOf(
     kind: "network",
     inputs: x?.ragged === undefined ? (x?.shape ?? []) : ANY_SIZE,
     outputs: y?.shape ?? [],
-    takes: x?.ragged === undefined ? x?.dtype : "ragged",
+    takes: x && takenBy(x),
     parameters: {},
     layers,
     order: names,

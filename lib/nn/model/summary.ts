@@ -36,10 +36,10 @@ export function formatSizes({ rows: { inputs, outputs } }: Pick<Summarized, "row
   return `${inputs.map(formatRow).join(", ")} → ${outputs.map(formatRow).join(", ")}`;
 }
 
-function formatRow({ shape, dtype, ragged }: RowSpec): string {
+function formatRow({ shape, dtype, ragged, bytes }: RowSpec): string {
   if (ragged !== undefined) return ragged.longest === undefined ? "lists" : `lists of ${ragged.longest}`;
   const size = shape.length === 1 ? `${shape[0]}` : formatShape(shape);
-  return dtype === "f32" ? size : `${dtype} ${size}`;
+  return dtype === "f32" && !bytes ? size : `${bytes ? "u8" : dtype} ${size}`;
 }
 
 /** A table: a layer a row, with its name, what it gives, how many parameters it has and their shapes; the sum on top. */

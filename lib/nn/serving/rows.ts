@@ -17,6 +17,7 @@ import {
   type RowForm,
   rowForm,
   rowOf,
+  wantedOf,
   writeIntegers,
 } from "../../data/member.js";
 import { type Affine, transformed } from "../../data/transform.js";
@@ -43,8 +44,8 @@ export interface CallInput extends RowForm {
 export function callInputs(inputs: readonly RowSpec[]): readonly CallInput[] {
   const named = areNamed("x", inputs);
   return inputs.map((input) => {
-    const { name, shape, dtype } = input;
-    return { name: named ? name : undefined, ...rowForm(shape, dtype), longest: longestOfCall(input) };
+    const { name, shape, dtype, bytes } = input;
+    return { name: named ? name : undefined, ...rowForm(shape, dtype, bytes), longest: longestOfCall(input) };
   });
 }
 
@@ -75,9 +76,9 @@ function isRow(x: unknown, { shape, columns }: CallInput): x is readonly unknown
 
 /** Rows of an input of a call, whose form is checked: all that `memberOf` takes, or one row by itself. */
 function countRows(where: string, x: unknown, input: CallInput): number {
-  const { columns, dtype, longest } = input;
+  const { columns, dtype, bytes, longest } = input;
   if (longest !== undefined) return listsIn(where, x, input).rows;
-  if (isFloats(x) && dtype === "f32" && x.length > 0) {
+  if (isFloats(x) && dtype === "f32" && !bytes && x.length > 0) {
     const rows = x.length / columns;
     if (Number.isInteger(rows)) return rows;
   } else if (isRow(x, input) && x.length === columns && input.shape.length === 1) return 1;
@@ -158,7 +159,8 @@ export function writeRows(where: string, x: unknown, input: CallInput, stage: St
   if (isInts(stage)) {
     const member = memberIn(where, x, input);
     for (let row = 0; row < member.rows; row++) writeIntegers(member, row, stage, at + row * input.columns);
-  } else if (isFloats(x)) {
+  } else if (input.bytes) writeMember(memberIn(where, x, input), stage, at);
+  else if (isFloats(x)) {
     const bad = firstNotFinite(x);
     if (bad >= 0) failValue(where, x, input, bad);
     stage.set(x, at);
@@ -197,11 +199,11 @@ function writeRowPrecisely(
 export function failValue(where: string, x: ArrayLike<unknown>, input: CallInput, index: number): never {
   const { shape, columns } = input;
   const row = Math.floor(index / columns);
-  return fail("ERR_DATA", where, `a finite float32 in row ${row}, ${placeIn(shape, index % columns)}`, x[index]);
+  return fail("ERR_DATA", where, `${wantedOf(input)} in row ${row}, ${placeIn(shape, index % columns)}`, x[index]);
 }
 
 function writeMember(member: Member, stage: Stage, at: number): void {
-  const { rows, columns, nested } = member;
+  const { rows, columns, nested, bytes } = member;
   for (let row = 0; row < rows; row++) {
     const values = rowOf(member, row);
     const from = nested ? 0 : row * columns;
@@ -211,19 +213,19 @@ function writeMember(member: Member, stage: Stage, at: number): void {
       if (typeof value !== "number") failElement(member, row, column, value);
       stage[to + column] = value;
       const stored = stage[to + column] ?? 0;
-      if (stored - stored !== 0) failElement(member, row, column, value);
+      if (stored - stored !== 0 || (bytes && (stored & 255) !== stored)) failElement(member, row, column, value);
     }
   }
 }
 
 /** Rows [begin, end) of a member, where they lie as the network takes them; `undefined` where they do not. */
 export function lyingRows(
-  { values, columns, nested, dtype }: Member,
+  { values, columns, nested, dtype, bytes }: Member,
   affine: Affine | undefined,
   begin: number,
   end: number,
 ): FlatRows | undefined {
-  if (nested || affine !== undefined) return undefined;
+  if (nested || bytes || affine !== undefined) return undefined;
   if (dtype === "i32") return isInts(values) ? partOf(values, begin * columns, end * columns) : undefined;
   if (!isFloats(values)) return undefined;
   const part = partOf(values, begin * columns, end * columns);

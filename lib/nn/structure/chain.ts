@@ -24,13 +24,13 @@ export type Given =
   | { readonly windows: WindowTypes; readonly last?: number | undefined };
 
 /**
- * Elements that a layer takes: `'ragged'` are rows of integers of any length, lists or padded ones; `'any'` are given as they were taken,
- * all others as f32.
+ * Elements that a layer takes: `'ragged'` are rows of integers of any length, lists or padded ones; `'u8'` bytes of a data set; `'any'` are given as they were
+ * taken, all others as f32.
  */
-export type Takes = "f32" | "i32" | "ragged" | "any";
+export type Takes = "f32" | "i32" | "u8" | "ragged" | "any";
 
 /** Elements between two layers. */
-export type Element = "f32" | "i32" | "ragged";
+export type Element = "f32" | "i32" | "u8" | "ragged";
 
 /** Sizes and elements of a layer, as chains go by them. */
 export interface Sized<In extends Taken = Taken, Out extends Given = Given, T extends Takes = Takes> {
@@ -192,18 +192,22 @@ export type TakenBy<H extends Sized> = [Exclude<H["takes"], undefined>] extends 
 
 /** False only for a layer that takes other elements than come in. */
 type FitsElement<E, T> = [E] extends ["f32"]
-  ? [T] extends ["i32" | "ragged"]
+  ? [T] extends ["i32" | "u8" | "ragged"]
     ? false
     : true
   : [E] extends ["i32"]
-    ? [T] extends ["f32"]
+    ? [T] extends ["f32" | "u8"]
       ? false
       : true
-    : [E] extends ["ragged"]
-      ? "ragged" extends T
-        ? true
-        : false
-      : true;
+    : [E] extends ["u8"]
+      ? [T] extends ["f32" | "i32" | "ragged"]
+        ? false
+        : true
+      : [E] extends ["ragged"]
+        ? "ragged" extends T
+          ? true
+          : false
+        : true;
 
 type ElementAfter<H extends Sized, E> = [TakenBy<H>] extends ["any"] ? E : "any" extends TakenBy<H> ? Element : "f32";
 
@@ -329,11 +333,13 @@ function rowsOf(layer: Sized | undefined, dtype: ValueSpec["dtype"]): ValueSpec 
   if (layer === undefined || layer.inputs === ANY_SIZE || hasWindows(layer)) return undefined;
   const { inputs, takes = "f32" } = layer;
   const row = typeof inputs === "number" ? [inputs] : inputs;
-  return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : elementsOf(takes) };
+  const bytes = takes === "u8" ? { bytes: true as const } : {};
+  return { shape: ["batch", ...row], dtype: takes === "any" ? dtype : elementsOf(takes), ...bytes };
 }
 
-/** Type of the elements that a layer takes. */
+/** Type of the elements that a layer takes: bytes are f32 once they are gathered. */
 function elementsOf(takes: Exclude<Takes, "any">): "f32" | "i32" {
+  if (takes === "u8") return "f32";
   return takes === "ragged" ? "i32" : takes;
 }
 
@@ -360,22 +366,25 @@ function shapeGiven(outputs: Given, shape: Shape): Shape {
   return [...shape.slice(0, 1), ...outputs];
 }
 
+/** Whether a layer takes elements of a value. */
+function fitsElements(takes: Takes, { dtype, ragged, bytes }: ValueSpec): boolean {
+  if (ragged !== undefined) return takes === "ragged";
+  return takes === "any" || (elementsOf(takes) === dtype && (takes === "u8") === (bytes ?? false));
+}
+
 /** Throws the sentence of {@link Chained} if a layer, the one at `position` from 0, does not take what the layer `from` gave. */
-function expectTaken(
-  layer: Sized,
-  position: number,
-  from: number,
-  { shape, dtype, ragged }: ValueSpec,
-  lastOnly = false,
-): void {
+function expectTaken(layer: Sized, position: number, from: number, given: ValueSpec, lastOnly = false): void {
+  const { shape, dtype, ragged, bytes } = given;
   const { kind, inputs, outputs, takes = "f32" } = layer;
-  const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, given: string): never => {
+  const refuse = (code: "ERR_DTYPE" | "ERR_SHAPE", taken: string, place: number, gives: string): never => {
     const origin = place === 0 ? "the input has" : `layer ${place} gives`;
-    const sentence = `layer ${position + 1} takes ${taken}, but ${origin} ${given}`;
+    const sentence = `layer ${position + 1} takes ${taken}, but ${origin} ${gives}`;
     throw new CarillonError(code, `layer ${position + 1} (${kind})`, sentence);
   };
-  const fits = ragged === undefined ? takes === "any" || elementsOf(takes) === dtype : takes === "ragged";
-  if (!fits) refuse("ERR_DTYPE", takes === "ragged" ? "i32" : takes, position, ragged === undefined ? dtype : "lists");
+  if (!fitsElements(takes, given)) {
+    const gives = ragged === undefined ? (bytes ? "u8" : dtype) : "lists";
+    refuse("ERR_DTYPE", takes === "ragged" ? "i32" : takes, position, gives);
+  }
   const row = shape.slice(1);
   if (typeof inputs !== "number") {
     if (!lastOnly && !sameShape(row, inputs)) refuse("ERR_SHAPE", formatShape(inputs), from, formatShape(row));

@@ -228,7 +228,7 @@ export function checkInside(where: string, layers: Readonly<Record<string, unkno
   return Object.fromEntries(checked);
 }
 
-const TAKES: readonly Takes[] = ["f32", "i32", "ragged", "any"];
+const TAKES: readonly Takes[] = ["f32", "i32", "u8", "ragged", "any"];
 const SIZE = { min: 1, integer: true } as const;
 
 /** `ERR_OPTION` for what no layer takes of a row: a number of features, or a shape. */

@@ -1,9 +1,9 @@
 import { madeBy } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
 import type { Ragged } from "../../tensor/ragged.js";
-import type { RowSpec, RowSpecs } from "../../tensor/row_spec.js";
+import { type RowSpec, type RowSpecs, specOf } from "../../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
-import { ANY_SIZE, checkChain, type Element, type Taken } from "./chain.js";
+import { ANY_SIZE, checkChain, type Element, type Taken, type Takes } from "./chain.js";
 import { checkLayer, expectFew, type Layer, type LayerConfig, sealed } from "./layer.js";
 import { namedLayers, nameLayers } from "./naming.js";
 import { type Functions, Structure } from "./structure.js";
@@ -76,13 +76,15 @@ export function sequence(
     name,
     inputs: x.ragged === undefined ? featuresOf(x) : ANY_SIZE,
     outputs: featuresOf(y),
-    takes: x.ragged === undefined ? x.dtype : "ragged",
+    takes: takenBy(x),
     parameters: {},
     layers: structure.layers,
     order: names,
     flow: "chain",
     config: from === undefined ? {} : configOf(x),
-    infer: (value) => checkChain(layers, value).outputs.at(-1) ?? value,
+    // Of bytes, which are f32 once they are recorded, the chain around it knows that they are some.
+    infer: (value) =>
+      checkChain(layers, x.bytes ? { ...specOf(x), shape: value.shape } : value).outputs.at(-1) ?? value,
     forward: (value, _parameters, context) => applyChain(names, context.layers, value),
   });
   return {
@@ -94,7 +96,7 @@ export function sequence(
     sizes: { inputs: sizeOf(x), outputs: sizeOf(y) },
     described: layers,
     record: (inputs, functions) => inputs.map((value) => applyChain(names, functions, value)),
-    block: madeBy("sequential", { layers, input: from?.dtype === "f32" ? x.shape : (x.ragged ?? from), name }, block),
+    block: madeBy("sequential", { layers, input: inputOf(x, from), name }, block),
   };
 }
 
@@ -106,15 +108,26 @@ function refuseRows(layers: readonly Layer[]): never {
   throw new CarillonError("ERR_SHAPE", "sequential", expected);
 }
 
+/** Elements that a layer takes of such rows. */
+export const takenBy = ({ dtype, ragged, bytes }: RowSpec): Exclude<Takes, "any"> =>
+  ragged !== undefined ? "ragged" : bytes ? "u8" : dtype;
+
+/** The option that says what its rows are, where it was given. */
+function inputOf({ shape, ragged, bytes }: RowSpec, from: ValueSpec | undefined): unknown {
+  if (from === undefined || ragged !== undefined) return ragged;
+  if (bytes) return { shape: from.shape, dtype: "u8" };
+  return from.dtype === "f32" ? shape : from;
+}
+
 /** A row of a value of [batch, …]. */
-export function rowOf(name: string, { shape, dtype, ragged }: ValueSpec): RowSpec {
+export function rowOf(name: string, { shape, dtype, ragged, bytes }: ValueSpec): RowSpec {
   const row = { name, shape: shape.slice(1).map(Number), dtype: dtype === "i32" ? "i32" : "f32" } as const;
-  return ragged === undefined ? row : { ...row, ragged };
+  return { ...row, ...(ragged === undefined ? {} : { ragged }), ...(bytes ? { bytes } : {}) };
 }
 
 /** Row of a block as its description in a file has it. */
-function configOf({ shape, dtype, ragged }: RowSpec): LayerConfig {
-  if (ragged === undefined) return { input: shape, dtype };
+function configOf({ shape, dtype, ragged, bytes }: RowSpec): LayerConfig {
+  if (ragged === undefined) return { input: shape, dtype: bytes ? "u8" : dtype };
   return { ragged: ragged.ragged, ...(ragged.longest === undefined ? {} : { longest: ragged.longest }) };
 }
 

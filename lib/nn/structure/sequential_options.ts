@@ -112,7 +112,8 @@ export function checkInput(where: string, input: unknown): ValueSpec {
   if (!isSpec(input)) return fail("ERR_OPTION", where, 'the shape of a row, or a spec(["batch", …])', input);
   const [first] = checkShape(where, input.shape);
   if (first !== "batch") fail("ERR_SHAPE", where, '"batch" as the first axis', input.shape);
-  if (input.dtype !== "f32" && input.dtype !== "i32") fail("ERR_DTYPE", where, "'f32' or 'i32'", input.dtype);
+  if (input.dtype === "u8") return { shape: input.shape, dtype: "f32", bytes: true };
+  if (input.dtype !== "f32" && input.dtype !== "i32") fail("ERR_DTYPE", where, "'f32', 'i32' or 'u8'", input.dtype);
   return { shape: input.shape, dtype: input.dtype };
 }
 
