@@ -353,7 +353,8 @@ export interface NativeOperands<V> {
       readonly left: number;
       readonly tops: number;
       readonly lefts: number;
-      readonly flips: number;
+      readonly flipColumns: boolean;
+      readonly flipRows: boolean;
       readonly back?: boolean | undefined;
       readonly site: number;
       readonly exampleImages: number;
@@ -979,7 +980,7 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   average_pool_gradient:
     "g:f dx:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i count_padding:b?; ",
   augment:
-    "x:f y:F; images:d height:i width:i channels:i out_height:i out_width:i top:i left:i tops:i lefts:i flips:i back:b? site:i example_images:i; fill?0",
+    "x:f y:F; images:d height:i width:i channels:i out_height:i out_width:i top:i left:i tops:i lefts:i flip_columns:b flip_rows:b back:b? site:i example_images:i; fill?0",
   sum: "x:f sum:F; count:d; ",
   sum_squares: "x:f sum:F; count:d; ",
   row_sum: "x:f y:F; rows:d columns:d; ",

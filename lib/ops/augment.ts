@@ -47,7 +47,8 @@ const augmentRule: Rule<"augment"> = {
       { x, y },
       {
         ...{ images, height: large[0], width: large[1], channels, outHeight: small[0], outWidth: small[1] },
-        ...{ top: first[0], left: first[1], tops: places[0], lefts: places[1], flips, back, site, fill },
+        ...{ top: first[0], left: first[1], tops: places[0], lefts: places[1], back, site, fill },
+        ...{ flipColumns: flips.columns, flipRows: flips.rows },
         exampleImages: isBatched(x.shape) ? 1 : 0,
       },
     );
@@ -58,19 +59,16 @@ const augmentRule: Rule<"augment"> = {
   ],
 };
 
-const FLIPS = { horizontal: 1, vertical: 2, both: 3 } as const;
-
-function flipsOf(where: string, flip: ImageAugmentation["flip"]): number {
-  if (flip === undefined || flip === false) return 0;
-  if (flip === true) return FLIPS.horizontal;
-  if (typeof flip === "string" && Object.hasOwn(FLIPS, flip)) return FLIPS[flip];
-  return fail("ERR_OPTION", `${where}.flip`, "a boolean, 'horizontal', 'vertical' or 'both'", flip);
+function flipsOf(where: string, flip: ImageAugmentation["flip"] = false): Augmented["flips"] {
+  if (typeof flip !== "boolean" && flip !== "horizontal" && flip !== "vertical" && flip !== "both")
+    return fail("ERR_OPTION", `${where}.flip`, "a boolean, 'horizontal', 'vertical' or 'both'", flip);
+  return { columns: flip !== false && flip !== "vertical", rows: flip === "vertical" || flip === "both" };
 }
 
 /** What says that such images are turned over. */
-export function nameOfFlips(flips: number): "horizontal" | "vertical" | "both" | false {
-  const names = ["horizontal", "vertical", "both"] as const;
-  return names[flips - 1] ?? false;
+export function nameOfFlips({ columns, rows }: Augmented["flips"]): "horizontal" | "vertical" | "both" | false {
+  if (columns) return rows ? "both" : "horizontal";
+  return rows && "vertical";
 }
 
 /** What is drawn of images, checked. */
@@ -78,7 +76,7 @@ export interface CheckedAugmentation {
   /** Rows and columns of a window; `undefined`: those of the image. */
   readonly crop: readonly [number, number] | undefined;
   readonly shift: readonly [number, number];
-  readonly flips: number;
+  readonly flips: Augmented["flips"];
   readonly fill: number;
 }
 
@@ -156,6 +154,8 @@ export function augment<A extends Value>(x: A, options: AugmentOptions): Of<A> {
   return augmented("augment", x, checked, checkSite("augment", options), drawOf("augment", x, options)) as Of<A>;
 }
 
+const NO_FLIPS = { columns: false, rows: false } as const;
+
 /** d/2, a half rounded to even, as torchvision's `CenterCrop` has it. */
 function halfOf(difference: number): number {
   const half = Math.floor(difference / 2);
@@ -172,7 +172,7 @@ export function centerCrop<A extends Value>(x: A, size: number | readonly [numbe
   const [height, width, channels] = sizesOf("centerCrop", x);
   const small = croppedSize("centerCrop", [height, width], pairOf("centerCrop.size", size, 1));
   const attributes: Augmented = {
-    ...{ large: [height, width], small, channels, flips: 0, fill: 0, back: false, site: 0, draw: undefined },
+    ...{ large: [height, width], small, channels, flips: NO_FLIPS, fill: 0, back: false, site: 0, draw: undefined },
     first: [halfOf(height - small[0]), halfOf(width - small[1])],
     places: [1, 1],
   };

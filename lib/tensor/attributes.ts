@@ -38,8 +38,8 @@ export interface Augmented extends Omit<Site, "group"> {
   /** Row and column of the first place where a window may begin, below 0 outside of the image; and how many such places there are. */
   readonly first: readonly [row: number, column: number];
   readonly places: readonly [rows: number, columns: number];
-  /** What may be turned over: 1 left and right, 2 top and bottom, 3 both. */
-  readonly flips: number;
+  /** What may be turned over: left and right, top and bottom. */
+  readonly flips: { readonly columns: boolean; readonly rows: boolean };
   /** What lies outside of the image. */
   readonly fill: number;
   /** From windows to images: the gradient. */

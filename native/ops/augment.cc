@@ -10,33 +10,31 @@ namespace carillon {
 namespace {
 
 // x: [images, height, width, channels], y: [images, out_height, out_width, channels]. The window of an image begins at
-// row `top` + one of `tops` places and at column `left` + one of `lefts`; `flips`: 1 columns, 2 rows may be turned
-// over, each with probability ½. What lies outside of the image is `fill`. `back`: x and y change roles: x is what
-// flows back to windows, and y, of the larger size, has it at their places and 0 elsewhere. `example_images`: images an
-// example (0: not an array of the batch).
+// row `top` + one of `tops` places and at column `left` + one of `lefts`; `flip_columns`, `flip_rows`: what may be
+// turned over, each with probability ½. What lies outside of the image is `fill`. `back`: x and y change roles: x is
+// what flows back to windows, and y, of the larger size, has it at their places and 0 elsewhere. `example_images`:
+// images an example (0: not an array of the batch).
 struct AugmentAt {
   static constexpr Operands all{"x:f y:F",
                                 "images:d height:i width:i channels:i out_height:i out_width:i top:i left:i tops:i "
-                                "lefts:i flips:i back:b? site:i example_images:i",
+                                "lefts:i flip_columns:b flip_rows:b back:b? site:i example_images:i",
                                 "fill?0"};
   static constexpr size_t x = all.view("x"), y = all.view("y");
   static constexpr size_t images = all.integer("images"), height = all.integer("height"), width = all.integer("width"),
                           channels = all.integer("channels"), out_height = all.integer("out_height"),
                           out_width = all.integer("out_width"), top = all.integer("top"), left = all.integer("left"),
-                          tops = all.integer("tops"), lefts = all.integer("lefts"), flips = all.integer("flips"),
+                          tops = all.integer("tops"), lefts = all.integer("lefts"),
+                          flip_columns = all.integer("flip_columns"), flip_rows = all.integer("flip_rows"),
                           back = all.integer("back"), site = all.integer("site"),
                           example_images = all.integer("example_images");
   static constexpr size_t fill = all.number("fill");
 };
-
-constexpr int32_t kFlipColumns = 1, kFlipRows = 2;
 
 void check_augment(const Arguments& a, Requirements& r) {
   for (const size_t at : {AugmentAt::height, AugmentAt::width, AugmentAt::channels, AugmentAt::out_height,
                           AugmentAt::out_width, AugmentAt::tops, AugmentAt::lefts}) {
     if (a.ints[at] < 1) return r.fail("a window of nothing");
   }
-  if (a.ints[AugmentAt::flips] < 0 || a.ints[AugmentAt::flips] > (kFlipColumns | kFlipRows)) r.fail("no such flip");
   if (a.ints[AugmentAt::site] < 0) r.fail("negative site");
   if (a.ints[AugmentAt::example_images] < 0) r.fail("a negative size");
   const size_t channels = a.size(AugmentAt::channels);
@@ -99,7 +97,8 @@ void run_augment(const Context& context, const Arguments& a) {
     std::swap(in_width, out_width);
   }
   const auto site = static_cast<uint32_t>(a.ints[AugmentAt::site]);
-  const auto flips = static_cast<uint32_t>(a.ints[AugmentAt::flips]);
+  const uint32_t flip_columns = a.ints[AugmentAt::flip_columns] != 0 ? 1 : 0;
+  const uint32_t flip_rows = a.ints[AugmentAt::flip_rows] != 0 ? 1 : 0;
   const uint64_t first = uint64_t{context.registers.batch_offset} * a.size(AugmentAt::example_images);
   const float fill = back ? 0.0F : static_cast<float>(a.doubles[AugmentAt::fill]);
   const auto* x = a.view<const float>(AugmentAt::x);
@@ -111,8 +110,8 @@ void run_augment(const Context& context, const Arguments& a) {
           context.registers.seed);
       const int64_t top = a.ints[AugmentAt::top] + one_of(words[1], a.size(AugmentAt::tops));
       const int64_t left = a.ints[AugmentAt::left] + one_of(words[2], a.size(AugmentAt::lefts));
-      const Walk rows(top, window_height, (flips & kFlipRows & (words[0] >> 29)) != 0, back, out_height, in_height);
-      const Walk columns(left, window_width, (flips & kFlipColumns & (words[0] >> 31)) != 0, back, out_width, in_width);
+      const Walk rows(top, window_height, (flip_rows & (words[0] >> 30)) != 0, back, out_height, in_height);
+      const Walk columns(left, window_width, (flip_columns & (words[0] >> 31)) != 0, back, out_width, in_width);
       const float* from = x + image * in_height * in_width * channels;
       float* to = y + image * out_height * out_width * channels;
       for (size_t row = 0; row < out_height; ++row, to += out_width * channels) {

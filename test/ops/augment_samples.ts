@@ -67,7 +67,7 @@ const images = (x: Numbers): number => x.shape[0] ?? 1;
 function attributes({ large, crop, shift, channels, flip, fill }: Case, back: boolean): Augmented {
   return {
     ...{ large, small: crop, channels, fill, back, site: SITE, draw: DRAW },
-    flips: ["horizontal", "vertical", "both"].indexOf(flip || "") + 1,
+    flips: { columns: flip === "horizontal" || flip === "both", rows: flip === "vertical" || flip === "both" },
     first: [-shift[0], -shift[1]],
     places: [large[0] - crop[0] + 2 * shift[0] + 1, large[1] - crop[1] + 2 * shift[1] + 1],
   };

@@ -139,7 +139,7 @@ export function images(options: ImagesOptions): Layer<readonly number[], readonl
   const drawn = checkAugmentation("images.augment", augment ?? {});
   const seen = croppedSize("images", [height, width], drawn.crop);
   const isCropped = seen[0] !== height || seen[1] !== width;
-  const draws = isCropped || drawn.flips !== 0 || drawn.shift.some((most) => most > 0);
+  const draws = isCropped || drawn.flips.columns || drawn.flips.rows || drawn.shift.some((most) => most > 0);
   const normalized = checkNormalization("images.normalize", channels, normalize);
   const { factors, summands } = factorsOf("images.normalize", normalized);
   const { shift, fill } = drawn;
