@@ -423,7 +423,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
   },
   callback: {
     metricsLog: [metricsLog({ path: join(work, "m.jsonl"), every: { steps: 2 }, name: "log" })],
-    tensorBoard: [tensorBoard({ dir: join(work, "events"), every: { epochs: 2 }, name: "board" })],
+    tensorBoard: [tensorBoard({ histograms: true, dir: join(work, "events"), every: { epochs: 2 }, name: "board" })],
     earlyStopping: [
       earlyStopping({
         monitor: "loss",

@@ -2,7 +2,7 @@ import { madeBy } from "../described.js";
 import { CarillonError, fail } from "../errors.js";
 import type { Part } from "../io/part.js";
 import { checkKeys, checkNothing, checkNumber } from "../options.js";
-import { ColumnValues, quantileOf } from "./column_values.js";
+import { SampledRows } from "./quantiles.js";
 
 /** A fitted change of units, column by column: `(value − shift)/scale`, in double. */
 export interface Affine {
@@ -60,12 +60,12 @@ export class ColumnStatistics {
   readonly #factor: Float64Array;
   readonly #min: Float64Array;
   readonly #max: Float64Array;
-  readonly #values: ColumnValues | undefined;
+  readonly #values: SampledRows | undefined;
   #rows = 0;
 
   constructor(columns: number, transform?: Transform | undefined) {
     this.columns = columns;
-    this.#values = transform?.ranks === true ? new ColumnValues(columns) : undefined;
+    this.#values = transform?.ranks === true ? new SampledRows(columns) : undefined;
     this.#mean = new Float64Array(columns);
     this.#squares = new Float64Array(columns);
     this.#factor = new Float64Array(columns).fill(1);
@@ -116,8 +116,8 @@ export class ColumnStatistics {
       const factor = this.#factor[column] ?? 1;
       const deviation = Math.sqrt((this.#squares[column] ?? 0) / this.#rows) / factor;
       const [min = 0, max = 0] = [this.#min[column], this.#max[column]];
-      const sorted = this.#values?.sorted(column) ?? new Float64Array();
-      return { mean: mean / factor, deviation, min, max, quantile: (share) => quantileOf(sorted, share) };
+      const quantile = (share: number): number => this.#values?.quantile(column, share) ?? 0;
+      return { mean: mean / factor, deviation, min, max, quantile };
     });
   }
 

@@ -1,4 +1,5 @@
 import { turn } from "../binding/clock.js";
+import { quantileOf } from "../data/quantiles.js";
 import { fail } from "../errors.js";
 import { checkFunction, checkKeys, checkNumber } from "../options.js";
 import { type Key, philox, seedKey } from "../tensor/philox.js";
@@ -41,13 +42,6 @@ export function drawRows(into: Uint32Array, repeat: number, key: Key): void {
     for (let word = 0; word < BLOCK && place + word < rows; word++)
       into[place + word] = Math.floor(((words[word] ?? 0) * rows) / TWO_32);
   }
-}
-
-/** The quantile of sorted numbers, between neighbours by their distance. */
-export function quantileOf(sorted: ArrayLike<number>, share: number): number {
-  const place = share * (sorted.length - 1);
-  const [below, above] = [sorted[Math.floor(place)] ?? Number.NaN, sorted[Math.ceil(place)] ?? Number.NaN];
-  return below + (above - below) * (place - Math.floor(place));
 }
 
 /** Mean and standard deviation (n − 1). */

@@ -1,12 +1,15 @@
 // Tables with one column changed: what a model is asked to see what it makes of that column.
 
 import { permutation } from "../data/permutation.js";
+import { quantileOf } from "../data/quantiles.js";
 import { fail } from "../errors.js";
 import { checkFunction, checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { type Column, hasValue, lengthOf } from "../table/column.js";
+import { checkSchema, type Schema } from "../table/schema/schema.js";
 import { Table } from "../table/table.js";
 import { seedKey } from "../tensor/philox.js";
-import { quantileOf, spreadOf } from "./bootstrap.js";
+import { spreadOf } from "./bootstrap.js";
+import { withDates } from "./dates.js";
 
 /** Keeps these draws apart from others of one seed (ARCHITECTURE.md, Random streams). */
 const PURPOSE = 13;
@@ -102,6 +105,8 @@ export interface DependenceOptions {
   readonly values?: readonly ColumnValue[] | undefined;
   /** How many values there are at most by default: 12. */
   readonly points?: number | undefined;
+  /** What the columns are: texts that are dates there are asked as dates, by their quantiles. */
+  readonly schema?: Schema | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -183,9 +188,12 @@ export async function partialDependence(
   const where = "partialDependence";
   if (!(table instanceof Table)) return fail("ERR_DATA", `${where}.table`, "a table, as table() gives it,", table);
   checkFunction(`${where}.answer`, answer);
-  checkKeys(where, options, ["values", "points", "signal"]);
+  checkKeys(where, options, ["values", "points", "schema", "signal"]);
   const points = checkNumber(`${where}.points`, options.points ?? 12, { min: 2, max: 1000, integer: true });
-  const column = table.column(name);
+  const own = table.select([name]);
+  const column = (
+    options.schema === undefined ? own : withDates(own, checkSchema(`${where}.schema`, options.schema))
+  ).column(name);
   const values = options.values ?? settingsOf(column, points);
   const rows = rowsAt(column, values);
   const found: DependencePoint[] = [];

@@ -1,5 +1,5 @@
 // Figures as a report has them: numbers that people read, curves of few points, histograms, some of many rows.
-import { turn } from "../binding/clock.js";
+import { histogramOf as counted, edgeOf } from "../data/histogram.js";
 import { permutation } from "../data/permutation.js";
 import { seedKey } from "../tensor/philox.js";
 import type { Histogram, Points } from "./facts.js";
@@ -32,24 +32,8 @@ export function round(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(6)) : value;
 }
 
-/** Values that are looked at between two turns of the event loop. */
-const SLICE = 262_144;
-
 /** Numbers by bins of equal width, with turns of the event loop in between. */
 export async function histogramOf(values: Float64Array, bins = BINS): Promise<Histogram> {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (let at = 0; at < values.length; at++) {
-    const value = values[at] ?? 0;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-    if (at % SLICE === SLICE - 1) await turn();
-  }
-  if (!(low < high)) [low, high] = [low - 0.5, low + 0.5];
-  const counts = new Array<number>(bins).fill(0);
-  for (let at = 0; at < values.length; at++) {
-    const bin = Math.min(bins - 1, Math.floor((((values[at] ?? 0) - low) / (high - low)) * bins));
-    counts[bin] = (counts[bin] ?? 0) + 1;
-    if (at % SLICE === SLICE - 1) await turn();
-  }
-  return { edges: Array.from({ length: bins + 1 }, (_, at) => round(low + ((high - low) * at) / bins)), counts };
+  const found = await counted(values, bins);
+  return { edges: Array.from({ length: bins + 1 }, (_, at) => round(edgeOf(found, at))), counts: found.counts };
 }

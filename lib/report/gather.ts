@@ -3,13 +3,14 @@
 import { now, turn } from "../binding/clock.js";
 import { nativeInfo } from "../binding/native.js";
 import { countOf } from "../counts.js";
+import { quantileOf } from "../data/quantiles.js";
 import { CarillonError, fail } from "../errors.js";
 import { warningsOf } from "../table/schema/warnings.js";
 import type { Table } from "../table/table.js";
 import { type AskedTarget, ask, askedTargets, heldOut, type ReportedModel } from "./asked.js";
 import { baselinesOf } from "./baselines.js";
-import { quantileOf } from "./bootstrap.js";
 import { permutationImportance } from "./columns.js";
+import { withDates } from "./dates.js";
 import type { ReportFacts, TargetFacts } from "./facts.js";
 import { round, someRows } from "./figures.js";
 import { columnFacts, dependenceFacts, featuresOf, weightFacts } from "./model_facts.js";
@@ -171,7 +172,10 @@ export async function gather(
     slices: {
       error: isValue ? "mean absolute error" : "log loss",
       mean: round(errors.reduce((sum, one) => sum + one, 0) / errors.length),
-      worst: await errorsInTurns(from.pick(measured.rows), errors, { columns: features, most: 12 }),
+      worst: await errorsInTurns(withDates(from.pick(measured.rows), model.schema), errors, {
+        columns: features,
+        most: 12,
+      }),
     },
     training: (model.members ?? []).map(({ kind, weight = 1, best, history = [] }, at) => ({
       name: `member ${at + 1}${kind === undefined ? "" : ` (${kind})`}`,

@@ -50,7 +50,7 @@ export async function dependenceFacts(
         for (let row = 0; row < set.rows; row++) sum += own[row * width + (width - 1)] ?? 0;
         return sum / set.rows;
       },
-      { signal },
+      { signal, schema: model.schema },
     );
     facts.push({
       column,

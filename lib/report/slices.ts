@@ -1,9 +1,10 @@
 import { turn } from "../binding/clock.js";
+import { quantileOf } from "../data/quantiles.js";
 import { fail } from "../errors.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { type Column, hasValue } from "../table/column.js";
 import { Table } from "../table/table.js";
-import { quantileOf, spreadOf } from "./bootstrap.js";
+import { spreadOf } from "./bootstrap.js";
 import { finiteOf } from "./chances.js";
 
 /** Options of {@link errorsBySlice}. */

@@ -1,9 +1,10 @@
 // What a report says of each target: scores beside the baselines, calibration, curves, residuals.
+import { quantileOf } from "../data/quantiles.js";
 import { targetsIn } from "../table/preparation/target.js";
 import type { Table } from "../table/table.js";
 import { type Answers, type AskedTarget, answersFor, type ReportedModel } from "./asked.js";
 import type { Truth } from "./baselines.js";
-import { bootstrap, quantileOf } from "./bootstrap.js";
+import { bootstrap } from "./bootstrap.js";
 import { atTemperature, reliability, temperatureOf } from "./calibration.js";
 import { confusionTable } from "./confusion.js";
 import { chooseThreshold, precisionRecallCurve, rocCurve } from "./curves.js";

@@ -1,10 +1,11 @@
 // A source that is too large to be held as a table: measured, fitted and encoded block by block.
+
+import { EXACT } from "../data/quantiles.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
 import { foldOf } from "../table/fold.js";
 import type { LargeSource } from "../table/large.js";
 import { fitPreparation } from "../table/preparation/fit.js";
-import { EXACT } from "../table/preparation/quantiles.js";
 import type { ReadEvent } from "../table/progress.js";
 import { readBlocks } from "../table/read.js";
 import { type Inferred, readSchema } from "../table/schema/read.js";

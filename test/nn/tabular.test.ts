@@ -33,7 +33,7 @@ import {
   type Value,
 } from "carillon";
 import { describe, expect, test } from "vitest";
-import { ColumnValues, quantileOf } from "../../lib/data/column_values.js";
+import { quantileOf, SampledRows } from "../../lib/data/quantiles.js";
 import { distanceOf, fixture, sizeOf, trained } from "./tabular_runs.js";
 
 const [INPUTS, HIDDEN, OUTPUTS] = [4, 16, 2];
@@ -230,7 +230,7 @@ describe("robustScale and smoothClip", () => {
 
 describe("quantiles", () => {
   test("between two values on a line, as NumPy's", () => {
-    const values = new ColumnValues(1);
+    const values = new SampledRows(1);
     for (const value of [4, 1, 3, 2]) values.add([value], 0);
     expect([0, 0.25, 0.5, 0.75, 1].map((share) => quantileOf(values.sorted(0), share))).toEqual([
       1, 1.75, 2.5, 3.25, 4,
@@ -242,7 +242,7 @@ describe("quantiles", () => {
     const [rows, most, rounds] = [200, 50, 40];
     let late = 0;
     for (let round = 0; round < rounds; round++) {
-      const values = new ColumnValues(2, most);
+      const values = new SampledRows(2, most);
       for (let row = 0; row < rows + round; row++) values.add([row, -row], 0);
       const kept = values.sorted(0);
       expect(kept.length).toBe(most);

@@ -11,6 +11,7 @@ import {
   precisionRecallCurve,
   reliability,
   rocCurve,
+  type Schema,
   type Table,
   table,
   temperatureOf,
@@ -253,6 +254,34 @@ describe("columns of a raw table", async () => {
     expect(await settings("t")).toEqual(["y", "x"]);
     expect(await settings("d")).toEqual([2, 50, 98].map((day) => new Date(day * 86_400_000)));
     expect(await settings("yes")).toEqual([false, true]);
+  });
+
+  test("texts that the schema says are dates are asked as dates", async () => {
+    const given = await table({
+      since: Array.from({ length: 101 }, (_, at) => `${at % 28 || 28}.${(at % 12) + 1}.2020`),
+    });
+    const schema: Schema = { columns: { since: { kind: "date", format: "dmy" } } };
+    const moments = Array.from(given, ({ since }) => {
+      const [day = "", month = "", year = ""] = String(since).split(".");
+      return Date.UTC(Number(year), Number(month) - 1, Number(day));
+    }).sort((a, b) => a - b);
+    const asked: unknown[] = [];
+    const points = await partialDependence(
+      given,
+      "since",
+      (set) => {
+        asked.push(set.at(0, "since"), set.at(100, "since"));
+        return 1;
+      },
+      { points: 3, schema },
+    );
+    const expected = [2, 50, 98].map((place) => new Date(moments[place] ?? 0));
+    expect(points.map(({ value }) => value)).toEqual(expected);
+    expect(asked).toEqual(expected.flatMap((date) => [date, date]));
+    expect(points.reduce((sum, { rows: at }) => sum + at, 0)).toBe(101);
+    await expect(partialDependence(await table({ since: ["soon"] }), "since", () => 1, { schema })).rejects.toThrow(
+      "expected a date (dmy)",
+    );
   });
 
   test("slices that differ come first, with Welch's t", async () => {

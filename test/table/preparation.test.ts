@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { Sample } from "../../lib/data/quantiles.js";
 import {
   adam,
   crossEntropy,
@@ -20,7 +21,6 @@ import {
   spec,
   table,
 } from "../../lib/index.js";
-import { Sample } from "../../lib/table/preparation/quantiles.js";
 import { fixture } from "./fixture.js";
 
 const schema: Schema = {

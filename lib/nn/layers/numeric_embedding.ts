@@ -1,5 +1,5 @@
 import { countOf } from "../../counts.js";
-import { ColumnValues, quantileOf } from "../../data/column_values.js";
+import { quantileOf, SampledRows } from "../../data/quantiles.js";
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
 import * as ops from "../../ops/index.js";
@@ -157,7 +157,7 @@ export function binEdges(rows: Tensor, options: BinEdgesOptions = {}): readonly 
   const [count = 0, columns = 0] = rows instanceof Tensor ? rows.shape : [];
   if (count === 0 || rows.shape.length !== 2)
     return fail("ERR_OPTION", "binEdges", "a tensor [rows, columns] with a row or more", rows);
-  const values = new ColumnValues(columns);
+  const values = new SampledRows(columns);
   for (let row = 0; row < count; row++) values.add(rows.data, row * columns);
   return Array.from({ length: columns }, (_, column) => {
     const sorted = values.sorted(column);

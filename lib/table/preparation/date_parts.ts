@@ -1,3 +1,4 @@
+import { Sample } from "../../data/quantiles.js";
 import { madeBy } from "../../described.js";
 import { fail, tagOf } from "../../errors.js";
 import { checkKeys } from "../../options.js";
@@ -5,7 +6,6 @@ import { cos } from "../../tensor/exact.js";
 import type { Column } from "../column.js";
 import { parseDate } from "../schema/dates.js";
 import type { ColumnSchema } from "../schema/schema.js";
-import { Sample } from "./quantiles.js";
 import { type ColumnTransform, isMissing, type NumberEncoder, remembering, type Where } from "./transform.js";
 
 const DAY = 86_400_000;
@@ -35,7 +35,7 @@ function momentOf(schema: ColumnSchema): (where: Where, value: unknown) => numbe
 }
 
 /** Milliseconds of all rows; NaN where one is missing. */
-function momentsIn(name: string, column: Column, schema: ColumnSchema): Float64Array {
+export function momentsIn(name: string, column: Column, schema: ColumnSchema): Float64Array {
   const moment = momentOf(schema);
   const where = `column '${name}'`;
   if (column.kind === "boolean") return fail("ERR_DATA", where, "dates", "booleans");

@@ -1,3 +1,4 @@
+import { Sample } from "../../data/quantiles.js";
 import { ColumnStatistics } from "../../data/transform.js";
 import { madeBy } from "../../described.js";
 import { fail } from "../../errors.js";
@@ -7,7 +8,6 @@ import type { Column } from "../column.js";
 import { numberOf } from "../csv/numbers.js";
 import type { ColumnSchema } from "../schema/schema.js";
 import { fitNormalScores, normalScore } from "./normal_scores.js";
-import { Sample } from "./quantiles.js";
 import { type ColumnTransform, isMissing, type NumberEncoder, type Where } from "./transform.js";
 
 /** Options of {@link numeric}. */

@@ -18,5 +18,5 @@ export const callbacks = new Family<Callback>("callback", {
     minScale: plain,
   }),
   metricsLog: kind(metricsLog, { path: plain, every: plain, name: plain }),
-  tensorBoard: kind(tensorBoard, { dir: plain, every: plain, name: plain }),
+  tensorBoard: kind(tensorBoard, { dir: plain, every: plain, histograms: plain, name: plain }),
 });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileError, fileSystem } from "../../io/file_system.js";
 import { today } from "./figures.js";
-import { beginningRecords, type Scalar, scalarsRecord } from "./tensor_board_file.js";
+import { beginningRecords, type Scalar, summaryRecord, type TaggedHistogram } from "./tensor_board_file.js";
 
 /** Files that this process has begun: a part of their names. */
 let begun = 0;
@@ -25,15 +25,18 @@ export class EventFile {
     this.#resumed = resumed;
   }
 
-  async add(step: number, scalars: readonly Scalar[]): Promise<void> {
-    if (scalars.length === 0) return;
+  async add(step: number, scalars: readonly Scalar[], histograms: readonly TaggedHistogram[] = []): Promise<void> {
+    if (scalars.length === 0 && histograms.length === 0) return;
     const seconds = today().getTime() / 1000;
     const beginning = this.#path === undefined ? beginningRecords(seconds, this.#resumed ? step : undefined) : [];
     const path = this.#path ?? join(this.#folder, nameOf(seconds));
     this.#path = path;
     try {
       if (beginning.length > 0) await fileSystem().mkdir(this.#folder, { recursive: true });
-      await fileSystem().appendFile(path, Buffer.concat([...beginning, scalarsRecord(seconds, step, scalars)]));
+      await fileSystem().appendFile(
+        path,
+        Buffer.concat([...beginning, summaryRecord(seconds, step, scalars, histograms)]),
+      );
     } catch (cause) {
       throw fileError(path, "a file that can be written", cause);
     }

@@ -1,13 +1,18 @@
 // TensorBoard's event files: records of TFRecord, each an `Event` of protocol buffers.
+import { edgeOf, type Histogram } from "../../data/histogram.js";
 import { crc32c } from "../../io/crc32c.js";
 
 /** A number under a name. */
 export type Scalar = readonly [tag: string, value: number];
 
-/** Numbers of the fields of `Event`, `Summary`, `Summary.Value` and `SessionLog` in TensorFlow's event.proto and summary.proto. */
+/** A histogram under a name. */
+export type TaggedHistogram = readonly [tag: string, histogram: Histogram, numbers: number];
+
+/** Numbers of the fields of `Event`, `Summary`, `Summary.Value`, `HistogramProto` and `SessionLog` in TensorFlow's event.proto, summary.proto and histogram.proto. */
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
 const SUMMARY = { value: 1 } as const;
-const VALUE = { tag: 1, simpleValue: 2 } as const;
+const VALUE = { tag: 1, simpleValue: 2, histogram: 5 } as const;
+const HISTOGRAM = { min: 1, max: 2, numbers: 3, sum: 4, squares: 5, limits: 6, counts: 7 } as const;
 const SESSION_LOG = { status: 1 } as const;
 const START = 1;
 
@@ -34,6 +39,19 @@ function double(field: number, value: number): Bytes {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setFloat64(0, value, true);
   return [...key(field, WIRE.double), ...bytes];
+}
+
+/** A double that readers take for 0 where it is left out. */
+const doubleOrNone = (field: number, value: number): Bytes => (Object.is(value, 0) ? [] : double(field, value));
+
+/** Doubles one after another. */
+function doubles(field: number, values: readonly number[]): Bytes {
+  const bytes = new Uint8Array(8 * values.length);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, at) => {
+    view.setFloat64(8 * at, value, true);
+  });
+  return inside(field, bytes);
 }
 
 function float(field: number, value: number): Bytes {
@@ -73,10 +91,34 @@ export function beginningRecords(seconds: number, step: number | undefined): rea
   return [version, record([...double(EVENT.wallTime, seconds), ...number(EVENT.step, step), ...session])];
 }
 
-/** Numbers of one step. */
-export function scalarsRecord(seconds: number, step: number, scalars: readonly Scalar[]): Uint8Array {
-  const values = scalars.flatMap(([tag, value]) =>
-    inside(SUMMARY.value, [...text(VALUE.tag, tag), ...float(VALUE.simpleValue, value)]),
-  );
+/** A histogram as `HistogramProto`: a limit is where a bucket ends. */
+function histogramProto(histogram: Histogram, numbers: number): Bytes {
+  const { low, high, sum, squares, counts } = histogram;
+  const limits = counts.map((_, at) => (at + 1 === counts.length ? high : edgeOf(histogram, at + 1)));
+  return [
+    ...doubleOrNone(HISTOGRAM.min, low),
+    ...doubleOrNone(HISTOGRAM.max, high),
+    ...doubleOrNone(HISTOGRAM.numbers, numbers),
+    ...doubleOrNone(HISTOGRAM.sum, sum),
+    ...doubleOrNone(HISTOGRAM.squares, squares),
+    ...doubles(HISTOGRAM.limits, limits),
+    ...doubles(HISTOGRAM.counts, counts),
+  ];
+}
+
+/** Numbers and histograms of one step. */
+export function summaryRecord(
+  seconds: number,
+  step: number,
+  scalars: readonly Scalar[],
+  histograms: readonly TaggedHistogram[] = [],
+): Uint8Array {
+  const values = [
+    ...scalars.map(([tag, value]) => [...text(VALUE.tag, tag), ...float(VALUE.simpleValue, value)]),
+    ...histograms.map(([tag, histogram, numbers]) => [
+      ...text(VALUE.tag, tag),
+      ...inside(VALUE.histogram, histogramProto(histogram, numbers)),
+    ]),
+  ].flatMap((value) => inside(SUMMARY.value, value));
   return record([...double(EVENT.wallTime, seconds), ...number(EVENT.step, step), ...inside(EVENT.summary, values)]);
 }

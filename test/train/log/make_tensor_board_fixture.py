@@ -10,8 +10,10 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.histogram_pb2 import HistogramProto
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -37,6 +39,37 @@ def bytes_of(file, seconds):
     return out.getvalue()
 
 
+# Weights whose sums are exact, one at an inner edge, in four buckets; and such that are all the same.
+HISTOGRAMS = {"weights/linear1.weight": [-1.5, -0.5, 0.25, 0.5, 0.5, 2.5], "weights/linear1.bias": [0.0, 0.0]}
+BUCKETS = 4
+
+
+def histogram_of(values):
+    x = np.array(values)
+    counts, edges = np.histogram(x, bins=BUCKETS)  # [v − ½, v + ½] where all are v
+    sums = {"num": len(x), "sum": x.sum(), "sum_squares": (x * x).sum()}
+    return HistogramProto(min=edges[0], max=edges[-1], bucket_limit=edges[1:], bucket=counts, **sums)
+
+
+def histograms(seconds):
+    out = io.BytesIO()
+    values = [Summary.Value(tag=tag, histo=histogram_of(values)) for tag, values in HISTOGRAMS.items()]
+    event = Event(wall_time=seconds, step=7, summary=Summary(value=[Summary.Value(tag="loss", simple_value=0.5), *values]))
+    writer = RecordWriter(out)
+    writer.write(Event(wall_time=seconds, file_version="brain.Event:2").SerializeToString())
+    writer.write(event.SerializeToString())
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "events.out.tfevents.1.host.1.0").write_bytes(out.getvalue())
+        reader = EventAccumulator(folder)
+        reader.Reload()
+        read = {}
+        for tag in reader.Tags()["histograms"]:
+            [event] = reader.Histograms(tag)
+            own = event.histogram_value
+            read[tag] = {"step": event.step, "min": own.min, "max": own.max, "num": own.num, "limits": list(own.bucket_limit), "counts": list(own.bucket)}
+    return {"seconds": seconds, "step": 7, "weights": HISTOGRAMS, "buckets": BUCKETS, "bytes": base64.b64encode(out.getvalue()).decode(), "read": read}
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         files = []
@@ -54,7 +87,7 @@ def main():
                 scalar[1] = "NaN" if scalar[1] != scalar[1] else scalar[1]
     read["größe"][0][1] = "NaN"
     FIXTURES.mkdir(exist_ok=True)
-    (FIXTURES / "tensor_board.json").write_text(json.dumps({"files": files, "read": read}, indent=1, ensure_ascii=False) + "\n")
+    (FIXTURES / "tensor_board.json").write_text(json.dumps({"files": files, "read": read, "histograms": histograms(1_700_000_002.5)}, indent=1, ensure_ascii=False) + "\n")
 
 
 main()

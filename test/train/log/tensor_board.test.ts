@@ -4,8 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { adam, crossEntropy, descriptionOf, fit, fromDescription, linear, sequential, tensorBoard } from "carillon";
 import { afterAll, expect, test } from "vitest";
+import { histogramOf } from "../../../lib/data/histogram.js";
 import { crc32c } from "../../../lib/io/crc32c.js";
-import { beginningRecords, type Scalar, scalarsRecord } from "../../../lib/train/log/tensor_board_file.js";
+import {
+  beginningRecords,
+  type Scalar,
+  summaryRecord,
+  type TaggedHistogram,
+} from "../../../lib/train/log/tensor_board_file.js";
 import { clusters } from "../synthetic.js";
 import fixture from "./fixtures/tensor_board.json" with { type: "json" };
 
@@ -20,10 +26,27 @@ test("CRC-32C of RFC 3720 and of the nine digits", () => {
 
 test("files have the bytes of TensorBoard's own writer", () => {
   for (const { from, seconds, steps, bytes } of fixture.files) {
-    const records = steps.map(([step, scalars]) => scalarsRecord(seconds, Number(step), scalarsOf(scalars)));
+    const records = steps.map(([step, scalars]) => summaryRecord(seconds, Number(step), scalarsOf(scalars)));
     const made = Buffer.concat([...beginningRecords(seconds, from === 0 ? undefined : from + 1), ...records]);
     expect(made.toString("base64")).toBe(bytes);
   }
+});
+
+test("histograms have the bytes of TensorBoard's own messages, and its reader finds them", async () => {
+  const { seconds, step, weights, buckets, bytes, read } = fixture.histograms;
+  const histograms: TaggedHistogram[] = [];
+  for (const [tag, values] of Object.entries(weights))
+    histograms.push([tag, await histogramOf(values, buckets), values.length]);
+  const made = [...beginningRecords(seconds, undefined), summaryRecord(seconds, step, [["loss", 0.5]], histograms)];
+  expect(Buffer.concat(made).toString("base64")).toBe(bytes);
+  expect(read["weights/linear1.weight"]).toEqual({
+    step,
+    min: -1.5,
+    max: 2.5,
+    num: 6,
+    limits: [-0.5, 0.5, 1.5, 2.5],
+    counts: [1, 2, 2, 1],
+  });
 });
 
 test("its reader forgets the steps that a resumed run does again", () => {
@@ -81,10 +104,23 @@ test("a run writes its epochs under train and validation; a resumed one begins n
   expect(readFileSync(join(dir, "train", later)).includes(Buffer.from([0x10, 6, 0x3a, 2, 8, 1]))).toBe(true); // START at step 6
 });
 
+test("a run writes histograms of its weights where it is asked to", async () => {
+  const dir = join(work, "weights");
+  const callbacks = [tensorBoard({ dir, histograms: true })];
+  const data = clusters(40, 4, 2);
+  await fit(sequential(linear(4, 2)), { data, loss: crossEntropy(), optimizer: adam(), epochs: 2, callbacks });
+  const [name = ""] = readdirSync(join(dir, "train"));
+  const text = readFileSync(join(dir, "train", name)).toString("latin1");
+  for (const tag of ["weights/linear1.weight", "weights/linear1.bias"]) expect(text.split(tag)).toHaveLength(3);
+});
+
 test("is plain data, and refuses what it does not know", () => {
-  const made = tensorBoard({ dir: "events", every: { steps: 5 }, name: "board" });
+  const made = tensorBoard({ dir: "events", every: { steps: 5 }, histograms: true, name: "board" });
   const description = descriptionOf(made);
-  expect(description).toEqual({ kind: "tensorBoard", options: { dir: "events", every: { steps: 5 }, name: "board" } });
+  expect(description).toEqual({
+    kind: "tensorBoard",
+    options: { dir: "events", every: { steps: 5 }, histograms: true, name: "board" },
+  });
   expect(descriptionOf(fromDescription("callback", description))).toEqual(description);
   expect(() => tensorBoard({ dir: "" })).toThrow("expected a string that is not empty for 'tensorBoard.dir'");
 });
