@@ -127,26 +127,60 @@ function modelOf({ network, input, single: one }: Case): Model {
   );
 }
 
-/** Multiply-adds of a convolution of so many places, forward; twice as many flops. */
-const terms = (places: number, outputs: number, kernel: number, inner: number): number =>
-  places * outputs * kernel * kernel * inner;
+/** A product of a step: floats of an example that go into it and come out, and its multiply-adds. */
+interface Product {
+  readonly from: number;
+  readonly to: number;
+  readonly terms: number;
+  /** Whether its input has a gradient. */
+  readonly back: boolean;
+}
 
-/** Floating-point operations of the products of a step: three products a layer, two of one whose input has no gradient. */
-function flopsOf({ network, batch, single: one }: Case): number {
-  const dense = (inputs: number, outputs: number): number => 3 * inputs * outputs;
+const convolutionOf = (
+  size: number,
+  places: number,
+  channels: number,
+  outputs: number,
+  kernel: number,
+  groups = 1,
+) => ({
+  ...{ from: size * size * channels, to: places * places * outputs, back: true },
+  terms: (places * places * outputs * kernel * kernel * channels) / groups,
+});
+
+const dense = (inputs: number, outputs: number): Product => {
+  return { from: inputs, to: outputs, terms: inputs * outputs, back: true };
+};
+
+/** Convolutions and linear layers of a network. */
+function productsOf({ network, single: one }: Case): readonly Product[] {
   if (one !== undefined) {
     const { size, channels, outputs, kernel, stride, groups } = one;
-    const places = Math.ceil(size / stride) ** 2;
-    return 2 * batch * (3 * terms(places, outputs, kernel, channels / groups) + dense(outputs, CLASSES));
+    return [convolutionOf(size, Math.ceil(size / stride), channels, outputs, kernel, groups), dense(outputs, CLASSES)];
   }
   if (network === "lenet") {
-    const convolutions = 2 * terms(576, 16, 5, 1) + 3 * terms(64, 32, 5, 16);
-    return 2 * batch * (convolutions + dense(512, 128) + dense(128, CLASSES));
+    const first = { ...convolutionOf(28, 24, 1, 16, 5), back: false };
+    return [first, convolutionOf(12, 8, 16, 32, 5), dense(512, 128), dense(128, CLASSES)];
   }
-  const stem = 2 * terms(1024, 16, 3, 3) + 3 * (terms(256, 32, 3, 16) + terms(64, 64, 3, 32));
-  const blocks = 3 * (4 * terms(1024, 16, 3, 16) + 2 * terms(256, 32, 3, 32) + 2 * terms(64, 64, 3, 64));
-  return 2 * batch * (stem + blocks + dense(64, CLASSES));
+  const blockOf = (size: number, channels: number): readonly Product[] =>
+    Array<Product>(2).fill(convolutionOf(size, size, channels, channels, 3));
+  return [
+    { ...convolutionOf(32, 32, 3, 16, 3), back: false },
+    ...[...blockOf(32, 16), ...blockOf(32, 16), convolutionOf(32, 16, 16, 32, 3)],
+    ...[...blockOf(16, 32), convolutionOf(16, 8, 32, 64, 3), ...blockOf(8, 64), dense(64, CLASSES)],
+  ];
 }
+
+const summed = (products: readonly Product[], of: (product: Product) => number): number =>
+  products.reduce((sum, product) => sum + of(product), 0);
+
+/** Floating-point operations of a step: three products a layer, two of one whose input has no gradient; a multiply-add is two. */
+const flopsOf = (of: Case): number =>
+  2 * of.batch * summed(productsOf(of), ({ terms, back }) => (back ? 3 : 2) * terms);
+
+/** Bytes that these products read and write, each once: x and y; g and x; g and the gradient of x. */
+const bytesOf = (of: Case): number =>
+  4 * of.batch * summed(productsOf(of), ({ from, to, back }) => (back ? 3 : 2) * (from + to));
 
 /** Noise in [0, 1), and 0.5 more at every pixel whose number modulo the classes is the label. */
 function examplesOf({ input, batch }: Case) {
@@ -179,6 +213,8 @@ function caseOf(of: Case): LayerCase {
     name: of.name,
     batch: of.batch,
     flops: flopsOf(of),
+    bytes: bytesOf(of),
+    ...(of.single === undefined ? {} : { single: true }),
     parameters: [...model.weights().values()].reduce((sum, { data }) => sum + data.length, 0),
     asked: askedOf(of),
     asks: of.asks,

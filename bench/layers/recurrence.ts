@@ -56,6 +56,8 @@ function caseOf(shape: Shape): LayerCase {
     batch,
     flops,
     parameters: rows * (inputs + hidden + 1) + hidden,
+    // Inputs and states forward and for the weights; gates forward and back, twice each.
+    bytes: 4 * batch * steps * (2 * inputs + 3 * hidden + 4 * rows),
     asked: { cell, steps, batch, inputs, hidden },
     asks,
     async measure(threads, seconds) {

@@ -1,4 +1,4 @@
-// npm run bench -- layers: whole training steps of networks with one kind of layer, beside PyTorch, and beside the limit of one thread.
+// npm run bench -- layers: whole training steps of networks with one kind of layer, beside PyTorch and TensorFlow, and beside the limit of one thread.
 import { setTimeout } from "node:timers/promises";
 import { measureLimits } from "../native.js";
 import { fixed, median, type Report, type SuiteOptions, Table } from "../report.js";
@@ -14,11 +14,20 @@ import type { LayerCase } from "./case.js";
 import { convolution } from "./convolution.js";
 import { recurrence } from "./recurrence.js";
 
-/** Rows by the script of bench/peers that trains the same. */
-const CASES: Readonly<Record<string, readonly LayerCase[]>> = {
-  "pytorch_recurrence.py": recurrence,
-  "pytorch_layers.py": convolution,
-};
+const PEERS = ["pytorch", "tensorflow"] as const;
+type PeerName = (typeof PEERS)[number];
+
+/** Rows, and the scripts of bench/peers that train the same. */
+interface Part {
+  readonly cases: readonly LayerCase[];
+  readonly scripts: { readonly [K in PeerName]?: string };
+}
+
+/** TensorFlow.js is not here: of its wasm backend neither convolutions nor these cells have gradients (`Conv2DBackpropFilter` is not registered, 4.22). */
+const PARTS: readonly Part[] = [
+  { cases: recurrence, scripts: { pytorch: "pytorch_recurrence.py" } },
+  { cases: convolution, scripts: { pytorch: "pytorch_layers.py", tensorflow: "tensorflow_layers.py" } },
+];
 
 /** Seconds of measuring a row, all turns together; milliseconds of a setting's trial, and between entrants. */
 const SECONDS = 2;
@@ -34,12 +43,13 @@ export interface LayerRow {
   readonly threads: number;
   /** Medians over the turns, of one step. */
   readonly microseconds: number;
-  readonly peers: { readonly pytorch: number | null };
-  /** PyTorch's best setting. */
+  /** Of the best setting of each. */
+  readonly peers: { readonly [K in PeerName]: number | null };
+  /** That of the best peer. */
   readonly setting: string | null;
-  /** Median over turns of PyTorch / ours. */
+  /** Median over turns of the best peer / ours. */
   readonly ratioToBest: number | null;
-  /** µs that one thread takes at least: multiply-adds at its peak, and Adam's pass at its stream. */
+  /** µs that one thread takes at least: multiply-adds at its peak, and the bytes of the products and of Adam's pass at its stream. */
   readonly rooflineMicroseconds: number;
   readonly ratioToRoofline: number;
   /** What `ratioToBest` is to be. */
@@ -54,95 +64,137 @@ const COLUMNS = new Table<LayerRow>([
   { title: "µs", width: 9, text: ({ microseconds }) => fixed(microseconds, 0) },
   { title: "limit", width: 9, text: ({ rooflineMicroseconds }) => fixed(rooflineMicroseconds, 0) },
   { title: "× limit", width: 8, text: ({ ratioToRoofline }) => times(ratioToRoofline) },
-  { title: "pytorch", width: 9, text: ({ ratioToBest }) => times(ratioToBest) },
+  { title: "best peer", width: 9, text: ({ ratioToBest }) => times(ratioToBest) },
+  { title: "pytorch", width: 9, text: ({ peers: { pytorch } }) => (pytorch === null ? "–" : fixed(pytorch, 0)) },
+  {
+    title: "tensorflow",
+    width: 10,
+    text: ({ peers: { tensorflow } }) => (tensorflow === null ? "–" : fixed(tensorflow, 0)),
+  },
   { title: "asked", width: 7, text: ({ asks }) => times(asks) },
   { title: "setting", width: 24, align: "left", text: ({ setting }) => setting ?? "–" },
 ]);
 
+/** The best setting of each peer that there is. */
+type Settings = ReadonlyMap<PeerName, Setting>;
+
 interface Turn {
   readonly ours: ReadonlyMap<number, number>;
-  readonly theirs: number | undefined;
+  readonly theirs: ReadonlyMap<PeerName, number>;
 }
 
-async function takeTurn(
-  of: LayerCase,
-  peer: Setting | undefined,
-  threads: readonly number[],
-  seconds: number,
-): Promise<Turn> {
+async function takeTurn(of: LayerCase, settings: Settings, threads: readonly number[], seconds: number): Promise<Turn> {
   const ours = new Map<number, number>();
   for (const count of threads) {
     await setTimeout(PAUSE);
     ours.set(count, await of.measure(count, seconds));
   }
-  await setTimeout(PAUSE);
-  const answer = peer === undefined ? undefined : await peer.peer.ask(of.asked, peer.way, seconds * 1000);
-  return { ours, theirs: answer === undefined || "absent" in answer ? undefined : answer.microseconds };
+  const theirs = new Map<PeerName, number>();
+  for (const [name, { peer, way }] of settings) {
+    await setTimeout(PAUSE);
+    const answer = await peer.ask(of.asked, way, seconds * 1000);
+    if (!("absent" in answer)) theirs.set(name, answer.microseconds);
+  }
+  return { ours, theirs };
 }
 
-async function measureCase(of: LayerCase, peer: Setting | undefined, options: SuiteOptions): Promise<LayerRow> {
+async function measureCase(of: LayerCase, settings: Settings, options: SuiteOptions): Promise<LayerRow> {
   const { threads, quick, seconds = SECONDS } = options;
   const count = quick ? 1 : 5;
   const turns: Turn[] = [];
-  for (let turn = 0; turn < count; turn++) turns.push(await takeTurn(of, peer, threads, seconds / count));
+  for (let turn = 0; turn < count; turn++) turns.push(await takeTurn(of, settings, threads, seconds / count));
   const ofThreads = (each: number): number => median(turns.map(({ ours }) => ours.get(each) ?? Number.NaN));
-  const best = threads.toSorted((a, b) => ofThreads(a) - ofThreads(b))[0] ?? 1;
-  const limits = await measureLimits([BYTES * of.parameters], 1, 0.05);
-  const rooflineMicroseconds =
-    of.flops / (limits.fmaPeak * 1e3) + (BYTES * of.parameters) / ((limits.bandwidths[0] ?? Number.NaN) * 1e3);
-  const theirs = turns.flatMap(({ theirs: each }) => each ?? []);
-  const ratios = turns.flatMap(({ ours, theirs: each }) =>
-    each === undefined ? [] : each / (ours.get(best) ?? Number.NaN),
+  const fewest = threads.toSorted((a, b) => ofThreads(a) - ofThreads(b))[0] ?? 1;
+  const moved = BYTES * of.parameters + of.bytes;
+  const limits = await measureLimits([moved], 1, 0.05);
+  const rooflineMicroseconds = of.flops / (limits.fmaPeak * 1e3) + moved / ((limits.bandwidths[0] ?? Number.NaN) * 1e3);
+  const ofPeer = (name: PeerName): number | null => {
+    const theirs = turns.flatMap((turn) => turn.theirs.get(name) ?? []);
+    return theirs.length === 0 ? null : median(theirs);
+  };
+  const peers = { pytorch: ofPeer("pytorch"), tensorflow: ofPeer("tensorflow") };
+  const [best] = [...settings].toSorted(
+    ([a], [b]) => (peers[a] ?? Number.POSITIVE_INFINITY) - (peers[b] ?? Number.POSITIVE_INFINITY),
   );
+  const ratios = turns.flatMap(({ ours, theirs }) => {
+    const each = best === undefined ? undefined : theirs.get(best[0]);
+    return each === undefined ? [] : each / (ours.get(fewest) ?? Number.NaN);
+  });
   return {
     name: of.name,
-    threads: best,
-    microseconds: ofThreads(best),
-    peers: { pytorch: theirs.length === 0 ? null : median(theirs) },
-    setting: peer === undefined ? null : titleOfSetting(peer),
+    threads: fewest,
+    microseconds: ofThreads(fewest),
+    peers,
+    setting: best === undefined ? null : `${best[0]} ${titleOfSetting(best[1])}`,
     ratioToBest: ratios.length === 0 ? null : median(ratios),
     rooflineMicroseconds,
-    ratioToRoofline: ofThreads(best) / rooflineMicroseconds,
+    ratioToRoofline: ofThreads(fewest) / rooflineMicroseconds,
     asks: of.asks,
   };
 }
 
-const meanOfRatios = (ratios: readonly number[]): number | null =>
-  ratios.length === 0 ? null : Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+/** What the ratios of some rows come to. */
+function summaryOf(rows: readonly LayerRow[]) {
+  const ratios = rows.flatMap(({ ratioToBest }) => ratioToBest ?? []);
+  if (ratios.length === 0) return { geomeanToBest: null, minimum: null };
+  const geomeanToBest = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+  return { geomeanToBest, minimum: Math.min(...ratios) };
+}
+
+/** Starts the peers of a part; `absent` is told why one is not there. */
+async function enterAll({ scripts }: Part, absent: Map<PeerName, string>): Promise<ReadonlyMap<PeerName, Contestant>> {
+  const entered = new Map<PeerName, Contestant>();
+  for (const name of PEERS) {
+    const script = scripts[name];
+    if (script === undefined) continue;
+    const one = await enter(name, commandsOfScript(process.env, [1, 2], script));
+    if ("absent" in one) absent.set(name, one.absent);
+    else entered.set(name, one);
+  }
+  return entered;
+}
 
 export async function run(options: SuiteOptions): Promise<Report<LayerRow>> {
   const { machine, only, quick, print } = options;
   const rows: LayerRow[] = [];
-  let version: string | null = null;
-  let absent: string | null = null;
+  const singles: LayerRow[] = [];
+  const versions = new Map<PeerName, string>();
+  const absent = new Map<PeerName, string>();
   print(`\n${COLUMNS.header()}`);
-  for (const [script, all] of Object.entries(CASES)) {
-    const chosen = all.filter(({ name }) => only?.test(name) ?? true).slice(0, quick ? 1 : all.length);
+  for (const part of PARTS) {
+    const chosen = part.cases.filter(({ name }) => only?.test(name) ?? true).slice(0, quick ? 1 : part.cases.length);
     if (chosen.length === 0) continue;
-    const entered = quick ? { absent: "quick" } : await enter("pytorch", commandsOfScript(process.env, [1, 2], script));
-    const contestant: Contestant | undefined = "absent" in entered ? undefined : entered;
-    if ("absent" in entered) absent = entered.absent;
-    version = contestant?.version ?? version;
+    if (quick) for (const name of PEERS) absent.set(name, "quick");
+    const contestants = quick ? new Map<PeerName, Contestant>() : await enterAll(part, absent);
+    for (const [name, { version }] of contestants) versions.set(name, version);
     try {
       for (const each of chosen) {
-        const setting = contestant === undefined ? undefined : await bestSetting(contestant, each.asked, TRIAL);
-        const row = await measureCase(
-          each,
-          setting !== undefined && "absent" in setting ? undefined : setting,
-          options,
-        );
+        const settings = new Map<PeerName, Setting>();
+        for (const [name, contestant] of contestants) {
+          const setting = await bestSetting(contestant, each.asked, TRIAL);
+          if (!("absent" in setting)) settings.set(name, setting);
+        }
+        const row = await measureCase(each, settings, options);
         print(COLUMNS.line(row));
         rows.push(row);
+        if (each.single) singles.push(row);
       }
     } finally {
-      for (const peer of contestant?.processes ?? []) peer.end();
+      for (const { processes } of contestants.values()) for (const peer of processes) peer.end();
     }
   }
-  const ratios = rows.flatMap(({ ratioToBest }) => ratioToBest ?? []);
   const summary = {
-    absent,
-    geomeanToBest: meanOfRatios(ratios),
-    minimum: ratios.length === 0 ? null : Math.min(...ratios),
+    absent: Object.fromEntries(absent),
+    ...summaryOf(rows),
+    /** Of the single convolutions alone. */
+    singleConvolutions: summaryOf(singles),
   };
-  return { suite: "layers", machine, peers: { pytorch: version }, rows, summary };
+  const version = (name: PeerName): string | null => versions.get(name) ?? null;
+  return {
+    suite: "layers",
+    machine,
+    peers: { pytorch: version("pytorch"), tensorflow: version("tensorflow") },
+    rows,
+    summary,
+  };
 }

@@ -19,7 +19,7 @@ except ImportError as error:
 torch.set_num_threads(THREADS)
 nn = torch.nn
 CLASSES, BATCHES = 10, 4
-WAYS = ["eager", "channels_last", "compiled", "compiled, channels_last"]
+WAYS = ["unfused", "eager", "channels_last", "compiled", "compiled, channels_last"]
 
 
 class Block(nn.Module):
@@ -72,7 +72,7 @@ def make(request):
     x += 0.5 * (told == y[:, None, None, None])
     if way.endswith("channels_last"):
         model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=way != "unfused")
     batches = [(x[at : at + batch], y[at : at + batch]) for at in range(0, BATCHES * batch, batch)]
     forward = torch.compile(model, dynamic=False) if way.startswith("compiled") else model
 

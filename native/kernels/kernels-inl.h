@@ -19,6 +19,7 @@
 #include "gemm_pack-inl.h"
 #include "gemm-inl.h"
 #include "gemm_few-inl.h"
+#include "depthwise-inl.h"
 #include "frozen-inl.h"
 #include "optimizer_rules-inl.h"
 #include "optimizers-inl.h"

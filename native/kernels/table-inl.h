@@ -50,6 +50,8 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .dropout_mask_bits = dropout_mask_bits,
       .noise_f32 = noise_f32,
       .shuffle_words = shuffle_words,
+      .depthwise_f32 = depthwise_f32,
+      .depthwise_weight_f32 = depthwise_weight_f32,
       .max_pool_f32 = pool_rows<PoolStep::largest>,
       .max_pool_picked_f32 = pool_rows<PoolStep::picked>,
       .max_pool_gradient_f32 = pool_rows<PoolStep::largest_gradient>,

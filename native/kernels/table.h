@@ -105,6 +105,24 @@ struct GemmTask {
   float gate_scale;
 };
 
+// Gradients of the weights of a depthwise convolution: sums[t·sums_stride + j] = Σ x(p)[taps[t] + j]·g[p·g_stride + j]
+// over places p, a chain each; x(p) as `left` of a product in segments of places, x_stride apart.
+struct DepthwiseWeightTask {
+  const float* x;
+  const ptrdiff_t* segments;
+  size_t segment_length;
+  size_t segment_skip;
+  size_t x_stride;
+  const float* g;
+  size_t g_stride;
+  size_t places;
+  const ptrdiff_t* taps;
+  size_t tap_count;
+  size_t channels;
+  float* sums;  // rows of whole vectors
+  size_t sums_stride;
+};
+
 // What a packed `left` holds before the chunk of k that begins at `begin`, a multiple of kDepthChunk; with begin = k
 // rounded up it is the size of the whole.
 inline constexpr size_t kLeftPadding = 16;
@@ -530,6 +548,11 @@ struct KernelTable {
   void (*noise_f32)(const float* x, float* y, size_t count, uint64_t first_index, const NoiseArguments& arguments);
   // words[i] = word 0 of Philox of the counter (first + i, epoch, 0, Purpose::shuffle) under the key `seed`.
   void (*shuffle_words)(uint32_t* words, size_t count, uint32_t first, uint64_t seed, uint32_t epoch);
+
+  // A product over segments whose columns are channels, each with a `left` of its own: element (i, p, j) of it at
+  // left[i·left_row_stride + segments[p] + j], `right` rows of whole vectors; k up to kDepthChunk. c is finished.
+  void (*depthwise_f32)(const GemmTask& task);
+  void (*depthwise_weight_f32)(const DepthwiseWeightTask& task);
 
   PoolKernel max_pool_f32;
   PoolKernel max_pool_picked_f32;

@@ -1,4 +1,4 @@
-// Convolutions, their transposes and the gradients of their weights.
+// Convolutions and their transposes. The gradients of their weights: convolution_weight.cc.
 //
 // large: [images, height, width, channels]; small: [images, out_height, out_width, outputs]; w: [outputs,
 // kernel_height, kernel_width, channels/groups]. Each is a product whose left side lies in segments of the image, the
@@ -11,10 +11,9 @@
 #include <numeric>
 
 #include "../runtime/memory.h"
+#include "convolution.h"
 #include "gemm_run.h"
-#include "operation.h"
 #include "philox.h"
-#include "windows.h"
 
 namespace carillon {
 namespace {
@@ -34,61 +33,7 @@ struct ConvAt {
   static constexpr size_t keep = all.number("keep"), keep_scale = all.number("keep_scale"),
                           gate_scale = all.number("gate_scale");
 };
-struct ConvWeightAt {
-  static constexpr Operands all{
-      "x:f g:f dw:F",
-      "images:d height:i width:i channels:i out_height:i out_width:i outputs:i kernel_height:i kernel_width:i "
-      "stride_height:i stride_width:i dilation_height:i dilation_width:i before_height:i before_width:i groups:i",
-      ""};
-  static constexpr size_t x = all.view("x"), g = all.view("g"), dw = all.view("dw");
-  static constexpr size_t height = all.integer("height");
-};
-static_assert(ConvAt::height == ConvWeightAt::height);
-
-struct Geometry {
-  size_t images, channels, outputs, groups;
-  WindowAxis rows, columns;
-
-  explicit Geometry(const Arguments& a) {
-    auto next = [&a, at = ConvAt::images]() mutable { return a.size(at++); };
-    images = next();
-    rows.large = next();
-    columns.large = next();
-    channels = next();
-    rows.small = next();
-    columns.small = next();
-    outputs = next();
-    rows.kernel = next();
-    columns.kernel = next();
-    rows.stride = next();
-    columns.stride = next();
-    rows.dilation = next();
-    columns.dilation = next();
-    rows.before = next();
-    columns.before = next();
-    groups = next();
-  }
-  size_t large_size() const { return rows.large * columns.large * channels; }
-  size_t small_size() const { return rows.small * columns.small * outputs; }
-  size_t taps() const { return rows.kernel * columns.kernel; }
-  size_t weights() const { return outputs * taps() * (channels / groups); }
-  bool padded() const { return rows.padded() || columns.padded(); }
-  size_t flops() const { return 2 * images * rows.small * columns.small * weights(); }
-};
-
-void check_geometry(const Geometry& g, Requirements& r) {
-  check_axis(g.rows, r);
-  check_axis(g.columns, r);
-  if (g.channels < 1 || g.outputs < 1 || g.groups < 1 || g.channels > kMostSize || g.outputs > kMostSize) {
-    return r.fail("a convolution of nothing");
-  }
-  if (!r.error.empty()) return;
-  if (g.channels % g.groups != 0 || g.outputs % g.groups != 0) r.fail("groups that do not divide the channels");
-  bounded({g.outputs, g.rows.kernel, g.columns.kernel, g.channels / g.groups}, r);
-  bounded({g.rows.padded_size(), g.columns.padded_size(), g.channels}, r);
-  bounded({g.rows.large, g.columns.large, g.channels}, r);
-  bounded({g.rows.small, g.columns.small, g.outputs}, r);
-}
+static_assert(ConvAt::images == kConvSizes);
 
 // ---- Products over segments ---------------------------------------------------------------------------------
 
@@ -111,10 +56,10 @@ struct Walk {
 struct Sides {
   size_t source_channels, target_channels, groups;
   size_t target_height, target_width;
+  bool depthwise;
 
   size_t inner() const { return source_channels / groups; }  // a group's
   size_t outer() const { return target_channels / groups; }
-  size_t panel_floats(const KernelTable& kernels) const { return round_up(outer(), kernels.gemm_columns); }
 };
 
 // Taps of one axis, in the order in which they are added, as places of the source at place 0: first, first + step, ….
@@ -124,6 +69,11 @@ struct Taps {
   size_t step = 0;
   size_t kernel_first = 0;  // the row of the kernel of the first of them
   ptrdiff_t kernel_step = 0;
+
+  // The row of the kernel of a tap.
+  size_t kernel(size_t tap) const {
+    return static_cast<size_t>(static_cast<ptrdiff_t>(kernel_first) + static_cast<ptrdiff_t>(tap) * kernel_step);
+  }
 };
 
 // Taps of a convolution.
@@ -178,7 +128,7 @@ struct Reach {
   bool padded() const { return rows.padded() || columns.padded(); }
 };
 
-Reach reach_of(const Geometry& g, bool transposed) {
+Reach reach_of(const ConvGeometry& g, bool transposed) {
   if (!transposed) return {g.rows, g.columns};
   return {transposed_axis(g.rows), transposed_axis(g.columns)};
 }
@@ -207,6 +157,12 @@ size_t rooms_of(size_t floats) {
   return floats == 0 ? kMostRooms : std::min(kMostRooms, std::max<size_t>(kRoomFloats / floats, 1));
 }
 
+// Columns of all panels of packed weights, for so many channels of the target.
+size_t packed_columns(const ConvGeometry& g, size_t target, const KernelTable& kernels) {
+  const size_t width = kernels.gemm_columns;
+  return g.depthwise() ? round_up(target, width) : round_up(target / g.groups, width) * g.groups;
+}
+
 // Scratch of conv and conv_transposed: segments, packed weights, copies with padding, bits of a mask.
 struct Room {
   size_t segments, packed, copies, mask;  // bytes before each
@@ -217,14 +173,14 @@ struct Room {
 constexpr uint64_t kMaskUnit = 256;
 
 Room room_of(const Arguments& a, bool transposed, const KernelTable& kernels) {
-  const Geometry g(a);
+  const ConvGeometry g(a);
   const size_t source = transposed ? g.outputs : g.channels, target = transposed ? g.channels : g.outputs;
   const Reach reach = reach_of(g, transposed);
   Room room{};
   room.copy_floats = room_floats(reach, source);
   room.copy_count = rooms_of(room.copy_floats);
   room.packed = round_up(g.taps() * sizeof(ptrdiff_t), kAlignment);
-  const size_t panels = round_up(target / g.groups, kernels.gemm_columns) * g.groups * g.taps() * (source / g.groups);
+  const size_t panels = packed_columns(g, target, kernels) * g.taps() * (source / g.groups);
   room.copies = room.packed + round_up(panels * sizeof(float), kAlignment);
   room.mask = room.copies + round_up(room.copy_floats * room.copy_count * sizeof(float), kAlignment);
   const size_t elements = g.images * (transposed ? g.large_size() : g.small_size());
@@ -235,7 +191,7 @@ Room room_of(const Arguments& a, bool transposed, const KernelTable& kernels) {
 
 // Weights as panels: columns of the target, rows of k in the order of the taps. Element (row, column) of the matrix is
 // w[row_at + column·column_stride], with k = (tap, inner channel).
-void pack_weights(const Geometry& g, const Sides& sides, bool transposed, const Taps& rows, const Taps& columns,
+void pack_weights(const ConvGeometry& g, const Sides& sides, bool transposed, const Taps& rows, const Taps& columns,
                   const float* w, size_t width, float* out) {
   const size_t inner = sides.inner(), outer = sides.outer(), shared = g.channels / g.groups;
   const size_t per_output = g.taps() * shared;
@@ -244,11 +200,7 @@ void pack_weights(const Geometry& g, const Sides& sides, bool transposed, const 
       const size_t count = std::min(width, outer - begin);
       for (size_t r = 0; r < rows.count; ++r) {
         for (size_t c = 0; c < columns.count; ++c) {
-          const auto row = static_cast<size_t>(static_cast<ptrdiff_t>(rows.kernel_first) +
-                                               static_cast<ptrdiff_t>(r) * rows.kernel_step);
-          const auto column = static_cast<size_t>(static_cast<ptrdiff_t>(columns.kernel_first) +
-                                                  static_cast<ptrdiff_t>(c) * columns.kernel_step);
-          const float* const tap = w + (row * g.columns.kernel + column) * shared;
+          const float* const tap = w + (rows.kernel(r) * g.columns.kernel + columns.kernel(c)) * shared;
           for (size_t i = 0; i < inner; ++i, out += width) {
             if (transposed) {
               std::memcpy(out, tap + (group * inner + i) * per_output + begin, count * sizeof(float));
@@ -264,6 +216,18 @@ void pack_weights(const Geometry& g, const Sides& sides, bool transposed, const 
   }
 }
 
+// Weights of a depthwise convolution as rows of channels, `width` floats each, in the order of the taps.
+void pack_channels(const ConvGeometry& g, const Taps& rows, const Taps& columns, const float* w, size_t width,
+                   float* out) {
+  for (size_t r = 0; r < rows.count; ++r) {
+    for (size_t c = 0; c < columns.count; ++c, out += width) {
+      const float* const tap = w + rows.kernel(r) * g.columns.kernel + columns.kernel(c);
+      for (size_t channel = 0; channel < g.channels; ++channel) out[channel] = tap[channel * g.taps()];
+      std::memset(out + g.channels, 0, (width - g.channels) * sizeof(float));
+    }
+  }
+}
+
 // Packed panels that are walked at once, with their whole depth: they stay in the second-level cache.
 size_t group_of(size_t depth, const KernelTable& kernels) {
   const size_t panel_bytes = kernels.gemm_columns * depth * sizeof(float);
@@ -274,7 +238,7 @@ size_t group_of(size_t depth, const KernelTable& kernels) {
 // it, `pitch` floats each.
 void walk_rows(const KernelTable& kernels, const Sides& sides, const Walk& walk, const GemmTask& whole,
                const float* source, size_t pitch, size_t source_row, size_t begin, size_t end) {
-  const size_t outer = sides.outer(), depth = walk.depth();
+  const size_t outer = sides.depthwise ? sides.target_channels : sides.outer(), depth = walk.depth();
   const size_t panels = tiles_of(outer, kernels.gemm_columns);
   GemmTask task = whole;
   task.left_row_stride = walk.source_columns * sides.source_channels;
@@ -287,10 +251,11 @@ void walk_rows(const KernelTable& kernels, const Sides& sides, const Walk& walk,
   task.k = depth;
   task.group = group_of(depth, kernels);
   task.c_stride = task.keep_stride = walk.target_columns * sides.target_channels;
-  for (size_t group = 0; group < sides.groups; ++group) {
+  task.right_stride = panels * kernels.gemm_columns;
+  for (size_t group = 0; group < (sides.depthwise ? 1 : sides.groups); ++group) {
     task.right = walk.packed + group * panels * kernels.gemm_columns * depth;
     if (whole.bias != nullptr) task.bias = whole.bias + group * outer;
-    for (size_t panel = 0; panel < panels; panel += task.group) {
+    for (size_t panel = 0; panel < (sides.depthwise ? 1 : panels); panel += task.group) {
       for (size_t row = begin; row < end; ++row) {
         const size_t target_row = walk.first_row + row * walk.target_rows;
         const size_t place =
@@ -299,6 +264,10 @@ void walk_rows(const KernelTable& kernels, const Sides& sides, const Walk& walk,
         task.c = whole.c + place;
         task.keep_offset = whole.keep_offset + place;
         if (whole.gate_values != nullptr) task.gate_values = whole.gate_values + place;
+        if (sides.depthwise) {
+          kernels.depthwise_f32(task);
+          continue;
+        }
         kernels.gemm_f32(task, 0, tiles_of(task.rows, kernels.gemm_rows), panel, std::min(panels, panel + task.group));
       }
     }
@@ -331,7 +300,7 @@ void draw_bits(const Context& context, const Arguments& a, size_t elements, size
 
 template <bool transposed>
 void check_conv(const Arguments& a, Requirements& r) {
-  const Geometry g(a);
+  const ConvGeometry g(a);
   check_geometry(g, r);
   if (!r.error.empty()) return;
   if (transposed) {
@@ -364,12 +333,13 @@ size_t scratch_conv(const Arguments& a, const KernelTable& kernels) {
 template <bool transposed>
 void run_conv(const Context& context, const Arguments& a) {
   const KernelTable& kernels = context.kernels;
-  const Geometry g(a);
+  const ConvGeometry g(a);
   if (g.images == 0) return;
   const Room room = room_of(a, transposed, kernels);
   auto* const scratch = static_cast<std::byte*>(context.scratch);
-  const Sides sides = transposed ? Sides{g.outputs, g.channels, g.groups, g.rows.large, g.columns.large}
-                                 : Sides{g.channels, g.outputs, g.groups, g.rows.small, g.columns.small};
+  const bool depthwise = g.depthwise();
+  const Sides sides = transposed ? Sides{g.outputs, g.channels, g.groups, g.rows.large, g.columns.large, depthwise}
+                                 : Sides{g.channels, g.outputs, g.groups, g.rows.small, g.columns.small, depthwise};
   const Reach reach = reach_of(g, transposed);
   const size_t pitch = reach.columns.padded_size() * sides.source_channels;
   const size_t target_size = sides.target_height * sides.target_width * sides.target_channels;
@@ -391,7 +361,7 @@ void run_conv(const Context& context, const Arguments& a) {
   auto* const segments = reinterpret_cast<ptrdiff_t*>(scratch);
   auto* const packed = reinterpret_cast<float*>(scratch + room.packed);
   const auto* const w = a.view<const float>(ConvAt::w);
-  const size_t panel_columns = sides.panel_floats(kernels) * g.groups;
+  const size_t panel_columns = packed_columns(g, sides.target_channels, kernels);
   const auto walk_of = [&](size_t row_phase, size_t column_phase, size_t& taps_before, bool prepare) {
     const Taps rows = transposed ? transposed_taps(g.rows, row_phase) : taps_of(g.rows);
     const Taps columns = transposed ? transposed_taps(g.columns, column_phase) : taps_of(g.columns);
@@ -418,8 +388,12 @@ void run_conv(const Context& context, const Arguments& a) {
           *at++ = row * static_cast<ptrdiff_t>(pitch) + column * static_cast<ptrdiff_t>(sides.source_channels);
         }
       }
-      pack_weights(g, sides, transposed, rows, columns, w, kernels.gemm_columns,
-                   packed + taps_before * sides.inner() * panel_columns);
+      float* const panels = packed + taps_before * sides.inner() * panel_columns;
+      if (depthwise) {
+        pack_channels(g, rows, columns, w, panel_columns, panels);
+      } else {
+        pack_weights(g, sides, transposed, rows, columns, w, kernels.gemm_columns, panels);
+      }
     }
     taps_before += rows.count * columns.count;
     return walk;
@@ -464,129 +438,10 @@ void run_conv(const Context& context, const Arguments& a) {
   });
 }
 
-// ---- Gradients of weights -------------------------------------------------------------------------------------
-
-// Sums of all chunks of k stand side by side up to here, so that threads share the work by chunks.
-constexpr size_t kApartFloats = size_t{1} << 20;
-
-struct WeightRoom {
-  size_t segments, copy, sums;  // bytes before each
-  size_t bytes;
-  size_t depth, chunks;
-  bool apart;
-};
-
-WeightRoom weight_room_of(const Geometry& g) {
-  WeightRoom room{};
-  room.depth = g.images * g.rows.small * g.columns.small;
-  room.chunks = tiles_of(room.depth, kDepthChunk);
-  room.apart = room.chunks * g.weights() <= kApartFloats;
-  room.copy = round_up(g.images * g.rows.small * sizeof(ptrdiff_t), kAlignment);
-  const size_t copied = g.padded() ? g.images * g.rows.padded_size() * g.columns.padded_size() * g.channels : 0;
-  room.sums = room.copy + round_up(copied * sizeof(float), kAlignment);
-  // Of a smaller batch fewer chunks may be apart.
-  const size_t sums = std::max(g.weights(), std::min(room.chunks * g.weights(), kApartFloats));
-  room.bytes = room.sums + round_up(sums * sizeof(float), kAlignment);
-  return room;
-}
-
-void check_conv_weight(const Arguments& a, Requirements& r) {
-  const Geometry g(a);
-  check_geometry(g, r);
-  if (!r.error.empty()) return;
-  r.need(ConvWeightAt::x, g.images, g.large_size());
-  r.need(ConvWeightAt::g, g.images, g.small_size());
-  r.need(ConvWeightAt::dw, g.outputs, g.weights() / g.outputs);
-}
-
-size_t scratch_conv_weight(const Arguments& a, const KernelTable&) { return weight_room_of(Geometry(a)).bytes; }
-
-void run_conv_weight(const Context& context, const Arguments& a) {
-  const KernelTable& kernels = context.kernels;
-  const Geometry g(a);
-  const WeightRoom room = weight_room_of(g);
-  auto* const scratch = static_cast<std::byte*>(context.scratch);
-  auto* const dw = a.view<float>(ConvWeightAt::dw);
-  if (room.depth == 0) {
-    std::memset(dw, 0, g.weights() * sizeof(float));
-    return;
-  }
-  const float* x = a.view<const float>(ConvWeightAt::x);
-  const size_t height = g.rows.padded_size(), width = g.columns.padded_size(), pitch = width * g.channels;
-  if (g.padded()) {
-    auto* const copy = reinterpret_cast<float*>(scratch + room.copy);
-    over_rows(context, g.images, height * pitch, [&](size_t begin, size_t end) {
-      for (size_t image = begin; image < end; ++image) {
-        pad_rows(x + image * g.large_size(), g.rows, g.columns, g.channels, 0, height, copy + image * height * pitch);
-      }
-    });
-    x = copy;
-  }
-  // A segment of k is a row of places.
-  auto* const segments = reinterpret_cast<ptrdiff_t*>(scratch);
-  const size_t image_pitch = (g.padded() ? height : g.rows.large) * pitch;
-  for (size_t image = 0; image < g.images; ++image) {
-    for (size_t row = 0; row < g.rows.small; ++row) {
-      segments[image * g.rows.small + row] = static_cast<ptrdiff_t>(image * image_pitch + row * g.rows.stride * pitch);
-    }
-  }
-  // Rows of the product: runs of neighbours of x, as many as the kernel's taps that lie side by side have channels.
-  const size_t inner = g.channels / g.groups, outer = g.outputs / g.groups;
-  const bool joined = g.groups == 1 && g.columns.dilation == 1;
-  const size_t runs = g.rows.kernel * (joined ? 1 : g.columns.kernel);
-  const size_t length = joined ? g.columns.kernel * inner : inner;
-  const size_t tiles = tiles_of(length, kernels.gemm_rows), panels = tiles_of(outer, kernels.gemm_columns);
-  const size_t units = g.groups * runs * tiles;
-  auto* const sums = reinterpret_cast<float*>(scratch + room.sums);
-  const size_t parts = room.apart ? room.chunks : 1;
-  const size_t items = parts * units;
-  const size_t pieces = std::min(items, context.parallel.chunks(g.flops(), kLeastFlops));
-  const size_t group_floats = g.taps() * inner * outer;
-  context.parallel.run(pieces, [&](size_t piece) {
-    for (size_t item = items * piece / pieces; item < items * (piece + 1) / pieces; ++item) {
-      const size_t part = item / units, unit = item % units;
-      const size_t group = unit / (runs * tiles), run = unit / tiles % runs, tile = unit % tiles;
-      const size_t row = joined ? run : run / g.columns.kernel, column = joined ? 0 : run % g.columns.kernel;
-      const size_t begin = part * kDepthChunk;
-      GemmTask task{};
-      task.left = x + row * g.rows.dilation * pitch + column * g.columns.dilation * g.channels + group * inner;
-      task.left_row_stride = 1;
-      task.left_depth_stride = g.columns.stride * g.channels;
-      task.segments = segments + begin / g.columns.small;
-      task.segment_length = g.columns.small;
-      task.segment_skip = begin % g.columns.small;
-      task.right = a.view<const float>(ConvWeightAt::g) + begin * g.outputs + group * outer;
-      task.right_stride = g.outputs;
-      task.rows = length;
-      task.columns = outer;
-      task.k = room.apart ? std::min(kDepthChunk, room.depth - begin) : room.depth;
-      task.group = panels;
-      task.c = sums + part * g.weights() + group * group_floats + run * length * outer;
-      task.c_stride = outer;
-      kernels.gemm_f32(task, tile, tile + 1, 0, panels);
-    }
-  });
-  // [groups, taps, inner, outer] of each part to [groups, outer, taps, inner], parts added in order.
-  const size_t taps_inner = g.taps() * inner;
-  over_rows(context, g.outputs, taps_inner * parts, [&](size_t begin, size_t end) {
-    for (size_t output = begin; output < end; ++output) {
-      const float* const from = sums + output / outer * group_floats + output % outer;
-      float* const to = dw + output * taps_inner;
-      for (size_t k = 0; k < taps_inner; ++k) {
-        float total = from[k * outer];
-        for (size_t part = 1; part < parts; ++part) total += from[part * g.weights() + k * outer];
-        to[k] = total;
-      }
-    }
-  });
-}
-
 }  // namespace
 
 constinit const Operation op_conv{"conv", ConvAt::all, false, check_conv<false>, scratch_conv<false>, run_conv<false>};
 constinit const Operation op_conv_transposed{"conv_transposed", ConvAt::all,        false,
                                              check_conv<true>,  scratch_conv<true>, run_conv<true>};
-constinit const Operation op_conv_weight{"conv_weight",     ConvWeightAt::all,   false,
-                                         check_conv_weight, scratch_conv_weight, run_conv_weight};
 
 }  // namespace carillon

@@ -37,19 +37,14 @@ struct PoolGeometry {
   WindowAxis rows, columns;
 
   explicit PoolGeometry(const Arguments& a) {
-    auto next = [&a, at = MaxPoolAt::images]() mutable { return a.size(at++); };
-    images = next();
-    rows.large = next();
-    columns.large = next();
-    channels = next();
-    rows.small = next();
-    columns.small = next();
-    rows.kernel = next();
-    columns.kernel = next();
-    rows.stride = next();
-    columns.stride = next();
-    rows.before = next();
-    columns.before = next();
+    SizeReader read(a, MaxPoolAt::images);
+    images = read.one();
+    read.two(&WindowAxis::large, rows, columns);
+    channels = read.one();
+    read.two(&WindowAxis::small, rows, columns);
+    read.two(&WindowAxis::kernel, rows, columns);
+    read.two(&WindowAxis::stride, rows, columns);
+    read.two(&WindowAxis::before, rows, columns);
     rows.dilation = columns.dilation = 1;
   }
   size_t large_size() const { return rows.large * columns.large * channels; }

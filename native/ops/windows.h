@@ -24,6 +24,21 @@ struct WindowAxis {
   size_t padded_size() const { return before + large + after(); }
 };
 
+// Reads integers of an instruction, one by one or of rows and columns.
+class SizeReader {
+ public:
+  SizeReader(const Arguments& arguments, size_t first) : arguments_(arguments), at_(first) {}
+  size_t one() { return arguments_.size(at_++); }
+  void two(size_t WindowAxis::*size, WindowAxis& rows, WindowAxis& columns) {
+    rows.*size = one();
+    columns.*size = one();
+  }
+
+ private:
+  const Arguments& arguments_;
+  size_t at_;
+};
+
 // The most of a size or of a product of sizes, all of which are int32 words.
 inline constexpr size_t kMostSize = size_t{1} << 31;
 
