@@ -4,7 +4,6 @@
 //
 // `fast` is tabular({ preset: "fast" }) with a column of texts; `bag` a bag of the same pieces alone, a linear model. Splits are those of make_scores.py.
 // Writes ours.json beside scores.json.
-import { join } from "node:path";
 import {
   adam,
   crossEntropy,
@@ -16,7 +15,7 @@ import {
   table,
   tabular,
 } from "../../dist/index.js";
-import { argumentsOf, partsOf, scoresBeside } from "../splits.mjs";
+import { scoreAll } from "../splits.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof table>>} Table */
 
@@ -70,30 +69,10 @@ async function bag(train, test, seed) {
 }
 
 const MODELS = { fast, bag };
-const { folder, options, sets } = argumentsOf({ models: "fast,bag", splits: "5" });
-/** @type {ReturnType<typeof scoresBeside<{ accuracy: number[], logLoss: number[] }>>} */
-const { scores, ours, keep } = scoresBeside(import.meta.url);
+const read = async (/** @type {string} */ path) => await table(path, { kinds: { text: "text", label: "text" } });
 
-for (const name of sets.length > 0 ? sets : Object.keys(scores)) {
-  const all = await table(join(folder, `${name}.csv`), { kinds: { text: "text", label: "text" } });
-  for (let split = 0; split < Number(options.splits); split++) {
-    const { train, test } = partsOf(all, split);
-    for (const kind of /** @type {("fast" | "bag")[]} */ (options.models.split(","))) {
-      const ofSet = ours[name] ?? {};
-      const own = ofSet[kind] ?? { accuracy: [], logLoss: [] };
-      ofSet[kind] = own;
-      ours[name] = ofSet;
-      if (own.accuracy.length > split) continue;
-      const began = performance.now();
-      const { accuracy = Number.NaN, logLoss = Number.NaN } = await MODELS[kind](train, test, split);
-      own.accuracy.push(Number(accuracy.toPrecision(6)));
-      own.logLoss.push(Number(logLoss.toPrecision(6)));
-      const beside = Object.entries(scores[name].scores).map(
-        ([one, { accuracy: right, logLoss: loss }]) => `${one} ${right[split]} ${loss[split]}`,
-      );
-      const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      console.log(name, split, kind, accuracy.toFixed(4), logLoss.toFixed(4), "|", beside.join("; "), `| ${seconds} s`);
-      keep();
-    }
-  }
-}
+await scoreAll(import.meta.url, { models: "fast,bag", splits: "5" }, "models", read, async (kind, parts, { split }) => {
+  const trained = MODELS[/** @type {"fast" | "bag"} */ (kind)];
+  const { accuracy = Number.NaN, logLoss = Number.NaN } = await trained(parts.train, parts.test, split);
+  return { accuracy, logLoss };
+});

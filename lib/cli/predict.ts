@@ -4,7 +4,7 @@ import { tableBlocks } from "../index.js";
 import { type AnswerForm, answerColumns, headOf, linesOf } from "../job/answers.js";
 import { writeWhole } from "../job/files.js";
 import { type PredictFlags, sourceOf } from "./flags.js";
-import { Interruption } from "./interruption.js";
+import { type Interruption, interruptible } from "./interruption.js";
 import { openModel, readingFor, withItsColumns } from "./model.js";
 import { complain, type Status, UsageError } from "./terms.js";
 
@@ -26,11 +26,9 @@ export async function predict(path: string, files: readonly string[], flags: Pre
   const source = sourceOf("predict", files, flags);
   const model = await openModel(path);
   const unseen = new Map<string, number>();
-  const interruption = new Interruption();
-  const { signal } = interruption;
   let rows = 0;
   let isBegun = false;
-  async function* pieces(): AsyncGenerator<string> {
+  async function* pieces(signal: AbortSignal): AsyncGenerator<string> {
     for await (const block of tableBlocks(source, { ...readingFor(model, flags, source), signal })) {
       const kept = [...new Set(flags.keep)].map((name) => {
         block.column(name);
@@ -51,23 +49,22 @@ export async function predict(path: string, files: readonly string[], flags: Pre
     }
   }
   const { out } = flags;
-  try {
+  const work = async ({ signal }: Interruption): Promise<Status> => {
     await withItsColumns(model, async () => {
-      if (out !== undefined) return await writeWhole(out, pieces());
-      for await (const piece of pieces())
+      if (out !== undefined) return await writeWhole(out, pieces(signal));
+      for await (const piece of pieces(signal))
         if (!process.stdout.write(piece)) await once(process.stdout, "drain", { signal });
     });
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    complain(`stopped after ${countText(rows, "row")}${out === undefined ? "" : `: '${out}' is as it was`}`);
-    return 130;
-  } finally {
-    interruption.off();
-  }
-  if (out !== undefined) complain(`${out}: ${countText(rows, "row")}`);
-  for (const [name, times] of unseen)
-    complain(
-      `note: ${countText(times, "row")} with a '${name}' that no training row had: answered as if it were missing`,
-    );
-  return 0;
+    if (out !== undefined) complain(`${out}: ${countText(rows, "row")}`);
+    for (const [name, times] of unseen)
+      complain(
+        `note: ${countText(times, "row")} with a '${name}' that no training row had: answered as if it were missing`,
+      );
+    return 0;
+  };
+  const left = async (stopped: boolean): Promise<string | undefined> =>
+    stopped
+      ? `stopped after ${countText(rows, "row")}${out === undefined ? "" : `: '${out}' is as it was`}`
+      : undefined;
+  return await interruptible(work, left, complain);
 }

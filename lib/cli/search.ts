@@ -8,7 +8,7 @@ import { readJobFile, readRan, readSchemaFile } from "../job/job_file.js";
 import { checkSameData, hashOf, RunFolder, stemOf } from "../job/run_folder.js";
 import { type Changes, partsOf, type Round, roundsOf, trialsOf } from "../job/search.js";
 import { figureText } from "../train/progress/line.js";
-import { Interruption } from "./interruption.js";
+import { type Interruption, interruptible } from "./interruption.js";
 import { complain, print, type Status, UsageError } from "./terms.js";
 
 /** How `carillon search` is asked, besides the job. */
@@ -96,9 +96,7 @@ function changesText(changes: Changes): string {
 export async function search(given: Job | undefined, options: SearchOptions): Promise<Status> {
   const begun = await begin(given, options);
   const { folder } = begun;
-  const interruption = new Interruption();
-  const { signal } = interruption;
-  try {
+  const work = async ({ signal }: Interruption): Promise<Status> => {
     const best = await findBest(begun, signal);
     const { name: _name, ...job } = withoutSecrets(begun.job);
     await writeWhole(
@@ -109,19 +107,15 @@ export async function search(given: Job | undefined, options: SearchOptions): Pr
     complain(`train it with: npx carillon train --job ${folder.file("best")}`);
     print(folder.file("best"));
     return 0;
-  } catch (error) {
+  };
+  const left = async (stopped: boolean): Promise<string | undefined> => {
     const results = await resultsOf(folder);
-    if (signal.aborted) {
-      complain(
-        `stopped after ${countText(results.length, "trial")}; it goes on with: npx carillon search --resume ${folder.path}`,
-      );
-      return 130;
-    }
+    const told = `stopped after ${countText(results.length, "trial")}; it goes on with: npx carillon search --resume ${folder.path}`;
+    if (stopped) return told;
     if (results.length === 0) await folder.discard();
-    throw error;
-  } finally {
-    interruption.off();
-  }
+    return undefined;
+  };
+  return await interruptible(work, left, complain);
 }
 
 async function findBest({ folder, job, trials, jobs }: Begun, signal: AbortSignal): Promise<Result> {

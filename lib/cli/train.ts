@@ -6,7 +6,7 @@ import { readSchemaFile } from "../job/job_file.js";
 import { checkSameData, FILES, hashOf, isReadOnce, type Ran, RunFolder, stemOf } from "../job/run_folder.js";
 import { RunLog } from "../job/run_log.js";
 import { durationText, figureText } from "../train/progress/line.js";
-import { Interruption } from "./interruption.js";
+import { type Interruption, interruptible } from "./interruption.js";
 import { packageVersion } from "./package.js";
 import { type Status, schemaFile } from "./terms.js";
 import { writeReport } from "./train_report.js";
@@ -34,38 +34,38 @@ interface Begun {
 
 /** Trains what a job says, in a folder of its own, or goes on with a run that was broken off. */
 export async function train(given: Job | undefined, options: TrainOptions): Promise<Status> {
-  const interruption = new Interruption();
   const told = toldBy(options.log);
   const watcher = options.watch === undefined ? undefined : new Watcher();
-  try {
+  let begun: Begun | undefined;
+  const work = async (interruption: Interruption): Promise<Status> => {
     if (watcher !== undefined) told.say(`live page: ${await watcher.listen(options.watch ?? 0)}`);
-    const begun = await begin(given, options.resume, interruption.signal);
-    return await runJob(begun, told, interruption, { watcher, report: options.report }).catch(
-      async (error: unknown): Promise<Status> => {
-        told.end();
-        const hasModel = await isFile(begun.folder.file("model"));
-        const isKept = begun.resumed || hasModel || (await hasCheckpoint(begun.folder));
-        if (!isKept) await begun.folder.discard();
-        if (!interruption.is(error)) {
-          if (isKept)
-            told.say(
-              `${begun.folder.path} ${hasModel ? "has the model" : `is kept; it goes on with: npx carillon train --resume ${begun.folder.path}`}`,
-            );
-          throw error;
-        }
-        told.say(isKept ? goesOn(begun.folder) : "stopped before anything was trained: nothing is kept");
-        return 130;
-      },
-    );
-  } catch (error) {
-    if (!interruption.is(error)) throw error;
-    told.say("stopped before anything was trained: nothing is kept");
-    return 130;
+    begun = await begin(given, options.resume, interruption.signal);
+    return await runJob(begun, told, interruption, { watcher, report: options.report });
+  };
+  const left = async (stopped: boolean): Promise<string | undefined> => {
+    told.end();
+    return await leftOf(begun, stopped);
+  };
+  try {
+    return await interruptible(work, left, (text) => told.say(text));
   } finally {
     told.end();
     await watcher?.close();
-    interruption.off();
   }
+}
+
+/** Clears up behind a run that has ended early, and says what there is of it. */
+async function leftOf(begun: Begun | undefined, stopped: boolean): Promise<string | undefined> {
+  const nothing = stopped ? "stopped before anything was trained: nothing is kept" : undefined;
+  if (begun === undefined) return nothing;
+  const { folder, resumed } = begun;
+  const hasModel = await isFile(folder.file("model"));
+  const isKept = resumed || hasModel || (await hasCheckpoint(folder));
+  if (!isKept) await folder.discard();
+  if (!isKept) return nothing;
+  if (stopped) return goesOn(folder);
+  const kept = `is kept; it goes on with: npx carillon train --resume ${folder.path}`;
+  return `${folder.path} ${hasModel ? "has the model" : kept}`;
 }
 
 function goesOn({ path }: RunFolder): string {

@@ -17,7 +17,7 @@ import { smoothClip } from "../nn/layers/smooth_clip.js";
 import { type Mixing, towers } from "../nn/model/joint.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { sequential } from "../nn/model/sequential.js";
-import { normal, signs } from "../nn/parameters/initializers.js";
+import { identity, normal, signs } from "../nn/parameters/initializers.js";
 import type { Layer, LayerPart } from "../nn/structure/layer.js";
 import type { PreparedInputs } from "../table/preparation/features.js";
 
@@ -103,10 +103,12 @@ function branchesOf(plan: NetworkPlan): {
     );
     blocks.push(...categories.map(() => EMBEDDED));
   }
+  const alone = texts.length === 1 && blocks.length === 0;
   for (const { input, buckets, most } of texts) {
     specs[input] = spec(["batch", most], "i32");
-    layers[input] = embeddingBag(buckets, TEXT, { mode: "mean", rows: "touched" });
-    blocks.push(TEXT);
+    const size = alone ? plan.outputs : TEXT;
+    layers[input] = embeddingBag(buckets, size, { mode: "mean", rows: "touched", ...(alone ? { init: 0 } : {}) });
+    blocks.push(size);
   }
   return { specs, layers, features: blocks.reduce((sum, size) => sum + size, 0), blocks };
 }
@@ -149,12 +151,14 @@ function tabM({ outputs, mixing, hidden, dropout: rate }: NetworkPlan, blocks: r
 }
 
 /**
- * What a text becomes goes to the answers on a straight way, too: a network of many layers learns its rare pieces by heart. Where nothing but texts is given, that is all.
+ * What a text becomes goes to the answers on a straight way, too: a network of many layers learns its rare pieces by heart. Where nothing but texts is given, that is all;
+ * of one text alone each piece has a number for each answer, which is a linear model of the pieces.
  */
 function insideOf(plan: NetworkPlan, features: number, blocks: readonly number[]): readonly Layer[] {
   const { kind, outputs, inputs } = plan;
   if (kind === "tabM") return tabM(plan, blocks);
   const texts = inputs.texts.length;
+  if (texts === 1 && texts === blocks.length) return [linear(features, outputs, { init: identity() })];
   if (texts > 0 && texts === blocks.length) return [linear(features, outputs, { init: 0 })];
   const layers = realMlp(plan, features);
   return texts > 0 && features !== outputs ? [residual({ project: true }, ...(layers as [Layer]))] : layers;
