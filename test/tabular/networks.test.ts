@@ -153,7 +153,7 @@ test("texts go to the answers on a straight way too, and alone on nothing else",
   for (const kind of ["realMlp", "realMlpSmall"] as const) {
     const alone = weightsOf(kind, []);
     expect(alone).toHaveLength(3);
-    expect(alone.map((name) => name.split(" ")[1])).toEqual(["64,16", "2,16", "2"]);
+    expect(alone.map((name) => name.split(" ")[1])).toEqual(["64,2", "2,2", "2"]);
     expect(weightsOf(kind, ["a"]).filter((name) => name.includes("projection"))).toHaveLength(1);
   }
 });
