@@ -61,6 +61,7 @@ export {
   softplus,
   tanh,
 } from "./nn/layers/activations.js";
+export { type AttentionLayerOptions, attention } from "./nn/layers/attention.js";
 export {
   type BatchEnsembleOptions,
   batchEnsemble,
@@ -115,6 +116,7 @@ export {
   maxPool1d,
   maxPool2d,
 } from "./nn/layers/pool.js";
+export { type PositionsOptions, positions } from "./nn/layers/positions.js";
 export {
   type GruOptions,
   gru,
@@ -129,6 +131,7 @@ export { rmsNorm } from "./nn/layers/rms_norm.js";
 export { type ScaleOptions, scale } from "./nn/layers/scale.js";
 export { flatten, reshape } from "./nn/layers/shapes.js";
 export { type SmoothClipOptions, smoothClip } from "./nn/layers/smooth_clip.js";
+export { type TransformerBlockOptions, transformerBlock } from "./nn/layers/transformer_block.js";
 export { type ConvTransposed2dLayerOptions, convTransposed2d } from "./nn/layers/transposed_convolution.js";
 export {
   binaryCrossEntropy,

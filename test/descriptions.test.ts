@@ -11,6 +11,7 @@ import {
   adamw,
   alphaDropout,
   amsgrad,
+  attention,
   averagePool1d,
   averagePool2d,
   batchEnsemble,
@@ -99,6 +100,7 @@ import {
   parametricActivation,
   partition,
   polynomialDecay,
+  positions,
   precision,
   radam,
   recall,
@@ -132,6 +134,7 @@ import {
   tensor,
   tensorBoard,
   topK,
+  transformerBlock,
   truncatedNormal,
   uniform,
   warmup,
@@ -302,6 +305,23 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
         name: "r",
       }),
       rnn(6, 2, { preset: "keras", biasRegularizer: l1(0.5) }),
+    ],
+    attention: [
+      attention(6, 2),
+      attention(6, 3, { causal: true, dropout: 0.1, keyValueHeads: 1, rotary: true, bias: false, name: "a" }),
+      attention(6, 1, { rotary: 100, preset: "pytorch", init: 0.1, outputInit: uniform(), regularizer: l2(0.1) }),
+      attention(6, 2, { preset: "keras", biasRegularizer: l1(0.5) }),
+    ],
+    positions: [
+      positions("sinusoidal", { time: 4, size: 6 }),
+      positions("learned", { time: 2, size: 6, init: 0.1, regularizer: l2(0.1), name: "p" }),
+    ],
+    transformerBlock: [
+      transformerBlock(6, 2),
+      transformerBlock(6, 3, {
+        ...{ norm: "post", feedForward: 5, activation: "relu", dropout: 0.1, causal: true, keyValueHeads: 1 },
+        ...{ rotary: 100, bias: false, epsilon: 1e-3, preset: "keras", regularizer: l1(0.1), name: "t" },
+      }),
     ],
     residual: [residual({ project: true, name: "r" }, linear(6, 6), relu()), residual(residual(linear(6, 6)))],
   },
@@ -594,7 +614,7 @@ function ofIds(layer: Layer): Model {
   return chain({ input }, layer, flatten(), linear(given?.shape[0] ?? 0, 3));
 }
 
-const RECURRENT = ["lstm", "gru", "rnn"];
+const RECURRENT = ["lstm", "gru", "rnn", "attention", "positions", "transformerBlock"];
 
 /** Of two steps of 6 features. */
 function ofSteps(layer: Layer): Model {

@@ -549,6 +549,63 @@ export interface NativeOperands<V> {
       readonly updateFirst?: boolean | undefined;
     };
   };
+  readonly attention: {
+    readonly views: {
+      readonly query: V;
+      readonly key?: V | null | undefined;
+      readonly value?: V | null | undefined;
+      readonly lengths?: V | null | undefined;
+      readonly rotation?: V | null | undefined;
+      readonly y: V;
+      readonly maxima?: V | null | undefined;
+      readonly sums?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly queries: number;
+      readonly keys: number;
+      readonly heads: number;
+      readonly keyHeads: number;
+      readonly size: number;
+      readonly causal?: boolean | undefined;
+      readonly own?: boolean | undefined;
+      readonly batched?: boolean | undefined;
+      readonly site?: number | undefined;
+      readonly scale: number;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+    };
+  };
+  readonly attention_gradient: {
+    readonly views: {
+      readonly query: V;
+      readonly key?: V | null | undefined;
+      readonly value?: V | null | undefined;
+      readonly lengths?: V | null | undefined;
+      readonly rotation?: V | null | undefined;
+      readonly maxima: V;
+      readonly sums: V;
+      readonly dy: V;
+      readonly dquery: V;
+      readonly dkey?: V | null | undefined;
+      readonly dvalue?: V | null | undefined;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly queries: number;
+      readonly keys: number;
+      readonly heads: number;
+      readonly keyHeads: number;
+      readonly size: number;
+      readonly causal?: boolean | undefined;
+      readonly own?: boolean | undefined;
+      readonly batched?: boolean | undefined;
+      readonly site?: number | undefined;
+      readonly scale: number;
+      readonly keep?: number | undefined;
+      readonly keepScale?: number | undefined;
+    };
+  };
   readonly periodic: {
     readonly views: {
       readonly x: V;
@@ -1004,6 +1061,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
     "x:f weight:f recurrent:f bias:f? candidate:f? lengths:i? state:f? cell_state:f? mask:f? y:F gates:F cells:F? last:F last_cell:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
   recurrence_gradient:
     "x:f recurrent:f gates:f y:f cells:f? lengths:i? state:f? cell_state:f? mask:f? dy:f? dlast:f? dlast_cell:f? flow:F dweight:F drecurrent:F dbias:F dcandidate:F? dstate:F? dcell_state:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
+  attention:
+    "query:f key:f? value:f? lengths:i? rotation:f? y:F maxima:F? sums:F?; rows:d queries:i keys:i heads:i key_heads:i size:i causal:b? own:b? batched:b? site:i?-1; scale keep?1 keep_scale?1",
+  attention_gradient:
+    "query:f key:f? value:f? lengths:i? rotation:f? maxima:f sums:f dy:f dquery:F dkey:F? dvalue:F?; rows:d queries:i keys:i heads:i key_heads:i size:i causal:b? own:b? batched:b? site:i?-1; scale keep?1 keep_scale?1",
   periodic: "x:f frequency:f phase:f weight:f bias:f y:F; rows:d columns:i frequencies:i mixes:i; factor",
   periodic_gradient:
     "x:f frequency:f phase:f weight:f g:f dweight:F dphase:F dfrequency:F; rows:d columns:i frequencies:i mixes:i; factor",

@@ -24,6 +24,7 @@ export {
   stack,
   transpose,
 } from "./arrange.js";
+export { type AttentionOptions, attention } from "./attention.js";
 export { type AugmentOptions, augment, centerCrop, type ImageAugmentation } from "./augment.js";
 export type { Axes } from "./axis.js";
 export { argmax, countEqual, logSoftmax, oneHot, softmax, softmaxCrossEntropy } from "./classification.js";
@@ -89,7 +90,7 @@ export {
   spatialDropout,
 } from "./random.js";
 export { groupNorm, layerNorm, type NormOptions, rmsNorm } from "./row_norm.js";
-export { sequence } from "./sequence.js";
+export { attendTo, sequence } from "./sequence.js";
 export { broadcast, type FlattenOptions, flatten, reshape } from "./shape.js";
 export { mean, rowCount, type SumAxis, type SumOptions, sum, sumSquares } from "./sums.js";
 export { type BagOptions, bag, take } from "./take.js";

@@ -95,7 +95,8 @@ export function drawOf(where: string, x: Value, { seed, step }: DrawOptions): Ea
   };
 }
 
-function siteOf(where: string, x: Value, options: DrawOptions, group: number): Site {
+/** The place that draws, which an option names. */
+export function siteOf(where: string, x: Value, options: DrawOptions, group: number): Site {
   return { site: checkSite(where, options), group, draw: drawOf(where, x, options) };
 }
 
@@ -140,6 +141,16 @@ function masked<A extends Value>(where: string, x: A, options: DropoutOptions, g
 export function scheduledDropout(x: Value, lane: number, site: number, group: number): Value {
   const attributes = { site, group, draw: undefined, lane, keep: 1, scale: 1, shift: 0, dropped: 0 };
   return apply(dropoutRule, [x], attributes);
+}
+
+/** Inverted {@link dropout} at a place that is known already, −1: none. */
+export function dropoutAt(
+  x: Value,
+  { site, keep, draw }: { readonly site: number; readonly keep: number; readonly draw: EagerDraw | undefined },
+): Value {
+  if (site < 0) return x;
+  const attributes = { site, group: 1, draw, lane: undefined, keep, scale: 1 / keep, shift: 0, dropped: 0 };
+  return apply(dropoutRule, [x], attributes, draw);
 }
 
 /** −λα of SELU: what a dropped unit becomes before the affine map. */

@@ -2,6 +2,7 @@ import type { OperationName } from "../tensor/attributes.js";
 import type { Rule } from "../tensor/value.js";
 import { activationRules } from "./activations.js";
 import { arrangeRules } from "./arrange.js";
+import { attentionRules } from "./attention.js";
 import { augmentRules } from "./augment.js";
 import { broadcastRules } from "./broadcast.js";
 import { classificationRules } from "./classification.js";
@@ -25,6 +26,7 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...binaryRules,
   ...activationRules,
   ...arrangeRules,
+  ...attentionRules,
   ...augmentRules,
   ...broadcastRules,
   ...classificationRules,

@@ -27,6 +27,33 @@ export function sequence(x: Value, lengths: Value): Value {
   return y;
 }
 
+const MEMORIES = new WeakMap<Value, Value>();
+
+/**
+ * `x`, [batch, time, size], as queries to a memory, [batch, keys, size]: a layer of {@link attention} looks at that instead of `x` itself, up to
+ * the lengths that the memory has of {@link sequence}.
+ */
+export function attendTo(x: Value, memory: Value): Value {
+  checkValue("attendTo", x);
+  checkValue("attendTo.memory", memory);
+  const [batch, , size] = memory.shape;
+  const fits = x.shape.length === 3 && memory.shape.length === 3 && x.shape[0] === batch && x.shape[2] === size;
+  if (!fits) {
+    const expected = "expected [batch, time, size] and a memory of [batch, keys, size] for 'attendTo'";
+    const received = `${formatShape(x.shape)} and ${formatShape(memory.shape)}`;
+    throw new CarillonError("ERR_SHAPE", "attendTo", `${expected} but received ${received}`);
+  }
+  const y = renamed(x);
+  passLengths(x, y);
+  MEMORIES.set(y, memory);
+  return y;
+}
+
+/** The memory that queries look at, if any. */
+export function memoryOf(x: Value): Value | undefined {
+  return MEMORIES.get(x);
+}
+
 /** The lengths that a value has, if any. */
 export function lengthsOf(x: Value): Value | undefined {
   return LENGTHS.get(x);

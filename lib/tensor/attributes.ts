@@ -114,6 +114,31 @@ export interface RecurrenceAttributes {
   readonly where: string;
 }
 
+/** Of an attention: its heads, what they look at, and which operands it has. */
+export interface AttentionAttributes {
+  readonly heads: number;
+  /** Heads of keys and values, a divisor of those of queries. */
+  readonly keyHeads: number;
+  readonly causal: boolean;
+  /** Whether queries, keys and values stand side by side in one operand. */
+  readonly packed: boolean;
+  /** Whether examples have lengths. */
+  readonly measured: boolean;
+  /** Whether these end the queries, too. */
+  readonly own: boolean;
+  /** Whether there is a table of angles. */
+  readonly turned: boolean;
+  /** Of the scores. */
+  readonly scale: number;
+  /** The place that drops probabilities, −1: none. */
+  readonly site: number;
+  readonly keep: number;
+  /** What is drawn from outside of a program, which has its own seed and step. */
+  readonly draw: EagerDraw | undefined;
+  /** The function that a caller knows, for messages. */
+  readonly where: string;
+}
+
 /** How the rows of a bag become one. */
 export type BagMode = Exclude<NativeLists["bags"], "none">;
 
@@ -201,6 +226,8 @@ export interface OperationAttributes extends Pointwise {
     /** Which outputs something flows to. */
     readonly flowing: { readonly all: boolean; readonly last: boolean; readonly lastCell: boolean };
   };
+  readonly attention: AttentionAttributes;
+  readonly attentionGradient: AttentionAttributes;
   readonly oneHot: { readonly classes: number };
   readonly argmax: null;
   readonly countEqual: null;

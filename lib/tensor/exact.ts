@@ -144,16 +144,22 @@ function cosKernel(x: number, low: number): number {
 /** Largest |x| of {@link cos}. */
 const COS_MOST = 1000;
 
-/** cos x for |x| ≤ 1000, below 1 ulp; NaN beyond, where the reduction by π/2 would lose digits. */
-export function cos(x: number): number {
-  if (!(Math.abs(x) <= COS_MOST)) return Number.NaN;
-  const n = Math.floor(Math.abs(x) * TWO_OVER_PI + 0.5);
-  const first = Math.abs(x) - n * HALF_PI_1;
-  const high = first - n * HALF_PI_2;
-  const low = n * HALF_PI_3 - (first - high - n * HALF_PI_2);
+/** Largest |x| of {@link sineAndCosine}: so many quarters of a turn have 20 bits, and their products with the parts of π/2 are exact. */
+const ANGLE_MOST = 1_000_000;
+
+/** What is left of |x| ≤ 1,000,000 behind whole quarters of a turn, in two parts, and how many these are. */
+function quarters(x: number): { readonly count: number; readonly reduced: number; readonly rest: number } {
+  const count = Math.floor(x * TWO_OVER_PI + 0.5);
+  const first = x - count * HALF_PI_1;
+  const high = first - count * HALF_PI_2;
+  const low = count * HALF_PI_3 - (first - high - count * HALF_PI_2);
   const reduced = high - low;
-  const rest = high - reduced - low;
-  switch (n % 4) {
+  return { count, reduced, rest: high - reduced - low };
+}
+
+/** cos of the rest behind so many quarters of a turn. */
+function turnedBy(count: number, reduced: number, rest: number): number {
+  switch (count % 4) {
     case 0:
       return cosKernel(reduced, rest);
     case 1:
@@ -163,6 +169,20 @@ export function cos(x: number): number {
     default:
       return sinKernel(reduced, rest);
   }
+}
+
+/** cos x for |x| ≤ 1000, below 1 ulp; NaN beyond. */
+export function cos(x: number): number {
+  if (!(Math.abs(x) <= COS_MOST)) return Number.NaN;
+  const { count, reduced, rest } = quarters(Math.abs(x));
+  return turnedBy(count, reduced, rest);
+}
+
+/** sin x and cos x for 0 ≤ x ≤ 1,000,000, below 1 ulp; NaN beyond, where the reduction by π/2 would lose digits. */
+export function sineAndCosine(x: number): { readonly sine: number; readonly cosine: number } {
+  if (!(x >= 0 && x <= ANGLE_MOST)) return { sine: Number.NaN, cosine: Number.NaN };
+  const { count, reduced, rest } = quarters(x);
+  return { sine: turnedBy(count + 3, reduced, rest), cosine: turnedBy(count, reduced, rest) };
 }
 
 /** √(2π) */

@@ -199,6 +199,7 @@ class GemmWalk {
   CARILLON_INLINE GemmWalk(const GemmTask& task, const GemmChunk& chunk)
       : put_(task, chunk), task_(task), chunk_(chunk), tiles_(tiles_of(task.rows, kGemmRows)) {
     tile_.k = chunk.depth;
+    tile_.carried = false;
     tile_.right_stride = packed() ? kGemmColumns : task.right_stride;
     tile_.panel_stride = kGemmColumns * (task.block != nullptr ? chunk.depth : task.right_packed ? task.k : 1);
     left_ = task.left + (task.left_packed           ? gemm_left_chunk(task.rows, chunk.begin)

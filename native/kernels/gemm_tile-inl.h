@@ -30,6 +30,7 @@ struct GemmTile {
   size_t k;
   float* t;  // mr rows of nv whole vectors, t_stride apart
   size_t t_stride;
+  bool carried;  // chains go on from t
 };
 
 // The one segment of a `left` that is in none.
@@ -55,6 +56,13 @@ void gemm_tile(const GemmTile& tile) {
   for (size_t i = 0; i < mr; ++i) {
     CARILLON_UNROLL
     for (size_t j = 0; j < nv; ++j) chain[i][j] = zero();
+  }
+  if (tile.carried) {
+    CARILLON_UNROLL
+    for (size_t i = 0; i < mr; ++i) {
+      CARILLON_UNROLL
+      for (size_t j = 0; j < nv; ++j) chain[i][j] = load(tile.t + i * tile.t_stride + j * F::N);
+    }
   }
   const size_t row_stride = tile.left_row_stride;
   const size_t depth_stride = tile.left_depth_stride;

@@ -20,6 +20,7 @@
 #include "gemm-inl.h"
 #include "gemm_few-inl.h"
 #include "depthwise-inl.h"
+#include "attention-inl.h"
 #include "frozen-inl.h"
 #include "optimizer_rules-inl.h"
 #include "optimizers-inl.h"

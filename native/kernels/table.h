@@ -460,6 +460,37 @@ struct ParametricKernels {
                        size_t columns, const ParametricBehind& behind);
 };
 
+// ---- Attention ---------------------------------------------------------------------------------------------
+
+// Rows of scores `stride` apart: row r looks at its first min(most, ahead + r) columns, and those behind them up to
+// `width` become 0.
+struct AttentionRows {
+  size_t rows;
+  size_t stride;
+  size_t ahead;
+  size_t most;
+  size_t width;
+  size_t kept_stride;  // between the maxima, and the sums, of two rows
+};
+
+// c(r, j) = Σ left(r, s)·right(s, j) over the steps s of [0, steps) with r + delay ≤ s < r + ahead, in order, one chain
+// an element, which goes on from c where it is carried.
+struct AttentionProduct {
+  const float* left;  // element (r, s) at r·left_row_stride + s·left_step_stride
+  size_t left_row_stride;
+  size_t left_step_stride;
+  const float* right;  // row s at right + s·right_stride
+  size_t right_stride;
+  float* c;         // rows of whole groups of 16 floats
+  size_t c_stride;  // a multiple of 16
+  size_t rows;
+  size_t columns;
+  size_t steps;
+  ptrdiff_t delay;
+  ptrdiff_t ahead;
+  bool carried;
+};
+
 // ---- The table ---------------------------------------------------------------------------------------------
 
 struct KernelTable {
@@ -579,6 +610,14 @@ struct KernelTable {
   // right is at right[j·right_stride + p]. Columns [column_begin, column_end) of `right`, from a multiple of
   // gemm_group.
   void (*gemm_few_f32)(const GemmTask& task, size_t column_begin, size_t column_end);
+
+  // s: scores to the softmax of what each row looks at; maxima and sums, where wanted, are kept for
+  // attention_again_f32, which makes the same of them.
+  void (*attention_softmax_f32)(float* s, const AttentionRows& rows, float* maxima, float* sums);
+  void (*attention_again_f32)(float* s, const AttentionRows& rows, const float* maxima, const float* sums);
+  // g becomes p·g − p·Σ(p·g), row by row.
+  void (*attention_back_f32)(const float* p, float* g, const AttentionRows& rows);
+  void (*attention_product_f32)(const AttentionProduct& task);
 
   // By WeightForm. Panels are those of gemm_pack_right_f32: [panel_begin, panel_end) of NR columns.
   size_t frozen_rows;    // rows of a tile of frozen_product at most

@@ -125,6 +125,8 @@ const adapters: ReadonlyMap<string, Adapter> = new Map([...unary, ...binary, ...
 
 /** Operations that are no kernel of their own: other shapes, or values of a program. */
 const NO_KERNEL = [
+  "attention",
+  "attentionGradient",
   "averagePool",
   "averagePoolGradient",
   "axisSum",

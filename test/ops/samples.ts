@@ -3,6 +3,7 @@ import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import type { Value } from "../../lib/tensor/value.js";
 import { activationSamples } from "./activation_samples.js";
+import { attentionSamples } from "./attention_samples.js";
 import { augmentSamples } from "./augment_samples.js";
 import { axisSamples } from "./axis_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
@@ -350,6 +351,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   ...axisSamples,
   ...convolutionSamples,
   ...normSamples,
+  ...attentionSamples,
   ...recurrenceSamples,
   ...poolSamples,
 

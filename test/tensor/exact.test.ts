@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cos, exp, log, normalArea, normalDensity, power } from "../../lib/tensor/exact.js";
+import { cos, exp, log, normalArea, normalDensity, power, sineAndCosine } from "../../lib/tensor/exact.js";
 
 /** Distance of doubles at |x|. */
 function ulp(x: number): number {
@@ -33,6 +33,8 @@ test.each<[string, (x: number) => number, (x: number) => number, (u: number) => 
   ["cos in [0, π]", cos, Math.cos, (u) => Math.PI * u],
   ["cos next to π/2", cos, Math.cos, (u) => Math.PI / 2 + 2 ** (-52 * u)],
   ["cos everywhere", cos, Math.cos, (u) => 2000 * u - 1000],
+  ["sine of large angles", (x) => sineAndCosine(x).sine, Math.sin, (u) => 1e6 * u],
+  ["cosine of large angles", (x) => sineAndCosine(x).cosine, Math.cos, (u) => 1e6 * u],
 ])("%s is below 2 ulp", (_, f, reference, draw) => {
   const most = worst(f, reference, draw);
   expect(most).toBeLessThan(2);

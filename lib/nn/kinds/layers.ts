@@ -3,6 +3,7 @@ import { fail } from "../../errors.js";
 import { penalties } from "../../regularizers/kinds.js";
 import { declares } from "../files/saved.js";
 import * as activations from "../layers/activations.js";
+import { type AttentionLayerOptions, attention } from "../layers/attention.js";
 import {
   type BatchEnsembleOptions,
   batchEnsemble,
@@ -51,12 +52,14 @@ import {
   maxPool1d,
   maxPool2d,
 } from "../layers/pool.js";
+import { type PositionsOptions, positions } from "../layers/positions.js";
 import { type GruOptions, gru, type LstmOptions, lstm, type RnnOptions, rnn } from "../layers/recurrent.js";
 import { type ResidualOptions, residualOf } from "../layers/residual.js";
 import { rmsNorm } from "../layers/rms_norm.js";
 import { type ScaleOptions, scale } from "../layers/scale.js";
 import { flatten, reshape } from "../layers/shapes.js";
 import { smoothClip } from "../layers/smooth_clip.js";
+import { type TransformerBlockOptions, transformerBlock } from "../layers/transformer_block.js";
 import { type ConvTransposed2dLayerOptions, convTransposed2d } from "../layers/transposed_convolution.js";
 import { checkName, type Layer } from "../structure/layer.js";
 import { type Definition, sequence } from "../structure/sequence.js";
@@ -87,6 +90,17 @@ const RECURRENT = {
     name: plain,
   },
 };
+
+const ATTENTION = {
+  ...{ size: plain, heads: plain, causal: plain, dropout: plain, keyValueHeads: plain, rotary: plain, bias: plain },
+  ...{ regularizer: penalties, preset: plain, name: plain },
+};
+
+/** Features of a step, and the heads that divide them. */
+interface Heads {
+  readonly size: number;
+  readonly heads: number;
+}
 
 /** Sizes of a recurrent layer. */
 interface Recurrent {
@@ -344,6 +358,18 @@ export const layers = new Family<Layer>("layer", {
     ...RECURRENT,
     activation: plain,
   }),
+  attention: kind(({ size, heads, ...options }: AttentionLayerOptions & Heads) => attention(size, heads, options), {
+    ...ATTENTION,
+    ...{ init: filling, outputInit: filling, biasRegularizer: penalties },
+  }),
+  positions: kind(
+    ({ form, ...options }: PositionsOptions & { readonly form: "sinusoidal" | "learned" }) => positions(form, options),
+    { form: plain, time: plain, size: plain, init: filling, regularizer: penalties, name: plain },
+  ),
+  transformerBlock: kind(
+    ({ size, heads, ...options }: TransformerBlockOptions & Heads) => transformerBlock(size, heads, options),
+    { ...ATTENTION, norm: plain, feedForward: plain, activation: plain, epsilon: plain },
+  ),
   dropout: kind((options: DropoutLayerOptions) => dropout(options), { ...RATE, scaling: plain, fade: plain }),
   spatialDropout: kind((options: DropoutLayerOptions) => spatialDropout(options), {
     ...RATE,
