@@ -94,6 +94,7 @@ export { groupNorm } from "./nn/layers/group_norm.js";
 export { type ImageNormalization, type ImagesAugmentation, type ImagesOptions, images } from "./nn/layers/images.js";
 export { layerNorm, type NormLayerOptions } from "./nn/layers/layer_norm.js";
 export { type LinearOptions, linear } from "./nn/layers/linear.js";
+export { type MonotoneQuantilesOptions, monotoneQuantiles } from "./nn/layers/monotone_quantiles.js";
 export { type NtkLinearOptions, ntkLinear } from "./nn/layers/ntk_linear.js";
 export {
   type BinEdgesOptions,
@@ -134,13 +135,28 @@ export { type SmoothClipOptions, smoothClip } from "./nn/layers/smooth_clip.js";
 export { type TransformerBlockOptions, transformerBlock } from "./nn/layers/transformer_block.js";
 export { type ConvTransposed2dLayerOptions, convTransposed2d } from "./nn/layers/transposed_convolution.js";
 export {
+  type InBatchSoftmaxOptions,
+  inBatchSoftmax,
+  type SampledSoftmaxOptions,
+  sampledSoftmax,
+} from "./nn/losses/candidates.js";
+export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
   crossEntropy,
   hinge,
   klDivergence,
 } from "./nn/losses/classification.js";
+export { type BinaryFocalOptions, binaryFocal, type FocalOptions, focal } from "./nn/losses/focal.js";
 export type { Loss, LossTarget } from "./nn/losses/loss.js";
+export { type PinballOptions, pinball } from "./nn/losses/quantiles.js";
+export {
+  bpr,
+  type ContrastiveOptions,
+  contrastive,
+  type TripletOptions,
+  triplet,
+} from "./nn/losses/ranking.js";
 export {
   type CosineSimilarityOptions,
   cosineSimilarity,
@@ -158,6 +174,7 @@ export { defineMetric, type MetricDefinition } from "./nn/metrics/define_metric.
 export type { ConfusionMatrix, Metric, MetricRows, MetricValue } from "./nn/metrics/metric.js";
 export type { Figures, MetricName, Metrics } from "./nn/metrics/metrics.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
+export { coverage } from "./nn/metrics/quantiles.js";
 export { type DrawFromDataOptions, drawFromData } from "./nn/model/draw_from_data.js";
 export { type EnsembleOptions, ensemble, type Mixing, type TowersDefinition, towers } from "./nn/model/joint.js";
 export { loadModel } from "./nn/model/load.js";

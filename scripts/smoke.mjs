@@ -56,6 +56,7 @@ export const SCRIPTS = {
   "example:custom-parts": { forms: [["--epochs", "2"]] },
   "example:towers": { forms: [["--epochs", "1"]] },
   "example:categories": { forms: [["--epochs", "1"]] },
+  "example:forecast": { forms: [["--epochs", "1", "--out", OUT]] },
   "example:series": { forms: [["--epochs", "1", "--hours", "2000"]] },
   "example:words": { forms: [["--epochs", "1"]] },
   "example:churn": { forms: [["--epochs", "2", "--out", OUT]] },

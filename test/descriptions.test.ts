@@ -17,16 +17,20 @@ import {
   batchEnsemble,
   batchNorm,
   binaryCrossEntropy,
+  binaryFocal,
+  bpr,
   calibrationError,
   categoryEmbedding,
   clampOutput,
   concat,
   constant,
+  contrastive,
   conv1d,
   conv2d,
   convTransposed2d,
   cosineDecay,
   cosineSimilarity,
+  coverage,
   crossEntropy,
   type Described,
   type Description,
@@ -47,6 +51,7 @@ import {
   fit,
   flatCosine,
   flatten,
+  focal,
   fromDescription,
   gaussianDropout,
   gelu,
@@ -63,6 +68,7 @@ import {
   huber,
   identity,
   images,
+  inBatchSoftmax,
   klDivergence,
   type Layer,
   type Loss,
@@ -88,6 +94,7 @@ import {
   metricsLog,
   minMax,
   mish,
+  monotoneQuantiles,
   mse,
   muon,
   nadam,
@@ -99,6 +106,7 @@ import {
   orthogonal,
   parametricActivation,
   partition,
+  pinball,
   polynomialDecay,
   positions,
   precision,
@@ -114,6 +122,7 @@ import {
   rmsprop,
   rnn,
   robustScale,
+  sampledSoftmax,
   scale,
   selu,
   sequential,
@@ -135,6 +144,7 @@ import {
   tensorBoard,
   topK,
   transformerBlock,
+  triplet,
   truncatedNormal,
   uniform,
   warmup,
@@ -199,6 +209,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     ],
     memberLinear: [memberLinear(6, 2, { members: 3, init: 0.1, bias: false, regularizer: l1(0.1), name: "m" })],
     meanOfMembers: [meanOfMembers({ of: "classes", name: "c" })],
+    monotoneQuantiles: [monotoneQuantiles(3), monotoneQuantiles(2, { name: "q" })],
     clampOutput: [clampOutput({ low: -1, high: 0.5 }), clampOutput({ low: [-1, -2, 0, 0, 0, 0], high: 1, name: "c" })],
     smoothClip: [smoothClip({ limit: 2, name: "clip" })],
     parametricActivation: [
@@ -334,6 +345,14 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     binaryCrossEntropy: [binaryCrossEntropy()],
     hinge: [hinge()],
     klDivergence: [klDivergence()],
+    focal: [focal({ gamma: 1.5, alpha: [1, 2, 0.5] }), focal({ alpha: 0.25, target: "probabilities" })],
+    binaryFocal: [binaryFocal({ gamma: 1, alpha: 0.25 }), binaryFocal()],
+    pinball: [pinball({ quantiles: [0.1, 0.5, 0.9] })],
+    bpr: [bpr()],
+    triplet: [triplet({ margin: 0.5, squared: true })],
+    contrastive: [contrastive({ margin: 2 })],
+    inBatchSoftmax: [inBatchSoftmax({ items: 3, temperature: 0.5, frequencies: [1, 2, 3] })],
+    sampledSoftmax: [sampledSoftmax({ samples: 2, draw: "uniform", correct: false }), sampledSoftmax({ samples: 3 })],
   },
   optimizer: {
     sgd: [
@@ -440,6 +459,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     recall: [recall({ average: "weighted", name: "r" }), recall({ threshold: 0.3 })],
     f1: [f1({ average: "macro", name: "f" }), f1({ threshold: 0.3 })],
     calibrationError: [calibrationError({ bins: 4 })],
+    coverage: [coverage(80)],
   },
   callback: {
     metricsLog: [metricsLog({ path: join(work, "m.jsonl"), every: { steps: 2 }, name: "log" })],
@@ -661,7 +681,16 @@ const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; o
                 : sequential(linear(4, 6), layer, flatten(), linear(6, 3)),
             options: {},
           },
-  loss: (loss) => ({ model: plain(), options: { loss, data: { x: X, y: TARGETS[loss.target ?? "values"] } } }),
+  loss: (loss) => {
+    const rows = TARGETS[loss.target ?? "values"];
+    const y =
+      loss.targetShape === undefined ? rows : rows.map((row) => (typeof row === "number" ? row : (row[0] ?? 0)));
+    const pairs = sequential(linear(4, 6, { bias: false }), linear(6, 2, { bias: false }));
+    return {
+      model: ["contrastive", "inBatchSoftmax"].includes(loss.kind ?? "") ? pairs : plain(),
+      options: { loss, data: { x: X, y } },
+    };
+  },
   optimizer: (optimizer) => ({ model: plain(), options: { optimizer } }),
   schedule: (lr) => ({ model: plain(), options: { optimizer: sgd({ lr }) } }),
   initializer: (init) => ({
@@ -671,6 +700,10 @@ const RUNS: { readonly [F in Family]: (thing: Described[F]) => { model: Model; o
   regularizer: (regularizer) => ({ model: plain(), options: { regularizer } }),
   transform: (inputs) => ({ model: plain(), options: { inputs } }),
   metric: (metric) => {
+    if (descriptionOf(metric).kind === "coverage") {
+      const data = { x: X, y: VALUES.map(([first = 0]) => first) };
+      return { model: plain(), options: { loss: pinball({ quantiles: [0.1, 0.5, 0.9] }), data, metrics: [metric] } };
+    }
     const isBinary = "threshold" in descriptionOf(metric).options;
     const y = isBinary ? TARGETS.probabilities : LABELS;
     const loss = isBinary ? binaryCrossEntropy() : crossEntropy();

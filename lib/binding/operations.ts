@@ -688,6 +688,50 @@ export interface NativeOperands<V> {
     readonly views: { readonly labels: V; readonly y: V };
     readonly numbers: { readonly rows: number; readonly classes: number };
   };
+  readonly step_mask: {
+    readonly views: { readonly lengths: V; readonly y: V };
+    readonly numbers: { readonly rows: number; readonly steps: number };
+  };
+  readonly in_batch: {
+    readonly views: {
+      readonly left: V;
+      readonly right: V;
+      readonly taken?: V | null | undefined;
+      readonly ids?: V | null | undefined;
+      readonly weights?: V | null | undefined;
+      readonly losses: V;
+    };
+    readonly numbers: { readonly rows: number; readonly columns: number; readonly scale: number };
+  };
+  readonly in_batch_gradient: {
+    readonly views: {
+      readonly left: V;
+      readonly right: V;
+      readonly taken?: V | null | undefined;
+      readonly ids?: V | null | undefined;
+      readonly weights?: V | null | undefined;
+      readonly flow: V;
+      readonly dleft: V;
+      readonly dright: V;
+    };
+    readonly numbers: { readonly rows: number; readonly columns: number; readonly scale: number };
+  };
+  readonly candidates: {
+    readonly views: {
+      readonly labels: V;
+      readonly ids: V;
+      readonly expected: V;
+      readonly labelExpected: V;
+      readonly keep: V;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly samples: number;
+      readonly classes: number;
+      readonly logUniform: boolean;
+      readonly site: number;
+    };
+  };
   readonly argmax: {
     readonly views: { readonly x: V; readonly y: V };
     readonly numbers: { readonly rows: number; readonly columns: number };
@@ -1073,6 +1117,10 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   parametric_gradient:
     "g:f x:f share:f bend:f mask:i? dx:F dshare:F; rows:d columns:d function:unary site:i?-1 example_rows:i? lane:i?; keep?1 keep_scale?1 factor?1",
   one_hot: "labels:i y:F; rows:d classes:d; ",
+  step_mask: "lengths:i y:F; rows:d steps:i; ",
+  in_batch: "left:f right:f taken:f? ids:i? weights:f? losses:F; rows:d columns:i; scale",
+  in_batch_gradient: "left:f right:f taken:f? ids:i? weights:f? flow:f dleft:F dright:F; rows:d columns:i; scale",
+  candidates: "labels:i ids:I expected:F label_expected:F keep:F; rows:d samples:i classes:i log_uniform:b site:i; ",
   argmax: "x:f y:I; rows:d columns:d; ",
   count_equal: "a:i b:i equal:F; count:d; ",
   dropout: "x:f y:F; rows:d columns:d site:i group:i example_rows:i lane:i?; keep scale shift dropped",

@@ -170,8 +170,13 @@ function targetsOf(
 ): Source {
   const columns = targetColumns(shape);
   if (shape.target === "classes") {
-    const read = (begin: number, end: number): Flat =>
-      Int32Array.from({ length: end - begin }, (_, index) => target.label(begin + index));
+    const read = (begin: number, end: number): Flat => {
+      const labels = new Int32Array((end - begin) * columns);
+      for (let row = begin; row < end; row++) {
+        target.writeLabels(row, labels, (row - begin) * columns, weights?.[row] === 0);
+      }
+      return labels;
+    };
     return { columns, dtype: "i32", reader: () => read };
   }
   const reader: Source["reader"] = (room) => {

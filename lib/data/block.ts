@@ -21,6 +21,7 @@ import {
   type RowForm,
   rowForm,
   writeFloats,
+  writeIntegers,
 } from "./member.js";
 import type { Affine } from "./transform.js";
 
@@ -37,14 +38,24 @@ export interface ExampleShape {
   readonly targets: readonly TargetShape[];
 }
 
-/** Numbers that a row of targets has: 1 for classes. */
-export function targetColumns({ target, shape }: TargetShape): number {
-  return target === "classes" ? 1 : extent(shape);
+/** Shape of a row of targets: of classes one integer for each place of the axes before that of the classes. */
+function rowShape({ target, shape }: TargetShape): readonly number[] {
+  return target === "classes" ? shape.slice(0, -1) : shape;
+}
+
+/** Numbers that a row of targets has: 1 for the class of an example. */
+export function targetColumns(target: TargetShape): number {
+  return extent(rowShape(target));
 }
 
 /** Classes that weights can tell apart: those of labels, or 0 and 1 of a single column. */
 export function classesOf({ target, shape }: TargetShape): number {
-  return target === "classes" ? extent(shape) : 2;
+  return target === "classes" ? (shape.at(-1) ?? 1) : 2;
+}
+
+/** Whether each example has several classes, one a place: integers like those of an input. */
+export function areSteps({ target, shape }: TargetShape): boolean {
+  return target === "classes" && shape.length > 1;
 }
 
 /** A {@link TargetShape} to read rows by. */
@@ -54,7 +65,9 @@ interface TargetForm extends Named {
   readonly weight: string;
   readonly target: TargetShape["target"];
   readonly classes: number;
-  /** Of numbers. */
+  /** Whether a row has a class for each of several places. */
+  readonly steps: boolean;
+  /** Of numbers, or of the classes of several places. */
   readonly form: RowForm;
   readonly names: ClassNames | undefined;
   /** Place of each name of a class. */
@@ -109,7 +122,8 @@ export function blockForm(where: string, shape: ExampleShape): BlockForm {
       weight: ofWeights[at] ?? where,
       target: one.target,
       classes: classesOf(one),
-      form: rowForm(one.shape),
+      form: areSteps(one) ? rowForm(rowShape(one), "i32") : rowForm(one.shape),
+      steps: areSteps(one),
       names: one.names,
       places: placesOf(one.names),
     })),
@@ -222,12 +236,29 @@ export class TargetRows {
     const { where, target, classes } = form;
     this.#form = form;
     this.#named = target === "probabilities" && form.form.columns === 1 && areLabels(y);
-    if (target === "classes") this.y = labelMember(where, y, classes, rows, place);
+    if (target === "classes" && !form.steps) this.y = labelMember(where, y, classes, rows, place);
     else
       this.y = this.#named
         ? labelMember(where, y, 2, undefined, place)
         : memberOf(where, listed(y, rows, place), form.form, place);
     this.weight = weight && memberOf(weight.where, listed(weight.value, rows, place), NUMBER, place);
+  }
+
+  /** Writes the classes of a row from element `to` on: one, or one a place; what is none is `ERR_LABEL`. */
+  writeLabels(row: number, target: Int32Array, to: number, leftOut = false): void {
+    const { steps, classes } = this.#form;
+    if (!steps) {
+      target[to] = this.label(row);
+      return;
+    }
+    writeIntegers(this.y, row, target, to, leftOut);
+    for (let column = 0; column < this.y.columns; column++) {
+      const value = target[to + column] ?? 0;
+      if (value >= 0 && value < classes) continue;
+      const { where, place, shape } = this.y;
+      const name = `${place.noun} ${place.first + row}, ${placeIn(shape, column)}`;
+      failItem("ERR_LABEL", where, `a class in [0, ${classes}) in ${name}`, IN_MEMORY, value);
+    }
   }
 
   /** The class of a row, 0 or 1 of a single column; what is none is `ERR_LABEL`. */

@@ -174,9 +174,9 @@ export class ExampleReader {
       if (target === undefined || memory === undefined) continue;
       const place = layout.weights[at];
       const leftOut = place !== undefined && parts[place]?.data[to] === 0;
-      if (memory.dtype === "i32") memory.data[to] = target.label(row);
+      const { columns = 1 } = layout.parts[count + at] ?? {};
+      if (memory.dtype === "i32") target.writeLabels(row, memory.data, to * columns, leftOut);
       else if (memory.dtype === "f32") {
-        const { columns = 1 } = layout.parts[count + at] ?? {};
         target.write(row, targets[at], memory.data, to * columns, leftOut);
       }
     }

@@ -94,6 +94,11 @@ export function tracing<R>(trace: Trace, body: () => R): R {
   }
 }
 
+/** The trace of whatever is recorded now, if anything is. */
+export function tracingNow(): Trace | undefined {
+  return open.at(-1);
+}
+
 /** The trace that records now; `ERR_TRACE` outside of a program. */
 export function currentTrace(where: string): Trace {
   const trace = open.at(-1);

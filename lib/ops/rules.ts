@@ -5,6 +5,7 @@ import { arrangeRules } from "./arrange.js";
 import { attentionRules } from "./attention.js";
 import { augmentRules } from "./augment.js";
 import { broadcastRules } from "./broadcast.js";
+import { candidateRules } from "./candidates.js";
 import { classificationRules } from "./classification.js";
 import { columnNormRules } from "./column_norm.js";
 import { convolutionRules } from "./convolution.js";
@@ -14,6 +15,7 @@ import { productRules } from "./products.js";
 import { randomRules } from "./random.js";
 import { recurrenceRules } from "./recurrence.js";
 import { rowNormRules } from "./row_norm.js";
+import { sequenceRules } from "./sequence.js";
 import { sumRules } from "./sums.js";
 import { takeRules } from "./take.js";
 import { whereRules } from "./where.js";
@@ -29,6 +31,7 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...attentionRules,
   ...augmentRules,
   ...broadcastRules,
+  ...candidateRules,
   ...classificationRules,
   ...columnNormRules,
   ...convolutionRules,
@@ -37,6 +40,7 @@ export const rules: { readonly [K in OperationName]: Rule<K> } = {
   ...randomRules,
   ...recurrenceRules,
   ...rowNormRules,
+  ...sequenceRules,
   ...sumRules,
   ...takeRules,
   ...whereRules,

@@ -1,9 +1,12 @@
 // Lengths of sequences that are padded to one number of steps: they go along with values, and layers that keep the steps pass them on.
 import { CarillonError } from "../errors.js";
-import { formatShape, sameShape } from "../tensor/shape.js";
-import type { Value } from "../tensor/value.js";
-import { checkValue, expectDtype } from "./apply.js";
-import { renamed } from "./broadcast.js";
+import { elements, extent, formatShape, type Shape, sameShape } from "../tensor/shape.js";
+import type { Rule, Value } from "../tensor/value.js";
+import { apply, at, checkValue, expectDtype, f32 } from "./apply.js";
+import { renamed, reshape } from "./broadcast.js";
+import { reluGradient } from "./elementwise.js";
+import { instruction } from "./encode.js";
+import { sum } from "./sums.js";
 
 const LENGTHS = new WeakMap<Value, Value>();
 
@@ -59,9 +62,60 @@ export function lengthsOf(x: Value): Value | undefined {
   return LENGTHS.get(x);
 }
 
+const stepMaskRule: Rule<"stepMask"> = {
+  name: "stepMask",
+  infer(inputs, { steps }) {
+    expectDtype("sequence.lengths", at(inputs, 0), "i32");
+    return f32([...at(inputs, 0).shape, steps]);
+  },
+  lower(inputs, outputs, { steps }) {
+    const lengths = at(inputs, 0);
+    return instruction("step_mask", { lengths, y: at(outputs, 0) }, { rows: extent(lengths.shape), steps });
+  },
+  gradient: null,
+};
+
+/** [batch, steps] from lengths [batch]: 1 for the steps of an example, 0 behind its end. A length outside is `ERR_DATA`. */
+export const stepMask = (lengths: Value, steps: number): Value => apply(stepMaskRule, [lengths], { steps });
+
+/** The steps of a value that has lengths. */
+export interface Steps {
+  /** Of the padded sequence. */
+  readonly count: number;
+  /** [batch, count]: 1 for the steps of an example, 0 behind its end. */
+  readonly mask: Value;
+  /** [batch]: the length of each, as a number. */
+  readonly lengths: Value;
+}
+
+const STEPS = new WeakMap<Value, Steps>();
+
+/** The steps of `x`, the same at every call; `undefined` where it has no lengths. */
+export function stepsOf(x: Value): Steps | undefined {
+  const known = STEPS.get(x);
+  const lengths = LENGTHS.get(x);
+  const count = x.shape[1];
+  if (known !== undefined || lengths === undefined || typeof count !== "number") return known;
+  const mask = stepMask(lengths, count);
+  const steps = { count, mask, lengths: sum(mask, { axis: "last" }) };
+  STEPS.set(x, steps);
+  return steps;
+}
+
+/** `x`, [batch, count, …], with 0 behind the end of each example, whatever stands there: a select, no product. */
+export function chooseSteps(x: Value, { count, mask }: Steps): Value {
+  const [batch = 1] = x.shape;
+  const width = elements(x.shape.slice(1)) / count;
+  const rows: Shape = [batch, count, width];
+  return reshape(reluGradient(reshape(x, rows), reshape(mask, [batch, count, 1])), x.shape);
+}
+
 /** Gives what a layer has made of `x` the lengths of `x`, where it has its steps. */
 export function passLengths(x: Value, y: Value): void {
   const lengths = LENGTHS.get(x);
   if (lengths === undefined || LENGTHS.has(y) || y.shape.length < 3) return;
   if (sameShape(x.shape.slice(0, 2), y.shape.slice(0, 2))) LENGTHS.set(y, lengths);
 }
+
+/** Rules of this file, for the tests that walk all operations. */
+export const sequenceRules = { stepMask: stepMaskRule } as const;

@@ -139,6 +139,23 @@ export interface AttentionAttributes {
   readonly where: string;
 }
 
+/** Of a softmax over the candidates of a batch: a factor of the scores, and which operands there are. */
+export interface InBatchAttributes {
+  readonly scale: number;
+  readonly corrected: boolean;
+  readonly identified: boolean;
+  readonly weighed: boolean;
+}
+
+/** Of classes that are drawn as candidates. */
+export interface CandidateAttributes {
+  readonly samples: number;
+  readonly classes: number;
+  readonly logUniform: boolean;
+  /** Number of the place that draws. */
+  readonly site: number;
+}
+
 /** How the rows of a bag become one. */
 export type BagMode = Exclude<NativeLists["bags"], "none">;
 
@@ -228,7 +245,11 @@ export interface OperationAttributes extends Pointwise {
   };
   readonly attention: AttentionAttributes;
   readonly attentionGradient: AttentionAttributes;
+  readonly inBatch: InBatchAttributes;
+  readonly inBatchGradient: InBatchAttributes;
+  readonly candidates: CandidateAttributes;
   readonly oneHot: { readonly classes: number };
+  readonly stepMask: { readonly steps: number };
   readonly argmax: null;
   readonly countEqual: null;
   readonly matmul: Transposes;

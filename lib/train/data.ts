@@ -8,14 +8,13 @@ import { type Answers, type ClassFactors, Measurement, type Questions } from "..
 import { measureStream } from "../data/measure_stream.js";
 import { PackedRows } from "../data/packed.js";
 import { Dataset } from "../data/stream.js";
-import { type Affine, NO_UNITS, type Transform, type UnitsOfRows } from "../data/transform.js";
+import { type Affine, NO_UNITS, type Transform, type UnitsOfRows, unitColumns } from "../data/transform.js";
 import { CarillonError, fail } from "../errors.js";
 import { exampleShape, type OutputLoss } from "../nn/losses/outputs.js";
-import { labelClasses } from "../nn/meaning/meaning.js";
+import { labelClasses, targetUnits } from "../nn/meaning/meaning.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { areMembers } from "../tensor/copied.js";
 import { areNamed, pathsOf } from "../tensor/row_spec.js";
-import { extent } from "../tensor/shape.js";
 import type { AnyData, CheckedOptions, CheckedSettings } from "./options.js";
 import {
   checkSteps,
@@ -111,7 +110,7 @@ async function namesFor(model: AnyModel, settings: CheckedSettings, signal: Abor
     const spec = outputs[at];
     const y: unknown = areNamed("y", outputs) && areMembers(given) ? given[spec?.name ?? ""] : given; // checked as it is bound
     const known = { given: settings.classes[at], known: model.meaning.outputs[at]?.classNames };
-    names.push(await namesOf(`fit.data.${paths[at]}`, own, extent(spec?.shape ?? []), known, y, signal));
+    names.push(await namesOf(`fit.data.${paths[at]}`, own, spec?.shape ?? [], known, y, signal));
   }
   return names;
 }
@@ -120,7 +119,7 @@ async function namesFor(model: AnyModel, settings: CheckedSettings, signal: Abor
 async function namesOf(
   where: string,
   { loss }: OutputLoss,
-  outputs: number,
+  outputs: readonly number[],
   {
     given,
     known: kept,
@@ -203,10 +202,11 @@ async function measureTraining(
   return {
     units: {
       inputs: shape.inputs.map((_, at) => choose(units.inputs, inputs[at], meaning.inputs[at], fitted.inputs[at], at)),
-      targets: shape.targets.map(({ target }, at) => {
+      targets: shape.targets.map(({ target, shape: axes }, at) => {
         // Units of values that the model has are none of labels that it learns now.
         if (target !== "values") return undefined;
-        return choose(units.targets, targets[at], meaning.outputs[at]?.units, fitted.targets[at], at);
+        const found = choose(units.targets, targets[at], meaning.outputs[at]?.units, fitted.targets[at], at);
+        return targetUnits(found, unitColumns(axes));
       }),
     },
     classFactors,

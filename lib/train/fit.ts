@@ -1,10 +1,11 @@
 import { now, repeat } from "../binding/clock.js";
 import type { NativeFault } from "../binding/native.js";
 import { threadLimit } from "../binding/threads.js";
+import { type Affine, unitColumns } from "../data/transform.js";
 import { commonTurns } from "../data/turns.js";
 import { Caller } from "../nn/evaluation/caller.js";
 import type { Evaluation } from "../nn/evaluation/evaluator.js";
-import { rememberedKind } from "../nn/meaning/meaning.js";
+import { outputUnits, rememberedKind } from "../nn/meaning/meaning.js";
 import { inWords } from "../nn/meaning/meaning_words.js";
 import type { DataOf, MetricsFor } from "../nn/meaning/row_types.js";
 import type { SuitedData } from "../nn/meaning/suited.js";
@@ -161,10 +162,17 @@ class FitRun {
   /** Gives the model the units, losses and class names of this run. */
   #changeMeaning(): void {
     const { units, losses, classNames } = this.#options;
+    const told = this.#outputUnits;
     const outputs = losses.map(({ loss }, at) => {
-      return { units: units.targets[at], lossKind: rememberedKind(loss.kind), classNames: classNames[at] };
+      return { units: told[at], lossKind: rememberedKind(loss.kind), classNames: classNames[at] };
     });
     this.#model.changeMeaning({ inputs: units.inputs, outputs });
+  }
+
+  /** Units of the outputs, as models and files have them. */
+  get #outputUnits(): readonly (Affine | undefined)[] {
+    const { targets } = this.#options.units;
+    return this.#model.rows.outputs.map(({ shape }, at) => outputUnits(targets[at], unitColumns(shape)));
   }
 
   /** Begins where a checkpoint was made, and does what that has cut off at its step. */
@@ -328,7 +336,10 @@ class FitRun {
     if (this.#closing !== undefined) return this.#closing();
     const { batchSize, shuffle, units, classNames } = this.#options;
     const { inputs, outputs } = this.#model.rows;
-    const transforms = { inputs: inWords("x", inputs, units.inputs), targets: inWords("y", outputs, units.targets) };
+    const transforms = {
+      inputs: inWords("x", inputs, units.inputs),
+      targets: inWords("y", outputs, this.#outputUnits),
+    };
     const classes = inWords("y", outputs, classNames) ?? null;
     const { origin, bitEqual } = this.#parts.resumed;
     const decided = this.#callbacks.decided();

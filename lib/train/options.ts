@@ -8,7 +8,7 @@ import { checkPriority, type Priority } from "../graph/compiled.js";
 import type { Evaluation } from "../nn/evaluation/evaluator.js";
 import type { Loss } from "../nn/losses/loss.js";
 import { checkLosses, type OutputLoss } from "../nn/losses/outputs.js";
-import { labelClasses } from "../nn/meaning/meaning.js";
+import { labelClasses, weightedClasses } from "../nn/meaning/meaning.js";
 import type { DataOf, LossesOf, LossWeightsOf, MetricsFor, Some } from "../nn/meaning/row_types.js";
 import { findMetricsOf, type MetricKey, type Metrics, type OutputMetric } from "../nn/metrics/metrics.js";
 import { type AnyModel, Model } from "../nn/model/model.js";
@@ -22,7 +22,6 @@ import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf, checkS
 import { checkBiasRegularizers, checked, type Regularizers } from "../regularizers/index.js";
 import { checkSignal } from "../signals.js";
 import type { RowSpec, RowSpecs } from "../tensor/row_spec.js";
-import { extent } from "../tensor/shape.js";
 import type { Callback, Every } from "./callbacks/callback.js";
 import { EVERY_EPOCH } from "./callbacks/callbacks.js";
 import { checkMonitor } from "./callbacks/monitor.js";
@@ -296,13 +295,15 @@ function checkCallbacks(callbacks: readonly Callback[], checkFigure: MonitorChec
 }
 
 /** Class weights for a loss of integer labels, or a binary one of a single output; else `ERR_OPTION`. */
-function checkClassWeights(where: string, weights: unknown, loss: Loss, outputs: number): ClassWeights | undefined {
+function checkClassWeights(
+  where: string,
+  weights: unknown,
+  loss: Loss,
+  outputs: readonly number[],
+): ClassWeights | undefined {
   if (weights === undefined) return undefined;
-  const binary = loss.kind === "binaryCrossEntropy" && outputs === 1;
-  if (!(loss.target === "classes" || binary)) {
-    fail("ERR_OPTION", where, "no weights, as the loss takes no classes,", weights);
-  }
-  const classes = binary ? 2 : outputs;
+  const classes = weightedClasses(loss, outputs);
+  if (classes === undefined) return fail("ERR_OPTION", where, "no weights, as the loss takes no classes,", weights);
   if (weights === "balanced") return weights;
   if (!Array.isArray(weights) || weights.length !== classes) {
     fail("ERR_OPTION", where, `'balanced' or ${classes} numbers, one a class,`, weights);
@@ -315,7 +316,7 @@ function checkClasses(
   where: string,
   names: unknown,
   loss: Loss,
-  outputs: number,
+  outputs: readonly number[],
 ): readonly string[] | null | undefined {
   if (names === undefined || names === null) return names;
   const classes = labelClasses(loss, outputs);
@@ -360,12 +361,12 @@ function forEach<T>(
   what: string,
   { outputs }: RowSpecs,
   losses: readonly OutputLoss[],
-  check: (where: string, value: unknown, loss: Loss, outputs: number) => T,
+  check: (where: string, value: unknown, loss: Loss, outputs: readonly number[]) => T,
 ): readonly T[] {
   const values = byName(where, given, "y", outputs, what);
   return losses.map(({ loss }, at) => {
     const one = values[at] ?? { where, value: undefined };
-    return check(one.where, one.value, loss, extent(outputs[at]?.shape ?? []));
+    return check(one.where, one.value, loss, outputs[at]?.shape ?? []);
   });
 }
 

@@ -158,10 +158,11 @@ function beginPart(
   const states = model.states(trace);
   states.beginParts();
   const [first] = outputs;
-  const together = outputs.every(({ weight }) => weight === first?.weight);
-  const groups = together ? [losses.map((_, at) => at)] : losses.map((_, at) => [at]);
+  const alike = outputs.every(({ weight }) => weight === first?.weight);
   const sums = new PartSums(trace, division);
   return ({ outputs: parts }) => {
+    const together = alike && (parts.length === 1 || parts.every(({ steps }) => steps === undefined));
+    const groups = together ? [losses.map((_, at) => at)] : losses.map((_, at) => [at]);
     const weighted = (at: number): Value => scaled(parts[at]?.total ?? missing(), losses[at]?.weight ?? 1);
     const list = trained.gradientsOfSums(groups.map((group) => group.map(weighted).reduce(ops.add)));
     states.endPart();
@@ -172,7 +173,7 @@ function beginPart(
     sums.close();
     const whole = parts.map((_, at) => ({ total: totals[at] ?? missing(), weight: weights[at] ?? missing() }));
     const shares = groups.map(([at = 0]) => {
-      return ops.divide(1, divisorOf(whole[at]?.weight ?? missing(), outputs[at]?.weight !== undefined));
+      return ops.divide(1, divisorOf(whole[at]?.weight ?? missing(), parts[at]?.weighs === true));
     });
     const gradient = (parameter: number): Gradient | undefined => {
       const terms = groups.map((_, group) => summed[group * count + parameter]);

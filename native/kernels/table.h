@@ -232,6 +232,7 @@ enum class Purpose : uint32_t {
   split = 5,
   noise = 6,
   augment = 20,
+  candidates = 30,
 };
 
 struct DropoutArguments {

@@ -27,4 +27,10 @@ inline PhiloxBlock philox(PhiloxBlock counter, uint64_t key) {
   return counter;
 }
 
+// (0, 1), 2^-53 apart and never an end.
+inline double unit_interval(uint32_t high, uint32_t low) {
+  const uint64_t bits = (uint64_t{high} << 20) ^ (low >> 12);
+  return (static_cast<double>(bits) + 0.5) * (1.0 / 4503599627370496.0);
+}
+
 }  // namespace carillon

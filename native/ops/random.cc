@@ -121,12 +121,6 @@ PhiloxBlock draw(const Context& context, const Arguments& a, size_t index, uint3
                 context.registers.seed);
 }
 
-// (0, 1), 2^-53 apart and never an end.
-double unit_interval(uint32_t high, uint32_t low) {
-  const uint64_t bits = (uint64_t{high} << 20) ^ (low >> 12);
-  return (static_cast<double>(bits) + 0.5) * (1.0 / 4503599627370496.0);
-}
-
 // The hash is that of the parameter's name. y = low + (high − low)·u. The first
 // element is that of the register batch_offset, so that a draw can be made in parts.
 void run_uniform(const Context& context, const Arguments& a) {

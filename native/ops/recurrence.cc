@@ -11,7 +11,9 @@
 
 #include "../runtime/memory.h"
 #include "gemm_run.h"
+#include "lengths.h"
 #include "operation.h"
+#include "strided_product.h"
 
 namespace carillon {
 namespace {
@@ -71,44 +73,6 @@ bool check_sizes(const Arguments& a, Requirements& r) {
     return false;
   }
   return true;
-}
-
-// ---- Products of operands with strides of their own
-
-struct Product {
-  const float* left;
-  size_t left_stride;  // between rows of left, which lie along k, or along m where `transposed`
-  bool transposed;
-  const float* right;
-  size_t right_stride;  // between rows of right, which lie along n, or along k where `along_depth`
-  bool along_depth;
-  const float* bias;
-  float* c;
-  size_t c_stride;
-  size_t m, n, k;
-
-  GemmShape shape() const { return {m, n, k, transposed, along_depth ? Layout::transposed : Layout::plain, false}; }
-};
-
-void compute(const Context& context, void* scratch, const Product& p) {
-  if (p.m == 0 || p.n == 0) return;
-  const GemmPlan plan = plan_of(p.shape(), context.kernels);
-  GemmTask task{};
-  task.left = plan.swapped ? p.right : p.left;
-  task.left_row_stride = plan.swapped ? p.right_stride : p.transposed ? 1 : p.left_stride;
-  task.left_depth_stride = !plan.swapped && p.transposed ? p.left_stride : 1;
-  task.right = plan.swapped ? p.left : p.right;
-  task.right_stride = plan.swapped ? p.left_stride : p.right_stride;
-  task.right_along_depth = plan.right_along_depth;
-  task.rows = plan.rows;
-  task.columns = plan.columns;
-  task.k = p.k;
-  task.transposed = plan.swapped;
-  task.c = p.c;
-  task.c_stride = p.c_stride;
-  task.bias = p.bias;
-  const Context own{context.kernels, context.parallel, context.registers, scratch, context.fault};
-  multiply(own, plan, task);
 }
 
 // The weight of the state as the products of all steps take it.
@@ -197,19 +161,6 @@ class Lengths {
   size_t threads_;
   size_t parts_;
 };
-
-// False, with the fault recorded, where a length is none.
-bool lengths_fit(const Context& context, const int32_t* lengths, const Sizes& sizes) {
-  if (lengths == nullptr) return true;
-  for (size_t row = 0; row < sizes.rows; ++row) {
-    if (lengths[row] >= 0 && static_cast<size_t>(lengths[row]) <= sizes.steps) continue;
-    if (context.fault.what == nullptr) {
-      context.fault = {"length", row, lengths[row], static_cast<int64_t>(sizes.steps) + 1};
-    }
-    return false;
-  }
-  return true;
-}
 
 // Parts of scratch, one behind the other; without memory it tells how much they take.
 class Room {
@@ -408,7 +359,7 @@ void run_recurrence(const Context& context, const Arguments& a) {
   using At = RecurrenceAt;
   const Sizes s = sizes_of<At>(a);
   const auto* given = a.view<const int32_t>(At::lengths);
-  if (s.rows == 0 || !lengths_fit(context, given, s)) return;
+  if (s.rows == 0 || !lengths_fit(context, given, s.rows, s.steps)) return;
   compute(context, context.scratch, input_product(a, s));
   ForwardRoom room(a, s, context.scratch);
   const auto* recurrent = a.view<const float>(At::recurrent);
@@ -690,7 +641,7 @@ void run_gradient(const Context& context, const Arguments& a) {
   using At = GradientAt;
   const Sizes s = sizes_of<At>(a);
   const auto* given = a.view<const int32_t>(At::lengths);
-  if (!lengths_fit(context, given, s)) return;
+  if (!lengths_fit(context, given, s.rows, s.steps)) return;
   const BackwardRoom room(a, s, context.scratch);
   const auto* recurrent = a.view<const float>(At::recurrent);
   if (s.rows > 0) {

@@ -17,18 +17,11 @@ import {
   valueAndGrad,
 } from "carillon";
 import { describe, expect, test } from "vitest";
-
-interface Case {
-  readonly shape: readonly number[];
-  readonly output: readonly number[];
-  readonly target: readonly number[];
-  readonly losses: readonly number[];
-  readonly gradient: readonly number[];
-}
+import { computed, type LossCase } from "./loss_cases.js";
 
 // Made by make_losses_fixture.py.
 const { cases } = JSON.parse(readFileSync(new URL("fixtures/losses.json", import.meta.url), "utf8")) as {
-  readonly cases: Readonly<Record<string, Case>>;
+  readonly cases: Readonly<Record<string, LossCase>>;
 };
 
 const LOSSES: Readonly<Record<string, Loss>> = {
@@ -52,20 +45,6 @@ const LOSSES: Readonly<Record<string, Loss>> = {
 const U = 2 ** -24;
 /** Roundings on the way to one number: operations of the formula (functions of 2 ulp count 4) and of a sum over 7. */
 const ROUNDINGS = 40;
-
-function targetOf(loss: Loss, { shape, target }: Case): Tensor {
-  return loss.target === "classes" ? tensor(Int32Array.from(target)) : tensor(Float32Array.from(target), shape);
-}
-
-/** Losses, and the gradient of their sum with factors 1, 2, … */
-function computed(loss: Loss, one: Case): { readonly losses: readonly number[]; readonly gradient: readonly number[] } {
-  const x = tensor(Float32Array.from(one.output), one.shape);
-  const target = targetOf(loss, one);
-  const losses = loss(x, target) as Tensor<"f32">;
-  const factors = tensor(Float32Array.from(one.losses, (_, row) => row + 1));
-  const [, [gradient]] = valueAndGrad((output) => ops.sum(ops.multiply(loss(output ?? x, target), factors)))(x);
-  return { losses: [...losses.data], gradient: [...gradient.data] };
-}
 
 describe("PyTorch in float64", () => {
   test("has every case, and every loss is a case", () => {

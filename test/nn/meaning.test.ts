@@ -193,7 +193,7 @@ describe("the loss is remembered", () => {
   test("a file of before, without one, has the rule; one that nobody knows does too", async () => {
     const { tensors, metadata } = decodeSafetensors((await trained(mirror(3), mse())).bytes());
     expect(metadata.loss).toBe("mse");
-    for (const changed of [{ loss: "focal" }, { loss: undefined }]) {
+    for (const changed of [{ loss: "arcFace" }, { loss: undefined }]) {
       const { loss, ...rest } = { ...metadata, ...changed };
       const bytes = encodeSafetensors(tensors, loss === undefined ? rest : { ...rest, loss });
       const model = await loadModel(bytes);

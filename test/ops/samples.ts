@@ -1,6 +1,7 @@
 import { reluGradient, tanhGradient } from "../../lib/ops/elementwise.js";
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
+import { stepMask } from "../../lib/ops/sequence.js";
 import type { Value } from "../../lib/tensor/value.js";
 import { activationSamples } from "./activation_samples.js";
 import { attentionSamples } from "./attention_samples.js";
@@ -8,6 +9,7 @@ import { augmentSamples } from "./augment_samples.js";
 import { axisSamples } from "./axis_samples.js";
 import { crossEntropyError, exact, productError, rounded, softmaxError, sumDepth, summed, U, ulps } from "./bounds.js";
 import { binary, oneInput, unary } from "./builders.js";
+import { candidateSamples } from "./candidate_samples.js";
 import { convolutionSamples } from "./convolution_samples.js";
 import { drawingSamples } from "./drawing_samples.js";
 import { normSamples } from "./norm_samples.js";
@@ -307,6 +309,17 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
       refusals: [{ inputs: [[[3]]], code: "ERR_DTYPE", where: "oneHot" }],
     },
   ],
+  stepMask: [
+    {
+      apply: (lengths) => stepMask(lengths, 17),
+      reference: (lengths) =>
+        lengths.data.flatMap((length) => Array.from({ length: 17 }, (_, step) => (step < length ? 1 : 0))),
+      error: exact,
+      samples: [sample([labels([1], 18)]), sample([labels([33], 18)])],
+      rowwise: true,
+      refusals: [{ inputs: [[[3]]], code: "ERR_DTYPE", where: "sequence.lengths" }],
+    },
+  ],
   argmax: [
     {
       apply: (x: Value) => ops.argmax(x),
@@ -352,6 +365,7 @@ export const samples: { readonly [K in OperationName]: OperationSamples } = {
   ...convolutionSamples,
   ...normSamples,
   ...attentionSamples,
+  ...candidateSamples,
   ...recurrenceSamples,
   ...poolSamples,
 

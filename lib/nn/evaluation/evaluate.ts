@@ -2,10 +2,11 @@ import { bindData } from "../../data/bind_stream.js";
 import type { AnyExamples } from "../../data/dataset.js";
 import { hold, isSmall } from "../../data/held.js";
 import type { Dataset } from "../../data/stream.js";
+import { unitColumns } from "../../data/transform.js";
 import { fail } from "../../errors.js";
 import { checkKeys } from "../../options.js";
 import { checkLosses, exampleShape } from "../losses/outputs.js";
-import type { Meaning } from "../meaning/meaning.js";
+import { type Meaning, targetUnits } from "../meaning/meaning.js";
 import type { MetricsFor } from "../meaning/row_types.js";
 import { findMetricsOf } from "../metrics/metrics.js";
 import { PREDICT_BATCH } from "../serving/inference.js";
@@ -41,10 +42,14 @@ export async function evaluateModel(
   const measured = await model.cloneBeside();
   const { rows, meaning } = measured;
   const names = meaning.outputs.map(({ classNames }) => classNames);
+  const shape = exampleShape(rows, losses, names);
   const examples = await bindData("evaluate.data", held.data, {
-    shape: exampleShape(rows, losses, names),
+    shape,
     batch: PREDICT_BATCH,
-    units: { inputs: meaning.inputs, targets: meaning.outputs.map(({ units }) => units) },
+    units: {
+      inputs: meaning.inputs,
+      targets: meaning.outputs.map(({ units }, at) => targetUnits(units, unitColumns(shape.targets[at]?.shape ?? []))),
+    },
     unchanged: held.unchanged,
     signal,
   });

@@ -5,6 +5,7 @@ import { Trace, tracing } from "../../graph/trace.js";
 import * as ops from "../../ops/index.js";
 import { extent } from "../../tensor/shape.js";
 import type { Ending } from "../losses/ending.js";
+import { targetShape } from "../losses/loss.js";
 import type { OutputLoss } from "../losses/outputs.js";
 import { Meter } from "../metrics/meter.js";
 import type { MetricSet } from "../metrics/metric.js";
@@ -93,6 +94,8 @@ export function unitsOf({ outputs }: Pick<BoundExamples, "outputs">): UnitsOfRow
 export interface Measurable extends Recordable {
   /** Of each output, whether it is probabilities already. */
   readonly endings: readonly (Ending | undefined)[];
+  /** Of each output, whether it is the steps of sequences with lengths. */
+  readonly sequences: readonly boolean[];
 }
 
 /** The sets that metrics measure, one for each output of a model. */
@@ -103,10 +106,13 @@ export function measuredSets(
   metrics: readonly OutputMetric[],
   units: UnitsOfRows["targets"],
 ): readonly MetricSet[] {
-  const endings = metrics.length === 0 ? [] : model.endings;
+  const [endings, sequences] = metrics.length === 0 ? [[], []] : [model.endings, model.sequences];
   return losses.map(({ loss }, at) => {
-    const outputs = extent(model.rows.outputs[at]?.shape ?? []);
-    return { where, loss, outputs, ending: endings[at], units: repeated(units[at], outputs) };
+    const { shape = [] } = model.rows.outputs[at] ?? {};
+    const targets = extent(targetShape(loss, shape));
+    const places = loss.target === "classes" ? targets : sequences[at] === true ? (shape[0] ?? 1) : 1;
+    const sizes = { outputs: extent(shape) / places, targets: targets / places, places };
+    return { where, loss, ...sizes, ending: endings[at], units: repeated(units[at], sizes.targets) };
   });
 }
 

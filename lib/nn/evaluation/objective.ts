@@ -3,11 +3,12 @@ import type { Affine } from "../../data/transform.js";
 import { CarillonError, describe } from "../../errors.js";
 import { chooseRows } from "../../ops/elementwise.js";
 import * as ops from "../../ops/index.js";
+import { passLengths, stepsOf } from "../../ops/sequence.js";
 import { areNamed, inputOf, listsOf, pathsOf, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent, formatShape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
 import { Value } from "../../tensor/value.js";
-import { type Loss, lossOfMembers } from "../losses/loss.js";
+import { type Loss, lossOfMembers, targetShape } from "../losses/loss.js";
 import type { OutputLoss } from "../losses/outputs.js";
 import type { Measured } from "../metrics/meter.js";
 
@@ -17,6 +18,8 @@ export interface OutputObjective extends Measured {
   readonly total: Value;
   /** Σ w */
   readonly weight: Value;
+  /** Whether examples weigh anything else than 1, so that Σ w may be 0. */
+  readonly weighs: boolean;
 }
 
 /** An objective of all outputs, in their order. */
@@ -86,7 +89,7 @@ export function recordObjective(
     const named = areNamed("y", rows.outputs) ? rows.outputs[at]?.name : undefined;
     return recordOutput(output, target, own, zeros, loss, named, watcher);
   });
-  return { outputs, mean: meanOf(outputs, losses, examples) };
+  return { outputs, mean: meanOf(outputs, losses) };
 }
 
 function missing(what: string): never {
@@ -98,8 +101,8 @@ function numbersOf(name: string): Value {
   return inputOf({ name, shape: [], dtype: "f32" });
 }
 
-function targetOf(name: string, { target }: Loss, shape: readonly number[]): Value {
-  return inputOf(target === "classes" ? { name, shape: [], dtype: "i32" } : { name, shape, dtype: "f32" });
+function targetOf(name: string, loss: Loss, shape: readonly number[]): Value {
+  return inputOf({ name, shape: targetShape(loss, shape), dtype: loss.target === "classes" ? "i32" : "f32" });
 }
 
 /** @param named Name of the output, where it has one. */
@@ -114,7 +117,13 @@ function recordOutput(
 ): OutputObjective {
   // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
   const chosen = zeros ? weights : undefined;
-  const losses = lossOfMembers(output, (member) => loss(chooseRows(member, chosen), target));
+  const choose = (member: Value): Value => {
+    const rows = chooseRows(member, chosen);
+    if (rows !== member) passLengths(member, rows);
+    return rows;
+  };
+  const steps = stepsOf(output);
+  const losses = lossOfMembers(output, (member) => loss(choose(member), target, chosen));
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
     const where = named === undefined ? "loss" : `loss.${named}`;
@@ -126,15 +135,23 @@ function recordOutput(
   }
   const flat = chooseRows(ops.reshape(losses, ["batch"]), chosen);
   watcher?.losses(flat, named);
-  const total = ops.sum(weights === undefined ? flat : ops.multiply(flat, weights));
-  const weight = weights === undefined ? ops.rowCount() : ops.sum(weights);
-  return { total, weight, output, target, weights };
+  // Of sequences with lengths each step counts the same: the mean over its own steps has the weight of all of them.
+  const own = steps === undefined ? weights : weighted(steps.lengths, weights);
+  const total = ops.sum(own === undefined ? flat : ops.multiply(flat, own));
+  const weight = own === undefined ? ops.rowCount() : ops.sum(own);
+  return { total, weight, output, target, weights, steps, weighs: own !== undefined };
+}
+
+/** What the steps of each example weigh together, [batch]. */
+function weighted(lengths: Value, weights: Value | undefined): Value {
+  const own = ops.reshape(lengths, ["batch"]);
+  return weights === undefined ? own : ops.multiply(own, ops.reshape(weights, ["batch"]));
 }
 
 /** The scalar that is minimized: Σ over outputs of the loss's weight times its mean. One output that counts once is its mean. */
-function meanOf(outputs: readonly OutputObjective[], losses: readonly OutputLoss[], examples: Recorded): Value {
-  const terms = outputs.map(({ total, weight }, at) => {
-    const mean = ops.divide(total, divisorOf(weight, examples.outputs[at]?.weight !== undefined));
+function meanOf(outputs: readonly OutputObjective[], losses: readonly OutputLoss[]): Value {
+  const terms = outputs.map(({ total, weight, weighs }, at) => {
+    const mean = ops.divide(total, divisorOf(weight, weighs));
     const factor = losses[at]?.weight ?? 1;
     return factor === 1 ? mean : ops.multiply(mean, factor);
   });

@@ -36,6 +36,7 @@ import { groupNorm } from "../layers/group_norm.js";
 import { type FlatImagesOptions, imagesOf } from "../layers/images.js";
 import { layerNorm, type NormLayerOptions } from "../layers/layer_norm.js";
 import { type LinearOptions, linear } from "../layers/linear.js";
+import { type MonotoneQuantilesOptions, monotoneQuantiles } from "../layers/monotone_quantiles.js";
 import { type NtkLinearOptions, ntkLinear } from "../layers/ntk_linear.js";
 import { type NumericEmbeddingOptions, numericEmbedding } from "../layers/numeric_embedding.js";
 import { type ParametricOptions, parametricActivation } from "../layers/parametric_activation.js";
@@ -291,6 +292,10 @@ export const layers = new Family<Layer>("layer", {
   ),
   meanOfMembers: kind((options: MeanOfMembersOptions) => meanOfMembers(options), { of: plain, name: plain }),
   clampOutput: kind((options: ClampOutputOptions) => clampOutput(options), { low: plain, high: plain, name: plain }),
+  monotoneQuantiles: kind(
+    ({ count, ...options }: MonotoneQuantilesOptions & { readonly count: number }) => monotoneQuantiles(count, options),
+    { count: plain, name: plain },
+  ),
   smoothClip: kind(smoothClip, { limit: plain, name: plain }),
   parametricActivation: kind(
     ({

@@ -1,9 +1,12 @@
 import { madeBy } from "../../described.js";
+import { reluGradient } from "../../ops/elementwise.js";
 import * as ops from "../../ops/index.js";
 import { checkPool, type PoolPadding1d, pooled } from "../../ops/pool.js";
+import { chooseSteps, type Steps, stepsOf } from "../../ops/sequence.js";
 import { axesOfWindows, expectImages, type Padding2d } from "../../ops/windows.js";
 import { checkBoolean, checkKeys } from "../../options.js";
-import type { ValueSpec } from "../../tensor/value.js";
+import { elements } from "../../tensor/shape.js";
+import type { Value, ValueSpec } from "../../tensor/value.js";
 import { defineLayer, type Layer } from "../structure/layer.js";
 import type { Size2d } from "./convolution.js";
 
@@ -127,7 +130,8 @@ export function averagePool1d(size: number, options: AveragePool1dOptions = {}):
 function globalPool(
   kind: string,
   options: GlobalPoolOptions,
-  over: (x: Parameters<Layer["forward"]>[0], axes: readonly number[]) => ReturnType<typeof ops.mean>,
+  over: (x: Value, axes: readonly number[]) => Value,
+  overSteps: (x: Value, steps: Steps) => Value,
 ): Layer<number, "channels", "f32"> {
   checkKeys(kind, options, ["name"]);
   const { name } = options;
@@ -136,21 +140,47 @@ function globalPool(
     outputs: "channels",
     forward(x) {
       const axes = x.shape.slice(1, -1).map((_, place) => place + 1);
+      const steps = stepsOf(x);
+      if (steps !== undefined) return overSteps(x, steps);
       return axes.length === 0 ? x : over(x, axes);
     },
   });
   return madeBy(kind, { name }, layer);
 }
 
-/**
- * The largest element of each channel over all places: y: [batch, channels] from x: [batch, …, channels]. NaN where there is one; the gradient goes to the
- * first of the largest.
- */
-export function globalMaxPool(options: GlobalPoolOptions = {}): Layer<number, "channels", "f32"> {
-  return globalPool("globalMaxPool", options, (x, axis) => ops.max(x, { axis }));
+/** [batch, channels] as rows, of which each has the number of places that a step has. */
+const perExample = ({ lengths }: Steps): Value => ops.reshape(lengths, [...lengths.shape.slice(0, 1), 1]);
+
+/** Axes of the places of x, [batch, …, channels]. */
+const places = (x: Value): readonly number[] => x.shape.slice(1, -1).map((_, place) => place + 1);
+
+/** The mean over the steps of each example: what lies behind them is left out by a select, and none has the mean 0. */
+function meanOverSteps(x: Value, steps: Steps): Value {
+  const count = elements(x.shape.slice(1, -1)) / steps.count;
+  const sum = ops.sum(chooseSteps(x, steps), { axis: places(x) });
+  return ops.divide(sum, ops.multiply(ops.maximum(perExample(steps), 1), count));
 }
 
-/** The mean of each channel over all places: y: [batch, channels] from x: [batch, …, channels]; sum and division as of `ops.mean`. */
+/** The largest over the steps of each example, 0 where there is none. */
+function maxOverSteps(x: Value, steps: Steps): Value {
+  const [batch = 1] = x.shape;
+  const mask = ops.broadcast(ops.reshape(steps.mask, [batch, steps.count, ...x.shape.slice(2).map(() => 1)]), x.shape);
+  const largest = ops.max(ops.where(mask, x, -LARGEST), { axis: places(x) });
+  return reluGradient(largest, perExample(steps));
+}
+
+/** The largest finite float32. */
+const LARGEST = 3.4028234663852886e38;
+
+/**
+ * The largest element of each channel over all places: y: [batch, channels] from x: [batch, …, channels]. NaN where there is one; the gradient goes to the
+ * first of the largest. Of sequences with lengths it is over the steps of each example, 0 where it has none.
+ */
+export function globalMaxPool(options: GlobalPoolOptions = {}): Layer<number, "channels", "f32"> {
+  return globalPool("globalMaxPool", options, (x, axis) => ops.max(x, { axis }), maxOverSteps);
+}
+
+/** The mean of each channel over all places: y: [batch, channels] from x: [batch, …, channels]; sum and division as of `ops.mean`. Of sequences with lengths it is over the steps of each example, 0 where it has none. */
 export function globalAveragePool(options: GlobalPoolOptions = {}): Layer<number, "channels", "f32"> {
-  return globalPool("globalAveragePool", options, (x, axis) => ops.mean(x, { axis }));
+  return globalPool("globalAveragePool", options, (x, axis) => ops.mean(x, { axis }), meanOverSteps);
 }

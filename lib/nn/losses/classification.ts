@@ -3,7 +3,7 @@ import * as ops from "../../ops/index.js";
 import { checkKeys, checkNothing, checkNumber, checkOneOf, noteMakers } from "../../options.js";
 import { formatShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
-import { expectLogits, type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
+import { expectLogits, type Loss, loss, NORMALIZED, overSteps, paired, pairedRows, sumOf } from "./loss.js";
 
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions {
@@ -12,8 +12,6 @@ export interface CrossEntropyOptions {
   /** `'classes'` (the default): integers; `'probabilities'`: a row of probabilities an example. */
   readonly target?: "classes" | "probabilities" | undefined;
 }
-
-const NORMALIZED = ["softmax", "logSoftmax", "sigmoid", "hardSigmoid"] as const;
 
 /** Number of classes of logits: the size of the last axis. */
 function classesOf(output: Value): number {
@@ -48,9 +46,9 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
       (output, target) => {
         expectLogits("crossEntropy", output, NORMALIZED);
         const hard = ops.softmaxCrossEntropy(output, target);
-        if (smoothing === 0) return hard;
-        const even = ops.reshape(meanOf(ops.logSoftmax(output)), hard.shape);
-        return ops.subtract(ops.multiply(1 - smoothing, hard), ops.multiply(smoothing, even));
+        if (smoothing === 0) return overSteps(output, hard);
+        const even = ops.reshape(ops.mean(ops.logSoftmax(output), { axis: "last" }), hard.shape);
+        return overSteps(output, ops.subtract(ops.multiply(1 - smoothing, hard), ops.multiply(smoothing, even)));
       },
       made,
     );
@@ -61,10 +59,10 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     (output, target) => {
       expectLogits("crossEntropy", output, NORMALIZED);
       const classes = classesOf(output);
-      const pair = paired("crossEntropy", output, target);
+      const pair = pairedRows("crossEntropy", output, target);
       const soft =
         smoothing === 0 ? pair.target : ops.add(ops.multiply(1 - smoothing, pair.target), smoothing / classes);
-      return ops.negate(sumOf(ops.multiply(soft, ops.logSoftmax(pair.output))));
+      return overSteps(output, ops.negate(sumOf(ops.multiply(soft, ops.logSoftmax(pair.output)))));
     },
     made,
   );
@@ -89,7 +87,7 @@ export function binaryCrossEntropy(...given: readonly unknown[]): Loss {
     const { output: x, target: t } = paired("binaryCrossEntropy", output, target);
     const ones = ops.multiply(t, ops.softplus(ops.negate(x)));
     const zeros = ops.multiply(ops.subtract(1, t), ops.softplus(x));
-    return meanOf(ops.add(ones, zeros));
+    return overSteps(output, ops.add(ones, zeros));
   });
 }
 
@@ -104,7 +102,7 @@ export function hinge(...given: readonly unknown[]): Loss {
   checkNothing("hinge", given);
   return loss("hinge", "signs", (output, target) => {
     const pair = paired("hinge", output, target);
-    return meanOf(ops.relu(ops.subtract(1, ops.multiply(pair.target, pair.output))));
+    return overSteps(output, ops.relu(ops.subtract(1, ops.multiply(pair.target, pair.output))));
   });
 }
 
@@ -125,9 +123,9 @@ export function klDivergence(...given: readonly unknown[]): Loss {
   checkNothing("klDivergence", given);
   return loss("klDivergence", "probabilities", (output, target) => {
     expectLogits("klDivergence", output, NORMALIZED);
-    const { output: x, target: t } = paired("klDivergence", output, target);
+    const { output: x, target: t } = pairedRows("klDivergence", output, target);
     const apart = ops.subtract(ops.log(ops.maximum(t, SMALLEST)), ops.logSoftmax(x));
-    return sumOf(ops.multiply(t, apart));
+    return overSteps(output, sumOf(ops.multiply(t, apart)));
   });
 }
 

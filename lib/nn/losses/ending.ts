@@ -13,11 +13,16 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
 
 /** The operation that gives a value, behind reshapes and the choice of rows (`chooseRows`). */
 export function operationOf(value: Value): string | undefined {
+  return givenBy(value)?.operation;
+}
+
+/** The same with its inputs. */
+export function givenBy(value: Value): { readonly operation: string; readonly inputs: readonly Value[] } | undefined {
   if (value.source.kind !== "operation") return undefined;
-  const { operation: name, inputs } = value.source.applied;
+  const { operation, inputs } = value.source.applied;
   const [input] = inputs;
-  const through = name === "reshape" || name === "reluGradient";
-  return through && input !== undefined ? operationOf(input) : name;
+  const through = operation === "reshape" || operation === "reluGradient";
+  return through && input !== undefined ? givenBy(input) : { operation, inputs };
 }
 
 /** The ending of a value whose operation makes probabilities; else `undefined`. */

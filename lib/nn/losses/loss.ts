@@ -1,6 +1,7 @@
 import { madeBy } from "../../described.js";
 import { CarillonError, introduce } from "../../errors.js";
 import * as ops from "../../ops/index.js";
+import { chooseSteps, stepsOf } from "../../ops/sequence.js";
 import { checkMade } from "../../options.js";
 import { describedBy } from "../../tensor/inspect.js";
 import { elements, formatShape, isBatched, type Shape, sameShape } from "../../tensor/shape.js";
@@ -9,8 +10,8 @@ import { membersOf } from "../structure/members.js";
 import { operationOf } from "./ending.js";
 
 /**
- * Kind of the targets of a loss: `'classes'`, integers (i32, [batch]); `'probabilities'`, numbers in [0, 1] (f32, as wide
- * as the output); `'signs'`, −1 and 1 (f32, as wide as the output); `'values'`, any numbers (f32, as wide as the output).
+ * Kind of the targets of a loss: `'classes'`, integers from 0 to the size of the last axis of the output (i32, [batch], or one for each place of the axes before it); `'probabilities'`, numbers in [0, 1];
+ * `'signs'`, −1 and 1; `'values'`, any numbers. All but classes are f32 and as wide as the output, where the loss does not say otherwise.
  */
 export type LossTarget = "classes" | "probabilities" | "signs" | "values";
 
@@ -20,11 +21,37 @@ export type LossTarget = "classes" | "probabilities" | "signs" | "values";
  * `target` says what the data must be; `'values'` where a function does not say.
  */
 export interface Loss {
-  (output: Value, target: Value): Value;
+  /**
+   * @param weights [batch], where examples may weigh nothing: what is asked of the others does not depend on those. Their outputs are 0, and so is what is made of
+   *   their loss.
+   */
+  (output: Value, target: Value, weights?: Value): Value;
   readonly kind?: string | undefined;
   readonly target?: LossTarget | undefined;
   /** Its options by name: a resumed run is told which differs. */
-  readonly options?: Readonly<Record<string, number | string | boolean | null>> | undefined;
+  readonly options?: Readonly<Record<string, number | string | boolean | null | readonly number[]>> | undefined;
+  /**
+   * Shape of a row of targets for that of a row of outputs, where these are not the same; of classes their number stands last. `ERR_SHAPE` where there is
+   * none.
+   */
+  readonly targetShape?: ((output: readonly number[]) => readonly number[]) | undefined;
+}
+
+/** Operations whose results are probabilities, or their logarithms, to losses that take logits. */
+export const NORMALIZED = ["softmax", "logSoftmax", "sigmoid", "hardSigmoid"] as const;
+
+/** Shape of a row of targets of a loss as it is told, for that of a row of outputs: where it takes classes their number stands last. */
+export function toldShape(
+  { targetShape: own }: Pick<Loss, "targetShape">,
+  output: readonly number[],
+): readonly number[] {
+  return own === undefined ? output : own(output);
+}
+
+/** Shape of a row of targets of a loss, for that of a row of outputs: of classes one integer for each of its places. */
+export function targetShape(loss: Pick<Loss, "target" | "targetShape">, output: readonly number[]): readonly number[] {
+  const told = toldShape(loss, output);
+  return loss.target === "classes" ? told.slice(0, -1) : told;
 }
 
 /** The loss of an output; of one that several members have come to, the mean of the losses of each. */
@@ -35,18 +62,24 @@ export function lossOfMembers(output: Value, lossOf: (output: Value) => Value): 
   return ops.divide(total, others.length + 1);
 }
 
-/** A built-in loss. */
+/**
+ * A built-in loss.
+ *
+ * @param ofTargets Where targets have another shape than outputs.
+ */
 export function loss(
   kind: string,
   target: LossTarget,
-  compute: (output: Value, target: Value) => Value,
+  compute: (output: Value, target: Value, weights?: Value) => Value,
   options: NonNullable<Loss["options"]> = {},
+  ofTargets?: Loss["targetShape"],
 ): Loss {
-  const description = { kind, target, options: Object.freeze({ ...options }) };
-  const checked = (output: Value, given: Value): Value => {
+  const own = ofTargets === undefined ? {} : { targetShape: ofTargets };
+  const description = { kind, target, options: Object.freeze({ ...options }), ...own };
+  const checked = (output: Value, given: Value, weights?: Value): Value => {
     const [, ...axes] = output.shape;
     if (output.shape.length > 0 && !axes.includes("batch")) expectSeveral(kind, description, elements(axes));
-    return lossOfMembers(output, (member) => compute(member, given));
+    return lossOfMembers(output, (member) => compute(member, given, weights));
   };
   introduce(checked, `the loss ${kind}()`);
   const made = Object.assign(checked, description);
@@ -93,9 +126,23 @@ export function paired(where: string, output: Value, target: Value): Pair {
   return { output: ops.reshape(output, shape), target: ops.reshape(target, shape) };
 }
 
-/** Mean over n: [batch] from [batch, n]. */
-export function meanOf(x: Value): Value {
-  return ops.mean(x, { axis: "last" });
+/** Output and target as they are, where both have axes between the batch and the last one, of which each row is one of its own; else as {@link paired} gives them. */
+export function pairedRows(where: string, output: Value, target: Value): Pair {
+  if (output.shape.length <= 2 || !sameShape(output.shape, target.shape)) return paired(where, output, target);
+  return { output, target };
+}
+
+/**
+ * Mean over the terms of an example, [batch] from [batch, …]. Where the output has lengths (`ops.sequence`), of its own steps alone: what lies behind them is left
+ * out by a select, and 0 is the mean of none.
+ */
+export function overSteps(output: Value, terms: Value): Value {
+  if (terms.shape.length < 2) return terms;
+  const steps = stepsOf(output);
+  const rows = flat("loss", terms.shape);
+  if (steps === undefined) return ops.mean(ops.reshape(terms, rows), { axis: "last" });
+  const sum = sumOf(ops.reshape(chooseSteps(terms, steps), rows));
+  return ops.divide(sum, ops.multiply(ops.maximum(steps.lengths, 1), Number(rows[1]) / steps.count));
 }
 
 /** Sum over n: [batch] from [batch, n]. */
@@ -119,6 +166,8 @@ const SEVERAL: Readonly<Record<string, string>> = {
   crossEntropy: "binaryCrossEntropy() takes one, with targets 0 and 1",
   klDivergence: "binaryCrossEntropy() takes one, with targets in [0, 1]",
   cosineSimilarity: "mse() compares single numbers",
+  focal: "binaryFocal() takes one, with targets 0 and 1",
+  bpr: "it compares scores of several candidates",
 };
 
 /**

@@ -4,9 +4,9 @@ import type { ClassNames } from "../../data/labels.js";
 import { CarillonError, fail } from "../../errors.js";
 import { checkNumber } from "../../options.js";
 import { areNamed, type RowSpec, type RowSpecs } from "../../tensor/row_spec.js";
-import { extent, formatShape } from "../../tensor/shape.js";
+import { extent } from "../../tensor/shape.js";
 import { byName } from "../structure/by_name.js";
-import { checkLoss, type Loss } from "./loss.js";
+import { checkLoss, type Loss, toldShape } from "./loss.js";
 
 /** The loss of an output, and what its mean counts in the total. */
 export interface OutputLoss {
@@ -35,14 +35,10 @@ export function checkLosses(
   return outputs.map((output, at) => {
     const own = losses[at] ?? { where: where.loss, value: undefined };
     const loss = checkLoss(own.where, own.value as Loss, extent(output.shape));
-    if (loss.target === "classes" && output.shape.length !== 1) {
-      const received = formatShape(output.shape);
-      const expected = "an output with one axis, a number a class,";
-      throw new CarillonError(
-        "ERR_SHAPE",
-        own.where,
-        `expected ${expected} for '${own.where}' but received ${received}`,
-      );
+    const told = toldShape(loss, output.shape); // where there is none, nothing else has to be looked at
+    if (loss.target === "classes" && told.length === 0) {
+      const expected = "an output with an axis of classes";
+      throw new CarillonError("ERR_SHAPE", own.where, `expected ${expected} for '${own.where}' but received none`);
     }
     const factor = factors[at];
     const weight = factor?.value === undefined ? 1 : checkNumber(factor.where, factor.value, { min: 0 });
@@ -57,7 +53,10 @@ export function exampleShape(
   names: readonly (ClassNames | undefined)[],
 ): ExampleShape {
   const targets = outputs.map((output, at): TargetShape => {
-    return { ...output, target: losses[at]?.loss.target ?? "values", names: names[at] };
+    const loss = losses[at]?.loss;
+    const target = loss?.target ?? "values";
+    const shape = loss === undefined ? output.shape : toldShape(loss, output.shape);
+    return { ...output, shape, target, names: names[at] };
   });
   return { inputs, targets };
 }

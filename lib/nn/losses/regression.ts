@@ -1,7 +1,7 @@
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNothing, checkNumber, noteMakers } from "../../options.js";
 import type { Value } from "../../tensor/value.js";
-import { type Loss, loss, meanOf, paired, sumOf } from "./loss.js";
+import { type Loss, loss, overSteps, paired, pairedRows, sumOf } from "./loss.js";
 
 /** output − target, [batch, n]. */
 function difference(where: string, output: Value, target: Value): Value {
@@ -17,7 +17,7 @@ function difference(where: string, output: Value, target: Value): Value {
 export function mse(): Loss;
 export function mse(...given: readonly unknown[]): Loss {
   checkNothing("mse", given);
-  return loss("mse", "values", (output, target) => meanOf(ops.square(difference("mse", output, target))));
+  return loss("mse", "values", (output, target) => overSteps(output, ops.square(difference("mse", output, target))));
 }
 
 /**
@@ -28,7 +28,7 @@ export function mse(...given: readonly unknown[]): Loss {
 export function mae(): Loss;
 export function mae(...given: readonly unknown[]): Loss {
   checkNothing("mae", given);
-  return loss("mae", "values", (output, target) => meanOf(ops.absolute(difference("mae", output, target))));
+  return loss("mae", "values", (output, target) => overSteps(output, ops.absolute(difference("mae", output, target))));
 }
 
 /** Options of {@link huber}. */
@@ -54,7 +54,7 @@ export function huber(options: HuberOptions = {}): Loss {
     (output, target) => {
       const size = ops.absolute(difference("huber", output, target));
       const clipped = ops.minimum(size, delta);
-      return meanOf(ops.multiply(clipped, ops.subtract(size, ops.multiply(0.5, clipped))));
+      return overSteps(output, ops.multiply(clipped, ops.subtract(size, ops.multiply(0.5, clipped))));
     },
     { delta },
   );
@@ -87,10 +87,10 @@ export function cosineSimilarity(options: CosineSimilarityOptions = {}): Loss {
     "cosineSimilarity",
     "values",
     (output, target) => {
-      const pair = paired("cosineSimilarity", output, target);
+      const pair = pairedRows("cosineSimilarity", output, target);
       const along = sumOf(ops.multiply(pair.output, pair.target));
       const norms = ops.multiply(norm(pair.output, epsilon), norm(pair.target, epsilon));
-      return ops.subtract(1, ops.divide(along, norms));
+      return overSteps(output, ops.subtract(1, ops.divide(along, norms)));
     },
     { epsilon },
   );

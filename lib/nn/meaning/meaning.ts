@@ -3,8 +3,9 @@ import type { ClassNames } from "../../data/labels.js";
 import type { Affine } from "../../data/transform.js";
 import type { Json } from "../../described.js";
 import { CarillonError } from "../../errors.js";
+import { extent } from "../../tensor/shape.js";
 import type { Ending } from "../losses/ending.js";
-import type { Loss } from "../losses/loss.js";
+import { type Loss, toldShape } from "../losses/loss.js";
 import { largest } from "../metrics/labels.js";
 
 /** Units, kind of the loss and names of the classes of an output, as a training has left them. */
@@ -45,6 +46,14 @@ const LOSSES: Readonly<Record<string, "softmax" | "sigmoid" | { readonly without
   mae: { without: "mae trains values" },
   huber: { without: "huber trains values" },
   cosineSimilarity: { without: "cosineSimilarity trains directions" },
+  focal: "softmax",
+  binaryFocal: "sigmoid",
+  pinball: { without: "pinball trains quantiles" },
+  bpr: { without: "bpr trains scores" },
+  inBatchSoftmax: { without: "inBatchSoftmax trains vectors of two sides" },
+  sampledSoftmax: "softmax",
+  triplet: { without: "triplet trains places in a space" },
+  contrastive: { without: "contrastive trains places in a space" },
 };
 
 /** The kind of a loss that a model remembers; `undefined` of one's own. */
@@ -52,16 +61,45 @@ export function rememberedKind(kind: string | undefined): string | undefined {
   return kind !== undefined && Object.hasOwn(LOSSES, kind) ? kind : undefined;
 }
 
-/** Classes that the labels of a loss can be: an output each, two of a single one; `undefined` for targets that are no labels. */
-export function labelClasses({ kind, target }: Loss, outputs: number): number | undefined {
-  if (target === "classes") return outputs;
-  return kind === "binaryCrossEntropy" && outputs === 1 ? 2 : undefined;
+/**
+ * Classes that the labels of a loss can be, for the shape of a row of outputs: an output each, two of a single one; `undefined` for targets that are no labels of
+ * examples, as those of several places are none.
+ */
+export function labelClasses(loss: Loss, shape: readonly number[]): number | undefined {
+  const { kind, target } = loss;
+  const told = target === "classes" ? toldShape(loss, shape) : [];
+  if (target === "classes") return told.length === 1 ? told[0] : undefined;
+  return extent(shape) === 1 && (kind === "binaryCrossEntropy" || kind === "binaryFocal") ? 2 : undefined;
+}
+
+/** Classes that weights of a loss can tell apart; `undefined` for targets that are none. */
+export function weightedClasses(loss: Loss, shape: readonly number[]): number | undefined {
+  return loss.kind === "contrastive" ? 2 : labelClasses(loss, shape);
+}
+
+/** Units of targets as those of outputs, several of which may tell one target, side by side. */
+export function outputUnits(units: Affine | undefined, outputs: number): Affine | undefined {
+  if (units === undefined || units.shift.length === outputs) return units;
+  const told = outputs / units.shift.length;
+  const all = (values: readonly number[]): readonly number[] =>
+    values.flatMap((value) => new Array<number>(told).fill(value));
+  return { ...units, shift: all(units.shift), scale: all(units.scale) };
+}
+
+/** The targets' of units of outputs that {@link outputUnits} has given. */
+export function targetUnits(units: Affine | undefined, targets: number): Affine | undefined {
+  if (units === undefined || units.shift.length === targets) return units;
+  const told = units.shift.length / targets;
+  const some = (values: readonly number[]): readonly number[] => values.filter((_, index) => index % told === 0);
+  return { ...units, shift: some(units.shift), scale: some(units.scale) };
 }
 
 /** An output as it is asked about. */
 export interface DescribedOutput extends OutputMeaning {
   /** Numbers a row. */
   readonly outputs: number;
+  /** Places of a row in front of the last axis, the steps of a sequence for an example: 1 by default. */
+  readonly places?: number | undefined;
   readonly ending: Ending | undefined;
 }
 
@@ -157,18 +195,19 @@ function normalizationFor(
 export type PredictedLabels = readonly string[] | readonly number[];
 
 /**
- * Labels of raw outputs, [rows, outputs]: of several classes the place of the largest output, the first among equals; of a single
+ * Labels of raw outputs, [rows, outputs], one a place where a row has several: of several classes the place of the largest output, the first among equals; of a single
  * output 1 where its probability is above ½, else 0 (hinge: 1 and −1). `ERR_STATE` where outputs are no classes, `ERR_NON_FINITE`
  * for NaN.
  */
 export function labelsOfRows(where: string, model: DescribedOutput, data: Float32Array): PredictedLabels {
   const decide = decisionOf(where, model);
-  const { outputs, classNames } = model;
+  const { outputs: all, places = 1, classNames } = model;
+  const outputs = all / places;
   const labels: number[] = [];
   for (let begin = 0; begin < data.length; begin += outputs) {
     const label = decide(data, begin);
     if (Number.isNaN(label)) {
-      const row = begin / outputs;
+      const row = Math.floor(begin / all);
       throw new CarillonError("ERR_NON_FINITE", where, `expected numbers as outputs of row ${row} but received NaN`);
     }
     labels.push(label);
@@ -178,7 +217,8 @@ export function labelsOfRows(where: string, model: DescribedOutput, data: Float3
 
 /** The label of the row that begins at a place; NaN if an output is. */
 function decisionOf(where: string, model: DescribedOutput): (data: Float32Array, begin: number) => number {
-  const { outputs, lossKind, ending } = model;
+  const { places = 1, lossKind, ending } = model;
+  const outputs = model.outputs / places;
   if (lossKind === "hinge" && outputs === 1) return (data, begin) => sideOf(data[begin] ?? 0, 0, -1);
   const normalization = lossKind === "hinge" ? "sigmoid" : normalizationFor("labels", where, model);
   const apart = normalization === "sigmoid" || (normalization === "none" && ending === "sigmoid");

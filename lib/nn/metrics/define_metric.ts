@@ -85,10 +85,13 @@ function checkResult(name: string, given: number | PromiseLike<number>): number 
 
 /** Outputs and targets in the units of the data, in double: nothing is rounded to float32 again. */
 function inUnits(rows: MetricRows, { shift, scale }: Affine): MetricRows {
-  const restored = (values: ArrayLike<number>): Float64Array =>
+  // Several outputs may tell one target, side by side.
+  const told = rows.columns / rows.targetColumns;
+  const restored = (values: ArrayLike<number>, columns: number, share: number): Float64Array =>
     Float64Array.from(values, (value, index) => {
-      const column = index % rows.columns;
+      const column = Math.floor((index % columns) / share);
       return value * (scale[column] ?? 1) + (shift[column] ?? 0);
     });
-  return { ...rows, outputs: restored(rows.outputs), targets: restored(rows.targets) };
+  const outputs = restored(rows.outputs, rows.columns, told);
+  return { ...rows, outputs, targets: restored(rows.targets, rows.targetColumns, 1) };
 }

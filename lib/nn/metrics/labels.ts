@@ -1,7 +1,7 @@
 import { CarillonError } from "../../errors.js";
 import { exp } from "../../tensor/exact.js";
 import type { Ending } from "../losses/ending.js";
-import type { MetricRows, MetricSet } from "./metric.js";
+import { expectAlike, type MetricRows, type MetricSet } from "./metric.js";
 
 /** No class: an output is NaN. */
 const NONE = -1;
@@ -122,11 +122,13 @@ export function labelsAbove(where: string, labels: Labels, set: MetricSet, thres
  * Labels of a set: one of several classes, or a column that says yes or no, for each of several outputs where the loss is
  * binary cross-entropy or the network ends in sigmoids. `ERR_OPTION` if the loss is none of classification.
  */
-export function labelsOf(metric: string, { where, loss, outputs, ending }: MetricSet): Labels {
+export function labelsOf(metric: string, set: MetricSet): Labels {
+  const { where, loss, outputs, ending } = set;
+  if (loss.target !== undefined && loss.target !== "values") expectAlike(metric, set);
   if (loss.target === "classes") return classLabels(outputs, ending, ({ targets }, row) => targets[row] ?? 0);
   if (loss.target === "signs") return columnLabels(outputs, 0, undefined);
   if (loss.target === "probabilities") {
-    const apart = loss.kind === "binaryCrossEntropy" || ending === "sigmoid";
+    const apart = loss.kind === "binaryCrossEntropy" || loss.kind === "binaryFocal" || ending === "sigmoid";
     if (outputs === 1 || apart) return columnLabels(outputs, HALF, ending);
     return classLabels(outputs, ending, ({ targets, columns }, row) => largest(targets, row * columns, columns));
   }

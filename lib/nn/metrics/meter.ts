@@ -1,5 +1,7 @@
 import type { Trace } from "../../graph/trace.js";
 import type { State } from "../../io/state.js";
+import * as ops from "../../ops/index.js";
+import type { Steps } from "../../ops/sequence.js";
 import { isFloats } from "../../tensor/arrays.js";
 import { elements } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
@@ -20,14 +22,25 @@ export interface Measured {
   readonly target: Value;
   /** Absent where every example weighs 1. */
   readonly weights: Value | undefined;
+  /** Of the output, where that has lengths. */
+  readonly steps: Steps | undefined;
+}
+
+/** The weight of each step: that of its example, 0 behind the end; [batch, count]. */
+function stepWeights({ mask }: Steps, weights: Value | undefined): Value {
+  return weights === undefined ? mask : ops.multiply(mask, ops.reshape(weights, [...weights.shape.slice(0, 1), 1]));
 }
 
 /** Rows of an output that are kept, and the metrics that look at them. */
 interface Kept {
   readonly columns: number;
+  readonly targetColumns: number;
   readonly output: Collected;
   readonly target: Collected;
   readonly weights: Collected | undefined;
+  /** Rows that an example is, and whether each has a weight of its own. */
+  readonly places: number;
+  readonly stepwise: boolean;
   /** Places of the metrics. */
   readonly metrics: readonly number[];
 }
@@ -74,9 +87,12 @@ export class Meter {
   /** Records that rows are kept, of batches of at most `batch` rows. Nothing is, without metrics. */
   record(trace: Trace, outputs: readonly Measured[], batch: number): void {
     if (this.empty) return;
-    const looked = outputs.flatMap(({ output, target, weights }, at) => {
+    const looked = outputs.flatMap(({ output, target, weights: own, steps }, at) => {
       const metrics = this.#metrics.flatMap((metric, place) => (metric.output === at ? [place] : []));
-      return metrics.length === 0 ? [] : [{ output, target, weights, metrics }];
+      const places = this.#sets[at]?.places ?? 1;
+      const stepwise = steps !== undefined && steps.count === places;
+      const weights = stepwise ? stepWeights(steps, own) : own;
+      return metrics.length === 0 ? [] : [{ output, target, weights, places, stepwise, metrics }];
     });
     const values = looked.flatMap(({ output, target, weights }) =>
       weights === undefined ? [output, target] : [output, target, weights],
@@ -89,14 +105,21 @@ export class Meter {
       trace.add(rows);
       return rows;
     };
-    this.#kept = looked.map(({ output, target, weights, metrics }) => ({
-      columns: elements(output.shape),
+    this.#kept = looked.map(({ output, target, weights, places, stepwise, metrics }) => ({
+      columns: elements(output.shape) / places,
+      targetColumns: elements(target.shape) / places,
+      places,
+      stepwise,
       output: collected(output),
       target: collected(target),
       weights: weights === undefined ? undefined : collected(weights),
       metrics,
     }));
-    if (this.#kept.some(({ weights }) => weights === undefined)) this.#ones = new Float32Array(batch).fill(1);
+    const most = this.#kept.reduce(
+      (rows, { weights, places }) => Math.max(rows, weights === undefined ? places : 0),
+      0,
+    );
+    this.#ones = new Float32Array(batch * most).fill(1);
   }
 
   /** Adds the steps from `first` on, with so many rows each; they are those of the last call. */
@@ -114,12 +137,19 @@ export class Meter {
     }
   }
 
-  #add({ columns, output, target, weights: own, metrics }: Kept, slot: number, rows: number): void {
-    const outputs = output.rows(slot, rows);
-    const targets = target.rows(slot, rows);
-    const weights = own === undefined ? this.#ones.subarray(0, rows) : own.rows(slot, rows);
-    if (!(isFloats(outputs) && isFloats(weights))) return;
-    for (const place of metrics) this.#accumulators[place]?.add({ rows, columns, outputs, targets, weights });
+  #add(kept: Kept, slot: number, examples: number): void {
+    const { columns, targetColumns, places, stepwise, output, target, weights: own, metrics } = kept;
+    const rows = examples * places;
+    const outputs = output.rows(slot, examples);
+    const targets = target.rows(slot, examples);
+    const given = own === undefined ? this.#ones.subarray(0, rows) : own.rows(slot, examples);
+    if (!(isFloats(outputs) && isFloats(given))) return;
+    const isOneEach = given.length === rows || stepwise;
+    const weights = isOneEach
+      ? given
+      : Float32Array.from({ length: rows }, (_, row) => given[Math.floor(row / places)] ?? 0);
+    for (const place of metrics)
+      this.#accumulators[place]?.add({ rows, columns, targetColumns, outputs, targets, weights });
   }
 
   /** Begins another set. */

@@ -4,7 +4,7 @@ import type { Part } from "../../io/part.js";
 import type { State } from "../../io/state.js";
 import { checkString, type NumberRange } from "../../options.js";
 import type { Ending } from "../losses/ending.js";
-import type { Loss } from "../losses/loss.js";
+import { type Loss, toldShape } from "../losses/loss.js";
 
 /** Weights of examples by actual class (rows) and predicted class (columns). */
 export type ConfusionMatrix = readonly (readonly number[])[];
@@ -17,9 +17,11 @@ export interface MetricRows {
   readonly rows: number;
   /** Values of one output. */
   readonly columns: number;
+  /** Numbers of one target: as many, or 1 for classes, where the loss does not say otherwise. */
+  readonly targetColumns: number;
   /** [rows, columns], as the network gives them: logits where the loss takes logits. */
   readonly outputs: Float32Array | Float64Array;
-  /** [rows] classes, or [rows, columns] numbers, as the loss takes them. */
+  /** [rows] classes, or [rows, targetColumns] numbers, as the loss takes them. */
   readonly targets: Int32Array | Float32Array | Float64Array;
   /** [rows]; 1 where the data has no weights. */
   readonly weights: Float32Array;
@@ -30,12 +32,24 @@ export interface MetricSet {
   /** Names the option in errors. */
   readonly where: string;
   readonly loss: Loss;
+  /** Rows that an example is to metrics: its steps, where each has a class, or the example has a length; else 1. */
+  readonly places: number;
   /** Columns of the outputs. */
   readonly outputs: number;
+  /** Columns of the targets: 1 for classes. */
+  readonly targets: number;
   /** The kind of probabilities that the outputs are already, if they are some. */
   readonly ending?: Ending | undefined;
   /** Change of units of the targets: rows are in the units of the network, `value·scale + shift` is in those of the data. */
   readonly units?: Affine | undefined;
+}
+
+/** `ERR_OPTION` where there is another number of outputs than of targets, or of classes: metrics that compare the two make no sense of them. */
+export function expectAlike(name: string, { where, loss, outputs, targets }: MetricSet): void {
+  const classes = loss.target === "classes" ? toldShape(loss, [outputs]).at(-1) : targets;
+  if (classes === outputs) return;
+  const expected = `expected a loss of as many targets as outputs for the metric '${name}' of '${where}'`;
+  throw new CarillonError("ERR_OPTION", where, `${expected} but received ${loss.kind ?? "another one"}`);
 }
 
 /** Takes in a set, part by part, and gives the figure of the whole. */

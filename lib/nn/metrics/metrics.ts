@@ -6,6 +6,7 @@ import { accuracy, classError, confusionMatrix, f1, precision, recall } from "./
 import { auc, averagePrecision } from "./curves.js";
 import type { ConfusionMatrix, Metric, MetricValue } from "./metric.js";
 import { brier, calibrationError, logLoss } from "./probabilities.js";
+import { pinball } from "./quantiles.js";
 import { mae, r2, rmse } from "./regression.js";
 
 const METRICS = {
@@ -23,6 +24,7 @@ const METRICS = {
   mae,
   rmse,
   r2,
+  pinball,
 } as const satisfies Readonly<Record<string, Metric>>;
 
 /** Names of the built-in metrics. */
@@ -63,6 +65,7 @@ const LOWER: readonly string[] = [
   "logLoss",
   "brier",
   "calibrationError",
+  "pinball",
 ] satisfies readonly MetricName[];
 
 /** Whether less of this figure is better, as far as names tell: losses, penalties and errors. */

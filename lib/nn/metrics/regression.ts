@@ -1,10 +1,14 @@
 import { CarillonError } from "../../errors.js";
-import { type Accumulator, type Metric, type MetricRows, type MetricSet, POSITIVE } from "./metric.js";
+import { type Accumulator, expectAlike, type Metric, type MetricRows, type MetricSet, POSITIVE } from "./metric.js";
 import { increase, type SumKind, summing } from "./sums.js";
 
 /** `ERR_OPTION` unless the loss compares values with values. */
-function expectValues(name: string, { where, loss }: MetricSet): void {
-  if ((loss.target ?? "values") === "values") return;
+function expectValues(name: string, set: MetricSet): void {
+  const { where, loss } = set;
+  if ((loss.target ?? "values") === "values") {
+    expectAlike(name, set);
+    return;
+  }
   throw new CarillonError("ERR_OPTION", where, `expected a regression loss for the metric '${name}' of '${where}'`);
 }
 

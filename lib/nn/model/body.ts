@@ -3,6 +3,7 @@ import type { NativeSlab } from "../../binding/native.js";
 import type { Transforms } from "../../data/transform.js";
 import { Calls } from "../../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../../graph/trace.js";
+import { lengthsOf } from "../../ops/sequence.js";
 import { inputOf, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
@@ -29,6 +30,13 @@ export interface Own {
   readonly loads: Calls;
 }
 
+/** What a network makes an output of. */
+interface GivenOutput {
+  readonly ending: Ending | undefined;
+  /** Whether it is steps of sequences that have lengths. */
+  readonly isSequence: boolean;
+}
+
 /** A model without what its users call: its memory, what is recorded of it, and what its training says of it. */
 export class ModelBody {
   /** Names, shapes and elements of its inputs and outputs, for a row. */
@@ -46,7 +54,7 @@ export class ModelBody {
   #meaning = NO_MEANING;
   #described: Described | undefined;
   #transforms: { readonly of: Meaning; readonly are: Transforms } | undefined;
-  #endings: readonly (Ending | undefined)[] | undefined;
+  #given: readonly GivenOutput[] | undefined;
 
   /** @internal */
   constructor(definition: Definition) {
@@ -205,10 +213,21 @@ export class ModelBody {
 
   /** For each output the kind of probabilities that it is already, if it is some. @internal */
   get endings(): readonly (Ending | undefined)[] {
-    this.#endings ??= tracing(new Trace(0, false), () => {
-      return this.recordRows(this.rows.inputs.map(inputOf)).map(endingOf);
+    return this.#outputsGiven.map(({ ending }) => ending);
+  }
+
+  /** Which outputs are steps of sequences with lengths. @internal */
+  get sequences(): readonly boolean[] {
+    return this.#outputsGiven.map(({ isSequence }) => isSequence);
+  }
+
+  get #outputsGiven(): readonly GivenOutput[] {
+    this.#given ??= tracing(new Trace(0, false), () => {
+      return this.recordRows(this.rows.inputs.map(inputOf)).map((output): GivenOutput => {
+        return { ending: endingOf(output), isSequence: lengthsOf(output) !== undefined };
+      });
     });
-    return this.#endings;
+    return this.#given;
   }
 
   /** Units, kinds of losses and names of classes that the last training has left. @internal */
@@ -222,7 +241,8 @@ export class ModelBody {
     this.#described ??= {
       inputs,
       outputs: this.rows.outputs.map(({ shape }, at) => {
-        return { ...(outputs[at] ?? NO_OUTPUT_MEANING), outputs: extent(shape), ending: this.endings[at] };
+        const sizes = { outputs: extent(shape), places: extent(shape.slice(0, -1)) };
+        return { ...(outputs[at] ?? NO_OUTPUT_MEANING), ...sizes, ending: this.endings[at] };
       }),
     };
     return this.#described;

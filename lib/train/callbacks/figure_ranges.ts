@@ -11,6 +11,14 @@ const LEAST: Readonly<Record<string, number>> = {
   hinge: 0,
   crossEntropy: -1e-5,
   binaryCrossEntropy: -1e-5,
+  focal: -1e-5,
+  binaryFocal: -1e-5,
+  inBatchSoftmax: -1e-5,
+  sampledSoftmax: -1e-5,
+  pinball: 0,
+  bpr: 0,
+  triplet: 0,
+  contrastive: 0,
 };
 
 /** Figures that are no metrics. */
