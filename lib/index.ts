@@ -225,6 +225,8 @@ export type {
   PredictOptions,
   ProbabilityOptions,
 } from "./nn/serving/predict_options.js";
+export type { GenerateOptions, GeneratorOptions, TokenGenerator } from "./nn/serving/generator.js";
+export { type SampleOptions, sampleToken } from "./nn/serving/sample.js";
 export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";
 export type { Predicted, PredictedAs, PredictorOptions, WeightForms } from "./nn/serving/predictor_options.js";
 export type { Given, Taken, Takes } from "./nn/structure/chain.js";

@@ -58,6 +58,7 @@ export const SCRIPTS = {
   "example:categories": { forms: [["--epochs", "1"]] },
   "example:forecast": { forms: [["--epochs", "1", "--out", OUT]] },
   "example:series": { forms: [["--epochs", "1", "--hours", "2000"]] },
+  "example:characters": { forms: [["--quick", "--out", OUT]] },
   "example:words": { forms: [["--epochs", "1"]] },
   "example:churn": { forms: [["--epochs", "2", "--out", OUT]] },
   "example:job": { forms: [["--epochs", "2", "--out", OUT]] },

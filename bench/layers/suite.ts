@@ -11,6 +11,7 @@ import {
   titleOfSetting,
 } from "../train/settings.js";
 import type { LayerCase } from "./case.js";
+import { attention } from "./attention.js";
 import { convolution } from "./convolution.js";
 import { recurrence } from "./recurrence.js";
 
@@ -25,6 +26,7 @@ interface Part {
 
 /** TensorFlow.js is not here: of its wasm backend neither convolutions nor these cells have gradients (`Conv2DBackpropFilter` is not registered, 4.22). */
 const PARTS: readonly Part[] = [
+  { cases: attention, scripts: { pytorch: "pytorch_attention.py" } },
   { cases: recurrence, scripts: { pytorch: "pytorch_recurrence.py" } },
   { cases: convolution, scripts: { pytorch: "pytorch_layers.py", tensorflow: "tensorflow_layers.py" } },
 ];

@@ -606,6 +606,26 @@ export interface NativeOperands<V> {
       readonly keepScale?: number | undefined;
     };
   };
+  readonly attention_cached: {
+    readonly views: {
+      readonly packed: V;
+      readonly slots: V;
+      readonly places: V;
+      readonly rotation?: V | null | undefined;
+      readonly keys: V;
+      readonly values: V;
+      readonly y: V;
+    };
+    readonly numbers: {
+      readonly rows: number;
+      readonly heads: number;
+      readonly keyHeads: number;
+      readonly size: number;
+      readonly slotCount: number;
+      readonly room: number;
+      readonly scale: number;
+    };
+  };
   readonly periodic: {
     readonly views: {
       readonly x: V;
@@ -1109,6 +1129,8 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
     "query:f key:f? value:f? lengths:i? rotation:f? y:F maxima:F? sums:F?; rows:d queries:i keys:i heads:i key_heads:i size:i causal:b? own:b? batched:b? site:i?-1; scale keep?1 keep_scale?1",
   attention_gradient:
     "query:f key:f? value:f? lengths:i? rotation:f? maxima:f sums:f dy:f dquery:F dkey:F? dvalue:F?; rows:d queries:i keys:i heads:i key_heads:i size:i causal:b? own:b? batched:b? site:i?-1; scale keep?1 keep_scale?1",
+  attention_cached:
+    "packed:f slots:i places:i rotation:f? keys:M values:M y:F; rows:d heads:i key_heads:i size:i slot_count:i room:i; scale",
   periodic: "x:f frequency:f phase:f weight:f bias:f y:F; rows:d columns:i frequencies:i mixes:i; factor",
   periodic_gradient:
     "x:f frequency:f phase:f weight:f g:f dweight:F dphase:F dfrequency:F; rows:d columns:i frequencies:i mixes:i; factor",

@@ -117,7 +117,7 @@ class Head {
     keys_ = keys;
     if (s.turned) {
       for (size_t j = 0; j < length_; ++j)
-        turn(keys + j * given.key_stride, given.rotation + j * s.size, 1.0f, room.keys + j * s.size, s.size);
+        turn(keys + j * given.key_stride, given.rotation + j * s.size, 1.0f, room.keys + j * s.size, s.size, 1);
       keys_ = room.keys;
       key_stride_ = s.size;
     }
@@ -150,7 +150,7 @@ class Head {
     for (size_t i = begin; i < end; ++i, from += given_.query_stride) {
       float* const to = room_.queries + (i - begin) * s_.size;
       if (s_.turned) {
-        turn(from, given_.rotation + i * s_.size, s_.scale, to, s_.size);
+        turn(from, given_.rotation + i * s_.size, s_.scale, to, s_.size, 1);
       } else {
         for (size_t p = 0; p < s_.size; ++p) to[p] = from[p] * s_.scale;
       }
@@ -253,16 +253,6 @@ class Head {
   }
 
  private:
-  // y = x turned by the angles of a position, cosines in front of sines: pairs are half a head apart.
-  static void turn(const float* x, const float* rotation, float scale, float* y, size_t size) {
-    const size_t half = size / 2;
-    for (size_t p = 0; p < half; ++p) {
-      const float a = x[p], b = x[p + half];
-      y[p] = (a * rotation[p] - b * rotation[p + half]) * scale;
-      y[p + half] = (b * rotation[p] + a * rotation[p + half]) * scale;
-    }
-  }
-
   const KernelTable& kernels_;
   const AttentionSizes& s_;
   const AttentionOperands& given_;

@@ -22,6 +22,7 @@ test("every operation has an entry in the guide, and every entry is an operation
 const UNMEASURED: Readonly<Record<string, string>> = {
   attention: "rows of the suite layers are steps of networks that have it",
   attention_gradient: "likewise",
+  attention_cached: "likewise",
   augment: "a copy of each image, beside the convolution behind it",
   gemm_batch: "each of its products is a gemm",
   gemm_fused: "rows of the suite train are steps of networks that have them",

@@ -9,6 +9,7 @@ import { formatShape } from "../../tensor/shape.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import { type Initializer, toInitializer, uniform, xavierUniform, zeros } from "../parameters/initializers.js";
 import { type ParameterSpec, parameter } from "../parameters/parameter.js";
+import { attendOn, stepsOfTrace } from "../structure/generation.js";
 import { defineLayer, type Layer, type LayerContext } from "../structure/layer.js";
 import type { Divides } from "../structure/size_divisor.js";
 
@@ -171,6 +172,11 @@ function forward(own: Checked, x: Value, found: Found, context: LayerContext): V
   const memory = memoryOf(x);
   if (memory !== undefined && causal)
     throw new CarillonError("ERR_OPTION", "attention.causal", "expected no memory for 'attention', as it is causal");
+  const steps = stepsOfTrace();
+  if (steps !== undefined) {
+    const on = attendOn(ops.linear(x, weight, bias), { heads, keyHeads: keyValueHeads, base }, steps);
+    return ops.linear(on, outputWeight, outputBias);
+  }
   const isDropped = context.training && dropout > 0;
   const form = {
     ...{ heads, keyHeads: keyValueHeads, causal, own: memory === undefined, base, where: "attention" },

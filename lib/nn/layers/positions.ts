@@ -9,6 +9,7 @@ import { Tensor } from "../../tensor/tensor.js";
 import type { Value } from "../../tensor/value.js";
 import { type Initializer, normal } from "../parameters/initializers.js";
 import { parameter } from "../parameters/parameter.js";
+import { type Steps, stepsOfTrace } from "../structure/generation.js";
 import { defineLayer, type Layer } from "../structure/layer.js";
 import { expectSteps } from "./attention.js";
 
@@ -41,6 +42,13 @@ function waves(time: number, size: number): Tensor {
     return feature % 2 === 0 ? sine : cosine;
   });
   return new Tensor(table, [time, size], "f32");
+}
+
+/** Single steps at their own places; `ERR_SHAPE` where they may be more than the table has. */
+function goneOn(x: Value, table: Value, { places, time: most }: Steps, { time, size }: Record<"time" | "size", number>): Value {
+  if (most <= time) return ops.add(x, ops.reshape(ops.take(table, places), ["batch", 1, size]));
+  const expected = `expected a length of at most ${time}, as 'positions' has so many,`;
+  throw new CarillonError("ERR_SHAPE", "generator.length", `${expected} but received ${most}`);
 }
 
 /**
@@ -89,10 +97,12 @@ export function positions<const Size extends number>(
       return { shape: given.shape, dtype: "f32" };
     },
     forward: (x, found: { readonly table?: Value }) => {
+      const on = stepsOfTrace();
       const steps = Number(x.shape[1]);
       fixed ??= form === "learned" ? undefined : waves(time, size);
       const all = found.table ?? fixed;
       if (all === undefined) return fail("ERR_TRACE", "positions", "its table", found);
+      if (on !== undefined) return goneOn(x, all, on, { time, size });
       return ops.add(x, steps === time ? all : ops.slice(all, 0, steps, { axis: 0 }));
     },
   });

@@ -25,6 +25,7 @@ import type {
 import type { KnownElements, SuitedData, SuitedInputs } from "../meaning/suited.js";
 import type { GivenWeights } from "../memory/given_weights.js";
 import type { MetricKey } from "../metrics/metrics.js";
+import { type GeneratorOptions, TokenGenerator } from "../serving/generator.js";
 import {
   checkPredict,
   type EvaluateOptions,
@@ -240,6 +241,22 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
       throw new CarillonError("ERR_STATE", "predictor", `${expected}: train it, load them, or call initialize()`);
     }
     return new Predictor(this.own.network, settings, settings.as);
+  }
+
+  /**
+   * A copy of the model that goes on with sequences token by token, and keeps what came before: for texts. The model takes tokens, i32 [time], and gives
+   * numbers for each, [time, vocabulary]; its layers look at the steps before at most (`attention` is causal).
+   *
+   * Errors: a model without weights (`ERR_STATE`), other rows (`ERR_SHAPE`), other layers (`ERR_OPTION`).
+   *
+   * @example
+   * const generator = model.generator({ length: 256 });
+   * for await (const token of generator.generate(prompt, { temperature: 0.8, topK: 10, seed: 1 })) …
+   */
+  generator(options: GeneratorOptions = {}): TokenGenerator {
+    if (this.initialized) return new TokenGenerator(this.own.network, this.definition.described, options);
+    const expected = "expected a model with weights for 'generator' but it has none yet";
+    throw new CarillonError("ERR_STATE", "generator", `${expected}: train it, load them, or call initialize()`);
   }
 
   /** A table for people: layers, what they give, numbers and shapes of parameters. `console.log` of a model shows it too. */

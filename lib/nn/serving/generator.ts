@@ -1,0 +1,216 @@
+import { THREADS, threadsFor } from "../../binding/threads.js";
+import { commonTurns } from "../../data/turns.js";
+import { CarillonError, fail, introduce } from "../../errors.js";
+import { currentTrace } from "../../graph/trace.js";
+import * as ops from "../../ops/index.js";
+import { checkKeys, checkNumber } from "../../options.js";
+import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
+import type { RowSpec } from "../../tensor/row_spec.js";
+import { formatShape } from "../../tensor/shape.js";
+import { recordSteps } from "../structure/generation.js";
+import type { Layer } from "../structure/layer.js";
+import { FrozenCopy, type Network } from "./frozen_copy.js";
+import { checkSample, type SampleOptions, sampleToken } from "./sample.js";
+
+/** Options of `Model.generator`. */
+export interface GeneratorOptions {
+  /** Sequences that are gone on with side by side, 1 by default. */
+  readonly sequences?: number | undefined;
+  /** Tokens of a sequence at most; the steps of the model's rows by default. Learned positions have no more than their table. */
+  readonly length?: number | undefined;
+  /** Native threads, at most; by default and in no case more than `runtime.threads`. The bits do not depend on it. */
+  readonly threads?: number | undefined;
+}
+
+/** Options of {@link TokenGenerator.generate}. */
+export interface GenerateOptions extends SampleOptions {
+  /** Tokens to give at most; as many as there is room for by default. */
+  readonly tokens?: number | undefined;
+  /** A token that ends the text, and is not given. */
+  readonly stop?: number | undefined;
+  /** Which of the sequences goes on, 0 by default. */
+  readonly sequence?: number | undefined;
+}
+
+/** Layers that compute each step from itself alone, or know what to do with single steps. */
+const STEPWISE: ReadonlySet<string> = new Set([
+  ...["embedding", "linear", "ntkLinear", "layerNorm", "rmsNorm", "batchNorm", "scale", "smoothClip", "clampOutput"],
+  ...["relu", "relu6", "tanh", "sigmoid", "softplus", "silu", "mish", "selu", "hardTanh", "hardSigmoid", "hardSilu"],
+  ...["softmax", "logSoftmax", "leakyRelu", "elu", "gelu", "parametricActivation"],
+  ...["dropout", "spatialDropout", "alphaDropout", "gaussianDropout"],
+  ...["residual", "sequential", "attention", "positions", "transformerBlock"],
+]);
+
+/** `ERR_OPTION` for a layer that may look at other steps than those before. */
+function checkLayers(layers: readonly Layer[]): void {
+  for (const { kind, config, layers: inside = {} } of layers) {
+    if (config === undefined || !STEPWISE.has(kind)) refuse(`'${kind}' may look at any step`);
+    if (kind === "attention" && config.causal !== true) refuse("'attention' looks at the steps behind, as it is not causal");
+    checkLayers(Object.values(inside));
+  }
+}
+
+function refuse(problem: string): never {
+  const expected = "expected layers that look at the steps before at most for 'generator'";
+  throw new CarillonError("ERR_OPTION", "generator", `${expected} but ${problem}`);
+}
+
+/** What a model takes and gives: tokens, and as many numbers for each; else `ERR_SHAPE`. */
+function sizesOf({ rows }: Network): { readonly time: number; readonly vocabulary: number } {
+  const [[x, ...inputs], [y, ...outputs]] = [rows.inputs, rows.outputs];
+  const [time, ...others] = x?.shape ?? [];
+  const vocabulary = y?.shape[1];
+  const fits = inputs.length + outputs.length + others.length === 0 && x?.dtype === "i32" && y?.shape.length === 2;
+  if (fits && time !== undefined && vocabulary !== undefined) return { time, vocabulary };
+  const received = `${x?.dtype ?? "none"} ${formatShape(x?.shape ?? [])} to ${formatShape(y?.shape ?? [])}`;
+  const expected = "expected a model of tokens, i32 [time] to [time, vocabulary], for 'generator'";
+  throw new CarillonError("ERR_SHAPE", "generator", `${expected} but received ${received}`);
+}
+
+const number = (name: string): RowSpec => ({ name, shape: [], dtype: "i32" });
+
+/** Tokens of a prompt that are computed at once, at most. */
+const AT_ONCE = 64;
+
+/** The network as single steps: a token, the sequence that it belongs to, and its place there. */
+function stepsOf(network: Network, vocabulary: number, count: number, time: number): Network {
+  const y = network.rows.outputs.map((output) => ({ ...output, shape: [vocabulary] }));
+  return {
+    ...network,
+    rows: { inputs: [number("token"), number("sequence"), number("place")], outputs: y },
+    record([tokens, sequences, places]) {
+      if (tokens === undefined || sequences === undefined || places === undefined)
+        return fail("ERR_TRACE", "generator", "tokens and their places", undefined);
+      recordSteps(currentTrace("generator"), { sequences, places, count, time });
+      const given = network.record([ops.reshape(tokens, ["batch", 1])]);
+      return given.map((output) => ops.reshape(output, ["batch", vocabulary]));
+    },
+  };
+}
+
+/**
+ * A model that goes on with sequences token by token, and keeps the keys and values of what came before: a token costs as much as one step of the network. Made by
+ * `Model.generator`, of the weights that the model has then. What it gives has the bits of the whole sequence at once.
+ */
+export class TokenGenerator {
+  readonly vocabulary: number;
+  readonly sequences: number;
+  /** Tokens of a sequence at most. */
+  readonly length: number;
+  readonly #copy: FrozenCopy;
+  readonly #threads: number | undefined;
+  readonly #rows: number;
+  readonly #places: number[];
+  readonly #outputs: Float32Array;
+
+  /** @internal */
+  constructor(network: Network, layers: readonly Layer[], options: GeneratorOptions) {
+    checkKeys("generator", options, ["sequences", "length", "threads"]);
+    checkLayers(layers);
+    const { time, vocabulary } = sizesOf(network);
+    const count = { min: 1, integer: true };
+    this.vocabulary = vocabulary;
+    this.sequences = checkNumber("generator.sequences", options.sequences ?? 1, { ...count, max: 65_536 });
+    this.length = checkNumber("generator.length", options.length ?? time, { ...count, max: 1_000_000 });
+    this.#threads = options.threads === undefined ? undefined : checkNumber("generator.threads", options.threads, THREADS);
+    this.#rows = Math.max(this.sequences, Math.min(AT_ONCE, this.length));
+    this.#places = new Array<number>(this.sequences).fill(0);
+    this.#outputs = new Float32Array(this.#rows * vocabulary);
+    const steps = stepsOf(network, vocabulary, this.sequences, this.length);
+    this.#copy = new FrozenCopy(steps, ["none"], this.#rows);
+    this.#copy.takeNow();
+  }
+
+  /** How many tokens a sequence has. */
+  lengthOf(sequence = 0): number {
+    return this.#places[this.#checkSequence("lengthOf", sequence)] ?? 0;
+  }
+
+  /**
+   * Goes on with a sequence by one token or several: what the network gives behind the last of them, `vocabulary` numbers.
+   *
+   * Errors: no token (`ERR_DATA`), more than there is room for (`ERR_STATE`), one that the model does not know (`ERR_DATA`).
+   */
+  feed(tokens: number | ArrayLike<number>, sequence = 0): Float32Array {
+    const own = this.#checkSequence("feed", sequence);
+    const given = typeof tokens === "number" ? [tokens] : Array.from(tokens);
+    if (given.length === 0) fail("ERR_DATA", "feed.tokens", "a token or more", tokens);
+    this.#expectRoom("feed", own, given.length);
+    let last = 0;
+    for (let begin = 0; begin < given.length; begin += this.#rows) {
+      const part = given.slice(begin, begin + this.#rows);
+      const from = this.#places[own] ?? 0;
+      this.#compute("feed.tokens", part, () => own, (row) => from + row);
+      this.#places[own] = from + part.length;
+      last = part.length - 1;
+    }
+    return this.#outputs.slice(last * this.vocabulary, (last + 1) * this.vocabulary);
+  }
+
+  /** Goes on with all sequences by one token each: [sequences, vocabulary], one behind the other. Errors as {@link feed}. */
+  feedAll(tokens: ArrayLike<number>): Float32Array {
+    const given = Array.from(tokens);
+    if (given.length !== this.sequences) fail("ERR_SHAPE", "feedAll.tokens", `${this.sequences} tokens`, given);
+    for (const sequence of this.#places.keys()) this.#expectRoom("feedAll", sequence, 1);
+    this.#compute("feedAll.tokens", given, (row) => row, (row) => this.#places[row] ?? 0);
+    for (const [sequence, place] of this.#places.entries()) this.#places[sequence] = place + 1;
+    return this.#outputs.slice(0, this.sequences * this.vocabulary);
+  }
+
+  /** Begins a sequence anew, or all. */
+  reset(sequence?: number): void {
+    if (sequence === undefined) this.#places.fill(0);
+    else this.#places[this.#checkSequence("reset", sequence)] = 0;
+  }
+
+  /**
+   * Goes on behind a prompt with tokens that are drawn as {@link sampleToken} draws them, one at a time, until there is no more room, `tokens` were given or `stop` was drawn. Draw i of a
+   * call belongs to the i-th token that it gives. The event loop has its turns in between.
+   */
+  async *generate(prompt: number | ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    checkKeys("generate", options, ["temperature", "topK", "seed", "tokens", "stop", "sequence"]);
+    const { stop, sequence = 0 } = options;
+    const sampling = checkSample("generate", options);
+    const own = this.#checkSequence("generate", sequence);
+    if (stop !== undefined) checkNumber("generate.stop", stop, { min: 0, below: this.vocabulary, integer: true });
+    const most = options.tokens === undefined ? this.length : checkNumber("generate.tokens", options.tokens, { min: 0, integer: true });
+    let outputs = this.feed(prompt, own);
+    for (let draw = 0; draw < most; draw++) {
+      const token = sampleToken(outputs, draw, sampling);
+      if (token === stop) return;
+      yield token;
+      if (this.lengthOf(own) >= this.length) return;
+      if (commonTurns.over) await commonTurns.next();
+      if (draw + 1 < most) outputs = this.feed(token, own);
+    }
+  }
+
+  /** @internal */
+  [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
+    const { sequences, length, vocabulary } = this;
+    return inspectDescription({ title: "TokenGenerator", fields: { sequences, length, vocabulary } }, depth, options, inspect);
+  }
+
+  #compute(where: string, tokens: readonly number[], sequenceOf: (row: number) => number, placeOf: (row: number) => number): void {
+    for (const token of tokens) {
+      if (Number.isInteger(token) && Math.abs(token) < 2 ** 31) continue;
+      fail("ERR_DATA", where, "integers", token);
+    }
+    const rows = tokens.length;
+    const column = (of: (row: number) => number): Int32Array => Int32Array.from({ length: rows }, (_, row) => of(row));
+    const given = [Int32Array.from(tokens), column(sequenceOf), column(placeOf)];
+    this.#copy.program.runInto(given, rows, this.#outputs, threadsFor(this.#threads));
+  }
+
+  #checkSequence(where: string, sequence: number): number {
+    return checkNumber(`${where}.sequence`, sequence, { min: 0, below: this.sequences, integer: true });
+  }
+
+  #expectRoom(where: string, sequence: number, more: number): void {
+    const place = this.#places[sequence] ?? 0;
+    if (place + more <= this.length) return;
+    const problem = `expected at most ${this.length - place} tokens more of sequence ${sequence} for '${where}' but received ${more}`;
+    throw new CarillonError("ERR_STATE", where, `${problem}: reset() begins it anew`);
+  }
+}
+introduce(TokenGenerator.prototype, "a generator");
