@@ -5,9 +5,10 @@ import { Tensor } from "../tensor/tensor.js";
 import type { Value } from "../tensor/value.js";
 import { concat, slice, transpose } from "./arrange.js";
 import { broadcast, reshape, sumAxes } from "./broadcast.js";
-import { oneHot, softmax } from "./classification.js";
+import { softmax } from "./classification.js";
 import { multiply } from "./elementwise.js";
 import { matmul } from "./products.js";
+import { stepMask } from "./sequence.js";
 import { turned } from "./turn.js";
 import { where } from "./where.js";
 
@@ -45,19 +46,11 @@ function causalMask(queries: number, keys: number): Tensor {
   return new Tensor(mask, [queries, keys], "f32");
 }
 
-/** [batch, keys]: 1 before the end of an example. */
-function before(lengths: Value, keys: number): Value {
-  const table = Float32Array.from({ length: (keys + 1) * keys }, (_, at) =>
-    at % keys < Math.floor(at / keys) ? 1 : 0,
-  );
-  return matmul(oneHot(lengths, keys + 1), new Tensor(table, [keys + 1, keys], "f32"));
-}
-
 function maskOf(lengths: Value | undefined, queries: number, keys: number, own: AttentionAttributes) {
   const causal = own.causal ? causalMask(queries, keys) : undefined;
   if (lengths === undefined) return causal;
   const [batch = 1] = lengths.shape;
-  const there = before(lengths, keys);
+  const there = stepMask(lengths, keys);
   const ofKeys = reshape(there, [batch, 1, 1, keys]);
   const both = own.own ? multiply(ofKeys, reshape(there, [batch, 1, queries, 1])) : ofKeys;
   return causal === undefined ? both : multiply(both, causal);

@@ -8,6 +8,7 @@
 #include "../runtime/memory.h"
 #include "attention.h"
 #include "gemm_run.h"
+#include "lengths.h"
 #include "philox.h"
 
 namespace carillon {
@@ -270,19 +271,6 @@ class Head {
   size_t key_stride() const { return key_stride_; }
 };
 
-// False, with the fault recorded, where a length is none.
-bool lengths_fit(const Context& context, const AttentionSizes& s, const int32_t* lengths) {
-  if (lengths == nullptr) return true;
-  for (size_t row = 0; row < s.rows; ++row) {
-    if (lengths[row] >= 0 && static_cast<size_t>(lengths[row]) <= s.keys) continue;
-    if (context.fault.what == nullptr) {
-      context.fault = {"length", row, lengths[row], static_cast<int64_t>(s.keys) + 1};
-    }
-    return false;
-  }
-  return true;
-}
-
 // Calls part(unit, room) for all units, some of them at once.
 template <typename Part>
 void over_units(const Context& context, const AttentionSizes& s, size_t units, bool back, const Part& part) {
@@ -406,7 +394,7 @@ void run_attention(const Context& context, const Arguments& a) {
   s.turned = a.views[At::rotation] != nullptr;
   const AttentionOperands given = operands_of<At>(a, s);
   s.value_stride = given.value_stride;
-  if (!lengths_fit(context, s, given.lengths)) return;
+  if (!lengths_fit(context, given.lengths, s.rows, s.keys)) return;
   const size_t parts = parts_of(s, Room::block_of(s, context.kernels));
   over_units(context, s, s.rows * s.heads * parts, false, [&](size_t unit, const Room& room) {
     const size_t row = unit / parts / s.heads, head = unit / parts % s.heads, part = unit % parts;
@@ -518,7 +506,7 @@ void run_gradient(const Context& context, const Arguments& a) {
   s.turned = a.views[At::rotation] != nullptr;
   const AttentionOperands given = operands_of<At>(a, s);
   s.value_stride = given.value_stride;
-  if (!lengths_fit(context, s, given.lengths)) return;
+  if (!lengths_fit(context, given.lengths, s.rows, s.keys)) return;
   Written to{};
   to.query = a.view<float>(At::dquery);
   to.query_stride = given.query_stride;

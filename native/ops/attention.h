@@ -48,8 +48,8 @@ struct AttentionOperands {
   size_t query_stride, key_stride, value_stride;
 };
 
-// y = x turned by the angles of a place, cosines in front of sines, times a scale: pairs are half a head apart. Elements of
-// y lie `stride` apart.
+// y = x turned by the angles of a place, cosines in front of sines, times a scale: pairs are half a head apart.
+// Elements of y lie `stride` apart.
 inline void turn(const float* x, const float* rotation, float scale, float* y, size_t size, size_t stride) {
   const size_t half = size / 2;
   for (size_t p = 0; p < half; ++p) {

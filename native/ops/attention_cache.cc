@@ -87,8 +87,8 @@ void keep(const Context& context, const Arguments& a, const CachedSizes& s, size
     const float* const key = packed + (s.heads + head) * s.size;
     const float* const value = packed + (s.heads + s.key_heads + head) * s.size;
     const size_t of = slot * s.key_heads + head;
-    float* const to = a.view<float>(CachedAt::keys) + of * s.key_floats() + place / columns * columns * s.size +
-                      place % columns;
+    float* const to =
+        a.view<float>(CachedAt::keys) + of * s.key_floats() + place / columns * columns * s.size + place % columns;
     if (rotation == nullptr) {
       for (size_t p = 0; p < s.size; ++p) to[p * columns] = key[p];
     } else {

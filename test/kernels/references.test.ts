@@ -127,6 +127,7 @@ const adapters: ReadonlyMap<string, Adapter> = new Map([...unary, ...binary, ...
 const NO_KERNEL = [
   "attention",
   "attentionGradient",
+  "augment",
   "averagePool",
   "averagePoolGradient",
   "axisSum",
