@@ -219,16 +219,16 @@ export {
   type RowUpdates,
 } from "./nn/parameters/parameter.js";
 export type { FormError } from "./nn/serving/form_error.js";
+export type { GenerateOptions, GeneratorOptions, TokenGenerator } from "./nn/serving/generator.js";
 export type {
   EvaluateOptions,
   LabelOptions,
   PredictOptions,
   ProbabilityOptions,
 } from "./nn/serving/predict_options.js";
-export type { GenerateOptions, GeneratorOptions, TokenGenerator } from "./nn/serving/generator.js";
-export { type SampleOptions, sampleToken } from "./nn/serving/sample.js";
 export type { Predictor, PredictorStatistics, SubmitOptions } from "./nn/serving/predictor.js";
 export type { Predicted, PredictedAs, PredictorOptions, WeightForms } from "./nn/serving/predictor_options.js";
+export { type SampleOptions, sampleToken } from "./nn/serving/sample.js";
 export type { Given, Taken, Takes } from "./nn/structure/chain.js";
 export {
   defineLayer,

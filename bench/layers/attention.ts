@@ -69,8 +69,8 @@ function stepOf(shape: Shape, asks: number): LayerCase {
     batch,
     // Half of the scores are not looked at; forward two products of each token with each, back five.
     flops: 2 * batch * time * (3 * products(shape) + (layers * 7 * time * size) / 2),
-    // Of each token what goes into the products and comes out of them, once for each of the three: 4 of them a block, the head, queries, keys, values and what is attended.
-    bytes: 4 * batch * time * 3 * (layers * 18 * size + size + vocabulary),
+    // What goes into the products of a token and comes out of them (1 to 3, 1 to 1, 1 to 4 and 4 to 1 of a block; the last one), once for each of the three ways.
+    bytes: 4 * batch * time * 3 * (layers * 16 * size + size + vocabulary),
     parameters: parametersOf(shape),
     asked: { kind: "step", ...shape },
     asks,
@@ -100,7 +100,7 @@ function tokenOf(shape: Shape, asks: number): LayerCase {
     bytes: Float32Array.BYTES_PER_ELEMENT * parameters,
     asked: { kind: "token", ...shape },
     asks,
-    async measure(threads, seconds) {
+    measure(threads, seconds) {
       const generator = model.generator({ threads });
       const times: number[] = [];
       const until = performance.now() + seconds * 1000;
@@ -110,7 +110,7 @@ function tokenOf(shape: Shape, asks: number): LayerCase {
         for (let place = 0; place < time; place++) generator.feed(place % vocabulary);
         times.push(((performance.now() - begun) * 1000) / time);
       } while (performance.now() < until);
-      return median(times);
+      return Promise.resolve(median(times));
     },
   };
 }

@@ -10,8 +10,8 @@ import {
   type Setting,
   titleOfSetting,
 } from "../train/settings.js";
-import type { LayerCase } from "./case.js";
 import { attention } from "./attention.js";
+import type { LayerCase } from "./case.js";
 import { convolution } from "./convolution.js";
 import { recurrence } from "./recurrence.js";
 

@@ -45,7 +45,12 @@ function waves(time: number, size: number): Tensor {
 }
 
 /** Single steps at their own places; `ERR_SHAPE` where they may be more than the table has. */
-function goneOn(x: Value, table: Value, { places, time: most }: Steps, { time, size }: Record<"time" | "size", number>): Value {
+function goneOn(
+  x: Value,
+  table: Value,
+  { places, time: most }: Steps,
+  { time, size }: Record<"time" | "size", number>,
+): Value {
   if (most <= time) return ops.add(x, ops.reshape(ops.take(table, places), ["batch", 1, size]));
   const expected = `expected a length of at most ${time}, as 'positions' has so many,`;
   throw new CarillonError("ERR_SHAPE", "generator.length", `${expected} but received ${most}`);

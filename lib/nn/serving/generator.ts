@@ -45,7 +45,8 @@ const STEPWISE: ReadonlySet<string> = new Set([
 function checkLayers(layers: readonly Layer[]): void {
   for (const { kind, config, layers: inside = {} } of layers) {
     if (config === undefined || !STEPWISE.has(kind)) refuse(`'${kind}' may look at any step`);
-    if (kind === "attention" && config.causal !== true) refuse("'attention' looks at the steps behind, as it is not causal");
+    if (kind === "attention" && config.causal !== true)
+      refuse("'attention' looks at the steps behind, as it is not causal");
     checkLayers(Object.values(inside));
   }
 }
@@ -112,7 +113,8 @@ export class TokenGenerator {
     this.vocabulary = vocabulary;
     this.sequences = checkNumber("generator.sequences", options.sequences ?? 1, { ...count, max: 65_536 });
     this.length = checkNumber("generator.length", options.length ?? time, { ...count, max: 1_000_000 });
-    this.#threads = options.threads === undefined ? undefined : checkNumber("generator.threads", options.threads, THREADS);
+    this.#threads =
+      options.threads === undefined ? undefined : checkNumber("generator.threads", options.threads, THREADS);
     this.#rows = Math.max(this.sequences, Math.min(AT_ONCE, this.length));
     this.#places = new Array<number>(this.sequences).fill(0);
     this.#outputs = new Float32Array(this.#rows * vocabulary);
@@ -140,7 +142,12 @@ export class TokenGenerator {
     for (let begin = 0; begin < given.length; begin += this.#rows) {
       const part = given.slice(begin, begin + this.#rows);
       const from = this.#places[own] ?? 0;
-      this.#compute("feed.tokens", part, () => own, (row) => from + row);
+      this.#compute(
+        "feed.tokens",
+        part,
+        () => own,
+        (row) => from + row,
+      );
       this.#places[own] = from + part.length;
       last = part.length - 1;
     }
@@ -152,7 +159,12 @@ export class TokenGenerator {
     const given = Array.from(tokens);
     if (given.length !== this.sequences) fail("ERR_SHAPE", "feedAll.tokens", `${this.sequences} tokens`, given);
     for (const sequence of this.#places.keys()) this.#expectRoom("feedAll", sequence, 1);
-    this.#compute("feedAll.tokens", given, (row) => row, (row) => this.#places[row] ?? 0);
+    this.#compute(
+      "feedAll.tokens",
+      given,
+      (row) => row,
+      (row) => this.#places[row] ?? 0,
+    );
     for (const [sequence, place] of this.#places.entries()) this.#places[sequence] = place + 1;
     return this.#outputs.slice(0, this.sequences * this.vocabulary);
   }
@@ -167,13 +179,19 @@ export class TokenGenerator {
    * Goes on behind a prompt with tokens that are drawn as {@link sampleToken} draws them, one at a time, until there is no more room, `tokens` were given or `stop` was drawn. Draw i of a
    * call belongs to the i-th token that it gives. The event loop has its turns in between.
    */
-  async *generate(prompt: number | ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+  async *generate(
+    prompt: number | ArrayLike<number>,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<number, void, undefined> {
     checkKeys("generate", options, ["temperature", "topK", "seed", "tokens", "stop", "sequence"]);
     const { stop, sequence = 0 } = options;
     const sampling = checkSample("generate", options);
     const own = this.#checkSequence("generate", sequence);
     if (stop !== undefined) checkNumber("generate.stop", stop, { min: 0, below: this.vocabulary, integer: true });
-    const most = options.tokens === undefined ? this.length : checkNumber("generate.tokens", options.tokens, { min: 0, integer: true });
+    const most =
+      options.tokens === undefined
+        ? this.length
+        : checkNumber("generate.tokens", options.tokens, { min: 0, integer: true });
     let outputs = this.feed(prompt, own);
     for (let draw = 0; draw < most; draw++) {
       const token = sampleToken(outputs, draw, sampling);
@@ -188,12 +206,22 @@ export class TokenGenerator {
   /** @internal */
   [INSPECT](depth: number | null, options: InspectOptions, inspect: Inspect): string {
     const { sequences, length, vocabulary } = this;
-    return inspectDescription({ title: "TokenGenerator", fields: { sequences, length, vocabulary } }, depth, options, inspect);
+    return inspectDescription(
+      { title: "TokenGenerator", fields: { sequences, length, vocabulary } },
+      depth,
+      options,
+      inspect,
+    );
   }
 
-  #compute(where: string, tokens: readonly number[], sequenceOf: (row: number) => number, placeOf: (row: number) => number): void {
+  #compute(
+    where: string,
+    tokens: readonly number[],
+    sequenceOf: (row: number) => number,
+    placeOf: (row: number) => number,
+  ): void {
     for (const token of tokens) {
-      if (Number.isInteger(token) && Math.abs(token) < 2 ** 31) continue;
+      if (Number.isInteger(token) && Math.abs(token) < 2_147_483_648) continue;
       fail("ERR_DATA", where, "integers", token);
     }
     const rows = tokens.length;

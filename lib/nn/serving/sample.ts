@@ -26,10 +26,16 @@ function largest(outputs: ArrayLike<number>, count: number): readonly number[] {
 }
 
 /** {@link SampleOptions}, checked. */
-export function checkSample(where: string, options: SampleOptions): Required<{ readonly [K in keyof SampleOptions]: number }> {
+export function checkSample(
+  where: string,
+  options: SampleOptions,
+): Required<{ readonly [K in keyof SampleOptions]: number }> {
   return {
     temperature: checkNumber(`${where}.temperature`, options.temperature ?? 1, { min: 0 }),
-    topK: options.topK === undefined ? Number.MAX_SAFE_INTEGER : checkNumber(`${where}.topK`, options.topK, { min: 1, integer: true }),
+    topK:
+      options.topK === undefined
+        ? Number.MAX_SAFE_INTEGER
+        : checkNumber(`${where}.topK`, options.topK, { min: 1, integer: true }),
     seed: checkNumber(`${where}.seed`, options.seed ?? 0, { min: 0, integer: true }),
   };
 }
@@ -44,7 +50,8 @@ export function sampleToken(outputs: ArrayLike<number>, draw: number, options: S
   if (outputs.length === 0) fail("ERR_SHAPE", "sampleToken", "an output or more", outputs);
   const { temperature, topK, seed } = checkSample("sampleToken", options);
   for (let place = 0; place < outputs.length; place++) {
-    if (!Number.isFinite(outputs[place])) fail("ERR_NON_FINITE", `sampleToken.outputs[${place}]`, "a finite number", outputs[place]);
+    if (!Number.isFinite(outputs[place]))
+      fail("ERR_NON_FINITE", `sampleToken.outputs[${place}]`, "a finite number", outputs[place]);
   }
   const places = largest(outputs, temperature === 0 ? 1 : topK);
   const [first = 0] = places;

@@ -1,7 +1,7 @@
 // A network recorded for single steps of sequences, which go on with what was kept of the steps before.
 import { type NativeSlab, native } from "../../binding/native.js";
 import type { Effect } from "../../graph/effect.js";
-import { tracingNow, type Trace } from "../../graph/trace.js";
+import { type Trace, tracingNow } from "../../graph/trace.js";
 import { rotationOf } from "../../ops/turn.js";
 import { extent } from "../../tensor/shape.js";
 import { Value } from "../../tensor/value.js";
@@ -49,7 +49,10 @@ export function attendOn(packed: Value, { heads, keyHeads, base }: CachedForm, s
   const size = Number(packed.shape.at(-1)) / (heads + 2 * keyHeads);
   const { sequences, places, count, time } = steps;
   const y = new Value(["batch", 1, heads * size], "f32", { kind: "input", name: "attention" });
-  const sizes = { keys: count * keyHeads * Math.ceil(time / PANEL) * PANEL * size, values: count * keyHeads * time * size };
+  const sizes = {
+    keys: count * keyHeads * Math.ceil(time / PANEL) * PANEL * size,
+    values: count * keyHeads * time * size,
+  };
   const memory = { keys: native.slabCreate(sizes.keys, "f32"), values: native.slabCreate(sizes.values, "f32") };
   const rotation = base === undefined ? undefined : rotationOf(time, size, base);
   trace?.add(cached({ packed, sequences, places, rotation, y }, memory, sizes, { heads, keyHeads, size, count, time }));
@@ -83,7 +86,8 @@ function cached(
     writes: [y],
     barrier: false,
     emit(emitter) {
-      const kept = (name: "keys" | "values") => emitter.memory(memory[name], "write", { count: counts[name], dtype: "f32" });
+      const kept = (name: "keys" | "values") =>
+        emitter.memory(memory[name], "write", { count: counts[name], dtype: "f32" });
       const views = {
         packed: emitter.placeOf(packed),
         slots: emitter.placeOf(sequences),
