@@ -242,7 +242,8 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
     }
   }
   const form = { cell, updateFirst: own.preset === "keras" && cell !== "lstm", where: kind };
-  const walk = (x: Value, found: Readonly<Record<string, Value>>, { training, nextSite }: LayerContext): Value => {
+  const walk = (x: Value, found: Readonly<Record<string, Value>>, context: LayerContext): Value => {
+    const { training, nextSite, keep } = context;
     const lengths = lengthsOf(x);
     const one = (given: Value, { key, reverse }: Pass) => {
       const [weight, whole] = [found[key("weight")], found[key("recurrent")]];
@@ -257,10 +258,18 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
           })
         : undefined;
       const biases = biasesOf(cell, hidden, found[key("bias")], second && found[key(second)]);
-      return recurrence(
-        { x: given, weight, recurrent: recurrentWeight, ...biases, lengths, mask },
+      const [state, cellState] = [
+        keep?.(key("state"), [hidden]),
+        cell === "lstm" ? keep?.(key("cell"), [hidden]) : undefined,
+      ];
+      const begun = { state: state?.value, cellState: cellState?.value };
+      const behind = recurrence(
+        { x: given, weight, recurrent: recurrentWeight, ...biases, lengths, mask, ...begun },
         { ...form, reverse },
       );
+      state?.next(behind.last);
+      if (behind.lastCell !== undefined) cellState?.next(behind.lastCell);
+      return behind;
     };
     let given = x;
     for (const [layer, all] of passes.entries()) {

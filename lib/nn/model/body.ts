@@ -75,7 +75,7 @@ export class ModelBody {
       segments: memory.segments,
       slab: memory.slab,
       described: () => this.#describe(),
-      record: (inputs) => this.recordRows(inputs),
+      record: (inputs, lanes) => this.recordRows(inputs, undefined, undefined, lanes),
       ensure: () => memory.ensure(),
       prepare: () => memory.prepare(),
       version: () => (memory.initialized ? memory.settled : undefined),
@@ -155,9 +155,14 @@ export class ModelBody {
   }
 
   /** The outputs of these inputs, in the order of {@link rows}, as a {@link Recording} has them. @internal */
-  recordRows(inputs: readonly Value[], tell?: Recording["tell"], shares?: Recording["shares"]): readonly Value[] {
+  recordRows(
+    inputs: readonly Value[],
+    tell?: Recording["tell"],
+    shares?: Recording["shares"],
+    lanes?: Recording["lanes"],
+  ): readonly Value[] {
     const trace = currentTrace("forward");
-    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell, shares };
+    const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell, shares, lanes };
     const { structure, record } = this.#definition;
     return record(inputs, structure.functions(recording));
   }

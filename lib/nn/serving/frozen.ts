@@ -27,6 +27,8 @@ export interface FrozenOptions {
   /** Records the network at inference over the memory of its weights: [batch, n]. */
   readonly forward: (...inputs: readonly Value[]) => Value;
   readonly inputs: readonly RowSpec[];
+  /** Memory that `forward` reads besides, by the names of its inputs, which are known once it has been called. */
+  readonly kept?: ReadonlyMap<string, NativeSlab> | undefined;
   /** Rows of a call at most. */
   readonly maxBatch: number;
   /** The form of the weights of products that stand at an offset, in floats, of a slab; f32 by default. */
@@ -83,6 +85,7 @@ interface Planned extends Ends {
 function* prepareInPieces({
   forward,
   inputs,
+  kept,
   maxBatch,
   formOf = () => "f32",
 }: FrozenOptions): Generator<void, Planned> {
@@ -102,7 +105,8 @@ function* prepareInPieces({
   const slabs = frozen.map(({ ports }) => ports.map(({ count, dtype }) => native.slabCreate(count, dtype)));
   const freezer = new Freezer(formOf);
   yield;
-  const named = frozen.flatMap(({ ports }, at) => ports.map(({ name }, port) => [name, slabs[at]?.[port]] as const));
+  const own = frozen.flatMap(({ ports }, at) => ports.map(({ name }, port) => [name, slabs[at]?.[port]] as const));
+  const named = [...own, ...(kept ?? [])];
   const bindings = new Map(
     named.flatMap(([name, slab]) => (slab === undefined ? [] : [[name, { kind: "direct", slab } as const] as const])),
   );

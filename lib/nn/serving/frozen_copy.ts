@@ -8,6 +8,7 @@ import { elements, extent } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import { type Described, type Normalization, UNDESCRIBED } from "../meaning/meaning.js";
 import type { Segment } from "../memory/slab.js";
+import type { Lanes } from "../structure/structure.js";
 import { type FrozenOptions, FrozenProgram } from "./frozen.js";
 
 /** A model as predictions read it, at the moment when they do. */
@@ -19,7 +20,9 @@ export interface Network {
   /** Units and meaning that belong to its weights; the same object until these change. */
   described(): Described;
   /** Records the network over its own weights: outputs from inputs, in their order. */
-  record(inputs: readonly Value[]): readonly Value[];
+  record(inputs: readonly Value[], lanes?: Lanes): readonly Value[];
+  /** Memory that the recorded network reads besides its inputs and weights, by the names of further inputs. */
+  readonly kept?: ReadonlyMap<string, NativeSlab> | undefined;
   /** Gives the weights values where they have none. */
   ensure(): void;
   /** The same, in turns of the event loop where they are many; `undefined` where they have values already. */
@@ -81,6 +84,7 @@ export class FrozenCopy {
     this.#options = {
       forward: (...inputs) => sideBySide(network.record(inputs), normalizations),
       inputs: rows.inputs,
+      kept: network.kept,
       maxBatch,
       formOf: (memory, offset) => (memory === slab ? formOf(names.get(offset) ?? "") : "f32"),
     };

@@ -33,6 +33,7 @@ import {
   writeRows,
 } from "./rows.js";
 import { roomFor } from "./stages.js";
+import { StreamLanes } from "./stream_lanes.js";
 
 /** Options of {@link Predictor.submit}. */
 export interface SubmitOptions {
@@ -82,6 +83,8 @@ export class Predictor<
   readonly maxBatch: number;
   readonly as: A;
   readonly #network: Network;
+  /** Of streams that are taken step by step. */
+  readonly #lanes: StreamLanes | undefined;
   readonly #settings: PredictorSettings;
   readonly #computer: FrozenComputer;
   readonly #gathering: Gathering;
@@ -95,7 +98,9 @@ export class Predictor<
   #closed = false;
 
   /** @internal */
-  constructor(network: Network, settings: PredictorSettings, as: A) {
+  constructor(given: Network, settings: PredictorSettings, as: A) {
+    this.#lanes = settings.stateful ? new StreamLanes(given, settings.maxBatch) : undefined;
+    const network = this.#lanes ?? given;
     this.#network = network;
     this.#settings = settings;
     this.#computer = new FrozenComputer(network, settings);
@@ -149,16 +154,27 @@ export class Predictor<
    */
   submit(x: RowsOf<In, E>, options?: SubmitOptions): Promise<Predicted<A, Out>>;
   submit(x: unknown, options?: SubmitOptions): Promise<unknown> {
-    if (options !== undefined || this.#closed) return this.#submit(x, options);
+    if (options !== undefined || this.#closed || this.#lanes !== undefined) return this.#submit(x, options);
     return this.#gathering.submit("submit.x", x, this.#take, this.#settings, this.maxBatch);
   }
 
   async #submit(x: unknown, options: SubmitOptions = {}): Promise<unknown> {
     this.#expectOpen("submit");
+    this.#expectRows("submit");
     checkKeys("submit", options, ["signal"]);
     const { threads } = this.#settings;
     const signal = checkSignal("submit", options.signal);
     return await this.#gathering.submit("submit.x", x, this.#take, { threads, signal }, this.maxBatch);
+  }
+
+  /**
+   * Begins the stream of a lane anew, or those of all lanes: what layers have kept of its steps is 0 again. `ERR_STATE` unless the predictor is `stateful`, `ERR_OPTION` for a
+   * lane that there is not.
+   */
+  reset(lane?: number): void {
+    this.#expectOpen("reset");
+    if (this.#lanes === undefined) fail("ERR_STATE", "reset", "a predictor with { stateful: true }", this);
+    this.#lanes.reset(lane);
   }
 
   /** Figures of `submit`, of this moment. */
@@ -189,6 +205,7 @@ export class Predictor<
    */
   async error(x: RowsOf<In, E>): Promise<FormError> {
     this.#expectOpen("error");
+    this.#expectRows("error");
     const { formOf, as, maxBatch } = this.#settings;
     const normalizations = normalizationsFor(as, this.#network.described());
     return await measureError("error.x", this.#network, { formOf, normalizations, maxBatch }, x);
@@ -211,6 +228,13 @@ export class Predictor<
     const { as, maxBatch } = this;
     const title = `Predictor [${this.inputs}] → [${this.outputs}]`;
     return inspectDescription({ title, fields: { as, maxBatch, closed: this.#closed } }, depth, options, inspect);
+  }
+
+  /** `ERR_STATE` where rows are steps of streams, which have an order. */
+  #expectRows(where: string): void {
+    if (this.#lanes === undefined) return;
+    const problem = `expected a predictor of rows for '${where}' but this one takes steps of streams`;
+    throw new CarillonError("ERR_STATE", where, `${problem}: 'run' answers them`);
   }
 
   #expectOpen(where: string): void {

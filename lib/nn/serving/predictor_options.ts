@@ -1,7 +1,7 @@
 import { THREADS } from "../../binding/threads.js";
 import { fail } from "../../errors.js";
 import type { WeightForm } from "../../graph/passes/frozen_products.js";
-import { checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
+import { checkBoolean, checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
 import { matchesPattern } from "../../words.js";
 import type { ProbabilitiesAs } from "../meaning/meaning.js";
 import type { LabelsOf, OutputsOf, ProbabilitiesOf } from "../meaning/row_types.js";
@@ -38,6 +38,11 @@ export interface PredictorOptions<A extends PredictedAs = PredictedAs> {
   readonly weights?: WeightForms | undefined;
   /** `'outputs'` by default. */
   readonly as?: A | undefined;
+  /**
+   * Whether calls are steps of streams: row r of each is the next step of lane r, and recurrent layers go on from the state that the call before has left, to the bits of the
+   * whole sequence. Rows then have one step, [1, features]; `run` alone answers, and `reset` begins anew. False by default.
+   */
+  readonly stateful?: boolean | undefined;
   /** Rows of `submit` that may wait; 10,000 by default, and at least `maxBatch`. One more is `ERR_QUEUE_FULL`. */
   readonly maxQueue?: number | undefined;
 }
@@ -48,6 +53,7 @@ export interface PredictorSettings {
   readonly threads: number | undefined;
   readonly formOf: (parameter: string) => WeightForm;
   readonly as: PredictedAs;
+  readonly stateful: boolean;
   readonly maxQueue: number;
 }
 
@@ -61,7 +67,7 @@ const BATCH = 256;
 
 export function checkPredictor(options: PredictorOptions, segments: readonly Segment[]): PredictorSettings {
   const where = "predictor";
-  checkKeys(where, options, ["maxBatch", "threads", "weights", "as", "maxQueue"]);
+  checkKeys(where, options, ["maxBatch", "threads", "weights", "as", "stateful", "maxQueue"]);
   const { threads, weights = "f32", as = "outputs" } = options;
   const maxBatch = checkNumber(`${where}.maxBatch`, options.maxBatch ?? BATCH, {
     min: 1,
@@ -75,6 +81,7 @@ export function checkPredictor(options: PredictorOptions, segments: readonly Seg
     threads,
     formOf: checkForms(`${where}.weights`, weights, segments),
     as: checkOneOf(`${where}.as`, as, KINDS),
+    stateful: checkBoolean(`${where}.stateful`, options.stateful ?? false),
     maxQueue: checkNumber(`${where}.maxQueue`, queue, { min: maxBatch, integer: true }),
   };
 }

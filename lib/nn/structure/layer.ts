@@ -15,6 +15,14 @@ import type { Value, ValueSpec } from "../../tensor/value.js";
 import { PARAMETER_ROLES, type ParameterSpec } from "../parameters/parameter.js";
 import { ANY_SIZE, type Given, type Sized, type Taken, type Takes } from "./chain.js";
 
+/** What a layer keeps of each lane of a stream from one step to the next. */
+export interface Kept {
+  /** [batch, …shape]: as the step before has left it, 0 before the first. */
+  readonly value: Value;
+  /** Says what it is behind this step. */
+  next(value: Value): void;
+}
+
 /** The context of a layer while it is traced; `S` are the names of its states, `B` those of the layers inside of it. */
 export interface LayerContext<S extends string = string, B extends string = string> {
   /** False at inference: nothing is drawn, and no state changes. */
@@ -28,6 +36,11 @@ export interface LayerContext<S extends string = string, B extends string = stri
    * that it gives then are kept, although this is no training. Absent at all other times.
    */
   readonly measure?: (() => Value) | undefined;
+  /**
+   * Memory of each lane of a stream, under a name of the layer's own, where a predictor takes streams step by step (`stateful`): a layer that looks at steps before the one
+   * that it is given keeps what it needs of them so. Absent at all other times.
+   */
+  readonly keep?: ((key: string, shape: readonly number[]) => Kept) | undefined;
   /** Its states, as the step found them, or as this layer has left them where it was used before. */
   readonly state: { readonly [K in S]: Value };
   /** The layers inside of it as functions. */

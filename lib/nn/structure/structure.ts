@@ -5,7 +5,7 @@ import { formatShape, sameShape } from "../../tensor/shape.js";
 import { Value, type ValueSpec } from "../../tensor/value.js";
 import type { ParameterSpec } from "../parameters/parameter.js";
 import { givenBy } from "./chain.js";
-import type { Layer, LayerResult, StateSpec } from "./layer.js";
+import type { Kept, Layer, LayerResult, StateSpec } from "./layer.js";
 import type { NamedLayers } from "./naming.js";
 
 /** Layers in one another, at most. */
@@ -21,8 +21,17 @@ export interface Recording {
   readonly states: { get(name: string): Value | undefined; set(name: string, value: Value): void };
   /** Gives layers their shares where statistics are measured anew. */
   readonly shares?: Shares | undefined;
+  /** Memory of the lanes of streams that are taken step by step. */
+  readonly lanes?: Lanes | undefined;
   /** Told what every layer gives. */
   readonly tell?: ((name: string, output: Value) => void) | undefined;
+}
+
+/** Memory that layers keep of each lane of a stream. */
+export interface Lanes {
+  /** Refuses a layer that cannot take the steps of x one by one. */
+  expect(path: string, layer: Layer, x: Value): void;
+  keep(path: string, key: string, shape: readonly number[]): Kept;
 }
 
 /** The share of a batch in all rows that a layer has seen so far, by the layer's name. */
@@ -72,7 +81,8 @@ export class Structure {
   }
 
   #record(path: string, layer: Layer, x: Value, recording: Recording): Value {
-    const { trace, parameters, states, tell, shares } = recording;
+    const { trace, parameters, states, tell, shares, lanes } = recording;
+    lanes?.expect(path, layer, x);
     const own = this.#paths.get(layer) ?? path;
     const valuesOf = (
       declared: Readonly<Record<string, unknown>>,
@@ -92,6 +102,7 @@ export class Structure {
     const context = {
       training: trace.training,
       ...(shares === undefined ? {} : { measure }),
+      ...(lanes === undefined ? {} : { keep: (key: string, shape: readonly number[]) => lanes.keep(path, key, shape) }),
       nextSite: () => trace.nextSite(),
       needRows: (rows: number) => trace.needRows(path, rows),
       state: valuesOf(layer.state ?? {}, states),
