@@ -77,7 +77,7 @@ export interface NativeLists {
   readonly spreads: "full" | "scalar" | "row" | "column";
   readonly dtypes: "f32" | "i32" | "u8";
   readonly layouts: "plain" | "transposed" | "packed";
-  readonly bags: "none" | "sum" | "mean";
+  readonly bags: "none" | "sum" | "mean" | "sqrtn";
   readonly reaches: "all" | "touched" | "moving";
   readonly gates: "none" | "positive" | "tanh";
   readonly cells: "lstm" | "gru" | "gru_before" | "rnn_tanh" | "rnn_relu";

@@ -1,4 +1,4 @@
-import { countText } from "../counts.js";
+import { countText, grouped } from "../counts.js";
 import { type Inferred, loadModel, loadTabular, schemaOf } from "../index.js";
 import { fileSystem } from "../io/file_system.js";
 import { writeWhole } from "../job/files.js";
@@ -76,7 +76,7 @@ async function inspectModel(path: string, json: boolean): Promise<Status> {
     ["  score", `${figures.join(", ")} (rows that were held out)`],
     [
       "  network",
-      `${countText(members.length, "member")}, ${countText(parameters, "weight")}, ${Math.ceil(size / 1000).toLocaleString("en-US")} KB`,
+      `${countText(members.length, "member")}, ${countText(parameters, "weight")}, ${grouped(Math.ceil(size / 1000))} KB`,
     ],
     ["  seed", String(seed)],
   ];

@@ -1,6 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkKeys, checkOneOf } from "../options.js";
-import type { BagMode, Listed, Looked, Padded } from "../tensor/attributes.js";
+import { BAG_MODES, type BagMode, type Listed, type Looked, type Padded } from "../tensor/attributes.js";
 import { RaggedValue } from "../tensor/ragged_value.js";
 import { elements, extent, formatShape, type Shape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -204,7 +204,7 @@ export const takeGradient = (gradient: Value, indices: Value, shape: Shape): Val
 
 /** Options of {@link bag}. */
 export interface BagOptions<W extends Value = Value> {
-  /** `sum` (the default), or that by the number of ids. */
+  /** `sum` (the default), or that by the number of ids, or by the root of their number. */
   readonly mode?: BagMode | undefined;
   /** Factors of the rows, of the shape of the ids, for sums alone. */
   readonly weights?: W | undefined;
@@ -215,7 +215,7 @@ export interface BagOptions<W extends Value = Value> {
  * zeros; any other outside [0, n) is `ERR_DATA`, as for {@link take}.
  *
  * y = Σᵢ wᵢ·table[idᵢ], one chain of fused multiply-adds from +0 in the order of the ids (w is 1 without `weights`); the mean multiplies
- * that by 1/m, rounded once, where m ids are there.
+ * that by 1/m, rounded once, where m ids are there, `sqrtn` by 1/√m, root and quotient each rounded.
  *
  * An input of lists (`ragged`) is taken too: each list is a bag, with the weights that the data have. There −1 is refused.
  */
@@ -232,16 +232,16 @@ export function bag<T extends Value, I extends Value, W extends Value = T>(
 export function bagPadded(table: Value, ids: Value, { mode = "sum", weights, padding }: BagOptions & Padded): Value {
   checkValue("bag", table);
   checkValue("bag.ids", ids);
-  checkOneOf("bag.mode", mode, ["sum", "mean"]);
+  checkOneOf("bag.mode", mode, BAG_MODES);
   if (ids instanceof RaggedValue) return bagOfLists(table, ids, weights, { mode, padding });
   const own = { mode, padding, ragged: false };
   if (weights === undefined) return apply(bagRule, [table, ids], own);
   checkValue("bag.weights", weights);
-  if (mode === "mean") {
+  if (mode !== "sum") {
     throw new CarillonError(
       "ERR_OPTION",
       "bag.weights",
-      "expected no weights for 'bag' with mode 'mean' but received some",
+      `expected no weights for 'bag' with mode '${mode}' but received some`,
     );
   }
   return apply(bagRule, [table, ids, weights], own);

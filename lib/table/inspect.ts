@@ -1,5 +1,5 @@
 // A table as text: its first rows in columns.
-import { countOf, countText } from "../counts.js";
+import { countOf, countText, grouped } from "../counts.js";
 import type { Cell, ColumnKind } from "./column.js";
 
 /** What is shown of a table. */
@@ -47,7 +47,7 @@ export function formatTable(table: Showable, rows: number): string {
   );
   const left = table.names.length - columns.length;
   const more = [
-    ...(table.rows > shown ? [`  … ${(table.rows - shown).toLocaleString("en-US")} more rows`] : []),
+    ...(table.rows > shown ? [`  … ${grouped(table.rows - shown)} more rows`] : []),
     ...(left > 0
       ? [
           `  … ${left} more columns: ${table.names.slice(columns.length, columns.length + 8).join(", ")}${left > 8 ? ", …" : ""}`,

@@ -59,6 +59,11 @@ const PERIODIC = 4;
 /** Share of the steps before dropout begins to fade out. */
 const FLAT = 0.5;
 
+/** Whether a network is given one text and nothing else. */
+export function isTextAlone({ numbers, flags, categories, texts }: PreparedInputs): boolean {
+  return texts.length === 1 && numbers.length + flags.length + categories.length === 0;
+}
+
 /** Layers by the names of the inputs, how many numbers they give, and how many of these follow one another that one column has become. */
 function branchesOf(plan: NetworkPlan): {
   readonly specs: Readonly<Record<string, unknown>>;
@@ -103,11 +108,14 @@ function branchesOf(plan: NetworkPlan): {
     );
     blocks.push(...categories.map(() => EMBEDDED));
   }
-  const alone = texts.length === 1 && blocks.length === 0;
+  const alone = isTextAlone(inputs);
   for (const { input, buckets, most } of texts) {
     specs[input] = spec(["batch", most], "i32");
     const size = alone ? plan.outputs : TEXT;
-    layers[input] = embeddingBag(buckets, size, { mode: "mean", rows: "touched", ...(alone ? { init: 0 } : {}) });
+    layers[input] = embeddingBag(buckets, size, {
+      rows: "touched",
+      ...(alone ? { mode: "sqrtn", init: 0 } : { mode: "mean" }),
+    });
     blocks.push(size);
   }
   return { specs, layers, features: blocks.reduce((sum, size) => sum + size, 0), blocks };
@@ -158,7 +166,7 @@ function insideOf(plan: NetworkPlan, features: number, blocks: readonly number[]
   const { kind, outputs, inputs } = plan;
   if (kind === "tabM") return tabM(plan, blocks);
   const texts = inputs.texts.length;
-  if (texts === 1 && texts === blocks.length) return [linear(features, outputs, { init: identity() })];
+  if (isTextAlone(inputs)) return [linear(features, outputs, { init: identity() })];
   if (texts > 0 && texts === blocks.length) return [linear(features, outputs, { init: 0 })];
   const layers = realMlp(plan, features);
   return texts > 0 && features !== outputs ? [residual({ project: true }, ...(layers as [Layer]))] : layers;

@@ -212,7 +212,7 @@ export class Training {
     const trial = fitAny(model, {
       data: this.#prepared.encoded.take(rows, "training", namesOf(model)),
       loss: lossOf(task, monitor),
-      optimizer: optimizerOf(first.kind, task, settings),
+      optimizer: optimizerOf(first.kind, task, this.#prepared.preparation.inputs, settings),
       steps: TRIAL,
       batchSize,
       threads,
@@ -252,7 +252,7 @@ export class Training {
     let running: Stoppable | undefined;
     const training: MemberTraining = {
       loss: lossOf(task, monitor),
-      optimizer: optimizerOf(kind, task, settings),
+      optimizer: optimizerOf(kind, task, preparation.inputs, settings),
       regularizer: settings.regularizer,
       epochs: this.#epochs,
       batchSize,

@@ -159,6 +159,8 @@ export interface CandidateAttributes {
 /** How the rows of a bag become one. */
 export type BagMode = Exclude<NativeLists["bags"], "none">;
 
+export const BAG_MODES = ["sum", "mean", "sqrtn"] as const satisfies readonly BagMode[];
+
 /** Of a table: the row that is read as 0 and has no gradient, −1: none. */
 export interface Padded {
   readonly padding: number;

@@ -1,4 +1,5 @@
 import { fail } from "../errors.js";
+import type { BagMode } from "./attributes.js";
 import { Value } from "./value.js";
 
 /** What a program has of the lists of a batch. */
@@ -35,13 +36,13 @@ export class RaggedValue extends Value {
     this.#called = names.weights;
   }
 
-  /** Whether a mean was made of it, which takes no weights. */
+  /** Whether a bag was made of it that goes by the number of ids, and takes no weights. */
   get averaged(): boolean {
     return this.#averaged;
   }
 
-  /** The weights that a bag is made with; `ERR_OPTION` for a mean of lists that have some. */
-  weightsFor(mode: "sum" | "mean"): Value | undefined {
+  /** The weights that a bag is made with; `ERR_OPTION` for a mean, or `sqrtn`, of lists that have some. */
+  weightsFor(mode: BagMode): Value | undefined {
     if (mode === "sum") return this.weights;
     this.#averaged = true;
     if (this.#bound === "given") fail("ERR_OPTION", this.#called, "none, as means take none,", "some");

@@ -122,11 +122,4 @@ struct IdLists {
   }
 };
 
-// 1 by the number of ids of a bag, rounded once; 0 of an empty one.
-inline float bag_share(const int32_t* ids, size_t width, int64_t padding) {
-  size_t count = 0;
-  for (size_t i = 0; i < width; ++i) count += ids[i] >= 0 && ids[i] != padding ? 1 : 0;
-  return count == 0 ? 0.0f : 1.0f / static_cast<float>(count);
-}
-
 }  // namespace carillon

@@ -101,7 +101,7 @@ class Scatterer {
         of_bags_(begins_ + of.count + 1),
         // Where no weight of an entry is wanted, its place is the row of the gradient at once.
         direct_(of.bags != Bags::none && of.weights == nullptr),
-        mean_(of.bags == Bags::mean),
+        shared_(has_share(of.bags)),
         numbered_(of.ends != nullptr && !direct_) {}
 
   // Of a list of entries, as each share may write one behind its last.
@@ -117,11 +117,11 @@ class Scatterer {
   }
 
  private:
-  // What each bag of a mean is multiplied by, or the list that each index is in.
+  // What each bag is multiplied by, or the list that each index is in.
   void describe_bags() {
-    for (size_t bag = 0; (mean_ || numbered_) && bag < lists_.count; ++bag) {
+    for (size_t bag = 0; (shared_ || numbered_) && bag < lists_.count; ++bag) {
       const size_t begin = lists_.begin(bag), end = lists_.end(bag);
-      if (mean_) share_of_bags()[bag] = bag_share(of_.indices + begin, end - begin, of_.padding);
+      if (shared_) share_of_bags()[bag] = bag_share(of_.bags, of_.indices + begin, end - begin, of_.padding);
       if (numbered_) std::fill(of_bags_ + begin, of_bags_ + end, static_cast<int32_t>(bag));
     }
   }
@@ -191,7 +191,7 @@ class Scatterer {
     std::partial_sum(touched, touched + shares_.count + 1, touched);
     // Where the sorted entries are not there is room for two numbers of each.
     auto* const places = reinterpret_cast<int32_t*>(sorted[0] == listed ? other : listed);
-    const bool factored = mean_ || of_.weights != nullptr;
+    const bool factored = shared_ || of_.weights != nullptr;
     auto* const factors = factored ? reinterpret_cast<float*>(places + of_.count) : nullptr;
     parallel.run(shares_.count, [&](size_t share) {
       size_t row = touched[share];
@@ -199,7 +199,7 @@ class Scatterer {
         const Entry* const own = sorted[share] + (i - entries[share]);
         const size_t place = packing_.place(*own);
         places[i] = gradient_row(place);
-        if (factored) factors[i] = mean_ ? share_of_bags()[place] : of_.weights[place];
+        if (factored) factors[i] = shared_ ? share_of_bags()[place] : of_.weights[place];
         if (i != entries[share] && packing_.row(own[0]) == packing_.row(own[-1])) continue;
         rows_[row] = packing_.row(*own);
         begins_[row++] = static_cast<int32_t>(i);
@@ -217,7 +217,7 @@ class Scatterer {
   int32_t* const rows_;
   int32_t* const begins_;
   int32_t* const of_bags_;
-  const bool direct_, mean_, numbered_;
+  const bool direct_, shared_, numbered_;
   Packing packing_{};
   Shares shares_;
 };

@@ -2,6 +2,7 @@
 // makes do without memory for either.
 #pragma once
 
+#include <cmath>
 #include <limits>
 
 #include "rows.h"
@@ -15,6 +16,18 @@ enum class Bags : int64_t {
 #undef X
   count
 };
+
+// Whether a bag is multiplied by a number that its ids tell, so that it takes no weights.
+constexpr bool has_share(Bags bags) { return bags == Bags::mean || bags == Bags::sqrtn; }
+
+// 1 by the number of ids of a bag, or by the root of that, rounded by operation; 0 of an empty one.
+inline float bag_share(Bags bags, const int32_t* ids, size_t width, int64_t padding) {
+  size_t count = 0;
+  for (size_t i = 0; i < width; ++i) count += ids[i] >= 0 && ids[i] != padding ? 1 : 0;
+  if (count == 0) return 0.0f;
+  const auto number = static_cast<float>(count);
+  return 1.0f / (bags == Bags::sqrtn ? std::sqrt(number) : number);
+}
 
 // The operands in front of `take_gradient` and `scatter_rows`. `width` indices are a row of the batch; of a bag they
 // have one row of the gradient together. Bags of any length are so many `lists` with their ends: `count` is then the

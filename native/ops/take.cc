@@ -66,7 +66,7 @@ void check_bag(const Arguments& a, Requirements& r) {
   if (a.ints[BagAt::columns] < 0 || a.ints[BagAt::width] < 1) return r.fail("bad columns");
   if (a.ints[BagAt::mode] < 0 || a.ints[BagAt::mode] >= static_cast<int64_t>(Bags::count))
     return r.fail("no such bags");
-  if (static_cast<Bags>(a.ints[BagAt::mode]) == Bags::mean && a.views[BagAt::weights] != nullptr)
+  if (has_share(static_cast<Bags>(a.ints[BagAt::mode])) && a.views[BagAt::weights] != nullptr)
     return r.fail("a mean has no weights");
   r.need(BagAt::table, a.size(BagAt::table_rows), a.size(BagAt::columns));
   const size_t lists = a.views[BagAt::ends] == nullptr ? a.size(BagAt::bags) : 1;
@@ -76,8 +76,8 @@ void check_bag(const Arguments& a, Requirements& r) {
   r.need(BagAt::y, a.size(BagAt::bags), a.size(BagAt::columns));
 }
 
-// y[b] = Σ weights[b][i]·table[ids[b][i]], by its number of ids in the mean. A bag has `width` ids,
-// or those up to ends[b], of `width` in all.
+// y[b] = Σ weights[b][i]·table[ids[b][i]], by its number of ids in the mean, or by the root of that. A bag has `width`
+// ids, or those up to ends[b], of `width` in all.
 void run_bag(const Context& context, const Arguments& a) {
   const size_t bags = a.size(BagAt::bags), columns = a.size(BagAt::columns);
   const auto* ids = a.view<const int32_t>(BagAt::ids);
@@ -85,7 +85,7 @@ void run_bag(const Context& context, const Arguments& a) {
   if (!lists.fit(context, ids, a.size(BagAt::table_rows), lists.ends == nullptr)) return;
   const auto* weights = a.view<const float>(BagAt::weights);
   const auto padding = static_cast<int32_t>(a.ints[BagAt::padding]);
-  const bool mean = static_cast<Bags>(a.ints[BagAt::mode]) == Bags::mean;
+  const auto mode = static_cast<Bags>(a.ints[BagAt::mode]);
   const auto multiply = context.kernels.binary[static_cast<size_t>(Binary::multiply)].vector_scalar;
   const size_t least = std::max<size_t>(1, kLeastElements * bags / std::max<size_t>(1, lists.entries() * columns));
   const size_t chunks = std::min(std::max<size_t>(bags, 1), context.parallel.chunks(bags, least));
@@ -125,8 +125,8 @@ void run_bag(const Context& context, const Arguments& a) {
         context.kernels.rows_sum_f32(task);
       }
     }
-    for (size_t bag = begin; mean && bag < end; ++bag) {
-      const float share = bag_share(ids + lists.begin(bag), lists.end(bag) - lists.begin(bag), padding);
+    for (size_t bag = begin; has_share(mode) && bag < end; ++bag) {
+      const float share = bag_share(mode, ids + lists.begin(bag), lists.end(bag) - lists.begin(bag), padding);
       multiply(y + bag * columns, share, y + bag * columns, columns);
     }
   });

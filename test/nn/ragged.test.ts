@@ -26,17 +26,18 @@ import {
   tensor,
 } from "carillon";
 import { describe, expect, test } from "vitest";
+import type { BagMode } from "../../lib/tensor/attributes.js";
 import { eachList, listsBetween, padded, someLists } from "./lists.js";
 
 const [ROWS, LONGEST, TABLE] = [61, 9, 40];
 const lists = someLists(ROWS, LONGEST, TABLE);
 const y = Float32Array.from({ length: ROWS }, (_, row) => ((row * 3) % 7) - 3);
 
-const layers = (mode: "sum" | "mean", rows: RowUpdates, padding?: number) =>
+const layers = (mode: BagMode, rows: RowUpdates, padding?: number) =>
   [embeddingBag(TABLE, 5, { mode, rows, padding }), linear(5, 4), relu(), linear(4, 1)] as const;
-const ofLists = (mode: "sum" | "mean" = "sum", rows: RowUpdates = "exact", padding?: number) =>
+const ofLists = (mode: BagMode = "sum", rows: RowUpdates = "exact", padding?: number) =>
   sequential({ input: ragged("i32") }, ...layers(mode, rows, padding));
-const ofRows = (mode: "sum" | "mean" = "sum", rows: RowUpdates = "exact", padding?: number) =>
+const ofRows = (mode: BagMode = "sum", rows: RowUpdates = "exact", padding?: number) =>
   sequential({ input: spec(["batch", LONGEST], "i32") }, ...layers(mode, rows, padding));
 
 const options = { loss: mse(), optimizer: adam({ lr: 0.02 }), epochs: 3, batchSize: 16, seed: 3 } as const;
@@ -50,6 +51,8 @@ describe("the bits of padded rows", () => {
     ["mean", "exact", undefined],
     ["sum", "touched", undefined],
     ["mean", "touched", 3],
+    ["sqrtn", "exact", undefined],
+    ["sqrtn", "touched", 3],
   ] as const)("%s, %s, padding %s", async (mode, rows, padding) => {
     const [ragged, plain] = [ofLists(mode, rows, padding), ofRows(mode, rows, padding)];
     const x = padded(lists, LONGEST);

@@ -1,6 +1,7 @@
 import * as ops from "../../lib/ops/index.js";
 import type { OperationName } from "../../lib/ops/rules.js";
 import { takeGradient } from "../../lib/ops/take.js";
+import type { BagMode } from "../../lib/tensor/attributes.js";
 import { type Bound, exact, gamma, productError, summed } from "./bounds.js";
 import { places, productOfMatrices } from "./references.js";
 import {
@@ -217,8 +218,8 @@ const bagIds = (shape: readonly number[], rows: number): Drawn =>
     Array.from({ length: size(shape) }, (_, at) => (at % 3 === 1 ? -1 : (at * 7 + 2) % rows)),
   );
 
-/** Σ over the ids of a bag, by `share` of their number. */
-function bagOf(table: Numbers, ids: Numbers, weights: Numbers | undefined, mean: boolean): number[] {
+/** Σ over the ids of a bag, by their number in the mean, or by the root of that. */
+function bagOf(table: Numbers, ids: Numbers, weights: Numbers | undefined, mode: BagMode): number[] {
   const [width, columns] = [ids.shape.at(-1) ?? 1, size(table.shape.slice(1))];
   return Array.from({ length: (ids.data.length / width) * columns }, (_, at) => {
     const [bag, column] = [Math.floor(at / columns), at % columns];
@@ -229,7 +230,9 @@ function bagOf(table: Numbers, ids: Numbers, weights: Numbers | undefined, mean:
         (weights === undefined ? 1 : element(weights, place)) * element(table, element(ids, place) * columns + column)
       );
     });
-    return terms.reduce((total, term) => total + term, 0) / (mean ? Math.max(1, own.length) : 1);
+    const number = Math.max(1, own.length);
+    const by = { sum: 1, mean: number, sqrtn: Math.sqrt(number) }[mode];
+    return terms.reduce((total, term) => total + term, 0) / by;
   });
 }
 
@@ -242,7 +245,7 @@ const bags: OperationSamples = [
   {
     label: "sum",
     apply: (table, ids) => ops.bag(table, ids),
-    reference: (table, ids) => bagOf(table, ids, undefined, false),
+    reference: (table, ids) => bagOf(table, ids, undefined, "sum"),
     error: chainError,
     samples: [
       sample([floats([5, 3]), bagIds([4, 3], 5)], [1]),
@@ -261,7 +264,18 @@ const bags: OperationSamples = [
   {
     label: "mean",
     apply: (table, ids) => ops.bag(table, ids, { mode: "mean" }),
-    reference: (table, ids) => bagOf(table, ids, undefined, true),
+    reference: (table, ids) => bagOf(table, ids, undefined, "mean"),
+    error: chainError,
+    samples: [sample([floats([5, 3]), bagIds([4, 3], 5)], [1]), sample([floats([7, 17]), bagIds([6, 7], 7)], [1])],
+    large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
+    differentiable: [0],
+    rowwise: true,
+    refusals: [],
+  },
+  {
+    label: "sqrtn",
+    apply: (table, ids) => ops.bag(table, ids, { mode: "sqrtn" }),
+    reference: (table, ids) => bagOf(table, ids, undefined, "sqrtn"),
     error: chainError,
     samples: [sample([floats([5, 3]), bagIds([4, 3], 5)], [1]), sample([floats([7, 17]), bagIds([6, 7], 7)], [1])],
     large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
@@ -272,7 +286,7 @@ const bags: OperationSamples = [
   {
     label: "weights",
     apply: (table, ids, weights) => ops.bag(table, ids, { weights }),
-    reference: (table, ids, weights) => bagOf(table, ids, weights, false),
+    reference: (table, ids, weights) => bagOf(table, ids, weights, "sum"),
     error: chainError,
     samples: [
       sample([floats([5, 3]), bagIds([4, 3], 5), floats([4, 3])], [1, 2]),

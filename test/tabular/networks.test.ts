@@ -49,14 +49,15 @@ async function trained(preset: "fast" | "auto", task: "classes" | "value", steps
   const inUnits = (value: number, at: number): number =>
     units === undefined ? value : (value - (units.shift[at % 2] ?? 0)) / (units.scale[at % 2] ?? 1);
   const y = "shape" in targets ? { ...targets, data: targets.data.map(inUnits) } : targets;
+  const inputs = {
+    numbers: ["a", "b", "c"],
+    flags: (flags[0] ?? []).map((_, at) => `flag ${at}`),
+    categories: isLarge ? [{ column: "category", count: 13 }] : [],
+    texts: [],
+  };
   const model = networkOf({
     kind,
-    inputs: {
-      numbers: ["a", "b", "c"],
-      flags: (flags[0] ?? []).map((_, at) => `flag ${at}`),
-      categories: isLarge ? [{ column: "category", count: 13 }] : [],
-      texts: [],
-    },
+    inputs,
     outputs: task === "classes" ? 3 : 2,
     mixing: task === "classes" ? "classes" : "values",
     hidden: [16, 16, 16],
@@ -75,7 +76,7 @@ async function trained(preset: "fast" | "auto", task: "classes" | "value", steps
     data: { x, y },
     inputs: { numbers: robustScale(), flags: robustScale() },
     loss: lossOf(task, task === "classes" ? "accuracy" : "rmse"),
-    optimizer: optimizerOf(kind, task, checkTabular({})),
+    optimizer: optimizerOf(kind, task, inputs, checkTabular({})),
     steps: fixture.steps,
     batchSize: fixture.batch,
     shuffle: false,

@@ -4,7 +4,7 @@ import * as ops from "../../ops/index.js";
 import { bagPadded, NO_PADDING, takePadded } from "../../ops/take.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { checkRegularizers, maxNorm, type Regularizers } from "../../regularizers/index.js";
-import type { BagMode } from "../../tensor/attributes.js";
+import { BAG_MODES, type BagMode } from "../../tensor/attributes.js";
 import { Value } from "../../tensor/value.js";
 import type { Initializer } from "../parameters/initializers.js";
 import { type ParameterSpec, parameter, type RowUpdates } from "../parameters/parameter.js";
@@ -33,7 +33,7 @@ export interface EmbeddingOptions {
 
 /** Options of {@link embeddingBag}. */
 export interface EmbeddingBagOptions extends Omit<EmbeddingOptions, "preset"> {
-  /** `sum` (the default), or that by the number of ids. */
+  /** `sum` (the default), or that by the number of ids, or by the root of their number (TensorFlow's `sqrtn`). */
   readonly mode?: BagMode | undefined;
 }
 
@@ -132,7 +132,7 @@ export function embedding<const Size extends number>(
 }
 
 /**
- * The sum, or the mean, of rows of a table by number: hashed words, several categories at once, histories. x: lists of ids, an input that
+ * The sum, or the mean, of rows of a table by number (or the sum by the root of how many they are, which has the same variance whatever their number): hashed words, several categories at once, histories. x: lists of ids, an input that
  * {@link ragged} says, or [batch, …, n] i32 of at most n ids, −1 for none; table: [count, size]; y: [batch, …, size], 0 where a bag is
  * empty. Formula and errors as of `ops.bag`, gradient and role as of {@link embedding}.
  */
@@ -143,7 +143,7 @@ export function embeddingBag<const Size extends number>(
 ): Layer<number, Size, "ragged"> {
   checkKeys("embeddingBag", options, [...OPTIONS, "mode"]);
   const { table, padding, made } = tableOf("embeddingBag", count, size, options);
-  const mode = checkOneOf("embeddingBag.mode", options.mode ?? "sum", ["sum", "mean"]);
+  const mode = checkOneOf("embeddingBag.mode", options.mode ?? "sum", BAG_MODES);
   const layer = defineLayer({
     kind: "embeddingBag",
     outputs: size,

@@ -1,11 +1,11 @@
 // Numbers and sentences as all forms of a report write them.
-import { countText } from "../../counts.js";
+import { countText, grouped } from "../../counts.js";
 import type { ReportFacts, ScoreFacts } from "../facts.js";
 import { shortNumber } from "../slices.js";
 
 /** `1,234` */
 export function counted(count: number): string {
-  return count.toLocaleString("en-US");
+  return grouped(count);
 }
 
 /** `1 row`, `1,234 rows` */

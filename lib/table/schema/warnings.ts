@@ -1,5 +1,6 @@
 // What makes a score too good, or a model poor: told before anything is trained.
 import { turn } from "../../binding/clock.js";
+import { grouped } from "../../counts.js";
 import { type Column, eachLevel } from "../column.js";
 import type { Table } from "../table.js";
 import { type Codes, codesOfColumn, repeatedRows } from "./codes.js";
@@ -168,7 +169,7 @@ function duplicates(table: Table, schema: Schema, codesOf: (name: string) => Cod
   const columns = used.map((name) => codesOf(name).codes);
   const { twice, first } = repeatedRows(columns, table.rows);
   if (twice === 0) return [];
-  const text = `${twice.toLocaleString("en-US")} row${twice === 1 ? " stands" : "s stand"} more than once, such as ${table.place(first)}: parted at random, the same row would be learned and asked`;
+  const text = `${grouped(twice)} row${twice === 1 ? " stands" : "s stand"} more than once, such as ${table.place(first)}: parted at random, the same row would be learned and asked`;
   return [{ kind: "duplicates", column: undefined, text }];
 }
 

@@ -1,4 +1,5 @@
 // The line that says how far a run is. It is words alone: who shows it has it from here, whatever the run.
+import { grouped } from "../../counts.js";
 
 /** How far a run is. */
 export interface Standing {
@@ -30,13 +31,13 @@ export function figureText(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(2);
-  if (size >= 1000) return Math.round(value).toLocaleString("en-US");
+  if (size >= 1000) return grouped(Math.round(value));
   return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 4);
 }
 
 /** `12,345 rows/s` */
 export function paceText(rowsPerSecond: number): string {
-  return `${Math.round(rowsPerSecond).toLocaleString("en-US")} rows/s`;
+  return `${grouped(Math.round(rowsPerSecond))} rows/s`;
 }
 
 const GAP = "  ";
