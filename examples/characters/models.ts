@@ -35,7 +35,12 @@ export const transformer = (): Writer =>
   );
 
 export const recurrent = (): Writer =>
-  sequential({ input }, embedding(VOCABULARY, SIZE), gru(SIZE, 2 * SIZE, { sequences: true }), linear(2 * SIZE, VOCABULARY));
+  sequential(
+    { input },
+    embedding(VOCABULARY, SIZE),
+    gru(SIZE, 2 * SIZE, { sequences: true }),
+    linear(2 * SIZE, VOCABULARY),
+  );
 
 /** How a network is trained. */
 export interface Training {
@@ -64,7 +69,8 @@ export async function written(model: Writer, beginning: string, letters: number)
     const generator = model.generator();
     const half = text.slice(-TIME / 2);
     const numbers: number[] = [];
-    for await (const number of generator.generate(numbersOf(half), { ...DRAWN, seed: text.length })) numbers.push(number);
+    for await (const number of generator.generate(numbersOf(half), { ...DRAWN, seed: text.length }))
+      numbers.push(number);
     text += textOf(numbers);
   }
   return text.slice(0, beginning.length + letters);

@@ -1,8 +1,13 @@
 // Ten of Shakespeare's sonnets (1609), letter by letter.
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { type Tensor, tensor } from "carillon";
 
-export const TEXT = readFileSync(new URL("sonnets.txt", import.meta.url), "utf8");
+// Found by the name of the package, so that it is the same from the source and from a bundle of it.
+const examples = join(dirname(createRequire(import.meta.url).resolve("carillon/package.json")), "examples");
+
+export const TEXT = readFileSync(join(examples, "characters/sonnets.txt"), "utf8");
 
 /** Letters that occur, in the order of their code units: a letter's place is its number. */
 const LETTERS = [...new Set(TEXT)].sort();

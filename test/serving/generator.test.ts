@@ -1,5 +1,20 @@
 // Generators: each token has the bits of the whole sequence at once, whatever was fed before it and beside it.
-import { conv1d, embedding, layerNorm, linear, lstm, network, positions, residual, sampleToken, sequential, spec, transformerBlock, attention, relu } from "carillon";
+import {
+  attention,
+  conv1d,
+  embedding,
+  layerNorm,
+  linear,
+  lstm,
+  network,
+  positions,
+  relu,
+  residual,
+  sampleToken,
+  sequential,
+  spec,
+  transformerBlock,
+} from "carillon";
 import { describe, expect, test } from "vitest";
 
 const [VOCABULARY, TIME] = [11, 40];
@@ -23,7 +38,13 @@ const models = [
     "rotary positions, shared heads",
     () => {
       const looks = attention(24, 4, { causal: true, rotary: true, keyValueHeads: 2, bias: false });
-      return sequential({ input }, embedding(VOCABULARY, 24), looks, residual(linear(24, 24), relu()), linear(24, VOCABULARY));
+      return sequential(
+        { input },
+        embedding(VOCABULARY, 24),
+        looks,
+        residual(linear(24, 24), relu()),
+        linear(24, VOCABULARY),
+      );
     },
   ],
   [
@@ -36,13 +57,16 @@ const models = [
   ],
 ] as const;
 
-const texts = [0, 1, 2].map((text) => Array.from({ length: TIME }, (_, at) => (at * at * (text + 1) + 3 * at + text) % VOCABULARY));
+const texts = [0, 1, 2].map((text) =>
+  Array.from({ length: TIME }, (_, at) => (at * at * (text + 1) + 3 * at + text) % VOCABULARY),
+);
 
 describe.each(models)("%s", (_name, make) => {
   const model = make().initialize(3);
   const whole = async () => {
     const { data } = await model.predict(rowsOf(texts));
-    return (text: number, at: number) => data.subarray((text * TIME + at) * VOCABULARY, (text * TIME + at + 1) * VOCABULARY);
+    return (text: number, at: number) =>
+      data.subarray((text * TIME + at) * VOCABULARY, (text * TIME + at + 1) * VOCABULARY);
   };
 
   test("one token at a time, a prompt at once, and sequences beside each other", async () => {
@@ -56,7 +80,8 @@ describe.each(models)("%s", (_name, make) => {
     generator.reset();
     for (let at = 0; at < 5; at++) {
       const all = generator.feedAll(texts.map((text) => text[at] ?? 0));
-      for (const text of [0, 1, 2]) expect(all.subarray(text * VOCABULARY, (text + 1) * VOCABULARY)).toEqual(outputs(text, at));
+      for (const text of [0, 1, 2])
+        expect(all.subarray(text * VOCABULARY, (text + 1) * VOCABULARY)).toEqual(outputs(text, at));
     }
     generator.reset(1);
     expect(generator.feed(texts[1]?.slice(0, 3) ?? [], 1)).toEqual(outputs(1, 2));
@@ -72,7 +97,8 @@ describe.each(models)("%s", (_name, make) => {
     const generator = model.generator();
     const given: number[] = [];
     const prompt = [3, 1, 4];
-    for await (const token of generator.generate(prompt, { tokens: 12, temperature: 0.7, topK: 5, seed: 9 })) given.push(token);
+    for await (const token of generator.generate(prompt, { tokens: 12, temperature: 0.7, topK: 5, seed: 9 }))
+      given.push(token);
     expect(given.length).toBe(12);
     const again = model.generator();
     const text = [...prompt];
@@ -100,11 +126,14 @@ test("draws follow the probabilities", () => {
   // Five deviations of a binomial count.
   for (const [token, chance] of chances.entries()) {
     const share = chance / all;
-    expect(Math.abs((counts[token] ?? 0) - 20_000 * share)).toBeLessThan(5 * Math.sqrt(20_000 * share * (1 - share)) + 1);
+    expect(Math.abs((counts[token] ?? 0) - 20_000 * share)).toBeLessThan(
+      5 * Math.sqrt(20_000 * share * (1 - share)) + 1,
+    );
   }
   expect(sampleToken(outputs, 7, { temperature: 0 })).toBe(2);
   expect(sampleToken([2, 2, 1], 7, { temperature: 0 })).toBe(0);
-  for (let draw = 0; draw < 100; draw++) expect([0, 2]).toContain(sampleToken(outputs, draw, { topK: 2, temperature: 3 }));
+  for (let draw = 0; draw < 100; draw++)
+    expect([0, 2]).toContain(sampleToken(outputs, draw, { topK: 2, temperature: 3 }));
 });
 
 test("what cannot be is refused", () => {
@@ -122,12 +151,29 @@ test("what cannot be is refused", () => {
   expect(() => models[0][1]().generator()).toThrow(/a model with weights for 'generator'/);
   const open = sequential({ input }, embedding(VOCABULARY, 8), transformerBlock(8, 2), linear(8, VOCABULARY));
   expect(() => open.initialize(1).generator()).toThrow(/not causal/);
-  const recurrent = sequential({ input }, embedding(VOCABULARY, 8), lstm(8, 8, { sequences: true }), linear(8, VOCABULARY));
+  const recurrent = sequential(
+    { input },
+    embedding(VOCABULARY, 8),
+    lstm(8, 8, { sequences: true }),
+    linear(8, VOCABULARY),
+  );
   expect(() => recurrent.initialize(1).generator()).toThrow(/'lstm' may look at any step/);
-  const convolved = sequential({ input }, embedding(VOCABULARY, 8), conv1d(8, VOCABULARY, { kernel: 3, padding: "same" }));
+  const convolved = sequential(
+    { input },
+    embedding(VOCABULARY, 8),
+    conv1d(8, VOCABULARY, { kernel: 3, padding: "same" }),
+  );
   expect(() => convolved.initialize(1).generator()).toThrow(/'conv1d' may look at any step/);
-  expect(() => sequential({ input: [TIME, 3] }, linear(3, 3)).initialize(1).generator()).toThrow(/a model of tokens/);
-  const own = network({ inputs: { x: input }, layers: { table: embedding(VOCABULARY, 8) }, forward: ({ x }, { table }) => table(x) });
+  expect(() =>
+    sequential({ input: [TIME, 3] }, linear(3, 3))
+      .initialize(1)
+      .generator(),
+  ).toThrow(/a model of tokens/);
+  const own = network({
+    inputs: { x: input },
+    layers: { table: embedding(VOCABULARY, 8) },
+    forward: ({ x }, { table }) => table(x),
+  });
   expect(() => own.initialize(1).generator()).toThrow(expect.objectContaining({ code: "ERR_OPTION" }));
   expect(() => sampleToken([1, Number.NaN], 0)).toThrow(expect.objectContaining({ code: "ERR_NON_FINITE" }));
   expect(() => sampleToken([1], 0, { topK: 0 })).toThrow(/sampleToken.topK/);

@@ -48,3 +48,13 @@ transformerBlock(32, 4, { norm: "sandwich" });
 
 const block: Layer<32, "same", "f32"> = transformerBlock(32, 4);
 sequential({ input: [12, 32] }, block, linear(32, 1));
+
+// Generators take integers and give them.
+const generator = text.generator({ length: 32 });
+holds<Equal<ReturnType<typeof generator.generate>, AsyncGenerator<number, void, undefined>>>();
+holds<Equal<ReturnType<typeof generator.feed>, Float32Array>>();
+generator.feed(Int32Array.of(1, 2));
+// @ts-expect-error texts are no tokens
+generator.feed(["a"]);
+// @ts-expect-error there is no such option
+text.generator({ beams: 2 });

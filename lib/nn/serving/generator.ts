@@ -70,6 +70,9 @@ function sizesOf({ rows }: Network): { readonly time: number; readonly vocabular
 
 const number = (name: string): RowSpec => ({ name, shape: [], dtype: "i32" });
 
+/** Of i32. */
+const LARGEST = 2_147_483_647;
+
 /** Tokens of a prompt that are computed at once, at most. */
 const AT_ONCE = 64;
 
@@ -221,7 +224,7 @@ export class TokenGenerator {
     placeOf: (row: number) => number,
   ): void {
     for (const token of tokens) {
-      if (Number.isInteger(token) && Math.abs(token) < 2_147_483_648) continue;
+      if (Number.isInteger(token) && Math.abs(token) <= LARGEST) continue;
       fail("ERR_DATA", where, "integers", token);
     }
     const rows = tokens.length;
