@@ -27,6 +27,7 @@ export const PARTS = {
     "graph/program",
     "graph/grad",
     "nn/model/draw_from_data",
+    "nn/serving/sample",
   ],
   training: [
     ...["data/k_fold", "data/padded", "data/split", "data/windows", "data/stream", "descriptions", "optim/minimizer"],

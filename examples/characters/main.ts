@@ -6,7 +6,7 @@ import { learn, recurrent, transformer, written, writtenAnew } from "./models.js
 import { knownShare } from "./text.js";
 
 const { quick, out } = exampleOptions("characters");
-const training = quick ? { epochs: 1, stride: 64, seed: 1 } : { epochs: 20, stride: 5, seed: 1 };
+const training = quick ? { epochs: 1, stride: 64, seed: 1 } : { epochs: 20, stride: 3, seed: 1 };
 const letters = quick ? 80 : 600;
 const BEGINNING = "When I ";
 
@@ -31,7 +31,7 @@ for (const { name, make, write } of networks) {
 await writePicture(`${out}/loss.svg`, {
   width: 420,
   height: 260,
-  title: { text: "Loss of the next letter", subtitle: "mean of an epoch, with dropout, in nats" },
+  title: { text: "Loss of the next letter", subtitle: "mean of an epoch, in nats a letter" },
   data: { values: points },
   mark: { type: "line", point: true },
   encoding: {

@@ -28,8 +28,8 @@ export const transformer = (): Writer =>
     { input },
     embedding(VOCABULARY, SIZE),
     positions("learned", { time: TIME, size: SIZE }),
-    transformerBlock(SIZE, 4, { causal: true, dropout: 0.1 }),
-    transformerBlock(SIZE, 4, { causal: true, dropout: 0.1 }),
+    transformerBlock(SIZE, 4, { causal: true }),
+    transformerBlock(SIZE, 4, { causal: true }),
     layerNorm(SIZE),
     linear(SIZE, VOCABULARY),
   );
@@ -60,7 +60,7 @@ export async function learn(model: Writer, { epochs, stride, seed }: Training): 
 }
 
 /** How a text is drawn. */
-const DRAWN = { temperature: 0.6, topK: 10, seed: 1 } as const;
+const DRAWN = { temperature: 0.5, topK: 10, seed: 1 } as const;
 
 /** What a transformer writes behind a beginning: letter by letter, with the keys and values of those before. A text is begun anew every 64 letters. */
 export async function written(model: Writer, beginning: string, letters: number): Promise<string> {
