@@ -25,7 +25,8 @@ struct WeightRoom {
   size_t segments, taps, copy, sums;  // bytes before each
   size_t bytes;
   size_t depth, chunks;
-  size_t part;  // floats of the sums of a chunk
+  size_t part;    // floats of the sums of a chunk
+  size_t stride;  // of a depthwise convolution, from the sums of one tap to the next: whole vectors
   bool apart;
 };
 
@@ -33,7 +34,8 @@ WeightRoom weight_room_of(const ConvGeometry& g, const KernelTable& kernels) {
   WeightRoom room{};
   room.depth = g.images * g.rows.small * g.columns.small;
   room.chunks = tiles_of(room.depth, kDepthChunk);
-  room.part = g.depthwise() ? g.taps() * round_up(g.channels, kernels.gemm_columns) : g.weights();
+  room.stride = round_up(g.channels, kernels.gemm_columns);
+  room.part = g.depthwise() ? g.taps() * room.stride : g.weights();
   room.apart = g.depthwise() || room.chunks * g.weights() <= kApartFloats;
   room.taps = round_up(g.images * g.rows.small * sizeof(ptrdiff_t), kAlignment);
   room.copy = room.taps + round_up((g.depthwise() ? g.taps() : 0) * sizeof(ptrdiff_t), kAlignment);
@@ -75,7 +77,7 @@ void sum_channels(const Context& context, const ConvGeometry& g, const WeightRoo
   whole.g_stride = whole.channels = g.channels;
   whole.taps = taps;
   whole.tap_count = g.taps();
-  whole.sums_stride = room.part / g.taps();
+  whole.sums_stride = room.stride;
   const size_t pieces = std::min(room.chunks, context.parallel.chunks(g.flops(), kLeastFlops));
   context.parallel.run(pieces, [&](size_t piece) {
     for (size_t part = room.chunks * piece / pieces; part < room.chunks * (piece + 1) / pieces; ++part) {
@@ -170,7 +172,7 @@ void run_conv_weight(const Context& context, const Arguments& a) {
   }
   // Sums of each part to [outputs, taps, inner], parts added in order.
   const size_t taps_inner = g.taps() * (g.channels / g.groups), outer = g.outputs / g.groups;
-  const size_t parts = room.apart ? room.chunks : 1, stride = g.depthwise() ? room.part / g.taps() : outer;
+  const size_t parts = room.apart ? room.chunks : 1, stride = g.depthwise() ? room.stride : outer;
   const auto* const sums = reinterpret_cast<const float*>(scratch + room.sums);
   over_rows(context, g.outputs, taps_inner * parts, [&](size_t begin, size_t end) {
     for (size_t output = begin; output < end; ++output) {
