@@ -538,6 +538,7 @@ const OTHERS = [
   "report",
   "rocCurve",
   "runtime",
+  "sampleToken",
   "saveCheckpoint",
   "schemaOf",
   "spec",

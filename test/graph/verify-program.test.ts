@@ -268,7 +268,7 @@ describe("random mutations end in an error or a clean run", () => {
     const list = (count: number, make: () => number): number[] => Array.from({ length: count }, make);
     const { operations } = nativeInfo;
     const seen = new Set<string>();
-    for (let round = 0; round < 200 * operations.length; round++) {
+    for (let round = 0; round < 300 * operations.length; round++) {
       const { spec } = valid();
       const name = operations[pick(operations.length)] ?? "unary";
       const [views, ints, doubles] = next() < 0.9 ? (OPERANDS.get(name) ?? headOf(name)) : [pick(7), pick(9), pick(3)];
