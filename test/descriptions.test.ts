@@ -334,7 +334,11 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
         ...{ rotary: 100, bias: false, epsilon: 1e-3, preset: "keras", regularizer: l1(0.1), name: "t" },
       }),
     ],
-    residual: [residual({ project: true, name: "r" }, linear(6, 6), relu()), residual(residual(linear(6, 6)))],
+    residual: [
+      residual({ project: true, name: "r" }, linear(6, 6), relu()),
+      residual(residual(linear(6, 6))),
+      residual({ dropPath: 0.5 }, linear(6, 6), relu()),
+    ],
   },
   loss: {
     mse: [mse()],

@@ -394,6 +394,6 @@ export const layers = new Family<Layer>("layer", {
   residual: kind(
     ({ layers: inside = [], ...options }: Omit<ResidualOptions, "kind"> & { readonly layers: readonly Layer[] }) =>
       residualOf(inside, options),
-    { layers: inOrder, project: plain, name: plain },
+    { layers: inOrder, project: plain, dropPath: plain, name: plain },
   ),
 });

@@ -1,8 +1,10 @@
 import { madeBy } from "../../described.js";
 import { CarillonError, fail } from "../../errors.js";
+import { chooseRows } from "../../ops/elementwise.js";
 import * as ops from "../../ops/index.js";
-import { checkBoolean, checkKeys } from "../../options.js";
+import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
+import { tensor } from "../../tensor/tensor.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import {
   type Agree,
@@ -33,6 +35,11 @@ export interface ResidualOptions {
    * by default: then they have to give as many as they take.
    */
   readonly project?: boolean | undefined;
+  /**
+   * Probability, [0, 1), with which the layers of an example are left out in a step of training, one draw for all of its numbers; what stays is divided by what is kept on
+   * average. 0 by default.
+   */
+  readonly dropPath?: number | undefined;
   readonly name?: string | undefined;
   readonly kind?: never;
 }
@@ -82,6 +89,9 @@ type Output<L extends readonly unknown[]> =
  * y = x + f(x), where f are the layers one after another: what f leaves alone goes straight through (He et al. 2015). Shapes of x and
  * f(x) are the same, else `ERR_SHAPE`; with `{ project: true }` their last axes may differ, then y = x·Pᵀ + f(x) with a weight
  * P of its own.
+ *
+ * With `dropPath` p (stochastic depth) y = x + m·f(x) in training, m of each example 0 with the probability p, else 1/(1 − p): what is left out is selected out, and has no
+ * gradient. Huang et al. 2016; torchvision's StochasticDepth of mode `row`.
  */
 export function residual<const L extends readonly (LayerPart | ResidualOptions)[]>(
   ...layers: InPlace<L, Arguments<L>>
@@ -93,8 +103,9 @@ export function residual(...given: readonly unknown[]): Layer {
 
 /** {@link residual} of a list. */
 export function residualOf(given: readonly unknown[], options: ResidualOptions): Layer {
-  checkKeys("residual", options, ["project", "name"]);
+  checkKeys("residual", options, ["project", "dropPath", "name"]);
   const project = checkBoolean("residual.project", options.project ?? false);
+  const rate = checkNumber("residual.dropPath", options.dropPath ?? 0, { min: 0, below: 1 });
   const name = checkName("residual.name", options.name);
   if (given.length === 0) fail("ERR_OPTION", "residual", "a layer or more", given);
   const { layers, names, input, outputs } = chainOf("residual", given);
@@ -119,14 +130,23 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
     layers: { ...namedLayers(layers, names), ...(projection === undefined ? {} : { projection }) },
     order: names,
     flow: "chain",
-    config: { project },
+    config: rate === 0 ? { project } : { project, dropPath: rate },
     infer,
-    forward: (x: Value, _parameters, { layers: inside }) => {
+    forward: (x: Value, _parameters, { layers: inside, training, nextSite }) => {
       const skipped = inside.projection === undefined ? x : inside.projection(x);
-      return ops.add(skipped, applyChain(names, inside, x));
+      const given = applyChain(names, inside, x);
+      return ops.add(skipped, training && rate > 0 ? someExamples(given, rate, nextSite()) : given);
     },
   });
-  return madeBy("residual", { layers, project, name }, block);
+  return madeBy("residual", { layers, project, dropPath: rate, name }, block);
+}
+
+/** y of the examples that are drawn, divided by what is kept on average, and 0 of the others. */
+function someExamples(y: Value, rate: number, site: number): Value {
+  const [batch = 1] = y.shape;
+  const mask = ops.dropout(ops.broadcast(tensor(1), [batch, 1]), { rate, site });
+  const factor = ops.reshape(mask, [batch, ...y.shape.slice(1).map(() => 1)]);
+  return ops.multiply(chooseRows(y, mask), factor);
 }
 
 function featuresOf(value: ValueSpec | undefined): number | undefined {
