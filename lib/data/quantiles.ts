@@ -1,6 +1,7 @@
 // Quantiles of columns of any length.
+
+import { drawBelow } from "../tensor/draw_below.js";
 import { type Key, seedKey } from "../tensor/philox.js";
-import { drawBelow } from "./permutation.js";
 
 /** Values of which quantiles are exact; of more a sample of as many is kept. */
 export const EXACT = 1_000_000;

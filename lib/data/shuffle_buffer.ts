@@ -1,8 +1,8 @@
 import { CarillonError, isPromise } from "../errors.js";
+import { drawBelow } from "../tensor/draw_below.js";
 import type { Key } from "../tensor/philox.js";
 import type { ExampleReader } from "./example_reader.js";
 import type { ClassFactors } from "./measure.js";
-import { drawBelow } from "./permutation.js";
 import { type RowLayout, RowStore } from "./row_store.js";
 import { END, type Pass } from "./stream.js";
 import type { UnitsOfRows } from "./transform.js";

@@ -1,6 +1,7 @@
 // Which rows of a source of any length are trained on: by their numbers, so that every reading parts them alike.
-import { drawBelow } from "../data/permutation.js";
+
 import { checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { drawBelow } from "../tensor/draw_below.js";
 import { seedKey } from "../tensor/philox.js";
 import type { Table } from "./table.js";
 

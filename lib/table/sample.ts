@@ -1,6 +1,7 @@
 // Some rows of a source that is too large to be held.
-import { drawBelow } from "../data/permutation.js";
+
 import { Turns } from "../data/turns.js";
+import { drawBelow } from "../tensor/draw_below.js";
 import { seedKey } from "../tensor/philox.js";
 import type { LargeSource } from "./large.js";
 import type { TableOptions } from "./options.js";

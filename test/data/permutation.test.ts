@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { drawBelow, permutation } from "../../lib/data/permutation.js";
+import { permutation } from "../../lib/data/permutation.js";
+import { drawBelow } from "../../lib/tensor/draw_below.js";
 import { philox, seedKey } from "../../lib/tensor/philox.js";
 
 test("every number once, for every length", () => {

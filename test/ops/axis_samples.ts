@@ -241,6 +241,12 @@ const chainError: Bound = (y, table, ids, weights) => {
   return y.map(() => gamma((ids?.shape.at(-1) ?? 1) + 2) * (ids?.shape.at(-1) ?? 1) * most);
 };
 
+/** Bags that go by the number of their ids. */
+const averaged = {
+  samples: [sample([floats([5, 3]), bagIds([4, 3], 5)], [1]), sample([floats([7, 17]), bagIds([6, 7], 7)], [1])],
+  large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
+};
+
 const bags: OperationSamples = [
   {
     label: "sum",
@@ -266,8 +272,7 @@ const bags: OperationSamples = [
     apply: (table, ids) => ops.bag(table, ids, { mode: "mean" }),
     reference: (table, ids) => bagOf(table, ids, undefined, "mean"),
     error: chainError,
-    samples: [sample([floats([5, 3]), bagIds([4, 3], 5)], [1]), sample([floats([7, 17]), bagIds([6, 7], 7)], [1])],
-    large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
+    ...averaged,
     differentiable: [0],
     rowwise: true,
     refusals: [],
@@ -277,8 +282,7 @@ const bags: OperationSamples = [
     apply: (table, ids) => ops.bag(table, ids, { mode: "sqrtn" }),
     reference: (table, ids) => bagOf(table, ids, undefined, "sqrtn"),
     error: chainError,
-    samples: [sample([floats([5, 3]), bagIds([4, 3], 5)], [1]), sample([floats([7, 17]), bagIds([6, 7], 7)], [1])],
-    large: sample([floats([301, 70]), bagIds([40, 30], 301)], []),
+    ...averaged,
     differentiable: [0],
     rowwise: true,
     refusals: [],
