@@ -48,8 +48,8 @@ class Network(torch.nn.Module):
         for block, k_kept, v_kept in zip(self.blocks, keys, values):
             z = torch.nn.functional.linear(block.norm1(y), block.self_attn.in_proj_weight, block.self_attn.in_proj_bias)
             q, k, v = (part.view(1, self.heads, 1, own) for part in z.chunk(3, -1))
-            k_kept[:, :, place] = k[:, :, 0]
-            v_kept[:, :, place] = v[:, :, 0]
+            k_kept[:, :, place] = k
+            v_kept[:, :, place] = v
             z = torch.nn.functional.scaled_dot_product_attention(q, k_kept, v_kept, attn_mask=seen)
             y = y + block.self_attn.out_proj(z.reshape(1, 1, -1))
             y = y + block.linear2(torch.nn.functional.gelu(block.linear1(block.norm2(y))))
