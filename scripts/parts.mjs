@@ -283,7 +283,9 @@ export function linkParts(dist) {
     const target = join(dist, "parts", `${name}.js`);
     const part = moduleOf(target, below);
     const before = names.slice(0, names.indexOf(name));
-    const sources = ["chunks[0]", "chunks[1]", ...before];
+    // Named as no function of a part is: one of the same name would stand in the place of what is given.
+    const taking = ["CHUNKS_GIVEN", ...before.map((one) => `PART_${one}`)];
+    const sources = ["CHUNKS_GIVEN[0]", "CHUNKS_GIVEN[1]", ...taking.slice(1)];
     const builtIn = part.module.imports.filter(({ file }) => file.startsWith("node:"));
     const unknown = part.module.imports.filter((one) => !below.includes(one.file) && !builtIn.includes(one));
     if (unknown.length > 0) throw new Error(`${target}: imports ${unknown.map(({ file }) => file).join(", ")}`);
@@ -291,7 +293,7 @@ export function linkParts(dist) {
     const given = ["chunks", ...before].join(",");
     // In parentheses V8 compiles it at once, where it would look through it first, and again as it is called.
     const text = [
-      `"use strict";(${LEFT}??={}).${name}=(function(${given}){`,
+      `"use strict";(${LEFT}??={}).${name}=(function(${taking.join(",")}){`,
       ...below.map((file, at) => `const${taken(importsOf(part.module, file))}=${sources[at]};`),
       ...builtIn.map((one) => `const${taken(one.names)}=process.getBuiltinModule("${one.file}");`),
       `${part.module.code}return${members([...closed, ...part.open])}});\n`,
