@@ -21,29 +21,33 @@ import { type WeightAndBiasOptions, weightAndBias } from "./weight_and_bias.js";
 /** One number for rows and columns, or [rows, columns]. */
 export type Size2d = number | readonly [number, number];
 
+/** Options of convolutions over any axes. */
+interface ConvolutionOptions<K, S, D> extends WeightAndBiasOptions {
+  /** Rows and columns of the kernel, or its steps. */
+  readonly kernel: K;
+  /** Steps between two windows, 1 by default. */
+  readonly stride?: S | undefined;
+  /** Distance of two taps of the kernel, 1 by default. */
+  readonly dilation?: D | undefined;
+  /** Equal parts of channels and outputs that are convolved by themselves; 1 by default, as many as channels for a depthwise one. */
+  readonly groups?: number | undefined;
+  /** `'pytorch'`: U(±1/√(kernel·inputs/groups)) for weight and bias at first, and `'same'` with a stride is refused, as there. */
+  readonly preset?: "pytorch" | undefined;
+  readonly name?: string | undefined;
+}
+
 /** Options of {@link conv2d}. */
 export interface Conv2dLayerOptions<
   K extends Size2d = Size2d,
   S extends Size2d = Size2d,
   D extends Size2d = Size2d,
   P extends Padding2d = Padding2d,
-> extends WeightAndBiasOptions {
-  /** Rows and columns of the kernel. */
-  readonly kernel: K;
-  /** Steps between two windows, 1 by default. */
-  readonly stride?: S | undefined;
-  /** Distance of two taps of the kernel, 1 by default. */
-  readonly dilation?: D | undefined;
+> extends ConvolutionOptions<K, S, D> {
   /**
    * `'valid'` (the default): none; `'same'`: zeros so that there are ⌈size/stride⌉ places, the odd one behind, as TensorFlow has it; a number:
    * so many zeros at both ends.
    */
   readonly padding?: P | undefined;
-  /** Equal parts of channels and outputs that are convolved by themselves; 1 by default, as many as channels for a depthwise one. */
-  readonly groups?: number | undefined;
-  /** `'pytorch'`: U(±1/√(kernel·inputs/groups)) for weight and bias at first, and `'same'` with a stride is refused, as there. */
-  readonly preset?: "pytorch" | undefined;
-  readonly name?: string | undefined;
 }
 
 /** Options of {@link conv1d}. */
@@ -52,20 +56,9 @@ export interface Conv1dLayerOptions<
   S extends number = number,
   D extends number = number,
   P extends Padding1d = Padding1d,
-> extends WeightAndBiasOptions {
-  /** Steps of the kernel. */
-  readonly kernel: K;
-  /** Steps between two windows, 1 by default. */
-  readonly stride?: S | undefined;
-  /** Distance of two taps of the kernel, 1 by default. */
-  readonly dilation?: D | undefined;
+> extends ConvolutionOptions<K, S, D> {
   /** As of {@link conv2d}; `'causal'`: (kernel − 1)·dilation zeros in front, so that no place sees a later step. */
   readonly padding?: P | undefined;
-  /** As of {@link conv2d}. */
-  readonly groups?: number | undefined;
-  /** As of {@link conv2d}. */
-  readonly preset?: "pytorch" | undefined;
-  readonly name?: string | undefined;
 }
 
 const OPTIONS = [

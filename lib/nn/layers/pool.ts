@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import { reluGradient } from "../../ops/elementwise.js";
 import * as ops from "../../ops/index.js";
-import { checkPool, type PoolPadding1d, pooled } from "../../ops/pool.js";
+import { type Counting, checkPool, type PoolPadding1d, pooled } from "../../ops/pool.js";
 import { chooseSteps, type Steps, stepsOf } from "../../ops/sequence.js";
 import { axesOfWindows, expectImages, type Padding2d } from "../../ops/windows.js";
 import { checkBoolean, checkKeys } from "../../options.js";
@@ -10,8 +10,8 @@ import type { Value, ValueSpec } from "../../tensor/value.js";
 import { defineLayer, type Layer } from "../structure/layer.js";
 import type { Size2d } from "./convolution.js";
 
-/** Options of {@link maxPool2d}. */
-export interface MaxPool2dOptions<S extends Size2d = Size2d, P extends Padding2d = Padding2d> {
+/** Options of pools over any axes. */
+interface PoolOptions<S, P> {
   /** Steps between two windows; their size by default. */
   readonly stride?: S | undefined;
   /**
@@ -22,31 +22,23 @@ export interface MaxPool2dOptions<S extends Size2d = Size2d, P extends Padding2d
   readonly name?: string | undefined;
 }
 
+/** Options of {@link maxPool2d}. */
+export interface MaxPool2dOptions<S extends Size2d = Size2d, P extends Padding2d = Padding2d>
+  extends PoolOptions<S, P> {}
+
 /** Options of {@link averagePool2d}. */
 export interface AveragePool2dOptions<S extends Size2d = Size2d, P extends Padding2d = Padding2d>
-  extends MaxPool2dOptions<S, P> {
-  /**
-   * Whether a mean is divided by all elements of its window, padded ones too, which is PyTorch's default (`count_include_pad`); or by those
-   * that are there, as Keras does: false by default.
-   */
-  readonly countPadding?: boolean | undefined;
-}
+  extends PoolOptions<S, P>,
+    Counting {}
 
 /** Options of {@link maxPool1d}. */
-export interface MaxPool1dOptions<S extends number = number, P extends PoolPadding1d = PoolPadding1d> {
-  /** Steps between two windows; their size by default. */
-  readonly stride?: S | undefined;
-  /** As of {@link maxPool2d}. */
-  readonly padding?: P | undefined;
-  readonly name?: string | undefined;
-}
+export interface MaxPool1dOptions<S extends number = number, P extends PoolPadding1d = PoolPadding1d>
+  extends PoolOptions<S, P> {}
 
 /** Options of {@link averagePool1d}. */
 export interface AveragePool1dOptions<S extends number = number, P extends PoolPadding1d = PoolPadding1d>
-  extends MaxPool1dOptions<S, P> {
-  /** As of {@link averagePool2d}. */
-  readonly countPadding?: boolean | undefined;
-}
+  extends PoolOptions<S, P>,
+    Counting {}
 
 /** Options of {@link globalMaxPool} and {@link globalAveragePool}. */
 export interface GlobalPoolOptions {
