@@ -1,4 +1,4 @@
-import { padded, windows } from "carillon";
+import { padded, tensor, windows } from "carillon";
 import { describe, expect, test } from "vitest";
 
 const rows = (x: { readonly data: Float32Array | Int32Array; readonly shape: readonly number[] }): number[][] => {
@@ -32,6 +32,22 @@ describe("windows", () => {
     expect(rows(y)[8]).toEqual([100, 110]);
   });
 
+  test("of lists, of typed arrays and of tensors they are the same", () => {
+    const series = count.map((t) => [t / 3, 10 * t]);
+    const options = { length: 3, horizon: 2, targets: [1, 0], stride: 2 };
+    const flat = tensor(Float32Array.from(series.flat()), [12, 2]);
+    expect(windows(flat, options)).toEqual(windows(series, options));
+    const plain = windows(count, { length: 2 });
+    for (const values of [Float64Array.from(count), Float32Array.from(count), Uint8Array.from(count)])
+      expect(windows(values, { length: 2 })).toEqual(plain);
+    expect(windows(tensor(Float32Array.from(count), [12]), { length: 2 })).toEqual(plain);
+    // What is made is a copy: the caller may fill its array again.
+    const filled = Float32Array.from(count);
+    const made = windows(filled, { length: 2 });
+    filled.fill(7);
+    expect(made).toEqual(plain);
+  });
+
   test("no step that validation reads or tells is read or told in training", () => {
     for (const share of [0.25, 0.4, 0.5]) {
       const { train, validation } = windows(count, { length: 2, horizon: 1, validation: share });
@@ -50,6 +66,10 @@ describe("windows", () => {
     expect(() => windows([], { length: 1 })).toThrow(/windows.series/);
     expect(() => windows([[1, 2], [3]], { length: 1 })).toThrow(/windows.series\[1\]/);
     expect(() => windows([1, Number.NaN], { length: 1 })).toThrow(/windows.series\[1\]/);
+    expect(() => windows([1, 1e300], { length: 1 })).toThrow(/float32 .*windows.series\[1\]/);
+    expect(() => windows(Float64Array.of(1, 2, Number.NaN), { length: 1 })).toThrow(/windows.series\[2\]/);
+    expect(() => windows(tensor(new Float32Array(8), [2, 2, 2]), { length: 1 })).toThrow(/\[steps, features\]/);
+    expect(() => windows(new Float32Array(0), { length: 1 })).toThrow(/windows.series/);
     expect(() => windows(count, { length: 0 })).toThrow(/windows.length/);
     expect(() => windows(count, { length: 2, targets: [1] })).toThrow(/windows.targets/);
   });
