@@ -221,7 +221,7 @@ class FitRun {
     const { threads, priority, reportEvery } = this.#options;
     const { steps = "unknown", stepsPerEpoch } = this.#epochs;
     const take = (): void => this.#history.take(program, first);
-    this.#history.begin(first);
+    this.#history.begin();
     const heard = reportEvery > 0 || this.#context.hasReaders() || this.#shown.isShown;
     const rest = heard ? repeat(REPORT_INTERVAL, take) : undefined;
     let fault: NativeFault | null = null;

@@ -312,7 +312,8 @@ describe.runIf(isBuilt)("a run that is broken off", () => {
         { env },
       );
       expect([cut.status, readdirSync(temporary).length]).toEqual(signal === "SIGINT" ? [130, 0] : [null, 1]);
-      expect(carillon(["train", "--resume", `runs/${name}`, "--no-report"], { cwd, env }).status).toBe(0);
+      const again = carillon(["train", "--resume", `runs/${name}`, "--no-report"], { cwd, env });
+      expect([again.status, again.stderr]).toEqual([0, expect.stringContaining("has model.safetensors")]);
       expect(weightsOf(`runs/${name}`).equals(weightsOf("runs/streamed"))).toBe(true);
     }
     expect(readdirSync(temporary)).toEqual([]);

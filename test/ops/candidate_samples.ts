@@ -104,20 +104,25 @@ const SIZES = [
   [19, 4],
 ] as const;
 
-function usage(given: Given): Usage {
+/** Of sizes whose differences are not taken twice: the gradient has none of its own. */
+const DIFFERENTIABLE = SIZES.filter(([rows, columns]) => 2 * rows * columns > 40);
+
+function usage(given: Given, isDerived: boolean): Usage {
   return {
-    label: given.join(", "),
+    label: [...given, ...(isDerived ? ["derived"] : [])].join(", "),
+    // Shares of vectors within 1, and the own one, are taken from each other.
+    ...(isDerived ? { differentiable: [0, 1], cancellation: 2 * SCALE } : {}),
     apply: (...inputs) => inBatch(operandsOf(inputs, given), SCALE),
     reference: (...inputs) => {
       const { scores, shares } = computed(inputs, given);
       return scores.map((_, row) => -Math.log(shares[row]?.[row] ?? 0));
     },
     error: lossError(given),
-    samples: SIZES.map(([rows, columns]) =>
+    samples: (isDerived ? DIFFERENTIABLE : SIZES).map(([rows, columns]) =>
       sample([...vectors(rows, columns), ...behind(rows, given)], [0, 1, 2, 3, 4].slice(0, 2 + given.length)),
     ),
     refusals:
-      given.length > 0
+      given.length > 0 || isDerived
         ? []
         : [
             { inputs: [[[3, 4]], [[3, 5]]], code: "ERR_SHAPE", where: "inBatchSoftmax" },
@@ -198,7 +203,10 @@ export const candidateSamples: {
   readonly inBatchGradient: OperationSamples;
   readonly candidates: OperationSamples;
 } = {
-  inBatch: [usage([]), usage(["taken", "ids", "weights"]), usage(["ids"])],
+  inBatch: [[], ["taken", "ids", "weights"] as const, ["ids"] as const].flatMap((given) => [
+    usage(given, false),
+    usage(given, true),
+  ]),
   inBatchGradient: [
     gradientUsage([], 0),
     gradientUsage([], 1),

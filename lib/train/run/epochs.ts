@@ -184,16 +184,20 @@ export interface StreamEpochsOptions {
   readonly cut: boolean;
 }
 
+type Feed = Pick<StreamFeed, "start" | "next" | "stop" | "close" | "examplesOf">;
+
 /** The epochs through a stream, whose epochs end where they end. */
 export class StreamEpochs implements Epochs {
   readonly samples = undefined;
   readonly stepsPerEpoch = undefined;
   readonly steps: number | undefined;
-  readonly #feed: StreamFeed;
+  readonly #feed: Feed;
   readonly #epochs: number;
   readonly #shuffleBuffer: number;
   #epoch = 0;
   #begin = 1;
+  /** Where the epoch before stood at its end: what counts until the first step of this one is done. */
+  #passed: Pick<StreamProgress, "epoch" | "begin"> = { epoch: 0, begin: 1 };
   /** Last step of the block in native memory, and the rows of that. */
   #last: number;
   #lastRows = 0;
@@ -202,7 +206,7 @@ export class StreamEpochs implements Epochs {
   readonly #cut: number | undefined;
 
   /** Begins to read at once, behind `step`. */
-  constructor(feed: StreamFeed, options: StreamEpochsOptions, step: number, progress: StreamProgress | null) {
+  constructor(feed: Feed, options: StreamEpochsOptions, step: number, progress: StreamProgress | null) {
     const { seed, batch, epochs = Number.POSITIVE_INFINITY, limit, shuffleBuffer, reads, cut } = options;
     this.#cut = cut ? step : undefined;
     this.#feed = feed;
@@ -221,8 +225,13 @@ export class StreamEpochs implements Epochs {
     feed.start({ seed, step, epoch, rows, epochs, steps: limit ?? Number.POSITIVE_INFINITY });
   }
 
-  epochOf(_step: number): number {
-    return this.#epoch;
+  epochOf(step: number): number {
+    return this.#at(step).epoch;
+  }
+
+  /** The epoch of a step that is done: a block that waits for its first step is none yet. */
+  #at(step: number): Pick<StreamProgress, "epoch" | "begin"> {
+    return step < this.#begin ? this.#passed : { epoch: this.#epoch, begin: this.#begin };
   }
 
   begins(step: number): boolean {
@@ -264,6 +273,7 @@ export class StreamEpochs implements Epochs {
     const block = await this.#feed.next();
     if (block === undefined) return { steps: 0, lastRows: 0 };
     if (this.#ended) {
+      this.#passed = { epoch: this.#epoch, begin: this.#begin };
       this.#epoch = block.epoch;
       this.#begin = step + 1;
     }
@@ -275,12 +285,8 @@ export class StreamEpochs implements Epochs {
 
   /** Of the last step done: a block that has still steps has not ended its epoch yet. */
   progressAt(step: number): StreamProgress {
-    return {
-      epoch: this.#epoch,
-      begin: this.#begin,
-      ended: this.isWhole(step),
-      shuffleBuffer: this.#shuffleBuffer,
-    };
+    const ended = step < this.#begin || this.isWhole(step);
+    return { ...this.#at(step), ended, shuffleBuffer: this.#shuffleBuffer };
   }
 
   examplesOf(step: number, batch: number): Float64Array {

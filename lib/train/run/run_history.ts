@@ -146,12 +146,10 @@ export class RunHistory {
     if (isOpen) this.#history.dropLast();
   }
 
-  /** Before a call whose first step is `first`. */
-  begin(first: number): void {
-    const { epochs, meter } = this.#parts;
+  /** Before a call. */
+  begin(): void {
     this.#seen = 0;
     this.#rows = [];
-    if (epochs.begins(first)) meter.clear();
   }
 
   /** Takes in what the call has logged so far. */
@@ -191,9 +189,10 @@ export class RunHistory {
     this.#parts.emit({ kind: "fewRows", step: this.#step, epoch: this.epoch, layer, rows, needed });
   }
 
-  /** After the call: what metrics look at. */
+  /** After the call, whose first step was `first`: what metrics look at. Of a call that was ended before that step nothing is new. */
   end(first: number): void {
-    const { meter } = this.#parts;
+    const { epochs, meter } = this.#parts;
+    if (this.#rows.length > 0 && epochs.begins(first)) meter.clear();
     if (!meter.empty) meter.take(first, this.#rows);
   }
 
