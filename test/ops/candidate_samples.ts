@@ -104,31 +104,36 @@ const SIZES = [
   [19, 4],
 ] as const;
 
-/** Of sizes whose differences are not taken twice: the gradient has none of its own. */
-const DIFFERENTIABLE = SIZES.filter(([rows, columns]) => 2 * rows * columns > 40);
-
-function usage(given: Given, isDerived: boolean): Usage {
+function usage(given: Given): Usage {
   return {
-    label: [...given, ...(isDerived ? ["derived"] : [])].join(", "),
-    // Shares of vectors within 1, and the own one, are taken from each other.
-    ...(isDerived ? { differentiable: [0, 1], cancellation: 2 * SCALE } : {}),
+    label: given.join(", "),
     apply: (...inputs) => inBatch(operandsOf(inputs, given), SCALE),
     reference: (...inputs) => {
       const { scores, shares } = computed(inputs, given);
       return scores.map((_, row) => -Math.log(shares[row]?.[row] ?? 0));
     },
     error: lossError(given),
-    samples: (isDerived ? DIFFERENTIABLE : SIZES).map(([rows, columns]) =>
+    samples: SIZES.map(([rows, columns]) =>
       sample([...vectors(rows, columns), ...behind(rows, given)], [0, 1, 2, 3, 4].slice(0, 2 + given.length)),
     ),
     refusals:
-      given.length > 0 || isDerived
+      given.length > 0
         ? []
         : [
             { inputs: [[[3, 4]], [[3, 5]]], code: "ERR_SHAPE", where: "inBatchSoftmax" },
             { inputs: [[[3]], [[3]]], code: "ERR_SHAPE", where: "inBatchSoftmax" },
           ],
   };
+}
+
+/** The usage, and its largest sample derived: of the others differences would be taken twice, and the gradient has none of its own. */
+function derived(plain: Usage): readonly Usage[] {
+  // Shares of vectors within 1, and the own one, are taken from each other.
+  const slopes = { differentiable: [0, 1], cancellation: 2 * SCALE };
+  return [
+    plain,
+    { ...plain, ...slopes, label: `${plain.label} derived`, samples: plain.samples.slice(-1), refusals: [] },
+  ];
 }
 
 function gradientUsage(given: Given, side: 0 | 1): Usage {
@@ -203,10 +208,7 @@ export const candidateSamples: {
   readonly inBatchGradient: OperationSamples;
   readonly candidates: OperationSamples;
 } = {
-  inBatch: [[], ["taken", "ids", "weights"] as const, ["ids"] as const].flatMap((given) => [
-    usage(given, false),
-    usage(given, true),
-  ]),
+  inBatch: [...derived(usage([])), ...derived(usage(["taken", "ids", "weights"])), ...derived(usage(["ids"]))],
   inBatchGradient: [
     gradientUsage([], 0),
     gradientUsage([], 1),
