@@ -178,3 +178,80 @@ test("what cannot be is refused", () => {
   expect(() => sampleToken([1, Number.NaN], 0)).toThrow(expect.objectContaining({ code: "ERR_NON_FINITE" }));
   expect(() => sampleToken([1], 0, { topK: 0 })).toThrow(/sampleToken.topK/);
 });
+
+/** What the types refuse, as JavaScript gives it. */
+const wrongly = <T>(given: unknown) => given as T;
+
+/** A small model, which is enough for what a caller does wrong. */
+const small = () =>
+  sequential(
+    { input: spec(["batch", 8], "i32") },
+    embedding(VOCABULARY, 8),
+    transformerBlock(8, 2, { causal: true, rotary: true }),
+    linear(8, VOCABULARY),
+  ).initialize(3);
+
+test("a long prompt with a wrong token far behind leaves the sequence where it was", () => {
+  const model = small();
+  const generator = model.generator({ length: 200 });
+  generator.feed([1, 2]);
+  const prompt = Array.from({ length: 150 }, (_, at) => at % VOCABULARY);
+  expect(() => generator.feed(prompt.with(140, VOCABULARY))).toThrow(expect.objectContaining({ code: "ERR_DATA" }));
+  expect(() => generator.feed(prompt.with(140, 0.5))).toThrow(expect.objectContaining({ code: "ERR_DATA" }));
+  expect(generator.lengthOf()).toBe(2);
+  expect(generator.feed(prompt)).toEqual(model.generator({ length: 200 }).feed([1, 2, ...prompt]));
+});
+
+test.each([
+  null,
+  undefined,
+  {},
+  { length: -1 },
+  { length: Number.NaN },
+  { length: "3" },
+  true,
+  new Set([1]),
+  Symbol("a"),
+])("tokens that are no list are refused: %s", async (given) => {
+  const generator = small().generator();
+  const tokens = wrongly<number[]>(given);
+  expect(() => generator.feed(tokens)).toThrow(expect.objectContaining({ code: "ERR_DATA" }));
+  expect(() => generator.feedAll(tokens)).toThrow(expect.objectContaining({ code: "ERR_SHAPE" }));
+  expect(() => sampleToken(tokens, 0)).toThrow(expect.objectContaining({ code: "ERR_SHAPE" }));
+  await expect(generator.generate(tokens).next()).rejects.toMatchObject({ code: "ERR_DATA" });
+});
+
+test("more tokens than there is room for are refused before they are copied", async () => {
+  const generator = small().generator();
+  const endless = { length: 1e15 };
+  expect(() => generator.feed(endless)).toThrow(expect.objectContaining({ code: "ERR_STATE" }));
+  expect(() => generator.feedAll(endless)).toThrow(expect.objectContaining({ code: "ERR_SHAPE" }));
+  await expect(generator.generate(endless).next()).rejects.toMatchObject({ code: "ERR_STATE" });
+});
+
+test("a prompt is that of the call, whatever its array becomes before the first token", async () => {
+  const model = small();
+  const drawn = async (tokens: AsyncIterable<number>) => {
+    const all: number[] = [];
+    for await (const token of tokens) all.push(token);
+    return all;
+  };
+  const expected = await drawn(model.generator().generate([1, 2, 3], { tokens: 4, seed: 5 }));
+  const prompt = Int32Array.of(1, 2, 3);
+  const tokens = model.generator().generate(prompt, { tokens: 4, seed: 5 });
+  prompt.fill(0);
+  expect(await drawn(tokens)).toEqual(expected);
+});
+
+test.each(["reset", "feed", "generate"] as const)("'%s' between two tokens of 'generate' is told", async (what) => {
+  const generator = small().generator({ sequences: 2, length: 20 });
+  const tokens = generator.generate([1, 2], { tokens: 5 });
+  await tokens.next();
+  generator.feed(1, 1); // another sequence
+  await tokens.next();
+  if (what === "reset") generator.reset();
+  else if (what === "feed") generator.feed(1);
+  else await generator.generate([3], { tokens: 1 }).next();
+  await expect(tokens.next()).rejects.toMatchObject({ code: "ERR_STATE" });
+  expect((await tokens.next()).done).toBe(true);
+});

@@ -76,6 +76,24 @@ const LARGEST = 2_147_483_647;
 /** Tokens of a prompt that are computed at once, at most. */
 const AT_ONCE = 64;
 
+/** How many tokens a caller has given; 0 of what is no list. */
+function countOf(tokens: unknown): number {
+  if (typeof tokens !== "object" || tokens === null || !("length" in tokens)) return 0;
+  const { length } = tokens;
+  return typeof length === "number" && length > 0 ? length : 0;
+}
+
+/** The first `count` of a list, whatever else it says of itself. */
+function firstOf(tokens: ArrayLike<number>, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => tokens[at] ?? Number.NaN);
+}
+
+/** A copy of a list; what is none, or is longer than `most`, as it is: to be refused by who takes it. */
+function copyOf(tokens: ArrayLike<number>, most: number): ArrayLike<number> {
+  const count = countOf(tokens);
+  return count > 0 && count <= most ? firstOf(tokens, count) : tokens;
+}
+
 /** The network as single steps: a token, the sequence that it belongs to, and its place there. */
 function stepsOf(network: Network, vocabulary: number, count: number, time: number): Network {
   const y = network.rows.outputs.map((output) => ({ ...output, shape: [vocabulary] }));
@@ -105,6 +123,8 @@ export class TokenGenerator {
   readonly #threads: number | undefined;
   readonly #rows: number;
   readonly #places: number[];
+  /** How often each sequence has moved to another place. */
+  readonly #moves: number[];
   readonly #outputs: Float32Array;
 
   /** @internal */
@@ -120,6 +140,7 @@ export class TokenGenerator {
       options.threads === undefined ? undefined : checkNumber("generator.threads", options.threads, THREADS);
     this.#rows = Math.max(this.sequences, Math.min(AT_ONCE, this.length));
     this.#places = new Array<number>(this.sequences).fill(0);
+    this.#moves = new Array<number>(this.sequences).fill(0);
     this.#outputs = new Float32Array(this.#rows * vocabulary);
     const steps = stepsOf(network, vocabulary, this.sequences, this.length);
     this.#copy = new FrozenCopy(steps, ["none"], this.#rows);
@@ -138,29 +159,27 @@ export class TokenGenerator {
    */
   feed(tokens: number | ArrayLike<number>, sequence = 0): Float32Array {
     const own = this.#checkSequence("feed", sequence);
-    const given = typeof tokens === "number" ? [tokens] : Array.from(tokens);
-    if (given.length === 0) fail("ERR_DATA", "feed.tokens", "a token or more", tokens);
-    this.#expectRoom("feed", own, given.length);
+    const given = this.#tokensOf(tokens, own);
+    const from = this.#places[own] ?? 0;
     let last = 0;
     for (let begin = 0; begin < given.length; begin += this.#rows) {
       const part = given.slice(begin, begin + this.#rows);
-      const from = this.#places[own] ?? 0;
       this.#compute(
         "feed.tokens",
         part,
         () => own,
-        (row) => from + row,
+        (row) => from + begin + row,
       );
-      this.#places[own] = from + part.length;
       last = part.length - 1;
     }
+    this.#move(own, from + given.length); // behind the last part, as one that fails leaves the sequence where it was
     return this.#outputs.slice(last * this.vocabulary, (last + 1) * this.vocabulary);
   }
 
   /** Goes on with all sequences by one token each: [sequences, vocabulary], one behind the other. Errors as {@link feed}. */
   feedAll(tokens: ArrayLike<number>): Float32Array {
-    const given = Array.from(tokens);
-    if (given.length !== this.sequences) fail("ERR_SHAPE", "feedAll.tokens", `${this.sequences} tokens`, given);
+    if (countOf(tokens) !== this.sequences) fail("ERR_SHAPE", "feedAll.tokens", `${this.sequences} tokens`, tokens);
+    const given = firstOf(tokens, this.sequences);
     for (const sequence of this.#places.keys()) this.#expectRoom("feedAll", sequence, 1);
     this.#compute(
       "feedAll.tokens",
@@ -168,23 +187,30 @@ export class TokenGenerator {
       (row) => row,
       (row) => this.#places[row] ?? 0,
     );
-    for (const [sequence, place] of this.#places.entries()) this.#places[sequence] = place + 1;
+    for (const [sequence, place] of this.#places.entries()) this.#move(sequence, place + 1);
     return this.#outputs.slice(0, this.sequences * this.vocabulary);
   }
 
   /** Begins a sequence anew, or all. */
   reset(sequence?: number): void {
-    if (sequence === undefined) this.#places.fill(0);
-    else this.#places[this.#checkSequence("reset", sequence)] = 0;
+    if (sequence === undefined) for (const each of this.#places.keys()) this.#move(each, 0);
+    else this.#move(this.#checkSequence("reset", sequence), 0);
   }
 
   /**
    * Goes on behind a prompt with tokens that are drawn as {@link sampleToken} draws them, one at a time, until there is no more room, `tokens` were given or `stop` was drawn. Draw i of a
    * call belongs to the i-th token that it gives. The event loop has its turns in between.
+   *
+   * The prompt is copied before this returns, and fed when the first token is asked for. Errors, with that token: those of {@link feed}; and `ERR_STATE` where something else has gone on
+   * with the sequence, or begun it anew, since the token before.
    */
-  async *generate(
+  generate(prompt: number | ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    return this.#generate(typeof prompt === "number" ? prompt : copyOf(prompt, this.length), options);
+  }
+
+  async *#generate(
     prompt: number | ArrayLike<number>,
-    options: GenerateOptions = {},
+    options: GenerateOptions,
   ): AsyncGenerator<number, void, undefined> {
     checkKeys("generate", options, ["temperature", "topK", "seed", "tokens", "stop", "sequence"]);
     const { stop, sequence = 0 } = options;
@@ -199,10 +225,13 @@ export class TokenGenerator {
     for (let draw = 0; draw < most; draw++) {
       const token = sampleToken(outputs, draw, sampling);
       if (token === stop) return;
+      const moves = this.#moves[own];
       yield token;
-      if (this.lengthOf(own) >= this.length) return;
       if (commonTurns.over) await commonTurns.next();
-      if (draw + 1 < most) outputs = this.feed(token, own);
+      if (draw + 1 >= most) return;
+      if (moves !== this.#moves[own]) this.#failMoved(own);
+      if (this.lengthOf(own) >= this.length) return;
+      outputs = this.feed(token, own);
     }
   }
 
@@ -231,6 +260,24 @@ export class TokenGenerator {
     const column = (of: (row: number) => number): Int32Array => Int32Array.from({ length: rows }, (_, row) => of(row));
     const given = [Int32Array.from(tokens), column(sequenceOf), column(placeOf)];
     this.#copy.program.runInto(given, rows, this.#outputs, threadsFor(this.#threads));
+  }
+
+  #move(sequence: number, place: number): void {
+    this.#places[sequence] = place;
+    this.#moves[sequence] = (this.#moves[sequence] ?? 0) + 1;
+  }
+
+  #failMoved(sequence: number): never {
+    const problem = `expected sequence ${sequence} to be left to 'generate' until it is over`;
+    throw new CarillonError("ERR_STATE", "generate", `${problem} but it was gone on with, or begun anew, meanwhile`);
+  }
+
+  /** A copy of the tokens, counted before it is made. */
+  #tokensOf(tokens: number | ArrayLike<number>, sequence: number): readonly number[] {
+    const count = typeof tokens === "number" ? 1 : countOf(tokens);
+    if (count === 0) fail("ERR_DATA", "feed.tokens", "a token or more", tokens);
+    this.#expectRoom("feed", sequence, count);
+    return typeof tokens === "number" ? [tokens] : firstOf(tokens, count);
   }
 
   #checkSequence(where: string, sequence: number): number {

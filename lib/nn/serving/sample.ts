@@ -17,6 +17,12 @@ export interface SampleOptions {
 /** Last word of the counter of these draws. */
 const PURPOSE = 22;
 
+/** Whether a caller has given a list with something in it. */
+function isList(outputs: unknown): boolean {
+  if (typeof outputs !== "object" || outputs === null || !("length" in outputs)) return false;
+  return typeof outputs.length === "number" && outputs.length > 0;
+}
+
 /** Places of the largest outputs, in ascending order; the lower place among equals. */
 function largest(outputs: ArrayLike<number>, count: number): readonly number[] {
   const places = Array.from({ length: outputs.length }, (_, place) => place);
@@ -47,7 +53,7 @@ export function checkSample(
 export function sampleToken(outputs: ArrayLike<number>, draw: number, options: SampleOptions = {}): number {
   checkKeys("sampleToken", options, ["temperature", "topK", "seed"]);
   checkNumber("sampleToken.draw", draw, { min: 0, max: 0xffff_ffff, integer: true });
-  if (outputs.length === 0) fail("ERR_SHAPE", "sampleToken", "an output or more", outputs);
+  if (!isList(outputs)) fail("ERR_SHAPE", "sampleToken", "an output or more", outputs);
   const { temperature, topK, seed } = checkSample("sampleToken", options);
   for (let place = 0; place < outputs.length; place++) {
     if (!Number.isFinite(outputs[place]))
