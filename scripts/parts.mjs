@@ -12,23 +12,32 @@ import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { root } from "./tools.mjs";
 
 /**
- * Modules of lib/ that lib/index.ts takes functions of and nothing else, by part. What only they need is their part's too; a part may use
- * those before it.
+ * Modules of lib/ that the callers take functions of and nothing else, by part. What only they need is their part's too; a part may use
+ * those before it, and loads those that it does use.
  *
  * @type {Readonly<Record<string, readonly string[]>>}
  */
 export const PARTS = {
-  models: [
-    "nn/layers/residual",
-    "nn/model/sequential",
-    "nn/model/network",
-    "nn/model/joint",
-    "nn/model/load",
-    "graph/program",
-    "graph/grad",
-    "nn/model/draw_from_data",
+  models: [...["nn/layers/residual", "nn/model/joint", "nn/model/network", "nn/model/sequential"]],
+  files: [...["nn/files/saved", "nn/files/written", "nn/model/load"]],
+  programs: ["graph/copy", "graph/grad", "graph/program"],
+  serving: [
+    ...["nn/evaluation/evaluate", "nn/evaluation/statistics", "nn/model/draw_from_data", "nn/serving/generator"],
+    ...["nn/serving/inference", "nn/serving/predict_options", "nn/serving/predictor", "nn/serving/predictor_options"],
     "nn/serving/sample",
   ],
+  operations: [
+    ...["ops/attention", "ops/augment", "ops/candidates", "ops/column_norm", "ops/convolution", "ops/extremes"],
+    ...["ops/pool", "ops/recurrence", "ops/row_norm", "ops/take"],
+  ],
+  layers: [
+    ...["attention", "batch_ensemble", "batch_norm", "category_embedding", "clamp_output", "concat", "convolution"],
+    ...["embedding", "group_norm", "images", "layer_norm", "monotone_quantiles", "ntk_linear", "numeric_embedding"],
+    ...["parametric_activation", "pool", "positions", "recurrent", "rms_norm", "scale", "smooth_clip"],
+    ...["transformer_block", "transposed_convolution"],
+  ]
+    .map((name) => `nn/layers/${name}`)
+    .concat(["candidates", "focal", "quantiles", "ranking"].map((name) => `nn/losses/${name}`)),
   training: [
     ...["data/k_fold", "data/padded", "data/split", "data/windows", "data/stream", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
@@ -48,24 +57,66 @@ export const PARTS = {
   ],
 };
 
-/** What only parts and `carillon/kernels` use: it lies with the core, which a part gets all that it uses from. */
-const WITH_CORE = ["ops/template", "tensor/philox"];
+/** What only parts and `carillon/kernels` use, or parts that need not load each other: it lies with the core, which a part gets all that it uses from. */
+const WITH_CORE = [
+  ...[
+    "binding/clock",
+    "binding/memory",
+    "counts",
+    "graph/shared",
+    "io/refusal",
+    "nn/structure/generation",
+    "ops/template",
+  ],
+  ...[
+    "nn/structure/naming",
+    "ops/turn",
+    "signals",
+    "tensor/copied",
+    "tensor/fnv1a",
+    "tensor/philox",
+    "tensor/row_spec",
+  ],
+];
 
 const names = Object.keys(PARTS);
-const index = join(root, "lib/index.ts");
+/** Modules that get, in the place of a part's functions, those that load it. */
+const CALLERS = new Set(
+  [
+    "index",
+    "nn/kinds/layers",
+    "nn/kinds/losses",
+    "ops/index",
+    "nn/memory/memory",
+    "nn/model/body",
+    "nn/model/model",
+    "optim/row_gradient",
+  ].map((module) => join(root, "lib", `${module}.ts`)),
+);
+
 /** Part by file. */
 const partOf = new Map(
   names.flatMap((part) => (PARTS[part] ?? []).map((module) => [join(root, "lib", `${module}.ts`), part])),
 );
 
+const withCore = new Set(WITH_CORE.map((module) => join(root, "lib", `${module}.ts`)));
+
 /** Stands in the core for the exports of the chunks below the parts. */
 const CHUNKS = "CARILLON_CHUNKS";
+
+/**
+ * Asynchronous functions of a path, by the parts that they load before their own, each in a turn of the event loop of its own.
+ *
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+const IN_TURNS = { loadModel: ["models"] };
 
 /** The global object that parts leave their functions in, by name; it is there while they are loaded. */
 const LEFT = 'globalThis[Symbol.for("carillon.parts")]';
 
 /** Loads parts, and keeps them. */
-const LOADER = `const chunks = () => ${CHUNKS};
+const LOADER = `import { turn } from "./lib/binding/clock.ts";
+const chunks = () => ${CHUNKS};
 const load = (part) => {
   const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
   const file = require.resolve("./parts/" + part + ".cjs");
@@ -76,10 +127,45 @@ const load = (part) => {
   chunks()[0].below[part] = made; // for the entry with all parts, which does not run a file again
   return made;
 };
+export const inTurns = async (...names) => {
+  for (const part of names) {
+    if (chunks()[2][part] !== undefined) continue;
+    void parts[part];
+    await turn();
+  }
+};
 ${names.map((name) => `let ${name};`).join("\n")}
 export const parts = {
-${names.map((name, at) => `get ${name}() { return ${name} ??= chunks()[2].${name} ??= load("${name}")(${["chunks()", ...names.slice(0, at).map((before) => `this.${before}`)].join(", ")}); },`).join("\n")}
+${names.map((name) => `get ${name}() { return ${name} ??= chunks()[2].${name} ??= load("${name}")(chunks(), this); },`).join("\n")}
 };`;
+
+/**
+ * Names of the functions that a module exports.
+ *
+ * @param {string} file
+ */
+function functionsOf(file) {
+  const exported = readFileSync(file, "utf8").matchAll(/^export (?:async )?function (\w+)/gm);
+  return new Set(Array.from(exported, ([, name = ""]) => name));
+}
+
+// Two functions of one name would hide each other.
+for (const part of names) {
+  const files = Array.from(partOf).flatMap(([file, of]) => (of === part ? [file] : []));
+  const all = files.flatMap((file) => Array.from(functionsOf(file)));
+  const twice = all.filter((name, at) => all.indexOf(name) < at);
+  if (twice.length > 0) throw new Error(`part ${part}: two functions are called ${twice.join(", ")}`);
+}
+
+/** Whether the entry point takes a function of that name of this part, where others have one of the name too. */
+const isPublic = (/** @type {string} */ part, /** @type {string} */ name) => {
+  return (PARTS[part] ?? []).some((module) => {
+    return publicModules.has(module) && functionsOf(join(root, "lib", `${module}.ts`)).has(name);
+  });
+};
+const publicModules = new Set(
+  Array.from(readFileSync(join(root, "lib/index.ts"), "utf8").matchAll(/from "\.\/([^"]+)\.js"/g), ([, path]) => path),
+);
 
 /**
  * A module with the functions of another one, which load its part.
@@ -87,12 +173,18 @@ ${names.map((name, at) => `get ${name}() { return ${name} ??= chunks()[2].${name
  * @param {string} file
  */
 function callsOf(file) {
-  const exported = readFileSync(file, "utf8").matchAll(/^export (?:async )?function (\w+)/gm);
-  const functions = new Set(Array.from(exported, ([, name = ""]) => name));
-  const calls = Array.from(functions, (name) => {
-    return `export function ${name}(...given) { return parts.${partOf.get(file)}.${name}(...given); }`;
+  const part = partOf.get(file) ?? "";
+  const calls = Array.from(functionsOf(file), (name) => {
+    // The bundler would give a second function of a name another one, which stack traces have.
+    const own = names.some((other) => other !== part && isPublic(other, name)) ? `${part}_${name}` : name;
+    const before = IN_TURNS[name];
+    const call = `return parts.${part}.${name}(...given);`;
+    const shown = own === name ? "" : ` export { ${own} as ${name} };`;
+    if (before === undefined) return `${shown === "" ? "export " : ""}function ${own}(...given) { ${call} }${shown}`;
+    const turns = before.map((one) => `"${one}"`);
+    return `export async function ${name}(...given) { if (typeof given[0] === "string") await inTurns(${turns}); ${call} }`;
   });
-  return ['import { parts } from "loader:";', ...calls].join("\n");
+  return ['import { inTurns, parts } from "loader:";', ...calls].join("\n");
 }
 
 /**
@@ -118,7 +210,7 @@ export const partEntries = [
 ];
 
 /**
- * Functions that load a part stand in the place of the part's own where lib/index.ts exports them.
+ * Functions that load a part stand in the place of the part's own where a caller takes them.
  *
  * @type {import("esbuild").Plugin}
  */
@@ -133,13 +225,14 @@ export const partsAtFirstUse = {
     bundler.onResolve({ filter: /^\.\/lib\//, namespace: "part" }, ({ path }) => {
       return { path: join(root, path), sideEffects: true };
     });
-    bundler.onResolve({ filter: /^\.\// }, ({ path, importer }) => {
+    bundler.onResolve({ filter: /^\.\.?\// }, ({ path, importer }) => {
       const file = resolve(dirname(importer), path.replace(/\.js$/, ".ts"));
-      return importer === index && partOf.has(file) ? { path: file, namespace: "calls" } : undefined;
+      if (CALLERS.has(importer) && partOf.has(file)) return { path: file, namespace: "calls" };
+      return withCore.has(file) ? { path: file, sideEffects: true } : undefined; // the same however it is reached
     });
     bundler.onLoad({ ...all, namespace: "calls" }, ({ path }) => ({ contents: callsOf(path), resolveDir: root }));
     bundler.onResolve({ filter: /^loader:/ }, ({ path }) => ({ path, namespace: "loader" }));
-    bundler.onLoad({ ...all, namespace: "loader" }, () => ({ contents: LOADER }));
+    bundler.onLoad({ ...all, namespace: "loader" }, () => ({ contents: LOADER, resolveDir: root }));
   },
 };
 
@@ -284,17 +377,20 @@ export function linkParts(dist) {
     const part = moduleOf(target, below);
     const before = names.slice(0, names.indexOf(name));
     // Named as no function of a part is: one of the same name would stand in the place of what is given.
-    const taking = ["CHUNKS_GIVEN", ...before.map((one) => `PART_${one}`)];
-    const sources = ["CHUNKS_GIVEN[0]", "CHUNKS_GIVEN[1]", ...taking.slice(1)];
+    const sources = ["CHUNKS_GIVEN[0]", "CHUNKS_GIVEN[1]", ...before.map((one) => `PARTS_GIVEN.${one}`)];
+    // A part that is asked for nothing is not loaded.
+    const used = below.flatMap((file, at) => {
+      const list = importsOf(part.module, file);
+      return list.length === 0 ? [] : [`const${taken(list)}=${sources[at]};`];
+    });
     const builtIn = part.module.imports.filter(({ file }) => file.startsWith("node:"));
     const unknown = part.module.imports.filter((one) => !below.includes(one.file) && !builtIn.includes(one));
     if (unknown.length > 0) throw new Error(`${target}: imports ${unknown.map(({ file }) => file).join(", ")}`);
     const closed = part.module.exports.filter(({ to }) => !part.open.some((other) => other.to === to));
-    const given = ["chunks", ...before].join(",");
     // In parentheses V8 compiles it at once, where it would look through it first, and again as it is called.
     const text = [
-      `"use strict";(${LEFT}??={}).${name}=(function(${taking.join(",")}){`,
-      ...below.map((file, at) => `const${taken(importsOf(part.module, file))}=${sources[at]};`),
+      `"use strict";(${LEFT}??={}).${name}=(function(CHUNKS_GIVEN,PARTS_GIVEN){`,
+      ...used,
       ...builtIn.map((one) => `const${taken(one.names)}=process.getBuiltinModule("${one.file}");`),
       `${part.module.code}return${members([...closed, ...part.open])}});\n`,
     ];
@@ -302,8 +398,12 @@ export function linkParts(dist) {
     writeFileSync(target.replace(/\.js$/, ".cjs"), text.join(""));
     below.push(part.file);
     whole.push(`import"./parts/${name}.cjs";`);
-    const outside = part.open.filter(({ to }) => open.has(to)).map(({ to }) => ({ from: to, to }));
-    calls.push(`const ${name}=chunks[2].${name}??=below.${name}(${given});export const${taken(outside)}=${name};`);
+    const outside = part.open
+      .filter(({ to }) => open.has(to) && isPublic(name, to))
+      .map(({ to }) => ({ from: to, to }));
+    calls.push(
+      `const ${name}=chunks[2].${name}??=below.${name}(chunks,chunks[2]);export const${taken(outside)}=${name};`,
+    );
   }
   writeFileSync(join(dist, "whole.js"), `${[...whole, ...calls].join("")}\n`);
 }

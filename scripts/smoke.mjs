@@ -83,7 +83,7 @@ export const SCRIPTS = {
   "serving-test": { forms: [["--quick"]] },
   "crash-test": { forms: [["--kills", "2", "--fights", "2"]] },
   "large-test": { forms: [["--quick"]] },
-  "file-test": { forms: [["--gigabytes", "0.1", "--milliseconds", "50"]] },
+  "file-test": { forms: [["--gigabytes", "0.1", "--milliseconds", "20"]] },
   check: { reason: "the first step of .ci/run" },
   format: { reason: "writes what check looks at" },
 };

@@ -41,6 +41,11 @@ export class CopyTogether {
   }
 }
 
+/** {@link CopyTogether}. */
+export function copyTogether(copies: readonly SlabCopy[]): CopyTogether {
+  return new CopyTogether(copies);
+}
+
 const NO_LANES = new Float64Array(0);
 
 function request(): Parameters<typeof native.programRun>[1] {

@@ -2,7 +2,7 @@ import { type NativeSlab, native } from "../../binding/native.js";
 import { makeRoom } from "../../data/room.js";
 import { Turns } from "../../data/turns.js";
 import { CarillonError, describe } from "../../errors.js";
-import { CopyTogether } from "../../graph/copy.js";
+import { type CopyTogether, copyTogether } from "../../graph/copy.js";
 import type { Held } from "../../graph/shared.js";
 import { isWithin } from "../../options.js";
 import { extent } from "../../tensor/shape.js";
@@ -285,7 +285,7 @@ export class ModelMemory {
   }
 
   #copier(to: readonly NativeSlab[]): Pick<CopyTogether, "now" | "later"> {
-    return new CopyTogether(
+    return copyTogether(
       this.#slabs.map(({ slab, shared: { count } }, index) => ({ from: slab, to: to[index] ?? slab, count })),
     );
   }

@@ -17,7 +17,7 @@ import { ModelMemory } from "../memory/memory.js";
 import { infoOf, type ParameterInfo, type Segment, type Stretch } from "../memory/slab.js";
 import { TracedStates } from "../memory/traced_states.js";
 import type { Network } from "../serving/frozen_copy.js";
-import { Inference } from "../serving/inference.js";
+import { type Inference, inferenceOf } from "../serving/inference.js";
 import type { Layer } from "../structure/layer.js";
 import type { Definition } from "../structure/sequence.js";
 import type { Recording } from "../structure/structure.js";
@@ -81,7 +81,16 @@ export class ModelBody {
       version: () => (memory.initialized ? memory.settled : undefined),
       clone: async () => (await this.cloneBeside()).own.network,
     };
-    this.#own = { memory, network, inference: new Inference(network), loads: new Calls(memory.uses(true)) };
+    let inference: Inference | undefined;
+    this.#own = {
+      memory,
+      network,
+      get inference() {
+        inference ??= inferenceOf(network);
+        return inference;
+      },
+      loads: new Calls(memory.uses(true)),
+    };
     return this.#own;
   }
 

@@ -1,15 +1,13 @@
 // Models of several inputs by name, and of several members, that a file describes in full: every input through layers of its own, side by side, and through a
 // head; the answers of the members mixed.
 import { CarillonError, fail } from "../../errors.js";
-import { Part } from "../../io/part.js";
-import { parsePlain } from "../../io/state_reader.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber, checkObject, checkOneOf } from "../../options.js";
 import { elementsOf, type RowSpec, specOf } from "../../tensor/row_spec.js";
 import { sameShape } from "../../tensor/shape.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import { ANY_SIZE, checkChain } from "../structure/chain.js";
-import { checkLayer, checkName, type Layer, type LayerConfig, type LayerPart, sealed } from "../structure/layer.js";
+import { checkLayer, checkName, type Layer, type LayerPart, sealed } from "../structure/layer.js";
 import { namedLayers } from "../structure/naming.js";
 import { type Definition, rowOf, type Sizes, sequence, sizeOf, takenBy } from "../structure/sequence.js";
 import { checkInput } from "../structure/sequential_options.js";
@@ -28,7 +26,7 @@ export const JOINT = "joint";
 const HEAD = "head";
 
 /** Members of an ensemble at most. */
-const MOST_MEMBERS = 1000;
+export const MOST_MEMBERS = 1000;
 
 /** A probability that is 0 counts as this, so that it has a logarithm. */
 const LEAST = 1e-37;
@@ -130,39 +128,6 @@ export function jointDefinition(form: JointForm, given: Readonly<Record<string, 
     record,
     block,
   };
-}
-
-/** The form that a file says; `ERR_FILE` names what it cannot be. */
-export function jointForm(config: LayerConfig | null, where: string): JointForm {
-  const part = new Part(where, "layers[0].config", config);
-  const inputs = parsePlain(part.at("inputs").text(), where, "inputs")
-    .list()
-    .map((row): RowSpec => {
-      const shape = row
-        .at("shape")
-        .list()
-        .map((size) => size.count(1));
-      const dtype = row.at("dtype").oneOf(["f32", "i32", "u8"]);
-      return rowOf(row.at("name").text(), checkInput("joint.inputs", { shape: ["batch", ...shape], dtype }));
-    });
-  part.at("inputs").expect(inputs.length > 0, "an input or more");
-  const mixing = part.at("mixing").oneOf(MIXINGS);
-  const weights = part
-    .at("weights")
-    .list()
-    .map((weight) => weight.number({ min: 0, max: 1 }));
-  part.at("weights").expect(weights.length > 0 && weights.length <= MOST_MEMBERS, `1 to ${MOST_MEMBERS} numbers`);
-  const told = part.at("takes");
-  if (told.value === undefined) return { inputs, mixing, weights };
-  const takes = parsePlain(told.text(), where, "takes")
-    .list(weights.length)
-    .map((names) => {
-      const own = names.names();
-      const isKnown = own.length > 0 && own.every((name) => inputs.some((one) => one.name === name));
-      names.expect(isKnown && new Set(own).size === own.length, "names of inputs, each once");
-      return own;
-    });
-  return { inputs, mixing, weights, takes };
 }
 
 /** What the head of every member gives, which is the same; `ERR_SHAPE`. */

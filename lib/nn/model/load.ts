@@ -21,7 +21,8 @@ import type { Layer } from "../structure/layer.js";
 import { namedLayers, nameLayers } from "../structure/naming.js";
 import { type Definition, sequence } from "../structure/sequence.js";
 import { Structure } from "../structure/structure.js";
-import { JOINT, jointDefinition, jointForm } from "./joint.js";
+import { JOINT, jointDefinition } from "./joint.js";
+import { jointForm } from "./joint_form.js";
 import { Model } from "./model.js";
 
 /** Characters of a kind that a message shows. */

@@ -25,7 +25,7 @@ import type {
 import type { KnownElements, SuitedData, SuitedInputs } from "../meaning/suited.js";
 import type { GivenWeights } from "../memory/given_weights.js";
 import type { MetricKey } from "../metrics/metrics.js";
-import { type GeneratorOptions, TokenGenerator } from "../serving/generator.js";
+import { type GeneratorOptions, generatorOf, type TokenGenerator } from "../serving/generator.js";
 import {
   checkPredict,
   type EvaluateOptions,
@@ -33,7 +33,7 @@ import {
   type PredictOptions,
   type ProbabilityOptions,
 } from "../serving/predict_options.js";
-import { Predictor } from "../serving/predictor.js";
+import { type Predictor, predictorOf } from "../serving/predictor.js";
 import { checkPredictor, type PredictedAs, type PredictorOptions } from "../serving/predictor_options.js";
 import type { Element, Taken } from "../structure/chain.js";
 import { BLOCK, type Layer, type Nestable } from "../structure/layer.js";
@@ -240,7 +240,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
       const expected = "expected a model with weights for 'predictor' but it has none yet";
       throw new CarillonError("ERR_STATE", "predictor", `${expected}: train it, load them, or call initialize()`);
     }
-    return new Predictor(this.own.network, settings, settings.as);
+    return predictorOf(this.own.network, settings, settings.as);
   }
 
   /**
@@ -254,7 +254,7 @@ export class Model<In extends Sizes = InputSize, Out extends Sizes = Taken, E ex
    * for await (const token of generator.generate(prompt, { temperature: 0.8, topK: 10, seed: 1 })) …
    */
   generator(options: GeneratorOptions = {}): TokenGenerator {
-    if (this.initialized) return new TokenGenerator(this.own.network, this.definition.described, options);
+    if (this.initialized) return generatorOf(this.own.network, this.definition.described, options);
     const expected = "expected a model with weights for 'generator' but it has none yet";
     throw new CarillonError("ERR_STATE", "generator", `${expected}: train it, load them, or call initialize()`);
   }

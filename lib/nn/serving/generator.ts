@@ -292,3 +292,8 @@ export class TokenGenerator {
   }
 }
 introduce(TokenGenerator.prototype, "a generator");
+
+/** {@link TokenGenerator} of a network. */
+export function generatorOf(network: Network, layers: readonly Layer[], options: GeneratorOptions): TokenGenerator {
+  return new TokenGenerator(network, layers, options);
+}

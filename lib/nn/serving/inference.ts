@@ -108,6 +108,11 @@ export class Inference {
   }
 }
 
+/** {@link Inference} of a network. */
+export function inferenceOf(network: Network): Inference {
+  return new Inference(network);
+}
+
 /** Computes with the weights that the model has when a batch begins. */
 class ModelComputer implements Computer {
   readonly rows: RowSpecs;

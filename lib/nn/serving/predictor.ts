@@ -376,6 +376,15 @@ class FrozenComputer implements Computer {
   }
 }
 
+/** {@link Predictor} of a network. */
+export function predictorOf<A extends PredictedAs, In extends Sizes, Out extends Sizes, E extends Elements>(
+  network: Network,
+  settings: PredictorSettings,
+  as: A,
+): Predictor<A, In, Out, E> {
+  return new Predictor(network, settings, as);
+}
+
 /** The function applied to each output; `ERR_STATE` where the model has no such answers. */
 function normalizationsFor(as: PredictedAs, { outputs }: Described): readonly Normalization[] {
   if (as === "labels") return labelledOf("predictor.as", outputs).map(() => "none");
