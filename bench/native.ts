@@ -1,11 +1,12 @@
 // Builds and runs carillon_bench (bench/native), which prints a line of JSON a row.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 
-/** CARILLON_BENCH_BUILD names another one, whose objects exist already. */
-const DIRECTORY = process.env.CARILLON_BENCH_BUILD ?? "build/bench";
+/** Where the addon is built, of whose objects this is made. */
+const DIRECTORY = "build/cmake";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -34,8 +35,7 @@ async function command(name: string, args: readonly string[], { env = {}, input,
 let built: Promise<void> | undefined;
 
 async function build(): Promise<void> {
-  const options = ["-DCMAKE_BUILD_TYPE=Release", "-DCARILLON_BENCH=ON"];
-  await command("cmake", ["-S", ".", "-B", DIRECTORY, ...options], {});
+  if (!existsSync(`${DIRECTORY}/CMakeCache.txt`)) await command("npm", ["run", "build:native"], {});
   const jobs = String(availableParallelism());
   await command("cmake", ["--build", DIRECTORY, "--target", "carillon_bench", "--parallel", jobs], {});
 }

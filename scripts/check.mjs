@@ -81,7 +81,7 @@ async function clangTidy() {
     console.log("clang-tidy: SKIPPED, not installed; CI runs it (Debian: apt-get install clang-tidy)");
     return "";
   }
-  const options = ["-DCMAKE_BUILD_TYPE=Release", "-DCARILLON_ADDON=ON", "-DCARILLON_TESTS=ON", "-DCARILLON_BENCH=ON"];
+  const options = ["-DCMAKE_BUILD_TYPE=Release", "-DCARILLON_ADDON=ON", "-DCARILLON_TESTS=ON"];
   await mustRun("clang-tidy", "cmake", ["-S", ".", "-B", "build/lint", ...options]);
   const queue = [...units];
   /** @type {string[]} */

@@ -127,9 +127,7 @@ async function main(chosen) {
     if ("reason" in entry && entry.reason.startsWith("needs")) console.log(`${name}: left out; ${entry.reason}`);
     for (const args of "forms" in entry ? entry.forms : []) {
       const started = performance.now();
-      const { status, output } = await run("npm", ["run", "--silent", name, "--", ...args], {
-        env: { CARILLON_BENCH_BUILD: "build/native-tests" },
-      });
+      const { status, output } = await run("npm", ["run", "--silent", name, "--", ...args]);
       const problem = status === 0 && name === "bench" ? BENCH.map(reportProblem).find(Boolean) : undefined;
       const good = status === 0 && problem === undefined;
       const seconds = ((performance.now() - started) / 1000).toFixed(1);

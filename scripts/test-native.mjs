@@ -1,15 +1,18 @@
-// The native tests (test/native), which walk every kernel table that this machine can run: once as released, with
-// assertions, once under AddressSanitizer and UndefinedBehaviorSanitizer. Arguments are passed to the test program.
+// The native tests (test/native), which walk every kernel table that this machine can run: once of the objects that the addon is made of,
+// once with assertions under AddressSanitizer and UndefinedBehaviorSanitizer. Arguments are passed to the test program.
 import { join } from "node:path";
-import { cmakeBuild, mustRun, root } from "./tools.mjs";
+import { buildOfAddon, cmakeBuild, mustRun, root } from "./tools.mjs";
+
+const SANITIZED = "build/native-tests-sanitized";
 
 const variants = [
-  // The benchmarks are built with it, of the same objects: `npm run smoke` starts them.
-  { name: "native tests", directory: "build/native-tests", options: ["-DCARILLON_BENCH=ON"] },
+  { name: "native tests", build: () => buildOfAddon("carillon_native_tests") },
   {
     name: "native tests, ASan and UBSan",
-    directory: "build/native-tests-sanitized",
-    options: ["-DCARILLON_SANITIZE=address,undefined"],
+    async build() {
+      await cmakeBuild(this.name, SANITIZED, ["-DCARILLON_TESTS=ON", "-DCARILLON_SANITIZE=address,undefined"]);
+      return join(root, SANITIZED, "carillon_native_tests");
+    },
   },
 ];
 const sanitizers = {
@@ -17,9 +20,9 @@ const sanitizers = {
   UBSAN_OPTIONS: "print_stacktrace=1",
 };
 
-for (const { name, directory, options } of variants) {
-  await cmakeBuild(name, directory, ["-DCARILLON_TESTS=ON", ...options]);
-  const program = join(root, directory, "carillon_native_tests");
+for (const variant of variants) {
+  const { name } = variant;
+  const program = await variant.build();
   const started = performance.now();
   const output = await mustRun(name, program, process.argv.slice(2), { env: sanitizers });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -1,5 +1,6 @@
 // What the scripts share: running a command, building native tests, bundling a program.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -90,6 +91,21 @@ export async function findZig() {
 export async function cmakeBuild(what, directory, options) {
   await mustRun(what, "cmake", ["-S", ".", "-B", directory, "-DCMAKE_BUILD_TYPE=Release", ...options]);
   await mustRun(what, "cmake", ["--build", directory, "--parallel", jobs]);
+}
+
+/** Where cmake-js builds the addon. */
+const ADDON = "build/cmake";
+
+/**
+ * Builds a program of the objects that the addon is made of, which `npm ci` has built.
+ *
+ * @param {string} target
+ * @returns {Promise<string>} the program
+ */
+export async function buildOfAddon(target) {
+  if (!existsSync(join(root, ADDON, "CMakeCache.txt"))) await mustRun("addon", "npm", ["run", "build:native"]);
+  await mustRun(target, "cmake", ["--build", ADDON, "--target", target, "--parallel", jobs]);
+  return join(root, ADDON, target);
 }
 
 /**

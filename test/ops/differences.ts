@@ -39,17 +39,23 @@ function moved(inputs: readonly Numbers[], { input, element }: Coordinate, by: n
   });
 }
 
-function combined(terms: readonly { readonly weight: number; readonly values: Vector }[]): Vector {
-  const [first] = terms;
-  return (first?.values ?? []).map((_, index) => {
-    return terms.reduce((sum, { weight, values }) => sum + weight * (values[index] ?? Number.NaN), 0);
-  });
+/** The sum of `values(at)` by the weights of the stencil. */
+function combined(values: (at: number) => Vector): Vector {
+  let total: number[] | undefined;
+  for (const { at, weight } of STENCIL) {
+    const term = values(at);
+    total ??= new Array<number>(term.length).fill(0);
+    for (let index = 0; index < total.length; index++) {
+      total[index] = (total[index] ?? 0) + weight * (term[index] ?? Number.NaN);
+    }
+  }
+  return total ?? [];
 }
 
 /** ∂y/∂x of the float64 reference along one coordinate. */
 function derivative(named: Named, inputs: readonly Numbers[], along: Coordinate): Vector {
   const { reference } = named.usage;
-  return combined(STENCIL.map(({ at, weight }) => ({ weight, values: reference(...moved(inputs, along, at)) })));
+  return combined((at) => reference(...moved(inputs, along, at)));
 }
 
 /** ∂y/∂x for every coordinate, a vector over the result each. */
@@ -58,14 +64,17 @@ export function jacobian(named: Named): readonly Vector[] {
   return coordinates(named).map((along) => derivative(named, inputs, along));
 }
 
-/** ∂²y/∂x∂x′ for every coordinate along `other`: differences of the float64 gradient. */
-export function secondDerivatives(named: Named, other: Coordinate): readonly Vector[] {
+/** ∂²y/∂x∂x′ by x′ and x: differences of the float64 gradient. Both orders of a pair are the same sixteen results, so each pair is taken once. */
+export function secondDerivatives(named: Named): readonly (readonly Vector[])[] {
   const inputs = numbers(named.sample);
-  return coordinates(named).map((along) => {
-    const terms = STENCIL.map(({ at, weight }) => ({
-      weight,
-      values: derivative(named, moved(inputs, other, at), along),
-    }));
-    return combined(terms);
-  });
+  const all = coordinates(named);
+  const found: Vector[][] = all.map(() => []);
+  for (const [row, other] of all.entries()) {
+    for (const [column, along] of all.slice(0, row + 1).entries()) {
+      const bend = combined((at) => derivative(named, moved(inputs, other, at), along));
+      (found[row] ?? [])[column] = bend;
+      (found[column] ?? [])[row] = bend;
+    }
+  }
+  return found;
 }
