@@ -77,7 +77,8 @@ function unlisted() {
 // What clang-tidy's readability-duplicate-include finds in one file.
 function includedTwice() {
   const twice = cpp.flatMap((name) => {
-    const includes = readFileSync(join(root, name), "utf8").match(/^#include [<"].*\.h[>"]/gm) ?? [];
+    const found = readFileSync(join(root, name), "utf8").matchAll(/^#include [<"].*\.h[>"]/gm);
+    const includes = Array.from(found, ([one]) => one);
     return includes.filter((one, at) => includes.indexOf(one) < at).map((one) => `${name}: ${one} stands there twice`);
   });
   return twice.join("\n");
