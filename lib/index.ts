@@ -6,6 +6,7 @@ export { type Fold, type FoldOf, type KFoldOptions, kFold } from "./data/k_fold.
 export type { Classes, Key, Keys } from "./data/keys.js";
 export { type Padded, type PaddedOptions, padded } from "./data/padded.js";
 export type { Part, Selection } from "./data/select.js";
+export type { Series, SeriesDtype, SeveralSeries } from "./data/series.js";
 export { type Split, type SplitOptions, split, type ThreeWaySplit } from "./data/split.js";
 export {
   type Dataset,
@@ -175,6 +176,7 @@ export type { ConfusionMatrix, Metric, MetricRows, MetricValue } from "./nn/metr
 export type { Figures, MetricName, Metrics } from "./nn/metrics/metrics.js";
 export { type CalibrationOptions, calibrationError } from "./nn/metrics/probabilities.js";
 export { coverage } from "./nn/metrics/quantiles.js";
+export { recallAt } from "./nn/metrics/ranking.js";
 export { type DrawFromDataOptions, drawFromData } from "./nn/model/draw_from_data.js";
 export { type EnsembleOptions, ensemble, type Mixing, type TowersDefinition, towers } from "./nn/model/joint.js";
 export { loadModel } from "./nn/model/load.js";

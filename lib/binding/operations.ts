@@ -515,6 +515,7 @@ export interface NativeOperands<V> {
       readonly cell: NativeLists["cells"];
       readonly reverse?: boolean | undefined;
       readonly updateFirst?: boolean | undefined;
+      readonly stepwise?: boolean | undefined;
     };
   };
   readonly recurrence_gradient: {
@@ -547,6 +548,7 @@ export interface NativeOperands<V> {
       readonly cell: NativeLists["cells"];
       readonly reverse?: boolean | undefined;
       readonly updateFirst?: boolean | undefined;
+      readonly stepwise?: boolean | undefined;
     };
   };
   readonly attention: {
@@ -1122,9 +1124,9 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   scale_shift:
     "x:f scale:f shift:f y:F; rows:d columns:d function:unary?-1 site:i?-1 example_rows:i?; keep?1 keep_scale?1",
   recurrence:
-    "x:f weight:f recurrent:f bias:f? candidate:f? lengths:i? state:f? cell_state:f? mask:f? y:F gates:F cells:F? last:F last_cell:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
+    "x:f weight:f recurrent:f bias:f? candidate:f? lengths:i? state:f? cell_state:f? mask:f? y:F gates:F cells:F? last:F last_cell:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b? stepwise:b?; ",
   recurrence_gradient:
-    "x:f recurrent:f gates:f y:f cells:f? lengths:i? state:f? cell_state:f? mask:f? dy:f? dlast:f? dlast_cell:f? flow:F dweight:F drecurrent:F dbias:F dcandidate:F? dstate:F? dcell_state:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?; ",
+    "x:f recurrent:f gates:f y:f cells:f? lengths:i? state:f? cell_state:f? mask:f? dy:f? dlast:f? dlast_cell:f? flow:F dweight:F drecurrent:F dbias:F dcandidate:F? dstate:F? dcell_state:F?; rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b? stepwise:b?; ",
   attention:
     "query:f key:f? value:f? lengths:i? rotation:f? y:F maxima:F? sums:F?; rows:d queries:i keys:i heads:i key_heads:i size:i causal:b? own:b? batched:b? site:i?-1; scale keep?1 keep_scale?1",
   attention_gradient:

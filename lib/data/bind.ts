@@ -14,10 +14,12 @@ import {
   targetColumns,
   weightNames,
 } from "./block.js";
+import { ByLength, type CheckedBatchBy, lengthsOfRows } from "./by_length.js";
+import { bindOrder, CARRY, type CarriedRows, laneOrder, readCarry } from "./carry.js";
 import { CHUNK, type Interruption, inChunks } from "./chunks.js";
 import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { areLists } from "./lists.js";
-import { type Answers, type ClassFactors, Measurement, type Questions } from "./measure.js";
+import { type Answers, type ClassFactors, dividedFactors, Measurement, type Questions } from "./measure.js";
 import { bytesIn, floatsOf, hasBytes, integersOf, type Member } from "./member.js";
 import { makeRoom } from "./room.js";
 import type { Flat, RowPart } from "./row_store.js";
@@ -39,6 +41,10 @@ export interface BoundExamples {
   readonly outputs: readonly BoundTargets[];
   /** Where the rows come from a stream. */
   readonly stream?: StreamFeed | undefined;
+  /** Where rows go on from one another. */
+  readonly carry?: CarriedRows | undefined;
+  /** Where batches are of rows of like length, in an order that is made for each epoch. */
+  readonly byLength?: ByLength | undefined;
 }
 
 /** Targets of an output in native memory. */
@@ -49,6 +55,8 @@ export interface BoundTargets {
   readonly zeros: boolean;
   /** The change of units of the targets. */
   readonly units: Affine | undefined;
+  /** Factors of the classes, where a row has one for each of several places. */
+  readonly factors?: readonly number[] | undefined;
 }
 
 type Data = AnyExamples | AnyInputs;
@@ -86,6 +94,12 @@ export interface BindOptions extends Interruption {
   /** A factor ≥ 0 a class, of outputs with classes or a column of zeros and ones. */
   readonly classFactors?: ClassFactors | undefined;
   readonly units?: UnitsOfRows | undefined;
+  /** Rows of a batch, all by default: lanes of rows that go on from one another. */
+  readonly batch?: number | undefined;
+  /** Batches of rows of like length. */
+  readonly batchBy?: CheckedBatchBy | undefined;
+  /** Whether their order is drawn. */
+  readonly shuffle?: boolean | undefined;
 }
 
 /** A part to be written. */
@@ -208,7 +222,7 @@ export async function bindExamples(
   where: string,
   data: Data,
   shape: ExampleShape,
-  { classFactors = [], units = NO_UNITS, ...interruption }: BindOptions = {},
+  { classFactors = [], units = NO_UNITS, batch, batchBy, shuffle = false, ...interruption }: BindOptions = {},
 ): Promise<BoundExamples> {
   interruption.unchanged?.();
   const block = new Block(blockForm(where, shape), data);
@@ -218,12 +232,13 @@ export async function bindExamples(
     const slab = await copyPart(samples, source, interruption);
     bindings.set(name, { kind: "feed", slab, dtype: source.dtype, samples, scale });
   };
-  const names = weightNames(block, shape, classFactors);
+  const { ofRows, ofPlaces } = dividedFactors(shape, classFactors);
+  const names = weightNames(block, shape, ofRows);
   const weights = new Map<string, Float32Array>();
   for (const [at, target] of block.targets.entries()) {
     const name = names[at];
     if (name === undefined || weights.has(name)) continue;
-    weights.set(name, await weightsOf(`${where}.${name}`, samples, target, classFactors[at], interruption));
+    weights.set(name, await weightsOf(`${where}.${name}`, samples, target, ofRows[at], interruption));
   }
   const own = names.map((name) => (name === undefined ? undefined : weights.get(name)));
   const leftOut = leavesOut(own);
@@ -250,7 +265,21 @@ export async function bindExamples(
     await feed(name, { columns: 1, dtype: "f32", reader: () => (begin, end) => values.subarray(begin, end) });
   }
   const outputs = names.map((weight, at) => {
-    return { weight, zeros: own[at]?.includes(0) ?? false, units: units.targets[at] };
+    const factors = ofPlaces[at];
+    if (factors?.every((factor) => factor === 0))
+      fail("ERR_DATA", `${where}.weight`, "a weight above 0 somewhere", "only zeros");
+    return { weight, zeros: own[at]?.includes(0) ?? false, units: units.targets[at], factors };
   });
-  return { samples, set: { whole: `'${where}'` }, bindings, inputs, lists, outputs };
+  const bound = { samples, set: { whole: `'${where}'` }, bindings, inputs, lists, outputs };
+  if (batchBy !== undefined) {
+    const at = shape.inputs.findIndex(({ name }) => name === batchBy.lengths);
+    const lengths = lengthsOfRows("fit.batchBy.lengths", block.inputs[at], batchBy.lengths);
+    const byLength = new ByLength(lengths, Math.min(batch ?? samples, samples), batchBy.pool, shuffle);
+    return { ...bound, rows: byLength.rows, byLength };
+  }
+  if (block.carry === undefined) return bound;
+  const lanes = Math.min(batch ?? samples, samples);
+  const { rows, places } = bindOrder(laneOrder(readCarry(block.carry), lanes));
+  bindings.set(CARRY, { kind: "feed", slab: places, dtype: "i32", samples, scale: 1 });
+  return { ...bound, rows, carry: { where: block.carry.where, lanes } };
 }

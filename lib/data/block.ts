@@ -132,7 +132,7 @@ export function blockForm(where: string, shape: ExampleShape): BlockForm {
 }
 
 /** Members of a set. */
-export const EXAMPLE_KEYS = ["x", "y", "weight"] as const;
+export const EXAMPLE_KEYS = ["x", "y", "weight", "carry"] as const;
 
 /** Other names of the members, for suggestions. */
 export const MEANT: Readonly<Record<string, string>> = {
@@ -147,12 +147,12 @@ export const MEANT: Readonly<Record<string, string>> = {
   targets: "y",
 };
 
-/** `{ x, y, weight? }`, `y` only where there are targets, and nothing else: `ERR_DATA`, and `ERR_UNKNOWN_OPTION` with the name that was meant. */
+/** `{ x, y, weight?, carry? }`, `y` only where there are targets, and nothing else: `ERR_DATA`, and `ERR_UNKNOWN_OPTION` with the name that was meant. */
 function checkExamples(
   { where, targets }: BlockForm,
   value: unknown,
   place: Place,
-): Readonly<Record<"x" | "y" | "weight", unknown>> {
+): Readonly<Record<(typeof EXAMPLE_KEYS)[number], unknown>> {
   const whole = place.noun === "row";
   const members = targets.length === 0 ? "{ x }" : "{ x, y }";
   const isSet = typeof value === "object" && value !== null;
@@ -163,9 +163,11 @@ function checkExamples(
   for (const key in value) {
     if (key !== "x" && key !== "y" && key !== "weight") checkKeys(where, { [key]: 0 }, EXAMPLE_KEYS, MEANT);
   }
-  const { x, y, weight } = value as Readonly<Record<"x" | "y" | "weight", unknown>>;
+  const { x, y, weight, carry } = value as Readonly<Record<(typeof EXAMPLE_KEYS)[number], unknown>>;
+  if (carry !== undefined && !whole)
+    failItem("ERR_OPTION", `${where}.carry`, "none, as it is rows in memory that are put into lanes,", place, carry);
   if (x === undefined || (y === undefined && targets.length > 0)) failItem("ERR_DATA", where, expected, place, value);
-  return { x, y, weight };
+  return { x, y, weight, carry };
 }
 
 /** The rows of a record that has those of `x` or `y` alone, as a network may name its one input so; anything else as it is. */
@@ -261,11 +263,23 @@ export class TargetRows {
     }
   }
 
-  /** The class of a row, 0 or 1 of a single column; what is none is `ERR_LABEL`. */
+  /** Counts the class of a row, or those of its places. */
+  countLabels(row: number, counts: number[]): void {
+    const labels = new Int32Array(this.#form.steps ? this.y.columns : 1);
+    if (this.#form.steps) this.writeLabels(row, labels, 0);
+    else labels[0] = this.label(row);
+    for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  }
+
+  /** The class of a row, 0 or 1 of a single column (−1 or 1 where these are signs); what is none is `ERR_LABEL`. */
   label(row: number): number {
     const { target, places } = this.#form;
     if (target === "classes") return classAt(this.y, row, this.#form, places);
     const value = onlyValue(this.y, row);
+    if (target === "signs") {
+      if (value === -1 || value === 1) return value === 1 ? 1 : 0;
+      return failRow(this.y, "ERR_LABEL", row, "-1 or 1, as there are class weights,", value);
+    }
     const found = classOf(value, 2, places);
     if (found >= 0) return found;
     return failRow(this.y, "ERR_LABEL", row, "0 or 1, as there are class weights,", value);
@@ -327,6 +341,8 @@ export class Block {
   /** In the order of the shape. */
   readonly inputs: readonly InputMember[];
   readonly targets: readonly TargetRows[];
+  /** Which rows go on from the one before, where something says so. */
+  readonly carry: Member | undefined;
 
   /**
    * Errors: what is no { x, y }, other keys, and for each member those of `memberOf`; members of another number of rows than the first
@@ -334,7 +350,7 @@ export class Block {
    */
   constructor(form: BlockForm, data: unknown, place: Place = IN_MEMORY) {
     const { where, called } = form;
-    const { x, y, weight } = checkExamples(form, data, place);
+    const { x, y, weight, carry } = checkExamples(form, data, place);
     this.inputs = fromRecord(called.x, onlyOf("x", x), form.inputs, inputRows, place);
     const first = this.inputs[0];
     this.rows = first?.rows ?? 0;
@@ -345,6 +361,8 @@ export class Block {
       checkRows(target.y, first, where);
       if (target.weight !== undefined) checkRows(target.weight, first, where);
     }
+    this.carry = carry === undefined ? undefined : memberOf(`${where}.carry`, carry, NUMBER, place);
+    if (this.carry !== undefined) checkRows(this.carry, first, where);
   }
 
   /** Which outputs have weights. */

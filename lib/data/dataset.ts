@@ -61,6 +61,11 @@ export interface Examples<X = Features, Y = Labels | Targets> {
   readonly x: X;
   readonly y: Y;
   readonly weight?: WeightsOf<Y> | undefined;
+  /**
+   * 1 for each row that goes on where the one before it has ended, 0 for one that begins anew: windows of series, as `windows(…, { carry: true })` makes them. Layers that keep a state begin with the one
+   * that they have left.
+   */
+  readonly carry?: NumberArray | readonly number[] | TensorLike | undefined;
 }
 
 /** The same of any model. */

@@ -1,4 +1,4 @@
-import { type Block, type BlockForm, classesOf } from "./block.js";
+import { areSteps, type Block, type BlockForm, classesOf, type ExampleShape } from "./block.js";
 import { areLists } from "./lists.js";
 import { failElement, type Member, rowOf } from "./member.js";
 import { type Affine, ColumnStatistics, type Transform, type UnitsOfRows, unitColumns } from "./transform.js";
@@ -18,6 +18,16 @@ export interface Questions {
 
 /** Factors of the classes of each output that has some. */
 export type ClassFactors = readonly (readonly number[] | undefined)[];
+
+/** Factors that make weights of rows, by their one class, and those that programs look up, of the classes of several places a row. */
+export function dividedFactors(
+  { targets }: Pick<ExampleShape, "targets">,
+  factors: ClassFactors,
+): { readonly ofRows: ClassFactors; readonly ofPlaces: ClassFactors } {
+  const some = (steps: boolean): ClassFactors =>
+    targets.map((target, at) => (areSteps(target) === steps ? factors[at] : undefined));
+  return { ofRows: some(false), ofPlaces: some(true) };
+}
 
 /** Answers in the order of inputs and outputs. */
 export interface Answers {
@@ -39,7 +49,10 @@ interface TargetFigures {
   readonly statistics: ColumnStatistics | undefined;
   /** Examples of each class. */
   readonly counts: number[] | undefined;
+  /** Of rows, by their class. */
   readonly factors: readonly number[] | undefined;
+  /** Factors that nobody has to find. */
+  readonly given: readonly number[] | undefined;
 }
 
 /** Figures over all training examples, row by row in their order; a row of weight 0 is as if it were not there. */
@@ -62,7 +75,8 @@ export class Measurement {
       return {
         statistics: transform === undefined ? undefined : new ColumnStatistics(unitColumns(target.shape), transform),
         counts: balanced ? new Array<number>(classesOf(target)).fill(0) : undefined,
-        factors: balanced ? undefined : classWeights,
+        factors: balanced || areSteps(target) ? undefined : classWeights,
+        given: balanced ? undefined : classWeights,
       };
     });
   }
@@ -84,9 +98,7 @@ export class Measurement {
       weighs = true;
       // Predictions are float32, and go back to these units.
       if (figures?.statistics !== undefined) measureRow(target.y, row, figures.statistics, true);
-      if (figures?.counts === undefined) continue;
-      const label = target.label(row);
-      figures.counts[label] = (figures.counts[label] ?? 0) + 1;
+      if (figures?.counts !== undefined) target.countLabels(row, figures.counts);
     }
     return weighs;
   }
@@ -118,9 +130,7 @@ export class Measurement {
           fitted(targets[at]?.where, statistics, this.#questions.targets[at]?.transform, true),
         ),
       },
-      classFactors: this.#targets.map(({ counts, factors }) =>
-        counts === undefined ? factors : balancedFactors(counts),
-      ),
+      classFactors: this.#targets.map(({ counts, given }) => (counts === undefined ? given : balancedFactors(counts))),
     };
   }
 }

@@ -5,6 +5,7 @@ import { checkKeys, checkNumber } from "../options.js";
 import { type NumberArray, zerosLike } from "../tensor/arrays.js";
 import { areMembers, isTypedArray, type Members, type TypedArray } from "../tensor/copied.js";
 import { EXAMPLE_KEYS, MEANT } from "./block.js";
+import { isCarried, refuseDivision } from "./carry.js";
 import type { AnyExamples, Lists, Weights, WeightsOf } from "./dataset.js";
 import { isLists, lengthOf as lengthOfList, listMember } from "./lists.js";
 import { IN_MEMORY, isTensorLike } from "./member.js";
@@ -75,6 +76,7 @@ function examplesOf(where: string, data: AnyExamples, given: number | undefined)
     fail("ERR_OPTION", `${where}.data`, "{ x, y } or an array of rows", data);
   }
   checkKeys(`${where}.data`, data, EXAMPLE_KEYS, MEANT);
+  if (isCarried(data)) refuseDivision(where);
   const { x, y, weight } = data;
   const members = membersOf(weight === undefined ? { x, y } : { x, y, weight });
   const known = members.flatMap(({ path, value }) => (path.startsWith("weight") ? [] : [ownRows(value)]));

@@ -36,7 +36,7 @@ export interface RecurrenceOperands {
   readonly state?: Value | undefined;
   /** Of an LSTM likewise. */
   readonly cellState?: Value | undefined;
-  /** [batch, hidden]: factors of the state in the products of all steps. */
+  /** [batch, hidden]: factors of the state in the products of all steps; or [batch, time, hidden], those of each. */
   readonly mask?: Value | undefined;
 }
 
@@ -90,9 +90,9 @@ function expectShape(where: string, value: Value | undefined, wanted: Shape): vo
 
 const f32 = (shape: Shape): ValueSpec => ({ shape, dtype: "f32" });
 
-function numbersOf(x: Value, { where, hidden, cell, reverse, updateFirst }: RecurrenceAttributes) {
+function numbersOf(x: Value, { where, hidden, cell, reverse, updateFirst, stepwise }: RecurrenceAttributes) {
   const [batch, steps, inputs] = sequenceOf(where, x);
-  return { rows: extent([batch]), steps, inputs, hidden, cell, reverse, updateFirst };
+  return { rows: extent([batch]), steps, inputs, hidden, cell, reverse, updateFirst, stepwise };
 }
 
 /** What flows back to a recurrence. */
@@ -131,7 +131,7 @@ const recurrenceRule: Rule<"recurrence"> = {
     expectShape(`${where}.candidate`, candidate, [hidden]);
     expectShape(`${where}.state`, state, [batch, hidden]);
     expectShape(`${where}.cellState`, cellState, [batch, hidden]);
-    expectShape(`${where}.mask`, mask, [batch, hidden]);
+    expectShape(`${where}.mask`, mask, own.stepwise ? [batch, steps, hidden] : [batch, hidden]);
     if (lengths !== undefined) {
       expectDtype(`${where}.lengths`, lengths, "i32");
       if (!sameShape(lengths.shape, [batch])) {
@@ -250,13 +250,14 @@ function applied(operands: RecurrenceOperands, form: RecurrenceForm) {
     measured: lengths !== undefined,
     begun: state !== undefined,
     masked: mask !== undefined,
+    stepwise: mask?.shape.length === 3,
   };
   const given = [x, weight, recurrent, bias, candidate, lengths, state, cellState, mask];
   return { inputs: given.filter((input) => input !== undefined), own };
 }
 
 /**
- * A recurrence over all steps of a sequence, with t = R·(h·mask) and gates stacked in the order that is named:
+ * A recurrence over all steps of a sequence, with t = R·(h·mask), the mask being that of the step, and gates stacked in the order that is named:
  *
  *     lstm i, f, g, o   i, f, o = σ(W·x + b + t), g = tanh(W·x + b + t), c ← f·c + i·g, h ← o·tanh(c)
  *     gru r, z, n       r, z = σ(W·x + b + t), n = tanh(W·x + b + r·(t + candidate)), h ← n + z·(h − n)

@@ -4,7 +4,7 @@ import { elements, extent, formatShape, type Shape, sameShape } from "../tensor/
 import type { Rule, Value } from "../tensor/value.js";
 import { apply, at, checkValue, expectDtype, f32 } from "./apply.js";
 import { renamed, reshape } from "./broadcast.js";
-import { reluGradient } from "./elementwise.js";
+import { multiply, reluGradient } from "./elementwise.js";
 import { instruction } from "./encode.js";
 import { sum } from "./sums.js";
 
@@ -78,14 +78,16 @@ const stepMaskRule: Rule<"stepMask"> = {
 /** [batch, steps] from lengths [batch]: 1 for the steps of an example, 0 behind its end. A length outside is `ERR_DATA`. */
 export const stepMask = (lengths: Value, steps: number): Value => apply(stepMaskRule, [lengths], { steps });
 
-/** The steps of a value that has lengths. */
+/** The steps of a value that has lengths, or whose steps weigh something of their own. */
 export interface Steps {
   /** Of the padded sequence. */
   readonly count: number;
-  /** [batch, count]: 1 for the steps of an example, 0 behind its end. */
+  /** [batch, count]: 1 for the steps of an example, or what each weighs; 0 behind its end. */
   readonly mask: Value;
-  /** [batch]: the length of each, as a number. */
+  /** [batch]: the length of each, as a number, or what its steps weigh together. */
   readonly lengths: Value;
+  /** Whether steps weigh anything else than 1. */
+  readonly weighed?: true | undefined;
 }
 
 const STEPS = new WeakMap<Value, Steps>();
@@ -100,6 +102,20 @@ export function stepsOf(x: Value): Steps | undefined {
   const steps = { count, mask, lengths: sum(mask, { axis: "last" }) };
   STEPS.set(x, steps);
   return steps;
+}
+
+/** Steps of `x`, [batch, …] of so many places, whose weights, [batch, …] ≥ 0, count beside the lengths of `x`. */
+export function weighedSteps(x: Value, weights: Value): Steps {
+  const count = elements(weights.shape.slice(1));
+  const own = reshape(weights, [...weights.shape.slice(0, 1), count]);
+  const known = stepsOf(x);
+  const mask = known === undefined || known.count !== count ? own : multiply(known.mask, own);
+  return { count, mask, lengths: sum(mask, { axis: "last" }), weighed: true };
+}
+
+/** Says which steps `x` has. */
+export function setSteps(x: Value, steps: Steps): void {
+  STEPS.set(x, steps);
 }
 
 /** `x`, [batch, count, …], with 0 behind the end of each example, whatever stands there: a select, no product. */

@@ -110,6 +110,8 @@ export interface RecurrenceAttributes {
   /** Whether there is a state to begin with, of an LSTM with its cell. */
   readonly begun: boolean;
   readonly masked: boolean;
+  /** Whether each step has a mask of its own. */
+  readonly stepwise: boolean;
   /** The function that a caller knows, for messages. */
   readonly where: string;
 }

@@ -1,6 +1,7 @@
 import { type BoundExamples, measureExamples } from "../data/bind.js";
 import { bindData } from "../data/bind_stream.js";
 import type { ExampleShape } from "../data/block.js";
+import { isCarried } from "../data/carry.js";
 import type { Interruption } from "../data/chunks.js";
 import { type Held, hold, isSmall } from "../data/held.js";
 import { findNames, namesText } from "../data/labels.js";
@@ -69,6 +70,7 @@ export async function prepareData(
     units,
     classFactors,
     shuffle: settings.shuffle,
+    batchBy: settings.batchBy,
     pass: "epoch",
     unchanged,
     signal,
@@ -77,7 +79,7 @@ export async function prepareData(
     // In the units of the training: nothing is fitted on it.
     const options = {
       shape,
-      batch: EVALUATION_BATCH,
+      batch: isCarried(validationData) ? batchSize : EVALUATION_BATCH,
       units,
       unchanged: heldValidation?.unchanged,
       signal,
@@ -238,7 +240,8 @@ export function makeEpochs(
   resumed: TakenUp,
 ): Epochs {
   const { samples, stream } = train;
-  if (stream === undefined) return new MemoryEpochs({ samples, batch, epochs, limit }, resumed);
+  const begin = train.byLength && ((epoch: number): void => train.byLength?.begin(epoch, seed));
+  if (stream === undefined) return new MemoryEpochs({ samples, batch, epochs, limit, begin }, resumed);
   const { place, stoppedBy, cut } = resumed;
   const shuffleBuffer = shuffleBufferOf({ data, shuffle }) ?? 1;
   const options = { seed, batch, epochs, limit, shuffleBuffer, reads: stoppedBy === null, cut };

@@ -33,7 +33,7 @@ import {
 } from "./options.js";
 import { type Beginning, findBeginning, makeParts, type Parts } from "./parts.js";
 import { Progress } from "./progress/show.js";
-import type { Epochs } from "./run/epochs.js";
+import type { DataProgress, Epochs } from "./run/epochs.js";
 import type { EndReason, FitEvent } from "./run/events.js";
 import { nonFinite } from "./run/guard.js";
 import { Preparation, Reading, stoppedBeforehand } from "./run/preparation.js";
@@ -247,6 +247,7 @@ class FitRun {
     const [model, step] = [this.#model, this.#step + 1];
     const streamed = this.#epochs.examplesOf(step, batchSize);
     const { origin } = this.#parts.resumed;
+    const { carried } = this.#parts;
     throw await nonFinite({
       model,
       program,
@@ -259,6 +260,7 @@ class FitRun {
       batchSize,
       shuffle,
       origin,
+      carried,
       streamed,
     });
   }
@@ -351,7 +353,7 @@ class FitRun {
       batchSize,
       shuffle,
       undecided: this.#undecided,
-      data: { stream: this.#epochs.progressAt(this.#step), origin, transforms, classes },
+      data: { stream: this.#epochs.progressAt(this.#step), origin, transforms, classes, ...lanesOf(this.#parts) },
       bitEqual,
     };
   }
@@ -381,6 +383,11 @@ class FitRun {
     const checkpoint = kept ?? this.#maker.later(keptProgress(() => this.#kept()));
     return resultOf(figures, this.#model, this.#parts.minimizer, checkpoint);
   }
+}
+
+/** What layers have kept of the lanes, where there are some. */
+function lanesOf({ carried }: Parts): Pick<DataProgress, "lanes"> {
+  return carried === undefined ? {} : { lanes: carried.read() };
 }
 
 function secondsSince(began: number): number {

@@ -1,5 +1,6 @@
 import { THREADS, threadLimit } from "../binding/threads.js";
 import type { BoundExamples, ClassWeights } from "../data/bind.js";
+import type { BatchBy, CheckedBatchBy } from "../data/by_length.js";
 import { checkNames } from "../data/labels.js";
 import type { PackedRows } from "../data/packed.js";
 import { checkTransform, isTransform, type Transform, type UnitsOfRows } from "../data/transform.js";
@@ -14,7 +15,7 @@ import { findMetricsOf, type MetricKey, type Metrics, type OutputMetric } from "
 import { type AnyModel, Model } from "../nn/model/model.js";
 import { byName } from "../nn/structure/by_name.js";
 import type { Taken } from "../nn/structure/chain.js";
-import type { Sizes } from "../nn/structure/sequence.js";
+import type { InputSize, Sizes } from "../nn/structure/sequence.js";
 import { type AverageWeights, type Clip, checkAverage, checkClip } from "../optim/minimizer_options.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { checkOptimizers, type Partition } from "../optim/partition.js";
@@ -36,6 +37,7 @@ import {
   type ResumeFrom,
   type ResumeOptions,
 } from "./checkpoint/options.js";
+import { checkBalanced, checkLengths, checkShuffle } from "./rows_options.js";
 import { checkSteps } from "./run/epochs.js";
 
 /**
@@ -103,8 +105,8 @@ export interface FitOptions<
   readonly averageWeights?: AverageWeights | undefined;
   /**
    * Factors of the weights of training examples by their class: one number ≥ 0 a class, or `'balanced'`, which is
-   * examples/(classes·examples of the class). For losses of integer labels, and for `binaryCrossEntropy` of one output with
-   * targets 0 and 1, which are the classes. Validation is not weighted by them.
+   * examples/(classes·examples of the class). For losses of integer labels, of which each of several places of an example weighs what its class does, and for `binaryCrossEntropy` of one output with
+   * targets 0 and 1, `contrastive` likewise, and `hinge` of one output, −1 and 1, which are the classes. Validation is not weighted by them.
    */
   readonly classWeights?: Some<Out, ClassWeights> | undefined;
   /**
@@ -121,8 +123,13 @@ export interface FitOptions<
   readonly steps?: number | undefined;
   /** Examples a step, 32 by default; the last batch of an epoch may be shorter. */
   readonly batchSize?: number | undefined;
-  /** A new order every epoch, true by default. */
+  /** A new order every epoch, true by default; of data with `carry`, whose rows have their order, false. */
   readonly shuffle?: boolean | undefined;
+  /**
+   * Puts rows of like length into one batch, of data in memory: rows of `pool` batches together are put in order by the lengths that an input of that name says, and the batches are drawn; `{ lengths: 'lengths' }`.
+   * Every row comes once an epoch.
+   */
+  readonly batchBy?: BatchBy<In extends InputSize ? "x" : keyof In & string> | undefined;
   /** An integer in [0, 2⁵³), 0 by default: initial weights, order, masks. */
   readonly seed?: number | undefined;
   /**
@@ -180,6 +187,7 @@ const KEYS = [
   "steps",
   "batchSize",
   "shuffle",
+  "batchBy",
   "seed",
   "threads",
   "priority",
@@ -233,6 +241,7 @@ export interface CheckedSettings {
   readonly metrics: readonly OutputMetric[];
   readonly batchSize: number;
   readonly shuffle: boolean;
+  readonly batchBy: CheckedBatchBy | undefined;
   /** `undefined`: 0, or the seed of the checkpoint that is resumed. */
   readonly seed: number | undefined;
   readonly threads: number;
@@ -395,7 +404,7 @@ export function checkSettings(model: AnyModel, options: AnyOptions): CheckedSett
   const averageWeights = checkAverage("fit.averageWeights", options.averageWeights) ?? undefined;
   const signal = checkSignal("fit", options.signal);
   if (options.seed !== undefined) checkNumber("fit.seed", options.seed, { min: 0, integer: true });
-  const shuffle = checkBoolean("fit.shuffle", options.shuffle ?? true);
+  const shuffle = checkShuffle(options);
   const optimizer = checkOptimizers("fit.optimizer", options.optimizer);
   const found = findMetricsOf("fit.metrics", options.metrics, rows.outputs);
   const names = found.map(({ name }) => name);
@@ -414,7 +423,11 @@ export function checkSettings(model: AnyModel, options: AnyOptions): CheckedSett
     validate,
     inputs: checkInputUnits(options.inputs, rows.inputs),
     targets,
-    classWeights: forEach("fit.classWeights", options.classWeights, "weights", rows, losses, checkClassWeights),
+    classWeights: checkBalanced(
+      model,
+      forEach("fit.classWeights", options.classWeights, "weights", rows, losses, checkClassWeights),
+      losses,
+    ),
     classes:
       options.classes === null
         ? losses.map(() => null)
@@ -431,6 +444,7 @@ export function checkSettings(model: AnyModel, options: AnyOptions): CheckedSett
     metrics: found,
     batchSize: count("batchSize") ?? DEFAULT_BATCH_SIZE,
     shuffle,
+    batchBy: checkLengths(options, rows),
     seed: options.seed,
     threads,
     priority: checkPriority("fit.priority", options.priority),

@@ -1,12 +1,13 @@
 import { turn } from "../binding/clock.js";
 import type { CompiledProgram } from "../graph/compiled.js";
+import type { CarriedLanes } from "../nn/evaluation/carried.js";
 import { measuredSets, unitsOf } from "../nn/evaluation/evaluator.js";
 import { Meter } from "../nn/metrics/meter.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { Minimizer } from "../optim/minimizer.js";
 import type { Telling } from "../optim/words.js";
 import type { CheckpointFile, CheckpointFolder } from "./checkpoint/folder.js";
-import { checkData, findCheckpoint, type Resumed } from "./checkpoint/resume.js";
+import { checkData, findCheckpoint, RESUME, type Resumed } from "./checkpoint/resume.js";
 import { type Settings, type SettingsSource, settingsOf, type ToldSettings } from "./checkpoint/settings.js";
 import { shuffleBufferOf } from "./data.js";
 import type { FiniteCheck } from "./finite.js";
@@ -30,6 +31,8 @@ export interface Parts extends Beginning {
   /** The checks of its guard, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];
   readonly rowNeeds: RowNeeds;
+  /** Where rows go on from one another. */
+  readonly carried: CarriedLanes | undefined;
   /** Metrics of the training examples. */
   readonly meter: Meter;
   readonly validator: Validator;
@@ -48,9 +51,9 @@ export async function findBeginning(
   await folder?.inspect();
   const { optimizer, regularizer, biasRegularizer, clip, averageWeights, validate, validationData } = options;
   const minimizer = new Minimizer([model], optimizer, { regularizer, biasRegularizer, clip, averageWeights });
-  const { losses, accumulate, classWeights, batchSize, shuffle } = options;
+  const { losses, accumulate, classWeights, batchSize, shuffle, batchBy } = options;
   const source: SettingsSource = {
-    ...{ losses, regularizer, biasRegularizer, clip, accumulate, classWeights, batchSize, shuffle },
+    ...{ losses, regularizer, biasRegularizer, clip, accumulate, classWeights, batchSize, shuffle, batchBy },
     validate: validationData === undefined ? null : validate,
     shuffleBuffer: shuffleBufferOf(options),
   };
@@ -80,12 +83,14 @@ export async function makeParts(
   checkData(model, resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSets("fit.metrics", model, losses, metrics, unitsOf(train)));
-  const { program, checks, rowNeeds } = compileStep(model, minimizer, seed, { ...options, meter, origin });
+  const step = compileStep(model, minimizer, seed, { ...options, meter, origin });
+  const { lanes } = checkpoint?.progress.data ?? {};
+  if (lanes !== undefined && options.resume?.newData === false) step.carried?.restore(lanes, resumed.path ?? RESUME);
   await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
   const validator = new Validator(model, minimizer, options);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
   const files = (await folder?.filesUntil(checkpoint?.progress.step ?? 0, useless)) ?? [];
-  return { ...beginning, seed, program, checks, rowNeeds, meter, validator, files, initialize };
+  return { ...beginning, ...step, seed, meter, validator, files, initialize };
 }

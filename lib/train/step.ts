@@ -2,6 +2,7 @@ import type { BoundExamples } from "../data/bind.js";
 import { CarillonError } from "../errors.js";
 import { CompiledProgram, type FeedOrigin } from "../graph/compiled.js";
 import { Trace, tracing } from "../graph/trace.js";
+import { CarriedLanes } from "../nn/evaluation/carried.js";
 import { logObjective } from "../nn/evaluation/evaluator.js";
 import { LOG, logColumns, logScalar } from "../nn/evaluation/log.js";
 import { divisorOf, type Objective, type OutputObjective, recordObjective } from "../nn/evaluation/objective.js";
@@ -35,6 +36,8 @@ export interface CompiledStep {
   readonly program: CompiledProgram;
   readonly checks: readonly FiniteCheck[];
   readonly rowNeeds: RowNeeds;
+  /** Where rows go on from one another. */
+  readonly carried: CarriedLanes | undefined;
 }
 
 /** How many rows a part of a batch has, and needs. */
@@ -59,21 +62,25 @@ export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number,
   const { train, losses, batchSize, shuffle, origin } = options;
   const trace = new Trace(seed, true);
   const checks = new FiniteChecks(trace);
-  tracing(trace, () => recordStep(trace, model, minimizer, checks, options));
+  const carried = train.carry && new CarriedLanes(train.carry);
+  tracing(trace, () => recordStep(trace, model, minimizer, checks, { ...options, carried }));
   expectRows(trace, options);
   const program = new CompiledProgram(trace, {
     maxRows: partOf(options),
     bindings: train.bindings,
     feed: {
-      ...{ samples: train.samples, batch: batchSize, shuffle: shuffle && train.stream === undefined },
+      ...{ samples: train.samples, batch: batchSize, shuffle: shuffle && isDrawn(train) },
       ...{ origin, set: train.set, rows: train.rows },
     },
     logColumns: logColumns(losses.length),
     logRows: CALL_STEPS,
   });
   const { by, rows } = trace.needed;
-  return { program, checks: checks.list, rowNeeds: { part: partOf(options), layer: by, needed: rows } };
+  return { program, checks: checks.list, rowNeeds: { part: partOf(options), layer: by, needed: rows }, carried };
 }
+
+/** Whether a program draws the order of an epoch, if it is to be drawn: of a stream, and of batches by length, it is made before. */
+export const isDrawn = ({ stream, byLength }: BoundExamples): boolean => stream === undefined && byLength === undefined;
 
 /** Rows of a part of a batch. */
 function partOf({ batchSize, accumulate }: Pick<StepOptions, "batchSize" | "accumulate">): number {
@@ -113,13 +120,13 @@ function recordStep(
   model: AnyModel,
   minimizer: Minimizer,
   checks: FiniteChecks,
-  options: StepOptions,
+  options: StepOptions & Pick<CompiledStep, "carried">,
 ): void {
-  const { losses, train, meter, batchSize, accumulate } = options;
+  const { losses, train, meter, batchSize, accumulate, carried } = options;
   const trained = minimizer.trained(trace);
   const parts = { count: accumulate, rows: Math.ceil(batchSize / accumulate) };
   const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train, parts);
-  const objective = recordObjective(model, losses, train, parts.rows);
+  const objective = recordObjective(model, losses, train, parts.rows, { carried });
   meter.record(trace, objective.outputs, batchSize);
 
   // A sum over processes would be an effect on these totals and gradients.

@@ -1,5 +1,6 @@
 // Recurrence over a sequence: the loop over its steps stands inside of the operation. With z = W·x + b of all steps as
-// one product and t = R·fed, fed = h·mask (h where there is no mask), gates stacked in rows of W and R:
+// one product and t = R·fed, fed = h·mask (h where there is no mask; a mask is one of all steps, or each has its own),
+// gates stacked in rows of W and R:
 //   lstm        i, f, o = σ(z + t), g = tanh(z + t), c = f·c + i·g, h = o·tanh(c)
 //   gru         r, u = σ(z + t), n = tanh(z + r·(t + candidate)), h = n + u·(h − n)
 //   gru_before  r, u = σ(z + t), n = tanh(z + R_n·(r·fed)), h = n + u·(h − n)
@@ -18,7 +19,7 @@ struct RecurrenceAt {
   static constexpr Operands all{
       "x:f weight:f recurrent:f bias:f? candidate:f? lengths:i? state:f? cell_state:f? mask:f? y:F gates:F cells:F? "
       "last:F last_cell:F?",
-      "rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?", ""};
+      "rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b? stepwise:b?", ""};
   static constexpr size_t x = all.view("x"), weight = all.view("weight"), recurrent = all.view("recurrent"),
                           bias = all.view("bias"), candidate = all.view("candidate"), lengths = all.view("lengths"),
                           state = all.view("state"), cell_state = all.view("cell_state"), mask = all.view("mask"),
@@ -26,7 +27,7 @@ struct RecurrenceAt {
                           last = all.view("last"), last_cell = all.view("last_cell");
   static constexpr size_t rows = all.integer("rows"), steps = all.integer("steps"), inputs = all.integer("inputs"),
                           hidden = all.integer("hidden"), cell = all.integer("cell"), reverse = all.integer("reverse"),
-                          update_first = all.integer("update_first");
+                          update_first = all.integer("update_first"), stepwise = all.integer("stepwise");
 };
 
 void check_recurrence(const Arguments& a, Requirements& r) {
@@ -47,8 +48,8 @@ void check_recurrence(const Arguments& a, Requirements& r) {
   r.need(At::y, s.rows * s.steps, s.hidden);
   r.need(At::gates, s.rows * s.steps, s.kept());
   r.need(At::cells, s.rows * s.steps, s.hidden);
-  for (const size_t view : {At::state, At::cell_state, At::mask, At::last, At::last_cell})
-    r.need(view, s.rows, s.hidden);
+  for (const size_t view : {At::state, At::cell_state, At::last, At::last_cell}) r.need(view, s.rows, s.hidden);
+  r.need(At::mask, mask_rows(s), s.hidden);
 }
 
 // The product of the input over all steps of a batch.
@@ -124,7 +125,7 @@ void step_through(const Context& context, const Arguments& a, const Sizes& s, co
       std::memcpy(h, state + row * hidden, hidden_bytes);
     }
     if (mask != nullptr) {
-      const float* const factors = mask + row * hidden;
+      const float* const factors = mask_at(mask, s, row, 0, lengths.of(row));
       for (size_t j = 0; j < hidden; ++j) row_of(room.fed, place)[j] = h[j] * factors[j];
     }
     if (s.cell == Cell::lstm) {
@@ -159,7 +160,7 @@ void step_through(const Context& context, const Arguments& a, const Sizes& s, co
       one.c = cells == nullptr ? nullptr : room.c + place * hidden;
       one.cell = cells == nullptr ? nullptr : cells + at * hidden;
       one.y = y + at * hidden;
-      one.mask = mask == nullptr ? nullptr : mask + row * hidden;
+      one.mask = mask_at(mask, s, row, step + 1, lengths.of(row));
       one.fed = row_of(room.fed, place);
       one.reset_state = row_of(room.reset_state, place);
     };

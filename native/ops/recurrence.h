@@ -28,6 +28,7 @@ struct Sizes {
   size_t rows, steps, inputs, hidden;
   bool backward;      // from the last step to the first
   bool update_first;  // of the gates of a GRU
+  bool stepwise;      // whether each step has a mask of its own
 
   size_t stacked() const { return stacked_of(cell) * hidden; }
   size_t kept() const { return kept_of(cell) * hidden; }
@@ -45,7 +46,20 @@ Sizes sizes_of(const Arguments& a) {
           a.size(At::inputs),
           a.size(At::hidden),
           a.ints[At::reverse] != 0,
-          a.ints[At::update_first] != 0};
+          a.ints[At::update_first] != 0,
+          a.ints[At::stepwise] != 0};
+}
+
+// Rows of the mask.
+inline size_t mask_rows(const Sizes& s) { return s.stepwise ? s.rows * s.steps : s.rows; }
+
+// The factors of the state in the product of a step, which is the `step`-th of an example of this length; of one behind
+// the last the last.
+inline const float* mask_at(const float* mask, const Sizes& s, size_t row, size_t step, size_t length) {
+  if (mask == nullptr) return nullptr;
+  if (!s.stepwise || length == 0) return mask + row * (s.stepwise ? s.steps : 1) * s.hidden;
+  const size_t known = std::min(step, length - 1);
+  return mask + (row * s.steps + (s.backward ? length - 1 - known : known)) * s.hidden;
 }
 
 template <typename At>

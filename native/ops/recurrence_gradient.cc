@@ -14,7 +14,7 @@ struct GradientAt {
       "x:f recurrent:f gates:f y:f cells:f? lengths:i? state:f? cell_state:f? mask:f? dy:f? dlast:f? dlast_cell:f? "
       "flow:F "
       "dweight:F drecurrent:F dbias:F dcandidate:F? dstate:F? dcell_state:F?",
-      "rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b?", ""};
+      "rows:d steps:i inputs:i hidden:i cell:cells reverse:b? update_first:b? stepwise:b?", ""};
   static constexpr size_t x = all.view("x"), recurrent = all.view("recurrent"), gates = all.view("gates"),
                           y = all.view("y"), cells = all.view("cells"), lengths = all.view("lengths"),
                           state = all.view("state"), cell_state = all.view("cell_state"), mask = all.view("mask"),
@@ -24,7 +24,7 @@ struct GradientAt {
                           dcell_state = all.view("dcell_state");
   static constexpr size_t rows = all.integer("rows"), steps = all.integer("steps"), inputs = all.integer("inputs"),
                           hidden = all.integer("hidden"), cell = all.integer("cell"), reverse = all.integer("reverse"),
-                          update_first = all.integer("update_first");
+                          update_first = all.integer("update_first"), stepwise = all.integer("stepwise");
 };
 
 void check_gradient(const Arguments& a, Requirements& r) {
@@ -43,9 +43,9 @@ void check_gradient(const Arguments& a, Requirements& r) {
   r.need(At::flow, s.rows * s.steps, s.kept());
   r.need(At::lengths, s.rows);
   for (const size_t view : {At::y, At::cells, At::dy}) r.need(view, s.rows * s.steps, s.hidden);
-  for (const size_t view :
-       {At::state, At::cell_state, At::mask, At::dlast, At::dlast_cell, At::dstate, At::dcell_state})
+  for (const size_t view : {At::state, At::cell_state, At::dlast, At::dlast_cell, At::dstate, At::dcell_state})
     r.need(view, s.rows, s.hidden);
+  r.need(At::mask, mask_rows(s), s.hidden);
   r.need(At::dweight, s.stacked(), s.inputs);
   r.need(At::drecurrent, s.stacked(), s.hidden);
   r.need(At::dbias, s.stacked());
@@ -153,7 +153,8 @@ void step_back(const Context& context, const Arguments& a, const Sizes& s, const
   one.hidden = hidden;
   one.reset = s.reset();
   one.update = s.update();
-  const auto bind = [&](size_t place, size_t step, bool met) {
+  // `masked`: the step whose mask is met, that of the product that flows back.
+  const auto bind = [&](size_t place, size_t step, size_t masked, bool met) {
     const size_t row = lengths.row(place), length = lengths.of(row);
     const size_t time = s.backward ? length - 1 - step : step;
     const size_t at = row * s.steps + time;
@@ -165,7 +166,7 @@ void step_back(const Context& context, const Arguments& a, const Sizes& s, const
     one.c = lstm ? cells + at * hidden : nullptr;
     one.before = lstm ? before_step(cells, a.view<const float>(At::cell_state), s, row, time, length)
                       : before_step(y, a.view<const float>(At::state), s, row, time, length);
-    one.mask = mask == nullptr ? nullptr : mask + row * hidden;
+    one.mask = mask_at(mask, s, row, masked, length);
     one.flow = room.flow + place * room.flow_stride;
   };
   size_t active = begin;  // examples that have had a step
@@ -174,13 +175,13 @@ void step_back(const Context& context, const Arguments& a, const Sizes& s, const
     while (active < end && lengths.of(lengths.row(active)) > step) ++active;
     if (active == begin) continue;
     for (size_t place = begin; place < active; ++place) {
-      bind(place, step, place < met);
+      bind(place, step, step + 1, place < met);
       kernels.cell_back[static_cast<size_t>(s.cell)](one);
     }
     if (s.cell == Cell::gru_before) {
       products(room.second, s.first(), active);
       for (size_t place = begin; place < active; ++place) {
-        bind(place, step, true);
+        bind(place, step, step, true);
         kernels.gru_reset_back(one);
       }
     }
@@ -194,12 +195,13 @@ void step_back(const Context& context, const Arguments& a, const Sizes& s, const
     float* const dstate = a.view<float>(At::dstate) + row * hidden;
     const float* const dh = room.dh + place * hidden;
     const float* const product = t + (place - begin) * hidden;
+    const float* const factors = mask_at(mask, s, row, 0, lengths.of(row));
     for (size_t j = 0; j < hidden; ++j) {
       if (lengths.of(row) == 0) {
         dstate[j] = dh[j];
         continue;
       }
-      const float back = mask == nullptr ? product[j] : product[j] * mask[row * hidden + j];
+      const float back = factors == nullptr ? product[j] : product[j] * factors[j];
       dstate[j] = is_gru(s.cell) ? dh[j] + back : back;
     }
   }
@@ -226,7 +228,8 @@ void gather_states(const Context& context, const Arguments& a, const Sizes& s, c
         } else if (mask == nullptr) {
           std::memcpy(at, before, hidden * sizeof(float));
         } else {
-          for (size_t j = 0; j < hidden; ++j) at[j] = before[j] * mask[row * hidden + j];
+          const float* const factors = mask_at(mask, s, row, s.backward ? length - 1 - t : t, length);
+          for (size_t j = 0; j < hidden; ++j) at[j] = before[j] * factors[j];
         }
       }
       if (lengths == nullptr) continue;

@@ -20,6 +20,8 @@ const NAMES = ["bias", "candidate", "lengths", "state", "cellState", "mask"] as 
 interface Setting {
   readonly form: RecurrenceForm;
   readonly given: readonly (typeof NAMES)[number][];
+  /** Whether the mask is one of each step. */
+  readonly stepwise?: boolean;
 }
 
 const gatesOf = ({ cell }: RecurrenceForm): number =>
@@ -28,7 +30,7 @@ const gatesOf = ({ cell }: RecurrenceForm): number =>
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** States of all steps, the last states and cells, in float64. */
-function computed(inputs: readonly Numbers[], { form, given }: Setting) {
+function computed(inputs: readonly Numbers[], { form, given, stepwise = false }: Setting) {
   const [x, weight, recurrent, ...rest] = inputs;
   const found: Partial<Record<string, readonly number[]>> = Object.fromEntries(
     given.map((name, at) => [name, rest[at]?.data ?? []]),
@@ -44,13 +46,17 @@ function computed(inputs: readonly Numbers[], { form, given }: Setting) {
   for (let row = 0; row < rows; row++) {
     const part = (name: string, fallback: number): readonly number[] =>
       Array.from({ length: hidden }, (_, j) => found[name]?.[row * hidden + j] ?? fallback);
-    const mask = part("mask", 1);
+    const maskOf = (time: number): readonly number[] => {
+      const begin = (stepwise ? row * steps + time : row) * hidden;
+      return Array.from({ length: hidden }, (_, j) => found.mask?.[begin + j] ?? 1);
+    };
     let h = part("state", 0);
     let c = part("cellState", 0);
     const length = found.lengths?.[row] ?? steps;
     for (let step = 0; step < length; step++) {
       const time = form.reverse ? length - 1 - step : step;
       const now = Array.from({ length: features }, (_, i) => x?.data[(row * steps + time) * features + i] ?? 0);
+      const mask = maskOf(time);
       const fed = h.map((value, j) => value * (mask[j] ?? 1));
       const given = (gate: number, j: number): number =>
         dot(weight, gate * hidden + j, now) + (found.bias?.[gate * hidden + j] ?? 0);
@@ -188,6 +194,32 @@ const recurrences: OperationSamples = [
   },
 ];
 
+/** The same operands with a mask of each step, so that nothing is drawn for it. */
+function stepped(own: Sample | undefined): Sample {
+  if (own === undefined) throw new Error("no sample to derive one of");
+  const [rows = 1, steps = 1] = own.inputs[0]?.shape ?? [];
+  const hidden = own.inputs[2]?.shape[1] ?? 1;
+  const data = Array.from({ length: rows * steps * hidden }, (_, i) => ((i * 37) % 11 < 4 ? 0 : 1.5));
+  const mask: Drawn = { shape: [rows, steps, hidden], dtype: "f32", data };
+  return sample([...own.inputs.slice(0, -1), mask], own.batched);
+}
+
+/** A usage whose operands end with a mask, with one of each step. */
+function stepwise(of: Usage | undefined, label: string, setting: Setting, output: keyof Recurred): Usage {
+  if (of === undefined) throw new Error("no usage to derive one of");
+  const large = of.large === undefined ? {} : { large: stepped(of.large) };
+  const own: Setting = { ...setting, stepwise: true };
+  const reference = (...inputs: readonly Numbers[]): readonly number[] => computed(inputs, own)[output];
+  return { ...of, label, reference, samples: [stepped(of.samples[0])], ...large };
+}
+
+const stepwiseRecurrences: OperationSamples = [
+  stepwise(recurrences[2], "lstm with masks of steps", all, "last"),
+  stepwise(recurrences[6], "gru with masks of steps", keras, "y"),
+  stepwise(recurrences[9], "gru_before with masks of steps", masked, "y"),
+  stepwise(recurrences[10], "rnn with masks of steps", elman, "y"),
+];
+
 /** Step of central differences with one extrapolation, of the float64 reference; what they leave is below 10⁻⁹. */
 const H = 2 ** -8;
 
@@ -242,8 +274,26 @@ const gradients: OperationSamples = [
   gradientUsage("gru, bias", gru, 3, [4, 3, 2], 3),
 ];
 
+/** The same, with a mask of each step in front of the flow. */
+function stepwiseGradient(of: Usage | undefined, label: string, setting: Setting, output: 1 | 2): Usage {
+  const [own] = of?.samples ?? [];
+  if (of === undefined || own === undefined) throw new Error("no usage to derive one of");
+  const { inputs, batched } = stepped({ ...own, inputs: own.inputs.slice(0, -1), batched: own.batched.slice(0, -1) });
+  const flow = own.inputs.at(-1);
+  const reference = (...given: readonly Numbers[]): readonly number[] =>
+    slopes(given, { ...setting, stepwise: true }, output);
+  const samples = [sample([...inputs, ...(flow === undefined ? [] : [flow])], [...batched, inputs.length])];
+  return { ...of, label, reference, samples };
+}
+
+const stepwiseGradients: OperationSamples = [
+  stepwiseGradient(gradients[1], "lstm with masks of steps, weight of the state", all, 2),
+  stepwiseGradient(gradients[2], "gru with masks of steps, weight of the state", keras, 2),
+  stepwiseGradient(gradients[3], "gru_before with masks of steps, weight of the state", masked, 2),
+];
+
 /** Samples of recurrences and their gradients. */
 export const recurrenceSamples = {
-  recurrence: recurrences,
-  recurrenceGradient: gradients,
+  recurrence: [...recurrences, ...stepwiseRecurrences],
+  recurrenceGradient: [...gradients, ...stepwiseGradients],
 } as const satisfies Partial<Record<OperationName, OperationSamples>>;

@@ -3,6 +3,7 @@ import {
   attention,
   conv1d,
   embedding,
+  gru,
   layerNorm,
   linear,
   lstm,
@@ -10,6 +11,7 @@ import {
   positions,
   relu,
   residual,
+  rnn,
   sampleToken,
   sequential,
   spec,
@@ -54,6 +56,28 @@ const models = [
       const places = positions("sinusoidal", { time: TIME, size: 12 });
       return sequential({ input }, embedding(VOCABULARY, 12), places, block, linear(12, VOCABULARY));
     },
+  ],
+  [
+    "two layers of gru, one of them in a block",
+    () =>
+      sequential(
+        { input },
+        embedding(VOCABULARY, 12),
+        gru(12, 10, { layers: 2, sequences: true, dropout: 0.2, recurrentDropout: 0.1 }),
+        residual(rnn(10, 10, { sequences: true }), layerNorm(10)),
+        linear(10, VOCABULARY),
+      ),
+  ],
+  [
+    "lstm behind a block of attention",
+    () =>
+      sequential(
+        { input },
+        embedding(VOCABULARY, 12),
+        transformerBlock(12, 3, { causal: true, rotary: true }),
+        lstm(12, 9, { sequences: true, preset: "pytorch" }),
+        linear(9, VOCABULARY),
+      ),
   ],
 ] as const;
 
@@ -154,10 +178,10 @@ test("what cannot be is refused", () => {
   const recurrent = sequential(
     { input },
     embedding(VOCABULARY, 8),
-    lstm(8, 8, { sequences: true }),
+    lstm(8, 4, { sequences: true, bidirectional: true }),
     linear(8, VOCABULARY),
   );
-  expect(() => recurrent.initialize(1).generator()).toThrow(/'lstm' may look at any step/);
+  expect(() => recurrent.initialize(1).generator()).toThrow(/'lstm' looks at the steps behind, .* both directions/);
   const convolved = sequential(
     { input },
     embedding(VOCABULARY, 8),
@@ -200,6 +224,14 @@ test("a long prompt with a wrong token far behind leaves the sequence where it w
   expect(() => generator.feed(prompt.with(140, 0.5))).toThrow(expect.objectContaining({ code: "ERR_DATA" }));
   expect(generator.lengthOf()).toBe(2);
   expect(generator.feed(prompt)).toEqual(model.generator({ length: 200 }).feed([1, 2, ...prompt]));
+});
+
+test("a wrong token leaves the states of a recurrent network where they were", () => {
+  const model = models[3][1]().initialize(4);
+  const generator = model.generator({ length: 200 });
+  generator.feed([1, 2]);
+  expect(() => generator.feed([3, 4, VOCABULARY])).toThrow(expect.objectContaining({ code: "ERR_DATA" }));
+  expect(generator.feed([5, 6])).toEqual(model.generator({ length: 200 }).feed([1, 2, 5, 6]));
 });
 
 test.each([

@@ -1,5 +1,22 @@
 import { readFileSync } from "node:fs";
-import { binaryCrossEntropy, crossEntropy, fit, linear, type Model, mse, sequential, sgd } from "carillon";
+import {
+  binaryCrossEntropy,
+  crossEntropy,
+  fit,
+  hinge,
+  type Loss,
+  linear,
+  type Model,
+  mse,
+  network,
+  ops,
+  pinball,
+  sequential,
+  sgd,
+  spec,
+  tensor,
+  triplet,
+} from "carillon";
 import { describe, expect, test } from "vitest";
 
 const x = [
@@ -58,6 +75,129 @@ describe("class weights", () => {
     [[0, 0], "ERR_DATA", "fit.data.weight"],
   ])("refuses %o", async (classWeights, code, where) => {
     await expect(trained({ classWeights })).rejects.toThrow(expect.objectContaining({ code, where }));
+  });
+
+  test("of steps: each weighs what its class does", async () => {
+    const rows = [
+      [0, 1, 1],
+      [1, 1, 0],
+      [0, 0, 0],
+      [1, 0, 1],
+    ];
+    const steps = tensor(rows.map((labels, row) => labels.map((label, t) => [Math.sin(row + t), label + row / 4])));
+    const network = () => sequential({ input: [3, 2] }, linear(2, 2)).initialize(2);
+    const own = {
+      loss: crossEntropy({ labelSmoothing: 0.1 }),
+      optimizer: sgd({ lr: 0.1 }),
+      batchSize: 4,
+      shuffle: false,
+    };
+    const flat = () => sequential(linear(2, 2)).initialize(2);
+    const weightsOf = (model: Pick<Model, "weights">) => [...model.weights().values()].flatMap(({ data }) => [...data]);
+    /** One row a step, with the same factors. */
+    const alone = async (classWeights: readonly [number, number] | "balanced", weight?: readonly number[]) => {
+      const model = flat();
+      const single = { x: tensor(steps.data.slice(), [12, 2]), y: rows.flat(), weight };
+      await fit(model, { ...own, data: single, batchSize: 12, classWeights, steps: 3 });
+      return weightsOf(model);
+    };
+    const together = async (options: object, data: object = { x: steps, y: rows }) => {
+      const model = network();
+      await fit(model, { ...own, data: data as { x: typeof steps; y: typeof rows }, steps: 3, ...options });
+      return weightsOf(model);
+    };
+    // Sums of twelve terms in another order, three times.
+    const near = (a: readonly number[], b: readonly number[]): void => {
+      expect(Math.max(...a.map((value, i) => Math.abs(value - (b[i] ?? Number.NaN))))).toBeLessThan(2 ** -24 * 40);
+    };
+    near(await together({ classWeights: [2, 3] }), await alone([2, 3]));
+    near(await together({ classWeights: [0, 3] }), await alone([0, 3]));
+    near(await together({ classWeights: "balanced" }), await alone("balanced"));
+    near(await together({ classWeights: [2, 3], accumulate: 2 }), await alone([2, 3]));
+    const weight = [1, 0, 2, 3];
+    const each = weight.flatMap((one) => [one, one, one]);
+    near(await together({ classWeights: [2, 3] }, { x: steps, y: rows, weight }), await alone([2, 3], each));
+    expect(await together({})).not.toEqual(await together({ classWeights: [2, 3] }));
+    await expect(together({ classWeights: [0, 0] })).rejects.toThrow(expect.objectContaining({ code: "ERR_DATA" }));
+    await expect(together({ classWeights: [1] })).rejects.toThrow(/'balanced' or 2 numbers/);
+  });
+
+  test("of steps up to their lengths, whose training metrics count them so", async () => {
+    const model = () =>
+      network({
+        inputs: { x: spec(["batch", 3, 2]), lengths: spec(["batch"], "i32") },
+        layers: { head: linear(2, 2) },
+        forward: ({ x: given, lengths }, { head }) => head(ops.sequence(given, lengths)),
+      }).initialize(1);
+    const steps = tensor([
+      [
+        [1, 0],
+        [0, 1],
+        [9, 9],
+      ],
+      [
+        [1, 1],
+        [9, 9],
+        [9, 9],
+      ],
+    ]);
+    const y = [
+      [0, 1, 1],
+      [1, 0, 0],
+    ];
+    const lengths = Int32Array.of(2, 1);
+    const still = { loss: crossEntropy(), optimizer: sgd({ lr: 0 }), epochs: 1, metrics: ["accuracy"] } as const;
+    const data = { x: { x: steps, lengths }, y };
+    const { history } = await fit(model(), { ...still, data, classWeights: [1, 4] });
+    const raw = (await model().predict(data.x)).data as Float32Array;
+    const lossAt = (place: number, label: number): number => {
+      const [a = 0, b = 0] = raw.slice(place * 2, place * 2 + 2);
+      return Math.log(Math.exp(a) + Math.exp(b)) - (label === 0 ? a : b);
+    };
+    const isRight = (place: number, label: number): number =>
+      (raw[place * 2] ?? 0) >= (raw[place * 2 + 1] ?? 0) === (label === 0) ? 1 : 0;
+    const told = [
+      [0, 0, 1],
+      [1, 1, 4],
+      [3, 1, 4],
+    ] as const;
+    const mean = (of: (place: number, label: number) => number): number =>
+      told.reduce((sum, [place, label, weight]) => sum + weight * of(place, label), 0) / 9;
+    expect(history[0]?.dataLoss).toBeCloseTo(mean(lossAt), 6);
+    expect(history[0]?.metrics.accuracy).toBeCloseTo(mean(isRight), 12);
+    await expect(fit(model(), { ...still, data, classWeights: "balanced" })).rejects.toThrow(
+      /numbers, as steps of sequences with lengths are not counted,/,
+    );
+  });
+
+  test("of signs: those of −1 and of 1", async () => {
+    const signs = y.map((label) => (label === 0 ? -1 : 1));
+    const run = async (options: object, weight?: readonly number[]) => {
+      const model = sequential(linear(2, 1)).initialize(1);
+      await fit(model, { data: { x, y: signs, weight }, ...shared, loss: hinge(), ...options });
+      return [...model.weights().values()].flatMap(({ data }) => [...data]);
+    };
+    expect(await run({ classWeights: [2, 3] })).toEqual(await run({}, [2, 2, 2, 2, 3, 3]));
+    expect(await run({ classWeights: "balanced" })).toEqual(await run({ classWeights: [6 / 8, 6 / 4] }));
+  });
+
+  test("there are none of values, and of pairs that are told apart by their places", async () => {
+    const of = async (loss: Loss, width: number, targets: unknown) => {
+      const options = { data: { x, y: targets }, ...shared, loss, classWeights: [1, 2] } as never;
+      await expect(fit(sequential(linear(2, width)), options)).rejects.toThrow(
+        /no weights, as the loss takes no classes, for 'fit.classWeights'/,
+      );
+    };
+    await of(triplet(), 6, [1, -1, 1, 1, -1, 1]);
+    await of(pinball({ quantiles: [0.1, 0.9] }), 2, y);
+    // Weights of examples they take.
+    const weighted = { x, y: [1, -1, 1, 1, -1, 1], weight: [1, 2, 3, 4, 5, 6] };
+    await fit(sequential(linear(2, 6)), { data: weighted, ...shared, loss: triplet() });
+    await fit(sequential(linear(2, 2)), {
+      data: { ...weighted, y },
+      ...shared,
+      loss: pinball({ quantiles: [0.1, 0.9] }),
+    });
   });
 
   test("need integer labels", async () => {

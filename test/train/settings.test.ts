@@ -150,6 +150,7 @@ test("every option of fit is compared, or is one that no step depends on", () =>
     steps: true,
     batchSize: true,
     shuffle: true,
+    batchBy: true,
     seed: true,
     threads: true,
     priority: true,
@@ -161,7 +162,7 @@ test("every option of fit is compared, or is one that no step depends on", () =>
     checkpoint: true,
     resume: true,
   };
-  const others = ["lossWeights", "targets", "biasRegularizer", "classes", "seed"]; // the first is compared as a part of the losses
+  const others = ["lossWeights", "targets", "biasRegularizer", "classes", "seed", "batchBy"]; // the first is compared as a part of the losses
   const shown = [...FREE, ...CHANGES.map(([option]) => option), ...others];
   expect(Object.keys(given).filter((option) => !shown.includes(option))).toEqual([]);
 });

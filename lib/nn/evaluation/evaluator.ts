@@ -11,6 +11,7 @@ import { Meter } from "../metrics/meter.js";
 import type { MetricSet } from "../metrics/metric.js";
 import type { Figures, OutputMetric } from "../metrics/metrics.js";
 import { Caller } from "./caller.js";
+import { CarriedLanes } from "./carried.js";
 import { columnsOfOutput, dataLossOf, LOG, logColumns, logScalar } from "./log.js";
 import { type OutputObjective, type Recordable, recordObjective } from "./objective.js";
 import { Passes } from "./passes.js";
@@ -142,13 +143,16 @@ export class Evaluator {
     batchSize: number,
   ) {
     const trace = new Trace(0, false);
-    const batch = Math.min(batchSize, examples.samples);
+    const { carry } = examples;
+    const batch = carry?.lanes ?? Math.min(batchSize, examples.samples);
+    const carried = carry && new CarriedLanes(carry);
     this.#meter = new Meter(metrics, measuredSets(where, model, losses, metrics, unitsOf(examples)));
     this.#losses = losses.map(({ weight }) => weight);
     tracing(trace, () => {
-      const { outputs } = recordObjective(model, losses, examples, batch);
+      const { outputs } = recordObjective(model, losses, examples, batch, { carried });
       this.#meter.record(trace, outputs, batch);
       logObjective(trace, outputs);
+      trace.end();
     });
     this.#passes = new Passes(examples, batch, this.#meter.callSteps);
     this.#program = new CompiledProgram(trace, {

@@ -3,7 +3,7 @@ import type { Affine } from "../../data/transform.js";
 import { CarillonError, describe } from "../../errors.js";
 import { chooseRows } from "../../ops/elementwise.js";
 import * as ops from "../../ops/index.js";
-import { passLengths, stepsOf } from "../../ops/sequence.js";
+import { passLengths, setSteps, stepsOf, weighedSteps } from "../../ops/sequence.js";
 import { areNamed, inputOf, listsOf, pathsOf, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent, formatShape } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
@@ -11,6 +11,8 @@ import { Value } from "../../tensor/value.js";
 import { type Loss, lossOfMembers, targetShape } from "../losses/loss.js";
 import type { OutputLoss } from "../losses/outputs.js";
 import type { Measured } from "../metrics/meter.js";
+import type { Lanes } from "../structure/structure.js";
+import type { CarriedLanes } from "./carried.js";
 
 /** The sums over a batch that the figures of an output are made of, both scalars, and what metrics look at. */
 export interface OutputObjective extends Measured {
@@ -40,7 +42,12 @@ export interface Watcher {
 export interface Recordable {
   readonly rows: RowSpecs;
   /** The outputs of these inputs, in the order of `rows`; `tell` is told what every layer gives. */
-  recordRows(inputs: readonly Value[], tell?: Watcher["layer"]): readonly Value[];
+  recordRows(
+    inputs: readonly Value[],
+    tell?: Watcher["layer"],
+    shares?: undefined,
+    lanes?: Lanes | undefined,
+  ): readonly Value[];
 }
 
 /** The part of bound examples that an objective goes by. */
@@ -68,26 +75,28 @@ export function recordInputs(
   });
 }
 
-/** Records forward and losses of a batch of `examples`, whose rows are those of {@link recordInputs}. */
+/** Records forward and losses of a batch of `examples`, whose rows are those of {@link recordInputs}; `carried` is where these go on from one another. */
 export function recordObjective(
   model: Recordable,
   losses: readonly OutputLoss[],
   examples: Recorded,
   batch: number,
-  watcher?: Watcher | undefined,
+  { carried, ...watcher }: Partial<Watcher> & { readonly carried?: CarriedLanes | undefined } = {},
 ): Objective {
   const { rows } = model;
-  const predicted = model.recordRows(recordInputs(rows, examples, batch), watcher?.layer);
+  const given = recordInputs(rows, examples, batch);
+  const predicted = model.recordRows(given, watcher.layer, undefined, carried?.record());
+  carried?.expectKeepers();
   const paths = pathsOf("y", rows.outputs);
   const weights = new Map<string, Value>(); // outputs may share theirs
   const outputs = predicted.map((output, at) => {
     const { loss } = losses[at] ?? missing("a loss");
-    const { weight, zeros } = examples.outputs[at] ?? missing("targets");
+    const { weight, zeros, factors } = examples.outputs[at] ?? missing("targets");
     const target = targetOf(paths[at] ?? "y", loss, rows.outputs[at]?.shape ?? []);
     const own = weight === undefined ? undefined : (weights.get(weight) ?? numbersOf(weight));
     if (weight !== undefined && own !== undefined) weights.set(weight, own);
     const named = areNamed("y", rows.outputs) ? rows.outputs[at]?.name : undefined;
-    return recordOutput(output, target, own, zeros, loss, named, watcher);
+    return recordOutput(output, target, { weights: own, zeros, factors }, loss, named, watcher);
   });
   return { outputs, mean: meanOf(outputs, losses) };
 }
@@ -105,24 +114,33 @@ function targetOf(name: string, loss: Loss, shape: readonly number[]): Value {
   return inputOf({ name, shape: targetShape(loss, shape), dtype: loss.target === "classes" ? "i32" : "f32" });
 }
 
+/** What the rows of an output weigh. */
+interface Weighing {
+  readonly weights: Value | undefined;
+  /** Whether a weight may be 0. */
+  readonly zeros: boolean;
+  /** Of the classes, where a row has several. */
+  readonly factors: readonly number[] | undefined;
+}
+
 /** @param named Name of the output, where it has one. */
 function recordOutput(
   output: Value,
   target: Value,
-  weights: Value | undefined,
-  zeros: boolean,
+  { weights, zeros, factors }: Weighing,
   loss: Loss,
   named: string | undefined,
-  watcher: Watcher | undefined,
+  watcher: Partial<Watcher>,
 ): OutputObjective {
   // What weighs nothing is left out by a select, not by 0·ℓ: its loss may be infinite, and so may a slope on the way back.
   const chosen = zeros ? weights : undefined;
+  const steps = factors === undefined ? stepsOf(output) : weighedSteps(output, ops.take(row(factors), target));
   const choose = (member: Value): Value => {
     const rows = chooseRows(member, chosen);
     if (rows !== member) passLengths(member, rows);
+    if (steps?.weighed) setSteps(rows, steps);
     return rows;
   };
-  const steps = stepsOf(output);
   const losses = lossOfMembers(output, (member) => loss(choose(member), target, chosen));
   if (!(losses instanceof Value) || losses.dtype !== "f32" || extent(losses.shape) !== -1) {
     const received = losses instanceof Value ? formatShape(losses.shape) : describe(losses);
@@ -134,7 +152,7 @@ function recordOutput(
     );
   }
   const flat = chooseRows(ops.reshape(losses, ["batch"]), chosen);
-  watcher?.losses(flat, named);
+  watcher.losses?.(flat, named);
   // Of sequences with lengths each step counts the same: the mean over its own steps has the weight of all of them.
   const own = steps === undefined ? weights : weighted(steps.lengths, weights);
   const total = ops.sum(own === undefined ? flat : ops.multiply(flat, own));

@@ -82,7 +82,14 @@ const OF_MEMBERS = {
 
 const RECURRENT = {
   ...{ inputs: plain, hidden: plain, layers: plain, bidirectional: plain, sequences: plain, dropout: plain },
-  ...{ recurrentDropout: plain, dropConnect: plain, bias: plain, init: filling, recurrentInit: filling },
+  ...{
+    recurrentDropout: plain,
+    recurrentMask: plain,
+    dropConnect: plain,
+    bias: plain,
+    init: filling,
+    recurrentInit: filling,
+  },
   ...{
     regularizer: penalties,
     recurrentRegularizer: penalties,

@@ -3,11 +3,13 @@ import { type AverageOptions, f1, precision, recall, topK } from "../metrics/cla
 import type { Metric } from "../metrics/metric.js";
 import { calibrationError } from "../metrics/probabilities.js";
 import { coverage } from "../metrics/quantiles.js";
+import { recallAt } from "../metrics/ranking.js";
 
 const AVERAGE = { average: plain, threshold: plain, name: plain };
 
 /** Metrics that are made, by kind; the others are names. */
 export const metrics = new Family<Metric>("metric", {
+  recallAt: kind(({ k }: { readonly k: number }) => recallAt(k), { k: plain }),
   topK: kind(({ k }: { readonly k: number }) => topK(k), { k: plain }),
   precision: kind(({ name = "precision", ...options }: AverageOptions) => precision({ ...options, name }), AVERAGE),
   recall: kind(({ name = "recall", ...options }: AverageOptions) => recall({ ...options, name }), AVERAGE),

@@ -151,7 +151,7 @@ export function attention<const Size extends number, const Heads extends number>
     ...(preset === undefined ? {} : { preset }),
   };
   const layer = defineLayer({
-    ...{ kind: "attention", inputs: size, outputs: "same" as const, name, config, parameters },
+    ...{ kind: "attention", inputs: size, outputs: "same" as const, steps: true as const, name, config, parameters },
     infer: (given) => {
       expectSteps("attention", given, size);
       return { shape: given.shape, dtype: "f32" };

@@ -125,6 +125,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
     inputs,
     outputs: layers.every(keepsAxes) && size !== ANY_SIZE ? size : { last: size },
     takes: "f32",
+    ...(layers.some(({ steps }) => steps) ? { steps: true } : {}),
     parameters: {},
     layers: namedLayers(layers, names),
     order: names,

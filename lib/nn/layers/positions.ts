@@ -90,7 +90,7 @@ export function positions<const Size extends number>(
   const config = { form, time, size };
   let fixed: Tensor | undefined;
   const layer = defineLayer({
-    ...{ kind: "positions", inputs: size, outputs: "same" as const, name, config },
+    ...{ kind: "positions", inputs: size, outputs: "same" as const, steps: true as const, name, config },
     parameters: form === "learned" ? { table } : {},
     infer: (given) => {
       expectSteps("positions", given, size);

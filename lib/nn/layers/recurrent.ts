@@ -21,6 +21,7 @@ import { defineLayer, type Layer, type LayerContext } from "../structure/layer.j
 import type { Product } from "../structure/size_product.js";
 
 const PRESETS = ["pytorch", "keras"] as const;
+const MASKS = ["sequence", "step"] as const;
 
 /** Options of {@link lstm}, {@link gru} and {@link rnn}. */
 export interface RecurrentOptions<S extends boolean = boolean, B extends boolean = boolean> {
@@ -32,8 +33,10 @@ export interface RecurrentOptions<S extends boolean = boolean, B extends boolean
   readonly sequences?: S | undefined;
   /** Probability of dropping an output of a layer that another one takes, [0, 1), 0 by default: one mask a sequence (Gal, Ghahramani 2016). */
   readonly dropout?: number | undefined;
-  /** Probability of dropping an element of the state in its products, [0, 1), 0 by default: one mask a sequence (Gal, Ghahramani 2016). */
+  /** Probability of dropping an element of the state in its products, [0, 1), 0 by default. */
   readonly recurrentDropout?: number | undefined;
+  /** Masks of `recurrentDropout`: one a `'sequence'` (Gal, Ghahramani 2016), the default, or one a `'step'`. */
+  readonly recurrentMask?: (typeof MASKS)[number] | undefined;
   /** Probability of dropping a weight of the state, [0, 1), 0 by default: one mask a step of training (Merity, Keskar, Socher 2018). */
   readonly dropConnect?: number | undefined;
   /** Adds biases, true by default. */
@@ -89,7 +92,8 @@ type Given<H extends number, S extends boolean, B extends boolean> = [S] extends
     : { readonly last: number };
 
 const OPTIONS = [
-  ...["layers", "bidirectional", "sequences", "dropout", "recurrentDropout", "dropConnect", "bias", "init"],
+  ...["layers", "bidirectional", "sequences", "dropout", "recurrentDropout", "recurrentMask"],
+  ...["dropConnect", "bias", "init"],
   ...["recurrentInit", "regularizer", "recurrentRegularizer", "biasRegularizer", "preset", "name"],
 ];
 
@@ -111,6 +115,7 @@ interface Checked {
   readonly sequences: boolean;
   readonly dropout: number;
   readonly recurrentDropout: number;
+  readonly recurrentMask: (typeof MASKS)[number];
   readonly dropConnect: number;
   readonly bias: boolean;
   readonly preset: (typeof PRESETS)[number] | undefined;
@@ -133,6 +138,7 @@ function checkOptions(kind: string, inputs: number, hidden: number, options: Rec
     sequences: flag("sequences", false),
     dropout: share("dropout"),
     recurrentDropout: share("recurrentDropout"),
+    recurrentMask: checkOneOf(`${kind}.recurrentMask`, options.recurrentMask ?? "sequence", MASKS),
     dropConnect: share("dropConnect"),
     bias: flag("bias", true),
     preset: preset === undefined ? undefined : checkOneOf(`${kind}.preset`, preset, PRESETS),
@@ -251,11 +257,9 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
       const isCut = training && own.dropConnect > 0;
       const recurrentWeight = isCut ? ops.dropout(whole, { rate: own.dropConnect, site: nextSite() }) : whole;
       const isMasked = training && own.recurrentDropout > 0;
+      const masked = given.shape.slice(0, own.recurrentMask === "step" ? 2 : 1);
       const mask = isMasked
-        ? ops.dropout(ops.broadcast(tensor(1), [given.shape[0] ?? 1, hidden]), {
-            rate: own.recurrentDropout,
-            site: nextSite(),
-          })
+        ? ops.dropout(ops.broadcast(tensor(1), [...masked, hidden]), { rate: own.recurrentDropout, site: nextSite() })
         : undefined;
       const biases = biasesOf(cell, hidden, found[key("bias")], second && found[key(second)]);
       const [state, cellState] = [
@@ -284,10 +288,14 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
     return given;
   };
   const width = hidden * (own.bidirectional ? 2 : 1);
-  const { preset, ...sizes } = own;
-  const config = { ...sizes, ...(preset === undefined ? {} : { preset }), ...variant.config };
+  const { preset, recurrentMask, ...sizes } = own;
+  const others = {
+    ...(recurrentMask === "step" ? { recurrentMask } : {}),
+    ...(preset === undefined ? {} : { preset }),
+  };
+  const config = { ...sizes, ...others, ...variant.config };
   const layer = defineLayer({
-    ...{ kind, inputs, name: options.name, config, parameters },
+    ...{ kind, inputs, steps: true as const, name: options.name, config, parameters },
     outputs: (own.sequences ? width : [width]) as Given<H, S, B>,
     infer: (given) => {
       expectSequence(kind, given, inputs);

@@ -20,6 +20,7 @@ import {
   type InWords,
   type Last,
   type Plain,
+  reachesSteps,
   type Start,
   type Taken,
 } from "../structure/chain.js";
@@ -126,6 +127,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
     inputs: takes ?? ANY_SIZE,
     outputs: projection?.outputs ?? "same",
     takes: "f32",
+    ...(reachesSteps(layers) ? { steps: true } : {}),
     parameters: {},
     layers: { ...namedLayers(layers, names), ...(projection === undefined ? {} : { projection }) },
     order: names,

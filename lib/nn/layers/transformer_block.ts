@@ -84,6 +84,7 @@ export function transformerBlock<const Size extends number, const Heads extends 
   };
   const layer = sealed<Layer<Size, "same", "f32">>({
     ...{ kind: "transformerBlock", inputs: size, outputs: "same", takes: "f32", name, config, parameters: {} },
+    steps: true,
     layers: { ...layers, activation: activated },
     order: [],
     infer: (given) => {

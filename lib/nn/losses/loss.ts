@@ -134,16 +134,25 @@ export function pairedRows(where: string, output: Value, target: Value): Pair {
 
 /**
  * Mean over the terms of an example, [batch] from [batch, …]. Where the output has lengths (`ops.sequence`), of its own steps alone: what lies behind them is left
- * out by a select, and 0 is the mean of none.
+ * out by a select, and 0 is the mean of none. Steps that weigh something of their own count as much.
  */
 export function overSteps(output: Value, terms: Value): Value {
   if (terms.shape.length < 2) return terms;
   const steps = stepsOf(output);
   const rows = flat("loss", terms.shape);
   if (steps === undefined) return ops.mean(ops.reshape(terms, rows), { axis: "last" });
-  const sum = sumOf(ops.reshape(chooseSteps(terms, steps), rows));
-  return ops.divide(sum, ops.multiply(ops.maximum(steps.lengths, 1), Number(rows[1]) / steps.count));
+  const chosen = chooseSteps(terms, steps);
+  const width = Number(rows[1]) / steps.count;
+  if (!steps.weighed)
+    return ops.divide(sumOf(ops.reshape(chosen, rows)), ops.multiply(ops.maximum(steps.lengths, 1), width));
+  const [batch = 1] = rows;
+  const factors = ops.reshape(steps.mask, [batch, steps.count, 1]);
+  const sum = sumOf(ops.reshape(ops.multiply(ops.reshape(chosen, [batch, steps.count, width]), factors), rows));
+  return ops.divide(sum, ops.multiply(ops.maximum(steps.lengths, SMALLEST), width));
 }
+
+/** 2⁻¹²⁶: what steps that weigh nothing are divided by. */
+const SMALLEST = 1.1754943508222875e-38;
 
 /** Sum over n: [batch] from [batch, n]. */
 export function sumOf(x: Value): Value {

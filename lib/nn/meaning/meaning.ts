@@ -72,9 +72,12 @@ export function labelClasses(loss: Loss, shape: readonly number[]): number | und
   return extent(shape) === 1 && (kind === "binaryCrossEntropy" || kind === "binaryFocal") ? 2 : undefined;
 }
 
-/** Classes that weights of a loss can tell apart; `undefined` for targets that are none. */
+/** Classes that weights of a loss can tell apart: those of examples, or of each of several places, signs of a single output, and pairs; `undefined` for targets that are none. */
 export function weightedClasses(loss: Loss, shape: readonly number[]): number | undefined {
-  return loss.kind === "contrastive" ? 2 : labelClasses(loss, shape);
+  const { kind, target } = loss;
+  if (target === "classes") return toldShape(loss, shape).at(-1);
+  if (kind === "contrastive" || (kind === "hinge" && extent(shape) === 1)) return 2;
+  return labelClasses(loss, shape);
 }
 
 /** Units of targets as those of outputs, several of which may tell one target, side by side. */

@@ -83,7 +83,7 @@ export type SuitedData<D, In extends Sizes, E extends Elements, Out extends Size
       ? {
           readonly x: Suited<X, In, E>;
           readonly y: Out extends InputSize ? unknown : Unknown<Y, keyof Out, "output">;
-        } & Unknown<D, "x" | "y" | "weight", "member of a data set,">
+        } & Unknown<D, "x" | "y" | "weight" | "carry", "member of a data set,">
       : unknown;
 
 /** The same of data whose targets nobody asks for. */

@@ -1,7 +1,7 @@
 import { madeBy } from "../../described.js";
 import { CarillonError } from "../../errors.js";
 import { checkKeys, checkNumber, checkOneOf } from "../../options.js";
-import { type Labels, labelsAbove, labelsOf } from "./labels.js";
+import { type Labels, labelsAbove, labelsOf, standBefore } from "./labels.js";
 import {
   type Accumulator,
   checkMetricName,
@@ -80,14 +80,7 @@ export function topK<const K extends number>(k: K): Metric<`top${K}`> {
       return shareWhere((rows, row) => {
         const { outputs, columns } = rows;
         const label = labels.actual(rows, row, 0);
-        const own = outputs[row * columns + label] ?? 0;
-        let before = 0;
-        for (let column = 0; column < columns; column++) {
-          const other = outputs[row * columns + column] ?? 0;
-          if (Number.isNaN(other)) return false;
-          if (other > own || (other === own && column > label)) before += 1;
-        }
-        return before < k;
+        return standBefore(outputs, row * columns, columns, label) < k;
       });
     },
   };

@@ -17,6 +17,18 @@ export function largest(values: ArrayLike<number>, offset: number, columns: numb
   return best;
 }
 
+/** How many of `columns` values from `offset` on stand before that of `column`: larger ones, and equal ones behind it; NaN if one is. */
+export function standBefore(values: ArrayLike<number>, offset: number, columns: number, column: number): number {
+  const own = values[offset + column] ?? 0;
+  let count = 0;
+  for (let other = 0; other < columns; other++) {
+    const value = values[offset + other] ?? 0;
+    if (Number.isNaN(value)) return Number.NaN;
+    if (value > own || (value === own && other > column)) count += 1;
+  }
+  return count;
+}
+
 /** How outputs and targets of a classification say what class an example is. */
 export interface Labels {
   /** `'classes'`: one of several; `'binary'`: one column says yes or no; `'multilabel'`: every column does. */

@@ -1,12 +1,14 @@
 import { THREADS, threadsFor } from "../../binding/threads.js";
 import { commonTurns } from "../../data/turns.js";
 import { CarillonError, fail, introduce } from "../../errors.js";
-import { currentTrace } from "../../graph/trace.js";
+import { currentTrace, Trace, tracing } from "../../graph/trace.js";
 import * as ops from "../../ops/index.js";
 import { checkKeys, checkNumber } from "../../options.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../../tensor/inspect.js";
-import type { RowSpec } from "../../tensor/row_spec.js";
-import { formatShape } from "../../tensor/shape.js";
+import { inputOf, type RowSpec } from "../../tensor/row_spec.js";
+import { extent, formatShape } from "../../tensor/shape.js";
+import type { Value } from "../../tensor/value.js";
+import { goesBothWays, isRecurrent, lanesOf } from "../memory/lanes.js";
 import { recordSteps } from "../structure/generation.js";
 import type { Layer } from "../structure/layer.js";
 import { FrozenCopy, type Network } from "./frozen_copy.js";
@@ -38,15 +40,17 @@ const STEPWISE: ReadonlySet<string> = new Set([
   ...["relu", "relu6", "tanh", "sigmoid", "softplus", "silu", "mish", "selu", "hardTanh", "hardSigmoid", "hardSilu"],
   ...["softmax", "logSoftmax", "leakyRelu", "elu", "gelu", "parametricActivation"],
   ...["dropout", "spatialDropout", "alphaDropout", "gaussianDropout"],
-  ...["residual", "sequential", "attention", "positions", "transformerBlock"],
+  ...["residual", "sequential", "attention", "positions", "transformerBlock", "lstm", "gru", "rnn"],
 ]);
 
 /** `ERR_OPTION` for a layer that may look at other steps than those before. */
 function checkLayers(layers: readonly Layer[]): void {
-  for (const { kind, config, layers: inside = {} } of layers) {
+  for (const layer of layers) {
+    const { kind, config, layers: inside = {} } = layer;
     if (config === undefined || !STEPWISE.has(kind)) refuse(`'${kind}' may look at any step`);
     if (kind === "attention" && config.causal !== true)
       refuse("'attention' looks at the steps behind, as it is not causal");
+    if (goesBothWays(layer)) refuse(`'${kind}' looks at the steps behind, as it goes through them in both directions`);
     checkLayers(Object.values(inside));
   }
 }
@@ -94,24 +98,80 @@ function copyOf(tokens: ArrayLike<number>, most: number): ArrayLike<number> {
   return count > 0 && count <= most ? firstOf(tokens, count) : tokens;
 }
 
-/** The network as single steps: a token, the sequence that it belongs to, and its place there. */
-function stepsOf(network: Network, vocabulary: number, count: number, time: number): Network {
-  const y = network.rows.outputs.map((output) => ({ ...output, shape: [vocabulary] }));
-  return {
+/** Rows of a call: the sequence and the place of each, and the states that they begin with. */
+interface StepRows {
+  readonly sequenceOf: (row: number) => number;
+  readonly placeOf: (row: number) => number;
+  readonly states: readonly Float32Array[];
+}
+
+/** Whether there is a layer that keeps a state, be it inside of others. */
+const keepsStates = (layers: readonly Layer[]): boolean =>
+  layers.some((layer) => isRecurrent(layer) || keepsStates(Object.values(layer.layers ?? {})));
+
+/** A state of each sequence: its name and numbers. */
+interface KeptState {
+  readonly name: string;
+  readonly width: number;
+}
+
+/** Records a step of the network, whose layers begin with such states; gives what it gives, and the states behind it. */
+function recordStep(
+  network: Network,
+  [tokens, sequences, places]: readonly Value[],
+  { count, time, vocabulary }: { readonly count: number; readonly time: number; readonly vocabulary: number },
+  stateOf: (name: string, shape: readonly number[]) => Value,
+): { readonly outputs: readonly Value[]; readonly states: readonly Value[] } {
+  if (tokens === undefined || sequences === undefined || places === undefined)
+    return fail("ERR_TRACE", "generator", "tokens and their places", undefined);
+  recordSteps(currentTrace("generator"), { sequences, places, count, time });
+  const states: Value[] = [];
+  const anything = (): void => undefined; // all layers were looked at before
+  const lanes = lanesOf(anything, (name, shape) => {
+    const value = stateOf(name, shape);
+    return { value, next: (after) => states.push(after) };
+  });
+  const given = network.record([ops.reshape(tokens, ["batch", 1])], lanes);
+  return { outputs: given.map((output) => ops.reshape(output, ["batch", vocabulary])), states };
+}
+
+/** The network as single steps: a token, the sequence that it belongs to, its place there, and what layers have kept of the steps before. */
+function stepsOf(
+  network: Network,
+  sizes: { readonly count: number; readonly time: number; readonly vocabulary: number },
+  keeps: boolean,
+): { readonly steps: Network; readonly kept: readonly KeptState[] } {
+  const own = [number("token"), number("sequence"), number("place")];
+  const found: (KeptState & { readonly spec: RowSpec })[] = [];
+  if (keeps) {
+    tracing(new Trace(0, false), () => {
+      recordStep(network, own.map(inputOf), sizes, (name, shape) => {
+        const spec: RowSpec = { name, shape, dtype: "f32" };
+        found.push({ name, width: extent(shape), spec });
+        return inputOf(spec);
+      });
+    });
+  }
+  const y = network.rows.outputs.map((output) => ({ ...output, shape: [sizes.vocabulary] }));
+  const after = found.map(({ spec }) => ({ ...spec, name: `${spec.name} behind` }));
+  const steps: Network = {
     ...network,
-    rows: { inputs: [number("token"), number("sequence"), number("place")], outputs: y },
-    record([tokens, sequences, places]) {
-      if (tokens === undefined || sequences === undefined || places === undefined)
-        return fail("ERR_TRACE", "generator", "tokens and their places", undefined);
-      recordSteps(currentTrace("generator"), { sequences, places, count, time });
-      const given = network.record([ops.reshape(tokens, ["batch", 1])]);
-      return given.map((output) => ops.reshape(output, ["batch", vocabulary]));
+    rows: { inputs: [...own, ...found.map(({ spec }) => spec)], outputs: [...y, ...after] },
+    record(inputs) {
+      const before = inputs.slice(own.length);
+      let asked = 0;
+      const { outputs, states } = recordStep(network, inputs, sizes, (name) => {
+        const value = before[asked++];
+        return value ?? fail("ERR_TRACE", "generator", "a state for each layer that keeps one", name);
+      });
+      return [...outputs, ...states];
     },
   };
+  return { steps, kept: found };
 }
 
 /**
- * A model that goes on with sequences token by token, and keeps the keys and values of what came before: a token costs as much as one step of the network. Made by
+ * A model that goes on with sequences token by token, and keeps the keys and values of what came before, and the states of recurrent layers: a token costs as much as one step of the network. Made by
  * `Model.generator`, of the weights that the model has then. What it gives has the bits of the whole sequence at once.
  */
 export class TokenGenerator {
@@ -125,7 +185,13 @@ export class TokenGenerator {
   readonly #places: number[];
   /** How often each sequence has moved to another place. */
   readonly #moves: number[];
+  /** Of a call: what the network gives for a row, and the states behind it. */
   readonly #outputs: Float32Array;
+  /** Numbers of a row of them. */
+  readonly #columns: number;
+  readonly #kept: readonly KeptState[];
+  /** The states of all sequences, one behind the other. */
+  readonly #states: readonly Float32Array[];
 
   /** @internal */
   constructor(network: Network, layers: readonly Layer[], options: GeneratorOptions) {
@@ -138,11 +204,16 @@ export class TokenGenerator {
     this.length = checkNumber("generator.length", options.length ?? time, { ...count, max: 1_000_000 });
     this.#threads =
       options.threads === undefined ? undefined : checkNumber("generator.threads", options.threads, THREADS);
-    this.#rows = Math.max(this.sequences, Math.min(AT_ONCE, this.length));
+    const sizes = { count: this.sequences, time: this.length, vocabulary };
+    const { steps, kept } = stepsOf(network, sizes, keepsStates(layers));
+    this.#kept = kept;
+    this.#states = kept.map(({ width }) => new Float32Array(this.sequences * width));
+    this.#columns = kept.reduce((sum, { width }) => sum + width, vocabulary);
+    // Of states each token needs the one behind the token before.
+    this.#rows = kept.length > 0 ? this.sequences : Math.max(this.sequences, Math.min(AT_ONCE, this.length));
     this.#places = new Array<number>(this.sequences).fill(0);
     this.#moves = new Array<number>(this.sequences).fill(0);
-    this.#outputs = new Float32Array(this.#rows * vocabulary);
-    const steps = stepsOf(network, vocabulary, this.sequences, this.length);
+    this.#outputs = new Float32Array(this.#rows * this.#columns);
     this.#copy = new FrozenCopy(steps, ["none"], this.#rows);
     this.#copy.takeNow();
   }
@@ -161,19 +232,18 @@ export class TokenGenerator {
     const own = this.#checkSequence("feed", sequence);
     const given = this.#tokensOf(tokens, own);
     const from = this.#places[own] ?? 0;
+    const together = this.#kept.length > 0 ? 1 : this.#rows;
+    let states = this.#statesOf([own]);
     let last = 0;
-    for (let begin = 0; begin < given.length; begin += this.#rows) {
-      const part = given.slice(begin, begin + this.#rows);
-      this.#compute(
-        "feed.tokens",
-        part,
-        () => own,
-        (row) => from + begin + row,
-      );
+    for (let begin = 0; begin < given.length; begin += together) {
+      const part = given.slice(begin, begin + together);
+      const [sequenceOf, placeOf] = [() => own, (row: number) => from + begin + row];
+      states = this.#compute("feed.tokens", part, { sequenceOf, placeOf, states });
       last = part.length - 1;
     }
+    this.#keep([own], states);
     this.#move(own, from + given.length); // behind the last part, as one that fails leaves the sequence where it was
-    return this.#outputs.slice(last * this.vocabulary, (last + 1) * this.vocabulary);
+    return this.#outputs.slice(last * this.#columns, last * this.#columns + this.vocabulary);
   }
 
   /** Goes on with all sequences by one token each: [sequences, vocabulary], one behind the other. Errors as {@link feed}. */
@@ -181,20 +251,26 @@ export class TokenGenerator {
     if (countOf(tokens) !== this.sequences) fail("ERR_SHAPE", "feedAll.tokens", `${this.sequences} tokens`, tokens);
     const given = firstOf(tokens, this.sequences);
     for (const sequence of this.#places.keys()) this.#expectRoom("feedAll", sequence, 1);
-    this.#compute(
-      "feedAll.tokens",
-      given,
-      (row) => row,
-      (row) => this.#places[row] ?? 0,
-    );
+    const all = [...this.#places.keys()];
+    const [sequenceOf, placeOf] = [(row: number) => row, (row: number) => this.#places[row] ?? 0];
+    const states = this.#compute("feedAll.tokens", given, { sequenceOf, placeOf, states: this.#statesOf(all) });
+    this.#keep(all, states);
     for (const [sequence, place] of this.#places.entries()) this.#move(sequence, place + 1);
-    return this.#outputs.slice(0, this.sequences * this.vocabulary);
+    const { vocabulary } = this;
+    const outputs = new Float32Array(this.sequences * vocabulary);
+    for (const row of all)
+      outputs.set(this.#outputs.subarray(row * this.#columns, row * this.#columns + vocabulary), row * vocabulary);
+    return outputs;
   }
 
   /** Begins a sequence anew, or all. */
   reset(sequence?: number): void {
-    if (sequence === undefined) for (const each of this.#places.keys()) this.#move(each, 0);
-    else this.#move(this.#checkSequence("reset", sequence), 0);
+    const begun = sequence === undefined ? [...this.#places.keys()] : [this.#checkSequence("reset", sequence)];
+    for (const each of begun) this.#move(each, 0);
+    this.#keep(
+      begun,
+      this.#kept.map(({ width }) => new Float32Array(begun.length * width)),
+    );
   }
 
   /**
@@ -246,20 +322,48 @@ export class TokenGenerator {
     );
   }
 
+  /** Computes a row a token; gives the states behind each. */
   #compute(
     where: string,
     tokens: readonly number[],
-    sequenceOf: (row: number) => number,
-    placeOf: (row: number) => number,
-  ): void {
+    { sequenceOf, placeOf, states }: StepRows,
+  ): readonly Float32Array[] {
     for (const token of tokens) {
       if (Number.isInteger(token) && Math.abs(token) <= LARGEST) continue;
       fail("ERR_DATA", where, "integers", token);
     }
     const rows = tokens.length;
     const column = (of: (row: number) => number): Int32Array => Int32Array.from({ length: rows }, (_, row) => of(row));
-    const given = [Int32Array.from(tokens), column(sequenceOf), column(placeOf)];
+    const given = [Int32Array.from(tokens), column(sequenceOf), column(placeOf), ...states];
     this.#copy.program.runInto(given, rows, this.#outputs, threadsFor(this.#threads));
+    let from = this.vocabulary;
+    return this.#kept.map(({ width }) => {
+      const behind = new Float32Array(rows * width);
+      for (let row = 0; row < rows; row++) {
+        const begin = row * this.#columns + from;
+        behind.set(this.#outputs.subarray(begin, begin + width), row * width);
+      }
+      from += width;
+      return behind;
+    });
+  }
+
+  /** Copies of the states of some sequences. */
+  #statesOf(sequences: readonly number[]): readonly Float32Array[] {
+    return this.#kept.map(({ width }, at) => {
+      const states = new Float32Array(sequences.length * width);
+      for (const [row, sequence] of sequences.entries())
+        states.set(this.#states[at]?.subarray(sequence * width, (sequence + 1) * width) ?? [], row * width);
+      return states;
+    });
+  }
+
+  /** The states that these sequences go on with. */
+  #keep(sequences: readonly number[], states: readonly Float32Array[]): void {
+    for (const [at, { width }] of this.#kept.entries()) {
+      for (const [row, sequence] of sequences.entries())
+        this.#states[at]?.set(states[at]?.subarray(row * width, (row + 1) * width) ?? [], sequence * width);
+    }
   }
 
   #move(sequence: number, place: number): void {

@@ -1,5 +1,5 @@
 // Streams that a predictor takes step by step: what layers keep of each lane between two calls.
-import { type NativeSlab, native } from "../../binding/native.js";
+import type { NativeSlab } from "../../binding/native.js";
 import { CarillonError } from "../../errors.js";
 import type { Effect } from "../../graph/effect.js";
 import { currentTrace, Trace, tracing } from "../../graph/trace.js";
@@ -8,8 +8,8 @@ import { inputOf, type RowSpec, type RowSpecs } from "../../tensor/row_spec.js";
 import { elements, extent, formatShape } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import type { Described } from "../meaning/meaning.js";
-import type { Kept, Layer } from "../structure/layer.js";
-import type { Lanes } from "../structure/structure.js";
+import { goesBothWays, LaneMemory, lanesOf } from "../memory/lanes.js";
+import type { Layer } from "../structure/layer.js";
 import type { Network } from "./frozen_copy.js";
 
 /** Built-in layers that look at several steps, or count them, and keep nothing. */
@@ -17,9 +17,6 @@ const NOT_BY_STEPS: readonly string[] = [
   ...["flatten", "reshape", "conv1d", "conv2d", "convTransposed2d", "maxPool1d", "maxPool2d", "averagePool1d"],
   ...["averagePool2d", "globalMaxPool", "globalAveragePool", "attention", "positions", "transformerBlock"],
 ];
-
-/** Layers that keep a state. */
-const RECURRENT: readonly string[] = ["lstm", "gru", "rnn"];
 
 /** `value` stands in the first rows of `slab` behind a step, all of whose instructions that read the slab come before. */
 function keepIn(value: Value, slab: NativeSlab): Effect {
@@ -47,16 +44,14 @@ function ofOneStep(spec: RowSpec): RowSpec {
 /** A network as it takes single steps of so many streams. */
 export class StreamLanes implements Network {
   readonly rows: RowSpecs;
-  readonly kept = new Map<string, NativeSlab>();
   readonly #network: Network;
-  readonly #lanes: number;
-  readonly #widths = new Map<string, number>();
+  readonly #memory: LaneMemory;
   #described: { readonly of: Described; readonly is: Described } | undefined;
 
   /** `ERR_OPTION` names a layer that cannot take its steps one by one; `ERR_SHAPE` for no sequence. */
   constructor(network: Network, lanes: number) {
     this.#network = network;
-    this.#lanes = lanes;
+    this.#memory = new LaneMemory(lanes);
     const inputs = network.rows.inputs.map(ofOneStep);
     const values = tracing(new Trace(0, false), () => this.record(inputs.map(inputOf)));
     if (this.kept.size === 0) {
@@ -67,6 +62,10 @@ export class StreamLanes implements Network {
       return { ...spec, shape: (values[at]?.shape ?? spec.shape).slice(1).map(Number) };
     });
     this.rows = { inputs, outputs };
+  }
+
+  get kept(): ReadonlyMap<string, NativeSlab> {
+    return this.#memory.slabs;
   }
 
   get segments(): Network["segments"] {
@@ -92,43 +91,20 @@ export class StreamLanes implements Network {
   record(inputs: readonly Value[]): readonly Value[] {
     const trace = currentTrace("predictor");
     const changes: (readonly [Value, NativeSlab])[] = [];
-    const uses = new Map<string, number>();
-    const lanes: Lanes = {
-      expect: expectSteps,
-      keep: (path, key, shape): Kept => {
-        const own = `${path}.${key}`;
-        const use = (uses.get(own) ?? 0) + 1; // a layer that stands in several places keeps as many states
-        uses.set(own, use);
-        const name = `kept ${own} ${use}`;
-        const slab = this.#memory(name, extent(shape));
-        const next = (value: Value): void => {
-          changes.push([value, slab]);
-        };
-        return { value: inputOf({ name, shape, dtype: "f32" }), next };
-      },
-    };
+    const lanes = lanesOf(expectSteps, (name, shape) => {
+      const slab = this.#memory.of(name, extent(shape));
+      return { value: inputOf({ name, shape, dtype: "f32" }), next: (value) => changes.push([value, slab]) };
+    });
     const outputs = this.#network.record(inputs, lanes);
     for (const [value, slab] of changes) trace.add(keepIn(value, slab));
     return outputs;
   }
 
-  #memory(name: string, width: number): NativeSlab {
-    const slab = this.kept.get(name) ?? native.slabCreate(this.#lanes * width, "f32");
-    this.kept.set(name, slab);
-    this.#widths.set(name, width);
-    return slab;
-  }
-
   /** Begins a lane anew, or all of them. */
   reset(lane: number | undefined): void {
-    const [first, count] =
-      lane === undefined
-        ? [0, this.#lanes]
-        : [checkNumber("reset.lane", lane, { min: 0, max: this.#lanes - 1, integer: true }), 1];
-    for (const [name, slab] of this.kept) {
-      const width = this.#widths.get(name) ?? 0;
-      native.slabWrite(slab, first * width, new Float32Array(count * width));
-    }
+    const { lanes } = this.#memory;
+    if (lane === undefined) this.#memory.begin(0, lanes);
+    else this.#memory.begin(checkNumber("reset.lane", lane, { min: 0, max: lanes - 1, integer: true }), 1);
   }
 
   ensure(): void {
@@ -155,7 +131,7 @@ function expectSteps(path: string, layer: Layer, x: Value): void {
     const problem = `expected layers that take steps one by one for 'predictor.stateful' but '${path}' ${why}`;
     throw new CarillonError("ERR_OPTION", "predictor.stateful", problem);
   };
-  if (RECURRENT.includes(kind) && config?.bidirectional === true) refuse("goes through them in both directions");
+  if (goesBothWays(layer)) refuse("goes through them in both directions");
   if (x.shape.length < 3) return; // there are no steps any more, or integers that are looked up
   const isOwn = config === undefined && layers === undefined;
   if (isOwn) refuse("is one of your own, of which it is not known");

@@ -40,6 +40,8 @@ export interface Sized<In extends Taken = Taken, Out extends Given = Given, T ex
   readonly outputs: Out;
   /** `'f32'` by default. */
   readonly takes?: T | undefined;
+  /** Whether rows are sequences of any number of steps, [time, …], of which `inputs` tells the last axis alone. */
+  readonly steps?: true | undefined;
   /** Shape and elements of its output for an input, where its sizes do not say that. */
   infer?(given: ValueSpec): ValueSpec;
 }
@@ -415,10 +417,11 @@ export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefin
   const begin = layers.findIndex((layer) => !passesThrough(layer));
   const { takes = "f32" } = layers.find((layer) => layer.takes !== "any") ?? {};
   const dtype = takes === "any" ? "f32" : elementsOf(takes);
-  const first = input ?? (begin < 0 ? undefined : rowsOf(layers[begin], dtype));
+  const isOpen = input === undefined && reachesSteps(layers);
+  const first = input ?? (begin < 0 || isOpen ? undefined : rowsOf(layers[begin], dtype));
   let given = first;
   let from = 0;
-  let features: number | undefined; // where axes before them are not known
+  let features = isOpen ? featuresTaken(layers) : undefined; // where axes before them are not known
   const outputs = layers.map((layer, position): ValueSpec | undefined => {
     if (given === undefined && (features !== undefined || hasWindows(layer))) {
       if (features !== undefined)
@@ -436,6 +439,17 @@ export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefin
     return given;
   });
   return { input: first, outputs };
+}
+
+/** Whether rows of which only features are known come to a layer of steps: they have an axis more, and nobody says which. */
+export function reachesSteps(layers: readonly Sized[]): boolean {
+  for (const layer of layers) {
+    const { inputs, outputs, steps } = layer;
+    if (typeof inputs !== "number") return false;
+    if (steps) return true;
+    if (outputs !== "same" && typeof outputs !== "number") return false;
+  }
+  return false;
 }
 
 /** {@link givenBy} of a layer with windows, whose error says which layer of the chain it is. */

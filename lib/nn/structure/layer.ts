@@ -1,5 +1,6 @@
 import { CarillonError, fail } from "../../errors.js";
 import {
+  checkBoolean,
   checkFunction,
   checkKeys,
   checkNumber,
@@ -15,7 +16,7 @@ import type { Value, ValueSpec } from "../../tensor/value.js";
 import { PARAMETER_ROLES, type ParameterSpec } from "../parameters/parameter.js";
 import { ANY_SIZE, type Given, type Sized, type Taken, type Takes } from "./chain.js";
 
-/** What a layer keeps of each lane of a stream from one step to the next. */
+/** What a layer keeps of each lane from one step of a stream, or window of a series, to the next. */
 export interface Kept {
   /** [batch, …shape]: as the step before has left it, 0 before the first. */
   readonly value: Value;
@@ -37,8 +38,8 @@ export interface LayerContext<S extends string = string, B extends string = stri
    */
   readonly measure?: (() => Value) | undefined;
   /**
-   * Memory of each lane of a stream, under a name of the layer's own, where a predictor takes streams step by step (`stateful`): a layer that looks at steps before the one
-   * that it is given keeps what it needs of them so. Absent at all other times.
+   * Memory of each lane, under a name of the layer's own, where a predictor or a generator takes streams step by step, and where windows of series go on from one another (`carry`): a layer
+   * that looks at steps before those that it is given keeps what it needs of them so. Absent at all other times.
    */
   readonly keep?: ((key: string, shape: readonly number[]) => Kept) | undefined;
   /** Its states, as the step found them, or as this layer has left them where it was used before. */
@@ -108,6 +109,8 @@ export interface LayerDefinition<
   readonly outputs: Out;
   /** Elements that it takes, `'f32'` by default; `'ragged'` for lists. It gives f32; with `'any'` what it took. */
   readonly takes?: T | undefined;
+  /** Whether its rows are sequences of any number of steps, [time, …], of which `inputs` tells the last axis alone; `infer` refuses others. */
+  readonly steps?: true | undefined;
   /** Shape and elements of its output for an input, where `inputs` and `outputs` do not say all of it. */
   infer?(given: ValueSpec): ValueSpec;
   /** Used in the place of kind and ordinal. */
@@ -296,7 +299,7 @@ function isParameter(spec: unknown): spec is ParameterSpec {
 }
 
 const KEYS = [
-  ...["kind", "inputs", "outputs", "takes", "infer", "name"],
+  ...["kind", "inputs", "outputs", "takes", "steps", "infer", "name"],
   ...["parameters", "state", "layers", "config", "forward"],
 ];
 
@@ -318,7 +321,7 @@ export function defineLayer<
   B extends Readonly<Record<string, LayerPart>> = Readonly<Record<never, never>>,
 >(definition: LayerDefinition<In, Out, P, T, S, B>): Layer<In, Out, T> {
   checkKeys("defineLayer", definition, KEYS);
-  const { kind, inputs, outputs, takes, infer, name, parameters, state, layers, config, forward } = definition;
+  const { kind, inputs, outputs, takes, steps, infer, name, parameters, state, layers, config, forward } = definition;
   checkString("defineLayer.kind", kind);
   checkName("defineLayer.kind", kind);
   if (parameters !== undefined) checkParameters(`${kind}.parameters`, parameters);
@@ -329,6 +332,8 @@ export function defineLayer<
   if (inputs !== undefined) checkTaken(`${kind}.inputs`, inputs);
   checkGiven(`${kind}.outputs`, outputs);
   if (takes !== undefined) checkOneOf(`${kind}.takes`, takes, TAKES);
+  if (checkBoolean(`${kind}.steps`, steps ?? false) && infer === undefined)
+    fail("ERR_OPTION", `${kind}.infer`, "a function, as 'steps' says that rows have an axis more,", infer);
   if (infer !== undefined) checkFunction(`${kind}.infer`, infer);
   else if (typeof outputs === "object" && ("last" in outputs || "windows" in outputs))
     fail("ERR_OPTION", `${kind}.infer`, "a function, as 'outputs' tells the last axis alone,", infer);
@@ -338,6 +343,7 @@ export function defineLayer<
     outputs,
     takes,
     name,
+    ...(steps === undefined ? {} : { steps }),
     ...(infer === undefined ? {} : { infer }),
     parameters: parameters ?? {},
     ...(state === undefined ? {} : { state }),

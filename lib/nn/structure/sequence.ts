@@ -3,7 +3,7 @@ import { CarillonError, fail } from "../../errors.js";
 import type { Ragged } from "../../tensor/ragged.js";
 import { type RowSpec, type RowSpecs, specOf } from "../../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
-import { ANY_SIZE, checkChain, type Element, type Taken, type Takes } from "./chain.js";
+import { ANY_SIZE, checkChain, type Element, givenBy, type Taken, type Takes } from "./chain.js";
 import { checkLayer, expectFew, type Layer, type LayerConfig, sealed } from "./layer.js";
 import { namedLayers, nameLayers } from "./naming.js";
 import { type Functions, Structure } from "./structure.js";
@@ -102,6 +102,8 @@ export function sequence(
 
 function refuseRows(layers: readonly Layer[]): never {
   if (layers.length === 0) fail("ERR_OPTION", "sequential", "a layer or more", layers);
+  const first = layers.find(({ steps }) => steps);
+  if (first !== undefined) givenBy(first, { shape: ["batch", Number(first.inputs)], dtype: "f32" }); // its own sentence
   const expected = layers.every(({ outputs }) => outputs === "same")
     ? "expected a layer with sizes in 'sequential', such as linear(4, 2)"
     : "expected { input }, the shape of a row, as the first argument of 'sequential', as its first layers take any";

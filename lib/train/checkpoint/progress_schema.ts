@@ -30,6 +30,7 @@ export function checkProgress(progress: Part, settings: StoredSettings, reader: 
   progress.at("undecided").flag();
   checkBatches(progress, settings);
   checkData(progress.at("data"), step, settings, reader.model);
+  checkLanes(progress.at("data").at("lanes"), Number(progress.at("batchSize").value));
   const value = progress.value as Progress; // but for what follows, which needs these
   checkSums(progress.at("sums"), value, reader.model.rows.outputs.length);
   const figures = new Figures(reader.metrics, settings.loss);
@@ -69,6 +70,21 @@ function checkData(data: Part, step: number, { shuffleBuffer }: StoredSettings, 
   unitsIn("y", model.rows.outputs, transforms.at("targets"));
   const classes = data.at("classes");
   if (classes.value !== null) namesIn(model.rows.outputs, classes);
+}
+
+/** What layers have kept of the lanes: numbers, as many a lane. */
+function checkLanes(lanes: Part, batch: number): void {
+  if (lanes.isNothing) return;
+  const names = [...lanes.members()];
+  lanes.expect(names.length > 0, "a state or more");
+  for (const [, kept] of names) {
+    const values = kept.doubles();
+    kept.expect(values.length > 0 && values.length % batch === 0, `numbers of ${batch} lanes`);
+    kept.expect(
+      values.every((value) => Number.isFinite(value) && Math.fround(value) === value),
+      "finite float32 numbers",
+    );
+  }
 }
 
 /** Where the epochs of data in memory are counted from. */

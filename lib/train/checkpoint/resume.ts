@@ -122,7 +122,7 @@ async function ofThisRun(file: StoredFile, arrays: ReadonlyMap<string, StoredTen
 }
 
 function hintFor(setting: string): string {
-  return ["batchSize", "shuffle"].includes(setting)
+  return ["batchSize", "shuffle", "batchBy"].includes(setting)
     ? `data: 'changed', changed: ['${setting}']`
     : setting === "shuffleBuffer"
       ? "data: 'changed'"
@@ -376,6 +376,9 @@ export function checkData(model: AnyModel, { checkpoint, units, path }: Resumed,
   };
   const samples = samplesOf(options);
   if (samples !== progress.samples) refuse("samples", `samples ${progress.samples}`, `${samples}`);
+  const [kept, carries] = [progress.data.lanes, options.train.carry];
+  const lanes = (has: unknown): string => (has === undefined ? "data without 'carry'" : "data with 'carry'");
+  if ((kept === undefined) !== (carries === undefined)) refuse("carry", lanes(kept), lanes(carries));
   for (const name of UNITS) {
     if (resume.changed.includes(name)) continue;
     for (const [at, then] of savedUnits(where, name, model, progress.data.transforms).entries()) {

@@ -1,4 +1,5 @@
 import type { ClassWeights } from "../../data/bind.js";
+import type { CheckedBatchBy } from "../../data/by_length.js";
 import { describeLayers } from "../../nn/files/saved.js";
 import { losses } from "../../nn/kinds/losses.js";
 import type { Loss } from "../../nn/losses/loss.js";
@@ -33,10 +34,11 @@ export const COMPARED = [
   "batchSize",
   "shuffle",
   "shuffleBuffer",
+  "batchBy",
 ] as const;
 
 /** Settings that decide which examples a batch has: other ones need the beginning of an epoch, which `data: 'changed'` asks for. */
-export const OF_THE_ORDER = ["batchSize", "shuffle", "shuffleBuffer"] as const;
+export const OF_THE_ORDER = ["batchSize", "shuffle", "shuffleBuffer", "batchBy"] as const;
 
 /** Settings, and what a checkpoint keeps in another form: units, and the states of metrics and callbacks. */
 export const SETTINGS = [...COMPARED, "inputs", "targets", "classes", "metrics", "callbacks"] as const;
@@ -65,6 +67,7 @@ export interface SettingsSource {
   readonly shuffle: boolean;
   /** Of a stream; `null` for data in memory. */
   readonly shuffleBuffer: number | null;
+  readonly batchBy: CheckedBatchBy | undefined;
 }
 
 /** The settings of a run as checkpoints have them, those of the first files too. */
@@ -73,7 +76,7 @@ export type ToldSettings = (telling: Telling) => Settings;
 /** The settings of a run, as the JSON of a checkpoint gives them back. */
 export function settingsOf(model: AnyModel, minimizer: Minimizer, source: SettingsSource, telling: Telling): Settings {
   const { losses: given, regularizer, biasRegularizer, clip, accumulate, classWeights, validate } = source;
-  const { batchSize, shuffle, shuffleBuffer } = source;
+  const { batchSize, shuffle, shuffleBuffer, batchBy } = source;
   const told = (given: Regularizers): unknown => {
     return telling === "words" ? given : penalties.describe("regularizer", given, []);
   };
@@ -95,6 +98,7 @@ export function settingsOf(model: AnyModel, minimizer: Minimizer, source: Settin
     batchSize,
     shuffle,
     shuffleBuffer: shuffleBuffer ?? IN_MEMORY,
+    batchBy,
   };
   return JSON.parse(JSON.stringify(settings)) as Settings; // the same keys
 }

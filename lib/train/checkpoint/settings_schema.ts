@@ -38,7 +38,9 @@ const POSITIVE_STATES = ["secondMoment", "maxSecondMoment", "sumOfSquares", "inf
 
 /** Reads the settings of a checkpoint; `ERR_FILE` names the first that no run has. */
 export function checkSettingsPart(settings: Part): StoredSettings {
-  for (const name of COMPARED) settings.at(name).expect(settings.at(name).value !== undefined, "a setting or null");
+  for (const name of COMPARED)
+    settings.at(name).expect(name === "batchBy" || settings.at(name).value !== undefined, "a setting or null");
+  checkBatchBy(settings.at("batchBy"));
   const telling = settings.at("telling");
   if (telling.value !== undefined) telling.equal("descriptions");
   checkLayers(settings.at("layers"));
@@ -130,6 +132,12 @@ function checkClassWeights(weights: Part): void {
     return;
   }
   for (const weight of weights.list()) weight.number({ min: 0 });
+}
+
+function checkBatchBy(batchBy: Part): void {
+  if (batchBy.value === undefined) return; // of a run whose rows have any order
+  batchBy.at("lengths").text();
+  batchBy.at("pool").count(1);
 }
 
 function checkValidate(validate: Part): void {

@@ -2,6 +2,7 @@ import type { StreamFeed } from "../../data/stream_feed.js";
 import type { Affine } from "../../data/transform.js";
 import { CarillonError } from "../../errors.js";
 import type { FeedOrigin } from "../../graph/compiled.js";
+import type { KeptLanes } from "../../nn/evaluation/carried.js";
 import type { InWords } from "../../nn/meaning/meaning_words.js";
 
 /** A step is a word of 32 bits in the counters of random numbers, from 1. */
@@ -39,6 +40,8 @@ export interface DataProgress {
   readonly transforms: Readonly<Partial<Record<"inputs" | "targets", InWords<Affine> | undefined>>>;
   /** Names of the classes; absent or `null` if they have none. */
   readonly classes?: InWords<readonly string[]> | null | undefined;
+  /** What layers have kept of the lanes of windows that go on from one another. */
+  readonly lanes?: KeptLanes | undefined;
 }
 
 /** Steps that can be run at once. */
@@ -96,6 +99,8 @@ export interface MemoryEpochsOptions {
   readonly batch: number;
   readonly epochs: number | undefined;
   readonly limit: number | undefined;
+  /** Makes the order of an epoch, from 1, before its first step, or the next one, is done: then no steps of two epochs are ready together. */
+  readonly begin?: ((epoch: number) => void) | undefined;
 }
 
 /** The epochs through examples in memory. */
@@ -105,8 +110,12 @@ export class MemoryEpochs implements Epochs {
   readonly steps: number;
   readonly #origin: FeedOrigin;
   readonly #cut: boolean;
+  readonly #begin: ((epoch: number) => void) | undefined;
+  /** The epoch whose order was made. */
+  #ordered = 0;
 
-  constructor({ samples, batch, epochs, limit }: MemoryEpochsOptions, { origin, cut }: Turning) {
+  constructor({ samples, batch, epochs, limit, begin }: MemoryEpochsOptions, { origin, cut }: Turning) {
+    this.#begin = begin;
     this.#origin = origin ?? { step: 0, epoch: 0 };
     this.#cut = cut;
     this.samples = samples;
@@ -155,7 +164,12 @@ export class MemoryEpochs implements Epochs {
   }
 
   ready(step: number): Promise<Ready> {
-    return Promise.resolve({ steps: this.steps - step, lastRows: 0 });
+    const left = this.steps - step;
+    if (this.#begin === undefined || left <= 0) return Promise.resolve({ steps: left, lastRows: 0 });
+    const epoch = this.epochOf(step + 1);
+    if (epoch !== this.#ordered) this.#begin(epoch);
+    this.#ordered = epoch;
+    return Promise.resolve({ steps: Math.min(left, this.nextCompletion(step, 1) - step), lastRows: 0 });
   }
 
   examplesOf(): undefined {

@@ -5,12 +5,14 @@ import { CarillonError } from "../../errors.js";
 import { CompiledProgram, type FeedOrigin } from "../../graph/compiled.js";
 import { giveOut } from "../../graph/output.js";
 import { Trace, tracing } from "../../graph/trace.js";
+import type { CarriedLanes } from "../../nn/evaluation/carried.js";
 import { recordObjective } from "../../nn/evaluation/objective.js";
 import type { OutputLoss } from "../../nn/losses/outputs.js";
 import type { AnyModel } from "../../nn/model/model.js";
 import { elements } from "../../tensor/shape.js";
 import type { Value } from "../../tensor/value.js";
 import type { FiniteCheck } from "../finite.js";
+import { isDrawn } from "../step.js";
 
 /** A run that a number stopped. */
 export interface Stopped {
@@ -28,6 +30,8 @@ export interface Stopped {
   readonly shuffle: boolean;
   /** Where the epochs of data in memory are counted from. */
   readonly origin: FeedOrigin | undefined;
+  /** Where rows go on from one another: as the step before has left it. */
+  readonly carried: CarriedLanes | undefined;
   /** Numbers of the batch's examples in the epoch of a stream, in the order of training. */
   readonly streamed: Float64Array | undefined;
 }
@@ -85,7 +89,7 @@ interface FirstPlace {
 
 /** Runs the step's forward pass again, with its own masks, and looks at what every layer gives. */
 async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
-  const { model, losses, train, seed, step, batchSize, shuffle, origin, streamed } = stopped;
+  const { model, losses, train, seed, step, batchSize, shuffle, origin, carried, streamed } = stopped;
   const trace = new Trace(seed, true);
   const seen: (Omit<FirstPlace, "row"> & { readonly value: Value; readonly read: () => Float32Array })[] = [];
   const look = (place: string, layer: string | undefined, value: Value): void => {
@@ -101,6 +105,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
   };
   tracing(trace, () => {
     recordObjective(model, losses, train, batchSize, {
+      carried,
       layer: (name, output) => look(`the output of '${name}'`, name, output),
       losses: (values, output) => {
         look(output === undefined ? "the loss itself" : `the loss of '${output}' itself`, undefined, values);
@@ -113,7 +118,7 @@ async function firstPlace(stopped: Stopped): Promise<FirstPlace> {
     feed: {
       samples: train.samples,
       batch: batchSize,
-      shuffle: shuffle && streamed === undefined,
+      shuffle: shuffle && isDrawn(train),
       origin,
       set: train.set,
       rows: train.rows,
