@@ -112,6 +112,7 @@ import {
   precision,
   radam,
   recall,
+  recallAt,
   reduceOnPlateau,
   relu,
   relu6,
@@ -296,7 +297,15 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     reshape: [reshape([2, 3])],
     lstm: [
       lstm(6, 3),
-      lstm(6, 2, { layers: 2, bidirectional: true, sequences: true, dropout: 0.1, recurrentDropout: 0.2, name: "l" }),
+      lstm(6, 2, {
+        layers: 2,
+        bidirectional: true,
+        sequences: true,
+        dropout: 0.1,
+        recurrentDropout: 0.2,
+        recurrentMask: "step",
+        name: "l",
+      }),
       lstm(6, 2, { dropConnect: 0.5, forgetBias: 0.5, init: 0.1, recurrentInit: uniform(), regularizer: l2(0.1) }),
       lstm(6, 2, { bias: false, preset: "pytorch", recurrentRegularizer: maxNorm(1) }),
       lstm(6, 2, { biasRegularizer: l1(0.5) }),
@@ -304,7 +313,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     gru: [
       gru(6, 3),
       gru(6, 3, { resetAfter: false, preset: "keras", regularizer: l2(0.1), recurrentRegularizer: null, name: "g" }),
-      gru(6, 2, { preset: "pytorch", layers: 2, biasRegularizer: l1(0.5) }),
+      gru(6, 2, { preset: "pytorch", layers: 2, biasRegularizer: l1(0.5), recurrentMask: "step" }),
     ],
     rnn: [
       rnn(6, 3),
@@ -315,7 +324,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
         recurrentRegularizer: l1(0.1),
         name: "r",
       }),
-      rnn(6, 2, { preset: "keras", biasRegularizer: l1(0.5) }),
+      rnn(6, 2, { preset: "keras", biasRegularizer: l1(0.5), recurrentMask: "step" }),
     ],
     attention: [
       attention(6, 2),
@@ -458,6 +467,7 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     divideBy: [divideBy(7)],
   },
   metric: {
+    recallAt: [recallAt(2)],
     topK: [topK(2)],
     precision: [precision({ average: "micro", name: "p" }), precision({ threshold: 0.3 })],
     recall: [recall({ average: "weighted", name: "r" }), recall({ threshold: 0.3 })],

@@ -8,9 +8,10 @@ import { areLists, lengthOf } from "./lists.js";
 import { failRow, onlyValue } from "./member.js";
 import { permutation } from "./permutation.js";
 
-/** Streams of draws: the order of the rows, and that of the batches. */
-const OF_ROWS = 31;
-const OF_BATCHES = 32;
+const PURPOSE = 31;
+
+/** Orders that an epoch draws: that of the rows, and that of the batches. */
+const [OF_ROWS, OF_BATCHES, ORDERS] = [0, 1, 2];
 
 /** Batches of a pool by default. */
 const POOL = 50;
@@ -73,9 +74,9 @@ export class ByLength {
   /** Rows in the order of an epoch, which counts from 1. */
   orderOf(epoch: number, seed: number): Int32Array {
     const key = seedKey("fit.seed", seed);
-    const drawn = (count: number, purpose: number): Uint32Array =>
+    const drawn = (count: number, order: number): Uint32Array =>
       this.#shuffle
-        ? permutation(count, purpose, key, epoch)
+        ? permutation(count, PURPOSE, key, ORDERS * epoch + order)
         : Uint32Array.from({ length: count }, (_, index) => index);
     const count = this.#lengths.length;
     const rows = Int32Array.from(drawn(count, OF_ROWS));

@@ -2,8 +2,6 @@
 import { type NativeSlab, native } from "../binding/native.js";
 import { CarillonError, fail } from "../errors.js";
 import { type Member, onlyValue } from "./member.js";
-import { PackedRows } from "./packed.js";
-import { Dataset } from "./stream.js";
 
 /** The binding of the lane that a row goes on from. */
 export const CARRY = "carry";
@@ -24,8 +22,7 @@ interface LaneOrder {
 
 /** Whether data says which of its rows go on from the one before. */
 export function isCarried(data: unknown): boolean {
-  if (typeof data !== "object" || data === null || data instanceof Dataset || data instanceof PackedRows) return false;
-  return "carry" in data && data.carry !== undefined;
+  return typeof data === "object" && data !== null && "carry" in data && data.carry !== undefined;
 }
 
 /**

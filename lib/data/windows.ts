@@ -1,5 +1,6 @@
 import { CarillonError, fail } from "../errors.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { isInts } from "../tensor/arrays.js";
 import { Tensor } from "../tensor/tensor.js";
 import { readSeries, type Series, type SeriesDtype, type SeriesSteps, type SeveralSeries } from "./series.js";
 
@@ -160,7 +161,7 @@ function windowsIn(name: string, stretches: readonly Stretch[], sizes: Sizes): C
     }
   }
   const tensorOf = (data: Float32Array | Int32Array, shape: readonly number[]): Tensor =>
-    data instanceof Int32Array ? new Tensor(data, shape, "i32") : new Tensor(data, shape, "f32");
+    isInts(data) ? new Tensor(data, shape, "i32") : new Tensor(data, shape, "f32");
   const single = (size: number): readonly number[] => (dtype === "i32" && size === 1 ? [] : [size]);
   const cut = {
     x: tensorOf(x, [count, length, ...single(features)]),
