@@ -41,6 +41,7 @@ export const PARTS = {
   training: [
     ...["data/k_fold", "data/padded", "data/split", "data/windows", "data/stream", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
+    "nn/metrics/ranking",
     ...[
       "train/callbacks/early_stopping",
       "train/callbacks/reduce_on_plateau",

@@ -270,9 +270,15 @@ describe("a class a step", () => {
     );
   });
 
-  test("weights of classes are those of examples, and refused here", async () => {
-    const run = fit(tagger(6), { ...options, data, epochs: 1, classWeights: [1, 1, 1, 1] });
+  test("weights of classes are those of steps; of lengths nobody counts them", async () => {
+    const run = fit(tagger(6), { ...options, data, epochs: 1, classWeights: "balanced" });
     await expect(run).rejects.toMatchObject({ code: "ERR_OPTION", where: "fit.classWeights" });
+    const [plain, alike] = [tagger(6), tagger(6)];
+    await fit(plain, { ...options, data, epochs: 1 });
+    await fit(alike, { ...options, data, epochs: 1, classWeights: [1, 1, 1, 1] });
+    expect([...alike.weights().values()].map((one) => one.data)).toEqual(
+      [...plain.weights().values()].map((one) => one.data),
+    );
   });
 });
 
