@@ -58,6 +58,117 @@ describe("windows", () => {
     }
   });
 
+  test("what follows every step of a window", () => {
+    const { x, y } = windows(count, { length: 3, horizon: 2, stride: 4, sequences: true });
+    expect(x.shape).toEqual([2, 3, 1]);
+    expect(y.shape).toEqual([2, 3, 2]);
+    expect(rows(y)).toEqual([
+      [1, 2, 2, 3, 3, 4],
+      [5, 6, 6, 7, 7, 8],
+    ]);
+    const pairs = windows(
+      count.map((t) => [t, 10 * t]),
+      { length: 2, stride: 5, targets: [1], sequences: true },
+    );
+    expect(rows(pairs.y)).toEqual([
+      [10, 20],
+      [60, 70],
+    ]);
+  });
+
+  test("integers that are looked up", () => {
+    const ids = Int32Array.from(count, (t) => 16_777_216 + t);
+    const { x, y } = windows(ids, { length: 3, stride: 3, sequences: true, dtype: "i32" });
+    expect([x.dtype, x.shape, y.dtype, y.shape]).toEqual(["i32", [3, 3], "i32", [3, 3]]);
+    expect(rows(x)[1]).toEqual([3, 4, 5].map((t) => 16_777_216 + t));
+    expect(rows(y)[1]).toEqual([4, 5, 6].map((t) => 16_777_216 + t));
+    const next = windows(count, { length: 3, stride: 3, dtype: "i32" });
+    expect(next.y.shape).toEqual([3]);
+    expect(Array.from(next.y.data)).toEqual([3, 6, 9]);
+    expect(windows(count, { length: 3, horizon: 2, dtype: "i32" }).y.shape).toEqual([8, 2]);
+    const pairs = count.map((t) => [t, t + 1]);
+    expect(windows(pairs, { length: 3, dtype: "i32" }).x.shape).toEqual([9, 3, 2]);
+    expect(() => windows([1, 0.5], { length: 1, dtype: "i32" })).toThrow(/32-bit integer .*windows.series\[1\]/);
+    expect(() => windows([1, 2 ** 31], { length: 1, dtype: "i32" })).toThrow(/32-bit integer .*windows.series\[1\]/);
+    expect(() => windows([1, 2], { length: 1, dtype: "f64" as "f32" })).toThrow(/windows.dtype/);
+  });
+
+  test("no window lies in two series, and one that is too short has none", () => {
+    const series = [Float32Array.from(count), Float32Array.of(50, 51), Float32Array.of(90, 91, 92, 93, 94)];
+    const { x, y } = windows(series, { length: 3, stride: 4 });
+    expect(rows(x)).toEqual([
+      [0, 1, 2],
+      [4, 5, 6],
+      [8, 9, 10],
+      [90, 91, 92],
+    ]);
+    expect(Array.from(y.data)).toEqual([3, 7, 11, 93]);
+    const tables = [
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+      tensor([
+        [5, 6],
+        [7, 8],
+        [9, 10],
+      ]),
+    ];
+    expect(rows(windows(tables, { length: 1 }).x)).toEqual([
+      [1, 2],
+      [5, 6],
+      [7, 8],
+    ]);
+    expect(
+      windows(
+        [
+          [
+            [1, 2],
+            [3, 4],
+          ],
+          [
+            [5, 6],
+            [7, 8],
+            [9, 10],
+          ],
+        ],
+        { length: 1 },
+      ),
+    ).toEqual(windows(tables, { length: 1 }));
+    const { train, validation } = windows(series, { length: 1, validation: 0.4 });
+    expect(Array.from(train.x.data)).toEqual([0, 1, 2, 3, 4, 5, 90, 91]);
+    expect(Array.from(validation.x.data)).toEqual([7, 8, 9, 10, 93]);
+    expect(() => windows([tables[0] ?? [], count.map((t) => [t])], { length: 1 })).toThrow(
+      /2 numbers a step, .*series\[1\]/,
+    );
+    expect(() => windows([Float32Array.of(1), Float32Array.of(2)], { length: 1 })).toThrow(
+      /1 \+ 1 steps or more .* received 1/,
+    );
+    expect(() => windows([[[1], [Number.NaN]]], { length: 1 })).toThrow(/windows.series\[0\]\[1\]/);
+  });
+
+  test("windows that go on from one another leave no gap, and begin anew with each series", () => {
+    const series = [Float32Array.from(count), Float32Array.from(count, (t) => 100 + t)];
+    const { x, y, carry } = windows(series, { length: 3, carry: true, sequences: true });
+    expect(rows(x)).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+      [6, 7, 8],
+      [100, 101, 102],
+      [103, 104, 105],
+      [106, 107, 108],
+    ]);
+    expect(y.shape).toEqual([6, 3, 1]);
+    expect(Array.from(carry.data)).toEqual([0, 1, 1, 0, 1, 1]);
+    const { validation } = windows(count, { length: 2, carry: true, validation: 0.5 });
+    expect(Array.from(validation.carry.data)).toEqual([0, 1]);
+    expect("carry" in windows(count, { length: 2 })).toBe(false);
+    expect(windows(count, { length: 2, stride: 2, carry: true }).carry.shape).toEqual([5]);
+    expect(() => windows(count, { length: 3, stride: 1, carry: true })).toThrow(
+      /3, the length of a window .*windows.stride/,
+    );
+  });
+
   test("what cannot be is refused with the sizes", () => {
     expect(() => windows(count, { length: 12 })).toThrow(
       /expected 12 \+ 1 steps or more of the series for 'windows' but received 12/,

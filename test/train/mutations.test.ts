@@ -15,6 +15,7 @@ import {
   defineMetric,
   dropout,
   earlyStopping,
+  embeddingBag,
   type FitOptions,
   fit,
   l1,
@@ -22,6 +23,7 @@ import {
   linear,
   loadCheckpoint,
   loadModel,
+  lstm,
   type Model,
   maxNorm,
   minimizer,
@@ -31,6 +33,7 @@ import {
   ops,
   partition,
   program,
+  ragged,
   reduceOnPlateau,
   relu,
   rmsprop,
@@ -40,6 +43,7 @@ import {
   spec,
   standardize,
   topK,
+  windows,
 } from "carillon";
 import { beforeAll, describe, expect, test } from "vitest";
 import { checkSettings } from "../../lib/train/options.js";
@@ -136,6 +140,37 @@ const streamed = (): FitOptions => ({
   steps: 10,
 });
 
+const carried = (): FitOptions =>
+  ({
+    data: windows(
+      Float32Array.from({ length: 70 }, (_, step) => Math.sin(step / 3)),
+      { length: 4, carry: true },
+    ),
+    loss: mse(),
+    optimizer: sgd({ lr: 0.1 }),
+    batchSize: 4,
+    steps: 7,
+  }) as FitOptions;
+
+const byLength = (): FitOptions =>
+  ({
+    data: {
+      x: {
+        offsets: Int32Array.from({ length: 21 }, (_, row) => row * 2),
+        ids: Int32Array.from({ length: 40 }, (_, at) => at % 5),
+      },
+      y: TABLE.y,
+    },
+    batchBy: { lengths: "x", pool: 2 },
+    loss: mse(),
+    optimizer: sgd({ lr: 0.1 }),
+    batchSize: 4,
+    steps: 7,
+  }) as unknown as FitOptions;
+
+const recurrent = (): Model => sequential({ input: [4, 1] }, lstm(1, 2), linear(2, 1)) as unknown as Model;
+const bags = (): Model => sequential({ input: ragged("i32") }, embeddingBag(5, 3), linear(3, 2)) as unknown as Model;
+
 const wide = (): Model => sequential(linear(4, 5), relu(), dropout(0.2), linear(5, 3));
 const small = (): Model => sequential(linear(3, 4), relu(), linear(4, 2));
 
@@ -147,6 +182,8 @@ const JOBS: Readonly<Record<string, Job>> = {
   classes: { make: wide, options: classifier, checkpoint: ended(wide, classifier) },
   table: { make: small, options: table, checkpoint: ended(small, table) },
   stream: { make: small, options: streamed, checkpoint: ended(small, streamed) },
+  lanes: { make: recurrent, options: carried, checkpoint: ended(recurrent, carried) },
+  lengths: { make: bags, options: byLength, checkpoint: ended(bags, byLength) },
   /** Whose data was another on the way, in the middle of an epoch. */
   grown: {
     make: small,
@@ -203,6 +240,15 @@ const ACCEPTED: readonly (readonly [place: RegExp, change: RegExp, reason: strin
     "an object without the members that are asked for",
   ],
   [/^progress\.data\.(?:origin|transforms\.\w+)$/, /^(?:deleted|null)$/, "what is absent is none"],
+  [
+    /^progress\.data\.lanes$/,
+    /^(?:deleted|null)$/,
+    "of rows that stand by themselves: whether they do, the data tells",
+  ],
+  [/^input$/, /./, "of a model: what its rows are, which a run knows of its own model"],
+  [/^progress\.metrics$/, /^the first object$/, "an object without the members that are asked for"],
+  [/^progress\.data\.classes$/, /^(?:deleted|undefined)$/, "what is absent is none"],
+  [/^progress\.data\.lanes\b/, /^(?:deleted|the first object)$/, "what the network keeps is known once it is recorded"],
   [/^progress\.data\.origin\.epoch$/, /./, "epochs before other data came are counted nowhere else"],
   [/^progress\.data\.stream\.ended$/, /^true$/, "at the end of a run, whose last epoch is told of anyway"],
   [/^progress\.(?:bitEqual|undecided)$/, /^(?:true|false)$/, "what was decided is known to nothing else in the file"],
