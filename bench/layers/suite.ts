@@ -26,8 +26,8 @@ interface Part {
 
 /** TensorFlow.js is not here: of its wasm backend neither convolutions nor these cells have gradients (`Conv2DBackpropFilter` is not registered, 4.22). */
 const PARTS: readonly Part[] = [
-  { cases: attention, scripts: { pytorch: "pytorch_attention.py" } },
-  { cases: recurrence, scripts: { pytorch: "pytorch_recurrence.py" } },
+  { cases: attention, scripts: { pytorch: "pytorch_attention.py", tensorflow: "tensorflow_attention.py" } },
+  { cases: recurrence, scripts: { pytorch: "pytorch_recurrence.py", tensorflow: "tensorflow_recurrence.py" } },
   { cases: convolution, scripts: { pytorch: "pytorch_layers.py", tensorflow: "tensorflow_layers.py" } },
 ];
 

@@ -79,7 +79,7 @@ export interface NativeLists {
   readonly layouts: "plain" | "transposed" | "packed";
   readonly bags: "none" | "sum" | "mean" | "sqrtn";
   readonly reaches: "all" | "touched" | "moving";
-  readonly gates: "none" | "positive" | "tanh";
+  readonly gates: "none" | "positive" | "tanh" | "gelu" | "silu";
   readonly cells: "lstm" | "gru" | "gru_before" | "rnn_tanh" | "rnn_relu";
   readonly forms: "f32" | "bf16" | "int8";
 }
@@ -302,6 +302,7 @@ export interface NativeOperands<V> {
       readonly strideWidth: number;
       readonly beforeHeight: number;
       readonly beforeWidth: number;
+      readonly gated?: boolean | undefined;
     };
   };
   readonly average_pool: {
@@ -1097,7 +1098,7 @@ export const OPERANDS: Readonly<Record<NativeOperation, string>> = {
   max_pool:
     "x:f picked:f? y:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i; ",
   max_pool_gradient:
-    "x:f g:f dx:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i; ",
+    "x:f g:f dx:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i gated:b?; ",
   average_pool:
     "x:f y:F; images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i kernel_width:i stride_height:i stride_width:i before_height:i before_width:i count_padding:b?; ",
   average_pool_gradient:

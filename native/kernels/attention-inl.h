@@ -81,20 +81,46 @@ void attention_back_f32(const float* p, float* g, const AttentionRows& rows) {
 
 // ---- Products ----------------------------------------------------------------------------------------------
 
-// Steps [from, to) of rows [row, row + mr) of which each takes its own, one after another.
+CARILLON_INLINE size_t attention_place(ptrdiff_t place, size_t most) {
+  return place <= 0 ? 0 : smaller_of(static_cast<size_t>(place), most);
+}
+
+// Steps [from, to) of one row and of `vectors` registers from a column on, the last of `tail` columns. Rows of c are
+// whole vectors.
+template <size_t vectors>
+CARILLON_INLINE void attention_row(const AttentionProduct& task, size_t row, size_t from, size_t to, size_t column,
+                                   size_t tail) {
+  float* const c = task.c + row * task.c_stride + column;
+  const float* left = task.left + row * task.left_row_stride + from * task.left_step_stride;
+  const float* right = task.right + from * task.right_stride + column;
+  F chain[vectors];
+  CARILLON_UNROLL
+  for (size_t j = 0; j < vectors; ++j) chain[j] = load(c + j * F::N);
+  for (size_t s = from; s < to; ++s, left += task.left_step_stride, right += task.right_stride) {
+    const F a = splat(*left);
+    CARILLON_UNROLL
+    for (size_t j = 0; j < vectors; ++j) {
+      const float* at = right + j * F::N;
+      chain[j] = fma(a, j + 1 < vectors || tail == F::N ? load(at) : load_part(at, tail), chain[j]);
+    }
+  }
+  CARILLON_UNROLL
+  for (size_t j = 0; j < vectors; ++j) store(c + j * F::N, chain[j]);
+}
+
+// Steps [from, to) of rows [row, row + mr) of which each takes its own.
 CARILLON_INLINE void attention_edge(const AttentionProduct& task, size_t row, size_t mr, size_t from, size_t to) {
-  for (size_t s = from; s < to; ++s) {
-    const float* right = task.right + s * task.right_stride;
-    for (size_t r = row; r < row + mr; ++r) {
-      const auto place = static_cast<ptrdiff_t>(r);
-      const auto step = static_cast<ptrdiff_t>(s);
-      if (step < place + task.delay || step >= place + task.ahead) continue;
-      const F a = splat(task.left[r * task.left_row_stride + s * task.left_step_stride]);
-      float* c = task.c + r * task.c_stride;
-      for (size_t j = 0; j < task.columns; j += F::N) {
-        const size_t count = smaller_of(F::N, task.columns - j);
-        store_part(c + j, fma(a, load_part(right + j, count), load_part(c + j, count)), count);
-      }
+  constexpr size_t wide = 4 * F::N;
+  for (size_t r = row; r < row + mr; ++r) {
+    const auto place = static_cast<ptrdiff_t>(r);
+    const size_t first = attention_place(place + task.delay, to);
+    const size_t begin = first < from ? from : first;
+    const size_t end = attention_place(place + task.ahead, to);
+    if (begin >= end) continue;
+    size_t j = 0;
+    for (; j + wide <= task.columns; j += wide) attention_row<4>(task, r, begin, end, j, F::N);
+    for (; j < task.columns; j += F::N) {
+      attention_row<1>(task, r, begin, end, j, smaller_of(F::N, task.columns - j));
     }
   }
 }
@@ -110,6 +136,7 @@ CARILLON_INLINE void attention_middle(const AttentionProduct& task, size_t row, 
   tile.left_depth_stride = task.left_step_stride;
   tile.right_stride = task.right_stride;
   tile.panel_stride = kGemmColumns;
+  tile.right_gap = 0;
   tile.t_stride = task.c_stride;
   tile.carried = true;
   const size_t unit = task.left_row_stride == 1 ? size_t{kGemmUnit} : 0;
@@ -125,10 +152,6 @@ CARILLON_INLINE void attention_middle(const AttentionProduct& task, size_t row, 
     kGemmTiles.at[mr - 1][vectors - 1][unit | (tile.right_tail == F::N ? 0 : size_t{kGemmPartial})](tile);
     column += columns;
   }
-}
-
-CARILLON_INLINE size_t attention_place(ptrdiff_t place, size_t most) {
-  return place <= 0 ? 0 : smaller_of(static_cast<size_t>(place), most);
 }
 
 void attention_product_f32(const AttentionProduct& task) {

@@ -46,13 +46,15 @@ void gemm_drop_rows(const GemmTask& task, size_t row, size_t column, size_t rows
     const size_t bit = gemm_keep_bit(task, r, column);
     for (size_t i = 0; i < count; i += F::N) {
       const size_t lanes = smaller_of(F::N, count - i);
-      store_part(c + i, gemm_drop(load_part(c + i, lanes), task.keep, bit + i, scale), lanes);
+      store_at_most(c + i, gemm_drop(load_at_most(c + i, lanes), task.keep, bit + i, scale), lanes);
     }
   }
 }
 
 CARILLON_INLINE F gate_positive(F x, F gate, F scale) { return select(less(zero(), gate), mul(x, scale), zero()); }
 CARILLON_INLINE F gate_tanh(F x, F gate, F) { return tanh_gradient(x, gate); }
+CARILLON_INLINE F gate_gelu(F x, F gate, F) { return mul(x, gelu_slope(gate)); }
+CARILLON_INLINE F gate_silu(F x, F gate, F) { return mul(x, silu_slope(gate)); }
 
 template <F (*rule)(F, F, F)>
 CARILLON_INLINE void gemm_gate_rows(const GemmTask& task, size_t row, size_t column, size_t rows, size_t count) {
@@ -81,6 +83,12 @@ void gemm_finish(const GemmTask& task, size_t row, size_t column, size_t rows, s
       break;
     case Backward::tanh:
       gemm_gate_rows<gate_tanh>(task, row, column, rows, count);
+      break;
+    case Backward::gelu:
+      gemm_gate_rows<gate_gelu>(task, row, column, rows, count);
+      break;
+    case Backward::silu:
+      gemm_gate_rows<gate_silu>(task, row, column, rows, count);
       break;
     case Backward::count:
       break;
@@ -158,6 +166,16 @@ void gemm_store_rows(const GemmTask& task, const GemmSums& sums, const GemmStore
   if (j < sums.columns) gemm_store_column<false>(task, sums, put, j, sums.columns - j);
 }
 
+// Chains that go on from c.
+[[gnu::noinline]] void gemm_take_rows(const GemmTask& task, const GemmSums& sums, float* t) {
+  for (size_t i = 0; i < sums.mr; ++i, t += sums.stride) {
+    const float* c = task.c + (sums.row + i) * task.c_stride + sums.column;
+    for (size_t j = 0; j < sums.columns; j += F::N) {
+      store(t + j, load_at_most(c + j, smaller_of(F::N, sums.columns - j)));
+    }
+  }
+}
+
 // `as_is`: nothing is added to a sum, nothing done to it.
 template <bool as_is>
 CARILLON_INLINE void gemm_store_lines(const GemmTask& task, const GemmSums& sums, const GemmStore& put) {
@@ -174,7 +192,9 @@ CARILLON_INLINE void gemm_store_lines(const GemmTask& task, const GemmSums& sums
       const size_t rows = smaller_of(F::N, sums.columns - j);
       for (size_t l = 0; l < rows; ++l, c += task.c_stride, bit += task.keep_stride) {
         if constexpr (as_is) {
-          store_part(c, lines[l], count);
+          store_at_most(c, lines[l], count);
+        } else if (count == F::N) {
+          put.store_element<true>(c, lines[l], shift, count, bit);
         } else {
           put.store_element<false>(c, lines[l], shift, count, bit);
         }
@@ -193,15 +213,21 @@ void gemm_store_transposed(const GemmTask& task, const GemmSums& sums, const Gem
 
 // ---- Tiles -------------------------------------------------------------------------------------------------
 
-// One chunk of k over a region of tiles and panels.
+// One chunk of k over a region of tiles and panels, of one line of the task after another.
 class GemmWalk {
  public:
   CARILLON_INLINE GemmWalk(const GemmTask& task, const GemmChunk& chunk)
-      : put_(task, chunk), task_(task), chunk_(chunk), tiles_(tiles_of(task.rows, kGemmRows)) {
+      : put_(task, chunk),
+        task_(task),
+        chunk_(chunk),
+        mean_rows_(task.rows / tiles_of(task.rows, kGemmRows)),
+        larger_(task.rows % tiles_of(task.rows, kGemmRows)) {
     tile_.k = chunk.depth;
-    tile_.carried = false;
+    tile_.carried = task.carried;
     tile_.right_stride = packed() ? kGemmColumns : task.right_stride;
-    tile_.panel_stride = kGemmColumns * (task.block != nullptr ? chunk.depth : task.right_packed ? task.k : 1);
+    tile_.right_gap = task.right_gap * kGemmColumns;
+    panel_depth_ = task.right_depth != 0 ? task.right_depth : task.k;
+    tile_.panel_stride = kGemmColumns * (task.block != nullptr ? chunk.depth : task.right_packed ? panel_depth_ : 1);
     left_ = task.left + (task.left_packed           ? gemm_left_chunk(task.rows, chunk.begin)
                          : task.segments != nullptr ? 0
                                                     : chunk.begin * task.left_depth_stride);
@@ -220,9 +246,16 @@ class GemmWalk {
     tile_.left_row_stride = task.left_packed && !interleaved_ ? chunk.depth + kLeftPadding : task.left_row_stride;
     tile_.left_depth_stride = task.left_depth_stride;
     // Tiles differ by one row at most: all are walked as the largest needs it.
-    at_once_ = task.transposed ? 1 : gemm_panels_at_once(tile_begin(task.rows, tiles_, 1));
+    at_once_ = task.transposed ? 1 : gemm_panels_at_once(mean_rows_ + (larger_ != 0 ? 1 : 0));
     finish_ = chunk.last && ((task.activation != Activation::identity && task.activation != Activation::relu) ||
                              task.backward != Backward::none);
+  }
+
+  void next_line() {
+    left_ += task_.left_line_stride;
+    task_.c += task_.c_line_stride;
+    task_.keep_offset += task_.c_line_stride;
+    if (task_.gate_values != nullptr) task_.gate_values += task_.c_line_stride;
   }
 
   // Panels [panel_begin, panel_end), packed first where there is room for it, times all tiles, a tile after another:
@@ -234,7 +267,7 @@ class GemmWalk {
                        panel_begin, panel_end, task_.block);
       right_ = task_.block;
     } else if (task_.right_packed) {
-      right_ = task_.right + panel_begin * kGemmColumns * task_.k + chunk_.begin * kGemmColumns;
+      right_ = task_.right + panel_begin * kGemmColumns * panel_depth_ + chunk_.begin * kGemmColumns;
     } else {
       right_ = task_.right + panel_begin * kGemmColumns + chunk_.begin * task_.right_stride;
     }
@@ -248,8 +281,8 @@ class GemmWalk {
   CARILLON_INLINE bool packed() const { return task_.right_packed || task_.block != nullptr; }
 
   CARILLON_INLINE void take_tile(size_t t) {
-    row_ = tile_begin(task_.rows, tiles_, t);
-    mr_ = task_.rows / tiles_ + (t < task_.rows % tiles_ ? 1 : 0);
+    row_ = t * mean_rows_ + smaller_of(t, larger_);
+    mr_ = mean_rows_ + (t < larger_ ? 1 : 0);
     if (interleaved_) {
       tile_.left = left_ + row_ * chunk_.depth;
       tile_.left_depth_stride = mr_;
@@ -281,8 +314,9 @@ class GemmWalk {
       float buffer[kGemmRows * kGemmColumns];
       tile_.t = buffer;
       tile_.t_stride = vectors * F::N;
-      kernel(tile_);
       const GemmSums sums{buffer, tile_.t_stride, row_, mr_, column, columns};
+      if (task_.carried) gemm_take_rows(task_, sums, buffer);
+      kernel(tile_);
       if (task_.transposed) {
         gemm_store_transposed(task_, sums, put_);
       } else {
@@ -295,11 +329,13 @@ class GemmWalk {
   }
 
   const GemmStore put_;
-  const GemmTask& task_;
+  GemmTask task_;  // of the line in hand
   const GemmChunk& chunk_;
   const float* left_;
   const float* right_ = nullptr;
-  size_t tiles_;
+  size_t panel_depth_;  // of packed panels
+  size_t mean_rows_;  // of a tile; the first `larger_` have one more
+  size_t larger_;
   size_t at_once_;
   size_t row_ = 0;  // of the tile in hand
   size_t mr_ = 0;
@@ -317,9 +353,13 @@ void gemm_f32(const GemmTask& task, size_t tile_from, size_t tile_to, size_t pan
   do {
     const GemmChunk chunk(begin, task.k);
     GemmWalk walk(task, chunk);
-    for (size_t g = 0; g < groups; ++g) {
-      walk.group(tile_from, tile_to, panel_begin + tile_begin(panel_end - panel_begin, groups, g),
-                 panel_begin + tile_begin(panel_end - panel_begin, groups, g + 1));
+    for (size_t line = 0;; ++line) {
+      for (size_t g = 0; g < groups; ++g) {
+        walk.group(tile_from, tile_to, panel_begin + tile_begin(panel_end - panel_begin, groups, g),
+                   panel_begin + tile_begin(panel_end - panel_begin, groups, g + 1));
+      }
+      if (line == task.more_lines) break;
+      walk.next_line();
     }
     begin += chunk.depth;
   } while (begin < task.k);

@@ -26,6 +26,7 @@ struct GemmTile {
   const float* right;  // row p at right + p·right_stride, the panels panel_stride apart
   size_t right_stride;
   size_t panel_stride;
+  size_t right_gap;   // floats from the end of a segment of k to the next
   size_t right_tail;  // columns of the last vector that `right` has, [1, N]
   size_t k;
   float* t;  // mr rows of nv whole vectors, t_stride apart
@@ -103,6 +104,7 @@ void gemm_tile(const GemmTile& tile) {
       right += right_stride;
     }
     steps = smaller_of(rest, tile.length);
+    right += tile.right_gap;
   }
   float* t = tile.t;
   const size_t t_stride = tile.t_stride;

@@ -115,38 +115,95 @@ float sum_squares_f32(const float* x, size_t count) { return reduce(SquareTerm{x
 // ---- Column sums -------------------------------------------------------------------------------------------
 
 // One chain a column, rows in order, from +0 and again from +0 every kColumnBlock rows; blocks added in order.
-// `vectors` registers side by side: enough chains to hide the latency, and whole cache lines of a row.
-template <size_t vectors>
-CARILLON_INLINE void column_sum_tile(const float* x, size_t rows, size_t columns, float* y, size_t tail) {
-  F total[vectors];
-  for (size_t v = 0; v < vectors; ++v) total[v] = zero();
-  for (size_t begin = 0; begin < rows; begin += kColumnBlock) {
-    const size_t end = smaller_of(rows, begin + kColumnBlock);
-    F chain[vectors];
-    for (size_t v = 0; v < vectors; ++v) chain[v] = zero();
-    for (size_t r = begin; r < end; ++r) {
-      const float* row = x + r * columns;
+// `vectors` registers side by side, `together` blocks at once: enough chains to hide the latency, and whole cache lines
+// of a row.
+
+// Of blocks of `rows` rows each, kColumnBlock where there are several; the last vector has `tail` columns.
+template <size_t vectors, size_t together>
+CARILLON_INLINE void column_chains(const float* x, size_t rows, size_t columns, size_t tail,
+                                   F (&chain)[together][vectors]) {
+  CARILLON_UNROLL
+  for (size_t b = 0; b < together; ++b) {
+    CARILLON_UNROLL
+    for (size_t v = 0; v < vectors; ++v) chain[b][v] = zero();
+  }
+  for (size_t r = 0; r < rows; ++r, x += columns) {
+    CARILLON_UNROLL
+    for (size_t b = 0; b < together; ++b) {
+      const float* row = x + b * kColumnBlock * columns;
       CARILLON_UNROLL
       for (size_t v = 0; v < vectors; ++v) {
-        chain[v] =
-            add(chain[v], v + 1 < vectors || tail == F::N ? load(row + v * F::N) : load_part(row + v * F::N, tail));
+        const float* at = row + v * F::N;
+        chain[b][v] = add(chain[b][v], v + 1 < vectors || tail == F::N ? load(at) : load_part(at, tail));
       }
-    }
-    // The first block is added to +0, which changes nothing: a chain from +0 is never −0.
-    for (size_t v = 0; v < vectors; ++v) total[v] = add(total[v], chain[v]);
-  }
-  for (size_t v = 0; v < vectors; ++v) {
-    if (v + 1 < vectors || tail == F::N) {
-      store(y + v * F::N, total[v]);
-    } else {
-      store_part(y + v * F::N, total[v], tail);
     }
   }
 }
 
-void column_sum_f32(const float* x, size_t rows, size_t columns, float* y, size_t begin, size_t end) {
-  constexpr size_t wide = 4 * F::N;
+// Where sums go: those of a block a row of `columns` behind the other where they stay `apart`, else their sum.
+template <size_t vectors, bool apart>
+struct ColumnSums {
+  float* y;
+  size_t columns;
+  size_t tail;
+  F total[vectors];
+
+  CARILLON_INLINE ColumnSums(float* y_, size_t columns_, size_t tail_) : y(y_), columns(columns_), tail(tail_) {
+    for (size_t v = 0; v < vectors; ++v) total[v] = zero();
+  }
+  CARILLON_INLINE void put(const F (&sum)[vectors]) const {
+    for (size_t v = 0; v < vectors; ++v) {
+      if (v + 1 < vectors || tail == F::N) {
+        store(y + v * F::N, sum[v]);
+      } else {
+        store_part(y + v * F::N, sum[v], tail);
+      }
+    }
+  }
+  CARILLON_INLINE void take(const F (&chain)[vectors]) {
+    if constexpr (apart) {
+      put(chain);
+      y += columns;
+    } else {
+      // The first block is added to +0, which changes nothing: a chain from +0 is never −0.
+      for (size_t v = 0; v < vectors; ++v) total[v] = add(total[v], chain[v]);
+    }
+  }
+};
+
+template <size_t vectors, size_t together, bool apart>
+CARILLON_INLINE void column_sum_tile(const float* x, size_t rows, size_t columns, float* y, size_t tail) {
+  ColumnSums<vectors, apart> sums(y, columns, tail);
+  size_t begin = 0;
+  for (; begin + together * kColumnBlock <= rows; begin += together * kColumnBlock) {
+    F chain[together][vectors];
+    column_chains<vectors, together>(x + begin * columns, kColumnBlock, columns, tail, chain);
+    for (size_t b = 0; b < together; ++b) sums.take(chain[b]);
+  }
+  for (; begin < rows; begin += kColumnBlock) {
+    F chain[1][vectors];
+    column_chains<vectors, 1>(x + begin * columns, smaller_of(kColumnBlock, rows - begin), columns, tail, chain);
+    sums.take(chain[0]);
+  }
+  if constexpr (!apart) sums.put(sums.total);
+}
+
+template <bool apart>
+CARILLON_INLINE void column_sums(const float* x, size_t rows, size_t columns, float* y, size_t begin, size_t end) {
+  constexpr size_t few = kBlocksAtOnce, some = few < 2 ? few : 2;
+  constexpr size_t wide = 4 * F::N, half = 2 * F::N;
   size_t c = begin;
-  for (; c + wide <= end; c += wide) column_sum_tile<4>(x + c, rows, columns, y + c, F::N);
-  for (; c < end; c += F::N) column_sum_tile<1>(x + c, rows, columns, y + c, smaller_of(F::N, end - c));
+  for (; c + wide <= end; c += wide) column_sum_tile<4, some, apart>(x + c, rows, columns, y + c, F::N);
+  for (; c + half <= end; c += half) column_sum_tile<2, few, apart>(x + c, rows, columns, y + c, F::N);
+  for (; c < end; c += F::N) {
+    column_sum_tile<1, few, apart>(x + c, rows, columns, y + c, smaller_of(F::N, end - c));
+  }
+}
+
+void column_sum_f32(const float* x, size_t rows, size_t columns, float* y, size_t begin, size_t end) {
+  column_sums<false>(x, rows, columns, y, begin, end);
+}
+
+void column_block_sums_f32(const float* x, size_t rows, size_t columns, float* sums) {
+  column_sums<true>(x, rows, columns, sums, 0, columns);
 }

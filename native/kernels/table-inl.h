@@ -24,6 +24,7 @@ constexpr KernelTable make_table(const char* name) noexcept {
       .sum_f32 = sum_f32,
       .sum_squares_f32 = sum_squares_f32,
       .column_sum_f32 = column_sum_f32,
+      .column_block_sums_f32 = column_block_sums_f32,
       .rows_sum_f32 = rows_sum_f32,
       .rows_squares_f32 = rows_squares_f32,
       .softmax_f32 = softmax_f32,

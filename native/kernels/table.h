@@ -82,9 +82,16 @@ struct GemmTask {
   const float* right;  // row p at right + p·right_stride; or packed, by gemm_pack_right_f32
   size_t right_stride;
   bool right_packed;
+  size_t right_depth;      // of packed panels that have more steps than k: how many
+  size_t right_gap;        // of packed panels, steps of them left out behind each segment
   bool right_along_depth;  // not packed: element (p, j) at right[j·right_stride + p]
   float* block;            // room that gemm_f32 packs `group` panels of a chunk of k into, or nullptr: right as it is
   size_t group;            // panels that are walked at once, [1, …]
+  // Lines behind the first: the same product of what lies so much further on, on the left and in c. Neither operand is
+  // packed by the way.
+  size_t more_lines;
+  size_t left_line_stride;
+  size_t c_line_stride;
   size_t rows;
   size_t columns;
   size_t k;
@@ -94,6 +101,7 @@ struct GemmTask {
   const float* bias;  // one a column of c, or nullptr
   Activation activation;
   bool accumulate;
+  bool carried;  // chains go on from c: k ends the chunk that steps before began; neither transposed nor finished
   // Dropout of the finished c: bit `keep_offset + r·keep_stride + column` of `keep` (little-endian, readable three
   // bytes past its last) tells whether an element is kept; kept ones are multiplied by keep_scale, others are +0.
   const uint8_t* keep;
@@ -167,6 +175,8 @@ struct PoolTask {
   size_t height, width, channels, out_width;
   size_t kernel_height, kernel_width, stride_height, stride_width, before_height, before_width;
   bool count_padding;  // a mean is divided by all elements of the window
+  bool gated;          // what flows to an element that is not positive is 0
+  bool apart;          // every element lies in one window: what flows to it is written, not added
 };
 using PoolKernel = void (*)(const PoolTask& task, size_t row_begin, size_t row_end);
 
@@ -517,6 +527,8 @@ struct KernelTable {
   float (*sum_squares_f32)(const float* x, size_t count);
   // y[c] = Σ_r x[r·columns + c] for c in [begin, end): a chain a column, restarted every kColumnBlock rows.
   void (*column_sum_f32)(const float* x, size_t rows, size_t columns, float* y, size_t begin, size_t end);
+  // The chains of every block of kColumnBlock rows by themselves: [blocks, columns].
+  void (*column_block_sums_f32)(const float* x, size_t rows, size_t columns, float* sums);
 
   void (*rows_sum_f32)(const RowsTask& task);
   // Σ of the squares of `count` rows of `columns` elements, in any order: to see whether all of them are small.

@@ -153,7 +153,7 @@ class Head {
       if (s_.turned) {
         turn(from, given_.rotation + i * s_.size, s_.scale, to, s_.size, 1);
       } else {
-        for (size_t p = 0; p < s_.size; ++p) to[p] = from[p] * s_.scale;
+        scale(from, s_.scale, to);
       }
     }
   }
@@ -239,8 +239,13 @@ class Head {
   }
 
   // y += x
-  static void add(float* y, const float* x, size_t count) {
-    for (size_t i = 0; i < count; ++i) y[i] += x[i];
+  void add(float* y, const float* x, size_t count) const {
+    kernels_.binary[static_cast<size_t>(Binary::add)].vector_vector(y, x, y, count);
+  }
+
+  // y = x·factor, of a head.
+  void scale(const float* x, float factor, float* y) const {
+    kernels_.binary[static_cast<size_t>(Binary::multiply)].vector_scalar(x, factor, y, s_.size);
   }
 
   // Turned back.
@@ -487,13 +492,13 @@ void flow_back(const Context& context, const AttentionSizes& s, const Head& of, 
         if (rotation != nullptr) {
           Head::turn_back(from, rotation + i * s.size, s.scale, into, s.size);
         } else {
-          for (size_t p = 0; p < s.size; ++p) into[p] = from[p] * s.scale;
+          of.scale(from, s.scale, into);
         }
       }
     }
     if (chunk != 0) {
-      Head::add(room.dkeys, dkeys, sums);
-      Head::add(room.dvalues, dvalues, sums);
+      of.add(room.dkeys, dkeys, sums);
+      of.add(room.dvalues, dvalues, sums);
     }
   }
   for (size_t i = of.queries(); i < s.queries; ++i)
@@ -528,8 +533,8 @@ void run_gradient(const Context& context, const Arguments& a) {
         std::memcpy(room.dkeys_sum, room.dkeys, sums * sizeof(float));
         std::memcpy(room.dvalues_sum, room.dvalues, sums * sizeof(float));
       } else {
-        Head::add(room.dkeys_sum, room.dkeys, sums);
-        Head::add(room.dvalues_sum, room.dvalues, sums);
+        of.add(room.dkeys_sum, room.dkeys, sums);
+        of.add(room.dvalues_sum, room.dvalues, sums);
       }
     }
     for (size_t j = 0; j < s.keys; ++j) {

@@ -2,16 +2,15 @@
 //
 // large: [images, height, width, channels]; small: [images, out_height, out_width, outputs]; w: [outputs,
 // kernel_height, kernel_width, channels/groups]. Each is a product whose left side lies in segments of the image, the
-// places of a row one step apart; padding is read as +0 from a copy of the image that has it. The order of an element's
-// sum:
+// places of a row, or those of several images, one step apart. The order of an element's sum:
 //   conv             k = (kernel row, kernel column, channel),
 //   conv_transposed  k = (row of small, column of small, output), of those that reach the element,
 //   conv_weight      k = (image, row of small, column of small),
 // each in chunks of kDepthChunk, a chain of fused multiply-adds each, chunks added in order.
-#include <numeric>
+#include <array>
 
 #include "../runtime/memory.h"
-#include "convolution.h"
+#include "convolution_walk.h"
 #include "gemm_run.h"
 #include "philox.h"
 
@@ -34,107 +33,6 @@ struct ConvAt {
                           gate_scale = all.number("gate_scale");
 };
 static_assert(ConvAt::images == kConvSizes);
-
-// ---- Products over segments ---------------------------------------------------------------------------------
-
-// A walk of windows over a source image, to places of a target: a convolution, or the places of a transposed one that
-// have the same remainder to its strides, which the same taps reach.
-struct Walk {
-  size_t rows, columns;                // places
-  size_t source_rows, source_columns;  // of the source, from one place to the next
-  size_t first_row, first_column;      // place 0 in the target
-  size_t target_rows, target_columns;  // of the target, from one place to the next
-  const ptrdiff_t* segments;
-  size_t segment_count;
-  size_t segment_length;
-  const float* packed;  // panels of a group, one group behind the other
-
-  size_t depth() const { return segment_count * segment_length; }
-};
-
-// What all walks of an operation share.
-struct Sides {
-  size_t source_channels, target_channels, groups;
-  size_t target_height, target_width;
-  bool depthwise;
-
-  size_t inner() const { return source_channels / groups; }  // a group's
-  size_t outer() const { return target_channels / groups; }
-};
-
-// Taps of one axis, in the order in which they are added, as places of the source at place 0: first, first + step, ….
-struct Taps {
-  size_t count = 0;
-  ptrdiff_t first = 0;
-  size_t step = 0;
-  size_t kernel_first = 0;  // the row of the kernel of the first of them
-  ptrdiff_t kernel_step = 0;
-
-  // The row of the kernel of a tap.
-  size_t kernel(size_t tap) const {
-    return static_cast<size_t>(static_cast<ptrdiff_t>(kernel_first) + static_cast<ptrdiff_t>(tap) * kernel_step);
-  }
-};
-
-// Taps of a convolution.
-Taps taps_of(const WindowAxis& axis) {
-  return {axis.kernel, -static_cast<ptrdiff_t>(axis.before), axis.dilation, 0, 1};
-}
-
-// Those of a transposed one that reach places `phase`, `phase` + stride, … of large, places of small ascending: rows of
-// the kernel descending.
-Taps transposed_taps(const WindowAxis& axis, size_t phase) {
-  const auto stride = static_cast<ptrdiff_t>(axis.stride), dilation = static_cast<ptrdiff_t>(axis.dilation);
-  const auto at = static_cast<ptrdiff_t>(phase + axis.before);
-  Taps taps;
-  const size_t common = std::gcd(axis.stride, axis.dilation);
-  taps.step = axis.dilation / common;
-  taps.kernel_step = -static_cast<ptrdiff_t>(axis.stride / common);
-  for (auto kernel = static_cast<ptrdiff_t>(axis.kernel) - 1; kernel >= 0; --kernel) {
-    if ((at - kernel * dilation) % stride != 0) continue;
-    if (taps.count++ != 0) continue;
-    taps.first = (at - kernel * dilation) / stride;
-    taps.kernel_first = static_cast<size_t>(kernel);
-  }
-  return taps;
-}
-
-// Places `phase`, `phase` + stride, … below `large`.
-size_t places_of(const WindowAxis& axis, size_t phase) {
-  return axis.large > phase ? (axis.large - phase + axis.stride - 1) / axis.stride : 0;
-}
-
-// Small as the source of a transposed convolution: its padding is that which any phase wants.
-WindowAxis transposed_axis(const WindowAxis& axis) {
-  ptrdiff_t lowest = 0, highest = static_cast<ptrdiff_t>(axis.small) - 1;
-  for (size_t phase = 0; phase < std::min(axis.stride, axis.large); ++phase) {
-    const Taps taps = transposed_taps(axis, phase);
-    if (taps.count == 0) continue;
-    const auto last = static_cast<ptrdiff_t>((taps.count - 1) * taps.step + places_of(axis, phase) - 1);
-    lowest = std::min(lowest, taps.first);
-    highest = std::max(highest, taps.first + last);
-  }
-  WindowAxis source{};
-  source.large = axis.small;
-  source.before = static_cast<size_t>(-lowest);
-  // One window of the whole padded axis.
-  source.small = source.stride = source.dilation = 1;
-  source.kernel = static_cast<size_t>(highest - lowest + 1);
-  return source;
-}
-
-struct Reach {
-  WindowAxis rows, columns;
-  bool padded() const { return rows.padded() || columns.padded(); }
-};
-
-Reach reach_of(const ConvGeometry& g, bool transposed) {
-  if (!transposed) return {g.rows, g.columns};
-  return {transposed_axis(g.rows), transposed_axis(g.columns)};
-}
-
-// Whether the taps of a row of the kernel, with all channels, lie side by side in the source.
-bool side_by_side(const Taps& columns, size_t groups) { return groups == 1 && columns.step == 1; }
 
 // Copies of bands of the source at most, and floats of all of them unless one takes more.
 constexpr size_t kMostRooms = 16;
@@ -163,6 +61,14 @@ size_t packed_columns(const ConvGeometry& g, size_t target, const KernelTable& k
   return g.depthwise() ? round_up(target, width) : round_up(target / g.groups, width) * g.groups;
 }
 
+// Whether taps in padding are left out and images read as they are. Otherwise padding is read as +0 from a copy of an
+// image that has it; then sums of several chunks keep their chunks, and the taps of a row may lie apart.
+bool trims(const ConvGeometry& g, bool transposed) {
+  const size_t source = transposed ? g.outputs : g.channels;
+  return !g.depthwise() && g.taps() * source <= kDepthChunk &&
+         side_by_side(transposed ? transposed_taps(g.columns, 0) : taps_of(g.columns), g.groups);
+}
+
 // Scratch of conv and conv_transposed: segments, packed weights, copies with padding, bits of a mask.
 struct Room {
   size_t segments, packed, copies, mask;  // bytes before each
@@ -177,7 +83,7 @@ Room room_of(const Arguments& a, bool transposed, const KernelTable& kernels) {
   const size_t source = transposed ? g.outputs : g.channels, target = transposed ? g.channels : g.outputs;
   const Reach reach = reach_of(g, transposed);
   Room room{};
-  room.copy_floats = room_floats(reach, source);
+  room.copy_floats = trims(g, transposed) ? 0 : room_floats(reach, source);
   room.copy_count = rooms_of(room.copy_floats);
   room.packed = round_up(g.taps() * sizeof(ptrdiff_t), kAlignment);
   const size_t panels = packed_columns(g, target, kernels) * g.taps() * (source / g.groups);
@@ -189,28 +95,26 @@ Room room_of(const Arguments& a, bool transposed, const KernelTable& kernels) {
   return room;
 }
 
-// Weights as panels: columns of the target, rows of k in the order of the taps. Element (row, column) of the matrix is
-// w[row_at + column·column_stride], with k = (tap, inner channel).
-void pack_weights(const ConvGeometry& g, const Sides& sides, bool transposed, const Taps& rows, const Taps& columns,
-                  const float* w, size_t width, float* out) {
+// A panel of weights: columns [begin, begin + width) of a group of the target, rows of k in the order of the taps.
+// Element (row, column) of the matrix is w[row_at + column·column_stride], with k = (tap, inner channel).
+void pack_panel(const KernelTable& kernels, const ConvGeometry& g, const Sides& sides, bool transposed,
+                const Taps& rows, const Taps& columns, const float* w, size_t panel, float* out) {
+  const size_t width = kernels.gemm_columns;
   const size_t inner = sides.inner(), outer = sides.outer(), shared = g.channels / g.groups;
-  const size_t per_output = g.taps() * shared;
-  for (size_t group = 0; group < g.groups; ++group) {
-    for (size_t begin = 0; begin < outer; begin += width) {
-      const size_t count = std::min(width, outer - begin);
-      for (size_t r = 0; r < rows.count; ++r) {
-        for (size_t c = 0; c < columns.count; ++c) {
-          const float* const tap = w + (rows.kernel(r) * g.columns.kernel + columns.kernel(c)) * shared;
-          for (size_t i = 0; i < inner; ++i, out += width) {
-            if (transposed) {
-              std::memcpy(out, tap + (group * inner + i) * per_output + begin, count * sizeof(float));
-            } else {
-              const float* const from = tap + (group * outer + begin) * per_output + i;
-              for (size_t j = 0; j < count; ++j) out[j] = from[j * per_output];
-            }
-            std::memset(out + count, 0, (width - count) * sizeof(float));
-          }
-        }
+  const size_t per_output = g.taps() * shared, panels = tiles_of(outer, width);
+  const size_t group = panel / panels, begin = panel % panels * width, count = std::min(width, outer - begin);
+  if (!transposed) {
+    kernels.gemm_pack_right_f32(w + (group * outer + begin) * per_output, per_output, true, count, per_output, 0, 1,
+                                out);
+    return;
+  }
+  for (size_t r = 0; r < rows.count; ++r) {
+    for (size_t c = 0; c < columns.count; ++c) {
+      const float* from = w + (rows.kernel(r) * g.columns.kernel + columns.kernel(c)) * shared +
+                          group * inner * per_output + begin;
+      for (size_t i = 0; i < inner; ++i, from += per_output, out += width) {
+        std::memcpy(out, from, count * sizeof(float));
+        std::memset(out + count, 0, (width - count) * sizeof(float));
       }
     }
   }
@@ -224,52 +128,6 @@ void pack_channels(const ConvGeometry& g, const Taps& rows, const Taps& columns,
       const float* const tap = w + rows.kernel(r) * g.columns.kernel + columns.kernel(c);
       for (size_t channel = 0; channel < g.channels; ++channel) out[channel] = tap[channel * g.taps()];
       std::memset(out + g.channels, 0, (width - g.channels) * sizeof(float));
-    }
-  }
-}
-
-// Packed panels that are walked at once, with their whole depth: they stay in the second-level cache.
-size_t group_of(size_t depth, const KernelTable& kernels) {
-  const size_t panel_bytes = kernels.gemm_columns * depth * sizeof(float);
-  return std::max<size_t>(kBlockBytes / std::max<size_t>(panel_bytes, 1), 1);
-}
-
-// Rows [begin, end) of a walk's places, of one image. `source`: row `source_row` of the padded image and those behind
-// it, `pitch` floats each.
-void walk_rows(const KernelTable& kernels, const Sides& sides, const Walk& walk, const GemmTask& whole,
-               const float* source, size_t pitch, size_t source_row, size_t begin, size_t end) {
-  const size_t outer = sides.depthwise ? sides.target_channels : sides.outer(), depth = walk.depth();
-  const size_t panels = tiles_of(outer, kernels.gemm_columns);
-  GemmTask task = whole;
-  task.left_row_stride = walk.source_columns * sides.source_channels;
-  task.left_depth_stride = 1;
-  task.segments = walk.segments;
-  task.segment_length = std::max<size_t>(walk.segment_length, 1);
-  task.right_packed = true;
-  task.rows = walk.columns;
-  task.columns = outer;
-  task.k = depth;
-  task.group = group_of(depth, kernels);
-  task.c_stride = task.keep_stride = walk.target_columns * sides.target_channels;
-  task.right_stride = panels * kernels.gemm_columns;
-  for (size_t group = 0; group < (sides.depthwise ? 1 : sides.groups); ++group) {
-    task.right = walk.packed + group * panels * kernels.gemm_columns * depth;
-    if (whole.bias != nullptr) task.bias = whole.bias + group * outer;
-    for (size_t panel = 0; panel < (sides.depthwise ? 1 : panels); panel += task.group) {
-      for (size_t row = begin; row < end; ++row) {
-        const size_t target_row = walk.first_row + row * walk.target_rows;
-        const size_t place =
-            (target_row * sides.target_width + walk.first_column) * sides.target_channels + group * outer;
-        task.left = source + (row * walk.source_rows - source_row) * pitch + group * sides.inner();
-        task.c = whole.c + place;
-        task.keep_offset = whole.keep_offset + place;
-        if (whole.gate_values != nullptr) task.gate_values = whole.gate_values + place;
-        if (sides.depthwise) {
-          kernels.depthwise_f32(task);
-          continue;
-        }
-        kernels.gemm_f32(task, 0, tiles_of(task.rows, kernels.gemm_rows), panel, std::min(panels, panel + task.group));
-      }
     }
   }
 }
@@ -330,112 +188,221 @@ size_t scratch_conv(const Arguments& a, const KernelTable& kernels) {
   return room_of(a, transposed, kernels).bytes;
 }
 
-template <bool transposed>
-void run_conv(const Context& context, const Arguments& a) {
-  const KernelTable& kernels = context.kernels;
-  const ConvGeometry g(a);
-  if (g.images == 0) return;
-  const Room room = room_of(a, transposed, kernels);
-  auto* const scratch = static_cast<std::byte*>(context.scratch);
-  const bool depthwise = g.depthwise();
-  const Sides sides = transposed ? Sides{g.outputs, g.channels, g.groups, g.rows.large, g.columns.large, depthwise}
-                                 : Sides{g.channels, g.outputs, g.groups, g.rows.small, g.columns.small, depthwise};
-  const Reach reach = reach_of(g, transposed);
-  const size_t pitch = reach.columns.padded_size() * sides.source_channels;
-  const size_t target_size = sides.target_height * sides.target_width * sides.target_channels;
-  const size_t source_size = reach.rows.large * reach.columns.large * sides.source_channels;
-
-  GemmTask task{};
-  task.bias = a.view<const float>(ConvAt::bias);
-  task.activation = static_cast<Activation>(a.ints[ConvAt::activation]);
-  task.backward = static_cast<Backward>(a.ints[ConvAt::backward]);
-  task.gate_values = a.view<const float>(ConvAt::gate);
-  task.gate_scale = static_cast<float>(a.doubles[ConvAt::gate_scale]);
-  if (a.ints[ConvAt::site] >= 0) {
-    draw_bits(context, a, g.images * target_size, sides.target_channels, scratch + room.mask, task);
+// One convolution, or transposed one, over all images.
+class Convolution {
+ public:
+  Convolution(const Context& context, const Arguments& a, bool transposed)
+      : context_(context),
+        kernels_(context.kernels),
+        g_(a),
+        transposed_(transposed),
+        trims_(trims(g_, transposed)),
+        reach_(reach_of(g_, transposed)),
+        room_(room_of(a, transposed, context.kernels)),
+        scratch_(static_cast<std::byte*>(context.scratch)),
+        source_(a.view<const float>(ConvAt::x)),
+        weight_(a.view<const float>(ConvAt::w)) {
+    sides_ = transposed ? Sides{g_.outputs,     g_.channels,  g_.groups,      g_.rows.small, g_.columns.small,
+                                g_.rows.large, g_.columns.large, g_.depthwise()}
+                        : Sides{g_.channels,    g_.outputs,   g_.groups,      g_.rows.large, g_.columns.large,
+                                g_.rows.small, g_.columns.small, g_.depthwise()};
+    pitch_ = (trims_ ? sides_.source_width : reach_.columns.padded_size()) * sides_.source_channels;
+    // Phases: one of a convolution; of a transposed one all remainders to the strides.
+    column_phases_ = transposed ? std::min(g_.columns.stride, g_.columns.large) : 1;
+    phases_ = transposed ? std::min(g_.rows.stride, g_.rows.large) * column_phases_ : 1;
+    task_.c = a.view<float>(ConvAt::y);
+    task_.bias = a.view<const float>(ConvAt::bias);
+    task_.activation = static_cast<Activation>(a.ints[ConvAt::activation]);
+    task_.backward = static_cast<Backward>(a.ints[ConvAt::backward]);
+    task_.gate_values = a.view<const float>(ConvAt::gate);
+    task_.gate_scale = static_cast<float>(a.doubles[ConvAt::gate_scale]);
+    if (a.ints[ConvAt::site] >= 0) {
+      draw_bits(context, a, g_.images * sides_.target_size(), sides_.target_channels, scratch_ + room_.mask, task_);
+    }
   }
 
-  // Phases: one of a convolution; of a transposed one all remainders to the strides.
-  const size_t row_phases = transposed ? std::min(g.rows.stride, g.rows.large) : 1;
-  const size_t column_phases = transposed ? std::min(g.columns.stride, g.columns.large) : 1;
-  auto* const segments = reinterpret_cast<ptrdiff_t*>(scratch);
-  auto* const packed = reinterpret_cast<float*>(scratch + room.packed);
-  const auto* const w = a.view<const float>(ConvAt::w);
-  const size_t panel_columns = packed_columns(g, sides.target_channels, kernels);
-  const auto walk_of = [&](size_t row_phase, size_t column_phase, size_t& taps_before, bool prepare) {
-    const Taps rows = transposed ? transposed_taps(g.rows, row_phase) : taps_of(g.rows);
-    const Taps columns = transposed ? transposed_taps(g.columns, column_phase) : taps_of(g.columns);
+  void run() const {
+    lay_segments();
+    pack();
+    if (trims_) {
+      run_as_they_are();
+    } else {
+      run_padded();
+    }
+  }
+
+ private:
+  std::array<Taps, 2> taps_of_phase(size_t phase) const {
+    if (!transposed_) return {taps_of(g_.rows), taps_of(g_.columns)};
+    return {transposed_taps(g_.rows, phase / column_phases_), transposed_taps(g_.columns, phase % column_phases_)};
+  }
+
+  ptrdiff_t* segments() const { return reinterpret_cast<ptrdiff_t*>(scratch_); }
+  float* packed(size_t taps_before) const {
+    const size_t columns = packed_columns(g_, sides_.target_channels, kernels_);
+    return reinterpret_cast<float*>(scratch_ + room_.packed) + taps_before * sides_.inner() * columns;
+  }
+
+  // Segments and panels of a walk lie behind those of the walks before.
+  Walk walk_of(size_t phase, size_t& taps_before) const {
+    const size_t row_phase = phase / column_phases_, column_phase = phase % column_phases_;
+    const auto [rows, columns] = taps_of_phase(phase);
     Walk walk{};
-    walk.rows = transposed ? places_of(g.rows, row_phase) : g.rows.small;
-    walk.columns = transposed ? places_of(g.columns, column_phase) : g.columns.small;
-    walk.source_rows = transposed ? 1 : g.rows.stride;
-    walk.source_columns = transposed ? 1 : g.columns.stride;
+    walk.rows = transposed_ ? places_of(g_.rows, row_phase) : g_.rows.small;
+    walk.columns = transposed_ ? places_of(g_.columns, column_phase) : g_.columns.small;
+    walk.source_rows = transposed_ ? 1 : g_.rows.stride;
+    walk.source_columns = transposed_ ? 1 : g_.columns.stride;
     walk.first_row = row_phase;
     walk.first_column = column_phase;
-    walk.target_rows = transposed ? g.rows.stride : 1;
-    walk.target_columns = transposed ? g.columns.stride : 1;
-    walk.segments = segments + taps_before;
-    const bool joined = side_by_side(columns, g.groups);
+    walk.target_rows = transposed_ ? g_.rows.stride : 1;
+    walk.target_columns = transposed_ ? g_.columns.stride : 1;
+    walk.row_taps = rows;
+    walk.column_taps = columns;
+    walk.segments = segments() + taps_before;
+    const bool joined = side_by_side(columns, g_.groups);
     walk.segment_count = rows.count * (joined ? (columns.count == 0 ? 0 : 1) : columns.count);
-    walk.segment_length = joined ? columns.count * sides.inner() : sides.inner();
-    walk.packed = packed + taps_before * sides.inner() * panel_columns;
-    if (prepare) {
-      ptrdiff_t* at = segments + taps_before;
-      for (size_t r = 0; r < rows.count; ++r) {
-        for (size_t c = 0; c < (joined ? std::min<size_t>(columns.count, 1) : columns.count); ++c) {
-          const ptrdiff_t row = rows.first + static_cast<ptrdiff_t>(reach.rows.before + r * rows.step);
-          const ptrdiff_t column = columns.first + static_cast<ptrdiff_t>(reach.columns.before + c * columns.step);
-          *at++ = row * static_cast<ptrdiff_t>(pitch) + column * static_cast<ptrdiff_t>(sides.source_channels);
-        }
-      }
-      float* const panels = packed + taps_before * sides.inner() * panel_columns;
-      if (depthwise) {
-        pack_channels(g, rows, columns, w, panel_columns, panels);
-      } else {
-        pack_weights(g, sides, transposed, rows, columns, w, kernels.gemm_columns, panels);
-      }
-    }
+    walk.segment_length = joined ? columns.count * sides_.inner() : sides_.inner();
+    walk.packed = packed(taps_before);
     taps_before += rows.count * columns.count;
     return walk;
-  };
-  size_t taps_before = 0;
-  for (size_t i = 0; i < row_phases * column_phases; ++i) {
-    walk_of(i / column_phases, i % column_phases, taps_before, true);
   }
 
-  const size_t band_rows = transposed ? places_of(g.rows, 0) : g.rows.small;
-  const size_t bands = bands_of(g.images, band_rows);
-  const size_t items = g.images * bands;
-  const size_t chunks = std::min({context.parallel.chunks(g.flops(), kLeastFlops), room.copy_count, items});
-  const size_t row_step = transposed ? 1 : g.rows.stride;
-  context.parallel.run(chunks, [&](size_t chunk) {
-    float* const copy = reinterpret_cast<float*>(scratch + room.copies) + chunk * room.copy_floats;
-    for (size_t item = items * chunk / chunks; item < items * (chunk + 1) / chunks; ++item) {
-      const size_t image = item / bands, band = item % bands;
-      const size_t begin = band_rows * band / bands, end = band_rows * (band + 1) / bands;
-      const float* source = a.view<const float>(ConvAt::x) + image * source_size;
-      size_t source_row = 0;
-      if (room.copy_floats != 0) {
-        // All rows that the places of the band touch.
-        source_row = begin * row_step;
-        const size_t last = transposed ? reach.rows.padded_size() + 1 - (band_rows - end)
-                                       : (end - 1) * row_step + (g.rows.kernel - 1) * g.rows.dilation + 1;
-        pad_rows(source, reach.rows, reach.columns, sides.source_channels, source_row,
-                 std::min(last, reach.rows.padded_size()), copy);
-        source = copy;
+  // Where the taps of each walk lie: those of a place in the image with its padding, or of images as they are where the
+  // rows of taps lie, from the first on.
+  void lay_segments() const {
+    ptrdiff_t* begin = segments();
+    for (size_t phase = 0; phase < phases_; ++phase) {
+      const auto [rows, columns] = taps_of_phase(phase);
+      const bool joined = side_by_side(columns, g_.groups);
+      ptrdiff_t* at = begin;
+      for (size_t r = 0; r < rows.count; ++r) {
+        for (size_t c = 0; c < (joined ? std::min<size_t>(columns.count, 1) : columns.count); ++c) {
+          const ptrdiff_t row = trims_ ? static_cast<ptrdiff_t>(r * rows.step)
+                                       : rows.first + static_cast<ptrdiff_t>(reach_.rows.before + r * rows.step);
+          const ptrdiff_t column =
+              trims_ ? 0 : columns.first + static_cast<ptrdiff_t>(reach_.columns.before + c * columns.step);
+          *at++ = row * static_cast<ptrdiff_t>(pitch_) + column * static_cast<ptrdiff_t>(sides_.source_channels);
+        }
       }
-      GemmTask own = task;
-      own.c = a.view<float>(ConvAt::y) + image * target_size;
-      own.keep_offset = task.keep_offset + image * target_size;
-      if (task.gate_values != nullptr) own.gate_values = task.gate_values + image * target_size;
-      size_t before = 0;
-      for (size_t i = 0; i < row_phases * column_phases; ++i) {
-        const Walk walk = walk_of(i / column_phases, i % column_phases, before, false);
-        const size_t until = std::min(end, walk.rows);
-        walk_rows(kernels, sides, walk, own, source, pitch, source_row, begin, until);
-      }
+      begin += rows.count * columns.count;
     }
-  });
+  }
+
+  // Weights as panels, each walk behind the one before.
+  void pack() const {
+    const size_t panels = g_.groups * tiles_of(sides_.outer(), kernels_.gemm_columns);
+    const size_t chunks = sides_.depthwise
+                              ? 1
+                              : std::min(panels, context_.parallel.chunks(g_.weights(), kLeastElements));
+    context_.parallel.run(chunks, [&](size_t chunk) {
+      size_t taps_before = 0;
+      for (size_t phase = 0; phase < phases_; ++phase) {
+        const auto [rows, columns] = taps_of_phase(phase);
+        float* const out = packed(taps_before);
+        if (sides_.depthwise) {
+          pack_channels(g_, rows, columns, weight_, packed_columns(g_, sides_.target_channels, kernels_), out);
+        } else {
+          const size_t panel_floats = rows.count * columns.count * sides_.inner() * kernels_.gemm_columns;
+          for (size_t panel = panels * chunk / chunks; panel < panels * (chunk + 1) / chunks; ++panel) {
+            pack_panel(kernels_, g_, sides_, transposed_, rows, columns, weight_, panel, out + panel * panel_floats);
+          }
+        }
+        taps_before += rows.count * columns.count;
+      }
+    });
+  }
+
+  // Rows of places of the first walk, which has the most.
+  size_t band_rows() const { return transposed_ ? places_of(g_.rows, 0) : g_.rows.small; }
+
+  GemmTask task_of_image(size_t image) const {
+    GemmTask task = task_;
+    const size_t place = image * sides_.target_size();
+    task.c += place;
+    task.keep_offset += place;
+    if (task.gate_values != nullptr) task.gate_values += place;
+    return task;
+  }
+
+  // Images go side by side where they fill the tiles of a product about as well as the places of a row would, since no
+  // place of theirs has other taps than its neighbours in the tile; otherwise one by one.
+  bool together() const {
+    const size_t most = kernels_.gemm_rows, places = sides_.target_width;
+    return g_.images > 1 &&
+           4 * g_.images * tiles_of(places, most) >= 3 * places * tiles_of(g_.images, most);
+  }
+
+  void run_as_they_are() const {
+    const size_t sets = together() ? tiles_of(g_.images, kernels_.gemm_rows) : g_.images;
+    constexpr size_t kItems = 24;  // several for each of a few threads, as sets are few
+    const size_t bands =
+        context_.parallel.threads() == 1 ? 1 : std::max<size_t>(std::min(band_rows(), tiles_of(kItems, sets)), 1);
+    const size_t items = sets * bands;
+    const size_t chunks = std::min(context_.parallel.chunks(g_.flops(), kLeastFlops), items);
+    context_.parallel.run(chunks, [&](size_t chunk) {
+      for (size_t item = items * chunk / chunks; item < items * (chunk + 1) / chunks; ++item) {
+        const size_t set = item / bands, band = item % bands;
+        const size_t image = tile_begin(g_.images, sets, set), images = tile_begin(g_.images, sets, set + 1) - image;
+        const GemmTask own = task_of_image(image);
+        size_t taps_before = 0;
+        for (size_t phase = 0; phase < phases_; ++phase) {
+          const Walk walk = walk_of(phase, taps_before);
+          walk_images(kernels_, sides_, walk, own, source_ + image * sides_.source_size(), images,
+                      band_rows() * band / bands, std::min(band_rows() * (band + 1) / bands, walk.rows));
+        }
+      }
+    });
+  }
+
+  void run_padded() const {
+    const size_t rows = band_rows(), bands = bands_of(g_.images, rows), items = g_.images * bands;
+    const size_t chunks = std::min({context_.parallel.chunks(g_.flops(), kLeastFlops), room_.copy_count, items});
+    const size_t row_step = transposed_ ? 1 : g_.rows.stride;
+    context_.parallel.run(chunks, [&](size_t chunk) {
+      float* const copy = reinterpret_cast<float*>(scratch_ + room_.copies) + chunk * room_.copy_floats;
+      for (size_t item = items * chunk / chunks; item < items * (chunk + 1) / chunks; ++item) {
+        const size_t image = item / bands, band = item % bands;
+        const size_t begin = rows * band / bands, end = rows * (band + 1) / bands;
+        const float* source = source_ + image * sides_.source_size();
+        size_t source_row = 0;
+        if (room_.copy_floats != 0) {
+          // All rows that the places of the band touch.
+          source_row = begin * row_step;
+          const size_t last = transposed_ ? reach_.rows.padded_size() + 1 - (rows - end)
+                                          : (end - 1) * row_step + (g_.rows.kernel - 1) * g_.rows.dilation + 1;
+          pad_rows(source, reach_.rows, reach_.columns, sides_.source_channels, source_row,
+                   std::min(last, reach_.rows.padded_size()), copy);
+          source = copy;
+        }
+        const GemmTask own = task_of_image(image);
+        size_t taps_before = 0;
+        for (size_t phase = 0; phase < phases_; ++phase) {
+          const Walk walk = walk_of(phase, taps_before);
+          walk_rows(kernels_, sides_, walk, own, source, pitch_, source_row, begin, std::min(end, walk.rows));
+        }
+      }
+    });
+  }
+
+  const Context& context_;
+  const KernelTable& kernels_;
+  const ConvGeometry g_;
+  const bool transposed_;
+  const bool trims_;
+  const Reach reach_;
+  const Room room_;
+  std::byte* const scratch_;
+  const float* const source_;
+  const float* const weight_;
+  Sides sides_{};
+  size_t pitch_ = 0;  // of the source, with its padding where it has that
+  size_t phases_ = 1, column_phases_ = 1;
+  GemmTask task_{};
+};
+
+template <bool transposed>
+void run_conv(const Context& context, const Arguments& a) {
+  if (ConvGeometry(a).images != 0) Convolution(context, a, transposed).run();
 }
 
 }  // namespace

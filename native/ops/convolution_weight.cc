@@ -93,6 +93,15 @@ void sum_channels(const Context& context, const ConvGeometry& g, const WeightRoo
   });
 }
 
+// Places that all rows of a product take before the next ones: a line of x and all of g of them stay in the first-level
+// cache (32 KB or more). Divides kDepthChunk.
+size_t places_together(const ConvGeometry& g) {
+  constexpr size_t kFloats = 6144, kLine = 16, kLeast = 64;
+  size_t places = kDepthChunk;
+  while (places > kLeast && places * (g.outputs / g.groups + kLine) > kFloats) places /= 2;
+  return places;
+}
+
 // Sums of products, [groups, taps, inner, outer] a chunk, or of all of them. `x` lies in rows of `pitch` floats.
 void sum_products(const Context& context, const ConvGeometry& g, const WeightRoom& room, const float* x,
                   const float* flow, size_t pitch) {
@@ -110,28 +119,65 @@ void sum_products(const Context& context, const ConvGeometry& g, const WeightRoo
   const size_t items = (room.apart ? room.chunks : 1) * units;
   const size_t pieces = std::min(items, context.parallel.chunks(g.flops(), kLeastFlops));
   const size_t group_floats = g.taps() * inner * outer;
+  // Places [begin, end) of a part, where chains of the part go on.
+  const auto add_places = [&](size_t part, size_t unit, size_t begin, size_t end) {
+    const size_t group = unit / (runs * tiles), run = unit / tiles % runs, tile = unit % tiles;
+    const size_t row = joined ? run : run / g.columns.kernel, column = joined ? 0 : run % g.columns.kernel;
+    GemmTask task{};
+    task.left = x + row * g.rows.dilation * pitch + column * g.columns.dilation * g.channels + group * inner;
+    task.left_row_stride = 1;
+    task.left_depth_stride = g.columns.stride * g.channels;
+    task.segments = segments + begin / g.columns.small;
+    task.segment_length = g.columns.small;
+    task.segment_skip = begin % g.columns.small;
+    task.right = flow + begin * g.outputs + group * outer;
+    task.right_stride = g.outputs;
+    task.rows = length;
+    task.columns = outer;
+    task.k = end - begin;
+    task.carried = room.apart && begin % kDepthChunk != 0;
+    task.group = panels;
+    task.c = sums + part * g.weights() + group * group_floats + run * length * outer;
+    task.c_stride = outer;
+    kernels.gemm_f32(task, tile, tile + 1, 0, panels);
+  };
+  const size_t together = room.apart ? places_together(g) : room.depth;
   context.parallel.run(pieces, [&](size_t piece) {
-    for (size_t item = items * piece / pieces; item < items * (piece + 1) / pieces; ++item) {
-      const size_t part = item / units, unit = item % units;
-      const size_t group = unit / (runs * tiles), run = unit / tiles % runs, tile = unit % tiles;
-      const size_t row = joined ? run : run / g.columns.kernel, column = joined ? 0 : run % g.columns.kernel;
-      const size_t begin = part * kDepthChunk;
-      GemmTask task{};
-      task.left = x + row * g.rows.dilation * pitch + column * g.columns.dilation * g.channels + group * inner;
-      task.left_row_stride = 1;
-      task.left_depth_stride = g.columns.stride * g.channels;
-      task.segments = segments + begin / g.columns.small;
-      task.segment_length = g.columns.small;
-      task.segment_skip = begin % g.columns.small;
-      task.right = flow + begin * g.outputs + group * outer;
-      task.right_stride = g.outputs;
-      task.rows = length;
-      task.columns = outer;
-      task.k = room.apart ? std::min(kDepthChunk, room.depth - begin) : room.depth;
-      task.group = panels;
-      task.c = sums + part * g.weights() + group * group_floats + run * length * outer;
-      task.c_stride = outer;
-      kernels.gemm_f32(task, tile, tile + 1, 0, panels);
+    const size_t last = items * (piece + 1) / pieces;
+    for (size_t item = items * piece / pieces; item < last;) {
+      const size_t part = item / units, first = item % units, count = std::min(units - first, last - item);
+      const size_t end = room.apart ? std::min((part + 1) * kDepthChunk, room.depth) : room.depth;
+      for (size_t begin = part * kDepthChunk; begin < end; begin += together) {
+        for (size_t unit = first; unit < first + count; ++unit) {
+          add_places(part, unit, begin, std::min(end, begin + together));
+        }
+      }
+      item += count;
+    }
+  });
+}
+
+// Sums of each part, added in order, to [outputs, taps, inner].
+void gather_parts(const Context& context, const ConvGeometry& g, const WeightRoom& room, float* sums, float* dw) {
+  const size_t groups = g.depthwise() ? 1 : g.groups;
+  const size_t outer = g.outputs / groups, stride = g.depthwise() ? room.stride : outer;
+  const size_t lines = g.weights() / g.outputs;  // of a group, `outer` floats each
+  const size_t parts = room.apart ? room.chunks : 1;
+  const auto add = context.kernels.binary[static_cast<size_t>(Binary::add)].vector_vector;
+  over_rows(context, groups * lines, outer * parts, [&](size_t begin, size_t end) {
+    while (begin < end) {
+      const size_t group = begin / lines, line = begin % lines, count = std::min(lines - line, end - begin);
+      float* const from = sums + begin * stride;
+      for (size_t part = 1; part < parts; ++part) {
+        const float* const more = from + part * room.part;
+        if (stride == outer) {
+          add(from, more, from, count * outer);
+          continue;
+        }
+        for (size_t i = 0; i < count; ++i) add(from + i * stride, more + i * stride, from + i * stride, outer);
+      }
+      context.kernels.transpose_f32(from, stride, dw + group * outer * lines + line, lines, outer, count);
+      begin += count;
     }
   });
 }
@@ -170,21 +216,7 @@ void run_conv_weight(const Context& context, const Arguments& a) {
   } else {
     sum_products(context, g, room, x, a.view<const float>(ConvWeightAt::g), pitch);
   }
-  // Sums of each part to [outputs, taps, inner], parts added in order.
-  const size_t taps_inner = g.taps() * (g.channels / g.groups), outer = g.outputs / g.groups;
-  const size_t parts = room.apart ? room.chunks : 1, stride = g.depthwise() ? room.stride : outer;
-  const auto* const sums = reinterpret_cast<const float*>(scratch + room.sums);
-  over_rows(context, g.outputs, taps_inner * parts, [&](size_t begin, size_t end) {
-    for (size_t output = begin; output < end; ++output) {
-      const float* const from = sums + (g.depthwise() ? output : output / outer * taps_inner * outer + output % outer);
-      float* const to = dw + output * taps_inner;
-      for (size_t k = 0; k < taps_inner; ++k) {
-        float total = from[k * stride];
-        for (size_t part = 1; part < parts; ++part) total += from[part * room.part + k * stride];
-        to[k] = total;
-      }
-    }
-  });
+  gather_parts(context, g, room, reinterpret_cast<float*>(scratch + room.sums), dw);
 }
 
 }  // namespace

@@ -14,9 +14,14 @@ struct MaxPoolAt {
   static constexpr size_t x = all.view("x"), picked = all.view("picked"), y = all.view("y");
   static constexpr size_t images = all.integer("images");
 };
+// `gated`: of x that is the output of a relu, what flows to the relu's input.
 struct MaxPoolGradientAt {
-  static constexpr Operands all{"x:f g:f dx:F", MaxPoolAt::all.ints, ""};
+  static constexpr Operands all{"x:f g:f dx:F",
+                                "images:d height:i width:i channels:i out_height:i out_width:i kernel_height:i "
+                                "kernel_width:i stride_height:i stride_width:i before_height:i before_width:i gated:b?",
+                                ""};
   static constexpr size_t x = all.view("x"), g = all.view("g"), dx = all.view("dx");
+  static constexpr size_t gated = all.integer("gated");
 };
 struct AveragePoolAt {
   static constexpr Operands all{"x:f y:F",
@@ -49,6 +54,13 @@ struct PoolGeometry {
   }
   size_t large_size() const { return rows.large * columns.large * channels; }
   size_t small_size() const { return rows.small * columns.small * channels; }
+  // Whether every element lies in exactly one window.
+  bool apart() const {
+    const auto tiled = [](const WindowAxis& axis) {
+      return axis.before == 0 && axis.stride == axis.kernel && axis.large == axis.small * axis.stride;
+    };
+    return tiled(rows) && tiled(columns);
+  }
   PoolTask task() const {
     PoolTask task{};
     task.height = rows.large;
@@ -142,7 +154,7 @@ void run_gradient(const Context& context, const PoolGeometry& g, const PoolTask&
       if (whole.x != nullptr) task.x = whole.x + image * g.large_size();
       task.g = whole.g + image * g.small_size();
       task.y = whole.y + image * g.large_size();
-      std::memset(task.y, 0, g.large_size() * sizeof(float));
+      if (!task.apart) std::memset(task.y, 0, g.large_size() * sizeof(float));
       kernel(task, 0, g.rows.small);
     }
   });
@@ -164,6 +176,8 @@ void run_max_pool_gradient(const Context& context, const Arguments& a) {
   task.x = a.view<const float>(MaxPoolGradientAt::x);
   task.g = a.view<const float>(MaxPoolGradientAt::g);
   task.y = a.view<float>(MaxPoolGradientAt::dx);
+  task.gated = a.ints[MaxPoolGradientAt::gated] != 0;
+  task.apart = g.apart();
   run_gradient(context, g, task, context.kernels.max_pool_gradient_f32);
 }
 

@@ -90,13 +90,36 @@ void check_column_sum(const Arguments& a, Requirements& r) {
   r.need(RowsAt::y, a.size(RowsAt::columns));
 }
 
+size_t column_blocks_of(const Arguments& a) { return tiles_of(a.size(RowsAt::rows), kColumnBlock); }
+
+size_t scratch_column_sum(const Arguments& a, const KernelTable&) {
+  const size_t blocks = column_blocks_of(a);
+  return blocks < 2 ? 0 : blocks * a.size(RowsAt::columns) * sizeof(float);
+}
+
+// Threads have blocks of rows where there are enough of them, as they lie one behind the other; else strips of columns.
 void run_column_sum(const Context& context, const Arguments& a) {
   const size_t rows = a.size(RowsAt::rows);
   const size_t columns = a.size(RowsAt::columns);
   const auto* x = a.view<const float>(RowsAt::x);
   auto* y = a.view<float>(RowsAt::y);
+  const size_t wanted = context.parallel.chunks(rows * columns, kLeastElements);
+  const size_t blocks = column_blocks_of(a);
+  if (wanted > 1 && blocks >= wanted) {
+    auto* const sums = static_cast<float*>(context.scratch);
+    context.parallel.run(wanted, [&](size_t chunk) {
+      const size_t first = blocks * chunk / wanted;
+      const size_t begin = first * kColumnBlock, end = std::min(rows, blocks * (chunk + 1) / wanted * kColumnBlock);
+      context.kernels.column_block_sums_f32(x + begin * columns, end - begin, columns, sums + first * columns);
+    });
+    std::fill_n(y, columns, 0.0f);
+    for (size_t block = 0; block < blocks; ++block) {
+      for (size_t c = 0; c < columns; ++c) y[c] += sums[block * columns + c];
+    }
+    return;
+  }
   const size_t groups = (columns + 15) / 16;
-  const size_t chunks = std::min(std::max<size_t>(groups, 1), context.parallel.chunks(rows * columns, kLeastElements));
+  const size_t chunks = std::min(std::max<size_t>(groups, 1), wanted);
   context.parallel.run(chunks, [&](size_t chunk) {
     const size_t begin = groups * chunk / chunks * 16;
     const size_t end = std::min(columns, groups * (chunk + 1) / chunks * 16);
@@ -255,7 +278,8 @@ void run_count_equal(const Context& /*context*/, const Arguments& a) {
 constinit const Operation op_sum{"sum", SumAt::all, false, check_sum, nullptr, run_sum};
 constinit const Operation op_sum_squares{"sum_squares", SumAt::all, false, check_sum, nullptr, run_sum_squares};
 constinit const Operation op_row_sum{"row_sum", RowsAt::all, false, check_row_sum, nullptr, run_row_sum};
-constinit const Operation op_column_sum{"column_sum", RowsAt::all, false, check_column_sum, nullptr, run_column_sum};
+constinit const Operation op_column_sum{"column_sum",     RowsAt::all,        false,
+                                        check_column_sum, scratch_column_sum, run_column_sum};
 constinit const Operation op_softmax{"softmax",     RowsAt::all, true,
                                      check_softmax, nullptr,     run_rows<&KernelTable::softmax_f32>};
 constinit const Operation op_log_softmax{"log_softmax", RowsAt::all, true,

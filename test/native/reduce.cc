@@ -82,23 +82,28 @@ TEST(sum_is_accurate) {
 TEST(column_sums_follow_the_contract) {
   Random random{22};
   for (const KernelTable* table : supported_tables()) {
-    for (size_t rows : {0u, 1u, 2u, 127u, 128u, 129u, 300u}) {
+    for (size_t rows : {0u, 1u, 2u, 127u, 128u, 129u, 300u, 700u}) {
       for (size_t columns : {1u, 3u, 4u, 9u, 16u, 17u, 33u, 64u, 65u, 100u}) {
         Guarded x(rows * columns, random.below(4)), y(columns, random.below(4));
         for (size_t i = 0; i < rows * columns; ++i) x[i] = random.mixed();
         const size_t middle = random.below(columns + 1);
         table->column_sum_f32(x.data(), rows, columns, y.data(), 0, middle);
         table->column_sum_f32(x.data(), rows, columns, y.data(), middle, columns);
+        Guarded blocks(tiles_of(rows, kColumnBlock) * columns, random.below(4));
+        table->column_block_sums_f32(x.data(), rows, columns, blocks.data());
         for (size_t c = 0; c < columns; ++c) {
           float total = 0;
           for (size_t begin = 0; begin < rows; begin += kColumnBlock) {
             float chain = 0;
             for (size_t r = begin; r < std::min(rows, begin + kColumnBlock); ++r) chain += x[r * columns + c];
+            CHECK_AT(same(blocks[begin / kColumnBlock * columns + c], chain), "block %zu, column %zu of [%zu, %zu] on %s",
+                     begin / kColumnBlock, c, rows, columns, table->name);
             total += chain;
           }
           CHECK_AT(same(y[c], total), "column %zu of [%zu, %zu] on %s", c, rows, columns, table->name);
         }
         CHECK(y.intact());
+        CHECK(blocks.intact());
       }
     }
   }

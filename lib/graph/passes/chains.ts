@@ -25,7 +25,7 @@ function maskOf(value: Value): Mask | undefined {
 const sameMask = (a: Mask, b: Mask): boolean =>
   a.site === b.site && a.exampleRows === b.exampleRows && a.keep === b.keep && a.scale === b.scale;
 
-/** How a gradient passes a gate: by the sign of an output of relu, or by the slope of tanh from its output. */
+/** How a gradient passes a gate: by the sign of an output of relu, by the slope of tanh from its output, by that of others from what they were given. */
 export interface Gate {
   readonly backward: NativeLists["gates"];
   readonly values: Value;
@@ -57,8 +57,25 @@ function gateOf(value: Value, draft: Draft): Gate | undefined {
     return { backward: "positive", values: output, scale: 1, inner: flowing };
   }
   const [gradient, bent] = applied(value, "tanhGradient")?.inputs ?? [];
-  if (gradient === undefined || bent === undefined || !alike(gradient, bent, value)) return undefined;
-  return { backward: "tanh", values: bent, scale: 1, inner: gradient };
+  if (gradient === undefined || bent === undefined) return slopeGateOf(value, draft);
+  return alike(gradient, bent, value) ? { backward: "tanh", values: bent, scale: 1, inner: gradient } : undefined;
+}
+
+const SLOPES = [
+  { slope: "geluSlope", backward: "gelu" },
+  { slope: "siluSlope", backward: "silu" },
+] as const;
+
+/** A gradient times a slope that nothing else wants. */
+function slopeGateOf(value: Value, draft: Draft): Gate | undefined {
+  const [inner, steepness] = applied(value, "multiply")?.inputs ?? [];
+  if (inner === undefined || steepness === undefined || !alike(inner, steepness, value)) return undefined;
+  if (draft.uses(steepness) !== 1 || !draft.together(steepness, value)) return undefined;
+  for (const { slope, backward } of SLOPES) {
+    const [x] = applied(steepness, slope)?.inputs ?? [];
+    if (x !== undefined) return { backward, values: x, scale: 1, inner };
+  }
+  return undefined;
 }
 
 /** An operation and what follows it. */
