@@ -74,7 +74,7 @@ export {
 } from "./nn/layers/batch_ensemble.js";
 export { type BatchNormLayerOptions, batchNorm } from "./nn/layers/batch_norm.js";
 export { type CategoryEmbeddingOptions, categoryEmbedding } from "./nn/layers/category_embedding.js";
-export { type ClampOutputOptions, clampOutput } from "./nn/layers/clamp_output.js";
+export { type ClampOutputOptions, clampOutput, type FoundBoundsOptions } from "./nn/layers/clamp_output.js";
 export { type ConcatLayerOptions, concat } from "./nn/layers/concat.js";
 export { type Conv1dLayerOptions, type Conv2dLayerOptions, conv1d, conv2d } from "./nn/layers/convolution.js";
 export {

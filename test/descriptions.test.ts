@@ -211,7 +211,12 @@ const SAMPLES: { readonly [F in Family]: Readonly<Record<string, readonly Descri
     memberLinear: [memberLinear(6, 2, { members: 3, init: 0.1, bias: false, regularizer: l1(0.1), name: "m" })],
     meanOfMembers: [meanOfMembers({ of: "classes", name: "c" })],
     monotoneQuantiles: [monotoneQuantiles(3), monotoneQuantiles(2, { name: "q" })],
-    clampOutput: [clampOutput({ low: -1, high: 0.5 }), clampOutput({ low: [-1, -2, 0, 0, 0, 0], high: 1, name: "c" })],
+    clampOutput: [
+      clampOutput(6),
+      clampOutput(6, { name: "found" }),
+      clampOutput({ low: -1, high: 0.5 }),
+      clampOutput({ low: [-1, -2, 0, 0, 0, 0], high: 1, name: "c" }),
+    ],
     smoothClip: [smoothClip({ limit: 2, name: "clip" })],
     parametricActivation: [
       parametricActivation(6, gelu({ approximate: "tanh" })),

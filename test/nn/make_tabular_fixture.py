@@ -10,8 +10,13 @@ import pathlib
 import torch
 from pytabkit.models.nn_models.activations import ParametricActivationLayer, mish
 from pytabkit.models.data.data import DictDataset, TensorInfo
-from pytabkit.models.nn_models.base import BiasLayer, ScaleLayer, WeightLayer
-from pytabkit.models.nn_models.nn import PLREmbeddingsLayer, PLREmbeddingsLayerCosBias
+from pytabkit.models.nn_models.base import BiasLayer, ScaleLayer, TrainContext, WeightLayer
+from pytabkit.models.nn_models.nn import (
+    ClampOutputFactory,
+    NormalizeOutputFactory,
+    PLREmbeddingsLayer,
+    PLREmbeddingsLayerCosBias,
+)
 from pytabkit.models.nn_models.pipeline import MedianCenterFactory, RobustScaleFactory
 from pytabkit.models.training.scheduling import get_schedule
 from torch import nn
@@ -216,6 +221,32 @@ def robust():
     return {"table": table.tolist(), "scaled": x.tolist(), "clipped": (x / (1 + (x / 3) ** 2).sqrt()).tolist()}
 
 
+class Known:
+    """What TrainContext gives layers that are fitted on the training rows."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def get_more_info_dict(self):
+        return {"trainval_ds": self.dataset}
+
+
+def clamped():
+    """Answers in the units of normal targets, back in those of the targets, and clamped to their range."""
+    generator = torch.Generator().manual_seed(23)
+    targets = torch.randn(37, 3, generator=generator).double() * torch.tensor([1.0, 250.0, 1e-3]) + torch.tensor([0.0, 4000.0, 5.0])
+    targets = targets.float().double()
+    answers = (2.5 * torch.randn(40, 3, generator=generator)).double()
+    TrainContext.get_global_context().hp_manager = Known(DictDataset({"y": targets}, {"y": TensorInfo(feat_shape=[3])}))
+    tensors = {"x_cont": answers}
+    for factory in (NormalizeOutputFactory(), ClampOutputFactory()):
+        layer = factory._fit(None)
+        layer.eval()
+        tensors = layer.forward_tensors(tensors)
+    TrainContext.get_global_context().hp_manager = None
+    return {"targets": targets.tolist(), "answers": answers.tolist(), "clamped": tensors["x_cont"].tolist()}
+
+
 def by_sgd(named):
     return sgd
 
@@ -230,6 +261,7 @@ made = {
     "robust": robust(),
     "scheduled": runs("fast", Scheduled),
     "schedules": {name: [value_at(name, step / 100) for step in range(100)] for name in ("coslog4", "flat_cos")},
+    "clamped": clamped(),
 }
 path = pathlib.Path(__file__).parent / "fixtures" / "tabular.json"
 path.write_text(json.dumps(made) + "\n")

@@ -4,6 +4,7 @@ import {
   adamw,
   clampOutput,
   defineOptimizer,
+  drawFromData,
   fit,
   flatCosine,
   l2,
@@ -28,6 +29,7 @@ import {
   sequential,
   sgd,
   smoothClip,
+  standardize,
   tensor,
   uniform,
   type Value,
@@ -281,6 +283,72 @@ describe("clampOutput", () => {
     for (const each of [model, plain]) await fit(each, { data, steps: 3, loss: mse(), optimizer: sgd({ lr: 0.01 }) });
     expect(model.weights()).toEqual(plain.weights());
     expect(Array.from((await (await loadModel(model.bytes())).predict([[99]])).data)).toEqual([2, 2]);
+  });
+
+  test("finds its bounds in the targets of the training, as pytabkit does, and keeps them in files", async () => {
+    const { targets, answers, clamped } = fixture.clamped;
+    const make = () => sequential(linear(3, 3), clampOutput(3));
+    const model = make();
+    const rows = targets.map((_, row) => answers[row] ?? []);
+    await drawFromData(model, rows, { y: targets, targets: standardize() });
+    const identity = [1, 0, 0, 0, 1, 0, 0, 0, 1];
+    const through = (): Map<string, Float32Array> => {
+      const all = new Map([...model.weights()].map(([name, { data }]) => [name, data] as const));
+      all.set("linear1.weight", Float32Array.from(identity)).set("linear1.bias", new Float32Array(3));
+      return all;
+    };
+    model.setWeights(through());
+    // The units that fit finds for the same targets, at a rate of 0.
+    await fit(model, {
+      data: { x: rows, y: targets },
+      targets: standardize(),
+      steps: 1,
+      loss: mse(),
+      optimizer: sgd({ lr: 0 }),
+    });
+    const loaded = await loadModel(model.bytes());
+    for (const each of [model, loaded as unknown as Model]) {
+      const { data } = await each.predict(answers);
+      for (const [row, theirs] of clamped.entries()) {
+        for (const [column, value] of theirs.entries()) {
+          const all = targets.map((target) => target[column] ?? 0);
+          const size = Math.max(...all.map(Math.abs));
+          // Bounds and answers are rounded in units of the deviation, a few of which are the range; the sum once more.
+          expect(Math.abs((data[3 * row + column] ?? 0) - value)).toBeLessThanOrEqual(2 ** -24 * 3 * size);
+        }
+      }
+    }
+    const bounds = model.weights();
+    expect(bounds.get("clampOutput1.low")?.data).not.toEqual(make().weights().get("clampOutput1.low")?.data);
+    expect(model.clone().weights().get("clampOutput1.high")).toEqual(bounds.get("clampOutput1.high"));
+  });
+
+  test("without bounds clamps nothing, and asks drawFromData for targets", async () => {
+    const model = sequential(ntkLinear(1, 2, { init: 3, biasInit: 0 }), clampOutput(2, { name: "ends" }));
+    expect(Array.from((await model.predict([[2 ** 100]])).data)).toEqual([3 * 2 ** 100, 3 * 2 ** 100]);
+    const x = [[1], [2], [3]];
+    const y = [
+      [0, -5],
+      [1, 7],
+      [0.5, 2],
+    ];
+    await expect(drawFromData(model, x)).rejects.toThrow(/drawFromData.y.*ends.low/);
+    await expect(drawFromData(model, x, { y: y.slice(1) })).rejects.toThrow(/drawFromData.y.*3 rows.*2/);
+    await expect(
+      drawFromData(model, x, {
+        y: [
+          [0, 1],
+          [1, Number.NaN],
+          [0, 0],
+        ],
+      }),
+    ).rejects.toThrow(/NaN/);
+    await expect(drawFromData(sequential(linear(1, 2)), x, { y })).rejects.toThrow(/drawFromData.y/);
+    await drawFromData(model, x, { y });
+    expect(Array.from((await model.predict([[1e30], [-1e30]])).data)).toEqual([1, 7, 0, -5]);
+    const wide = new Map([...model.weights()].map(([name, { data }]) => [name, data] as const));
+    expect(() => model.setWeights(wide.set("ends.low", Float32Array.of(Number.NaN, 0)))).toThrow(/ends.low/);
+    expect(() => clampOutput(0)).toThrow(/clampOutput.outputs/);
   });
 
   test("what cannot be is refused by its name", () => {

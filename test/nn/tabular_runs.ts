@@ -22,6 +22,7 @@ export const fixture = JSON.parse(readFileSync(new URL("fixtures/tabular.json", 
   readonly cases: Readonly<Record<string, Case>>;
   readonly robust: Readonly<Record<"table" | "scaled" | "clipped", readonly (readonly number[])[]>>;
   readonly scheduled: Case;
+  readonly clamped: Readonly<Record<"targets" | "answers" | "clamped", readonly (readonly number[])[]>>;
   readonly schedules: Readonly<Record<"coslog4" | "flat_cos", readonly number[]>>;
 };
 

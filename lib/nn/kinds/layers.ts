@@ -14,7 +14,7 @@ import {
 } from "../layers/batch_ensemble.js";
 import { type BatchNormLayerOptions, batchNorm } from "../layers/batch_norm.js";
 import { type CategoryEmbeddingOptions, categoryEmbedding } from "../layers/category_embedding.js";
-import { type ClampOutputOptions, clampOutput } from "../layers/clamp_output.js";
+import { type ClampOutputOptions, clampOutput, type FoundBoundsOptions } from "../layers/clamp_output.js";
 import { type ConcatLayerOptions, concatOf } from "../layers/concat.js";
 import {
   type Conv1dLayerOptions,
@@ -298,7 +298,11 @@ export const layers = new Family<Layer>("layer", {
     OF_MEMBERS,
   ),
   meanOfMembers: kind((options: MeanOfMembersOptions) => meanOfMembers(options), { of: plain, name: plain }),
-  clampOutput: kind((options: ClampOutputOptions) => clampOutput(options), { low: plain, high: plain, name: plain }),
+  clampOutput: kind(
+    ({ inputs, name, ...bounds }: FoundBoundsOptions & Partial<ClampOutputOptions & Inputs>) =>
+      inputs === undefined ? clampOutput({ ...bounds, name } as ClampOutputOptions) : clampOutput(inputs, { name }),
+    { inputs: plain, low: plain, high: plain, name: plain },
+  ),
   monotoneQuantiles: kind(
     ({ count, ...options }: MonotoneQuantilesOptions & { readonly count: number }) => monotoneQuantiles(count, options),
     { count: plain, name: plain },

@@ -1,7 +1,8 @@
+import { countOf } from "../../counts.js";
+import { onlyOf } from "../../data/block.js";
 import { areLists } from "../../data/lists.js";
-import { failElement, type Member, rowOf } from "../../data/member.js";
+import { failElement, type Member, memberOf, rowForm, rowOf } from "../../data/member.js";
 import {
-  type Affine,
   ColumnStatistics,
   checkTransform,
   isTransform,
@@ -13,15 +14,16 @@ import { fail } from "../../errors.js";
 import { type Program, program, type Spec, spec } from "../../graph/program.js";
 import { checkKeys, checkNumber, checkString } from "../../options.js";
 import { isFloats } from "../../tensor/arrays.js";
+import { areMembers } from "../../tensor/copied.js";
 import { log } from "../../tensor/exact.js";
 import { FNV_BASIS, fnv1a } from "../../tensor/fnv1a.js";
 import { type Counter, type Key, philox, seedKey } from "../../tensor/philox.js";
-import type { RowSpec } from "../../tensor/row_spec.js";
+import { areNamed, type RowSpec } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
 import type { Value } from "../../tensor/value.js";
 import { matchesPattern } from "../../words.js";
-import type { RowsOf, Some } from "../meaning/row_types.js";
+import type { RowsOf, Some, TargetsOf } from "../meaning/row_types.js";
 import type { ParameterInfo } from "../memory/slab.js";
 import { callInputs, membersOfCall } from "../serving/rows.js";
 import { byName } from "../structure/by_name.js";
@@ -29,11 +31,15 @@ import type { InputSize, Sizes } from "../structure/sequence.js";
 import { type AnyModel, Model } from "./model.js";
 
 /** Options of {@link drawFromData}. */
-export interface DrawFromDataOptions<In extends Sizes = InputSize> {
+export interface DrawFromDataOptions<In extends Sizes = InputSize, Out extends Sizes = InputSize> {
   /** Of all draws; 0 by default. */
   readonly seed?: number | undefined;
   /** What `fit` is going to be given as `inputs`, by name where inputs have names: fitted on these rows here too. */
   readonly inputs?: Some<In, Transform | null> | null | undefined;
+  /** Targets of these rows, for a model with bounds that they say: `clampOutput(n)`. */
+  readonly y?: TargetsOf<Out> | undefined;
+  /** What `fit` is going to be given as `targets`: fitted on these rows here too. */
+  readonly targets?: Some<Out, Transform | null> | null | undefined;
   /** Pattern of the layers whose weights are meant, in which `*` stands for any characters; all by default. */
   readonly layers?: string | undefined;
 }
@@ -80,14 +86,14 @@ function numbersOf(member: Member, row: number): { readonly values: ArrayLike<nu
   return { values, from };
 }
 
-/** The units that `fit` finds for the same rows. */
-function unitsOf(member: Member, shape: readonly number[], transform: Transform): Affine {
-  const statistics = new ColumnStatistics(unitColumns(shape), transform);
+/** Figures of the columns, which units are fitted on. */
+function statisticsOf(member: Member, transform: Transform | undefined): ColumnStatistics {
+  const statistics = new ColumnStatistics(unitColumns(member.shape), transform);
   for (let row = 0; row < member.rows; row++) {
     const { values, from } = numbersOf(member, row);
     for (let at = 0; at < member.columns; at += statistics.columns) statistics.add(values, from + at);
   }
-  return statistics.fit("drawFromData.x", transform);
+  return statistics;
 }
 
 /** Rows of an input as its program takes them. */
@@ -105,7 +111,7 @@ function probeInput(
   transform: Transform | null | undefined,
 ): ProbeInput {
   const count = member.rows * member.columns;
-  const affine = transform == null ? undefined : unitsOf(member, shape, transform);
+  const affine = transform == null ? undefined : statisticsOf(member, transform).fit("drawFromData.x", transform);
   const columns = affine?.shift.length ?? 1;
   const data = dtype === "i32" ? new Int32Array(count) : new Float32Array(count);
   for (let row = 0; row < member.rows; row++) {
@@ -115,6 +121,42 @@ function probeInput(
     }
   }
   return { name, shape, dtype, data };
+}
+
+/** The least and the greatest target of each column, in the units of the network, by the names of the states that are to be these; `undefined` for a model without. */
+function boundsOf(
+  model: AnyModel,
+  rows: number,
+  { y, targets }: Pick<DrawFromDataOptions<Sizes, Sizes>, "y" | "targets">,
+): Readonly<Record<string, Float32Array>> {
+  const where = "drawFromData.y";
+  const states = model.memory.states.filter(({ spec }) => spec.targets !== undefined);
+  if (states.length === 0) {
+    if (y !== undefined) fail("ERR_OPTION", where, "none, as no layer has bounds of targets,", y);
+    return {};
+  }
+  const { outputs } = model.rows;
+  const [output, another] = outputs;
+  if (output === undefined || another !== undefined)
+    return fail("ERR_OPTION", where, "a model with one output, as a layer has bounds of targets,", model);
+  if (y === undefined) return fail("ERR_OPTION", where, `targets, as '${states[0]?.name}' is one of them,`, y);
+  const rowsOfOutput = areNamed("y", outputs) && areMembers(y) ? y[output.name] : onlyOf("y", y);
+  const member = memberOf(where, rowsOfOutput, rowForm(output.shape));
+  if (member.rows !== rows) fail("ERR_DATA", where, `${countOf(rows, "row")}, as x has,`, member.rows);
+  const [given] = byName("drawFromData.targets", targets ?? undefined, "y", outputs, "a transform", isTransform);
+  const transform = (given && checkTransform(given.where, given.value)) ?? undefined;
+  const statistics = statisticsOf(member, transform);
+  const affine = transform && statistics.fit(where, transform, true);
+  const ends = statistics.summary().map(({ min, max }, column) => {
+    const [first, last] = [transformed(affine, column, min), transformed(affine, column, max)];
+    return { least: Math.min(first, last), greatest: Math.max(first, last) };
+  });
+  return Object.fromEntries(
+    states.map(({ name, shape, spec }) => {
+      if (extent(shape) !== ends.length) fail("ERR_SHAPE", name, `bounds of ${ends.length} columns of targets`, shape);
+      return [name, Float32Array.from(ends, (end) => end[spec.targets ?? "least"])];
+    }),
+  );
 }
 
 type Probe = Program<Readonly<Record<string, Spec>>, { readonly z: Value }>;
@@ -217,19 +259,21 @@ async function lookAt(
  * For layers that are linear in a matrix `weight` with a `bias` [out], such as {@link ntkLinear} and {@link linear}, of a model of any inputs but
  * lists. The bits depend on seed, names and rows. Holzmüller, Grinsztajn, Steinwart 2024 (pytabkit: `std` and `he+5`; there the five
  * rows are those of its own generator). A later `fit` goes on from these weights.
+ *
+ * With `y`, the targets of the rows, `clampOutput(n)` gets its bounds: the least and the greatest of each column, in the units of `targets`.
  */
 export function drawFromData<In extends Sizes, Out extends Sizes>(
   model: Model<In, Out>,
   x: RowsOf<In>,
-  options?: DrawFromDataOptions<In>,
+  options?: DrawFromDataOptions<In, Out>,
 ): Promise<void>;
 export async function drawFromData(
   model: AnyModel,
   x: unknown,
-  options: DrawFromDataOptions<Sizes> = {},
+  options: DrawFromDataOptions<Sizes, Sizes> = {},
 ): Promise<void> {
   const where = "drawFromData";
-  checkKeys(where, options, ["seed", "inputs", "layers"]);
+  checkKeys(where, options, ["seed", "inputs", "y", "targets", "layers"]);
   if (!(model instanceof Model)) fail("ERR_OPTION", `${where}.model`, "a model", model);
   const seed = checkNumber(`${where}.seed`, options.seed ?? 0, { min: 0, integer: true });
   const key = seedKey(`${where}.seed`, seed);
@@ -247,6 +291,7 @@ export async function drawFromData(
   });
   const examples = members[0]?.rows ?? 0;
   if (examples === 0) return fail("ERR_DATA", `${where}.x`, "a row or more", x);
+  const bounds = boundsOf(model, examples, options);
   model.initialize(seed);
   const write = (values: Readonly<Record<string, Float32Array>>): void => {
     const all = [...model.weights()].map(([name, { data: kept }]): [string, Float32Array] => [
@@ -255,6 +300,7 @@ export async function drawFromData(
     ]);
     model.setWeights(new Map(all));
   };
+  write(bounds);
   for (const { bias } of layers) if (bias !== undefined) write({ [bias.name]: new Float32Array(extent(bias.shape)) });
   for (const { path, weight, bias } of layers) {
     const [units = 1, width = 1] = weight.shape;

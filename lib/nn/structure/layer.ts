@@ -55,6 +55,8 @@ export interface StateSpec {
   readonly init: number;
   /** All elements are finite, and none is below it: weights that are set or loaded with others are refused. By default they may be any. */
   readonly min?: number | undefined;
+  /** `drawFromData` sets it to the least, or the greatest, target of each column, in the units of the network; its shape is [columns]. */
+  readonly targets?: "least" | "greatest" | undefined;
 }
 
 /** Result of a layer with states: `state` has new values of those that change, which count after the step, in training. */
@@ -216,17 +218,18 @@ function checkStates(where: string, state: unknown, parameters: object): void {
     const place = `${where}.${key}`;
     checkName(`${where}: a key`, key);
     if (Object.hasOwn(parameters, key)) fail("ERR_OPTION", place, "a name that no parameter has", key);
-    const { shape, init, min } = stateOf(place, spec);
+    const { shape, init, min, targets } = stateOf(place, spec);
     if (!Array.isArray(shape)) fail("ERR_OPTION", `${place}.shape`, "an array of sizes", shape);
     checkShape(`${place}.shape`, shape);
     if (isBatched(shape)) fail("ERR_SHAPE", `${place}.shape`, "sizes without 'batch'", shape);
     checkNumber(`${place}.init`, init, min === undefined ? {} : { min: checkNumber(`${place}.min`, min) });
+    if (targets !== undefined) checkOneOf(`${place}.targets`, targets, ["least", "greatest"]);
   }
 }
 
 function stateOf(where: string, spec: unknown): { readonly [K in keyof StateSpec]?: unknown } {
   if (typeof spec !== "object" || spec === null) return fail("ERR_OPTION", where, "{ shape, init }", spec);
-  checkKeys(where, spec, ["shape", "init", "min"]);
+  checkKeys(where, spec, ["shape", "init", "min", "targets"]);
   return spec;
 }
 
