@@ -88,6 +88,7 @@ const CALLERS = new Set(
     "nn/kinds/layers",
     "nn/kinds/losses",
     "ops/index",
+    "nn/evaluation/carried",
     "nn/memory/memory",
     "nn/model/body",
     "nn/model/model",

@@ -189,8 +189,9 @@ export function take<T extends Value, I extends Value>(table: T, indices: I): [I
 export const NO_PADDING = -1;
 
 /** {@link take}, of which row `padding` is read as 0, whatever stands there, and has no gradient. */
-export const takePadded = (table: Value, indices: Value, padding: number): Value =>
-  apply(takeRule, [table, indices], { padding, gaps: false });
+export function takePadded(table: Value, indices: Value, padding: number): Value {
+  return apply(takeRule, [table, indices], { padding, gaps: false });
+}
 
 /** {@link take}'s gradient with respect to its table, a value of `shape`. */
 export const takeGradient = (gradient: Value, indices: Value, shape: Shape): Value =>

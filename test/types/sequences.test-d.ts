@@ -13,7 +13,7 @@ import {
   mse,
   network,
   ops,
-  recallAt,
+  type recallAt,
   residual,
   sequential,
   spec,
