@@ -33,6 +33,8 @@ export class SharedMemory {
   readonly #readers = new Set<Promise<void>>();
   /** Those of them that are at work on this memory itself. */
   readonly #reading = new Set<Promise<void>>();
+  /** Calls that read and were made before the run that has it. */
+  #earlier = new Set<Promise<void>>();
   /** Who reads it in turns. */
   readonly #holders = new Map<{ slab: NativeSlab }, Promise<void>>();
 
@@ -58,15 +60,16 @@ export class SharedMemory {
     this.expectStill(where);
     this.#taker = where;
     this.version += 1;
+    this.#earlier = new Set(this.#readers);
   }
 
   leave(): void {
     this.#taker = undefined;
   }
 
-  /** When the calls are over that still read what a run has taken; `undefined` if there are none. */
+  /** When the calls are over that still read what a run has taken, and those that were made before it; `undefined` if there are none. */
   get unread(): Promise<unknown> | undefined {
-    const reading = [...this.#reading, ...this.#holders.values()];
+    const reading = [...this.#earlier, ...this.#reading, ...this.#holders.values()];
     return reading.length === 0 ? undefined : Promise.all(reading);
   }
 
@@ -138,6 +141,7 @@ export class SharedMemory {
   exit(call: Promise<void>): void {
     this.#readers.delete(call);
     this.#reading.delete(call);
+    this.#earlier.delete(call);
     if (this.#writer === call) this.#writer = undefined;
   }
 }
