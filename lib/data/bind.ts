@@ -274,7 +274,7 @@ export async function bindExamples(
   if (batchBy !== undefined) {
     const at = shape.inputs.findIndex(({ name }) => name === batchBy.lengths);
     const lengths = lengthsOfRows("fit.batchBy.lengths", block.inputs[at], batchBy.lengths);
-    const byLength = new ByLength(lengths, Math.min(batch ?? samples, samples), batchBy.pool, shuffle);
+    const byLength = new ByLength(at, lengths, Math.min(batch ?? samples, samples), batchBy.pool, shuffle);
     return { ...bound, rows: byLength.rows, byLength };
   }
   if (block.carry === undefined) return bound;

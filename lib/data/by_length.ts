@@ -58,12 +58,17 @@ export function lengthsOfRows(where: string, member: InputMember | undefined, na
 export class ByLength {
   /** Numbers of the rows in the order of an epoch. */
   readonly rows: NativeSlab;
+  /** The input that says how long rows are, by its place. */
+  readonly input: number;
   readonly #lengths: Int32Array;
   readonly #batch: number;
   readonly #pool: number;
   readonly #shuffle: boolean;
+  /** Length of the longest row of each batch of the epoch that was begun last. */
+  #longest = new Int32Array();
 
-  constructor(lengths: Int32Array, batch: number, pool: number, shuffle: boolean) {
+  constructor(input: number, lengths: Int32Array, batch: number, pool: number, shuffle: boolean) {
+    this.input = input;
     this.#lengths = lengths;
     this.#batch = batch;
     this.#pool = pool;
@@ -94,6 +99,26 @@ export class ByLength {
 
   /** Makes an epoch the one that programs go through. */
   begin(epoch: number, seed: number): void {
-    native.slabWrite(this.rows, 0, this.orderOf(epoch, seed));
+    const order = this.orderOf(epoch, seed);
+    native.slabWrite(this.rows, 0, order);
+    this.#longest = Int32Array.from({ length: this.batches }, (_, place) => {
+      const rows = order.subarray(place * this.#batch, (place + 1) * this.#batch);
+      return rows.reduce((most, row) => Math.max(most, this.#lengths[row] ?? 0), 0);
+    });
+  }
+
+  /** Batches of an epoch. */
+  get batches(): number {
+    return Math.ceil(this.#lengths.length / this.#batch);
+  }
+
+  /** Length of the longest row of all. */
+  get longest(): number {
+    return this.#lengths.reduce((most, length) => Math.max(most, length), 0);
+  }
+
+  /** Length of the longest row of a batch of the epoch that was begun last, counted from 0. */
+  longestOf(batch: number): number {
+    return this.#longest[batch] ?? 0;
   }
 }

@@ -27,7 +27,15 @@ export function sequence(x: Value, lengths: Value): Value {
   }
   const y = renamed(x);
   LENGTHS.set(y, lengths);
+  SEQUENCES.set(lengths, [...sequencesOf(lengths), x]);
   return y;
+}
+
+const SEQUENCES = new WeakMap<Value, readonly Value[]>();
+
+/** What was said to end with these lengths. */
+export function sequencesOf(lengths: Value): readonly Value[] {
+  return SEQUENCES.get(lengths) ?? [];
 }
 
 const MEMORIES = new WeakMap<Value, Value>();

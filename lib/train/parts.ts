@@ -1,5 +1,4 @@
 import { turn } from "../binding/clock.js";
-import type { CompiledProgram } from "../graph/compiled.js";
 import type { CarriedLanes } from "../nn/evaluation/carried.js";
 import { measuredSets, unitsOf } from "../nn/evaluation/evaluator.js";
 import { Meter } from "../nn/metrics/meter.js";
@@ -13,7 +12,9 @@ import { shuffleBufferOf } from "./data.js";
 import type { FiniteCheck } from "./finite.js";
 import type { CheckedOptions, CheckedSettings } from "./options.js";
 import { Validator } from "./run/validator.js";
-import { compileStep, type RowNeeds } from "./step.js";
+import { type CompiledStep, compileStep, type RowNeeds, type StepOptions } from "./step.js";
+import { type StepProgram, StepPrograms } from "./step_programs.js";
+import { trimmedTimes, withFewerSteps } from "./trimmed.js";
 
 /** A run before its data is looked at. */
 export interface Beginning {
@@ -27,7 +28,7 @@ export interface Beginning {
 /** A run before its first step. */
 export interface Parts extends Beginning {
   readonly seed: number;
-  readonly program: CompiledProgram;
+  readonly program: StepProgram;
   /** The checks of its guard, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];
   readonly rowNeeds: RowNeeds;
@@ -83,7 +84,7 @@ export async function makeParts(
   checkData(model, resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSets("fit.metrics", model, losses, metrics, unitsOf(train)));
-  const step = compileStep(model, minimizer, seed, { ...options, meter, origin });
+  const step = compileSteps(model, minimizer, seed, { ...options, meter, origin });
   const { lanes } = checkpoint?.progress.data ?? {};
   if (lanes !== undefined && options.resume?.newData === false) step.carried?.restore(lanes, resumed.path ?? RESUME);
   await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
@@ -93,4 +94,27 @@ export async function makeParts(
   const useless = passedOver.map(({ path }) => path);
   const files = (await folder?.filesUntil(checkpoint?.progress.step ?? 0, useless)) ?? [];
   return { ...beginning, ...step, seed, meter, validator, files, initialize };
+}
+
+/** The step of a run: one program, or, of batches of rows of like length, one for each of some numbers of steps that sequences have. */
+function compileSteps(
+  model: AnyModel,
+  minimizer: Minimizer,
+  seed: number,
+  options: StepOptions,
+): Omit<CompiledStep, "program"> & { readonly program: StepProgram } {
+  const { byLength } = options.train;
+  const [time, ...longer] = trimmedTimes(model, byLength);
+  const compile = (one: typeof time): CompiledStep =>
+    withFewerSteps(one, () => compileStep(model, minimizer, seed, { ...options, time: one }));
+  const first = compile(time);
+  if (byLength === undefined || time === undefined) return first;
+  const others = longer.map((one) => compile(one).program);
+  const sizes = [time, ...longer].map((one) => one?.steps ?? 0);
+  const placeOf = (step: number): number => {
+    const longest = byLength.longestOf((step - 1 - (options.origin?.step ?? 0)) % byLength.batches);
+    const place = sizes.findIndex((size) => size >= longest);
+    return place < 0 ? sizes.length - 1 : place; // a length that there is not is told by the program of the longest
+  };
+  return { ...first, program: new StepPrograms(first.program, others, placeOf) };
 }

@@ -5,7 +5,13 @@ import { Trace, tracing } from "../graph/trace.js";
 import { CarriedLanes } from "../nn/evaluation/carried.js";
 import { logObjective } from "../nn/evaluation/evaluator.js";
 import { LOG, logColumns, logScalar } from "../nn/evaluation/log.js";
-import { divisorOf, type Objective, type OutputObjective, recordObjective } from "../nn/evaluation/objective.js";
+import {
+  divisorOf,
+  type Objective,
+  type OutputObjective,
+  recordObjective,
+  type TrimmedTime,
+} from "../nn/evaluation/objective.js";
 import type { OutputLoss } from "../nn/losses/outputs.js";
 import { CALL_STEPS, type Meter } from "../nn/metrics/meter.js";
 import type { AnyModel } from "../nn/model/model.js";
@@ -29,6 +35,8 @@ export interface StepOptions {
   readonly origin?: FeedOrigin | undefined;
   /** Parts that a batch is worked on in. */
   readonly accumulate: number;
+  /** Of batches whose rows are short. */
+  readonly time?: TrimmedTime | undefined;
 }
 
 /** A training program, and what its guard looks at, by the number that a fault reports. */
@@ -122,11 +130,11 @@ function recordStep(
   checks: FiniteChecks,
   options: StepOptions & Pick<CompiledStep, "carried">,
 ): void {
-  const { losses, train, meter, batchSize, accumulate, carried } = options;
+  const { losses, train, meter, batchSize, accumulate, carried, time } = options;
   const trained = minimizer.trained(trace);
   const parts = { count: accumulate, rows: Math.ceil(batchSize / accumulate) };
   const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train, parts);
-  const objective = recordObjective(model, losses, train, parts.rows, { carried });
+  const objective = recordObjective(model, losses, train, parts.rows, { carried, time });
   meter.record(trace, objective.outputs, batchSize);
 
   // A sum over processes would be an effect on these totals and gradients.

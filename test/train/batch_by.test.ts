@@ -1,9 +1,13 @@
 // Batches of rows of like length.
 import {
   adam,
+  crossEntropy,
   dataset,
+  embedding,
   embeddingBag,
+  type FitResult,
   fit,
+  flatten,
   gru,
   linear,
   type Model,
@@ -47,7 +51,7 @@ const run = async (options: object) => {
 
 describe("the order of an epoch", () => {
   const order = (epoch: number, seed = 4, pool = 4): Int32Array =>
-    new ByLength(lengths, BATCH, pool, true).orderOf(epoch, seed);
+    new ByLength(1, lengths, BATCH, pool, true).orderOf(epoch, seed);
 
   test("has every row once, and is another one in each epoch and for each seed", () => {
     const all = Array.from({ length: ROWS }, (_, row) => row);
@@ -115,6 +119,69 @@ describe("training", () => {
     const { result } = await run(still);
     const { result: plain } = await run({ ...still, batchBy: undefined });
     expect(result.history[0]?.loss).toBeCloseTo(plain.history[0]?.loss ?? 0, 6);
+  });
+
+  test("programs of fewer steps have the bits of those of all", async () => {
+    const { weights, result } = await run({ metrics: ["mae"] });
+    // The same order, with as many steps as the model says: another input stands for the lengths.
+    const alone = network({
+      inputs: { steps: spec(["batch", LONGEST, 2]), lengths: spec(["batch"], "i32"), order: spec(["batch"], "i32") },
+      layers: { cell: gru(2, 6), head: linear(6, 1) },
+      forward: ({ steps: x, lengths: ends }, { cell, head }) => head(cell(ops.sequence(x, ends))),
+    });
+    const x = { ...data.x, order: steps.lengths };
+    const options = {
+      ...own,
+      data: { x, y: data.y },
+      batchBy: { lengths: "order", pool: 4 },
+      metrics: ["mae"],
+    } as const;
+    const { history } = await fit(alone, options);
+    expect(weightsOf(alone as unknown as Model)).toEqual(weights);
+    expect(history.map(({ loss }) => loss)).toEqual(result.history.map(({ loss }) => loss));
+    expect(history.map(({ metrics }) => metrics)).toEqual(result.history.map(({ metrics }) => metrics));
+  });
+
+  test("answers a step: losses, masks and metrics of the steps that are there", async () => {
+    const tagged = (order: boolean) =>
+      network({
+        inputs: {
+          letters: spec(["batch", LONGEST], "i32"),
+          lengths: spec(["batch"], "i32"),
+          ...(order ? { order: spec(["batch"], "i32") } : {}),
+        },
+        layers: { table: embedding(9, 4), cell: gru(4, 6, { sequences: true }), head: linear(6, 3) },
+        forward: ({ letters, lengths: ends }, { table, cell, head }) => head(cell(ops.sequence(table(letters), ends))),
+      });
+    const letters = Array.from({ length: ROWS }, (_, row) =>
+      Int32Array.from({ length: LONGEST }, (_own, t) => (row + t * t) % 9),
+    );
+    const y = letters.map((line) => Int32Array.from(line, (letter) => letter % 3));
+    const metrics = ["accuracy", "confusionMatrix"] as const;
+    const options = { ...own, loss: crossEntropy(), metrics, accumulate: 2, epochs: 2 };
+    const [short, whole] = [tagged(false), tagged(true)];
+    const x = { letters, lengths: steps.lengths };
+    const trimmed = await fit(short, { ...options, data: { x, y }, batchBy: { lengths: "lengths" } } as never);
+    const plain = await fit(whole, {
+      ...options,
+      data: { x: { ...x, order: steps.lengths }, y },
+      batchBy: { lengths: "order" },
+    } as never);
+    const figures = (result: FitResult) => result.history.map((event) => event.metrics);
+    expect(figures(trimmed)).toEqual(figures(plain));
+    const losses = (result: FitResult) => result.history.map(({ loss }) => loss);
+    // Sums over steps whose terms behind the ends are 0 in another order: two epochs of numbers below 2.
+    for (const [at, loss] of losses(trimmed).entries())
+      expect(Math.abs(loss - (losses(plain)[at] ?? 0))).toBeLessThan(1e-5);
+  });
+
+  test("a network that takes no fewer steps than it says is refused", async () => {
+    const flat = network({
+      inputs: { steps: spec(["batch", LONGEST, 2]), lengths: spec(["batch"], "i32") },
+      layers: { cell: gru(2, 6, { sequences: true }), whole: flatten(), head: linear(6 * LONGEST, 1) },
+      forward: ({ steps: x, lengths: ends }, { cell, whole, head }) => head(whole(cell(ops.sequence(x, ends)))),
+    });
+    await expect(fit(flat, byLength)).rejects.toThrow(/fewer than 40 steps for 'fit.batchBy'/);
   });
 
   test("lists come by their own lengths", async () => {

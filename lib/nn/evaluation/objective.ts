@@ -75,16 +75,49 @@ export function recordInputs(
   });
 }
 
+/** Sequences of which a batch needs the first steps alone, as its rows are short. */
+export interface TrimmedTime {
+  readonly steps: number;
+  /** Steps that the model says. */
+  readonly of: number;
+  /** Places of the inputs that are steps. */
+  readonly inputs: ReadonlySet<number>;
+}
+
+/** Options of {@link recordObjective}. */
+export interface ObjectiveOptions extends Partial<Watcher> {
+  readonly carried?: CarriedLanes | undefined;
+  readonly time?: TrimmedTime | undefined;
+}
+
+/** The first steps of a value. */
+const trimmed = (value: Value, { steps, of }: TrimmedTime): Value =>
+  steps === of ? value : ops.slice(value, 0, steps, { axis: 1 });
+
+/** What metrics look at, with as many steps as ever, those behind the first ones 0. */
+function untrimmed(objective: OutputObjective, target: Value, { steps: count, of }: TrimmedTime): OutputObjective {
+  const whole = (value: Value): Value => ops.pad(value, 0, of - count, { axis: 1 });
+  const { output, steps } = objective;
+  return {
+    ...objective,
+    output: whole(output),
+    target,
+    steps: steps && { ...steps, count: of, mask: whole(steps.mask) },
+  };
+}
+
 /** Records forward and losses of a batch of `examples`, whose rows are those of {@link recordInputs}; `carried` is where these go on from one another. */
 export function recordObjective(
   model: Recordable,
   losses: readonly OutputLoss[],
   examples: Recorded,
   batch: number,
-  { carried, ...watcher }: Partial<Watcher> & { readonly carried?: CarriedLanes | undefined } = {},
+  { carried, time, ...watcher }: ObjectiveOptions = {},
 ): Objective {
   const { rows } = model;
-  const given = recordInputs(rows, examples, batch);
+  const given = recordInputs(rows, examples, batch).map((input, at) =>
+    time?.inputs.has(at) ? trimmed(input, time) : input,
+  );
   const predicted = model.recordRows(given, watcher.layer, undefined, carried?.record());
   carried?.expectKeepers();
   const paths = pathsOf("y", rows.outputs);
@@ -96,7 +129,11 @@ export function recordObjective(
     const own = weight === undefined ? undefined : (weights.get(weight) ?? numbersOf(weight));
     if (weight !== undefined && own !== undefined) weights.set(weight, own);
     const named = areNamed("y", rows.outputs) ? rows.outputs[at]?.name : undefined;
-    return recordOutput(output, target, { weights: own, zeros, factors }, loss, named, watcher);
+    const weighing = { weights: own, zeros, factors };
+    const isTrimmed = time !== undefined && time.steps < time.of && output.shape[1] === time.steps;
+    if (!(isTrimmed && rows.outputs[at]?.shape[0] === time.of))
+      return recordOutput(output, target, weighing, loss, named, watcher);
+    return untrimmed(recordOutput(output, trimmed(target, time), weighing, loss, named, watcher), target, time);
   });
   return { outputs, mean: meanOf(outputs, losses) };
 }

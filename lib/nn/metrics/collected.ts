@@ -25,7 +25,15 @@ export class Collected implements Effect {
   }
 
   emit(emitter: Emitter): void {
-    const [value] = this.reads;
+    this.#emit(emitter, this.reads[0]);
+  }
+
+  /** Keeps the rows of the value that stands for it in another program. */
+  again(value: Value): Effect {
+    return { reads: [value], barrier: false, emit: (emitter) => this.#emit(emitter, value) };
+  }
+
+  #emit(emitter: Emitter, value: Value): void {
     const count = this.#steps * this.#batch * this.#columns;
     const kept = emitter.memory(this.#slab, "write", { count, dtype: value.dtype });
     const sizes = { rows: -1, columns: this.#columns, batch: this.#batch, steps: this.#steps };

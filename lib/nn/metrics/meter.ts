@@ -56,6 +56,8 @@ export class Meter {
   #steps = CALL_STEPS;
   #ones = new Float32Array();
   #kept: readonly Kept[] = [];
+  /** In the order in which they were recorded. */
+  readonly #collected: Collected[] = [];
 
   /**
    * `ERR_OPTION` where a metric makes no sense for the loss.
@@ -84,7 +86,7 @@ export class Meter {
     return this.#steps;
   }
 
-  /** Records that rows are kept, of batches of at most `batch` rows. Nothing is, without metrics. */
+  /** Records that rows are kept, of batches of at most `batch` rows, in the same memory in every program. Nothing is, without metrics. */
   record(trace: Trace, outputs: readonly Measured[], batch: number): void {
     if (this.empty) return;
     const looked = outputs.flatMap(({ output, target, weights: own, steps }, at) => {
@@ -100,9 +102,13 @@ export class Meter {
     const width = values.reduce((sum, { shape }) => sum + elements(shape), 0);
     const fitting = Math.floor(MOST_BYTES / (ELEMENT_BYTES * width * batch));
     this.#steps = Math.min(Math.max(fitting, 1), CALL_STEPS);
+    let place = 0;
     const collected = (value: Value): Collected => {
-      const rows = new Collected(value, batch, this.#steps);
-      trace.add(rows);
+      const known = this.#collected[place];
+      place += 1;
+      const rows = known ?? new Collected(value, batch, this.#steps);
+      trace.add(known?.again(value) ?? rows);
+      if (known === undefined) this.#collected.push(rows);
       return rows;
     };
     this.#kept = looked.map(({ output, target, weights, places, stepwise, metrics }) => ({

@@ -111,7 +111,10 @@ function definitionOf(
   const outputs = Object.entries(inferred(structure, inputs, run)).map(([name, value]) => rowOf(name, value));
   const record: Definition["record"] = (values, functions) => {
     const given = run(values, functions);
-    return outputs.map((row) => outputAt(given, row));
+    const hasOtherSteps = inputs.some(
+      ({ shape, ragged }, at) => ragged === undefined && values[at] !== undefined && !isRow(values[at], shape),
+    );
+    return outputs.map((row) => outputAt(given, row, hasOtherSteps));
   };
   const sizesOf = (rows: readonly RowSpec[]): Sizes => Object.fromEntries(rows.map((row) => [row.name, sizeOf(row)]));
   const [[x], [y]] = [inputs, outputs];
@@ -142,10 +145,19 @@ function definitionOf(
   };
 }
 
-/** An output that was there when the network was made; `ERR_STATE` where it is another one now. */
-function outputAt(outputs: Values, { name, shape }: RowSpec): Value {
+const isRow = ({ shape }: Value, row: readonly number[]): boolean => sameShape(shape.slice(1), row);
+
+/**
+ * An output that was there when the network was made; `ERR_STATE` where it is another one now.
+ *
+ * @param hasOtherSteps Whether inputs have another number of steps than was said, as in a stream: then so may outputs.
+ */
+function outputAt(outputs: Values, { name, shape }: RowSpec, hasOtherSteps: boolean): Value {
   const output = outputs[name];
-  if (output !== undefined && sameShape(output.shape.slice(1), shape)) return output;
+  if (output !== undefined && isRow(output, shape)) return output;
+  const [, , ...rest] = output?.shape ?? [];
+  const hasRest = output?.shape.length === shape.length + 1 && sameShape(rest, shape.slice(1));
+  if (output !== undefined && hasOtherSteps && hasRest && shape.length > 1) return output;
   const received = output === undefined ? "none" : formatShape(output.shape);
   const expected = `expected ${formatShape(["batch", ...shape])} as '${name}' of 'network.forward', as before,`;
   throw new CarillonError("ERR_STATE", "network.forward", `${expected} but received ${received}`);

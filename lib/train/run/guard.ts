@@ -17,7 +17,7 @@ import { isDrawn } from "../step.js";
 /** A run that a number stopped. */
 export interface Stopped {
   readonly model: AnyModel;
-  readonly program: CompiledProgram;
+  readonly program: Pick<CompiledProgram, "batchOf">;
   /** The checks of its guard, by the number that a fault reports. */
   readonly checks: readonly FiniteCheck[];
   readonly fault: NativeFault;

@@ -1,4 +1,3 @@
-import type { CompiledProgram } from "../../graph/compiled.js";
 import { type Evaluation, Sums } from "../../nn/evaluation/evaluator.js";
 import { dataLossOf, LOG } from "../../nn/evaluation/log.js";
 import type { RunControl } from "../../nn/evaluation/run_control.js";
@@ -10,6 +9,7 @@ import type { Progress } from "../checkpoint/progress.js";
 import type { Resumed } from "../checkpoint/resume.js";
 import type { Standing } from "../progress/line.js";
 import { type RowNeeds, smallestPart } from "../step.js";
+import type { StepProgram } from "../step_programs.js";
 import type { Epochs } from "./epochs.js";
 import { type EpochEvent, type FitEvent, figureBytes } from "./events.js";
 import { packHistory, unpackHistory } from "./history.js";
@@ -153,7 +153,7 @@ export class RunHistory {
   }
 
   /** Takes in what the call has logged so far. */
-  take(program: CompiledProgram, first: number): void {
+  take(program: StepProgram, first: number): void {
     const { logColumns, finished } = program;
     if (finished === this.#seen) return;
     const log = program.log(this.#seen, finished);
