@@ -304,6 +304,7 @@ class GemmWalk {
 
     tile_.right = right_ + (panel - panel_begin) * tile_.panel_stride;
     tile_.right_tail = tail;
+    if (finish_ && task_.backward != Backward::none) fetch_gate(column, columns);
     const bool partial = !packed() && tail != F::N;
     const GemmTileKernel kernel = kernels_[vectors - 1][unit_ | (partial ? size_t{kGemmPartial} : 0)];
     if (!task_.transposed && put_.plain() && tail == F::N) {
@@ -326,6 +327,16 @@ class GemmWalk {
     if (finish_ && task_.transposed) gemm_finish(task_, column, row_, columns, mr_);
     if (finish_ && !task_.transposed) gemm_finish(task_, row_, column, mr_, columns);
     return taken;
+  }
+
+  // Lines of the gate of a tile, which comes from far away: the tile's own walk is time to bring them.
+  CARILLON_INLINE void fetch_gate(size_t column, size_t columns) const {
+    const size_t row = task_.transposed ? column : row_, rows = task_.transposed ? columns : mr_;
+    const float* gate = task_.gate_values + row * task_.c_stride + (task_.transposed ? row_ : column);
+    const size_t count = task_.transposed ? mr_ : columns;
+    for (size_t r = 0; r < rows; ++r, gate += task_.c_stride) {
+      for (size_t i = 0; i < count; i += kLine) prefetch(gate, i);
+    }
   }
 
   const GemmStore put_;

@@ -40,6 +40,7 @@ CARILLON_INLINE void gemm_pack_panel_rows(const float* right, size_t stride, siz
   for (; p < p_end; ++p) {
     const float* row = right + p * stride + column;
     float* to = out + p * kGemmColumns;
+    for (size_t line = 0; line < kGemmColumns; line += kLine) prefetch(row + line, kGemmPackRows * stride);
     for (size_t v = 0; v < kGemmVectors; ++v) {
       const size_t at = v * F::N;
       store(to + at, count >= at + F::N ? load(row + at) : count > at ? load_part(row + at, count - at) : zero());

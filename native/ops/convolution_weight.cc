@@ -97,8 +97,9 @@ void sum_channels(const Context& context, const ConvGeometry& g, const WeightRoo
 // cache (32 KB or more). Divides kDepthChunk.
 size_t places_together(const ConvGeometry& g) {
   constexpr size_t kFloats = 6144, kLine = 16, kLeast = 64;
+  const size_t floats = g.outputs / g.groups + std::min(kLine, g.columns.stride * g.channels);
   size_t places = kDepthChunk;
-  while (places > kLeast && places * (g.outputs / g.groups + kLine) > kFloats) places /= 2;
+  while (places > kLeast && places * floats > kFloats) places /= 2;
   return places;
 }
 
@@ -119,8 +120,8 @@ void sum_products(const Context& context, const ConvGeometry& g, const WeightRoo
   const size_t items = (room.apart ? room.chunks : 1) * units;
   const size_t pieces = std::min(items, context.parallel.chunks(g.flops(), kLeastFlops));
   const size_t group_floats = g.taps() * inner * outer;
-  // Places [begin, end) of a part, where chains of the part go on.
-  const auto add_places = [&](size_t part, size_t unit, size_t begin, size_t end) {
+  // Places [begin, end) of a part, where chains of the part go on; `count` tiles of a run.
+  const auto add_places = [&](size_t part, size_t unit, size_t count, size_t begin, size_t end) {
     const size_t group = unit / (runs * tiles), run = unit / tiles % runs, tile = unit % tiles;
     const size_t row = joined ? run : run / g.columns.kernel, column = joined ? 0 : run % g.columns.kernel;
     GemmTask task{};
@@ -139,7 +140,7 @@ void sum_products(const Context& context, const ConvGeometry& g, const WeightRoo
     task.group = panels;
     task.c = sums + part * g.weights() + group * group_floats + run * length * outer;
     task.c_stride = outer;
-    kernels.gemm_f32(task, tile, tile + 1, 0, panels);
+    kernels.gemm_f32(task, tile, tile + count, 0, panels);
   };
   const size_t together = room.apart ? places_together(g) : room.depth;
   context.parallel.run(pieces, [&](size_t piece) {
@@ -148,8 +149,10 @@ void sum_products(const Context& context, const ConvGeometry& g, const WeightRoo
       const size_t part = item / units, first = item % units, count = std::min(units - first, last - item);
       const size_t end = room.apart ? std::min((part + 1) * kDepthChunk, room.depth) : room.depth;
       for (size_t begin = part * kDepthChunk; begin < end; begin += together) {
-        for (size_t unit = first; unit < first + count; ++unit) {
-          add_places(part, unit, begin, std::min(end, begin + together));
+        for (size_t unit = first; unit < first + count;) {
+          const size_t side_by_side = std::min(tiles - unit % tiles, first + count - unit);
+          add_places(part, unit, side_by_side, begin, std::min(end, begin + together));
+          unit += side_by_side;
         }
       }
       item += count;

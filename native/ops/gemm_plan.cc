@@ -16,6 +16,9 @@ bool conflicting(size_t stride) { return stride % kConflictStride == 0; }
 // Operands beyond this are packed: together they no longer fit the second-level cache.
 constexpr size_t kPackBytes = 1 << 20;
 
+// Rows and depth from which it pays to choose which operand is broadcast.
+constexpr size_t kLeastSwapped = 32;
+
 // Cycles of a transposing copy, of a plain copy and of a transposed store, an element, in units of one vector FMA pair.
 constexpr double kTransposeCost = 0.35;
 
@@ -41,19 +44,22 @@ GemmPlan plan_of(const GemmShape& shape, const KernelTable& kernels) {
       const double swapped = columns * vectors(m) * flops + kTransposeCost * rows + store;
       plan.swapped = swapped < direct;
     }
+  } else if (layout_b == Layout::plain && transpose_a) {
+    // Both lie along their rows: what is broadcast is copied in pieces of a tile's rows, so that it is the smaller one.
+    plan.swapped = m >= 2 * n && n >= kLeastSwapped && k >= kLeastSwapped && (m + n) * k * sizeof(float) > kPackBytes;
   }
   plan.rows = plan.swapped ? n : m;
   plan.columns = plan.swapped ? m : n;
+  plan.left_along_rows = plan.swapped ? layout_b == Layout::plain : transpose_a;
   plan.right_along_depth = plan.swapped ? !transpose_a : layout_b == Layout::transposed;
   const size_t left_bytes = plan.rows * k * sizeof(float), right_bytes = plan.columns * k * sizeof(float);
   if (plan.few) {
     plan.left_pack = plan.swapped && conflicting(k) && m >= 64;
   } else {
-    const bool left_along_rows = plan.swapped ? false : transpose_a;  // elements of one p lie side by side
-    const size_t left_stride = left_along_rows ? m : k;
-    const size_t right_stride = n;
+    const size_t left_stride = plan.left_along_rows ? plan.rows : k;
+    const size_t right_stride = plan.columns;
     plan.left_pack = plan.columns >= 128 && plan.rows >= 32 && k >= 32 &&
-                     ((left_along_rows && left_bytes + right_bytes > kPackBytes) || conflicting(left_stride));
+                     ((plan.left_along_rows && left_bytes + right_bytes > kPackBytes) || conflicting(left_stride));
     plan.right_pack = layout_b != Layout::packed &&
                       (plan.right_along_depth || (plan.rows >= 64 && k >= 32 && plan.columns >= 64 &&
                                                   (right_bytes > kPackBytes / 2 || conflicting(right_stride))));
@@ -81,8 +87,9 @@ size_t most_floats(const GemmShape& shape, const KernelTable& kernels) {
     floats += std::max(right(n), right(m));
   } else if (turned) {
     floats = left(n, m) + (many ? right(m) : 0);
-  } else if (layout_b == Layout::plain && many) {
-    floats += right(n);
+  } else if (layout_b == Layout::plain) {
+    floats += many ? right(n) : 0;
+    if (transpose_a) floats = std::max(floats, left(n, m) + (many ? right(m) : 0));
   }
   return floats + (accumulate && k > kDepthChunk ? round_up(m * n, 16) : 0);
 }

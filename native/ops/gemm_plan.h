@@ -30,6 +30,7 @@ struct GemmPlan {
   bool few;                // by gemm_few_f32
   bool left_pack;          // packed before the product
   bool right_pack;         // likewise
+  bool left_along_rows;    // elements of left of one p lie side by side
   bool right_along_depth;  // rows of right lie along k: element (p, j) at j·stride + p
   bool apart;              // computed into scratch, then added
   size_t rows;             // of left

@@ -59,13 +59,12 @@ size_t scratch_gemm_batch(const Arguments& a, const KernelTable& kernels) {
 
 void multiply_one(const Context& context, const Arguments& a, const GemmPlan& plan, size_t product) {
   const size_t m = a.size(GemmBatchAt::m), n = a.size(GemmBatchAt::n), k = a.size(GemmBatchAt::k);
-  const bool transpose_a = a.ints[GemmBatchAt::transpose_a] != 0;
   const float* const left = a.view<const float>(GemmBatchAt::a) + product * m * k;
   const float* const right = a.view<const float>(GemmBatchAt::b) + product * k * n;
   GemmTask task{};
   task.left = plan.swapped ? right : left;
-  task.left_row_stride = !plan.swapped && transpose_a ? 1 : k;
-  task.left_depth_stride = !plan.swapped && transpose_a ? m : 1;
+  task.left_row_stride = plan.left_along_rows ? 1 : k;
+  task.left_depth_stride = plan.left_along_rows ? plan.rows : 1;
   task.right = plan.swapped ? left : right;
   task.right_stride = plan.right_along_depth ? k : plan.swapped ? m : n;
   task.right_along_depth = plan.right_along_depth;

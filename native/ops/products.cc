@@ -96,11 +96,10 @@ size_t scratch_gemm(const Arguments& a, const KernelTable& kernels) {
 
 GemmTask task_of(const Arguments& a, const GemmPlan& plan) {
   const size_t m = a.size(GemmAt::m), n = a.size(GemmAt::n), k = a.size(GemmAt::k);
-  const bool transpose_a = a.ints[GemmAt::transpose_a] != 0;
   GemmTask task{};
   task.left = a.view<const float>(plan.swapped ? GemmAt::b : GemmAt::a);
-  task.left_row_stride = !plan.swapped && transpose_a ? 1 : k;
-  task.left_depth_stride = !plan.swapped && transpose_a ? m : 1;
+  task.left_row_stride = plan.left_along_rows ? 1 : k;
+  task.left_depth_stride = plan.left_along_rows ? plan.rows : 1;
   task.right = a.view<const float>(plan.swapped ? GemmAt::a : GemmAt::b);
   task.right_stride = plan.right_along_depth ? k : plan.swapped ? m : n;
   task.right_packed = layout_of(a) == Layout::packed;

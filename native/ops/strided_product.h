@@ -26,8 +26,9 @@ inline void compute(const Context& context, void* scratch, const Product& p) {
   const GemmPlan plan = plan_of(p.shape(), context.kernels);
   GemmTask task{};
   task.left = plan.swapped ? p.right : p.left;
-  task.left_row_stride = plan.swapped ? p.right_stride : p.transposed ? 1 : p.left_stride;
-  task.left_depth_stride = !plan.swapped && p.transposed ? p.left_stride : 1;
+  const size_t left_stride = plan.swapped ? p.right_stride : p.left_stride;
+  task.left_row_stride = plan.left_along_rows ? 1 : left_stride;
+  task.left_depth_stride = plan.left_along_rows ? left_stride : 1;
   task.right = plan.swapped ? p.left : p.right;
   task.right_stride = plan.swapped ? p.left_stride : p.right_stride;
   task.right_along_depth = plan.right_along_depth;
