@@ -192,9 +192,7 @@ CARILLON_INLINE void gemm_store_lines(const GemmTask& task, const GemmSums& sums
       const size_t rows = smaller_of(F::N, sums.columns - j);
       for (size_t l = 0; l < rows; ++l, c += task.c_stride, bit += task.keep_stride) {
         if constexpr (as_is) {
-          store_at_most(c, lines[l], count);
-        } else if (count == F::N) {
-          put.store_element<true>(c, lines[l], shift, count, bit);
+          store_part(c, lines[l], count);
         } else {
           put.store_element<false>(c, lines[l], shift, count, bit);
         }
@@ -245,6 +243,7 @@ class GemmWalk {
     interleaved_ = task.left_packed && task.left_depth_stride != 1;
     tile_.left_row_stride = task.left_packed && !interleaved_ ? chunk.depth + kLeftPadding : task.left_row_stride;
     tile_.left_depth_stride = task.left_depth_stride;
+    unit_ = tile_.left_row_stride == 1 ? size_t{kGemmUnit} : 0;
     // Tiles differ by one row at most: all are walked as the largest needs it.
     at_once_ = task.transposed ? 1 : gemm_panels_at_once(mean_rows_ + (larger_ != 0 ? 1 : 0));
     finish_ = chunk.last && ((task.activation != Activation::identity && task.activation != Activation::relu) ||
@@ -290,17 +289,18 @@ class GemmWalk {
       tile_.left = left_ + row_ * tile_.left_row_stride;
     }
     kernels_ = kGemmTiles.at[mr_ - 1];
-    unit_ = tile_.left_row_stride == 1 ? size_t{kGemmUnit} : 0;
   }
 
   // Computes the tile at `panel` and as many behind it as the kernel takes; returns how many panels that were.
   CARILLON_INLINE size_t multiply(size_t panel_begin, size_t panel, size_t panel_end) {
     const size_t column = panel * kGemmColumns;
-    size_t taken = at_once_;
-    while (taken > 1 && (panel + taken > panel_end || column + taken * kGemmColumns > task_.columns)) taken /= 2;
-    const size_t columns = smaller_of(taken * kGemmColumns, task_.columns - column);
-    const size_t vectors = (columns + F::N - 1) / F::N;
-    const size_t tail = columns - (vectors - 1) * F::N;
+    size_t taken = at_once_, columns = taken * kGemmColumns, vectors = taken * kGemmVectors, tail = F::N;
+    if (panel + taken > panel_end || column + columns > task_.columns) {
+      while (taken > 1 && (panel + taken > panel_end || column + taken * kGemmColumns > task_.columns)) taken /= 2;
+      columns = smaller_of(taken * kGemmColumns, task_.columns - column);
+      vectors = (columns + F::N - 1) / F::N;
+      tail = columns - (vectors - 1) * F::N;
+    }
 
     tile_.right = right_ + (panel - panel_begin) * tile_.panel_stride;
     tile_.right_tail = tail;
@@ -345,7 +345,7 @@ class GemmWalk {
   const float* left_;
   const float* right_ = nullptr;
   size_t panel_depth_;  // of packed panels
-  size_t mean_rows_;  // of a tile; the first `larger_` have one more
+  size_t mean_rows_;    // of a tile; the first `larger_` have one more
   size_t larger_;
   size_t at_once_;
   size_t row_ = 0;  // of the tile in hand

@@ -110,8 +110,8 @@ void pack_panel(const KernelTable& kernels, const ConvGeometry& g, const Sides& 
   }
   for (size_t r = 0; r < rows.count; ++r) {
     for (size_t c = 0; c < columns.count; ++c) {
-      const float* from = w + (rows.kernel(r) * g.columns.kernel + columns.kernel(c)) * shared +
-                          group * inner * per_output + begin;
+      const float* from =
+          w + (rows.kernel(r) * g.columns.kernel + columns.kernel(c)) * shared + group * inner * per_output + begin;
       for (size_t i = 0; i < inner; ++i, from += per_output, out += width) {
         std::memcpy(out, from, count * sizeof(float));
         std::memset(out + count, 0, (width - count) * sizeof(float));
@@ -202,10 +202,10 @@ class Convolution {
         scratch_(static_cast<std::byte*>(context.scratch)),
         source_(a.view<const float>(ConvAt::x)),
         weight_(a.view<const float>(ConvAt::w)) {
-    sides_ = transposed ? Sides{g_.outputs,     g_.channels,  g_.groups,      g_.rows.small, g_.columns.small,
-                                g_.rows.large, g_.columns.large, g_.depthwise()}
-                        : Sides{g_.channels,    g_.outputs,   g_.groups,      g_.rows.large, g_.columns.large,
-                                g_.rows.small, g_.columns.small, g_.depthwise()};
+    sides_ = transposed ? Sides{g_.outputs,       g_.channels,   g_.groups,        g_.rows.small,
+                                g_.columns.small, g_.rows.large, g_.columns.large, g_.depthwise()}
+                        : Sides{g_.channels,      g_.outputs,    g_.groups,        g_.rows.large,
+                                g_.columns.large, g_.rows.small, g_.columns.small, g_.depthwise()};
     pitch_ = (trims_ ? sides_.source_width : reach_.columns.padded_size()) * sides_.source_channels;
     // Phases: one of a convolution; of a transposed one all remainders to the strides.
     column_phases_ = transposed ? std::min(g_.columns.stride, g_.columns.large) : 1;
@@ -291,9 +291,8 @@ class Convolution {
   // Weights as panels, each walk behind the one before.
   void pack() const {
     const size_t panels = g_.groups * tiles_of(sides_.outer(), kernels_.gemm_columns);
-    const size_t chunks = sides_.depthwise
-                              ? 1
-                              : std::min(panels, context_.parallel.chunks(g_.weights(), kLeastElements));
+    const size_t chunks =
+        sides_.depthwise ? 1 : std::min(panels, context_.parallel.chunks(g_.weights(), kLeastElements));
     context_.parallel.run(chunks, [&](size_t chunk) {
       size_t taps_before = 0;
       for (size_t phase = 0; phase < phases_; ++phase) {
@@ -328,8 +327,7 @@ class Convolution {
   // place of theirs has other taps than its neighbours in the tile; otherwise one by one.
   bool together() const {
     const size_t most = kernels_.gemm_rows, places = sides_.target_width;
-    return g_.images > 1 &&
-           4 * g_.images * tiles_of(places, most) >= 3 * places * tiles_of(g_.images, most);
+    return g_.images > 1 && 4 * g_.images * tiles_of(places, most) >= 3 * places * tiles_of(g_.images, most);
   }
 
   void run_as_they_are() const {

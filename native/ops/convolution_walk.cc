@@ -42,9 +42,7 @@ struct Span {
   Span(const Taps& taps, size_t size, size_t step, size_t begin_, size_t most) : begin(begin_), end(begin_ + 1) {
     const auto inside = [&](size_t place) {
       size_t from = 0, to = taps.count;
-      const auto at = [&](size_t each) {
-        return taps.first + static_cast<ptrdiff_t>(place * step + each * taps.step);
-      };
+      const auto at = [&](size_t each) { return taps.first + static_cast<ptrdiff_t>(place * step + each * taps.step); };
       while (from < to && at(from) < 0) ++from;
       while (from < to && at(to - 1) >= static_cast<ptrdiff_t>(size)) --to;
       return std::pair{from, to};
@@ -153,8 +151,7 @@ void walk_images(const KernelTable& kernels, const Sides& sides, const Walk& wal
       const Span rows(walk.row_taps, sides.source_height, walk.source_rows, row, end);
       for (size_t column = 0; column < walk.columns;) {
         const Span columns(walk.column_taps, sides.source_width, walk.source_columns, column, walk.columns);
-        walk_region(kernels, sides, walk, whole, source, images, rows, columns, panel,
-                    std::min(panels, panel + group));
+        walk_region(kernels, sides, walk, whole, source, images, rows, columns, panel, std::min(panels, panel + group));
         column = columns.end;
       }
       row = rows.end;

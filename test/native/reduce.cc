@@ -96,8 +96,8 @@ TEST(column_sums_follow_the_contract) {
           for (size_t begin = 0; begin < rows; begin += kColumnBlock) {
             float chain = 0;
             for (size_t r = begin; r < std::min(rows, begin + kColumnBlock); ++r) chain += x[r * columns + c];
-            CHECK_AT(same(blocks[begin / kColumnBlock * columns + c], chain), "block %zu, column %zu of [%zu, %zu] on %s",
-                     begin / kColumnBlock, c, rows, columns, table->name);
+            CHECK_AT(same(blocks[begin / kColumnBlock * columns + c], chain),
+                     "block %zu, column %zu of [%zu, %zu] on %s", begin / kColumnBlock, c, rows, columns, table->name);
             total += chain;
           }
           CHECK_AT(same(y[c], total), "column %zu of [%zu, %zu] on %s", c, rows, columns, table->name);
