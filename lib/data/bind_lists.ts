@@ -58,8 +58,8 @@ export async function bindLists(
   return { weighted, room: (rows) => roomOf(counts, rows) };
 }
 
-/** Ids of so many of the longest lists; 1 at least. */
-function roomOf(counts: ReadonlyMap<number, number>, rows: number): number {
+/** Ids of so many of the longest lists, of which `counts` are of each length; 1 at least. */
+export function roomOf(counts: ReadonlyMap<number, number>, rows: number): number {
   let [left, ids] = [rows, 0];
   for (const [length, count] of [...counts].sort(([one], [other]) => other - one)) {
     const some = Math.min(left, count);

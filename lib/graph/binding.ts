@@ -32,6 +32,8 @@ export interface ListsBinding {
   /** Places of a list; 0: they follow one another. */
   readonly width: number;
   readonly samples: number;
+  /** Rows that are fed of these; all by default. */
+  readonly fed?: number | undefined;
   /** Elements of all samples. */
   readonly entries: number;
 }

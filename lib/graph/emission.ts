@@ -110,8 +110,7 @@ export class Emission implements Emitter {
 
   #gather({ place, binding }: Gathered): void {
     if (this.#order === undefined) throw new CarillonError("ERR_TRACE", "program", "a feed without an order");
-    const { samples } = binding;
-    const fed = binding.kind === "feed" ? (binding.fed ?? samples) : samples;
+    const { samples, fed = samples } = binding;
     const order = this.memory(this.#order, "write", { count: fed, dtype: "i32" });
     if (binding.kind === "lists") {
       this.#gatherLists(place, binding, order);

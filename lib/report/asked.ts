@@ -33,6 +33,8 @@ export interface ReportedModel {
         readonly fold?: number | undefined;
         readonly weight?: number | undefined;
         readonly best?: { readonly epoch: number } | undefined;
+        /** Whether it was trained once more, on all rows, for so many epochs. */
+        readonly again?: boolean | undefined;
         readonly history?:
           | readonly { readonly epoch: number; readonly loss: number; readonly validationLoss: number }[]
           | undefined;

@@ -127,6 +127,8 @@ export interface ReportFacts {
     readonly name: string;
     readonly weight: number;
     readonly best: number | undefined;
+    /** Whether it was trained once more, on all rows, for so many epochs. */
+    readonly again?: boolean | undefined;
     readonly epochs: readonly { readonly epoch: number; readonly loss: number; readonly validationLoss: number }[];
   }[];
   readonly weights: readonly WeightFacts[];

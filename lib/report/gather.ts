@@ -177,10 +177,11 @@ export async function gather(
         most: 12,
       }),
     },
-    training: (model.members ?? []).map(({ kind, weight = 1, best, history = [] }, at) => ({
+    training: (model.members ?? []).map(({ kind, weight = 1, best, again = false, history = [] }, at) => ({
       name: `member ${at + 1}${kind === undefined ? "" : ` (${kind})`}`,
       weight,
       best: best?.epoch,
+      ...(again ? { again } : {}),
       epochs: history.map(({ epoch, loss, validationLoss }) => ({
         epoch,
         loss: round(loss),

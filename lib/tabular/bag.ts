@@ -10,7 +10,7 @@ import { lossOfAnswers, measure } from "./measures.js";
 import type { TrainedMember } from "./member.js";
 import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular } from "./options.js";
-import { monitorOf, outputsOf } from "./plan.js";
+import { monitorFor, outputsOf } from "./plan.js";
 import type { Prepared } from "./prepared.js";
 import {
   keepFacts,
@@ -28,6 +28,8 @@ export interface Member extends TrainedMember {
   readonly model: AnyModel;
   readonly history: readonly TabularHistoryEpoch[];
   readonly answers: Float32Array;
+  /** Whether the model has been trained once more, on all rows. */
+  readonly again: boolean;
 }
 
 /** One model of the members, with what they answer to the rows that they have not seen. */
@@ -78,11 +80,18 @@ export async function bagged(
   const lossKind = { classes: "crossEntropy", labels: "binaryCrossEntropy", values: "mse" }[mixing];
   model.changeMeaning({ inputs: [], outputs: [{ units, lossKind, classNames }] });
   const members = used.map((member): TabularMember => {
-    const { kind, fold, best, history } = member;
+    const { kind, fold, best, history, again } = member;
     const { epoch, value } = best ?? { epoch: 0, value: Number.NaN };
-    return { kind, fold: fold + 1, weight: weightOf(member), best: { epoch, value }, history };
+    return {
+      kind,
+      fold: fold + 1,
+      weight: weightOf(member),
+      best: { epoch, value },
+      ...(again ? { again } : {}),
+      history,
+    };
   });
-  const metric = monitorOf(target.task, settings.metric);
+  const metric = monitorFor(preparation, settings);
   const { preset, seed } = settings;
   const facts = { preset, metric, members, score, kinds: prepared.kinds, seed };
   const own =

@@ -1,6 +1,6 @@
 // Rows of a table as networks read them: encoded once, for all members.
 import { turn } from "../binding/clock.js";
-import { Packed, type PackedForm } from "../data/packed.js";
+import { Packed, type PackedForm, type WrittenInputs } from "../data/packed.js";
 import { type Affine, ColumnStatistics, standardize } from "../data/transform.js";
 import { Turns } from "../data/turns.js";
 import { CarillonError } from "../errors.js";
@@ -29,6 +29,9 @@ export interface Keeping {
   readonly seed: number;
 }
 
+/** Rows that are encoded, texts in one form or the other. */
+type Examples = Pick<PreparedExamples, "y"> & { readonly x: WrittenInputs };
+
 /** Encodes tables that follow one another, `rows` in all, in turns of the event loop, in each of which the signal may abort. */
 export async function encodeTables(
   preparation: Preparation,
@@ -42,10 +45,12 @@ export async function encodeTables(
   try {
     for await (const table of tables) {
       for (let begin = 0; begin < table.rows || made === undefined; begin += TURN_ROWS) {
-        const examples = preparation.examples(table.slice(begin, begin + TURN_ROWS));
-        made ??= await roomFor(examples, rows, keeping, signal);
+        const part = table.slice(begin, begin + TURN_ROWS);
+        let examples: Examples = preparation.examples(part, { texts: "lists" });
+        made ??= await roomFor(preparation, examples, rows, keeping, signal);
         const count = Math.min(TURN_ROWS, table.rows - begin);
         if (at + count > rows) failCount(rows, "more");
+        if (!made.encoded.takesLists && preparation.inputs.texts.length > 0) examples = preparation.examples(part);
         await made.encoded.write(at, examples.x);
         put(made.targets, at, examples.y);
         at += count;
@@ -69,12 +74,16 @@ function failCount(rows: number, received: string): never {
 
 /** Room for rows that are encoded as these are. */
 async function roomFor(
-  { x, y }: PreparedExamples,
+  { inputs: { texts } }: Preparation,
+  { x, y }: Examples,
   rows: number,
   { most, seed }: Keeping,
   signal: AbortSignal | undefined,
 ): Promise<EncodedTable> {
-  const inputs = Object.entries(x).map(([name, { shape, data }]): PackedForm => {
+  const inputs = Object.entries(x).map(([name, given]): PackedForm => {
+    const most = texts.find(({ input }) => input === name)?.most ?? 1;
+    if ("offsets" in given) return { name, shape: [most], dtype: "i32", lists: true };
+    const { shape, data } = given;
     return { name, shape: shape.slice(1), dtype: isFloats(data) ? "f32" : "i32" };
   });
   const width = "shape" in y ? (y.shape[1] ?? 1) : 1;

@@ -53,6 +53,7 @@ export interface TabularStepEvent {
   readonly members: number;
   /** Of this member, from 1. */
   readonly step: number;
+  /** Where a member is trained once more, on all rows, epochs go on behind those of its choice. */
   readonly epoch: number;
   readonly epochs: number;
   readonly loss: number;

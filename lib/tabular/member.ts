@@ -139,15 +139,20 @@ export function batchOf(rows: number, size: number): { readonly batchSize: numbe
   return { batchSize, steps: Math.ceil(rows / batchSize) };
 }
 
-/** Trains `model`; it has the weights of its best epoch then. */
-export async function trainMember(
-  model: AnyModel,
-  train: AnyData,
-  validation: AnyData,
-  training: MemberTraining,
-): Promise<TrainedMember> {
+/** What ends the second training of a member. */
+const AGAIN = "epochsThatWereBest";
+
+/** Ends a run behind so many epochs, with the rates that it would have in all of them. */
+function endBehind(epochs: number): Callback {
+  const decide: CallbackHooks["decide"] = (at) => {
+    if (at.epoch >= epochs) at.stop();
+  };
+  return { name: AGAIN, decide, begin: () => ({ decide }) };
+}
+
+/** What the trainings of a member have in common. */
+function fitOptions(data: AnyData, training: Omit<MemberTraining, "onEpoch" | "monitor" | "patience">) {
   const {
-    monitor,
     checkpoint,
     loss,
     optimizer,
@@ -160,27 +165,19 @@ export async function trainMember(
     priority,
     signal,
   } = training;
-  let best: TrainedMember["best"];
-  const callback = keepBest(monitor, monitor === "accuracy", training.patience, (before) => {
-    best = before;
-  });
-  const metrics = monitor === "loss" ? [] : [monitor];
-  const run = fitAny(model, {
-    data: train,
-    validation,
+  return {
+    data,
     loss,
     optimizer,
     ...(regularizer === undefined ? {} : { regularizer }),
-    metrics,
     epochs,
     // A stream does not tell how long it is, and rates go by the steps of all epochs.
-    ...(train instanceof Dataset ? { steps: epochs * stepsPerEpoch } : {}),
+    ...(data instanceof Dataset ? { steps: epochs * stepsPerEpoch } : {}),
     batchSize,
     seed,
     threads,
     ...(priority === undefined ? {} : { priority }),
     reportEvery: REPORT,
-    callbacks: [callback],
     ...(signal === undefined ? {} : { signal }),
     ...(checkpoint === undefined
       ? {}
@@ -190,9 +187,42 @@ export async function trainMember(
             every: stepsPerEpoch > LONG ? { steps: LONG } : { epochs: 16 },
             keep: 1,
           },
-          ...(checkpoint.resume ? { resume: "auto" } : {}),
+          ...(checkpoint.resume ? { resume: "auto" as const } : {}),
         }),
+  };
+}
+
+/** Trains `model` once more, on all rows, for the epochs that were best; `false` where the run was stopped before. */
+export async function trainAgain(
+  model: AnyModel,
+  data: AnyData,
+  epochs: number,
+  training: Omit<MemberTraining, "onEpoch" | "monitor" | "patience">,
+): Promise<boolean> {
+  const run = fitAny(model, { ...fitOptions(data, training), callbacks: [endBehind(epochs)] });
+  training.onStart(run);
+  for await (const event of run) {
+    if (event.kind === "start") training.onBegin(event.step);
+    if (event.kind === "step") training.onStep(event);
+  }
+  const { reason, stoppedBy } = await run;
+  return reason === "finished" || stoppedBy === AGAIN;
+}
+
+/** Trains `model`; it has the weights of its best epoch then. */
+export async function trainMember(
+  model: AnyModel,
+  train: AnyData,
+  validation: AnyData,
+  training: MemberTraining,
+): Promise<TrainedMember> {
+  const { monitor } = training;
+  let best: TrainedMember["best"];
+  const callback = keepBest(monitor, monitor === "accuracy", training.patience, (before) => {
+    best = before;
   });
+  const metrics = monitor === "loss" ? [] : [monitor];
+  const run = fitAny(model, { ...fitOptions(train, training), validation, metrics, callbacks: [callback] });
   training.onStart(run);
   for await (const event of run) {
     if (event.kind === "start") training.onBegin(event.step);

@@ -20,6 +20,7 @@ import { sequential } from "../nn/model/sequential.js";
 import { identity, normal, signs } from "../nn/parameters/initializers.js";
 import type { Layer, LayerPart } from "../nn/structure/layer.js";
 import type { PreparedInputs } from "../table/preparation/features.js";
+import { ragged } from "../tensor/ragged.js";
 
 /** Kinds of members: RealMLP-TD-S, RealMLP-TD and TabM. */
 export type NetworkKind = "realMlpSmall" | "realMlp" | "tabM";
@@ -30,6 +31,8 @@ export const NETWORK_KINDS = ["realMlpSmall", "realMlp", "tabM"] as const satisf
 export interface NetworkPlan {
   readonly kind: NetworkKind;
   readonly inputs: PreparedInputs;
+  /** Whether texts are lists of any length rather than rows of the longest: the parameters and the answers are the same. */
+  readonly lists?: boolean | undefined;
   /** The second form of the columns, in which TabM takes numbers and flags as they are. */
   readonly second?: PreparedInputs | undefined;
   readonly secondWidths?: readonly number[] | undefined;
@@ -110,7 +113,7 @@ function branchesOf(plan: NetworkPlan): {
   }
   const alone = isTextAlone(inputs);
   for (const { input, buckets, most } of texts) {
-    specs[input] = spec(["batch", most], "i32");
+    specs[input] = plan.lists === true ? ragged("i32", { longest: most }) : spec(["batch", most], "i32");
     const size = alone ? plan.outputs : TEXT;
     layers[input] = embeddingBag(buckets, size, {
       rows: "touched",

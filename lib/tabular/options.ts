@@ -24,9 +24,9 @@ const METRICS = ["accuracy", "logLoss", "auc", "rmse"] as const satisfies readon
 export interface TabularOptions {
   /** `'auto'` by default. */
   readonly preset?: Preset | undefined;
-  /** Times that all training rows are seen; 256 by default. */
+  /** Times that all training rows are seen; 256 by default, of a text alone 8 to 64 at most, fewer of more rows. */
   readonly epochs?: number | undefined;
-  /** Rows a step, about: batches of an epoch are of one size, give or take a row. 256 by default. */
+  /** Rows a step, about: batches of an epoch are of one size, give or take a row. 256 by default, of a text alone 64. */
   readonly batchSize?: number | undefined;
   /** Members, each of which is trained without one of so many parts of the rows; 1: one member, a fifth of the rows held out. */
   readonly folds?: number | undefined;
@@ -111,8 +111,6 @@ const FIT_KEYS = [
 /** {@link TabularOptions}, checked, with defaults but for those that the task decides. */
 export interface CheckedTabular extends TabularOptions {
   readonly preset: Preset;
-  readonly epochs: number;
-  readonly batchSize: number;
   readonly folds: number;
   readonly seed: number;
   readonly threads: number;
@@ -125,8 +123,8 @@ export function checkTabular(options: TabularOptions): CheckedTabular {
   checkKeys(where, options, KEYS);
   const { minutes, metric, optimizer, lr, dropout, hidden = [256, 256, 256] } = options;
   const preset = checkOneOf(`${where}.preset`, options.preset ?? "auto", PRESETS);
-  const count = (key: "epochs" | "batchSize", standard: number): number =>
-    checkNumber(`${where}.${key}`, options[key] ?? standard, { min: 1, integer: true });
+  for (const key of ["epochs", "batchSize"] as const)
+    checkNumber(`${where}.${key}`, options[key] ?? 1, { min: 1, integer: true });
   const folds = options.folds ?? (preset === "fast" ? 1 : 5);
   checkNumber(`${where}.folds`, folds, { min: 1, max: 1000, integer: true });
   if (minutes !== undefined) checkNumber(`${where}.minutes`, minutes, { above: 0 });
@@ -144,8 +142,6 @@ export function checkTabular(options: TabularOptions): CheckedTabular {
   return {
     ...options,
     preset,
-    epochs: count("epochs", 256),
-    batchSize: count("batchSize", 256),
     folds,
     seed: checkNumber(`${where}.seed`, options.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }),
     threads: options.threads ?? threadLimit(),

@@ -8,7 +8,8 @@ export interface PacedMember {
   readonly cost: number;
 }
 
-interface Lap extends PacedMember {
+interface Lap extends Omit<PacedMember, "steps"> {
+  steps: number;
   /** Steps done before this run: they took none of its time. */
   before: number;
   step: number;
@@ -30,6 +31,12 @@ export class Pace {
   begin(at: number, step: number): void {
     const lap = this.#laps[at];
     if (lap !== undefined) Object.assign(lap, { before: step, step });
+  }
+
+  /** A member turns out to have so many steps. */
+  plan(at: number, steps: number): void {
+    const lap = this.#laps[at];
+    if (lap !== undefined) lap.steps = steps;
   }
 
   reach(at: number, step: number): void {

@@ -1,6 +1,6 @@
 // What networks are given of a table where that is too large for memory: in a file, which every epoch reads again.
 
-import type { PackedForm, PackedInputs } from "../data/packed.js";
+import type { PackedForm, PackedInputs, WrittenInputs } from "../data/packed.js";
 import { permutation } from "../data/permutation.js";
 import { type Dataset, dataset, type StreamExample } from "../data/stream.js";
 import { fileError } from "../io/file.js";
@@ -34,6 +34,7 @@ function memoryFor({ dtype }: Part, count: number): Values {
 /** Rows in a file of the system's temporary folder, written once in their order; targets stay in memory. */
 export class SpooledRows implements EncodedRows {
   readonly rows: number;
+  readonly takesLists = false;
   readonly #inputs: readonly Part[];
   readonly #width: number;
   readonly #seed: number;
@@ -70,14 +71,15 @@ export class SpooledRows implements EncodedRows {
     return new SpooledRows(rows, inputs, target, seed, await TemporaryFile.make("rows", "encoded rows"));
   }
 
-  async write(_begin: number, x: PackedInputs): Promise<void> {
+  async write(_begin: number, x: WrittenInputs): Promise<void> {
     const [first] = Object.values(x);
-    const rows = first?.shape[0] ?? 0;
+    const rows = first !== undefined && "shape" in first ? (first.shape[0] ?? 0) : 0;
     for (let done = 0; done < rows; ) {
       const taken = Math.min(rows - done, STRETCH - this.#count);
       for (const [at, { name, columns }] of this.#inputs.entries()) {
-        const given = x[name]?.data.subarray(done * columns, (done + taken) * columns);
-        if (given !== undefined) this.#filled[at]?.set(given, this.#count * columns);
+        const given = x[name];
+        if (given === undefined || "offsets" in given) continue;
+        this.#filled[at]?.set(given.data.subarray(done * columns, (done + taken) * columns), this.#count * columns);
       }
       this.#count += taken;
       done += taken;

@@ -56,8 +56,10 @@ export interface TabularMember {
   readonly fold: number;
   /** In the bag; all are 1 together. */
   readonly weight: number;
-  /** The epoch whose weights it has, and its figure. */
+  /** The epoch whose weights it has, and its figure; of one that was trained {@link again} the epochs of that, and the figure before. */
   readonly best: { readonly epoch: number; readonly value: number };
+  /** Whether it was trained once more, on all rows, for its best number of epochs; its history and its answers to rows that were held out are those of the training before. */
+  readonly again?: true | undefined;
   readonly history: readonly TabularHistoryEpoch[];
 }
 
@@ -343,6 +345,7 @@ function memberIn(part: Part): TabularMember {
     fold: part.at("fold").count(1),
     weight: part.at("weight").number({ min: 0, max: 1 }),
     best: { epoch: part.at("best").at("epoch").count(), value: part.at("best").at("value").figure() },
+    ...(part.at("again").value === true ? { again: true } : {}),
     history: part
       .at("history")
       .list()

@@ -1,45 +1,28 @@
 // Trains the members of a run, several at once, and tells how far they are.
 import { now } from "../binding/clock.js";
-import { fail } from "../errors.js";
 import type { RunControl } from "../nn/evaluation/run_control.js";
 import { drawFromData } from "../nn/model/draw_from_data.js";
 import type { AnyModel } from "../nn/model/model.js";
 import { fitAny } from "../train/fit.js";
+import { allOrStop } from "./all_or_stop.js";
 import type { Member } from "./bag.js";
-import { boundsOf } from "./encoding.js";
+import { drawnRows } from "./divisions.js";
 import type { TabularEvent, TabularFigure } from "./events.js";
 import { keptEpochs } from "./kept_epochs.js";
-import { batchOf, type MemberTraining, trainMember } from "./member.js";
-import { type NetworkKind, networkOf } from "./networks.js";
+import { batchOf, type MemberStep, type MemberTraining, trainAgain, trainMember } from "./member.js";
+import { MemberNetworks, type Planned } from "./member_networks.js";
+import type { NetworkKind } from "./networks.js";
 import type { CheckedTabular, TabularFitOptions } from "./options.js";
 import { Pace } from "./pace.js";
-import { KINDS, lossOf, monitorOf, optimizerOf, outputsOf } from "./plan.js";
+import { KINDS, lossOf, optimizerOf, type TrainingPlan, trainingPlan } from "./plan.js";
 import type { Prepared } from "./prepared.js";
 import { answersToRows, type TabularHistoryEpoch } from "./tabular_model.js";
 
 /** Steps after which the time is told that training will take. */
 const TRIAL = 50;
 
-/** Shares of hidden units that are dropped, by kind. */
-const DROPPED: Readonly<Record<NetworkKind, number>> = { realMlpSmall: 0, realMlp: 0.15, tabM: 0.1 };
-
-/** Epochs without a better one after which a member is done, where it is not trained to its end. */
-const PATIENCE: Readonly<Partial<Record<NetworkKind, number>>> = { tabM: 16 };
-
 /** How long a step takes beside one of RealMLP-TD, about, as it is mostly done early where it is not trained to its end. */
 const COST: Readonly<Record<NetworkKind, number>> = { realMlpSmall: 0.6, realMlp: 1, tabM: 5 };
-
-/** Training rows of which all draw the first weights, and of more how many do, evenly apart. */
-const MOST_DRAWN = 1_000_000;
-const DRAWN = 65_536;
-
-/** Rows of a member that its first weights are drawn by. */
-function drawnRows(rows: Uint32Array): Uint32Array {
-  if (rows.length <= MOST_DRAWN) return rows;
-  const drawn = new Uint32Array(DRAWN);
-  for (let at = 0; at < DRAWN; at++) drawn[at] = rows[Math.floor((at * rows.length) / DRAWN)] ?? 0;
-  return drawn;
-}
 
 /** Names of the inputs of a model. */
 function namesOf({ rows }: AnyModel): readonly string[] {
@@ -50,11 +33,6 @@ interface Means {
   emit(event: TabularEvent): void;
   seconds(): number;
   readonly control: RunControl;
-}
-
-interface Planned {
-  readonly kind: NetworkKind;
-  readonly fold: number;
 }
 
 interface Stoppable {
@@ -73,6 +51,8 @@ export class Training {
   readonly #running = new Set<Stoppable>();
   #pace: Pace;
   #epochs: number;
+  readonly #plan: TrainingPlan;
+  readonly #networks: MemberNetworks;
   #told = false;
 
   constructor(settings: CheckedTabular, prepared: Prepared, options: TabularFitOptions, means: Means) {
@@ -81,7 +61,9 @@ export class Training {
     this.#options = options;
     this.#means = means;
     this.#planned = prepared.parts.flatMap((_, fold) => KINDS[settings.preset].map((kind) => ({ kind, fold })));
-    this.#epochs = settings.epochs;
+    this.#plan = trainingPlan(prepared.preparation, settings, options.rows, prepared.encoded.rows);
+    this.#epochs = this.#plan.epochs;
+    this.#networks = new MemberNetworks(settings, prepared);
     this.#pace = this.#paced();
   }
 
@@ -141,28 +123,9 @@ export class Training {
     else if (!this.#means.control.free) run.pause();
   }
 
-  #modelFor({ kind, fold }: Planned): AnyModel {
-    const { preparation, parts, targets, units } = this.#prepared;
-    const target = preparation.target ?? fail("ERR_STATE", "fit", "a target", undefined);
-    const { outputs, mixing } = outputsOf(target);
-    const rows = parts[fold]?.train ?? new Uint32Array();
-    return networkOf({
-      kind,
-      inputs: preparation.inputs,
-      flagWidths: preparation.flagWidths,
-      second: preparation.second,
-      secondWidths: preparation.secondWidths,
-      outputs,
-      mixing,
-      hidden: this.#settings.hidden,
-      dropout: this.#settings.dropout ?? DROPPED[kind],
-      bounds: mixing === "values" && kind !== "realMlpSmall" ? boundsOf(targets, rows, units) : undefined,
-    });
-  }
-
   /** Steps of an epoch of a member. */
   #stepsOf({ fold }: Planned): { readonly batchSize: number; readonly steps: number } {
-    return batchOf(this.#prepared.parts[fold]?.train.length ?? 1, this.#settings.batchSize);
+    return batchOf(this.#prepared.parts[fold]?.train.length ?? 1, this.#plan.batchSize);
   }
 
   /** Of members that begin now. */
@@ -171,7 +134,8 @@ export class Training {
     const [began, waited] = [now(), control.waited];
     const members = this.#planned.map((planned) => {
       const { batchSize, steps } = this.#stepsOf(planned);
-      return { steps: this.#epochs * steps, batchSize, cost: COST[planned.kind] };
+      const again = this.#plan.isAgain ? batchOf(this.#prepared.encoded.rows, this.#plan.batchSize).steps : 0;
+      return { steps: this.#epochs * (steps + again), batchSize, cost: COST[planned.kind] };
     });
     return new Pace(members, () => (now() - began - (control.waited - waited)) / 1000);
   }
@@ -181,7 +145,7 @@ export class Training {
     if (first === undefined) return;
     const { preparation, encoded, warnings } = this.#prepared;
     const { numbers, flags, categories, texts } = preparation.inputs;
-    const model = this.#modelFor(first);
+    const model = this.#networks.modelFor(first);
     this.#means.emit({
       kind: "start",
       step: 0,
@@ -205,13 +169,12 @@ export class Training {
     const { batchSize, steps } = this.#stepsOf(first);
     const rows = this.#prepared.parts[first.fold]?.train ?? new Uint32Array();
     const { task, settings } = { task: this.#prepared.preparation.target?.task ?? "value", settings: this.#settings };
-    const monitor = monitorOf(task, settings.metric);
     const { control } = this.#means;
     const { signal } = this.#options;
-    const model = this.#modelFor(first);
+    const model = this.#networks.modelFor(first, this.#networks.lists);
     const trial = fitAny(model, {
       data: this.#prepared.encoded.take(rows, "training", namesOf(model)),
-      loss: lossOf(task, monitor),
+      loss: lossOf(task, this.#plan.monitor),
       optimizer: optimizerOf(first.kind, task, this.#prepared.preparation.inputs, settings),
       steps: TRIAL,
       batchSize,
@@ -227,8 +190,9 @@ export class Training {
     const pace = Math.max(seconds, passed / 1000 / 2) / TRIAL;
     const left = minutes * 60 - this.#means.seconds();
     const work = this.#planned.reduce((sum, { kind }) => sum + COST[kind] / COST[first.kind], 0);
-    const epoch = (pace * steps * work * 1.15) / together;
-    return Math.max(1, Math.min(settings.epochs, Math.floor(left / epoch)));
+    const again = this.#plan.isAgain ? this.#prepared.encoded.rows / rows.length : 0;
+    const epoch = (pace * steps * work * (1 + again) * 1.15) / together;
+    return Math.max(1, Math.min(this.#epochs, Math.floor(left / epoch)));
   }
 
   async #train(at: number, threads: number): Promise<Member | undefined> {
@@ -240,8 +204,8 @@ export class Training {
     const settings = this.#settings;
     const { checkpoint, signal, priority } = this.#options;
     const task = preparation.target?.task ?? "value";
-    const monitor = monitorOf(task, settings.metric);
-    const model = this.#modelFor(planned);
+    const monitor = this.#plan.monitor;
+    const model = this.#networks.modelFor(planned);
     const seed = (settings.seed % 4_294_967_296) * 1024 + at;
     const names = namesOf(model);
     const train = encoded.take(part.train, "training", names);
@@ -261,7 +225,7 @@ export class Training {
       threads,
       priority,
       monitor,
-      patience: PATIENCE[kind],
+      patience: this.#plan.patienceOf(kind),
       signal,
       checkpoint:
         checkpoint === undefined
@@ -290,11 +254,17 @@ export class Training {
         });
       },
     };
-    const trained = await trainMember(model, train, validation, training);
+    const trained = await this.#networks.trained(planned, model, (own) =>
+      trainMember(own, train, validation, training),
+    );
     if (running !== undefined) this.#running.delete(running);
     if (trained.step === 0 || trained.best === undefined) return undefined;
+    const whole = this.#plan.isAgain
+      ? await this.#trainAgain(at, { planned, epochs: trained.best.epoch, begun: trained.step, training })
+      : undefined;
+    if (running !== undefined) this.#running.delete(running);
     this.#pace.end(at);
-    this.#restoreUnits(model);
+    for (const one of [model, whole?.model]) if (one !== undefined) this.#networks.restoreUnits(one);
     const answers = await answersToRows(model, encoded, part.validation, task);
     const figure = this.#figure(trained.best.value);
     const { step, epochs } = trained;
@@ -310,20 +280,61 @@ export class Training {
       best,
       seconds: this.#means.seconds(),
     });
-    return { ...trained, best: { epoch: best.epoch, value: figure.value }, kind, fold, model, history, answers };
+    const own = {
+      kind,
+      fold,
+      model: whole?.model ?? model,
+      again: whole !== undefined,
+      step: step + (whole?.steps ?? 0),
+    };
+    return { ...trained, ...own, best: { epoch: best.epoch, value: figure.value }, history, answers };
   }
 
-  #restoreUnits(model: AnyModel): void {
-    const { units } = this.#prepared;
-    const [output] = model.meaning.outputs;
-    if (units !== undefined && output !== undefined)
-      model.changeMeaning({ ...model.meaning, outputs: [{ ...output, units }] });
+  /** A network as that of a member, trained on all rows for so many epochs; `undefined` where the run ends before. */
+  async #trainAgain(
+    at: number,
+    {
+      planned,
+      epochs,
+      begun,
+      training,
+    }: {
+      readonly planned: Planned;
+      readonly epochs: number;
+      readonly begun: number;
+      readonly training: MemberTraining;
+    },
+  ): Promise<{ readonly model: AnyModel; readonly steps: number } | undefined> {
+    const { encoded } = this.#prepared;
+    if (!(await this.#means.control.passable())) return undefined;
+    const model = this.#networks.modelFor(planned);
+    const all = Uint32Array.from({ length: encoded.rows }, (_, row) => row);
+    const { batchSize, steps } = batchOf(all.length, this.#plan.batchSize);
+    const { checkpoint } = training;
+    this.#pace.plan(at, begun + epochs * steps);
+    const again = {
+      ...training,
+      batchSize,
+      stepsPerEpoch: steps,
+      checkpoint: checkpoint && { ...checkpoint, dir: `${checkpoint.dir}-all` },
+      onBegin: (step: number) => {
+        if (step > 0) this.#pace.begin(at, begun + step);
+      },
+      onStep: ({ step, epoch, loss }: MemberStep) => {
+        this.#pace.reach(at, begun + step);
+        const before = this.#epochs;
+        this.#tell(at, { step: begun + step, epoch: before + epoch, loss }, before + epochs);
+      },
+    } satisfies Partial<MemberTraining>;
+    const data = encoded.take(all, "training", namesOf(model));
+    const isWhole = await this.#networks.trained(planned, model, (own) => trainAgain(own, data, epochs, again));
+    return isWhole ? { model, steps: epochs * steps } : undefined;
   }
 
   /** A figure in the units of the target. */
   #figure(value: number): TabularFigure {
-    const { preparation, units } = this.#prepared;
-    const monitor = monitorOf(preparation.target?.task ?? "value", this.#settings.metric);
+    const { units } = this.#prepared;
+    const monitor = this.#plan.monitor;
     if (monitor === "rmse")
       return { name: "rmse", value: units?.scale.length === 1 ? value * (units.scale[0] ?? 1) : value };
     return { name: monitor === "accuracy" ? "accuracy" : "logLoss", value };
@@ -343,28 +354,15 @@ export class Training {
   #tell(
     at: number,
     { step, epoch, loss }: { readonly step: number; readonly epoch: number; readonly loss: number },
+    epochs = this.#epochs,
   ): void {
     this.#expect();
     this.#means.emit({
       kind: "step",
-      ...{ member: at + 1, members: this.#planned.length, step, epoch, epochs: this.#epochs, loss },
+      ...{ member: at + 1, members: this.#planned.length, step, epoch, epochs, loss },
       rowsPerSecond: this.#pace.rowsPerSecond,
       seconds: this.#means.seconds(),
       secondsLeft: this.#pace.secondsLeft,
     });
   }
-}
-
-/** Waits for all; where one fails the others are stopped, and waited for. */
-async function allOrStop(work: readonly Promise<void>[], stop: () => void): Promise<void> {
-  const failures: unknown[] = [];
-  await Promise.all(
-    work.map((one) =>
-      one.catch((error: unknown) => {
-        failures.push(error);
-        stop();
-      }),
-    ),
-  );
-  if (failures.length > 0) throw failures[0];
 }

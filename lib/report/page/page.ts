@@ -260,13 +260,18 @@ function slices({ slices: { error, mean, worst } }: ReportFacts): string {
   return `<p>Rows that are alike in a column, those first whose ${escaped(error)} is furthest from that of all other rows (${scoreText(mean)} on average). Of so many comparisons some are apart by chance: below 3 standard errors take it for none.</p>${tableText("Errors by slice", head, rows)}`;
 }
 
+function weightsText(best: number, again: boolean): string {
+  if (!again) return `Weights are those of epoch ${best}. `;
+  return `Then it was trained once more, on all rows, for ${best === 1 ? "an epoch" : `${best} epochs`}. `;
+}
+
 function training({ training: members }: ReportFacts): string {
   const told = members.filter(({ epochs }) => epochs.length > 1);
   if (told.length === 0) return "<p>The model keeps no history of its training.</p>";
-  const figures = told.map(({ name, best, epochs, weight }) =>
+  const figures = told.map(({ name, best, again = false, epochs, weight }) =>
     figure(
       name,
-      `Loss by epoch. ${best === undefined ? "" : `Weights are those of epoch ${best}. `}${weight < 1 ? `Weight in the answer: ${percent(weight)}. ` : ""}<span class="key faint"></span>training <span class="key first"></span>held out`,
+      `Loss by epoch. ${best === undefined ? "" : weightsText(best, again)}${weight < 1 ? `Weight in the answer: ${percent(weight)}. ` : ""}<span class="key faint"></span>training <span class="key first"></span>held out`,
       linesChart(`Loss of ${name} by epoch`, "epoch", [
         { points: epochs.map(({ epoch, loss }) => [epoch, loss] as const), kind: "faint" },
         { points: epochs.map(({ epoch, validationLoss }) => [epoch, validationLoss] as const), kind: "first" },

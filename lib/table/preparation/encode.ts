@@ -41,7 +41,7 @@ class IdLists {
   }
 
   /** Ids of the row that follows the last. */
-  set(row: number, ids: readonly number[]): void {
+  set(row: number, ids: Int32Array): void {
     const begin = this.#offsets[row] ?? 0;
     const end = begin + ids.length;
     if (end > this.#ids.length) {
@@ -92,7 +92,7 @@ export class Outputs {
     return this.unseen.get(column) ?? 0;
   }
 
-  setIds(bag: number, row: number, ids: readonly number[], most: number): void {
+  setIds(bag: number, row: number, ids: Int32Array, most: number): void {
     this.#bags[bag]?.set(ids, row * most);
     this.#lists[bag]?.set(row, ids);
   }

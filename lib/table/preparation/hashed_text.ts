@@ -22,23 +22,79 @@ export interface HashedTextOptions {
 
 const WORD = /[\p{L}\p{N}_]+/gu;
 
-/** FNV-1a over the 16-bit units [begin, end) of a text, each as its two bytes, low byte first. */
-function hashOf(text: string, begin: number, end: number, seed: number): number {
-  let hash = 0x811c9dc5 ^ seed;
-  for (let at = begin; at < end; at++) {
-    const unit = text.charCodeAt(at);
-    hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
-    hash = Math.imul(hash ^ (unit >>> 8), 0x01000193);
+/** Of FNV-1a, by which a hash of nothing begins. */
+const BASIS = 0x811c9dc5;
+
+/** FNV-1a of one 16-bit unit more, as its two bytes, low byte first. */
+function hashedOn(hash: number, unit: number): number {
+  return Math.imul(Math.imul(hash ^ (unit & 0xff), 0x01000193) ^ (unit >>> 8), 0x01000193);
+}
+
+/** The last steps of MurmurHash3: its low bits are then of all bytes. */
+function mixed(hash: number): number {
+  const first = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35);
+  return (second ^ (second >>> 16)) >>> 0;
+}
+
+/** Numbers in the order in which they come, each once, up to so many: memory that one text after another uses. */
+class Distinct {
+  readonly #most: number;
+  readonly #mask: number;
+  readonly #found: Int32Array;
+  /** By the low bits of a number, −1 where none is; and which of them are in use. */
+  readonly #slots: Int32Array;
+  readonly #used: Int32Array;
+  #count = 0;
+
+  constructor(most: number) {
+    const room = 4 << (32 - Math.clz32(most));
+    this.#most = most;
+    this.#mask = room - 1;
+    this.#slots = new Int32Array(room).fill(-1);
+    [this.#found, this.#used] = [new Int32Array(most), new Int32Array(most)];
   }
-  // The last steps of MurmurHash3: its low bits are then of all bytes.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+
+  get isFull(): boolean {
+    return this.#count >= this.#most;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  clear(): void {
+    for (let at = 0; at < this.#count; at++) this.#slots[this.#used[at] ?? 0] = -1;
+    this.#count = 0;
+  }
+
+  add(id: number): void {
+    if (this.isFull) return;
+    let slot = id & this.#mask;
+    while (this.#slots[slot] !== -1) {
+      if (this.#slots[slot] === id) return;
+      slot = (slot + 1) & this.#mask;
+    }
+    this.#slots[slot] = id;
+    this.#used[this.#count] = slot;
+    this.#found[this.#count] = id;
+    this.#count += 1;
+  }
+
+  /** The first of them, until the next text. */
+  first(most: number): Int32Array {
+    return this.#found.subarray(0, Math.min(most, this.#count));
+  }
 }
 
 /** Keep pieces of words and of characters apart. */
 const OF_WORDS = 0;
 const OF_CHARACTERS = 1;
+
+const SPACE = 32;
+
+/** Ids of what is missing. */
+const NONE = new Int32Array();
 
 function checkLengths(where: string, given: Lengths): Lengths {
   if (!Array.isArray(given) || given.length !== 2) return fail("ERR_OPTION", where, "two lengths", given);
@@ -74,22 +130,39 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
       for (const word of found) count += Math.max(0, word.length + 3 - length);
     return count;
   };
-  const idsOf = (found: readonly string[]): readonly number[] => {
-    const ids = new Set<number>();
-    for (let place = 0; place < found.length && ids.size < most; place++) {
-      let piece = "";
-      for (let length = 1; length <= words[1] && place + length <= found.length; length++) {
-        piece = length === 1 ? (found[place] ?? "") : `${piece} ${found[place + length - 1]}`;
-        if (length >= words[0] && ids.size < most) ids.add(hashOf(piece, 0, piece.length, OF_WORDS) & (buckets - 1));
-      }
-      if (characters[1] === 0) continue;
-      const spaced = ` ${found[place]} `;
-      for (let length = characters[0]; length <= Math.min(characters[1], spaced.length); length++) {
-        for (let at = 0; at + length <= spaced.length && ids.size < most; at++)
-          ids.add(hashOf(spaced, at, at + length, OF_CHARACTERS) & (buckets - 1));
+  const least = Math.max(1, characters[0]);
+  let distinct: Distinct | undefined;
+  /** Units of a word with a space on either side, and the hash of the piece that begins with each. */
+  let [units, hashes] = [new Uint16Array(64), new Int32Array(64)];
+  const addCharacters = (word: string, ids: Distinct): void => {
+    const length = word.length + 2;
+    if (length > units.length) [units, hashes] = [new Uint16Array(2 * length), new Int32Array(2 * length)];
+    units[0] = units[length - 1] = SPACE;
+    for (let at = 0; at < word.length; at++) units[at + 1] = word.charCodeAt(at);
+    hashes.fill(BASIS ^ OF_CHARACTERS, 0, length);
+    for (let size = 1; size <= Math.min(characters[1], length); size++) {
+      for (let at = 0; at + size <= length; at++) {
+        const hash = hashedOn(hashes[at] ?? 0, units[at + size - 1] ?? 0);
+        hashes[at] = hash;
+        if (size >= least) ids.add(mixed(hash) & (buckets - 1));
       }
     }
-    return [...ids];
+  };
+  /** Ids of a text: memory that the next text has, too. */
+  const idsOf = (found: readonly string[]): Distinct => {
+    distinct ??= new Distinct(most);
+    distinct.clear();
+    for (let place = 0; place < found.length && !distinct.isFull; place++) {
+      let hash = BASIS ^ OF_WORDS;
+      for (let length = 1; length <= words[1] && place + length <= found.length; length++) {
+        const word = found[place + length - 1] ?? "";
+        if (length > 1) hash = hashedOn(hash, SPACE);
+        for (let at = 0; at < word.length; at++) hash = hashedOn(hash, word.charCodeAt(at));
+        if (length >= words[0]) distinct.add(mixed(hash) & (buckets - 1));
+      }
+      if (characters[1] > 0) addCharacters(found[place] ?? "", distinct);
+    }
+    return distinct;
   };
   const transform: ColumnTransform = {
     kind: "hashedText",
@@ -102,7 +175,7 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
           eachLevel(column, (level) => {
             if (widest >= most || isMissing(level, schema)) return;
             const found = wordsOf(level);
-            if (countOf(found) > widest) widest = Math.max(widest, idsOf(found).length);
+            if (countOf(found) > widest) widest = Math.max(widest, idsOf(found).count);
           });
         },
         finish: () => ({ most: widest }),
@@ -114,7 +187,7 @@ export function hashedText(options: HashedTextOptions = {}): ColumnTransform {
         gives: "bag",
         buckets,
         most: widest,
-        ids: (where, value) => (isMissing(value, schema) ? [] : idsOf(wordsOf(textOf(where, value))).slice(0, widest)),
+        ids: (where, value) => (isMissing(value, schema) ? NONE : idsOf(wordsOf(textOf(where, value))).first(widest)),
       };
     },
   };

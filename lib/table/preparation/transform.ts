@@ -59,7 +59,8 @@ export interface BagEncoder {
   readonly buckets: number;
   /** Most ids of a row. */
   readonly most: number;
-  ids(where: Where, value: Raw): readonly number[];
+  /** In memory that the next call has, too. */
+  ids(where: Where, value: Raw): Int32Array;
 }
 
 export type Encoder = NumberEncoder | FlagEncoder | CodeEncoder | BagEncoder;
