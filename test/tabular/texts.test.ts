@@ -34,7 +34,11 @@ const rows = Array.from({ length: 240 }, (_, row) => {
   return { text: `${told} ${letters()} ${letters()}`, label: isGood ? "good" : "bad" };
 });
 const data = await table(rows);
-const asked = { target: "label", schema: { columns: { text: { kind: "text" } } } } as const;
+const asked = {
+  target: "label",
+  schema: { columns: { text: { kind: "text" } } },
+  transforms: { text: { kind: "hashedText", options: { buckets: 8192 } } },
+} as const;
 const options = { preset: "fast", seed: 2, epochs: 8, batchSize: 8 } as const satisfies TabularOptions;
 
 describe("a text alone", () => {
