@@ -332,7 +332,7 @@ describe("clampOutput", () => {
       [1, 7],
       [0.5, 2],
     ];
-    await expect(drawFromData(model, x)).rejects.toThrow(/drawFromData.y.*ends.low/);
+    await expect(drawFromData(model, x)).rejects.toThrow(/ends.low.*drawFromData.y/);
     await expect(drawFromData(model, x, { y: y.slice(1) })).rejects.toThrow(/drawFromData.y.*3 rows.*2/);
     await expect(
       drawFromData(model, x, {
