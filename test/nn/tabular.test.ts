@@ -333,7 +333,7 @@ describe("clampOutput", () => {
       [0.5, 2],
     ];
     await expect(drawFromData(model, x)).rejects.toThrow(/ends.low.*drawFromData.y/);
-    await expect(drawFromData(model, x, { y: y.slice(1) })).rejects.toThrow(/drawFromData.y.*3 rows.*2/);
+    await expect(drawFromData(model, x, { y: y.slice(1) })).rejects.toThrow(/3 rows.*drawFromData.y.*2/);
     await expect(
       drawFromData(model, x, {
         y: [
