@@ -73,7 +73,8 @@ fit(reader, { ...named, batchBy: { lengths: "length" } });
 lstm(2, 8, { recurrentMask: "steps" });
 
 // A metric has its number in its name.
-holds<Equal<ReturnType<typeof recallAt<5>>, Metric<"recallAt5">>>();
+const first = recallAt(5);
+holds<Equal<typeof first, Metric<"recallAt5">>>();
 
 // Blocks of steps need no sizes but those of features.
 residual(attention(8, 2));
