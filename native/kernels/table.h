@@ -73,7 +73,6 @@ struct GemmTask {
       left;  // element (i, p) at left[i·left_row_stride + p·left_depth_stride], or packed by gemm_pack_left_f32
   size_t left_row_stride;
   size_t left_depth_stride;
-  bool left_packed;
   // Not packed, where set: k is cut into segments of `segment_length` steps each, the first of which begins with its
   // step `segment_skip`, and step q of segment s begins at left[segments[s] + q·left_depth_stride].
   const ptrdiff_t* segments;
@@ -81,10 +80,8 @@ struct GemmTask {
   size_t segment_skip;
   const float* right;  // row p at right + p·right_stride; or packed, by gemm_pack_right_f32
   size_t right_stride;
-  bool right_packed;
   size_t right_depth;      // of packed panels that have more steps than k: how many
   size_t right_gap;        // of packed panels, steps of them left out behind each segment
-  bool right_along_depth;  // not packed: element (p, j) at right[j·right_stride + p]
   float* block;            // room that gemm_f32 packs `group` panels of a chunk of k into, or nullptr: right as it is
   size_t group;            // panels that are walked at once, [1, …]
   // Lines behind the first: the same product of what lies so much further on, on the left and in c. Neither operand is
@@ -95,11 +92,14 @@ struct GemmTask {
   size_t rows;
   size_t columns;
   size_t k;
-  bool transposed;
   float* c;
   size_t c_stride;
   const float* bias;  // one a column of c, or nullptr
   Activation activation;
+  bool left_packed;
+  bool right_packed;
+  bool right_along_depth;  // not packed: element (p, j) at right[j·right_stride + p]
+  bool transposed;
   bool accumulate;
   bool carried;  // chains go on from c: k ends the chunk that steps before began; neither transposed nor finished
   // Dropout of the finished c: bit `keep_offset + r·keep_stride + column` of `keep` (little-endian, readable three

@@ -58,7 +58,7 @@ size_t rooms_of(size_t floats) {
 // Columns of all panels of packed weights, for so many channels of the target.
 size_t packed_columns(const ConvGeometry& g, size_t target, const KernelTable& kernels) {
   const size_t width = kernels.gemm_columns;
-  return g.depthwise() ? round_up(target, width) : round_up(target / g.groups, width) * g.groups;
+  return g.depthwise() ? round_up(target, width) : round_up(target / std::max<size_t>(g.groups, 1), width) * g.groups;
 }
 
 // Whether taps in padding are left out and images read as they are. Otherwise padding is read as +0 from a copy of an
