@@ -13,7 +13,7 @@ import {
   mse,
   network,
   ops,
-  type recallAt,
+  recallAt,
   residual,
   sequential,
   spec,
