@@ -100,6 +100,15 @@ describe("a network with two hidden layers", () => {
     ]);
   });
 
+  test.each([
+    ["gelu", (x: Value): Value => ops.gelu(x), 3],
+    ["silu", (x: Value): Value => ops.silu(x), 4],
+  ] as const)("%s: its slope is a gate, from what it was given", (_name, f, gate) => {
+    const { code } = planned(shapes, (inputs) => gradientsOf(inputs, f, none));
+    expect(fusedOf(code).map((each) => says(each).gate)).toEqual([gate, gate]);
+    expect(counted(code, "unary", "binary")).toEqual([2, 0]);
+  });
+
   test("tanh and dropout: its slope needs the output without the mask, so the mask forward stays apart", () => {
     const { code } = planned(shapes, (inputs) => gradientsOf(inputs, ops.tanh, half));
     expect(counted(code, "gemm_fused", "dropout", "unary", "binary")).toEqual([2, 2, 0, 0]);
@@ -255,6 +264,8 @@ describe("bits", () => {
   const functions = [
     ["relu", ops.relu],
     ["tanh", ops.tanh],
+    ["gelu", (x: Value): Value => ops.gelu(x)],
+    ["silu", (x: Value): Value => ops.silu(x)],
     ["identity", none],
   ] as const;
   test.each(

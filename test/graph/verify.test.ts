@@ -304,7 +304,7 @@ describe("a fused product", () => {
     ["keep above 1", fused(PLAIN, { site: 0, keep: 1.5 }), "keep outside"],
     ["a negative keep", fused(PLAIN, { site: 0, keep: -0.5 }), "keep outside"],
     ["keep of NaN", fused(PLAIN, { keep: Number.NaN }), "keep outside"],
-    ["a gate that is not there", fused(GATED, { backward: 100 }), "no such gate"],
+    ["a gate that is not there", fused(GATED, { backward: nativeInfo.gates.length }), "no such gate"],
     ["a negative gate", fused(GATED, { backward: -1 }), "no such gate"],
     ["a gate without values", fused(PLAIN, { backward: POSITIVE }), "go together"],
     ["values without a gate", fused(GATED), "go together"],
