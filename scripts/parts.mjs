@@ -66,6 +66,7 @@ const WITH_CORE = [
     "counts",
     "graph/shared",
     "io/refusal",
+    "nn/structure/drawn_mask",
     "nn/structure/generation",
     "ops/template",
   ],

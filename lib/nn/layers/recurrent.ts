@@ -6,7 +6,6 @@ import { lengthsOf } from "../../ops/sequence.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf } from "../../options.js";
 import { checkBiasRegularizers, checked, type Regularizers } from "../../regularizers/index.js";
 import { formatShape } from "../../tensor/shape.js";
-import { tensor } from "../../tensor/tensor.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import {
   type Initializer,
@@ -17,6 +16,7 @@ import {
   zeros,
 } from "../parameters/initializers.js";
 import { type ParameterSpec, parameter } from "../parameters/parameter.js";
+import { drawnMask } from "../structure/drawn_mask.js";
 import { defineLayer, type Layer, type LayerContext } from "../structure/layer.js";
 import type { Product } from "../structure/size_product.js";
 
@@ -258,9 +258,7 @@ function recurrent<In extends number, H extends number, S extends boolean, B ext
       const recurrentWeight = isCut ? ops.dropout(whole, { rate: own.dropConnect, site: nextSite() }) : whole;
       const isMasked = training && own.recurrentDropout > 0;
       const masked = given.shape.slice(0, own.recurrentMask === "step" ? 2 : 1);
-      const mask = isMasked
-        ? ops.dropout(ops.broadcast(tensor(1), [...masked, hidden]), { rate: own.recurrentDropout, site: nextSite() })
-        : undefined;
+      const mask = isMasked ? drawnMask([...masked, hidden], own.recurrentDropout, nextSite()) : undefined;
       const biases = biasesOf(cell, hidden, found[key("bias")], second && found[key(second)]);
       const [state, cellState] = [
         keep?.(key("state"), [hidden]),

@@ -4,7 +4,6 @@ import { chooseRows } from "../../ops/elementwise.js";
 import * as ops from "../../ops/index.js";
 import { checkBoolean, checkKeys, checkNumber } from "../../options.js";
 import { formatShape, sameShape } from "../../tensor/shape.js";
-import { tensor } from "../../tensor/tensor.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
 import {
   type Agree,
@@ -24,6 +23,7 @@ import {
   type Start,
   type Taken,
 } from "../structure/chain.js";
+import { drawnMask } from "../structure/drawn_mask.js";
 import { checkName, type Layer, type LayerPart, optionsFirst, sealed } from "../structure/layer.js";
 import { namedLayers } from "../structure/naming.js";
 import { applyChain, chainOf } from "../structure/sequence.js";
@@ -146,7 +146,7 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
 /** y of the examples that are drawn, divided by what is kept on average, and 0 of the others. */
 function someExamples(y: Value, rate: number, site: number): Value {
   const [batch = 1] = y.shape;
-  const mask = ops.dropout(ops.broadcast(tensor(1), [batch, 1]), { rate, site });
+  const mask = drawnMask([batch, 1], rate, site);
   const factor = ops.reshape(mask, [batch, ...y.shape.slice(1).map(() => 1)]);
   return ops.multiply(chooseRows(y, mask), factor);
 }
