@@ -80,10 +80,10 @@ struct GemmTask {
   size_t segment_skip;
   const float* right;  // row p at right + p·right_stride; or packed, by gemm_pack_right_f32
   size_t right_stride;
-  size_t right_depth;      // of packed panels that have more steps than k: how many
-  size_t right_gap;        // of packed panels, steps of them left out behind each segment
-  float* block;            // room that gemm_f32 packs `group` panels of a chunk of k into, or nullptr: right as it is
-  size_t group;            // panels that are walked at once, [1, …]
+  size_t right_depth;  // of packed panels that have more steps than k: how many
+  size_t right_gap;    // of packed panels, steps of them left out behind each segment
+  float* block;        // room that gemm_f32 packs `group` panels of a chunk of k into, or nullptr: right as it is
+  size_t group;        // panels that are walked at once, [1, …]
   // Lines behind the first: the same product of what lies so much further on, on the left and in c. Neither operand is
   // packed by the way.
   size_t more_lines;
