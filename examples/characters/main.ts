@@ -2,7 +2,7 @@
 import { exampleOptions } from "../options.js";
 import { BLUE, ORANGE, writePicture } from "../plot.js";
 import { percent } from "../table.js";
-import { learn, recurrent, transformer, written, writtenAnew } from "./models.js";
+import { learn, recurrent, transformer, written } from "./models.js";
 import { knownShare } from "./text.js";
 
 const { quick, out } = exampleOptions("characters");
@@ -11,18 +11,18 @@ const letters = quick ? 80 : 600;
 const BEGINNING = "When I ";
 
 const networks = [
-  { name: "transformer", make: transformer, write: written },
-  { name: "GRU", make: recurrent, write: writtenAnew },
+  { name: "transformer", make: transformer },
+  { name: "GRU", make: recurrent },
 ];
 const points: { readonly network: string; readonly epoch: number; readonly loss: number }[] = [];
-for (const { name, make, write } of networks) {
+for (const { name, make } of networks) {
   const model = make();
   const started = performance.now();
   const losses = await learn(model, training);
   const seconds = (performance.now() - started) / 1000;
   for (const [at, loss] of losses.entries()) points.push({ network: name, epoch: at + 1, loss });
   const begun = performance.now();
-  const text = await write(model, BEGINNING, letters);
+  const text = await written(model, BEGINNING, letters);
   const each = ((performance.now() - begun) * 1000) / letters;
   const share = percent(knownShare(text), 0);
   console.log(`${name}: loss ${losses.at(-1)?.toFixed(3)} a letter after ${seconds.toFixed(1)} s`);

@@ -10,7 +10,6 @@ import {
   linear,
   type Model,
   positions,
-  sampleToken,
   sequential,
   spec,
   transformerBlock,
@@ -62,7 +61,10 @@ export async function learn(model: Writer, { epochs, stride, seed }: Training): 
 /** How a text is drawn. */
 const DRAWN = { temperature: 0.5, topK: 10, seed: 1 } as const;
 
-/** What a transformer writes behind a beginning: letter by letter, with the keys and values of those before. A text is begun anew every 64 letters. */
+/**
+ * What a network writes behind a beginning: letter by letter, with what it keeps of those before, keys and values or a state. A text is begun anew every 64
+ * letters, from the last 32.
+ */
 export async function written(model: Writer, beginning: string, letters: number): Promise<string> {
   let text = beginning;
   while (text.length < beginning.length + letters) {
@@ -74,18 +76,4 @@ export async function written(model: Writer, beginning: string, letters: number)
     text += textOf(numbers);
   }
   return text.slice(0, beginning.length + letters);
-}
-
-/** What any of these networks writes, each letter from the 64 before it. */
-export function writtenAnew(model: Writer, beginning: string, letters: number): string {
-  const predictor = model.predictor({ maxBatch: 1 });
-  const numbers = numbersOf(beginning);
-  for (let draw = 0; draw < letters; draw++) {
-    const seen = numbers.slice(-TIME);
-    const row = Int32Array.from({ length: TIME }, (_, at) => seen[at] ?? 0); // what stands behind is not looked at
-    const { data } = predictor.run([row]);
-    const last = data.subarray((seen.length - 1) * VOCABULARY, seen.length * VOCABULARY);
-    numbers.push(sampleToken(last, draw, DRAWN));
-  }
-  return textOf(numbers);
 }

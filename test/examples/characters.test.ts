@@ -1,6 +1,6 @@
 // What examples/characters is there to show.
 import { expect, test } from "vitest";
-import { learn, transformer, written, writtenAnew } from "../../examples/characters/models.js";
+import { learn, recurrent, transformer, written } from "../../examples/characters/models.js";
 import { knownShare, TEXT } from "../../examples/characters/text.js";
 
 test("a transformer learns letters and writes on", async () => {
@@ -11,8 +11,13 @@ test("a transformer learns letters and writes on", async () => {
   const text = await written(model, "When I ", 150);
   expect(text).toHaveLength(157);
   expect(text.startsWith("When I ")).toBe(true);
-  expect(writtenAnew(model, "Love is", 10)).toHaveLength(17);
 }, 60_000);
+
+test("a GRU writes on with its state, beyond the letters of a row", async () => {
+  const text = await written(recurrent().initialize(1), "Love is", 150);
+  expect(text).toHaveLength(157);
+  expect(text.startsWith("Love is")).toBe(true);
+});
 
 test("words of the sonnets are known, others are not", () => {
   expect(knownShare(TEXT)).toBe(1);
