@@ -1,7 +1,9 @@
 // Blocks of layers that take sequences: nothing says how many steps there are before the model does.
 import {
   attention,
+  batchNorm,
   concat,
+  conv1d,
   defineLayer,
   embedding,
   gru,
@@ -38,6 +40,9 @@ const BLOCKS = {
     transformerBlock(SIZE, 2),
   ],
   "one in another": () => [residual(attention(SIZE, 4)), linear(SIZE, SIZE)],
+  windows: () => [conv1d(SIZE, SIZE, { kernel: 3, padding: "same" })],
+  "windows behind a norm": () => [batchNorm(SIZE), relu(), conv1d(SIZE, SIZE, { kernel: 3, padding: "same" })],
+  "windows in a block in another": () => [residual(conv1d(SIZE, SIZE, { kernel: 3, padding: "same" }), relu())],
   "layers side by side": () => [concat(attention(SIZE, 2), gru(SIZE, 3, { sequences: true })), linear(11, SIZE)],
 } as const satisfies Readonly<Record<string, () => readonly Layer[]>>;
 
@@ -59,13 +64,15 @@ describe.each(Object.entries(BLOCKS))("%s", (_name, layers) => {
   });
 
   test("a model says how many steps there are, or is told that it has to", () => {
-    expect(() => chain(block(...layers()))).toThrow(/sequential\(\{ input: \[time, \d\] \}/);
+    expect(() => chain(block(...layers()))).toThrow(
+      /sequential\(\{ input: \[time, \d\] \}|expected \{ input \}, the shape of a row, as the first argument of 'sequential'/,
+    );
   });
 });
 
 test("another number of features is told with the sizes", () => {
-  expect(() => chain({ input: [TIME, SIZE] }, block(gru(SIZE, 3, { sequences: true })))).toThrow(
-    /the layers give \[5, 3\], but the input that is added has \[5, 8\]/,
+  expect(() => block(gru(SIZE, 3, { sequences: true }))).toThrow(
+    /the layers give 3 features, but the input that is added has 8: \{ project: true \} fits it/,
   );
   const projected = block({ project: true }, gru(SIZE, 3, { sequences: true }));
   expect(chain({ input: [TIME, SIZE] }, projected).outputs).toEqual([TIME, 3]);
@@ -96,4 +103,10 @@ test("a layer of one's own says that it takes steps", () => {
   expect(chain({ input: [TIME, SIZE] }, residual(sum(true))).outputs).toEqual([TIME, SIZE]);
   const without = { kind: "sum", inputs: SIZE, outputs: "same", steps: true, forward: (value: unknown) => value };
   expect(() => defineLayer(without as never)).toThrow(/'steps' says that rows have an axis more/);
+});
+
+test("blocks of windows whose features do not fit are refused when they are made", () => {
+  const windows = (inputs: number, outputs: number) => conv1d(inputs, outputs, { kernel: 3, padding: "same" });
+  expect(() => block(batchNorm(8), windows(8, 4))).toThrow(/the layers give 4 features.*added has 8/);
+  expect(() => block(batchNorm(8), windows(4, 8))).toThrow(/layer 2 takes 4 features, but layer 1 gives 8/);
 });

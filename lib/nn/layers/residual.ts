@@ -113,7 +113,10 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
   const output = outputs.at(-1);
   const takes = featuresOf(input) ?? featuresTaken(layers);
   const gives = featuresOf(output) ?? layers.reduce((size, layer) => featuresGiven(layer, size), takes);
-  if (input !== undefined && output !== undefined && !project) expectSum(input, output);
+  if (!project) {
+    if (input !== undefined && output !== undefined) expectSum(input, output);
+    else if (takes !== undefined && gives !== undefined) expectSum(features(takes), features(gives));
+  }
   const isProjected = project && takes !== undefined && gives !== undefined && takes !== gives;
   const projection = isProjected ? linear(takes, gives, { bias: false, name: "projection" }) : undefined;
   const infer = (value: ValueSpec): ValueSpec => {
@@ -142,6 +145,9 @@ export function residualOf(given: readonly unknown[], options: ResidualOptions):
   });
   return madeBy("residual", { layers, project, dropPath: rate, name }, block);
 }
+
+/** Rows of which only the last axis is known. */
+const features = (size: number): ValueSpec => ({ shape: ["batch", size], dtype: "f32" });
 
 /** y of the examples that are drawn, divided by what is kept on average, and 0 of the others. */
 function someExamples(y: Value, rate: number, site: number): Value {

@@ -441,12 +441,12 @@ export function checkChain(layers: readonly Sized[], input?: ValueSpec | undefin
   return { input: first, outputs };
 }
 
-/** Whether rows of which only features are known come to a layer of steps: they have an axis more, and nobody says which. */
+/** Whether rows of which only features are known come to a layer of steps, or of windows: they have axes more, and nobody says which. */
 export function reachesSteps(layers: readonly Sized[]): boolean {
   for (const layer of layers) {
     const { inputs, outputs, steps } = layer;
     if (typeof inputs !== "number") return false;
-    if (steps) return true;
+    if (steps || hasWindows(layer)) return true;
     if (outputs !== "same" && typeof outputs !== "number") return false;
   }
   return false;

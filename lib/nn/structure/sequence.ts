@@ -1,5 +1,5 @@
 import { madeBy } from "../../described.js";
-import { CarillonError, fail } from "../../errors.js";
+import { CarillonError, fail, messageOf } from "../../errors.js";
 import type { Ragged } from "../../tensor/ragged.js";
 import { type RowSpec, type RowSpecs, specOf } from "../../tensor/row_spec.js";
 import type { Value, ValueSpec } from "../../tensor/value.js";
@@ -103,7 +103,13 @@ export function sequence(
 function refuseRows(layers: readonly Layer[]): never {
   if (layers.length === 0) fail("ERR_OPTION", "sequential", "a layer or more", layers);
   const first = layers.find(({ steps }) => steps);
-  if (first !== undefined) givenBy(first, { shape: ["batch", Number(first.inputs)], dtype: "f32" }); // its own sentence
+  if (first !== undefined) {
+    try {
+      givenBy(first, { shape: ["batch", Number(first.inputs)], dtype: "f32" });
+    } catch (error) {
+      if (messageOf(error).includes("sequential({ input")) throw error; // its own sentence says what is missing
+    }
+  }
   const expected = layers.every(({ outputs }) => outputs === "same")
     ? "expected a layer with sizes in 'sequential', such as linear(4, 2)"
     : "expected { input }, the shape of a row, as the first argument of 'sequential', as its first layers take any";
