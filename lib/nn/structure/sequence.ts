@@ -110,9 +110,10 @@ function refuseRows(layers: readonly Layer[]): never {
       if (messageOf(error).includes("sequential({ input")) throw error; // its own sentence says what is missing
     }
   }
-  const expected = layers.every(({ outputs }) => outputs === "same")
-    ? "expected a layer with sizes in 'sequential', such as linear(4, 2)"
-    : "expected { input }, the shape of a row, as the first argument of 'sequential', as its first layers take any";
+  const expected =
+    first === undefined && layers.every(({ outputs }) => outputs === "same")
+      ? "expected a layer with sizes in 'sequential', such as linear(4, 2)"
+      : "expected { input }, the shape of a row, as the first argument of 'sequential', as its first layers take any";
   throw new CarillonError("ERR_SHAPE", "sequential", expected);
 }
 
