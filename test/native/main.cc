@@ -1,4 +1,5 @@
-// Runs every registered case, or those whose name contains the first argument.
+// Runs every registered case, or those whose name contains the first argument; with CARILLON_TEST_SHARE=i/n every n-th
+// of them, from i on, counted from 0.
 #include <chrono>
 #include <cstring>
 
@@ -33,6 +34,29 @@ size_t slowness() {
   return value;
 }
 
+namespace {
+
+// Which of so many processes this is.
+struct Share {
+  size_t own = 0, of = 1;
+};
+
+Share share() {
+  const char* text = std::getenv("CARILLON_TEST_SHARE");
+  Share found;
+  if (text == nullptr) return found;
+  char* end = nullptr;
+  const long own = std::strtol(text, &end, 10);
+  const long of = *end == '/' ? std::strtol(end + 1, nullptr, 10) : 0;
+  if (own < 0 || own >= of) {
+    std::printf("CARILLON_TEST_SHARE: expected i/n with i < n but received '%s'\n", text);
+    std::exit(1);
+  }
+  return {static_cast<size_t>(own), static_cast<size_t>(of)};
+}
+
+}  // namespace
+
 bool full_sweep() { return std::getenv("CARILLON_TEST_FULL") != nullptr; }
 
 }  // namespace carillon::test
@@ -42,9 +66,11 @@ int main(int count, char** arguments) {
   std::printf("tables:");
   for (const carillon::KernelTable* table : carillon::supported_tables()) std::printf(" %s", table->name);
   std::printf("\n");
-  size_t passed = 0, failed = 0;
+  size_t passed = 0, failed = 0, place = 0;
+  const auto [own, of] = share();
   for (const Case* test = first_case; test != nullptr; test = test->next) {
     if (count > 1 && std::strstr(test->name, arguments[1]) == nullptr) continue;
+    if (place++ % of != own) continue;
     failures = 0;
     const auto start = std::chrono::steady_clock::now();
     test->run();
