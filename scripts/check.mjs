@@ -140,7 +140,8 @@ function groupsOf(flags) {
     const [names, given] = [namesOf(unit), flags.get(unit)];
     const alone = unit.startsWith("native/isa/") || given === undefined;
     const group = groups.find((one) => {
-      const fits = !alone && one.flags === given && one.units.length < GROUP;
+      const isAlike = unit.startsWith("native/") === (one.units[0] ?? "").startsWith("native/");
+      const fits = !alone && isAlike && one.flags === given && one.units.length < GROUP;
       return fits && !meet(names.own, one.own) && !meet(names.own, one.seen) && !meet(names.seen, one.own);
     });
     if (group === undefined) groups.push({ units: [unit], flags: alone ? undefined : given, ...names });
@@ -156,9 +157,18 @@ function groupsOf(flags) {
 const weightOf = (/** @type {{ units: string[] }} */ group) =>
   group.units[0]?.startsWith("native/isa/") ? 2 * GROUP : group.units.length;
 
-/** What is wrong with a unit, or a group of them. @param {string[]} args */
-async function tidyProblem(args) {
-  const problem = await problemOf("clang-tidy", ["-p", "build/lint", "--quiet", ...args]);
+/** Checks that are left out: the paths through tests and benchmarks are those that they take, tests under sanitizers. @param {string} unit */
+const without = (unit) => (unit.startsWith("native/") ? [] : ["-clang-analyzer-*"]);
+
+/**
+ * What is wrong with a unit, or a group of them.
+ *
+ * @param {readonly string[]} checks that are left out
+ * @param {string[]} args
+ */
+async function tidyProblem(checks, args) {
+  const chosen = checks.length === 0 ? [] : [`--checks=${checks.join(",")}`];
+  const problem = await problemOf("clang-tidy", ["-p", "build/lint", "--quiet", ...chosen, ...args]);
   // "123 warnings generated" counts those in the headers of others.
   return problem.replaceAll(/^\d+ warnings? .*(generated|treated as errors?)\.?\n/gm, "");
 }
@@ -193,11 +203,11 @@ async function clangTidy() {
         const folders = new Set(rest.map((unit) => `-iquote${join(root, dirname(unit))}`));
         const flags = (group.flags ?? "").split(" ").filter(Boolean);
         // Nothing found in all is nothing found in each; else each says by itself what is its own.
-        const checks = "--checks=-readability-duplicate-include"; // of one file: includedTwice()
-        if ((await tidyProblem([checks, group.file, "--", ...flags, ...folders])) === "") rest = [];
+        const checks = ["-readability-duplicate-include", ...without(rest[0] ?? "")]; // of one file: includedTwice()
+        if ((await tidyProblem(checks, [group.file, "--", ...flags, ...folders])) === "") rest = [];
       }
       for (const unit of rest) {
-        const problem = await tidyProblem([unit]);
+        const problem = await tidyProblem(without(unit), [unit]);
         if (problem !== "") problems.push(problem);
       }
     }
