@@ -38,17 +38,12 @@ export const PARTS = {
   ]
     .map((name) => `nn/layers/${name}`)
     .concat(["candidates", "focal", "quantiles", "ranking"].map((name) => `nn/losses/${name}`)),
-  training: [
+  training: ["train/fit"],
+  tools: [
     ...["data/k_fold", "data/padded", "data/split", "data/windows", "data/stream", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
-    "nn/metrics/ranking",
-    ...[
-      "train/callbacks/early_stopping",
-      "train/callbacks/reduce_on_plateau",
-      "train/log/metrics_log",
-      "train/log/tensor_board",
-    ],
-    ...["train/checkpoint/loop", "train/find_learning_rate", "train/fit"],
+    ...["nn/metrics/ranking", "train/callbacks/early_stopping", "train/callbacks/reduce_on_plateau"],
+    ...["train/checkpoint/loop", "train/find_learning_rate", "train/log/metrics_log", "train/log/tensor_board"],
   ],
   tables: ["table/api"],
   estimators: ["tabular/api"],
@@ -108,11 +103,11 @@ const withCore = new Set(WITH_CORE.map((module) => join(root, "lib", `${module}.
 const CHUNKS = "CARILLON_CHUNKS";
 
 /**
- * Asynchronous functions of a path, by the parts that they load before their own, each in a turn of the event loop of its own.
+ * Asynchronous functions of a path, by the parts that they load, each in a turn of the event loop of its own.
  *
  * @type {Readonly<Record<string, readonly string[]>>}
  */
-const IN_TURNS = { loadModel: ["models"] };
+const IN_TURNS = { loadModel: ["models", "files"] };
 
 /** The global object that parts leave their functions in, by name; it is there while they are loaded. */
 const LEFT = 'globalThis[Symbol.for("carillon.parts")]';

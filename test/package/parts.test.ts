@@ -109,7 +109,7 @@ test("the core has no training, no models, no programs, no files and no data", a
 
 test("parts are loaded by the first call that needs them, once, and with those that they use", () => {
   const program = `${LOADED}
-    const { adam, bootstrap, gru, linear, mse, ops, program, sequential, spec, split, table, tabular } =
+    const { adam, bootstrap, fit, gru, linear, mse, ops, program, sequential, spec, split, table, tabular } =
       await import("./index.js");
     const seen = [];
     const note = () => seen.push(loaded().map((name) => name.replace(".cjs", "")));
@@ -130,6 +130,8 @@ test("parts are loaded by the first call that needs them, once, and with those t
     note();
     gru(2, 3);
     note();
+    await fit(model, { data: { x: [[1, 2]], y: [1] }, loss: mse(), optimizer: adam({ lr: 0.01 }), epochs: 1 });
+    note();
     split({ x: [[1, 2], [3, 4]], y: [0, 1] }, { validation: 0.5 });
     note();
     await table([{ a: 1 }]);
@@ -147,6 +149,7 @@ test("parts are loaded by the first call that needs them, once, and with those t
     "operations",
     "layers",
     "training",
+    "tools",
     "tables",
     "estimators",
     "reports",
