@@ -4,25 +4,9 @@ The networks of bench/layers/convolution.ts: {"network": "lenet" | "residual" | 
 tf.function over the layers of Keras. Python and tensorflow are no dependency of the project.
 """
 
-import os
-import sys
-
 import peer
+from with_tensorflow import keras, tf
 
-THREADS = int(sys.argv[1])
-os.environ["OMP_NUM_THREADS"] = str(THREADS)
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-try:
-    import keras
-    import tensorflow as tf
-except ImportError as error:
-    peer.absent(f"tensorflow: {error}")
-
-tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-tf.config.threading.set_inter_op_parallelism_threads(1)
-tf.config.set_visible_devices([], "GPU")
 layers = keras.layers
 CLASSES, BATCHES = 10, 4
 WAYS = ["graph", "xla"]

@@ -4,23 +4,8 @@ The step is one tf.function over variables: forward with dropout 0.5, cross-entr
 Adam. Python and tensorflow are no dependency of the project.
 """
 
-import os
-import sys
-
 import peer
-
-THREADS = int(sys.argv[1])
-os.environ["OMP_NUM_THREADS"] = str(THREADS)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-try:
-    import tensorflow as tf
-except ImportError as error:
-    peer.absent(f"tensorflow: {error}")
-
-tf.config.threading.set_intra_op_parallelism_threads(THREADS)
-tf.config.threading.set_inter_op_parallelism_threads(1)
-tf.config.set_visible_devices([], "GPU")
+from with_tensorflow import tf
 
 WAYS = ["graph", "xla"]
 
