@@ -43,6 +43,10 @@ const BLOCKS = {
   windows: () => [conv1d(SIZE, SIZE, { kernel: 3, padding: "same" })],
   "windows behind a norm": () => [batchNorm(SIZE), relu(), conv1d(SIZE, SIZE, { kernel: 3, padding: "same" })],
   "windows in a block in another": () => [residual(conv1d(SIZE, SIZE, { kernel: 3, padding: "same" }), relu())],
+  "windows side by side behind a norm": () => [
+    batchNorm(SIZE),
+    concat(conv1d(SIZE, 3, { kernel: 3, padding: "same" }), conv1d(SIZE, 5, { kernel: 1 })),
+  ],
   "layers side by side": () => [concat(attention(SIZE, 2), gru(SIZE, 3, { sequences: true })), linear(11, SIZE)],
 } as const satisfies Readonly<Record<string, () => readonly Layer[]>>;
 

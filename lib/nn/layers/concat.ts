@@ -10,6 +10,7 @@ import {
   checkChain,
   featuresGiven,
   type InPlace,
+  reachesSteps,
   type Sized,
   type TakenBy,
 } from "../structure/chain.js";
@@ -125,7 +126,7 @@ export function concatOf(given: readonly unknown[], options: ConcatLayerOptions)
     inputs,
     outputs: layers.every(keepsAxes) && size !== ANY_SIZE ? size : { last: size },
     takes: "f32",
-    ...(layers.some(({ steps }) => steps) ? { steps: true } : {}),
+    ...(layers.some((layer) => reachesSteps([layer])) ? { steps: true } : {}),
     parameters: {},
     layers: namedLayers(layers, names),
     order: names,

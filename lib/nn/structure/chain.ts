@@ -40,7 +40,7 @@ export interface Sized<In extends Taken = Taken, Out extends Given = Given, T ex
   readonly outputs: Out;
   /** `'f32'` by default. */
   readonly takes?: T | undefined;
-  /** Whether rows are sequences of any number of steps, [time, …], of which `inputs` tells the last axis alone. */
+  /** Whether rows have axes of any size, such as steps, of which `inputs` tells the last alone. */
   readonly steps?: true | undefined;
   /** Shape and elements of its output for an input, where its sizes do not say that. */
   infer?(given: ValueSpec): ValueSpec;

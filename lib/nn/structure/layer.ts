@@ -111,7 +111,7 @@ export interface LayerDefinition<
   readonly outputs: Out;
   /** Elements that it takes, `'f32'` by default; `'ragged'` for lists. It gives f32; with `'any'` what it took. */
   readonly takes?: T | undefined;
-  /** Whether its rows are sequences of any number of steps, [time, …], of which `inputs` tells the last axis alone; `infer` refuses others. */
+  /** Whether its rows have axes of any size, such as the steps of [time, …], of which `inputs` tells the last alone; `infer` refuses others. */
   readonly steps?: true | undefined;
   /** Shape and elements of its output for an input, where `inputs` and `outputs` do not say all of it. */
   infer?(given: ValueSpec): ValueSpec;
