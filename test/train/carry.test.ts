@@ -1,9 +1,7 @@
 // Windows that go on from one another: truncated back-propagation in lanes.
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import {
   type AnyModel,
   dataset,
@@ -29,9 +27,8 @@ import {
   windows,
 } from "carillon";
 import { describe, expect, test } from "vitest";
-import { runtime } from "../../lib/runtime.js";
-import { bundleProgram, root } from "../../scripts/tools.mjs";
 import { distanceOf, type Numbers } from "../nn/norm_runs.js";
+import { expectOneHash } from "../reports_by_isa.js";
 import { CARRIED, drawing, OPTIONS, SERIES, weightsOf } from "./carried.js";
 
 /** A run of PyTorch: weights in float64 after the second and the last step, and how far the run in float32 ends from that. */
@@ -238,19 +235,7 @@ describe.each(["lstm", "gru", "rnn"] as const)("%s with everything that is drawn
   });
 });
 
-test("every instruction set gives the same bits", async () => {
-  const bundle = join(root, "build/test-train/carry-isa-main.mjs");
-  await bundleProgram("test/train/carry-isa-main.ts", bundle, ["node-gyp-build"]);
-  const start = promisify(execFile);
-  const reports = await Promise.all(
-    runtime.isas.map(async (isa) => {
-      const { stdout } = await start(process.execPath, [bundle], { env: { ...process.env, CARILLON_ISA: isa } });
-      return JSON.parse(stdout) as { readonly isa: string; readonly hash: string };
-    }),
-  );
-  expect(reports.map(({ isa }) => isa)).toEqual(runtime.isas);
-  expect(new Set(reports.map(({ hash }) => hash)).size).toBe(1);
-});
+test("every instruction set gives the same bits", () => expectOneHash("test/train/carry-isa-main.ts"));
 
 test("files of a folder are gone on with where a run was stopped", async () => {
   const dir = mkdtempSync(join(tmpdir(), "carry-"));
