@@ -139,15 +139,15 @@ export function batchOf(rows: number, size: number): { readonly batchSize: numbe
   return { batchSize, steps: Math.ceil(rows / batchSize) };
 }
 
-/** What ends the second training of a member. */
-const AGAIN = "epochsThatWereBest";
-
-/** Ends a run behind so many epochs, with the rates that it would have in all of them. */
+/**
+ * Ends a run behind so many epochs, with the rates that it would have in all of them. Its name tells how many: a run that another one has ended would stay over when it is resumed, and goes on where there are more
+ * epochs by now.
+ */
 function endBehind(epochs: number): Callback {
   const decide: CallbackHooks["decide"] = (at) => {
     if (at.epoch >= epochs) at.stop();
   };
-  return { name: AGAIN, decide, begin: () => ({ decide }) };
+  return { name: `epochsThatWereBest${epochs}`, decide, begin: () => ({ decide }) };
 }
 
 /** What the trainings of a member have in common. */
@@ -199,14 +199,15 @@ export async function trainAgain(
   epochs: number,
   training: Omit<MemberTraining, "onEpoch" | "monitor" | "patience">,
 ): Promise<boolean> {
-  const run = fitAny(model, { ...fitOptions(data, training), callbacks: [endBehind(epochs)] });
+  const ends = endBehind(epochs);
+  const run = fitAny(model, { ...fitOptions(data, training), callbacks: [ends] });
   training.onStart(run);
   for await (const event of run) {
     if (event.kind === "start") training.onBegin(event.step);
     if (event.kind === "step") training.onStep(event);
   }
   const { reason, stoppedBy } = await run;
-  return reason === "finished" || stoppedBy === AGAIN;
+  return reason === "finished" || stoppedBy === ends.name;
 }
 
 /** Trains `model`; it has the weights of its best epoch then. */

@@ -146,4 +146,15 @@ describe("a text alone", () => {
       }
     }
   });
+
+  test("has its second training go on, too, where more epochs find a better one", async () => {
+    const slow = { ...options, optimizer: adam({ lr: 1e-3 }) };
+    const dir = join(folder, "longer");
+    const short = await tabular({ ...slow, epochs: 3 }).fit(data, { ...asked, checkpoint: { dir } });
+    expect(short.members[0]).toMatchObject({ again: true, best: { epoch: 3 } });
+    const longer = await tabular(slow).fit(data, { ...asked, checkpoint: { dir, resume: true } });
+    const whole = await tabular(slow).fit(data, asked);
+    expect(longer.members[0]).toMatchObject({ again: true, best: { epoch: 8 } });
+    expect(longer.model.weights()).toEqual(whole.model.weights());
+  });
 });
