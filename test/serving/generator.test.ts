@@ -261,7 +261,7 @@ test("more tokens than there is room for are refused before they are copied", as
   await expect(generator.generate(endless).next()).rejects.toMatchObject({ code: "ERR_STATE" });
 });
 
-test("a prompt is that of the call, whatever its array becomes before the first token", async () => {
+test("a prompt and options are those of the call, whatever becomes of them before the first token", async () => {
   const model = small();
   const drawn = async (tokens: AsyncIterable<number>) => {
     const all: number[] = [];
@@ -270,8 +270,10 @@ test("a prompt is that of the call, whatever its array becomes before the first 
   };
   const expected = await drawn(model.generator().generate([1, 2, 3], { tokens: 4, seed: 5 }));
   const prompt = Int32Array.of(1, 2, 3);
-  const tokens = model.generator().generate(prompt, { tokens: 4, seed: 5 });
+  const options = { tokens: 4, seed: 5 };
+  const tokens = model.generator().generate(prompt, options);
   prompt.fill(0);
+  Object.assign(options, { tokens: 1, seed: 6 });
   expect(await drawn(tokens)).toEqual(expected);
 });
 

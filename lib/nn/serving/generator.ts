@@ -277,11 +277,12 @@ export class TokenGenerator {
    * Goes on behind a prompt with tokens that are drawn as {@link sampleToken} draws them, one at a time, until there is no more room, `tokens` were given or `stop` was drawn. Draw i of a
    * call belongs to the i-th token that it gives. The event loop has its turns in between.
    *
-   * The prompt is copied before this returns, and fed when the first token is asked for. Errors, with that token: those of {@link feed}; and `ERR_STATE` where something else has gone on
+   * The prompt and the options are copied before this returns, and the prompt is fed when the first token is asked for. Errors, with that token: those of {@link feed}; and `ERR_STATE` where something else has gone on
    * with the sequence, or begun it anew, since the token before.
    */
   generate(prompt: number | ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
-    return this.#generate(typeof prompt === "number" ? prompt : copyOf(prompt, this.length), options);
+    const given = typeof options === "object" && options !== null ? { ...options } : options; // others are refused with the first token
+    return this.#generate(typeof prompt === "number" ? prompt : copyOf(prompt, this.length), given);
   }
 
   async *#generate(
