@@ -13,6 +13,9 @@ const PURPOSE = 31;
 /** Orders that an epoch draws: that of the rows, and that of the batches. */
 const [OF_ROWS, OF_BATCHES, ORDERS] = [0, 1, 2];
 
+/** More steps than any row has. */
+const ALL = 2_147_483_647;
+
 /** Batches of a pool by default. */
 const POOL = 50;
 
@@ -103,8 +106,14 @@ export class ByLength {
     native.slabWrite(this.rows, 0, order);
     this.#longest = Int32Array.from({ length: this.batches }, (_, place) => {
       const rows = order.subarray(place * this.#batch, (place + 1) * this.#batch);
-      return rows.reduce((most, row) => Math.max(most, this.#lengths[row] ?? 0), 0);
+      return rows.reduce((most, row) => Math.max(most, this.#roomOf(row)), 0);
     });
+  }
+
+  /** Steps that a row needs. A length below 0, which every program refuses, needs all there are, so that what it should be is told by those of the model. */
+  #roomOf(row: number): number {
+    const length = this.#lengths[row] ?? 0;
+    return length < 0 ? ALL : length;
   }
 
   /** Batches of an epoch. */
@@ -114,7 +123,7 @@ export class ByLength {
 
   /** Length of the longest row of all. */
   get longest(): number {
-    return this.#lengths.reduce((most, length) => Math.max(most, length), 0);
+    return this.#lengths.reduce((most, _length, row) => Math.max(most, this.#roomOf(row)), 0);
   }
 
   /** Length of the longest row of a batch of the epoch that was begun last, counted from 0. */

@@ -210,6 +210,13 @@ describe("what cannot be is refused", () => {
     await refused({ data: { ...data, carry: new Int32Array(ROWS) } }, /none, as rows go on from one another/);
   });
 
+  test("lengths that are none, by the steps that the network takes", async () => {
+    for (const wrong of [-1, LONGEST + 1]) {
+      const x = { ...data.x, lengths: lengths.with(17, wrong) };
+      await refused({ data: { ...data, x } }, new RegExp(`\\[0, ${LONGEST + 1}\\).*'x.lengths', row 17 .*${wrong}`));
+    }
+  });
+
   test("a checkpoint of another order in the middle of an epoch", async () => {
     const { result } = await run({ steps: 5 });
     await refused({ batchBy: undefined, resume: result.checkpoint() }, /fit.batchBy|batchBy/);
