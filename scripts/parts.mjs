@@ -21,10 +21,10 @@ export const PARTS = {
   models: [...["nn/layers/residual", "nn/model/joint", "nn/model/network", "nn/model/sequential"]],
   files: [...["nn/files/saved", "nn/files/written", "nn/model/load"]],
   programs: ["graph/copy", "graph/grad", "graph/program"],
+  measuring: ["nn/evaluation/evaluate", "nn/evaluation/statistics", "nn/serving/predict_options"],
   serving: [
-    ...["nn/evaluation/evaluate", "nn/evaluation/statistics", "nn/model/draw_from_data", "nn/serving/generator"],
-    ...["nn/serving/inference", "nn/serving/predict_options", "nn/serving/predictor", "nn/serving/predictor_options"],
-    "nn/serving/sample",
+    ...["nn/model/draw_from_data", "nn/serving/generator", "nn/serving/inference"],
+    ...["nn/serving/predictor", "nn/serving/predictor_options", "nn/serving/sample"],
   ],
   operations: [
     ...["ops/attention", "ops/augment", "ops/candidates", "ops/column_norm", "ops/convolution", "ops/extremes"],

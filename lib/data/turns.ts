@@ -52,6 +52,15 @@ export class Turns {
     return undefined;
   }
 
+  /** Does work one piece at each `next`, with turns in between, and gives its result. */
+  async through<T>(pieces: Generator<void, T>): Promise<T> {
+    for (;;) {
+      const { done, value } = pieces.next();
+      if (this.over) await this.next();
+      if (done === true) return value;
+    }
+  }
+
   /**
    * Calls `work` for one range [begin, end) of `count` after another, with turns in between: of `least` elements at first, as
    * code that has hardly run is slow, then of as many as the time of the range before allows, `most` at most.

@@ -13,7 +13,7 @@ import type { Binding } from "./binding.js";
 import { CopyTogether, type SlabCopy } from "./copy.js";
 import { type CountedIn, faultError, type LookedUp, placedFault } from "./fault.js";
 import type { Lane, ScheduleAt } from "./lane.js";
-import { plan } from "./plan.js";
+import { atOnce, type Plan, planInPieces } from "./plan.js";
 import { Calls, SharedMemory } from "./shared.js";
 import type { Trace } from "./trace.js";
 import type { UpdateCounter } from "./update_counter.js";
@@ -103,6 +103,16 @@ function expectRows(rows: number, numbers: number): void {
   throw new CarillonError("ERR_OPTION", "batchSize", `expected a batch that fits into memory but received ${received}`);
 }
 
+/** A plan, and the memory of the order of an epoch. */
+type OrderedPlan = Plan & { readonly order: NativeSlab | undefined };
+
+function* plannedInPieces(trace: Trace, options: CompileOptions): Generator<void, OrderedPlan> {
+  const { maxRows, bindings, isNamed, feed } = options;
+  expectRows(maxRows, 0);
+  const order = feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
+  return { ...(yield* planInPieces(trace, { maxRows, bindings, isNamed, order, rows: feed?.rows })), order };
+}
+
 /** A verified native program with the schedules of its trace. */
 export class CompiledProgram {
   readonly #spec: NativeProgramSpec;
@@ -119,18 +129,9 @@ export class CompiledProgram {
   readonly logColumns: number;
   readonly logRows: number;
 
-  constructor(trace: Trace, options: CompileOptions) {
-    const { maxRows, bindings, isNamed, feed, logColumns = 0, logRows = 0 } = options;
-    expectRows(maxRows, 0);
-    const order: NativeSlab | undefined =
-      feed === undefined ? undefined : native.slabCreate(Math.max(feed.samples, maxRows), "i32");
-    const { code, views, slabs, arenaCount, lookedUp, orderSlot, rowsSlot, microBegin, microEnd } = plan(trace, {
-      maxRows,
-      bindings,
-      isNamed,
-      order,
-      rows: feed?.rows,
-    });
+  constructor(trace: Trace, options: CompileOptions, planned = atOnce(plannedInPieces(trace, options))) {
+    const { maxRows, feed, logColumns = 0, logRows = 0 } = options;
+    const { code, views, slabs, arenaCount, lookedUp, orderSlot, rowsSlot, microBegin, microEnd, order } = planned;
     expectRows(maxRows, arenaCount);
     this.logColumns = logColumns;
     this.logRows = logRows;
@@ -163,6 +164,13 @@ export class CompiledProgram {
       microEnd,
     };
     this.#native = native.programCreate(this.#spec);
+  }
+
+  /** The program one piece at each `next`: where this code runs for the first time it takes some milliseconds. */
+  static *inPieces(trace: Trace, options: CompileOptions): Generator<void, CompiledProgram> {
+    const planned = yield* plannedInPieces(trace, options);
+    yield;
+    return new CompiledProgram(trace, options, planned);
   }
 
   /** Calls over its shared memory. */

@@ -28,12 +28,10 @@ export interface PlanOptions extends Omit<PlacementOptions, "since"> {
   readonly rows?: NativeSlab | undefined;
 }
 
-/** Places and instructions of a trace: its values and effects are put in order and fused, then placed, then written. */
-export function plan(trace: Trace, options: PlanOptions): Plan {
-  return atOnce(planInPieces(trace, options));
-}
-
-/** The same one piece at each `next`: where this code runs for the first time it takes some milliseconds. */
+/**
+ * Places and instructions of a trace: its values and effects are put in order and fused, then placed, then written; one piece at each `next`, as
+ * it takes some milliseconds where this code runs for the first time.
+ */
 export function* planInPieces(trace: Trace, options: PlanOptions): Generator<void, Plan> {
   const { order, rows, replacement } = options;
   const schedule = scheduleOf(trace, replacement);

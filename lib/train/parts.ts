@@ -1,4 +1,5 @@
-import { turn } from "../binding/clock.js";
+import { Turns } from "../data/turns.js";
+import type { CompiledProgram } from "../graph/compiled.js";
 import type { CarriedLanes } from "../nn/evaluation/carried.js";
 import { measuredSets, unitsOf } from "../nn/evaluation/evaluator.js";
 import { Meter } from "../nn/metrics/meter.js";
@@ -84,11 +85,11 @@ export async function makeParts(
   checkData(model, resumed, options);
   const seed = checkpoint?.progress.seed ?? options.seed ?? 0;
   const meter = new Meter(metrics, measuredSets("fit.metrics", model, losses, metrics, unitsOf(train)));
-  const step = compileSteps(model, minimizer, seed, { ...options, meter, origin });
+  const turns = new Turns(signal);
+  const step = await compileSteps(model, minimizer, seed, { ...options, meter, origin }, turns);
   const { lanes } = checkpoint?.progress.data ?? {};
   if (lanes !== undefined && options.resume?.newData === false) step.carried?.restore(lanes, resumed.path ?? RESUME);
-  await turn(); // each of the two takes tens of milliseconds where it is the first of its kind
-  const validator = new Validator(model, minimizer, options);
+  const validator = await Validator.inTurns(model, minimizer, options, turns);
   const drawn = !model.initialized && checkpoint === undefined;
   const initialize = drawn ? await model.prepareInitial(seed, signal) : undefined;
   const useless = passedOver.map(({ path }) => path);
@@ -97,19 +98,21 @@ export async function makeParts(
 }
 
 /** The step of a run: one program, or, of batches of rows of like length, one for each of some numbers of steps that sequences have. */
-function compileSteps(
+async function compileSteps(
   model: AnyModel,
   minimizer: Minimizer,
   seed: number,
   options: StepOptions,
-): Omit<CompiledStep, "program"> & { readonly program: StepProgram } {
+  turns: Turns,
+): Promise<Omit<CompiledStep, "program"> & { readonly program: StepProgram }> {
   const { byLength } = options.train;
   const [time, ...longer] = trimmedTimes(model, byLength);
-  const compile = (one: typeof time): CompiledStep =>
-    withFewerSteps(one, () => compileStep(model, minimizer, seed, { ...options, time: one }));
-  const first = compile(time);
+  const compile = (one: typeof time): Promise<CompiledStep> =>
+    withFewerSteps(one, () => turns.through(compileStep(model, minimizer, seed, { ...options, time: one })));
+  const first = await compile(time);
   if (byLength === undefined || time === undefined) return first;
-  const others = longer.map((one) => compile(one).program);
+  const others: CompiledProgram[] = [];
+  for (const one of longer) others.push((await compile(one)).program);
   const sizes = [time, ...longer].map((one) => one?.steps ?? 0);
   const placeOf = (step: number): number => {
     const longest = byLength.longestOf((step - 1 - (options.origin?.step ?? 0)) % byLength.batches);

@@ -64,16 +64,24 @@ export function smallestPart(batch: number, part: number): number {
 
 /**
  * The program of one optimizer step: gather, forward, loss, backward, update, and the log of its sums. A step whose loss,
- * gradients or states of layers are not finite ends before it changes anything.
+ * gradients or states of layers are not finite ends before it changes anything. One piece at each `next`: where this code runs for the first
+ * time it takes tens of milliseconds.
  */
-export function compileStep(model: AnyModel, minimizer: Minimizer, seed: number, options: StepOptions): CompiledStep {
+export function* compileStep(
+  model: AnyModel,
+  minimizer: Minimizer,
+  seed: number,
+  options: StepOptions,
+): Generator<void, CompiledStep> {
   const { train, losses, batchSize, shuffle, origin } = options;
   const trace = new Trace(seed, true);
   const checks = new FiniteChecks(trace);
   const carried = train.carry && new CarriedLanes(train.carry);
-  tracing(trace, () => recordStep(trace, model, minimizer, checks, { ...options, carried }));
+  const phases = recordStep(trace, model, minimizer, checks, { ...options, carried });
+  while (tracing(trace, () => phases.next().done) !== true) yield;
   expectRows(trace, options);
-  const program = new CompiledProgram(trace, {
+  yield;
+  const program = yield* CompiledProgram.inPieces(trace, {
     maxRows: partOf(options),
     bindings: train.bindings,
     feed: {
@@ -122,19 +130,20 @@ interface Combined {
   readonly scale: Value | null;
 }
 
-/** A step in three phases: the parts of a batch, what they come to together, and what is done with it. */
-function recordStep(
+/** A step in three phases: the parts of a batch, what they come to together, and what is done with it. One piece at each `next`. */
+function* recordStep(
   trace: Trace,
   model: AnyModel,
   minimizer: Minimizer,
   checks: FiniteChecks,
   options: StepOptions & Pick<CompiledStep, "carried">,
-): void {
+): Generator<void, void> {
   const { losses, train, meter, batchSize, accumulate, carried, time } = options;
   const trained = minimizer.trained(trace);
   const parts = { count: accumulate, rows: Math.ceil(batchSize / accumulate) };
   const endPart = accumulate === 1 ? beginWhole(trained) : beginPart(trace, model, trained, losses, train, parts);
   const objective = recordObjective(model, losses, train, parts.rows, { carried, time });
+  yield;
   meter.record(trace, objective.outputs, batchSize);
 
   // A sum over processes would be an effect on these totals and gradients.
@@ -143,7 +152,9 @@ function recordStep(
   logObjective(trace, totals);
   for (const { total } of totals) checks.loss(total);
   checks.states(model.states(trace).changes);
-  const { penalty } = minimizer.apply(gradients(), scale, checks);
+  const summed = gradients();
+  yield;
+  const { penalty } = minimizer.apply(summed, scale, checks);
   trace.end(); // behind the checks: a step that they end has changed no state
   trace.add(logScalar(penalty, LOG.penalty));
 }

@@ -48,9 +48,9 @@ export function trimmedTimes(model: AnyModel, byLength: ByLength | undefined): r
 }
 
 /** Runs `compile`, whose error for fewer steps than the model's is one of the option that asks for them. */
-export function withFewerSteps<T>(time: TrimmedTime | undefined, compile: () => T): T {
+export async function withFewerSteps<T>(time: TrimmedTime | undefined, compile: () => Promise<T>): Promise<T> {
   try {
-    return compile();
+    return await compile();
   } catch (cause) {
     if (time === undefined || !(cause instanceof CarillonError)) throw cause;
     const problem = `expected a network that takes fewer than ${time.of} steps for 'fit.batchBy' but of ${time.steps} there is: ${messageOf(cause)}`;

@@ -1,7 +1,7 @@
 import { native, nativeInfo } from "../../lib/binding/native.js";
 import type { Binding } from "../../lib/graph/binding.js";
 import { giveOut } from "../../lib/graph/output.js";
-import { type Plan, plan } from "../../lib/graph/plan.js";
+import { atOnce, type Plan, planInPieces } from "../../lib/graph/plan.js";
 import { Trace, tracing } from "../../lib/graph/trace.js";
 import type { Shape } from "../../lib/tensor/shape.js";
 import { Value } from "../../lib/tensor/value.js";
@@ -28,7 +28,7 @@ export function planned<S extends Shapes>(
       trace.add(giveOut(value, native.slabCreate(count, value.dtype === "i32" ? "i32" : "f32")));
     }
   });
-  return plan(trace, { maxRows, bindings });
+  return atOnce(planInPieces(trace, { maxRows, bindings }));
 }
 
 /** One instruction of a plan, as its words say it. */

@@ -122,6 +122,8 @@ test("parts are loaded by the first call that needs them, once, and with those t
     note();
     model.initialize(1).bytes();
     note();
+    await model.evaluate({ x: [[1, 2]], y: [1] }, { loss: mse() });
+    note();
     model.predictSync([[1, 2]]);
     note();
     try {
@@ -145,6 +147,7 @@ test("parts are loaded by the first call that needs them, once, and with those t
     "models",
     "programs",
     "files",
+    "measuring",
     "serving",
     "operations",
     "layers",

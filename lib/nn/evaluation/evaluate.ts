@@ -3,14 +3,14 @@ import type { AnyExamples } from "../../data/dataset.js";
 import { hold, isSmall } from "../../data/held.js";
 import type { Dataset } from "../../data/stream.js";
 import { unitColumns } from "../../data/transform.js";
+import { Turns } from "../../data/turns.js";
 import { fail } from "../../errors.js";
 import { checkKeys } from "../../options.js";
 import { checkLosses, exampleShape } from "../losses/outputs.js";
 import { type Meaning, targetUnits } from "../meaning/meaning.js";
 import type { MetricsFor } from "../meaning/row_types.js";
 import { findMetricsOf } from "../metrics/metrics.js";
-import { PREDICT_BATCH } from "../serving/inference.js";
-import { checkWork, type EvaluateOptions } from "../serving/predict_options.js";
+import { checkWork, type EvaluateOptions, PREDICT_BATCH } from "../serving/predict_options.js";
 import type { Sizes } from "../structure/sequence.js";
 import { type Evaluation, Evaluator, type Measurable } from "./evaluator.js";
 import { RunControl } from "./run_control.js";
@@ -55,7 +55,9 @@ export async function evaluateModel(
   });
   const control = new RunControl(signal);
   try {
-    const evaluator = new Evaluator("evaluate.metrics", measured, losses, metrics, examples, PREDICT_BATCH);
+    const turns = new Turns(signal);
+    const own = { metrics, examples, batchSize: PREDICT_BATCH, turns };
+    const evaluator = await Evaluator.inTurns("evaluate.metrics", measured, losses, own);
     const evaluation = await evaluator.run(control, { threads });
     signal?.throwIfAborted();
     return evaluation ?? fail("ERR_STATE", "evaluate", "an evaluation", evaluation);

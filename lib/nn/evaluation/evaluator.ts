@@ -1,5 +1,6 @@
 import type { BoundExamples } from "../../data/bind.js";
 import type { Affine, UnitsOfRows } from "../../data/transform.js";
+import type { Turns } from "../../data/turns.js";
 import { CompiledProgram, type Effort } from "../../graph/compiled.js";
 import { Trace, tracing } from "../../graph/trace.js";
 import * as ops from "../../ops/index.js";
@@ -125,6 +126,53 @@ function repeated(units: Affine | undefined, columns: number): Affine | undefine
   return { ...units, shift: all(units.shift), scale: all(units.scale) };
 }
 
+/** What an evaluator is made of. */
+interface Measuring {
+  readonly meter: Meter;
+  readonly losses: readonly OutputLoss[];
+  readonly passes: Passes;
+  readonly program: CompiledProgram;
+}
+
+/** Options of {@link Evaluator.inTurns}. */
+export interface EvaluatorOptions {
+  readonly metrics: readonly OutputMetric[];
+  readonly examples: BoundExamples;
+  /** Rows of a step at most. */
+  readonly batchSize: number;
+  readonly turns: Turns;
+}
+
+/** Records and compiles the program, one piece at each `next`. */
+function* measuringInPieces(
+  where: string,
+  model: Measurable,
+  losses: readonly OutputLoss[],
+  { metrics, examples, batchSize }: EvaluatorOptions,
+): Generator<void, Measuring> {
+  const trace = new Trace(0, false);
+  const { carry } = examples;
+  const batch = carry?.lanes ?? Math.min(batchSize, examples.samples);
+  const carried = carry && new CarriedLanes(carry);
+  const meter = new Meter(metrics, measuredSets(where, model, losses, metrics, unitsOf(examples)));
+  const { outputs } = tracing(trace, () => recordObjective(model, losses, examples, batch, { carried }));
+  yield;
+  tracing(trace, () => {
+    meter.record(trace, outputs, batch);
+    logObjective(trace, outputs);
+    trace.end();
+  });
+  yield;
+  const program = yield* CompiledProgram.inPieces(trace, {
+    maxRows: batch,
+    bindings: examples.bindings,
+    feed: { samples: examples.samples, batch, shuffle: false, set: examples.set, rows: examples.rows },
+    logColumns: logColumns(losses.length),
+    logRows: Math.min(Math.ceil(examples.samples / batch), meter.callSteps),
+  });
+  return { meter, losses, passes: new Passes(examples, batch, meter.callSteps), program };
+}
+
 /** A program that measures a model on a set of examples, in their order, at inference. */
 export class Evaluator {
   readonly #program: CompiledProgram;
@@ -134,35 +182,22 @@ export class Evaluator {
   /** The weight of each output's loss in the total. */
   readonly #losses: readonly number[];
 
-  constructor(
+  private constructor({ meter, losses, passes, program }: Measuring) {
+    this.#program = program;
+    this.#caller = new Caller(program);
+    this.#meter = meter;
+    this.#passes = passes;
+    this.#losses = losses.map(({ weight }) => weight);
+  }
+
+  /** Records and compiles it, with turns of the event loop in between. */
+  static async inTurns(
     where: string,
     model: Measurable,
     losses: readonly OutputLoss[],
-    metrics: readonly OutputMetric[],
-    examples: BoundExamples,
-    batchSize: number,
-  ) {
-    const trace = new Trace(0, false);
-    const { carry } = examples;
-    const batch = carry?.lanes ?? Math.min(batchSize, examples.samples);
-    const carried = carry && new CarriedLanes(carry);
-    this.#meter = new Meter(metrics, measuredSets(where, model, losses, metrics, unitsOf(examples)));
-    this.#losses = losses.map(({ weight }) => weight);
-    tracing(trace, () => {
-      const { outputs } = recordObjective(model, losses, examples, batch, { carried });
-      this.#meter.record(trace, outputs, batch);
-      logObjective(trace, outputs);
-      trace.end();
-    });
-    this.#passes = new Passes(examples, batch, this.#meter.callSteps);
-    this.#program = new CompiledProgram(trace, {
-      maxRows: batch,
-      bindings: examples.bindings,
-      feed: { samples: examples.samples, batch, shuffle: false, set: examples.set, rows: examples.rows },
-      logColumns: logColumns(losses.length),
-      logRows: Math.min(Math.ceil(examples.samples / batch), this.#meter.callSteps),
-    });
-    this.#caller = new Caller(this.#program);
+    options: EvaluatorOptions,
+  ): Promise<Evaluator> {
+    return new Evaluator(await options.turns.through(measuringInPieces(where, model, losses, options)));
   }
 
   /** `undefined` if the control stopped it; rejects if the control's signal was aborted. */

@@ -176,13 +176,7 @@ export class FrozenProgram {
 
   /** Makes it with turns of the event loop in between: where none was made before, the code alone takes some milliseconds. */
   static async inTurns(options: FrozenOptions): Promise<FrozenProgram> {
-    const turns = new Turns();
-    const planning = prepareInPieces(options);
-    for (;;) {
-      const { done, value } = planning.next();
-      if (turns.over) await turns.next();
-      if (done === true) return new FrozenProgram(options, value);
-    }
+    return new FrozenProgram(options, await new Turns().through(prepareInPieces(options)));
   }
 
   /** Whether there is a packing to answer from. */

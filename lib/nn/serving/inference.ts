@@ -13,10 +13,8 @@ import type { Take } from "./call.js";
 import type { FrozenProgram } from "./frozen.js";
 import { FrozenCopy, type Network, workOf } from "./frozen_copy.js";
 import { type CallOptions, type Computer, Gathering } from "./gathering.js";
+import { PREDICT_BATCH } from "./predict_options.js";
 import { type CallInput, callInputs, failParts, membersOfCall } from "./rows.js";
-
-/** Rows of a batch at inference. */
-export const PREDICT_BATCH = 256;
 
 /** Form of the answers: outputs as they are, or as {@link normalizationsOf} says. */
 type Kind = ProbabilitiesAs | "probabilities";

@@ -6,6 +6,9 @@ import type { LossesOf, LossWeightsOf, MetricsFor } from "../meaning/row_types.j
 import type { Taken } from "../structure/chain.js";
 import type { Sizes } from "../structure/sequence.js";
 
+/** Rows of a batch at inference. */
+export const PREDICT_BATCH = 256;
+
 /** Options of `Model.evaluate`. */
 export interface EvaluateOptions<M extends MetricsFor<Out>, Out extends Sizes = Taken> {
   /** One an output, of a model with named outputs. */
