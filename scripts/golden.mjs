@@ -103,11 +103,12 @@ const forced = (isa) => ({ env: { CARILLON_ISA: isa } });
 /** Compares every table of this machine. A table that the processor lacks is skipped, and said to be. */
 async function compareAll() {
   await bundleGolden();
-  mustEqual("scalar", await mustRun("golden bits, scalar", execPath, [bundle], forced("scalar")));
-  for (const isa of process.arch === "arm64" ? ["neon"] : ["avx2", "avx512"]) {
-    const { status, output, stdout } = await run(execPath, [bundle], forced(isa));
+  const names = ["scalar", ...(process.arch === "arm64" ? ["neon"] : ["avx2", "avx512"])];
+  const runs = await Promise.all(names.map((isa) => run(execPath, [bundle], forced(isa))));
+  for (const [at, { status, output, stdout }] of runs.entries()) {
+    const isa = names[at] ?? "";
     if (status === 0) mustEqual(isa, stdout);
-    else if (output.includes("CARILLON_ISA names no"))
+    else if (isa !== "scalar" && output.includes("CARILLON_ISA names no"))
       console.log(`golden bits, ${isa}: SKIPPED, not on this processor`);
     else fail(`${isa} FAILED (status ${status})\n${output}`);
   }

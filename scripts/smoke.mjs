@@ -4,10 +4,25 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { delimiter, join } from "node:path";
 import { argv, env } from "node:process";
 import { fileURLToPath } from "node:url";
-import { root, run } from "./tools.mjs";
+import { jobs, root, run } from "./tools.mjs";
 
-/** What programs write goes there. */
+/** What programs write goes there, each into a folder of its own. */
 const OUT = join(root, "build/smoke");
+
+/** Stands for that folder in arguments. */
+const OWN = "OUT";
+
+/** What measures latency or memory runs by itself, behind the others, of which as many run at once as there are cores. */
+const ALONE = [
+  "stream-test",
+  "soak",
+  "worker-test",
+  "server-test",
+  "serving-test",
+  "crash-test",
+  "large-test",
+  "file-test",
+];
 
 /** The suites of bench/suites.ts. */
 export const BENCH = [
@@ -47,25 +62,25 @@ export const SCRIPTS = {
   prebuild: { reason: "as build:gyp" },
   "prebuild:all": { reason: "needs Zig and many minutes; the workflow Release runs it" },
   tarball: { reason: "needs a registry; the workflow Release runs it, and npm pack is tried first" },
-  quickstart: { forms: [["--epochs", "2", "--out", OUT]] },
+  quickstart: { forms: [["--epochs", "2", "--out", OWN]] },
   "quickstart:seeds": { forms: [["--quick"]] },
-  "example:l1-vs-l2": { forms: [["--quick", "--out", OUT]] },
-  "example:optimizers": { forms: [["--quick", "--out", OUT]] },
-  "example:gan": { forms: [["--steps", "20", "--out", OUT]] },
+  "example:l1-vs-l2": { forms: [["--quick", "--out", OWN]] },
+  "example:optimizers": { forms: [["--quick", "--out", OWN]] },
+  "example:gan": { forms: [["--steps", "20", "--out", OWN]] },
   "example:gradient-penalty": { forms: [["--steps", "10"]] },
   "example:custom-parts": { forms: [["--epochs", "2"]] },
   "example:towers": { forms: [["--epochs", "1"]] },
   "example:categories": { forms: [["--epochs", "1"]] },
-  "example:forecast": { forms: [["--epochs", "1", "--out", OUT]] },
+  "example:forecast": { forms: [["--epochs", "1", "--out", OWN]] },
   "example:series": { forms: [["--epochs", "1", "--hours", "2000"]] },
-  "example:characters": { forms: [["--quick", "--out", OUT]] },
+  "example:characters": { forms: [["--quick", "--out", OWN]] },
   "example:words": { forms: [["--epochs", "1"]] },
-  "example:churn": { forms: [["--epochs", "2", "--out", OUT]] },
-  "example:job": { forms: [["--epochs", "2", "--out", OUT]] },
-  "example:serving": { forms: [["--quick", "--out", OUT]] },
-  "example:mnist": { forms: [["--quick", "--out", OUT]] },
-  "example:lenet": { forms: [["--quick", "--out", OUT]] },
-  bench: { forms: [["all", "--quick", "--json", OUT]] },
+  "example:churn": { forms: [["--epochs", "2", "--out", OWN]] },
+  "example:job": { forms: [["--epochs", "2", "--out", OWN]] },
+  "example:serving": { forms: [["--quick", "--out", OWN]] },
+  "example:mnist": { forms: [["--quick", "--out", OWN]] },
+  "example:lenet": { forms: [["--quick", "--out", OWN]] },
+  bench: { forms: [["all", "--quick", "--json", OWN]] },
   test: { reason: "it ends with this one" },
   "test:types": { reason: NPM_TEST },
   "test:native": { reason: NPM_TEST },
@@ -91,10 +106,11 @@ export const SCRIPTS = {
 /**
  * What is wrong with the report of a suite; nothing: `undefined`.
  *
+ * @param {string} folder
  * @param {string} suite
  */
-function reportProblem(suite) {
-  const file = join(OUT, `${suite}.json`);
+function reportProblem(folder, suite) {
+  const file = join(folder, `${suite}.json`);
   if (!existsSync(file)) return `${suite} wrote no JSON`;
   const report = JSON.parse(readFileSync(file, "utf8"));
   return report.suite === suite && report.rows.length > 0 ? undefined : `${suite}: the report has no rows`;
@@ -122,22 +138,40 @@ async function main(chosen) {
     console.log(`npm pack without a compiler: ${problem === undefined ? "ok" : "FAILED"}`);
     if (problem !== undefined) failures.push(problem);
   }
+  /** @type {{ readonly name: string, readonly args: readonly string[] }[]} */
+  const forms = [];
   for (const [name, entry] of Object.entries(SCRIPTS)) {
     if (chosen.length > 0 && !chosen.includes(name)) continue;
     if ("reason" in entry && entry.reason.startsWith("needs")) console.log(`${name}: left out; ${entry.reason}`);
-    for (const args of "forms" in entry ? entry.forms : []) {
-      const started = performance.now();
-      const { status, output } = await run("npm", ["run", "--silent", name, "--", ...args]);
-      const problem = status === 0 && name === "bench" ? BENCH.map(reportProblem).find(Boolean) : undefined;
-      const good = status === 0 && problem === undefined;
-      const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      const shown = args.map((word) => word.replace(OUT, "…")).join(" ");
-      console.log(`${name} ${shown}: ${good ? "ok" : "FAILED"}, ${seconds} s`);
-      if (good) continue;
-      failures.push(name);
-      console.error(`${output.trimEnd()}\n${problem ?? `status ${status}`}`);
-    }
+    forms.push(...("forms" in entry ? entry.forms.map((args) => ({ name, args })) : []));
   }
+  /** @param {(typeof forms)[number]} form */
+  const tryForm = async ({ name, args }) => {
+    const started = performance.now();
+    const own = join(OUT, name.replaceAll(":", "-"));
+    const given = args.map((word) => (word === OWN ? own : word));
+    const { status, output } = await run("npm", ["run", "--silent", name, "--", ...given]);
+    const problem =
+      status === 0 && name === "bench" ? BENCH.map((suite) => reportProblem(own, suite)).find(Boolean) : undefined;
+    const good = status === 0 && problem === undefined;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(
+      `${name} ${args.map((word) => (word === OWN ? "…" : word)).join(" ")}: ${good ? "ok" : "FAILED"}, ${seconds} s`,
+    );
+    if (good) return;
+    failures.push(name);
+    console.error(`${output.trimEnd()}\n${problem ?? `status ${status}`}`);
+  };
+  const alone = forms.filter(({ name }) => ALONE.includes(name));
+  // The longest first.
+  const waiting = forms
+    .filter(({ name }) => !ALONE.includes(name))
+    .sort((a, b) => Number(b.name === "bench") - Number(a.name === "bench"));
+  const lane = async () => {
+    for (let form = waiting.shift(); form !== undefined; form = waiting.shift()) await tryForm(form);
+  };
+  await Promise.all(Array.from({ length: Number(jobs) }, lane));
+  for (const form of alone) await tryForm(form);
   rmSync(OUT, { recursive: true, force: true });
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.log(failures.length === 0 ? `smoke: all ended, ${seconds} s` : `smoke: FAILED: ${failures.join(", ")}`);

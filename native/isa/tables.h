@@ -15,7 +15,7 @@
 
 // macOS saves the states of AVX-512 only for threads that have used it once, and does not say so in XCR0: dispatch
 // would never choose this table there.
-#if defined(__x86_64__) && !defined(__APPLE__)
+#if defined(__x86_64__) && !defined(__APPLE__) && !defined(CARILLON_WITHOUT_AVX512)
 #define CARILLON_AVX512
 #endif
 
