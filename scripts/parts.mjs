@@ -19,13 +19,20 @@ import { root } from "./tools.mjs";
  */
 export const PARTS = {
   models: [...["nn/layers/residual", "nn/model/joint", "nn/model/network", "nn/model/sequential"]],
-  files: [...["nn/files/saved", "nn/files/written", "nn/model/load"]],
   programs: ["graph/copy", "graph/grad", "graph/program"],
-  measuring: ["nn/evaluation/evaluate", "nn/evaluation/statistics", "nn/serving/predict_options"],
-  serving: [
-    ...["nn/model/draw_from_data", "nn/serving/generator", "nn/serving/inference"],
-    ...["nn/serving/predictor", "nn/serving/predictor_options", "nn/serving/sample"],
+  data: [
+    "data/bind_lists",
+    "data/held",
+    "data/labels",
+    "data/member",
+    "data/stream",
+    "nn/structure/by_name",
+    "nn/serving/predict_options",
   ],
+  files: [...["nn/files/saved", "nn/files/written", "nn/model/load"]],
+  measuring: ["nn/evaluation/evaluate", "nn/evaluation/statistics"],
+  serving: ["nn/serving/inference", "nn/serving/predictor", "nn/serving/predictor_options"],
+  generation: ["nn/model/draw_from_data", "nn/serving/generator", "nn/serving/sample"],
   operations: [
     ...["ops/attention", "ops/augment", "ops/candidates", "ops/column_norm", "ops/convolution", "ops/extremes"],
     ...["ops/pool", "ops/recurrence", "ops/row_norm", "ops/take"],
@@ -40,7 +47,7 @@ export const PARTS = {
     .concat(["candidates", "focal", "quantiles", "ranking"].map((name) => `nn/losses/${name}`)),
   training: ["train/fit"],
   tools: [
-    ...["data/k_fold", "data/padded", "data/split", "data/windows", "data/stream", "descriptions", "optim/minimizer"],
+    ...["data/k_fold", "data/padded", "data/split", "data/windows", "descriptions", "optim/minimizer"],
     ...["nn/metrics/classification", "nn/metrics/curves", "nn/metrics/define_metric", "nn/metrics/probabilities"],
     ...["nn/metrics/ranking", "train/callbacks/early_stopping", "train/callbacks/reduce_on_plateau"],
     ...["train/checkpoint/loop", "train/find_learning_rate", "train/log/metrics_log", "train/log/tensor_board"],
@@ -61,6 +68,7 @@ const WITH_CORE = [
     "counts",
     "graph/shared",
     "io/refusal",
+    "nn/memory/lanes",
     "nn/structure/drawn_mask",
     "nn/structure/generation",
     "ops/template",
@@ -107,7 +115,7 @@ const CHUNKS = "CARILLON_CHUNKS";
  *
  * @type {Readonly<Record<string, readonly string[]>>}
  */
-const IN_TURNS = { loadModel: ["models", "files"] };
+const IN_TURNS = { loadModel: ["models", "data", "files"] };
 
 /** The global object that parts leave their functions in, by name; it is there while they are loaded. */
 const LEFT = 'globalThis[Symbol.for("carillon.parts")]';

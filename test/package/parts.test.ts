@@ -120,11 +120,11 @@ test("parts are loaded by the first call that needs them, once, and with those t
     note();
     program({ inputs: { x: spec(["batch"]) }, maxBatch: 1, body: ({ x }) => ({ x }) });
     note();
-    model.initialize(1).bytes();
+    model.initialize(1).predictSync([[1, 2]]);
+    note();
+    model.bytes();
     note();
     await model.evaluate({ x: [[1, 2]], y: [1] }, { loss: mse() });
-    note();
-    model.predictSync([[1, 2]]);
     note();
     try {
       ops.max([1]);
@@ -143,29 +143,26 @@ test("parts are loaded by the first call that needs them, once, and with those t
     await bootstrap(2, () => 1);
     note();
     console.log(JSON.stringify([...seen, Object.getOwnPropertySymbols(globalThis).map(String).filter((name) => name.includes("carillon"))]));`;
-  const order = [
-    "models",
-    "programs",
-    "files",
-    "measuring",
-    "serving",
-    "operations",
-    "layers",
-    "training",
-    "tools",
-    "tables",
-    "estimators",
-    "reports",
+  const order: readonly (readonly string[])[] = [
+    ...[["models"], ["programs"], ["data", "serving"], ["files"], ["measuring"], ["operations"], ["layers"]],
+    ...[["training"], ["tools"], ["tables"], ["generation", "estimators"], ["reports"]],
   ];
-  const upTo = (part: string): readonly string[] => order.slice(0, order.indexOf(part) + 1).toSorted();
+  const upTo = (_: readonly string[], place: number): readonly string[] =>
+    order
+      .slice(0, place + 1)
+      .flat()
+      .toSorted();
   expect(printed(program)).toEqual([[], [], ...order.map(upTo), []]);
 });
+
+const MODEL = "sequential(linear(2, 1)).initialize(1)";
 
 /** Parts that are loaded after a call of its own in a fresh process, with whatever the call gave. */
 function partsAfter(call: string): readonly string[] {
   const program = `${LOADED}
     import * as carillon from "./index.js";
-    const { classes, conv2d, fromDescription, gru, loadModel, ops, pinball, program, sequential, spec } = carillon;
+    const { classes, conv2d, fit, fromDescription, gru, linear, loadModel, mse, ops, pinball, program } = carillon;
+    const { sequential, sgd, spec } = carillon;
     ${call};
     console.log(JSON.stringify(loaded().map((name) => name.replace(".cjs", ""))));`;
   return printed(program) as readonly string[];
@@ -174,7 +171,14 @@ function partsAfter(call: string): readonly string[] {
 test.each([
   ["a layer", "gru(2, 3)", ["layers", "operations"]],
   ["a loss", "pinball({ quantiles: [0.5] })", ["layers", "operations"]],
-  ["a file that is not there", "await loadModel('/none').catch(() => {})", ["files", "models"]],
+  ["a file that is not there", "await loadModel('/none').catch(() => {})", ["data", "files", "models"]],
+  ["a prediction", `${MODEL}.predictSync([[1, 2]])`, ["data", "models", "programs", "serving"]],
+  ["a model as bytes", `${MODEL}.bytes()`, ["data", "files", "models"]],
+  [
+    "a run",
+    `await fit(${MODEL}, { data: { x: [[1, 2]], y: [1] }, loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 1 })`,
+    ["data", "files", "measuring", "models", "programs", "training"],
+  ],
   [
     "an operation in a program",
     "program({ inputs: { x: spec(['batch', 4, 4, 1]) }, maxBatch: 1, body: ({ x }) => ({ y: ops.maxPool2d(x, 2) }) })",
