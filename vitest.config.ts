@@ -7,6 +7,7 @@ const PURE = [
   "binding",
   "data",
   "dropout",
+  "exchange",
   "graph",
   "io",
   "kernels",
@@ -52,6 +53,7 @@ export default defineConfig({
   resolve: {
     // The longer name first: an alias reaches what begins with it.
     alias: {
+      "carillon/exchange": fileURLToPath(new URL("./lib/exchange/index.ts", import.meta.url)),
       "carillon/kernels": fileURLToPath(new URL("./lib/kernels/index.ts", import.meta.url)),
       carillon: fileURLToPath(new URL("./lib/index.ts", import.meta.url)),
     },

@@ -1,8 +1,9 @@
 // dist/: one bundled file an entry point (what both share is a chunk of its own), parts that are loaded at their first use, the
 // command, and the types. Fails if the types of lib/ do not hold. Classes exist once: the command imports the built entry points.
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { builtEntries, errorsOfLibrary } from "./built-entries.mjs";
 import { nameClasses } from "./class-names.mjs";
 import { keepReached } from "./declarations.mjs";
 import { shortenLocals } from "./local-names.mjs";
@@ -32,15 +33,6 @@ const options = {
   logLevel: "warning",
 };
 
-/** @type {import("esbuild").Plugin} */
-const builtEntries = {
-  name: "built entry points",
-  setup(bundler) {
-    // dist/cli/ lies to dist/index.js as lib/cli/ does to lib/index.ts.
-    bundler.onResolve({ filter: /^\.\.\/(kernels\/)?index\.js$/ }, ({ path }) => ({ path, external: true }));
-  },
-};
-
 rmSync(join(root, "dist"), { recursive: true, force: true });
 await Promise.all([
   mustRun("types", "tsc", ["-p", "tsconfig.build.json"]),
@@ -49,6 +41,7 @@ await Promise.all([
     entryPoints: [{ in: "lib/kernels/index.ts", out: "kernels/index" }, ...partEntries],
     plugins: [partsAtFirstUse],
   }),
+  build({ ...options, entryPoints: ["lib/exchange/index.ts"], plugins: [builtEntries, errorsOfLibrary] }),
   build({
     ...options,
     entryPoints: ["lib/cli/main.ts", "lib/cli/self_check.ts", "lib/cli/table_worker.ts"],
@@ -56,7 +49,9 @@ await Promise.all([
   }),
 ]);
 linkParts(join(root, "dist"));
+// Node.js loads parts of the library at their first use; bundlers take all of them.
+writeFileSync(join(root, "dist/exchange/whole.js"), 'import"../whole.js";export*from"./index.js";\n');
 nameClasses(join(root, "dist"));
 await shortenLocals(join(root, "dist"), lineLimit);
-keepReached(join(root, "dist"), ["index.d.ts", "kernels/index.d.ts"]);
+keepReached(join(root, "dist"), ["index.d.ts", "kernels/index.d.ts", "exchange/index.d.ts"]);
 packSource(join(root, "dist", PACKED_SOURCE));

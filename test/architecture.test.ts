@@ -52,8 +52,9 @@ const PARTS = [
   ["top", "descriptions"],
   ["top", "kernels"],
   ["top", "index"],
-  ["T6", "job"],
-  ["T6", "cli"],
+  ["T6", "exchange"],
+  ["T7", "job"],
+  ["T7", "cli"],
 ] as const;
 
 /** `nn` of lib/nn/model/model.ts, `errors` of lib/errors.ts. */
@@ -122,6 +123,27 @@ test("there are no cycles at run time", () => {
 
 test("there are no circles of types either", () => {
   expect(cyclesOf(imports)).toEqual([]);
+});
+
+/** Files that `entry` reaches at run time, but for those behind `stop`. */
+function reached(entry: readonly string[], stop: (file: string) => boolean): ReadonlySet<string> {
+  const found = new Set(entry);
+  for (const file of found) {
+    if (stop(file)) continue;
+    for (const { from, to, typeOnly } of imports) if (from === file && !typeOnly) found.add(to);
+  }
+  return found;
+}
+
+test("carillon loads nothing of carillon/exchange, which bundles nothing that loads the binary or remembers what was made", () => {
+  const isEntry = (file: string): boolean => file === "lib/index.ts";
+  expect([...reached(["lib/index.ts", "lib/kernels/index.ts"], () => false)].filter((file) => partOf(file) === "exchange")).toEqual([]);
+  const bundled = reached(
+    library.filter((file) => partOf(file) === "exchange"),
+    isEntry,
+  );
+  const remembering = [...bundled].filter((file) => partOf(file) === "binding" || partOf(file) === "described" || file.startsWith("lib/io/file.ts"));
+  expect(remembering).toEqual([]);
 });
 
 /** Folders of lib/nn, each of which takes from those before it alone, of types too. */
@@ -221,6 +243,7 @@ function exportsOf(index: string): Exported[] {
 test.each([
   ["lib/index.ts", 80],
   ["lib/kernels/index.ts", 40],
+  ["lib/exchange/index.ts", 1],
 ])("every public name of %s has a docstring", (index, least) => {
   const exported = exportsOf(index);
   expect(exported.length).toBeGreaterThan(least);
@@ -231,7 +254,7 @@ test.each([
   expect(bare.map(({ name, file }) => `${name} in ${file}`)).toEqual([]);
 });
 
-test.each(["lib/index.ts", "lib/kernels/index.ts"])("a public name of %s stands for one thing", (index) => {
+test.each(["lib/index.ts", "lib/kernels/index.ts", "lib/exchange/index.ts"])("a public name of %s stands for one thing", (index) => {
   const text = read(index);
   const names = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) =>
     list

@@ -49,7 +49,11 @@ beforeAll(() => {
   const options = {
     extends: "../../tsconfig.base.json",
     compilerOptions: {
-      paths: { carillon: ["../../lib/index.ts"], "carillon/kernels": ["../../lib/kernels/index.ts"] },
+      paths: {
+        carillon: ["../../lib/index.ts"],
+        "carillon/exchange": ["../../lib/exchange/index.ts"],
+        "carillon/kernels": ["../../lib/kernels/index.ts"],
+      },
     },
   };
   writeFileSync(join(work, "tsconfig.json"), JSON.stringify({ ...options, include: ["*.ts"] }));
@@ -78,6 +82,7 @@ describe("documentation", () => {
       platform: "node",
       target: "node20",
       alias: {
+        "carillon/exchange": join(root, "lib/exchange/index.ts"),
         "carillon/kernels": join(root, "lib/kernels/index.ts"),
         carillon: join(root, "lib/index.ts"),
       },

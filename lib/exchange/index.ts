@@ -1,0 +1,2 @@
+/// <reference types="node" preserve="true" />
+export { type ModelJson, modelFromJson, modelToJson } from "./json.js";
