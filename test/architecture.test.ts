@@ -71,6 +71,8 @@ interface Import {
   readonly to: string;
   /** `import type` and `export type` are gone at run time. */
   readonly typeOnly: boolean;
+  /** `import(…)`, which loads when it is called. */
+  readonly lazy: boolean;
 }
 
 const imports = library.flatMap((from): Import[] => {
@@ -82,6 +84,7 @@ const imports = library.flatMap((from): Import[] => {
       .join("/")
       .replace(/\.js$/, ".ts"),
     typeOnly: /^\s*type\b/.test(clause),
+    lazy: lazy !== undefined,
   }));
 });
 
@@ -125,25 +128,23 @@ test("there are no circles of types either", () => {
   expect(cyclesOf(imports)).toEqual([]);
 });
 
-/** Files that `entry` reaches at run time, but for those behind `stop`. */
-function reached(entry: readonly string[], stop: (file: string) => boolean): ReadonlySet<string> {
+/** Files that `entry` reaches at run time by these imports, but for those behind `stop`. */
+function reached(entry: readonly string[], by: readonly Import[], stop = ""): ReadonlySet<string> {
   const found = new Set(entry);
-  for (const file of found) {
-    if (stop(file)) continue;
-    for (const { from, to, typeOnly } of imports) if (from === file && !typeOnly) found.add(to);
-  }
+  for (const file of found) for (const { from, to } of by) if (from === file && file !== stop) found.add(to);
   return found;
 }
 
 test("carillon loads nothing of carillon/exchange, which bundles nothing that loads the binary or remembers what was made", () => {
-  const isEntry = (file: string): boolean => file === "lib/index.ts";
-  expect([...reached(["lib/index.ts", "lib/kernels/index.ts"], () => false)].filter((file) => partOf(file) === "exchange")).toEqual([]);
-  const bundled = reached(
-    library.filter((file) => partOf(file) === "exchange"),
-    isEntry,
+  const atRunTime = imports.filter(({ typeOnly }) => !typeOnly);
+  const isExchange = (file: string): boolean => partOf(file) === "exchange";
+  expect([...reached(["lib/index.ts", "lib/kernels/index.ts"], atRunTime)].filter(isExchange)).toEqual([]);
+  // But for the wait for who has a file open on Windows, which comes with the first of them.
+  const atOnce = atRunTime.filter(({ lazy }) => !lazy);
+  const bundled = [...reached(library.filter(isExchange), atOnce, "lib/index.ts")].filter(
+    (file) => file !== "lib/index.ts",
   );
-  const remembering = [...bundled].filter((file) => partOf(file) === "binding" || partOf(file) === "described" || file.startsWith("lib/io/file.ts"));
-  expect(remembering).toEqual([]);
+  expect(bundled.filter((file) => ["binding", "described", "graph", "train"].includes(partOf(file)))).toEqual([]);
 });
 
 /** Folders of lib/nn, each of which takes from those before it alone, of types too. */
@@ -254,17 +255,20 @@ test.each([
   expect(bare.map(({ name, file }) => `${name} in ${file}`)).toEqual([]);
 });
 
-test.each(["lib/index.ts", "lib/kernels/index.ts", "lib/exchange/index.ts"])("a public name of %s stands for one thing", (index) => {
-  const text = read(index);
-  const names = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) =>
-    list
-      .split(",")
-      .map((name) => name.replace(/\btype\b/, "").trim())
-      .filter((name) => name !== ""),
-  );
-  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
-  expect(names.filter((name) => name.includes(" as "))).toEqual([]);
-});
+test.each(["lib/index.ts", "lib/kernels/index.ts", "lib/exchange/index.ts"])(
+  "a public name of %s stands for one thing",
+  (index) => {
+    const text = read(index);
+    const names = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) =>
+      list
+        .split(",")
+        .map((name) => name.replace(/\btype\b/, "").trim())
+        .filter((name) => name !== ""),
+    );
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+    expect(names.filter((name) => name.includes(" as "))).toEqual([]);
+  },
+);
 
 // ---- The native lists
 

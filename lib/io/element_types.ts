@@ -55,7 +55,20 @@ function isDtype(value: string): value is StoredDtype {
 }
 
 /** The names that a file has for the types. */
-export const STORED_NAMES: readonly string[] = Object.keys(ELEMENT_BYTES).map((dtype) => dtype.toUpperCase());
+const STORED_NAMES: readonly string[] = Object.keys(ELEMENT_BYTES).map((dtype) => dtype.toUpperCase());
+
+/** Element types that a reader of headers takes. */
+export interface ElementTypes<D extends string> {
+  /** Bytes of an element of each. */
+  readonly bytes: Readonly<Record<D, number>>;
+  /** The type whose name a file has, such as `F32`. */
+  of(stored: unknown): D | undefined;
+  /** Names that a file has for them, for errors. */
+  readonly names: readonly string[];
+}
+
+/** These types, for readers of headers. */
+export const STORED_TYPES: ElementTypes<StoredDtype> = { bytes: ELEMENT_BYTES, of: dtypeOf, names: STORED_NAMES };
 
 /** A tensor over the first of these bytes. */
 export function storedTensor(dtype: StoredDtype, shape: readonly number[], bytes: ArrayBuffer): StoredTensor {

@@ -5,7 +5,7 @@ import { fileError, fileSystem } from "./file_system.js";
 import { nameBeforeMark } from "./owner.js";
 import { type Pieces, replaceFile } from "./replaced_file.js";
 
-export { fileError, fileSystem } from "./file_system.js";
+export { fileError, fileSystem, readingFlags } from "./file_system.js";
 export type { FileHandle, Pieces } from "./replaced_file.js";
 
 /** The last writing of each path that is not done yet; it does not reject. */
@@ -72,12 +72,6 @@ export async function removeUnfinished(folder: string, names: RegExp): Promise<v
   } catch (cause) {
     throw folderError(folder, cause);
   }
-}
-
-/** For a file that may be anybody's: nobody waits for who writes into a pipe. */
-export function readingFlags(): number {
-  const { O_NONBLOCK = 0, O_RDONLY } = process.getBuiltinModule("node:fs").constants;
-  return O_RDONLY | O_NONBLOCK;
 }
 
 /** `ERR_FILE` for a folder that cannot be used as one that is written into. */

@@ -9,3 +9,9 @@ export function fileError(path: string, expected: string, cause: unknown): Caril
     cause,
   });
 }
+
+/** For a file that may be anybody's: nobody waits for who writes into a pipe. */
+export function readingFlags(): number {
+  const { O_NONBLOCK = 0, O_RDONLY } = process.getBuiltinModule("node:fs").constants;
+  return O_RDONLY | O_NONBLOCK;
+}

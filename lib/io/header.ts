@@ -2,7 +2,7 @@
 // one as they are complete, so that what is refused costs no more than the bytes before it.
 import { CarillonError, describe, messageOf, shortened } from "../errors.js";
 import { extent } from "../tensor/shape.js";
-import { dtypeOf, ELEMENT_BYTES, STORED_NAMES, type StoredDtype } from "./element_types.js";
+import type { ElementTypes, StoredDtype } from "./element_types.js";
 import { repeatedKey } from "./json.js";
 import type { CheckedLimits } from "./limits.js";
 import { broken } from "./refusal.js";
@@ -10,17 +10,17 @@ import { broken } from "./refusal.js";
 export const METADATA = "__metadata__";
 
 /** A tensor of a file, whose data has not been read. */
-export interface StoredEntry {
-  readonly dtype: StoredDtype;
+export interface StoredEntry<D extends string = StoredDtype> {
+  readonly dtype: D;
   readonly shape: readonly number[];
   /** First byte in the file, and the byte behind the last. */
   readonly begin: number;
   readonly end: number;
 }
 
-export interface Header {
+export interface Header<D extends string = StoredDtype> {
   /** In the order of the header. */
-  readonly entries: ReadonlyMap<string, StoredEntry>;
+  readonly entries: ReadonlyMap<string, StoredEntry<D>>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -50,12 +50,13 @@ const END_OF_BRACKET = 0x5d;
 const SPACES: readonly number[] = [0x20, 0x09, 0x0a, 0x0d];
 
 /** Reads a header that is given in pieces; every method throws `ERR_FILE` with what is wrong, at the first byte that tells. */
-export class HeaderReader {
+export class HeaderReader<D extends string> {
   readonly #where: string;
   readonly #start: number;
-  readonly #limits: CheckedLimits;
+  readonly #limits: Pick<CheckedLimits, "tensors">;
+  readonly #types: ElementTypes<D>;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  readonly #entries = new Map<string, StoredEntry>();
+  readonly #entries = new Map<string, StoredEntry<D>>();
   #metadata: Readonly<Record<string, string>> | undefined;
   /** Text of the member under way that earlier pieces have. */
   #parts: Uint8Array[] = [];
@@ -74,10 +75,17 @@ export class HeaderReader {
    * @param start The byte at which the data starts.
    * @param mode With `count` members are counted and nothing else, a tenth of the work: for a pass before the one that reads.
    */
-  constructor(where: string, start: number, limits: CheckedLimits, mode: "count" | "read" = "read") {
+  constructor(
+    where: string,
+    start: number,
+    limits: Pick<CheckedLimits, "tensors">,
+    types: ElementTypes<D>,
+    mode: "count" | "read" = "read",
+  ) {
     this.#where = where;
     this.#start = start;
     this.#limits = limits;
+    this.#types = types;
     this.#counting = mode === "count";
   }
 
@@ -127,7 +135,7 @@ export class HeaderReader {
     if (this.#depth > 0 && !this.#counting) this.#keep(bytes.slice(from));
   }
 
-  end(): Header {
+  end(): Header<D> {
     if (this.#depth > 0 || !this.#began) throw this.#noJson("its end too early");
     return { entries: this.#entries, metadata: this.#metadata ?? {} };
   }
@@ -180,7 +188,7 @@ export class HeaderReader {
     if (bytes.length > LONGEST_ENTRY) this.#failLength();
     if (this.#entries.size === this.#limits.tensors) this.#failNumber("tensors");
     this.#expectKeysOnce(text, value, colons);
-    this.#entries.set(name, parseEntry(`${this.#where}: ${shortened(name, SHOWN)}`, value, this.#start));
+    this.#entries.set(name, parseEntry(`${this.#where}: ${shortened(name, SHOWN)}`, value, this.#start, this.#types));
   }
 
   #decoded(bytes: Uint8Array): string {
@@ -234,19 +242,24 @@ function parseMetadata(where: string, value: unknown): Readonly<Record<string, s
   return Object.fromEntries(pairs);
 }
 
-function parseEntry(place: string, value: unknown, start: number): StoredEntry {
+function parseEntry<D extends string>(
+  place: string,
+  value: unknown,
+  start: number,
+  types: ElementTypes<D>,
+): StoredEntry<D> {
   if (!isObject(value)) throw broken(place, "an object with dtype, shape and data_offsets", describe(value));
   const { dtype, shape, data_offsets: offsets, ...others } = { ...EMPTY_ENTRY, ...value };
   const stray = Object.keys(others)[0];
   if (stray !== undefined) throw broken(place, "only dtype, shape and data_offsets", describe(stray));
-  const type = dtypeOf(dtype);
-  if (type === undefined) throw broken(`${place}.dtype`, `one of ${STORED_NAMES.join(", ")}`, describe(dtype));
+  const type = types.of(dtype);
+  if (type === undefined) throw broken(`${place}.dtype`, `one of ${types.names.join(", ")}`, describe(dtype));
   if (!isSizes(shape)) throw broken(`${place}.shape`, "an array of sizes", shortJson(shape));
   if (shape.length > MOST_DIMENSIONS)
     throw broken(`${place}.shape`, `at most ${MOST_DIMENSIONS} sizes`, `${shape.length}`);
   if (!isSizes(offsets)) throw broken(`${place}.data_offsets`, "two offsets in bytes", shortJson(offsets));
   const [begin = -1, end = -1] = offsets;
-  const size = extent(shape) * ELEMENT_BYTES[type];
+  const size = extent(shape) * types.bytes[type];
   if (offsets.length !== 2 || end - begin !== size) {
     const expected = `two offsets ${size} bytes apart, as ${type.toUpperCase()} [${shape.join(", ")}] needs,`;
     throw broken(`${place}.data_offsets`, expected, shortJson(offsets));
@@ -265,7 +278,7 @@ function shortJson(value: unknown): string {
 }
 
 /** The data of the tensors must cover the bytes of the file from `start` to `size` exactly once. */
-export function checkCoverage(where: string, { entries }: Header, start: number, size: number): void {
+export function checkCoverage(where: string, { entries }: Header<string>, start: number, size: number): void {
   let covered = start;
   const inOrder = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   for (const [name, { begin, end }] of inOrder) {

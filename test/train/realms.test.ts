@@ -13,7 +13,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** carillon in one script, which gives its exports to who calls it. */
 function bundled(): Script {
-  const contents = 'export * from "./lib/index.js"; export * as exchange from "./lib/exchange/index.js"; export * as kernels from "./lib/kernels/index.js";';
+  const contents =
+    'export * from "./lib/index.js"; export * as exchange from "./lib/exchange/index.js"; export * as kernels from "./lib/kernels/index.js";';
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: root, loader: "ts" },
     bundle: true,
