@@ -8,7 +8,7 @@ import { metrics } from "./nn/kinds/metrics.js";
 import type { Loss } from "./nn/losses/loss.js";
 import type { Metric } from "./nn/metrics/metric.js";
 import { models } from "./nn/model/kinds.js";
-import type { Model } from "./nn/model/model.js";
+import type { AnyModel, Model } from "./nn/model/model.js";
 import type { Initializer } from "./nn/parameters/initializers.js";
 import type { Layer } from "./nn/structure/layer.js";
 import { optimizers, schedules } from "./optim/kinds.js";
@@ -58,7 +58,7 @@ const NAMES = Object.keys(FAMILIES) as (keyof Described)[];
  * @example
  * descriptionOf(adam({ lr: 0.01 })); // { kind: 'adam', options: { lr: 0.01, beta1: 0.9, … } }
  */
-export function descriptionOf(thing: Described[keyof Described]): Description {
+export function descriptionOf(thing: Described[keyof Described] | AnyModel): Description {
   for (const name of NAMES) {
     const kind = FAMILIES[name].kindOf(thing);
     if (kind !== undefined) return FAMILIES[name].describe(kind, thing);

@@ -1,2 +1,18 @@
 /// <reference types="node" preserve="true" />
 export { type ModelJson, modelFromJson, modelToJson } from "./json.js";
+export { type NameMap, type NamePair, nameMap } from "./name_map.js";
+export { type LoadOptimizerStateOptions, loadOptimizerState } from "./optimizer_state.js";
+export type { LayerNames, StateDictOptions } from "./pytorch_walk.js";
+export type { ForeignDtype, HereDtype, ReadTensor } from "./reading/elements.js";
+export type { FileSource } from "./reading/file.js";
+export type { ExchangeLimits } from "./reading/tensor_file.js";
+export {
+  type GivenTensors,
+  type LoadReport,
+  type LoadStateDictOptions,
+  loadStateDict,
+  saveStateDict,
+  stateDict,
+} from "./state_dict.js";
+export { type ReadTensorsOptions, readTensors, writeTensors } from "./tensors.js";
+export type { Verification } from "./verify.js";

@@ -1,6 +1,13 @@
 // A model's layers as JSON, without weights, both ways.
 import { shortened } from "../errors.js";
-import { type AnyModel, CarillonError, type Description, descriptionOf, fromDescription } from "../index.js";
+import {
+  type AnyModel,
+  CarillonError,
+  type Description,
+  descriptionOf,
+  fromDescription,
+  type Model,
+} from "../index.js";
 import { isObject } from "../io/header.js";
 import { nestingOf } from "../io/json.js";
 
@@ -54,13 +61,17 @@ function describedModel(model: AnyModel): Description {
  * @example
  * const model = modelFromJson(await readFile("model.json", "utf8")).initialize(1);
  */
-export function modelFromJson(json: unknown, where = "modelFromJson"): AnyModel {
+export function modelFromJson(json: unknown, where = "modelFromJson"): Model {
   const given = typeof json === "string" ? parsed(where, json) : json;
   if (!isObject(given)) throw refusal(where, shortened(JSON.stringify(given) ?? String(given), SHOWN));
   if ("kind" in given) return fromDescription("model", given);
   const { format, version, model }: Partial<Record<"format" | "version" | "model", unknown>> = { ...given };
   if (format !== FORMAT || model === undefined) throw refusal(where, shortened(Object.keys(given).join(", "), SHOWN));
-  if (version !== 1) throw refusal(where, `version ${shortened(JSON.stringify(version) ?? "none", SHOWN)}, which this carillon does not know`);
+  if (version !== 1)
+    throw refusal(
+      where,
+      `version ${shortened(JSON.stringify(version) ?? "none", SHOWN)}, which this carillon does not know`,
+    );
   return fromDescription("model", model);
 }
 

@@ -1,5 +1,5 @@
 // Descriptions of models as JSON, both ways.
-import { CarillonError, dropout, gru, l2, linear, network, relu, residual, sequential } from "carillon";
+import { CarillonError, dropout, gru, l2, linear, network, relu, residual, sequential, spec } from "carillon";
 import { modelFromJson, modelToJson } from "carillon/exchange";
 import { expect, test } from "vitest";
 
@@ -31,9 +31,9 @@ test("one layer twice is one", () => {
 
 test("a model that is a function says how it is kept", () => {
   const model = network({
-    inputs: { x: [2] },
+    inputs: { x: spec(["batch", 2]) },
     layers: { a: linear(2, 1) },
-    outputs: ["y"],
+
     forward: ({ x }, { a }) => ({ y: a(x) }),
   });
   expect(() => modelToJson(model)).toThrow("'modelToJson'");

@@ -1,0 +1,157 @@
+// States of PyTorch's optimizers, for programs that go on with a training.
+import { CarillonError, describe, shortened } from "../errors.js";
+import type { AnyModel, Minimizer } from "../index.js";
+import { broken } from "../io/refusal.js";
+import { checkKeys, checkNumber } from "../options.js";
+import { extent, formatShape } from "../tensor/shape.js";
+import type { Crossing } from "./crossing.js";
+import { pytorchEntries, type StateDictOptions } from "./pytorch_walk.js";
+import { openTensors } from "./reading/any.js";
+import { floatsOf } from "./reading/elements.js";
+import type { FileSource } from "./reading/file.js";
+import type { ExchangeLimits, TensorFile } from "./reading/tensor_file.js";
+import { fits } from "./staged_weights.js";
+
+/** What states of ours are called there. */
+const THEIRS: Readonly<Record<string, readonly string[]>> = {
+  firstMoment: ["exp_avg"],
+  secondMoment: ["exp_avg_sq", "square_avg"],
+  maxSecondMoment: ["max_exp_avg_sq"],
+  velocity: ["momentum_buffer"],
+  momentum: ["momentum_buffer"],
+  sumOfSquares: ["sum"],
+  infinityNorm: ["exp_inf"],
+  deltaMoment: ["acc_delta"],
+  mean: ["grad_avg"],
+};
+
+/** Options of {@link loadOptimizerState}. */
+export interface LoadOptimizerStateOptions extends Pick<StateDictOptions, "images"> {
+  /** Where the optimizer's state dict stands in the file; `'optimizer'` by default, `''` where it is the file itself. */
+  readonly key?: string | undefined;
+  /** Updates that the states have been through, where the file does not tell: that of SGD. 1 by default. */
+  readonly updates?: number | undefined;
+  readonly limits?: ExchangeLimits | undefined;
+}
+
+/**
+ * Takes over the state of an optimizer of PyTorch (`torch.save({ "optimizer": optimizer.state_dict() }, path)`) into a minimizer of one model with the same rule: moments of
+ * Adam and its kin, the velocity of SGD, sums of squares. The next step of a program is the next step there. Parameters go by their order, as they do in PyTorch: the optimizer was given `net.parameters()`.
+ * `ERR_FILE` names what is missing or of another shape, `ERR_OPTION` a recurrent layer without `preset: 'pytorch'`, whose two biases there are one here. Nothing is written unless all of it fits.
+ *
+ * @example
+ * const trainer = minimizer(model, adam({ compat: "pytorch", lr: 0.01 }));
+ * await loadStateDict(model, "training.pt", { key: "net" });
+ * await loadOptimizerState(trainer, "training.pt", { key: "optimizer" });
+ */
+export async function loadOptimizerState(
+  trainer: Minimizer,
+  source: FileSource,
+  options: LoadOptimizerStateOptions = {},
+): Promise<void> {
+  const where = "loadOptimizerState";
+  checkKeys(where, options, ["images", "key", "updates", "limits"]);
+  const { images, key = "optimizer", updates = 1, limits } = options;
+  checkNumber(`${where}.updates`, updates, { min: 1, integer: true });
+  const [model, ...more] = trainer.models;
+  if (model === undefined || more.length > 0)
+    throw new CarillonError(
+      "ERR_OPTION",
+      where,
+      `expected a minimizer of one model for '${where}' but received one of ${trainer.models.length}`,
+    );
+  const crossings = trained(where, model, images);
+  const file = await openTensors(where, source, limits);
+  try {
+    const prefix = key === "" ? "" : `${key}.`;
+    expectGroups(file, prefix, crossings.length);
+    const { states, steps } = await statesIn(file, `${prefix}state.`, { trainer, model, crossings });
+    const count = steps ?? updates;
+    trainer.restore(model, states, { steps: count, updates: count });
+  } finally {
+    await file.close();
+  }
+}
+
+/** Tensors that are parameters there, in its order: each one of ours. */
+function trained(where: string, model: AnyModel, images: StateDictOptions["images"]): readonly Crossing[] {
+  const parameters = new Set(model.parameters.map(({ name }) => name));
+  const found = pytorchEntries(where, model, { images }).filter(({ crossing }) =>
+    crossing.ours.some((name) => parameters.has(name)),
+  );
+  const ours = found.flatMap(({ crossing }) => crossing.ours);
+  const twice = found.find(
+    ({ crossing }) => crossing.ours.length > 1 || ours.filter((name) => name === crossing.ours[0]).length > 1,
+  );
+  if (twice === undefined) return found.map(({ crossing }) => crossing);
+  const expected = "layers whose parameters are one of PyTorch's each, such as those of preset: 'pytorch',";
+  throw new CarillonError("ERR_OPTION", twice.path, `expected ${expected} for '${where}' but received '${twice.path}'`);
+}
+
+/** `ERR_FILE` unless the groups of the optimizer have as many parameters together. */
+function expectGroups({ where, facts }: TensorFile, prefix: string, count: number): void {
+  const listed = Object.keys(facts).filter(
+    (name) => name.startsWith(`${prefix}param_groups.`) && /^\d+\.params\.\d+$/.test(name.slice(prefix.length + 13)),
+  );
+  if (listed.length === count) return;
+  const received = listed.length === 0 ? `no optimizer at '${prefix.slice(0, -1)}'` : `${listed.length}`;
+  throw broken(where, `the state of an optimizer of ${count} parameters`, received);
+}
+
+interface Sought {
+  readonly trainer: Minimizer;
+  readonly model: AnyModel;
+  readonly crossings: readonly Crossing[];
+}
+
+async function statesIn(
+  file: TensorFile,
+  prefix: string,
+  { trainer, model, crossings }: Sought,
+): Promise<{ readonly states: ReadonlyMap<string, Float32Array>; readonly steps: number | undefined }> {
+  const shapes = trainer.stateShapes(model);
+  const states = new Map([...shapes].map(([name, shape]) => [name, new Float32Array(extent(shape))]));
+  let steps: number | undefined;
+  for (const [at, crossing] of crossings.entries()) {
+    const [parameter = ""] = crossing.ours;
+    for (const name of shapes.keys()) {
+      const [state = "", of] = split(name);
+      if (of !== parameter || state === "average") continue;
+      const target = states.get(name);
+      const called = THEIRS[state]?.map((one) => `${prefix}${at}.${one}`) ?? [];
+      const theirs = called.find((one) => file.entries.has(one));
+      const entry = theirs === undefined ? undefined : file.entries.get(theirs);
+      if (theirs === undefined || entry === undefined || target === undefined)
+        throw broken(
+          file.where,
+          `${state} of '${parameter}' (${called.join(" or ")})`,
+          "none of that name: the optimizer there has another rule",
+        );
+      if (!fits(crossing, entry))
+        throw broken(`${file.where}: ${theirs}`, formatShape(crossing.shape), formatShape(entry.shape));
+      crossing.write(floatsOf(await file.read(theirs)), () => target);
+    }
+    const step = await stepOf(file, `${prefix}${at}.step`);
+    if (step !== undefined && steps !== undefined && step !== steps)
+      throw broken(file.where, "parameters of one number of updates", `${steps} and ${step}`);
+    steps = step ?? steps;
+  }
+  return { states, steps };
+}
+
+/** `firstMoment/linear1.weight` */
+function split(name: string): readonly [state: string, parameter: string] {
+  const at = name.indexOf("/");
+  return [name.slice(0, at), name.slice(at + 1)];
+}
+
+/** Updates of a parameter: a number, or a tensor of one. */
+async function stepOf(file: TensorFile, name: string): Promise<number | undefined> {
+  const entry = file.entries.get(name);
+  if (entry !== undefined && extent(entry.shape) !== 1)
+    throw broken(`${file.where}: ${name}`, "one number", formatShape(entry.shape));
+  const value: unknown = entry === undefined ? file.facts[name] : (await file.read(name)).data[0];
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+  throw broken(`${file.where}: ${shortened(name, 100)}`, "a whole number above 0", describe(value));
+}
