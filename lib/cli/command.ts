@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { codeOf, isError, messageOf } from "../errors.js";
 import { nearest } from "../words.js";
+import type { ConvertFlags } from "./convert.js";
 import type { EvaluateFlags, InspectFlags, PredictFlags, SearchFlags, TrainFlags } from "./flags.js";
 import { packageVersion } from "./package.js";
 import { complain, print, type Status, UsageError } from "./terms.js";
@@ -187,6 +188,21 @@ function program(settle: (status: Status) => void): Command {
     .action(async (runs: readonly string[], { json }: { readonly json?: boolean }) => {
       const { compare } = await import("./compare.js");
       settle(await compare(runs, json === true));
+    });
+  add("convert", "writes a model or weights of another framework as another file, by its ending")
+    .argument(
+      "<from>",
+      "a model: .safetensors, .keras, model.json of TensorFlow.js, JSON of layers; or weights: .pt, .safetensors, .npz, .h5",
+    )
+    .argument("<to>", "a path that ends in .safetensors, .weights.h5, .npz or .json")
+    .option("--model <file>", "a model that takes the weights over")
+    .option("--map <file>", "names of layers there, as JSON by those here; or 'order'")
+    .option("--key <key>", "where the state dict stands in a .pt")
+    .option("--names <names>", "of written tensors: carillon (the default) or pytorch")
+    .option("--input <sizes>", "of a row, where a model leaves some open: 20,8", numbers)
+    .action(async (from: string, to: string, flags: ConvertFlags) => {
+      const { convert } = await import("./convert.js");
+      settle(await convert(from, to, flags));
     });
   add("doctor", "what Carillon finds on this machine, and whether it computes what it should")
     .option("--json", "the report as JSON")

@@ -6,17 +6,19 @@ import { dataText } from "../job/job.js";
 import { readSchemaFile } from "../job/job_file.js";
 import { figureText } from "../train/progress/line.js";
 import { type InspectFlags, readingOf, sourceOf } from "./flags.js";
+import { inspectForeign, isForeign } from "./foreign.js";
 import { modelFile } from "./model.js";
 import { columnsText, complain, print, type Status, schemaFile, UsageError } from "./terms.js";
 
 /** What a table holds, or a model. */
 export async function inspect(files: readonly string[], flags: InspectFlags): Promise<Status> {
   const [first = "", ...others] = files;
-  if (files.length > 0 && others.length === 0 && (await isModel(first))) {
+  const isForeignFile = files.length > 0 && others.length === 0 && (await isForeign(first));
+  if (isForeignFile || (files.length > 0 && others.length === 0 && (await isModel(first)))) {
     const [unheeded] = Object.entries(flags).find(([key, value]) => key !== "json" && value !== true) ?? [];
     if (unheeded !== undefined)
       throw new UsageError(`'carillon inspect' of a model takes no '--${unheeded}', which is of tables`);
-    return await inspectModel(first, flags.json === true);
+    return await (isForeignFile ? inspectForeign : inspectModel)(first, flags.json === true);
   }
   const source = sourceOf("inspect", files, flags);
   const known = flags.schema === undefined ? undefined : await readSchemaFile(flags.schema);

@@ -1,5 +1,17 @@
 /// <reference types="node" preserve="true" />
+export { type Converted, type ConvertOptions, convertFile } from "./convert.js";
+export { type FileFacts, inspectFile } from "./inspect.js";
 export { type ModelJson, modelFromJson, modelToJson } from "./json.js";
+export type { BuildOptions } from "./keras/builder.js";
+export {
+  type ImportedModel,
+  type ImportKerasOptions,
+  importKeras,
+  type LoadKerasOptions,
+  loadKerasWeights,
+  saveKerasWeights,
+} from "./keras/import.js";
+export { kerasNameMap } from "./keras/weights.js";
 export { type NameMap, type NamePair, nameMap } from "./name_map.js";
 export { type LoadOptimizerStateOptions, loadOptimizerState } from "./optimizer_state.js";
 export type { LayerNames, StateDictOptions } from "./pytorch_walk.js";
@@ -15,4 +27,5 @@ export {
   stateDict,
 } from "./state_dict.js";
 export { type ReadTensorsOptions, readTensors, writeTensors } from "./tensors.js";
+export { importTfjs } from "./tfjs/import.js";
 export type { Verification } from "./verify.js";

@@ -177,7 +177,7 @@ class Machine {
     return NOTHING;
   }
 
-    /** What a dictionary of its own class keeps beside its items (`_metadata`) is no tensor. */
+  /** What a dictionary of its own class keeps beside its items (`_metadata`) is no tensor. */
   #build(): unknown {
     this.#pop();
     const target = this.#top();

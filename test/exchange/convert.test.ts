@@ -1,0 +1,69 @@
+// From file to file, and what files hold.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { linear, loadModel, relu, sequential } from "carillon";
+import { convertFile, importKeras, inspectFile, modelToJson, readTensors, stateDict } from "carillon/exchange";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "carillon-exchange-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const at = (name: string): string => join(folder, name);
+
+test("a model of Keras becomes one of ours, weights of Keras, a description, a state dict and an archive", async () => {
+  const { model } = await importKeras(fixture("chained.keras"));
+  expect(await convertFile(fixture("chained.keras"), at("m.safetensors"))).toEqual({
+    from: "Keras model",
+    to: "Carillon model",
+    notes: [],
+  });
+  expect((await loadModel(at("m.safetensors"))).bytes()).toEqual(model.bytes());
+  await convertFile(at("m.safetensors"), at("m.weights.h5"));
+  await convertFile(at("m.safetensors"), at("m.json"));
+  await convertFile(at("m.weights.h5"), at("again.safetensors"), { model: at("m.json") });
+  expect(readFileSync(at("again.safetensors"))).toEqual(readFileSync(at("m.safetensors")));
+  await convertFile(at("m.safetensors"), at("torch.safetensors"), { names: "pytorch" });
+  expect([...(await readTensors(at("torch.safetensors"))).keys()]).toEqual([...stateDict(model).keys()]);
+  await convertFile(at("m.safetensors"), at("m.npz"));
+  expect([...(await readTensors(at("m.npz"))).keys()]).toEqual([...model.weights().keys()]);
+  await convertFile(fixture("tfjs/dense/model.json"), at("t.safetensors"));
+  expect((await loadModel(at("t.safetensors"))).parameters.length).toBe(6);
+});
+
+test("weights of PyTorch go into a model, and tensors into other files", async () => {
+  const model = sequential(linear(4, 6), relu(), linear(6, 3));
+  writeFileSync(at("layers.json"), JSON.stringify(modelToJson(model)));
+  await convertFile(fixture("types.safetensors"), at("types.npz"));
+  expect((await inspectFile(at("types.npz"))).tensors.length).toBeGreaterThan(15);
+  await expect(
+    convertFile(fixture("pytorch.pt"), at("x.safetensors"), { model: at("layers.json"), key: "mlp" }),
+  ).rejects.toThrow("1.num_batches_tracked");
+  await expect(convertFile(at("layers.json"), at("x.bin"))).rejects.toThrow("a path that ends in .safetensors");
+  await expect(convertFile(fixture("types.pt"), at("x.safetensors"), { model: fixture("types.pt") })).rejects.toThrow(
+    "tensors alone",
+  );
+});
+
+test("what a file holds is told without reading its tensors", async () => {
+  const keras = await inspectFile(fixture("dense.keras"));
+  expect(keras).toMatchObject({
+    format: "Keras model",
+    elements: 75,
+    facts: { keras_version: expect.stringMatching(/^3\./) },
+  });
+  expect(keras.summary).toContain("batch_normalization");
+  expect((await inspectFile(fixture("dense.weights.h5"))).tensors.length).toBe(8);
+  expect(await inspectFile(fixture("tfjs/hard/model.json"))).toMatchObject({
+    format: "TensorFlow.js",
+    refused: expect.stringContaining("recurrent_activation"),
+  });
+  expect((await inspectFile(fixture("types.pt"))).facts).toMatchObject({ epoch: 3, note: "é" });
+  writeFileSync(at("other.json"), "[]");
+  await expect(inspectFile(at("other.json"))).rejects.toThrow("other JSON");
+});
