@@ -15,6 +15,7 @@ export const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   scaling: async () => (await import("./train/scaling.js")).run,
   together: async () => (await import("./train/together.js")).run,
   serving: async () => (await import("./serving/suite.js")).run,
+  imported: async () => (await import("./serving/imported.js")).run,
   import: async () => (await import("./import.js")).run,
   reading: async () => (await import("./reading.js")).run,
 };

@@ -39,6 +39,7 @@ export const BENCH = [
   "scaling",
   "together",
   "serving",
+  "imported",
   "import",
   "reading",
 ];

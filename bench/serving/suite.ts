@@ -86,7 +86,7 @@ function bytesOf(entrant: Entrant): number {
 }
 
 /** µs a call, one call after another for so long, behind one that brings everything back into the caches. */
-async function time({ call }: Entrant, milliseconds: number): Promise<number> {
+export async function time({ call }: Entrant, milliseconds: number): Promise<number> {
   await call();
   const waits = call() instanceof Promise;
   const began = performance.now();

@@ -19,9 +19,6 @@ const DENSITY = 1 / Math.sqrt(2 * Math.PI);
 const GELU_SCALE = Math.sqrt(2 / Math.PI);
 const GELU_CUBIC = 0.044715;
 
-/** λ and α of SELU (Klambauer et al. 2017): mean 0 and variance 1 are a fixed point. */
-export const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 } as const;
-
 /** Slope of leakyRelu below 0, and α of elu, where nobody says. */
 export const LEAKY_SLOPE = 0.01;
 export const ELU_ALPHA = 1;

@@ -4,9 +4,9 @@ import type { EagerDraw, Site } from "../tensor/attributes.js";
 import { asMatrix, elements, isBatched } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { NumbersOf, Rule, Value, ValueSpec } from "../tensor/value.js";
-import { SELU } from "./activations.js";
 import { apply, at, expectDtype, f32, type Of } from "./apply.js";
 import { instruction } from "./encode.js";
+import { SELU } from "./selu.js";
 
 /** Whether what is kept is scaled in training (`'inverted'`) or everything at inference (`'classic'`). */
 export type DropoutScaling = "inverted" | "classic";

@@ -1,11 +1,11 @@
 // Optional packages, which are loaded by the first who needs them.
 import { CarillonError, codeOf, messageOf } from "../errors.js";
 
-/** The package `name`, of which `what` is read with; where it is not installed `ERR_STATE` says how it is. */
-export async function peer(name: string, what: string): Promise<unknown> {
+/** The package `name`, or an `entry` of it, of which `what` is read with; where it is not installed `ERR_STATE` says how it is. */
+export async function peer(name: string, what: string, entry = name): Promise<unknown> {
   try {
     // By a name that bundlers cannot follow: nobody has to have it.
-    return await import(/* webpackIgnore: true */ /* @vite-ignore */ name);
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ entry);
   } catch (cause) {
     const missing = codeOf(cause) === "ERR_MODULE_NOT_FOUND" || codeOf(cause) === "MODULE_NOT_FOUND";
     const received = missing ? "none" : messageOf(cause);

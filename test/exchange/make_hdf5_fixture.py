@@ -25,10 +25,10 @@ with h5py.File(FOLDER / "big.h5", "w") as file:
 with h5py.File(FOLDER / "text.h5", "w") as file:
     file["x"] = "text"
 with h5py.File(FOLDER / "outside.h5", "w") as file:
-    file["x"] = h5py.ExternalLink("/etc/passwd", "/")
+    file["x"] = h5py.ExternalLink("elsewhere.h5", "/")
 with h5py.File(FOLDER / "circle.h5", "w") as file:
     file.create_group("a")["again"] = file["/"]
 with h5py.File(FOLDER / "wide.h5", "w") as file:  # sizes that nothing was ever written for
     file.create_dataset("x", shape=(1 << 20, 1 << 20), dtype="f4", chunks=(1 << 10, 1 << 10))
 with h5py.File(FOLDER / "chunk.h5", "w") as file:
-    file.create_dataset("x", shape=(4, 4), maxshape=(None, None), dtype="f4", chunks=(1 << 14, 1 << 14))
+    file.create_dataset("x", shape=(4, 4), maxshape=(None, None), dtype="f4", chunks=(1 << 9, 1 << 9))

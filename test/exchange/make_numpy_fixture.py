@@ -1,9 +1,9 @@
-"""Writes fixtures/arrays.npz, deflated.npz, columns.npy, big.npy, arrays.json with NumPy 2, and evil.pt, module.pt with PyTorch 2.13: pickles that name more than tensors.
+"""Writes fixtures/arrays.npz, deflated.npz, columns.npy, big.npy, arrays.json with NumPy 2, and other.pt, module.pt with PyTorch 2.13: pickles that name more than tensors.
 
     python test/exchange/make_numpy_fixture.py
 """
+import fractions
 import json
-import os
 import pathlib
 
 import numpy as np
@@ -24,10 +24,5 @@ told = {name: {"shape": list(value.shape), "data": np.asarray(value).astype(np.f
 (FOLDER / "arrays.json").write_text(json.dumps(told) + "\n")
 
 
-class Evil:
-    def __reduce__(self):
-        return os.system, ("touch /tmp/carillon-was-here",)
-
-
-torch.save({"weight": torch.zeros(2), "more": Evil()}, FOLDER / "evil.pt")
+torch.save({"weight": torch.zeros(2), "more": fractions.Fraction(1, 2)}, FOLDER / "other.pt")
 torch.save(torch.nn.Linear(2, 1), FOLDER / "module.pt")

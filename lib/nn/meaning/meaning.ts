@@ -156,6 +156,11 @@ export function normalizationsOf(
   return found.every((one) => one === undefined) ? outputs.map(decide) : found;
 }
 
+/** {@link normalizationOf} of an output; `undefined` where it has no probabilities. */
+export function normalizationIfAny(where: string, output: DescribedOutput): Normalization | undefined {
+  return unlessRefused(() => normalizationOf(where, output));
+}
+
 /** Keeps the result of `decide` until other outputs are described: one that is refused takes longer than a call. */
 export function decidedOnce<T>(decide: (outputs: readonly DescribedOutput[]) => T): (described: Described) => T {
   let known: { readonly of: Described; readonly is: T } | undefined;

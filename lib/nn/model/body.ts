@@ -4,13 +4,21 @@ import type { Transforms } from "../../data/transform.js";
 import { Calls } from "../../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../../graph/trace.js";
 import { lengthsOf } from "../../ops/sequence.js";
-import { inputOf, type RowSpecs } from "../../tensor/row_spec.js";
+import { inputOf, listsOf, type RowSpecs } from "../../tensor/row_spec.js";
 import { extent } from "../../tensor/shape.js";
-import type { Value } from "../../tensor/value.js";
+import { Tensor } from "../../tensor/tensor.js";
+import { lastValueId, type Value } from "../../tensor/value.js";
 import { layOutModel } from "../files/saved.js";
 import type { HeldModel } from "../files/written.js";
 import { type Ending, endingOf } from "../losses/ending.js";
-import { type Described, type Meaning, NO_MEANING, NO_OUTPUT_MEANING } from "../meaning/meaning.js";
+import {
+  type Described,
+  type Meaning,
+  NO_MEANING,
+  NO_OUTPUT_MEANING,
+  type Normalization,
+  normalizationIfAny,
+} from "../meaning/meaning.js";
 import { transformsOf } from "../meaning/meaning_words.js";
 import { checkWeights, type GivenWeights } from "../memory/given_weights.js";
 import { ModelMemory } from "../memory/memory.js";
@@ -35,6 +43,20 @@ interface GivenOutput {
   readonly ending: Ending | undefined;
   /** Whether it is steps of sequences that have lengths. */
   readonly isSequence: boolean;
+}
+
+/** A network at inference over copies of its weights: what depends on weights alone is computed already. */
+export interface RecordedApart {
+  /** In the order of the rows; of lists the value that bags take. */
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly described: Described;
+  /** What makes probabilities of each output, if anything does. */
+  readonly normalizations: readonly (Normalization | undefined)[];
+  /** Weights and states by name, as the values that operations have for inputs. */
+  readonly weights: ReadonlyMap<string, Tensor<"f32">>;
+  /** What layers have recorded, innermost first: path, and the id of the last value that was there then. */
+  readonly layers: readonly { readonly path: string; readonly last: number }[];
 }
 
 /** A model without what its users call: its memory, what is recorded of it, and what its training says of it. */
@@ -174,6 +196,32 @@ export class ModelBody {
     const recording = { trace, parameters: this.values(trace), states: this.states(trace), tell, shares, lanes };
     const { structure, record } = this.#definition;
     return record(inputs, structure.functions(recording));
+  }
+
+  /** The network at inference, for whoever writes it down; during a run, with weights as they were after a finished step. @internal */
+  recordedApart(): RecordedApart {
+    this.memory.ensure();
+    const weights = new Map<string, Tensor<"f32">>();
+    this.memory.readInto(({ name, shape, count }) => {
+      const data = new Float32Array(count);
+      weights.set(name, new Tensor(data, shape, "f32"));
+      return data;
+    });
+    const trace = new Trace(0, false);
+    const layers: { readonly path: string; readonly last: number }[] = [];
+    const tell = (path: string): void => {
+      layers.push({ path, last: lastValueId() });
+    };
+    const inputs = this.rows.inputs.map((row) =>
+      row.ragged === undefined ? inputOf(row) : listsOf(row, { room: 1, weights: "optional" }),
+    );
+    const { structure, record } = this.#definition;
+    const states = new Map<string, Value>(weights);
+    const recording = { trace, parameters: weights, states, tell };
+    const outputs = tracing(trace, () => record(inputs, structure.functions(recording)));
+    const described = this.#describe();
+    const normalizations = described.outputs.map((output) => normalizationIfAny("outputs", output));
+    return { inputs, outputs, described, normalizations, weights, layers };
   }
 
   /** Changes of units by the names of inputs and outputs. @internal */

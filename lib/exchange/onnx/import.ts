@@ -1,0 +1,299 @@
+import { CarillonError, describe, messageOf, shortened } from "../../errors.js";
+import { type AnyModel, Tensor } from "../../index.js";
+import { broken } from "../../io/refusal.js";
+import { checkKeys, checkNumber, checkObject, checkString } from "../../options.js";
+import { isUint8Array } from "../../tensor/arrays.js";
+import { formatShape } from "../../tensor/shape.js";
+import { type End, modelOf, ownName } from "./build.js";
+import { decodeModel } from "./decode.js";
+import { readWhole } from "./files.js";
+import { ELEMENTS, elementName, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from "./format.js";
+import { Importing } from "./importing.js";
+import { operators } from "./operators/index.js";
+import { arithmetic } from "./operators/shapes.js";
+import { OF_CHANNELS } from "./operators/windows.js";
+import { type Computed, type Dims, reshapedStep, type Step } from "./steps.js";
+import { Tensors } from "./tensors.js";
+import { loadWire } from "./wire.js";
+
+/** Rows for inputs, and what is expected of them, as a model has them: {@link ImportOnnxOptions.verify}. */
+export interface VerifyOnnx {
+  /** A row or more of the input, or a record of them by name. */
+  readonly inputs: Tensor | Readonly<Record<string, Tensor>>;
+  /** The outputs of these rows, or a record of them by name. */
+  readonly outputs: Tensor | Readonly<Record<string, Tensor>>;
+  /** How far an element may be off, as a share of the largest of its output: 1e-4 by default. */
+  readonly tolerance?: number | undefined;
+}
+
+/** Options of {@link importOnnx}. */
+export interface ImportOnnxOptions {
+  /** Sizes for axes that have names in the file, other than the batch: `{ time: 24 }`. */
+  readonly sizes?: Readonly<Record<string, number>> | undefined;
+  /** Rows that are answered once, and what the answers have to be: `ERR_FILE` where they are others. */
+  readonly verify?: VerifyOnnx | undefined;
+  /** Bytes that the model's file may have, without those beside it; 2 GB by default. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Most that a message of protobuf may have. */
+const MOST = 2_147_483_647;
+
+const KEYS = ["sizes", "verify", "maxBytes"];
+
+/**
+ * The model of a file of ONNX, of layers with the file's weights: to answer, and to go on training. Layers one after another are a `sequential`, anything else a `network`.
+ *
+ * Images and series have their channels last, as everywhere in Carillon: an input of [batch, channels, rows, columns] takes [rows, columns, channels], and so do outputs
+ * of that form. Integers are i32. The batch is the first axis without a fixed size, otherwise the first. A dropout of the file drops in training, whatever the file was exported for; numbers
+ * that no layer has as weights stay as they are.
+ *
+ * `ERR_FILE` names what the file has in the place of a model, or the first node that layers cannot be made of, with its operator and inputs. Weights beside the
+ * model have to lie in its folder, and be no links. Needs the package @bufbuild/protobuf, `ERR_STATE` says how it is installed.
+ *
+ * @example
+ * const model = await importOnnx("model.onnx");
+ * const { data } = await model.predict(rows);
+ */
+export async function importOnnx(source: string | Uint8Array, options: ImportOnnxOptions = {}): Promise<AnyModel> {
+  checkKeys("importOnnx", options, KEYS);
+  const { sizes = {}, verify, maxBytes = MOST } = options;
+  checkObject("importOnnx.sizes", sizes);
+  for (const [name, size] of Object.entries(sizes))
+    checkNumber(`importOnnx.sizes.${name}`, size, { min: 1, integer: true });
+  checkNumber("importOnnx.maxBytes", maxBytes, { min: 0, max: MOST });
+  const isBytes = isUint8Array(source);
+  const path = isBytes ? undefined : checkString("importOnnx", source);
+  const where = path ?? "importOnnx";
+  const wire = await loadWire();
+  // Floats are moved within these bytes, so that they are our own.
+  const bytes = isBytes ? source.slice() : await readWhole(where, maxBytes);
+  const file = decodeModel(wire, bytes, where);
+  const tensors = new Tensors(wire, where, path);
+  try {
+    await tensors.open(tensorsIn(file));
+    const model = made(where, () => modelOfFile(file, where, tensors, sizes));
+    if (verify !== undefined) await verifyModel(where, model, verify);
+    return model;
+  } finally {
+    await tensors.close();
+  }
+}
+
+/** What `make` makes of a file; whatever its numbers make impossible is `ERR_FILE`. */
+function made(where: string, make: () => AnyModel): AnyModel {
+  try {
+    return make();
+  } catch (cause) {
+    if (cause instanceof CarillonError && cause.code === "ERR_FILE") throw cause;
+    const received = `one that they are not made of: ${shortened(messageOf(cause), SHOWN)}`;
+    throw new CarillonError("ERR_FILE", where, broken(where, "a model that layers are made of", received).message, {
+      cause,
+    });
+  }
+}
+
+/** Characters of another message. */
+const SHOWN = 600;
+
+/** Inputs of a graph, without those that weights stand for. */
+const INPUTS = 256;
+
+/** Every tensor of a file. */
+function* tensorsIn({ graph }: OnnxModel): Generator<OnnxTensor> {
+  yield* graph.initializers.values();
+  for (const { attributes } of graph.nodes) {
+    for (const { tensor } of attributes.values()) if (tensor !== undefined) yield tensor;
+  }
+}
+
+/** What goes through to an input of channels as it is. */
+const THROUGH: ReadonlySet<string> = new Set([
+  "Identity",
+  "Cast",
+  "Relu",
+  "LeakyRelu",
+  "Sigmoid",
+  "Tanh",
+  "Clip",
+  "Dropout",
+  "Elu",
+]);
+
+/** Whether an input, or what is made of it element by element, is taken by an operator that wants channels behind the batch. */
+function hasChannels(name: string, nodes: readonly OnnxNode[]): boolean {
+  const names = new Set([name]);
+  for (const { operator, inputs, outputs } of nodes) {
+    const [first = ""] = inputs;
+    const isOne = inputs.some((input) => names.has(input));
+    if (!isOne) continue;
+    if (OF_CHANNELS.has(operator) && names.has(first)) return true;
+    const [output = ""] = outputs;
+    if (
+      THROUGH.has(operator) ||
+      ((operator === "Mul" || operator === "Add" || operator === "Sub" || operator === "Div") && inputs.length === 2)
+    )
+      names.add(output);
+  }
+  return false;
+}
+
+/** The step of an input, whose channels are last where it is of images or series. */
+function inputStep(
+  value: OnnxValue,
+  nodes: readonly OnnxNode[],
+  sizes: Readonly<Record<string, number>>,
+  where: string,
+): Computed {
+  const refuse = (expected: string, received: string): never => {
+    throw new CarillonError(
+      "ERR_FILE",
+      where,
+      `expected ${expected} for '${where}' but received the input '${value.name}' of ${received}`,
+    );
+  };
+  const { elements } = value;
+  const isInteger = elements === ELEMENTS.int64 || elements === ELEMENTS.int32;
+  const FLOATS: readonly number[] = [ELEMENTS.float, ELEMENTS.float16, ELEMENTS.double, ELEMENTS.bfloat16];
+  if (!isInteger && !FLOATS.includes(elements)) return refuse("inputs of floats or integers", elementName(elements));
+  const given = value.sizes;
+  if (given === undefined || given.length === 0) return refuse("inputs of known axes", "unknown ones");
+  const open = given.findIndex(
+    (size) => typeof size !== "number" && !(typeof size === "string" && Object.hasOwn(sizes, size)),
+  );
+  const batch = open < 0 ? 0 : open;
+  const known = given.map((size, axis): number => {
+    if (axis === batch) return 0;
+    const fixed = typeof size === "string" && Object.hasOwn(sizes, size) ? sizes[size] : size;
+    if (typeof fixed === "number" && fixed >= 1) return fixed;
+    return refuse(
+      "inputs of one axis without a size, the batch, (others by { sizes }),",
+      `[${given.map((each) => each ?? "?").join(", ")}]`,
+    );
+  });
+  const others = known.flatMap((_, axis) => (axis === batch ? [] : [axis]));
+  // Of [batch, channels, …] the channels go to the end.
+  const order =
+    batch === 0 && given.length > 2 && hasChannels(value.name, nodes)
+      ? [...others.slice(1), ...others.slice(0, 1)]
+      : others;
+  const dims: Dims = ["batch", ...order.map((axis) => known[axis] ?? 1)];
+  const groups = known.map((_, axis) => (axis === batch ? [0] : [order.indexOf(axis) + 1]));
+  const dtype = isInteger ? "i32" : "f32";
+  return {
+    kind: "computed",
+    step: { from: [], dims, dtype, work: { kind: "input", name: value.name, dtype } },
+    groups,
+  };
+}
+
+/** Axes that the file has side by side, put together, and those that it has lost; in the step's order. */
+function outputStep({ step, groups }: Computed): Step {
+  const [, ...row] = step.dims;
+  const isOne = groups.length === 2 && row.length > 1;
+  // What the file has as one axis has the file's order only where that is the step's.
+  const wide = groups.flat().filter((axis) => step.dims[axis] !== 1);
+  const isInOrder = wide.every((axis, at) => at === 0 || (wide[at - 1] ?? 0) < axis);
+  if (isOne && isInOrder) return reshapedStep(step, ["batch", row.reduce((product, size) => product * size, 1)]);
+  return step;
+}
+
+function modelOfFile(
+  file: OnnxModel,
+  where: string,
+  tensors: Tensors,
+  sizes: Readonly<Record<string, number>>,
+): AnyModel {
+  const { graph } = file;
+  const of = new Importing(file, where, tensors);
+  const taken = new Set<string>();
+  const inputs: End[] = [];
+  for (const value of graph.inputs) {
+    if (graph.initializers.has(value.name)) continue; // what may be given in the place of a weight
+    if (inputs.length >= INPUTS) throw broken(where, `a model of at most ${INPUTS} inputs`, "more");
+    const made = inputStep(value, graph.nodes, sizes, where);
+    of.set(value.name, made);
+    inputs.push({ name: ownName(value.name, taken, "x"), step: made.step });
+  }
+  for (const node of graph.nodes) {
+    const known = node.domain === "" ? arithmetic(of, node) : undefined;
+    if (known !== undefined) {
+      of.set(node.outputs[0], known);
+      continue;
+    }
+    const make =
+      node.domain === "" || (node.domain === "com.microsoft" && CONTRIBUTED.has(node.operator))
+        ? operators.get(node.operator)
+        : undefined;
+    if (make === undefined) of.refuse(node, "no layer is made of it");
+    else make(of, node);
+  }
+  const [only] = inputs;
+  const ends = inputs.length === 1 && only !== undefined ? [{ ...only, name: "x" }] : inputs; // one needs no name
+  const names = new Set<string>();
+  const outputs = graph.outputs.map(({ name }): End => {
+    const known = of.find(name);
+    if (known?.kind === "computed") return { name: ownName(name, names, "y"), step: outputStep(known) };
+    const received = known === undefined ? "nothing" : "a constant";
+    throw new CarillonError(
+      "ERR_FILE",
+      where,
+      `expected nodes that give the output '${name}' for '${where}' but received ${received}`,
+    );
+  });
+  if (inputs.length === 0 || outputs.length === 0)
+    throw new CarillonError(
+      "ERR_FILE",
+      where,
+      `expected a model with inputs and outputs for '${where}' but received ${describe(inputs.length)} and ${describe(outputs.length)}`,
+    );
+  return modelOf(ends, outputs);
+}
+
+/** Operators of ONNX Runtime that are those of ONNX. */
+const CONTRIBUTED: ReadonlySet<string> = new Set(["Gelu", "SimplifiedLayerNormalization"]);
+
+/** Answers rows once; `ERR_FILE` where the answers are others than a file's model is said to give. */
+async function verifyModel(
+  where: string,
+  model: AnyModel,
+  { inputs, outputs, tolerance = 1e-4 }: VerifyOnnx,
+): Promise<void> {
+  checkNumber("importOnnx.verify.tolerance", tolerance, { above: 0 });
+  const given: unknown = await Reflect.apply(model.predict, model, [inputs]);
+  const found = given instanceof Tensor ? { y: given } : given;
+  const wanted = outputs instanceof Tensor ? { [model.rows.outputs[0]?.name ?? "y"]: outputs } : outputs;
+  for (const [name, expected] of Object.entries(wanted)) {
+    const received: unknown = typeof found === "object" && found !== null ? Reflect.get(found, name) : undefined;
+    const place = `importOnnx.verify.outputs.${name}`;
+    if (!(received instanceof Tensor))
+      throw new CarillonError(
+        "ERR_OPTION",
+        place,
+        `expected the name of an output for '${place}' but received '${name}'`,
+      );
+    compare(where, name, expected, received, tolerance);
+  }
+}
+
+function compare(where: string, name: string, expected: Tensor, received: Tensor, tolerance: number): void {
+  if (expected.data.length !== received.data.length) {
+    const place = `importOnnx.verify.outputs.${name}`;
+    throw new CarillonError(
+      "ERR_SHAPE",
+      place,
+      `expected ${formatShape(received.shape)} for '${place}' but received ${formatShape(expected.shape)}`,
+    );
+  }
+  let largest = 0;
+  for (const value of expected.data) largest = Math.max(largest, Math.abs(value));
+  for (const [at, value] of expected.data.entries()) {
+    const own = received.data[at] ?? 0;
+    if (Math.abs(own - value) <= tolerance * largest) continue;
+    throw new CarillonError(
+      "ERR_FILE",
+      where,
+      `expected the answers of 'verify' from the model of '${where}' but received ${own} in the place of ${value}, in element ${at} of '${name}'`,
+    );
+  }
+}

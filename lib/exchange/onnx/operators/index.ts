@@ -1,0 +1,17 @@
+import type { Operator } from "../importing.js";
+import { pointwiseOperators } from "./pointwise.js";
+import { productOperators } from "./products.js";
+import { recurrentOperators } from "./recurrent.js";
+import { shapeOperators } from "./shapes.js";
+import { windowOperators } from "./windows.js";
+
+/** What nodes become, by their operators. */
+export const operators: ReadonlyMap<string, Operator> = new Map(
+  Object.entries({
+    ...pointwiseOperators,
+    ...productOperators,
+    ...recurrentOperators,
+    ...shapeOperators,
+    ...windowOperators,
+  }),
+);
