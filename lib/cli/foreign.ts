@@ -5,7 +5,7 @@ import type { FileFacts } from "../exchange/inspect.js";
 import { fileSystem } from "../io/file_system.js";
 import { columnsText, print, type Status } from "./terms.js";
 
-const ENDINGS = [".pt", ".pth", ".keras", ".h5", ".hdf5", ".safetensors.index.json"];
+const ENDINGS = [".pt", ".pth", ".keras", ".h5", ".hdf5", ".onnx", ".safetensors.index.json"];
 
 /** Bytes of a safetensors file in which its own metadata tells that Carillon has written it. */
 const BEGINNING = 4096;

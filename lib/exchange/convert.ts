@@ -6,6 +6,8 @@ import { broken } from "../io/refusal.js";
 import { checkKeys } from "../options.js";
 import { modelFromJson, modelToJson } from "./json.js";
 import { importKeras, jsonOf, loadKerasWeights, saveKerasWeights } from "./keras/import.js";
+import { exportOnnx } from "./onnx/export.js";
+import { importOnnx } from "./onnx/import.js";
 import type { LayerNames } from "./pytorch_walk.js";
 import { type FileKind, kindOf } from "./reading/any.js";
 import { open } from "./reading/file.js";
@@ -53,7 +55,17 @@ export interface ModelFormat {
 }
 
 /** Formats of models besides those that {@link convertFile} knows by itself. */
-const FORMATS: readonly ModelFormat[] = [];
+const FORMATS: readonly ModelFormat[] = [
+  {
+    format: "ONNX model",
+    endings: [".onnx"],
+    kind: "onnx",
+    read: async (path) => ({ model: await importOnnx(path), notes: [] }),
+    write: async (model, path) => {
+      await exportOnnx(model, path);
+    },
+  },
+];
 
 interface Read {
   readonly from: string;
@@ -105,7 +117,7 @@ async function withTensorsOf(path: string, model: string, { map, key, input }: C
 }
 
 /**
- * Reads a file and writes another one, by its ending: a model (of Carillon, Keras, TensorFlow.js, or weights with `model`) as `.safetensors` (which `loadModel` takes), as `.weights.h5` of Keras, as `.json` of its layers, or its tensors as `.npz`; tensors
+ * Reads a file and writes another one, by its ending: a model (of Carillon, Keras, ONNX, TensorFlow.js, or weights with `model`) as `.safetensors` (which `loadModel` takes), as `.onnx`, as `.weights.h5` of Keras, as `.json` of its layers, or its tensors as `.npz`; tensors
  * alone as `.safetensors` or `.npz`. `names: 'pytorch'` writes a state dict.
  *
  * @example
@@ -159,5 +171,18 @@ async function writeModelAs(model: AnyModel, to: string, { names }: ConvertOptio
     );
   if (isNamed) await saveStateDict(model, to);
   else await model.save(to);
-  return isNamed ? "state dict of PyTorch" : "Carillon model";
+  if (isNamed) return "state dict of PyTorch";
+  return isKept(model)
+    ? "Carillon model"
+    : "weights of a network, whose form is a function that no file keeps: build it, and load() them";
+}
+
+/** Whether a file keeps the layers of a model, so that `loadModel` builds it. */
+function isKept(model: AnyModel): boolean {
+  try {
+    modelToJson(model);
+    return true;
+  } catch {
+    return false;
+  }
 }

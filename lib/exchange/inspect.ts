@@ -1,4 +1,5 @@
 // What a file of a model or of weights holds, without reading more of it than that takes.
+import { messageOf } from "../errors.js";
 import type { AnyModel } from "../index.js";
 import { isObject } from "../io/header.js";
 import { broken } from "../io/refusal.js";
@@ -8,6 +9,8 @@ import { openHdf5 } from "./hdf5/hdf5.js";
 import { modelFromJson } from "./json.js";
 import { jsonOf } from "./keras/import.js";
 import { buildModel } from "./keras/model.js";
+import { importOnnx } from "./onnx/import.js";
+import { onnxFacts } from "./onnx/inspect.js";
 import { kindOf, openTensors } from "./reading/any.js";
 import { type FileSource, type OpenFile, open } from "./reading/file.js";
 import {
@@ -39,7 +42,7 @@ export interface FileFacts {
 const LONGEST = 100_000_000;
 
 /**
- * What a file of a model or of weights holds: safetensors (with an index, too), `.pt`, `.npz`, `.npy`, `.keras`, `.h5`, `model.json` of TensorFlow.js, and JSON of {@link modelToJson}. Nothing of it is executed, and tensors
+ * What a file of a model or of weights holds: safetensors (with an index, too), `.pt`, `.npz`, `.npy`, `.keras`, `.h5`, `.onnx`, `model.json` of TensorFlow.js, and JSON of {@link modelToJson}. Nothing of it is executed, and tensors
  * are not read. `ERR_FILE` names what a file is not.
  */
 export async function inspectFile(
@@ -55,8 +58,7 @@ export async function inspectFile(
     if (kind === "hdf5")
       return await withTensors(await openHdf5(file.where, await file.bytes(0, within(file, limits.bytes)), limits));
     if (kind === "json") return await jsonFacts(file, limits);
-    if (kind === "onnx")
-      throw broken(file.where, "a file that inspectFile reads", "an ONNX model: importOnnx() reads it");
+    if (kind === "onnx") return await modelFacts(file, source, limits);
     return await withTensors(await openTensors("inspectFile", source, options.limits));
   } finally {
     await file.close();
@@ -80,9 +82,19 @@ const summaryOf = (make: () => AnyModel): Pick<FileFacts, "summary" | "refused">
   try {
     return { summary: make().summary() };
   } catch (cause) {
-    return { refused: String(Reflect.get(Object(cause), "message")) };
+    return { refused: messageOf(cause) };
   }
 };
+
+async function modelFacts(file: OpenFile, source: FileSource, limits: CheckedExchangeLimits): Promise<FileFacts> {
+  const { tensors, facts } = await onnxFacts(file.where, source, within(file, limits.bytes));
+  const elements = tensors.reduce((sum, { shape }) => sum + extent(shape), 0);
+  const told = await importOnnx(source).then(
+    (model) => ({ summary: model.summary() }),
+    (cause: unknown) => ({ refused: messageOf(cause) }),
+  );
+  return { format: "ONNX model", tensors, elements, facts, ...told };
+}
 
 async function kerasFacts(file: OpenFile, limits: CheckedExchangeLimits): Promise<FileFacts> {
   const archive = await openZip(file);

@@ -54,7 +54,7 @@ test("what a file of somebody else holds is told as text and as JSON", () => {
   expect(hard.stdout).toContain("does not become a model: ");
   const plain = carillon(["inspect", fixture("types.safetensors")], { cwd });
   expect(plain.stdout).toContain("safetensors, ");
-  expect(carillon(["inspect", fixture("evil.pt")], { cwd })).toMatchObject({
+  expect(carillon(["inspect", fixture("other.pt")], { cwd })).toMatchObject({
     status: 1,
     stderr: expect.stringContaining("nothing of a file is executed"),
   });

@@ -67,3 +67,20 @@ test("what a file holds is told without reading its tensors", async () => {
   writeFileSync(at("other.json"), "[]");
   await expect(inspectFile(at("other.json"))).rejects.toThrow("other JSON");
 });
+
+test("a chain leaves as ONNX and comes back; a graph keeps its weights, and is told to have no form", async () => {
+  const model = sequential(linear(3, 4), relu(), linear(4, 2)).initialize(5);
+  await model.save(at("chain.safetensors"));
+  expect(await convertFile(at("chain.safetensors"), at("chain.onnx"))).toMatchObject({ to: "ONNX model", notes: [] });
+  expect(await convertFile(at("chain.onnx"), at("chain-again.safetensors"))).toMatchObject({ to: "Carillon model" });
+  const again = await loadModel(at("chain-again.safetensors"));
+  const x = [[0.5, -1, 2]];
+  expect([...(await again.predict(x)).data]).toEqual([...(await model.predict(x)).data]);
+  const { format, tensors, elements, facts, summary } = await inspectFile(at("chain.onnx"));
+  expect([format, elements, tensors.length]).toEqual(["ONNX model", 26, 4]);
+  expect(facts).toMatchObject({ opset: "20", inputs: "x: float [batch, 3]", outputs: "y: float [batch, 2]" });
+  expect(summary).toContain("linear2");
+  const graph = fixture("../onnx/fixtures/pytorch/resnet_old.onnx");
+  expect((await convertFile(graph, at("graph.safetensors"))).to).toContain("build it");
+  expect((await inspectFile(graph)).facts).toMatchObject({ producer: expect.stringContaining("pytorch") });
+});
