@@ -113,6 +113,7 @@ const weights: Reader = async (bytes) => {
 /** Files, what reads them, and which share of {@link COUNT} is tried: HDF5 is read by a thread, which a fault ends. */
 const FILES: readonly (readonly [string, Reader, number])[] = [
   ["types.pt", tensors, 1],
+  ["old.pt", tensors, 1],
   ["types.safetensors", tensors, 1],
   ["arrays.npz", tensors, 1],
   ["deflated.npz", tensors, 1],

@@ -27,19 +27,19 @@ const toldOf = (name: string) =>
 const plain = (values: ArrayLike<number>): readonly (number | null)[] =>
   Array.from(values, (value) => (Number.isNaN(value) ? null : value));
 
-test.each(["types.pt", "types.safetensors"])("%s: every type has PyTorch's values", async (name) => {
+test.each(["types.pt", "old.pt", "types.safetensors"])("%s: every type has PyTorch's values", async (name) => {
   const found = await readTensors(fixture(name));
   const told = toldOf("types.json");
-  expect(found.size).toBeGreaterThan(15);
+  expect(found.size).toBeGreaterThan(10);
   for (const [key, { shape, data }] of Object.entries(told)) {
     const one = found.get(key);
-    if (one === undefined && name === "types.safetensors") continue; // has no views
+    if (one === undefined && name !== "types.pt") continue; // safetensors has no views, older files no such types
     expect(one?.shape, key).toEqual(shape);
     expect(plain(one?.data ?? []), key).toEqual(data.map((value) => (value === 0 ? 0 : value)));
   }
   expect(found.get("bool")?.dtype).toBe("u8");
   expect(found.get("int64")?.dtype).toBe("i32");
-  expect(found.get("float8_e4m3fnuz")).toMatchObject({ dtype: "f32", stored: "f8_e4m3fnuz" });
+  if (name !== "old.pt") expect(found.get("float8_e4m3fnuz")).toMatchObject({ dtype: "f32", stored: "f8_e4m3fnuz" });
 });
 
 test.each(["arrays.npz", "deflated.npz"])("%s: every type has NumPy's values", async (name) => {

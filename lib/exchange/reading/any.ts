@@ -3,7 +3,7 @@ import { formatOf, LOOKED_AT } from "../../io/format.js";
 import { broken } from "../../io/refusal.js";
 import { type FileSource, type OpenFile, open } from "./file.js";
 import { openNpy, openNpz } from "./npy.js";
-import { openPt } from "./pt.js";
+import { openOldPt, openPt } from "./pt.js";
 import { openSafetensorsFile, openShards } from "./safetensors.js";
 import {
   type CheckedExchangeLimits,
@@ -13,7 +13,7 @@ import {
 } from "./tensor_file.js";
 
 /** What a file is, by its first and its last bytes. */
-export type FileKind = "safetensors" | "shards" | "pt" | "npz" | "npy" | "keras" | "hdf5" | "onnx" | "json";
+export type FileKind = "safetensors" | "shards" | "pt" | "old pt" | "npz" | "npy" | "keras" | "hdf5" | "onnx" | "json";
 
 /** The kind of a file; `ERR_FILE` names what is none of them. */
 export async function kindOf(file: OpenFile): Promise<FileKind> {
@@ -33,6 +33,7 @@ export async function kindOf(file: OpenFile): Promise<FileKind> {
 }
 
 const KINDS: readonly (readonly [string, FileKind])[] = [
+  ["a PyTorch file (.pt, .pth) of before", "old pt"],
   ["a PyTorch file (.pt, .pth)", "pt"],
   ["a NumPy archive", "npz"],
   ["a NumPy array", "npy"],
@@ -66,6 +67,8 @@ async function openKind(file: OpenFile, kind: FileKind, limits: CheckedExchangeL
       return await openShards(file, limits);
     case "pt":
       return await openPt(file, limits);
+    case "old pt":
+      return await openOldPt(file, limits);
     case "npz":
       return await openNpz(file, limits);
     case "npy":

@@ -44,7 +44,8 @@ class Machine {
   readonly #memo = new Map<number, unknown>();
   #at = 0;
 
-  constructor(where: string, bytes: Uint8Array, reader: PickleReader) {
+  constructor(where: string, bytes: Uint8Array, reader: PickleReader, begin: number) {
+    this.#at = begin;
     this.#where = where;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -63,6 +64,11 @@ class Machine {
     const value = this.#pop();
     if (this.#stack.length > 0) this.#refuse("one value", `${this.#stack.length} more`);
     return value;
+  }
+
+  /** The byte behind what was read. */
+  get end(): number {
+    return this.#at;
   }
 
   #refuse(expected: string, received: string): never {
@@ -331,9 +337,15 @@ export function isDictionary(value: unknown): value is Dictionary {
   return tagOf(value) === "Map";
 }
 
-/** The value of a pickle; `ERR_FILE` with the byte at which it is something else than plain data. */
-export function unpickle(where: string, bytes: Uint8Array, reader: PickleReader): unknown {
-  return new Machine(where, bytes, reader).run();
+/** The value of a pickle, and the byte behind it; `ERR_FILE` with the byte at which it is something else than plain data. */
+export function unpickle(
+  where: string,
+  bytes: Uint8Array,
+  reader: PickleReader,
+  begin = 0,
+): { readonly value: unknown; readonly end: number } {
+  const machine = new Machine(where, bytes, reader, begin);
+  return { value: machine.run(), end: machine.end };
 }
 
 /** A key of a dictionary in words. */

@@ -1,139 +1,19 @@
-// State dicts that torch.save has written (since PyTorch 1.6): an archive with a pickle, and the bytes of every storage beside it.
-import { CarillonError, describe, shortened } from "../../errors.js";
+// What torch.save has written: an archive with a pickle, and the bytes of every storage beside it; before PyTorch 1.6 pickles, and storages one behind the other.
+import { describe, shortened } from "../../errors.js";
 import { broken } from "../../io/refusal.js";
 import { extent } from "../../tensor/shape.js";
-import { FOREIGN_BYTES, type ForeignDtype, type ReadTensor, tensorOf } from "./elements.js";
+import { FOREIGN_BYTES, type ReadTensor, tensorOf } from "./elements.js";
 import type { OpenFile } from "./file.js";
-import { Global, isDictionary, type Known, keyText, NESTED, type PickleReader, unpickle } from "./pickle.js";
-import { type CheckedExchangeLimits, checkSizes, entryOf, expectWithin, type TensorFile } from "./tensor_file.js";
+import { isDictionary, keyText, NESTED, unpickle } from "./pickle.js";
+import { PtTensor, READER, type Storage } from "./pt_values.js";
+import { type CheckedExchangeLimits, entryOf, expectWithin, type TensorFile } from "./tensor_file.js";
 import { type Archive, openZip, type Packed, smallFile } from "./zip.js";
-
-/** Kinds of storage. */
-const STORAGES: Readonly<Record<string, ForeignDtype | "bytes">> = {
-  ...{ FloatStorage: "f32", DoubleStorage: "f64", HalfStorage: "f16", BFloat16Storage: "bf16" },
-  ...{ LongStorage: "i64", IntStorage: "i32", ShortStorage: "i16", CharStorage: "i8" },
-  ...{ ByteStorage: "u8", BoolStorage: "bool", UntypedStorage: "bytes" },
-};
-
-/** Types of elements, of storages that are bytes. */
-const DTYPES: Readonly<Record<string, ForeignDtype>> = {
-  ...{ float32: "f32", float64: "f64", float16: "f16", bfloat16: "bf16" },
-  ...{ int64: "i64", int32: "i32", int16: "i16", int8: "i8", uint64: "u64", uint32: "u32", uint16: "u16" },
-  ...{ uint8: "u8", bool: "bool", float8_e4m3fn: "f8_e4m3", float8_e5m2: "f8_e5m2" },
-  ...{ float8_e4m3fnuz: "f8_e4m3fnuz", float8_e5m2fnuz: "f8_e5m2fnuz", float8_e8m0fnu: "f8_e8m0" },
-};
-
-/** The bytes of some tensors. */
-class Storage {
-  readonly key: string;
-  readonly dtype: ForeignDtype | "bytes";
-  readonly count: number;
-  constructor(key: string, dtype: ForeignDtype | "bytes", count: number) {
-    this.key = key;
-    this.dtype = dtype;
-    this.count = count;
-  }
-}
-
-/** A tensor over a storage: element i, j, … stands at offset + i·strides[0] + j·strides[1] + … */
-export class PtTensor {
-  readonly storage: Storage;
-  readonly dtype: ForeignDtype;
-  readonly shape: readonly number[];
-  readonly offset: number;
-  readonly strides: readonly number[];
-  constructor(
-    storage: Storage,
-    dtype: ForeignDtype,
-    shape: readonly number[],
-    offset: number,
-    strides: readonly number[],
-  ) {
-    this.storage = storage;
-    this.dtype = dtype;
-    this.shape = shape;
-    this.offset = offset;
-    this.strides = strides;
-  }
-}
-
-const sizesOf = (place: string, list: unknown): readonly number[] =>
-  Array.isArray(list) ? checkSizes(place, list) : refuse(place, "sizes", list);
-
-function refuse(place: string, expected: string, received: unknown): never {
-  throw broken(place, expected, describe(received));
-}
-
-/** `_rebuild_tensor` and its later forms: a storage, an offset, sizes, strides, and of one form the type. */
-function tensorFrom([storage, offset, size, stride, , , type]: readonly unknown[], place: string): PtTensor {
-  if (!(storage instanceof Storage)) return refuse(place, "a tensor of a storage", storage);
-  const dtype =
-    type instanceof Global
-      ? DTYPES[type.name.replace(/^torch /, "")]
-      : storage.dtype === "bytes"
-        ? "u8"
-        : storage.dtype;
-  if (dtype === undefined) return refuse(place, "a type of elements", type);
-  const [shape, strides] = [sizesOf(place, size), sizesOf(place, stride)];
-  const begin = sizesOf(place, [offset])[0] ?? 0;
-  if (shape.length !== strides.length) return refuse(place, "a stride for each size", stride);
-  const span = shape.includes(0) ? 0 : 1 + shape.reduce((sum, one, axis) => sum + (one - 1) * (strides[axis] ?? 0), 0);
-  const held = storage.dtype === "bytes" ? Math.floor(storage.count / FOREIGN_BYTES[dtype]) : storage.count;
-  if (!(begin + span <= held)) throw broken(place, `a tensor within its ${held} elements`, `${span} from ${begin} on`);
-  return new PtTensor(storage, dtype, shape, begin, strides);
-}
-
-function dictionaryFrom([items = []]: readonly unknown[], place: string): unknown {
-  if (!Array.isArray(items)) return refuse(place, "a list of keys and values", items);
-  const pairs = items.map((pair: unknown) =>
-    Array.isArray(pair) && pair.length === 2 ? ([pair[0], pair[1]] as const) : refuse(place, "a key and a value", pair),
-  );
-  return new Map<unknown, unknown>(pairs);
-}
-
-const uncalled = (_args: readonly unknown[], place: string): never =>
-  refuse(place, "a name that is not called", "a call");
-
-const named = (names: Readonly<Record<string, unknown>>, module: string): Known =>
-  Object.fromEntries(Object.keys(names).map((name) => [`${module} ${name}`, uncalled]));
-
-/** All that a state dict names. */
-const KNOWN: Known = {
-  ...named(STORAGES, "torch"),
-  ...named(STORAGES, "torch.storage"),
-  ...named(DTYPES, "torch"),
-  "torch._utils _rebuild_tensor": tensorFrom,
-  "torch._utils _rebuild_tensor_v2": ([storage, offset, size, stride], place) =>
-    tensorFrom([storage, offset, size, stride], place),
-  "torch._utils _rebuild_tensor_v3": tensorFrom,
-  "torch._utils _rebuild_parameter": ([tensor]) => tensor,
-  "torch._utils _rebuild_parameter_with_state": ([tensor]) => tensor,
-  "torch Size": ([sizes = []], place) => sizesOf(place, sizes),
-  "torch device": (args) => args.map(String).join(":"),
-  "collections OrderedDict": dictionaryFrom,
-};
-
-const READER: PickleReader = {
-  known: KNOWN,
-  persistent(id, place) {
-    const [kind, type, key, , count]: readonly unknown[] = Array.isArray(id) ? id : [];
-    const dtype = type instanceof Global ? STORAGES[type.name.split(" ")[1] ?? ""] : undefined;
-    if (kind !== "storage" || dtype === undefined || typeof key !== "string") return refuse(place, "a storage", id);
-    return new Storage(key, dtype, checkSizes(place, [count])[0] ?? 0);
-  },
-};
 
 /** Bytes of a pickle: names and sizes, not data. */
 const LONGEST_PICKLE = 67_108_864;
 
 /** Values that a file has besides tensors, at most. */
 const MOST_VALUES = 1_000_000;
-
-/** A file of torch.save, with all that it holds besides tensors. */
-export interface PtFile extends TensorFile {
-  /** What was saved: dictionaries are maps, tuples are lists, tensors are places in storages. */
-  readonly value: unknown;
-}
 
 /** The folder of the archive, which every file in it lies in. */
 function rootOf({ where, files }: Archive): string {
@@ -147,8 +27,16 @@ function rootOf({ where, files }: Archive): string {
   return pickle.slice(0, -"data.pkl".length);
 }
 
-/** Opens a file of torch.save. */
-export async function openPt(file: OpenFile, limits: CheckedExchangeLimits): Promise<PtFile> {
+/** Where the bytes of storages are. */
+interface Storages {
+  /** `ERR_FILE` unless they are there, as many as they say; `name` is that of a tensor. */
+  check(storage: Storage, name: string): void;
+  /** The bytes [begin, begin + count) of a storage. */
+  bytes(storage: Storage, begin: number, count: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Opens a file of torch.save: an archive. */
+export async function openPt(file: OpenFile, limits: CheckedExchangeLimits): Promise<TensorFile> {
   const { where } = file;
   const archive = await openZip(file);
   const root = rootOf(archive);
@@ -158,22 +46,85 @@ export async function openPt(file: OpenFile, limits: CheckedExchangeLimits): Pro
     if (text !== "little") throw broken(where, "elements in little-endian order", describe(text));
   }
   const pickle = entryOf(where, archive.files, `${root}data.pkl`);
-  const value = unpickle(
-    `${where}: ${root}data.pkl`,
-    await smallFile(archive, pickle, LONGEST_PICKLE, "length"),
-    READER,
-  );
+  const bytes = await smallFile(archive, pickle, LONGEST_PICKLE, "length");
+  const { value } = unpickle(`${where}: ${root}data.pkl`, bytes, READER);
+  return tensorsIn(file, value, limits, {
+    check(storage, name) {
+      fileOf(archive, root, storage, name);
+    },
+    bytes: async (storage, begin, count) =>
+      await bytesIn(file, archive, fileOf(archive, root, storage, storage.key), begin, count),
+  });
+}
+
+/** What the first pickle of a file of before PyTorch 1.6 is, and the second. */
+const [MAGIC, PROTOCOL] = [0x1950a86a20f9469cfc6cn, 1001] as const;
+
+/** Opens a file of torch.save of before PyTorch 1.6: five pickles, then each storage, behind the number of its elements. */
+export async function openOldPt(file: OpenFile, limits: CheckedExchangeLimits): Promise<TensorFile> {
+  const { where, size } = file;
+  const bytes = await file.bytes(0, Math.min(size, LONGEST_PICKLE));
+  let end = 0;
+  const next = (): unknown => {
+    const found = unpickle(where, bytes, READER, end);
+    end = found.end;
+    return found.value;
+  };
+  const [magic, protocol, system] = [next(), next(), next()];
+  if (magic !== MAGIC || protocol !== PROTOCOL) throw broken(where, "a file of torch.save", "another pickle");
+  if (isDictionary(system) && system.get("little_endian") === false)
+    throw broken(where, "elements in little-endian order", "others");
+  const value = next();
+  const keys = next();
+  if (!Array.isArray(keys)) throw broken(where, "the keys of its storages", describe(keys));
+  const named = new Map<unknown, Storage>();
+  forStorages(where, value, (storage) => named.set(storage.key, storage));
+  const begins = new Map<string, number>();
+  for (const key of keys) {
+    const storage = named.get(key);
+    if (storage === undefined) throw broken(where, "storages of its tensors", describe(key));
+    const count = Number(new DataView((await file.bytes(end, 8)).buffer).getBigInt64(0, true));
+    if (count !== storage.count)
+      throw broken(`${where}: storage ${describe(key)}`, `${storage.count} elements`, `${count}`);
+    begins.set(storage.key, end + 8);
+    end += 8 + count * widthOf(storage);
+    if (end > size) throw broken(`${where}: storage ${describe(key)}`, `${count} elements`, "fewer: the file was cut");
+  }
+  if (end !== size) throw broken(where, `${end} bytes`, `${size}`);
+  const beginOf = ({ key }: Storage): number => begins.get(key) ?? refuseKey(where, key);
+  return tensorsIn(file, value, limits, {
+    check(storage) {
+      beginOf(storage);
+    },
+    bytes: async (storage, begin, count) => await file.bytes(beginOf(storage) + begin, count),
+  });
+}
+
+function refuseKey(where: string, key: string): never {
+  throw broken(where, `the storage ${describe(key)}`, "none");
+}
+
+/** Bytes of an element. */
+const widthOf = ({ dtype }: Storage): number => (dtype === "bytes" ? 1 : FOREIGN_BYTES[dtype]);
+
+/** The storages of all tensors of a value. */
+function forStorages(where: string, value: unknown, each: (storage: Storage) => void): void {
+  const entries = new Map<string, PtTensor>();
+  collect(where, value, { entries, facts: {}, left: MOST_VALUES, most: MOST_VALUES });
+  for (const { storage } of entries.values()) each(storage);
+}
+
+/** The tensors of what was saved. */
+function tensorsIn(file: OpenFile, value: unknown, limits: CheckedExchangeLimits, storages: Storages): TensorFile {
+  const { where } = file;
   const entries = new Map<string, PtTensor>();
   const facts: Record<string, unknown> = {};
   collect(where, value, { entries, facts, left: MOST_VALUES, most: limits.tensors });
-  for (const [name, { storage }] of entries) fileOf(archive, root, storage, name);
+  for (const [name, { storage }] of entries) storages.check(storage, name);
   expectWithin(where, entries.values(), limits);
   return {
-    ...{ where, format: "PyTorch", entries, facts, value, topKeys: topKeysOf(value) },
-    async read(name) {
-      const tensor = entryOf(where, entries, name);
-      return await readTensor(file, archive, fileOf(archive, root, tensor.storage, name), tensor, name);
-    },
+    ...{ where, format: "PyTorch", entries, facts, topKeys: topKeysOf(value) },
+    read: async (name) => await readTensor(where, storages, entryOf(where, entries, name), name),
     close: () => file.close(),
   };
 }
@@ -186,11 +137,12 @@ function topKeysOf(value: unknown): NonNullable<TensorFile["topKeys"]> {
 }
 
 /** The file of a storage, which has the bytes that it says. */
-function fileOf(archive: Archive, root: string, { key, dtype, count }: Storage, name: string): Packed {
+function fileOf(archive: Archive, root: string, storage: Storage, name: string): Packed {
+  const { key, count } = storage;
   const place = `${archive.where}: ${shortened(name, 100)}`;
   const found = archive.files.get(`${root}data/${key}`);
   if (found === undefined) throw broken(place, `the storage ${describe(key)} in the archive`, "none");
-  const bytes = count * (dtype === "bytes" ? 1 : FOREIGN_BYTES[dtype]);
+  const bytes = count * widthOf(storage);
   if (found.size !== bytes) throw broken(place, `a storage of ${bytes} bytes`, `${found.size}`);
   return found;
 }
@@ -233,19 +185,13 @@ function isInOrder({ shape, strides }: PtTensor): boolean {
   return true;
 }
 
-async function readTensor(
-  file: OpenFile,
-  archive: Archive,
-  packed: Packed,
-  tensor: PtTensor,
-  name: string,
-): Promise<ReadTensor> {
-  const { dtype, shape, offset, strides } = tensor;
-  const place = `${file.where}: ${shortened(name, 100)}`;
+async function readTensor(where: string, storages: Storages, tensor: PtTensor, name: string): Promise<ReadTensor> {
+  const { dtype, shape, offset, strides, storage } = tensor;
+  const place = `${where}: ${shortened(name, 100)}`;
   const size = FOREIGN_BYTES[dtype];
   const count = extent(shape);
   const span = count === 0 ? 0 : 1 + shape.reduce((sum, one, axis) => sum + (one - 1) * (strides[axis] ?? 0), 0);
-  const held = await bytesIn(file, archive, packed, offset * size, span * size);
+  const held = await storages.bytes(storage, offset * size, span * size);
   if (isInOrder(tensor)) return tensorOf(place, dtype, shape, held);
   const bytes = new Uint8Array(count * size);
   let to = 0;
@@ -278,13 +224,4 @@ async function bytesIn(
     at += piece.length;
   }
   return found;
-}
-
-/** A dictionary of what was saved, by its keys joined by points; `ERR_STATE` where there is none. */
-export function dictionaryAt({ where, value }: PtFile, key: string): ReadonlyMap<unknown, unknown> {
-  let found = value;
-  for (const part of key === "" ? [] : key.split(".")) found = isDictionary(found) ? found.get(part) : undefined;
-  if (isDictionary(found)) return found;
-  const known = isDictionary(value) ? [...value.keys()].slice(0, 20).map(keyText).join(", ") : describe(value);
-  throw new CarillonError("ERR_STATE", where, `expected a dictionary '${key}' in '${where}' but it has ${known}`);
 }
