@@ -140,6 +140,9 @@ async function jsonFacts(file: OpenFile, limits: CheckedExchangeLimits): Promise
     ? (Reflect.get(modelTopology, "model_config") ?? modelTopology)
     : undefined;
   const facts = { format, generatedBy, convertedBy };
-  const told = summaryOf(() => buildModel(where, topology).model);
+  const told =
+    format === "graph-model"
+      ? { refused: "a graph model has operations and no layers" }
+      : summaryOf(() => buildModel(where, topology).model);
   return await withTensors(await openManifest(where, weightsManifest, limits), { facts, ...told });
 }

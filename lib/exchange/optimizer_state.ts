@@ -64,8 +64,8 @@ export async function loadOptimizerState(
   const file = await openTensors(where, source, limits);
   try {
     const prefix = key === "" ? "" : `${key}.`;
-    expectGroups(file, prefix, crossings.length);
-    const { states, steps } = await statesIn(file, `${prefix}state.`, { trainer, model, crossings });
+    const keys = keysIn(file, prefix, crossings.length);
+    const { states, steps } = await statesIn(file, `${prefix}state.`, { trainer, model, crossings, keys });
     const count = steps ?? updates;
     trainer.restore(model, states, { steps: count, updates: count });
   } finally {
@@ -88,37 +88,44 @@ function trained(where: string, model: AnyModel, images: StateDictOptions["image
   throw new CarillonError("ERR_OPTION", twice.path, `expected ${expected} for '${where}' but received '${twice.path}'`);
 }
 
-/** `ERR_FILE` unless the groups of the optimizer have as many parameters together. */
-function expectGroups({ where, facts }: TensorFile, prefix: string, count: number): void {
-  const listed = Object.keys(facts).filter(
-    (name) => name.startsWith(`${prefix}param_groups.`) && /^\d+\.params\.\d+$/.test(name.slice(prefix.length + 13)),
-  );
-  if (listed.length === count) return;
+/** What its groups call the parameters of an optimizer, in their order: numbers from 0, and addresses before PyTorch 1.6. `ERR_FILE` unless they are so many. */
+function keysIn({ where, facts }: TensorFile, prefix: string, count: number): readonly string[] {
+  const listed = Object.entries(facts).flatMap(([name, key]) => {
+    const [, group, at] = name.startsWith(prefix) ? (PARAMETER.exec(name.slice(prefix.length)) ?? []) : [];
+    return group === undefined ? [] : [{ group: Number(group), at: Number(at), key: String(key) }];
+  });
+  if (listed.length === count) return listed.sort((a, b) => a.group - b.group || a.at - b.at).map(({ key }) => key);
   const received = listed.length === 0 ? `no optimizer at '${prefix.slice(0, -1)}'` : `${listed.length}`;
   throw broken(where, `the state of an optimizer of ${count} parameters`, received);
 }
+
+/** A parameter of a group. */
+const PARAMETER = /^param_groups\.(\d+)\.params\.(\d+)$/;
 
 interface Sought {
   readonly trainer: Minimizer;
   readonly model: AnyModel;
   readonly crossings: readonly Crossing[];
+  /** What the file calls their parameters. */
+  readonly keys: readonly string[];
 }
 
 async function statesIn(
   file: TensorFile,
   prefix: string,
-  { trainer, model, crossings }: Sought,
+  { trainer, model, crossings, keys }: Sought,
 ): Promise<{ readonly states: ReadonlyMap<string, Float32Array>; readonly steps: number | undefined }> {
   const shapes = trainer.stateShapes(model);
   const states = new Map([...shapes].map(([name, shape]) => [name, new Float32Array(extent(shape))]));
   let steps: number | undefined;
   for (const [at, crossing] of crossings.entries()) {
     const [parameter = ""] = crossing.ours;
+    const own = `${prefix}${keys[at]}.`;
     for (const name of shapes.keys()) {
       const [state = "", of] = split(name);
       if (of !== parameter || state === "average") continue;
       const target = states.get(name);
-      const called = THEIRS[state]?.map((one) => `${prefix}${at}.${one}`) ?? [];
+      const called = THEIRS[state]?.map((one) => `${own}${one}`) ?? [];
       const theirs = called.find((one) => file.entries.has(one));
       const entry = theirs === undefined ? undefined : file.entries.get(theirs);
       if (theirs === undefined || entry === undefined || target === undefined)
@@ -131,7 +138,7 @@ async function statesIn(
         throw broken(`${file.where}: ${theirs}`, formatShape(crossing.shape), formatShape(entry.shape));
       crossing.write(floatsOf(await file.read(theirs)), () => target);
     }
-    const step = await stepOf(file, `${prefix}${at}.step`);
+    const step = await stepOf(file, `${own}step`);
     if (step !== undefined && steps !== undefined && step !== steps)
       throw broken(file.where, "parameters of one number of updates", `${steps} and ${step}`);
     steps = step ?? steps;

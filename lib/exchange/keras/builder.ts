@@ -162,6 +162,7 @@ function madeOf(
     );
   if (/int4|int8|float8/.test(JSON.stringify(options.raw("dtype") ?? "")))
     options.refuse("dtype", "a model that is not quantized: save it before,");
+  for (const { note } of made) if (note !== undefined) notes.push(`${name}.${note}`);
   for (const option of options.unheeded) {
     if (!PENALTIES.test(option)) options.refuse(option, "no option that Carillon does not know");
     notes.push(`${name}.${option}`);

@@ -23,6 +23,7 @@ import {
   rowsOf,
   type Serialized,
 } from "./builder.js";
+import { Config } from "./config.js";
 
 /** What a layer of several values makes of them. */
 const MERGES: Readonly<Record<string, (values: readonly Value[]) => Value>> = {
@@ -42,6 +43,34 @@ const MERGES: Readonly<Record<string, (values: readonly Value[]) => Value>> = {
 
 function none(): never {
   throw new Error("no value"); // a node has two or more
+}
+
+/** Zeros in front of and behind each axis of a row but the last; `undefined` of another layer. */
+function paddingOf({ className, config, where }: Serialized): readonly (readonly [number, number])[] | undefined {
+  if (className !== "ZeroPadding1D" && className !== "ZeroPadding2D") return undefined;
+  const own = new Config(where, config);
+  own.only(
+    "data_format",
+    className === "ZeroPadding2D" ? "channels_last" : null,
+    className === "ZeroPadding2D" ? "channels_last" : null,
+  );
+  const given = own.raw("padding") ?? 1;
+  const isSize = (size: unknown): size is number => typeof size === "number" && Number.isSafeInteger(size) && size >= 0;
+  const pair = (one: unknown): readonly [number, number] => {
+    const [before, behind]: readonly unknown[] = Array.isArray(one) ? one : [one, one];
+    return isSize(before) && isSize(behind) ? [before, behind] : own.refuse("padding", "numbers of zeros");
+  };
+  if (className === "ZeroPadding1D") return [pair(given)];
+  const [rows, columns]: readonly unknown[] = Array.isArray(given) ? given : [given, given];
+  return [pair(rows), pair(columns)];
+}
+
+/** Zeros around a value of [batch, …, channels]. */
+function padded(x: Value, sizes: readonly (readonly [number, number])[]): Value {
+  return sizes.reduce(
+    (value, [before, behind], at) => (before + behind === 0 ? value : ops.pad(value, before, behind, { axis: at + 1 })),
+    x,
+  );
 }
 
 /** One call of a layer: whose outputs it takes, and the layers of ours that it is. */
@@ -141,8 +170,10 @@ class Graph {
     }
     const from = sourcesOf(where, layer.inbound);
     const specs = from.map((source) => this.#specs.get(source) ?? refuseSource(where, source));
+    const zeros = paddingOf(layer);
     const merge = Object.hasOwn(MERGES, className) ? MERGES[className] : undefined;
-    if (merge === undefined) this.#addLayers(layer, [...new Set(from)], specs);
+    if (zeros !== undefined) this.#addPadding(layer, from, specs, zeros);
+    else if (merge === undefined) this.#addLayers(layer, [...new Set(from)], specs);
     else this.#addMerge(layer, from, specs, merge);
   }
 
@@ -157,6 +188,22 @@ class Graph {
     });
     this.nodes.push({ name: layer.name, from, layers: names, merge: undefined });
     this.#specs.set(layer.name, next);
+  }
+
+  #addPadding(
+    layer: Serialized,
+    from: readonly string[],
+    [given]: readonly ValueSpec[],
+    zeros: readonly (readonly [number, number])[],
+  ): void {
+    if (given === undefined || from.length !== 1 || given.shape.length !== zeros.length + 2)
+      throw broken(layer.where, `one tensor of ${zeros.length + 1} axes`, `${from.length}`);
+    const shape = given.shape.map((size, axis) => {
+      const [before, behind] = zeros[axis - 1] ?? [0, 0];
+      return before + behind === 0 ? size : Number(size) + before + behind;
+    });
+    this.nodes.push({ name: layer.name, from, layers: [], merge: ([x = none()]) => padded(x, zeros) });
+    this.#specs.set(layer.name, { shape, dtype: "f32" });
   }
 
   #addMerge(layer: Serialized, from: readonly string[], specs: readonly ValueSpec[], merge: Node["merge"]): void {
@@ -182,10 +229,40 @@ function refuseSource(where: string, name: string): never {
 /** A functional model: where it is a chain the same as a Sequential, otherwise a `network`. */
 export function functional(where: string, config: object, options: BuildOptions): BuiltModel {
   const layers = layersIn(where, config);
-  const graph = new Graph(layers, options);
-  for (const layer of layers) graph.add(layer);
   const inputs = endsOf(`${where}.input_layers`, Reflect.get(config, "input_layers"));
   const outputs = endsOf(`${where}.output_layers`, Reflect.get(config, "output_layers"));
+  return graphOf(where, { layers, inputs, outputs }, options);
+}
+
+/** Layers one after another, of which one is no layer here: as the functional model that they are. */
+export function chainOfOperations(
+  where: string,
+  given: readonly Serialized[],
+  shape: unknown,
+  options: BuildOptions,
+): BuiltModel {
+  const first = { where, className: "InputLayer", name: "input", config: { batch_shape: shape }, inbound: [] };
+  const chain = given.filter(({ className }) => className !== "InputLayer");
+  const layers = chain.map((layer, at) => ({ ...layer, inbound: [[[chain[at - 1]?.name ?? first.name, 0, 0]]] }));
+  return graphOf(
+    where,
+    { layers: [first, ...layers], inputs: [first.name], outputs: [chain.at(-1)?.name ?? first.name] },
+    options,
+  );
+}
+
+/** Whether a layer is an operation here, which only a network has. */
+export const isOperation = ({ className }: Serialized): boolean => className.startsWith("ZeroPadding");
+
+interface Ends {
+  readonly layers: readonly Serialized[];
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+function graphOf(where: string, { layers, inputs, outputs }: Ends, options: BuildOptions): BuiltModel {
+  const graph = new Graph(layers, options);
+  for (const layer of layers) graph.add(layer);
   for (const name of inputs) if (!graph.inputs.has(name)) refuseSource(`${where}.input_layers`, name);
   const told = { layers: graph.builder.layers, notes: graph.builder.notes };
   const [first] = graph.inputs.values();

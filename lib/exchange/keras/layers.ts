@@ -1,12 +1,14 @@
 // Keras' layers as layers of ours.
 import type { Place } from "../places.js";
-import { depthwise, type Variable } from "../rules/keras.js";
+import { depthwise, KERAS_RULES, type Variable } from "../rules/keras.js";
 import { activationOf, type Config, type Described } from "./config.js";
 
 /** A layer of ours that a layer of Keras becomes, or one of several. */
 export interface Made extends Described {
   /** Its variables there, where they lie otherwise than those of its kind. */
   readonly variables?: ((place: Place) => readonly Variable[]) | undefined;
+  /** An option there that is otherwise here, for notes. */
+  readonly note?: string | undefined;
 }
 
 /** Sizes of a row that goes in, without the batch. */
@@ -119,27 +121,38 @@ function lastAxis(config: Config, row: Row): void {
   if (only !== -1 && only !== row.length) config.refuse("axis", "the last axis");
 }
 
-function affine(config: Config): boolean {
-  const [center, scale] = [config.flag("center", true), config.flag("scale", true)];
-  return center === scale ? scale : config.refuse("center", "scale and center, or neither");
+/**
+ * Whether a scale and a shift are learned there. Where one of them is, both are here: what there is none of begins as that of a new layer, which changes nothing, and can be
+ * trained, which `notes` tells.
+ */
+function learned(config: Config): Pick<Made, "variables" | "note"> & { readonly affine: boolean } {
+  const [shift, scale] = [config.flag("center", true), config.flag("scale", true)];
+  if (shift === scale) return { affine: scale };
+  const absent = scale ? "beta" : "gamma";
+  const variables = (place: Place): readonly Variable[] => {
+    const all = KERAS_RULES[place.kind]?.variables(place) ?? [];
+    return "refused" in all ? [] : all.filter(({ name }) => name !== absent);
+  };
+  return { affine: true, variables, note: scale ? "center" : "scale" };
+}
+
+/** A normalization of so many features. */
+function normalization(kind: string, config: Config, options: Described["options"]): readonly Made[] {
+  const { affine, ...more } = learned(config);
+  return [{ kind, options: { ...options, affine }, ...more }];
 }
 
 const batchNorm: Maker = (config, row) => {
   lastAxis(config, row);
   config.only("renorm", false);
   const options = { inputs: last(row), epsilon: config.number("epsilon", 1e-3), keep: config.number("momentum", 0.99) };
-  return [{ kind: "batchNorm", options: { ...options, affine: affine(config), preset: "keras" } }];
+  return normalization("batchNorm", config, { ...options, preset: "keras" });
 };
 
 const layerNorm: Maker = (config, row) => {
   lastAxis(config, row);
   config.only("rms_scaling", false);
-  return [
-    {
-      kind: "layerNorm",
-      options: { inputs: last(row), epsilon: config.number("epsilon", 1e-3), affine: affine(config) },
-    },
-  ];
+  return normalization("layerNorm", config, { inputs: last(row), epsilon: config.number("epsilon", 1e-3) });
 };
 
 const groupNorm: Maker = (config, row) => {
@@ -150,7 +163,7 @@ const groupNorm: Maker = (config, row) => {
     groups: groups === -1 ? last(row) : groups,
     epsilon: config.number("epsilon", 1e-3),
   };
-  return [{ kind: "groupNorm", options: { ...options, affine: affine(config) } }];
+  return normalization("groupNorm", config, options);
 };
 
 const rmsNorm: Maker = (config, row) => {

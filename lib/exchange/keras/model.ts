@@ -2,7 +2,7 @@
 import { type Description, fromDescription } from "../../index.js";
 import { broken } from "../../io/refusal.js";
 import { Builder, type BuildOptions, type BuiltModel, layersIn, placed, rowsOf, serializedOf } from "./builder.js";
-import { functional } from "./functional.js";
+import { chainOfOperations, functional, isOperation } from "./functional.js";
 
 /** The model of a configuration: `class_name` and `config` of a Sequential or Functional; `ERR_FILE` names the first layer that does not cross. */
 export function buildModel(where: string, topology: unknown, options: BuildOptions = {}): BuiltModel {
@@ -24,6 +24,7 @@ function sequentialOf(where: string, config: object, { input }: BuildOptions): B
     Reflect.get(first.config, "batch_shape") ??
     Reflect.get(first.config, "batch_input_shape") ??
     Reflect.get(config, "build_input_shape");
+  if (layers.some(isOperation)) return chainOfOperations(where, layers, stated, { input });
   const isTable = layers.find(({ className }) => className !== "InputLayer")?.className === "Embedding";
   const rows = rowsOf(first.where, stated, isTable ? "int32" : "float32", input);
   const builder = new Builder();
