@@ -52,10 +52,10 @@ function expectElements(what: string, data: Float32Array, { from }: Arrangement)
   throw new CarillonError("ERR_STATE", what, `expected ${count} elements for '${what}' but received ${data.length}`);
 }
 
-/** The elements of theirs, in a new array. */
-export function arranged(ours: Float32Array, arrangement: Arrangement): Float32Array<ArrayBuffer> {
+/** The elements of theirs: ours itself where they are the same. */
+export function arranged(ours: Float32Array, arrangement: Arrangement): Float32Array {
   expectElements("weights", ours, arrangement);
-  if (isPlain(arrangement)) return Float32Array.from(ours);
+  if (isPlain(arrangement)) return ours;
   const offsets = offsetsOf(arrangement);
   const last = offsets.at(-1) ?? new Float64Array(1);
   const theirs = new Float32Array(ours.length);

@@ -18,7 +18,9 @@ export interface Crossing {
   readonly dtype: "f32" | "i64";
   /** Whether a file may lack it. */
   readonly optional: boolean;
-  /** Its elements of our weights. */
+  /** Whether it is the whole of one weight of ours, as it is. */
+  readonly isSame: boolean;
+  /** Its elements of our weights, which may be these themselves. */
   read(weights: Weights): Float32Array;
   /** Writes its elements to our weights. */
   write(theirs: Float32Array, weights: Weights): void;
@@ -35,7 +37,7 @@ export function crossing(
   }: { readonly shape?: readonly number[]; readonly change?: string } = {},
 ): Crossing {
   return {
-    ...{ theirs, shape, ours: [ours], change, dtype: "f32", optional: false },
+    ...{ theirs, shape, ours: [ours], change, dtype: "f32", optional: false, isSame: isPlain(how) },
     read: (weights) => arranged(weights(ours), how),
     write: (values, weights) => arrangeBack(values, weights(ours), how),
   };
@@ -54,7 +56,7 @@ export function nothing(
 ): Crossing {
   const count = shape.reduce((product, size) => product * size, 1);
   return {
-    ...{ theirs, shape, ours: [], change: `${value} there, nothing here`, dtype, optional: true },
+    ...{ theirs, shape, ours: [], change: `${value} there, nothing here`, dtype, optional: true, isSame: false },
     read: () => new Float32Array(count).fill(value),
     write: () => undefined,
   };

@@ -8,36 +8,40 @@ import type { Crossing, Weights } from "./crossing.js";
 export class StagedWeights {
   readonly #model: AnyModel;
   readonly #values = new Map<string, Float32Array>();
-  readonly #written = new Set<string>();
+  /** Elements of each. */
+  readonly #counts: ReadonlyMap<string, number>;
 
   constructor(model: AnyModel) {
     this.#model = model;
-    for (const { name, shape } of [...model.parameters, ...model.state])
-      this.#values.set(name, new Float32Array(extent(shape)));
+    this.#counts = new Map([...model.parameters, ...model.state].map(({ name, shape }) => [name, extent(shape)]));
   }
 
-  readonly get: Weights = (name) => {
-    const found = this.#values.get(name);
-    if (found !== undefined) return found;
-    throw new CarillonError("ERR_STATE", name, `expected a weight of the model but received '${name}'`);
+  readonly #room: Weights = (name) => {
+    const count = this.#counts.get(name);
+    if (count === undefined)
+      throw new CarillonError("ERR_STATE", name, `expected a weight of the model but received '${name}'`);
+    const found = this.#values.get(name) ?? new Float32Array(count);
+    this.#values.set(name, found);
+    return found;
   };
 
-  /** Writes what a tensor of the other side holds. */
-  take({ ours, write }: Crossing, theirs: Float32Array): void {
-    write(theirs, this.get);
-    for (const name of ours) this.#written.add(name);
+  /** Takes what a tensor of the other side holds; the array itself where it is a weight of ours as it is. */
+  take({ ours, isSame, write }: Crossing, theirs: Float32Array): void {
+    const [name = ""] = ours;
+    if (isSame && theirs.length === this.#counts.get(name)) this.#values.set(name, theirs);
+    else write(theirs, this.#room);
   }
 
   /** Names that nothing was written to. */
   get missing(): readonly string[] {
-    return [...this.#values.keys()].filter((name) => !this.#written.has(name));
+    return [...this.#counts.keys()].filter((name) => !this.#values.has(name));
   }
 
   /** Gives the model its new weights; those of which there are none stay. */
   commit(): void {
     const missing = this.missing;
     const before = missing.length === 0 ? undefined : this.#model.weights();
-    for (const name of missing) this.#values.set(name, Float32Array.from(before?.get(name)?.data ?? []));
+    for (const name of missing) this.#values.set(name, before?.get(name)?.data ?? new Float32Array());
     this.#model.setWeights(this.#values);
   }
 }

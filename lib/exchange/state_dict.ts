@@ -44,11 +44,15 @@ export async function saveStateDict(model: AnyModel, path: string, options: Stat
   const tensors = new Map(
     pytorchEntries("saveStateDict", model, options).map(({ crossing }): [string, WrittenTensor] => {
       const { theirs, shape, dtype } = crossing;
-      const data = crossing.read(weights);
-      return [
-        theirs,
-        dtype === "i64" ? { dtype, shape, data: BigInt64Array.from(data, BigInt) } : { dtype, shape, data },
-      ];
+      // Made when it is written, so that no more than one is there at a time.
+      const written = {
+        ...{ dtype, shape },
+        get data() {
+          const data = crossing.read(weights);
+          return dtype === "i64" ? BigInt64Array.from(data, BigInt) : data;
+        },
+      };
+      return [theirs, written];
     }),
   );
   await writePieces("saveStateDict.path", path, safetensorsPieces(tensors, { format: "pt" }));

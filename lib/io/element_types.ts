@@ -113,11 +113,11 @@ export function asFloat32(tensor: StoredTensor): Float32Array | undefined {
     case "f32":
       return tensor.data;
     case "f64":
-      return Float32Array.from(tensor.data);
+      return new Float32Array(tensor.data);
     case "f16":
       return fromHalf(tensor.data);
     case "bf16": // the upper half of an f32
-      return new Float32Array(Uint32Array.from(tensor.data, (bits) => bits << 16).buffer);
+      return new Float32Array(new Uint32Array(tensor.data).map((bits) => bits << 16).buffer);
     default:
       return undefined;
   }

@@ -130,26 +130,21 @@ export function tensorOf(
       return { dtype: "i32", shape, data: integers(where, storedTensor(stored, shape, whole).data), stored };
     case "u8":
       return { dtype: "u8", shape, data: new Uint8Array(whole, 0, count), stored };
-    case "bool":
-      return {
-        dtype: "u8",
-        shape,
-        data: Uint8Array.from(bytes.subarray(0, count), (byte) => (byte === 0 ? 0 : 1)),
-        stored,
-      };
+    case "bool": {
+      const data = new Uint8Array(count);
+      for (let at = 0; at < count; at++) data[at] = bytes[at] === 0 ? 0 : 1;
+      return { dtype: "u8", shape, data, stored };
+    }
     default: {
       const table = tableOf(stored);
-      return {
-        dtype: "f32",
-        shape,
-        data: Float32Array.from(bytes.subarray(0, count), (byte) => table[byte] ?? 0),
-        stored,
-      };
+      const data = new Float32Array(count);
+      for (let at = 0; at < count; at++) data[at] = table[bytes[at] ?? 0] ?? 0;
+      return { dtype: "f32", shape, data, stored };
     }
   }
 }
 
 /** The elements of a tensor as floats, whatever it is; those of f32 are not copied. */
 export function floatsOf({ data }: Pick<ReadTensor, "data">): Float32Array {
-  return isFloats(data) ? data : Float32Array.from(data);
+  return isFloats(data) ? data : new Float32Array(data);
 }

@@ -13,10 +13,13 @@ export function heldTensors(where: string, given: unknown): TensorFile {
   );
   return {
     ...{ where, format: "tensors in memory", entries, facts: {} },
-    read: async (name) => entryOf(where, entries, name),
+    read: async (name) => copyOf(entryOf(where, entries, name)),
     close: async () => undefined,
   };
 }
+
+/** Whoever asks for a tensor may keep it. */
+const copyOf = (found: ReadTensor): ReadTensor => ({ ...found, data: found.data.slice() });
 
 function pairsOf(where: string, given: unknown): Iterable<readonly [string, unknown]> {
   if (tagOf(given) === "Map")

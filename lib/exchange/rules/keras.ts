@@ -145,7 +145,7 @@ function biasCrossing(theirs: string, { place, hidden, gates, key, orders }: Bia
   const count = gates * hidden;
   return {
     ...row,
-    ...{ shape: [2, count], ours: [key("bias"), hasSecond ? key("recurrentBias") : candidate] },
+    ...{ isSame: false, shape: [2, count], ours: [key("bias"), hasSecond ? key("recurrentBias") : candidate] },
     change: hasSecond
       ? "two rows: bias, recurrentBias"
       : "two rows: bias, and candidateBias as the last third of the second",
@@ -175,7 +175,7 @@ function stretch(theirs: string, ours: string, begin: number, how: Arrangement, 
   const inner = crossing(theirs, ours, how);
   return {
     ...inner,
-    change,
+    ...{ change, isSame: false },
     read: (weights) => inner.read((name) => weights(name).subarray(begin, begin + count)),
     write: (values, weights) => inner.write(values, (name) => weights(name).subarray(begin, begin + count)),
   };

@@ -1,5 +1,5 @@
 // Recurrent layers in PyTorch: a weight and a bias each for the input and for the state, gates of an LSTM in the order i, f, g, o and of a GRU r, z, n.
-import { type Crossing, crossing, nothing, same } from "../crossing.js";
+import { type Crossing, crossing, nothing } from "../crossing.js";
 
 import { isSet, numberOf } from "./options.js";
 import type { Crossed, Refusal } from "./rule.js";
@@ -93,7 +93,8 @@ function secondBias(theirs: string, bias: string, count: number): Crossing {
 /** Of a GRU the part of the candidate, which is multiplied by the reset gate, is a bias of its own here. */
 function candidateBias(theirs: string, bias: string, candidate: string, hidden: number): Crossing {
   return {
-    ...same(theirs, candidate, [3 * hidden]),
+    ...nothing(theirs, [3 * hidden]),
+    optional: false,
     ...{
       ours: [candidate, bias],
       change: "its last third is candidateBias here; 0 before it there, added to the bias here",

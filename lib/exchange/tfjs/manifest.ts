@@ -138,5 +138,7 @@ async function readWeight(
   const read = tensorOf(`${where}: ${shortened(name, 100)}`, dtype, shape, bytes);
   if (linear === undefined) return read;
   const { scale, min } = linear;
-  return { ...read, dtype: "f32", data: Float32Array.from(read.data, (kept) => kept * scale + min) };
+  const data = new Float32Array(read.data.length);
+  for (let at = 0; at < data.length; at++) data[at] = (read.data[at] ?? 0) * scale + min;
+  return { ...read, dtype: "f32", data };
 }
