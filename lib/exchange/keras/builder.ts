@@ -6,6 +6,7 @@ import { broken } from "../../io/refusal.js";
 import { givenBy } from "../../nn/structure/chain.js";
 import type { ValueSpec } from "../../tensor/value.js";
 import { Counted, snakeCase } from "../rules/keras.js";
+import { ACTIVATIONS } from "../rules/options.js";
 import { Config } from "./config.js";
 import { CLASSES, type Made } from "./layers.js";
 
@@ -94,9 +95,9 @@ export class Builder {
     const built: Description[] = [];
     let spec = given;
     for (const [at, one] of made.entries()) {
-      const hasWeights = KINDS_WITHOUT.every((kind) => kind !== one.kind);
+      const isNamed = !KINDS_WITHOUT.includes(one.kind);
       const called = nameHere(at === 0 || owners.length === 0 ? name : `${name}_${at}`);
-      const options = hasWeights ? { ...one.options, name: called } : one.options;
+      const options = isNamed ? { ...one.options, name: called } : one.options;
       const part = placed(where, () => fromDescription("layer", { kind: one.kind, options }));
       const isOwner = Object.keys(part.parameters).length > 0 || part.state !== undefined;
       if (isOwner) owners.push({ name: called, made: one });
@@ -127,10 +128,7 @@ export class Builder {
 }
 
 /** Layers without an option of their name. */
-const KINDS_WITHOUT = [
-  ...["relu", "relu6", "tanh", "sigmoid", "softplus", "silu", "mish", "selu", "hardTanh", "hardSigmoid", "hardSilu"],
-  ...["softmax", "logSoftmax", "leakyRelu", "elu", "gelu", "flatten", "reshape"],
-];
+const KINDS_WITHOUT: readonly string[] = [...ACTIVATIONS, "flatten", "reshape"];
 
 /** Errors of the layers say where in the file it was. */
 export function placed<T>(where: string, make: () => T): T {

@@ -9,6 +9,7 @@ import { type Place, placesOf } from "../places.js";
 import { floatsOf } from "../reading/elements.js";
 import type { TensorFile } from "../reading/tensor_file.js";
 import { Counted, KERAS_RULES, snakeCase, type Variable } from "../rules/keras.js";
+import { ACTIVATIONS, DROPOUTS } from "../rules/options.js";
 import type { Refusal } from "../rules/rule.js";
 import { fits, StagedWeights } from "../staged_weights.js";
 import type { KerasLayer } from "./builder.js";
@@ -22,41 +23,8 @@ export interface KerasEntry {
 
 /** Kinds that Keras has and that have no variables. */
 const BARE: ReadonlySet<string> = new Set([
-  ...[
-    "relu",
-    "relu6",
-    "tanh",
-    "sigmoid",
-    "softplus",
-    "silu",
-    "mish",
-    "selu",
-    "hardTanh",
-    "hardSigmoid",
-    "hardSilu",
-    "softmax",
-  ],
-  ...[
-    "logSoftmax",
-    "leakyRelu",
-    "elu",
-    "gelu",
-    "dropout",
-    "spatialDropout",
-    "alphaDropout",
-    "gaussianDropout",
-    "flatten",
-  ],
-  ...[
-    "reshape",
-    "maxPool1d",
-    "maxPool2d",
-    "averagePool1d",
-    "averagePool2d",
-    "globalAveragePool",
-    "globalMaxPool",
-    "images",
-  ],
+  ...[...ACTIVATIONS, ...DROPOUTS, "flatten", "reshape", "images"],
+  ...["maxPool1d", "maxPool2d", "averagePool1d", "averagePool2d", "globalAveragePool", "globalMaxPool"],
 ]);
 
 function refuse(where: string, { path, kind, options }: Place, reason: string | undefined): never {

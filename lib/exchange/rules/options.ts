@@ -22,3 +22,12 @@ export const isSet = ({ options }: Place, name: string): boolean => options?.[na
 
 /** The numbers 0, 1, … below `count`. */
 export const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, place) => place);
+
+/** Activations that take no option of a name. */
+export const ACTIVATIONS: readonly string[] = [
+  ...["relu", "relu6", "tanh", "sigmoid", "softplus", "silu", "mish", "selu", "hardTanh", "hardSigmoid", "hardSilu"],
+  ...["softmax", "logSoftmax", "leakyRelu", "elu", "gelu"],
+];
+
+/** Kinds of dropout. */
+export const DROPOUTS: readonly string[] = ["dropout", "spatialDropout", "alphaDropout", "gaussianDropout"];

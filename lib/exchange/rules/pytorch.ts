@@ -1,7 +1,7 @@
 // What layers are in PyTorch: names of its state dicts, how its weights lie, and in which order gates stand.
 import { type Crossing, crossing, nothing, same } from "../crossing.js";
 
-import { isSet, numberOf, pairOf } from "./options.js";
+import { ACTIVATIONS, DROPOUTS, isSet, numberOf, pairOf } from "./options.js";
 import { recurrentCrossings } from "./pytorch_recurrent.js";
 import { type Crossed, type Flow, PLAIN, type Refusal, type Rule } from "./rule.js";
 
@@ -181,25 +181,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   flatten: { module: "nn.Flatten", flow: flattened },
   reshape: { module: "nn.Unflatten", flow: reshaped },
   images: { module: "transforms of torchvision" },
-  ...Object.fromEntries(
-    [
-      ...[
-        "relu",
-        "relu6",
-        "tanh",
-        "sigmoid",
-        "softplus",
-        "silu",
-        "mish",
-        "selu",
-        "hardTanh",
-        "hardSigmoid",
-        "hardSilu",
-      ],
-      ...["softmax", "logSoftmax", "leakyRelu", "elu", "gelu", "dropout", "spatialDropout", "alphaDropout"],
-      ...["gaussianDropout", "smoothClip", "monotoneQuantiles"],
-    ].map((kind) => [kind, NONE]),
-  ),
+  ...Object.fromEntries([...ACTIVATIONS, ...DROPOUTS, "smoothClip", "monotoneQuantiles"].map((kind) => [kind, NONE])),
 };
 
 /** What would cross in the place of kinds that have no module there. */
