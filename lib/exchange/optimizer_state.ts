@@ -1,15 +1,17 @@
-// States of PyTorch's optimizers, for programs that go on with a training.
+// States of optimizers of others, for programs that go on with a training.
 import { CarillonError, describe, shortened } from "../errors.js";
 import type { AnyModel, Minimizer } from "../index.js";
 import { broken } from "../io/refusal.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { extent, formatShape } from "../tensor/shape.js";
 import type { Crossing } from "./crossing.js";
+import { openKerasWeights } from "./keras/import.js";
+import { takeKerasStates } from "./keras/optimizer_state.js";
 import { pytorchEntries, type StateDictOptions } from "./pytorch_walk.js";
-import { openTensors } from "./reading/any.js";
+import { kindOf, openTensors } from "./reading/any.js";
 import { floatsOf } from "./reading/elements.js";
-import type { FileSource } from "./reading/file.js";
-import type { ExchangeLimits, TensorFile } from "./reading/tensor_file.js";
+import { type FileSource, open } from "./reading/file.js";
+import { checkExchangeLimits, type ExchangeLimits, type TensorFile } from "./reading/tensor_file.js";
 import { fits } from "./staged_weights.js";
 
 /** What states of ours are called there. */
@@ -35,7 +37,7 @@ export interface LoadOptimizerStateOptions extends Pick<StateDictOptions, "image
 }
 
 /**
- * Takes over the state of an optimizer of PyTorch (`torch.save({ "optimizer": optimizer.state_dict() }, path)`) into a minimizer of one model with the same rule: moments of
+ * Takes over the state of an optimizer of Keras (a `.keras`, or weights of a compiled model), or of PyTorch (`torch.save({ "optimizer": optimizer.state_dict() }, path)`) into a minimizer of one model with the same rule: moments of
  * Adam and its kin, the velocity of SGD, sums of squares. The next step of a program is the next step there. Parameters go by their order, as they do in PyTorch: the optimizer was given `net.parameters()`.
  * `ERR_FILE` names what is missing or of another shape, `ERR_OPTION` a recurrent layer without `preset: 'pytorch'`, whose two biases there are one here. Nothing is written unless all of it fits.
  *
@@ -60,6 +62,7 @@ export async function loadOptimizerState(
       where,
       `expected a minimizer of one model for '${where}' but received one of ${trainer.models.length}`,
     );
+  if (await isKeras(where, source)) return await loadKerasState(where, { trainer, model }, source, limits);
   const crossings = trained(where, model, images);
   const file = await openTensors(where, source, limits);
   try {
@@ -68,6 +71,40 @@ export async function loadOptimizerState(
     const { states, steps } = await statesIn(file, `${prefix}state.`, { trainer, model, crossings, keys });
     const count = steps ?? updates;
     trainer.restore(model, states, { steps: count, updates: count });
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether a file is one of Keras: a model, or weights. */
+async function isKeras(where: string, source: FileSource): Promise<boolean> {
+  const file = await open(where, source, where);
+  try {
+    return ["keras", "hdf5"].includes(await kindOf(file));
+  } finally {
+    await file.close();
+  }
+}
+
+async function loadKerasState(
+  where: string,
+  { trainer, model }: { readonly trainer: Minimizer; readonly model: AnyModel },
+  source: FileSource,
+  limits: ExchangeLimits | undefined,
+): Promise<void> {
+  const file = await open(where, source, where);
+  try {
+    const { weights, entries } = await openKerasWeights(
+      where,
+      model,
+      file,
+      checkExchangeLimits(`${where}.limits`, limits),
+    );
+    try {
+      await takeKerasStates(trainer, model, weights, entries);
+    } finally {
+      await weights.close();
+    }
   } finally {
     await file.close();
   }

@@ -74,3 +74,44 @@ for name, model in MODELS.items():
     y = np.asarray(model(x if len(x) > 1 else x[0], training=False).detach())
     told[name] = {"x": {tensor.name: value.flatten().tolist() for tensor, value in zip(model.inputs, x)}, "y": y.flatten().tolist()}
 (FOLDER / "keras.json").write_text(json.dumps(told) + "\n")
+
+
+# A training: twenty steps, kept as a model with its optimizer; then the losses of fifty more in float64.
+def network():
+    return keras.Sequential([keras.Input((4, 4, 1)), L.Conv2D(3, 3, activation="tanh"), L.Flatten(), L.Dense(2)])
+
+
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(0.01),
+    "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "sgd": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.003),
+    "adagrad": lambda: keras.optimizers.Adagrad(0.05),
+}
+told = {}
+for name, make in OPTIMIZERS.items():
+    keras.utils.set_random_seed(5)
+    x, y = rng.standard_normal((8, 4, 4, 1)).astype(np.float32), rng.standard_normal((8, 2)).astype(np.float32)
+    model = network()
+    model.compile(optimizer=make(), loss="mse")
+    for _ in range(20):
+        model.train_on_batch(x, y)
+    path = FOLDER / f"training-{name}.keras"
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        files = {one.filename: archive.read(one) for one in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one, content in files.items():
+            archive.writestr(one, content)
+    keras.config.set_floatx("float64")
+    exact = network()
+    exact.compile(optimizer=make(), loss="mse")
+    exact.optimizer.build(exact.trainable_variables)
+    exact.set_weights([np.asarray(value, np.float64) for value in model.get_weights()])
+    for there, here in zip(exact.optimizer.variables[2:], model.optimizer.variables[2:]):
+        there.assign(np.asarray(here.value.detach(), np.float64))
+    exact.optimizer.iterations.assign(20)
+    losses = [float(exact.train_on_batch(x.astype(np.float64), y.astype(np.float64))) for _ in range(50)]
+    keras.config.set_floatx("float32")
+    told[name] = {"x": x.flatten().tolist(), "y": y.flatten().tolist(), "losses": losses}
+(FOLDER / "keras-training.json").write_text(json.dumps(told) + "\n")

@@ -1,7 +1,8 @@
-// A network that was trained in PyTorch for twenty steps goes on here for fifty: losses beside those of PyTorch in float64 (make_pytorch_fixture.py).
+// A network that was trained in PyTorch or Keras for twenty steps goes on here for fifty: losses beside those there in float64 (make_pytorch_fixture.py, make_keras_fixture.py).
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
+  type AnyModel,
   adagrad,
   adam,
   adamw,
@@ -10,6 +11,7 @@ import {
   flatten,
   linear,
   lstm,
+  type Minimizer,
   minimizer,
   mse,
   type Optimizer,
@@ -21,7 +23,7 @@ import {
   spec,
   tanh,
 } from "carillon";
-import { loadOptimizerState, loadStateDict } from "carillon/exchange";
+import { importKeras, loadOptimizerState, loadStateDict } from "carillon/exchange";
 import { expect, test } from "vitest";
 
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
@@ -34,26 +36,23 @@ interface Training {
 
 const told = JSON.parse(readFileSync(fixture("training.json"), "utf8")) as Readonly<Record<string, Training>>;
 
-const OPTIMIZERS: Readonly<Record<string, () => Optimizer>> = {
-  adam: () => adam({ compat: "pytorch", lr: 0.01 }),
-  adamw: () => adamw({ compat: "pytorch", lr: 0.01, weightDecay: 0.1 }),
-  sgd: () => sgd({ compat: "pytorch", lr: 0.05, momentum: 0.9 }),
-  rmsprop: () => rmsprop({ compat: "pytorch", lr: 0.003, momentum: 0.5, centered: true }),
-  adagrad: () => adagrad({ compat: "pytorch", lr: 0.05 }),
-  amsgrad: () => amsgrad({ compat: "pytorch", lr: 0.01 }),
+const OPTIMIZERS: Readonly<Record<string, (compat: "pytorch") => Optimizer>> = {
+  adam: (compat) => adam({ compat, lr: 0.01 }),
+  adamw: (compat) => adamw({ compat, lr: 0.01, weightDecay: 0.1 }),
+  sgd: (compat) => sgd({ compat, lr: 0.05, momentum: 0.9 }),
+  rmsprop: (compat) => rmsprop({ compat, lr: 0.003, momentum: 0.5, centered: true }),
+  adagrad: (compat) => adagrad({ compat, lr: 0.05 }),
+  amsgrad: (compat) => amsgrad({ compat, lr: 0.01 }),
 };
 
 const net = () => sequential({ input: [4, 4, 1] }, conv2d(1, 3, { kernel: 3 }), tanh(), flatten(), linear(12, 2));
 
-test.each(Object.keys(told))("%s goes on for fifty steps", async (name) => {
-  const one = told[name];
-  const optimizer = OPTIMIZERS[name]?.();
-  if (one === undefined || optimizer === undefined) throw new Error(name);
-  const model = net();
-  await loadStateDict(model, fixture("training.pt"), { key: `${name}.net` });
-  const trainer = minimizer(model, optimizer);
-  await loadOptimizerState(trainer, fixture("training.pt"), { key: `${name}.optimizer`, updates: 20 });
-  expect(trainer.counts).toEqual({ steps: 20, updates: 20 });
+/** Losses of steps that go on from where a minimizer is. */
+async function expectLosses(
+  model: AnyModel,
+  trainer: Minimizer,
+  { x: rows, y: answers, losses }: Training,
+): Promise<void> {
   const step = program({
     inputs: { x: spec([8, 4, 4, 1]), y: spec([8, 2]) },
     body({ x, y }) {
@@ -62,12 +61,46 @@ test.each(Object.keys(told))("%s goes on for fifty steps", async (name) => {
       return { loss };
     },
   });
-  const inputs = { x: Float32Array.from(one.x), y: Float32Array.from(one.y) };
-  for (const [at, expected] of one.losses.entries()) {
+  const inputs = { x: Float32Array.from(rows), y: Float32Array.from(answers) };
+  for (const [at, expected] of losses.entries()) {
     const { loss } = await step.run(inputs);
     // Rounding of 2⁻²⁴ a step in weights of about 1, which gradients pass on.
     expect(Math.abs((loss.data[0] ?? Number.NaN) - expected), `step ${at + 1}`).toBeLessThan((at + 20) * 2 ** -22);
   }
+}
+
+test.each(Object.keys(told))("%s of PyTorch goes on for fifty steps", async (name) => {
+  const one = told[name];
+  const optimizer = OPTIMIZERS[name]?.("pytorch");
+  if (one === undefined || optimizer === undefined) throw new Error(name);
+  const model = net();
+  await loadStateDict(model, fixture("training.pt"), { key: `${name}.net` });
+  const trainer = minimizer(model, optimizer);
+  await loadOptimizerState(trainer, fixture("training.pt"), { key: `${name}.optimizer`, updates: 20 });
+  expect(trainer.counts).toEqual({ steps: 20, updates: 20 });
+  await expectLosses(model, trainer, one);
+});
+
+const keras = JSON.parse(readFileSync(fixture("keras-training.json"), "utf8")) as Readonly<Record<string, Training>>;
+
+const OF_KERAS: Readonly<Record<string, () => Optimizer>> = {
+  adam: () => adam({ compat: "keras", lr: 0.01 }),
+  adamw: () => adamw({ compat: "keras", lr: 0.01, weightDecay: 0.1 }),
+  sgd: () => sgd({ compat: "keras", lr: 0.05, momentum: 0.9 }),
+  rmsprop: () => rmsprop({ compat: "keras", lr: 0.003 }),
+  adagrad: () => adagrad({ compat: "keras", lr: 0.05 }),
+};
+
+test.each(Object.keys(keras))("%s of Keras goes on for fifty steps", async (name) => {
+  const one = keras[name];
+  const optimizer = OF_KERAS[name]?.();
+  if (one === undefined || optimizer === undefined) throw new Error(name);
+  const path = fixture(`training-${name}.keras`);
+  const { model } = await importKeras(path);
+  const trainer = minimizer(model, optimizer);
+  await loadOptimizerState(trainer, path);
+  expect(trainer.counts).toEqual({ steps: 20, updates: 20 });
+  await expectLosses(model, trainer, one);
 });
 
 test("another rule, another network and a recurrent layer whose biases are one are refused", async () => {

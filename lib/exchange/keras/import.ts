@@ -5,8 +5,13 @@ import { nestingOf } from "../../io/json.js";
 import { broken } from "../../io/refusal.js";
 import { checkKeys } from "../../options.js";
 import { openHdf5, writeHdf5 } from "../hdf5/hdf5.js";
-import { type FileSource, open } from "../reading/file.js";
-import { type CheckedExchangeLimits, checkExchangeLimits, type ExchangeLimits } from "../reading/tensor_file.js";
+import { type FileSource, type OpenFile, open } from "../reading/file.js";
+import {
+  type CheckedExchangeLimits,
+  checkExchangeLimits,
+  type ExchangeLimits,
+  type TensorFile,
+} from "../reading/tensor_file.js";
 import { type Archive, openZip, smallFile } from "../reading/zip.js";
 import { weightsOf } from "../staged_weights.js";
 import { checkVerification, type Verification, verifyModel } from "../verify.js";
@@ -79,6 +84,29 @@ export async function importKeras(source: FileSource, options: ImportKerasOption
   } finally {
     await file.close();
   }
+}
+
+/** The weights of a file of Keras with what each is in a model: of a `.keras` by its configuration, of weights alone by the layers of the model. */
+export async function openKerasWeights(
+  where: string,
+  model: AnyModel,
+  file: OpenFile,
+  limits: CheckedExchangeLimits,
+): Promise<{ readonly weights: TensorFile; readonly entries: ReturnType<typeof kerasEntries> }> {
+  const isArchive = (await file.bytes(0, Math.min(2, file.size)))[0] === 0x50; // PK
+  if (!isArchive) {
+    const entries = kerasEntries(where, model);
+    return {
+      entries,
+      weights: await openHdf5(file.where, await file.bytes(0, Math.min(file.size, limits.bytes)), limits),
+    };
+  }
+  const archive = await openZip(file);
+  const topology = jsonOf(`${file.where}: config.json`, await fileIn(archive, "config.json", LONGEST_CONFIG));
+  const { layers } = buildModel(`${file.where}: config.json`, topology, { input: model.rows.inputs[0]?.shape });
+  const entries = importedEntries(where, model, layers);
+  const bytes = await fileIn(archive, "model.weights.h5", limits.bytes);
+  return { entries, weights: await openHdf5(`${file.where}: model.weights.h5`, bytes, limits) };
 }
 
 interface Hdf5Bytes {
