@@ -10,7 +10,7 @@ import { afterAll, expect, test } from "vitest";
 const COUNT = Number(process.env.CARILLON_MUTATIONS ?? 250);
 
 /** Milliseconds that one file may take, with the beginning of a thread or two for HDF5, and bytes beyond what its shapes justify. */
-const [PATIENCE, WITH_THREADS, ROOM] = [1000, 5000, 64 * 2 ** 20];
+const [PATIENCE, WITH_THREADS, ROOM] = [1000, 4000, 64 * 2 ** 20];
 
 const fixture = (name: string): Uint8Array => readFileSync(fileURLToPath(new URL(`fixtures/${name}`, import.meta.url)));
 

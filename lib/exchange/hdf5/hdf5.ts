@@ -17,8 +17,8 @@ import { type Answered, type Asked, type Described, serve, type Written } from "
 
 const PACKAGE = "h5wasm";
 
-/** Milliseconds that a question may take, and those of each megabyte. */
-const [PATIENCE, PER_MEGABYTE] = [20_000, 50] as const;
+/** Milliseconds that the library may take to begin, that a question may take, those of each megabyte, and in which an answer that has come is heard by a thread that was busy. */
+const [BEGINNING, PATIENCE, PER_MEGABYTE, GRACE] = [20_000, 1000, 50, 100] as const;
 
 /** Megabytes of JavaScript in the thread. */
 const HEAP = 256;
@@ -89,22 +89,25 @@ class Thread {
     this.#waiting.clear();
   }
 
-  async ask(question: DistributedOmit<Asked, "id">, megabytes: number): Promise<unknown> {
+  async ask(question: DistributedOmit<Asked, "id">, megabytes: number, patience: number = PATIENCE): Promise<unknown> {
     if (this.#over !== undefined) throw this.#over;
     const id = this.#next++;
-    const late = AbortSignal.timeout(Math.ceil(PATIENCE + PER_MEGABYTE * megabytes));
+    const late = AbortSignal.timeout(Math.ceil(patience + PER_MEGABYTE * megabytes));
     const stop = (): void => {
       this.#end(broken(this.#where, "an HDF5 file that is read in time", "one at which its library stays"));
       this.close().catch(() => undefined);
     };
-    late.addEventListener("abort", stop);
+    // The time may have passed while this thread did something else: what was answered meanwhile is heard first.
+    const graced = (): void =>
+      AbortSignal.timeout(GRACE).addEventListener("abort", () => this.#waiting.has(id) && stop());
+    late.addEventListener("abort", graced);
     try {
       return await new Promise((done, failed) => {
         this.#waiting.set(id, { done, failed });
         this.#worker.postMessage({ ...question, id });
       });
     } finally {
-      late.removeEventListener("abort", stop);
+      late.removeEventListener("abort", graced);
     }
   }
 
@@ -113,10 +116,14 @@ class Thread {
   }
 
   /** A thread for a file: one that nobody needs any more, or a new one, whose beginning takes a third of a second. */
-  static take(where: string): Thread {
+  static async take(where: string): Promise<Thread> {
     const kept = Thread.#kept;
     Thread.#kept = undefined;
-    if (kept === undefined || kept.#over !== undefined) return new Thread(where);
+    if (kept === undefined || kept.#over !== undefined) {
+      const thread = new Thread(where);
+      await thread.ask({ kind: "begin" }, 0, BEGINNING);
+      return thread;
+    }
     kept.#where = where;
     kept.#worker.ref();
     return kept;
@@ -179,7 +186,7 @@ function entryIn(
 export async function openHdf5(where: string, bytes: Uint8Array, limits: CheckedExchangeLimits): Promise<TensorFile> {
   const isFile = bytes.length > 8 && bytes[0] === 0x89 && String.fromCharCode(...bytes.subarray(1, 4)) === "HDF";
   if (!isFile) throw broken(where, "an HDF5 file", "other bytes");
-  const thread = Thread.take(where);
+  const thread = await Thread.take(where);
   try {
     const found = await thread.ask({ kind: "open", bytes, most: limits.tensors }, bytes.length / 1e6);
     if (!Array.isArray(found)) throw broken(where, "an HDF5 file", describe(found));
@@ -221,7 +228,7 @@ export async function writeHdf5(
   path: string,
   tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[],
 ): Promise<void> {
-  const thread = Thread.take(path);
+  const thread = await Thread.take(path);
   try {
     const datasets: readonly Written[] = tensors.map(({ name, shape, data }) => ({ path: name, shape, data }));
     const megabytes = datasets.reduce((sum, { data }) => sum + data.byteLength / 1e6, 0);

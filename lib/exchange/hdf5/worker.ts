@@ -23,6 +23,7 @@ export interface Written {
 
 /** What the thread is asked, each with a number under which it answers. */
 export type Asked = { readonly id: number } & (
+  | { readonly kind: "begin" }
   | { readonly kind: "open"; readonly bytes: Uint8Array; readonly most: number }
   | { readonly kind: "read"; readonly path: string; readonly bytes: number }
   | { readonly kind: "write"; readonly datasets: readonly Written[] }
@@ -121,6 +122,7 @@ export function serve(port: Port, load: () => Promise<unknown>): void {
 
   const answer = async (asked: Asked): Promise<readonly [value: unknown, transfer: readonly ArrayBuffer[]]> => {
     const { h5, module } = await loaded();
+    if (asked.kind === "begin") return [undefined, []];
     if (asked.kind === "open") {
       // The library knows files by their names and keeps them while they are open.
       opened?.close();

@@ -162,7 +162,7 @@ async function headerIn(archive: Archive, packed: Packed): Promise<Header> {
   const count = await taker.take(first);
   const [begin, length] = headerBytes(place, first.subarray(0, count));
   const text = new Uint8Array(length);
-  text.set(first.subarray(begin));
+  text.set(first.subarray(begin, begin + length));
   const rest = text.subarray(Math.max(0, 12 - begin));
   const missing = rest.length - (await taker.take(rest));
   await taker.end();
