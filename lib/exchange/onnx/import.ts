@@ -3,7 +3,7 @@ import { type AnyModel, Tensor } from "../../index.js";
 import { broken } from "../../io/refusal.js";
 import { checkKeys, checkNumber, checkObject, checkString } from "../../options.js";
 import { isUint8Array } from "../../tensor/arrays.js";
-import { formatShape } from "../../tensor/shape.js";
+import { checkShape, formatShape } from "../../tensor/shape.js";
 import { type End, modelOf, ownName } from "./build.js";
 import { decodeModel } from "./decode.js";
 import { readWhole } from "./files.js";
@@ -12,7 +12,7 @@ import { Importing } from "./importing.js";
 import { operators } from "./operators/index.js";
 import { arithmetic } from "./operators/shapes.js";
 import { OF_CHANNELS } from "./operators/windows.js";
-import { type Computed, type Dims, reshapedStep, type Step } from "./steps.js";
+import { arranged, batchAxis, type Computed, type Dims, type Step } from "./steps.js";
 import { Tensors } from "./tensors.js";
 import { loadWire } from "./wire.js";
 
@@ -30,6 +30,8 @@ export interface VerifyOnnx {
 export interface ImportOnnxOptions {
   /** Sizes for axes that have names in the file, other than the batch: `{ time: 24 }`. */
   readonly sizes?: Readonly<Record<string, number>> | undefined;
+  /** Sizes of the axes of inputs by their names, without the batch and in the file's order: `{ x: [3, 48, 192] }`. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
   /** Rows that are answered once, and what the answers have to be: `ERR_FILE` where they are others. */
   readonly verify?: VerifyOnnx | undefined;
   /** Bytes that the model's file may have, without those beside it; 2 GB by default. */
@@ -39,7 +41,7 @@ export interface ImportOnnxOptions {
 /** Most that a message of protobuf may have. */
 const MOST = 2_147_483_647;
 
-const KEYS = ["sizes", "verify", "maxBytes"];
+const KEYS = ["sizes", "shapes", "verify", "maxBytes"];
 
 /**
  * The model of a file of ONNX, of layers with the file's weights: to answer, and to go on training. Layers one after another are a `sequential`, anything else a `network`.
@@ -57,10 +59,12 @@ const KEYS = ["sizes", "verify", "maxBytes"];
  */
 export async function importOnnx(source: string | Uint8Array, options: ImportOnnxOptions = {}): Promise<AnyModel> {
   checkKeys("importOnnx", options, KEYS);
-  const { sizes = {}, verify, maxBytes = MOST } = options;
+  const { sizes = {}, shapes = {}, verify, maxBytes = MOST } = options;
   checkObject("importOnnx.sizes", sizes);
   for (const [name, size] of Object.entries(sizes))
     checkNumber(`importOnnx.sizes.${name}`, size, { min: 1, integer: true });
+  checkObject("importOnnx.shapes", shapes);
+  for (const [name, shape] of Object.entries(shapes)) checkShape(`importOnnx.shapes.${name}`, shape);
   checkNumber("importOnnx.maxBytes", maxBytes, { min: 0, max: MOST });
   const isBytes = isUint8Array(source);
   const path = isBytes ? undefined : checkString("importOnnx", source);
@@ -72,7 +76,7 @@ export async function importOnnx(source: string | Uint8Array, options: ImportOnn
   const tensors = new Tensors(wire, where, path);
   try {
     await tensors.open(tensorsIn(file));
-    const model = made(where, () => modelOfFile(file, where, tensors, sizes));
+    const model = made(where, () => modelOfFile(file, where, tensors, { sizes, shapes }));
     if (verify !== undefined) await verifyModel(where, model, verify);
     return model;
   } finally {
@@ -138,13 +142,14 @@ function hasChannels(name: string, nodes: readonly OnnxNode[]): boolean {
   return false;
 }
 
+/** What a caller says of sizes that a file leaves open. */
+interface ToldSizes {
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+}
+
 /** The step of an input, whose channels are last where it is of images or series. */
-function inputStep(
-  value: OnnxValue,
-  nodes: readonly OnnxNode[],
-  sizes: Readonly<Record<string, number>>,
-  where: string,
-): Computed {
+function inputStep(value: OnnxValue, nodes: readonly OnnxNode[], told: ToldSizes, where: string): Computed {
   const refuse = (expected: string, received: string): never => {
     throw new CarillonError(
       "ERR_FILE",
@@ -156,8 +161,14 @@ function inputStep(
   const isInteger = elements === ELEMENTS.int64 || elements === ELEMENTS.int32;
   const FLOATS: readonly number[] = [ELEMENTS.float, ELEMENTS.float16, ELEMENTS.double, ELEMENTS.bfloat16];
   if (!isInteger && !FLOATS.includes(elements)) return refuse("inputs of floats or integers", elementName(elements));
-  const given = value.sizes;
+  const { sizes } = told;
+  const own = Object.hasOwn(told.shapes, value.name) ? told.shapes[value.name] : undefined;
+  // Some writers have −1 for what is open.
+  const sized = own === undefined ? value.sizes : [undefined, ...own];
+  const given = sized?.map((size) => (typeof size === "number" && size < 0 ? undefined : size));
   if (given === undefined || given.length === 0) return refuse("inputs of known axes", "unknown ones");
+  if (own !== undefined && value.sizes !== undefined && value.sizes.length !== given.length)
+    return refuse(`an input of ${given.length} axes, as 'shapes' has it,`, `${value.sizes.length}`);
   const open = given.findIndex(
     (size) => typeof size !== "number" && !(typeof size === "string" && Object.hasOwn(sizes, size)),
   );
@@ -167,7 +178,7 @@ function inputStep(
     const fixed = typeof size === "string" && Object.hasOwn(sizes, size) ? sizes[size] : size;
     if (typeof fixed === "number" && fixed >= 1) return fixed;
     return refuse(
-      "inputs of one axis without a size, the batch, (others by { sizes }),",
+      "inputs of one axis without a size, the batch, (others by { sizes } or { shapes }),",
       `[${given.map((each) => each ?? "?").join(", ")}]`,
     );
   });
@@ -187,23 +198,19 @@ function inputStep(
   };
 }
 
-/** Axes that the file has side by side, put together, and those that it has lost; in the step's order. */
-function outputStep({ step, groups }: Computed): Step {
-  const [, ...row] = step.dims;
-  const isOne = groups.length === 2 && row.length > 1;
-  // What the file has as one axis has the file's order only where that is the step's.
-  const wide = groups.flat().filter((axis) => step.dims[axis] !== 1);
-  const isInOrder = wide.every((axis, at) => at === 0 || (wide[at - 1] ?? 0) < axis);
-  if (isOne && isInOrder) return reshapedStep(step, ["batch", row.reduce((product, size) => product * size, 1)]);
-  return step;
+/** What an output is made of: channels stay last, anything else has the file's axes in their order, the batch first. */
+function outputStep(value: Computed): Step | undefined {
+  const { step, groups } = value;
+  const rank = groups.length;
+  const places = [0, rank - 1, ...Array.from({ length: Math.max(0, rank - 2) }, (_, at) => at + 1)];
+  const isLast =
+    rank > 2 && step.dims.length === rank && groups.every((axes, at) => axes.join() === String(places[at]));
+  if (isLast) return step;
+  const batch = batchAxis(value);
+  return arranged(value, [batch, ...groups.flatMap((_, axis) => (axis === batch ? [] : [axis]))]);
 }
 
-function modelOfFile(
-  file: OnnxModel,
-  where: string,
-  tensors: Tensors,
-  sizes: Readonly<Record<string, number>>,
-): AnyModel {
+function modelOfFile(file: OnnxModel, where: string, tensors: Tensors, told: ToldSizes): AnyModel {
   const { graph } = file;
   const of = new Importing(file, where, tensors);
   const taken = new Set<string>();
@@ -211,7 +218,7 @@ function modelOfFile(
   for (const value of graph.inputs) {
     if (graph.initializers.has(value.name)) continue; // what may be given in the place of a weight
     if (inputs.length >= INPUTS) throw broken(where, `a model of at most ${INPUTS} inputs`, "more");
-    const made = inputStep(value, graph.nodes, sizes, where);
+    const made = inputStep(value, graph.nodes, told, where);
     of.set(value.name, made);
     inputs.push({ name: ownName(value.name, taken, "x"), step: made.step });
   }
@@ -233,8 +240,14 @@ function modelOfFile(
   const names = new Set<string>();
   const outputs = graph.outputs.map(({ name }): End => {
     const known = of.find(name);
-    if (known?.kind === "computed") return { name: ownName(name, names, "y"), step: outputStep(known) };
-    const received = known === undefined ? "nothing" : "a constant";
+    const step = known?.kind === "computed" ? outputStep(known) : undefined;
+    if (step !== undefined) return { name: ownName(name, names, "y"), step };
+    const received =
+      known === undefined
+        ? "nothing"
+        : known.kind === "constant"
+          ? "a constant"
+          : "one whose batch is no axis of its own";
     throw new CarillonError(
       "ERR_FILE",
       where,

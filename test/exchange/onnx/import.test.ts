@@ -9,7 +9,7 @@ import { float, integer, text, texts } from "../../../lib/exchange/onnx/encode.j
 import { type AnyModel, batchNorm, conv2d, flatten, linear, relu, sequential, tensor } from "../../../lib/index.js";
 import { answersOf } from "./answers.js";
 import { ARCHITECTURES, architecture, Draws, drawnInput } from "./architectures.js";
-import { fileOf, floats, node, numbered, weight } from "./files.js";
+import { fileOf, floats, node, numbered, sizes, weight } from "./files.js";
 
 let folder = "";
 beforeAll(async () => {
@@ -176,6 +176,32 @@ describe("traps", () => {
     );
     for (const [at, value] of answer(model, last, [1, 3, 2, 2]).entries())
       expect(value).toBeCloseTo(expected[at] ?? 0, 5);
+  });
+
+  test("axes that are turned and put together stand as in the file", async () => {
+    const bytes = await fileOf({
+      inputs: [floats("x", ["n", 4, 2, 3])],
+      outputs: [floats("y", ["n", 1, 4, 6])],
+      tensors: [sizes("apart", [-1, 1, 2, 2, 2, 3]), sizes("together", [-1, 1, 4, 6])],
+      nodes: [
+        node("Reshape", ["x", "apart"], ["a"]),
+        node("Transpose", ["a"], ["b"], { perm: { integers: [0, 1, 4, 2, 5, 3] } }),
+        node("Reshape", ["b", "together"], ["y"]),
+      ],
+    });
+    const model = await importOnnx(bytes);
+    const found = answer(
+      model,
+      Float32Array.from({ length: 24 }, (_, at) => at),
+      [1, 4, 2, 3],
+    );
+    // Pixels of 2 × 2 channels: y[2i + r, 2j + c] = x[2r + c, i, j].
+    const expected = Array.from({ length: 24 }, (_, at) => {
+      const [row, column] = [Math.floor(at / 6), at % 6];
+      return (2 * (row % 2) + (column % 2)) * 6 + Math.floor(row / 2) * 3 + Math.floor(column / 2);
+    });
+    expect(model.rows.outputs[0]?.shape).toEqual([1, 4, 6]);
+    expect(found).toEqual(expected);
   });
 
   test("batch norm has the file's epsilon, and what is kept of running figures", async () => {
