@@ -368,6 +368,8 @@ describe.each(["esm", "cjs"] as const)("bundled by esbuild as %s", (format) => {
     writeFileSync(
       join(app, "source.mjs"),
       `import { linear, runtime, sequential } from "carillon";
+import { modelFromJson, modelToJson } from "carillon/exchange";
+modelFromJson(modelToJson(sequential(linear(2, 1))));
 console.log(sequential(linear(2, 1)).initialize(1).predictSync([[1, 2]]).shape.join(), runtime.isa);
 `,
     );

@@ -27,7 +27,8 @@ const HEAP = 256;
 function folderOf(): string | undefined {
   const { createRequire } = process.getBuiltinModule("node:module");
   const { existsSync } = process.getBuiltinModule("node:fs");
-  const from = [import.meta.url, join(process.cwd(), "package.json")];
+  const here: unknown = import.meta.url; // a bundle of CommonJS has none
+  const from = [...(typeof here === "string" ? [here] : []), join(process.cwd(), "package.json")];
   const folders = from.flatMap((place) => createRequire(place).resolve.paths(PACKAGE) ?? []);
   return folders.map((folder) => join(folder, PACKAGE)).find((folder) => existsSync(join(folder, "package.json")));
 }
