@@ -10,7 +10,7 @@ import { readWhole } from "./files.js";
 import { ELEMENTS, elementName, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from "./format.js";
 import { Importing } from "./importing.js";
 import { operators } from "./operators/index.js";
-import { arithmetic } from "./operators/shapes.js";
+import { arithmetic } from "./operators/sizes.js";
 import { OF_CHANNELS } from "./operators/windows.js";
 import { arranged, batchAxis, type Computed, type Dims, type Step } from "./steps.js";
 import { Tensors } from "./tensors.js";

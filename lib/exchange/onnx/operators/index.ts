@@ -3,6 +3,7 @@ import { pointwiseOperators } from "./pointwise.js";
 import { productOperators } from "./products.js";
 import { recurrentOperators } from "./recurrent.js";
 import { shapeOperators } from "./shapes.js";
+import { sizeOperators } from "./sizes.js";
 import { windowOperators } from "./windows.js";
 
 /** What nodes become, by their operators. */
@@ -12,6 +13,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
     ...productOperators,
     ...recurrentOperators,
     ...shapeOperators,
+    ...sizeOperators,
     ...windowOperators,
   }),
 );
