@@ -14,7 +14,7 @@ export {
 export { kerasNameMap } from "./keras/weights.js";
 export { type NameMap, type NamePair, nameMap } from "./name_map.js";
 export { type ExportedOnnx, type ExportOnnxOptions, exportOnnx } from "./onnx/export.js";
-export { type ImportOnnxOptions, importOnnx, type VerifyOnnx } from "./onnx/import.js";
+export { type ImportOnnxOptions, importOnnx } from "./onnx/import.js";
 export { type LoadOptimizerStateOptions, loadOptimizerState } from "./optimizer_state.js";
 export type { LayerNames, StateDictOptions } from "./pytorch_walk.js";
 export type { ForeignDtype, HereDtype, ReadTensor } from "./reading/elements.js";

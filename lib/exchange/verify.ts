@@ -1,15 +1,18 @@
 // The check at the end of an import: what the model answers, beside what it answered where it comes from.
 import { CarillonError, describe } from "../errors.js";
-import type { AnyModel } from "../index.js";
+import type { AnyModel, Tensor } from "../index.js";
 import { checkKeys, checkNumber } from "../options.js";
 import { isFloats } from "../tensor/arrays.js";
+
+/** Numbers of an output. */
+type Answers = ArrayLike<number> | Pick<Tensor, "data">;
 
 /** Inputs, and the outputs that the other side gave for them. */
 export interface Verification {
   /** Rows as `predict` takes them. */
   readonly inputs: unknown;
-  /** All outputs, row by row: of several outputs by name. */
-  readonly outputs: ArrayLike<number> | Readonly<Record<string, ArrayLike<number>>>;
+  /** All outputs, row by row, as a list or a tensor: of several outputs by name. */
+  readonly outputs: Answers | Readonly<Record<string, Answers>>;
   /** |difference| / max(1, |theirs|), at most; 1e-4 by default. */
   readonly tolerance?: number | undefined;
 }
@@ -28,22 +31,34 @@ export async function verifyModel(
   { inputs, outputs, tolerance = 1e-4 }: Verification,
 ): Promise<void> {
   const answer: unknown = await Reflect.apply(model.predict, model, [inputs]);
-  const named = isList(outputs) ? { "": outputs } : outputs;
-  for (const [name, theirs] of Object.entries(named))
-    compare(where, name, dataOf(where, name, answer), theirs, tolerance);
+  const alone = listOf(outputs);
+  const named = alone === undefined ? Object.entries(outputs) : [["", alone] as const];
+  for (const [name, theirs] of named) {
+    const list = listOf(theirs) ?? refuse(where, `numbers of the output ${describe(name)}`, describe(theirs));
+    compare(where, name, dataOf(where, name, answer), list, tolerance);
+  }
 }
 
-const isList = (value: Verification["outputs"]): value is ArrayLike<number> => typeof value.length === "number";
+const isList = (value: object): value is ArrayLike<number> => "length" in value && typeof value.length === "number";
 
+/** The numbers of a list or a tensor; `undefined` of what is none of them. */
+function listOf(value: unknown): ArrayLike<number> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (isList(value)) return value;
+  return "data" in value && isFloats(value.data) ? value.data : undefined;
+}
+
+function refuse(where: string, expected: string, received: string): never {
+  const place = `${where}.outputs`;
+  throw new CarillonError("ERR_OPTION", place, `expected ${expected} for '${place}' but received ${received}`);
+}
+
+/** Of a model with a single output, whatever its name is. */
 function dataOf(where: string, name: string, answer: unknown): Float32Array {
-  const one: unknown = name === "" ? answer : Reflect.get(Object(answer), name);
-  const data: unknown = Reflect.get(Object(one), "data");
+  const data: unknown = Reflect.get(Object(answer), "data");
   if (isFloats(data)) return data;
-  throw new CarillonError(
-    "ERR_OPTION",
-    `${where}.outputs`,
-    `expected outputs of the model for '${where}.outputs' but received ${describe(name)}`,
-  );
+  const one: unknown = Reflect.get(Object(Reflect.get(Object(answer), name)), "data");
+  return isFloats(one) ? one : refuse(where, "outputs of the model, by name where there are several,", describe(name));
 }
 
 function compare(where: string, name: string, ours: Float32Array, theirs: ArrayLike<number>, tolerance: number): void {

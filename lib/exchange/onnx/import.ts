@@ -1,9 +1,10 @@
 import { CarillonError, describe, messageOf, shortened } from "../../errors.js";
-import { type AnyModel, Tensor } from "../../index.js";
+import type { AnyModel } from "../../index.js";
 import { broken } from "../../io/refusal.js";
 import { checkKeys, checkNumber, checkObject, checkString } from "../../options.js";
 import { isUint8Array } from "../../tensor/arrays.js";
-import { checkShape, formatShape } from "../../tensor/shape.js";
+import { checkShape } from "../../tensor/shape.js";
+import { checkVerification, type Verification, verifyModel } from "../verify.js";
 import { type End, modelOf, ownName } from "./build.js";
 import { decodeModel } from "./decode.js";
 import { readWhole } from "./files.js";
@@ -16,24 +17,14 @@ import { arranged, batchAxis, type Computed, type Dims, type Step } from "./step
 import { Tensors } from "./tensors.js";
 import { loadWire } from "./wire.js";
 
-/** Rows for inputs, and what is expected of them, as a model has them: {@link ImportOnnxOptions.verify}. */
-export interface VerifyOnnx {
-  /** A row or more of the input, or a record of them by name. */
-  readonly inputs: Tensor | Readonly<Record<string, Tensor>>;
-  /** The outputs of these rows, or a record of them by name. */
-  readonly outputs: Tensor | Readonly<Record<string, Tensor>>;
-  /** How far an element may be off, as a share of the largest of its output: 1e-4 by default. */
-  readonly tolerance?: number | undefined;
-}
-
 /** Options of {@link importOnnx}. */
 export interface ImportOnnxOptions {
   /** Sizes for axes that have names in the file, other than the batch: `{ time: 24 }`. */
   readonly sizes?: Readonly<Record<string, number>> | undefined;
   /** Sizes of the axes of inputs by their names, without the batch and in the file's order: `{ x: [3, 48, 192] }`. */
   readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
-  /** Rows that are answered once, and what the answers have to be: `ERR_FILE` where they are others. */
-  readonly verify?: VerifyOnnx | undefined;
+  /** Rows that are answered once, and what the answers have to be: `ERR_STATE` where they are others. */
+  readonly verify?: Verification | undefined;
   /** Bytes that the model's file may have, without those beside it; 2 GB by default. */
   readonly maxBytes?: number | undefined;
 }
@@ -65,6 +56,7 @@ export async function importOnnx(source: string | Uint8Array, options: ImportOnn
     checkNumber(`importOnnx.sizes.${name}`, size, { min: 1, integer: true });
   checkObject("importOnnx.shapes", shapes);
   for (const [name, shape] of Object.entries(shapes)) checkShape(`importOnnx.shapes.${name}`, shape);
+  checkVerification("importOnnx.verify", verify);
   checkNumber("importOnnx.maxBytes", maxBytes, { min: 0, max: MOST });
   const isBytes = isUint8Array(source);
   const path = isBytes ? undefined : checkString("importOnnx", source);
@@ -77,7 +69,7 @@ export async function importOnnx(source: string | Uint8Array, options: ImportOnn
   try {
     await tensors.open(tensorsIn(file));
     const model = made(where, () => modelOfFile(file, where, tensors, { sizes, shapes }));
-    if (verify !== undefined) await verifyModel(where, model, verify);
+    if (verify !== undefined) await verifyModel("importOnnx.verify", model, verify);
     return model;
   } finally {
     await tensors.close();
@@ -265,48 +257,3 @@ function modelOfFile(file: OnnxModel, where: string, tensors: Tensors, told: Tol
 
 /** Operators of ONNX Runtime that are those of ONNX. */
 const CONTRIBUTED: ReadonlySet<string> = new Set(["Gelu", "SimplifiedLayerNormalization"]);
-
-/** Answers rows once; `ERR_FILE` where the answers are others than a file's model is said to give. */
-async function verifyModel(
-  where: string,
-  model: AnyModel,
-  { inputs, outputs, tolerance = 1e-4 }: VerifyOnnx,
-): Promise<void> {
-  checkNumber("importOnnx.verify.tolerance", tolerance, { above: 0 });
-  const given: unknown = await Reflect.apply(model.predict, model, [inputs]);
-  const found = given instanceof Tensor ? { y: given } : given;
-  const wanted = outputs instanceof Tensor ? { [model.rows.outputs[0]?.name ?? "y"]: outputs } : outputs;
-  for (const [name, expected] of Object.entries(wanted)) {
-    const received: unknown = typeof found === "object" && found !== null ? Reflect.get(found, name) : undefined;
-    const place = `importOnnx.verify.outputs.${name}`;
-    if (!(received instanceof Tensor))
-      throw new CarillonError(
-        "ERR_OPTION",
-        place,
-        `expected the name of an output for '${place}' but received '${name}'`,
-      );
-    compare(where, name, expected, received, tolerance);
-  }
-}
-
-function compare(where: string, name: string, expected: Tensor, received: Tensor, tolerance: number): void {
-  if (expected.data.length !== received.data.length) {
-    const place = `importOnnx.verify.outputs.${name}`;
-    throw new CarillonError(
-      "ERR_SHAPE",
-      place,
-      `expected ${formatShape(received.shape)} for '${place}' but received ${formatShape(expected.shape)}`,
-    );
-  }
-  let largest = 0;
-  for (const value of expected.data) largest = Math.max(largest, Math.abs(value));
-  for (const [at, value] of expected.data.entries()) {
-    const own = received.data[at] ?? 0;
-    if (Math.abs(own - value) <= tolerance * largest) continue;
-    throw new CarillonError(
-      "ERR_FILE",
-      where,
-      `expected the answers of 'verify' from the model of '${where}' but received ${own} in the place of ${value}, in element ${at} of '${name}'`,
-    );
-  }
-}
