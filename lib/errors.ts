@@ -135,6 +135,8 @@ export function introduce(prototype: object, called: string): void {
 function originOf(value: object): string | undefined {
   const origin: unknown = Reflect.get(value, ORIGIN);
   if (typeof origin !== "object" || origin === null || !("called" in origin && "copy" in origin)) return undefined;
+  if (process.getBuiltinModule("node:util").types.isProxy(value))
+    return `a Proxy of ${origin.called} (give what it stands for)`;
   if (origin.copy === COPY) return String(origin.called);
   return `${origin.called} of another copy of carillon (${origin.copy}; this one is ${COPY})`;
 }

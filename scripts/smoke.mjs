@@ -94,6 +94,7 @@ export const SCRIPTS = {
   smoke: { reason: "this one" },
   "stream-test": { forms: [["--gigabytes", "0.01"]] },
   soak: { forms: [["--quick"]] },
+  "test:property": { forms: [["--runs", "100"]] },
   "worker-test": { forms: [["--workers", "2", "--rounds", "2"]] },
   "server-test": { forms: [["--quick"]] },
   "serving-test": { forms: [["--quick"]] },

@@ -1,6 +1,7 @@
 import { fail } from "../errors.js";
 import type { Of } from "../ops/apply.js";
 import { broadcast, recorded } from "../ops/broadcast.js";
+import { checkFunction } from "../options.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Value } from "../tensor/value.js";
 import { gradients } from "./gradient.js";
@@ -23,6 +24,7 @@ function zerosLike(value: Value): Value {
 export function valueAndGrad(
   f: ScalarFunction,
 ): <A extends readonly Value[]>(...inputs: A) => [Of<A[number]>, Like<A>] {
+  checkFunction("grad", f);
   return <A extends readonly Value[]>(...inputs: A): [Of<A[number]>, Like<A>] => {
     const concrete = inputs.every((input) => input instanceof Tensor);
     const symbols = inputs.map((input, index) => {

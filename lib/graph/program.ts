@@ -1,7 +1,7 @@
 import { type NativeArray, type NativeSlab, native } from "../binding/native.js";
 import { THREADS } from "../binding/threads.js";
 import { CarillonError, fail, introduce } from "../errors.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber } from "../options.js";
+import { checkBoolean, checkFunction, checkKeys, checkNumber, checkObject, checkOneOf } from "../options.js";
 import { copied } from "../tensor/copied.js";
 import { INSPECT, type Inspect, type InspectOptions, inspectDescription } from "../tensor/inspect.js";
 import { checkShape, type Dtype, elements, formatShape, isBatched, type Shape, sameShape } from "../tensor/shape.js";
@@ -28,6 +28,18 @@ export function spec<const S extends Shape>(shape: S, dtype: "f32" | "i32" | und
 export function spec(shape: Shape, dtype: "f32" | "i32" = "f32"): Spec {
   if (dtype !== "f32" && dtype !== "i32") fail("ERR_DTYPE", "spec.dtype", "'f32' or 'i32'", dtype);
   return { shape: [...checkShape("spec", shape)], dtype };
+}
+
+/** Copies of { shape, dtype } by name, checked: somebody may have written them by hand. */
+function checkInputs<I extends Inputs>(inputs: I): I {
+  checkObject("program.inputs", inputs);
+  const copies = Object.entries(inputs).map(([name, given]) => {
+    const where = `program.inputs.${name}`;
+    checkObject(where, given);
+    const { shape, dtype } = given;
+    return [name, { shape: [...checkShape(where, shape)], dtype: checkOneOf(where, dtype, ["f32", "i32"]) }];
+  });
+  return Object.fromEntries(copies) as I; // the same names
 }
 
 type Inputs = Readonly<Record<string, Spec>>;
@@ -313,10 +325,11 @@ export function program<const I extends Inputs, O extends Outputs>(options: Prog
   if (options.threads !== undefined) checkNumber("program.threads", options.threads, THREADS);
   checkPriority("program.priority", options.priority);
   if (options.steps !== undefined) checkNumber("program.steps", options.steps, { min: 1, integer: true });
-  const batched = Object.values(options.inputs).some(({ shape }) => isBatched(shape));
+  const inputs = checkInputs(options.inputs);
+  const batched = Object.values(inputs).some(({ shape }) => isBatched(shape));
   if (batched && options.maxBatch === undefined) {
     fail("ERR_OPTION", "program.maxBatch", "the most rows of a batch, as an input has 'batch',", undefined);
   }
   const maxRows = checkNumber("program.maxBatch", options.maxBatch ?? 1, { min: 1, integer: true });
-  return new TracedProgram(options, maxRows);
+  return new TracedProgram({ ...options, inputs }, maxRows);
 }

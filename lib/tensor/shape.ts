@@ -1,4 +1,4 @@
-import { CarillonError, fail } from "../errors.js";
+import { CarillonError, describe, fail } from "../errors.js";
 
 /** One axis: a size, or `'batch'`, which is known when a program runs. */
 export type Dim = number | "batch";
@@ -12,9 +12,10 @@ export type Dtype = "f32" | "i32" | "u8";
 /** Most elements of one value: counts are 32-bit words in a program. */
 const MAX_ELEMENTS = 2_147_483_647;
 
-/** `[batch, 784]` */
+/** `[batch, 784]`; what is no size as errors render it. */
 export function formatShape(shape: Shape): string {
-  return `[${shape.join(", ")}]`;
+  const sizes: readonly unknown[] = shape;
+  return `[${sizes.map((size) => (size === "batch" ? size : describe(size))).join(", ")}]`;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -1,6 +1,7 @@
 // What programs, runs, files and predictors ask of a model.
 import type { NativeSlab } from "../../binding/native.js";
 import type { Transforms } from "../../data/transform.js";
+import { fail } from "../../errors.js";
 import { Calls } from "../../graph/shared.js";
 import { currentTrace, Trace, tracing } from "../../graph/trace.js";
 import { lengthsOf } from "../../ops/sequence.js";
@@ -78,6 +79,19 @@ export class ModelBody {
   #transforms: { readonly of: Meaning; readonly are: Transforms } | undefined;
   #given: readonly GivenOutput[] | undefined;
 
+  /**
+   * Whether this is a model and has its memory: a Proxy has the prototype alone, and every method would fail in the middle.
+   * @internal
+   */
+  static [Symbol.hasInstance](given: unknown): boolean {
+    return typeof given === "object" && given !== null && #own in given;
+  }
+
+  /** `ERR_OPTION` for a Proxy of a model that is called as one. */
+  static #expect(body: ModelBody): void {
+    if (!(#own in body)) fail("ERR_OPTION", "model", "a model", body);
+  }
+
   /** @internal */
   constructor(definition: Definition) {
     const { rows, structure } = definition;
@@ -89,6 +103,7 @@ export class ModelBody {
 
   /** Memory and helpers, made when somebody first needs them: a model that is a layer of another one has none. @internal */
   get own(): Own {
+    ModelBody.#expect(this);
     if (this.#own !== undefined) return this.#own;
     const { structure } = this.#definition;
     const memory = new ModelMemory(structure.parameters, structure.states);
@@ -118,6 +133,7 @@ export class ModelBody {
 
   /** @internal */
   get definition(): Definition {
+    ModelBody.#expect(this);
     return this.#definition;
   }
 
@@ -128,6 +144,7 @@ export class ModelBody {
 
   /** Whether a run has it. @internal */
   get taken(): boolean {
+    ModelBody.#expect(this);
     return this.#own?.memory.taken === true;
   }
 
@@ -148,6 +165,7 @@ export class ModelBody {
 
   /** Layers as files describe them. @internal */
   get described(): readonly Layer[] {
+    ModelBody.#expect(this);
     return this.#definition.described;
   }
 
@@ -177,6 +195,7 @@ export class ModelBody {
    * a run has the model, the seed of the run).
    */
   get initialized(): boolean {
+    ModelBody.#expect(this);
     return this.#own?.memory.initialized === true;
   }
 
@@ -226,6 +245,7 @@ export class ModelBody {
 
   /** Changes of units by the names of inputs and outputs. @internal */
   get unitsByName(): Transforms {
+    ModelBody.#expect(this);
     if (this.#transforms?.of !== this.#meaning) {
       this.#transforms = { of: this.#meaning, are: transformsOf(this.rows, this.#meaning) };
     }
@@ -294,6 +314,7 @@ export class ModelBody {
 
   /** Units, kinds of losses and names of classes that the last training has left. @internal */
   get meaning(): Meaning {
+    ModelBody.#expect(this);
     return this.#meaning;
   }
 
