@@ -43,6 +43,8 @@ function objections(source: string): string[] {
 
 /** What is numbered in lib/ and is nothing of native code's. */
 const OTHERS: Readonly<Record<string, string>> = {
+  "lib/exchange/onnx/format.ts": "types of elements, as ONNX numbers them",
+  "lib/exchange/onnx/wire.ts": "fields of messages, as ONNX numbers them",
   "lib/nn/evaluation/log.ts": "columns of a program's log, which nobody else numbers",
   "lib/table/arrow/header.ts": "fields of Arrow's messages, as its format numbers them",
   "lib/table/parquet/header.ts": "encodings and Thrift's types, as Parquet's format numbers them",
