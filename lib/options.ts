@@ -97,6 +97,11 @@ export function checkMade<F>(where: string, value: F, expected: string): F {
   return fail("ERR_OPTION", where, expected, value);
 }
 
+/** Whether `value` is an array of strings; a hole, which `every` would pass over, is none. */
+export function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && Array.from<unknown>(value).every((one) => typeof one === "string");
+}
+
 /** Names that a reader takes in at a glance. */
 const FEW = 4;
 

@@ -96,6 +96,7 @@ export function split(
 
 /** A count or a fraction of `rows`, below `room`, as a count. */
 function countOf(where: string, given: number, room: number, rows = room): number {
+  checkNumber(where, given, { above: 0 });
   checkNumber(where, given, { above: 0, below: given < 1 ? 1 : room });
   const count = given < 1 ? Math.max(Math.round(given * rows), 1) : checkNumber(where, given, { integer: true });
   if (rows === room) return Math.min(count, rows - 1);

@@ -69,6 +69,7 @@ export class Dataset<I extends StreamExample = StreamExample> {
    * which what is opened late is closed. @internal
    */
   async open(where: string, purpose: string, signal?: AbortSignal | undefined): Promise<Pass> {
+    if (!(#opened in this)) fail("ERR_OPTION", where, "a dataset", this);
     signal?.throwIfAborted();
     const opening = this.#open(where, purpose);
     try {

@@ -26,6 +26,9 @@ export function valueAndGrad(
 ): <A extends readonly Value[]>(...inputs: A) => [Of<A[number]>, Like<A>] {
   checkFunction("grad", f);
   return <A extends readonly Value[]>(...inputs: A): [Of<A[number]>, Like<A>] => {
+    for (const input of inputs) {
+      if (!(input instanceof Value)) fail("ERR_OPTION", "grad", "tensors or symbolic values as arguments", input);
+    }
     const concrete = inputs.every((input) => input instanceof Tensor);
     const symbols = inputs.map((input, index) => {
       return concrete ? new Value(input.shape, input.dtype, { kind: "input", name: `${index}` }) : recorded(input);

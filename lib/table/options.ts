@@ -1,5 +1,5 @@
 import { fail } from "../errors.js";
-import { checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf } from "../options.js";
+import { areTexts, checkBoolean, checkFunction, checkKeys, checkNumber, checkOneOf } from "../options.js";
 import { checkSignal } from "../signals.js";
 import { COLUMN_KINDS, type ColumnKind } from "./column.js";
 import { checkDialect, DIALECT_OPTIONS, type DialectOptions } from "./csv/dialect.js";
@@ -56,8 +56,6 @@ export const TABLE_OPTIONS = [
   "onEvent",
 ] as const;
 
-const isText = (value: unknown): value is string => typeof value === "string";
-
 /** `ERR_OPTION` and `ERR_UNKNOWN_OPTION` for what is no option. */
 export function checkTableOptions(where: string, options: TableOptions): CheckedOptions {
   checkKeys(where, options, TABLE_OPTIONS);
@@ -69,11 +67,9 @@ export function checkTableOptions(where: string, options: TableOptions): Checked
   if (encoding !== undefined) checkOneOf(`${where}.encoding`, encoding, ["utf-8", "latin1", "utf-16le"]);
   if (rows !== undefined) checkNumber(`${where}.rows`, rows, { min: 0, integer: true });
   if (thread !== undefined) checkBoolean(`${where}.thread`, thread);
-  if (!(Array.isArray(missing) && missing.every(isText)))
-    fail("ERR_OPTION", `${where}.missing`, "a list of texts", missing);
+  if (!areTexts(missing)) fail("ERR_OPTION", `${where}.missing`, "a list of texts", missing);
   if (columns !== undefined) {
-    if (!(Array.isArray(columns) && columns.every(isText)))
-      fail("ERR_OPTION", `${where}.columns`, "a list of names", columns);
+    if (!areTexts(columns)) fail("ERR_OPTION", `${where}.columns`, "a list of names", columns);
     const twice = columns.find((name, at) => columns.indexOf(name) !== at);
     if (twice !== undefined) fail("ERR_OPTION", `${where}.columns`, "every name once", twice);
   }

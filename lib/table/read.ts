@@ -1,7 +1,7 @@
 // `table` and `tableBlocks`: from a source to tables.
 import { turn } from "../binding/clock.js";
 import { fail } from "../errors.js";
-import { isPlainObject } from "../options.js";
+import { areTexts, isPlainObject } from "../options.js";
 import { arrowFileTables, arrowStreamTables, isArrowFile } from "./arrow/tables.js";
 import { lengthOf } from "./column.js";
 import { type Contradiction, csvTables, type FieldKind } from "./csv/read.js";
@@ -245,7 +245,7 @@ async function scan(source: unknown, options: CheckedOptions, visitor: Visitor):
  */
 export function held(source: unknown, options: CheckedOptions): unknown {
   options.signal?.throwIfAborted();
-  const isNames = Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string");
+  const isNames = areTexts(source) && source.length > 0;
   const isRows = Array.isArray(source) ? !isNames : isPlainObject(source) && !isStream(source) && !isSql(source);
   return isRows ? inMemory(source, options) : heldBytes(source);
 }

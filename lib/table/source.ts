@@ -1,7 +1,9 @@
 // Where the bytes of a table come from: files, patterns of files, standard input, streams, memory.
+
 import { basename, resolve } from "node:path";
 import { CarillonError, fail, isPromise, tagOf } from "../errors.js";
 import { fileError, fileSystem } from "../io/file.js";
+import { areTexts } from "../options.js";
 import { isUint8Array } from "../tensor/arrays.js";
 import { filesOf } from "./glob.js";
 
@@ -233,7 +235,7 @@ export async function byteFiles(where: string, source: unknown): Promise<readonl
   const held = heldBytes(source);
   if (held instanceof HeldBytes || held instanceof KeptPieces) return [held];
   if (isStream(source)) return [once("stream", () => piecesOfStream("stream", source))];
-  if (Array.isArray(source) && source.length > 0 && source.every((one) => typeof one === "string")) {
+  if (areTexts(source) && source.length > 0) {
     const files = await Promise.all(source.map((one: string) => filesOf(one)));
     return await filesAt(files.flat());
   }

@@ -1,6 +1,8 @@
 // Large files are read on a thread of their own, so that the event loop stays free.
+
 import { CarillonError, COPY, type ErrorCode } from "../errors.js";
 import { fileSystem } from "../io/file.js";
+import { areTexts } from "../options.js";
 import { onAbort } from "../signals.js";
 import type { Column } from "./column.js";
 import { filesOf } from "./glob.js";
@@ -73,7 +75,7 @@ export async function elsewhere(source: unknown, thread: boolean | undefined): P
   if (thread === false || (await entry()) === undefined) return undefined;
   if (isSql(source)) return source;
   const given = typeof source === "string" ? [source] : source;
-  if (!Array.isArray(given) || given.length === 0 || !given.every((one) => typeof one === "string")) return undefined;
+  if (!areTexts(given) || given.length === 0) return undefined;
   if (given.includes("-") || given.includes("")) return undefined;
   const paths = (await Promise.all(given.map((one: string) => filesOf(one)))).flat();
   const sizes = await Promise.all(paths.map(sizeOf));

@@ -154,29 +154,30 @@ function objectOf(where: string, row: unknown, index: number): object {
 /** Keys of all rows in the order in which they come, or `column1`, … of rows that are lists. */
 function namesOfRows(where: string, rows: readonly unknown[]): readonly string[] {
   const names = new Set<string>();
-  rows.forEach((row, index) => {
+  for (const [index, row] of rows.entries()) {
     if (isList(row)) for (let at = 0; at < row.length; at++) names.add(`column${at + 1}`);
     else for (const key of Object.keys(objectOf(where, row, index))) names.add(key);
-  });
+  }
   return [...names];
 }
 
 /** Values by column. */
 function valuesOf(where: string, rows: readonly unknown[], names: readonly string[]): readonly unknown[][] {
   const values = names.map((): unknown[] => new Array<unknown>(rows.length));
-  rows.forEach((row, index) => {
+  // By entries: holes are rows, too, and refused.
+  for (const [index, row] of rows.entries()) {
     if (isList(row)) {
       if (row.length !== names.length) refuseData(`${where}, row ${index}`, `${names.length} values`, describe(row));
       values.forEach((column, at) => {
         column[index] = row[at];
       });
-      return;
+      continue;
     }
     const given = objectOf(where, row, index);
     names.forEach((name, at) => {
       const column = values[at];
       if (column !== undefined) column[index] = Object.hasOwn(given, name) ? Reflect.get(given, name) : null;
     });
-  });
+  }
   return values;
 }

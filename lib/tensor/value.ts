@@ -1,6 +1,6 @@
 import type { NativeSlab } from "../binding/native.js";
 import type { NativeOperands, NativeOperation } from "../binding/operations.js";
-import { CarillonError, introduce } from "../errors.js";
+import { CarillonError, fail, introduce } from "../errors.js";
 import type { EagerDraw, OperationAttributes, OperationName } from "./attributes.js";
 import { INSPECT } from "./inspect.js";
 import type { Ragged } from "./ragged.js";
@@ -139,13 +139,20 @@ export class Value {
     this.#id = created;
   }
 
+  /** `ERR_OPTION` for a Proxy of a value, which has its prototype and nothing else of it. */
+  static #expect(value: Value): void {
+    if (!(#source in value)) fail("ERR_OPTION", "value", "a tensor or a symbolic value", value);
+  }
+
   /** @internal */
   get source(): Source {
+    Value.#expect(this);
     return this.#source;
   }
 
   /** Order of creation: operands come before what uses them. @internal */
   get id(): number {
+    Value.#expect(this);
     return this.#id;
   }
 

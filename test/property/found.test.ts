@@ -45,6 +45,41 @@ test("what has no function to differentiate", () => {
   }
 });
 
+test("a Proxy of a tensor, a dataset or an array is none", async () => {
+  expect(() => call(ops.max, new Proxy(tensor([1, 2]), {}))).toThrow(refused("ERR_OPTION", "a Proxy of a tensor"));
+  const source = new Proxy(
+    carillon.dataset(() => [{ x: [1, 2, 3, 4], y: 1 }]),
+    {},
+  );
+  const options = { data: source, loss: crossEntropy(), optimizer: adam(), steps: 1, batchSize: 1 };
+  await expect(call(fit, sequential(linear(4, 3)), options)).rejects.toThrow(
+    refused("ERR_OPTION", "a Proxy of a dataset"),
+  );
+  const floats = new Proxy(new Float32Array(8), {});
+  expect(() => call(carillon.sampleToken, floats, 0)).toThrow(refused("ERR_SHAPE", "an output or more"));
+  const data = { x: new Float32Array(8), y: new Int32Array(2) };
+  expect(() => call(carillon.split, data, { validation: floats })).toThrow(refused("ERR_OPTION", "'split.validation'"));
+});
+
+test("arguments of a gradient that are no values", () => {
+  expect(() =>
+    call(
+      grad(() => tensor(1)),
+      3,
+    ),
+  ).toThrow(refused("ERR_OPTION", "tensors or symbolic values"));
+});
+
+test("a hole in a list of texts is no text", async () => {
+  const holes = new Array(2);
+  for (const read of [carillon.table, carillon.schemaOf]) {
+    await expect(call(read, holes)).rejects.toMatchObject({ name: "CarillonError" });
+  }
+  const one = [{ a: 1 }];
+  await expect(call(carillon.table, one, { columns: holes })).rejects.toThrow(refused("ERR_OPTION", "a list of names"));
+  await expect(call(carillon.table, one, { missing: holes })).rejects.toThrow(refused("ERR_OPTION", "a list of texts"));
+});
+
 describe("inputs of a program that are none", () => {
   test.each<[string, unknown, carillon.ErrorCode, string]>([
     ["nothing", undefined, "ERR_OPTION", "'program.inputs'"],

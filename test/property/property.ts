@@ -35,7 +35,8 @@ export function expectAnswer(error: unknown, also: (error: unknown) => boolean =
   const ours = error instanceof CarillonError || (error instanceof Error && error.name === "CarillonError");
   if (!ours || !(error instanceof Error)) throw new Error("neither a value nor an error of ours", { cause: error });
   const { message } = error;
-  const sentence = / /.test(message) && !/\[object |undefined is not|is not a function$|Cannot read prop/.test(message);
+  const sentence =
+    / /.test(message) && !/\[object [A-Z]|undefined is not|is not a function$|Cannot read prop/.test(message);
   if (!sentence) throw new Error(`the message is no sentence: ${JSON.stringify(message)}`, { cause: error });
 }
 

@@ -1,6 +1,7 @@
 // Drawing one of several by what a network says of them.
 import { fail } from "../../errors.js";
-import { checkKeys, checkNumber } from "../../options.js";
+import { checkKeys, checkNumber, isPlainObject } from "../../options.js";
+import { isTypedArray } from "../../tensor/copied.js";
 import { exp } from "../../tensor/exact.js";
 import { philox, seedKey } from "../../tensor/philox.js";
 
@@ -19,7 +20,8 @@ const PURPOSE = 22;
 
 /** Whether a caller has given a list with something in it. */
 function isList(outputs: unknown): boolean {
-  if (typeof outputs !== "object" || outputs === null || !("length" in outputs)) return false;
+  if (Array.isArray(outputs) || isTypedArray(outputs)) return outputs.length > 0;
+  if (!isPlainObject(outputs) || !("length" in outputs)) return false;
   return typeof outputs.length === "number" && outputs.length > 0;
 }
 
