@@ -77,11 +77,11 @@ export function chancesOf(where: string, given: unknown): Chances {
 }
 
 /** Classes of rows: integers in [0, `classes`), or booleans; `ERR_DATA` names the row of what is none. */
-export function classesOf(where: string, given: unknown, rows: number, classes: number): Int32Array {
+export function classesOf(where: string, given: unknown, rows: number | undefined, classes: number): Int32Array {
   if (!isList(given)) return fail("ERR_DATA", where, "a list of classes", given);
-  if (given.length !== rows) return fail("ERR_DATA", where, `${rows} classes, one a row,`, given.length);
-  if (rows === 0) return fail("ERR_DATA", where, "one row at least", 0);
-  return Int32Array.from({ length: rows }, (_, row) => {
+  if (rows !== undefined && given.length !== rows) fail("ERR_DATA", where, `${rows} classes, one a row,`, given.length);
+  if (given.length === 0) fail("ERR_DATA", where, "one row at least", 0);
+  return Int32Array.from({ length: given.length }, (_, row) => {
     const value: unknown = given[row];
     const label = typeof value === "boolean" ? Number(value) : value;
     if (typeof label === "number" && Number.isInteger(label) && label >= 0 && label < classes) return label;

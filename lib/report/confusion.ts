@@ -1,4 +1,5 @@
 import { fail } from "../errors.js";
+import { areTexts } from "../options.js";
 import { classesOf } from "./chances.js";
 
 /** How one class fares. */
@@ -35,9 +36,9 @@ export function confusionTable(
   predicted: ArrayLike<number>,
   names: readonly string[],
 ): ConfusionTable {
-  if (!Array.isArray(names) || names.length < 2)
+  if (!areTexts(names) || names.length < 2)
     fail("ERR_OPTION", "confusionTable.names", "names of two classes at least", names);
-  const labels = classesOf("confusionTable.actual", actual, actual.length, names.length);
+  const labels = classesOf("confusionTable.actual", actual, undefined, names.length);
   const said = classesOf("confusionTable.predicted", predicted, labels.length, names.length);
   const counts = names.map(() => new Array<number>(names.length).fill(0));
   labels.forEach((label, row) => {

@@ -80,6 +80,17 @@ test("a hole in a list of texts is no text", async () => {
   await expect(call(carillon.table, one, { missing: holes })).rejects.toThrow(refused("ERR_OPTION", "a list of texts"));
 });
 
+test("a confusion table of no classes", () => {
+  for (const actual of [undefined, null, 1]) {
+    expect(() => call(carillon.confusionTable, actual, [0, 1], ["a", "b"])).toThrow(
+      refused("ERR_DATA", "a list of classes"),
+    );
+  }
+  expect(() => call(carillon.confusionTable, [0, 1], [0, 1], [{}, 1])).toThrow(
+    refused("ERR_OPTION", "names of two classes"),
+  );
+});
+
 describe("inputs of a program that are none", () => {
   test.each<[string, unknown, carillon.ErrorCode, string]>([
     ["nothing", undefined, "ERR_OPTION", "'program.inputs'"],
