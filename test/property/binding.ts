@@ -288,7 +288,7 @@ export async function bindingProperties(): Promise<readonly Property[]> {
       const lanes = new Float64Array(Math.min(1024, Math.max(0, spec.lanes))).fill(0.01);
       const request = { ...requestOf(first.spec, drawn.rows), lanes, threads: drawn.threads };
       if (drawn.threads === 3) await ended(() => native.programRun(program, request));
-      else native.programRunSync(program, request);
+      else await ended(() => native.programRunSync(program, request));
       native.programLog(program, 0, new Float32Array(Math.min(1024, Math.max(0, spec.logColumns))));
       if (spec.inputSlot !== undefined) {
         const random = numbers(1);

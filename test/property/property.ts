@@ -47,7 +47,12 @@ export async function ended<R>(call: () => R): Promise<Awaited<R>> {
     timer = setTimeout(() => reject(new Error(`no end after ${LONGEST} ms`)), LONGEST);
   });
   try {
-    return await Promise.race([call(), late]);
+    const began = performance.now();
+    const value = await Promise.race([call(), late]);
+    // A call that held the thread all the time was not overtaken by the timer.
+    const took = performance.now() - began;
+    if (took > LONGEST) throw new Error(`an end after ${took} ms`);
+    return value;
   } finally {
     clearTimeout(timer);
   }
