@@ -176,3 +176,18 @@ def trainings():
 
 
 trainings()
+
+
+# Series whose first layer is a norm: nobody else says that channels are their first axis. What they give in float64, with the state dict beside it.
+def normed_series():
+    told = {}
+    for name, norm in {"batch": nn.BatchNorm1d(3), "group": nn.GroupNorm(1, 3)}.items():
+        torch.manual_seed(6)
+        net = settle(nn.Sequential(norm, nn.Tanh(), nn.Flatten(), nn.Linear(12, 2)))
+        state = {key: {"shape": list(value.shape), "data": value.flatten().tolist()} for key, value in net.state_dict().items()}
+        x = torch.randn(2, 3, 4)
+        told[name] = {"state": state, "x": last(x).flatten().tolist(), "y": net.double()(x.double()).flatten().tolist()}
+    (FOLDER / "normed-series.json").write_text(json.dumps(told) + "\n")
+
+
+normed_series()

@@ -121,6 +121,18 @@ const bits = (model: AnyModel): string => Buffer.from(model.bytes()).toString("h
 const rowsOf = ({ x }: Case, model: AnyModel): unknown =>
   model.rows.inputs[0]?.dtype === "i32" ? Int32Array.from(x) : Float32Array.from(x);
 
+test("a norm that begins a series says that channels are its first axis there", async () => {
+  type Told = { readonly state: Parameters<typeof loadStateDict>[1] } & Pick<Case, "x" | "y">;
+  const told = JSON.parse(readFileSync(fixture("normed-series.json"), "utf8")) as Readonly<Record<string, Told>>;
+  const norms = { batch: batchNorm(3, { preset: "pytorch" }), group: groupNorm(3, 1) };
+  for (const [name, norm] of Object.entries(norms)) {
+    const model = sequential({ input: [4, 3] }, norm, tanh(), flatten(), linear(12, 2));
+    const { state = {}, x = [], y = [] } = told[name] ?? {};
+    const verify = { inputs: Float32Array.from(x), outputs: y, tolerance: 2e-6 };
+    expect((await loadStateDict(model, state, { verify })).missing).toEqual([]);
+  }
+});
+
 test("every case of the fixture has a network", () => {
   expect(Object.keys(MODELS).sort()).toEqual(Object.keys(cases).sort());
 });

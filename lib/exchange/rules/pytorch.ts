@@ -102,6 +102,13 @@ const channelsLast = (): Flow => ({ channelsFirst: false });
 /** Sizes of a row that flows in, where they are known. */
 const rowOf = ({ place }: Crossed): readonly number[] | undefined => place.given?.shape.slice(1).map(Number);
 
+/** Norms of a feature take it from axis 1 there, also where they are the first that says so: of a series [time, channels] it is [channels, time]. */
+const featureFirst = (crossed: Crossed): Flow => {
+  const { flow } = crossed;
+  const isSeries = (rowOf(crossed)?.length ?? 1) > 1;
+  return flow.channelsFirst === undefined && isSeries ? { ...flow, channelsFirst: true } : flow;
+};
+
 /** Images lie as [channels, …] there, so that a flattened one has its elements in another order. */
 function flattened(crossed: Crossed): Flow | Refusal {
   const { flow } = crossed;
@@ -166,9 +173,9 @@ export const RULES: Readonly<Record<string, Rule>> = {
           ]
         : [],
   },
-  batchNorm: { module: "nn.BatchNorm", tensors: batchNorm },
+  batchNorm: { module: "nn.BatchNorm", tensors: batchNorm, flow: featureFirst },
   layerNorm: { module: "nn.LayerNorm", tensors: scaleAndShift },
-  groupNorm: { module: "nn.GroupNorm", tensors: scaleAndShift },
+  groupNorm: { module: "nn.GroupNorm", tensors: scaleAndShift, flow: featureFirst },
   rmsNorm: {
     module: "nn.RMSNorm",
     tensors: (crossed) => (isSet(crossed.place, "affine") ? [vector(crossed, "weight", "scale")] : []),
