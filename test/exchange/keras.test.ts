@@ -64,6 +64,21 @@ test.each(Object.keys(told))("%s.keras gives the answers of Keras", async (name)
   expect(model.parameters.length).toBeGreaterThan(1);
 });
 
+// A gate whose axes of 1 are repeated makes an image of an image; the activation of `dense` is not `dense_1`.
+test.each(["gated", "first-names", "first-names-apart"])("%s.keras, with the names of a new session", async (name) => {
+  const names = JSON.parse(readFileSync(fixture("keras-names.json"), "utf8")) as Record<
+    string,
+    Record<"x" | "y", number[]>
+  >;
+  const x = Float32Array.from(names[name]?.x ?? []);
+  const verify = { inputs: name === "first-names" ? x : { x }, outputs: names[name]?.y ?? [], tolerance: 2e-6 };
+  await expect(importKeras(fixture(`${name}.keras`), { verify })).resolves.toMatchObject({ notes: [] });
+});
+
+test("a norm that was called with training: true, which goes by its batch in Keras' answers too, is refused", async () => {
+  await expect(importKeras(fixture("by-batch.keras"))).rejects.toThrow(/norm.*training/);
+});
+
 test("a chain is kept by its file, and goes on to be trained", async () => {
   for (const name of ["chained", "nested"]) {
     const { model } = await importKeras(fixture(`${name}.keras`));

@@ -115,3 +115,48 @@ for name, make in OPTIMIZERS.items():
     keras.config.set_floatx("float32")
     told[name] = {"x": x.flatten().tolist(), "y": y.flatten().tolist(), "losses": losses}
 (FOLDER / "keras-training.json").write_text(json.dumps(told) + "\n")
+
+
+# A gate of [1, 1, channels] that is the first factor of an image, and a norm that goes by its batch in inference too.
+def gated():
+    a = keras.Input((3, 3, 2), name="x")
+    gate = L.Reshape((1, 1, 2))(L.Dense(2, activation="sigmoid")(L.GlobalAveragePooling2D()(a)))
+    return keras.Model(a, L.Dense(2)(L.Flatten()(L.Multiply()([gate, a]))))
+
+
+def by_batch():
+    a = keras.Input((4,), name="x")
+    return keras.Model(a, L.Dense(2)(L.BatchNormalization(name="norm")(L.Dense(3)(a), training=True)))
+
+
+def first_names():
+    """Names of a new session: dense and dense_1, of which the first has an activation."""
+    keras.utils.clear_session()
+    a = keras.Input((3,), name="x")
+    return keras.Model(a, L.Dense(3)(L.Dense(3, activation="relu")(a)))
+
+
+def first_names_apart():
+    keras.utils.clear_session()
+    a = keras.Input((3,), name="x")
+    x = L.Dense(3, activation="relu")(a)
+    return keras.Model(a, L.Add()([a, L.Dense(3, activation="tanh")(x)]))
+
+
+told = {}
+for name, make, shape in (("gated", gated, (3, 3, 3, 2)), ("first-names", first_names, (3, 3)), ("first-names-apart", first_names_apart, (3, 3))):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(7)
+    model = make()
+    x = np.random.default_rng(7).standard_normal(shape).astype(np.float32)
+    model.save(FOLDER / f"{name}.keras")
+    told[name] = {"x": x.flatten().tolist(), "y": np.asarray(model(x).detach()).flatten().tolist()}
+(FOLDER / "keras-names.json").write_text(json.dumps(told) + "\n")
+by_batch().save(FOLDER / "by-batch.keras")
+for name in (*told, "by-batch"):
+    path = FOLDER / f"{name}.keras"
+    with zipfile.ZipFile(path) as archive:
+        files = {one.filename: archive.read(one) for one in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one, content in files.items():
+            archive.writestr(one, content)

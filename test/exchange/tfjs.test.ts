@@ -41,6 +41,22 @@ test("the hard sigmoid of TensorFlow.js is refused: it is another function than 
   await expect(importTfjs(fixture("hard/model.json"))).rejects.toThrow("recurrent_activation");
 });
 
+test("options of a call, which Keras 2 writes beside the tensor, are none that change answers", async () => {
+  const copy = mkdtempSync(join(folder, "m-"));
+  cpSync(fixture("functional"), copy, { recursive: true });
+  const path = join(copy, "model.json");
+  const text = readFileSync(path, "utf8");
+  for (const [options, message] of [
+    ['{"training":false,"mask":null}', undefined],
+    ['{"training":true}', /a call without options.*training/],
+    ['{"value":["x",0,0,{}]}', /a call without options.*value/],
+  ] as const) {
+    writeFileSync(path, text.replaceAll("0,0,{}]", `0,0,${options}]`));
+    if (message === undefined) await expect(importTfjs(path)).resolves.toMatchObject({ notes: [] });
+    else await expect(importTfjs(path)).rejects.toThrow(message);
+  }
+});
+
 /** A copy of a model, whose model.json is changed. */
 function changed(
   change: (json: {

@@ -81,6 +81,12 @@ interface Node {
   readonly merge: ((values: readonly Value[]) => Value) | undefined;
 }
 
+/** What a call of Keras 2 is made with beside its tensor: nothing that changes answers. */
+function checkOptions(where: string, options: object): void {
+  for (const [name, one] of Object.entries(options))
+    if (one !== null && one !== false) throw broken(where, "a call without options", describe(name));
+}
+
 /** Names of the layers whose outputs a call takes: of Keras 3 (`args` with `keras_history`), or of 2 (lists of [name, 0, 0, {}]). */
 function sourcesOf(where: string, inbound: unknown): readonly string[] {
   if (!Array.isArray(inbound) || inbound.length === 0) return [];
@@ -94,11 +100,13 @@ function sourcesOf(where: string, inbound: unknown): readonly string[] {
   const visit = (value: unknown, depth: number): void => {
     if (depth > 8 || found.length > 1000) throw broken(where, "a call of tensors", "lists in one another");
     if (Array.isArray(value)) {
-      const [name, node, tensor] = value;
+      const [name, node, tensor, options] = value;
       const isHistory = typeof name === "string" && typeof node === "number" && typeof tensor === "number";
       if (!isHistory) for (const one of value) visit(one, depth + 1);
-      else if (node === 0 && tensor === 0) found.push(name);
-      else
+      else if (node === 0 && tensor === 0) {
+        found.push(name);
+        if (isObject(options)) checkOptions(where, options);
+      } else
         throw broken(
           where,
           "the one output of a layer that is called once",
@@ -110,7 +118,7 @@ function sourcesOf(where: string, inbound: unknown): readonly string[] {
       else if (args !== undefined) {
         visit(args, depth + 1);
         const others = isObject(kwargs)
-          ? Object.entries(kwargs).filter(([name, one]) => !(one === null || one === false || name === "training"))
+          ? Object.entries(kwargs).filter(([, one]) => !(one === null || one === false))
           : [];
         for (const [name, one] of others) {
           if (!isObject(one) && !Array.isArray(one)) throw broken(where, "a call without options", describe(name));
@@ -145,9 +153,12 @@ class Graph {
   readonly #specs = new Map<string, ValueSpec>();
   readonly #options: BuildOptions;
   readonly #tables: ReadonlySet<string>;
+  /** What layers of the file are called here, which no other layer may be. */
+  readonly #called: ReadonlySet<string>;
 
   constructor(layers: readonly Serialized[], options: BuildOptions) {
     this.#options = options;
+    this.#called = new Set(layers.map(({ name }) => nameHere(name)));
     // Numbers that are looked up are integers, whatever the input layer says.
     this.#tables = new Set(
       layers
@@ -182,12 +193,19 @@ class Graph {
     const { layers, spec: next } = this.builder.build(layer, given);
     const names = layers.map((one, at) => {
       const called = one.options.name;
-      const key = typeof called === "string" ? called : nameHere(`${layer.name}_${at}`);
+      const key = typeof called === "string" ? called : this.#free(`${nameHere(layer.name)}__${at}`);
+      if (this.layers.has(key)) throw broken(layer.where, "layers with names of their own", `'${key}' a second time`);
       this.layers.set(key, one);
       return key;
     });
     this.nodes.push({ name: layer.name, from, layers: names, merge: undefined });
     this.#specs.set(layer.name, next);
+  }
+
+  /** The activation of `dense` is not `dense_1`, where that is a layer. */
+  #free(wanted: string): string {
+    const isTaken = this.#called.has(wanted) || this.layers.has(wanted);
+    return isTaken ? this.#free(`${wanted}_`) : wanted;
   }
 
   #addPadding(
@@ -215,10 +233,16 @@ class Graph {
       throw broken(`${layer.where}.axis`, "the last axis", describe(axis));
     const sizes = specs.map(({ shape }) => Number(shape.at(-1)));
     const isSum = layer.className === "Concatenate";
-    const size = isSum ? sizes.reduce((sum, one) => sum + one, 0) : Number(first.shape.at(-1));
+    const size = isSum ? sizes.reduce((sum, one) => sum + one, 0) : Math.max(...sizes);
     this.builder.build({ ...layer, className: "Identity", config: {} }, first);
     this.nodes.push({ name: layer.name, from, layers: [], merge });
-    this.#specs.set(layer.name, { shape: [...first.shape.slice(0, -1), size], dtype: "f32" });
+    // An axis of 1 is repeated: a gate [1, 1, channels] times an image is an image.
+    const shape = first.shape
+      .slice(0, -1)
+      .map((one, at) =>
+        typeof one === "number" ? Math.max(...specs.map((each) => Number(each.shape[at] ?? 1))) : one,
+      );
+    this.#specs.set(layer.name, { shape: [...shape, size], dtype: "f32" });
   }
 }
 
