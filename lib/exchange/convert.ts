@@ -154,12 +154,12 @@ async function writeModelAs(model: AnyModel, to: string, { names }: ConvertOptio
   }
   if (to.endsWith(".weights.h5")) {
     await saveKerasWeights(model, to);
-    return "weights of Keras";
+    return `weights of Keras${unitsLeft(model)}`;
   }
   const isNamed = names === "pytorch";
   if (to.endsWith(".npz")) {
     await writeTensors(to, isNamed ? stateDict(model) : model.weights());
-    return "NumPy archive";
+    return `NumPy archive${unitsLeft(model)}`;
   }
   if (!to.endsWith(".safetensors"))
     throw new CarillonError(
@@ -171,10 +171,17 @@ async function writeModelAs(model: AnyModel, to: string, { names }: ConvertOptio
     );
   if (isNamed) await saveStateDict(model, to);
   else await model.save(to);
-  if (isNamed) return "state dict of PyTorch";
+  if (isNamed) return `state dict of PyTorch${unitsLeft(model)}`;
   return isKept(model)
     ? "Carillon model"
     : "weights of a network, whose form is a function that no file keeps: build it, and load() them";
+}
+
+/** What is said of weights alone, where the model changes units before and behind its network. */
+function unitsLeft(model: AnyModel): string {
+  const { inputs, outputs } = model.recordedApart().described;
+  const hasUnits = inputs.some((units) => units !== undefined) || outputs.some(({ units }) => units !== undefined);
+  return hasUnits ? ", without the units of its data: what the network there takes and gives is in its own" : "";
 }
 
 /** Whether a file keeps the layers of a model, so that `loadModel` builds it. */

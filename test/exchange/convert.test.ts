@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { linear, loadModel, relu, sequential } from "carillon";
+import { fit, linear, loadModel, mse, relu, sequential, sgd, standardize } from "carillon";
 import { convertFile, importKeras, inspectFile, modelToJson, readTensors, stateDict } from "carillon/exchange";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -48,6 +48,26 @@ test("weights of PyTorch go into a model, and tensors into other files", async (
   await expect(convertFile(fixture("types.pt"), at("x.safetensors"), { model: fixture("types.pt") })).rejects.toThrow(
     "tensors alone",
   );
+});
+
+test("of a model with units it is said that weights alone have none", async () => {
+  const model = sequential(linear(2, 1));
+  const data = {
+    x: [
+      [1, 20],
+      [2, 10],
+    ],
+    y: [3, 4],
+  };
+  await fit(model, { data, loss: mse(), optimizer: sgd({ lr: 0.1 }), inputs: standardize(), epochs: 1 });
+  await model.save(at("units.safetensors"));
+  const told = async (to: string, names?: "pytorch"): Promise<string> =>
+    (await convertFile(at("units.safetensors"), at(to), { names })).to;
+  for (const to of ["units.weights.h5", "units.npz"]) expect(await told(to)).toContain("without the units of its data");
+  expect(await told("torch.safetensors", "pytorch")).toContain("without the units of its data");
+  for (const to of ["own.safetensors", "own.onnx"]) expect(await told(to)).not.toContain("units");
+  await convertFile(fixture("chained.keras"), at("chained.safetensors"));
+  expect((await convertFile(at("chained.safetensors"), at("chained.npz"))).to).toBe("NumPy archive");
 });
 
 test("what a file holds is told without reading its tensors", async () => {

@@ -24,7 +24,11 @@ export async function kindOf(file: OpenFile): Promise<FileKind> {
   const words = formatOf(first, last);
   const known = KINDS.find(([begin]) => words.startsWith(begin));
   if (known === undefined)
-    throw broken(where, "a file of tensors or of a model (safetensors, PyTorch, NumPy, Keras, TensorFlow.js)", words);
+    throw broken(
+      where,
+      "a file of tensors or of a model (safetensors, PyTorch, NumPy, Keras, ONNX, TensorFlow.js)",
+      words,
+    );
   if (known[1] !== "json") return known[1];
   return /"weight_map"/.test(new TextDecoder().decode(first)) &&
     !/"modelTopology"/.test(new TextDecoder().decode(first))
