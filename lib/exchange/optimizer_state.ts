@@ -2,7 +2,7 @@
 import { CarillonError, describe, shortened } from "../errors.js";
 import type { AnyModel, Minimizer } from "../index.js";
 import { broken } from "../io/refusal.js";
-import { checkKeys, checkNumber } from "../options.js";
+import { areTexts, checkKeys, checkNumber } from "../options.js";
 import { extent, formatShape } from "../tensor/shape.js";
 import type { Crossing } from "./crossing.js";
 import { openKerasWeights } from "./keras/import.js";
@@ -33,12 +33,17 @@ export interface LoadOptimizerStateOptions extends Pick<StateDictOptions, "image
   readonly key?: string | undefined;
   /** Updates that the states have been through, where the file does not tell: that of SGD. 1 by default. */
   readonly updates?: number | undefined;
+  /**
+   * PyTorch's names of the parameters, in the order of the optimizer's groups: needed where it has several groups, and the file does not tell their names, as an optimizer of `named_parameters()` does.
+   */
+  readonly names?: readonly string[] | undefined;
   readonly limits?: ExchangeLimits | undefined;
 }
 
 /**
  * Takes over the state of an optimizer of Keras (a `.keras`, or weights of a compiled model), or of PyTorch (`torch.save({ "optimizer": optimizer.state_dict() }, path)`) into a minimizer of one model with the same rule: moments of
- * Adam and its kin, the velocity of SGD, sums of squares. The next step of a program is the next step there. Parameters go by their order, as they do in PyTorch: the optimizer was given `net.parameters()`.
+ * Adam and its kin, the velocity of SGD, sums of squares. The next step of a program is the next step there. Parameters go by their names where the file has them (an optimizer of `net.named_parameters()`), otherwise by
+ * their order, that of `net.parameters()`; several groups without names are `ERR_OPTION` without `names`.
  * `ERR_FILE` names what is missing or of another shape, `ERR_OPTION` a recurrent layer without `preset: 'pytorch'`, whose two biases there are one here. Nothing is written unless all of it fits.
  *
  * @example
@@ -52,9 +57,10 @@ export async function loadOptimizerState(
   options: LoadOptimizerStateOptions = {},
 ): Promise<void> {
   const where = "loadOptimizerState";
-  checkKeys(where, options, ["images", "key", "updates", "limits"]);
-  const { images, key = "optimizer", updates = 1, limits } = options;
+  checkKeys(where, options, ["images", "key", "updates", "names", "limits"]);
+  const { images, key = "optimizer", updates = 1, names, limits } = options;
   checkNumber(`${where}.updates`, updates, { min: 1, integer: true });
+  if (names !== undefined && !areTexts(names)) throw refuseNames("a list of names", describe(names));
   const [model, ...more] = trainer.models;
   if (model === undefined || more.length > 0)
     throw new CarillonError(
@@ -67,7 +73,7 @@ export async function loadOptimizerState(
   const file = await openTensors(where, source, limits);
   try {
     const prefix = key === "" ? "" : `${key}.`;
-    const keys = keysIn(file, prefix, crossings.length);
+    const keys = keysIn(file, prefix, crossings, names);
     const { states, steps } = await statesIn(file, `${prefix}state.`, { trainer, model, crossings, keys });
     const count = steps ?? updates;
     trainer.restore(model, states, { steps: count, updates: count });
@@ -125,19 +131,53 @@ function trained(where: string, model: AnyModel, images: StateDictOptions["image
   throw new CarillonError("ERR_OPTION", twice.path, `expected ${expected} for '${where}' but received '${twice.path}'`);
 }
 
-/** What its groups call the parameters of an optimizer, in their order: numbers from 0, and addresses before PyTorch 1.6. `ERR_FILE` unless they are so many. */
-function keysIn({ where, facts }: TensorFile, prefix: string, count: number): readonly string[] {
-  const listed = Object.entries(facts).flatMap(([name, key]) => {
-    const [, group, at] = name.startsWith(prefix) ? (PARAMETER.exec(name.slice(prefix.length)) ?? []) : [];
-    return group === undefined ? [] : [{ group: Number(group), at: Number(at), key: String(key) }];
+/**
+ * What its groups call the parameters of an optimizer, one a crossing: numbers from 0, and addresses before PyTorch 1.6. `ERR_FILE` unless they are so many, `ERR_OPTION` where nobody can know which is which.
+ */
+function keysIn(
+  { where, facts }: TensorFile,
+  prefix: string,
+  crossings: readonly Crossing[],
+  given: readonly string[] | undefined,
+): readonly string[] {
+  const found = Object.entries(facts).flatMap(([name, value]) => {
+    const [, group, what, at] = name.startsWith(prefix) ? (PARAMETER.exec(name.slice(prefix.length)) ?? []) : [];
+    return group === undefined ? [] : [{ group: Number(group), what, at: Number(at), text: String(value) }];
   });
-  if (listed.length === count) return listed.sort((a, b) => a.group - b.group || a.at - b.at).map(({ key }) => key);
-  const received = listed.length === 0 ? `no optimizer at '${prefix.slice(0, -1)}'` : `${listed.length}`;
-  throw broken(where, `the state of an optimizer of ${count} parameters`, received);
+  const inOrder = found.sort((a, b) => a.group - b.group || a.at - b.at);
+  const textsOf = (kind: string): readonly string[] =>
+    inOrder.flatMap(({ what, text }) => (what === kind ? [text] : []));
+  const keys = textsOf("params");
+  if (keys.length !== crossings.length) {
+    const received = keys.length === 0 ? `no optimizer at '${prefix.slice(0, -1)}'` : `${keys.length}`;
+    throw broken(where, `the state of an optimizer of ${crossings.length} parameters`, received);
+  }
+  const theirs = crossings.map((crossing) => crossing.theirs);
+  const told = textsOf("param_names");
+  const isAll = (names: readonly string[]): boolean =>
+    names.length === theirs.length &&
+    new Set(names).size === theirs.length &&
+    theirs.every((name) => names.includes(name));
+  const names = given ?? (isAll(told) ? told : undefined);
+  if (names === undefined) {
+    const groups = new Set(inOrder.map(({ group }) => group)).size;
+    if (groups === 1) return keys;
+    throw refuseNames("the names of the parameters in the order of the groups", `none, of ${groups} groups`);
+  }
+  if (!isAll(names)) {
+    const received = `[${names.map((name) => `'${shortened(name, 60)}'`).join(", ")}]`;
+    throw refuseNames(`the names ${theirs.join(", ")}, in the order of the groups,`, shortened(received, 400));
+  }
+  return theirs.map((name) => keys[names.indexOf(name)] ?? "");
+}
+
+function refuseNames(expected: string, received: string): CarillonError {
+  const place = "loadOptimizerState.names";
+  return new CarillonError("ERR_OPTION", place, `expected ${expected} for '${place}' but received ${received}`);
 }
 
 /** A parameter of a group. */
-const PARAMETER = /^param_groups\.(\d+)\.params\.(\d+)$/;
+const PARAMETER = /^param_groups\.(\d+)\.(params|param_names)\.(\d+)$/;
 
 interface Sought {
   readonly trainer: Minimizer;

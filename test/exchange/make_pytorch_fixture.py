@@ -3,6 +3,7 @@ give in float64 for some inputs; fixtures/types.pt, types.safetensors: a value o
 
     python test/exchange/make_pytorch_fixture.py
 """
+import copy
 import json
 import pathlib
 
@@ -191,3 +192,39 @@ def normed_series():
 
 
 normed_series()
+
+
+# An optimizer of two groups, whose order is not that of the network and whose parameters have the same shapes: without names, and with those that named parameters leave. Twenty steps here, five more in float64.
+def groups():
+    torch.manual_seed(7)
+    saved, told = {}, {}
+    for name in ("plain", "named"):
+        net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+        of = dict(net.named_parameters())
+        order = ["2.weight", "2.bias"], ["0.weight", "0.bias"]
+        both = [{"params": [(key, of[key]) if name == "named" else of[key] for key in group]} for group in order]
+        optimizer = torch.optim.Adam(both, lr=0.01)
+        x, y = torch.randn(8, 3), torch.randn(8, 3)
+
+        def step():
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        for _ in range(20):
+            step()
+        saved[name] = {"net": {key: value.clone() for key, value in net.state_dict().items()}, "optimizer": copy.deepcopy(optimizer.state_dict())}
+        net.double()
+        x, y = x.double(), y.double()
+        for state in optimizer.state.values():
+            for key, value in state.items():
+                if torch.is_tensor(value) and value.dim() > 0:
+                    state[key] = value.double()
+        told[name] = {"x": x.flatten().tolist(), "y": y.flatten().tolist(), "losses": [step() for _ in range(5)]}
+    torch.save(saved, FOLDER / "groups.pt")
+    (FOLDER / "groups.json").write_text(json.dumps(told) + "\n")
+
+
+groups()

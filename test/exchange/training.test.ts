@@ -118,3 +118,47 @@ test("another rule, another network and a recurrent layer whose biases are one a
     "preset: 'pytorch'",
   );
 });
+
+const groups = JSON.parse(readFileSync(fixture("groups.json"), "utf8")) as Readonly<Record<string, Training>>;
+
+/** A network of two layers whose parameters have the same shapes, and an Adam of it. */
+async function ofGroups(name: string): Promise<{ readonly model: AnyModel; readonly trainer: Minimizer }> {
+  const model = sequential(linear(3, 3), tanh(), linear(3, 3));
+  await loadStateDict(model, fixture("groups.pt"), { key: `${name}.net` });
+  return { model, trainer: minimizer(model, adam({ compat: "pytorch", lr: 0.01 })) };
+}
+
+test.each([
+  ["named", undefined],
+  ["plain", ["2.weight", "2.bias", "0.weight", "0.bias"]],
+])("groups of an optimizer, %s, are not taken by their order", async (name, names) => {
+  const told = groups[name];
+  if (told === undefined) throw new Error(name);
+  const { model, trainer } = await ofGroups(name);
+  await loadOptimizerState(trainer, fixture("groups.pt"), { key: `${name}.optimizer`, names });
+  const step = program({
+    inputs: { x: spec([8, 3]), y: spec([8, 3]) },
+    body({ x, y }) {
+      const loss = ops.mean(mse()(model.forward(x), y));
+      trainer.minimize(loss);
+      return { loss };
+    },
+  });
+  const inputs = { x: Float32Array.from(told.x), y: Float32Array.from(told.y) };
+  for (const [at, expected] of told.losses.entries()) {
+    const { loss } = await step.run(inputs);
+    expect(Math.abs((loss.data[0] ?? Number.NaN) - expected), `step ${at + 1}`).toBeLessThan((at + 20) * 2 ** -22);
+  }
+});
+
+test("groups without names are refused, and names that are others", async () => {
+  const load = async (names?: readonly string[]): Promise<void> => {
+    const { trainer } = await ofGroups("plain");
+    await loadOptimizerState(trainer, fixture("groups.pt"), { key: "plain.optimizer", names });
+  };
+  await expect(load()).rejects.toThrow("none, of 2 groups");
+  await expect(load(["2.weight", "2.bias", "0.weight", "0.weight"])).rejects.toThrow(
+    "the names 0.weight, 0.bias, 2.weight, 2.bias",
+  );
+  await expect(load([])).rejects.toMatchObject({ code: "ERR_OPTION", where: "loadOptimizerState.names" });
+});
