@@ -115,7 +115,7 @@ const CHUNKS = "CARILLON_CHUNKS";
  *
  * @type {Readonly<Record<string, readonly string[]>>}
  */
-const IN_TURNS = { loadModel: ["models", "data", "files"] };
+const IN_TURNS = { loadModel: ["models", "files"] };
 
 /** The global object that parts leave their functions in, by name; it is there while they are loaded. */
 const LEFT = 'globalThis[Symbol.for("carillon.parts")]';

@@ -5,11 +5,9 @@ import type { AnyExamples, AnyInputs } from "./dataset.js";
 import { isTensorLike } from "./member.js";
 import { PackedRows } from "./packed.js";
 import { Dataset } from "./stream.js";
+import { COPIED_AT_ONCE } from "./turns.js";
 
 type Data = AnyExamples | AnyInputs | PackedRows | Dataset;
-
-/** Bytes of all sets of a call up to which they are copied at once; a number in an array counts as four. */
-export const COPIED_AT_ONCE = 4_194_304;
 
 const NUMBER = 4;
 

@@ -1,5 +1,8 @@
 import { now, turn } from "../binding/clock.js";
 
+/** Bytes of all sets of a call up to which they are copied at once; a number in an array counts as four. */
+export const COPIED_AT_ONCE = 4_194_304;
+
 /** Milliseconds of preparing after which the event loop gets its turn; what waits there needs two or three turns of it. */
 const TURN = 0.5;
 

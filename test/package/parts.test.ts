@@ -171,9 +171,9 @@ function partsAfter(call: string): readonly string[] {
 test.each([
   ["a layer", "gru(2, 3)", ["layers", "operations"]],
   ["a loss", "pinball({ quantiles: [0.5] })", ["layers", "operations"]],
-  ["a file that is not there", "await loadModel('/none').catch(() => {})", ["data", "files", "models"]],
+  ["a file that is not there", "await loadModel('/none').catch(() => {})", ["files", "models"]],
   ["a prediction", `${MODEL}.predictSync([[1, 2]])`, ["data", "models", "programs", "serving"]],
-  ["a model as bytes", `${MODEL}.bytes()`, ["data", "files", "models"]],
+  ["a model as bytes", `${MODEL}.bytes()`, ["files", "models"]],
   [
     "a run",
     `await fit(${MODEL}, { data: { x: [[1, 2]], y: [1] }, loss: mse(), optimizer: sgd({ lr: 0.1 }), epochs: 1 })`,

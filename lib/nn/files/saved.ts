@@ -1,5 +1,4 @@
-import { COPIED_AT_ONCE } from "../../data/held.js";
-import { commonTurns } from "../../data/turns.js";
+import { COPIED_AT_ONCE, commonTurns } from "../../data/turns.js";
 import type { Json } from "../../described.js";
 import { fail } from "../../errors.js";
 import { exceeds } from "../../io/json.js";

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { COPIED_AT_ONCE } from "../../data/held.js";
+import { COPIED_AT_ONCE } from "../../data/turns.js";
 import { CarillonError, fail } from "../../errors.js";
 import { type CheckedLimits, checkLimits, type FileLimits } from "../../io/limits.js";
 import { checkBoolean, checkKeys, checkNumber, checkOneOf, checkString } from "../../options.js";
