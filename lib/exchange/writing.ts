@@ -1,4 +1,5 @@
 // Files that have their name when all of it is on the disk.
+import { resolve } from "node:path";
 import { CarillonError, describe } from "../errors.js";
 import { replaceFile } from "../io/replaced_file.js";
 import { layOutSafetensors } from "../io/safetensors_layout.js";
@@ -10,7 +11,7 @@ const pause = async (milliseconds: number): Promise<void> => (await import("../b
 export async function writePieces(where: string, path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   if (typeof path !== "string" || path === "")
     throw new CarillonError("ERR_OPTION", where, `expected a path for '${where}' but received ${describe(path)}`);
-  await replaceFile(path, pieces, pause);
+  await replaceFile(resolve(path), pieces, pause); // the working directory may be another before it is written
 }
 
 /** A tensor that is written. */

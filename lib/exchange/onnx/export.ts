@@ -2,9 +2,9 @@ import { basename } from "node:path";
 import { CarillonError } from "../../errors.js";
 import type { AnyModel } from "../../index.js";
 import { checkBoolean, checkKeys, checkString } from "../../options.js";
+import { writePieces } from "../writing.js";
 import { draftOf, OPSET } from "./draft.js";
 import { type Beside, bytesOf, type ModelDraft, modelMessage, type TensorDraft } from "./encode.js";
-import { writePieces } from "./files.js";
 import { loadWire } from "./wire.js";
 
 /** Options of {@link exportOnnx}. */
@@ -84,8 +84,9 @@ export async function exportOnnx(
     const expected = "expected a model of less than 2 GB for 'exportOnnx', or { externalData: true },";
     throw new CarillonError("ERR_OPTION", "exportOnnx.externalData", `${expected} but received one of ${bytes} bytes`);
   }
-  if (beside.bytes > 0) await writePieces(`${path}.data`, piecesBeside(draft.tensors, beside.places));
-  await writePieces(path, bytesOf(message));
+  if (beside.bytes > 0)
+    await writePieces("exportOnnx.path", `${path}.data`, piecesBeside(draft.tensors, beside.places));
+  await writePieces("exportOnnx.path", path, bytesOf(message));
   const namesOf = (values: ModelDraft["inputs"]): readonly string[] => values.map((value) => value.name);
   return {
     opset: OPSET,

@@ -4,10 +4,10 @@ import { broken } from "../../io/refusal.js";
 import { checkKeys, checkNumber, checkObject, checkString } from "../../options.js";
 import { isUint8Array } from "../../tensor/arrays.js";
 import { checkShape } from "../../tensor/shape.js";
+import { readWhole } from "../reading/file.js";
 import { checkVerification, type Verification, verifyModel } from "../verify.js";
 import { type End, modelOf, ownName } from "./build.js";
 import { decodeModel } from "./decode.js";
-import { readWhole } from "./files.js";
 import { ELEMENTS, elementName, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from "./format.js";
 import { Importing } from "./importing.js";
 import { operators } from "./operators/index.js";
@@ -58,12 +58,10 @@ export async function importOnnx(source: string | Uint8Array, options: ImportOnn
   for (const [name, shape] of Object.entries(shapes)) checkShape(`importOnnx.shapes.${name}`, shape);
   checkVerification("importOnnx.verify", verify);
   checkNumber("importOnnx.maxBytes", maxBytes, { min: 0, max: MOST });
-  const isBytes = isUint8Array(source);
-  const path = isBytes ? undefined : checkString("importOnnx", source);
+  const path = isUint8Array(source) ? undefined : checkString("importOnnx", source);
   const where = path ?? "importOnnx";
-  const wire = await loadWire();
   // Floats are moved within these bytes, so that they are our own.
-  const bytes = isBytes ? source.slice() : await readWhole(where, maxBytes);
+  const [bytes, wire] = await Promise.all([readWhole(where, source, maxBytes), loadWire()]);
   const file = decodeModel(wire, bytes, where);
   const tensors = new Tensors(wire, where, path);
   try {

@@ -1,7 +1,6 @@
 // What a model of ONNX says of itself, without its weights.
-import type { FileSource } from "../reading/file.js";
+import { type FileSource, readWhole } from "../reading/file.js";
 import { decodeModel } from "./decode.js";
-import { readWhole } from "./files.js";
 import { elementName, type OnnxModel, type OnnxValue } from "./format.js";
 import { loadWire } from "./wire.js";
 
@@ -27,8 +26,7 @@ function operatorsText({ graph }: OnnxModel): string {
 
 /** Reads the graph of a model of `most` bytes at most; `ERR_FILE` names what is none, `ERR_STATE` the package that reads it. */
 export async function onnxFacts(where: string, source: FileSource, most: number): Promise<OnnxFacts> {
-  const wire = await loadWire();
-  const bytes = typeof source === "string" ? await readWhole(source, most) : source.slice();
+  const [bytes, wire] = await Promise.all([readWhole(where, source, most), loadWire()]);
   const file = decodeModel(wire, bytes, where);
   const { graph, metadata, opsets, irVersion, producer, producerVersion } = file;
   const tensors = [...graph.initializers.values()].map(({ name, elements, dims }) => {

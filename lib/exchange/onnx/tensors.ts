@@ -1,51 +1,31 @@
 // Elements of the tensors of a file, where they lie, if they can be used there.
+import { asFloat32, ELEMENT_BYTES, type StoredDtype, storedTensor } from "../../io/element_types.js";
 import { refuseFile } from "../../io/refusal.js";
-import { fileBeside, type OpenFile, openWhole } from "./files.js";
+import { isFloats } from "../../tensor/arrays.js";
+import { fileBeside } from "../reading/beside.js";
+import { type OpenFile, open } from "../reading/file.js";
 import { ELEMENTS, elementName, type OnnxTensor } from "./format.js";
 import type { Wire } from "./wire.js";
 
-/** Bytes of an element, of those that are read. */
-const BYTES: Readonly<Record<number, number>> = {
-  [ELEMENTS.float]: 4,
-  [ELEMENTS.uint8]: 1,
-  [ELEMENTS.int8]: 1,
-  [ELEMENTS.uint16]: 2,
-  [ELEMENTS.int16]: 2,
-  [ELEMENTS.int32]: 4,
-  [ELEMENTS.int64]: 8,
-  [ELEMENTS.bool]: 1,
-  [ELEMENTS.float16]: 2,
-  [ELEMENTS.double]: 8,
-  [ELEMENTS.uint32]: 4,
-  [ELEMENTS.uint64]: 8,
-  [ELEMENTS.bfloat16]: 2,
+/** What the elements that are read are called in other files. */
+const TYPES: Readonly<Record<number, StoredDtype>> = {
+  [ELEMENTS.float]: "f32",
+  [ELEMENTS.uint8]: "u8",
+  [ELEMENTS.int8]: "i8",
+  [ELEMENTS.uint16]: "u16",
+  [ELEMENTS.int16]: "i16",
+  [ELEMENTS.int32]: "i32",
+  [ELEMENTS.int64]: "i64",
+  [ELEMENTS.bool]: "u8",
+  [ELEMENTS.float16]: "f16",
+  [ELEMENTS.double]: "f64",
+  [ELEMENTS.uint32]: "u32",
+  [ELEMENTS.uint64]: "u64",
+  [ELEMENTS.bfloat16]: "bf16",
 };
 
 /** Most elements of a tensor: counts are 32-bit words in a program. */
 const MOST = 2_147_483_647;
-
-/** The number that 16 bits are as a half: 1 of sign, 5 of exponent, 10 of mantissa. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const mantissa = bits & 0x3ff;
-  if (exponent === 0) return sign * mantissa * SMALLEST_HALF;
-  if (exponent === 0x1f) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  const power = exponent >= 25 ? 1 << (exponent - 25) : 1 / (1 << (25 - exponent));
-  return sign * (1024 + mantissa) * power;
-}
-
-/** 2⁻²⁴ */
-const SMALLEST_HALF = 1 / 16_777_216;
-
-/** The number that 16 bits are as the upper half of a float. */
-export function upperToNumber(bits: number): number {
-  FLOAT_BITS[0] = bits << 16;
-  return FLOATS[0] ?? 0;
-}
-
-const FLOAT_BITS = new Int32Array(1);
-const FLOATS = new Float32Array(FLOAT_BITS.buffer);
 
 /** Tensors of a file, and of those beside it, which stay open until {@link close}. */
 export class Tensors {
@@ -74,10 +54,12 @@ export class Tensors {
     return count <= MOST ? count : this.#refuse(tensor, "fewer than 2^31 elements", `[${tensor.dims.join(", ")}]`);
   }
 
+  #typeOf(tensor: OnnxTensor): StoredDtype {
+    return TYPES[tensor.elements] ?? this.#refuse(tensor, "numbers", elementName(tensor.elements));
+  }
+
   #bytesOf(tensor: OnnxTensor): number {
-    const each = BYTES[tensor.elements];
-    if (each === undefined) return this.#refuse(tensor, "numbers", elementName(tensor.elements));
-    return each * this.count(tensor);
+    return ELEMENT_BYTES[this.#typeOf(tensor)] * this.count(tensor);
   }
 
   /** Reads what lies in files beside the model: each no longer than its sizes say. */
@@ -91,7 +73,7 @@ export class Tensors {
       const file = await this.#fileAt(location);
       if (offset + bytes > file.size)
         this.#refuse(tensor, `bytes ${offset} to ${offset + bytes} of '${location}'`, `a file of ${file.size}`);
-      this.#external.set(tensor, await file.read(offset, bytes));
+      this.#external.set(tensor, await file.bytes(offset, bytes));
     }
   }
 
@@ -100,7 +82,8 @@ export class Tensors {
     if (known !== undefined) return known;
     if (this.#path === undefined)
       return refuseFile(this.#where, "a path of a model whose weights lie beside it", "bytes of one");
-    const file = await openWhole(await fileBeside(this.#path, location));
+    const absent = `external data in '${location}' beside it`;
+    const file = await open(this.#where, await fileBeside(this.#path, location, absent));
     this.#beside.set(location, file);
     return file;
   }
@@ -131,40 +114,24 @@ export class Tensors {
   }
 
   #rounded(tensor: OnnxTensor): Float32Array {
-    const read = this.#reader(tensor); // which finds out whether there are as many
-    const count = this.count(tensor);
-    const floats = new Float32Array(count);
-    for (let at = 0; at < count; at++) floats[at] = read(at);
-    return floats;
+    const numbers = this.numbers(tensor);
+    return isFloats(numbers) ? numbers : new Float32Array(numbers);
   }
 
   /** Its elements as numbers, each of which a double holds. */
   numbers(tensor: OnnxTensor): Float32Array | Float64Array {
-    const read = this.#reader(tensor);
+    const { stored } = tensor;
+    const type = this.#typeOf(tensor);
     const count = this.count(tensor);
-    const numbers = new Float64Array(count);
-    for (let at = 0; at < count; at++) numbers[at] = read(at);
-    return numbers;
-  }
-
-  /** The element at each place. */
-  #reader(tensor: OnnxTensor): (at: number) => number {
-    const { stored, elements } = tensor;
-    const count = this.count(tensor);
-    const enough = (received: number): void => {
-      if (received !== count) this.#refuse(tensor, `${count} elements, as its sizes say,`, `${received}`);
-    };
     if (stored.kind === "packed" || stored.kind === "numbers") {
       const numbers = stored.kind === "numbers" ? stored.numbers : this.#unpacked(tensor, stored.bytes, count);
-      enough(numbers.length);
-      const isBits = elements === ELEMENTS.float16 || elements === ELEMENTS.bfloat16;
-      const from = elements === ELEMENTS.float16 ? halfToNumber : upperToNumber;
-      return (at) => (isBits ? from(numbers[at] ?? 0) : (numbers[at] ?? 0));
+      if (numbers.length !== count) this.#refuse(tensor, `${count} elements, as its sizes say,`, `${numbers.length}`);
+      // Sixteen bits stand there as integers.
+      const halves = type === "f16" || type === "bf16" ? Uint16Array.from(numbers) : undefined;
+      return halves === undefined ? Float64Array.from(numbers) : numbersOf(type, count, halves.buffer);
     }
     const raw = this.#raw(tensor);
-    if (raw === undefined) return this.#refuse(tensor, "elements", "none");
-    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-    return READERS[elements]?.(view) ?? this.#refuse(tensor, "numbers", elementName(elements));
+    return raw === undefined ? this.#refuse(tensor, "elements", "none") : numbersOf(type, count, raw.slice().buffer);
   }
 
   /** Integers side by side, no more than so many. */
@@ -183,21 +150,16 @@ export class Tensors {
   }
 }
 
-const READERS: Readonly<Record<number, (view: DataView) => (at: number) => number>> = {
-  [ELEMENTS.float]: (view) => (at) => view.getFloat32(4 * at, true),
-  [ELEMENTS.double]: (view) => (at) => view.getFloat64(8 * at, true),
-  [ELEMENTS.float16]: (view) => (at) => halfToNumber(view.getUint16(2 * at, true)),
-  [ELEMENTS.bfloat16]: (view) => (at) => upperToNumber(view.getUint16(2 * at, true)),
-  [ELEMENTS.uint8]: (view) => (at) => view.getUint8(at),
-  [ELEMENTS.bool]: (view) => (at) => view.getUint8(at),
-  [ELEMENTS.int8]: (view) => (at) => view.getInt8(at),
-  [ELEMENTS.uint16]: (view) => (at) => view.getUint16(2 * at, true),
-  [ELEMENTS.int16]: (view) => (at) => view.getInt16(2 * at, true),
-  [ELEMENTS.uint32]: (view) => (at) => view.getUint32(4 * at, true),
-  [ELEMENTS.int32]: (view) => (at) => view.getInt32(4 * at, true),
-  [ELEMENTS.int64]: (view) => (at) => Number(view.getBigInt64(8 * at, true)),
-  [ELEMENTS.uint64]: (view) => (at) => Number(view.getBigUint64(8 * at, true)),
-};
+/** So many elements of these bytes, which are theirs alone. */
+function numbersOf(type: StoredDtype, count: number, bytes: ArrayBuffer): Float32Array | Float64Array {
+  const stored = storedTensor(type, [count], bytes);
+  if (stored.dtype === "f64") return stored.data;
+  const floats = asFloat32(stored);
+  if (floats !== undefined) return floats;
+  const numbers = new Float64Array(count);
+  for (let at = 0; at < count; at++) numbers[at] = Number(stored.data[at]);
+  return numbers;
+}
 
 /**
  * Floats where their bytes lie. An array of floats begins at a multiple of 4, and bytes of a message do not: they are moved to the one before them, over

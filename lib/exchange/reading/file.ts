@@ -24,6 +24,20 @@ export async function open(where: string, source: FileSource, called = "bytes"):
   );
 }
 
+/** All bytes of a file, of at most so many, in a new array: those that are given are copied before anything is waited for. */
+export async function readWhole(where: string, source: FileSource, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const refuse = (name: string, size: number): never => {
+    throw broken(name, `a file of at most ${most} bytes`, `${size} bytes`);
+  };
+  if (isUint8Array(source)) return source.length > most ? refuse(where, source.length) : new Uint8Array(source);
+  const file = await open(where, source, where);
+  try {
+    return file.size > most ? refuse(file.where, file.size) : await file.bytes(0, file.size);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Bytes in memory. */
 function memory(bytes: Uint8Array, where: string): ByteSource {
   return {

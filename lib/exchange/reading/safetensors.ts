@@ -1,11 +1,11 @@
 // safetensors in every type, one file or many with an index.
-import { dirname, isAbsolute, join, sep } from "node:path";
-import { CarillonError, describe, messageOf, shortened } from "../../errors.js";
-import { fileError, fileSystem } from "../../io/file_system.js";
+import { isAbsolute } from "node:path";
+import { describe, messageOf, shortened } from "../../errors.js";
 import { isObject, type StoredEntry } from "../../io/header.js";
 import { nestingOf, repeatedKey } from "../../io/json.js";
 import { broken } from "../../io/refusal.js";
 import { openHeader } from "../../io/safetensors_layout.js";
+import { fileBeside } from "./beside.js";
 import { FOREIGN_TYPES, type ForeignDtype, tensorOf } from "./elements.js";
 import { type OpenFile, open } from "./file.js";
 import { type CheckedExchangeLimits, checkSizes, entryOf, expectWithin, type TensorFile } from "./tensor_file.js";
@@ -66,20 +66,6 @@ export function isInside(name: string): boolean {
   );
 }
 
-/** The path of a file in the folder of another one, which is there itself: `ERR_FILE` for links, be it of the file or of a folder on the way. */
-export async function fileBeside(where: string, name: string): Promise<string> {
-  try {
-    const folder = await fileSystem().realpath(dirname(where));
-    const path = join(folder, name.split("/").join(sep));
-    const real = await fileSystem().realpath(path);
-    if (real === path) return path;
-    throw broken(`${where}: ${shortened(name, SHOWN)}`, "a file within the folder of the model, and no link", real);
-  } catch (cause) {
-    if (cause instanceof CarillonError) throw cause;
-    throw fileError(join(dirname(where), name), "a file beside its index", cause);
-  }
-}
-
 /** Shards behind an index `*.safetensors.index.json`, by its path. */
 export async function openShards(index: OpenFile, limits: CheckedExchangeLimits): Promise<TensorFile> {
   const { where, size } = index;
@@ -114,7 +100,7 @@ export async function openShards(index: OpenFile, limits: CheckedExchangeLimits)
 }
 
 async function openShard(where: string, shard: string, limits: CheckedExchangeLimits): Promise<TensorFile> {
-  const file = await open(where, await fileBeside(where, shard));
+  const file = await open(where, await fileBeside(where, shard, "a file beside its index"));
   try {
     return await openSafetensorsFile(file, limits);
   } catch (cause) {

@@ -3,9 +3,10 @@ import { describe, shortened } from "../../errors.js";
 import { isObject } from "../../io/header.js";
 import { broken } from "../../io/refusal.js";
 import { extent } from "../../tensor/shape.js";
+import { fileBeside } from "../reading/beside.js";
 import { FOREIGN_BYTES, type ForeignDtype, type ReadTensor, tensorOf } from "../reading/elements.js";
 import { type OpenFile, open } from "../reading/file.js";
-import { fileBeside, isInside } from "../reading/safetensors.js";
+import { isInside } from "../reading/safetensors.js";
 import {
   type CheckedExchangeLimits,
   checkSizes,
@@ -116,7 +117,7 @@ async function openGroup(where: string, paths: readonly unknown[], groups: Group
   for (const path of paths) {
     if (typeof path !== "string" || !isInside(path))
       throw broken(`${where}: weightsManifest`, "names of files beside the model", describe(path));
-    const file = await open(where, await fileBeside(where, path));
+    const file = await open(where, await fileBeside(where, path, "a file beside the model"));
     files.push({ name: path, file, begin: group.size });
     group.size += file.size;
   }
