@@ -1,3 +1,4 @@
+// Fields of messages whose bytes are anybody's: each thing that is kept is counted before it is made.
 import { refuseFile } from "../../io/refusal.js";
 import { WIRE, type Wire, type WireReader } from "./wire.js";
 
