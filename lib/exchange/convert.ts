@@ -39,34 +39,6 @@ export interface Converted {
   readonly notes: readonly string[];
 }
 
-/** A format that is read as a model, or written of one, by the endings of paths: formats that are readers of their own join here. */
-export interface ModelFormat {
-  /** Its name in words, such as `ONNX model`. */
-  readonly format: string;
-  /** Endings of its paths, such as `.onnx`. */
-  readonly endings: readonly string[];
-  /** What a file of it begins as. */
-  readonly kind: FileKind;
-  read?(
-    path: string,
-    options: ConvertOptions,
-  ): Promise<{ readonly model: AnyModel; readonly notes: readonly string[] }>;
-  write?(model: AnyModel, path: string): Promise<void>;
-}
-
-/** Formats of models besides those that {@link convertFile} knows by itself. */
-const FORMATS: readonly ModelFormat[] = [
-  {
-    format: "ONNX model",
-    endings: [".onnx"],
-    kind: "onnx",
-    read: async (path) => ({ model: await importOnnx(path), notes: [] }),
-    write: async (model, path) => {
-      await exportOnnx(model, path);
-    },
-  },
-];
-
 interface Read {
   readonly from: string;
   readonly model: AnyModel;
@@ -76,8 +48,7 @@ interface Read {
 /** The model of a file; `undefined` where it has tensors alone. */
 async function readModel(path: string, options: ConvertOptions): Promise<Read | undefined> {
   const { kind, json, isOurs } = await lookAt(path);
-  const other = FORMATS.find((format) => format.kind === kind);
-  if (other?.read !== undefined) return { from: other.format, ...(await other.read(path, options)) };
+  if (kind === "onnx") return { from: "ONNX model", model: await importOnnx(path), notes: [] };
   if (kind === "keras") return { from: "Keras model", ...(await importKeras(path, { input: options.input })) };
   if (kind === "json") {
     const isTfjs = isObject(json) && "modelTopology" in json;
@@ -139,12 +110,9 @@ export async function convertFile(from: string, to: string, options: ConvertOpti
 
 /** Writes a model as the ending of a path says, and tells what it is. */
 async function writeModelAs(model: AnyModel, to: string, { names }: ConvertOptions): Promise<string> {
-  const other = FORMATS.find(
-    ({ endings, write }) => write !== undefined && endings.some((ending) => to.endsWith(ending)),
-  );
-  if (other?.write !== undefined) {
-    await other.write(model, to);
-    return other.format;
+  if (to.endsWith(".onnx")) {
+    await exportOnnx(model, to);
+    return "ONNX model";
   }
   if (to.endsWith(".json")) {
     await writePieces("convertFile.to", to, [
@@ -165,9 +133,7 @@ async function writeModelAs(model: AnyModel, to: string, { names }: ConvertOptio
     throw new CarillonError(
       "ERR_OPTION",
       "convertFile.to",
-      `expected a path that ends in .safetensors, .weights.h5, .npz${FORMATS.flatMap(({ endings }) => endings)
-        .map((ending) => `, ${ending}`)
-        .join("")} or .json for 'convertFile.to' but received '${to}'`,
+      `expected a path that ends in .safetensors, .weights.h5, .npz, .onnx or .json for 'convertFile.to' but received '${to}'`,
     );
   if (isNamed) await saveStateDict(model, to);
   else await model.save(to);
@@ -179,7 +145,7 @@ async function writeModelAs(model: AnyModel, to: string, { names }: ConvertOptio
 
 /** What is said of weights alone, where the model changes units before and behind its network. */
 function unitsLeft(model: AnyModel): string {
-  const { inputs, outputs } = model.recordedApart().described;
+  const { inputs, outputs } = model.meaning;
   const hasUnits = inputs.some((units) => units !== undefined) || outputs.some(({ units }) => units !== undefined);
   return hasUnits ? ", without the units of its data: what the network there takes and gives is in its own" : "";
 }

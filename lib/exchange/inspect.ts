@@ -43,7 +43,7 @@ const LONGEST = 100_000_000;
 
 /**
  * What a file of a model or of weights holds: safetensors (with an index, too), `.pt`, `.npz`, `.npy`, `.keras`, `.h5`, `.onnx`, `model.json` of TensorFlow.js, and JSON of {@link modelToJson}. Nothing of it is executed, and tensors
- * are not read. `ERR_FILE` names what a file is not.
+ * are not read, but for those of ONNX, of which a model is made. `ERR_FILE` names what a file is not.
  */
 export async function inspectFile(
   source: FileSource,
