@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.js";
 import { fileSystem } from "../io/file_system.js";
 import { complain, print, type Status, UsageError } from "./terms.js";
 
@@ -16,9 +17,7 @@ async function mapOf(map: string | undefined): Promise<Readonly<Record<string, s
   const text = await fileSystem()
     .readFile(map, "utf8")
     .catch((cause: unknown) => {
-      throw new UsageError(
-        `'--map' wants 'order', or a file of JSON such as {"linear1": "fc1"}: ${String(Reflect.get(Object(cause), "message"))}`,
-      );
+      throw new UsageError(`'--map' wants 'order', or a file of JSON such as {"linear1": "fc1"}: ${messageOf(cause)}`);
     });
   try {
     const names: unknown = JSON.parse(text);
